@@ -1,0 +1,236 @@
+"""The connection under a Snowpark Session, and what a session is: where it works and as whom."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.cursor import Cursor
+from snowpipe_ml.local.storage import CATALOG, Storage, close_storage, open_storage, quoted
+
+log = logging.getLogger("snowpipe_ml.local")
+_SESSION_IDS = itertools.count(1)
+
+# What Snowpark asks of a server's parameters. Thread-safe sessions give each thread a cursor.
+_SESSION_PARAMETERS = {
+    "PYTHON_SNOWPARK_ENABLE_THREAD_SAFE_SESSION": True,
+    "PYTHON_SNOWPARK_USE_SCOPED_TEMP_OBJECTS": True,
+}
+
+
+class Connection:
+    """Speaks the part of ``SnowflakeConnection`` that Snowpark and ordinary clients use.
+
+    Args:
+        storage: the open warehouse.
+        database: the database to work in; created if it is not there.
+        schema: the schema to work in; created if it is not there.
+
+    Attributes:
+        listeners: called with each statement's text, before it is read: the SQL that Snowflake
+            would get.
+    """
+
+    def __init__(self, storage: Storage, database: str | None, schema: str | None) -> None:
+        self.storage = storage
+        self.session_id = next(_SESSION_IDS)
+        self.duck = storage.root.cursor()
+        self.duck.execute("SET TimeZone = 'America/Los_Angeles'")
+        self.lock = threading.RLock()
+        self.database: str | None = None
+        self.schema: str | None = None
+        self.warehouse: str | None = None
+        self.role: str | None = "SYSADMIN"
+        self.account = "LOCAL"
+        self.user = "LOCAL"
+        self.host = "localhost"
+        self.parameters: dict[str, Any] = {}
+        self.variables: dict[str, str] = {}
+        self.in_transaction = False
+        self.last_query_ids: list[str] = []
+        self.listeners: list[Callable[[str], None]] = []
+        self.expired = False
+        self._paramstyle = "qmark"
+        self._session_parameters = dict(_SESSION_PARAMETERS)
+        self._telemetry = None
+        self._closed = False
+        if database:
+            if database not in storage.databases():
+                storage.create_database(database)
+            self.use(database, None)
+            if schema and schema != "PUBLIC":
+                self.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database, schema)}")
+            self.use(database, schema or "PUBLIC")
+
+    # ----------------------------------------------------------------------- where it works
+
+    def use(self, database: str, schema: str | None) -> None:
+        """Change the current database and schema.
+
+        Raises:
+            ProgrammingError: there is no such database or schema.
+        """
+        if database not in self.storage.databases():
+            raise errors.missing("Database", database)
+        wanted = schema or "PUBLIC"
+        found = self.duck.execute(
+            "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, wanted]
+        ).fetchone()
+        if not found and schema is not None:
+            raise errors.missing("Schema", f"{database}.{schema}")
+        if found:
+            self.duck.execute(f"USE {quoted(database, wanted)}")
+        self.database = database
+        self.schema = wanted if found else None
+
+    def resolve(self, name: tuple[str, ...], command: str = "this statement") -> tuple[str, str, str]:
+        """A name with all three parts.
+
+        Raises:
+            ProgrammingError: a part is missing and the session has no current one.
+        """
+        if len(name) == 3:
+            return name[0], name[1], name[2]
+        if not self.database:
+            raise errors.no_database(command)
+        if len(name) == 2:
+            return self.database, name[0], name[1]
+        if not self.schema:
+            raise errors.error(
+                90106, "22000",
+                f"Cannot perform {command}. This session does not have a current schema. "
+                "Call 'USE SCHEMA', or use a qualified name.",
+            )  # fmt: skip
+        return self.database, self.schema, name[0]
+
+    def catalog(self, database: str, table: str) -> str:
+        """A table of a database's catalog, as a DuckDB name.
+
+        Raises:
+            ProgrammingError: there is no such database.
+        """
+        if database not in self.storage.databases():
+            raise errors.missing("Database", database)
+        return quoted(database, CATALOG, table)
+
+    def commit_open(self) -> None:
+        """End an open transaction before DDL, as Snowflake does."""
+        if self.in_transaction:
+            self.duck.execute("COMMIT")
+            self.in_transaction = False
+
+    # ----------------------------------------------------------------------- the connector's face
+
+    def cursor(self, cursor_class: type | None = None) -> Cursor:
+        """A cursor; with the connector's DictCursor class, its rows are dicts."""
+        if self._closed:
+            raise errors.error(250002, "08003", "Connection is closed")
+        return Cursor(self, as_dict=bool(cursor_class) and "Dict" in cursor_class.__name__)
+
+    def execute_string(self, sql_text: str, **_: Any) -> list[Cursor]:
+        """Run several statements, one after the other."""
+        from snowpipe_ml.local.statements import split
+
+        return [self.cursor().execute(text) for text in split(sql_text)]
+
+    def commit(self) -> None:
+        """Commit an open transaction."""
+        self.cursor().execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Roll an open transaction back."""
+        self.cursor().execute("ROLLBACK")
+
+    def autocommit(self, mode: bool) -> None:
+        """Only True, the default, is supported."""
+        if not mode:
+            raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
+
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def get_query_status(self, query_id: str) -> Any:
+        """Statements are done when ``execute`` returns, so a known one has succeeded."""
+        from snowflake.connector.constants import QueryStatus
+
+        self.storage.results.get(query_id)
+        return QueryStatus.SUCCESS
+
+    get_query_status_throw_if_error = get_query_status
+
+    @staticmethod
+    def is_still_running(status: Any) -> bool:
+        """Whether a status says that a statement runs."""
+        return False
+
+    @staticmethod
+    def is_an_error(status: Any) -> bool:
+        """Whether a status says that a statement failed."""
+        return False
+
+    def close(self, retry: bool = True) -> None:
+        """Drop the session's temporary objects and let the warehouse go."""
+        if self._closed:
+            return
+        self._closed = True
+        with self.lock:
+            if self.in_transaction:
+                self.duck.execute("ROLLBACK")
+            from snowpipe_ml.local.objects import drop_temporary
+
+            drop_temporary(self)
+            self.duck.close()
+        close_storage(self.storage)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(
+    path: str | Path | None = None,
+    database: str | None = None,
+    schema: str | None = None,
+    *,
+    timeout: float = 0.0,
+    **ignored: Any,
+) -> Connection:
+    """Open an embedded warehouse.
+
+    Args:
+        path: its folder, made if it is not there; a temporary warehouse if None.
+        database: the database to work in, made if it is not there. An unquoted name: ``citibike``
+            is CITIBIKE.
+        schema: the schema to work in; PUBLIC if None.
+        timeout: seconds to wait while another process holds the folder.
+        **ignored: what a connection to an account would take: user, account, role...
+
+    Raises:
+        WarehouseLockedError: another process holds the folder.
+        duckdb.Error: the folder's files cannot be read.
+    """
+    from snowpipe_ml.sql import Identifier
+
+    names = [Identifier.parse(name).name if name else None for name in (database, schema)]
+    storage = open_storage(Path(path) if path is not None else None, timeout)
+    try:
+        return Connection(storage, names[0], names[1])
+    except duckdb.Error as raised:
+        close_storage(storage)
+        raise errors.translate(raised) from raised
+    except BaseException:
+        close_storage(storage)
+        raise

@@ -1,0 +1,340 @@
+"""COPY INTO a table, its memory of what it loaded, and the rows that it rejected.
+
+https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.csvfiles import CsvFormat
+from snowpipe_ml.local.query import Compiler, in_transaction, parse, to_sql
+from snowpipe_ml.local.stages import StagedFile, file_format, find_stage
+from snowpipe_ml.local.statements import Result, Statement, command, rows
+from snowpipe_ml.local.storage import quoted, retry_conflicts
+from snowpipe_ml.local.types import Column
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+    from snowpipe_ml.local.reader import Reader
+
+_OPTIONS = {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "FORCE", "PURGE", "SIZE_LIMIT", "RETURN_FAILED_ONLY",
+            "ENFORCE_LENGTH", "TRUNCATECOLUMNS", "LOAD_UNCERTAIN_FILES"}  # fmt: skip
+_MEMORY_DAYS = 64
+_UNCONVERTED = re.compile(r'Could not convert string ["\'](.*?)["\'] to', re.S)
+_RESULT = [
+    ("file", "VARCHAR"), ("status", "VARCHAR"), ("rows_parsed", "BIGINT"), ("rows_loaded", "BIGINT"),
+    ("error_limit", "BIGINT"), ("errors_seen", "BIGINT"), ("first_error", "VARCHAR"),
+    ("first_error_line", "BIGINT"), ("first_error_character", "BIGINT"), ("first_error_column_name", "VARCHAR"),
+]  # fmt: skip
+
+
+@dataclass
+class Rejected:
+    """A row that could not be loaded."""
+
+    line: int
+    character: int
+    column: str | None
+    message: str
+    code: int
+    record: str
+
+
+@dataclass
+class Loaded:
+    """What became of one file."""
+
+    file: StagedFile
+    loaded: int = 0
+    skipped: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def parsed(self) -> int:
+        return self.loaded + self.skipped + len({r.line for r in self.rejected})
+
+    @property
+    def status(self) -> str:
+        if not self.rejected:
+            return "LOADED"
+        return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
+
+    def row(self, limit: int) -> tuple[Any, ...]:
+        first = self.rejected[0] if self.rejected else None
+        seen = len({r.line for r in self.rejected})
+        return (
+            self.file.label, self.status, self.parsed, self.loaded, limit, seen,
+            first and first.message, first and first.line, first and first.character, first and first.column,
+        )  # fmt: skip
+
+
+@dataclass
+class Copy:
+    """A COPY statement, read."""
+
+    target: tuple[str, str, str]
+    columns: list[str]
+    stage: str
+    select: str | None
+    options: dict[str, Any]
+
+
+@command("COPY")
+def copy_into(statement: Statement) -> Result:
+    """``COPY INTO table [(columns)] FROM @stage | (SELECT ... FROM @stage) options``."""
+    connection = statement.connection
+    copy = _read(connection, statement.reader)
+    for key in set(copy.options) - _OPTIONS:
+        raise errors.UnsupportedError(f"COPY INTO with {key}")
+    stage, path = find_stage(connection, copy.stage)
+    fmt = CsvFormat.read(file_format(connection, copy.options.get("FILE_FORMAT"), stage))
+    files = stage.files(path, copy.options.get("PATTERN"))
+    if copy.options.get("FILES"):
+        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in copy.options["FILES"]}
+        files = [file for file in files if file.relative in wanted]
+        if len(files) < len(wanted):
+            raise errors.error(91016, "22000", f"Remote file '{stage.label}/{sorted(wanted - {f.relative for f in files})[0]}' was not found.")
+    columns = _target_columns(connection, copy)
+    known = {} if copy.options.get("FORCE") else _remembered(connection, copy.target)
+    fresh = [file for file in files if known.get(file.label) != file.md5]
+    if not fresh:
+        return rows([("status", "VARCHAR")], [("Copy executed with 0 files processed.",)])
+    on_error = str(copy.options.get("ON_ERROR") or "ABORT_STATEMENT").upper()
+    if on_error not in ("ABORT_STATEMENT", "CONTINUE", "SKIP_FILE"):
+        raise errors.UnsupportedError(f"ON_ERROR = {on_error}")
+
+    def load() -> list[Loaded]:
+        with in_transaction(connection):
+            done = [_load_file(connection, copy, columns, fmt, file, on_error) for file in fresh]
+            _remember(connection, copy.target, done, statement.query_id)
+            return done
+
+    done: list[Loaded] = retry_conflicts(load)
+    if copy.options.get("PURGE"):
+        for item in done:
+            if item.status == "LOADED":
+                item.file.path.unlink(missing_ok=True)
+    limits = [max(1, item.parsed) if on_error == "CONTINUE" else 1 for item in done]
+    result = rows(_RESULT, [item.row(limit) for item, limit in zip(done, limits, strict=True)])
+    return Result(result.columns, result.table, sum(item.loaded for item in done))
+
+
+def _read(connection: Connection, reader: Reader) -> Copy:
+    reader.expect("COPY", "INTO")
+    if reader.peek().kind == "stage" or reader.peek().text.startswith("'@"):
+        raise errors.UnsupportedError("COPY INTO a stage (unloading)")
+    target = connection.resolve(reader.name(), "COPY")
+    columns: list[str] = []
+    if reader.accept("("):
+        columns.append(reader.identifier())
+        while reader.accept(","):
+            columns.append(reader.identifier())
+        reader.expect(")")
+    reader.expect("FROM")
+    select = None
+    if reader.accept("("):
+        start, depth = reader.peek().start, 1
+        stage = ""
+        while depth:
+            token = reader.next()
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if token.kind == "stage" or (token.kind == "string" and token.text.startswith("'@")):
+                stage = token.text.strip("'")
+                location = (token.start, token.end)
+        text = reader.text[start : token.start]
+        if not stage:
+            raise errors.syntax("the SELECT of a COPY reads from a stage")
+        select = text[: location[0] - start] + "_COPY_SOURCE" + text[location[1] - start :]
+    else:
+        stage = reader.stage()
+    options = reader.options()
+    reader.end()
+    return Copy(target, columns, stage, select, options)
+
+
+def _target_columns(connection: Connection, copy: Copy) -> list[Column]:
+    found = connection.duck.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? "
+        "AND table_name = ? ORDER BY column_index", list(copy.target),
+    ).fetchall()  # fmt: skip
+    if not found:
+        raise errors.missing("Table", ".".join(copy.target))
+    by_name = {name: Column(name, kind) for name, kind in found}
+    for name in copy.columns:
+        if name not in by_name:
+            raise errors.error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")
+    return [by_name[name] for name in copy.columns] if copy.columns else list(by_name.values())
+
+
+# --------------------------------------------------------------------------- loading
+
+
+def _load_file(connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, on_error: str) -> Loaded:
+    target = f"{quoted(*copy.target)} ({', '.join(quoted(column.name) for column in columns)})"
+    if copy.select is not None:
+        return _load_transformed(connection, copy, columns, fmt, file, on_error, target)
+    if fmt.width(file.path) == 0:
+        return Loaded(file)
+    suffix = uuid.uuid4().hex
+    scans, errors_table = f"_scans_{suffix}", f"_errors_{suffix}"
+    names = [(column.name, column.duckdb) for column in columns]
+    source = fmt.read_csv(
+        [file.path], names, f"store_rejects = true, rejects_scan = '{scans}', rejects_table = '{errors_table}', rejects_limit = 0"
+    )
+    listed = ", ".join(
+        f"trim({quoted(c.name)})" if fmt.trim and c.duckdb == "VARCHAR" else quoted(c.name) for c in columns
+    )
+    row = connection.duck.execute(f"INSERT INTO {target} SELECT {listed} FROM {source}").fetchone()
+    result = Loaded(file, int(row[0]) if row else 0)
+    found = connection.duck.execute(
+        f"SELECT line, byte_position - line_byte_position + 1, column_idx, column_name, error_type::VARCHAR, csv_line, error_message "
+        f"FROM {errors_table} ORDER BY line, column_idx"
+    ).fetchall()
+    connection.duck.execute(f"DROP TABLE IF EXISTS {scans}")
+    connection.duck.execute(f"DROP TABLE IF EXISTS {errors_table}")
+    seen: set[int] = set()
+    for line, character, index, name, kind, record, message in found:
+        if line not in seen:
+            seen.add(line)
+            result.rejected.append(_rejected(copy, columns, line, character, index, name, kind, record, message))
+    if result.rejected and on_error == "ABORT_STATEMENT":
+        _abort(file, result.rejected[0])
+    if result.rejected and on_error == "SKIP_FILE" and result.loaded:
+        # The rows of this file are the last that were inserted in this transaction.
+        connection.duck.execute(
+            f"DELETE FROM {quoted(*copy.target)} WHERE rowid IN (SELECT rowid FROM {quoted(*copy.target)} ORDER BY rowid DESC LIMIT {result.loaded})"
+        )
+        result.skipped, result.loaded = result.loaded, 0
+    return result
+
+
+def _rejected(copy: Copy, columns: list[Column], line: int, character: int | None, index: int | None, name: str | None, kind: str, record: str | None, message: str) -> Rejected:
+    """A DuckDB reject in Snowflake's words and codes."""
+    table = copy.target[2]
+    position = (index or 1) if index else 1
+    column = f'"{table}"["{name}":{position}]' if name else f'"{table}"[{position}]'
+    record = record or ""
+    match kind:
+        case "CAST":
+            found = _UNCONVERTED.search(message)
+            value = found.group(1) if found else ""
+            target = next((c.duckdb for c in columns if c.name == name), "")
+            if target.startswith(("DATE", "TIME")):
+                return Rejected(line, character or 1, column, f"Timestamp '{value}' is not recognized", 100035, record)
+            if target == "BOOLEAN":
+                return Rejected(line, character or 1, column, f"Boolean value '{value}' is not recognized", 100037, record)
+            return Rejected(line, character or 1, column, f"Numeric value '{value}' is not recognized", 100038, record)
+        case "TOO MANY COLUMNS" | "MISSING COLUMNS":
+            text = (
+                "Number of columns in file does not match that of the corresponding table, "
+                "use file format option error_on_column_count_mismatch=false to ignore this error"
+            )
+            return Rejected(line, character or 1, f'"{table}"[{position}]', text, 100080, record)
+        case "UNQUOTED VALUE":
+            return Rejected(line, character or 1, column, "Found character after the closing quote instead of field delimiter", 100016, record)
+        case "INVALID ENCODING" | "INVALID UNICODE":
+            return Rejected(line, character or 1, column, "Invalid UTF8 detected", 100144, record)
+        case _:
+            return Rejected(line, character or 1, column, message.split("\n")[0], 100000, record)
+
+
+def _abort(file: StagedFile, first: Rejected) -> None:
+    raise errors.error(
+        first.code, "22018",
+        f"{first.message}\n  File '{file.relative}', line {first.line}, character {first.character}\n"
+        f"  Row {first.line}, column {first.column}\n  If you would like to continue loading when an error is "
+        "encountered, use other values such as 'SKIP_FILE' or 'CONTINUE' for the ON_ERROR option.",
+    )  # fmt: skip
+
+
+def _load_transformed(connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, on_error: str, target: str) -> Loaded:
+    """A COPY with a SELECT; the first row that cannot be converted ends it."""
+    from snowpipe_ml.local.csvfiles import text_query
+
+    if on_error != "ABORT_STATEMENT":
+        raise errors.UnsupportedError(f"ON_ERROR = {on_error} with a SELECT in COPY INTO")
+    tree = parse(copy.select or "")
+    highest = max((int(p.name) for p in tree.find_all(exp.Parameter) if p.name.isdigit()), default=1)
+    for parameter in list(tree.find_all(exp.Parameter)):
+        parameter.replace(exp.column(exp.to_identifier(f"_{parameter.name}", quoted=True)))
+    for column in list(tree.find_all(exp.Column)):
+        if column.name.upper() == "METADATA$FILENAME":
+            column.replace(exp.column(exp.to_identifier("_FILE", quoted=True)))
+        elif column.name.upper().startswith("METADATA$"):
+            raise errors.UnsupportedError(f"{column.name} in COPY INTO")
+    for table in list(tree.find_all(exp.Table)):
+        if table.name == "_COPY_SOURCE":
+            query = exp.maybe_parse(text_query(fmt, [file], highest), dialect="duckdb")
+            table.replace(exp.Subquery(this=query, alias=table.args.get("alias")))
+    compiler = Compiler(connection)
+    try:
+        query_text = to_sql(compiler.compile(tree))
+    finally:
+        compiler.release()
+    row = connection.duck.execute(f"INSERT INTO {target} {query_text}").fetchone()
+    return Loaded(file, int(row[0]) if row else 0)
+
+
+# --------------------------------------------------------------------------- memory
+
+
+def _remembered(connection: Connection, target: tuple[str, str, str]) -> dict[str, str]:
+    """File -> content of what the table has loaded in the last 64 days."""
+    found = connection.duck.execute(
+        f"SELECT file, etag FROM {connection.catalog(target[0], 'LOADS')} WHERE schema_name = ? AND table_name = ? "
+        f"AND status <> 'LOAD_FAILED' AND loaded_at > current_timestamp - INTERVAL {_MEMORY_DAYS} DAY ORDER BY loaded_at",
+        list(target[1:]),
+    ).fetchall()
+    return dict(found)
+
+
+def _remember(connection: Connection, target: tuple[str, str, str], done: list[Loaded], query_id: str) -> None:
+    loads = connection.catalog(target[0], "LOADS")
+    rejects = connection.catalog(target[0], "COPY_ERRORS")
+    for item in done:
+        first = item.rejected[0].message if item.rejected else None
+        connection.duck.execute(
+            f"INSERT INTO {loads} (schema_name, table_name, file, etag, status, row_count, row_parsed, error_count, first_error) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [*target[1:], item.file.label, item.file.md5, item.status, item.loaded, item.parsed, len(item.rejected), first],
+        )
+        if item.rejected:
+            values = [
+                [query_id, *target[1:], r.message, item.file.label, r.line, r.character, None,
+                 "parsing" if r.code in (100080, 100016, 100144) else "conversion", r.code, "22018", r.column, r.line, r.line, r.record]
+                for r in item.rejected
+            ]  # fmt: skip
+            connection.duck.executemany(f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})", values)
+
+
+def forget_loads(connection: Connection, name: tuple[str, str, str]) -> None:
+    """Forget what a table has loaded: TRUNCATE, replace and drop do, DELETE does not."""
+    for table in ("LOADS", "COPY_ERRORS"):
+        connection.duck.execute(
+            f"DELETE FROM {connection.catalog(name[0], table)} WHERE schema_name = ? AND table_name = ?", list(name[1:])
+        )
+
+
+def rejected(connection: Connection, name: tuple[str, str, str], query_id: str | None) -> tuple[list[Column], pa.Table]:
+    """The rows that a COPY into a table rejected; of the last one if ``query_id`` is None."""
+    from snowpipe_ml.local.query import select
+
+    table = connection.catalog(name[0], "COPY_ERRORS")
+    if query_id is None:
+        query_id = connection.last_query_ids[-1] if connection.last_query_ids else ""
+    literals = ["'" + text.replace("'", "''") + "'" for text in (name[1], name[2], query_id)]
+    return select(
+        connection,
+        'SELECT error AS "ERROR", file AS "FILE", line AS "LINE", "character" AS "CHARACTER", byte_offset AS "BYTE_OFFSET", '
+        'category AS "CATEGORY", code AS "CODE", sql_state AS "SQL_STATE", column_name AS "COLUMN_NAME", '
+        'row_number AS "ROW_NUMBER", row_start_line AS "ROW_START_LINE", rejected_record AS "REJECTED_RECORD" '
+        f"FROM {table} WHERE schema_name = {literals[0]} AND table_name = {literals[1]} AND query_id = {literals[2]} ORDER BY file, line",
+    )

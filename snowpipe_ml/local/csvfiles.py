@@ -1,0 +1,143 @@
+"""Delimited files as Snowflake's file formats describe them, read with DuckDB's CSV reader."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.stages import StagedFile
+
+# Options that are read here; what only says a default is taken as well.
+_SERVED = {
+    "TYPE", "COMPRESSION", "FIELD_DELIMITER", "SKIP_HEADER", "FIELD_OPTIONALLY_ENCLOSED_BY", "NULL_IF",
+    "EMPTY_FIELD_AS_NULL", "TRIM_SPACE", "ERROR_ON_COLUMN_COUNT_MISMATCH", "ENCODING", "COMMENT",
+    "RECORD_DELIMITER", "ESCAPE", "ESCAPE_UNENCLOSED_FIELD", "SKIP_BLANK_LINES", "DATE_FORMAT",
+    "TIMESTAMP_FORMAT", "TIME_FORMAT", "MULTI_LINE", "SKIP_BYTE_ORDER_MARK", "PARSE_HEADER",
+    "REPLACE_INVALID_CHARACTERS", "BINARY_FORMAT",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """A CSV file format; see https://docs.snowflake.com/en/sql-reference/sql/create-file-format."""
+
+    delimiter: str
+    skip: int
+    quote: str
+    null_if: tuple[str, ...]
+    empty_as_null: bool
+    trim: bool
+    strict_width: bool
+    compression: str
+
+    @classmethod
+    def read(cls, options: dict[str, Any]) -> CsvFormat:
+        """Read the options of a FILE_FORMAT.
+
+        Raises:
+            UnsupportedError: a format or an option that is not served here.
+        """
+        kind = str(options.get("TYPE") or "CSV").upper()
+        if kind != "CSV":
+            raise errors.UnsupportedError(f"file formats of the type {kind}", "CSV is supported")
+        for key, value in options.items():
+            if key not in _SERVED:
+                raise errors.UnsupportedError(f"the file format option {key}")
+            fixed = _ONLY.get(key)
+            if fixed is not None and _plain(value) not in fixed:
+                raise errors.UnsupportedError(f"{key} = {value!r} in a file format")
+        nulls = options.get("NULL_IF", ["\\N"])
+        nulls = [nulls] if isinstance(nulls, str) else list(nulls or [])
+        return cls(
+            delimiter=str(options.get("FIELD_DELIMITER") or ","),
+            skip=int(options.get("SKIP_HEADER") or 0),
+            quote=str(options.get("FIELD_OPTIONALLY_ENCLOSED_BY") or ""),
+            null_if=tuple(str(n) for n in nulls),
+            empty_as_null=bool(options.get("EMPTY_FIELD_AS_NULL", True)),
+            trim=bool(options.get("TRIM_SPACE", False)),
+            strict_width=bool(options.get("ERROR_ON_COLUMN_COUNT_MISMATCH", True)),
+            compression=str(options.get("COMPRESSION") or "AUTO").upper(),
+        )
+
+    def open(self, path: Path) -> IO[str]:
+        """The file's text."""
+        if self.is_gzip(path):
+            return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors="replace", newline="")
+        return path.open(encoding="utf-8-sig", errors="replace", newline="")
+
+    def is_gzip(self, path: Path) -> bool:
+        """Whether a file is compressed: as declared, else as its first bytes say."""
+        if self.compression == "GZIP":
+            return True
+        if self.compression not in ("AUTO", "NONE"):
+            raise errors.UnsupportedError(f"COMPRESSION = {self.compression}")
+        with path.open("rb") as file:
+            return self.compression == "AUTO" and file.read(2) == b"\x1f\x8b"
+
+    def width(self, path: Path) -> int:
+        """How many fields the first record has; 0 for an empty file."""
+        with self.open(path) as file:
+            reader = csv.reader(file, delimiter=self.delimiter, quotechar=self.quote or None,
+                                quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE)  # fmt: skip
+            for number, record in enumerate(reader):
+                if number >= self.skip:
+                    return len(record)
+        return 0
+
+    def read_csv(self, paths: Sequence[Path], columns: Sequence[tuple[str, str]], more: str = "") -> str:
+        """The DuckDB call that reads files of equal width; ``columns`` are (name, DuckDB type)."""
+        nulls = [*self.null_if, *([""] if self.empty_as_null and "" not in self.null_if else [])]
+        described = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in columns)
+        arguments = [
+            "[" + ", ".join(_text(str(path)) for path in paths) + "]",
+            "auto_detect = false", "header = false", f"skip = {self.skip}", f"delim = {_text(self.delimiter)}",
+            f"quote = {_text(self.quote)}", f"escape = {_text(self.quote)}",
+            f"columns = {{{described}}}",
+            "nullstr = [" + ", ".join(_text(n) for n in nulls) + "]",
+            # A quoted empty field is an empty text, unless NULL_IF says otherwise.
+            f"allow_quoted_nulls = {str('' in self.null_if or not self.empty_as_null).lower()}",
+            f"compression = {_text('gzip' if self.is_gzip(paths[0]) else 'none')}",
+            f"null_padding = {str(not self.strict_width).lower()}",
+            "max_line_size = 16777216", "parallel = " + ("true" if self.strict_width else "false"),
+        ]  # fmt: skip
+        if more:
+            arguments.append(more)
+        return f"read_csv({', '.join(arguments)})"
+
+
+_ONLY: dict[str, tuple[str, ...]] = {
+    "ENCODING": ("UTF8", "UTF-8"), "RECORD_DELIMITER": ("\n", "NONE", "\\n", "\r\n"), "ESCAPE": ("NONE",),
+    "ESCAPE_UNENCLOSED_FIELD": ("NONE", "\\", "\\\\"), "DATE_FORMAT": ("AUTO",), "TIMESTAMP_FORMAT": ("AUTO",),
+    "TIME_FORMAT": ("AUTO",), "PARSE_HEADER": ("FALSE",), "REPLACE_INVALID_CHARACTERS": ("FALSE",),
+    "MULTI_LINE": ("TRUE",), "SKIP_BYTE_ORDER_MARK": ("TRUE",), "BINARY_FORMAT": ("HEX",),
+}  # fmt: skip
+
+
+def _plain(value: Any) -> str:
+    return "NONE" if value is None else str(value).upper() if not isinstance(value, str) or value.isalnum() else value
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int) -> str:
+    """A DuckDB query over staged files as text: columns ``_1``, ``_2``... and ``_FILE``."""
+    parts = []
+    for file in files:
+        width = max(highest, fmt.width(file.path))
+        columns = [(f"_{i + 1}", "VARCHAR") for i in range(width)]
+        listed = ", ".join(
+            (f'trim("_{i + 1}")' if fmt.trim else f'"_{i + 1}"') + f' AS "_{i + 1}"' for i in range(highest)
+        )
+        parts.append(f'SELECT {listed}, {_text(file.relative)} AS "_FILE" FROM {fmt.read_csv([file.path], columns)}')
+    if not parts:
+        nulls = ", ".join(f'NULL::VARCHAR AS "_{i + 1}"' for i in range(highest))
+        return f'SELECT {nulls}, NULL::VARCHAR AS "_FILE" LIMIT 0'
+    return " UNION ALL ".join(parts)

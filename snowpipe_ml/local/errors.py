@@ -1,0 +1,115 @@
+"""Errors of the embedded warehouse, in the classes, codes and words that Snowflake's clients see.
+
+Codes and texts follow what Snowflake returns to its connector, such as
+``002003 (42S02): SQL compilation error: Object 'X' does not exist or not authorized.``
+"""
+
+from __future__ import annotations
+
+import re
+
+from snowflake.connector.errors import OperationalError, ProgrammingError
+
+from snowpipe_ml.errors import LockedError, SnowpipeMLError
+
+
+class UnsupportedError(SnowpipeMLError, ProgrammingError):
+    """Something that Snowflake does and the embedded warehouse does not.
+
+    Args:
+        what: the feature, as a noun phrase.
+        instead: what to do.
+    """
+
+    def __init__(self, what: str, instead: str | None = None) -> None:
+        message = f"the embedded warehouse does not support {what}; Snowflake does"
+        ProgrammingError.__init__(
+            self, f"{message}. {instead}" if instead else message, errno=2, sqlstate="0A000"
+        )
+
+
+class WarehouseLockedError(LockedError, OperationalError):
+    """Another process has the warehouse's folder open."""
+
+    def __init__(self, path: object, holder: str) -> None:
+        OperationalError.__init__(
+            self,
+            f"the embedded warehouse at {path} is open in another process ({holder}); "
+            "wait for it to end, or give this one a folder of its own",
+            errno=250001,
+        )
+
+
+def error(errno: int, sqlstate: str, message: str) -> ProgrammingError:
+    """A ProgrammingError as the connector raises it: ``000904 (42000): message``."""
+    return ProgrammingError(message, errno=errno, sqlstate=sqlstate)
+
+
+def missing(kind: str, name: object) -> ProgrammingError:
+    """An object that does not exist."""
+    table = kind in ("Object", "Table", "View")
+    return error(
+        2003,
+        "42S02" if table else "02000",
+        f"SQL compilation error:\n{kind} '{name}' does not exist or not authorized.",
+    )
+
+
+def exists(name: object) -> ProgrammingError:
+    """An object that exists already."""
+    return error(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
+
+
+def syntax(message: str) -> ProgrammingError:
+    """A statement that cannot be read."""
+    return error(1003, "42000", f"SQL compilation error:\n{message}")
+
+
+def no_database(command: str) -> ProgrammingError:
+    """A session without a database."""
+    return error(
+        90105, "22000",
+        f"Cannot perform {command}. This session does not have a current database. "
+        "Call 'USE DATABASE', or use a qualified name.",
+    )  # fmt: skip
+
+
+_MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
+_MISSING_SCHEMA = re.compile(r"(?:Schema with name|schema) \"?(\S+?)\"? (?:does not exist|not found)", re.I)
+_MISSING_COLUMN = re.compile(
+    r'(?:Referenced column|column named|Referenced table) "?([^"\s]+)"? (?:not found|does not)?', re.I
+)
+_MISSING_FUNCTION = re.compile(r"(?:Scalar|Table|Aggregate|Macro)?\s*Function with name \"?([^\s\"]+)\"? ", re.I)
+_EXISTING = re.compile(r'(?:Table|View|Schema|Sequence) with name "?([^"\s]+)"? already exists', re.I)
+_CONVERSION = re.compile(r"Could not convert string '(.*?)' to (\w+)", re.I | re.S)
+_TIMESTAMP = re.compile(r'(?:timestamp|date|time) field value out of range: "([^"]*)"|invalid (timestamp|date) field format: "([^"]*)"', re.I)
+_NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
+
+
+def translate(raised: Exception) -> ProgrammingError:
+    """A DuckDB error in the shape in which Snowflake reports the same mistake."""
+    text = str(raised).strip()
+    first = text.split("\n\n")[0].split("\nLINE ")[0]
+    if match := _MISSING_TABLE.search(text):
+        return missing("Object", match.group(1).strip("!").upper())
+    if match := _EXISTING.search(text):
+        return exists(match.group(1))
+    if match := _CONVERSION.search(text):
+        value, kind = match.groups()
+        if "DATE" in kind.upper() or "TIME" in kind.upper():
+            return error(100035, "22007", f"Timestamp '{value}' is not recognized")
+        if kind.upper() == "BOOL" or kind.upper() == "BOOLEAN":
+            return error(100037, "22018", f"Boolean value '{value}' is not recognized")
+        return error(100038, "22018", f"Numeric value '{value}' is not recognized")
+    if match := _TIMESTAMP.search(text):
+        value = next(g for g in match.groups() if g is not None and g.lower() not in ("timestamp", "date"))
+        return error(100035, "22007", f"Timestamp '{value}' is not recognized")
+    if match := _NOT_NULL.search(text):
+        return error(100072, "22000", f"NULL result in a non-nullable column {match.group(1)}")
+    if "Referenced column" in text and (match := _MISSING_COLUMN.search(text)):
+        return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{match.group(1)}'")
+    if match := _MISSING_FUNCTION.search(text):
+        return error(2140, "42601", f"SQL compilation error:\nUnknown function {match.group(1)}")
+    if "Schema" in text and (match := _MISSING_SCHEMA.search(text)):
+        return missing("Schema", match.group(1))
+    return error(1003, "42000", f"SQL compilation error:\n{first}")

@@ -1,0 +1,133 @@
+"""``INFORMATION_SCHEMA`` of a database, as far as pipelines and Snowpark read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.statements import rows
+from snowpipe_ml.local.storage import CATALOG
+from snowpipe_ml.local.types import Column
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+Table = tuple[list[Column], pa.Table]
+
+
+def view(connection: Connection, database: str, name: str) -> Table:
+    """A view of the information schema.
+
+    Raises:
+        UnsupportedError: it is not one of those served here.
+    """
+    if name not in _VIEWS:
+        raise errors.UnsupportedError(f"the view INFORMATION_SCHEMA.{name}")
+    return _VIEWS[name](connection, database)
+
+
+def _query(connection: Connection, text: str, parameters: list[object]) -> Table:
+    from snowpipe_ml.local.query import select
+
+    literals = ["'" + str(p).replace("'", "''") + "'" for p in parameters]
+    return select(connection, text.format(*literals))
+
+
+def _tables(connection: Connection, database: str) -> Table:
+    return _query(
+        connection,
+        """SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, table_name AS TABLE_NAME,
+        'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT, comment AS COMMENT FROM duckdb_tables()
+        WHERE database_name = {0} AND schema_name <> '""" + CATALOG + """'
+        UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment FROM duckdb_views()
+        WHERE database_name = {0} AND NOT internal ORDER BY 2, 3""",
+        [database],
+    )  # fmt: skip
+
+
+def _views(connection: Connection, database: str) -> Table:
+    return _query(
+        connection,
+        """SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, view_name AS TABLE_NAME,
+        comment AS COMMENT FROM duckdb_views() WHERE database_name = {0} AND NOT internal ORDER BY 2, 3""",
+        [database],
+    )
+
+
+def _schemata(connection: Connection, database: str) -> Table:
+    return _query(
+        connection,
+        """SELECT database_name AS CATALOG_NAME, schema_name AS SCHEMA_NAME FROM duckdb_schemas()
+        WHERE database_name = {0} AND schema_name NOT IN ('main', '""" + CATALOG + """') ORDER BY 2""",
+        [database],
+    )  # fmt: skip
+
+
+def _columns(connection: Connection, database: str) -> Table:
+    found = connection.duck.execute(
+        "SELECT schema_name, table_name, column_name, column_index, is_nullable, data_type, column_default "
+        "FROM duckdb_columns() WHERE database_name = ? AND schema_name <> ? AND NOT internal ORDER BY 1, 2, 4",
+        [database, CATALOG],
+    ).fetchall()
+    values = [
+        (database, schema, table, column, index, "YES" if nullable else "NO",
+         Column(column, kind).snowflake.split("(")[0].replace("VARCHAR", "TEXT"), default)
+        for schema, table, column, index, nullable, kind, default in found
+    ]  # fmt: skip
+    names = ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "IS_NULLABLE", "DATA_TYPE", "COLUMN_DEFAULT")
+    result = rows([(n, "BIGINT" if n == "ORDINAL_POSITION" else "VARCHAR") for n in names], values)
+    return result.columns, result.table
+
+
+def _packages(connection: Connection, database: str) -> Table:
+    """The packages that functions may declare: what is installed here, by the channel's names.
+
+    It is not a list of what Snowflake's channel holds; see docs/decisions/0006-packages.md.
+    """
+    from snowpipe_ml.local.python.packages import channel_name, installed
+
+    values = sorted(
+        (channel_name(name), distribution.version, "python", "3.11") for name, distribution in installed().items()
+    )
+    names = ("PACKAGE_NAME", "VERSION", "LANGUAGE", "RUNTIME_VERSION")
+    result = rows([(name, "VARCHAR") for name in names], values)
+    return result.columns, result.table
+
+
+def _load_history(connection: Connection, database: str) -> Table:
+    return _query(
+        connection,
+        "SELECT schema_name AS SCHEMA_NAME, file AS FILE_NAME, table_name AS TABLE_NAME, loaded_at AS LAST_LOAD_TIME, "
+        "status AS STATUS, row_count AS ROW_COUNT, row_parsed AS ROW_PARSED, error_count AS ERROR_COUNT, "
+        f"first_error AS FIRST_ERROR_MESSAGE FROM {connection.catalog(database, 'LOADS')} "
+        "WHERE loaded_at > current_timestamp - INTERVAL 14 DAY ORDER BY loaded_at",
+        [],
+    )
+
+
+_VIEWS: dict[str, Callable[[Connection, str], Table]] = {
+    "TABLES": _tables, "VIEWS": _views, "SCHEMATA": _schemata, "COLUMNS": _columns,
+    "PACKAGES": _packages, "LOAD_HISTORY": _load_history,
+}  # fmt: skip
+
+
+def tag_references(connection: Connection, name: str, domain: str) -> Table:
+    """The tags of an object: https://docs.snowflake.com/en/sql-reference/functions/tag_references."""
+    from snowpipe_ml.local.reader import Reader
+
+    database, schema, target = connection.resolve(Reader(name).name())
+    found = connection.duck.execute(
+        f"SELECT tag_schema, tag_name, tag_value, domain, column_name FROM {connection.catalog(database, 'TAG_VALUES')} "
+        "WHERE domain = ? AND schema_name = ? AND object_name = ? ORDER BY 1, 2, 5", [domain.upper(), schema, target],
+    ).fetchall()  # fmt: skip
+    values = [
+        (database, tag_schema, tag, value, "COLUMN" if column else level, database, schema, target, level, column or None)
+        for tag_schema, tag, value, level, column in found
+    ]
+    names = ("TAG_DATABASE", "TAG_SCHEMA", "TAG_NAME", "TAG_VALUE", "LEVEL", "OBJECT_DATABASE", "OBJECT_SCHEMA",
+             "OBJECT_NAME", "DOMAIN", "COLUMN_NAME")  # fmt: skip
+    result = rows([(n, "VARCHAR") for n in names], values)
+    return result.columns, result.table

@@ -1,0 +1,60 @@
+"""Snowflake functions that are one DuckDB expression, as macros named ``sf_...``.
+
+They live in DuckDB's own in-memory database, so they are called by their whole name.
+"""
+
+from __future__ import annotations
+
+_INTEGERS = "('TINYINT','SMALLINT','INTEGER','BIGINT','HUGEINT','UTINYINT','USMALLINT','UINTEGER','UBIGINT')"
+
+# Formats that AUTO recognizes beside ISO 8601:
+# https://docs.snowflake.com/en/sql-reference/date-time-input-output
+_AUTO = "['%m/%d/%Y %H:%M:%S', '%m/%d/%Y', '%d-%b-%Y', '%a %b %d %H:%M:%S %Y', '%a, %d %b %Y %H:%M:%S']"
+
+MACROS = f"""
+SET GLOBAL ieee_floating_point_ops = false;
+
+-- Whole numbers divided: scale 6, rounded half away from zero
+-- (https://docs.snowflake.com/en/sql-reference/operators-arithmetic). The first branch is exact
+-- because both sides are far below 2^53; the second works in 128 bits and is slower.
+CREATE MACRO sf_idiv(a, b) AS
+  CASE WHEN abs(a) < 4500000000 AND abs(b) < 4500000000
+  THEN CAST(CAST(round(a * 1e6 / b) AS BIGINT) * 0.000001 AS DECIMAL(38,6))
+  ELSE CAST(CAST((CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT
+    * ((abs(a::HUGEINT) * 2000000 + abs(b::HUGEINT)) // (2 * abs(b::HUGEINT))) AS DECIMAL(38,0)) * 0.000001
+    AS DECIMAL(38,6)) END;
+
+-- Division of operands whose types were not known when the statement was rewritten.
+CREATE MACRO sf_div(a, b) AS
+  CASE WHEN typeof(a) IN {_INTEGERS} AND typeof(b) IN {_INTEGERS} THEN round(a::DOUBLE / b, 6)
+       WHEN typeof(a) NOT IN ('DOUBLE', 'FLOAT') AND typeof(b) NOT IN ('DOUBLE', 'FLOAT')
+        AND (typeof(a) LIKE 'DECIMAL%' OR typeof(b) LIKE 'DECIMAL%')
+       THEN error('the embedded warehouse does not support division of NUMBERs with a scale; Snowflake does. Cast one side to FLOAT')
+       ELSE a::DOUBLE / b::DOUBLE END;
+
+CREATE MACRO sf_digits_to_timestamp(x) AS
+  CASE WHEN abs(x::BIGINT) < 31536000000 THEN make_timestamp(x::BIGINT * 1000000)
+       WHEN abs(x::BIGINT) < 31536000000000 THEN make_timestamp(x::BIGINT * 1000)
+       WHEN abs(x::BIGINT) < 31536000000000000 THEN make_timestamp(x::BIGINT)
+       ELSE make_timestamp(x::BIGINT // 1000) END;
+
+CREATE MACRO sf_try_timestamp(x) AS
+  CASE WHEN regexp_full_match(trim(x::VARCHAR), '[+-]?\\d+') THEN memory.main.sf_digits_to_timestamp(trim(x::VARCHAR))
+       ELSE coalesce(TRY_CAST(x AS TIMESTAMP), try_strptime(x::VARCHAR, {_AUTO})) END;
+
+CREATE MACRO sf_timestamp(x) AS
+  CASE WHEN x IS NULL THEN NULL
+       ELSE coalesce(memory.main.sf_try_timestamp(x), error('Could not convert string ''' || x::VARCHAR || ''' to TIMESTAMP')) END;
+
+CREATE MACRO sf_number_text(x) AS
+  CASE WHEN regexp_full_match(trim(x), '[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?') THEN trim(x) END;
+
+CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
+
+CREATE MACRO sf_flatten(j) AS TABLE
+SELECT e.k AS "KEY", COALESCE(e.k, '[' || e.i || ']') AS "PATH", e.i AS "INDEX", e.v AS "VALUE", j AS "THIS"
+FROM (SELECT unnest(CASE json_type(j)
+  WHEN 'ARRAY' THEN list_transform(CAST(j AS JSON[]), lambda v, i: struct_pack(k := NULL::VARCHAR, i := i - 1, v := v))
+  WHEN 'OBJECT' THEN list_transform(json_keys(j), lambda x: struct_pack(k := x, i := NULL::BIGINT, v := json_extract(j, '$."' || x || '"')))
+  ELSE [] END) e);
+"""

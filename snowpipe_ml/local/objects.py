@@ -1,0 +1,378 @@
+"""Databases, schemas, warehouses, roles and grants, and what all objects share: drop and comment."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.reader import Reader
+from snowpipe_ml.local.statements import Result, Statement, command, status
+from snowpipe_ml.local.storage import ACCOUNT, CATALOG, dumps, quoted, retry_conflicts
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+log = logging.getLogger("snowpipe_ml.local")
+_not_enforced = False
+
+
+class Modifiers:
+    """What stands between CREATE and the kind of object."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.replace = self.temporary = self.alter = False
+        reader.expect("CREATE")
+        while True:
+            if reader.accept("OR", "REPLACE"):
+                self.replace = True
+            elif reader.accept("OR", "ALTER"):
+                self.alter = True
+            elif reader.accept("TEMPORARY") or reader.accept("TEMP"):
+                self.temporary = True
+            elif not any(
+                reader.accept(word)
+                for word in ("SCOPED", "LOCAL", "GLOBAL", "VOLATILE", "TRANSIENT", "SECURE", "AGGREGATE")
+            ):
+                return
+
+
+def if_not_exists(reader: Reader) -> bool:
+    """Read ``IF NOT EXISTS`` if it is there."""
+    return reader.accept("IF", "NOT", "EXISTS")
+
+
+def dropped(name: str) -> Result:
+    """The result of DROP."""
+    return status(f"{name} successfully dropped.")
+
+
+# --------------------------------------------------------------------------- databases and schemas
+
+
+@command("CREATE DATABASE")
+def create_database(statement: Statement) -> Result:
+    """``CREATE DATABASE [IF NOT EXISTS] name``; one FROM SHARE only where it is there already."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    modifiers = Modifiers(reader)
+    reader.expect("DATABASE")
+    lenient = if_not_exists(reader)
+    (name,) = reader.name()
+    there = name in connection.storage.databases()
+    if there and lenient:
+        return status(f"{name} already exists, statement succeeded.")
+    if reader.accept("FROM", "SHARE"):
+        raise errors.UnsupportedError(
+            f"shares (the database {name})", "Give the source another way for this target, such as a file"
+        )
+    if reader.looking_at("CLONE"):
+        raise errors.UnsupportedError("CLONE of a database")
+    if there:
+        if not modifiers.replace:
+            raise errors.exists(name)
+        connection.storage.drop_database(name)
+    connection.storage.create_database(name)
+    connection.use(name, None)
+    return status(f"Database {name} successfully created.")
+
+
+@command("DROP DATABASE")
+def drop_database(statement: Statement) -> Result:
+    """``DROP DATABASE [IF EXISTS] name``."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    reader.expect("DROP", "DATABASE")
+    lenient = reader.accept("IF", "EXISTS")
+    (name,) = reader.name()
+    if name not in connection.storage.databases():
+        if lenient:
+            return status("Drop statement executed successfully.")
+        raise errors.missing("Database", name)
+    if connection.database == name:
+        connection.duck.execute("USE memory")
+        connection.database = connection.schema = None
+    connection.storage.drop_database(name)
+    return dropped(name)
+
+
+@command("CREATE SCHEMA")
+def create_schema(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE] [TRANSIENT] SCHEMA [IF NOT EXISTS] name``."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    modifiers = Modifiers(reader)
+    reader.expect("SCHEMA")
+    lenient = if_not_exists(reader)
+    name = reader.name()
+    database = name[0] if len(name) == 2 else connection.database
+    if not database:
+        raise errors.no_database("CREATE SCHEMA")
+    if reader.looking_at("CLONE"):
+        raise errors.UnsupportedError("CLONE of a schema")
+    reader.options()
+    if name[-1].upper() in (CATALOG, "MAIN"):
+        raise errors.UnsupportedError(f"a schema named {name[-1]!r}")
+    if _schema_exists(connection, database, name[-1]):
+        if lenient:
+            return status(f"{name[-1]} already exists, statement succeeded.")
+        if not modifiers.replace:
+            raise errors.exists(name[-1])
+        _drop_schema(connection, database, name[-1])
+    retry_conflicts(lambda: connection.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
+    connection.use(database, name[-1])
+    return status(f"Schema {name[-1]} successfully created.")
+
+
+@command("DROP SCHEMA")
+def drop_schema(statement: Statement) -> Result:
+    """``DROP SCHEMA [IF EXISTS] name [CASCADE]``."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    reader.expect("DROP", "SCHEMA")
+    lenient = reader.accept("IF", "EXISTS")
+    name = reader.name()
+    database = name[0] if len(name) == 2 else connection.database
+    if not database:
+        raise errors.no_database("DROP SCHEMA")
+    if not _schema_exists(connection, database, name[-1]):
+        if lenient:
+            return status("Drop statement executed successfully.")
+        raise errors.missing("Schema", ".".join((database, name[-1])))
+    _drop_schema(connection, database, name[-1])
+    return dropped(name[-1])
+
+
+def _schema_exists(connection: Connection, database: str, schema: str) -> bool:
+    return bool(
+        connection.duck.execute(
+            "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, schema]
+        ).fetchone()
+    )
+
+
+def _drop_schema(connection: Connection, database: str, schema: str) -> None:
+    ids = connection.duck.execute(
+        f"SELECT id FROM {connection.catalog(database, 'STAGES')} WHERE schema_name = ?", [schema]
+    ).fetchall()
+    if connection.database == database and connection.schema == schema:
+        connection.duck.execute(f'USE {quoted(database, "PUBLIC")}')
+        connection.schema = "PUBLIC" if schema != "PUBLIC" else None
+    retry_conflicts(lambda: connection.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
+    for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS", "TAGS", "TAG_VALUES", "LOADS"):
+        column = "tag_schema" if table == "TAG_VALUES" else "schema_name"
+        connection.duck.execute(f"DELETE FROM {connection.catalog(database, table)} WHERE {column} = ?", [schema])
+    for (stage_id,) in ids:
+        shutil.rmtree(connection.storage.path / "stages" / stage_id, ignore_errors=True)
+
+
+# --------------------------------------------------------------------------- warehouses
+
+
+@command("CREATE WAREHOUSE")
+def create_warehouse(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE|OR ALTER] WAREHOUSE [IF NOT EXISTS] name [WITH] options``: kept, shown."""
+    connection, reader = statement.connection, statement.reader
+    modifiers = Modifiers(reader)
+    reader.expect("WAREHOUSE")
+    lenient = if_not_exists(reader)
+    (name,) = reader.name()
+    reader.accept("WITH")
+    options = reader.options()
+    reader.end()
+    table = f"{ACCOUNT}.{CATALOG}.WAREHOUSES"
+    with connection.storage.lock:
+        there = connection.duck.execute(f"SELECT 1 FROM {table} WHERE name = ?", [name]).fetchone()
+        if there and lenient:
+            return status(f"{name} already exists, statement succeeded.")
+        if there and not (modifiers.replace or modifiers.alter):
+            raise errors.exists(name)
+        connection.duck.execute(f"DELETE FROM {table} WHERE name = ?", [name])
+        state = "SUSPENDED" if options.get("INITIALLY_SUSPENDED") else "STARTED"
+        connection.duck.execute(
+            f"INSERT INTO {table} (name, options, state) VALUES (?, ?, ?)", [name, dumps(options), state]
+        )
+    connection.warehouse = name
+    return status(f"Warehouse {name} successfully created.")
+
+
+@command("ALTER WAREHOUSE")
+def alter_warehouse(statement: Statement) -> Result:
+    """``ALTER WAREHOUSE name SET options | SUSPEND | RESUME``."""
+    connection, reader = statement.connection, statement.reader
+    reader.expect("ALTER", "WAREHOUSE")
+    lenient = reader.accept("IF", "EXISTS")
+    (name,) = reader.name()
+    table = f"{ACCOUNT}.{CATALOG}.WAREHOUSES"
+    row = connection.duck.execute(f"SELECT options FROM {table} WHERE name = ?", [name]).fetchone()
+    if row is None:
+        if lenient:
+            return status("Statement executed successfully.")
+        raise errors.missing("Warehouse", name)
+    if reader.accept("SUSPEND"):
+        connection.duck.execute(f"UPDATE {table} SET state = 'SUSPENDED' WHERE name = ?", [name])
+    elif reader.accept("RESUME"):
+        connection.duck.execute(f"UPDATE {table} SET state = 'STARTED' WHERE name = ?", [name])
+    else:
+        import json
+
+        reader.expect("SET")
+        options = json.loads(row[0]) | reader.options()
+        reader.end()
+        connection.duck.execute(f"UPDATE {table} SET options = ? WHERE name = ?", [dumps(options), name])
+    return status("Statement executed successfully.")
+
+
+@command("DROP WAREHOUSE")
+def drop_warehouse(statement: Statement) -> Result:
+    """``DROP WAREHOUSE [IF EXISTS] name``."""
+    return _drop_account_object(statement, "WAREHOUSE", "WAREHOUSES")
+
+
+@command("DROP ROLE")
+def drop_role(statement: Statement) -> Result:
+    """``DROP ROLE [IF EXISTS] name``."""
+    return _drop_account_object(statement, "ROLE", "ROLES")
+
+
+def _drop_account_object(statement: Statement, kind: str, table: str) -> Result:
+    reader = statement.reader
+    reader.expect("DROP", kind)
+    lenient = reader.accept("IF", "EXISTS")
+    (name,) = reader.name()
+    gone = statement.connection.duck.execute(
+        f"DELETE FROM {ACCOUNT}.{CATALOG}.{table} WHERE name = ? RETURNING name", [name]
+    ).fetchall()
+    if not gone and not lenient:
+        raise errors.missing(kind.capitalize(), name)
+    return dropped(name)
+
+
+# --------------------------------------------------------------------------- roles and grants
+
+
+def _say_not_enforced() -> None:
+    global _not_enforced
+    if not _not_enforced:
+        _not_enforced = True
+        log.warning("the embedded warehouse keeps and shows roles and grants, and does not enforce them")
+
+
+@command("CREATE ROLE")
+def create_role(statement: Statement) -> Result:
+    """``CREATE ROLE [IF NOT EXISTS] name``: kept, not enforced."""
+    _say_not_enforced()
+    connection, reader = statement.connection, statement.reader
+    Modifiers(reader)
+    reader.expect("ROLE")
+    lenient = if_not_exists(reader)
+    (name,) = reader.name()
+    options = reader.options()
+    table = f"{ACCOUNT}.{CATALOG}.ROLES"
+    with connection.storage.lock:
+        if connection.duck.execute(f"SELECT 1 FROM {table} WHERE name = ?", [name]).fetchone():
+            if lenient:
+                return status(f"{name} already exists, statement succeeded.")
+            raise errors.exists(name)
+        connection.duck.execute(
+            f"INSERT INTO {table} (name, comment) VALUES (?, ?)", [name, options.get("COMMENT")]
+        )
+    return status(f"Role {name} successfully created.")
+
+
+@command("GRANT", "REVOKE")
+def grant(statement: Statement) -> Result:
+    """``GRANT privileges ON kind name TO [ROLE] role`` and REVOKE ... FROM: kept, not enforced."""
+    _say_not_enforced()
+    connection, reader = statement.connection, statement.reader
+    granting = reader.next().upper == "GRANT"
+    privileges: list[str] = []
+    words: list[str] = []
+    while not reader.accept("ON"):
+        if reader.accept(","):
+            privileges.append(" ".join(words))
+            words = []
+        else:
+            words.append(reader.next().upper)
+    privileges.append(" ".join(words))
+    kind = [reader.next().upper]
+    while reader.peek(1).kind == "word" and not reader.looking_at("TO", "ROLE"):
+        if reader.peek(1).upper in ("TO", "FROM"):
+            break
+        kind.append(reader.next().upper)
+    name = ".".join(reader.name())
+    reader.expect("TO" if granting else "FROM")
+    reader.accept("ROLE")
+    (role,) = reader.name()
+    table = f"{ACCOUNT}.{CATALOG}.GRANTS"
+    for privilege in privileges:
+        row = [privilege, " ".join(kind), name, role]
+        connection.duck.execute(
+            f"DELETE FROM {table} WHERE privilege = ? AND granted_on = ? AND name = ? AND grantee = ?", row
+        )
+        if granting:
+            connection.duck.execute(
+                f"INSERT INTO {table} (privilege, granted_on, name, grantee) VALUES (?, ?, ?, ?)", row
+            )
+    return status("Statement executed successfully.")
+
+
+# --------------------------------------------------------------------------- temporary objects, comments
+
+
+def remember_temporary(connection: Connection, kind: str, name: tuple[str, str, str]) -> None:
+    """Note that an object ends with the session."""
+    connection.duck.execute(
+        f"INSERT INTO {connection.catalog(name[0], 'TEMPORARY')} VALUES (?, ?, ?, ?)",
+        [kind, name[1], name[2], str(connection.session_id)],
+    )
+
+
+def drop_temporary(connection: Connection) -> None:
+    """Drop all temporary objects of a session."""
+    session = str(connection.session_id)
+    for database in connection.storage.databases():
+        temporary = connection.catalog(database, "TEMPORARY")
+        rows = connection.duck.execute(
+            f"SELECT kind, schema_name, name FROM {temporary} WHERE session = ?", [session]
+        ).fetchall()
+        for kind, schema, name in rows:
+            connection.duck.execute(f"DROP {kind} IF EXISTS {quoted(database, schema, name)}")
+        if rows:
+            connection.duck.execute(f"DELETE FROM {temporary} WHERE session = ?", [session])
+        for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS"):
+            catalog = connection.catalog(database, table)
+            if not connection.duck.execute(f"SELECT 1 FROM {catalog} WHERE session = ?", [session]).fetchone():
+                continue
+            columns = "id" if table == "STAGES" else "name"
+            gone = connection.duck.execute(
+                f"DELETE FROM {catalog} WHERE session = ? RETURNING {columns}", [session]
+            ).fetchall()
+            for (stage_id,) in gone if table == "STAGES" else ():
+                shutil.rmtree(connection.storage.path / "stages" / stage_id, ignore_errors=True)
+
+
+@command("COMMENT")
+def comment(statement: Statement) -> Result:
+    """``COMMENT [IF EXISTS] ON TABLE|VIEW|COLUMN name IS 'text'``; others are taken and not kept."""
+    connection, reader = statement.connection, statement.reader
+    reader.expect("COMMENT")
+    reader.accept("IF", "EXISTS")
+    reader.expect("ON")
+    kind = reader.next().upper
+    name = reader.name()
+    if kind in ("TABLE", "VIEW"):
+        reader.expect("IS")
+        text = reader.string().replace("'", "''")
+        target = quoted(*connection.resolve(name))
+        retry_conflicts(lambda: connection.duck.execute(f"COMMENT ON {kind} {target} IS '{text}'"))
+    elif kind not in ("FUNCTION", "PROCEDURE", "STAGE", "SCHEMA", "DATABASE", "WAREHOUSE"):
+        raise errors.UnsupportedError(f"COMMENT ON {kind}")
+    return status("Statement executed successfully.")
+
+
+def options_text(options: dict[str, Any], key: str, default: str = "") -> str:
+    """An option as text."""
+    value = options.get(key)
+    return default if value is None else str(value)

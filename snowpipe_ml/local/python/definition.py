@@ -1,0 +1,167 @@
+"""``CREATE FUNCTION ... LANGUAGE PYTHON``, read into a record.
+
+https://docs.snowflake.com/en/sql-reference/sql/create-function
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.reader import Reader
+from snowpipe_ml.local.storage import dumps
+from snowpipe_ml.sql import DataType
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a function; ``default`` is SQL text."""
+
+    name: str
+    type: str
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function as it was created.
+
+    Attributes:
+        kind: FUNCTION or PROCEDURE.
+        returns: the type of a scalar function; empty for a table function.
+        table: the columns of a table function, as (name, type).
+        strict: rows with a NULL argument give NULL, without a call.
+        body: the inline code; None where the handler is imported.
+    """
+
+    kind: str
+    database: str
+    schema: str
+    name: str
+    arguments: tuple[Argument, ...]
+    returns: str
+    table: tuple[tuple[str, str], ...]
+    language: str
+    runtime: str
+    imports: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    handler: str = ""
+    strict: bool = False
+    body: str | None = None
+    comment: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def signature(self) -> str:
+        """``(NUMBER, VARCHAR)``, by which overloads are told apart."""
+        return "(" + ", ".join(argument.type for argument in self.arguments) + ")"
+
+    @property
+    def qualified(self) -> str:
+        """``DB.SCHEMA.NAME``."""
+        return f"{self.database}.{self.schema}.{self.name}"
+
+    @property
+    def key(self) -> str:
+        """A digest of everything that matters to a worker."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:24]
+
+    def to_json(self) -> str:
+        """The record for the catalog."""
+        return dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Definition:
+        """The record from the catalog."""
+        return cls(**{
+            **value,
+            "arguments": tuple(Argument(**argument) for argument in value["arguments"]),
+            "table": tuple((name, kind) for name, kind in value["table"]),
+            "imports": tuple(value["imports"]),
+            "packages": tuple(value["packages"]),
+        })  # fmt: skip
+
+
+def read_type(reader: Reader) -> str:
+    """A data type, in canonical form."""
+    words = [reader.next().text]
+    if words[0].upper() == "DOUBLE" and reader.looking_at("PRECISION"):
+        words.append(reader.next().text)
+    text = " ".join(words)
+    if reader.accept("("):
+        parameters = [reader.next().text]
+        while reader.accept(","):
+            parameters.append(reader.next().text)
+        reader.expect(")")
+        text += f"({', '.join(parameters)})"
+    try:
+        return DataType.parse(text).sql
+    except ValueError as error:
+        raise errors.UnsupportedError(f"the type {text} in a function") from error
+
+
+def _arguments(reader: Reader) -> tuple[Argument, ...]:
+    reader.expect("(")
+    arguments = []
+    while not reader.accept(")"):
+        name = reader.identifier()
+        kind = read_type(reader)
+        default = None
+        if reader.accept("DEFAULT") or reader.accept("="):
+            start = reader.peek().start
+            depth = 0
+            while depth or reader.peek().text not in (",", ")"):
+                depth += {"(": 1, ")": -1}.get(reader.next().text, 0)
+            default = reader.text[start : reader.peek().start].strip()
+        arguments.append(Argument(name, kind, default))
+        reader.accept(",")
+    return tuple(arguments)
+
+
+def read_definition(reader: Reader, kind: str, name: tuple[str, str, str]) -> Definition:
+    """Read from the argument list to the end."""
+    arguments = _arguments(reader)
+    reader.accept("COPY", "GRANTS")
+    reader.expect("RETURNS")
+    table: tuple[tuple[str, str], ...] = ()
+    returns = ""
+    if reader.accept("TABLE"):
+        table = tuple((argument.name, argument.type) for argument in _arguments(reader))
+    else:
+        returns = read_type(reader)
+    reader.accept("NOT", "NULL")
+    language, body, strict = "SQL", None, False
+    options: dict[str, Any] = {}
+    while not reader.done:
+        if reader.accept("LANGUAGE"):
+            language = reader.next().upper
+        elif reader.accept("STRICT") or reader.accept("RETURNS", "NULL", "ON", "NULL", "INPUT"):
+            strict = True
+        elif reader.accept("AS"):
+            body = reader.string()
+        elif reader.peek().kind == "word" and reader.peek(1).text == "=":
+            options |= reader.options()
+        elif not any(
+            reader.accept(*words)
+            for words in (("CALLED", "ON", "NULL", "INPUT"), ("VOLATILE",), ("IMMUTABLE",), ("MEMOIZABLE",),
+                          ("EXECUTE", "AS", "OWNER"), ("EXECUTE", "AS", "CALLER"), ("SECURE",))
+        ):  # fmt: skip
+            raise reader.unexpected()
+    if language != "PYTHON":
+        raise errors.UnsupportedError(f"functions in {language}", "Functions in Python are supported")
+    for key in set(options) & {"EXTERNAL_ACCESS_INTEGRATIONS", "SECRETS"}:
+        raise errors.UnsupportedError(f"{key} of a function")
+    if options.get("ARTIFACT_REPOSITORY"):
+        raise errors.UnsupportedError("ARTIFACT_REPOSITORY of a function", "Declare channel packages or stage wheels")
+    if not options.get("HANDLER"):
+        raise errors.syntax("a Python function needs HANDLER = 'name'")
+    return Definition(
+        kind=kind, database=name[0], schema=name[1], name=name[2], arguments=arguments,
+        returns=returns, table=table, language=language,
+        runtime=str(options.get("RUNTIME_VERSION", "")),
+        imports=tuple(options.get("IMPORTS") or ()), packages=tuple(options.get("PACKAGES") or ()),
+        handler=str(options["HANDLER"]), strict=strict, body=body, comment=options.get("COMMENT"),
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Which packages a function may import: those it declares, with what they require.
+
+Names are those of Snowflake's channel; the distributions are those installed beside this package.
+Versions that are not installed cannot be had, which is an error when the function is created.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from snowpipe_ml.local import errors
+
+# Channel name -> distribution, where they differ.
+CHANNEL_NAMES = {"pytorch": "torch", "pytorch-cpu": "torch", "opencv": "opencv-python-headless", "msgpack-python": "msgpack"}
+_FROM_DISTRIBUTION = {"torch": "pytorch", "msgpack": "msgpack-python", "opencv-python-headless": "opencv"}
+
+
+def distribution_name(channel_name: str) -> str:
+    """The distribution that a package of the channel is."""
+    name = canonicalize_name(channel_name)
+    return CHANNEL_NAMES.get(name, name)
+
+
+def channel_name(distribution: str) -> str:
+    """The channel's name of a distribution."""
+    name = canonicalize_name(distribution)
+    return _FROM_DISTRIBUTION.get(name, name)
+
+
+@cache
+def installed() -> Mapping[str, metadata.Distribution]:
+    """The installed distributions, by canonical name."""
+    found: dict[str, metadata.Distribution] = {}
+    for distribution in metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:
+            found.setdefault(canonicalize_name(name), distribution)
+    return found
+
+
+def parse(text: str) -> Requirement:
+    """A package as PACKAGES lists it: ``pandas``, ``pandas==2.3.3``, ``cloudpickle>=3``.
+
+    Raises:
+        ProgrammingError: it is no requirement.
+    """
+    # Snowflake also takes conda's single '=', as in 'numpy=1.26'.
+    text = re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip())
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise errors.error(391546, "42601", f"SQL compilation error:\nInvalid package specification '{text}'") from error
+
+
+def check(packages: Iterable[str]) -> None:
+    """Every declared package must be installed in a version that fits.
+
+    Raises:
+        ProgrammingError: what is missing, and what to install.
+    """
+    for text in packages:
+        requirement = parse(text)
+        name = distribution_name(requirement.name)
+        if name in ("python",):
+            continue
+        distribution = installed().get(name)
+        pip = f"{name}{requirement.specifier}"
+        if distribution is None:
+            raise errors.error(
+                391546, "42601",
+                f"SQL compilation error:\nCannot create a Python function with the specified packages. "
+                f"'{text}' is not installed for the embedded warehouse: pip install '{pip}'",
+            )  # fmt: skip
+        if not requirement.specifier.contains(distribution.version, prereleases=True):
+            raise errors.error(
+                391546, "42601",
+                f"SQL compilation error:\nCannot create a Python function with the specified packages. "
+                f"'{text}' is asked for and {name} {distribution.version} is installed: pip install '{pip}'",
+            )  # fmt: skip
+
+
+def closure(packages: Iterable[str]) -> set[str]:
+    """The distributions that come with the packages: their requirements, all the way down."""
+    found: set[str] = set()
+    queue = [(distribution_name(parse(text).name), frozenset(parse(text).extras)) for text in packages]
+    while queue:
+        name, extras = queue.pop()
+        distribution = installed().get(name)
+        if distribution is None or (name in found and not extras):
+            continue
+        found.add(name)
+        for text in distribution.requires or ():
+            requirement = Requirement(text)
+            environments = [{"extra": extra} for extra in extras] or [{"extra": ""}]
+            if requirement.marker is None or any(requirement.marker.evaluate(e) for e in environments):
+                queue.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
+    return found
+
+
+@cache
+def _modules() -> Mapping[str, tuple[str, ...]]:
+    """Top-level module -> the distributions that bring it."""
+    return {
+        module: tuple(canonicalize_name(name) for name in names)
+        for module, names in metadata.packages_distributions().items()
+    }
+
+
+def blocked_modules(packages: Iterable[str]) -> dict[str, str]:
+    """Installed top-level modules that the packages do not bring -> the channel name to declare."""
+    allowed = closure(packages)
+    return {
+        module: channel_name(names[0])
+        for module, names in _modules().items()
+        if not allowed.intersection(names) and module not in sys.stdlib_module_names
+    }

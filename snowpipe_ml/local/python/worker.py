@@ -1,0 +1,359 @@
+"""What runs in a worker process. It is started as a script and imports nothing of this package.
+
+Messages go over a socket, each a JSON header and an Arrow table: see ``pool.py`` for the other end.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.abc
+import json
+import os
+import struct
+import sys
+import traceback
+import types
+
+import pyarrow as pa
+
+_HEADER = struct.Struct("<QQ")
+
+
+class Channel:
+    """Messages over a socket's file descriptor."""
+
+    def __init__(self, descriptor):
+        self.file = os.fdopen(descriptor, "r+b", buffering=0)
+
+    def _read(self, size):
+        pieces = bytearray()
+        while len(pieces) < size:
+            piece = self.file.read(size - len(pieces))
+            if not piece:
+                sys.exit(0)  # the warehouse is gone
+            pieces += piece
+        return bytes(pieces)
+
+    def receive(self):
+        head, body = _HEADER.unpack(self._read(_HEADER.size))
+        header = json.loads(self._read(head))
+        if not body:
+            return header, None
+        with pa.ipc.open_stream(pa.py_buffer(self._read(body))) as reader:
+            return header, reader.read_all()
+
+    def send(self, header, table=None):
+        head = json.dumps(header).encode()
+        body = b""
+        if table is not None:
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+            body = sink.getvalue()
+        self._write(_HEADER.pack(len(head), len(body)) + head)
+        self._write(body)
+
+    def _write(self, data):
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[self.file.write(view) :]
+
+
+class Sandbox(importlib.abc.MetaPathFinder):
+    """Lets only the standard library, the declared packages and the staged imports be imported."""
+
+    def __init__(self, blocked, import_directory):
+        self.blocked = blocked
+        self.import_directory = import_directory
+        self.real_import = builtins.__import__
+
+    def install(self):
+        sys.meta_path.insert(0, self)
+        builtins.__import__ = self.guarded_import
+
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name in self.blocked and not self._staged(name):
+            raise self._error(name)
+        return None
+
+    def _staged(self, name):
+        for entry in sys.path:
+            if entry.startswith(self.import_directory) and importlib.machinery.PathFinder.find_spec(name, [entry]):
+                return True
+        return name in sys.modules and str(getattr(sys.modules[name], "__file__", "")).startswith(self.import_directory)
+
+    def guarded_import(self, name, globals=None, locals=None, fromlist=(), level=0):
+        top = name.partition(".")[0]
+        if level == 0 and top in self.blocked and self._is_users(globals) and not self._staged(top):
+            raise self._error(top)
+        return self.real_import(name, globals, locals, fromlist, level)
+
+    def _is_users(self, globals):
+        # Modules that this script loaded for itself are in sys.modules already, where no finder is
+        # asked; so an import from the user's own code is checked here as well.
+        file = (globals or {}).get("__file__") or ""
+        return (globals or {}).get("__name__") == "_udf_code" or file.startswith(self.import_directory)
+
+    def _error(self, name):
+        return ModuleNotFoundError(
+            f"No module named '{name}' (declare the package '{self.blocked[name]}' for this function, "
+            "or stage it and import it)", name=name,
+        )  # fmt: skip
+
+
+def load_handler(config):
+    """The handler: a function or a class, from inline code or from a staged module."""
+    name = config["handler"]
+    if config["body"] is not None:
+        module = types.ModuleType("_udf_code")
+        module.__file__ = "_udf_code.py"
+        sys.modules["_udf_code"] = module
+        exec(compile(config["body"], "_udf_code.py", "exec"), module.__dict__)
+        target = module
+        parts = name.split(".")
+    else:
+        module_name, _, attribute = name.rpartition(".")
+        target = importlib.import_module(module_name)
+        parts = [attribute]
+    for part in parts:
+        target = getattr(target, part)
+    return target
+
+
+# --------------------------------------------------------------------------- values in
+
+
+def python_column(column, kind):
+    """An Arrow column as the Python values a row handler gets."""
+    values = column.to_pylist()
+    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+        return [None if v is None else json.loads(v) for v in values]
+    if kind == "INT":
+        return [None if v is None else int(v) for v in values]
+    return values
+
+
+def series(column, kind):
+    """An Arrow column as the pandas Series a vectorized handler gets."""
+    import pandas as pd
+
+    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+        return pd.Series(python_column(column, kind), dtype=object)
+    if kind == "INT":
+        column = column.cast(pa.int64())
+        return column.to_pandas() if column.null_count == 0 else column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    if kind == "DATE":
+        return pd.to_datetime(pd.Series(column.to_pandas(date_as_object=True)))
+    return column.to_pandas()
+
+
+def frame(table, kinds, names):
+    """A slice of the input as a DataFrame with the arguments' names."""
+    import pandas as pd
+
+    data = {i: series(table.column(i), kind) for i, kind in enumerate(kinds)}
+    result = pd.DataFrame(data, index=range(table.num_rows))
+    result.columns = names
+    return result
+
+
+# --------------------------------------------------------------------------- values out
+
+
+def arrow_column(values, kind, type_):
+    """Python values or a Series as an Arrow column of the declared type."""
+    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+        values = [None if _is_null(v) else json.dumps(v, default=str) for v in values]
+        return pa.array(values, pa.string())
+    if type(values).__module__.startswith("pandas"):
+        array = pa.Array.from_pandas(values)
+    else:
+        values = list(values)
+        if pa.types.is_string(type_):
+            values = [None if v is None else v if isinstance(v, str) else str(v) for v in values]
+        elif pa.types.is_date(type_):
+            import datetime
+
+            values = [v.date() if isinstance(v, datetime.datetime) else v for v in values]
+        array = pa.array(values, from_pandas=True)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if array.type == type_:
+        return array
+    if pa.types.is_timestamp(array.type) and pa.types.is_date(type_):
+        return array.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    if pa.types.is_floating(array.type) and pa.types.is_integer(type_):
+        return array.cast(type_, safe=True)
+    return array.cast(type_)
+
+
+def _is_null(value):
+    return value is None or (isinstance(value, float) and value != value)
+
+
+class Output:
+    """Collects a table function's rows: for each, the source row, or the partition if at its end."""
+
+    def __init__(self, config):
+        self.kinds = config["output_kinds"]
+        self.types = [pa.type_for_alias(name) if name != "decimal" else None for name in config["output_types"]]
+        self.pieces = []
+
+    def rows(self, rows, source):
+        rows = list(rows)
+        if not rows:
+            return
+        for row in rows:
+            if len(row) != len(self.kinds):
+                raise ValueError(f"a row of {len(row)} values where {len(self.kinds)} columns are declared: {row!r}")
+        self._add(list(zip(*rows)), [source] * len(rows))
+
+    def frame(self, result, sources):
+        """A DataFrame, a tuple of Series or arrays, or a generator of these."""
+        if result is None:
+            return
+        if isinstance(result, types.GeneratorType):
+            for piece in result:
+                self.frame(piece, sources)
+            return
+        if hasattr(result, "columns"):
+            columns = [result.iloc[:, i] for i in range(result.shape[1])]
+        elif isinstance(result, tuple):
+            columns = list(result)
+        else:
+            columns = [result]
+        if len(columns) != len(self.kinds):
+            raise ValueError(f"{len(columns)} columns returned where {len(self.kinds)} are declared")
+        count = len(columns[0])
+        self._add(columns, sources if not isinstance(sources, int) else [sources] * count)
+
+    def _add(self, columns, sources):
+        arrays = [
+            arrow_column(column, kind, type_)
+            for column, kind, type_ in zip(columns, self.kinds, self.types)
+        ]
+        self.pieces.append(pa.table([pa.array(sources, pa.int64()), *arrays], names=[str(i) for i in range(len(arrays) + 1)]))
+
+    def table(self):
+        if self.pieces:
+            return pa.concat_tables(self.pieces, promote_options="permissive")
+        arrays = [pa.array([], t) for t in (pa.int64(), *self.types)]
+        return pa.table(arrays, names=[str(i) for i in range(len(arrays))])
+
+
+# --------------------------------------------------------------------------- calling
+
+
+def call_scalar(handler, config, table):
+    """One value a row; a vectorized handler gets all rows as a DataFrame."""
+    kinds = config["kinds"]
+    type_ = pa.type_for_alias(config["output_types"][0])
+    if getattr(handler, "_sf_vectorized_input", None) is not None:
+        limit = getattr(handler, "_sf_max_batch_size", None) or table.num_rows or 1
+        pieces = []
+        for start in range(0, table.num_rows, limit):
+            data = frame(table.slice(start, limit), kinds, list(range(len(kinds))))
+            pieces.append(arrow_column(handler(data), config["output_kinds"][0], type_))
+        return pa.chunked_array(pieces, type_)
+    columns = [python_column(table.column(i), kind) for i, kind in enumerate(kinds)]
+    rows = zip(*columns) if columns else [()] * table.num_rows
+    if config["strict"]:
+        values = [None if any(v is None for v in row) else handler(*row) for row in rows]
+    else:
+        values = [handler(*row) for row in rows]
+    return arrow_column(values, config["output_kinds"][0], type_)
+
+
+def call_table(handler, config, table, offsets, first_partition):
+    """A table function over consecutive partitions; source -1-p marks the end of partition p."""
+    output = Output(config)
+    end = getattr(handler, "end_partition", None)
+    process = getattr(handler, "process", None)
+    vectorized_end = getattr(end, "_sf_vectorized_input", None) is not None
+    vectorized_process = getattr(process, "_sf_vectorized_input", None) is not None
+    kinds, names = config["kinds"], config["names"]
+    for number, (start, stop) in enumerate(zip(offsets, offsets[1:])):
+        part = table.slice(start, stop - start)
+        at = -1 - (first_partition + number)
+        try:
+            instance = handler()
+            if vectorized_end:
+                output.frame(instance.end_partition(frame(part, kinds, names)), at)
+                continue
+            if vectorized_process:
+                limit = getattr(process, "_sf_max_batch_size", None) or part.num_rows or 1
+                for begin in range(0, part.num_rows, limit):
+                    piece = part.slice(begin, limit)
+                    sources = list(range(start + begin, start + begin + piece.num_rows))
+                    output.frame(instance.process(frame(piece, kinds, names)), sources)
+            elif process is not None:
+                columns = [python_column(part.column(i), kind) for i, kind in enumerate(kinds)]
+                rows = zip(*columns) if columns else [()] * part.num_rows
+                for index, row in enumerate(rows):
+                    if config["strict"] and any(v is None for v in row):
+                        continue
+                    result = instance.process(*row)
+                    if result is not None:
+                        output.rows(result, start + index)
+            if end is not None:
+                result = instance.end_partition()
+                if result is not None:
+                    output.rows(result, at)
+        except Exception as error:
+            error.snowpipe_partition = first_partition + number
+            raise
+    return output.table()
+
+
+def describe_error(error):
+    """The traceback from the handler's first frame on."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace)
+    return "".join(lines).rstrip()
+
+
+def main():
+    channel = Channel(int(sys.argv[1]))
+    config, _ = channel.receive()
+    directory = config["import_directory"]
+    sys.path[:] = [entry for entry in sys.path if entry and entry != os.path.dirname(os.path.abspath(__file__))]
+    sys.path[:0] = [directory.rstrip("/"), *config["import_archives"]]
+    module = types.ModuleType("_snowflake")
+    module.vectorized = _vectorized
+    sys.modules["_snowflake"] = module
+    Sandbox(config["blocked"], directory).install()
+    try:
+        handler = load_handler(config)
+    except BaseException as error:
+        channel.send({"error": describe_error(error)})
+        return
+    channel.send({"ready": True})
+    while True:
+        request, table = channel.receive()
+        try:
+            if request["call"] == "scalar":
+                result = call_scalar(handler, config, table)
+                answer = pa.table([result], names=["0"])
+            else:
+                answer = call_table(handler, config, table, request["offsets"], request["first"])
+            channel.send({"ok": True}, answer)
+        except Exception as error:
+            channel.send({"error": describe_error(error), "partition": getattr(error, "snowpipe_partition", None)})
+
+
+def _vectorized(input, max_batch_size=None):
+    """``_snowflake.vectorized``: marks a handler that takes DataFrames."""
+
+    def mark(handler):
+        handler._sf_vectorized_input = input
+        handler._sf_max_batch_size = max_batch_size
+        return handler
+
+    return mark
+
+
+if __name__ == "__main__":
+    main()

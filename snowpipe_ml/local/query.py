@@ -1,0 +1,277 @@
+"""Queries and DML: parsed by sqlglot, rewritten, run by DuckDB."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import UnsupportedError as SqlglotUnsupported
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.rewrite.functions import apply_rules
+from snowpipe_ml.local.rewrite.names import name_projections, qualify_tables, store_identifiers
+from snowpipe_ml.local.statements import Result, counts
+from snowpipe_ml.local.storage import retry_conflicts, transaction
+from snowpipe_ml.local.types import Column, parameter
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+
+def parse(text: str) -> exp.Expr:
+    """A statement's tree.
+
+    Raises:
+        ProgrammingError: a syntax error, at Snowflake's line and position.
+    """
+    try:
+        statements = [tree for tree in sqlglot.parse(text, read="snowflake") if tree is not None]
+    except SqlglotError as error:
+        details = getattr(error, "errors", None) or [{}]
+        first = details[0]
+        raise errors.syntax(
+            f"syntax error line {first.get('line', 1)} at position {max(0, first.get('col', 1) - 1)} "
+            f"unexpected '{first.get('highlight') or '<EOF>'}'."
+        ) from error
+    if len(statements) != 1:
+        raise errors.error(8, "0A000", f"Actual statement count {len(statements)} did not match the desired statement count 1.")
+    tree = cast(exp.Expr, statements[0])
+    if isinstance(tree, exp.Command):
+        raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
+    return tree
+
+
+class Compiler:
+    """Turns one Snowflake statement into DuckDB's SQL.
+
+    Python table functions are run on the way, and their results stand in the tree in the call's
+    place, unless the statement is only described.
+    """
+
+    def __init__(self, connection: Connection, *, describing: bool = False, in_view: bool = False) -> None:
+        self.connection = connection
+        self.describing = describing
+        self.in_view = in_view
+        self.registered: list[str] = []
+
+    def compile(self, tree: exp.Expr, params: Any = None) -> exp.Expr:
+        """Rewrite a tree in place, and give it back."""
+        from snowpipe_ml.local.rewrite.relations import expand_relations
+
+        _bind(tree, params)
+        _session_variables(tree, self.connection)
+        name_projections(tree)
+        store_identifiers(tree)
+        tree = expand_relations(tree, self)
+        qualify_tables(tree, self.connection, tree.key.upper())
+        return apply_rules(tree, self.connection)
+
+    def register(self, table: pa.Table) -> str:
+        """Make an Arrow table readable in this statement, under a name of its own."""
+        name = f"_arrow_{uuid.uuid4().hex}"
+        self.connection.duck.register(name, table)
+        self.registered.append(name)
+        return name
+
+    def release(self) -> None:
+        """Forget the Arrow tables."""
+        for name in self.registered:
+            self.connection.duck.unregister(name)
+        self.registered.clear()
+
+
+@contextmanager
+def compiled(
+    connection: Connection, tree: exp.Expr, params: Any = None, *, describing: bool = False
+) -> Iterator[exp.Expr]:
+    """A tree rewritten for DuckDB, and what it refers to while it runs."""
+    compiler = Compiler(connection, describing=describing)
+    try:
+        yield compiler.compile(tree, params)
+    finally:
+        compiler.release()
+
+
+def to_sql(tree: exp.Expr) -> str:
+    """DuckDB's text of a rewritten tree.
+
+    Raises:
+        UnsupportedError: sqlglot would leave a part out.
+    """
+    try:
+        return tree.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE)
+    except SqlglotUnsupported as error:
+        raise errors.UnsupportedError(str(error).split("\n")[0]) from error
+
+
+def select(connection: Connection, sql_text: str) -> tuple[list[Column], pa.Table]:
+    """Run a DuckDB query."""
+    relation = connection.duck.query(sql_text)
+    if relation is None:
+        return [], pa.table({})
+    columns = [Column(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
+    # Names may repeat: the table goes by position.
+    table = relation.to_arrow_table()
+    return columns, table.rename_columns([str(i) for i in range(table.num_columns)])
+
+
+def run_query(connection: Connection, text: str, params: Any, query_id: str) -> Result:
+    """Run a query or DML statement."""
+    tree = parse(text)
+    match tree:
+        case exp.Query() | exp.Values():
+            with compiled(connection, tree, params) as query:
+                columns, table = select(connection, to_sql(query))
+            return Result(columns, table)
+        case exp.Insert():
+            return _insert(connection, tree, params)
+        case exp.Update():
+            n = _execute_count(connection, tree, params)
+            result = counts(updated=n)
+            return Result(
+                [*result.columns, Column("number of multi-joined rows updated", "BIGINT")],
+                result.table.append_column("1", pa.array([0], pa.int64())), n,
+            )  # fmt: skip
+        case exp.Delete():
+            return counts(deleted=_execute_count(connection, tree, params))
+        case exp.Merge():
+            return _merge(connection, tree, params)
+        case exp.Describe():
+            raise errors.UnsupportedError("this DESCRIBE")
+    raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
+
+
+def describe_query(connection: Connection, text: str, params: Any) -> list[Column]:
+    """The columns of a query, by DuckDB's own DESCRIBE: nothing is run."""
+    tree = parse(text)
+    if not isinstance(tree, exp.Query | exp.Values):
+        return [Column("status", "VARCHAR")]
+    with compiled(connection, tree, params, describing=True) as query:
+        found = connection.duck.execute(f"DESCRIBE {to_sql(query)}").fetchall()
+    return [Column(row[0], row[1]) for row in found]
+
+
+def _execute_count(connection: Connection, tree: exp.Expr, params: Any) -> int:
+    with compiled(connection, tree, params) as statement:
+        return count_rows(connection, to_sql(statement))
+
+
+def count_rows(connection: Connection, sql_text: str) -> int:
+    """Run DML and give the number of rows it changed."""
+    row = retry_conflicts(lambda: connection.duck.execute(sql_text).fetchone())
+    return int(row[0]) if row else 0
+
+
+def _insert(connection: Connection, tree: exp.Insert, params: Any) -> Result:
+    overwrite = bool(tree.args.get("overwrite"))
+    tree.set("overwrite", False)
+    with compiled(connection, tree, params) as statement:
+        if not overwrite:
+            return counts(inserted=count_rows(connection, to_sql(statement)))
+        target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
+        delete = f"DELETE FROM {to_sql(target)}"
+        # The new rows are made first: the query may read the table that it overwrites.
+        new = f"_new_{uuid.uuid4().hex}"
+        query = to_sql(statement.expression)
+        statement.set("expression", exp.select("*").from_(exp.to_table(new)))
+
+        def swap() -> int:
+            connection.duck.execute(f"CREATE OR REPLACE TEMP TABLE {new} AS {query}")
+            try:
+                with in_transaction(connection):
+                    connection.duck.execute(delete)
+                    row = connection.duck.execute(to_sql(statement)).fetchone()
+                    return int(row[0]) if row else 0
+            finally:
+                connection.duck.execute(f"DROP TABLE IF EXISTS {new}")
+
+        return counts(inserted=retry_conflicts(swap))
+
+
+@contextmanager
+def in_transaction(connection: Connection) -> Iterator[None]:
+    """The session's open transaction, or one of its own."""
+    if connection.in_transaction:
+        yield
+    else:
+        with transaction(connection.duck):
+            yield
+
+
+def _merge(connection: Connection, tree: exp.Merge, params: Any) -> Result:
+    """MERGE; its result has a column for each kind of action that its clauses can take."""
+    kinds = []
+    for when in tree.args["whens"].expressions:
+        action = when.args["then"]
+        word = "inserted" if isinstance(action, exp.Insert) else "updated" if isinstance(action, exp.Update) else "deleted"
+        kinds.append(word)
+    with compiled(connection, tree, params) as statement:
+        text = to_sql(statement) + " RETURNING merge_action"
+        actions = retry_conflicts(lambda: connection.duck.execute(text).fetchall())
+    done = {"inserted": 0, "updated": 0, "deleted": 0}
+    for (action,) in actions:
+        done[{"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}[action]] += 1
+    return counts(**{word: done[word] for word in done if word in kinds})
+
+
+def insert_rows(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> Result:
+    """``INSERT INTO t (a, b) VALUES (?, ?)`` for many rows, in one statement."""
+    tree = parse(text)
+    values = tree.expression if isinstance(tree, exp.Insert) else None
+    if not isinstance(values, exp.Values) or any(not isinstance(v, exp.Placeholder) for v in values.expressions[0].expressions):
+        raise errors.UnsupportedError("executemany of anything but INSERT ... VALUES (?, ...)")
+    if not rows:
+        return counts(inserted=0)
+    columns = [[parameter(row[i]) for row in rows] for i in range(len(rows[0]))]
+    arrays = []
+    for column in columns:
+        try:
+            arrays.append(pa.array(column))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            arrays.append(pa.array([None if v is None else str(v) for v in column]))
+    data = pa.table(arrays, names=[f"c{i}" for i in range(len(arrays))])
+    compiler = Compiler(connection)
+    try:
+        name = compiler.register(data)
+        tree.set("expression", None)
+        target = to_sql(compiler.compile(tree))
+        return counts(inserted=count_rows(connection, f"{target} SELECT * FROM {name}"))
+    finally:
+        compiler.release()
+
+
+# --------------------------------------------------------------------------- values from outside
+
+
+def _bind(tree: exp.Expr, params: Any) -> None:
+    """Put bound values in place of ``?`` and ``:1``, as literals of the tree."""
+    if not params:
+        return
+    by_order = iter(params.values() if isinstance(params, dict) else params)
+    for placeholder in list(tree.find_all(exp.Placeholder, bfs=False)):
+        name = placeholder.name
+        if name.isdigit():
+            value = params[int(name) - 1]
+        elif name:
+            value = params[name]
+        else:
+            value = next(by_order)
+        placeholder.replace(exp.convert(parameter(value)))
+
+
+def _session_variables(tree: exp.Expr, connection: Connection) -> None:
+    """``$name`` -> the variable's value; ``$1`` is a column of VALUES or of a staged file."""
+    for node in list(tree.find_all(exp.Parameter)):
+        name = node.name.upper()
+        if name in connection.variables:
+            node.replace(exp.convert(connection.variables[name]))
+
+
+__all__ = ["Compiler", "compiled", "describe_query", "insert_rows", "parse", "run_query"]

@@ -1,0 +1,252 @@
+"""Functions, operators and types, each rewritten to what DuckDB computes alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import fakesnow.transforms as fakesnow
+from sqlglot import exp
+
+from snowpipe_ml.local.errors import UnsupportedError
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, annotate, kind
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+_TYPED = (exp.Div, exp.Avg, exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.ToChar, exp.Cast,
+          exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.TsOrDsAdd)  # fmt: skip
+
+
+def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
+    """Rewrite a tree whose names are qualified."""
+    annotate(tree, connection, _TYPED)
+    for transform in _BEFORE:
+        tree = tree.transform(transform, copy=False)
+    for classes, rule in _RULES:
+        for node in list(tree.find_all(*classes)):
+            replacement = rule(node, connection)
+            if replacement is not node:
+                if node is tree:
+                    tree = replacement
+                else:
+                    node.replace(replacement)
+    return tree
+
+
+Rule = Callable[[exp.Expr, "Connection"], exp.Expr]
+
+
+def _refuse(what: str) -> Rule:
+    def rule(node: exp.Expr, connection: Connection) -> exp.Expr:
+        raise UnsupportedError(what)
+
+    return rule
+
+
+def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """A call of one of :mod:`snowpipe_ml.local.macros`."""
+    call = exp.Anonymous(this=f"memory.main.{name}", expressions=list(arguments))
+    call.meta["ours"] = True
+    return call
+
+
+# --------------------------------------------------------------------------- numbers
+
+
+def division(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``1 / 3`` is 0.333333, ``1.0::FLOAT / 3`` is 0.333...; DuckDB's ``/`` is always floating."""
+    left, right = kind(node.this), kind(node.expression)
+    if left in FLOATS or right in FLOATS:
+        return node
+    if left in INTEGERS and right in INTEGERS:
+        return macro("sf_idiv", node.this.copy(), node.expression.copy())
+    if left in INTEGERS | DECIMALS and right in INTEGERS | DECIMALS:
+        raise UnsupportedError("division of NUMBERs with a scale", "Cast one side to FLOAT")
+    return macro("sf_div", node.this.copy(), node.expression.copy())
+
+
+def average(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``AVG(n)`` of whole numbers has a scale of six."""
+    if kind(node.this) in INTEGERS and not isinstance(node.parent, exp.Window | exp.Filter):
+        argument = node.this.copy()
+        return macro("sf_idiv", exp.Sum(this=argument), exp.Count(this=argument.copy()))
+    return node
+
+
+def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """Types as they are stored; a float becomes a whole number half away from zero.
+
+    ``x::FLOAT`` -> ``CAST(x AS DOUBLE)``; ``2.5::FLOAT::INT`` is 3.
+    """
+    target = node.args["to"]
+    source = kind(node.this)
+    length = target.expressions[0].name if target.this in TEXTS and target.expressions else None
+    mapped = data_type(target, connection)
+    if mapped.this == T.BIGINT and source not in INTEGERS | TEXTS | {T.BOOLEAN}:
+        if source in FLOATS:
+            node.set("this", exp.func("round", node.this.copy()))
+        elif source is None:
+            node.set("this", exp.cast(node.this.copy(), "DECIMAL(38,0)", dialect="duckdb"))
+    if mapped.this in TEXTS and source in FLOATS:
+        return macro("sf_float_text", node.this.copy())
+    if source == T.JSON or isinstance(node.this, exp.JSONExtract):
+        return node
+    if length is not None and int(length) < 16_777_216:
+        node.set("to", exp.DataType.build("TEXT"))
+        return exp.func("left", node.copy(), exp.Literal.number(length))
+    node.set("to", mapped)
+    return node
+
+
+def data_type(node: exp.Expr, connection: Connection) -> exp.DataType:
+    """The DuckDB type that stores a Snowflake type: see :func:`snowpipe_ml.local.types.to_duckdb`."""
+    assert isinstance(node, exp.DataType)
+    if node.meta.get("stored"):
+        return node
+    match node.this:
+        case T.INT | T.BIGINT | T.SMALLINT | T.TINYINT:
+            text = "BIGINT"
+        case T.DECIMAL:
+            parameters = [int(p.name) for p in node.expressions]
+            precision, scale = (parameters or [38, 0]) if len(parameters) != 1 else (parameters[0], 0)
+            text = "BIGINT" if scale == 0 and precision > 18 else f"DECIMAL({precision},{scale})"
+        case T.FLOAT | T.DOUBLE:
+            text = "DOUBLE"
+        case T.TIMESTAMPTZ:
+            raise UnsupportedError("the type TIMESTAMP_TZ", "TIMESTAMP_LTZ and TIMESTAMP_NTZ are supported")
+        case T.TIMESTAMPLTZ:
+            text = "TIMESTAMPTZ"
+        case T.TIMESTAMP | T.TIMESTAMPNTZ | T.DATETIME:
+            text = "TIMESTAMP"
+        case T.VARIANT | T.OBJECT | T.ARRAY | T.JSON | T.STRUCT | T.MAP:
+            text = "JSON"
+        case T.BINARY | T.VARBINARY:
+            text = "BLOB"
+        case T.TEXT | T.VARCHAR | T.CHAR | T.NVARCHAR | T.NCHAR:
+            text = "TEXT"
+        case T.BOOLEAN | T.DATE | T.TIME:
+            text = node.this.value
+        case _:
+            raise UnsupportedError(f"the type {node.sql(dialect='snowflake')}")
+    mapped = exp.DataType.build(text, dialect="duckdb")
+    mapped.meta["stored"] = True
+    return mapped
+
+
+def comparison(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``'1.4' = 1`` compares numbers: the text is cast, and DuckDB would cast it to a whole one."""
+    left, right = kind(node.this), kind(node.expression)
+    numbers = INTEGERS | DECIMALS | FLOATS
+    if left in TEXTS and right in numbers:
+        node.set("this", exp.cast(node.this.copy(), "DOUBLE", dialect="duckdb"))
+    elif right in TEXTS and left in numbers:
+        node.set("expression", exp.cast(node.expression.copy(), "DOUBLE", dialect="duckdb"))
+    return node
+
+
+# --------------------------------------------------------------------------- dates
+
+
+def keep_date(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``DATEADD(day, 1, d)`` and ``DATE_TRUNC('month', d)`` of a DATE are DATEs, save by hours."""
+    if isinstance(node.parent, exp.Cast) and node.parent.meta.get("kept_date"):
+        return node
+    unit = (node.text("unit") or "DAY").upper().rstrip("S")
+    if kind(node.this) == T.DATE and unit in ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DAYOFYEAR"):
+        kept = exp.cast(node.copy(), "DATE", dialect="duckdb")
+        kept.meta["kept_date"] = True
+        kept.to.meta["stored"] = True
+        return kept
+    return node
+
+
+def to_char(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``TO_CHAR(x)``; with a format only for what is known to be a date or timestamp."""
+    if node.args.get("format") is not None:
+        raise UnsupportedError("TO_CHAR with a format of an expression whose type is not known", "Cast it, as in x::DATE")
+    if kind(node.this) in FLOATS:
+        return macro("sf_float_text", node.this.copy())
+    return exp.cast(node.this.copy(), "TEXT", dialect="duckdb")
+
+
+def parsed_timestamp(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``TRY_TO_TIMESTAMP_NTZ(x, 'format')`` is a TIMESTAMP, whatever digits the format asks for."""
+    if isinstance(node.parent, exp.Cast) and node.parent.meta.get("parsed"):
+        return node
+    wrapped = exp.cast(node.copy(), "TIMESTAMP", dialect="duckdb")
+    wrapped.meta["parsed"] = True
+    wrapped.to.meta["stored"] = True
+    return wrapped
+
+
+_AUTO_TIMESTAMPS = {
+    "TRY_TO_TIMESTAMP": "sf_try_timestamp", "TRY_TO_TIMESTAMP_NTZ": "sf_try_timestamp",
+    "TO_TIMESTAMP": "sf_timestamp", "TO_TIMESTAMP_NTZ": "sf_timestamp",
+}  # fmt: skip
+
+
+def anonymous(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """Functions that sqlglot has no class for: the user's, SYSTEM$..., and what else is known here."""
+    from snowpipe_ml.local.rewrite.relations import system_function
+
+    name = node.name.upper()
+    if node.meta.get("ours"):
+        return node
+    if name in _AUTO_TIMESTAMPS and len(node.expressions) == 1:
+        return macro(_AUTO_TIMESTAMPS[name], node.expressions[0].copy())
+    if name == "CONDITIONAL_TRUE_EVENT":
+        raise UnsupportedError("CONDITIONAL_TRUE_EVENT")
+    replaced = system_function(node, connection)
+    return replaced if replaced is not None else node
+
+
+def current_timestamp(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``SYSDATE()`` is in UTC without a zone."""
+    return exp.maybe_parse("CAST(current_timestamp AT TIME ZONE 'UTC' AS TIMESTAMP)", dialect="duckdb")
+
+
+def list_agg(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``LISTAGG(x)`` without a separator joins without one; of nothing it is an empty text."""
+    if not node.args.get("separator"):
+        node.set("separator", exp.Literal.string(""))
+    if isinstance(node.parent, exp.Coalesce) or isinstance(node.parent, exp.WithinGroup | exp.Window):
+        return node
+    return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string("")])
+
+
+def variant_use(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``v:path`` must be cast where its value matters: as JSON text, 9 would sort behind 10."""
+    parent = node.parent
+    while isinstance(parent, exp.Paren):
+        parent = parent.parent
+    fine = (exp.Cast, exp.TryCast, exp.JSONExtract, exp.JSONExtractScalar, exp.Alias, exp.Select, exp.Is, exp.Anonymous, exp.Explode, exp.Kwarg, exp.ArraySize)
+    if not isinstance(parent, fine):
+        raise UnsupportedError("an uncast path into a VARIANT here", "Add a cast, as in v:path::STRING")
+    return node
+
+
+_BEFORE = (
+    fakesnow.try_parse_json, fakesnow.split, fakesnow.indices_to_json_extract,
+    fakesnow.json_extract_cast_as_varchar, fakesnow.json_extract_cased_as_varchar,
+    fakesnow.json_extract_precedence, fakesnow.regex_replace, fakesnow.regex_substr,
+    fakesnow.to_variant, fakesnow.object_construct, fakesnow.array_size, fakesnow.object_agg,
+    fakesnow.array_construct_etc, fakesnow.timestamp_offsets, fakesnow.haversine, fakesnow.hex_string,
+)  # fmt: skip
+
+_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
+    ((exp.JSONExtract,), variant_use),
+    ((exp.Div,), division),
+    ((exp.Avg,), average),
+    ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
+    ((exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc), keep_date),
+    ((exp.StrToTime,), parsed_timestamp),
+    ((exp.ToChar,), to_char),
+    ((exp.GroupConcat,), list_agg),
+    ((exp.Cast, exp.TryCast), cast),
+    ((exp.Anonymous,), anonymous),
+    ((exp.Rand, exp.Randn), _refuse("RANDOM")),
+    ((exp.Uniform,), _refuse("UNIFORM")),
+    ((exp.Lambda,), _refuse("lambda expressions")),
+)
+

@@ -1,0 +1,288 @@
+"""What stands behind FROM and is no table: staged files, results, metadata, Python table functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.types import Column
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+    from snowpipe_ml.local.query import Compiler
+
+
+def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
+    """Replace every relation that DuckDB does not know."""
+    _number_values(tree)
+    for table in list(tree.find_all(exp.Table)):
+        if isinstance(table.this, exp.Var) and table.name.startswith("@"):
+            _staged_files(table, compiler)
+        elif table.db.upper() == "INFORMATION_SCHEMA":
+            _information_schema(table, compiler)
+    for lateral in list(tree.find_all(exp.Lateral)):
+        _flatten(lateral)
+    # The innermost first: an outer call reads what an inner one makes.
+    for node in reversed(list(tree.find_all(exp.TableFromRows))):
+        _table_call(node, compiler)
+    return tree
+
+
+def _replace(node: exp.Expr, relation: exp.Expr) -> None:
+    """Put a relation in a node's place, under the node's alias."""
+    alias = node.args.get("alias")
+    if alias is not None:
+        relation.set("alias", alias.copy())
+    node.replace(relation)
+
+
+def _arrow_relation(compiler: Compiler, columns: list[Column], table: pa.Table) -> exp.Subquery:
+    """A result as a relation; its columns by position, because names may repeat."""
+    name = compiler.register(table.rename_columns([f"c{i}" for i in range(table.num_columns)]))
+    select = exp.select(
+        *(
+            exp.alias_(
+                _as_type(exp.column(f"c{i}", quoted=True), column.duckdb), exp.to_identifier(column.name, quoted=True)
+            )
+            for i, column in enumerate(columns)
+        )
+    ).from_(_resolved(name))
+    return exp.Subquery(this=select)
+
+
+def _as_type(node: exp.Expr, duckdb: str) -> exp.Expr:
+    if duckdb in ('"NULL"', "NULL"):
+        return node
+    cast = exp.cast(node, duckdb, dialect="duckdb")
+    cast.to.meta["stored"] = True
+    return cast
+
+
+def _resolved(name: str) -> exp.Table:
+    table = exp.Table(this=exp.to_identifier(name, quoted=True))
+    table.meta["resolved"] = True
+    return table
+
+
+def empty_relation(columns: list[tuple[str, str]]) -> exp.Subquery:
+    """A relation of no rows, with these (name, DuckDB type) columns: enough to describe a query."""
+    nulls = [exp.alias_(_as_type(exp.Null(), kind), exp.to_identifier(name, quoted=True)) for name, kind in columns]
+    return exp.Subquery(this=exp.select(*nulls).limit(0))
+
+
+# --------------------------------------------------------------------------- VALUES
+
+
+def _number_values(tree: exp.Expr) -> None:
+    """``SELECT $1 FROM VALUES (1), (2)``: the columns are named and ``$1`` is the first of them."""
+    for values in list(tree.find_all(exp.Values)):
+        rows = values.expressions
+        if not rows or not isinstance(rows[0], exp.Tuple) or isinstance(values.parent, exp.Insert):
+            continue
+        alias = values.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            continue
+        names = [exp.to_identifier(f"COLUMN{i + 1}", quoted=True) for i in range(len(rows[0].expressions))]
+        name = alias.this if alias is not None and alias.this else exp.to_identifier("_VALUES", quoted=True)
+        values.set("alias", exp.TableAlias(this=name.copy(), columns=names))
+        select = values.find_ancestor(exp.Select)
+        if select is None:
+            continue
+        for parameter in list(select.find_all(exp.Parameter)):
+            if parameter.find_ancestor(exp.Select) is select and parameter.name.isdigit():
+                parameter.replace(exp.column(exp.to_identifier(f"COLUMN{parameter.name}", quoted=True)))
+
+
+# --------------------------------------------------------------------------- staged files
+
+
+def _staged_files(table: exp.Table, compiler: Compiler) -> None:
+    """``SELECT $1 FROM @stage/x (FILE_FORMAT => 'F')`` reads delimited text."""
+    from snowpipe_ml.local.csvfiles import CsvFormat, text_query
+    from snowpipe_ml.local.stages import file_format, find_stage
+
+    connection = compiler.connection
+    stage, path = find_stage(connection, table.name.rstrip("("))
+    given = table.args.get("format")
+    options = file_format(connection, given.name if given is not None else None, stage)
+    pattern = table.args.get("pattern")
+    files = stage.files(path, pattern.name if pattern is not None else None)
+    select = table.find_ancestor(exp.Select)
+    highest = 1
+    for parameter in list(select.find_all(exp.Parameter)) if select is not None else []:
+        if parameter.name.isdigit():
+            highest = max(highest, int(parameter.name))
+            parameter.replace(exp.column(exp.to_identifier(f"_{parameter.name}", quoted=True)))
+    for column in list(select.find_all(exp.Column)) if select is not None else []:
+        if column.name.upper() == "METADATA$FILENAME":
+            column.replace(exp.column(exp.to_identifier("_FILE", quoted=True)))
+    query = text_query(CsvFormat.read(options), files, highest)
+    _replace(table, exp.Subquery(this=exp.maybe_parse(query, dialect="duckdb")))
+
+
+# --------------------------------------------------------------------------- metadata
+
+
+def _information_schema(table: exp.Table, compiler: Compiler) -> None:
+    from snowpipe_ml.local.information_schema import view
+
+    connection = compiler.connection
+    database = table.catalog or connection.database
+    if not database:
+        raise errors.no_database("SELECT")
+    columns, data = view(connection, database, table.name.upper())
+    _replace(table, _arrow_relation(compiler, columns, data))
+
+
+def _flatten(lateral: exp.Lateral) -> None:
+    """``LATERAL FLATTEN(INPUT => v, PATH => 'a', OUTER => TRUE)``."""
+    if isinstance(lateral.this, exp.Explode):
+        options: dict[str, exp.Expr] = {}
+        explode = lateral.this
+        for argument in (explode.this, *explode.expressions):
+            if isinstance(argument, exp.Kwarg):
+                options[argument.name.upper()] = argument.expression
+            else:
+                options.setdefault("INPUT", argument)
+        for unsupported in set(options) - {"INPUT"}:
+            raise errors.UnsupportedError(f"FLATTEN with {unsupported}")
+        call = exp.Anonymous(this="memory.main.sf_flatten", expressions=[options["INPUT"].copy()])
+        call.meta["ours"] = True
+        alias = lateral.args.get("alias")
+        plain = exp.TableAlias(this=alias.this.copy()) if alias is not None and alias.this else None
+        lateral.replace(exp.Lateral(this=call, alias=plain))
+
+
+# --------------------------------------------------------------------------- TABLE(...)
+
+Call = Callable[[exp.TableFromRows, list[exp.Expr], "Compiler"], exp.Expr]
+
+
+def _literal(connection: Connection, node: exp.Expr) -> Any:
+    """The value of a constant argument."""
+    if isinstance(node, exp.Literal):
+        return node.name if node.is_string else int(node.name)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "LAST_QUERY_ID":
+        index = int(node.expressions[0].name) if node.expressions else -1
+        return connection.last_query_ids[index]
+    if isinstance(node, exp.Column):
+        return node.name
+    raise errors.UnsupportedError(f"{node.sql(dialect='snowflake')} as an argument here", "Give a constant")
+
+
+def _table_call(node: exp.TableFromRows, compiler: Compiler) -> None:
+    from snowpipe_ml.local.python.calls import expand_call
+
+    call = node.this
+    if isinstance(call, exp.Dot):
+        names = [part.name.upper() for part in call.find_all(exp.Identifier, bfs=False)]
+        call = call.find(exp.Anonymous) or call
+        if "INFORMATION_SCHEMA" not in names:
+            expand_call(node, compiler)
+            return
+    if isinstance(call, exp.Generator):
+        _generator(node, call)
+        return
+    name = call.name.upper() if isinstance(call, exp.Anonymous) else ""
+    builtin = {"RESULT_SCAN": _result_scan, "VALIDATE": _validate, "TAG_REFERENCES": _tag_references}.get(name)
+    if builtin:
+        _replace(node, builtin(call.expressions, compiler))
+        return
+    expand_call(node, compiler)
+
+
+def _generator(node: exp.TableFromRows, call: exp.Expr) -> None:
+    """``TABLE(GENERATOR(ROWCOUNT => n))``; SEQ4() counts its rows from 0."""
+    count = call.args.get("rowcount")
+    if count is None:
+        raise errors.UnsupportedError("GENERATOR without ROWCOUNT")
+    select = node.find_ancestor(exp.Select)
+    for sequence in list(select.find_all(exp.Seq1, exp.Seq2, exp.Seq4, exp.Seq8)) if select is not None else []:
+        sequence.replace(exp.column(exp.to_identifier("_SEQUENCE", quoted=True)))
+    _replace(node, exp.Subquery(this=exp.maybe_parse(f'SELECT range AS "_SEQUENCE" FROM range({int(count.name)})', dialect="duckdb")))
+    if select is not None:
+        for subquery in select.find_all(exp.Subquery):
+            for table in subquery.find_all(exp.Table):
+                table.meta["resolved"] = True
+
+
+def _result_scan(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(RESULT_SCAN('id'))``: the rows that a statement returned."""
+    query_id = str(_literal(compiler.connection, arguments[0]))
+    columns, table = compiler.connection.storage.results.get(query_id)
+    return _arrow_relation(compiler, columns, table)
+
+
+def _validate(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(VALIDATE(t, JOB_ID => 'id'))``: the rows that a COPY rejected."""
+    from snowpipe_ml.local.copying import rejected
+
+    connection = compiler.connection
+    column = arguments[0]
+    if not isinstance(column, exp.Column) or len(arguments) != 2 or not isinstance(arguments[1], exp.Kwarg):
+        raise errors.syntax("VALIDATE takes a table and JOB_ID => 'query id'")
+    name = connection.resolve(tuple(part.name for part in column.parts))
+    job = str(_literal(connection, arguments[1].expression))
+    columns, table = rejected(connection, name, None if job == "_last" else job)
+    return _arrow_relation(compiler, columns, table)
+
+
+def _tag_references(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(INFORMATION_SCHEMA.TAG_REFERENCES('object', 'domain'))``."""
+    from snowpipe_ml.local.information_schema import tag_references
+
+    connection = compiler.connection
+    columns, table = tag_references(connection, str(_literal(connection, arguments[0])), str(_literal(connection, arguments[1])))
+    return _arrow_relation(compiler, columns, table)
+
+
+# --------------------------------------------------------------------------- functions with a session
+
+
+def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
+    """SYSTEM$ functions, what asks about the session, and the user's scalar functions."""
+    name = node.name.upper()
+    arguments = node.expressions
+    match name:
+        case "LAST_QUERY_ID":
+            return exp.Literal.string(str(_literal(connection, node)))
+        case "SYSTEM$GET_TAG":
+            from snowpipe_ml.local.tags import get_tag
+
+            return exp.convert(get_tag(connection, *(str(_literal(connection, a)) for a in arguments)))
+        case "SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY":
+            return exp.Null()
+        case "SYSTEM$ARE_ANACONDA_TERMS_ACKNOWLEDGED":
+            return exp.Boolean(this=True)
+        case "SYSTEM$CANCEL_ALL_QUERIES":
+            return exp.Literal.string("0 queries cancelled.")
+        case "SYSTEM$TYPEOF":
+            raise errors.UnsupportedError("SYSTEM$TYPEOF")
+        case "CURRENT_WAREHOUSE":
+            return exp.convert(connection.warehouse)
+        case "CURRENT_DATABASE":
+            return exp.convert(connection.database)
+        case "CURRENT_SCHEMA":
+            return exp.convert(connection.schema)
+        case "CURRENT_ROLE":
+            return exp.convert(connection.role)
+        case "CURRENT_SESSION":
+            return exp.convert(str(connection.session_id))
+        case "CURRENT_VERSION":
+            return exp.Literal.string("embedded")
+        case "CURRENT_ACCOUNT" | "CURRENT_USER" | "CURRENT_ACCOUNT_NAME" | "CURRENT_ORGANIZATION_NAME":
+            return exp.Literal.string("LOCAL")
+        case "SYSDATE":
+            return exp.maybe_parse("CAST(current_timestamp AT TIME ZONE 'UTC' AS TIMESTAMP)", dialect="duckdb")
+        case "HASH":
+            raise errors.UnsupportedError("HASH")
+    from snowpipe_ml.local.python.calls import scalar_call
+
+    return scalar_call(node, connection)
+
+
+__all__ = ["empty_relation", "expand_relations", "system_function"]

@@ -1,0 +1,104 @@
+"""The types of expressions, where sqlglot can tell them from the tables' columns.
+
+A rewrite sometimes depends on a type: whole numbers divide to a scale of six, a DATE stays a DATE
+under DATEADD. The tree is marked, copied, qualified and annotated, and the types are read off the
+copy by the marks; the tree itself is left as it is, because qualifying changes what it says.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.schema import MappingSchema
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+_MARK = "snowpipe_mark"
+T = exp.DataType.Type
+INTEGERS = {T.INT, T.BIGINT, T.SMALLINT, T.TINYINT, T.INT128, T.UBIGINT, T.UINT}
+FLOATS = {T.DOUBLE, T.FLOAT}
+DECIMALS = {T.DECIMAL}
+TIMESTAMPS = {T.TIMESTAMP, T.TIMESTAMPNTZ, T.TIMESTAMPLTZ, T.TIMESTAMPTZ, T.DATETIME}
+TEXTS = {T.TEXT, T.VARCHAR, T.CHAR, T.NVARCHAR}
+
+
+def annotate(tree: exp.Expr, connection: Connection, interesting: tuple[type[exp.Expr], ...]) -> None:
+    """Set ``type`` on the nodes of these kinds and on their operands, where it can be told."""
+    nodes = list(tree.find_all(*interesting))
+    if not nodes:
+        return
+    marked: dict[int, exp.Expr] = {}
+    numbers = itertools.count()
+    for node in nodes:
+        for part in (node, *node.iter_expressions()):
+            if _MARK not in part.meta:
+                number = next(numbers)
+                part.meta[_MARK] = number
+                marked[number] = part
+    schema = _schema(tree, connection)
+    root = tree.expression if isinstance(tree, exp.Insert | exp.Create) else tree
+    if not isinstance(root, exp.Query):
+        return
+    try:
+        copied = qualify(
+            root.copy(), schema=schema, dialect="snowflake", quote_identifiers=False,
+            validate_qualify_columns=False, expand_stars=True, identify=False,
+        )  # fmt: skip
+        annotated = annotate_types(copied, schema=schema, dialect="snowflake")
+    except (SqlglotError, KeyError, AttributeError, RecursionError):
+        return  # the types stay unknown, and the rules that need one take their slow, safe way
+    for node in annotated.walk():
+        number = node.meta.get(_MARK) if node._meta else None
+        if number is not None and number in marked and node.type is not None:
+            marked[number].type = node.type
+
+
+def kind(node: exp.Expr | None) -> Any:
+    """The type of a node that was annotated; None where it is not known."""
+    if node is None:
+        return None
+    if isinstance(node, exp.Paren):
+        return kind(node.this)
+    if isinstance(node, exp.Cast | exp.TryCast):
+        return node.to.this
+    if isinstance(node, exp.Neg):
+        return kind(node.this)
+    if isinstance(node, exp.Literal):
+        return T.VARCHAR if node.is_string else T.DECIMAL if "." in node.name else T.BIGINT
+    if isinstance(node, exp.Count | exp.RowNumber | exp.Length | exp.DateDiff):
+        return T.BIGINT
+    if node.type is None or node.type.this in (T.UNKNOWN, T.NULL):
+        return None
+    if node.type.this == T.DECIMAL and _scale(node.type) == 0:
+        return T.BIGINT
+    return node.type.this
+
+
+def _scale(type_: exp.DataType) -> int | None:
+    parameters = [int(p.name) for p in type_.expressions if p.name.isdigit()]
+    return parameters[1] if len(parameters) > 1 else None
+
+
+def _schema(tree: exp.Expr, connection: Connection) -> MappingSchema:
+    schema = MappingSchema(dialect="duckdb", normalize=False)
+    for table in tree.find_all(exp.Table):
+        if not table.meta.get("resolved"):
+            continue
+        columns = connection.duck.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+            [table.catalog, table.db, table.name],
+        ).fetchall()
+        if columns:
+            plain = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
+            schema.add_table(table.copy(), plain, dialect="duckdb", normalize=False, match_depth=False)
+    return schema
+
+
+def _plain(duckdb: str) -> str:
+    return "TIMESTAMPTZ" if duckdb == "TIMESTAMP WITH TIME ZONE" else duckdb

@@ -1,0 +1,133 @@
+"""Statements about the session itself: USE, ALTER SESSION, variables, transactions."""
+
+from __future__ import annotations
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.statements import Result, Statement, command, rows, status
+from snowpipe_ml.local.storage import ACCOUNT, CATALOG
+
+# Parameters that the warehouse acts on; others are kept, shown, and have no effect.
+_ACTED_ON = {"TIMEZONE", "QUERY_TAG"}
+_HARMLESS = {
+    "STATEMENT_TIMEOUT_IN_SECONDS", "CLIENT_SESSION_KEEP_ALIVE", "AUTOCOMMIT", "JSON_INDENT",
+    "MULTI_STATEMENT_COUNT", "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "USE_CACHED_RESULT", "LOCK_TIMEOUT",
+}  # fmt: skip
+_DONE = "Statement executed successfully."
+
+
+@command("USE")
+def use(statement: Statement) -> Result:
+    """``USE [DATABASE|SCHEMA|WAREHOUSE|ROLE] name``."""
+    connection, reader = statement.connection, statement.reader
+    reader.expect("USE")
+    if reader.accept("WAREHOUSE"):
+        (name,) = reader.name()
+        found = connection.duck.execute(
+            f"SELECT 1 FROM {ACCOUNT}.{CATALOG}.WAREHOUSES WHERE name = ?", [name]
+        ).fetchone()
+        if not found:
+            raise errors.error(2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed.")
+        connection.warehouse = name
+    elif reader.accept("ROLE"):
+        (connection.role,) = reader.name()
+    elif reader.accept("SECONDARY", "ROLES"):
+        reader.next()
+    elif reader.accept("SCHEMA"):
+        name = reader.name()
+        database = name[0] if len(name) == 2 else connection.database
+        if not database:
+            raise errors.no_database("USE SCHEMA")
+        connection.use(database, name[-1])
+    else:
+        reader.accept("DATABASE")
+        name = reader.name()
+        connection.use(name[0], name[1] if len(name) == 2 else None)
+    reader.end()
+    return status(_DONE)
+
+
+@command("ALTER SESSION")
+def alter_session(statement: Statement) -> Result:
+    """``ALTER SESSION SET key = value ...`` and ``UNSET key, ...``."""
+    connection, reader = statement.connection, statement.reader
+    reader.expect("ALTER", "SESSION")
+    if reader.accept("UNSET"):
+        while not reader.done:
+            connection.parameters.pop(reader.identifier(), None)
+            reader.accept(",")
+        return status(_DONE)
+    reader.expect("SET")
+    for key, value in reader.options().items():
+        if key not in _ACTED_ON | _HARMLESS:
+            raise errors.UnsupportedError(f"the session parameter {key}")
+        if key == "AUTOCOMMIT" and value is not True:
+            raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
+        if key == "TIMEZONE":
+            connection.duck.execute("SET TimeZone = '" + str(value).replace("'", "''") + "'")
+        connection.parameters[key] = value
+    reader.end()
+    return status(_DONE)
+
+
+@command("SHOW PARAMETERS")
+def show_parameters(statement: Statement) -> Result:
+    """``SHOW PARAMETERS [LIKE 'x']``: the parameters that were set, and TIMEZONE."""
+    from snowpipe_ml.local.shows import like
+
+    reader = statement.reader
+    reader.expect("SHOW", "PARAMETERS")
+    pattern = reader.string() if reader.accept("LIKE") else "%"
+    known = {"TIMEZONE": "America/Los_Angeles", "QUERY_TAG": ""} | statement.connection.parameters
+    found = [
+        (key, str(value), "", "SESSION", "", "STRING")
+        for key, value in sorted(known.items())
+        if like(key, pattern)
+    ]
+    names = ("key", "value", "default", "level", "description", "type")
+    return rows([(name, "VARCHAR") for name in names], found)
+
+
+@command("BEGIN", "START TRANSACTION", "BEGIN TRANSACTION")
+def begin(statement: Statement) -> Result:
+    """``BEGIN [TRANSACTION|WORK]``; a second one changes nothing, as on Snowflake."""
+    reader = statement.reader
+    reader.next()
+    reader.accept("TRANSACTION") or reader.accept("WORK")
+    if not reader.done and not reader.looking_at("NAME"):
+        raise errors.UnsupportedError("Snowflake Scripting blocks")
+    connection = statement.connection
+    if not connection.in_transaction:
+        connection.duck.execute("BEGIN TRANSACTION")
+        connection.in_transaction = True
+    return status(_DONE)
+
+
+@command("COMMIT", "ROLLBACK")
+def end_transaction(statement: Statement) -> Result:
+    """``COMMIT`` and ``ROLLBACK``; without a transaction they change nothing."""
+    connection = statement.connection
+    word = statement.reader.next().upper
+    if connection.in_transaction:
+        connection.in_transaction = False
+        connection.duck.execute(word)
+    return status(_DONE)
+
+
+@command("SET")
+def set_variable(statement: Statement) -> Result:
+    """``SET name = value``; used as ``$name``."""
+    reader = statement.reader
+    reader.expect("SET")
+    for key, value in reader.options().items():
+        statement.connection.variables[key] = value
+    reader.end()
+    return status(_DONE)
+
+
+@command("UNSET")
+def unset_variable(statement: Statement) -> Result:
+    """``UNSET name``."""
+    reader = statement.reader
+    reader.expect("UNSET")
+    statement.connection.variables.pop(reader.identifier(), None)
+    return status(_DONE)

@@ -1,0 +1,267 @@
+"""SHOW and DESCRIBE."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.statements import Result, Statement, command, rows
+from snowpipe_ml.local.storage import ACCOUNT, CATALOG
+from snowpipe_ml.local.types import Column
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+    from snowpipe_ml.local.reader import Reader
+
+_STAMP = "TIMESTAMP WITH TIME ZONE"
+
+
+def like(text: str, pattern: str) -> bool:
+    """Whether a name fits a LIKE pattern, upper and lower case alike."""
+    regex, escaped = "", False
+    for character in pattern:
+        if escaped or character not in "%_\\":
+            regex += re.escape(character)
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        else:
+            regex += ".*" if character == "%" else "."
+    return re.fullmatch(regex, text, re.I | re.S) is not None
+
+
+class _Scope:
+    """``[LIKE 'x'] [IN [ACCOUNT|DATABASE|SCHEMA] name] [LIMIT n]`` of a SHOW statement."""
+
+    def __init__(self, connection: Connection, reader: Reader) -> None:
+        self.pattern = "%"
+        self.database, self.schema = connection.database, connection.schema
+        self.limit: int | None = None
+        if reader.accept("HISTORY"):
+            raise errors.UnsupportedError("SHOW ... HISTORY")
+        if reader.accept("LIKE"):
+            self.pattern = reader.string()
+        if reader.accept("IN"):
+            if reader.accept("ACCOUNT"):
+                self.database = self.schema = None
+            elif reader.accept("DATABASE"):
+                self.schema = None
+                if not reader.done and reader.peek().upper not in ("LIKE", "LIMIT", "STARTS"):
+                    (self.database,) = reader.name()
+            else:
+                reader.accept("SCHEMA") or reader.accept("TABLE") or reader.accept("VIEW")
+                self.name = reader.name()
+                self.database = self.name[0] if len(self.name) > 1 else connection.database
+                self.schema = self.name[-1]
+        if reader.accept("LIKE"):
+            self.pattern = reader.string()
+        if reader.accept("LIMIT"):
+            self.limit = int(reader.value())
+        reader.end()
+
+    def keep(self, database: str, schema: str, name: str) -> bool:
+        return (
+            self.database in (None, database)
+            and self.schema in (None, schema)
+            and schema not in (CATALOG, "main")
+            and like(name, self.pattern)
+        )
+
+
+def _scope(statement: Statement, *words: str) -> _Scope:
+    statement.reader.expect("SHOW")
+    statement.reader.accept("TERSE")
+    statement.reader.expect(*words)
+    return _Scope(statement.connection, statement.reader)
+
+
+def _objects(connection: Connection, scope: _Scope, kinds: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    found = connection.duck.execute(
+        "SELECT database_name, schema_name, table_name, 'TABLE', estimated_size, comment, NULL, temporary FROM duckdb_tables() "
+        "UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment, sql, false FROM duckdb_views() "
+        "WHERE NOT internal ORDER BY 1, 2, 3"
+    ).fetchall()
+    return [row for row in found if row[3] in kinds and row[0] not in (ACCOUNT, "memory", "temp", "system")
+            and scope.keep(*row[:3])][: scope.limit]  # fmt: skip
+
+
+@command("SHOW TABLES", "SHOW TERSE TABLES")
+def show_tables(statement: Statement) -> Result:
+    """``SHOW TABLES``; the row count is counted, not estimated."""
+    scope = _scope(statement, "TABLES")
+    from snowpipe_ml.local.storage import quoted
+
+    found = []
+    for database, schema, name, kind, _, comment, _, _ in _objects(statement.connection, scope, ("TABLE",)):
+        (count,) = statement.connection.duck.execute(f"SELECT COUNT(*) FROM {quoted(database, schema, name)}").fetchone() or (0,)
+        found.append((None, name, database, schema, kind, comment or "", count, "SYSADMIN"))
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
+                 ("kind", "VARCHAR"), ("comment", "VARCHAR"), ("rows", "BIGINT"), ("owner", "VARCHAR")], found)  # fmt: skip
+
+
+@command("SHOW OBJECTS", "SHOW TERSE OBJECTS", "SHOW VIEWS", "SHOW TERSE VIEWS")
+def show_objects(statement: Statement) -> Result:
+    """``SHOW OBJECTS`` (tables and views) and ``SHOW VIEWS``."""
+    views = "VIEWS" in (token.upper for token in statement.reader.tokens[:3])
+    scope = _scope(statement, "VIEWS" if views else "OBJECTS")
+    found = [
+        (None, name, database, schema, kind, comment or "", "SYSADMIN")
+        for database, schema, name, kind, _, comment, _, _ in _objects(
+            statement.connection, scope, ("VIEW",) if views else ("TABLE", "VIEW")
+        )
+    ]
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
+                 ("kind", "VARCHAR"), ("comment", "VARCHAR"), ("owner", "VARCHAR")], found)  # fmt: skip
+
+
+@command("SHOW DATABASES", "SHOW TERSE DATABASES")
+def show_databases(statement: Statement) -> Result:
+    """``SHOW DATABASES``."""
+    scope = _scope(statement, "DATABASES")
+    names = [name for name in statement.connection.storage.databases() if like(name, scope.pattern)]
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("is_current", "VARCHAR"), ("owner", "VARCHAR")],
+                [(None, name, "Y" if name == statement.connection.database else "N", "SYSADMIN") for name in names])  # fmt: skip
+
+
+@command("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
+def show_schemas(statement: Statement) -> Result:
+    """``SHOW SCHEMAS [IN DATABASE name]``."""
+    scope = _scope(statement, "SCHEMAS")
+    connection = statement.connection
+    if getattr(scope, "name", None):
+        scope.database = scope.name[-1]
+    found = connection.duck.execute("SELECT database_name, schema_name FROM duckdb_schemas() WHERE NOT internal ORDER BY 1, 2").fetchall()
+    kept = [(None, schema, database) for database, schema in found
+            if scope.database in (None, database) and database in connection.storage.databases()
+            and schema not in (CATALOG, "main") and like(schema, scope.pattern)]  # fmt: skip
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR")], kept)
+
+
+@command("SHOW WAREHOUSES")
+def show_warehouses(statement: Statement) -> Result:
+    """``SHOW WAREHOUSES``: what was declared; here they are names and settings."""
+    scope = _scope(statement, "WAREHOUSES")
+    found = statement.connection.duck.execute(
+        f"SELECT name, options, state, created_on FROM {ACCOUNT}.{CATALOG}.WAREHOUSES ORDER BY name"
+    ).fetchall()
+    shown = []
+    for name, options_json, state, created in found:
+        if like(name, scope.pattern):
+            options = json.loads(options_json)
+            size = str(options.get("WAREHOUSE_SIZE", "XSMALL"))
+            shown.append((name, state, str(options.get("WAREHOUSE_TYPE", "STANDARD")), size,
+                          int(options.get("AUTO_SUSPEND") or 600), str(options.get("RESOURCE_CONSTRAINT", "")),
+                          str(options.get("COMMENT", "")), created))  # fmt: skip
+    return rows([("name", "VARCHAR"), ("state", "VARCHAR"), ("type", "VARCHAR"), ("size", "VARCHAR"),
+                 ("auto_suspend", "BIGINT"), ("resource_constraint", "VARCHAR"), ("comment", "VARCHAR"),
+                 ("created_on", _STAMP)], shown)  # fmt: skip
+
+
+@command("SHOW ROLES", "SHOW GRANTS")
+def show_roles(statement: Statement) -> Result:
+    """``SHOW ROLES`` and ``SHOW GRANTS [TO ROLE name]``."""
+    reader, duck = statement.reader, statement.connection.duck
+    reader.expect("SHOW")
+    if reader.accept("ROLES"):
+        found = duck.execute(f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES ORDER BY name").fetchall()
+        return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("comment", "VARCHAR")], found)
+    reader.expect("GRANTS")
+    role = reader.name()[0] if reader.accept("TO", "ROLE") else None
+    reader.end()
+    found = duck.execute(
+        f"SELECT created_on, privilege, granted_on, name, 'ROLE', grantee FROM {ACCOUNT}.{CATALOG}.GRANTS "
+        "WHERE coalesce(grantee = ?, true) ORDER BY 4, 2", [role]
+    ).fetchall()  # fmt: skip
+    return rows([("created_on", _STAMP), ("privilege", "VARCHAR"), ("granted_on", "VARCHAR"), ("name", "VARCHAR"),
+                 ("granted_to", "VARCHAR"), ("grantee_name", "VARCHAR")], found)  # fmt: skip
+
+
+def _catalog_rows(statement: Statement, scope: _Scope, table: str, columns: str) -> list[tuple[Any, ...]]:
+    connection = statement.connection
+    found = []
+    for database in connection.storage.databases():
+        for row in connection.duck.execute(
+            f"SELECT created_on, name, schema_name, {columns} FROM {connection.catalog(database, table)} ORDER BY 3, 2"
+        ).fetchall():
+            if scope.keep(database, row[2], row[1]):
+                found.append((row[0], row[1], database, *row[2:]))
+    return found
+
+
+@command("SHOW STAGES")
+def show_stages(statement: Statement) -> Result:
+    """``SHOW STAGES``."""
+    found = _catalog_rows(statement, _scope(statement, "STAGES"), "STAGES",
+                          "coalesce(url, ''), coalesce(comment, ''), CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END")  # fmt: skip
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
+                 ("url", "VARCHAR"), ("comment", "VARCHAR"), ("type", "VARCHAR")], found)  # fmt: skip
+
+
+@command("SHOW FILE FORMATS")
+def show_file_formats(statement: Statement) -> Result:
+    """``SHOW FILE FORMATS``."""
+    found = _catalog_rows(statement, _scope(statement, "FILE", "FORMATS"), "FILE_FORMATS",
+                          "coalesce(json_extract_string(options, '$.TYPE'), 'CSV'), options::VARCHAR")  # fmt: skip
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
+                 ("type", "VARCHAR"), ("format_options", "VARCHAR")], found)  # fmt: skip
+
+
+@command("SHOW TAGS")
+def show_tags(statement: Statement) -> Result:
+    """``SHOW TAGS``."""
+    found = _catalog_rows(statement, _scope(statement, "TAGS"), "TAGS", "coalesce(comment, ''), allowed::VARCHAR")
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
+                 ("comment", "VARCHAR"), ("allowed_values", "VARCHAR")], found)  # fmt: skip
+
+
+@command("SHOW FUNCTIONS", "SHOW USER FUNCTIONS", "SHOW PROCEDURES")
+def show_functions(statement: Statement) -> Result:
+    """``SHOW [USER] FUNCTIONS`` and ``SHOW PROCEDURES``: those that users created."""
+    reader = statement.reader
+    reader.expect("SHOW")
+    reader.accept("USER")
+    kind = reader.next().upper.removesuffix("S")
+    scope = _Scope(statement.connection, reader)
+    found = []
+    for created, name, database, schema, signature, text in _catalog_rows(statement, scope, "FUNCTIONS", "signature, definition"):
+        definition = json.loads(text)
+        if definition["kind"] == kind:
+            returns = definition["returns"] or "TABLE (" + ", ".join(t for _, t in definition["table"]) + ")"
+            found.append((created, name, schema, database, f"{name}{signature} RETURN {returns}", definition["language"]))
+    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("schema_name", "VARCHAR"), ("catalog_name", "VARCHAR"),
+                 ("arguments", "VARCHAR"), ("language", "VARCHAR")], found)  # fmt: skip
+
+
+@command("SHOW COLUMNS", "DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW")
+def describe_table(statement: Statement) -> Result:
+    """``DESCRIBE TABLE|VIEW name`` and ``SHOW COLUMNS IN [TABLE|VIEW] name``."""
+    reader, connection = statement.reader, statement.connection
+    if reader.accept("SHOW", "COLUMNS"):
+        reader.expect("IN")
+        reader.accept("TABLE") or reader.accept("VIEW")
+    else:
+        reader.next()
+        reader.next()
+    name = connection.resolve(reader.name(), "DESCRIBE")
+    reader.end()
+    found = connection.duck.execute(
+        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index", list(name),
+    ).fetchall()  # fmt: skip
+    if not found:
+        raise errors.missing("Table", ".".join(name))
+    shown = [
+        (column, Column(column, kind).snowflake, "COLUMN", "Y" if nullable else "N", default, comment)
+        for column, kind, nullable, default, comment in found
+    ]
+    return rows([("name", "VARCHAR"), ("type", "VARCHAR"), ("kind", "VARCHAR"), ("null?", "VARCHAR"),
+                 ("default", "VARCHAR"), ("comment", "VARCHAR")], shown)  # fmt: skip
+
+
+@command("SHOW", "DESCRIBE", "DESC")
+def show_other(statement: Statement) -> Result:
+    """Any other SHOW or DESCRIBE is refused."""
+    words = " ".join(token.upper for token in statement.reader.tokens[:3] if token.kind == "word")
+    raise errors.UnsupportedError(words)

@@ -1,0 +1,331 @@
+"""A warehouse on disk: one DuckDB file a database, staged files beside them, and who holds it.
+
+::
+
+    PATH/
+      warehouse.lock              who has it open
+      databases/NAME.duckdb       tables, and the database's catalog in the schema _SNOWPIPE
+      databases/_ACCOUNT.duckdb   what belongs to no database: warehouses, roles, grants
+      stages/ID/...               files of a stage
+
+The catalog of a database lives in the database's own file, because one DuckDB transaction cannot
+write to two files.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.duck import Duck
+from snowpipe_ml.local.macros import MACROS
+from snowpipe_ml.local.types import Column
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.python.registry import FunctionRegistry
+
+log = logging.getLogger("snowpipe_ml.local")
+
+CATALOG = "_SNOWPIPE"
+ACCOUNT = "_ACCOUNT"
+_KEPT_RESULTS = 64
+_KEPT_RESULT_BYTES = 256 * 2**20
+
+_CATALOG_DDL = f"""
+CREATE SCHEMA IF NOT EXISTS "{{db}}".{CATALOG};
+CREATE SCHEMA IF NOT EXISTS "{{db}}"."PUBLIC";
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STAGES (
+  schema_name VARCHAR, name VARCHAR, id VARCHAR, url VARCHAR, options JSON, comment VARCHAR,
+  session VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FILE_FORMATS (
+  schema_name VARCHAR, name VARCHAR, options JSON, comment VARCHAR, session VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FUNCTIONS (
+  schema_name VARCHAR, name VARCHAR, signature VARCHAR, definition JSON, session VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAGS (
+  schema_name VARCHAR, name VARCHAR, allowed JSON, comment VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAG_VALUES (
+  tag_schema VARCHAR, tag_name VARCHAR, domain VARCHAR, schema_name VARCHAR, object_name VARCHAR,
+  column_name VARCHAR, tag_value VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.LOADS (
+  schema_name VARCHAR, table_name VARCHAR, file VARCHAR, etag VARCHAR, status VARCHAR,
+  row_count BIGINT, row_parsed BIGINT, error_count BIGINT, first_error VARCHAR,
+  loaded_at TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_ERRORS (
+  query_id VARCHAR, schema_name VARCHAR, table_name VARCHAR, error VARCHAR, file VARCHAR,
+  line BIGINT, "character" BIGINT, byte_offset BIGINT, category VARCHAR, code BIGINT,
+  sql_state VARCHAR, column_name VARCHAR, row_number BIGINT, row_start_line BIGINT,
+  rejected_record VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TEMPORARY (
+  kind VARCHAR, schema_name VARCHAR, name VARCHAR, session VARCHAR);
+"""
+_ACCOUNT_DDL = f"""
+CREATE SCHEMA IF NOT EXISTS {ACCOUNT}.{CATALOG};
+CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.WAREHOUSES (
+  name VARCHAR, options JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.ROLES (
+  name VARCHAR, comment VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.GRANTS (
+  privilege VARCHAR, granted_on VARCHAR, name VARCHAR, grantee VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+"""
+
+
+class Results:
+    """The results of the last statements, for RESULT_SCAN and for a client that comes back."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[list[Column], pa.Table]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, query_id: str, columns: list[Column], table: pa.Table) -> None:
+        """Keep a result; old ones leave when there are many, or when they are large."""
+        with self._lock:
+            self._kept[query_id] = (columns, table)
+            size = sum(t.nbytes for _, t in self._kept.values())
+            while len(self._kept) > _KEPT_RESULTS or (size > _KEPT_RESULT_BYTES and len(self._kept) > 1):
+                _, (_, old) = self._kept.popitem(last=False)
+                size -= old.nbytes
+
+    def get(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """A kept result.
+
+        Raises:
+            ProgrammingError: it is not kept any more, or never was.
+        """
+        with self._lock:
+            if query_id not in self._kept:
+                raise errors.error(709, "02000", f"Statement {query_id} not found")
+            return self._kept[query_id]
+
+
+class Storage:
+    """An open warehouse. Sessions of one process that name the same folder share one."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._temporary = path is None
+        self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
+        self.id = uuid.uuid4().hex
+        self.results = Results()
+        self.lock = threading.RLock()
+        self._users = 0
+        self._functions: FunctionRegistry | None = None
+        for folder in ("databases", "stages"):
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        self._lock_file = self._hold()
+        try:
+            self.root = Duck(
+                duckdb.connect(
+                    ":memory:",
+                    config={"autoinstall_known_extensions": "false", "preserve_insertion_order": "true"},
+                )
+            )
+            self.root.execute(MACROS)
+            self._attach(ACCOUNT)
+            self.root.execute(_ACCOUNT_DDL)
+            for file in sorted((self.path / "databases").glob("*.duckdb")):
+                if file.stem != ACCOUNT:
+                    self._attach(file.stem)
+                    self._drop_leftovers(file.stem)
+        except BaseException:
+            self._release()
+            raise
+
+    # ----------------------------------------------------------------------- who holds it
+
+    def _hold(self) -> int:
+        """Take the folder for this process; the lock goes with the process, however it ends."""
+        handle = os.open(self.path / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(handle, 200).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise errors.WarehouseLockedError(self.path, holder) from None
+        os.ftruncate(handle, 0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
+        return handle
+
+    def _release(self) -> None:
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._lock_file, 0)
+            os.close(self._lock_file)
+
+    # ----------------------------------------------------------------------- databases
+
+    def _file(self, database: str) -> Path:
+        return self.path / "databases" / f"{database}.duckdb"
+
+    def _attach(self, database: str) -> None:
+        path = str(self._file(database)).replace("'", "''")
+        self.root.execute(f"""ATTACH '{path}' AS "{database}" """)
+        if database != ACCOUNT:
+            self.root.execute(_CATALOG_DDL.format(db=database))
+
+    def _drop_leftovers(self, database: str) -> None:
+        """Drop temporary objects of sessions that were killed."""
+        rows = self.root.execute(
+            f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY'
+        ).fetchall()
+        for kind, schema, name in rows:
+            self.root.execute(f'DROP {kind} IF EXISTS {quoted(database, schema, name)} CASCADE')
+        self.root.execute(f'DELETE FROM "{database}".{CATALOG}.TEMPORARY')
+        for stage_id, in self.root.execute(
+            f'DELETE FROM "{database}".{CATALOG}.STAGES WHERE session IS NOT NULL RETURNING id'
+        ).fetchall():
+            shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
+        for table in ("FILE_FORMATS", "FUNCTIONS"):
+            self.root.execute(f'DELETE FROM "{database}".{CATALOG}.{table} WHERE session IS NOT NULL')
+
+    def databases(self) -> list[str]:
+        """The names of the databases."""
+        rows = self.root.cursor().execute(
+            "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL ORDER BY 1"
+        )
+        return [name for (name,) in rows.fetchall() if name != ACCOUNT]
+
+    def create_database(self, name: str) -> None:
+        """Create a database with its schema PUBLIC."""
+        if "/" in name or name.startswith("_") or name.lower() in ("system", "temp", "memory"):
+            raise errors.UnsupportedError(f"a database named {name!r}")
+        with self.lock:
+            self._attach(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database with all that is in it."""
+        with self.lock:
+            ids = self.root.execute(f'SELECT id FROM "{name}".{CATALOG}.STAGES').fetchall()
+            self.root.execute(f'DETACH "{name}"')
+            self._file(name).unlink()
+            Path(f"{self._file(name)}.wal").unlink(missing_ok=True)
+            for (stage_id,) in ids:
+                shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
+
+    # ----------------------------------------------------------------------- functions
+
+    @property
+    def functions(self) -> FunctionRegistry:
+        """The Python functions; made when the first is needed."""
+        with self.lock:
+            if self._functions is None:
+                from snowpipe_ml.local.python.registry import FunctionRegistry
+
+                self._functions = FunctionRegistry(self)
+            return self._functions
+
+    # ----------------------------------------------------------------------- life
+
+    def close(self) -> None:
+        """Stop the workers, close the files and let the folder go."""
+        if self._functions is not None:
+            self._functions.close()
+        self.root.close()
+        self._release()
+        if self._temporary:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+_OPEN: dict[Path | str, Storage] = {}
+_OPEN_LOCK = threading.Lock()
+
+
+def open_storage(path: Path | None, timeout: float = 0.0) -> Storage:
+    """Open a warehouse, or share the one that this process has open.
+
+    Args:
+        path: its folder; a new temporary one if None.
+        timeout: seconds to wait for another process to let go of it.
+
+    Raises:
+        WarehouseLockedError: another process holds it.
+    """
+    deadline = time.monotonic() + timeout
+    key = path.resolve() if path else uuid.uuid4().hex
+    while True:
+        with _OPEN_LOCK:
+            try:
+                if key not in _OPEN:
+                    _OPEN[key] = Storage(key if isinstance(key, Path) else None)
+                _OPEN[key]._users += 1
+                return _OPEN[key]
+            except errors.WarehouseLockedError:
+                if time.monotonic() >= deadline:
+                    raise
+        time.sleep(0.05)
+
+
+def close_storage(storage: Storage) -> None:
+    """Let go of a warehouse; the last to do so closes it."""
+    with _OPEN_LOCK:
+        storage._users -= 1
+        if storage._users > 0:
+            return
+        for key in [key for key, value in _OPEN.items() if value is storage]:
+            del _OPEN[key]
+        storage.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    for storage in list(_OPEN.values()):
+        with contextlib.suppress(Exception):
+            storage.close()
+    _OPEN.clear()
+
+
+def quoted(*parts: str) -> str:
+    """A DuckDB name."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def retry_conflicts(run: Callable[[], Any], attempts: int = 40) -> Any:
+    """Run a statement again when another session changed the same catalog entry meanwhile.
+
+    Snowflake queues such statements; DuckDB lets one of them fail.
+    """
+    for attempt in range(attempts):
+        try:
+            return run()
+        except duckdb.TransactionException as error:
+            if "onflict" not in str(error) or attempt == attempts - 1:
+                raise
+            time.sleep(min(0.002 * 2**attempt, 0.25))
+    raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def transaction(connection: Duck) -> Iterator[None]:
+    """A DuckDB transaction that is rolled back on any exception."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def dumps(value: object) -> str:
+    """JSON for the catalog."""
+    return json.dumps(value, sort_keys=True)

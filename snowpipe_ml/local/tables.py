@@ -1,0 +1,369 @@
+"""Tables and views: CREATE, CLONE, ALTER, DROP, TRUNCATE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.copying import forget_loads
+from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists, remember_temporary
+from snowpipe_ml.local.query import Compiler, in_transaction, parse, to_sql
+from snowpipe_ml.local.reader import Reader
+from snowpipe_ml.local.rewrite.functions import data_type
+from snowpipe_ml.local.statements import Result, Statement, command, status
+from snowpipe_ml.local.storage import quoted, retry_conflicts
+from snowpipe_ml.local.tags import copy_tags, forget_tags, set_tags, unset_tags
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+Name = tuple[str, str, str]
+
+# Properties of a table that change nothing of what it holds.
+_PROPERTIES = {"COMMENT", "DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING",
+               "ENABLE_SCHEMA_EVOLUTION", "DEFAULT_DDL_COLLATION", "STAGE_FILE_FORMAT"}  # fmt: skip
+
+
+def _exists(connection: Connection, name: Name) -> str | None:
+    """TABLE or VIEW, or None if there is nothing of the name."""
+    row = connection.duck.execute(
+        "SELECT table_type FROM (SELECT 'TABLE' AS table_type, database_name, schema_name, table_name FROM duckdb_tables() "
+        "UNION ALL SELECT 'VIEW', database_name, schema_name, view_name FROM duckdb_views()) "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(name),
+    ).fetchone()  # fmt: skip
+    return str(row[0]) if row else None
+
+
+def _forget(connection: Connection, name: Name) -> None:
+    forget_tags(connection, name)
+    forget_loads(connection, name)
+
+
+# --------------------------------------------------------------------------- CREATE TABLE
+
+
+@command("CREATE TABLE")
+def create_table(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE] [TEMPORARY|TRANSIENT] TABLE name (columns) | AS query | CLONE t | LIKE t``."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    modifiers = Modifiers(reader)
+    reader.expect("TABLE")
+    lenient = if_not_exists(reader)
+    name = connection.resolve(reader.name(), "CREATE TABLE")
+    lenient = if_not_exists(reader) or lenient
+    there = _exists(connection, name)
+    if there and lenient:
+        return status(f"{name[2]} already exists, statement succeeded.")
+    if there and not modifiers.replace:
+        raise errors.exists(name[2])
+    if there == "VIEW":
+        raise errors.error(2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a VIEW and cannot be replaced by a TABLE.")
+    if reader.accept("CLONE"):
+        source = connection.resolve(reader.name(), "CLONE")
+        reader.accept("COPY", "GRANTS")
+        if not reader.done:
+            raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel)")
+        return _clone(connection, name, source)
+    if reader.accept("LIKE"):
+        source = connection.resolve(reader.name(), "LIKE")
+        make = f"CREATE OR REPLACE TABLE {quoted(*name)} AS SELECT * FROM {quoted(*source)} LIMIT 0"
+        _make(connection, name, [make], modifiers.temporary)
+        return status(f"Table {name[2]} successfully created.")
+    columns = _column_text(reader)
+    comment = _properties(reader)
+    query = reader.rest() if reader.accept("AS") else None
+    if columns is None and query is None:
+        raise reader.unexpected("expected columns, AS, CLONE or LIKE")
+    if query is None:
+        statements = [f"CREATE OR REPLACE TABLE {quoted(*name)} ({_columns_ddl(columns or '', connection)})"]
+        _make(connection, name, statements, modifiers.temporary)
+    else:
+        compiler = Compiler(connection)
+        try:
+            body = to_sql(compiler.compile(parse(query)))
+            _make(connection, name, _as_select(connection, name, columns, body), modifiers.temporary)
+        finally:
+            compiler.release()
+    if comment:
+        text = comment.replace("'", "''")
+        retry_conflicts(lambda: connection.duck.execute(f"COMMENT ON TABLE {quoted(*name)} IS '{text}'"))
+    return status(f"Table {name[2]} successfully created.")
+
+
+def _column_text(reader: Reader) -> str | None:
+    """The text between the brackets of the column list."""
+    if not reader.looking_at("("):
+        return None
+    reader.expect("(")
+    start, depth = reader.peek().start, 1
+    while True:
+        token = reader.next()
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            return reader.text[start : token.start]
+
+
+def _properties(reader: Reader) -> str | None:
+    comment = None
+    while not reader.done and not reader.looking_at("AS"):
+        if reader.accept("COPY", "GRANTS") or reader.accept("COPY", "TAGS"):
+            continue
+        if reader.accept("CLUSTER", "BY"):
+            reader.value()
+            continue
+        found: dict[str, Any] = reader.options()
+        for key in set(found) - _PROPERTIES:
+            raise errors.UnsupportedError(f"{key} of a table")
+        if not found:
+            raise reader.unexpected()
+        comment = found.get("COMMENT", comment)
+    return comment
+
+
+def _definitions(columns: str, connection: Connection) -> list[tuple[str, exp.DataType | None, bool, str | None]]:
+    """(name, type, NOT NULL, default) of a column list.
+
+    Primary, unique and foreign keys are read and not kept: Snowflake does not enforce them.
+    """
+    tree = parse(f"CREATE TABLE _T ({columns})")
+    found = []
+    for definition in tree.this.expressions:
+        if isinstance(definition, exp.Identifier | exp.Column):
+            found.append((_stored(definition), None, False, None))
+            continue
+        if not isinstance(definition, exp.ColumnDef):
+            continue
+        not_null, default = False, None
+        for constraint in definition.args.get("constraints") or []:
+            match constraint.kind:
+                case exp.NotNullColumnConstraint():
+                    not_null = not constraint.kind.args.get("allow_null")
+                case exp.DefaultColumnConstraint():
+                    compiler = Compiler(connection)
+                    default = to_sql(compiler.compile(exp.select(constraint.kind.this.copy())).expressions[0].unalias())
+                case exp.AutoIncrementColumnConstraint() | exp.GeneratedAsIdentityColumnConstraint():
+                    raise errors.UnsupportedError("AUTOINCREMENT columns")
+                case exp.ComputedColumnConstraint():
+                    raise errors.UnsupportedError("computed columns")
+                case _:
+                    pass
+        kind = definition.args.get("kind")
+        length = kind.expressions[0].name if kind is not None and kind.this in exp.DataType.TEXT_TYPES and kind.expressions else None
+        mapped = data_type(kind, connection) if kind is not None else None
+        if mapped is not None and length is not None and int(length) < 16_777_216:
+            mapped.meta["length"] = int(length)
+        found.append((_stored(definition.this), mapped, not_null, default))
+    return found
+
+
+def _stored(node: exp.Expr) -> str:
+    identifier = node if isinstance(node, exp.Identifier) else node.find(exp.Identifier)
+    assert identifier is not None
+    return identifier.name if identifier.args.get("quoted") else identifier.name.upper()
+
+
+def _columns_ddl(columns: str, connection: Connection) -> str:
+    pieces = []
+    for name, kind, not_null, default in _definitions(columns, connection):
+        assert kind is not None
+        text = f"{quoted(name)} {kind.sql(dialect='duckdb')}"
+        if not_null:
+            text += " NOT NULL"
+        if default is not None:
+            text += f" DEFAULT {default}"
+        if "length" in kind.meta:
+            text += f" CHECK (length({quoted(name)}) <= {kind.meta['length']})"
+        pieces.append(text)
+    return ", ".join(pieces)
+
+
+def _as_select(connection: Connection, name: Name, columns: str | None, body: str) -> list[str]:
+    target = quoted(*name)
+    if columns is None:
+        return [f"CREATE OR REPLACE TABLE {target} AS {body}"]
+    definitions = _definitions(columns, connection)
+    inner = ", ".join(f'"_{i}"' for i in range(len(definitions)))
+    outer = ", ".join(
+        (f'CAST("_{i}" AS {kind.sql(dialect="duckdb")})' if kind is not None else f'"_{i}"') + f" AS {quoted(column)}"
+        for i, (column, kind, _, _) in enumerate(definitions)
+    )
+    made = [f"CREATE OR REPLACE TABLE {target} AS SELECT {outer} FROM ({body}) AS _q({inner})"]
+    made += [f"ALTER TABLE {target} ALTER COLUMN {quoted(c)} SET NOT NULL" for c, _, required, _ in definitions if required]
+    return made
+
+
+def _make(connection: Connection, name: Name, statements: list[str], temporary: bool) -> None:
+    """Create or replace a table in one transaction; its tags and its memory of loads go."""
+
+    def make() -> None:
+        with in_transaction(connection):
+            for text in statements:
+                connection.duck.execute(text)
+            _forget(connection, name)
+            if temporary:
+                remember_temporary(connection, "TABLE", name)
+
+    retry_conflicts(make)
+
+
+def _clone(connection: Connection, name: Name, source: Name) -> Result:
+    """``CREATE TABLE x CLONE y``: the rows as they are now, and the tags; not the memory of loads."""
+    if _exists(connection, source) != "TABLE":
+        raise errors.missing("Table", ".".join(source))
+
+    def clone() -> None:
+        with in_transaction(connection):
+            connection.duck.execute(f"CREATE OR REPLACE TABLE {quoted(*name)} AS FROM {quoted(*source)}")
+            _forget(connection, name)
+            copy_tags(connection, source, name)
+
+    retry_conflicts(clone)
+    return status(f"Table {name[2]} successfully created.")
+
+
+# --------------------------------------------------------------------------- views
+
+
+@command("CREATE VIEW")
+def create_view(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE] VIEW name [(columns)] AS query``."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    modifiers = Modifiers(reader)
+    reader.expect("VIEW")
+    lenient = if_not_exists(reader)
+    name = connection.resolve(reader.name(), "CREATE VIEW")
+    there = _exists(connection, name)
+    if there and lenient:
+        return status(f"{name[2]} already exists, statement succeeded.")
+    if there and not modifiers.replace:
+        raise errors.exists(name[2])
+    if there == "TABLE":
+        raise errors.error(2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW.")
+    columns = _column_text(reader)
+    comment = _properties(reader)
+    reader.expect("AS")
+    compiler = Compiler(connection, in_view=True)
+    try:
+        body = to_sql(compiler.compile(parse(reader.rest())))
+        if compiler.registered:
+            raise errors.UnsupportedError("a view over results, metadata or staged files")
+        listed = ""
+        if columns is not None:
+            listed = f" ({', '.join(quoted(column) for column, _, _, _ in _definitions(columns, connection))})"
+        # The view that is replaced may be read by the new one's query only before this point.
+        retry_conflicts(lambda: connection.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}"))
+    finally:
+        compiler.release()
+    forget_tags(connection, name)
+    if modifiers.temporary:
+        remember_temporary(connection, "VIEW", name)
+    if comment:
+        text = comment.replace("'", "''")
+        connection.duck.execute(f"COMMENT ON VIEW {quoted(*name)} IS '{text}'")
+    return status(f"View {name[2]} successfully created.")
+
+
+# --------------------------------------------------------------------------- DROP, TRUNCATE, ALTER
+
+
+@command("DROP TABLE", "DROP VIEW")
+def drop(statement: Statement) -> Result:
+    """``DROP TABLE|VIEW [IF EXISTS] name``."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    reader.expect("DROP")
+    kind = reader.next().upper
+    lenient = reader.accept("IF", "EXISTS")
+    name = connection.resolve(reader.name(), f"DROP {kind}")
+    if _exists(connection, name) != kind:
+        if lenient:
+            return status("Drop statement executed successfully.")
+        raise errors.missing(kind.capitalize(), ".".join(name))
+
+    def run() -> None:
+        with in_transaction(connection):
+            connection.duck.execute(f"DROP {kind} {quoted(*name)}")
+            _forget(connection, name)
+
+    retry_conflicts(run)
+    return dropped(name[2])
+
+
+@command("TRUNCATE")
+def truncate(statement: Statement) -> Result:
+    """``TRUNCATE [TABLE] [IF EXISTS] name``; the table forgets what it has loaded."""
+    connection, reader = statement.connection, statement.reader
+    connection.commit_open()
+    reader.expect("TRUNCATE")
+    reader.accept("TABLE")
+    lenient = reader.accept("IF", "EXISTS")
+    name = connection.resolve(reader.name(), "TRUNCATE")
+    if _exists(connection, name) != "TABLE":
+        if lenient:
+            return status("Statement executed successfully.")
+        raise errors.missing("Table", ".".join(name))
+
+    def run() -> None:
+        with in_transaction(connection):
+            connection.duck.execute(f"DELETE FROM {quoted(*name)}")
+            forget_loads(connection, name)
+
+    retry_conflicts(run)
+    return status("Statement executed successfully.")
+
+
+@command("ALTER TABLE", "ALTER VIEW")
+def alter(statement: Statement) -> Result:
+    """``ALTER TABLE name SET TAG | UNSET TAG | RENAME TO | ADD COLUMN | DROP COLUMN | RENAME COLUMN``."""
+    connection, reader = statement.connection, statement.reader
+    reader.expect("ALTER")
+    kind = reader.next().upper
+    lenient = reader.accept("IF", "EXISTS")
+    name = connection.resolve(reader.name(), f"ALTER {kind}")
+    if _exists(connection, name) is None:
+        if lenient:
+            return status("Statement executed successfully.")
+        raise errors.missing(kind.capitalize(), ".".join(name))
+    if reader.accept("SET", "TAG"):
+        # The domain of a view's tag is TABLE: documentation of SYSTEM$GET_TAG.
+        return set_tags(connection, "TABLE", name, reader)
+    if reader.accept("UNSET", "TAG"):
+        return unset_tags(connection, "TABLE", name, reader)
+    for words in (("MODIFY", "COLUMN"), ("ALTER", "COLUMN"), ("MODIFY",)):
+        if reader.looking_at(*words) and reader.peek(len(words) + 1).upper == "SET" and reader.peek(len(words) + 2).upper == "TAG":
+            reader.accept(*words)
+            column = reader.identifier()
+            reader.expect("SET", "TAG")
+            return set_tags(connection, "TABLE", name, reader, column)
+    connection.commit_open()
+    target = quoted(*name)
+    if reader.accept("RENAME", "TO"):
+        new = connection.resolve(reader.name(), "RENAME")
+        if new[:2] != name[:2]:
+            raise errors.UnsupportedError("RENAME TO another schema")
+        text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
+    elif reader.accept("RENAME", "COLUMN"):
+        old = reader.identifier()
+        reader.expect("TO")
+        text = f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(reader.identifier())}"
+    elif reader.accept("DROP", "COLUMN"):
+        text = f"ALTER TABLE {target} DROP COLUMN {quoted(reader.identifier())}"
+    elif reader.accept("ADD", "COLUMN") or reader.accept("ADD"):
+        there = if_not_exists(reader)
+        (column, column_kind, _, default), *more = _definitions(reader.rest(), connection)
+        if more or column_kind is None:
+            raise errors.UnsupportedError("ADD of several columns at once")
+        text = f"ALTER TABLE {target} ADD COLUMN {'IF NOT EXISTS ' if there else ''}{quoted(column)} {column_kind.sql(dialect='duckdb')}"
+        if default is not None:
+            text += f" DEFAULT {default}"
+    elif reader.accept("SET"):
+        reader.options()
+        return status("Statement executed successfully.")
+    else:
+        raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
+    retry_conflicts(lambda: connection.duck.execute(text))
+    return status("Statement executed successfully.")

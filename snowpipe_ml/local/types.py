@@ -1,0 +1,188 @@
+"""Types between three worlds: Snowflake's, DuckDB's, and the connector's result metadata."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from snowflake.connector.cursor import ResultMetadataV2
+
+from snowpipe_ml.local.errors import UnsupportedError
+from snowpipe_ml.sql import DataType
+
+# Type codes of the connector: snowflake.connector.constants.FIELD_TYPES, by position.
+FIXED, REAL, TEXT, DATE, VARIANT, LTZ, NTZ = 0, 1, 2, 3, 5, 6, 8
+OBJECT, ARRAY, BINARY, TIME, BOOLEAN = 9, 10, 11, 12, 13
+
+MAX_VARCHAR = 16_777_216
+MAX_BINARY = 8_388_608
+
+_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+             "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}  # fmt: skip
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A result column: its name and its DuckDB type as text."""
+
+    name: str
+    duckdb: str
+
+    @property
+    def metadata(self) -> ResultMetadataV2:
+        """What the connector would say of it."""
+        code, precision, scale, size = _describe(self.duckdb)
+        return ResultMetadataV2(
+            name=self.name, type_code=code, is_nullable=True, internal_size=size,
+            precision=precision, scale=scale,
+        )  # fmt: skip
+
+    @property
+    def snowflake(self) -> str:
+        """Its type in Snowflake's words, as DESCRIBE TABLE prints it."""
+        code, precision, scale, _ = _describe(self.duckdb)
+        if code == FIXED:
+            return f"NUMBER({precision},{scale})"
+        return {
+            REAL: "FLOAT", TEXT: f"VARCHAR({MAX_VARCHAR})", DATE: "DATE", VARIANT: "VARIANT",
+            LTZ: "TIMESTAMP_LTZ(9)", NTZ: "TIMESTAMP_NTZ(9)", OBJECT: "OBJECT", ARRAY: "ARRAY",
+            BINARY: f"BINARY({MAX_BINARY})", TIME: "TIME(9)", BOOLEAN: "BOOLEAN",
+        }[code]  # fmt: skip
+
+
+def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
+    """(type code, precision, scale, size) of a DuckDB type."""
+    if duckdb in _INTEGERS:
+        return FIXED, 38, 0, None
+    if match := _DECIMAL.match(duckdb):
+        return FIXED, int(match.group(1)), int(match.group(2)), None
+    if duckdb in ("DOUBLE", "FLOAT"):
+        return REAL, None, None, None
+    if duckdb.endswith("[]"):
+        return ARRAY, None, None, None
+    if duckdb.startswith(("STRUCT", "MAP")):
+        return OBJECT, None, None, None
+    simple = {
+        "VARCHAR": (TEXT, None, None, MAX_VARCHAR), '"NULL"': (TEXT, None, None, MAX_VARCHAR),
+        "NULL": (TEXT, None, None, MAX_VARCHAR), "UUID": (TEXT, None, None, MAX_VARCHAR),
+        "BOOLEAN": (BOOLEAN, None, None, None), "DATE": (DATE, None, None, None),
+        "TIME": (TIME, 0, 9, None), "TIMESTAMP": (NTZ, 0, 9, None), "TIMESTAMP_NS": (NTZ, 0, 9, None),
+        "TIMESTAMP_S": (NTZ, 0, 9, None), "TIMESTAMP_MS": (NTZ, 0, 9, None),
+        "TIMESTAMP WITH TIME ZONE": (LTZ, 0, 9, None), "JSON": (VARIANT, None, None, None),
+        "BLOB": (BINARY, None, None, MAX_BINARY),
+    }  # fmt: skip
+    if duckdb not in simple:
+        raise UnsupportedError(f"a result of DuckDB's type {duckdb}")
+    return simple[duckdb]
+
+
+def to_duckdb(kind: DataType) -> str:
+    """The DuckDB type that stores a Snowflake type.
+
+    Whole numbers of any declared precision are BIGINT: a value that does not fit in 64 bits is an
+    error and never a wrong number, and arithmetic is ten times faster than on 128-bit decimals.
+    """
+    match kind.name:
+        case "INT":
+            return "BIGINT"
+        case "NUMBER":
+            precision, scale = (*kind.parameters, 38, 0)[:2] if not kind.parameters else (*kind.parameters, 0)[:2]
+            return "BIGINT" if scale == 0 and precision > 18 else f"DECIMAL({precision},{scale})"
+        case "FLOAT":
+            return "DOUBLE"
+        case "BINARY":
+            return "BLOB"
+        case "TIMESTAMP_NTZ":
+            return "TIMESTAMP"
+        case "TIMESTAMP_LTZ":
+            return "TIMESTAMPTZ"
+        case "VARIANT" | "OBJECT" | "ARRAY":
+            return "JSON"
+        case "TIMESTAMP_TZ":
+            raise UnsupportedError("the type TIMESTAMP_TZ", "TIMESTAMP_LTZ and TIMESTAMP_NTZ are supported")
+        case _:
+            return kind.name
+
+
+def columns_of(description: list[Any]) -> list[Column]:
+    """The columns of a DuckDB cursor's description."""
+    return [Column(item[0], str(item[1])) for item in description]
+
+
+# --------------------------------------------------------------------------- values
+
+
+def pretty_json(text: str) -> str:
+    """A VARIANT as Snowflake prints it: indented by two, a bare value as it is."""
+    value = json.loads(text)
+    if isinstance(value, dict | list) and value:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _list_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else convert(value)
+
+
+def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
+    """A column of a result as the connector's Python values."""
+    code, _, scale, _ = _describe(column.duckdb)
+    listed = values.to_pylist()
+    if code == FIXED and not scale and column.duckdb not in _INTEGERS:
+        return [_optional(int)(v) for v in listed]
+    if code == FIXED and not scale and pa.types.is_decimal(values.type):
+        return [_optional(int)(v) for v in listed]  # HUGEINT travels as a decimal
+    if code == VARIANT:
+        return [_optional(pretty_json)(v) for v in listed]
+    if code in (ARRAY, OBJECT):
+        return [_optional(_list_json)(v) for v in listed]
+    if code == BINARY:
+        return [_optional(bytearray)(v) for v in listed]
+    if code == TEXT and listed and not pa.types.is_string(values.type):
+        return [_optional(str)(v) for v in listed]
+    return listed
+
+
+def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
+    """A result as the connector's Arrow tables are: whole numbers in 64 bits, VARIANT as text."""
+    arrays = []
+    for column, values in zip(columns, result.columns, strict=True):
+        code, _, scale, _ = _describe(column.duckdb)
+        if code == FIXED and not scale:
+            arrays.append(_narrow(values))
+        elif code in (VARIANT, ARRAY, OBJECT):
+            arrays.append(pa.chunked_array([pa.array(python_values(column, values), pa.string())]))
+        else:
+            arrays.append(values)
+    return pa.table(arrays, names=[column.name for column in columns])
+
+
+def _narrow(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_integer(values.type) and values.type.bit_width <= 64:
+        return values.cast(pa.int64())
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return values  # beyond 64 bits: the client gets decimals, as from Snowflake
+
+
+def parameter(value: object) -> object:
+    """A bound value in a form that DuckDB takes."""
+    if isinstance(value, bytearray):
+        return bytes(value)
+    if value is None or isinstance(value, bool | int | float | Decimal | str | bytes | dt.date | dt.time | dt.timedelta):
+        return value
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value)
+    return str(value) if not hasattr(value, "item") else value.item()

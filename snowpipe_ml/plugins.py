@@ -1,0 +1,371 @@
+"""What a step type is, and the registry of all of them.
+
+A step type is a class with a settings model (a frozen pydantic model, from which the JSON Schema,
+the reference page and the typed object come), and methods that say what it reads and writes, what
+it would do, and that do it::
+
+    from snowpipe_ml.plugins import Step, StepResult, StepSettings, TableName, register, table
+
+    @register("count_rows")
+    class CountRows(Step["CountRows.Settings"]):
+        '''Count a table's rows.'''
+
+        class Settings(StepSettings):
+            table: TableName
+
+        def reads(self):
+            yield table(self.settings.table, "table")
+
+        def run(self, ctx):
+            n = ctx.scalar(sql("SELECT COUNT(*) FROM {t}", t=self.settings.table))
+            return StepResult(rows=n)
+
+Third parties name their class under the entry-point group ``snowpipe_ml.steps``; nothing here need
+change for them.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from snowpipe_ml.errors import PluginError, StepError
+from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, StagePath
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Row, Session
+
+ENTRY_POINT_GROUP = "snowpipe_ml.steps"
+
+# --------------------------------------------------------------------------- field types
+
+
+def _reader(kind: type, parse: Callable[[str], Any]) -> BeforeValidator:
+    def read(value: object) -> object:
+        if isinstance(value, kind) or not isinstance(value, str):
+            return value
+        return parse(value)
+
+    return BeforeValidator(read)
+
+
+def _text(description: str, **more: object) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": description, **more})
+
+
+TableName = Annotated[
+    QualifiedName,
+    _reader(QualifiedName, QualifiedName.parse),
+    _text("A table or view: [[database.]schema.]name"),
+]
+FunctionName = Annotated[
+    QualifiedName,
+    _reader(QualifiedName, QualifiedName.parse),
+    _text("A function: [[database.]schema.]name"),
+]
+ColumnName = Annotated[
+    Identifier,
+    _reader(Identifier, Identifier.parse),
+    _text("A column; in double quotes where its case matters"),
+]
+ObjectName = Annotated[
+    Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")
+]
+StageLocation = Annotated[
+    StagePath,
+    _reader(StagePath, StagePath.parse),
+    _text("A place on a stage: @stage/path/", pattern="^@"),
+]
+ColumnType = Annotated[
+    DataType, _reader(DataType, DataType.parse), _text("A Snowflake data type, such as NUMBER(10, 2)")
+]
+
+# --------------------------------------------------------------------------- resources
+
+
+class Kind(enum.StrEnum):
+    """What a step can read or write."""
+
+    TABLE = "table"
+    STAGE = "stage"
+    FUNCTION = "function"
+    WAREHOUSE = "warehouse"
+    FILE_FORMAT = "file format"
+    IMPORT = "import"
+    PACKAGES = "package list"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that one step writes and another reads, from which the graph's edges come.
+
+    Args:
+        kind: what it is.
+        name: its name; a :class:`StagePath` for a place on a stage.
+        at: the path of the setting that names it, for positions in messages.
+    """
+
+    kind: Kind
+    name: QualifiedName | StagePath
+    at: tuple[str | int, ...] = field(default=(), compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}"
+
+
+def table(name: QualifiedName, *at: str | int) -> Resource:
+    """A table or a view."""
+    return Resource(Kind.TABLE, name, at)
+
+
+def stage(path: StagePath, *at: str | int) -> Resource:
+    """A place on a stage."""
+    return Resource(Kind.STAGE, path, at)
+
+
+def function(name: QualifiedName, *at: str | int) -> Resource:
+    """A function."""
+    return Resource(Kind.FUNCTION, name, at)
+
+
+def declared(kind: Kind, name: Identifier, *at: str | int) -> Resource:
+    """An object of one of the spec's other sections."""
+    return Resource(kind, QualifiedName((name,)), at)
+
+
+# --------------------------------------------------------------------------- what a step is given
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Which run this is. ``model_id`` names the models trained in it, and tags its outputs."""
+
+    id: str
+    started_at: datetime
+    model_id: str
+
+
+class Progress(Protocol):
+    """Where a step says how far it is."""
+
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """What a step may know before anything runs.
+
+    Attributes:
+        base_dir: the folder of the spec, which relative paths start from.
+        cache_dir: a folder for files that can be made again.
+        target: the target's name.
+        scope: ``vars``, ``env``, ``target`` and ``run`` for templates.
+        packages: the declared package lists, by name.
+        threads: how many threads a step may use for its own work.
+        producer: the step that writes a resource, if one of this pipeline does.
+    """
+
+    base_dir: Path
+    cache_dir: Path
+    target: str
+    scope: Mapping[str, Any]
+    packages: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    threads: int = 4
+    producer: Callable[[Resource], Step[Any] | None] = lambda resource: None
+
+    def path(self, text: str) -> Path:
+        """A file named in the spec."""
+        return (self.base_dir / Path(text).expanduser()).resolve()
+
+    def producer_of(self, resource: Resource, kind: type[_StepT]) -> _StepT:
+        """The step of a type that writes a resource.
+
+        Raises:
+            StepError: no step of this pipeline writes it, or one of another type does.
+        """
+        step = self.producer(resource)
+        if not isinstance(step, kind):
+            raise StepError(f"{resource} must be written by a {kind.type_name} step of this pipeline")
+        return step
+
+
+@dataclass(frozen=True)
+class RunContext(PlanContext):
+    """What a step has while it runs.
+
+    Attributes:
+        session: a Snowpark Session of its own, its warehouse and query tag set.
+        run: the run's ids.
+        logger: for a line that should be in the log.
+        progress: for a display of how far the step is.
+    """
+
+    session: Session = cast("Session", None)
+    run: RunInfo = cast("RunInfo", None)
+    logger: logging.Logger = field(default_factory=lambda: logging.getLogger("snowpipe_ml.steps"))
+    progress: Progress = lambda done, total=None, note="": None
+
+    def execute(self, statement: Sql) -> list[Row]:
+        """Run one statement and give its rows; only trusted SQL is taken."""
+        if not isinstance(statement, Sql):
+            raise TypeError("execute() takes Sql, not bare text: see snowpipe_ml.sql.sql")
+        return self.session.sql(statement.text).collect()
+
+    def scalar(self, statement: Sql) -> Any:
+        """Run one statement and give the first column of its first row; None without rows."""
+        rows = self.execute(statement)
+        return rows[0][0] if rows else None
+
+    def count(self, name: QualifiedName) -> int:
+        """The number of rows of a table."""
+        return int(self.scalar(Sql(f"SELECT COUNT(*) FROM {name.sql}")))
+
+    def exists(self, name: QualifiedName) -> bool:
+        """Whether a table or view of this name exists."""
+        where = f" IN SCHEMA {QualifiedName(name.parts[:-1]).sql}" if len(name.parts) > 1 else ""
+        pattern = name.name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+        rows = self.execute(Sql(f"SHOW OBJECTS LIKE {Literal(pattern).sql}{where}"))
+        return any(row["name"] == name.name.name for row in rows)
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What a step would do: a line of words, and the SQL where it is known beforehand."""
+
+    summary: str
+    statements: tuple[Sql, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step did.
+
+    Attributes:
+        rows: rows written, where that says something.
+        message: a few words for the checklist.
+        warnings: what a user should look at although the step went well.
+        metrics: numbers to keep with the run.
+    """
+
+    rows: int | None = None
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+# --------------------------------------------------------------------------- the contract
+
+
+class StepSettings(BaseModel):
+    """Settings that every step has. A step type adds its own."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True
+    )
+
+    type: str = Field(description="The step type")
+    description: str = Field("", description="What the step is for, shown by plan and graph")
+    needs: tuple[str, ...] = Field((), description="Steps that must be done first, where data does not show it")
+    warehouse: ObjectName | None = Field(None, description="The declared warehouse that the step uses")
+
+
+S = TypeVar("S", bound=StepSettings)
+_StepT = TypeVar("_StepT", bound="Step[Any]")
+
+
+class RunsIn(enum.StrEnum):
+    """Where the work of a step can be started from."""
+
+    CLIENT = "client"
+    WAREHOUSE = "warehouse"
+
+
+class Step(ABC, Generic[S]):
+    """Base of all step types; see the module's docstring for one.
+
+    Args:
+        name: the step's name in the spec.
+        settings: its settings, checked.
+    """
+
+    type_name: ClassVar[str] = ""
+    Settings: ClassVar[type[StepSettings]]
+    runs_in: ClassVar[RunsIn] = RunsIn.WAREHOUSE
+
+    def __init__(self, name: str, settings: S) -> None:
+        self.name = name
+        self.settings = settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        """What must be there before the step runs."""
+        return ()
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        """What the step makes or changes."""
+        return ()
+
+    def external_version(self, ctx: PlanContext) -> str | None:
+        """A text that changes when the outside world that the step reads does (a folder, a URL)."""
+        return None
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        """What the step would do. Needs no connection."""
+        return StepPlan(self.settings.description or (type(self).__doc__ or "").split("\n")[0])
+
+    @abstractmethod
+    def run(self, ctx: RunContext) -> StepResult:
+        """Do it. An exception fails the step and skips what depends on it."""
+
+    def __repr__(self) -> str:
+        return f"<{self.type_name} {self.name}>"
+
+
+_REGISTRY: dict[str, type[Step[Any]]] = {}
+
+
+def register(name: str) -> Callable[[type[_StepT]], type[_StepT]]:
+    """Make a class a step type under a name.
+
+    Raises:
+        PluginError: the name is taken, or the class has no ``Settings``.
+    """
+
+    def decorate(cls: type[_StepT]) -> type[_StepT]:
+        if name in _REGISTRY and _REGISTRY[name] is not cls:
+            raise PluginError(f"the step type {name!r} is registered twice: {_REGISTRY[name]} and {cls}")
+        settings = getattr(cls, "Settings", None)
+        if not (isinstance(settings, type) and issubclass(settings, StepSettings)):
+            raise PluginError(f"the step type {name!r} has no Settings derived from StepSettings")
+        cls.type_name = name
+        _REGISTRY[name] = cls
+        return cls
+
+    return decorate
+
+
+@cache
+def _load_entry_points() -> None:
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            loaded = entry.load()
+        except Exception as error:
+            raise PluginError(f"the step type {entry.name!r} of {entry.value} cannot be loaded: {error}") from error
+        if isinstance(loaded, type) and issubclass(loaded, Step) and entry.name not in _REGISTRY:
+            register(entry.name)(loaded)
+
+
+def step_types() -> Mapping[str, type[Step[Any]]]:
+    """All step types by name: ours, and those of installed packages."""
+    _load_entry_points()
+    return dict(sorted(_REGISTRY.items()))

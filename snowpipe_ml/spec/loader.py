@@ -1,0 +1,223 @@
+"""A YAML file -> a :class:`Spec`: the declared objects, the steps' settings, positions.
+
+Everything wrong is collected, in stages that each need the one before: the YAML, the schema, the
+templates, the rendered values. References between objects are the graph's business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path as FilePath
+from typing import Any
+
+import pydantic
+
+from snowpipe_ml.errors import SpecError, UsageError
+from snowpipe_ml.plugins import RunInfo, Step, step_types
+from snowpipe_ml.spec import models
+from snowpipe_ml.spec.document import Document, read_document
+from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
+from snowpipe_ml.spec.schema import check_document
+from snowpipe_ml.spec.templates import Namespace, TemplateError, has_template, render_scalar
+
+# What run.* is while nothing runs: validate and plan must render without a run.
+NO_RUN = RunInfo("00000000T000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000")
+
+# Sections that are not rendered: vars and targets are what templates are rendered from.
+_UNRENDERED = ("name", "version", "description", "vars", "targets", "default_target")
+
+
+@dataclass
+class Spec:
+    """A spec, rendered for one target.
+
+    Attributes:
+        path: the file.
+        document: the text with its positions.
+        pipeline: the declared objects.
+        steps: the steps, their settings checked.
+        target_name: which target it was rendered for.
+        scope: ``vars``, ``env``, ``target`` and ``run``, as templates see them.
+        problems: mistakes that did not keep the rest from being read.
+    """
+
+    path: FilePath
+    document: Document
+    pipeline: models.Pipeline
+    steps: dict[str, Step[Any]]
+    target_name: str
+    scope: Mapping[str, Any]
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def target(self) -> models.LocalTarget | models.SnowflakeTarget:
+        """The target that it was rendered for."""
+        return self.pipeline.targets[self.target_name]
+
+
+def load_spec(
+    path: FilePath,
+    *,
+    target: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    run: RunInfo = NO_RUN,
+) -> Spec:
+    """Read, check and render a spec.
+
+    Args:
+        path: the YAML file.
+        target: a target's name; the default target if None.
+        variables: values of ``vars`` that override the file's.
+        run: what ``run.*`` is.
+
+    Returns:
+        The spec. Its ``problems`` holds mistakes inside steps; they are kept aside so that the
+        graph can be checked as well and all be reported at once.
+
+    Raises:
+        SpecError: the file is no spec at all.
+        UsageError: no such target, or a variable that the spec does not declare.
+    """
+    document = read_document(path)
+    problems = check_document(document)
+    raw = document.value
+    if not isinstance(raw, dict) or not isinstance(raw.get("targets"), dict) or not raw["targets"]:
+        raise SpecError(problems)
+    name = _choose_target(document, raw, target)
+    scope = _scope(document, raw, name, variables or {}, run)
+    rendered = _Renderer(document, scope)
+    value = {
+        key: item if key in _UNRENDERED else rendered.render(item, (key,))
+        for key, item in raw.items()
+        if not str(key).startswith("x-")
+    }
+    # A value that failed to render, or does not fit the schema, is not reported a second time.
+    tainted = rendered.failed | _tainted(document, problems)
+    problems += rendered.problems
+    steps, more = _steps(document, value.get("steps"), tainted)
+    problems += more
+    value["steps"] = {"_": {"type": "_"}}
+    pipeline, more = _pipeline(document, value, tainted)
+    problems += more
+    if pipeline is None:
+        raise SpecError(_in_order(problems))
+    return Spec(path, document, pipeline, steps, name, scope, _in_order(problems))
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    return sorted(set(problems), key=lambda p: (p.position.line, p.position.column))
+
+
+def _choose_target(document: Document, raw: Mapping[str, Any], target: str | None) -> str:
+    known = list(raw["targets"])
+    if target is not None:
+        if target not in known:
+            hint = did_you_mean(target, known)
+            raise UsageError(f"no target {target!r} in {document.file}" + (f"; {hint}" if hint else ""))
+        return target
+    default = raw.get("default_target", known[0])
+    if default not in known:
+        raise SpecError(
+            [document.problem(f"no target {default!r}", ("default_target",), hint=did_you_mean(str(default), known))]
+        )
+    return str(default)
+
+
+def _scope(
+    document: Document, raw: Mapping[str, Any], target: str, variables: Mapping[str, Any], run: RunInfo
+) -> dict[str, Any]:
+    declared = raw.get("vars") or {}
+    own = raw["targets"][target] if isinstance(raw["targets"][target], dict) else {}
+    for name in variables:
+        if name not in declared:
+            hint = did_you_mean(name, declared)
+            raise UsageError(f"{document.file} declares no variable {name!r}" + (f"; {hint}" if hint else ""))
+    values = {**declared, **(own.get("vars") or {}), **variables}
+    return {
+        "vars": Namespace("vars", values),
+        "env": Namespace("env", os.environ),
+        "target": Namespace("target", {"name": target, **{k: own.get(k) for k in ("type", "database", "schema")}}),
+        "run": Namespace("run", {"id": run.id, "started_at": run.started_at, "model_id": run.model_id}),
+    }
+
+
+class _Renderer:
+    """Renders every scalar, and remembers which failed."""
+
+    def __init__(self, document: Document, scope: Mapping[str, Any]) -> None:
+        self.document = document
+        self.scope = scope
+        self.problems: list[Problem] = []
+        self.failed: set[Path] = set()
+
+    def render(self, value: Any, path: Path) -> Any:
+        if isinstance(value, dict):
+            return {key: self.render(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.render(item, (*path, i)) for i, item in enumerate(value)]
+        if not has_template(value) or self._is_sql_text(path):
+            return value
+        try:
+            return render_scalar(value, self.scope)
+        except TemplateError as error:
+            self.problems.append(self.document.problem(error.message, path, hint=error.hint))
+            self.failed.add(path)
+            return value
+
+    @staticmethod
+    def _is_sql_text(path: Path) -> bool:
+        # An inline query is a SQL template: values enter it through filters, when it is used.
+        return len(path) == 3 and path[0] == "steps" and path[2] == "query"
+
+
+def _tainted(document: Document, problems: list[Problem]) -> set[Path]:
+    """The smallest values that stand where the problems are."""
+    lines = {(p.position.line, p.position.column) for p in problems}
+    return {
+        path
+        for marks in (document._values, document._keys)
+        for path, (line, column, _) in marks.items()
+        if (line + 1, column + 1) in lines and path
+    }
+
+
+def _steps(document: Document, raw: Any, tainted: set[Path]) -> tuple[dict[str, Step[Any]], list[Problem]]:
+    steps: dict[str, Step[Any]] = {}
+    problems: list[Problem] = []
+    types = step_types()
+    for name, settings in raw.items() if isinstance(raw, dict) else ():
+        if not isinstance(settings, dict) or settings.get("type") not in types:
+            continue
+        cls = types[settings["type"]]
+        base: Path = ("steps", name)
+        try:
+            steps[name] = cls(name, cls.Settings.model_validate(settings))
+        except pydantic.ValidationError as error:
+            problems += _from_pydantic(document, error, base, tainted)
+    return steps, problems
+
+
+def _pipeline(
+    document: Document, value: Mapping[str, Any], tainted: set[Path]
+) -> tuple[models.Pipeline | None, list[Problem]]:
+    try:
+        return models.Pipeline.model_validate(value), []
+    except pydantic.ValidationError as error:
+        return None, list(_from_pydantic(document, error, (), tainted))
+
+
+def _from_pydantic(
+    document: Document, error: pydantic.ValidationError, base: Path, tainted: set[Path]
+) -> Iterator[Problem]:
+    for item in error.errors():
+        path = (*base, *(part for part in item["loc"] if part not in ("local", "snowflake") or base))
+        if any(path[: len(bad)] == bad or bad[: len(path)] == path for bad in tainted):
+            continue
+        message = item["msg"].removeprefix("Value error, ")
+        where = f"{path[-1]!r}: " if path and isinstance(path[-1], str) else ""
+        if item["type"] == "value_error" and item["loc"]:
+            where = ""
+        yield document.problem(where + message, path)

@@ -1,0 +1,204 @@
+"""The declared objects of a spec, as frozen models. A step's settings come from its plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
+
+Size = Literal[
+    "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"
+]
+Scalar = str | int | float | bool | None
+
+
+class Model(BaseModel):
+    """Base of all declared objects."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True
+    )
+
+
+class LocalTarget(Model):
+    """The embedded warehouse, in a folder."""
+
+    type: Literal["local"]
+    path: str = Field(".snowpipe", description="The warehouse's folder, relative to the spec")
+    database: ObjectName = Field("PIPELINE", validate_default=True, description="The database to work in")
+    schema_: ObjectName = Field("PUBLIC", alias="schema", validate_default=True)
+    vars: dict[str, Any] = Field({}, description="Values of vars for this target")
+
+
+class SnowflakeTarget(Model):
+    """A Snowflake account, by the name of a connection in the user's connections.toml."""
+
+    type: Literal["snowflake"]
+    connection: str = Field(description="A connection's name in connections.toml")
+    database: ObjectName
+    schema_: ObjectName = Field("PUBLIC", alias="schema", validate_default=True)
+    role: ObjectName | None = None
+    warehouse: ObjectName | None = Field(None, description="Used by steps that name none")
+    vars: dict[str, Any] = Field({}, description="Values of vars for this target")
+
+
+Target = Annotated[LocalTarget | SnowflakeTarget, Field(discriminator="type")]
+
+
+class Warehouse(Model):
+    """A virtual warehouse. Nothing is slower or faster for it on the embedded warehouse.
+
+    https://docs.snowflake.com/en/sql-reference/sql/create-warehouse
+    """
+
+    size: Size = "xsmall"
+    type: Literal["standard", "snowpark-optimized"] = "standard"
+    auto_suspend: int = Field(60, ge=0, description="Seconds of idleness before it is suspended")
+    auto_resume: bool = True
+    resource_constraint: str | None = Field(
+        None,
+        pattern="^(MEMORY_(1X|16X|64X)(_x86)?|STANDARD_GEN_[12])$",
+        description="Memory and CPU of a Snowpark-optimized warehouse's nodes",
+    )
+    max_concurrency_level: int | None = Field(None, ge=1)
+    comment: str | None = None
+
+
+class Stage(Model):
+    """An internal stage, or an external one with a ``url``."""
+
+    url: str | None = Field(
+        None, pattern=r"^(s3|s3gov|gcs|azure|file)://", description="A bucket; file:// locally"
+    )
+    storage_integration: ObjectName | None = None
+    directory: bool = Field(False, description="Keep a directory table")
+    comment: str | None = None
+
+    @model_validator(mode="after")
+    def _integration_needs_url(self) -> Stage:
+        if self.storage_integration and not self.url:
+            raise ValueError("storage_integration belongs to an external stage: add its url")
+        return self
+
+
+class FileFormat(Model):
+    """A named file format for delimited text.
+
+    https://docs.snowflake.com/en/sql-reference/sql/create-file-format
+    """
+
+    type: Literal["csv"] = "csv"
+    compression: Literal["auto", "gzip", "none"] = "auto"
+    field_delimiter: str = ","
+    skip_header: int = Field(0, ge=0)
+    field_optionally_enclosed_by: Literal['"', "'"] | None = None
+    null_if: tuple[str, ...] = ("\\N",)
+    empty_field_as_null: bool = True
+    trim_space: bool = False
+    error_on_column_count_mismatch: bool = True
+    encoding: Literal["UTF8"] = "UTF8"
+
+
+class Table(Model):
+    """A table that steps load into. It is created if it is not there, and never replaced."""
+
+    columns: dict[str, ColumnType] = Field(min_length=1, description="Column name: data type")
+    comment: str | None = None
+
+
+class SourceFrom(Model):
+    """Where a source's rows come from on one target: a file, a query, or a table."""
+
+    file: str | None = Field(None, description="A CSV file with a header line")
+    generator: str | None = Field(
+        None, description="module.py:function that writes the file when `file` is 'sample'"
+    )
+    rename: dict[str, ColumnName] = Field({}, description="Header in the file: column of the source")
+    share: str | None = Field(None, description="A share to create `database` from")
+    database: ObjectName | None = None
+    query: str | None = Field(None, description="A SQL file with the SELECT of a view")
+    table: TableName | None = Field(None, description="An existing table or view")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SourceFrom:
+        if sum(way is not None for way in (self.file, self.query, self.table)) != 1:
+            raise ValueError("give exactly one of file, query and table")
+        if (self.share is None) != (self.database is None):
+            raise ValueError("share and database go together: the database is created from the share")
+        return self
+
+
+class Source(Model):
+    """A table or view that comes from outside the pipeline, another way on each target."""
+
+    columns: dict[str, ColumnType] = Field(min_length=1)
+    from_: dict[str, SourceFrom] = Field(
+        alias="from", min_length=1, description="By target name, or by target type"
+    )
+    comment: str | None = None
+
+
+class Tag(Model):
+    """An object tag. With a ``value`` it is set on every table and view that a step writes."""
+
+    value: str | None = Field(None, description="For example {{ run.model_id }}")
+    comment: str | None = None
+
+
+class WheelImport(Model):
+    """Wheels that are staged so that a function can import them."""
+
+    stage: ObjectName
+    wheels: tuple[str, ...] = Field(min_length=1, description="Requirements with a pinned version, or files")
+
+
+class Role(Model):
+    """A role, created if it is not there."""
+
+    comment: str | None = None
+
+
+class Pipeline(Model):
+    """The whole file, but for the settings of the steps, which the step types check."""
+
+    name: str = Field(pattern="^[A-Za-z][A-Za-z0-9_-]*$", description="The pipeline's name")
+    version: Literal[1] = 1
+    description: str = ""
+    vars: dict[str, Any] = Field({}, description="Values for {{ vars.NAME }}; --var overrides them")
+    targets: dict[str, Target] = Field(min_length=1)
+    default_target: str | None = None
+    state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the run records")
+    roles: dict[str, Role] = {}
+    grants: dict[str, dict[str, tuple[str, ...]]] = Field(
+        {}, description="Role: {'table NAME': [privileges]}"
+    )
+    warehouses: dict[str, Warehouse] = {}
+    stages: dict[str, Stage] = {}
+    file_formats: dict[str, FileFormat] = {}
+    sources: dict[str, Source] = {}
+    tables: dict[str, Table] = {}
+    tags: dict[str, Tag] = {}
+    packages: dict[str, tuple[str, ...]] = Field({}, description="Lists of packages of Snowflake's channel")
+    imports: dict[str, WheelImport] = {}
+    steps: dict[str, Mapping[str, Any]] = Field(min_length=1)
+
+
+__all__ = [
+    "FileFormat",
+    "LocalTarget",
+    "Pipeline",
+    "Role",
+    "SnowflakeTarget",
+    "Source",
+    "SourceFrom",
+    "Stage",
+    "StageLocation",
+    "Table",
+    "Tag",
+    "Target",
+    "Warehouse",
+    "WheelImport",
+]

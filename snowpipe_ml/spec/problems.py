@@ -1,0 +1,71 @@
+"""What is wrong with a spec, and where: ``file:line:column``, the line itself, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a text file. ``line`` and ``column`` count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake.
+
+    Args:
+        message: what is wrong and what was expected, in one sentence.
+        position: where it is.
+        snippet: the offending line, without its line end.
+        width: how many characters of it are meant.
+        hint: what to do, such as the nearest right name.
+    """
+
+    message: str
+    position: Position
+    snippet: str = ""
+    width: int = 1
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.position}: {self.message}"]
+        if self.snippet.strip():
+            number = str(self.position.line)
+            gutter = " " * len(number)
+            # A tab before the caret keeps it under its character however wide tabs are shown.
+            lead = "".join("\t" if c == "\t" else " " for c in self.snippet[: self.position.column - 1])
+            lines.append(f"  {number} | {self.snippet}")
+            lines.append(f"  {gutter} | {lead}{'^' * max(1, self.width)}")
+        if self.hint:
+            lines.append(f"  {self.hint}")
+        return "\n".join(lines)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint with the nearest of the known names, or all of them where they are few.
+
+    >>> did_you_mean("wharehouse", ["warehouse", "stage"])
+    "did you mean 'warehouse'?"
+    """
+    names = sorted(set(known))
+    by_fold = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {by_fold[close[0]]!r}?"
+    if not names:
+        return None
+    if len(names) <= 12:
+        return f"known here: {', '.join(names)}"
+    return None

@@ -1,0 +1,278 @@
+"""JSON Schemas: made from the models, used by editors and to check a spec as it is written.
+
+The document is checked before templates are rendered, so wherever a value is allowed, a text with
+an expression in it is allowed too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import jsonschema
+from jsonschema.validators import extend
+from pydantic.json_schema import models_json_schema
+
+from snowpipe_ml.plugins import Step, step_types
+from snowpipe_ml.spec.document import Document
+from snowpipe_ml.spec.models import Pipeline
+from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
+from snowpipe_ml.spec.templates import has_template
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_EXPRESSION = {"type": "string", "pattern": r"\{\{.*\}\}", "description": "An expression"}
+
+
+@cache
+def _schemas() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The schema with all definitions, and by step type the schema of its settings."""
+    types = step_types()
+    models = [(Pipeline, "validation"), *((cls.Settings, "validation") for cls in types.values())]
+    refs, definitions = models_json_schema(models, ref_template="#/$defs/{model}")  # type: ignore[arg-type]
+    steps = {}
+    for name, cls in types.items():
+        key = refs[(cls.Settings, "validation")]["$ref"].rsplit("/", 1)[1]
+        steps[name] = dict(definitions["$defs"][key])
+        steps[name]["properties"] = dict(steps[name]["properties"]) | {"type": {"const": name}}
+        steps[name].pop("title", None)
+    pipeline_key = refs[(Pipeline, "validation")]["$ref"].rsplit("/", 1)[1]
+    used = set(_references(definitions["$defs"][pipeline_key], definitions["$defs"]))
+    for schema in steps.values():
+        used |= set(_references(schema, definitions["$defs"]))
+    defs = {name: schema for name, schema in definitions["$defs"].items() if name in used}
+    envelope = dict(definitions["$defs"][pipeline_key]) | {"$defs": defs}
+    return envelope, steps
+
+
+def _references(schema: object, definitions: Mapping[str, Any], seen: set[str] | None = None) -> Iterator[str]:
+    seen = set() if seen is None else seen
+    if isinstance(schema, Mapping):
+        for key, value in schema.items():
+            if key == "$ref":
+                name = str(value).rsplit("/", 1)[1]
+                if name not in seen:
+                    seen.add(name)
+                    yield name
+                    yield from _references(definitions[name], definitions, seen)
+            else:
+                yield from _references(value, definitions, seen)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _references(item, definitions, seen)
+
+
+def pipeline_schema() -> dict[str, Any]:
+    """The schema of a whole spec, as editors use it."""
+    envelope, steps = _schemas()
+    schema: dict[str, Any] = _allow_expressions(envelope)
+    names = sorted(steps)
+    schema["properties"]["steps"]["additionalProperties"] = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": names}},
+        "allOf": [
+            {
+                "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+                "then": {"$ref": f"#/$defs/step.{name}"},
+            }
+            for name in names
+        ],
+    }
+    schema["$defs"] |= {f"step.{name}": _allow_expressions(steps[name]) for name in names}
+    schema["properties"] |= {"x-": {"description": "Keys that start with x- are yours"}}
+    schema["patternProperties"] = {"^x-": {}}
+    schema["properties"].pop("x-")
+    return {"$schema": DIALECT, "title": "A snowpipe-ml pipeline", **schema}
+
+
+def step_schema(name: str) -> dict[str, Any]:
+    """The schema of one step type's settings, for reference pages."""
+    return _schemas()[1][name]
+
+
+def _allow_expressions(schema: Any) -> Any:
+    """A copy in which every scalar may also be an expression."""
+    if isinstance(schema, list):
+        return [_allow_expressions(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    copied = {
+        key: {name: _allow_expressions(sub) for name, sub in value.items()}
+        if key in ("properties", "$defs", "patternProperties")
+        else _allow_expressions(value)
+        if key in ("items", "additionalProperties", "anyOf", "oneOf", "allOf", "prefixItems")
+        else value
+        for key, value in schema.items()
+    }
+    restricted = copied.get("type") in ("integer", "number", "boolean", "array", "object") or (
+        copied.get("type") == "string" and ("pattern" in copied or "enum" in copied)
+    )
+    if restricted and "const" not in copied and "properties" not in copied:
+        outer = {key: copied.pop(key) for key in ("title", "description", "default") if key in copied}
+        return {**outer, "anyOf": [copied, _EXPRESSION]}
+    return copied
+
+
+# --------------------------------------------------------------------------- checking a document
+
+
+def _tolerant(name: str) -> Any:
+    """A keyword's check that lets an expression stand for any value."""
+    original = jsonschema.Draft202012Validator.VALIDATORS[name]
+
+    def check(validator: Any, keyword: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        if not has_template(instance):
+            yield from original(validator, keyword, instance, schema) or ()
+
+    return check
+
+
+_Validator = extend(
+    jsonschema.Draft202012Validator,
+    {
+        name: _tolerant(name)
+        for name in ("type", "enum", "pattern", "anyOf", "oneOf", "minLength", "maxLength", "format")
+    },
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "array", lambda checker, value: isinstance(value, list | tuple)
+    ),
+)
+
+
+def check_document(document: Document) -> list[Problem]:
+    """Everything in the document that does not fit the schema, in the order of the file."""
+    envelope, steps = _schemas()
+    value = document.value
+    if not isinstance(value, dict):
+        return [document.problem("a spec is a mapping with `name`, `targets` and `steps`", ())]
+    own = {key: item for key, item in value.items() if not key.startswith("x-")}
+    problems = list(_check(document, own, envelope, envelope["$defs"], ()))
+    declared_steps = own.get("steps")
+    if isinstance(declared_steps, dict):
+        for name, step in declared_steps.items():
+            problems += _check_step(document, name, step, steps, envelope["$defs"])
+    return sorted(set(problems), key=lambda p: (p.position.line, p.position.column))
+
+
+def _check_step(
+    document: Document, name: str, step: Any, schemas: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> list[Problem]:
+    path: Path = ("steps", name)
+    if not isinstance(step, dict):
+        return []  # the envelope's schema has said so
+    kind = step.get("type")
+    if kind is None:
+        return [document.problem(f"the step {name!r} has no type", path, key=True,
+                                 hint=f"known types: {', '.join(sorted(schemas))}")]  # fmt: skip
+    if not isinstance(kind, str) or kind not in schemas:
+        return [document.problem(f"unknown step type {kind!r}", (*path, "type"),
+                                 hint=did_you_mean(str(kind), schemas))]  # fmt: skip
+    return list(_check(document, step, schemas[kind], definitions, path))
+
+
+def _check(
+    document: Document, value: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any], path: Path
+) -> Iterator[Problem]:
+    validator = _Validator({**schema, "$defs": definitions})
+    for error in validator.iter_errors(value):
+        yield from _explain(document, error, path)
+
+
+def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
+    path = (*base, *error.absolute_path)
+    name = path[-1] if path else "the spec"
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema.get("properties", {})
+            for key in error.instance:
+                if key not in known:
+                    yield document.problem(
+                        f"unknown key {key!r}", (*path, key), key=True, hint=did_you_mean(str(key), known)
+                    )
+        case "required":
+            for key in error.validator_value:
+                if key not in error.instance:
+                    yield document.problem(f"{name!r} lacks the key {key!r}", path, key=True,
+                                           hint=_describe(error.schema, key))  # fmt: skip
+        case "type":
+            yield document.problem(
+                f"{name!r} must be {_types(error.validator_value)}, not {_found(error.instance)}", path
+            )
+        case "enum" | "const":
+            known = error.validator_value if error.validator == "enum" else [error.validator_value]
+            yield document.problem(
+                f"{name!r} cannot be {error.instance!r}", path,
+                hint=did_you_mean(str(error.instance), map(str, known)),
+            )  # fmt: skip
+        case "anyOf" | "oneOf":
+            yield from _explain_choice(document, error, base, path)
+        case "pattern":
+            yield document.problem(
+                f"{name!r} does not have the form that is asked for: {error.instance!r}", path,
+                hint=error.schema.get("description") or f"expected {error.validator_value}",
+            )  # fmt: skip
+        case "minProperties" | "minItems":
+            yield document.problem(f"{name!r} must not be empty", path)
+        case _:
+            yield document.problem(f"{name!r}: {error.message}", path)
+
+
+def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> Iterator[Problem]:
+    """One of several forms: explain the form that was meant, or name them all."""
+    discriminator = error.schema.get("discriminator", {}).get("propertyName")
+    if discriminator and isinstance(error.instance, dict):
+        chosen = error.instance.get(discriminator)
+        known = list(error.schema["discriminator"]["mapping"])
+        if chosen not in known:
+            if chosen is None:
+                yield document.problem(f"{path[-1]!r} lacks the key {discriminator!r}", path, key=True,
+                                       hint=f"one of: {', '.join(known)}")  # fmt: skip
+            else:
+                yield document.problem(f"{discriminator!r} cannot be {chosen!r}", (*path, discriminator),
+                                       hint=did_you_mean(str(chosen), known))  # fmt: skip
+            return
+        index = known.index(chosen)
+        for sub in error.context:
+            if sub.schema_path[0] == index:
+                yield from _explain(document, sub, base)
+        return
+    deeper = [sub for sub in error.context if sub.validator != "type" or len(sub.path) > 0]
+    if deeper:
+        best = min(deeper, key=lambda sub: -len(sub.absolute_path))
+        yield from _explain(document, best, base)
+        return
+    expected = " or ".join(dict.fromkeys(_types(sub.validator_value) for sub in error.context
+                                         if sub.validator_value != "null"))  # fmt: skip
+    yield document.problem(f"{path[-1]!r} must be {expected}, not {_found(error.instance)}", path)
+
+
+_TYPE_WORDS = {
+    "object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number",
+    "number": "a number", "boolean": "true or false", "null": "empty",
+}  # fmt: skip
+
+
+def _types(names: str | list[str]) -> str:
+    return " or ".join(_TYPE_WORDS[name] for name in ([names] if isinstance(names, str) else names))
+
+
+def _found(value: object) -> str:
+    match value:
+        case None:
+            return "empty"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case bool():
+            return f"the truth value {str(value).lower()}"
+        case str():
+            return f"the text {value[:40]!r}"
+    return f"the number {value}"
+
+
+def _describe(schema: Mapping[str, Any], key: str) -> str | None:
+    description = schema.get("properties", {}).get(key, {}).get("description")
+    return f"{key}: {re.sub(r'[.]$', '', description)}" if description else None

@@ -1,0 +1,166 @@
+"""``{{ ... }}`` in a spec and in SQL files: sandboxed Jinja that tolerates no undefined name.
+
+In a spec each scalar is rendered by itself, after the YAML is parsed, so that positions survive and
+a value can never become YAML structure. A scalar that is one expression keeps the expression's
+type: ``lags: "{{ vars.lags }}"`` is a list.
+
+In a SQL file a value must say what it becomes, with a filter: ``{{ vars.city | literal }}``,
+``{{ vars.table | identifier }}``. Text that has not passed a filter is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import jinja2
+from jinja2.sandbox import SandboxedEnvironment
+
+from snowpipe_ml.errors import UnsafeSqlError
+from snowpipe_ml.spec.problems import did_you_mean
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
+from snowpipe_ml.sql.text import fragment_text
+
+_T = TypeVar("_T")
+_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*\Z", re.S)
+
+
+class TemplateError(Exception):
+    """A template that cannot be rendered. ``line`` counts from 1 within the template."""
+
+    def __init__(self, message: str, hint: str | None = None, line: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.line = line
+
+
+class Namespace(dict[str, Any]):
+    """A mapping whose missing names are errors that tell the names there are."""
+
+    def __init__(self, label: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.label = label
+
+
+class _Environment(SandboxedEnvironment):
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self._lookup(obj, attribute) if isinstance(obj, Namespace) else super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        return self._lookup(obj, argument) if isinstance(obj, Namespace) else super().getitem(obj, argument)
+
+    @staticmethod
+    def _lookup(namespace: Namespace, name: str) -> Any:
+        if name in namespace:
+            return namespace[name]
+        raise TemplateError(f"undefined: {namespace.label}.{name}", did_you_mean(str(name), namespace))
+
+
+def _environment() -> _Environment:
+    environment = _Environment(
+        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
+    )
+    environment.globals.clear()
+    environment.globals["range"] = range
+    return environment
+
+
+_SPEC = _environment()
+
+
+def has_template(text: object) -> bool:
+    """Whether a value is text with a template in it."""
+    return isinstance(text, str) and ("{{" in text or "{%" in text)
+
+
+def render_scalar(text: str, scope: Mapping[str, Any]) -> Any:
+    """Render one scalar of a spec.
+
+    Raises:
+        TemplateError: a syntax error, an undefined name, or an error inside the expression.
+    """
+    single = _EXPRESSION.match(text)
+
+    def render() -> Any:
+        if single:
+            # compile_expression reads one expression, and gives its value instead of its text.
+            compiled = _SPEC.compile_expression(single.group(1), undefined_to_none=False)
+            value = compiled(**scope)
+            if isinstance(value, jinja2.Undefined):
+                raise TemplateError(*_undefined(str(value._undefined_name), scope))
+            return value
+        return _SPEC.from_string(text).render(**scope)
+
+    return _guard(render, scope)
+
+
+def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Sql:
+    """Render the text of a SQL file or of an inline query.
+
+    Args:
+        text: the template, written by the spec's author, and so trusted itself.
+        scope: ``vars``, ``target``, ``run``...
+        functions: callables in scope such as ``ref``; they return SQL fragments.
+
+    Raises:
+        TemplateError: as :func:`render_scalar`; also a value that passed no filter.
+    """
+    environment = _environment()
+    environment.finalize = _finalize
+    environment.filters["literal"] = Literal
+    environment.filters["identifier"] = _identifier
+    environment.globals.update(functions)
+    return _guard(lambda: Sql(environment.from_string(text).render(**scope)), scope)
+
+
+def _finalize(value: object) -> str:
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises UndefinedError with the name
+    if isinstance(value, str | int | float) or value is None:
+        raise TemplateError(
+            f"{value!r} enters SQL as bare text", "write {{ ... | literal }} or {{ ... | identifier }}"
+        )
+    return fragment_text(value)
+
+
+def _identifier(value: object) -> QualifiedName | Identifier:
+    if isinstance(value, QualifiedName | Identifier):
+        return value
+    return QualifiedName.parse(str(value))
+
+
+def _guard(render: Callable[[], _T], scope: Mapping[str, Any]) -> _T:
+    try:
+        return render()
+    except TemplateError as error:
+        error.line = _line_of(error)
+        raise
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(f"template syntax: {error.message}", line=error.lineno) from error
+    except jinja2.UndefinedError as error:
+        name = re.match(r"'([^']+)' is undefined", error.message or "")
+        message, hint = _undefined(name.group(1), scope) if name else (str(error.message), None)
+        raise TemplateError(message, hint, _line_of(error)) from error
+    except UnsafeSqlError as error:
+        raise TemplateError(str(error), line=_line_of(error)) from error
+    except (jinja2.exceptions.SecurityError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise TemplateError(f"template: {error}", line=_line_of(error)) from error
+
+
+def _undefined(name: str, scope: Mapping[str, Any]) -> tuple[str, str | None]:
+    # A bare {{ horizon }} nearly always means {{ vars.horizon }}.
+    if name in scope.get("vars", {}):
+        return f"undefined: {name}", f"did you mean 'vars.{name}'?"
+    return f"undefined: {name}", did_you_mean(name, scope)
+
+
+def _line_of(error: BaseException) -> int:
+    """The template's line, from the last traceback frame that Jinja rewrote to it."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename in ("<template>", "<unknown>"):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,68 @@
+"""Snowflake's data types, read from text so that nothing else passes for one.
+
+https://docs.snowflake.com/en/sql-reference/intro-summary-data-types
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SYNONYMS = {
+    "NUMBER": "NUMBER", "DECIMAL": "NUMBER", "DEC": "NUMBER", "NUMERIC": "NUMBER",
+    "INT": "INT", "INTEGER": "INT", "BIGINT": "INT", "SMALLINT": "INT", "TINYINT": "INT",
+    "BYTEINT": "INT",
+    "FLOAT": "FLOAT", "FLOAT4": "FLOAT", "FLOAT8": "FLOAT", "DOUBLE": "FLOAT",
+    "DOUBLE PRECISION": "FLOAT", "REAL": "FLOAT",
+    "VARCHAR": "VARCHAR", "STRING": "VARCHAR", "TEXT": "VARCHAR", "CHAR": "VARCHAR",
+    "CHARACTER": "VARCHAR", "NVARCHAR": "VARCHAR",
+    "BINARY": "BINARY", "VARBINARY": "BINARY",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE", "TIME": "TIME", "DATETIME": "TIMESTAMP_NTZ", "TIMESTAMP": "TIMESTAMP_NTZ",
+    "TIMESTAMP_NTZ": "TIMESTAMP_NTZ", "TIMESTAMP_LTZ": "TIMESTAMP_LTZ",
+    "TIMESTAMP_TZ": "TIMESTAMP_TZ",
+    "VARIANT": "VARIANT", "OBJECT": "OBJECT", "ARRAY": "ARRAY",
+}  # fmt: skip
+_TYPE = re.compile(r"\s*([A-Za-z_0-9]+(?:\s+precision)?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*\Z", re.I)
+_PARAMETERS = {"NUMBER": 2, "VARCHAR": 1, "BINARY": 1, "TIME": 1, "TIMESTAMP_NTZ": 1,
+               "TIMESTAMP_LTZ": 1, "TIMESTAMP_TZ": 1}  # fmt: skip
+
+NAMES = tuple(sorted(_SYNONYMS))
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """A data type in its canonical name, with its parameters (precision, scale or length)."""
+
+    name: str
+    parameters: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> DataType:
+        """Read ``number(10, 2)``, ``varchar``, ``timestamp_ntz``...
+
+        Raises:
+            ValueError: Snowflake has no such type, or it takes no such parameters.
+        """
+        match = _TYPE.match(text)
+        name = match and _SYNONYMS.get(" ".join(match.group(1).upper().split()))
+        if not match or not name:
+            raise ValueError(f"not a Snowflake data type: {text!r}")
+        parameters = tuple(int(p) for p in match.groups()[1:] if p is not None)
+        if len(parameters) > _PARAMETERS.get(name, 0):
+            raise ValueError(f"{name} does not take {len(parameters)} parameters: {text!r}")
+        if name == "NUMBER" and parameters:
+            precision, scale = (*parameters, 0)[:2]
+            if not 1 <= precision <= 38 or scale > min(37, precision):
+                raise ValueError(f"NUMBER holds up to 38 digits, scale up to precision: {text!r}")
+        return cls(name, parameters)
+
+    @property
+    def sql(self) -> str:
+        """The type as SQL text."""
+        if not self.parameters:
+            return self.name
+        return f"{self.name}({', '.join(str(p) for p in self.parameters)})"
+
+    def __str__(self) -> str:
+        return self.sql

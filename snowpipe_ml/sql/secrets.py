@@ -1,0 +1,38 @@
+"""Values that must never be seen."""
+
+from __future__ import annotations
+
+
+class Secret:
+    """A value whose text is stars. :meth:`reveal` is the only way to it.
+
+    >>> str(Secret("hunter2")), repr(Secret("hunter2"))
+    ('******', "Secret('******')")
+    """
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """The value itself; call this where it is handed over, and nowhere earlier."""
+        return self.__value
+
+    def __str__(self) -> str:
+        return "******"
+
+    def __repr__(self) -> str:
+        return "Secret('******')"
+
+    def __format__(self, format_spec: str) -> str:
+        return format(str(self), format_spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.__value == self.__value
+
+    def __hash__(self) -> int:
+        return hash(self.__value)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a Secret cannot be pickled")

@@ -1,0 +1,82 @@
+"""SQL text that may be trusted, and the only way to put values into it."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from snowpipe_ml.errors import UnsafeSqlError
+from snowpipe_ml.sql.identifiers import Identifier, QualifiedName
+from snowpipe_ml.sql.datatypes import DataType
+from snowpipe_ml.sql.literals import Literal
+from snowpipe_ml.sql.stages import StagePath
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """Text that is SQL on purpose: written in this package, or by the author of a spec.
+
+    Make one with :func:`sql` where values are put in, so that a bare string can never slip
+    into a statement.
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Fragment = Sql | Identifier | QualifiedName | Literal | StagePath | DataType
+
+
+class _FragmentFormatter(string.Formatter):
+    def format_field(self, value: object, format_spec: str) -> str:
+        if format_spec:
+            raise UnsafeSqlError(f"no format {format_spec!r} in a SQL template")
+        return fragment_text(value)
+
+    def convert_field(self, value: object, conversion: str | None) -> object:
+        if conversion is not None:
+            raise UnsafeSqlError(f"no conversion !{conversion} in a SQL template")
+        return value
+
+
+_FORMATTER = _FragmentFormatter()
+
+
+def sql(template: str, /, **fragments: Fragment) -> Sql:
+    """Fill a template's ``{name}`` fields with fragments.
+
+    >>> str(sql("DROP TABLE {table}", table=Identifier.parse("trips")))
+    'DROP TABLE TRIPS'
+
+    Raises:
+        UnsafeSqlError: a field's value is neither an identifier, a literal nor trusted SQL.
+    """
+    return Sql(_FORMATTER.vformat(template, (), fragments))
+
+
+def join(separator: str, fragments: Iterable[Fragment]) -> Sql:
+    """Join fragments with a separator, such as ``", "``.
+
+    >>> str(join(", ", [Identifier("A"), Identifier("b c")]))
+    'A, "b c"'
+    """
+    return Sql(separator.join(fragment_text(fragment) for fragment in fragments))
+
+
+def fragment_text(value: object) -> str:
+    """The SQL text of a fragment.
+
+    Raises:
+        UnsafeSqlError: the value is not a fragment.
+    """
+    if isinstance(value, Sql):
+        return value.text
+    if isinstance(value, Identifier | QualifiedName | Literal | StagePath | DataType):
+        return value.sql
+    raise UnsafeSqlError(
+        f"a bare {type(value).__name__} may not enter SQL: wrap it as Identifier, QualifiedName, "
+        "Literal or Sql"
+    )

@@ -1,0 +1,1 @@
+"""Where a pipeline runs: each module gives Sessions."""
