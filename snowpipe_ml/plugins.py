@@ -29,7 +29,8 @@ from __future__ import annotations
 import enum
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -114,11 +115,13 @@ class Resource:
         kind: what it is.
         name: its name; a :class:`StagePath` for a place on a stage.
         at: the path of the setting that names it, for positions in messages.
+        view: a view, where a table and a view are told apart (in ``ALTER``).
     """
 
     kind: Kind
     name: QualifiedName | StagePath
     at: tuple[str | int, ...] = field(default=(), compare=False)
+    view: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"
@@ -237,6 +240,17 @@ class RunContext(PlanContext):
         pattern = name.name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
         rows = self.execute(Sql(f"SHOW OBJECTS LIKE {Literal(pattern).sql}{where}"))
         return any(row["name"] == name.name.name for row in rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements inside, or none of them."""
+        self.execute(Sql("BEGIN TRANSACTION"))
+        try:
+            yield
+        except BaseException:
+            self.execute(Sql("ROLLBACK"))
+            raise
+        self.execute(Sql("COMMIT"))
 
 
 @dataclass(frozen=True)

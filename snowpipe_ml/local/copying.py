@@ -270,16 +270,16 @@ def _load_transformed(connection: Connection, copy: Copy, columns: list[Column],
             column.replace(exp.column(exp.to_identifier("_FILE", quoted=True)))
         elif column.name.upper().startswith("METADATA$"):
             raise errors.UnsupportedError(f"{column.name} in COPY INTO")
-    for table in list(tree.find_all(exp.Table)):
-        if table.name == "_COPY_SOURCE":
-            query = exp.maybe_parse(text_query(fmt, [file], highest), dialect="duckdb")
-            table.replace(exp.Subquery(this=query, alias=table.args.get("alias")))
     compiler = Compiler(connection)
     try:
+        for table in list(tree.find_all(exp.Table)):
+            if table.name == "_COPY_SOURCE":
+                source = exp.select("*").from_(compiler.view(text_query(fmt, [file], highest)))
+                table.replace(exp.Subquery(this=source, alias=table.args.get("alias")))
         query_text = to_sql(compiler.compile(tree))
+        row = connection.duck.execute(f"INSERT INTO {target} {query_text}").fetchone()
     finally:
         compiler.release()
-    row = connection.duck.execute(f"INSERT INTO {target} {query_text}").fetchone()
     return Loaded(file, int(row[0]) if row else 0)
 
 

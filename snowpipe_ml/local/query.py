@@ -60,6 +60,7 @@ class Compiler:
         self.describing = describing
         self.in_view = in_view
         self.registered: list[str] = []
+        self.views: list[str] = []
 
     def compile(self, tree: exp.Expr, params: Any = None) -> exp.Expr:
         """Rewrite a tree in place, and give it back."""
@@ -80,11 +81,28 @@ class Compiler:
         self.registered.append(name)
         return name
 
+    def view(self, query: str) -> exp.Table:
+        """A DuckDB query as a relation of this statement, out of the rewrites' reach."""
+        name = f"_view_{uuid.uuid4().hex}"
+        self.connection.duck.execute(f"CREATE TEMP VIEW {name} AS {query}")
+        self.views.append(name)
+        return resolved_table(name)
+
     def release(self) -> None:
-        """Forget the Arrow tables."""
+        """Forget the Arrow tables and views."""
         for name in self.registered:
             self.connection.duck.unregister(name)
+        for name in self.views:
+            self.connection.duck.execute(f"DROP VIEW IF EXISTS {name}")
         self.registered.clear()
+        self.views.clear()
+
+
+def resolved_table(name: str) -> exp.Table:
+    """A relation of DuckDB's own, which is not to be qualified."""
+    table = exp.Table(this=exp.to_identifier(name, quoted=True))
+    table.meta["resolved"] = True
+    return table
 
 
 @contextmanager

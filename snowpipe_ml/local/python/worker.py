@@ -14,6 +14,7 @@ import struct
 import sys
 import traceback
 import types
+from importlib.machinery import PathFinder
 
 import pyarrow as pa
 
@@ -63,43 +64,48 @@ class Channel:
 class Sandbox(importlib.abc.MetaPathFinder):
     """Lets only the standard library, the declared packages and the staged imports be imported."""
 
-    def __init__(self, blocked, import_directory):
+    def __init__(self, blocked, host_path):
         self.blocked = blocked
-        self.import_directory = import_directory
+        self.host_path = host_path  # the interpreter's own entries of sys.path
         self.real_import = builtins.__import__
 
     def install(self):
-        sys.meta_path.insert(0, self)
+        sys.meta_path[:] = [self if finder is PathFinder else finder for finder in sys.meta_path]
         builtins.__import__ = self.guarded_import
 
     def find_spec(self, name, path=None, target=None):
-        if path is None and name in self.blocked and not self._staged(name):
-            raise self._error(name)
-        return None
+        """As the usual finder, but an undeclared package is looked for only among the function's own."""
+        if path is None and name in self.blocked:
+            return PathFinder.find_spec(name, self._own_path(), target)
+        return PathFinder.find_spec(name, path, target)
 
-    def _staged(self, name):
-        for entry in sys.path:
-            if entry.startswith(self.import_directory) and importlib.machinery.PathFinder.find_spec(name, [entry]):
-                return True
-        return name in sys.modules and str(getattr(sys.modules[name], "__file__", "")).startswith(self.import_directory)
+    def invalidate_caches(self):
+        PathFinder.invalidate_caches()
+
+    def _own_path(self):
+        """Imports, and folders that the function itself added to sys.path."""
+        return [entry for entry in sys.path if entry not in self.host_path]
 
     def guarded_import(self, name, globals=None, locals=None, fromlist=(), level=0):
         top = name.partition(".")[0]
-        if level == 0 and top in self.blocked and self._is_users(globals) and not self._staged(top):
-            raise self._error(top)
-        return self.real_import(name, globals, locals, fromlist, level)
-
-    def _is_users(self, globals):
         # Modules that this script loaded for itself are in sys.modules already, where no finder is
         # asked; so an import from the user's own code is checked here as well.
-        file = (globals or {}).get("__file__") or ""
-        return (globals or {}).get("__name__") == "_udf_code" or file.startswith(self.import_directory)
+        if level == 0 and top in self.blocked and self._is_users(globals) and PathFinder.find_spec(top, self._own_path()) is None:
+            raise self._explained(ModuleNotFoundError(f"No module named '{top}'", name=top), top)
+        try:
+            return self.real_import(name, globals, locals, fromlist, level)
+        except ModuleNotFoundError as error:
+            raise self._explained(error, (error.name or "").partition(".")[0])
 
-    def _error(self, name):
-        return ModuleNotFoundError(
-            f"No module named '{name}' (declare the package '{self.blocked[name]}' for this function, "
-            "or stage it and import it)", name=name,
-        )  # fmt: skip
+    def _is_users(self, globals):
+        file = (globals or {}).get("__file__") or ""
+        return (globals or {}).get("__name__") == "_udf_code" or not file.startswith(self.host_path)
+
+    def _explained(self, error, top):
+        """Snowflake's error, with what to do about it added."""
+        if top in self.blocked and "declare" not in error.msg:
+            error.msg += f" (declare the package '{self.blocked[top]}' for this function, or stage it and import it)"
+        return error
 
 
 def load_handler(config):
@@ -320,11 +326,12 @@ def main():
     config, _ = channel.receive()
     directory = config["import_directory"]
     sys.path[:] = [entry for entry in sys.path if entry and entry != os.path.dirname(os.path.abspath(__file__))]
+    host_path = tuple(sys.path)
     sys.path[:0] = [directory.rstrip("/"), *config["import_archives"]]
     module = types.ModuleType("_snowflake")
     module.vectorized = _vectorized
     sys.modules["_snowflake"] = module
-    Sandbox(config["blocked"], directory).install()
+    Sandbox(config["blocked"], host_path).install()
     try:
         handler = load_handler(config)
     except BaseException as error:

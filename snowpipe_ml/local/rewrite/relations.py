@@ -42,6 +42,8 @@ def _replace(node: exp.Expr, relation: exp.Expr) -> None:
 
 def _arrow_relation(compiler: Compiler, columns: list[Column], table: pa.Table) -> exp.Subquery:
     """A result as a relation; its columns by position, because names may repeat."""
+    from snowpipe_ml.local.query import resolved_table
+
     name = compiler.register(table.rename_columns([f"c{i}" for i in range(table.num_columns)]))
     select = exp.select(
         *(
@@ -50,7 +52,7 @@ def _arrow_relation(compiler: Compiler, columns: list[Column], table: pa.Table) 
             )
             for i, column in enumerate(columns)
         )
-    ).from_(_resolved(name))
+    ).from_(resolved_table(name))
     return exp.Subquery(this=select)
 
 
@@ -60,12 +62,6 @@ def _as_type(node: exp.Expr, duckdb: str) -> exp.Expr:
     cast = exp.cast(node, duckdb, dialect="duckdb")
     cast.to.meta["stored"] = True
     return cast
-
-
-def _resolved(name: str) -> exp.Table:
-    table = exp.Table(this=exp.to_identifier(name, quoted=True))
-    table.meta["resolved"] = True
-    return table
 
 
 def empty_relation(columns: list[tuple[str, str]]) -> exp.Subquery:
@@ -121,7 +117,7 @@ def _staged_files(table: exp.Table, compiler: Compiler) -> None:
         if column.name.upper() == "METADATA$FILENAME":
             column.replace(exp.column(exp.to_identifier("_FILE", quoted=True)))
     query = text_query(CsvFormat.read(options), files, highest)
-    _replace(table, exp.Subquery(this=exp.maybe_parse(query, dialect="duckdb")))
+    _replace(table, exp.Subquery(this=exp.select("*").from_(compiler.view(query))))
 
 
 # --------------------------------------------------------------------------- metadata
@@ -203,11 +199,13 @@ def _generator(node: exp.TableFromRows, call: exp.Expr) -> None:
     select = node.find_ancestor(exp.Select)
     for sequence in list(select.find_all(exp.Seq1, exp.Seq2, exp.Seq4, exp.Seq8)) if select is not None else []:
         sequence.replace(exp.column(exp.to_identifier("_SEQUENCE", quoted=True)))
-    _replace(node, exp.Subquery(this=exp.maybe_parse(f'SELECT range AS "_SEQUENCE" FROM range({int(count.name)})', dialect="duckdb")))
-    if select is not None:
-        for subquery in select.find_all(exp.Subquery):
-            for table in subquery.find_all(exp.Table):
-                table.meta["resolved"] = True
+    rows = exp.select("*").from_(
+        exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(int(count.name))]), alias=exp.TableAlias(
+            this=exp.to_identifier("_RANGE", quoted=True), columns=[exp.to_identifier("_SEQUENCE", quoted=True)]))
+    )  # fmt: skip
+    for call_ in rows.find_all(exp.Anonymous):
+        call_.meta["ours"] = True
+    _replace(node, exp.Subquery(this=rows))
 
 
 def _result_scan(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:

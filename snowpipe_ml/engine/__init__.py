@@ -1,0 +1,1 @@
+"""From a spec to a run: graph, plan, run, state, events."""

@@ -1,0 +1,71 @@
+"""What happens in a run, as typed events. The terminal, a log or a report each listen."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class Status(enum.StrEnum):
+    """How a step, or a run, ended."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run begins. ``steps`` are the nodes in the order of the graph."""
+
+    run_id: str
+    pipeline: str
+    target: str
+    at: datetime
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step begins."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """How far a step is: ``done`` of ``total`` things, ``note`` saying which."""
+
+    step: str
+    done: int
+    total: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step ended, or was skipped because of ``blamed``, a step that it needs."""
+
+    step: str
+    status: Status
+    rows: int | None = None
+    seconds: float = 0.0
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    error: BaseException | None = None
+    blamed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A run ended."""
+
+    run_id: str
+    status: Status
+    seconds: float
+
+
+Event = RunStarted | StepStarted | StepProgress | StepFinished | RunFinished
+Listener = Callable[[Event], None]

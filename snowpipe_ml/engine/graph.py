@@ -1,0 +1,236 @@
+"""The graph of a pipeline: its steps and declared objects, and what each waits for.
+
+Edges come from data: a step that reads what another writes runs after it. ``needs`` adds what data
+does not show.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from snowpipe_ml.errors import SnowpipeMLError
+from snowpipe_ml.plugins import Kind, PlanContext, Resource, Step
+from snowpipe_ml.spec.loader import Spec
+from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
+from snowpipe_ml.spec.templates import TemplateError
+from snowpipe_ml.sql import QualifiedName, StagePath
+from snowpipe_ml.steps.declared import declared_steps
+
+# Objects that a step can only use if the spec declares them.
+_DECLARED_ONLY = {
+    Kind.WAREHOUSE: "warehouses", Kind.FILE_FORMAT: "file_formats", Kind.IMPORT: "imports",
+    Kind.PACKAGES: "packages", Kind.TAG: "tags", Kind.STAGE: "stages",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Node:
+    """A step with what it reads and writes. ``path`` is where the spec has it."""
+
+    name: str
+    step: Step[Any]
+    path: Path
+    reads: tuple[Resource, ...]
+    writes: tuple[Resource, ...]
+
+    @property
+    def declared(self) -> bool:
+        """Whether it stands for a declared object and not for a step of the spec."""
+        return self.path[0] != "steps"
+
+
+class Graph:
+    """The nodes in an order in which they can run.
+
+    Attributes:
+        nodes: by name.
+        dag: the networkx graph; an edge goes from what is needed to what needs it.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node], dag: nx.DiGraph[str]) -> None:
+        self.dag = dag
+        order = {name: position for position, name in enumerate(nodes)}
+        names = list(nx.lexicographical_topological_sort(dag, key=lambda name: order[name]))
+        self.nodes = {name: nodes[name] for name in names}
+
+    def needs(self, name: str) -> list[str]:
+        """What a node waits for, directly."""
+        return sorted(self.dag.predecessors(name))
+
+    def dependents(self, name: str) -> set[str]:
+        """All that waits for a node, directly or not."""
+        return set(nx.descendants(self.dag, name))
+
+
+def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, list[Problem]]:
+    """Build the graph of a spec.
+
+    Returns:
+        The graph, and what is wrong: unknown tables, objects that are not declared, two writers of
+        one table, a cycle. No graph where there is a cycle.
+    """
+    problems: list[Problem] = []
+    steps = [(name, step, path) for name, step, path in declared_steps(spec)]
+    steps += [(name, step, ("steps", name)) for name, step in spec.steps.items()]
+    writers, writes = _writers(spec, steps, ctx, problems)
+
+    def producer(resource: Resource) -> Step[Any] | None:
+        names = writers.get((resource.kind, resource.name), [])
+        return next((step for name, step, _ in steps if name in names), None)
+
+    full = _with_producer(ctx, producer)
+    nodes = {}
+    for name, step, path in steps:
+        reads = _safely(spec, path, lambda step=step: step.reads(full), problems)  # type: ignore[misc]
+        warehouse = getattr(step.settings, "warehouse", None)
+        if path[0] == "steps" and warehouse is not None:
+            reads.append(Resource(Kind.WAREHOUSE, QualifiedName((warehouse,)), ("warehouse",)))
+        nodes[name] = Node(name, step, path, tuple(reads), tuple(writes[name]))
+    dag: nx.DiGraph[str] = nx.DiGraph()
+    dag.add_nodes_from(nodes)
+    for node in nodes.values():
+        _connect(spec, node, nodes, writers, dag, problems)
+    tags = [f"tags.{name}" for name, tag in spec.pipeline.tags.items() if tag.value is not None]
+    for node in nodes.values():
+        if not node.declared and any(resource.kind is Kind.TABLE for resource in node.writes):
+            dag.add_edges_from((tag, node.name) for tag in tags)  # it is set on what the step writes
+    cycle = _cycle(spec, nodes, dag)
+    if cycle:
+        return None, [*problems, cycle]
+    return Graph(nodes, dag), problems
+
+
+def _with_producer(ctx: PlanContext, producer: Any) -> PlanContext:
+    import dataclasses
+
+    return dataclasses.replace(ctx, producer=producer)
+
+
+def _safely(spec: Spec, path: Path, call: Any, problems: list[Problem]) -> list[Resource]:
+    """What a step says of itself; a mistake in its SQL file or settings is a problem at the step."""
+    try:
+        return list(call())
+    except (SnowpipeMLError, OSError, ValueError) as error:
+        problems.append(spec.document.problem(f"{path[-1]}: {error}", path, key=True))
+    except TemplateError as error:
+        problems.append(spec.document.problem(f"{path[-1]}: {error.message}", path, key=True, hint=error.hint))
+    return []
+
+
+def _writers(
+    spec: Spec, steps: Iterable[tuple[str, Step[Any], Path]], ctx: PlanContext, problems: list[Problem]
+) -> tuple[dict[tuple[Kind, Any], list[str]], dict[str, list[Resource]]]:
+    writers: dict[tuple[Kind, Any], list[str]] = defaultdict(list)
+    writes: dict[str, list[Resource]] = {}
+    for name, step, path in steps:
+        writes[name] = _safely(spec, path, lambda step=step: step.writes(ctx), problems)  # type: ignore[misc]
+        for resource in writes[name]:
+            others = writers[(resource.kind, resource.name)]
+            if others and resource.kind in (Kind.TABLE, Kind.FUNCTION) and not others[0].startswith("tables."):
+                problems.append(
+                    spec.document.problem(
+                        f"{resource} is written by {others[0]!r} already", (*path, *resource.at),
+                        hint="give one of them another name",
+                    )
+                )  # fmt: skip
+            others.append(name)
+    return writers, writes
+
+
+def _connect(
+    spec: Spec, node: Node, nodes: Mapping[str, Node], writers: Mapping[tuple[Kind, Any], list[str]],
+    dag: nx.DiGraph[str], problems: list[Problem],
+) -> None:  # fmt: skip
+    # A table that steps load into is declared: whoever writes it needs it to be there.
+    for resource in node.writes:
+        if isinstance(resource.name, StagePath):
+            _need_stage(spec, node, resource, writers, dag, problems)
+        for name in writers[(resource.kind, resource.name)]:
+            if name != node.name and nodes[name].declared:
+                dag.add_edge(name, node.name)
+    for resource in node.reads:
+        if isinstance(resource.name, StagePath):
+            _need_stage(spec, node, resource, writers, dag, problems)
+            for (kind, place), names in writers.items():
+                if kind is Kind.STAGE and isinstance(place, StagePath) and place.overlaps(resource.name):
+                    dag.add_edges_from((name, node.name) for name in names if name != node.name)
+            continue
+        found = [name for name in writers.get((resource.kind, resource.name), []) if name != node.name]
+        if found:
+            dag.add_edges_from((name, node.name) for name in found)
+        elif resource.kind is Kind.PACKAGES and resource.name.name.name.lower() in {p.lower() for p in spec.pipeline.packages}:
+            continue
+        elif (resource.kind, resource.name) not in writers:
+            problem = _unknown(spec, node, resource, writers)
+            if problem:
+                problems.append(problem)
+    if node.declared:
+        return
+    for index, name in enumerate(node.step.settings.needs):
+        if name in nodes:
+            dag.add_edge(name, node.name)
+        else:
+            steps = [n.name for n in nodes.values() if not n.declared]
+            problems.append(
+                spec.document.problem(f"needs an unknown step {name!r}", (*node.path, "needs", index),
+                                      hint=did_you_mean(name, steps))
+            )  # fmt: skip
+
+
+def _need_stage(
+    spec: Spec, node: Node, resource: Resource, writers: Mapping[tuple[Kind, Any], list[str]],
+    dag: nx.DiGraph[str], problems: list[Problem],
+) -> None:  # fmt: skip
+    assert isinstance(resource.name, StagePath)
+    stage = resource.name.stage
+    names = writers.get((Kind.STAGE, stage), [])
+    if names:
+        dag.add_edges_from((name, node.name) for name in names)
+    elif len(stage.parts) == 1:
+        known = [str(name) for kind, name in writers if kind is Kind.STAGE and isinstance(name, QualifiedName)]
+        problems.append(
+            spec.document.problem(f"the stage {str(stage).lower()!r} is not declared under `stages`",
+                                  (*node.path, *resource.at), hint=_lower_hint(str(stage), known))
+        )  # fmt: skip
+
+
+def _unknown(
+    spec: Spec, node: Node, resource: Resource, writers: Mapping[tuple[Kind, Any], list[str]]
+) -> Problem | None:
+    if isinstance(resource.name, QualifiedName) and len(resource.name.parts) > 1:
+        return None  # something outside of the pipeline, named in full
+    known = [str(name) for kind, name in writers if kind is resource.kind]
+    path = (*node.path, *resource.at)
+    name = str(resource.name).lower()
+    section = _DECLARED_ONLY.get(resource.kind)
+    if resource.kind is Kind.PACKAGES:
+        known = list(spec.pipeline.packages)
+    if section:
+        message = f"the {resource.kind.value} {name!r} is not declared under `{section}`"
+    else:
+        message = f"unknown {resource.kind.value} {name!r}: no step writes it, and neither `sources` nor `tables` declares it"
+    return spec.document.problem(message, path, hint=_lower_hint(name, known))
+
+
+def _lower_hint(name: str, known: Iterable[str]) -> str | None:
+    return did_you_mean(name.lower(), [item.lower() for item in known])
+
+
+def _cycle(spec: Spec, nodes: Mapping[str, Node], dag: nx.DiGraph[str]) -> Problem | None:
+    try:
+        edges = nx.find_cycle(dag)
+    except nx.NetworkXNoCycle:
+        return None
+    names = [edge[0] for edge in edges]
+    # Begin with the one that stands first in the file, so that the message does not depend on luck.
+    first = min(names, key=lambda name: spec.document.position(nodes[name].path).line)
+    names = names[names.index(first) :] + names[: names.index(first)]
+    return spec.document.problem(
+        "the steps wait for each other: " + " -> ".join([*names, names[0]]), nodes[names[0]].path, key=True,
+        hint="an arrow goes from what writes to what reads; break one of them",
+    )  # fmt: skip

@@ -1,0 +1,212 @@
+"""A pipeline as Python code uses it: :class:`Pipeline`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.engine.events import Listener
+from snowpipe_ml.engine.graph import Graph, build_graph
+from snowpipe_ml.engine.run import OneSession, Runner, RunResult, Sessions, cause, new_run, with_producer
+from snowpipe_ml.engine.state import State
+from snowpipe_ml.errors import SnowpipeMLError, SpecError
+from snowpipe_ml.plugins import PlanContext, RunInfo, StepPlan
+from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
+from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
+from snowpipe_ml.sql import QualifiedName
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+DEFAULT_THREADS = 4
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A node of the plan, in the order in which it would run."""
+
+    name: str
+    type: str
+    declared: bool
+    needs: tuple[str, ...]
+    plan: StepPlan
+
+
+class Pipeline:
+    """A spec, ready to be checked, planned and run.
+
+    >>> pipeline = Pipeline.from_yaml("pipelines/citibike.yaml", vars={"horizon_days": 14})  # doctest: +SKIP
+    >>> pipeline.run("local").ok  # doctest: +SKIP
+    True
+    """
+
+    def __init__(self, path: Path, variables: Mapping[str, Any]) -> None:
+        self.path = path
+        self.variables = dict(variables)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, vars: Mapping[str, Any] | None = None) -> Pipeline:
+        """A pipeline from a file.
+
+        Args:
+            path: the spec. It is read when something is asked of the pipeline.
+            vars: values of ``vars`` that override the file's.
+        """
+        return cls(Path(path), vars or {})
+
+    # ----------------------------------------------------------------------- offline
+
+    def load(self, target: str | None = None, run: RunInfo = NO_RUN) -> tuple[Spec, Graph, PlanContext]:
+        """The spec rendered for a target, its graph, and the context for planning.
+
+        Raises:
+            SpecError: all that is wrong with the spec.
+            UsageError: no such target or variable.
+        """
+        import snowpipe_ml.steps  # noqa: F401 - registers the built-in step types
+
+        spec = load_spec(self.path, target=target, variables=self.variables, run=run)
+        base = self.path.resolve().parent
+        ctx = PlanContext(
+            base_dir=base, cache_dir=base / ".snowpipe" / "cache", target=spec.target_name, scope=spec.scope,
+            packages=spec.pipeline.packages,
+        )  # fmt: skip
+        graph, problems = build_graph(spec, ctx)
+        # A step that could not be read is missing from the graph: what it would have written is
+        # then unknown, and that is no mistake of those who read it.
+        broken = set(spec.document.value.get("steps") or {}) - set(spec.steps)
+        if broken:
+            known = _written_by(spec, broken)
+            problems = [p for p in problems if not any(f"{name!r}" in p.message for name in known)]
+        problems = spec.problems + problems
+        if problems or graph is None:
+            raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
+        return spec, graph, with_producer(ctx, graph)
+
+    def validate(self, target: str | None = None) -> None:
+        """Check the whole spec, without a connection.
+
+        Raises:
+            SpecError: all that is wrong with it.
+        """
+        self.load(target)
+
+    def graph(self, target: str | None = None) -> Graph:
+        """The graph."""
+        return self.load(target)[1]
+
+    def plan(self, target: str | None = None) -> list[PlannedStep]:
+        """What a run would do, in order, without a connection."""
+        _, graph, ctx = self.load(target)
+        return [
+            PlannedStep(name, node.step.type_name, node.declared, tuple(graph.needs(name)), _plan(node.step, ctx))
+            for name, node in graph.nodes.items()
+        ]
+
+    # ----------------------------------------------------------------------- online
+
+    def run(
+        self,
+        target: str | None = None,
+        *,
+        session: Session | None = None,
+        listeners: Iterable[Listener] = (),
+        threads: int = DEFAULT_THREADS,
+    ) -> RunResult:
+        """Run the pipeline.
+
+        Args:
+            target: the target's name; the default target if None.
+            session: a Session that the caller has already, on which every step then runs, one after
+                the other; the target then only chooses the spec's values.
+            listeners: hear of every event.
+            threads: how many steps may run at once.
+
+        Returns:
+            How the run and each step ended. A failed step is no exception.
+
+        Raises:
+            SpecError: the spec is wrong.
+            TargetError: the target cannot be reached.
+            LockedError: another process holds it.
+        """
+        run = new_run()
+        spec, graph, ctx = self.load(target, run)
+        sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
+        try:
+            with sessions.session() as records:
+                runner = Runner(
+                    pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
+                    threads=1 if session is not None else threads, state=State(records, state_schema(spec, records)),
+                    tags=spec.pipeline.tags,
+                    default_warehouse=getattr(spec.target, "warehouse", None), listeners=tuple(listeners),
+                )  # fmt: skip
+                digest = hashlib.sha256("\n".join(spec.document.lines).encode()).hexdigest()
+                return runner.execute({"spec": str(self.path), "sha256": digest})
+        finally:
+            sessions.close()
+
+    def session(self, target: str | None = None) -> Session:
+        """A Session on a target, working in its database and schema."""
+        spec, _, _ = self.load(target)
+        return opener(spec, self.path)()
+
+    def last_run(self, target: str | None = None) -> list[dict[str, Any]]:
+        """The step records of the last run on a target; empty if there was none."""
+        spec, _, _ = self.load(target)
+        session = opener(spec, self.path)()
+        try:
+            return State(session, state_schema(spec, session)).last_run(spec.pipeline.name)
+        finally:
+            session.close()
+
+
+def _plan(step: Any, ctx: PlanContext) -> StepPlan:
+    try:
+        plan: StepPlan = step.plan(ctx)
+    except SnowpipeMLError as error:
+        return StepPlan(f"cannot be planned: {cause(error)}")
+    return plan
+
+
+def _written_by(spec: Spec, broken: Iterable[str]) -> set[str]:
+    """Names that the text of unreadable steps mentions; any of them may be a table it writes."""
+    found: set[str] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+        elif isinstance(value, str):
+            found.add(value.lower())
+
+    for name in broken:
+        walk(spec.document.value["steps"][name])
+    return found
+
+
+def opener(spec: Spec, path: Path) -> Callable[[], Session]:
+    """What opens Sessions on a spec's target."""
+    target = spec.target
+    if isinstance(target, LocalTarget):
+        from snowpipe_ml.targets.local import open_session as open_local
+
+        folder = (path.resolve().parent / Path(target.path).expanduser()).resolve()
+        return lambda: open_local(folder, target.database.sql, target.schema_.sql)
+    assert isinstance(target, SnowflakeTarget)
+    from snowpipe_ml.targets.snowflake import open_session as open_snowflake
+
+    return lambda: open_snowflake(target.connection, target.database, target.schema_, target.role, target.warehouse)
+
+
+def state_schema(spec: Spec, session: Session) -> QualifiedName:
+    """Where the run records are: in the database that the Session works in."""
+    current = session.get_current_database()
+    database = QualifiedName.parse(current).name if current else spec.target.database
+    return QualifiedName((database, spec.pipeline.state))

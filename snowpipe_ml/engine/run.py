@@ -1,0 +1,289 @@
+"""Running a graph: in order, in parallel, and on past a failure where that is possible."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.engine.events import (
+    Event,
+    Listener,
+    RunFinished,
+    RunStarted,
+    Status,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+)
+from snowpipe_ml.engine.graph import Graph, Node
+from snowpipe_ml.engine.state import State
+from snowpipe_ml.errors import SnowpipeMLError
+from snowpipe_ml.plugins import Kind, PlanContext, RunContext, RunInfo
+from snowpipe_ml.spec.models import Tag
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+log = logging.getLogger("snowpipe_ml.engine")
+
+
+def new_run() -> RunInfo:
+    """The ids of a new run; they sort by time."""
+    now = datetime.now(UTC)
+    stamp = now.strftime("%Y%m%dT%H%M%S")
+    return RunInfo(f"{stamp}-{secrets.token_hex(3)}", now, f"MODEL_{stamp}")
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """How a step ended.
+
+    Attributes:
+        seconds: how long it ran.
+        blamed: the failed step because of which it was skipped.
+    """
+
+    name: str
+    status: Status
+    rows: int | None
+    seconds: float
+    message: str
+    warnings: tuple[str, ...]
+    error: BaseException | None
+    blamed: str | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended; ``steps`` in the order in which they ended."""
+
+    run: RunInfo
+    status: Status
+    seconds: float
+    steps: dict[str, StepOutcome]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step succeeded."""
+        return self.status is Status.SUCCESS
+
+
+class Sessions:
+    """Gives each thread of a run a Session of its own, and closes them all at the end.
+
+    Args:
+        open_session: opens one more Session on the target.
+    """
+
+    def __init__(self, open_session: Callable[[], Session]) -> None:
+        self._open = open_session
+        self._free: list[Session] = []
+        self._all: list[Session] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A Session that nobody else uses meanwhile."""
+        with self._lock:
+            found = self._free.pop() if self._free else None
+        if found is None:
+            found = self._open()
+            with self._lock:
+                self._all.append(found)
+        try:
+            yield found
+        finally:
+            with self._lock:
+                self._free.append(found)
+
+    def close(self) -> None:
+        """Close all Sessions."""
+        for session in self._all:
+            session.close()
+
+
+class OneSession(Sessions):
+    """A caller's own Session: used for everything, one step at a time, and left open."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(lambda: session)
+        self._session = session
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """The caller's Session."""
+        yield self._session
+
+    def close(self) -> None:
+        """The caller closes it."""
+
+
+@dataclass
+class Runner:
+    """Runs one graph once.
+
+    Args:
+        pipeline: the pipeline's name.
+        graph: what to run.
+        plan: what steps may know without a connection.
+        run: the ids.
+        sessions: where Sessions come from.
+        threads: how many steps may run at once.
+        state: the records; None keeps none.
+        tags: declared tags; those with a value are set on each output.
+        default_warehouse: used by steps that name none.
+        listeners: hear of every event, one at a time.
+    """
+
+    pipeline: str
+    graph: Graph
+    plan: PlanContext
+    run: RunInfo
+    sessions: Sessions
+    threads: int
+    state: State | None
+    tags: dict[str, Tag]
+    default_warehouse: Identifier | None
+    listeners: Iterable[Listener]
+
+    def __post_init__(self) -> None:
+        self._emit_lock = threading.Lock()
+        self._started = RunStarted(self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes))
+
+    def execute(self, details: dict[str, Any]) -> RunResult:
+        """Run everything that can be run."""
+        begin = time.monotonic()
+        if self.state is not None:
+            self.state.prepare()
+            self.state.started(self._started, details)
+        self._emit(self._started)
+        outcomes = self._schedule()
+        failed = any(outcome.status is not Status.SUCCESS for outcome in outcomes.values())
+        status = Status.FAILED if failed else Status.SUCCESS
+        finished = RunFinished(self.run.id, status, time.monotonic() - begin)
+        if self.state is not None:
+            self.state.finished(self._started, finished)
+        self._emit(finished)
+        return RunResult(self.run, status, finished.seconds, outcomes)
+
+    def _emit(self, event: Event) -> None:
+        with self._emit_lock:
+            for listener in self.listeners:
+                listener(event)
+
+    # ----------------------------------------------------------------------- order
+
+    def _schedule(self) -> dict[str, StepOutcome]:
+        outcomes: dict[str, StepOutcome] = {}
+        waiting = {name: set(self.graph.needs(name)) for name in self.graph.nodes}
+        running: dict[Future[StepOutcome], str] = {}
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="step") as executor:
+            while waiting or running:
+                for name in [name for name, needs in waiting.items() if not needs]:
+                    del waiting[name]
+                    running[executor.submit(self._run_node, self.graph.nodes[name])] = name
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    name = running.pop(future)
+                    outcome = future.result()
+                    self._record(outcomes, outcome)
+                    if outcome.status is Status.SUCCESS:
+                        for needs in waiting.values():
+                            needs.discard(name)
+                    else:
+                        self._skip(name, waiting, outcomes)
+        return outcomes
+
+    def _skip(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
+        """Mark all that waits for a failed step."""
+        dependents = self.graph.dependents(failed)
+        for name in [name for name in self.graph.nodes if name in dependents and name in waiting]:
+            del waiting[name]
+            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, f"needs {failed}", (), None, failed))
+
+    def _record(self, outcomes: dict[str, StepOutcome], outcome: StepOutcome) -> None:
+        outcomes[outcome.name] = outcome
+        event = StepFinished(
+            outcome.name, outcome.status, outcome.rows, outcome.seconds, outcome.message,
+            outcome.warnings, outcome.error, outcome.blamed,
+        )  # fmt: skip
+        if self.state is not None:
+            self.state.step_finished(self._started, event)
+        self._emit(event)
+
+    # ----------------------------------------------------------------------- one step
+
+    def _run_node(self, node: Node) -> StepOutcome:
+        begin = time.monotonic()
+        self._emit(StepStarted(node.name))
+        try:
+            with self.sessions.session() as session:
+                ctx = self._context(node, session)
+                self._prepare(node, session)
+                result = node.step.run(ctx)
+                self._set_tags(node, ctx)
+        except Exception as error:  # whatever a step raises fails that step, and only that step
+            log.debug("step %s failed", node.name, exc_info=True)
+            return StepOutcome(node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None)
+        return StepOutcome(
+            node.name, Status.SUCCESS, result.rows, time.monotonic() - begin, result.message, result.warnings, None, None
+        )
+
+    def _context(self, node: Node, session: Session) -> RunContext:
+        def progress(done: int, total: int | None = None, note: str = "") -> None:
+            self._emit(StepProgress(node.name, done, total, note))
+
+        return RunContext(
+            **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
+            session=session, run=self.run, progress=progress,
+            logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
+        )  # fmt: skip
+
+    def _prepare(self, node: Node, session: Session) -> None:
+        """The step's warehouse, and a query tag by which its statements are found later."""
+        tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
+        _execute(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
+        warehouse = None if node.declared else node.step.settings.warehouse
+        name = warehouse or self.default_warehouse
+        if name is not None and not (node.declared and warehouse is None and node.path[0] == "warehouses"):
+            _execute(session, sql("USE WAREHOUSE {name}", name=name))
+
+    def _set_tags(self, node: Node, ctx: RunContext) -> None:
+        """Set the declared tags that have a value on what the step wrote."""
+        values = {name: tag.value for name, tag in self.tags.items() if tag.value is not None}
+        if node.declared or not values:
+            return
+        pairs = join(", ", [
+            sql("{name} = {value}", name=Identifier.parse(name), value=Literal(value)) for name, value in values.items()
+        ])  # fmt: skip
+        for resource in node.writes:
+            if resource.kind is Kind.TABLE and isinstance(resource.name, QualifiedName):
+                kind = Sql("VIEW" if resource.view else "TABLE")
+                ctx.execute(sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs))
+
+
+def _execute(session: Session, statement: Sql) -> None:
+    session.sql(statement.text).collect()
+
+
+def cause(error: BaseException) -> str:
+    """The text of an error for people: Snowpark's wrapping and query id taken off."""
+    message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
+    text = str(message or error).strip()
+    return text or type(error).__name__
+
+
+def with_producer(plan: PlanContext, graph: Graph) -> PlanContext:
+    """A context that knows which step of the graph writes what."""
+    by_resource = {(w.kind, w.name): node.step for node in graph.nodes.values() for w in node.writes}
+    return replace(plan, producer=lambda resource: by_resource.get((resource.kind, resource.name)))

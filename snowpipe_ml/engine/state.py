@@ -1,0 +1,108 @@
+"""The records of runs, kept in the target's schema ``SNOWPIPE_ML``, written through the Session.
+
+One append-only table, ``EVENTS``, and two views over it: ``RUNS`` and ``STEP_RUNS``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+_COLUMNS = """RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR, AT TIMESTAMP_NTZ,
+  STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
+  DETAILS VARCHAR"""
+
+_RUNS = """CREATE OR REPLACE VIEW {runs} AS
+SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.AT AS STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
+FROM {events} S LEFT JOIN {events} F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished'
+WHERE S.EVENT = 'run_started'"""
+
+_STEP_RUNS = """CREATE OR REPLACE VIEW {step_runs} AS
+SELECT RUN_ID, PIPELINE, TARGET, STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERROR, AT AS FINISHED_AT
+FROM {events} WHERE EVENT = 'step_finished'"""
+
+
+@dataclass(frozen=True)
+class State:
+    """Writes and reads the records of one pipeline on one target.
+
+    Args:
+        session: a Session of its own: records must not wait for, or roll back with, a step's work.
+        schema: the schema of the records, with its database.
+    """
+
+    session: Session
+    schema: QualifiedName
+
+    def _name(self, name: str) -> QualifiedName:
+        return QualifiedName((*self.schema.parts, Identifier(name)))
+
+    def prepare(self) -> None:
+        """Make the schema, its table and its views."""
+        events = self._name("EVENTS")
+        # CREATE SCHEMA makes the new schema the current one; the session goes back to its own.
+        current = [part for part in (self.session.get_current_database(), self.session.get_current_schema()) if part]
+        self._run(sql("CREATE SCHEMA IF NOT EXISTS {schema}", schema=self.schema))
+        if len(current) == 2:
+            self._run(Sql(f"USE SCHEMA {current[0]}.{current[1]}"))
+        self._run(sql(f"CREATE TABLE IF NOT EXISTS {{events}} ({_COLUMNS})", events=events))
+        self._run(sql(_RUNS, runs=self._name("RUNS"), events=events))
+        self._run(sql(_STEP_RUNS, step_runs=self._name("STEP_RUNS"), events=events))
+
+    def started(self, event: RunStarted, details: Mapping[str, Any]) -> None:
+        """Record that a run begins."""
+        self._insert(event, "run_started", details=details)
+
+    def step_finished(self, run: RunStarted, event: StepFinished) -> None:
+        """Record how a step ended."""
+        self._insert(
+            run, "step_finished", step=event.step, status=event.status, rows=event.rows, seconds=event.seconds,
+            message=event.message, error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
+            details={"warnings": event.warnings, "blamed": event.blamed},
+        )  # fmt: skip
+
+    def finished(self, run: RunStarted, event: RunFinished) -> None:
+        """Record how a run ended."""
+        self._insert(run, "run_finished", status=event.status, seconds=event.seconds)
+
+    def _insert(
+        self, run: RunStarted, event: str, *, step: str | None = None, status: Status | None = None,
+        rows: int | None = None, seconds: float | None = None, message: str | None = None,
+        error: str | None = None, details: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        values = [
+            run.run_id, run.pipeline, run.target, event, datetime.now(UTC).replace(tzinfo=None), step,
+            None if status is None else status.value, rows, None if seconds is None else round(seconds, 3),
+            message, error, json.dumps(details or {}),
+        ]  # fmt: skip
+        self._run(
+            sql("INSERT INTO {events} SELECT {values}", events=self._name("EVENTS"),
+                values=join(", ", [Literal(value) for value in values]))
+        )  # fmt: skip
+
+    def _run(self, statement: Sql) -> list[Any]:
+        return self.session.sql(statement.text).collect()
+
+    def last_run(self, pipeline: str) -> list[dict[str, Any]]:
+        """The step records of a pipeline's last run; empty if it never ran on this target."""
+        shown = self._run(sql("SHOW SCHEMAS LIKE {name} IN DATABASE {database}",
+                              name=Literal(self.schema.name.name.replace("_", "\\_")),
+                              database=self.schema.parts[0]))  # fmt: skip
+        if not any(row["name"] == self.schema.name.name for row in shown):
+            return []
+        rows = self._run(
+            sql(
+                "SELECT * FROM {steps} WHERE RUN_ID = (SELECT MAX(RUN_ID) FROM {runs} WHERE PIPELINE = {pipeline}) "
+                "ORDER BY FINISHED_AT", steps=self._name("STEP_RUNS"), runs=self._name("RUNS"), pipeline=Literal(pipeline),
+            )
+        )  # fmt: skip
+        return [row.as_dict() for row in rows]

@@ -1,0 +1,358 @@
+"""The declared objects of a spec as steps: each makes its object, and others wait for it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from snowpipe_ml.errors import SourceFileError, StepError
+from snowpipe_ml.plugins import (
+    Kind,
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    declared,
+    table,
+)
+from snowpipe_ml.spec import models
+from snowpipe_ml.spec.problems import Path as SpecPath
+from snowpipe_ml.spec.templates import render_sql
+from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
+from snowpipe_ml.steps.generated import generate
+from snowpipe_ml.steps.wheels import fetch_wheels
+
+if TYPE_CHECKING:
+    from snowpipe_ml.spec.loader import Spec
+
+M = TypeVar("M")
+
+
+class _Settings(StepSettings):
+    """A declared object has settings of its own; as a step it has none."""
+
+    type: str = "declared"
+
+
+class DeclaredStep(Step[_Settings]):
+    """A step that makes sure that a declared object is there.
+
+    Args:
+        name: the node's name, such as ``stages.load_stage``.
+        object_name: the object's name.
+        model: what the spec declares.
+    """
+
+    Settings = _Settings
+    kind: Kind
+
+    def __init__(self, name: str, object_name: str, model: Any) -> None:
+        super().__init__(name, _Settings(type=self.type_name))
+        self.object = Identifier.parse(object_name)
+        self.model = model
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield declared(self.kind, self.object)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        """The statements that make the object."""
+        raise NotImplementedError
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        return StepPlan(f"make sure that the {self.kind.value} {self.object} is there", tuple(self.statements(ctx)))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        for statement in self.statements(ctx):
+            ctx.execute(statement)
+        return StepResult()
+
+
+def _option(template: str, value: object) -> Sql | None:
+    return None if value is None else sql(template, value=value if isinstance(value, Identifier) else Literal(value))
+
+
+def _spaced(parts: Iterable[Sql | None]) -> Sql:
+    return join(" ", [part for part in parts if part is not None])
+
+
+class WarehouseStep(DeclaredStep):
+    """A virtual warehouse."""
+
+    type_name = "warehouse"
+    kind = Kind.WAREHOUSE
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        w: models.Warehouse = self.model
+        options = _spaced([
+            _option("WAREHOUSE_SIZE = {value}", w.size.upper()),
+            _option("WAREHOUSE_TYPE = {value}", w.type.upper()),
+            _option("RESOURCE_CONSTRAINT = {value}", w.resource_constraint),
+            _option("MAX_CONCURRENCY_LEVEL = {value}", w.max_concurrency_level),
+            _option("AUTO_SUSPEND = {value}", w.auto_suspend),
+            _option("AUTO_RESUME = {value}", w.auto_resume),
+            _option("COMMENT = {value}", w.comment),
+        ])  # fmt: skip
+        yield sql("CREATE OR ALTER WAREHOUSE {name} WITH {options}", name=self.object, options=options)
+
+
+class StageStep(DeclaredStep):
+    """A stage."""
+
+    type_name = "stage"
+    kind = Kind.STAGE
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        s: models.Stage = self.model
+        url = s.url
+        if url and url.startswith("file://") and not url.startswith("file:///"):
+            url = "file://" + str(ctx.path(url.removeprefix("file://")))
+        options = _spaced([
+            _option("URL = {value}", url),
+            _option("STORAGE_INTEGRATION = {value}", s.storage_integration),
+            Sql("DIRECTORY = (ENABLE = TRUE)") if s.directory else None,
+            _option("COMMENT = {value}", s.comment),
+        ])  # fmt: skip
+        yield sql("CREATE STAGE IF NOT EXISTS {name} {options}", name=self.object, options=options)
+
+
+class FileFormatStep(DeclaredStep):
+    """A named file format."""
+
+    type_name = "file_format"
+    kind = Kind.FILE_FORMAT
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        f: models.FileFormat = self.model
+        options = _spaced([
+            Sql("TYPE = CSV"),
+            _option("COMPRESSION = {value}", f.compression.upper()),
+            _option("FIELD_DELIMITER = {value}", f.field_delimiter),
+            _option("SKIP_HEADER = {value}", f.skip_header),
+            _option("FIELD_OPTIONALLY_ENCLOSED_BY = {value}", f.field_optionally_enclosed_by),
+            _option("NULL_IF = {value}", list(f.null_if)),
+            _option("EMPTY_FIELD_AS_NULL = {value}", f.empty_field_as_null),
+            _option("TRIM_SPACE = {value}", f.trim_space),
+            _option("ERROR_ON_COLUMN_COUNT_MISMATCH = {value}", f.error_on_column_count_mismatch),
+            _option("ENCODING = {value}", f.encoding),
+        ])  # fmt: skip
+        yield sql("CREATE OR REPLACE FILE FORMAT {name} {options}", name=self.object, options=options)
+
+
+def _columns(columns: dict[str, Any]) -> Sql:
+    return join(", ", [sql("{name} {kind}", name=Identifier.parse(name), kind=kind) for name, kind in columns.items()])
+
+
+class TableStep(DeclaredStep):
+    """A declared table: made if it is not there, never replaced."""
+
+    type_name = "table"
+    kind = Kind.TABLE
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        t: models.Table = self.model
+        yield sql(
+            "CREATE TABLE IF NOT EXISTS {name} ({columns}) {comment}", name=self.object, columns=_columns(t.columns),
+            comment=_option("COMMENT = {value}", t.comment) or Sql(""),
+        )  # fmt: skip
+
+
+class TagStep(DeclaredStep):
+    """An object tag."""
+
+    type_name = "tag"
+    kind = Kind.TAG
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
+        yield sql("CREATE TAG IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
+
+
+class RoleStep(DeclaredStep):
+    """A role and what it may do."""
+
+    type_name = "role"
+    kind = Kind.TAG
+
+    def __init__(self, name: str, object_name: str, model: models.Role, grants: dict[str, tuple[str, ...]]) -> None:
+        super().__init__(name, object_name, model)
+        self.grants = grants
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        return ()
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        for target in self.grants:
+            kind, name = self._target(target)
+            if kind in ("TABLE", "VIEW"):
+                yield table(name, target)
+            elif kind == "WAREHOUSE":
+                yield declared(Kind.WAREHOUSE, name.name, target)
+
+    @staticmethod
+    def _target(text: str) -> tuple[str, QualifiedName]:
+        kind, _, name = text.strip().partition(" ")
+        if kind.upper() not in ("TABLE", "VIEW", "SCHEMA", "DATABASE", "WAREHOUSE", "STAGE") or not name:
+            raise ValueError(f"a grant is on 'table NAME', 'view NAME', 'schema NAME'...: {text!r}")
+        return kind.upper(), QualifiedName.parse(name.strip())
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
+        yield sql("CREATE ROLE IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
+        for target, privileges in self.grants.items():
+            kind, name = self._target(target)
+            listed = join(", ", [_privilege(privilege) for privilege in privileges])
+            yield sql("GRANT {listed} ON {kind} {name} TO ROLE {role}", listed=listed, kind=Sql(kind), name=name, role=self.object)
+
+
+def _privilege(text: str) -> Sql:
+    words = text.upper().split()
+    if not words or not all(word.isalpha() for word in words):
+        raise StepError(f"not a privilege: {text!r}")
+    return Sql(" ".join(words))
+
+
+# --------------------------------------------------------------------------- sources
+
+
+class SourceStep(DeclaredStep):
+    """A table or view from outside: a CSV file is loaded, a query or a table becomes a view."""
+
+    type_name = "source"
+    kind = Kind.TABLE
+
+    def __init__(self, name: str, object_name: str, model: models.Source, target: str, target_type: str) -> None:
+        super().__init__(name, object_name, model)
+        self.source: models.SourceFrom | None = model.from_.get(target) or model.from_.get(target_type)
+        self.target = target
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        is_view = self.source is not None and self.source.file is None
+        yield Resource(Kind.TABLE, QualifiedName((self.object,)), view=is_view)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        source = self._source()
+        if source.database is not None:
+            share = QualifiedName.parse(source.share or "")
+            yield sql("CREATE DATABASE IF NOT EXISTS {name} FROM SHARE {share}", name=source.database, share=share)
+        columns = join(", ", [
+            sql("CAST({name} AS {kind}) AS {name}", name=Identifier.parse(name), kind=kind)
+            for name, kind in self.model.columns.items()
+        ])  # fmt: skip
+        if source.query is not None:
+            text = ctx.path(source.query).read_text(encoding="utf-8").strip().rstrip(";")
+            query: Fragment = sql("({query})", query=render_sql(text, ctx.scope, {}))
+        elif source.table is not None:
+            query = source.table
+        else:
+            return
+        yield sql("CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM {query} AS SOURCE",
+                  name=self.object, columns=columns, query=query)  # fmt: skip
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        source = self._source()
+        if source.file is not None:
+            return StepPlan(f"load the source {self.object} from {source.file}")
+        return StepPlan(f"make the source {self.object} a view", tuple(self.statements(ctx)))
+
+    def _source(self) -> models.SourceFrom:
+        if self.source is None:
+            ways = ", ".join(self.model.from_)
+            raise StepError(f"the source {self.object} says nothing of the target {self.target!r}; it has: {ways}")
+        return self.source
+
+    def run(self, ctx: RunContext) -> StepResult:
+        source = self._source()
+        if source.file is None:
+            return super().run(ctx)
+        path = generate(ctx, source.generator, source.file)
+        if not path.is_file():
+            raise SourceFileError("no such file", file=str(path))
+        return self._load(ctx, source, path)
+
+    def _load(self, ctx: RunContext, source: models.SourceFrom, path: Path) -> StepResult:
+        """Stage the file and COPY it, column by column as its header names them."""
+        positions = self._positions(source, path)
+        name = QualifiedName((self.object,))
+        stage = Identifier(f"SOURCE_{self.object.name}")
+        ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
+        place = StagePath(QualifiedName((stage,)))
+        ctx.session.file.put(str(path), place.text, auto_compress=True, overwrite=True)
+        ctx.execute(sql("CREATE OR REPLACE TABLE {name} ({columns})", name=name, columns=_columns(self.model.columns)))
+        fields = join(", ", [
+            sql("{field}::{kind}", field=Sql(f"${positions[column]}"), kind=kind)
+            for column, kind in self.model.columns.items()
+        ])  # fmt: skip
+        ctx.execute(
+            sql("COPY INTO {name} FROM (SELECT {fields} FROM {place}) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 "
+                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"')", name=name, fields=fields, place=place)
+        )  # fmt: skip
+        ctx.execute(sql("DROP STAGE {stage}", stage=stage))
+        return StepResult(rows=ctx.count(name), message=f"from {path.name}")
+
+    def _positions(self, source: models.SourceFrom, path: Path) -> dict[str, int]:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file), [])
+        renamed = {old: new.name for old, new in source.rename.items()}
+        names = {renamed.get(title, title).upper(): i for i, title in enumerate(header, 1)}
+        positions = {}
+        for column in self.model.columns:
+            if Identifier.parse(column).name.upper() not in names:
+                raise SourceFileError(
+                    f"the header has no column for {column} (it has {', '.join(header)}); see `rename`", file=str(path), line=1
+                )
+            positions[column] = names[Identifier.parse(column).name.upper()]
+        return positions
+
+
+class ImportStep(DeclaredStep):
+    """Wheels on a stage, for functions to import."""
+
+    type_name = "import"
+    kind = Kind.IMPORT
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield Resource(Kind.STAGE, QualifiedName((self.model.stage,)), ("stage",))
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        return StepPlan(f"stage {', '.join(self.model.wheels)} under {self.folder.text}")
+
+    @property
+    def folder(self) -> StagePath:
+        """Where the wheels are staged."""
+        return StagePath(QualifiedName((self.model.stage,)), f"imports/{self.object.name.lower()}/")
+
+    def run(self, ctx: RunContext) -> StepResult:
+        wheels = fetch_wheels(self.model.wheels, ctx.base_dir)
+        staged = {row["name"].rsplit("/", 1)[-1] for row in ctx.execute(sql("LIST {folder}", folder=self.folder))}
+        fresh = [wheel for wheel in wheels if wheel.name not in staged]
+        for wheel in fresh:
+            ctx.session.file.put(str(wheel), self.folder.text, auto_compress=False, overwrite=True)
+        return StepResult(message=f"{len(fresh)} of {len(wheels)} wheels uploaded")
+
+
+# --------------------------------------------------------------------------- all of them
+
+_SECTIONS: dict[str, type[DeclaredStep]] = {
+    "warehouses": WarehouseStep, "stages": StageStep, "file_formats": FileFormatStep,
+    "tables": TableStep, "tags": TagStep, "imports": ImportStep,
+}  # fmt: skip
+
+
+def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[Any], SpecPath]]:
+    """(node name, step, path in the spec) of every declared object."""
+    pipeline = spec.pipeline
+    for section, cls in _SECTIONS.items():
+        for name, model in getattr(pipeline, section).items():
+            yield f"{section}.{name}", cls(f"{section}.{name}", name, model), (section, name)
+    for name, source in pipeline.sources.items():
+        step = SourceStep(f"sources.{name}", name, source, spec.target_name, spec.target.type)
+        yield f"sources.{name}", step, ("sources", name)
+    for name in dict.fromkeys([*pipeline.roles, *pipeline.grants]):
+        model = pipeline.roles.get(name, models.Role())
+        section = "grants" if name in pipeline.grants else "roles"
+        yield f"roles.{name}", RoleStep(f"roles.{name}", name, model, dict(pipeline.grants.get(name, {}))), (section, name)

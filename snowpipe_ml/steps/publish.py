@@ -1,0 +1,34 @@
+"""How a step puts a table in place: whole, in one statement, keeping what hangs on the table."""
+
+from __future__ import annotations
+
+from snowpipe_ml.plugins import RunContext
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, join, sql
+
+
+def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
+    """Make a table hold the rows of a query.
+
+    A table that is there with the same columns is overwritten in place, which keeps its grants,
+    tags and streams; any other is replaced, with its grants.
+
+    Returns:
+        How many rows it holds now.
+    """
+    if ctx.exists(name) and _same_columns(ctx, name, query):
+        columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
+        ctx.execute(sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query))
+    else:
+        ctx.execute(sql("CREATE OR REPLACE TABLE {name} COPY GRANTS AS {query}", name=name, query=query))
+    return ctx.count(name)
+
+
+def _columns(ctx: RunContext, query: Sql) -> dict[str, str]:
+    """A query's columns and their types. The query is described, not run."""
+    fields = ctx.session.sql(query.text).schema.fields
+    return {field.column_identifier.name.strip('"').replace('""', '"'): str(field.datatype) for field in fields}
+
+
+def _same_columns(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
+    there = _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))
+    return list(there.items()) == list(_columns(ctx, query).items())

@@ -1,0 +1,48 @@
+"""``snapshot``: a table as it is now, kept under another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from snowpipe_ml.plugins import (
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    register,
+    table,
+)
+from snowpipe_ml.sql import Sql, sql
+
+
+@register("snapshot")
+class Snapshot(Step["Snapshot.Settings"]):
+    """Clone a table without copying its data, so that what a model was trained on can be seen later."""
+
+    class Settings(StepSettings):
+        """Settings of ``snapshot``."""
+
+        table: TableName
+        into: TableName
+
+    settings: Snapshot.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.table, "table")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.into, "into")
+
+    def _statement(self) -> Sql:
+        return sql("CREATE OR REPLACE TABLE {into} CLONE {name}", into=self.settings.into, name=self.settings.table)
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        return StepPlan(f"clone {self.settings.table} to {self.settings.into}", (self._statement(),))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        ctx.execute(self._statement())
+        return StepResult(rows=ctx.count(self.settings.into), message=str(self.settings.into))

@@ -1,0 +1,70 @@
+"""Getting wheels: from a folder, from the cache, or with pip."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from snowpipe_ml.errors import StepError
+
+
+def wheel_cache() -> Path:
+    """Where downloaded wheels are kept, for all pipelines of the user."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "snowpipe-ml" / "wheels"
+
+
+def _same(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def fetch_wheels(requirements: Iterable[str], base_dir: Path) -> list[Path]:
+    """The wheel file of each requirement: ``name==version``, or a path to a ``.whl``.
+
+    Raises:
+        StepError: a version is not pinned, a wheel holds native code, or it cannot be had.
+    """
+    return [_fetch(text.strip(), base_dir) for text in requirements]
+
+
+def _fetch(text: str, base_dir: Path) -> Path:
+    if text.endswith(".whl"):
+        path = (base_dir / text).resolve()
+        if not path.is_file():
+            raise StepError(f"no such wheel: {path}")
+        return _pure(path)
+    match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)", text)
+    if not match:
+        raise StepError(f"{text!r} must be pinned, as in 'pytorch-tabnet==4.1.0', or be a path to a .whl")
+    name, version = match.groups()
+    cache = wheel_cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    for path in cache.glob("*.whl"):
+        parts = path.name.split("-")
+        if _same(parts[0]) == _same(name) and parts[1] == version:
+            return _pure(path)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+                   "--disable-pip-version-check", "--dest", folder, text]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = list(Path(folder).glob("*.whl"))
+        if done.returncode or not found:
+            said = done.stderr.strip().splitlines()
+            raise StepError(f"pip cannot download a wheel of {text}: {said[-1] if said else 'no output'}")
+        target = cache / found[0].name
+        os.replace(found[0], target)
+    return _pure(target)
+
+
+def _pure(path: Path) -> Path:
+    """Only wheels without native code can be staged: ``...-none-any.whl``."""
+    if not path.name.endswith("-none-any.whl"):
+        raise StepError(
+            f"{path.name} holds native code, which cannot be imported from a stage: declare it under `packages`"
+        )
+    return path
