@@ -90,8 +90,7 @@ class MissingExtraError(TargetError):
     def __init__(self, extra: str, needed_for: str) -> None:
         self.extra = extra
         super().__init__(
-            f"{needed_for} needs the extra {extra!r}, which is not installed: "
-            f"pip install 'snowpipe-ml[{extra}]'"
+            f"{needed_for} needs the extra {extra!r}, which is not installed: pip install 'snowpipe-ml[{extra}]'"
         )
 
 
@@ -124,9 +123,7 @@ class SourceFileError(StepError):
         record: that line's text, cut to a sensible length.
     """
 
-    def __init__(
-        self, message: str, *, file: str, line: int | None = None, record: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, file: str, line: int | None = None, record: str | None = None) -> None:
         self.file = file
         self.line = line
         self.record = record

@@ -36,7 +36,7 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -79,9 +79,7 @@ ColumnName = Annotated[
     _reader(Identifier, Identifier.parse),
     _text("A column; in double quotes where its case matters"),
 ]
-ObjectName = Annotated[
-    Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")
-]
+ObjectName = Annotated[Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")]
 StageLocation = Annotated[
     StagePath,
     _reader(StagePath, StagePath.parse),
@@ -162,7 +160,8 @@ class RunInfo:
 class Progress(Protocol):
     """Where a step says how far it is."""
 
-    def __call__(self, done: int, total: int | None = None, note: str = "") -> None: ...
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
+        """``done`` of ``total`` things; ``note`` says which was the last."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class PlanContext:
         return step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunContext(PlanContext):
     """What a step has while it runs.
 
@@ -214,8 +213,8 @@ class RunContext(PlanContext):
         progress: for a display of how far the step is.
     """
 
-    session: Session = cast("Session", None)
-    run: RunInfo = cast("RunInfo", None)
+    session: Session
+    run: RunInfo
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("snowpipe_ml.steps"))
     progress: Progress = lambda done, total=None, note="": None
 
@@ -284,9 +283,7 @@ class StepResult:
 class StepSettings(BaseModel):
     """Settings that every step has. A step type adds its own."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
 
     type: str = Field(description="The step type")
     description: str = Field("", description="What the step is for, shown by plan and graph")

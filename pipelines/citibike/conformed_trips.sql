@@ -1,5 +1,6 @@
 -- One layout for all trips. Times come as '2016-01-01 00:02:52', with fractional seconds from 2018,
 -- and in files that people have edited as '3/1/2019 6:47', '3/1/19 6:47 AM' or '3/1/19 18:47'.
+-- STATION_ID is one id for a start station in both layouts: the id that its name has today.
 SELECT
   'old' AS LAYOUT,
   NULL AS RIDE_ID,
@@ -15,6 +16,7 @@ SELECT
     TRY_TO_TIMESTAMP_NTZ(STOPTIME, 'MM/DD/YY HH24:MI'),
     TRY_TO_TIMESTAMP_NTZ(STOPTIME, 'MM/DD/YYYY HH24:MI')
   ) AS ENDED_AT,
+  COALESCE(N.STATION_ID, START_STATION_ID) AS STATION_ID,
   START_STATION_ID,
   START_STATION_NAME,
   START_STATION_LATITUDE AS START_LAT,
@@ -26,7 +28,8 @@ SELECT
   CASE USERTYPE WHEN 'Subscriber' THEN 'member' WHEN 'Customer' THEN 'casual' ELSE USERTYPE END AS RIDER_TYPE,
   STARTTIME AS STARTED_AT_TEXT,
   STOPTIME AS ENDED_AT_TEXT
-FROM {{ ref('raw_trips_old') }}
+FROM {{ ref('raw_trips_old') }} AS T
+LEFT JOIN {{ ref('station_names') }} AS N ON N.STATION_NAME = T.START_STATION_NAME
 UNION ALL
 SELECT
   'new',
@@ -43,6 +46,7 @@ SELECT
     TRY_TO_TIMESTAMP_NTZ(ENDED_AT, 'MM/DD/YY HH24:MI'),
     TRY_TO_TIMESTAMP_NTZ(ENDED_AT, 'MM/DD/YYYY HH24:MI')
   ),
+  COALESCE(N.STATION_ID, START_STATION_ID),
   START_STATION_ID,
   START_STATION_NAME,
   START_LAT,
@@ -54,4 +58,5 @@ SELECT
   MEMBER_CASUAL,
   STARTED_AT,
   ENDED_AT
-FROM {{ ref('raw_trips_new') }}
+FROM {{ ref('raw_trips_new') }} AS T
+LEFT JOIN {{ ref('station_names') }} AS N ON N.STATION_NAME = T.START_STATION_NAME

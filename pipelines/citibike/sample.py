@@ -192,7 +192,9 @@ def write_trips(folder: Path) -> None:
             for part, piece in enumerate((slice(0, half), slice(half, None)), 1):
                 rows = {key: values[piece] for key, values in columns.items()}
                 if len(rows["start"]):
-                    members[f"{name}_{part}.csv" if half < len(columns["start"]) else f"{name}.csv"] = _new_csv(rows, month)
+                    members[f"{name}_{part}.csv" if half < len(columns["start"]) else f"{name}.csv"] = _new_csv(
+                        rows, month
+                    )
             if year == 2022:
                 members[f"__MACOSX/._{name}.csv"] = b"\x00\x05\x16\x07 resource fork"
         archive = _zip(members)

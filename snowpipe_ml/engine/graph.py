@@ -86,7 +86,7 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, list[Proble
     full = _with_producer(ctx, producer)
     nodes = {}
     for name, step, path in steps:
-        reads = _safely(spec, path, lambda step=step: step.reads(full), problems)  # type: ignore[misc]
+        reads = _safely(spec, path, lambda step=step: step.reads(full), problems)
         warehouse = getattr(step.settings, "warehouse", None)
         if path[0] == "steps" and warehouse is not None:
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((warehouse,)), ("warehouse",)))
@@ -128,7 +128,7 @@ def _writers(
     writers: dict[tuple[Kind, Any], list[str]] = defaultdict(list)
     writes: dict[str, list[Resource]] = {}
     for name, step, path in steps:
-        writes[name] = _safely(spec, path, lambda step=step: step.writes(ctx), problems)  # type: ignore[misc]
+        writes[name] = _safely(spec, path, lambda step=step: step.writes(ctx), problems)
         for resource in writes[name]:
             others = writers[(resource.kind, resource.name)]
             if others and resource.kind in (Kind.TABLE, Kind.FUNCTION) and not others[0].startswith("tables."):
@@ -163,7 +163,9 @@ def _connect(
         found = [name for name in writers.get((resource.kind, resource.name), []) if name != node.name]
         if found:
             dag.add_edges_from((name, node.name) for name in found)
-        elif resource.kind is Kind.PACKAGES and resource.name.name.name.lower() in {p.lower() for p in spec.pipeline.packages}:
+        elif resource.kind is Kind.PACKAGES and resource.name.name.name.lower() in {
+            p.lower() for p in spec.pipeline.packages
+        }:
             continue
         elif (resource.kind, resource.name) not in writers:
             problem = _unknown(spec, node, resource, writers)
@@ -213,7 +215,9 @@ def _unknown(
     if section:
         message = f"the {resource.kind.value} {name!r} is not declared under `{section}`"
     else:
-        message = f"unknown {resource.kind.value} {name!r}: no step writes it, and neither `sources` nor `tables` declares it"
+        message = (
+            f"unknown {resource.kind.value} {name!r}: no step writes it, and neither `sources` nor `tables` declares it"
+        )
     return spec.document.problem(message, path, hint=_lower_hint(name, known))
 
 

@@ -158,7 +158,9 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._emit_lock = threading.Lock()
-        self._started = RunStarted(self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes))
+        self._started = RunStarted(
+            self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes)
+        )
 
     def execute(self, details: dict[str, Any]) -> RunResult:
         """Run everything that can be run."""
@@ -236,7 +238,14 @@ class Runner:
             log.debug("step %s failed", node.name, exc_info=True)
             return StepOutcome(node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None)
         return StepOutcome(
-            node.name, Status.SUCCESS, result.rows, time.monotonic() - begin, result.message, result.warnings, None, None
+            node.name,
+            Status.SUCCESS,
+            result.rows,
+            time.monotonic() - begin,
+            result.message,
+            result.warnings,
+            None,
+            None,
         )
 
     def _context(self, node: Node, session: Session) -> RunContext:

@@ -133,7 +133,7 @@ class Connection:
         """A cursor; with the connector's DictCursor class, its rows are dicts."""
         if self._closed:
             raise errors.error(250002, "08003", "Connection is closed")
-        return Cursor(self, as_dict=bool(cursor_class) and "Dict" in cursor_class.__name__)
+        return Cursor(self, as_dict=cursor_class is not None and "Dict" in cursor_class.__name__)
 
     def execute_string(self, sql_text: str, **_: Any) -> list[Cursor]:
         """Run several statements, one after the other."""

@@ -59,15 +59,18 @@ class Loaded:
 
     @property
     def parsed(self) -> int:
+        """How many rows the file has."""
         return self.loaded + self.skipped + len({r.line for r in self.rejected})
 
     @property
     def status(self) -> str:
+        """Snowflake's word for it."""
         if not self.rejected:
             return "LOADED"
         return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
 
     def row(self, limit: int) -> tuple[Any, ...]:
+        """The file's row in the result of COPY."""
         first = self.rejected[0] if self.rejected else None
         seen = len({r.line for r in self.rejected})
         return (
@@ -101,7 +104,11 @@ def copy_into(statement: Statement) -> Result:
         wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in copy.options["FILES"]}
         files = [file for file in files if file.relative in wanted]
         if len(files) < len(wanted):
-            raise errors.error(91016, "22000", f"Remote file '{stage.label}/{sorted(wanted - {f.relative for f in files})[0]}' was not found.")
+            raise errors.error(
+                91016,
+                "22000",
+                f"Remote file '{stage.label}/{sorted(wanted - {f.relative for f in files})[0]}' was not found.",
+            )
     columns = _target_columns(connection, copy)
     known = {} if copy.options.get("FORCE") else _remembered(connection, copy.target)
     fresh = [file for file in files if known.get(file.label) != file.md5]
@@ -177,7 +184,9 @@ def _target_columns(connection: Connection, copy: Copy) -> list[Column]:
 # --------------------------------------------------------------------------- loading
 
 
-def _load_file(connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, on_error: str) -> Loaded:
+def _load_file(
+    connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, on_error: str
+) -> Loaded:
     target = f"{quoted(*copy.target)} ({', '.join(quoted(column.name) for column in columns)})"
     if copy.select is not None:
         return _load_transformed(connection, copy, columns, fmt, file, on_error, target)
@@ -187,7 +196,9 @@ def _load_file(connection: Connection, copy: Copy, columns: list[Column], fmt: C
     scans, errors_table = f"_scans_{suffix}", f"_errors_{suffix}"
     names = [(column.name, column.duckdb) for column in columns]
     source = fmt.read_csv(
-        [file.path], names, f"store_rejects = true, rejects_scan = '{scans}', rejects_table = '{errors_table}', rejects_limit = 0"
+        [file.path],
+        names,
+        f"store_rejects = true, rejects_scan = '{scans}', rejects_table = '{errors_table}', rejects_limit = 0",
     )
     listed = ", ".join(
         f"trim({quoted(c.name)})" if fmt.trim and c.duckdb == "VARCHAR" else quoted(c.name) for c in columns
@@ -195,8 +206,8 @@ def _load_file(connection: Connection, copy: Copy, columns: list[Column], fmt: C
     row = connection.duck.execute(f"INSERT INTO {target} SELECT {listed} FROM {source}").fetchone()
     result = Loaded(file, int(row[0]) if row else 0)
     found = connection.duck.execute(
-        f"SELECT line, byte_position - line_byte_position + 1, column_idx, column_name, error_type::VARCHAR, csv_line, error_message "
-        f"FROM {errors_table} ORDER BY line, column_idx"
+        "SELECT line, byte_position - line_byte_position + 1, column_idx, column_name, error_type::VARCHAR, csv_line, "
+        f"error_message FROM {errors_table} ORDER BY line, column_idx"
     ).fetchall()
     connection.duck.execute(f"DROP TABLE IF EXISTS {scans}")
     connection.duck.execute(f"DROP TABLE IF EXISTS {errors_table}")
@@ -210,13 +221,24 @@ def _load_file(connection: Connection, copy: Copy, columns: list[Column], fmt: C
     if result.rejected and on_error == "SKIP_FILE" and result.loaded:
         # The rows of this file are the last that were inserted in this transaction.
         connection.duck.execute(
-            f"DELETE FROM {quoted(*copy.target)} WHERE rowid IN (SELECT rowid FROM {quoted(*copy.target)} ORDER BY rowid DESC LIMIT {result.loaded})"
+            f"DELETE FROM {quoted(*copy.target)} WHERE rowid IN "
+            f"(SELECT rowid FROM {quoted(*copy.target)} ORDER BY rowid DESC LIMIT {result.loaded})"
         )
         result.skipped, result.loaded = result.loaded, 0
     return result
 
 
-def _rejected(copy: Copy, columns: list[Column], line: int, character: int | None, index: int | None, name: str | None, kind: str, record: str | None, message: str) -> Rejected:
+def _rejected(
+    copy: Copy,
+    columns: list[Column],
+    line: int,
+    character: int | None,
+    index: int | None,
+    name: str | None,
+    kind: str,
+    record: str | None,
+    message: str,
+) -> Rejected:
     """A DuckDB reject in Snowflake's words and codes."""
     table = copy.target[2]
     position = (index or 1) if index else 1
@@ -230,7 +252,9 @@ def _rejected(copy: Copy, columns: list[Column], line: int, character: int | Non
             if target.startswith(("DATE", "TIME")):
                 return Rejected(line, character or 1, column, f"Timestamp '{value}' is not recognized", 100035, record)
             if target == "BOOLEAN":
-                return Rejected(line, character or 1, column, f"Boolean value '{value}' is not recognized", 100037, record)
+                return Rejected(
+                    line, character or 1, column, f"Boolean value '{value}' is not recognized", 100037, record
+                )
             return Rejected(line, character or 1, column, f"Numeric value '{value}' is not recognized", 100038, record)
         case "TOO MANY COLUMNS" | "MISSING COLUMNS":
             text = (
@@ -239,7 +263,14 @@ def _rejected(copy: Copy, columns: list[Column], line: int, character: int | Non
             )
             return Rejected(line, character or 1, f'"{table}"[{position}]', text, 100080, record)
         case "UNQUOTED VALUE":
-            return Rejected(line, character or 1, column, "Found character after the closing quote instead of field delimiter", 100016, record)
+            return Rejected(
+                line,
+                character or 1,
+                column,
+                "Found character after the closing quote instead of field delimiter",
+                100016,
+                record,
+            )
         case "INVALID ENCODING" | "INVALID UNICODE":
             return Rejected(line, character or 1, column, "Invalid UTF8 detected", 100144, record)
         case _:
@@ -255,7 +286,15 @@ def _abort(file: StagedFile, first: Rejected) -> None:
     )  # fmt: skip
 
 
-def _load_transformed(connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, on_error: str, target: str) -> Loaded:
+def _load_transformed(
+    connection: Connection,
+    copy: Copy,
+    columns: list[Column],
+    fmt: CsvFormat,
+    file: StagedFile,
+    on_error: str,
+    target: str,
+) -> Loaded:
     """A COPY with a SELECT; the first row that cannot be converted ends it."""
     from snowpipe_ml.local.csvfiles import text_query
 
@@ -304,12 +343,22 @@ def _remember(connection: Connection, target: tuple[str, str, str], done: list[L
         connection.duck.execute(
             f"INSERT INTO {loads} (schema_name, table_name, file, etag, status, row_count, row_parsed, error_count, first_error) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [*target[1:], item.file.label, item.file.md5, item.status, item.loaded, item.parsed, len(item.rejected), first],
+            [
+                *target[1:],
+                item.file.label,
+                item.file.md5,
+                item.status,
+                item.loaded,
+                item.parsed,
+                len(item.rejected),
+                first,
+            ],
         )
         if item.rejected:
             values = [
                 [query_id, *target[1:], r.message, item.file.label, r.line, r.character, None,
-                 "parsing" if r.code in (100080, 100016, 100144) else "conversion", r.code, "22018", r.column, r.line, r.line, r.record]
+                 "parsing" if r.code in (100080, 100016, 100144) else "conversion", r.code, "22018", r.column,
+                 r.line, r.line, r.record]
                 for r in item.rejected
             ]  # fmt: skip
             connection.duck.executemany(f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})", values)
@@ -336,5 +385,6 @@ def rejected(connection: Connection, name: tuple[str, str, str], query_id: str |
         'SELECT error AS "ERROR", file AS "FILE", line AS "LINE", "character" AS "CHARACTER", byte_offset AS "BYTE_OFFSET", '
         'category AS "CATEGORY", code AS "CODE", sql_state AS "SQL_STATE", column_name AS "COLUMN_NAME", '
         'row_number AS "ROW_NUMBER", row_start_line AS "ROW_START_LINE", rejected_record AS "REJECTED_RECORD" '
-        f"FROM {table} WHERE schema_name = {literals[0]} AND table_name = {literals[1]} AND query_id = {literals[2]} ORDER BY file, line",
+        f"FROM {table} WHERE schema_name = {literals[0]} AND table_name = {literals[1]} "
+        f"AND query_id = {literals[2]} ORDER BY file, line",
     )

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 from snowflake.connector.cursor import ResultMetadata, ResultMetadataV2
+from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.types import Column, arrow_result, python_values
@@ -111,7 +112,7 @@ class Cursor:
 
     def describe(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadata]:
         """The columns that a statement would return; it is not run."""
-        return [m._to_result_metadata_v1() for m in self._describe_internal(command, params)]
+        return [_v1(metadata) for metadata in self._describe_internal(command, params)]
 
     @property
     def _description_internal(self) -> list[ResultMetadataV2]:
@@ -120,15 +121,14 @@ class Cursor:
     @property
     def description(self) -> list[ResultMetadata]:
         """The columns of the last result."""
-        return [metadata._to_result_metadata_v1() for metadata in self._description_internal]
+        return [_v1(metadata) for metadata in self._description_internal]
 
     # ----------------------------------------------------------------------- fetching
 
     def _iterate(self) -> Iterator[Any]:
         # By column, not into dicts: two columns may have the same name.
         by_column = [
-            python_values(column, values)
-            for column, values in zip(self._columns, self._table.columns, strict=True)
+            python_values(column, values) for column, values in zip(self._columns, self._table.columns, strict=True)
         ]
         rows: Iterator[Any] = zip(*by_column, strict=True)
         if self._as_dict:
@@ -165,9 +165,8 @@ class Cursor:
 
     def fetch_pandas_all(self, **_: Any) -> pd.DataFrame:
         """The whole result as a DataFrame."""
-        return arrow_result(self._columns, self._table).to_pandas(
-            date_as_object=True, timestamp_as_object=False
-        )
+        frame: pd.DataFrame = arrow_result(self._columns, self._table).to_pandas(date_as_object=True)
+        return frame
 
     def fetch_pandas_batches(self, **kwargs: Any) -> Iterator[pd.DataFrame]:
         """The result as DataFrames."""
@@ -196,6 +195,10 @@ class Cursor:
         self.close()
 
 
+def _v1(m: ResultMetadataV2) -> ResultMetadata:
+    return ResultMetadata(m.name, m.type_code, None, m.internal_size, m.precision, m.scale, m.is_nullable)
+
+
 def _quote_stage(location: str) -> str:
     return location if location.startswith("'") else "'" + location.replace("'", "\\'") + "'"
 
@@ -210,7 +213,7 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
         translated.sfqid, translated.query = cursor.sfqid, cursor.query
         cursor.sqlstate = translated.sqlstate
         raise translated from raised
-    except errors.ProgrammingError as raised:
+    except ProgrammingError as raised:
         raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query
         cursor.sqlstate = raised.sqlstate
         raise

@@ -23,9 +23,7 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
 
     def __init__(self, what: str, instead: str | None = None) -> None:
         message = f"the embedded warehouse does not support {what}; Snowflake does"
-        ProgrammingError.__init__(
-            self, f"{message}. {instead}" if instead else message, errno=2, sqlstate="0A000"
-        )
+        ProgrammingError.__init__(self, f"{message}. {instead}" if instead else message, errno=2, sqlstate="0A000")
 
 
 class WarehouseLockedError(LockedError, OperationalError):
@@ -82,7 +80,10 @@ _MISSING_COLUMN = re.compile(
 _MISSING_FUNCTION = re.compile(r"(?:Scalar|Table|Aggregate|Macro)?\s*Function with name \"?([^\s\"]+)\"? ", re.I)
 _EXISTING = re.compile(r'(?:Table|View|Schema|Sequence) with name "?([^"\s]+)"? already exists', re.I)
 _CONVERSION = re.compile(r"Could not convert string '(.*?)' to (\w+)", re.I | re.S)
-_TIMESTAMP = re.compile(r'(?:timestamp|date|time) field value out of range: "([^"]*)"|invalid (timestamp|date) field format: "([^"]*)"', re.I)
+_TIMESTAMP = re.compile(
+    r'(?:timestamp|date|time) field value out of range: "([^"]*)"|invalid (timestamp|date) field format: "([^"]*)"',
+    re.I,
+)
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
 
 

@@ -77,7 +77,16 @@ def _columns(connection: Connection, database: str) -> Table:
          Column(column, kind).snowflake.split("(")[0].replace("VARCHAR", "TEXT"), default)
         for schema, table, column, index, nullable, kind, default in found
     ]  # fmt: skip
-    names = ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "IS_NULLABLE", "DATA_TYPE", "COLUMN_DEFAULT")
+    names = (
+        "TABLE_CATALOG",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "COLUMN_NAME",
+        "ORDINAL_POSITION",
+        "IS_NULLABLE",
+        "DATA_TYPE",
+        "COLUMN_DEFAULT",
+    )
     result = rows([(n, "BIGINT" if n == "ORDINAL_POSITION" else "VARCHAR") for n in names], values)
     return result.columns, result.table
 
@@ -124,7 +133,18 @@ def tag_references(connection: Connection, name: str, domain: str) -> Table:
         "WHERE domain = ? AND schema_name = ? AND object_name = ? ORDER BY 1, 2, 5", [domain.upper(), schema, target],
     ).fetchall()  # fmt: skip
     values = [
-        (database, tag_schema, tag, value, "COLUMN" if column else level, database, schema, target, level, column or None)
+        (
+            database,
+            tag_schema,
+            tag,
+            value,
+            "COLUMN" if column else level,
+            database,
+            schema,
+            target,
+            level,
+            column or None,
+        )
         for tag_schema, tag, value, level, column in found
     ]
     names = ("TAG_DATABASE", "TAG_SCHEMA", "TAG_NAME", "TAG_VALUE", "LEVEL", "OBJECT_DATABASE", "OBJECT_SCHEMA",

@@ -29,7 +29,8 @@ CREATE MACRO sf_div(a, b) AS
   CASE WHEN typeof(a) IN {_INTEGERS} AND typeof(b) IN {_INTEGERS} THEN round(a::DOUBLE / b, 6)
        WHEN typeof(a) NOT IN ('DOUBLE', 'FLOAT') AND typeof(b) NOT IN ('DOUBLE', 'FLOAT')
         AND (typeof(a) LIKE 'DECIMAL%' OR typeof(b) LIKE 'DECIMAL%')
-       THEN error('the embedded warehouse does not support division of NUMBERs with a scale; Snowflake does. Cast one side to FLOAT')
+       THEN error('the embedded warehouse does not support division of NUMBERs with a scale; Snowflake does. '
+                  || 'Cast one side to FLOAT')
        ELSE a::DOUBLE / b::DOUBLE END;
 
 CREATE MACRO sf_digits_to_timestamp(x) AS
@@ -55,6 +56,7 @@ CREATE MACRO sf_flatten(j) AS TABLE
 SELECT e.k AS "KEY", COALESCE(e.k, '[' || e.i || ']') AS "PATH", e.i AS "INDEX", e.v AS "VALUE", j AS "THIS"
 FROM (SELECT unnest(CASE json_type(j)
   WHEN 'ARRAY' THEN list_transform(CAST(j AS JSON[]), lambda v, i: struct_pack(k := NULL::VARCHAR, i := i - 1, v := v))
-  WHEN 'OBJECT' THEN list_transform(json_keys(j), lambda x: struct_pack(k := x, i := NULL::BIGINT, v := json_extract(j, '$."' || x || '"')))
+  WHEN 'OBJECT' THEN list_transform(json_keys(j),
+    lambda x: struct_pack(k := x, i := NULL::BIGINT, v := json_extract(j, '$."' || x || '"')))
   ELSE [] END) e);
 """

@@ -157,7 +157,7 @@ def _drop_schema(connection: Connection, database: str, schema: str) -> None:
         f"SELECT id FROM {connection.catalog(database, 'STAGES')} WHERE schema_name = ?", [schema]
     ).fetchall()
     if connection.database == database and connection.schema == schema:
-        connection.duck.execute(f'USE {quoted(database, "PUBLIC")}')
+        connection.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         connection.schema = "PUBLIC" if schema != "PUBLIC" else None
     retry_conflicts(lambda: connection.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
     for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS", "TAGS", "TAG_VALUES", "LOADS"):
@@ -275,9 +275,7 @@ def create_role(statement: Statement) -> Result:
             if lenient:
                 return status(f"{name} already exists, statement succeeded.")
             raise errors.exists(name)
-        connection.duck.execute(
-            f"INSERT INTO {table} (name, comment) VALUES (?, ?)", [name, options.get("COMMENT")]
-        )
+        connection.duck.execute(f"INSERT INTO {table} (name, comment) VALUES (?, ?)", [name, options.get("COMMENT")])
     return status(f"Role {name} successfully created.")
 
 

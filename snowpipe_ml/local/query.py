@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
-
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import sqlglot
@@ -41,8 +40,10 @@ def parse(text: str) -> exp.Expr:
             f"unexpected '{first.get('highlight') or '<EOF>'}'."
         ) from error
     if len(statements) != 1:
-        raise errors.error(8, "0A000", f"Actual statement count {len(statements)} did not match the desired statement count 1.")
-    tree = cast(exp.Expr, statements[0])
+        raise errors.error(
+            8, "0A000", f"Actual statement count {len(statements)} did not match the desired statement count 1."
+        )
+    tree: exp.Expr = statements[0]
     if isinstance(tree, exp.Command):
         raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
     return tree
@@ -228,7 +229,9 @@ def _merge(connection: Connection, tree: exp.Merge, params: Any) -> Result:
     kinds = []
     for when in tree.args["whens"].expressions:
         action = when.args["then"]
-        word = "inserted" if isinstance(action, exp.Insert) else "updated" if isinstance(action, exp.Update) else "deleted"
+        word = (
+            "inserted" if isinstance(action, exp.Insert) else "updated" if isinstance(action, exp.Update) else "deleted"
+        )
         kinds.append(word)
     with compiled(connection, tree, params) as statement:
         text = to_sql(statement) + " RETURNING merge_action"
@@ -243,7 +246,9 @@ def insert_rows(connection: Connection, text: str, rows: Sequence[Sequence[Any]]
     """``INSERT INTO t (a, b) VALUES (?, ?)`` for many rows, in one statement."""
     tree = parse(text)
     values = tree.expression if isinstance(tree, exp.Insert) else None
-    if not isinstance(values, exp.Values) or any(not isinstance(v, exp.Placeholder) for v in values.expressions[0].expressions):
+    if not isinstance(values, exp.Values) or any(
+        not isinstance(v, exp.Placeholder) for v in values.expressions[0].expressions
+    ):
         raise errors.UnsupportedError("executemany of anything but INSERT ... VALUES (?, ...)")
     if not rows:
         return counts(inserted=0)

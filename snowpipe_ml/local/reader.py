@@ -118,8 +118,7 @@ class Reader:
         column = token.start - (self.text.rfind("\n", 0, token.start) + 1)
         detail = f" ({hint})" if hint else ""
         return errors.syntax(
-            f"syntax error line {line} at position {column} unexpected "
-            f"'{token.text or '<EOF>'}'{detail}."
+            f"syntax error line {line} at position {column} unexpected '{token.text or '<EOF>'}'{detail}."
         )
 
     def end(self) -> None:

@@ -21,13 +21,15 @@ def use(statement: Statement) -> Result:
     connection, reader = statement.connection, statement.reader
     reader.expect("USE")
     if reader.accept("WAREHOUSE"):
-        (name,) = reader.name()
+        (warehouse,) = reader.name()
         found = connection.duck.execute(
-            f"SELECT 1 FROM {ACCOUNT}.{CATALOG}.WAREHOUSES WHERE name = ?", [name]
+            f"SELECT 1 FROM {ACCOUNT}.{CATALOG}.WAREHOUSES WHERE name = ?", [warehouse]
         ).fetchone()
         if not found:
-            raise errors.error(2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed.")
-        connection.warehouse = name
+            raise errors.error(
+                2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed."
+            )
+        connection.warehouse = warehouse
     elif reader.accept("ROLE"):
         (connection.role,) = reader.name()
     elif reader.accept("SECONDARY", "ROLES"):
@@ -79,9 +81,7 @@ def show_parameters(statement: Statement) -> Result:
     pattern = reader.string() if reader.accept("LIKE") else "%"
     known = {"TIMEZONE": "America/Los_Angeles", "QUERY_TAG": ""} | statement.connection.parameters
     found = [
-        (key, str(value), "", "SESSION", "", "STRING")
-        for key, value in sorted(known.items())
-        if like(key, pattern)
+        (key, str(value), "", "SESSION", "", "STRING") for key, value in sorted(known.items()) if like(key, pattern)
     ]
     names = ("key", "value", "default", "level", "description", "type")
     return rows([(name, "VARCHAR") for name in names], found)

@@ -95,7 +95,9 @@ def show_tables(statement: Statement) -> Result:
 
     found = []
     for database, schema, name, kind, _, comment, _, _ in _objects(statement.connection, scope, ("TABLE",)):
-        (count,) = statement.connection.duck.execute(f"SELECT COUNT(*) FROM {quoted(database, schema, name)}").fetchone() or (0,)
+        (count,) = statement.connection.duck.execute(
+            f"SELECT COUNT(*) FROM {quoted(database, schema, name)}"
+        ).fetchone() or (0,)
         found.append((None, name, database, schema, kind, comment or "", count, "SYSADMIN"))
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
                  ("kind", "VARCHAR"), ("comment", "VARCHAR"), ("rows", "BIGINT"), ("owner", "VARCHAR")], found)  # fmt: skip
@@ -132,7 +134,9 @@ def show_schemas(statement: Statement) -> Result:
     connection = statement.connection
     if getattr(scope, "name", None):
         scope.database = scope.name[-1]
-    found = connection.duck.execute("SELECT database_name, schema_name FROM duckdb_schemas() WHERE NOT internal ORDER BY 1, 2").fetchall()
+    found = connection.duck.execute(
+        "SELECT database_name, schema_name FROM duckdb_schemas() WHERE NOT internal ORDER BY 1, 2"
+    ).fetchall()
     kept = [(None, schema, database) for database, schema in found
             if scope.database in (None, database) and database in connection.storage.databases()
             and schema not in (CATALOG, "main") and like(schema, scope.pattern)]  # fmt: skip
@@ -165,7 +169,9 @@ def show_roles(statement: Statement) -> Result:
     reader, duck = statement.reader, statement.connection.duck
     reader.expect("SHOW")
     if reader.accept("ROLES"):
-        found = duck.execute(f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES ORDER BY name").fetchall()
+        found = duck.execute(
+            f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES ORDER BY name"
+        ).fetchall()
         return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("comment", "VARCHAR")], found)
     reader.expect("GRANTS")
     role = reader.name()[0] if reader.accept("TO", "ROLE") else None
@@ -194,7 +200,8 @@ def _catalog_rows(statement: Statement, scope: _Scope, table: str, columns: str)
 def show_stages(statement: Statement) -> Result:
     """``SHOW STAGES``."""
     found = _catalog_rows(statement, _scope(statement, "STAGES"), "STAGES",
-                          "coalesce(url, ''), coalesce(comment, ''), CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END")  # fmt: skip
+                          "coalesce(url, ''), coalesce(comment, ''), "
+                          "CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END")  # fmt: skip
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
                  ("url", "VARCHAR"), ("comment", "VARCHAR"), ("type", "VARCHAR")], found)  # fmt: skip
 
@@ -225,11 +232,15 @@ def show_functions(statement: Statement) -> Result:
     kind = reader.next().upper.removesuffix("S")
     scope = _Scope(statement.connection, reader)
     found = []
-    for created, name, database, schema, signature, text in _catalog_rows(statement, scope, "FUNCTIONS", "signature, definition"):
+    for created, name, database, schema, signature, text in _catalog_rows(
+        statement, scope, "FUNCTIONS", "signature, definition"
+    ):
         definition = json.loads(text)
         if definition["kind"] == kind:
             returns = definition["returns"] or "TABLE (" + ", ".join(t for _, t in definition["table"]) + ")"
-            found.append((created, name, schema, database, f"{name}{signature} RETURN {returns}", definition["language"]))
+            found.append(
+                (created, name, schema, database, f"{name}{signature} RETURN {returns}", definition["language"])
+            )
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("schema_name", "VARCHAR"), ("catalog_name", "VARCHAR"),
                  ("arguments", "VARCHAR"), ("language", "VARCHAR")], found)  # fmt: skip
 

@@ -300,7 +300,16 @@ def put(statement: Statement) -> Result:
         if not sources:
             raise errors.error(253006, "22000", f"File doesn't exist: ['{local}']")
     results = [_upload(stage, path, name, data, compress, overwrite) for name, data in sources]
-    names = ("source", "target", "source_size", "target_size", "source_compression", "target_compression", "status", "message")
+    names = (
+        "source",
+        "target",
+        "source_size",
+        "target_size",
+        "source_compression",
+        "target_compression",
+        "status",
+        "message",
+    )
     kinds = ["BIGINT" if name.endswith("_size") else "VARCHAR" for name in names]
     return rows(list(zip(names, kinds, strict=True)), results)
 
@@ -312,7 +321,9 @@ def _bare_file(reader: Reader) -> str:
     return reader.text[start : reader.peek().start].strip()
 
 
-def _upload(stage: Stage, path: str, name: str, source: str | IO[bytes], compress: bool, overwrite: bool) -> tuple[Any, ...]:
+def _upload(
+    stage: Stage, path: str, name: str, source: str | IO[bytes], compress: bool, overwrite: bool
+) -> tuple[Any, ...]:
     known = _COMPRESSED.get(os.path.splitext(name)[1].lower())
     zipping = compress and known is None
     target_name = f"{name}.gz" if zipping else name

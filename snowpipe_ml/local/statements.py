@@ -129,7 +129,13 @@ def describe(connection: Connection, text: str, params: Any = None) -> list[Colu
     handler = _find(reader) if not reader.done else None
     if handler is None:
         return describe_query(connection, text, params)
-    if reader.looking_at("SHOW") or reader.looking_at("LIST") or reader.looking_at("LS") or reader.looking_at("DESCRIBE") or reader.looking_at("DESC"):
+    if (
+        reader.looking_at("SHOW")
+        or reader.looking_at("LIST")
+        or reader.looking_at("LS")
+        or reader.looking_at("DESCRIBE")
+        or reader.looking_at("DESC")
+    ):
         return handler(Statement(connection, text, reader, "")).columns
     return [Column("status", "VARCHAR")]
 
@@ -163,9 +169,7 @@ def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[Any]]) ->
     arrow = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_(), "DOUBLE": pa.float64(),
              "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"), "JSON": pa.string()}  # fmt: skip
     by_column = list(zip(*values, strict=True)) if values else [()] * len(columns)
-    arrays = [
-        pa.array(column, arrow[kind]) for column, (_, kind) in zip(by_column, columns, strict=True)
-    ]
+    arrays = [pa.array(column, arrow[kind]) for column, (_, kind) in zip(by_column, columns, strict=True)]
     return Result(
         [Column(name, kind) for name, kind in columns],
         pa.table(arrays, names=[str(i) for i in range(len(columns))]),

@@ -185,13 +185,11 @@ class Storage:
 
     def _drop_leftovers(self, database: str) -> None:
         """Drop temporary objects of sessions that were killed."""
-        rows = self.root.execute(
-            f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY'
-        ).fetchall()
+        rows = self.root.execute(f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY').fetchall()
         for kind, schema, name in rows:
-            self.root.execute(f'DROP {kind} IF EXISTS {quoted(database, schema, name)} CASCADE')
+            self.root.execute(f"DROP {kind} IF EXISTS {quoted(database, schema, name)} CASCADE")
         self.root.execute(f'DELETE FROM "{database}".{CATALOG}.TEMPORARY')
-        for stage_id, in self.root.execute(
+        for (stage_id,) in self.root.execute(
             f'DELETE FROM "{database}".{CATALOG}.STAGES WHERE session IS NOT NULL RETURNING id'
         ).fetchall():
             shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)

@@ -60,7 +60,9 @@ def create_table(statement: Statement) -> Result:
     if there and not modifiers.replace:
         raise errors.exists(name[2])
     if there == "VIEW":
-        raise errors.error(2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a VIEW and cannot be replaced by a TABLE.")
+        raise errors.error(
+            2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a VIEW and cannot be replaced by a TABLE."
+        )
     if reader.accept("CLONE"):
         source = connection.resolve(reader.name(), "CLONE")
         reader.accept("COPY", "GRANTS")
@@ -129,7 +131,7 @@ def _definitions(columns: str, connection: Connection) -> list[tuple[str, exp.Da
     Primary, unique and foreign keys are read and not kept: Snowflake does not enforce them.
     """
     tree = parse(f"CREATE TABLE _T ({columns})")
-    found = []
+    found: list[tuple[str, exp.DataType | None, bool, str | None]] = []
     for definition in tree.this.expressions:
         if isinstance(definition, exp.Identifier | exp.Column):
             found.append((_stored(definition), None, False, None))
@@ -151,7 +153,11 @@ def _definitions(columns: str, connection: Connection) -> list[tuple[str, exp.Da
                 case _:
                     pass
         kind = definition.args.get("kind")
-        length = kind.expressions[0].name if kind is not None and kind.this in exp.DataType.TEXT_TYPES and kind.expressions else None
+        length = (
+            kind.expressions[0].name
+            if kind is not None and kind.this in exp.DataType.TEXT_TYPES and kind.expressions
+            else None
+        )
         mapped = data_type(kind, connection) if kind is not None else None
         if mapped is not None and length is not None and int(length) < 16_777_216:
             mapped.meta["length"] = int(length)
@@ -191,7 +197,9 @@ def _as_select(connection: Connection, name: Name, columns: str | None, body: st
         for i, (column, kind, _, _) in enumerate(definitions)
     )
     made = [f"CREATE OR REPLACE TABLE {target} AS SELECT {outer} FROM ({body}) AS _q({inner})"]
-    made += [f"ALTER TABLE {target} ALTER COLUMN {quoted(c)} SET NOT NULL" for c, _, required, _ in definitions if required]
+    made += [
+        f"ALTER TABLE {target} ALTER COLUMN {quoted(c)} SET NOT NULL" for c, _, required, _ in definitions if required
+    ]
     return made
 
 
@@ -242,7 +250,9 @@ def create_view(statement: Statement) -> Result:
     if there and not modifiers.replace:
         raise errors.exists(name[2])
     if there == "TABLE":
-        raise errors.error(2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW.")
+        raise errors.error(
+            2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW."
+        )
     columns = _column_text(reader)
     comment = _properties(reader)
     reader.expect("AS")
@@ -334,7 +344,11 @@ def alter(statement: Statement) -> Result:
     if reader.accept("UNSET", "TAG"):
         return unset_tags(connection, "TABLE", name, reader)
     for words in (("MODIFY", "COLUMN"), ("ALTER", "COLUMN"), ("MODIFY",)):
-        if reader.looking_at(*words) and reader.peek(len(words) + 1).upper == "SET" and reader.peek(len(words) + 2).upper == "TAG":
+        if (
+            reader.looking_at(*words)
+            and reader.peek(len(words) + 1).upper == "SET"
+            and reader.peek(len(words) + 2).upper == "TAG"
+        ):
             reader.accept(*words)
             column = reader.identifier()
             reader.expect("SET", "TAG")
@@ -357,7 +371,8 @@ def alter(statement: Statement) -> Result:
         (column, column_kind, _, default), *more = _definitions(reader.rest(), connection)
         if more or column_kind is None:
             raise errors.UnsupportedError("ADD of several columns at once")
-        text = f"ALTER TABLE {target} ADD COLUMN {'IF NOT EXISTS ' if there else ''}{quoted(column)} {column_kind.sql(dialect='duckdb')}"
+        guard = "IF NOT EXISTS " if there else ""
+        text = f"ALTER TABLE {target} ADD COLUMN {guard}{quoted(column)} {column_kind.sql(dialect='duckdb')}"
         if default is not None:
             text += f" DEFAULT {default}"
     elif reader.accept("SET"):

@@ -138,7 +138,7 @@ def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
     """A column of a result as the connector's Python values."""
     code, _, scale, _ = _describe(column.duckdb)
-    listed = values.to_pylist()
+    listed: list[Any] = values.to_pylist()
     if code == FIXED and not scale and column.duckdb not in _INTEGERS:
         return [_optional(int)(v) for v in listed]
     if code == FIXED and not scale and pa.types.is_decimal(values.type):
@@ -181,7 +181,9 @@ def parameter(value: object) -> object:
     """A bound value in a form that DuckDB takes."""
     if isinstance(value, bytearray):
         return bytes(value)
-    if value is None or isinstance(value, bool | int | float | Decimal | str | bytes | dt.date | dt.time | dt.timedelta):
+    if value is None or isinstance(
+        value, bool | int | float | Decimal | str | bytes | dt.date | dt.time | dt.timedelta
+    ):
         return value
     if isinstance(value, list | dict | tuple):
         return json.dumps(value)

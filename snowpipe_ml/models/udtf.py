@@ -100,7 +100,9 @@ class Forecast:
             known[day] = predicted[row]
         return x, predicted
 
-    def _rows(self, days: Any, parts: Any, actual: Any, predicted: Any, x: np.ndarray, model: Forecaster) -> pd.DataFrame:
+    def _rows(
+        self, days: Any, parts: Any, actual: Any, predicted: Any, x: np.ndarray, model: Forecaster
+    ) -> pd.DataFrame:
         names = self.config["features"]
         explained = model.explain(x)
         columns: dict[str, Any] = {"DATE": days, "PART": parts, "ACTUAL": actual, "PREDICTION": predicted}
@@ -112,11 +114,19 @@ class Forecast:
 
     def _untrained(self, message: str) -> pd.DataFrame:
         names = self.config["features"]
-        columns = ["DATE", "PART", "ACTUAL", "PREDICTION", *names, *(f"{name}_EXPLANATION" for name in names), "MESSAGE"]
+        columns = [
+            "DATE",
+            "PART",
+            "ACTUAL",
+            "PREDICTION",
+            *names,
+            *(f"{name}_EXPLANATION" for name in names),
+            "MESSAGE",
+        ]
         row = pd.DataFrame([[None] * len(columns)], columns=columns)
         row["PART"] = "untrained"
         row["MESSAGE"] = message
-        return row.astype({name: float for name in ["ACTUAL", "PREDICTION", *columns[4:-1]]})
+        return row.astype(dict.fromkeys(["ACTUAL", "PREDICTION", *columns[4:-1]], float))
 
 
 # What Snowflake's `vectorized` decorator sets: the method takes a partition as a DataFrame.

@@ -34,9 +34,7 @@ for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("merge", r"<<", "<"),
 ):  # fmt: skip
-    _Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
-    )
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first))
 
 
 @dataclass
@@ -55,9 +53,7 @@ class Document:
     _values: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     _keys: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
-    def problem(
-        self, message: str, path: Path, *, key: bool = False, hint: str | None = None
-    ) -> Problem:
+    def problem(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> Problem:
         """A problem at a value, or at its key, or at the nearest parent that stands in the text."""
         line, column, width = self._mark(path, key)
         snippet = self.lines[line] if line < len(self.lines) else ""
@@ -118,18 +114,16 @@ def parse_document(text: str, file: str = "<spec>") -> Document:
             builder = _Builder(document, loader)
             document.value = builder.build(root, ())
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line, mark.column) if mark else (0, 0)
-        snippet = lines[line] if line < len(lines) else ""
+        at, column = (mark.line, mark.column) if mark else (0, 0)
+        snippet = lines[at] if at < len(lines) else ""
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise SpecError(
-            [Problem(f"not valid YAML: {what}", Position(file, line + 1, column + 1), snippet)]
-        ) from error
+        raise SpecError([Problem(f"not valid YAML: {what}", Position(file, at + 1, column + 1), snippet)]) from error
     except yaml.YAMLError as error:
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        raise SpecError([Problem(f"not valid YAML: {error}", Position(file, line, 1))]) from error
+        at = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise SpecError([Problem(f"not valid YAML: {error}", Position(file, at, 1))]) from error
     except RecursionError as error:
         raise SpecError([Problem("the YAML is nested too deeply", Position(file, 1, 1))]) from error
     if builder.problems:
@@ -185,7 +179,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node) -> Any:
         try:
-            return self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return self.loader.construct_object(node)
         except (yaml.constructor.ConstructorError, ValueError) as error:
             what = getattr(error, "problem", None) or str(error)
             self.problems.append(self._at(node, f"not a value that a spec can hold: {what}"))

@@ -9,18 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
 
-Size = Literal[
-    "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"
-]
+Size = Literal["xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"]
 Scalar = str | int | float | bool | None
 
 
 class Model(BaseModel):
     """Base of all declared objects."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
 
 
 class LocalTarget(Model):
@@ -70,9 +66,7 @@ class Warehouse(Model):
 class Stage(Model):
     """An internal stage, or an external one with a ``url``."""
 
-    url: str | None = Field(
-        None, pattern=r"^(s3|s3gov|gcs|azure|file)://", description="A bucket; file:// locally"
-    )
+    url: str | None = Field(None, pattern=r"^(s3|s3gov|gcs|azure|file)://", description="A bucket; file:// locally")
     storage_integration: ObjectName | None = None
     directory: bool = Field(False, description="Keep a directory table")
     comment: str | None = None
@@ -113,9 +107,7 @@ class SourceFrom(Model):
     """Where a source's rows come from on one target: a file, a query, or a table."""
 
     file: str | None = Field(None, description="A CSV file with a header line")
-    generator: str | None = Field(
-        None, description="module.py:function that writes the file when `file` is 'sample'"
-    )
+    generator: str | None = Field(None, description="module.py:function that writes the file when `file` is 'sample'")
     rename: dict[str, ColumnName] = Field({}, description="Header in the file: column of the source")
     share: str | None = Field(None, description="A share to create `database` from")
     database: ObjectName | None = None
@@ -135,9 +127,7 @@ class Source(Model):
     """A table or view that comes from outside the pipeline, another way on each target."""
 
     columns: dict[str, ColumnType] = Field(min_length=1)
-    from_: dict[str, SourceFrom] = Field(
-        alias="from", min_length=1, description="By target name, or by target type"
-    )
+    from_: dict[str, SourceFrom] = Field(alias="from", min_length=1, description="By target name, or by target type")
     comment: str | None = None
 
 
@@ -172,9 +162,7 @@ class Pipeline(Model):
     default_target: str | None = None
     state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the run records")
     roles: dict[str, Role] = {}
-    grants: dict[str, dict[str, tuple[str, ...]]] = Field(
-        {}, description="Role: {'table NAME': [privileges]}"
-    )
+    grants: dict[str, dict[str, tuple[str, ...]]] = Field({}, description="Role: {'table NAME': [privileges]}")
     warehouses: dict[str, Warehouse] = {}
     stages: dict[str, Stage] = {}
     file_formats: dict[str, FileFormat] = {}

@@ -15,7 +15,7 @@ import jsonschema
 from jsonschema.validators import extend
 from pydantic.json_schema import models_json_schema
 
-from snowpipe_ml.plugins import Step, step_types
+from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.document import Document
 from snowpipe_ml.spec.models import Pipeline
 from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
@@ -129,7 +129,7 @@ def _tolerant(name: str) -> Any:
     return check
 
 
-_Validator = extend(
+_Validator: Any = extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
     {
         name: _tolerant(name)

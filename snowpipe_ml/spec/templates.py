@@ -59,9 +59,7 @@ class _Environment(SandboxedEnvironment):
 
 
 def _environment() -> _Environment:
-    environment = _Environment(
-        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
-    )
+    environment = _Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
     environment.globals.clear()
     environment.globals["range"] = range
     return environment
@@ -119,9 +117,7 @@ def _finalize(value: object) -> str:
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises UndefinedError with the name
     if isinstance(value, str | int | float) or value is None:
-        raise TemplateError(
-            f"{value!r} enters SQL as bare text", "write {{ ... | literal }} or {{ ... | identifier }}"
-        )
+        raise TemplateError(f"{value!r} enters SQL as bare text", "write {{ ... | literal }} or {{ ... | identifier }}")
     return fragment_text(value)
 
 

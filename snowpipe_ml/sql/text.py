@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from snowpipe_ml.errors import UnsafeSqlError
-from snowpipe_ml.sql.identifiers import Identifier, QualifiedName
 from snowpipe_ml.sql.datatypes import DataType
+from snowpipe_ml.sql.identifiers import Identifier, QualifiedName
 from snowpipe_ml.sql.literals import Literal
 from snowpipe_ml.sql.stages import StagePath
 
@@ -77,6 +77,5 @@ def fragment_text(value: object) -> str:
     if isinstance(value, Identifier | QualifiedName | Literal | StagePath | DataType):
         return value.sql
     raise UnsafeSqlError(
-        f"a bare {type(value).__name__} may not enter SQL: wrap it as Identifier, QualifiedName, "
-        "Literal or Sql"
+        f"a bare {type(value).__name__} may not enter SQL: wrap it as Identifier, QualifiedName, Literal or Sql"
     )

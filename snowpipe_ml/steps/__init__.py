@@ -3,6 +3,7 @@
 from snowpipe_ml.steps import (  # noqa: F401
     calendars,
     copy_into,
+    evaluation,
     extract,
     features,
     forecasting,

@@ -62,7 +62,10 @@ class Holidays(Step["Holidays.Settings"]):
         return StepPlan(f"make {s.writes} with the holidays of {s.country} from {s.first_year} to {s.last_year}")
 
     def run(self, ctx: RunContext) -> StepResult:
-        rows = join(", ", [sql("({day}, {name})", day=Literal(day.isoformat()), name=Literal(name)) for day, name in self._days()])
+        rows = join(
+            ", ",
+            [sql("({day}, {name})", day=Literal(day.isoformat()), name=Literal(name)) for day, name in self._days()],
+        )
         if not rows.text:
             raise StepError("no holiday in these years")
         query = sql("SELECT $1::DATE AS DATE, $2::VARCHAR AS NAME, 1 AS HOLIDAY FROM VALUES {rows}", rows=rows)

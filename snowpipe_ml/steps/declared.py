@@ -52,7 +52,7 @@ class DeclaredStep(Step[_Settings]):
     kind: Kind
 
     def __init__(self, name: str, object_name: str, model: Any) -> None:
-        super().__init__(name, _Settings(type=self.type_name))
+        super().__init__(name, _Settings.model_validate({"type": self.type_name}))
         self.object = Identifier.parse(object_name)
         self.model = model
 
@@ -206,7 +206,13 @@ class RoleStep(DeclaredStep):
         for target, privileges in self.grants.items():
             kind, name = self._target(target)
             listed = join(", ", [_privilege(privilege) for privilege in privileges])
-            yield sql("GRANT {listed} ON {kind} {name} TO ROLE {role}", listed=listed, kind=Sql(kind), name=name, role=self.object)
+            yield sql(
+                "GRANT {listed} ON {kind} {name} TO ROLE {role}",
+                listed=listed,
+                kind=Sql(kind),
+                name=name,
+                role=self.object,
+            )
 
 
 def _privilege(text: str) -> Sql:
@@ -303,7 +309,9 @@ class SourceStep(DeclaredStep):
         for column in self.model.columns:
             if Identifier.parse(column).name.upper() not in names:
                 raise SourceFileError(
-                    f"the header has no column for {column} (it has {', '.join(header)}); see `rename`", file=str(path), line=1
+                    f"the header has no column for {column} (it has {', '.join(header)}); see `rename`",
+                    file=str(path),
+                    line=1,
                 )
             positions[column] = names[Identifier.parse(column).name.upper()]
         return positions
@@ -355,4 +363,8 @@ def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[Any], SpecPath]]:
     for name in dict.fromkeys([*pipeline.roles, *pipeline.grants]):
         model = pipeline.roles.get(name, models.Role())
         section = "grants" if name in pipeline.grants else "roles"
-        yield f"roles.{name}", RoleStep(f"roles.{name}", name, model, dict(pipeline.grants.get(name, {}))), (section, name)
+        yield (
+            f"roles.{name}",
+            RoleStep(f"roles.{name}", name, model, dict(pipeline.grants.get(name, {}))),
+            (section, name),
+        )

@@ -183,7 +183,9 @@ class Extract(Step["Extract.Settings"]):
         # What was refused is tried again next time: no manifest says that it is staged.
         if not item.refused:
             manifest = item.members[0][1].parent / f"{item.archive.name}.{item.digest}.json"
-            manifest.write_text(json.dumps({"archive": item.archive.name, "members": [p.name for _, p in item.members]}))
+            manifest.write_text(
+                json.dumps({"archive": item.archive.name, "members": [p.name for _, p in item.members]})
+            )
             ctx.session.file.put(str(manifest), self._manifests().text, auto_compress=False, overwrite=True)
         if item.members:
             shutil.rmtree(item.members[0][1].parent.parent, ignore_errors=True)
@@ -195,8 +197,8 @@ class Extract(Step["Extract.Settings"]):
             return
         ctx.execute(sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(_REFUSED)))
         if refused:
-            rows = join(", ", [
-                join("", [Sql("("), join(", ", map(Literal, (ctx.run.id, self.name, e.file, e.line, e.reason, e.record))), Sql(")")])
-                for e in refused
-            ])  # fmt: skip
-            ctx.execute(sql("INSERT INTO {name} SELECT $1, $2, $3, $4, $5, $6 FROM VALUES {rows}", name=name, rows=rows))
+            values = [Literal((ctx.run.id, self.name, e.file, e.line, e.reason, e.record)) for e in refused]
+            rows = join(", ", values)
+            ctx.execute(
+                sql("INSERT INTO {name} SELECT $1, $2, $3, $4, $5, $6 FROM VALUES {rows}", name=name, rows=rows)
+            )

@@ -149,9 +149,14 @@ class Features(Step["Features.Settings"]):
         for number, other in enumerate(s.exogenous, 1):
             alias = Identifier(f"X{number}")
             joins.append(
-                sql("LEFT JOIN {table} AS {alias} ON {alias}.{on} = G.DATE", table=other.table, alias=alias, on=other.on)
+                sql(
+                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = G.DATE", table=other.table, alias=alias, on=other.on
+                )
             )
-            columns += [sql(", {value} AS {column}", value=_filled(alias, column, other.fill), column=column) for column in other.columns]
+            columns += [
+                sql(", {value} AS {column}", value=_filled(alias, column, other.fill), column=column)
+                for column in other.columns
+            ]
         return sql(
             "{series}\nSELECT G.*{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
             "{joins}\nWHERE G.{target} IS NOT NULL",
@@ -173,7 +178,9 @@ class Features(Step["Features.Settings"]):
         if s.left_out is not None:
             publish_table(ctx, s.left_out, judged)
             judged = sql("SELECT * FROM {name}", name=s.left_out)
-        reasons = ctx.execute(sql("SELECT REASON, COUNT(*) AS N FROM ({judged}) GROUP BY REASON ORDER BY REASON", judged=judged))
+        reasons = ctx.execute(
+            sql("SELECT REASON, COUNT(*) AS N FROM ({judged}) GROUP BY REASON ORDER BY REASON", judged=judged)
+        )
         kept = int(ctx.scalar(sql("SELECT COUNT(DISTINCT {key}) FROM {name}", key=s.partition_by, name=s.writes)))
         left = ", ".join(f"{row['N']} left out: {row['REASON']}" for row in reasons)
         return StepResult(
@@ -229,14 +236,20 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
                         alias=alias, on=other.on, means=means, table=other.table)
                 )  # fmt: skip
                 # 29 February may never have been seen: the day before stands for it.
-                joins.append(
-                    sql("LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365)", alias=alias)
-                )
+                joins.append(sql("LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365)", alias=alias))
             else:
                 joins.append(
-                    sql("LEFT JOIN {table} AS {alias} ON {alias}.{on} = D.DATE", table=other.table, alias=alias, on=other.on)
+                    sql(
+                        "LEFT JOIN {table} AS {alias} ON {alias}.{on} = D.DATE",
+                        table=other.table,
+                        alias=alias,
+                        on=other.on,
+                    )
                 )
-            columns += [sql(", {value} AS {column}", value=_filled(alias, column, other.fill), column=column) for column in other.columns]
+            columns += [
+                sql(", {value} AS {column}", value=_filled(alias, column, other.fill), column=column)
+                for column in other.columns
+            ]
         lags = join("", [sql(", NULL::NUMBER(38, 0) AS {name}", name=lag_column(days)) for days in f.lags])
         return sql(
             """WITH SERIES AS (

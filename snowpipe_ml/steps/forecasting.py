@@ -1,4 +1,4 @@
-"""Forecasting: deploy a forecaster as a table function, train with it, evaluate, flatten."""
+"""``deploy_forecaster`` and ``train_forecasters``: a model a series, inside a table function."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,7 +31,7 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
-from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
 from snowpipe_ml.steps.features import Features
 from snowpipe_ml.steps.publish import publish_table
 
@@ -42,7 +42,9 @@ _HANDLER = "snowpipe_ml.models.udtf.Forecast"
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    validation_fraction: float = Field(0.2, gt=0, lt=0.9, description="The last part of the history, kept for validation")
+    validation_fraction: float = Field(
+        0.2, gt=0, lt=0.9, description="The last part of the history, kept for validation"
+    )
     min_train_rows: int = Field(32, ge=2, description="Fewer rows give a row that says so, and no forecast")
     lower_bound: float | None = Field(0.0, description="Predictions are not below this")
 
@@ -53,8 +55,8 @@ class TabNet(_Model):
     type: Choice["tabnet"]
     max_epochs: int = Field(10, ge=1)
     patience: int = Field(10, ge=0, description="Epochs without improvement before training stops; 0 never stops")
-    batch_size: int = Field(256, ge=2)
-    virtual_batch_size: int = Field(128, ge=2)
+    batch_size: int = Field(64, ge=2)
+    virtual_batch_size: int = Field(64, ge=2)
     learning_rate: float = Field(0.02, gt=0)
     n_d: int = Field(8, ge=1)
     n_a: int = Field(8, ge=1)
@@ -159,15 +161,17 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         folder, files = self._files(ctx)
         statement = self._statement(ctx, [folder.child(name) for name in files])
         wheels = f", and the wheels of {', '.join(map(str, self.settings.imports))}" if self.settings.imports else ""
-        return StepPlan(f"create {self.settings.function} ({self.settings.model.type}) from {folder}{wheels}", (statement,))
+        return StepPlan(
+            f"create {self.settings.function} ({self.settings.model.type}) from {folder}{wheels}", (statement,)
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         folder, files = self._files(ctx)
         for name, data in files.items():
             ctx.session.file.put_stream(io.BytesIO(data), folder.child(name).text, auto_compress=False, overwrite=True)
         imports = [folder.child(name) for name in files]
-        for name in self.settings.imports:
-            imports += self._wheels(ctx, name)
+        for declared_import in self.settings.imports:
+            imports += self._wheels(ctx, declared_import)
         ctx.execute(self._statement(ctx, imports))
         return StepResult(message=str(self.settings.function))
 
@@ -248,7 +252,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         ])  # fmt: skip
         returned = join(", ", [sql("F.{name}", name=name) for name, _ in deployed.result_columns(ctx)])
         return sql(
-            "SELECT T.{key}, {returned}\nFROM (\n  SELECT {listed} FROM {features}\n  UNION ALL\n  SELECT {listed} FROM {future}\n) AS T,\n"
+            "SELECT T.{key}, {returned}\nFROM (\n"
+            "  SELECT {listed} FROM {features}\n  UNION ALL\n  SELECT {listed} FROM {future}\n) AS T,\n"
             "TABLE({function}({arguments}) OVER (PARTITION BY T.{key} ORDER BY T.DATE)) AS F",
             key=self.key(ctx), returned=returned, listed=listed, features=s.features, future=s.future,
             function=s.function, arguments=arguments,
@@ -264,151 +269,22 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         rows = publish_table(ctx, s.writes, self._query(ctx))
         key = self.key(ctx)
         trained, untrained = ctx.execute(
-            sql("SELECT COUNT(DISTINCT IFF(PART <> 'untrained', {key}, NULL)), COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) "
-                "FROM {name}", key=key, name=s.writes)
+            sql("SELECT COUNT(DISTINCT IFF(PART <> 'untrained', {key}, NULL)), "
+                "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) FROM {name}", key=key, name=s.writes)
         )[0]  # fmt: skip
-        warnings = ()
+        warnings: tuple[str, ...] = ()
         if untrained:
-            first = ctx.execute(sql("SELECT {key}, MESSAGE FROM {name} WHERE PART = 'untrained' ORDER BY {key} LIMIT 1", key=key, name=s.writes))[0]
+            first = ctx.execute(
+                sql(
+                    "SELECT {key}, MESSAGE FROM {name} WHERE PART = 'untrained' ORDER BY {key} LIMIT 1",
+                    key=key,
+                    name=s.writes,
+                )
+            )[0]
             warnings = (f"{untrained} series were not trained; {first[0]}: {first[1]}",)
-        return StepResult(rows=rows, message=f"{trained} models", warnings=warnings, metrics={"trained": trained, "untrained": untrained})
-
-
-# --------------------------------------------------------------------------- evaluate
-
-
-_METRICS = ("RMSE", "MAE", "MAPE", "SMAPE", "MSE", "R2")
-
-
-def _metric_columns(prediction: str, prefix: str) -> Sql:
-    """The metrics of a prediction against ACTUAL, over the rows of a group.
-
-    MAPE leaves out days whose actual is zero, where it is not defined; sMAPE is
-    200 % * |a - p| / (|a| + |p|), 0 where both are zero; R2 is 1 - SSE / SST.
-    """
-    error = f"(ACTUAL - {prediction})"
-    return Sql(
-        f"SQRT(AVG(POWER({error}, 2))) AS {prefix}RMSE, AVG(ABS({error})) AS {prefix}MAE, "
-        f"100 * AVG(IFF(ACTUAL = 0, NULL, ABS({error}) / NULLIF(ABS(ACTUAL), 0))) AS {prefix}MAPE, "
-        f"200 * AVG(IFF(ACTUAL = 0 AND {prediction} = 0, 0::FLOAT, ABS({error}) / NULLIF(ABS(ACTUAL) + ABS({prediction}), 0))) AS {prefix}SMAPE, "
-        f"AVG(POWER({error}, 2)) AS {prefix}MSE, "
-        f"1 - SUM(POWER({error}, 2)) / NULLIF(VAR_POP(ACTUAL) * COUNT(ACTUAL), 0) AS {prefix}R2"
-    )
-
-
-@register("evaluate_forecasts")
-class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
-    """Metrics a series on the validation days, beside a seasonal-naive baseline, run after run.
-
-    Both are scored on the same days: those on which the baseline's day is known.
-    """
-
-    class Settings(StepSettings):
-        """Settings of ``evaluate_forecasts``."""
-
-        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
-        season: int = Field(7, ge=1, description="The baseline is the value of so many days before")
-        writes: TableName = Field(description="Rows are appended, a run's rows once")
-
-    settings: EvaluateForecasts.Settings
-
-    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.forecasts, "forecasts")
-
-    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.writes, "writes")
-
-    def key(self, ctx: PlanContext) -> Identifier:
-        """The column that tells the series apart."""
-        return ctx.producer_of(table(self.settings.forecasts), TrainForecasters).key(ctx)
-
-    def _query(self, ctx: PlanContext, run: Fragment, date: Fragment) -> Sql:
-        s = self.settings
-        return sql(
-            "WITH SCORED AS (\n  SELECT V.{key}, V.DATE, V.ACTUAL, V.PREDICTION, B.ACTUAL AS BASELINE\n"
-            "  FROM {forecasts} V JOIN {forecasts} B ON B.{key} = V.{key} AND B.DATE = DATEADD(day, -{season}, V.DATE)\n"
-            "  WHERE V.PART = 'validation' AND B.PART IN ('train', 'validation')\n)\n"
-            "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {key}, COUNT(*) AS DAYS, {model}, {baseline}\nFROM SCORED GROUP BY {key}",
-            key=self.key(ctx), forecasts=s.forecasts, season=Literal(s.season), run=run, date=date,
-            model=_metric_columns("PREDICTION", ""), baseline=_metric_columns("BASELINE", "BASELINE_"),
-        )  # fmt: skip
-
-    def plan(self, ctx: PlanContext) -> StepPlan:
-        statement = sql("INSERT INTO {name} {query}", name=self.settings.writes, query=self._query(ctx, Literal("RUN_ID"), Literal("RUN_DATE")))
-        return StepPlan(f"evaluate {self.settings.forecasts} against seasonal-naive ({self.settings.season})", (statement,))
-
-    def run(self, ctx: RunContext) -> StepResult:
-        s = self.settings
-        query = self._query(ctx, Literal(ctx.run.id), Literal(ctx.run.started_at.date()))
-        if not ctx.exists(s.writes):
-            ctx.execute(sql("CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE", name=s.writes, query=query))
-        with ctx.transaction():
-            # Keyed by the run: a repeat replaces its own rows and nobody else's.
-            ctx.execute(sql("DELETE FROM {name} WHERE RUN_ID = {run}", name=s.writes, run=Literal(ctx.run.id)))
-            ctx.execute(sql("INSERT INTO {name} {query}", name=s.writes, query=query))
-        row = ctx.execute(
-            sql("SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) FROM {name} WHERE RUN_ID = {run}",
-                name=s.writes, run=Literal(ctx.run.id))
-        )[0]  # fmt: skip
-        count, model, baseline, better = row
-        if not count:
-            return StepResult(rows=0, message="nothing to evaluate", warnings=("no series has validation days to score",))
         return StepResult(
-            rows=count, message=f"median RMSE {model:.2f}, seasonal-naive {baseline:.2f}; better for {better} of {count}",
-            metrics={"median_rmse": model, "median_baseline_rmse": baseline, "better": better},
-        )  # fmt: skip
-
-
-# --------------------------------------------------------------------------- flatten
-
-
-@register("flatten_forecasts")
-class FlattenForecasts(Step["FlattenForecasts.Settings"]):
-    """Tables for dashboards: the forecast, the predictions of history, and the metrics one a row."""
-
-    class Settings(StepSettings):
-        """Settings of ``flatten_forecasts``."""
-
-        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
-        metrics: TableName = Field(description="The table of an `evaluate_forecasts` step")
-        forecast: TableName = Field(description="Written: series, day, forecast, features, explanations")
-        predictions: TableName = Field(description="Written: series, day, actual, prediction")
-        flat_metrics: TableName = Field(description="Written: series, run, metric, value, baseline")
-
-    settings: FlattenForecasts.Settings
-
-    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.forecasts, "forecasts")
-        yield table(self.settings.metrics, "metrics")
-
-    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.forecast, "forecast")
-        yield table(self.settings.predictions, "predictions")
-        yield table(self.settings.flat_metrics, "flat_metrics")
-
-    def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
-        s = self.settings
-        trained = ctx.producer_of(table(s.forecasts), TrainForecasters)
-        key = trained.key(ctx)
-        names = trained.deployed(ctx).features(ctx).feature_columns
-        shown = join(", ", [*names, *map(explanation_column, names)])
-        metrics = join(" UNION ALL ", [
-            sql("SELECT {key}, RUN_ID, RUN_DATE, {label} AS METRIC, {value} AS VALUE, {baseline} AS BASELINE FROM {metrics}",
-                key=key, label=Literal(metric), value=Identifier(metric), baseline=Identifier(f"BASELINE_{metric}"), metrics=s.metrics)
-            for metric in _METRICS
-        ])  # fmt: skip
-        return [
-            (s.forecast, sql("SELECT {key}, DATE, PREDICTION AS FORECAST, {shown} FROM {name} WHERE PART = 'forecast'",
-                             key=key, shown=shown, name=s.forecasts)),
-            (s.predictions, sql("SELECT {key}, DATE, PART, ACTUAL, PREDICTION, {shown} FROM {name} WHERE PART IN ('train', 'validation')",
-                                key=key, shown=shown, name=s.forecasts)),
-            (s.flat_metrics, metrics),
-        ]  # fmt: skip
-
-    def plan(self, ctx: PlanContext) -> StepPlan:
-        statements = tuple(sql("CREATE OR REPLACE TABLE {name} AS {query}", name=n, query=q) for n, q in self._queries(ctx))
-        return StepPlan(f"flatten {self.settings.forecasts}", statements)
-
-    def run(self, ctx: RunContext) -> StepResult:
-        counts: dict[Any, int] = {name: publish_table(ctx, name, query) for name, query in self._queries(ctx)}
-        return StepResult(rows=sum(counts.values()), message=", ".join(f"{name} {count:,}" for name, count in counts.items()))
+            rows=rows,
+            message=f"{trained} models",
+            warnings=warnings,
+            metrics={"trained": trained, "untrained": untrained},
+        )

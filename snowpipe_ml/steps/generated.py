@@ -28,7 +28,8 @@ def load_attribute(ctx: PlanContext, reference: str) -> Callable[..., Any]:
     if not name or not path.is_file():
         raise StepError(f"{reference!r} is no function of a file of the pipeline: write folder/module.py:function")
     spec = importlib.util.spec_from_file_location(f"pipeline_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module: ModuleType = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

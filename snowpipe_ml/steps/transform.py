@@ -73,7 +73,10 @@ class Transform(Step["Transform.Settings"]):
     def plan(self, ctx: PlanContext) -> StepPlan:
         kind = "VIEW" if self.settings.materialized == "view" else "TABLE"
         statement = sql(
-            "CREATE OR REPLACE {kind} {name} AS {query}", kind=Sql(kind), name=self.settings.writes, query=self._render(ctx)[0]
+            "CREATE OR REPLACE {kind} {name} AS {query}",
+            kind=Sql(kind),
+            name=self.settings.writes,
+            query=self._render(ctx)[0],
         )
         return StepPlan(f"make the {kind.lower()} {self.settings.writes}", (statement,))
 

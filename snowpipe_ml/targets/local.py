@@ -23,4 +23,5 @@ def open_session(path: str | Path | None, database: str, schema: str, **options:
     from snowpipe_ml.local.connection import connect
 
     connection = connect(path, database, schema, **options)
-    return Session.builder.configs({"connection": connection}).create()
+    session: Session = Session.builder.configs({"connection": connection}).create()
+    return session

@@ -32,7 +32,7 @@ def open_session(
     from snowflake.snowpark.exceptions import SnowparkClientException
 
     try:
-        session = Session.builder.config("connection_name", connection).create()
+        session: Session = Session.builder.config("connection_name", connection).create()
         for statement in session_setup(database, schema, role, warehouse):
             session.sql(statement.text).collect()
     except (Error, SnowparkClientException, OSError) as error:

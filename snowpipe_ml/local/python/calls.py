@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 
 def _stored(kind: str) -> str:
-    stored = to_duckdb(DataType.parse(kind))
-    return stored
+    return to_duckdb(DataType.parse(kind))
 
 
 def _cast(node: exp.Expr, kind: str) -> exp.Expr:
@@ -55,8 +54,13 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     if definition is None:
         return None
     if definition.kind != "FUNCTION" or definition.table:
-        raise errors.syntax(f"{definition.name} is a {'table function' if definition.table else 'procedure'}, not a scalar function")
-    arguments = [_cast(a.copy(), d.type) for a, d in zip(_with_defaults(definition, node.expressions), definition.arguments, strict=True)]
+        raise errors.syntax(
+            f"{definition.name} is a {'table function' if definition.table else 'procedure'}, not a scalar function"
+        )
+    arguments = [
+        _cast(a.copy(), d.type)
+        for a, d in zip(_with_defaults(definition, node.expressions), definition.arguments, strict=True)
+    ]
     call: exp.Expr = exp.Anonymous(this=functions.scalar_name(connection, definition), expressions=arguments)
     call.meta["ours"] = True
     if not arguments:
@@ -91,10 +95,12 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     left = _left(node)
     alias = node.args.get("alias")
     if compiler.describing:
-        columns = [(name, _stored(kind)) for name, kind in definition.table]
-        _put(node, empty_relation(columns), alias)
+        _put(node, empty_relation([(name, _stored(kind)) for name, kind in definition.table]), alias)
         return
-    arguments = [_cast(a.copy(), d.type) for a, d in zip(_with_defaults(definition, call.expressions), definition.arguments, strict=True)]
+    arguments = [
+        _cast(a.copy(), d.type)
+        for a, d in zip(_with_defaults(definition, call.expressions), definition.arguments, strict=True)
+    ]
     left_columns, data, offsets = _input(connection, left, arguments, window)
     width = len(definition.arguments)
     types = [pa.type_for_alias(arrow_name(argument.type)) for argument in definition.arguments]
@@ -109,7 +115,9 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
         _put(node, right, alias)
         return
     partition_columns = {
-        c.name for c in (window.args.get("partition_by") or [] if window is not None else []) if isinstance(c, exp.Column)
+        c.name
+        for c in (window.args.get("partition_by") or [] if window is not None else [])
+        if isinstance(c, exp.Column)
     }
     kept = _left_rows(left_columns, data, sources, offsets, partition_columns)
     left_relation = _relation(compiler, left_columns, kept)
@@ -143,7 +151,9 @@ def _left(node: exp.TableFromRows) -> exp.Expr | None:
     return source
 
 
-def _input(connection: Connection, left: exp.Expr | None, arguments: list[exp.Expr], window: exp.Window | None) -> tuple[list[Column], pa.Table, list[int]]:
+def _input(
+    connection: Connection, left: exp.Expr | None, arguments: list[exp.Expr], window: exp.Window | None
+) -> tuple[list[Column], pa.Table, list[int]]:
     """The rows a table function reads, partition after partition.
 
     Returns:
@@ -152,7 +162,8 @@ def _input(connection: Connection, left: exp.Expr | None, arguments: list[exp.Ex
     from snowpipe_ml.local.query import Compiler, select, to_sql
 
     partition = [p.copy() for p in window.args.get("partition_by") or []] if window is not None else []
-    order = window.args.get("order").expressions if window is not None and window.args.get("order") else []  # type: ignore[union-attr]
+    ordering = window.args.get("order") if window is not None else None
+    order = ordering.expressions if ordering is not None else []
     query = exp.select()
     if left is not None:
         query = query.select("*").from_(left.copy())
@@ -161,7 +172,11 @@ def _input(connection: Connection, left: exp.Expr | None, arguments: list[exp.Ex
         query = query.select(exp.alias_(argument, f"_A{i}", quoted=True))
     constant = all(isinstance(p, exp.Literal) for p in partition)
     if partition and not constant:
-        rank = exp.Window(this=_dense_rank(), partition_by=[], order=exp.Order(expressions=[exp.Ordered(this=p.copy(), nulls_first=False) for p in partition]))
+        rank = exp.Window(
+            this=_dense_rank(),
+            partition_by=[],
+            order=exp.Order(expressions=[exp.Ordered(this=p.copy(), nulls_first=False) for p in partition]),
+        )
         query = query.select(exp.alias_(rank, "_P", quoted=True))
     else:
         query = query.select(exp.alias_(exp.Literal.number(1), "_P", quoted=True))
@@ -204,7 +219,9 @@ def _as_arrow(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
     return column.cast(target)
 
 
-def _left_rows(columns: list[Column], data: pa.Table, sources: pa.Array, offsets: list[int], partition_columns: set[str]) -> pa.Table:
+def _left_rows(
+    columns: list[Column], data: pa.Table, sources: pa.Array, offsets: list[int], partition_columns: set[str]
+) -> pa.Table:
     """The left side of each result row: its source row, or only the partition's own columns at its end."""
     index = sources.to_numpy(zero_copy_only=False)
     at_end = index < 0

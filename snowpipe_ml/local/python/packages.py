@@ -18,7 +18,12 @@ from packaging.utils import canonicalize_name
 from snowpipe_ml.local import errors
 
 # Channel name -> distribution, where they differ.
-CHANNEL_NAMES = {"pytorch": "torch", "pytorch-cpu": "torch", "opencv": "opencv-python-headless", "msgpack-python": "msgpack"}
+CHANNEL_NAMES = {
+    "pytorch": "torch",
+    "pytorch-cpu": "torch",
+    "opencv": "opencv-python-headless",
+    "msgpack-python": "msgpack",
+}
 _FROM_DISTRIBUTION = {"torch": "pytorch", "msgpack": "msgpack-python", "opencv-python-headless": "opencv"}
 
 
@@ -56,7 +61,9 @@ def parse(text: str) -> Requirement:
     try:
         return Requirement(text)
     except InvalidRequirement as error:
-        raise errors.error(391546, "42601", f"SQL compilation error:\nInvalid package specification '{text}'") from error
+        raise errors.error(
+            391546, "42601", f"SQL compilation error:\nInvalid package specification '{text}'"
+        ) from error
 
 
 def check(packages: Iterable[str]) -> None:

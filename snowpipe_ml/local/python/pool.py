@@ -24,10 +24,8 @@ from snowpipe_ml.local import errors
 _HEADER = struct.Struct("<QQ")
 _SCRIPT = Path(__file__).with_name("worker.py")
 # A thread a worker: two numeric threads in each of two processes are many times slower than one.
-_ONE_THREAD = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-}  # fmt: skip
+_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _LIBRARIES}
 
 
 class HandlerError(Exception):
@@ -123,7 +121,9 @@ class Worker:
         said = self._stderr.read()[-2000:].decode(errors="replace").strip()
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
-        return errors.error(100357, "P0000", f"Python Interpreter Error:\nthe worker process {how}" + (f":\n{said}" if said else ""))
+        return errors.error(
+            100357, "P0000", f"Python Interpreter Error:\nthe worker process {how}" + (f":\n{said}" if said else "")
+        )
 
     def close(self) -> None:
         """End the process."""
@@ -194,7 +194,9 @@ class Pool:
             last = min(first + step, count)
             begin, end = offsets[first], offsets[last]
             local = [offset - begin for offset in offsets[first : last + 1]]
-            return begin, self.call({"call": "table", "offsets": local, "first": first}, table.slice(begin, end - begin))
+            return begin, self.call(
+                {"call": "table", "offsets": local, "first": first}, table.slice(begin, end - begin)
+            )
 
         if len(starts) == 1 or self.size == 1:
             return [run(first) for first in starts]

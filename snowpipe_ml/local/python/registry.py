@@ -64,14 +64,20 @@ class FunctionRegistry:
 
     # ----------------------------------------------------------------------- the catalog
 
-    def create(self, connection: Connection, definition: Definition, *, replace: bool, lenient: bool, temporary: bool) -> bool:
+    def create(
+        self, connection: Connection, definition: Definition, *, replace: bool, lenient: bool, temporary: bool
+    ) -> bool:
         """Check a definition and keep it. False where IF NOT EXISTS found one.
 
         Raises:
             ProgrammingError: a package or an import is missing, or the function exists.
         """
         packages.check(definition.packages)
-        for kind in (*(a.type for a in definition.arguments), *(t for _, t in definition.table), *filter(None, [definition.returns])):
+        for kind in (
+            *(a.type for a in definition.arguments),
+            *(t for _, t in definition.table),
+            *filter(None, [definition.returns]),
+        ):
             arrow_name(kind)
         self._import_directory(connection, definition)
         table = connection.catalog(definition.database, "FUNCTIONS")
@@ -98,7 +104,8 @@ class FunctionRegistry:
         if database not in self._storage.databases():
             return []
         rows = connection.duck.execute(
-            f"SELECT definition FROM {connection.catalog(database, 'FUNCTIONS')} WHERE schema_name = ? AND name = ? ORDER BY signature",
+            f"SELECT definition FROM {connection.catalog(database, 'FUNCTIONS')} "
+            "WHERE schema_name = ? AND name = ? ORDER BY signature",
             [schema, last],
         ).fetchall()
         return [Definition.from_dict(json.loads(text)) for (text,) in rows]
@@ -137,7 +144,9 @@ class FunctionRegistry:
             stage, path = find_stage(connection, reference)
             source = stage.file(path)
             if not path or not source.is_file():
-                raise errors.error(91016, "22000", f"Remote file '{reference}' was not found. Check that the file exists on the stage.")
+                raise errors.error(
+                    91016, "22000", f"Remote file '{reference}' was not found. Check that the file exists on the stage."
+                )
             files.append(source)
         digest = hashlib.sha256()
         for source in files:
@@ -183,7 +192,9 @@ class FunctionRegistry:
                 old.close()
             return self._pools[key]
 
-    def run_table(self, connection: Connection, definition: Definition, arguments: pa.Table, offsets: list[int]) -> tuple[pa.Array, pa.Table]:
+    def run_table(
+        self, connection: Connection, definition: Definition, arguments: pa.Table, offsets: list[int]
+    ) -> tuple[pa.Array, pa.Table]:
         """Run a table function.
 
         Returns:
@@ -202,7 +213,9 @@ class FunctionRegistry:
         names = [name for name, _ in definition.table]
         if not pieces:
             types = [pa.type_for_alias(arrow_name(kind)) for _, kind in definition.table]
-            return pa.array([], pa.int64()), pa.table([pa.array([], t) for t in types], names=[str(i) for i in range(len(names))])
+            return pa.array([], pa.int64()), pa.table(
+                [pa.array([], t) for t in types], names=[str(i) for i in range(len(names))]
+            )
         return pa.concat_arrays(sources), pa.concat_tables(pieces)
 
     def scalar_name(self, connection: Connection, definition: Definition) -> str:
@@ -222,9 +235,15 @@ class FunctionRegistry:
                 return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
 
             self._storage.root.create_function(
-                name, call, [_duckdb_type(a.type) for a in definition.arguments], _duckdb_type(definition.returns),
-                type="arrow", null_handling="special", exception_handling="default", side_effects=True,
-            )  # type: ignore[call-overload]
+                name,
+                call,
+                [_duckdb_type(a.type) for a in definition.arguments],
+                _duckdb_type(definition.returns),
+                type="arrow",
+                null_handling="special",
+                exception_handling="default",
+                side_effects=True,
+            )
             self._registered.add(name)
         return name
 
@@ -236,7 +255,7 @@ class FunctionRegistry:
             self._pools.clear()
 
 
-def _duckdb_type(kind: str) -> duckdb.DuckDBPyType:
+def _duckdb_type(kind: str) -> Any:
     stored = to_duckdb(DataType.parse(kind))
     return duckdb.sqltype("VARCHAR" if stored == "JSON" else stored)
 

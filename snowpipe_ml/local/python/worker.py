@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import importlib.abc
+import itertools
 import json
 import os
 import struct
@@ -90,12 +91,17 @@ class Sandbox(importlib.abc.MetaPathFinder):
         top = name.partition(".")[0]
         # Modules that this script loaded for itself are in sys.modules already, where no finder is
         # asked; so an import from the user's own code is checked here as well.
-        if level == 0 and top in self.blocked and self._is_users(globals) and PathFinder.find_spec(top, self._own_path()) is None:
+        if (
+            level == 0
+            and top in self.blocked
+            and self._is_users(globals)
+            and PathFinder.find_spec(top, self._own_path()) is None
+        ):
             raise self._explained(ModuleNotFoundError(f"No module named '{top}'", name=top), top)
         try:
             return self.real_import(name, globals, locals, fromlist, level)
         except ModuleNotFoundError as error:
-            raise self._explained(error, (error.name or "").partition(".")[0])
+            raise self._explained(error, (error.name or "").partition(".")[0]) from None
 
     def _is_users(self, globals):
         file = (globals or {}).get("__file__") or ""
@@ -148,7 +154,11 @@ def series(column, kind):
         return pd.Series(python_column(column, kind), dtype=object)
     if kind == "INT":
         column = column.cast(pa.int64())
-        return column.to_pandas() if column.null_count == 0 else column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        return (
+            column.to_pandas()
+            if column.null_count == 0
+            else column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        )
     if kind == "DATE":
         return pd.to_datetime(pd.Series(column.to_pandas(date_as_object=True)))
     return column.to_pandas()
@@ -235,11 +245,10 @@ class Output:
         self._add(columns, sources if not isinstance(sources, int) else [sources] * count)
 
     def _add(self, columns, sources):
-        arrays = [
-            arrow_column(column, kind, type_)
-            for column, kind, type_ in zip(columns, self.kinds, self.types)
-        ]
-        self.pieces.append(pa.table([pa.array(sources, pa.int64()), *arrays], names=[str(i) for i in range(len(arrays) + 1)]))
+        arrays = [arrow_column(column, kind, type_) for column, kind, type_ in zip(columns, self.kinds, self.types)]
+        self.pieces.append(
+            pa.table([pa.array(sources, pa.int64()), *arrays], names=[str(i) for i in range(len(arrays) + 1)])
+        )
 
     def table(self):
         if self.pieces:
@@ -279,7 +288,7 @@ def call_table(handler, config, table, offsets, first_partition):
     vectorized_end = getattr(end, "_sf_vectorized_input", None) is not None
     vectorized_process = getattr(process, "_sf_vectorized_input", None) is not None
     kinds, names = config["kinds"], config["names"]
-    for number, (start, stop) in enumerate(zip(offsets, offsets[1:])):
+    for number, (start, stop) in enumerate(itertools.pairwise(offsets)):
         part = table.slice(start, stop - start)
         at = -1 - (first_partition + number)
         try:

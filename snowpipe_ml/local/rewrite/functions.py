@@ -164,7 +164,9 @@ def keep_date(node: exp.Expr, connection: Connection) -> exp.Expr:
 def to_char(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``TO_CHAR(x)``; with a format only for what is known to be a date or timestamp."""
     if node.args.get("format") is not None:
-        raise UnsupportedError("TO_CHAR with a format of an expression whose type is not known", "Cast it, as in x::DATE")
+        raise UnsupportedError(
+            "TO_CHAR with a format of an expression whose type is not known", "Cast it, as in x::DATE"
+        )
     if kind(node.this) in FLOATS:
         return macro("sf_float_text", node.this.copy())
     return exp.cast(node.this.copy(), "TEXT", dialect="duckdb")
@@ -210,7 +212,7 @@ def list_agg(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``LISTAGG(x)`` without a separator joins without one; of nothing it is an empty text."""
     if not node.args.get("separator"):
         node.set("separator", exp.Literal.string(""))
-    if isinstance(node.parent, exp.Coalesce) or isinstance(node.parent, exp.WithinGroup | exp.Window):
+    if isinstance(node.parent, exp.Coalesce | exp.WithinGroup | exp.Window):
         return node
     return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string("")])
 
@@ -220,7 +222,19 @@ def variant_use(node: exp.Expr, connection: Connection) -> exp.Expr:
     parent = node.parent
     while isinstance(parent, exp.Paren):
         parent = parent.parent
-    fine = (exp.Cast, exp.TryCast, exp.JSONExtract, exp.JSONExtractScalar, exp.Alias, exp.Select, exp.Is, exp.Anonymous, exp.Explode, exp.Kwarg, exp.ArraySize)
+    fine = (
+        exp.Cast,
+        exp.TryCast,
+        exp.JSONExtract,
+        exp.JSONExtractScalar,
+        exp.Alias,
+        exp.Select,
+        exp.Is,
+        exp.Anonymous,
+        exp.Explode,
+        exp.Kwarg,
+        exp.ArraySize,
+    )
     if not isinstance(parent, fine):
         raise UnsupportedError("an uncast path into a VARIANT here", "Add a cast, as in v:path::STRING")
     return node
@@ -249,4 +263,3 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Uniform,), _refuse("UNIFORM")),
     ((exp.Lambda,), _refuse("lambda expressions")),
 )
-

@@ -41,7 +41,8 @@ def refers_to_cte(table: exp.Table) -> bool:
     """Whether an unqualified name means a common table expression that is visible there."""
     if table.args.get("db"):
         return False
-    name, node = table.name, table
+    name = table.name
+    node: exp.Expr = table
     while node.parent is not None:
         parent = node.parent
         if isinstance(node, exp.CTE) and isinstance(parent, exp.With):

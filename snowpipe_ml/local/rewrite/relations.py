@@ -234,7 +234,9 @@ def _tag_references(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
     from snowpipe_ml.local.information_schema import tag_references
 
     connection = compiler.connection
-    columns, table = tag_references(connection, str(_literal(connection, arguments[0])), str(_literal(connection, arguments[1])))
+    columns, table = tag_references(
+        connection, str(_literal(connection, arguments[0])), str(_literal(connection, arguments[1]))
+    )
     return _arrow_relation(compiler, columns, table)
 
 

@@ -54,9 +54,9 @@ def annotate(tree: exp.Expr, connection: Connection, interesting: tuple[type[exp
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types stay unknown, and the rules that need one take their slow, safe way
     for node in annotated.walk():
-        number = node.meta.get(_MARK) if node._meta else None
-        if number is not None and number in marked and node.type is not None:
-            marked[number].type = node.type
+        found: int | None = node.meta.get(_MARK) if node._meta else None
+        if found is not None and found in marked and node.type is not None:
+            marked[found].type = node.type
 
 
 def kind(node: exp.Expr | None) -> Any:

@@ -1,0 +1,254 @@
+"""The command line: it parses, calls the library, and renders."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snowpipe_ml import __version__
+from snowpipe_ml.errors import SnowpipeMLError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from snowpipe_ml.engine.pipeline import Pipeline, PlannedStep
+
+
+class _Group(click.Group):
+    """Turns the package's errors into a message and the exit code they carry."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SnowpipeMLError as error:
+            click.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
+            problems = getattr(error, "problems", ())
+            if len(problems) > 1:
+                click.echo(f"{len(problems)} problems", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="snowpipe-ml")
+def main() -> None:
+    """ML pipelines on Snowflake from one YAML file, and the same file on a laptop.
+
+    Exit codes: 0 done, 1 a step failed, 2 the spec or the command line is wrong, 3 the target
+    cannot be reached, 4 locked by another run.
+    """
+
+
+def _variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    import yaml
+
+    found = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        try:
+            found[name] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as error:
+            raise click.BadParameter(f"the value of {name} is not YAML: {value!r}") from error
+    return found
+
+
+def _spec_options(command: Any) -> Any:
+    command = click.option(
+        "--var", "variables", metavar="KEY=VALUE", multiple=True, callback=_variables,
+        help="Set a variable of the spec; VALUE is YAML. Repeatable.",
+    )(command)  # fmt: skip
+    command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(command)
+    return click.argument("spec", type=click.Path(path_type=Path))(command)
+
+
+def _pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
+    from snowpipe_ml.engine.pipeline import Pipeline
+
+    return Pipeline.from_yaml(spec, vars=variables)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Elsewhere than on a terminal a table is as wide as it is.
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
+
+
+@main.command()
+@_spec_options
+def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
+    """Check SPEC, without a connection."""
+    nodes = _pipeline(spec, variables).graph(target).nodes.values()
+    steps = sum(not node.declared for node in nodes)
+    click.echo(f"{spec} is valid: {steps} steps, {len(nodes) - steps} declared objects")
+
+
+@main.command()
+@_spec_options
+@click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(spec: Path, target: str | None, variables: dict[str, Any], show_sql: bool, as_json: bool) -> None:
+    """Show what a run of SPEC would do, in order, without a connection."""
+    planned = _pipeline(spec, variables).plan(target)
+    if as_json:
+        click.echo(json.dumps([_plan_dict(step) for step in planned], indent=2))
+        return
+    width = max(len(step.name) for step in planned)
+    for step in planned:
+        click.echo(f"{step.name:<{width}}  {step.plan.summary}")
+        for statement in step.plan.statements if show_sql else ():
+            click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
+
+
+def _plan_dict(step: PlannedStep) -> dict[str, Any]:
+    return {
+        "name": step.name, "type": step.type, "needs": list(step.needs), "summary": step.plan.summary,
+        "statements": [str(statement) for statement in step.plan.statements],
+    }  # fmt: skip
+
+
+@main.command()
+@_spec_options
+@click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Steps at once.")
+def run(spec: Path, target: str | None, variables: dict[str, Any], threads: int) -> None:
+    """Run SPEC."""
+    from snowpipe_ml.ui.terminal import Checklist
+
+    console = _console()
+    with Checklist(console) as checklist:
+        result = _pipeline(spec, variables).run(target, listeners=[checklist], threads=threads)
+    if not result.ok:
+        sys.exit(1)
+
+
+@main.command()
+@_spec_options
+@click.option(
+    "--format", "format_", type=click.Choice(["mermaid", "dot", "json"]), default="mermaid", show_default=True
+)
+def graph(spec: Path, target: str | None, variables: dict[str, Any], format_: str) -> None:
+    """Print the graph of SPEC."""
+    from snowpipe_ml.engine.drawing import FORMATS
+
+    click.echo(FORMATS[format_](_pipeline(spec, variables).graph(target)))
+
+
+@main.command()
+@_spec_options
+def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
+    """Show the last run of SPEC on a target."""
+    from snowpipe_ml.ui.tables import print_table
+
+    rows = _pipeline(spec, variables).last_run(target)
+    if not rows:
+        click.echo("no run yet")
+        return
+    names = ("STEP", "STATUS", "ROW_COUNT", "SECONDS", "MESSAGE", "FINISHED_AT")
+    shown = [
+        [row[name] if name != "FINISHED_AT" else f"{row[name]:%Y-%m-%d %H:%M:%S}" for name in names] for row in rows
+    ]
+    print_table(_console(), names, shown, title=f"run {rows[0]['RUN_ID']}")
+
+
+@main.command("sql")
+@_spec_options
+@click.argument("statement")
+@click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def sql_command(spec: Path, target: str | None, variables: dict[str, Any], statement: str, format_: str) -> None:
+    """Run STATEMENT on the target of SPEC and print its rows."""
+    from snowpipe_ml.ui import tables
+
+    session = _pipeline(spec, variables).session(target)
+    try:
+        cursor = session.connection.cursor()
+        try:
+            cursor.execute(statement)
+            rows = cursor.fetchall()
+        except _connector_error() as error:
+            raise StatementError(str(error)) from error
+        names = [column.name for column in cursor.description or []]
+    finally:
+        session.close()
+    if format_ == "json":
+        click.echo(tables.as_json(names, rows))
+    elif format_ == "csv":
+        click.echo(tables.as_csv(names, rows))
+    else:
+        tables.print_table(_console(), names, rows)
+
+
+class StatementError(SnowpipeMLError):
+    """A statement of the ``sql`` command that failed."""
+
+
+def _connector_error() -> type[Exception]:
+    from snowflake.connector.errors import Error
+
+    return Error
+
+
+@main.command()
+@click.argument("type_name", metavar="[TYPE]", required=False)
+def steps(type_name: str | None) -> None:
+    """List the step types, or show the settings of one."""
+    import snowpipe_ml.steps  # noqa: F401
+    from snowpipe_ml.plugins import step_types
+    from snowpipe_ml.spec.problems import did_you_mean
+
+    types = step_types()
+    if type_name is None:
+        width = max(map(len, types))
+        for name, cls in types.items():
+            click.echo(f"{name:<{width}}  {(cls.__doc__ or '').strip().splitlines()[0]}")
+        return
+    if type_name not in types:
+        hint = did_you_mean(type_name, types)
+        raise UsageError(f"no step type {type_name!r}" + (f"; {hint}" if hint else ""))
+    cls = types[type_name]
+    doc = (cls.__doc__ or "").strip()
+    click.echo(f"{type_name}: {doc}\n")
+    for field_name, field in cls.Settings.model_fields.items():
+        name = field.alias or field_name
+        default = "required" if field.is_required() else f"default {_shown(field.default)}"
+        click.echo(f"  {name}  ({default})")
+        if field.description:
+            click.echo(f"      {field.description}")
+
+
+def _shown(value: object) -> str:
+    return (
+        json.dumps(value) if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value)
+    )
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Fail if the files are not what the code would write.")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("schemas"), show_default=True)
+def schema(check: bool, directory: Path) -> None:
+    """Write the JSON Schemas that editors use."""
+    import snowpipe_ml.steps  # noqa: F401
+    from snowpipe_ml.spec.schema import pipeline_schema
+
+    path = directory / "pipeline.schema.json"
+    text = json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
+    if not check:
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {path}")
+    elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+        raise SchemaDriftError(f"{path} is not what the code would write: run 'snowpipe-ml schema'")
+    else:
+        click.echo(f"{path} is up to date")
+
+
+class SchemaDriftError(SnowpipeMLError):
+    """The schemas on disk are not those of the code."""
+
+
+if __name__ == "__main__":
+    main()

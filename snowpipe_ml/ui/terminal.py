@@ -1,0 +1,130 @@
+"""The checklist of a run: live on a terminal, a line an event elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from snowpipe_ml.engine.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    Status,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+)
+
+_MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow")}
+
+
+def seconds_text(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 m 05 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds) // 60} m {int(seconds) % 60:02d} s"
+
+
+def finished_line(event: StepFinished, width: int) -> Text:
+    """One ended step."""
+    mark, color = _MARKS[event.status]
+    line = Text.assemble((f" {mark} ", color), f"{event.step:<{width}}")
+    if event.status is Status.SUCCESS:
+        rows = f"{event.rows:>12,} rows" if event.rows is not None else " " * 17
+        line.append(f" {seconds_text(event.seconds):>9} {rows}", "dim")
+        if event.message:
+            line.append(f"  {event.message}")
+    elif event.status is Status.SKIPPED:
+        line.append(f"  skipped: {event.message}", "yellow")
+    else:
+        line.append(f" {seconds_text(event.seconds):>9}  failed", "red")
+    return line
+
+
+def is_object(name: str) -> bool:
+    """Whether a node is a declared object; the checklist shows only those that fail."""
+    return "." in name
+
+
+class Checklist:
+    """Listens to a run. Use it as a context; on a terminal it then redraws what is running.
+
+    Args:
+        console: where to write.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._width = 20
+        self._running: dict[str, tuple[float, StepProgress | None]] = {}
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+        self._failures: list[StepFinished] = []
+        self._warnings: list[tuple[str, str]] = []
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=5, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case RunStarted():
+                self._width = max((len(name) for name in event.steps if not is_object(name)), default=20) + 1
+                self.console.print(f"run {event.run_id} of {event.pipeline} on {event.target}", highlight=False)
+            case StepStarted():
+                with self._lock:
+                    self._running[event.step] = (time.monotonic(), None)
+            case StepProgress():
+                with self._lock:
+                    if event.step in self._running:
+                        self._running[event.step] = (self._running[event.step][0], event)
+            case StepFinished():
+                with self._lock:
+                    self._running.pop(event.step, None)
+                if event.status is Status.FAILED:
+                    self._failures.append(event)
+                self._warnings += [(event.step, warning) for warning in event.warnings]
+                if not is_object(event.step) or event.status is not Status.SUCCESS:
+                    self.console.print(finished_line(event, self._width), highlight=False, soft_wrap=True)
+            case RunFinished():
+                self._summary(event)
+
+    def _summary(self, event: RunFinished) -> None:
+        for step, warning in self._warnings:
+            self.console.print(Text.assemble(("warning ", "yellow"), f"{step}: {warning}"), soft_wrap=True)
+        for failure in self._failures:
+            self.console.print(Text.assemble(("error ", "red"), f"{failure.step}: {failure.message}"), soft_wrap=True)
+        color = "green" if event.status is Status.SUCCESS else "red"
+        self.console.print(Text.assemble((event.status.value, color), f" in {seconds_text(event.seconds)}"))
+
+    def _draw(self) -> Any:
+        now = time.monotonic()
+        with self._lock:
+            running = [(name, start, progress) for name, (start, progress) in self._running.items()]
+        lines = []
+        for name, start, progress in running:
+            line = Text.assemble((" … ", "cyan"), f"{name:<{self._width}}", (f" {seconds_text(now - start):>9}", "dim"))
+            if progress is not None and progress.total:
+                done = round(20 * progress.done / progress.total)
+                line.append(f"  {'━' * done}", "cyan")
+                line.append("━" * (20 - done), "bright_black")
+                line.append(f" {progress.done}/{progress.total} {progress.note}", "dim")
+            lines.append(line)
+        return Group(*lines)
