@@ -75,12 +75,8 @@ class Pipeline:
             packages=spec.pipeline.packages,
         )  # fmt: skip
         graph, problems = build_graph(spec, ctx)
-        # A step that could not be read is missing from the graph: what it would have written is
-        # then unknown, and that is no mistake of those who read it.
-        broken = set(spec.document.value.get("steps") or {}) - set(spec.steps)
-        if broken:
-            known = _written_by(spec, broken)
-            problems = [p for p in problems if not any(f"{name!r}" in p.message for name in known)]
+        # What could not be read is missing from the graph, which is no mistake of those who need it.
+        problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
         problems = spec.problems + problems
         if problems or graph is None:
             raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
@@ -170,25 +166,6 @@ def _plan(step: Any, ctx: PlanContext) -> StepPlan:
     except SnowpipeMLError as error:
         return StepPlan(f"cannot be planned: {cause(error)}")
     return plan
-
-
-def _written_by(spec: Spec, broken: Iterable[str]) -> set[str]:
-    """Names that the text of unreadable steps mentions; any of them may be a table it writes."""
-    found: set[str] = set()
-
-    def walk(value: object) -> None:
-        if isinstance(value, dict):
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list):
-            for item in value:
-                walk(item)
-        elif isinstance(value, str):
-            found.add(value.lower())
-
-    for name in broken:
-        walk(spec.document.value["steps"][name])
-    return found
 
 
 def opener(spec: Spec, path: Path) -> Callable[[], Session]:

@@ -19,9 +19,14 @@ from snowpipe_ml.spec.problems import Path, Position, Problem
 _MAX_NODES = 200_000
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)")
 _MERGE = "tag:yaml.org,2002:merge"
+_TAGS = {"map", "seq", "str", "int", "float", "bool", "null", "merge"}
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml reads ten times faster; where PyYAML was built without it, Python does.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
     """SafeLoader without implicit timestamps, sexagesimals and yes/no booleans."""
 
 
@@ -143,6 +148,9 @@ class _Builder:
         if self._count > _MAX_NODES:
             raise SpecError([self._at(node, "the YAML has too many nodes (aliases of aliases?)")])
         self.document._values[path] = _span(node)
+        if node.tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
+            self.problems.append(self._at(node, f"the YAML tag {node.tag!r} has no meaning in a spec"))
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):

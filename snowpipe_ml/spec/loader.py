@@ -42,6 +42,8 @@ class Spec:
         target_name: which target it was rendered for.
         scope: ``vars``, ``env``, ``target`` and ``run``, as templates see them.
         problems: mistakes that did not keep the rest from being read.
+        broken: names of steps and declared objects that could not be read, and what they mention;
+            that these are missing is no mistake of those who refer to them.
     """
 
     path: FilePath
@@ -51,6 +53,7 @@ class Spec:
     target_name: str
     scope: Mapping[str, Any]
     problems: list[Problem] = field(default_factory=list)
+    broken: frozenset[str] = frozenset()
 
     @property
     def target(self) -> models.LocalTarget | models.SnowflakeTarget:
@@ -99,12 +102,26 @@ def load_spec(
     problems += rendered.problems
     steps, more = _steps(document, value.get("steps"), tainted)
     problems += more
+    broken = {text for step in set(raw.get("steps") or {}) - set(steps) for text in _texts(raw["steps"][step], step)}
     value["steps"] = {"_": {"type": "_"}}
-    pipeline, more = _pipeline(document, value, tainted)
+    pipeline, more, dropped = _pipeline(document, value, tainted)
     problems += more
     if pipeline is None:
         raise SpecError(_in_order(problems))
-    return Spec(path, document, pipeline, steps, name, scope, _in_order(problems))
+    return Spec(path, document, pipeline, steps, name, scope, _in_order(problems), frozenset(broken | dropped))
+
+
+def _texts(value: Any, *more: str) -> Iterator[str]:
+    """Every text inside a value, in lower case."""
+    yield from (text.lower() for text in more)
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value.lower()
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
@@ -202,11 +219,24 @@ def _steps(document: Document, raw: Any, tainted: set[Path]) -> tuple[dict[str, 
 
 def _pipeline(
     document: Document, value: Mapping[str, Any], tainted: set[Path]
-) -> tuple[models.Pipeline | None, list[Problem]]:
+) -> tuple[models.Pipeline | None, list[Problem], set[str]]:
+    """The declared objects; those that are wrong are left out, and named, so that the rest is checked."""
     try:
-        return models.Pipeline.model_validate(value), []
+        return models.Pipeline.model_validate(value), [], set()
     except pydantic.ValidationError as error:
-        return None, list(_from_pydantic(document, error, (), tainted))
+        problems = list(_from_pydantic(document, error, (), tainted))
+        bad = {item["loc"][:2] for item in error.errors()}
+    kept = {
+        section: {name: item for name, item in content.items() if (section, name) not in bad}
+        if isinstance(content, dict)
+        else content
+        for section, content in value.items()
+        if (section,) not in bad
+    }
+    try:
+        return models.Pipeline.model_validate(kept), problems, {str(part).lower() for loc in bad for part in loc[1:]}
+    except pydantic.ValidationError:
+        return None, problems, set()
 
 
 def _from_pydantic(

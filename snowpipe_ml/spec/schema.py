@@ -13,7 +13,6 @@ from typing import Any
 
 import jsonschema
 from jsonschema.validators import extend
-from pydantic.json_schema import models_json_schema
 
 from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.document import Document
@@ -21,53 +20,30 @@ from snowpipe_ml.spec.models import Pipeline
 from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
 from snowpipe_ml.spec.templates import has_template
 
+_REFERENCE = "#/$defs/{model}"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _EXPRESSION = {"type": "string", "pattern": r"\{\{.*\}\}", "description": "An expression"}
 
 
 @cache
-def _schemas() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The schema with all definitions, and by step type the schema of its settings."""
-    types = step_types()
-    models = [(Pipeline, "validation"), *((cls.Settings, "validation") for cls in types.values())]
-    refs, definitions = models_json_schema(models, ref_template="#/$defs/{model}")  # type: ignore[arg-type]
-    steps = {}
-    for name, cls in types.items():
-        key = refs[(cls.Settings, "validation")]["$ref"].rsplit("/", 1)[1]
-        steps[name] = dict(definitions["$defs"][key])
-        steps[name]["properties"] = dict(steps[name]["properties"]) | {"type": {"const": name}}
-        steps[name].pop("title", None)
-    pipeline_key = refs[(Pipeline, "validation")]["$ref"].rsplit("/", 1)[1]
-    used = set(_references(definitions["$defs"][pipeline_key], definitions["$defs"]))
-    for schema in steps.values():
-        used |= set(_references(schema, definitions["$defs"]))
-    defs = {name: schema for name, schema in definitions["$defs"].items() if name in used}
-    envelope = dict(definitions["$defs"][pipeline_key]) | {"$defs": defs}
-    return envelope, steps
+def _envelope() -> dict[str, Any]:
+    """The schema of everything but the steps' settings."""
+    return Pipeline.model_json_schema(ref_template=_REFERENCE)
 
 
-def _references(schema: object, definitions: Mapping[str, Any], seen: set[str] | None = None) -> Iterator[str]:
-    seen = set() if seen is None else seen
-    if isinstance(schema, Mapping):
-        for key, value in schema.items():
-            if key == "$ref":
-                name = str(value).rsplit("/", 1)[1]
-                if name not in seen:
-                    seen.add(name)
-                    yield name
-                    yield from _references(definitions[name], definitions, seen)
-            else:
-                yield from _references(value, definitions, seen)
-    elif isinstance(schema, list):
-        for item in schema:
-            yield from _references(item, definitions, seen)
+@cache
+def _step(name: str) -> dict[str, Any]:
+    """The schema of one step type's settings. Made when it is needed: a spec uses a few types."""
+    schema = step_types()[name].Settings.model_json_schema(ref_template=_REFERENCE)
+    schema["properties"]["type"] = {"const": name}
+    schema.pop("title", None)
+    return schema
 
 
 def pipeline_schema() -> dict[str, Any]:
     """The schema of a whole spec, as editors use it."""
-    envelope, steps = _schemas()
-    schema: dict[str, Any] = _allow_expressions(envelope)
-    names = sorted(steps)
+    schema: dict[str, Any] = _allow_expressions(_envelope())
+    names = sorted(step_types())
     schema["properties"]["steps"]["additionalProperties"] = {
         "type": "object",
         "required": ["type"],
@@ -80,16 +56,17 @@ def pipeline_schema() -> dict[str, Any]:
             for name in names
         ],
     }
-    schema["$defs"] |= {f"step.{name}": _allow_expressions(steps[name]) for name in names}
-    schema["properties"] |= {"x-": {"description": "Keys that start with x- are yours"}}
-    schema["patternProperties"] = {"^x-": {}}
-    schema["properties"].pop("x-")
+    for name in names:
+        step = _allow_expressions(_step(name))
+        schema["$defs"] |= step.pop("$defs", {})
+        schema["$defs"][f"step.{name}"] = step
+    schema["patternProperties"] = {"^x-": {}}  # keys that start with x- are the author's own
     return {"$schema": DIALECT, "title": "A snowpipe-ml pipeline", **schema}
 
 
 def step_schema(name: str) -> dict[str, Any]:
     """The schema of one step type's settings, for reference pages."""
-    return _schemas()[1][name]
+    return _step(name)
 
 
 def _allow_expressions(schema: Any) -> Any:
@@ -143,40 +120,34 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
 
 def check_document(document: Document) -> list[Problem]:
     """Everything in the document that does not fit the schema, in the order of the file."""
-    envelope, steps = _schemas()
     value = document.value
     if not isinstance(value, dict):
         return [document.problem("a spec is a mapping with `name`, `targets` and `steps`", ())]
     own = {key: item for key, item in value.items() if not key.startswith("x-")}
-    problems = list(_check(document, own, envelope, envelope["$defs"], ()))
+    problems = list(_check(document, own, _envelope(), ()))
     declared_steps = own.get("steps")
     if isinstance(declared_steps, dict):
         for name, step in declared_steps.items():
-            problems += _check_step(document, name, step, steps, envelope["$defs"])
+            problems += _check_step(document, name, step)
     return sorted(set(problems), key=lambda p: (p.position.line, p.position.column))
 
 
-def _check_step(
-    document: Document, name: str, step: Any, schemas: Mapping[str, Any], definitions: Mapping[str, Any]
-) -> list[Problem]:
+def _check_step(document: Document, name: str, step: Any) -> list[Problem]:
     path: Path = ("steps", name)
     if not isinstance(step, dict):
         return []  # the envelope's schema has said so
-    kind = step.get("type")
+    kind, known = step.get("type"), step_types()
     if kind is None:
-        return [document.problem(f"the step {name!r} has no type", path, key=True,
-                                 hint=f"known types: {', '.join(sorted(schemas))}")]  # fmt: skip
-    if not isinstance(kind, str) or kind not in schemas:
-        return [document.problem(f"unknown step type {kind!r}", (*path, "type"),
-                                 hint=did_you_mean(str(kind), schemas))]  # fmt: skip
-    return list(_check(document, step, schemas[kind], definitions, path))
+        hint = f"known types: {', '.join(known)}"
+        return [document.problem(f"the step {name!r} has no type", path, key=True, hint=hint)]
+    if not isinstance(kind, str) or kind not in known:
+        hint = did_you_mean(str(kind), known) or ""
+        return [document.problem(f"unknown step type {kind!r}", (*path, "type"), hint=hint or None)]
+    return list(_check(document, step, _step(kind), path))
 
 
-def _check(
-    document: Document, value: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any], path: Path
-) -> Iterator[Problem]:
-    validator = _Validator({**schema, "$defs": definitions})
-    for error in validator.iter_errors(value):
+def _check(document: Document, value: Any, schema: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for error in _Validator(schema).iter_errors(value):
         yield from _explain(document, error, path)
 
 

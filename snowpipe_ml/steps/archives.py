@@ -7,8 +7,6 @@ import gzip
 import hashlib
 import io
 import re
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -57,6 +55,9 @@ def download(base: str, name: str, folder: Path) -> Archive:
     Raises:
         SourceFileError: the server does not have it, or cannot be reached.
     """
+    import urllib.error
+    import urllib.request
+
     url = f"{base.rstrip('/')}/{name}"
     target = folder / name
     aside = target.with_name(f".{target.name}.part")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+import snowpipe_ml
+from tests.trips import write_months
+
+# How fast an example runs is the machine's business: the first one imports the connector.
+settings.register_profile("no clocks", deadline=None)
+settings.load_profile("no clocks")
+
+ROOT = Path(__file__).parents[1]
+CITIBIKE = ROOT / "pipelines" / "citibike.yaml"
+REAL = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture
+def session() -> Iterator[Any]:
+    """A Snowpark Session on a fresh embedded warehouse."""
+    session = snowpipe_ml.local_session()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def query(session: Any) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Run a statement and give its rows as tuples."""
+
+    def run(text: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in session.sql(text).collect()]
+
+    return run
+
+
+@pytest.fixture
+def months(tmp_path: Path) -> Path:
+    """A folder with a few small month archives of both layouts."""
+    folder = tmp_path / "months"
+    write_months(folder, ["2020-12", "2021-01", "2021-02", "2021-03"])
+    return folder
+
+
+@pytest.fixture
+def weather(tmp_path: Path) -> Path:
+    """A weather file that covers those months."""
+    from datetime import date, timedelta
+
+    path = tmp_path / "weather.csv"
+    lines = ['"STATION","NAME","DATE","AWND","PRCP","SNOW","SNWD","TMAX","TMIN"']
+    for n in range(150):
+        day = date(2020, 12, 1) + timedelta(days=n)
+        lines.append(f'"X","X","{day}","1","{0.1 * (n % 3):.1f}","0","0","{40 + n % 20}","30"')
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_spec(folder: Path, text: str) -> Path:
+    """A spec with the head that every spec needs."""
+    path = folder / "spec.yaml"
+    head = "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\n"
+    path.write_text(head + text)
+    return path

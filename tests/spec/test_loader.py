@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.errors import SpecError, UsageError
+from tests.conftest import CITIBIKE, ROOT, write_spec
+
+FIVE = """\
+vars: {lags: [1, 7]}
+stages: {load: {}}
+warehouses: {wh: {auto_suspend: soon}}
+steps:
+  extract:
+    type: extrct
+    from: sample
+  load_trips:
+    type: copy_into
+    from: "@load/trips/"
+    into: trips
+    filee_format: csv
+  clean:
+    type: transform
+    query: SELECT * FROM {{ ref('holidayz') }}
+    writes: clean
+  days:
+    type: holidays
+    country: US
+    first_year: 2020
+    last_year: 2024
+    writes: holidays
+  features:
+    type: features
+    from: clean
+    partition_by: STATION
+    timestamp: STARTED_AT
+    lags: "{{ vars.lagz }}"
+    writes: features
+"""
+
+
+def problems(path: Path) -> list[tuple[str, str, str | None]]:
+    with pytest.raises(SpecError) as caught:
+        Pipeline.from_yaml(path).validate()
+    return [(f"{p.position.line}:{p.position.column}", p.message, p.hint) for p in caught.value.problems]
+
+
+def test_five_mistakes_five_errors_each_at_its_place(tmp_path: Path) -> None:
+    found = problems(write_spec(tmp_path, FIVE))
+    assert [(at, hint) for at, _, hint in found] == [
+        ("6:33", None),
+        ("9:11", "did you mean 'extract'?"),
+        ("15:5", "did you mean 'file_format'?"),
+        ("18:12", "did you mean 'holidays'?"),
+        ("31:11", "did you mean 'lags'?"),
+    ]
+    messages = [message for _, message, _ in found]
+    assert "'auto_suspend' must be a whole number, not the text 'soon'" in messages[0]
+    assert "unknown step type 'extrct'" in messages[1]
+    assert "unknown key 'filee_format'" in messages[2]
+    assert "unknown table 'holidayz'" in messages[3]
+    assert "undefined: vars.lagz" in messages[4]
+
+
+def test_the_command_line_shows_all_five_and_exits_2(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, FIVE)
+    command = [sys.executable, "-m", "snowpipe_ml.cli", "validate", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count(f"{path}:") == 5
+    assert done.stderr.count("^") >= 5
+    assert "5 problems" in done.stderr
+
+
+def test_validate_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from snowpipe_ml import Pipeline; Pipeline.from_yaml(sys.argv[1]).validate(); "
+        "heavy = {'snowflake.snowpark', 'snowflake.connector', 'torch', 'pandas', 'duckdb', 'sqlglot', 'pyarrow', 'numpy'}"
+        " & set(sys.modules); "
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(CITIBIKE)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_variables_override_and_are_checked() -> None:
+    pipeline = Pipeline.from_yaml(CITIBIKE, vars={"horizon_days": 14})
+    _, graph, _ = pipeline.load()
+    assert graph.nodes["future_features"].step.settings.horizon_days == 14
+    with pytest.raises(UsageError, match="did you mean 'horizon_days'"):
+        Pipeline.from_yaml(CITIBIKE, vars={"horizon": 14}).validate()
+    with pytest.raises(UsageError, match="no target 'prd'"):
+        Pipeline.from_yaml(CITIBIKE).validate("prd")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps: {a: {type: transform, query: SELECT 1, writes: a b}}", "not a name"),
+        ("steps: {a: {type: transform, writes: a}}", "give one of sql (a file) and query"),
+        ("steps: {a: {type: transform, sql: nope.sql, writes: a}}", "No such file"),
+        ("steps: {a: {type: transform, query: SELECT 1, writes: a, warehouse: big}}", "not declared under `warehouses`"),
+        ("steps: {a: {type: copy_into, from: trips, into: x}}", "does not have the form"),
+        ("steps: {a: {type: copy_into, from: '@nope/x', into: x}}", "stage 'nope' is not declared"),
+        ("steps: {a: {type: transform, query: SELECT 1, writes: a, needs: [b]}}", "needs an unknown step 'b'"),
+        ("steps: {a: {query: SELECT 1}}", "has no type"),
+        ("steps: []", "'steps' must be a mapping"),
+        ("steps: {a: {type: transform, query: 'SELECT {{ vars.x | literal }}', writes: a}}", "undefined: vars.x"),
+        ("tables: {t: {columns: {a: nubmer}}}\nsteps: {a: {type: transform, query: SELECT 1, writes: a}}", "not a Snowflake data type"),
+        (
+            "steps:\n  a: {type: transform, query: SELECT 1, writes: t}\n  b: {type: transform, query: SELECT 2, writes: t}",
+            "table T is written by 'a' already",
+        ),
+    ],
+)  # fmt: skip
+def test_one_mistake_one_error(tmp_path: Path, text: str, message: str) -> None:
+    found = problems(write_spec(tmp_path, text + "\n"))
+    assert len(found) == 1, found
+    assert message in found[0][1]
+
+
+def test_a_cycle_is_shown_as_a_path(tmp_path: Path) -> None:
+    text = """\
+steps:
+  a: {type: transform, query: "SELECT * FROM {{ ref('tc') }}", writes: ta}
+  b: {type: transform, query: "SELECT * FROM {{ ref('ta') }}", writes: tb}
+  c: {type: transform, query: "SELECT * FROM {{ ref('tb') }}", writes: tc}
+"""
+    ((at, message, _),) = problems(write_spec(tmp_path, text))
+    assert at == "5:3"
+    assert message.endswith("a -> b -> c -> a")
+
+
+def test_a_thousand_steps_are_validated_without_a_quadratic_price(tmp_path: Path) -> None:
+    def seconds(count: int) -> float:
+        lines = ["steps:"]
+        for n in range(count):
+            query = "SELECT 1 AS X" if n == 0 else f"SELECT * FROM {{{{ ref('t{n - 1}') }}}}"
+            lines.append(f'  s{n}: {{type: transform, query: "{query}", writes: t{n}}}')
+        path = write_spec(tmp_path, "\n".join(lines) + "\n")
+        begin = time.process_time()
+        Pipeline.from_yaml(path).validate()
+        return time.process_time() - begin
+
+    seconds(10)
+    assert seconds(800) < 20 * seconds(100)  # linear is 8, quadratic 64

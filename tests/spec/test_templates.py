@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from snowpipe_ml.spec.templates import Namespace, TemplateError, render_scalar, render_sql
+from snowpipe_ml.sql import QualifiedName
+
+SCOPE = {"vars": Namespace("vars", {"lags": [1, 7], "city": "O'Hare", "n": 3, "t": "my table"})}
+
+
+def test_one_expression_keeps_its_type() -> None:
+    assert render_scalar("{{ vars.lags }}", SCOPE) == [1, 7]
+    assert render_scalar(" {{ vars.n + 1 }} ", SCOPE) == 4
+    assert render_scalar("n is {{ vars.n }}", SCOPE) == "n is 3"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("{{ vars.lag }}", "undefined: vars.lag", "did you mean 'lags'?"),
+        ("{{ lags }}", "undefined: lags", "did you mean 'vars.lags'?"),
+        ("x {{ var.n }}", "undefined: var", "did you mean 'vars'?"),
+        ("{{ vars.n + }}", "template syntax", None),
+        ("{{ vars.n / 0 }}", "division by zero", None),
+        ("{{ ''.__class__.__mro__ }}", "", None),
+    ],
+)
+def test_errors_say_what_to_do(text: str, message: str, hint: str | None) -> None:
+    with pytest.raises(TemplateError) as caught:
+        render_scalar(text, SCOPE)
+    assert message in caught.value.message
+    assert caught.value.hint == hint or hint is None
+
+
+def test_a_value_enters_sql_through_a_filter_alone() -> None:
+    functions = {"ref": QualifiedName.parse}
+    text = "SELECT * FROM {{ ref('trips') }} WHERE c = {{ vars.city | literal }} AND n IN {{ vars.lags | literal }}"
+    assert str(render_sql(text, SCOPE, functions)) == "SELECT * FROM TRIPS WHERE c = 'O''Hare' AND n IN (1, 7)"
+    with pytest.raises(TemplateError, match="bare text") as caught:
+        render_sql("SELECT 1\nFROM x\nWHERE c = {{ vars.city }}", SCOPE, functions)
+    assert "| literal" in (caught.value.hint or "")
+    assert caught.value.line == 3
+    with pytest.raises(TemplateError, match="not a name"):
+        render_sql("SELECT * FROM {{ vars.t | identifier }}", SCOPE, functions)
