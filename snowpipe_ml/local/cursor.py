@@ -209,7 +209,8 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as raised:
-        translated = errors.translate(raised)
+        functions = cursor.connection.storage.functions_if_any
+        translated = (functions and functions.raised_in(str(raised))) or errors.translate(raised)
         translated.sfqid, translated.query = cursor.sfqid, cursor.query
         cursor.sqlstate = translated.sqlstate
         raise translated from raised

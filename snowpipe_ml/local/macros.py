@@ -11,6 +11,8 @@ _INTEGERS = "('TINYINT','SMALLINT','INTEGER','BIGINT','HUGEINT','UTINYINT','USMA
 # https://docs.snowflake.com/en/sql-reference/date-time-input-output
 _AUTO = "['%m/%d/%Y %H:%M:%S', '%m/%d/%Y', '%d-%b-%Y', '%a %b %d %H:%M:%S %Y', '%a, %d %b %Y %H:%M:%S']"
 
+_ISO = r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?"
+
 MACROS = f"""
 SET GLOBAL ieee_floating_point_ops = false;
 
@@ -41,11 +43,21 @@ CREATE MACRO sf_digits_to_timestamp(x) AS
 
 CREATE MACRO sf_try_timestamp(x) AS
   CASE WHEN regexp_full_match(trim(x::VARCHAR), '[+-]?\\d+') THEN memory.main.sf_digits_to_timestamp(trim(x::VARCHAR))
-       ELSE coalesce(TRY_CAST(x AS TIMESTAMP), try_strptime(x::VARCHAR, {_AUTO})) END;
+       WHEN regexp_full_match(trim(x::VARCHAR), '{_ISO}') THEN TRY_CAST(x AS TIMESTAMP)
+       ELSE try_strptime(x::VARCHAR, {_AUTO}) END;
 
 CREATE MACRO sf_timestamp(x) AS
   CASE WHEN x IS NULL THEN NULL
        ELSE coalesce(memory.main.sf_try_timestamp(x), error('Could not convert string ''' || x::VARCHAR || ''' to TIMESTAMP')) END;
+
+CREATE MACRO sf_try_date(x) AS
+  CASE WHEN regexp_full_match(trim(x::VARCHAR), '{_ISO}') THEN TRY_CAST(x AS DATE)
+       ELSE CAST(try_strptime(x::VARCHAR, ['%m/%d/%Y', '%d-%b-%Y']) AS DATE) END;
+
+CREATE MACRO sf_date(x) AS
+  CASE WHEN x IS NULL THEN NULL
+       ELSE coalesce(memory.main.sf_try_date(x),
+                     error('Could not convert string ''' || x::VARCHAR || ''' to DATE')) END;
 
 CREATE MACRO sf_number_text(x) AS
   CASE WHEN regexp_full_match(trim(x), '[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?') THEN trim(x) END;

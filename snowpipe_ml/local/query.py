@@ -282,7 +282,7 @@ def _bind(tree: exp.Expr, params: Any) -> None:
         name = placeholder.name
         if name.isdigit():
             value = params[int(name) - 1]
-        elif name:
+        elif name and name != "?":
             value = params[name]
         else:
             value = next(by_order)

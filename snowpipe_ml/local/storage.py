@@ -232,6 +232,11 @@ class Storage:
                 self._functions = FunctionRegistry(self)
             return self._functions
 
+    @property
+    def functions_if_any(self) -> FunctionRegistry | None:
+        """The Python functions, if any was needed so far."""
+        return self._functions
+
     # ----------------------------------------------------------------------- life
 
     def close(self) -> None:

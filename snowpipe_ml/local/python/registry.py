@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import shutil
 import threading
+import uuid
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.python import packages
@@ -57,6 +60,8 @@ class FunctionRegistry:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._pools: OrderedDict[str, Pool] = OrderedDict()
+        self._configs: dict[str, dict[str, Any]] = {}
+        self._raised: dict[str, ProgrammingError] = {}
         self._registered: set[str] = set()
         self._lock = threading.RLock()
         self._blocked: dict[tuple[str, ...], dict[str, str]] = {}
@@ -164,17 +169,20 @@ class FunctionRegistry:
 
     # ----------------------------------------------------------------------- running
 
-    def _pool(self, connection: Connection, definition: Definition) -> Pool:
+    def _prepare(self, connection: Connection, definition: Definition) -> str:
+        """Have the configuration of a function's workers ready; the key by which :meth:`_pool` finds it.
+
+        Only here the catalog is read: while a query runs, its connection can run nothing else.
+        """
         folder = self._import_directory(connection, definition)
         key = f"{definition.key}:{folder.name}"
         with self._lock:
-            if key in self._pools:
-                self._pools.move_to_end(key)
-                return self._pools[key]
+            if key in self._configs:
+                return key
             if definition.packages not in self._blocked:
                 self._blocked[definition.packages] = packages.blocked_modules(definition.packages)
             outputs = [kind for _, kind in definition.table] or [definition.returns]
-            config = {
+            self._configs[key] = {
                 "handler": definition.handler,
                 "body": definition.body,
                 "import_directory": f"{folder}/",
@@ -186,7 +194,14 @@ class FunctionRegistry:
                 "output_kinds": [value_kind(kind) for kind in outputs],
                 "output_types": [arrow_name(kind) for kind in outputs],
             }
-            self._pools[key] = Pool(config, self.workers)
+            return key
+
+    def _pool(self, key: str) -> Pool:
+        """The workers of a function; those that were not used for long make room."""
+        with self._lock:
+            if key not in self._pools:
+                self._pools[key] = Pool(self._configs[key], self.workers)
+            self._pools.move_to_end(key)
             while len(self._pools) > _KEPT_POOLS:
                 _, old = self._pools.popitem(last=False)
                 old.close()
@@ -201,7 +216,7 @@ class FunctionRegistry:
             For each result row its source (a row's index, or -1-p for the end of partition p), and
             the result.
         """
-        pool = self._pool(connection, definition)
+        pool = self._pool(self._prepare(connection, definition))
         sources, pieces = [], []
         try:
             for begin, piece in pool.map_partitions(arguments, offsets):
@@ -220,7 +235,8 @@ class FunctionRegistry:
 
     def scalar_name(self, connection: Connection, definition: Definition) -> str:
         """The DuckDB function that calls a scalar function; registered when first used."""
-        name = f"_py_{definition.key}"
+        key = self._prepare(connection, definition)
+        name = f"_py_{key.replace(':', '_')}"
         with self._lock:
             if name in self._registered:
                 return name
@@ -228,24 +244,38 @@ class FunctionRegistry:
             def call(*columns: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:
                 table = pa.table(list(columns), names=[str(i) for i in range(len(columns))])
                 try:
-                    pool = self._pool(connection, definition)
-                    answer = pool.call({"call": "scalar"}, table).column(0)
+                    answer = self._pool(key).call({"call": "scalar"}, table).column(0)
                 except HandlerError as raised:
-                    raise _interpreter_error(definition, raised) from None
+                    raise RuntimeError(self._keep(_interpreter_error(definition, raised))) from None
+                except ProgrammingError as raised:
+                    raise RuntimeError(self._keep(raised)) from None
                 return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
 
+            # DuckDB counts the parameters of what it is given.
+            names = [f"a{i}" for i in range(len(definition.arguments))]
+            signature = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
+            call.__signature__ = signature  # type: ignore[attr-defined]
             self._storage.root.create_function(
-                name,
-                call,
-                [_duckdb_type(a.type) for a in definition.arguments],
-                _duckdb_type(definition.returns),
-                type="arrow",
-                null_handling="special",
-                exception_handling="default",
-                side_effects=True,
-            )
+                name, call, [_duckdb_type(a.type) for a in definition.arguments], _duckdb_type(definition.returns),
+                type="arrow", null_handling="special", exception_handling="default", side_effects=True,
+            )  # fmt: skip
             self._registered.add(name)
         return name
+
+    def _keep(self, raised: ProgrammingError) -> str:
+        """Keep an error while DuckDB carries only its text; the text is a ticket for it."""
+        ticket = f"snowpipe-ml-error-{uuid.uuid4().hex}"
+        with self._lock:
+            self._raised[ticket] = raised
+        return ticket
+
+    def raised_in(self, text: str) -> ProgrammingError | None:
+        """The error that a handler raised, if DuckDB's text has its ticket."""
+        with self._lock:
+            for ticket in list(self._raised):
+                if ticket in text:
+                    return self._raised.pop(ticket)
+        return None
 
     def close(self) -> None:
         """End all workers."""
@@ -260,7 +290,7 @@ def _duckdb_type(kind: str) -> Any:
     return duckdb.sqltype("VARCHAR" if stored == "JSON" else stored)
 
 
-def _interpreter_error(definition: Definition, raised: HandlerError) -> Exception:
+def _interpreter_error(definition: Definition, raised: HandlerError) -> ProgrammingError:
     where = f" (partition {raised.partition})" if raised.partition is not None else ""
     return errors.error(
         100357, "P0000",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,11 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
             node.set("this", exp.func("round", node.this.copy()))
         elif source is None:
             node.set("this", exp.cast(node.this.copy(), "DECIMAL(38,0)", dialect="duckdb"))
+    if source in TEXTS and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE) and not target.meta.get("stored"):
+        trying = "try_" if isinstance(node, exp.TryCast) else ""
+        return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
+    if mapped.this in TEXTS and source in (T.TIMESTAMP, T.TIMESTAMPNTZ):
+        return exp.func("strftime", node.this.copy(), exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"), dialect="duckdb")
     if mapped.this in TEXTS and source in FLOATS:
         return macro("sf_float_text", node.this.copy())
     if source == T.JSON or isinstance(node.this, exp.JSONExtract):
@@ -240,6 +246,22 @@ def variant_use(node: exp.Expr, connection: Connection) -> exp.Expr:
     return node
 
 
+# Of these sqlglot has classes, one more with each version; system_function goes by their names.
+_SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
+    cls
+    for name in ("Warehouse", "Database", "Schema", "Role", "User", "Account", "Session", "Version", "AccountName")
+    if (cls := getattr(exp, f"Current{name}", None)) is not None
+)
+
+
+def session_function(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``CURRENT_WAREHOUSE()`` and its like."""
+    from snowpipe_ml.local.rewrite.relations import system_function
+
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(node).__name__).upper()
+    return system_function(exp.Anonymous(this=name), connection) or node
+
+
 _BEFORE = (
     fakesnow.try_parse_json, fakesnow.split, fakesnow.indices_to_json_extract,
     fakesnow.json_extract_cast_as_varchar, fakesnow.json_extract_cased_as_varchar,
@@ -259,6 +281,7 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.GroupConcat,), list_agg),
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
+    (_SESSION_FUNCTIONS, session_function),
     ((exp.Rand, exp.Randn), _refuse("RANDOM")),
     ((exp.Uniform,), _refuse("UNIFORM")),
     ((exp.Lambda,), _refuse("lambda expressions")),

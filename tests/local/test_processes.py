@@ -1,0 +1,75 @@
+"""Several sessions, several processes, and processes that are killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import snowpipe_ml
+from snowpipe_ml.errors import LockedError
+from snowpipe_ml.local import connect
+
+
+def test_threads_with_a_session_each_lose_nothing(tmp_path: Path) -> None:
+    first = snowpipe_ml.local_session(tmp_path)
+    first.sql("CREATE TABLE t (n INT)").collect()
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            session = snowpipe_ml.local_session(tmp_path)
+            for n in range(10):
+                session.sql(f"INSERT INTO t VALUES ({number * 100 + n})").collect()
+                session.sql(f"CREATE OR REPLACE TABLE own_{number} AS SELECT {n} AS n").collect()
+            session.close()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert first.sql("SELECT COUNT(DISTINCT n) FROM t").collect()[0][0] == 60
+    first.close()
+
+
+HOLD = """
+import sys, snowpipe_ml
+session = snowpipe_ml.local_session(sys.argv[1])
+session.sql("CREATE TABLE IF NOT EXISTS t AS SELECT 1 AS a").collect()
+session.sql("BEGIN").collect()
+session.sql("INSERT INTO t VALUES (2)").collect()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_another_process_is_named_and_a_killed_one_leaves_whole_statements(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "ready\n"
+    with pytest.raises(LockedError, match=rf"is open in another process \(process {holder.pid} on"):
+        connect(tmp_path)
+    holder.kill()
+    holder.wait()
+    connection = connect(tmp_path, "LOCAL", timeout=5)
+    assert connection.cursor().execute("SELECT a FROM t").fetchall() == [(1,)]
+    connection.close()
+
+
+def test_a_connection_without_a_database_says_so() -> None:
+    connection = connect()
+    with pytest.raises(Exception, match="This session does not have a current database"):
+        connection.cursor().execute("CREATE TABLE t (a INT)")
+    connection.close()

@@ -1,0 +1,138 @@
+"""One statement, one expectation; the right side is what Snowflake documents."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+DAY = dt.date(2024, 2, 29)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("1 / 3", Decimal("0.333333")),
+        ("2 / 3", Decimal("0.666667")),
+        ("1::FLOAT / 3", 1 / 3),
+        ("2.5::FLOAT::INT", 3),
+        ("'2.5'::INT", 3),
+        ("'1.4' = 1", False),
+        ("7 % 3", 1),
+        ("1e3::FLOAT::VARCHAR", "1000"),
+        ("'abcdef'::VARCHAR(3)", "abc"),
+        ("DATEADD(day, 1, '2024-02-28'::DATE)", DAY),
+        ("DATE_TRUNC('month', '2024-02-29'::DATE)", dt.date(2024, 2, 1)),
+        ("LAST_DAY('2024-02-03'::DATE)", DAY),
+        ("TO_CHAR('2024-02-29'::DATE, 'YYYYMM')", "202402"),
+        ("TO_DATE('20240229', 'YYYYMMDD')", DAY),
+        ("DATEDIFF(day, '2024-02-28'::DATE, '2024-03-01'::DATE)", 2),
+        ("TRY_TO_TIMESTAMP_NTZ('2018-12-01 00:03:53.3860')", dt.datetime(2018, 12, 1, 0, 3, 53, 386000)),
+        ("TRY_TO_TIMESTAMP_NTZ('3/1/19 6:47 AM')", None),
+        ("TRY_TO_TIMESTAMP_NTZ('3/1/19 6:47 AM', 'MM/DD/YY HH12:MI AM')", dt.datetime(2019, 3, 1, 6, 47)),
+        ("TRY_TO_TIMESTAMP_NTZ('3/1/2019 18:07', 'MM/DD/YYYY HH24:MI')", dt.datetime(2019, 3, 1, 18, 7)),
+        ("TRY_TO_TIMESTAMP_NTZ('nonsense')", None),
+        ("REGEXP_LIKE('abc', 'a')", False),
+        ("REGEXP_SUBSTR('JC-201509-x.csv', '[0-9]{6}')", "201509"),
+        ("SPLIT_PART('a/b/c', '/', -1)", "c"),
+        ("IFF(NULL, 1, 2)", 2),
+        ("NVL(NULL, 'x')", "x"),
+        ("DIV0(1, 0)", Decimal("0.000000")),
+        ("PARSE_JSON('{\"a\": [1, 2]}'):a[1]::INT", 2),
+        ("CURRENT_DATABASE()", "LOCAL"),
+    ],
+)
+def test_expression(query: Any, expression: str, value: Any) -> None:
+    assert query(f"SELECT {expression}") == [(value,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("SELECT $1 + $2 FROM VALUES (1, 2), (3, 4)", [(3,), (7,)]),
+        ("SELECT a FROM (SELECT 1 AS a UNION ALL SELECT NULL) ORDER BY a", [(1,), (None,)]),
+        ("SELECT a FROM (SELECT 1 AS a UNION ALL SELECT NULL) ORDER BY a DESC", [(None,), (1,)]),
+        ("WITH t AS (SELECT 1 AS x), u AS (SELECT x + 1 AS x FROM t) SELECT * FROM u", [(2,)]),
+        ("SELECT x FROM (SELECT 1 AS x UNION ALL SELECT 2) QUALIFY ROW_NUMBER() OVER (ORDER BY x DESC) = 1", [(2,)]),
+        ("SELECT 1 AS a, a + 1 AS b", [(1, 2)]),
+        ("SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS n FROM TABLE(GENERATOR(ROWCOUNT => 3))", [(1,), (2,), (3,)]),
+        (
+            "SELECT f.value::INT FROM (SELECT PARSE_JSON('[4, 5]') AS j) t, LATERAL FLATTEN(INPUT => t.j) f ORDER BY 1",
+            [(4,), (5,)],
+        ),
+        ("SELECT AVG(x), SUM(x) FROM (SELECT 1 AS x UNION ALL SELECT 2)", [(Decimal("1.500000"), 3)]),
+    ],
+)
+def test_query(query: Any, text: str, rows: list[Any]) -> None:
+    assert query(text) == rows
+
+
+def test_whole_numbers_stay_whole(session: Any) -> None:
+    frame = session.sql("SELECT SUM(x) AS s, COUNT(*) AS n FROM (SELECT 1 AS x UNION ALL SELECT 2)")
+    assert frame.collect()[0].as_dict() == {"S": 3, "N": 2}
+    assert [str(field.datatype) for field in frame.schema.fields] == ["LongType()", "LongType()"]
+    assert str(frame.to_pandas()["S"].dtype) == "int64"
+
+
+def test_unnamed_columns_have_snowflakes_names(session: Any) -> None:
+    row = session.sql("select count(*), 1 from values (1)").collect()[0]
+    assert list(row.as_dict()) == ["COUNT(*)", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("SELECT * FROM nope", 2003, "Object 'NOPE' does not exist or not authorized"),
+        ("SELECT nope FROM VALUES (1)", 904, "invalid identifier 'NOPE'"),
+        ("SELECT 'abc'::INT", 100038, "Numeric value 'abc' is not recognized"),
+        ("SELECT FROM WHERE", 1003, "syntax error line 1 at position"),
+        ("SELECT NOFUNCTION(1)", 2140, "Unknown function"),
+        ("USE DATABASE nope", 2003, "Database 'NOPE' does not exist"),
+        ("USE WAREHOUSE nope", 2043, "Object does not exist"),
+        ("CREATE TABLE t (a INT, a INT)", 1003, "SQL compilation error"),
+        ("SELECT 1; SELECT 2", 8, "Actual statement count 2"),
+    ],
+)
+def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str) -> None:
+    with pytest.raises(SnowparkSQLException) as caught:
+        session.sql(text).collect()
+    assert caught.value.sql_error_code == code
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT HASH(1)", "SELECT RANDOM()", "CREATE TABLE t (a TIMESTAMP_TZ)", "CREATE STREAM s ON TABLE t", "CALL p()",
+        "CREATE TABLE t (a INT AUTOINCREMENT)", "CREATE STAGE s URL = 's3://bucket'", "LIST @~", "SELECT 1.50 / 3",
+        "SELECT * FROM INFORMATION_SCHEMA.APPLICABLE_ROLES", "ALTER SESSION SET AUTOCOMMIT = FALSE", "SHOW INTEGRATIONS",
+        "CREATE DATABASE d FROM SHARE a.b", "COPY INTO @s FROM t", "CREATE FUNCTION f() RETURNS INT AS '1'",
+        "SELECT TO_CHAR(x, 'YYYY') FROM (SELECT PARSE_JSON('1') AS x)", "BEGIN LET x := 1; END",
+    ],
+)  # fmt: skip
+def test_what_is_not_supported_is_refused_by_name(session: Any, text: str) -> None:
+    session.sql("CREATE TABLE t0 (a INT)").collect()
+    with pytest.raises(SnowparkSQLException, match="the embedded warehouse does not support .*; Snowflake does"):
+        session.sql(text).collect()
+
+
+def test_describing_does_not_run(session: Any, query: Any) -> None:
+    query("CREATE TABLE t (a INT)")
+    frame = session.sql("SELECT a, 1 / 0 AS b FROM t UNION ALL SELECT 1, 1 / 0")
+    assert [field.name for field in frame.schema.fields] == ["A", "B"]
+    with pytest.raises(SnowparkSQLException):
+        frame.collect()
+
+
+def test_bound_values(session: Any) -> None:
+    rows = session.sql("SELECT ?, ?", params=["it's", 3]).collect()
+    assert tuple(rows[0]) == ("it's", 3)
+
+
+def test_a_join_keeps_both_columns_of_a_name(session: Any) -> None:
+    cursor = session.connection.cursor().execute("SELECT * FROM (SELECT 1 AS a) x JOIN (SELECT 2 AS a) y ON TRUE")
+    assert cursor.fetchall() == [(1, 2)]
+    assert [column.name for column in cursor.description] == ["A", "A"]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+
+def test_dml_counts(query: Any) -> None:
+    query("CREATE TABLE t (id INT, name VARCHAR(3))")
+    assert query("INSERT INTO t VALUES (1, 'a'), (2, 'b')") == [(2,)]
+    assert query("UPDATE t SET name = 'c' WHERE id = 2") == [(1, 0)]
+    assert query("DELETE FROM t WHERE id = 1") == [(1,)]
+    merge = (
+        "MERGE INTO t USING (SELECT 2 AS id UNION ALL SELECT 3) s ON t.id = s.id "
+        "WHEN MATCHED THEN UPDATE SET name = 'm' WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, 'n')"
+    )
+    assert query(merge) == [(1, 1)]
+    assert query("SELECT * FROM t ORDER BY id") == [(2, "m"), (3, "n")]
+
+
+def test_too_long_a_text_is_refused(query: Any) -> None:
+    query("CREATE TABLE t (name VARCHAR(3))")
+    with pytest.raises(SnowparkSQLException, match="too long|String|length"):
+        query("INSERT INTO t VALUES ('abcd')")
+    assert query("SELECT COUNT(*) FROM t") == [(0,)]
+
+
+def test_insert_overwrite_may_read_its_own_table(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS a UNION ALL SELECT 2")
+    query("INSERT OVERWRITE INTO t SELECT a + 10 FROM t WHERE a = 2")
+    assert query("SELECT * FROM t") == [(12,)]
+
+
+def test_a_failed_overwrite_changes_nothing(query: Any) -> None:
+    query("CREATE TABLE t (a INT NOT NULL)")
+    query("INSERT INTO t VALUES (1)")
+    with pytest.raises(SnowparkSQLException, match="non-nullable column"):
+        query("INSERT OVERWRITE INTO t SELECT NULL")
+    assert query("SELECT * FROM t") == [(1,)]
+
+
+def test_clone_keeps_tags_and_is_its_own_table(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS a")
+    query("CREATE TAG model_id")
+    query("ALTER TABLE t SET TAG model_id = 'M1'")
+    query("CREATE TABLE c CLONE t")
+    query("INSERT INTO t VALUES (2)")
+    assert query("SELECT COUNT(*) FROM c") == [(1,)]
+    assert query("SELECT SYSTEM$GET_TAG('model_id', 'c', 'table')") == [("M1",)]
+    found = query("SELECT TAG_NAME, TAG_VALUE FROM TABLE(INFORMATION_SCHEMA.TAG_REFERENCES('t', 'table'))")
+    assert found == [("MODEL_ID", "M1")]
+    query("CREATE OR REPLACE TABLE t AS SELECT 1 AS a")
+    assert query("SELECT SYSTEM$GET_TAG('model_id', 't', 'table')") == [(None,)]
+
+
+def test_a_tag_must_exist(query: Any) -> None:
+    query("CREATE TABLE t (a INT)")
+    with pytest.raises(SnowparkSQLException, match="Tag 'LOCAL.PUBLIC.NOPE' does not exist"):
+        query("ALTER TABLE t SET TAG nope = 'x'")
+
+
+def test_ddl_commits_an_open_transaction(query: Any) -> None:
+    query("CREATE TABLE t (a INT)")
+    query("BEGIN")
+    query("INSERT INTO t VALUES (1)")
+    query("CREATE TABLE u (a INT)")
+    query("ROLLBACK")
+    assert query("SELECT COUNT(*) FROM t") == [(1,)]
+    query("BEGIN")
+    query("INSERT INTO t VALUES (2)")
+    query("ROLLBACK")
+    assert query("SELECT COUNT(*) FROM t") == [(1,)]
+
+
+def test_views_follow_their_tables(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS a")
+    query("CREATE VIEW v (x) AS SELECT a / 4 FROM t")
+    query("INSERT INTO t VALUES (2)")
+    assert [float(x) for (x,) in query("SELECT x FROM v ORDER BY x")] == [0.25, 0.5]
+    with pytest.raises(SnowparkSQLException, match="is a VIEW"):
+        query("CREATE OR REPLACE TABLE v AS SELECT 1 AS a")
+
+
+def test_quoted_names_keep_their_case(query: Any, session: Any) -> None:
+    query('CREATE TABLE "my table" ("Mixed" INT)')
+    query('INSERT INTO "my table" VALUES (1)')
+    assert session.table('"my table"').columns == ['"Mixed"']
+    assert [row[0] for row in query("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES")] == ["my table"]
+
+
+def test_snowpark_writes_tables(session: Any, query: Any) -> None:
+    frame = session.create_dataframe([[i, f"n{i}"] for i in range(600)], schema=["a", "b"])
+    frame.write.save_as_table("big", mode="overwrite")
+    frame.limit(5).write.save_as_table("big", mode="append")
+    assert query("SELECT COUNT(*), MAX(a) FROM big") == [(605, 599)]
+    assert session.table("big").filter("a = 3").select("b").distinct().collect()[0][0] == "n3"
+
+
+def test_temporary_tables_end_with_the_session(tmp_path: Any) -> None:
+    import snowpipe_ml
+
+    first = snowpipe_ml.local_session(tmp_path)
+    second = snowpipe_ml.local_session(tmp_path)
+    first.sql("CREATE TEMPORARY TABLE t AS SELECT 1 AS a").collect()
+    first.sql("CREATE TABLE p AS SELECT 1 AS a").collect()
+    first.close()
+    names = [row["name"] for row in second.sql("SHOW TABLES").collect()]
+    second.close()
+    assert names == ["P"]
+
+
+def test_warehouses_are_kept_and_shown(query: Any, session: Any) -> None:
+    query(
+        "CREATE OR ALTER WAREHOUSE w WITH WAREHOUSE_SIZE = 'LARGE' WAREHOUSE_TYPE = 'SNOWPARK-OPTIMIZED' AUTO_SUSPEND = 60"
+    )
+    row = session.sql("SHOW WAREHOUSES LIKE 'w'").collect()[0]
+    assert (row["name"], row["size"], row["type"], row["auto_suspend"]) == ("W", "LARGE", "SNOWPARK-OPTIMIZED", 60)
+    assert query("SELECT CURRENT_WAREHOUSE()") == [("W",)]
