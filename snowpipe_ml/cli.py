@@ -32,7 +32,7 @@ class _Group(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("snowpipe-ml", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="snowpipe-ml")
 def main() -> None:
     """ML pipelines on Snowflake from one YAML file, and the same file on a laptop.

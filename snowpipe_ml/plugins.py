@@ -148,6 +148,11 @@ def declared(kind: Kind, name: Identifier, *at: str | int) -> Resource:
 # --------------------------------------------------------------------------- what a step is given
 
 
+def like_pattern(name: Identifier) -> Literal:
+    """A pattern for ``SHOW ... LIKE`` that only this name fits, save for its case."""
+    return Literal(name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))
+
+
 @dataclass(frozen=True, slots=True)
 class RunInfo:
     """Which run this is. ``model_id`` names the models trained in it, and tags its outputs."""
@@ -236,8 +241,7 @@ class RunContext(PlanContext):
     def exists(self, name: QualifiedName) -> bool:
         """Whether a table or view of this name exists."""
         where = f" IN SCHEMA {QualifiedName(name.parts[:-1]).sql}" if len(name.parts) > 1 else ""
-        pattern = name.name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
-        rows = self.execute(Sql(f"SHOW OBJECTS LIKE {Literal(pattern).sql}{where}"))
+        rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql}{where}"))
         return any(row["name"] == name.name.name for row in rows)
 
     @contextmanager

@@ -191,7 +191,10 @@ class Runner:
         running: dict[Future[StepOutcome], str] = {}
         with ThreadPoolExecutor(self.threads, thread_name_prefix="step") as executor:
             while waiting or running:
-                for name in [name for name, needs in waiting.items() if not needs]:
+                # No step waits inside the executor: on one Session, a step must not begin before the
+                # one before it is recorded.
+                free = self.threads - len(running)
+                for name in [name for name, needs in waiting.items() if not needs][:free]:
                     del waiting[name]
                     running[executor.submit(self._run_node, self.graph.nodes[name])] = name
                 done, _ = wait(running, return_when=FIRST_COMPLETED)

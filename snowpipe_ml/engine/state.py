@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
+from snowpipe_ml.plugins import like_pattern
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class State:
     def last_run(self, pipeline: str) -> list[dict[str, Any]]:
         """The step records of a pipeline's last run; empty if it never ran on this target."""
         shown = self._run(sql("SHOW SCHEMAS LIKE {name} IN DATABASE {database}",
-                              name=Literal(self.schema.name.name.replace("_", "\\_")),
+                              name=like_pattern(self.schema.name),
                               database=self.schema.parts[0]))  # fmt: skip
         if not any(row["name"] == self.schema.name.name for row in shown):
             return []

@@ -37,6 +37,8 @@ class Connection:
     Attributes:
         listeners: called with each statement's text, before it is read: the SQL that Snowflake
             would get.
+        shares: scripts of statements that stand in for shares, by the share's name; each fills the
+            database that is created from it.
     """
 
     def __init__(self, storage: Storage, database: str | None, schema: str | None) -> None:
@@ -57,6 +59,7 @@ class Connection:
         self.in_transaction = False
         self.last_query_ids: list[str] = []
         self.listeners: list[Callable[[str], None]] = []
+        self.shares: dict[str, list[str]] = {}
         self.expired = False
         self._paramstyle = "qmark"
         self._session_parameters = dict(_SESSION_PARAMETERS)

@@ -36,10 +36,10 @@ CREATE MACRO sf_div(a, b) AS
        ELSE a::DOUBLE / b::DOUBLE END;
 
 CREATE MACRO sf_digits_to_timestamp(x) AS
-  CASE WHEN abs(x::BIGINT) < 31536000000 THEN make_timestamp(x::BIGINT * 1000000)
-       WHEN abs(x::BIGINT) < 31536000000000 THEN make_timestamp(x::BIGINT * 1000)
-       WHEN abs(x::BIGINT) < 31536000000000000 THEN make_timestamp(x::BIGINT)
-       ELSE make_timestamp(x::BIGINT // 1000) END;
+  CASE WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000 THEN make_timestamp(TRY_CAST(x AS BIGINT) * 1000000)
+       WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000000 THEN make_timestamp(TRY_CAST(x AS BIGINT) * 1000)
+       WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000000000 THEN make_timestamp(TRY_CAST(x AS BIGINT))
+       ELSE make_timestamp(TRY_CAST(x AS BIGINT) // 1000) END;
 
 CREATE MACRO sf_try_timestamp(x) AS
   CASE WHEN regexp_full_match(trim(x::VARCHAR), '[+-]?\\d+') THEN memory.main.sf_digits_to_timestamp(trim(x::VARCHAR))

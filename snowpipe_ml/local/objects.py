@@ -64,9 +64,7 @@ def create_database(statement: Statement) -> Result:
     if there and lenient:
         return status(f"{name} already exists, statement succeeded.")
     if reader.accept("FROM", "SHARE"):
-        raise errors.UnsupportedError(
-            f"shares (the database {name})", "Give the source another way for this target, such as a file"
-        )
+        return _from_share(connection, name, ".".join(reader.name()))
     if reader.looking_at("CLONE"):
         raise errors.UnsupportedError("CLONE of a database")
     if there:
@@ -75,6 +73,24 @@ def create_database(statement: Statement) -> Result:
         connection.storage.drop_database(name)
     connection.storage.create_database(name)
     connection.use(name, None)
+    return status(f"Database {name} successfully created.")
+
+
+def _from_share(connection: Connection, name: str, share: str) -> Result:
+    """A share comes from another account; here only a script can stand in for what it would bring."""
+    if share not in connection.shares:
+        raise errors.UnsupportedError(
+            f"shares (the database {name} from {share})", "Give the source another way for this target, such as a file"
+        )
+    before = connection.database, connection.schema
+    connection.storage.create_database(name)
+    connection.use(name, None)
+    from snowpipe_ml.local.statements import run
+
+    for text in connection.shares[share]:
+        run(connection, text, None, "", None)
+    if before[0]:
+        connection.use(before[0], before[1])
     return status(f"Database {name} successfully created.")
 
 

@@ -18,6 +18,7 @@ from snowpipe_ml.plugins import (
     StepResult,
     StepSettings,
     declared,
+    like_pattern,
     table,
 )
 from snowpipe_ml.spec import models
@@ -242,9 +243,6 @@ class SourceStep(DeclaredStep):
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         source = self._source()
-        if source.database is not None:
-            share = QualifiedName.parse(source.share or "")
-            yield sql("CREATE DATABASE IF NOT EXISTS {name} FROM SHARE {share}", name=source.database, share=share)
         columns = join(", ", [
             sql("CAST({name} AS {kind}) AS {name}", name=Identifier.parse(name), kind=kind)
             for name, kind in self.model.columns.items()
@@ -274,11 +272,22 @@ class SourceStep(DeclaredStep):
     def run(self, ctx: RunContext) -> StepResult:
         source = self._source()
         if source.file is None:
+            self._mount_share(ctx, source)
             return super().run(ctx)
         path = generate(ctx, source.generator, source.file)
         if not path.is_file():
             raise SourceFileError("no such file", file=str(path))
         return self._load(ctx, source, path)
+
+    @staticmethod
+    def _mount_share(ctx: RunContext, source: models.SourceFrom) -> None:
+        """Create the share's database if it is not there; IF NOT EXISTS is not for shares."""
+        if source.database is None:
+            return
+        shown = ctx.execute(sql("SHOW DATABASES LIKE {name}", name=like_pattern(source.database)))
+        if not any(row["name"] == source.database.name for row in shown):
+            share = QualifiedName.parse(source.share or "")
+            ctx.execute(sql("CREATE DATABASE {name} FROM SHARE {share}", name=source.database, share=share))
 
     def _load(self, ctx: RunContext, source: models.SourceFrom, path: Path) -> StepResult:
         """Stage the file and COPY it, column by column as its header names them."""

@@ -122,8 +122,8 @@ def test_a_permanent_function_lives_on(tmp_path: Path) -> None:
 
 def test_partitions_run_in_several_processes(session: Any, query: Any) -> None:
     query(
-        "CREATE FUNCTION whoami(n INT) RETURNS TABLE (pid INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = () HANDLER = 'H' "
-        "AS $$\nimport os, time\nclass H:\n    def process(self, n):\n        time.sleep(0.05)\n        yield (os.getpid(),)\n$$"
+        "CREATE FUNCTION whoami(n INT) RETURNS TABLE (pid INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = () "
+        "HANDLER = 'H' AS $$\nimport os, time\nclass H:\n    def process(self, n):\n        time.sleep(0.05)\n        yield (os.getpid(),)\n$$"
     )
     query("CREATE TABLE p AS SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 16))")
     pids = {pid for (pid,) in query("SELECT w.pid FROM p, TABLE(whoami(p.n) OVER (PARTITION BY p.n)) w")}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,7 +71,5 @@ def test_refuses(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet=" \n\t:-[]{}&*!|>'\"%@`,#?abc01<=\x85\u2028\x00", max_size=60))
 def test_any_text_is_a_document_or_a_spec_error(text: str) -> None:
-    try:
+    with contextlib.suppress(SpecError):
         parse_document(text)
-    except SpecError as error:
-        assert error.problems

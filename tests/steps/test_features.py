@@ -1,0 +1,101 @@
+"""The features' SQL against a reckoning in plain Python."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from tests.conftest import write_spec
+
+SPEC = """\
+steps:
+  events: {type: transform, writes: events, query: "SELECT $1 AS SHOP, $2::TIMESTAMP_NTZ AS AT FROM VALUES EVENTS"}
+  covered: {type: transform, writes: covered, query: "SELECT $1::DATE AS DATE FROM VALUES COVERED"}
+  rain: {type: transform, writes: rain, query: "SELECT $1::DATE AS DATE, $2::FLOAT AS MM FROM VALUES RAIN"}
+  features:
+    type: features
+    from: events
+    partition_by: SHOP
+    timestamp: AT
+    target: VISITS
+    calendar: covered
+    lags: [1, 7]
+    exogenous: [{table: rain, columns: [MM], future: climatology}]
+    min_history_days: 20
+    max_idle_days: 10
+    writes: features
+    left_out: left_out
+  future: {type: future_features, features: features, horizon_days: 5, writes: future}
+"""
+START = date(2023, 1, 1)
+DAYS = [START + timedelta(days=n) for n in range(60)]
+KNOWN = [day for n, day in enumerate(DAYS) if not 20 <= n < 26]  # a gap of six days
+
+
+def visits(shop: str, day: date) -> int:
+    return {"busy": 2 + day.weekday(), "quiet": int(day.day % 9 == 0), "closed": 3, "new": 1}[shop]
+
+
+def open_on(shop: str, day: date) -> bool:
+    return {"closed": day < DAYS[40], "new": day >= DAYS[45]}.get(shop, True)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
+    events = [
+        f"('{shop}', '{day} {hour + 8:02d}:00:00')"
+        for shop in ("busy", "quiet", "closed", "new")
+        for day in KNOWN
+        for hour in range(visits(shop, day) if open_on(shop, day) else 0)
+    ]
+    text = SPEC.replace("VALUES EVENTS", "VALUES " + ", ".join(events))
+    text = text.replace("VALUES COVERED", "VALUES " + ", ".join(f"('{day}')" for day in KNOWN))
+    text = text.replace("VALUES RAIN", "VALUES " + ", ".join(f"('{day}', {n})" for n, day in enumerate(DAYS)))
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
+    result = pipeline.run()
+    assert result.ok, {name: step.message for name, step in result.steps.items()}
+    assert result.steps["features"].message == "2 series; 1 left out: no recent event, 1 left out: too little history"
+    session = pipeline.session()
+    found = {
+        name: [row.as_dict() for row in session.sql(f"SELECT * FROM {name} ORDER BY 1, 2").collect()]
+        for name in ("features", "future", "left_out")
+    }
+    session.close()
+    return found
+
+
+def test_counts_and_lags(tables: dict[str, list[dict[str, Any]]]) -> None:
+    expected = []
+    for shop in ("busy", "quiet"):
+        first = min(day for day in KNOWN if visits(shop, day))
+        counts = {day: visits(shop, day) for day in KNOWN if day >= first}
+        for day, count in counts.items():
+            expected.append({
+                "SHOP": shop, "DATE": day, "VISITS": count, "LAG_1": counts.get(day - timedelta(days=1)),
+                "LAG_7": counts.get(day - timedelta(days=7)), "MM": float((day - START).days),
+            })  # fmt: skip
+    assert tables["features"] == expected
+    zeros = [row for row in tables["features"] if row["VISITS"] == 0]
+    assert len(zeros) > 30  # days without an event are zeros
+    assert DAYS[22] not in {row["DATE"] for row in tables["features"]}  # unknown days are not
+
+
+def test_series_that_are_left_out_say_why(tables: dict[str, list[dict[str, Any]]]) -> None:
+    assert {row["SHOP"]: row["REASON"] for row in tables["left_out"]} == {
+        "closed": "no recent event", "new": "too little history",
+    }  # fmt: skip
+
+
+def test_the_future_knows_nothing_of_the_future(tables: dict[str, list[dict[str, Any]]]) -> None:
+    future = tables["future"]
+    assert [row["DATE"] for row in future if row["SHOP"] == "busy"] == [
+        DAYS[-1] + timedelta(days=n) for n in range(1, 6)
+    ]
+    assert {row["SHOP"] for row in future} == {"busy", "quiet"}
+    assert {(row["VISITS"], row["LAG_1"], row["LAG_7"]) for row in future} == {(None, None, None)}
+    # Rain of days to come is the mean of the same day of the year so far: here there was none.
+    assert {row["MM"] for row in future} == {None}

@@ -1,0 +1,225 @@
+"""The reference pipeline: on small archives, on real ones, and as the SQL that Snowflake gets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+import snowpipe_ml
+from snowpipe_ml import Pipeline
+from snowpipe_ml.sql import Identifier
+from snowpipe_ml.targets.snowflake import session_setup
+from tests.conftest import CITIBIKE, REAL, ROOT
+from tests.recording import Recorder
+from tests.trips import STATIONS, count, write_months
+
+SMALL = {"lags": [1, 7], "min_history_days": 40, "horizon_days": 5, "max_epochs": 2}
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    """A copy of the pipeline, so that its warehouse is in a folder of its own."""
+    shutil.copytree(ROOT / "pipelines" / "citibike", tmp_path / "citibike")
+    shutil.copy(CITIBIKE, tmp_path / "citibike.yaml")
+    return tmp_path / "citibike.yaml"
+
+
+@pytest.fixture
+def ask(spec: Path) -> Iterator[Any]:
+    sessions: list[Any] = []
+
+    def run(text: str) -> list[tuple[Any, ...]]:
+        if not sessions:
+            sessions.append(Pipeline.from_yaml(spec).session())
+        return [tuple(row) for row in sessions[0].sql(text).collect()]
+
+    def close() -> None:
+        while sessions:
+            sessions.pop().close()
+
+    run.close = close  # type: ignore[attr-defined]
+    yield run
+    close()
+
+
+def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask: Any) -> None:
+    total = sum(count(month) for month in ("2020-12", "2021-01", "2021-02", "2021-03"))
+    pipeline = Pipeline.from_yaml(spec, vars={**SMALL, "source": str(months), "weather": str(weather)})
+    result = pipeline.run()
+    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    assert ask("SELECT COUNT(*), COUNT(STARTED_AT), COUNT(ENDED_AT) FROM TRIPS") == [(total, total, total)]
+    assert ask("SELECT COUNT(*) FROM UNREADABLE_TRIPS") == [(0,)]
+    # A station has one id in both layouts, and its history is whole.
+    assert ask("SELECT STATION_ID, COUNT(*), MIN(COUNT) FROM FEATURES GROUP BY 1 ORDER BY 1") == [
+        (new_id, 121, 1 + station + 0) for station, (_, new_id, _) in enumerate(STATIONS)
+    ]
+    assert ask("SELECT STATION_ID, COUNT(*), MIN(DATE)::VARCHAR FROM FLAT_FORECAST GROUP BY 1 ORDER BY 1") == [
+        (new_id, 5, "2021-04-01") for _, new_id, _ in STATIONS
+    ]
+    assert ask("SELECT COUNT(*) FROM FLAT_FORECAST WHERE FORECAST IS NULL OR LAG_7 IS NULL OR TEMP IS NULL") == [(0,)]
+    sums = ask(
+        "SELECT MIN(s), MAX(s) FROM (SELECT LAG_1_EXPLANATION + LAG_7_EXPLANATION + HOLIDAY_EXPLANATION + "
+        "PRECIP_EXPLANATION + TEMP_EXPLANATION AS s FROM FLAT_PREDICTIONS)"
+    )[0]
+    assert sums == pytest.approx((1, 1))
+    assert ask("SELECT COUNT(*), COUNT(DISTINCT METRIC) FROM FLAT_METRICS") == [(18, 6)]
+    snapshot = f"TRIPS_{result.run.model_id}"
+    assert ask(f"SELECT COUNT(*), SYSTEM$GET_TAG('model_id', '{snapshot}', 'table') FROM {snapshot}") == [
+        (total, result.run.model_id)
+    ]
+    assert ask("SELECT SYSTEM$GET_TAG('model_id', 'flat_forecast', 'table')") == [(result.run.model_id,)]
+    ask.close()
+    # Again: not one trip more, and the metrics of this run beside those of the last.
+    again = pipeline.run()
+    assert again.ok
+    assert again.steps["load_new_trips"].rows == 0
+    assert ask("SELECT COUNT(*) FROM TRIPS") == [(total,)]
+    assert ask("SELECT COUNT(DISTINCT RUN_ID), COUNT(*) FROM METRICS") == [(2, 6)]
+    ask.close()
+    # A month more: its rows more.
+    write_months(months, ["2021-04"])
+    third = pipeline.run()
+    assert third.steps["load_new_trips"].rows == count("2021-04")
+    assert ask("SELECT COUNT(*) FROM TRIPS") == [(total + count("2021-04"),)]
+    assert ask("SELECT MIN(DATE)::VARCHAR FROM FLAT_FORECAST") == [("2021-05-01",)]
+
+
+# --------------------------------------------------------------------------- real files
+
+real = pytest.mark.skipif(not REAL.is_dir(), reason="the real archives are not part of the project")
+
+
+@real
+def test_real_archives(spec: Path, ask: Any) -> None:
+    variables = {
+        "source": str(REAL / "citibike"), "weather": str(REAL / "weather" / "central_park_weather.csv"), "lags": [1, 7],
+        "min_history_days": 60, "horizon_days": 14, "max_epochs": 1,
+    }  # fmt: skip
+    pipeline = Pipeline.from_yaml(spec, vars=variables)
+    result = pipeline.run()
+    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    assert ask("SELECT COUNT(*), COUNT_IF(STARTED_AT IS NULL OR ENDED_AT IS NULL) FROM TRIPS") == [(250_919, 0)]
+    assert ask("SELECT (SELECT COUNT(*) FROM RAW_TRIPS_OLD), (SELECT COUNT(*) FROM RAW_TRIPS_NEW)") == [
+        (118_571, 132_348)
+    ]
+    assert ask("SELECT COUNT(*) FROM WEATHER") == [(3_927,)]
+    (qualified,) = ask("SELECT COUNT(DISTINCT STATION_ID) FROM FEATURES")[0]
+    assert qualified > 50
+    assert ask("SELECT COUNT(*), COUNT(DISTINCT STATION_ID), COUNT(DISTINCT DATE) FROM FLAT_FORECAST") == [
+        (14 * qualified, qualified, 14)
+    ]
+    # The archives have gaps of months: those days are neither zeros nor rows.
+    assert ask("SELECT COUNT(*) FROM FEATURES WHERE DATE BETWEEN '2021-04-01' AND '2021-12-31'") == [(0,)]
+    ask.close()
+    again = pipeline.run()
+    assert again.ok
+    assert ask("SELECT COUNT(*) FROM TRIPS") == [(250_919,)]
+
+
+@real
+def test_edited_files(spec: Path, tmp_path: Path, ask: Any) -> None:
+    variables = {
+        **SMALL,
+        "source": str(REAL / "citibike_messy"),
+        "weather": str(REAL / "weather" / "central_park_weather.csv"),
+    }
+    result = Pipeline.from_yaml(spec, vars=variables).run()
+    (warning,) = result.steps["extract_trips"].warnings
+    assert "JC-202102.git_conflict_markers.Ppius6.csv:1: a git conflict marker" in warning
+    assert result.steps["load_old_trips"].rows == 8_250 + 23_606
+    rows = ask("SELECT YEAR(STARTED_AT), COUNT(*), COUNT(ENDED_AT) FROM TRIPS GROUP BY 1 ORDER BY 1")
+    assert rows == [(2016, 8_250, 8_250), (2019, 23_606, 23_606)]
+    assert ask("SELECT COUNT(*) FROM UNREADABLE_TRIPS") == [(0,)]
+    assert ask("SELECT FILE, LINE FROM REFUSED_FILES") == [("JC-202102.git_conflict_markers.Ppius6.csv", 1)]
+
+
+# --------------------------------------------------------------------------- the SQL for Snowflake
+
+
+@pytest.fixture(scope="module")
+def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What the target `prod` sends, from the first statement of its session to the last."""
+    folder = tmp_path_factory.mktemp("prod")
+    shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
+    spec = Path(shutil.copy(CITIBIKE, folder / "citibike.yaml"))
+    write_months(folder / "months", ["2021-01", "2021-02", "2021-03"])
+    session = snowpipe_ml.local_session(folder / "warehouse", database="SCRATCH")
+    # A share needs an account: a script stands in for what it would bring.
+    session.connection.shares["WEATHER_SOURCE.SHARE"] = [
+        "CREATE SCHEMA ONPOINT_ID",
+        "CREATE TABLE HISTORY_DAY (DATE_VALID_STD DATE, TOT_PRECIPITATION_IN FLOAT, MAX_TEMPERATURE_AIR_2M_F FLOAT, "
+        "COUNTRY VARCHAR, POSTAL_CODE VARCHAR)",
+        "INSERT INTO HISTORY_DAY SELECT DATEADD(day, SEQ4(), '2021-01-01'::DATE), 0.1, 50, 'US', '10024' "
+        "FROM TABLE(GENERATOR(ROWCOUNT => 120))",
+    ]
+    recorder = Recorder(session)
+    for statement in session_setup(Identifier("CITIBIKE"), Identifier("ML"), None, None):
+        session.sql(statement.text).collect()
+    variables = {**SMALL, "max_epochs": 1, "min_history_days": 20, "source": str(folder / "months"), "months": []}
+    result = Pipeline.from_yaml(spec, vars=variables).run("prod", session=session)
+    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    statements = recorder.normalized(result)
+    session.close()
+    return statements
+
+
+def test_the_sql_for_snowflake_is_as_it_was_read(prod_sql: list[str]) -> None:
+    path = Path(__file__).parent / "golden" / "citibike_prod.sql"
+    text = "".join(f"{statement};\n" for statement in prod_sql)
+    assert text == path.read_text(), f"read the difference against the documentation, then write it to {path}"
+
+
+def test_every_statement_is_snowflakes_sql(prod_sql: list[str]) -> None:
+    for text in prod_sql:
+        (tree,) = sqlglot.parse(text, read="snowflake")
+        assert tree is not None
+
+
+def _brings_rows(tree: exp.Expr) -> bool:
+    """Whether a query returns a table's rows: not counts, aggregates, constants or metadata."""
+    if not isinstance(tree, exp.Query):
+        return False
+    if not list(tree.find_all(exp.Table)):
+        return False
+    assert isinstance(tree, exp.Select)
+    grouped = tree.args.get("group") is not None
+    return not grouped and not all(projection.find(exp.AggFunc) for projection in tree.expressions)
+
+
+def test_no_row_of_a_table_comes_to_the_client(prod_sql: list[str]) -> None:
+    offending = [text for text in prod_sql if _brings_rows(sqlglot.parse_one(text, read="snowflake"))]
+    assert offending == []
+
+
+def test_what_only_snowflake_gets_is_there(prod_sql: list[str]) -> None:
+    text = "\n".join(prod_sql)
+    assert (
+        "CREATE OR ALTER WAREHOUSE TRAIN_WH WITH WAREHOUSE_SIZE = 'MEDIUM' WAREHOUSE_TYPE = 'SNOWPARK-OPTIMIZED'"
+        in text
+    )
+    assert "CREATE DATABASE WEATHER_NYC FROM SHARE WEATHER_SOURCE.SHARE" in text
+    assert "GRANT SELECT ON TABLE FLAT_FORECAST TO ROLE CITIBIKE_ANALYST" in text
+    assert "USE WAREHOUSE TRAIN_WH" in text
+    assert (
+        """ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "train_stations"}'"""
+        in text
+    )
+
+
+def test_the_sample_is_the_same_everywhere(tmp_path: Path) -> None:
+    from hashlib import sha256
+
+    from snowpipe_ml.plugins import PlanContext
+    from snowpipe_ml.steps.generated import load_attribute
+
+    ctx = PlanContext(base_dir=CITIBIKE.parent, cache_dir=tmp_path, target="local", scope={})
+    load_attribute(ctx, "citibike/sample.py:write_weather")(tmp_path / "weather.csv")
+    text = (tmp_path / "weather.csv").read_text()
+    assert text.count("\n") == 943 + 1
+    assert sha256(text.encode()).hexdigest()[:16] == "2e2f9901869afd21"

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from snowpipe_ml.cli import main
+from tests.conftest import CITIBIKE, ROOT, write_spec
+
+GOLDEN = Path(__file__).parent / "golden"
+SPEC = """\
+vars: {n: 2}
+steps:
+  numbers: {type: transform, query: "SELECT $1 AS N, $2 AS NAME FROM VALUES (1, 'one'), ({{ vars.n | literal }}, NULL)", writes: numbers}
+"""
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("command", ["", "validate", "plan", "run", "graph", "status", "sql", "steps", "schema"])
+def test_help_texts(command: str) -> None:
+    path = GOLDEN / "help" / f"{command or 'main'}.txt"
+    text = invoke(*([command] if command else []), "--help").output
+    assert text == path.read_text(), f"if this is meant: write the new text to {path}"
+
+
+def test_run_status_sql(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, SPEC)
+    assert invoke("status", spec).output == "no run yet\n"
+    done = invoke("run", spec, "--var", "n=5")
+    assert done.exit_code == 0, done.output
+    assert "✓ numbers" in done.output
+    assert "2 rows" in done.output
+    assert "success in" in done.output
+    status = invoke("status", spec).output
+    assert "numbers" in status
+    assert "success" in status
+    select = "SELECT * FROM NUMBERS ORDER BY N"
+    assert json.loads(invoke("sql", spec, select, "--format", "json").output) == [
+        {"N": 1, "NAME": "one"},
+        {"N": 5, "NAME": None},
+    ]
+    assert invoke("sql", spec, select, "--format", "csv").output == "N,NAME\n1,one\n5,\n"
+    table = invoke("sql", spec, select).output
+    assert "NULL" in table
+    assert "one" in table
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, SPEC)
+    bad = invoke("sql", spec, "SELECT nope")
+    assert bad.exit_code == 1
+    assert "invalid identifier 'NOPE'" in bad.stderr
+    assert "Traceback" not in bad.output
+    assert invoke("run", spec, "--target", "nope").exit_code == 2
+    assert invoke("run", spec, "--var", "n").exit_code == 2
+    assert invoke("run", tmp_path / "nope.yaml").exit_code == 2
+    failing = write_spec(tmp_path, "steps: {a: {type: transform, query: 'SELECT 1 / 0 AS X', writes: t}}\n")
+    failed = invoke("run", failing)
+    assert failed.exit_code == 1
+    assert "✗ a" in failed.output
+    assert "error a: " in failed.output
+
+
+def test_a_target_that_cannot_be_reached_exits_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNOWFLAKE_HOME", str(tmp_path))
+    path = tmp_path / "spec.yaml"
+    path.write_text(
+        "name: demo\ntargets: {prod: {type: snowflake, connection: nobody, database: D}}\n"
+        "steps: {a: {type: transform, query: SELECT 1 AS X, writes: t}}\n"
+    )
+    done = invoke("run", path)
+    assert done.exit_code == 3, done.output
+    assert "cannot connect with 'nobody' of connections.toml" in done.stderr
+
+
+def test_a_warehouse_that_is_held_exits_4(tmp_path: Path) -> None:
+    import fcntl
+
+    spec = write_spec(tmp_path, SPEC)
+    (tmp_path / "warehouse").mkdir()
+    with open(tmp_path / "warehouse" / "warehouse.lock", "w") as lock:
+        lock.write("process 1 on elsewhere")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = invoke("run", spec)
+    assert done.exit_code == 4
+    assert "is open in another process (process 1 on elsewhere)" in done.stderr
+
+
+def test_plan_and_graph(tmp_path: Path) -> None:
+    plan = json.loads(invoke("plan", CITIBIKE, "--json").output)
+    assert plan[-1]["name"] == "roles.citibike_analyst"
+    assert any("CREATE OR REPLACE FUNCTION FORECAST_STATION" in s for step in plan for s in step["statements"])
+    assert "COPY INTO RAW_TRIPS_OLD FROM '@LOAD_STAGE/trips/old/'" in invoke("plan", CITIBIKE, "--sql").output
+    assert invoke("graph", CITIBIKE).output.startswith("flowchart LR\n")
+    assert '"extract_trips" -> "load_old_trips"' in invoke("graph", CITIBIKE, "--format", "dot").output
+    graph = json.loads(invoke("graph", CITIBIKE, "--format", "json").output)
+    assert {"from": "train_stations", "to": "evaluate_stations"} in graph["edges"]
+
+
+def test_steps() -> None:
+    listed = invoke("steps").output
+    assert "copy_into" in listed
+    shown = invoke("steps", "copy_into").output
+    assert "from  (required)" in shown
+    wrong = invoke("steps", "copy_inot")
+    assert wrong.exit_code == 2
+    assert "did you mean 'copy_into'?" in wrong.stderr
+
+
+def test_the_schemas_on_disk_are_those_of_the_code(tmp_path: Path) -> None:
+    assert invoke("schema", "--check", "--directory", ROOT / "schemas").exit_code == 0
+    drift = invoke("schema", "--check", "--directory", tmp_path)
+    assert drift.exit_code == 1
+    assert "run 'snowpipe-ml schema'" in drift.stderr
