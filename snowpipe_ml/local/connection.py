@@ -127,8 +127,24 @@ class Connection:
     def commit_open(self) -> None:
         """End an open transaction before DDL, as Snowflake does."""
         if self.in_transaction:
-            self.duck.execute("COMMIT")
-            self.in_transaction = False
+            self.commit_transaction()
+
+    def commit_transaction(self) -> None:
+        """Commit the open transaction.
+
+        Raises:
+            UnsupportedError: a statement in it failed. Snowflake commits the others; DuckDB has given
+                all of them up, and would say nothing of it.
+        """
+        self.in_transaction = False
+        try:
+            self.duck.execute("SELECT 1")
+        except duckdb.TransactionException as raised:
+            self.duck.execute("ROLLBACK")
+            raise errors.UnsupportedError(
+                "COMMIT of a transaction in which a statement failed", "All of it is rolled back: begin it again"
+            ) from raised
+        self.duck.execute("COMMIT")
 
     # ----------------------------------------------------------------------- the connector's face
 

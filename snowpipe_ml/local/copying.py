@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
@@ -29,6 +30,7 @@ _OPTIONS = {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "FORCE", "PURGE", "SI
             "ENFORCE_LENGTH", "TRUNCATECOLUMNS", "LOAD_UNCERTAIN_FILES"}  # fmt: skip
 _MEMORY_DAYS = 64
 _UNCONVERTED = re.compile(r'Could not convert string ["\'](.*?)["\'] to', re.S)
+_TARGET = re.compile(r"to '?(DATE|TIME|BOOL)")
 _RESULT = [
     ("file", "VARCHAR"), ("status", "VARCHAR"), ("rows_parsed", "BIGINT"), ("rows_loaded", "BIGINT"),
     ("error_limit", "BIGINT"), ("errors_seen", "BIGINT"), ("first_error", "VARCHAR"),
@@ -203,7 +205,13 @@ def _load_file(
     listed = ", ".join(
         f"trim({quoted(c.name)})" if fmt.trim and c.duckdb == "VARCHAR" else quoted(c.name) for c in columns
     )
-    row = connection.duck.execute(f"INSERT INTO {target} SELECT {listed} FROM {source}").fetchone()
+    try:
+        row = connection.duck.execute(f"INSERT INTO {target} SELECT {listed} FROM {source}").fetchone()
+    except duckdb.ConstraintException as raised:
+        if on_error == "ABORT_STATEMENT":
+            raise
+        # Snowflake rejects the one row; DuckDB has given up the statement.
+        raise errors.UnsupportedError(f"ON_ERROR = {on_error} for: {errors.translate(raised).raw_msg}") from raised
     result = Loaded(file, int(row[0]) if row else 0)
     found = connection.duck.execute(
         "SELECT line, byte_position - line_byte_position + 1, column_idx, column_name, error_type::VARCHAR, csv_line, "
@@ -211,6 +219,7 @@ def _load_file(
     ).fetchall()
     connection.duck.execute(f"DROP TABLE IF EXISTS {scans}")
     connection.duck.execute(f"DROP TABLE IF EXISTS {errors_table}")
+    _refuse_known_values(connection, found)
     seen: set[int] = set()
     for line, character, index, name, kind, record, message in found:
         if line not in seen:
@@ -226,6 +235,27 @@ def _load_file(
         )
         result.skipped, result.loaded = result.loaded, 0
     return result
+
+
+def _refuse_known_values(connection: Connection, found: list[Any]) -> None:
+    """Refuse values that Snowflake's AUTO reads and DuckDB's reader rejects: they are no bad rows."""
+    for *_, kind, _, message in found:
+        value, target = _UNCONVERTED.search(message), _TARGET.search(message)
+        if kind != "CAST" or not value or not target:
+            continue
+        text = value.group(1).strip()
+        if target.group(1) == "BOOL":
+            known = text.lower() in ("on", "off", "yes", "no", "y", "n")
+        else:
+            # Not as a constant: DuckDB would evaluate every branch of the macro beforehand.
+            parsed = connection.duck.execute(
+                "SELECT memory.main.sf_try_timestamp(x) FROM (SELECT unnest([?]) AS x)", [text]
+            ).fetchone()
+            known = parsed != (None,)
+        if known:
+            raise errors.UnsupportedError(
+                f"the value {text!r} in COPY INTO", "Write dates as YYYY-MM-DD and truth values as true and false"
+            )
 
 
 def _rejected(

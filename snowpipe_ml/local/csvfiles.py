@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import io
 from collections.abc import Sequence
@@ -130,6 +131,8 @@ def _text(value: str) -> str:
 def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int) -> str:
     """A DuckDB query over staged files as text: columns ``_1``, ``_2``... and ``_FILE``."""
     parts = []
+    # A query over a file takes what is there: a field that a record does not have is NULL.
+    fmt = dataclasses.replace(fmt, strict_width=False)
     for file in files:
         width = max(highest, fmt.width(file.path))
         columns = [(f"_{i + 1}", "VARCHAR") for i in range(width)]

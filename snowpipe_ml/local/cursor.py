@@ -214,6 +214,8 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
         translated.sfqid, translated.query = cursor.sfqid, cursor.query
         cursor.sqlstate = translated.sqlstate
         raise translated from raised
+    except NotImplementedError as raised:  # fakesnow's transforms say so of what they cannot do
+        raise errors.UnsupportedError(str(raised) or "this use of a function") from raised
     except ProgrammingError as raised:
         raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query
         cursor.sqlstate = raised.sqlstate

@@ -7,6 +7,7 @@ Codes and texts follow what Snowflake returns to its connector, such as
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
@@ -87,10 +88,36 @@ _TIMESTAMP = re.compile(
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
 
 
+def _invalid_identifier(name: str) -> ProgrammingError:
+    return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")
+
+
+# What DuckDB says, and what Snowflake says of the same.
+_SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
+    (re.compile("Current transaction is aborted"),
+     lambda: UnsupportedError("going on in a transaction after a statement failed", "ROLLBACK, and begin it again")),
+    (re.compile("Division by zero", re.I), lambda: error(100051, "22012", "Division by zero")),
+    (re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)'),
+     lambda column, size: error(100078, "22000", f"String is too long for column {column}, which holds {size} characters")),
+    (re.compile("cannot affect the same target row more than once"),
+     lambda: error(100090, "42P18", "Duplicate row detected during DML action")),
+    (re.compile(r"Could not cast value (\S+) to DECIMAL"),
+     lambda value: error(100039, "22003", f"Numeric value '{value}' is out of range")),
+    (re.compile(r'Ambiguous reference to column name "?([^"\s]+)"?'),
+     lambda name: error(2028, "42601", f"SQL compilation error:\nambiguous column name '{name}'")),
+    (re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
+     lambda name: error(979, "42601", f"SQL compilation error:\n[{name}] is not a valid group by expression")),
+    (re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'), _invalid_identifier),
+)  # fmt: skip
+
+
 def translate(raised: Exception) -> ProgrammingError:
     """A DuckDB error in the shape in which Snowflake reports the same mistake."""
     text = str(raised).strip()
     first = text.split("\n\n")[0].split("\nLINE ")[0]
+    for pattern, known in _SPECIFIC:
+        if match := pattern.search(text):
+            return known(*match.groups())
     if match := _MISSING_TABLE.search(text):
         return missing("Object", match.group(1).strip("!").upper())
     if match := _EXISTING.search(text):

@@ -5,6 +5,8 @@ They live in DuckDB's own in-memory database, so they are called by their whole 
 
 from __future__ import annotations
 
+from fakesnow.macros import FS_HAVERSINE, FS_OBJECT_CONSTRUCT, FS_OBJECT_CONSTRUCT_STAR
+
 _INTEGERS = "('TINYINT','SMALLINT','INTEGER','BIGINT','HUGEINT','UTINYINT','USMALLINT','UINTEGER','UBIGINT')"
 
 # Formats that AUTO recognizes beside ISO 8601:
@@ -15,6 +17,8 @@ _ISO = r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?"
 
 MACROS = f"""
 SET GLOBAL ieee_floating_point_ops = false;
+-- sqlglot writes lambdas with an arrow.
+SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW';
 
 -- Whole numbers divided: scale 6, rounded half away from zero
 -- (https://docs.snowflake.com/en/sql-reference/operators-arithmetic). The first branch is exact
@@ -72,3 +76,8 @@ FROM (SELECT unnest(CASE json_type(j)
     lambda x: struct_pack(k := x, i := NULL::BIGINT, v := json_extract(j, '$."' || x || '"')))
   ELSE [] END) e);
 """
+
+# What the transforms of fakesnow that are used here call.
+MACROS += "".join(
+    macro.substitute(catalog="memory.main") for macro in (FS_HAVERSINE, FS_OBJECT_CONSTRUCT, FS_OBJECT_CONSTRUCT_STAR)
+)

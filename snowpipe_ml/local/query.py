@@ -15,7 +15,7 @@ from sqlglot.errors import UnsupportedError as SqlglotUnsupported
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.rewrite.functions import apply_rules
-from snowpipe_ml.local.rewrite.names import name_projections, qualify_tables, store_identifiers
+from snowpipe_ml.local.rewrite.names import name_projections, qualify_tables, refuse_case_twins, store_identifiers
 from snowpipe_ml.local.statements import Result, counts
 from snowpipe_ml.local.storage import retry_conflicts, transaction
 from snowpipe_ml.local.types import Column, parameter
@@ -71,6 +71,7 @@ class Compiler:
         _session_variables(tree, self.connection)
         name_projections(tree)
         store_identifiers(tree)
+        refuse_case_twins(tree)
         tree = expand_relations(tree, self)
         qualify_tables(tree, self.connection, tree.key.upper())
         return apply_rules(tree, self.connection)
@@ -273,6 +274,9 @@ def insert_rows(connection: Connection, text: str, rows: Sequence[Sequence[Any]]
 # --------------------------------------------------------------------------- values from outside
 
 
+_UNBOUND = object()
+
+
 def _bind(tree: exp.Expr, params: Any) -> None:
     """Put bound values in place of ``?`` and ``:1``, as literals of the tree."""
     if not params:
@@ -285,7 +289,9 @@ def _bind(tree: exp.Expr, params: Any) -> None:
         elif name and name != "?":
             value = params[name]
         else:
-            value = next(by_order)
+            value = next(by_order, _UNBOUND)
+            if value is _UNBOUND:
+                raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
         placeholder.replace(exp.convert(parameter(value)))
 
 

@@ -14,7 +14,7 @@ from snowpipe_ml.local import errors
 
 _TOKEN = re.compile(
     r"""
-      (?P<space>\s+|--[^\n]*|//[^\n]*|/\*.*?\*/)
+      (?P<space>\s+|--[^\n]*|(?<![:/])//[^\n]*|/\*.*?\*/)
     | (?P<dollar>\$\$.*?\$\$)
     | (?P<string>'(?:[^'\\]|\\.|'')*')
     | (?P<quoted>"(?:[^"]|"")*")

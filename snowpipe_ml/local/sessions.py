@@ -107,9 +107,11 @@ def end_transaction(statement: Statement) -> Result:
     """``COMMIT`` and ``ROLLBACK``; without a transaction they change nothing."""
     connection = statement.connection
     word = statement.reader.next().upper
-    if connection.in_transaction:
+    if connection.in_transaction and word == "COMMIT":
+        connection.commit_transaction()
+    elif connection.in_transaction:
         connection.in_transaction = False
-        connection.duck.execute(word)
+        connection.duck.execute("ROLLBACK")
     return status(_DONE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -36,7 +37,39 @@ def _exists(connection: Connection, name: Name) -> str | None:
     return str(row[0]) if row else None
 
 
+def _check_name(connection: Connection, name: Name, temporary: bool, there: str | None) -> None:
+    """Refuse what DuckDB cannot hold side by side.
+
+    Raises:
+        UnsupportedError: a name that differs from another by case alone; a temporary table beside a
+            permanent one of its name, or another session's.
+    """
+    twin = connection.duck.execute(
+        "SELECT table_name FROM (SELECT database_name, schema_name, table_name FROM duckdb_tables() UNION ALL "
+        "SELECT database_name, schema_name, view_name FROM duckdb_views()) "
+        "WHERE database_name = ? AND schema_name = ? AND lower(table_name) = lower(?) AND table_name <> ?",
+        [*name, name[2]],
+    ).fetchone()
+    if twin:
+        raise errors.UnsupportedError(f"names that differ by case alone ({name[2]!r} beside {twin[0]!r})")
+    if there is None:
+        return
+    owner = connection.duck.execute(
+        f"SELECT session FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?",
+        list(name[1:]),
+    ).fetchone()
+    if (owner[0] if owner else None) != (str(connection.session_id) if temporary else None):
+        raise errors.UnsupportedError(
+            f"a temporary object beside another of its name ({name[2]})",
+            "Drop the one that is there, or take another name",
+        )
+
+
 def _forget(connection: Connection, name: Name) -> None:
+    """Forget what hangs on a table that is dropped or replaced."""
+    connection.duck.execute(
+        f"DELETE FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(name[1:])
+    )
     forget_tags(connection, name)
     forget_loads(connection, name)
 
@@ -57,6 +90,8 @@ def create_table(statement: Statement) -> Result:
     there = _exists(connection, name)
     if there and lenient:
         return status(f"{name[2]} already exists, statement succeeded.")
+    if modifiers.temporary or modifiers.replace or not there:
+        _check_name(connection, name, modifiers.temporary, there)
     if there and not modifiers.replace:
         raise errors.exists(name[2])
     if there == "VIEW":
@@ -68,11 +103,10 @@ def create_table(statement: Statement) -> Result:
         reader.accept("COPY", "GRANTS")
         if not reader.done:
             raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel)")
-        return _clone(connection, name, source)
+        return _clone(connection, name, source, modifiers.temporary)
     if reader.accept("LIKE"):
         source = connection.resolve(reader.name(), "LIKE")
-        make = f"CREATE OR REPLACE TABLE {quoted(*name)} AS SELECT * FROM {quoted(*source)} LIMIT 0"
-        _make(connection, name, [make], modifiers.temporary)
+        _make(connection, name, [_like(connection, name, source)], modifiers.temporary)
         return status(f"Table {name[2]} successfully created.")
     columns = _column_text(reader)
     comment = _properties(reader)
@@ -203,7 +237,9 @@ def _as_select(connection: Connection, name: Name, columns: str | None, body: st
     return made
 
 
-def _make(connection: Connection, name: Name, statements: list[str], temporary: bool) -> None:
+def _make(
+    connection: Connection, name: Name, statements: list[str], temporary: bool, after: Callable[[], None] | None = None
+) -> None:
     """Create or replace a table in one transaction; its tags and its memory of loads go."""
 
     def make() -> None:
@@ -213,22 +249,30 @@ def _make(connection: Connection, name: Name, statements: list[str], temporary: 
             _forget(connection, name)
             if temporary:
                 remember_temporary(connection, "TABLE", name)
+            if after is not None:
+                after()
 
     retry_conflicts(make)
 
 
-def _clone(connection: Connection, name: Name, source: Name) -> Result:
-    """``CREATE TABLE x CLONE y``: the rows as they are now, and the tags; not the memory of loads."""
-    if _exists(connection, source) != "TABLE":
+def _like(connection: Connection, name: Name, source: Name) -> str:
+    """The statement that makes an empty table with the columns, defaults and constraints of another."""
+    row = connection.duck.execute(
+        "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(source)
+    ).fetchone()
+    if row is None:
         raise errors.missing("Table", ".".join(source))
+    definition = str(row[0])
+    return f"CREATE OR REPLACE TABLE {quoted(*name)}{definition[definition.index('(') :]}"
 
-    def clone() -> None:
-        with in_transaction(connection):
-            connection.duck.execute(f"CREATE OR REPLACE TABLE {quoted(*name)} AS FROM {quoted(*source)}")
-            _forget(connection, name)
-            copy_tags(connection, source, name)
 
-    retry_conflicts(clone)
+def _clone(connection: Connection, name: Name, source: Name, temporary: bool) -> Result:
+    """``CREATE TABLE x CLONE y``: the rows as they are now, and the tags; not the memory of loads."""
+    if name == source:
+        raise errors.UnsupportedError("CLONE of a table onto itself")
+    make = _like(connection, name, source)
+    fill = f"INSERT INTO {quoted(*name)} SELECT * FROM {quoted(*source)}"
+    _make(connection, name, [make, fill], temporary, lambda: copy_tags(connection, source, name))
     return status(f"Table {name[2]} successfully created.")
 
 
@@ -249,6 +293,7 @@ def create_view(statement: Statement) -> Result:
         return status(f"{name[2]} already exists, statement succeeded.")
     if there and not modifiers.replace:
         raise errors.exists(name[2])
+    _check_name(connection, name, modifiers.temporary, there)
     if there == "TABLE":
         raise errors.error(
             2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW."
@@ -268,7 +313,7 @@ def create_view(statement: Statement) -> Result:
         retry_conflicts(lambda: connection.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}"))
     finally:
         compiler.release()
-    forget_tags(connection, name)
+    _forget(connection, name)
     if modifiers.temporary:
         remember_temporary(connection, "VIEW", name)
     if comment:

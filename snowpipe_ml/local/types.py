@@ -145,6 +145,9 @@ def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
         return [_optional(int)(v) for v in listed]  # HUGEINT travels as a decimal
     if code == VARIANT:
         return [_optional(pretty_json)(v) for v in listed]
+    if column.duckdb == "JSON[]":
+        decoded = [None if v is None else [None if e is None else json.loads(e) for e in v] for v in listed]
+        return [_optional(_list_json)(v) for v in decoded]
     if code in (ARRAY, OBJECT):
         return [_optional(_list_json)(v) for v in listed]
     if code == BINARY:

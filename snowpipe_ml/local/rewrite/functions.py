@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import fakesnow.transforms as fakesnow
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_ml.local.errors import UnsupportedError
-from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, annotate, kind
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, annotate, kind
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
 
-_TYPED = (exp.Div, exp.Avg, exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.ToChar, exp.Cast,
-          exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.TsOrDsAdd)  # fmt: skip
+_TYPED = (
+    exp.Div, exp.Avg, exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
+    exp.Cast, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array,
+)  # fmt: skip
 
 
 def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
@@ -28,6 +31,8 @@ def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
         for node in list(tree.find_all(*classes)):
             replacement = rule(node, connection)
             if replacement is not node:
+                while isinstance(node, exp.Anonymous) and isinstance(node.parent, exp.Dot):
+                    node = node.parent  # a call by its whole name: DB.SCHEMA.F(x)
                 if node is tree:
                     tree = replacement
                 else:
@@ -69,6 +74,12 @@ def division(node: exp.Expr, connection: Connection) -> exp.Expr:
 
 def average(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``AVG(n)`` of whole numbers has a scale of six."""
+    if kind(node.this) in INTEGERS and isinstance(node.parent, exp.Window):
+        total, count = node.parent.copy(), node.parent.copy()
+        total.set("this", exp.Sum(this=node.this.copy()))
+        count.set("this", exp.Count(this=node.this.copy()))
+        node.parent.replace(macro("sf_idiv", total, count))
+        return node
     if kind(node.this) in INTEGERS and not isinstance(node.parent, exp.Window | exp.Filter):
         argument = node.this.copy()
         return macro("sf_idiv", exp.Sum(this=argument), exp.Count(this=argument.copy()))
@@ -92,16 +103,62 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
     if source in TEXTS and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE) and not target.meta.get("stored"):
         trying = "try_" if isinstance(node, exp.TryCast) else ""
         return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
-    if mapped.this in TEXTS and source in (T.TIMESTAMP, T.TIMESTAMPNTZ):
-        return exp.func("strftime", node.this.copy(), exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"), dialect="duckdb")
-    if mapped.this in TEXTS and source in FLOATS:
-        return macro("sf_float_text", node.this.copy())
-    if source == T.JSON or isinstance(node.this, exp.JSONExtract):
+    if mapped.this in TEXTS and length is None and source in FLOATS | TIMESTAMPS:
+        return as_text(node.this)
+    if mapped.this == T.JSON and source in TEXTS | INTEGERS | DECIMALS | FLOATS | {T.BOOLEAN}:
+        return exp.func("to_json", node.this.copy())  # '1'::VARIANT is a text, not the number 1
+    if source in (T.JSON, T.VARIANT, T.OBJECT, T.ARRAY) or isinstance(node.this, exp.JSONExtract):
+        if mapped.this in TEXTS and not isinstance(node.this, exp.JSONExtract):
+            return exp.func("json_extract_string", node.this.copy(), exp.Literal.string("$"))
+        node.set("to", mapped)
         return node
     if length is not None and int(length) < 16_777_216:
         node.set("to", exp.DataType.build("TEXT"))
         return exp.func("left", node.copy(), exp.Literal.number(length))
     node.set("to", mapped)
+    return node
+
+
+def as_text(node: exp.Expr) -> exp.Expr:
+    """A float and a timestamp as Snowflake writes them: ``1``, ``2024-01-15 10:20:30.000``."""
+    found = kind(node)
+    if found in FLOATS:
+        return macro("sf_float_text", node.copy())
+    if found in (T.TIMESTAMPLTZ, T.TIMESTAMPTZ):
+        raise UnsupportedError("a TIMESTAMP_LTZ as text", "Cast it to TIMESTAMP_NTZ, or give TO_CHAR a format")
+    if found in TIMESTAMPS:
+        return exp.func("strftime", node.copy(), exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"), dialect="duckdb")
+    return node
+
+
+def concatenation(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``'x' || 1::FLOAT`` is x1."""
+    for part in list(node.iter_expressions()):
+        if kind(part) in FLOATS | TIMESTAMPS:
+            part.replace(as_text(part))
+    return node
+
+
+def array(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``ARRAY_CONSTRUCT(1, 'a')`` holds values of several types; a list of DuckDB's does not."""
+    if len({kind(item) for item in node.expressions}) > 1:
+        return exp.func("json_array", *(item.copy() for item in node.expressions))
+    return node
+
+
+def current_date(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """DuckDB takes a bare ``CURRENT_DATE`` for the result column of that name."""
+    call = exp.Anonymous(this="today")
+    call.meta["ours"] = True
+    return call
+
+
+def whole_literal(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``86400 * 100000``: DuckDB would reckon with 32 bits."""
+    if isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
+        cast_ = exp.cast(node.this.copy(), "BIGINT", dialect="duckdb")
+        cast_.to.meta["stored"] = True
+        node.this.replace(cast_)
     return node
 
 
@@ -169,13 +226,13 @@ def keep_date(node: exp.Expr, connection: Connection) -> exp.Expr:
 
 def to_char(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``TO_CHAR(x)``; with a format only for what is known to be a date or timestamp."""
+    if node.args.get("format") is not None and kind(node.this) in TIMESTAMPS | {T.DATE}:
+        return exp.TimeToStr(this=node.this.copy(), format=Snowflake().format_time(node.args["format"]))
     if node.args.get("format") is not None:
         raise UnsupportedError(
             "TO_CHAR with a format of an expression whose type is not known", "Cast it, as in x::DATE"
         )
-    if kind(node.this) in FLOATS:
-        return macro("sf_float_text", node.this.copy())
-    return exp.cast(node.this.copy(), "TEXT", dialect="duckdb")
+    return exp.cast(as_text(node.this).copy(), "TEXT", dialect="duckdb")
 
 
 def parsed_timestamp(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -201,17 +258,14 @@ def anonymous(node: exp.Expr, connection: Connection) -> exp.Expr:
     name = node.name.upper()
     if node.meta.get("ours"):
         return node
+    if name.startswith("_FS_"):
+        return macro(name.lower(), *(argument.copy() for argument in node.expressions))
     if name in _AUTO_TIMESTAMPS and len(node.expressions) == 1:
         return macro(_AUTO_TIMESTAMPS[name], node.expressions[0].copy())
     if name == "CONDITIONAL_TRUE_EVENT":
         raise UnsupportedError("CONDITIONAL_TRUE_EVENT")
     replaced = system_function(node, connection)
     return replaced if replaced is not None else node
-
-
-def current_timestamp(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``SYSDATE()`` is in UTC without a zone."""
-    return exp.maybe_parse("CAST(current_timestamp AT TIME ZONE 'UTC' AS TIMESTAMP)", dialect="duckdb")
 
 
 def list_agg(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -279,6 +333,10 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.StrToTime,), parsed_timestamp),
     ((exp.ToChar,), to_char),
     ((exp.GroupConcat,), list_agg),
+    ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
+    ((exp.Array,), array),
+    ((exp.CurrentDate,), current_date),
+    ((exp.Mul, exp.Add, exp.Sub), whole_literal),
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from snowpipe_ml.local.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
 
@@ -35,6 +37,19 @@ def store_identifiers(tree: exp.Expr) -> None:
         if not identifier.args.get("quoted"):
             identifier.set("this", identifier.name.upper())
             identifier.set("quoted", True)
+
+
+def refuse_case_twins(tree: exp.Expr) -> None:
+    """Refuse ``SELECT 1 AS "a", 2 AS A``: DuckDB takes both names for one, and would give one value twice.
+
+    Raises:
+        UnsupportedError: two result columns differ by case alone.
+    """
+    for select in tree.find_all(exp.Select):
+        seen: dict[str, str] = {}
+        for name in (projection.alias_or_name for projection in select.expressions):
+            if name and name != "*" and seen.setdefault(name.lower(), name) != name:
+                raise UnsupportedError(f"columns that differ by case alone ({seen[name.lower()]!r} and {name!r})")
 
 
 def refers_to_cte(table: exp.Table) -> bool:

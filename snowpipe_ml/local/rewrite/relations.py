@@ -184,6 +184,8 @@ def _table_call(node: exp.TableFromRows, compiler: Compiler) -> None:
         _generator(node, call)
         return
     name = call.name.upper() if isinstance(call, exp.Anonymous) else ""
+    if name in ("INFER_SCHEMA", "SPLIT_TO_TABLE", "STRTOK_SPLIT_TO_TABLE", "FLATTEN"):
+        raise errors.UnsupportedError(f"TABLE({name}(...))")
     builtin = {"RESULT_SCAN": _result_scan, "VALIDATE": _validate, "TAG_REFERENCES": _tag_references}.get(name)
     if builtin:
         _replace(node, builtin(call.expressions, compiler))
