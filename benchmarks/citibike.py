@@ -1,0 +1,83 @@
+"""Step times of the reference pipeline, and how many stations are trained a second.
+
+    python benchmarks/citibike.py [--source FOLDER --weather FILE]
+
+The floor for training is the same handler, called for some of the stations in this process, one after
+the other, on one thread: what the embedded warehouse adds is the ratio of the two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FLOOR_STATIONS = 6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", default="sample")
+    parser.add_argument("--weather", default="sample")
+    parser.add_argument("--vars", default="{}", help="more variables, as JSON")
+    arguments = parser.parse_args()
+    from snowpipe_ml import Pipeline
+
+    variables = {"source": arguments.source, "weather": arguments.weather, **json.loads(arguments.vars)}
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(shutil.copy(ROOT / "pipelines" / "citibike.yaml", folder))
+        shutil.copytree(ROOT / "pipelines" / "citibike", Path(folder) / "citibike")
+        pipeline = Pipeline.from_yaml(spec, vars=variables)
+        begin = time.perf_counter()
+        result = pipeline.run()
+        total = time.perf_counter() - begin
+        if not result.ok:
+            sys.exit("\n".join(f"{n}: {s.message}" for n, s in result.steps.items() if s.error))
+        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+              f"duckdb {version('duckdb')}, torch {version('torch')}")  # fmt: skip
+        print(f"{'step':<24}{'seconds':>9}{'rows':>12}")
+        for name, step in result.steps.items():
+            if "." not in name:
+                print(f"{name:<24}{step.seconds:>9.2f}{step.rows if step.rows is not None else '':>12}")
+        print(f"{'run':<24}{total:>9.2f}")
+        train = result.steps["train_stations"]
+        models = int(train.message.split()[0])
+        rate = models / train.seconds
+        floor = _floor(pipeline, spec)
+        print(f"stations trained a second: {rate:.2f} ({models} in {train.seconds:.1f} s, workers' start included)")
+        print(f"floor, one process, one thread: {floor:.2f}; ratio {rate / floor:.2f}")
+
+
+def _floor(pipeline: object, spec: Path) -> float:
+    """Stations a second of the handler alone."""
+    import torch
+
+    torch.set_num_threads(1)
+    session = pipeline.session()  # type: ignore[attr-defined]
+    frame = session.sql(
+        "SELECT * FROM (SELECT * FROM FEATURES UNION ALL SELECT * FROM FUTURE_FEATURES) "
+        f"QUALIFY DENSE_RANK() OVER (ORDER BY STATION_ID) <= {FLOOR_STATIONS} ORDER BY STATION_ID, DATE"
+    ).to_pandas()
+    (imports,) = (session.connection.storage.path / "functions").iterdir()
+    session.close()
+    sys._xoptions["snowflake_import_directory"] = f"{imports}/"
+    from snowpipe_ml.models.udtf import Forecast
+
+    parts = [part.drop(columns="STATION_ID") for _, part in frame.groupby("STATION_ID")]
+    Forecast().end_partition(parts[0])  # the libraries are imported here, and not in the measurement
+    begin = time.perf_counter()
+    for part in parts:
+        Forecast().end_partition(part)
+    return len(parts) / (time.perf_counter() - begin)
+
+
+if __name__ == "__main__":
+    main()
