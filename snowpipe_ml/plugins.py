@@ -103,6 +103,7 @@ class Kind(enum.StrEnum):
     IMPORT = "import"
     PACKAGES = "package list"
     TAG = "tag"
+    ROLE = "role"
 
 
 @dataclass(frozen=True, slots=True)

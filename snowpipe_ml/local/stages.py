@@ -1,13 +1,10 @@
-"""Stages and the files on them: CREATE STAGE, CREATE FILE FORMAT, PUT, GET, LIST, REMOVE.
+"""Stages, the files on them, and file formats: CREATE and DROP, and how a stage path is read.
 
 An internal stage is a folder of the warehouse; an external one is a ``file://`` folder.
 """
 
 from __future__ import annotations
 
-import email.utils
-import glob
-import gzip
 import hashlib
 import json
 import os
@@ -17,14 +14,14 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, claim, dropped, if_not_exists
 from snowpipe_ml.local.reader import Reader
-from snowpipe_ml.local.statements import Result, Statement, command, rows, status
+from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import dumps
 
 if TYPE_CHECKING:
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 2**20
 _MD5: dict[tuple[str, int, int], str] = {}
-
-# Endings by which PUT sees that a file is compressed already.
-_COMPRESSED = {".gz": "GZIP", ".bz2": "BZIP2", ".zst": "ZSTD", ".zip": "NONE", ".parquet": "PARQUET", ".orc": "ORC"}
 
 
 @dataclass(frozen=True)
@@ -224,14 +218,10 @@ def create_file_format(statement: Statement) -> Result:
     options = reader.options()
     reader.end()
     formats = connection.catalog(database, "FILE_FORMATS")
-    where = f"FROM {formats} WHERE schema_name = ? AND name = ?"
     with connection.storage.lock:
-        if connection.duck.execute(f"SELECT 1 {where}", [schema, name]).fetchone():
-            if lenient:
-                return status(f"{name} already exists, statement succeeded.")
-            if not modifiers.replace:
-                raise errors.exists(name)
-            connection.duck.execute(f"DELETE {where}", [schema, name])
+        there = claim(connection, formats, schema, name, replace=modifiers.replace, lenient=lenient)
+        if there is not None:
+            return there
         connection.duck.execute(
             f"INSERT INTO {formats} (schema_name, name, options, comment, session) VALUES (?, ?, ?, ?, ?)",
             [schema, name, dumps(options), options.get("COMMENT"),
@@ -274,162 +264,3 @@ def file_format(connection: Connection, given: Any, stage: Stage | None) -> dict
             raise errors.missing("File format", ".".join(name))
         return {**json.loads(row[0]), **{k: v for k, v in given.items() if k != "FORMAT_NAME"}}
     return dict(given)
-
-
-# --------------------------------------------------------------------------- PUT, GET
-
-
-@command("PUT")
-def put(statement: Statement) -> Result:
-    """``PUT 'file://PATTERN' @stage/path options``; streams come beside the statement."""
-    connection, reader = statement.connection, statement.reader
-    reader.expect("PUT")
-    source = reader.string() if reader.peek().kind == "string" else _bare_file(reader)
-    stage, path = find_stage(connection, reader.stage())
-    options = reader.options()
-    reader.end()
-    if stage.external:
-        raise errors.error(1059, "22023", "PUT needs an internal stage")
-    local = source.removeprefix("file://")
-    compress = bool(options.get("AUTO_COMPRESS", True))
-    overwrite = bool(options.get("OVERWRITE", False))
-    if statement.file_stream is not None:
-        sources: list[tuple[str, Any]] = [(os.path.basename(local), statement.file_stream)]
-    else:
-        sources = [(os.path.basename(name), name) for name in sorted(glob.glob(os.path.expanduser(local)))]
-        if not sources:
-            raise errors.error(253006, "22000", f"File doesn't exist: ['{local}']")
-    results = [_upload(stage, path, name, data, compress, overwrite) for name, data in sources]
-    names = (
-        "source",
-        "target",
-        "source_size",
-        "target_size",
-        "source_compression",
-        "target_compression",
-        "status",
-        "message",
-    )
-    kinds = ["BIGINT" if name.endswith("_size") else "VARCHAR" for name in names]
-    return rows(list(zip(names, kinds, strict=True)), results)
-
-
-def _bare_file(reader: Reader) -> str:
-    start = reader.peek().start
-    while not reader.done and reader.peek().kind != "stage":
-        reader.next()
-    return reader.text[start : reader.peek().start].strip()
-
-
-def _upload(
-    stage: Stage, path: str, name: str, source: str | IO[bytes], compress: bool, overwrite: bool
-) -> tuple[Any, ...]:
-    known = _COMPRESSED.get(os.path.splitext(name)[1].lower())
-    zipping = compress and known is None
-    target_name = f"{name}.gz" if zipping else name
-    folder = stage.file(path) if path else stage.folder
-    target = folder / target_name
-    source_kind = known or "NONE"
-    target_kind = "GZIP" if zipping else source_kind
-    if target.exists() and not overwrite:
-        size = os.path.getsize(source) if isinstance(source, str) else 0
-        return (name, target_name, size, 0, source_kind, target_kind, "SKIPPED", "")
-    folder.mkdir(parents=True, exist_ok=True)
-    # Written aside and renamed: a reader never sees half a file, nor does a killed process leave one.
-    aside = folder / f".{target_name}.{uuid.uuid4().hex}.uploading"
-    size = 0
-    try:
-        with aside.open("wb") as out, _reading(source) as data:
-            sink: Any = gzip.GzipFile("", "wb", 6, out, mtime=0) if zipping else out
-            while chunk := data.read(_CHUNK):
-                size += len(chunk)
-                sink.write(chunk)
-            if zipping:
-                sink.close()
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(aside, target)
-    finally:
-        aside.unlink(missing_ok=True)
-    return (name, target_name, size, target.stat().st_size, source_kind, target_kind, "UPLOADED", "")
-
-
-class _reading:  # noqa: N801 - used as a keyword-like context
-    """Opens a path; leaves a caller's stream open."""
-
-    def __init__(self, source: str | IO[bytes]) -> None:
-        self.stream: IO[bytes] = open(source, "rb") if isinstance(source, str) else source  # noqa: SIM115
-        self.own = isinstance(source, str)
-
-    def __enter__(self) -> IO[bytes]:
-        return self.stream
-
-    def __exit__(self, *_: object) -> None:
-        if self.own:
-            self.stream.close()
-
-
-@command("GET")
-def get(statement: Statement) -> Result:
-    """``GET @stage/path 'file://FOLDER' [PATTERN = 'x']``."""
-    connection, reader = statement.connection, statement.reader
-    reader.expect("GET")
-    stage, path = find_stage(connection, reader.stage())
-    target = Path((reader.string() if reader.peek().kind == "string" else _rest_word(reader)).removeprefix("file://"))
-    options = reader.options()
-    found = stage.files(path, options.get("PATTERN"))
-    target.mkdir(parents=True, exist_ok=True)
-    results = []
-    for file in found:
-        shutil.copyfile(file.path, target / file.path.name)
-        results.append((file.path.name, file.path.stat().st_size, "DOWNLOADED", ""))
-    return rows([("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")], results)
-
-
-def _rest_word(reader: Reader) -> str:
-    start = reader.peek().start
-    end = start
-    while end < len(reader.text) and not reader.text[end].isspace():
-        end += 1
-    while not reader.done and reader.peek().start < end:
-        reader.next()
-    return reader.text[start:end]
-
-
-# --------------------------------------------------------------------------- LIST, REMOVE
-
-_LIST_COLUMNS = [("name", "VARCHAR"), ("size", "BIGINT"), ("md5", "VARCHAR"), ("last_modified", "VARCHAR")]
-
-
-@command("LIST", "LS")
-def list_files(statement: Statement) -> Result:
-    """``LIST @stage/path [PATTERN = 'x']``."""
-    reader = statement.reader
-    reader.next()
-    stage, path = find_stage(statement.connection, reader.stage())
-    options = reader.options()
-    reader.end()
-    found = [
-        (file.label, file.path.stat().st_size, file.md5, _http_date(file.path.stat().st_mtime))
-        for file in stage.files(path, options.get("PATTERN"))
-    ]
-    return rows(_LIST_COLUMNS, found)
-
-
-def _http_date(seconds: float) -> str:
-    return email.utils.formatdate(seconds, usegmt=True)
-
-
-@command("REMOVE", "RM")
-def remove(statement: Statement) -> Result:
-    """``REMOVE @stage/path [PATTERN = 'x']``; the path is a prefix, as on Snowflake."""
-    reader = statement.reader
-    reader.next()
-    stage, path = find_stage(statement.connection, reader.stage())
-    options = reader.options()
-    reader.end()
-    gone = []
-    for file in stage.files(path, options.get("PATTERN")):
-        file.path.unlink()
-        gone.append((file.label, "removed"))
-    return rows([("name", "VARCHAR"), ("result", "VARCHAR")], gone)

@@ -71,7 +71,18 @@ def _find(reader: Reader) -> Handler | None:
 
 
 def _load() -> None:
-    from snowpipe_ml.local import copying, objects, sessions, shows, stages, tables, tags  # noqa: F401
+    from snowpipe_ml.local import (  # noqa: F401
+        account,
+        alterations,
+        copying,
+        objects,
+        sessions,
+        shows,
+        stages,
+        tables,
+        tags,
+        transfers,
+    )
     from snowpipe_ml.local.python import statements  # noqa: F401
 
 

@@ -1,4 +1,4 @@
-"""Tables and views: CREATE, CLONE, ALTER, DROP, TRUNCATE."""
+"""Tables and views: CREATE, and CLONE."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.copying import forget_loads
-from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists, remember_temporary
+from snowpipe_ml.local.load_history import forget_loads
+from snowpipe_ml.local.objects import Modifiers, if_not_exists, remember_temporary
 from snowpipe_ml.local.query import Compiler, in_transaction, parse, to_sql
 from snowpipe_ml.local.reader import Reader
 from snowpipe_ml.local.rewrite.functions import data_type
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import quoted, retry_conflicts
-from snowpipe_ml.local.tags import copy_tags, forget_tags, set_tags, unset_tags
+from snowpipe_ml.local.tags import copy_tags, forget_tags
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -27,7 +27,7 @@ _PROPERTIES = {"COMMENT", "DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIM
                "ENABLE_SCHEMA_EVOLUTION", "DEFAULT_DDL_COLLATION", "STAGE_FILE_FORMAT"}  # fmt: skip
 
 
-def _exists(connection: Connection, name: Name) -> str | None:
+def existing_kind(connection: Connection, name: Name) -> str | None:
     """TABLE or VIEW, or None if there is nothing of the name."""
     row = connection.duck.execute(
         "SELECT table_type FROM (SELECT 'TABLE' AS table_type, database_name, schema_name, table_name FROM duckdb_tables() "
@@ -65,7 +65,7 @@ def _check_name(connection: Connection, name: Name, temporary: bool, there: str 
         )
 
 
-def _forget(connection: Connection, name: Name) -> None:
+def forget(connection: Connection, name: Name) -> None:
     """Forget what hangs on a table that is dropped or replaced."""
     connection.duck.execute(
         f"DELETE FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(name[1:])
@@ -87,7 +87,7 @@ def create_table(statement: Statement) -> Result:
     lenient = if_not_exists(reader)
     name = connection.resolve(reader.name(), "CREATE TABLE")
     lenient = if_not_exists(reader) or lenient
-    there = _exists(connection, name)
+    there = existing_kind(connection, name)
     if there and lenient:
         return status(f"{name[2]} already exists, statement succeeded.")
     if modifiers.temporary or modifiers.replace or not there:
@@ -159,7 +159,7 @@ def _properties(reader: Reader) -> str | None:
     return comment
 
 
-def _definitions(columns: str, connection: Connection) -> list[tuple[str, exp.DataType | None, bool, str | None]]:
+def column_definitions(columns: str, connection: Connection) -> list[tuple[str, exp.DataType | None, bool, str | None]]:
     """(name, type, NOT NULL, default) of a column list.
 
     Primary, unique and foreign keys are read and not kept: Snowflake does not enforce them.
@@ -207,7 +207,7 @@ def _stored(node: exp.Expr) -> str:
 
 def _columns_ddl(columns: str, connection: Connection) -> str:
     pieces = []
-    for name, kind, not_null, default in _definitions(columns, connection):
+    for name, kind, not_null, default in column_definitions(columns, connection):
         assert kind is not None
         text = f"{quoted(name)} {kind.sql(dialect='duckdb')}"
         if not_null:
@@ -224,7 +224,7 @@ def _as_select(connection: Connection, name: Name, columns: str | None, body: st
     target = quoted(*name)
     if columns is None:
         return [f"CREATE OR REPLACE TABLE {target} AS {body}"]
-    definitions = _definitions(columns, connection)
+    definitions = column_definitions(columns, connection)
     inner = ", ".join(f'"_{i}"' for i in range(len(definitions)))
     outer = ", ".join(
         (f'CAST("_{i}" AS {kind.sql(dialect="duckdb")})' if kind is not None else f'"_{i}"') + f" AS {quoted(column)}"
@@ -246,7 +246,7 @@ def _make(
         with in_transaction(connection):
             for text in statements:
                 connection.duck.execute(text)
-            _forget(connection, name)
+            forget(connection, name)
             if temporary:
                 remember_temporary(connection, "TABLE", name)
             if after is not None:
@@ -288,7 +288,7 @@ def create_view(statement: Statement) -> Result:
     reader.expect("VIEW")
     lenient = if_not_exists(reader)
     name = connection.resolve(reader.name(), "CREATE VIEW")
-    there = _exists(connection, name)
+    there = existing_kind(connection, name)
     if there and lenient:
         return status(f"{name[2]} already exists, statement succeeded.")
     if there and not modifiers.replace:
@@ -308,122 +308,15 @@ def create_view(statement: Statement) -> Result:
             raise errors.UnsupportedError("a view over results, metadata or staged files")
         listed = ""
         if columns is not None:
-            listed = f" ({', '.join(quoted(column) for column, _, _, _ in _definitions(columns, connection))})"
+            listed = f" ({', '.join(quoted(column) for column, _, _, _ in column_definitions(columns, connection))})"
         # The view that is replaced may be read by the new one's query only before this point.
         retry_conflicts(lambda: connection.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}"))
     finally:
         compiler.release()
-    _forget(connection, name)
+    forget(connection, name)
     if modifiers.temporary:
         remember_temporary(connection, "VIEW", name)
     if comment:
         text = comment.replace("'", "''")
         connection.duck.execute(f"COMMENT ON VIEW {quoted(*name)} IS '{text}'")
     return status(f"View {name[2]} successfully created.")
-
-
-# --------------------------------------------------------------------------- DROP, TRUNCATE, ALTER
-
-
-@command("DROP TABLE", "DROP VIEW")
-def drop(statement: Statement) -> Result:
-    """``DROP TABLE|VIEW [IF EXISTS] name``."""
-    connection, reader = statement.connection, statement.reader
-    connection.commit_open()
-    reader.expect("DROP")
-    kind = reader.next().upper
-    lenient = reader.accept("IF", "EXISTS")
-    name = connection.resolve(reader.name(), f"DROP {kind}")
-    if _exists(connection, name) != kind:
-        if lenient:
-            return status("Drop statement executed successfully.")
-        raise errors.missing(kind.capitalize(), ".".join(name))
-
-    def run() -> None:
-        with in_transaction(connection):
-            connection.duck.execute(f"DROP {kind} {quoted(*name)}")
-            _forget(connection, name)
-
-    retry_conflicts(run)
-    return dropped(name[2])
-
-
-@command("TRUNCATE")
-def truncate(statement: Statement) -> Result:
-    """``TRUNCATE [TABLE] [IF EXISTS] name``; the table forgets what it has loaded."""
-    connection, reader = statement.connection, statement.reader
-    connection.commit_open()
-    reader.expect("TRUNCATE")
-    reader.accept("TABLE")
-    lenient = reader.accept("IF", "EXISTS")
-    name = connection.resolve(reader.name(), "TRUNCATE")
-    if _exists(connection, name) != "TABLE":
-        if lenient:
-            return status("Statement executed successfully.")
-        raise errors.missing("Table", ".".join(name))
-
-    def run() -> None:
-        with in_transaction(connection):
-            connection.duck.execute(f"DELETE FROM {quoted(*name)}")
-            forget_loads(connection, name)
-
-    retry_conflicts(run)
-    return status("Statement executed successfully.")
-
-
-@command("ALTER TABLE", "ALTER VIEW")
-def alter(statement: Statement) -> Result:
-    """``ALTER TABLE name SET TAG | UNSET TAG | RENAME TO | ADD COLUMN | DROP COLUMN | RENAME COLUMN``."""
-    connection, reader = statement.connection, statement.reader
-    reader.expect("ALTER")
-    kind = reader.next().upper
-    lenient = reader.accept("IF", "EXISTS")
-    name = connection.resolve(reader.name(), f"ALTER {kind}")
-    if _exists(connection, name) is None:
-        if lenient:
-            return status("Statement executed successfully.")
-        raise errors.missing(kind.capitalize(), ".".join(name))
-    if reader.accept("SET", "TAG"):
-        # The domain of a view's tag is TABLE: documentation of SYSTEM$GET_TAG.
-        return set_tags(connection, "TABLE", name, reader)
-    if reader.accept("UNSET", "TAG"):
-        return unset_tags(connection, "TABLE", name, reader)
-    for words in (("MODIFY", "COLUMN"), ("ALTER", "COLUMN"), ("MODIFY",)):
-        if (
-            reader.looking_at(*words)
-            and reader.peek(len(words) + 1).upper == "SET"
-            and reader.peek(len(words) + 2).upper == "TAG"
-        ):
-            reader.accept(*words)
-            column = reader.identifier()
-            reader.expect("SET", "TAG")
-            return set_tags(connection, "TABLE", name, reader, column)
-    connection.commit_open()
-    target = quoted(*name)
-    if reader.accept("RENAME", "TO"):
-        new = connection.resolve(reader.name(), "RENAME")
-        if new[:2] != name[:2]:
-            raise errors.UnsupportedError("RENAME TO another schema")
-        text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
-    elif reader.accept("RENAME", "COLUMN"):
-        old = reader.identifier()
-        reader.expect("TO")
-        text = f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(reader.identifier())}"
-    elif reader.accept("DROP", "COLUMN"):
-        text = f"ALTER TABLE {target} DROP COLUMN {quoted(reader.identifier())}"
-    elif reader.accept("ADD", "COLUMN") or reader.accept("ADD"):
-        there = if_not_exists(reader)
-        (column, column_kind, _, default), *more = _definitions(reader.rest(), connection)
-        if more or column_kind is None:
-            raise errors.UnsupportedError("ADD of several columns at once")
-        guard = "IF NOT EXISTS " if there else ""
-        text = f"ALTER TABLE {target} ADD COLUMN {guard}{quoted(column)} {column_kind.sql(dialect='duckdb')}"
-        if default is not None:
-            text += f" DEFAULT {default}"
-    elif reader.accept("SET"):
-        reader.options()
-        return status("Statement executed successfully.")
-    else:
-        raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
-    retry_conflicts(lambda: connection.duck.execute(text))
-    return status("Statement executed successfully.")

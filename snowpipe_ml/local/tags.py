@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, claim, dropped, if_not_exists
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import dumps
 
@@ -37,13 +37,9 @@ def create_tag(statement: Statement) -> Result:
     reader.end()
     tags = connection.catalog(database, "TAGS")
     with connection.storage.lock:
-        where = f"FROM {tags} WHERE schema_name = ? AND name = ?"
-        if connection.duck.execute(f"SELECT 1 {where}", [schema, name]).fetchone():
-            if lenient:
-                return status(f"{name} already exists, statement succeeded.")
-            if not modifiers.replace:
-                raise errors.exists(name)
-            connection.duck.execute(f"DELETE {where}", [schema, name])
+        there = claim(connection, tags, schema, name, replace=modifiers.replace, lenient=lenient)
+        if there is not None:
+            return there
         connection.duck.execute(
             f"INSERT INTO {tags} (schema_name, name, allowed, comment) VALUES (?, ?, ?, ?)",
             [schema, name, dumps(allowed) if allowed else None, options.get("COMMENT")],

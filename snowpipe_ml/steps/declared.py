@@ -177,7 +177,7 @@ class RoleStep(DeclaredStep):
     """A role and what it may do."""
 
     type_name = "role"
-    kind = Kind.TAG
+    kind = Kind.ROLE
 
     def __init__(self, name: str, object_name: str, model: models.Role, grants: dict[str, tuple[str, ...]]) -> None:
         super().__init__(name, object_name, model)

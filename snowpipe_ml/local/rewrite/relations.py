@@ -219,7 +219,7 @@ def _result_scan(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
 
 def _validate(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
     """``TABLE(VALIDATE(t, JOB_ID => 'id'))``: the rows that a COPY rejected."""
-    from snowpipe_ml.local.copying import rejected
+    from snowpipe_ml.local.load_history import rejected
 
     connection = compiler.connection
     column = arguments[0]

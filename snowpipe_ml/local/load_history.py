@@ -1,0 +1,126 @@
+"""COPY's memory: what a table has loaded, and the rows that were rejected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from snowpipe_ml.local.stages import StagedFile
+from snowpipe_ml.local.types import Column
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+# How long a table remembers a file: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
+_MEMORY_DAYS = 64
+
+
+@dataclass
+class Rejected:
+    """A row that could not be loaded."""
+
+    line: int
+    character: int
+    column: str | None
+    message: str
+    code: int
+    record: str
+
+
+@dataclass
+class Loaded:
+    """What became of one file."""
+
+    file: StagedFile
+    loaded: int = 0
+    skipped: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def parsed(self) -> int:
+        """How many rows the file has."""
+        return self.loaded + self.skipped + len({r.line for r in self.rejected})
+
+    @property
+    def status(self) -> str:
+        """Snowflake's word for it."""
+        if not self.rejected:
+            return "LOADED"
+        return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
+
+    def row(self, limit: int) -> tuple[Any, ...]:
+        """The file's row in the result of COPY."""
+        first = self.rejected[0] if self.rejected else None
+        seen = len({r.line for r in self.rejected})
+        return (
+            self.file.label, self.status, self.parsed, self.loaded, limit, seen,
+            first and first.message, first and first.line, first and first.character, first and first.column,
+        )  # fmt: skip
+
+
+def remembered(connection: Connection, target: tuple[str, str, str]) -> dict[str, str]:
+    """File -> content of what the table has loaded in the last 64 days."""
+    found = connection.duck.execute(
+        f"SELECT file, etag FROM {connection.catalog(target[0], 'LOADS')} WHERE schema_name = ? AND table_name = ? "
+        f"AND status <> 'LOAD_FAILED' AND loaded_at > current_timestamp - INTERVAL {_MEMORY_DAYS} DAY ORDER BY loaded_at",
+        list(target[1:]),
+    ).fetchall()
+    return dict(found)
+
+
+def remember(connection: Connection, target: tuple[str, str, str], done: list[Loaded], query_id: str) -> None:
+    """Note what a COPY has loaded and rejected, in the transaction in which it did."""
+    loads = connection.catalog(target[0], "LOADS")
+    rejects = connection.catalog(target[0], "COPY_ERRORS")
+    for item in done:
+        first = item.rejected[0].message if item.rejected else None
+        connection.duck.execute(
+            f"INSERT INTO {loads} (schema_name, table_name, file, etag, status, row_count, row_parsed, error_count, first_error) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *target[1:],
+                item.file.label,
+                item.file.md5,
+                item.status,
+                item.loaded,
+                item.parsed,
+                len(item.rejected),
+                first,
+            ],
+        )
+        if item.rejected:
+            values = [
+                [query_id, *target[1:], r.message, item.file.label, r.line, r.character, None,
+                 "parsing" if r.code in (100080, 100016, 100144) else "conversion", r.code, "22018", r.column,
+                 r.line, r.line, r.record]
+                for r in item.rejected
+            ]  # fmt: skip
+            connection.duck.executemany(f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})", values)
+
+
+def forget_loads(connection: Connection, name: tuple[str, str, str]) -> None:
+    """Forget what a table has loaded: TRUNCATE, replace and drop do, DELETE does not."""
+    for table in ("LOADS", "COPY_ERRORS"):
+        connection.duck.execute(
+            f"DELETE FROM {connection.catalog(name[0], table)} WHERE schema_name = ? AND table_name = ?", list(name[1:])
+        )
+
+
+def rejected(connection: Connection, name: tuple[str, str, str], query_id: str | None) -> tuple[list[Column], pa.Table]:
+    """The rows that a COPY into a table rejected; of the last one if ``query_id`` is None."""
+    from snowpipe_ml.local.query import select
+
+    table = connection.catalog(name[0], "COPY_ERRORS")
+    if query_id is None:
+        query_id = connection.last_query_ids[-1] if connection.last_query_ids else ""
+    literals = ["'" + text.replace("'", "''") + "'" for text in (name[1], name[2], query_id)]
+    return select(
+        connection,
+        'SELECT error AS "ERROR", file AS "FILE", line AS "LINE", "character" AS "CHARACTER", byte_offset AS "BYTE_OFFSET", '
+        'category AS "CATEGORY", code AS "CODE", sql_state AS "SQL_STATE", column_name AS "COLUMN_NAME", '
+        'row_number AS "ROW_NUMBER", row_start_line AS "ROW_START_LINE", rejected_record AS "REJECTED_RECORD" '
+        f"FROM {table} WHERE schema_name = {literals[0]} AND table_name = {literals[1]} "
+        f"AND query_id = {literals[2]} ORDER BY file, line",
+    )
