@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snowpipe_ml import __version__
-from snowpipe_ml.errors import SnowpipeMLError, UsageError
+from snowpipe_ml.errors import SchemaDriftError, SnowpipeMLError, StatementError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def main() -> None:
     """ML pipelines on Snowflake from one YAML file, and the same file on a laptop.
 
     Exit codes: 0 done, 1 a step failed, 2 the spec or the command line is wrong, 3 the target
-    cannot be reached, 4 locked by another run.
+    cannot be reached, 4 another process holds the target (the embedded warehouse).
     """
 
 
@@ -182,10 +182,6 @@ def sql_command(spec: Path, target: str | None, variables: dict[str, Any], state
         tables.print_table(_console(), names, rows)
 
 
-class StatementError(SnowpipeMLError):
-    """A statement of the ``sql`` command that failed."""
-
-
 def _connector_error() -> type[Exception]:
     from snowflake.connector.errors import Error
 
@@ -204,7 +200,7 @@ def steps(type_name: str | None) -> None:
     if type_name is None:
         width = max(map(len, types))
         for name, cls in types.items():
-            click.echo(f"{name:<{width}}  {(cls.__doc__ or '').strip().splitlines()[0]}")
+            click.echo(f"{name:<{width}}  {(cls.__doc__ or '').strip().split(chr(10))[0]}")
         return
     if type_name not in types:
         hint = did_you_mean(type_name, types)
@@ -244,10 +240,6 @@ def schema(check: bool, directory: Path) -> None:
         raise SchemaDriftError(f"{path} is not what the code would write: run 'snowpipe-ml schema'")
     else:
         click.echo(f"{path} is up to date")
-
-
-class SchemaDriftError(SnowpipeMLError):
-    """The schemas on disk are not those of the code."""
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ Everything that the package raises on purpose derives from one base::
     ├── TargetError         the target cannot be reached (exit code 3)
     │   └── MissingExtraError   an optional dependency of the target is not installed
     ├── LockedError         another run or process holds the target (exit code 4)
+    ├── TemplateError       a template that cannot be rendered (exit code 2)
+    ├── StatementError      a statement of the `sql` command failed (exit code 1)
+    ├── SchemaDriftError    the schemas on disk are not those of the code (exit code 1)
     └── StepError           a step failed while it ran (exit code 1)
         └── SourceFileError     an input file cannot be read; knows the file and the line
 
@@ -29,11 +32,14 @@ __all__ = [
     "LockedError",
     "MissingExtraError",
     "PluginError",
+    "SchemaDriftError",
     "SnowpipeMLError",
     "SourceFileError",
     "SpecError",
+    "StatementError",
     "StepError",
     "TargetError",
+    "TemplateError",
     "UnsafeSqlError",
     "UsageError",
 ]
@@ -98,6 +104,31 @@ class LockedError(SnowpipeMLError):
     """Another run, or another process, holds the target."""
 
     exit_code = 4
+
+
+class TemplateError(SnowpipeMLError):
+    """A template that cannot be rendered.
+
+    Args:
+        message: what is wrong.
+        hint: what to do.
+        line: where in the template, counted from 1.
+        file: the template's file; None for a text in the spec.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None, line: int = 1, file: str | None = None) -> None:
+        self.message, self.hint, self.line, self.file = message, hint, line, file
+        super().__init__(message)
+
+
+class StatementError(SnowpipeMLError):
+    """A statement of the ``sql`` command that failed."""
+
+
+class SchemaDriftError(SnowpipeMLError):
+    """The schemas on disk are not those of the code."""
 
 
 class StepError(SnowpipeMLError):

@@ -5,6 +5,7 @@ the reference page and the typed object come), and methods that say what it read
 it would do, and that do it::
 
     from snowpipe_ml.plugins import Step, StepResult, StepSettings, TableName, register, table
+    from snowpipe_ml.sql import sql
 
     @register("count_rows")
     class CountRows(Step["CountRows.Settings"]):
@@ -13,7 +14,7 @@ it would do, and that do it::
         class Settings(StepSettings):
             table: TableName
 
-        def reads(self):
+        def reads(self, ctx):
             yield table(self.settings.table, "table")
 
         def run(self, ctx):
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
 
 ENTRY_POINT_GROUP = "snowpipe_ml.steps"
+log = logging.getLogger("snowpipe_ml.plugins")
 
 # --------------------------------------------------------------------------- field types
 
@@ -115,20 +117,22 @@ class Resource:
         name: its name; a :class:`StagePath` for a place on a stage.
         at: the path of the setting that names it, for positions in messages.
         view: a view, where a table and a view are told apart (in ``ALTER``).
+        adds: rows are added to it, so that several steps may write it.
     """
 
     kind: Kind
     name: QualifiedName | StagePath
     at: tuple[str | int, ...] = field(default=(), compare=False)
     view: bool = field(default=False, compare=False)
+    adds: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"
 
 
-def table(name: QualifiedName, *at: str | int) -> Resource:
+def table(name: QualifiedName, *at: str | int, view: bool = False, adds: bool = False) -> Resource:
     """A table or a view."""
-    return Resource(Kind.TABLE, name, at)
+    return Resource(Kind.TABLE, name, at, view, adds)
 
 
 def stage(path: StagePath, *at: str | int) -> Resource:
@@ -196,6 +200,27 @@ class PlanContext:
         """A file named in the spec."""
         return (self.base_dir / Path(text).expanduser()).resolve()
 
+    def read_text(self, text: str) -> str:
+        """The text of a file named in the spec.
+
+        Raises:
+            StepError: there is no such file, or it is not UTF-8.
+        """
+        try:
+            return self.path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StepError(f"cannot read {text!r}: {getattr(error, 'strerror', None) or error}") from error
+
+    def package_list(self, name: str) -> list[str]:
+        """A declared list of packages.
+
+        Raises:
+            StepError: there is none of the name.
+        """
+        if name not in self.packages:
+            raise StepError(f"no list {name!r} under `packages`; there are: {', '.join(self.packages) or 'none'}")
+        return list(self.packages[name])
+
     def producer_of(self, resource: Resource, kind: type[_StepT]) -> _StepT:
         """The step of a type that writes a resource.
 
@@ -239,11 +264,11 @@ class RunContext(PlanContext):
         """The number of rows of a table."""
         return int(self.scalar(Sql(f"SELECT COUNT(*) FROM {name.sql}")))
 
-    def exists(self, name: QualifiedName) -> bool:
-        """Whether a table or view of this name exists."""
+    def kind_of(self, name: QualifiedName) -> str | None:
+        """``TABLE`` or ``VIEW``; None if there is nothing of this name."""
         where = f" IN SCHEMA {QualifiedName(name.parts[:-1]).sql}" if len(name.parts) > 1 else ""
         rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql}{where}"))
-        return any(row["name"] == name.name.name for row in rows)
+        return next((str(row["kind"]) for row in rows if row["name"] == name.name.name), None)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -371,17 +396,20 @@ def register(name: str) -> Callable[[type[_StepT]], type[_StepT]]:
 
 
 @cache
-def _load_entry_points() -> None:
+def _load_all() -> None:
+    """Register the step types of installed packages; ours are registered by importing them."""
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         try:
             loaded = entry.load()
-        except Exception as error:
-            raise PluginError(f"the step type {entry.name!r} of {entry.value} cannot be loaded: {error}") from error
-        if isinstance(loaded, type) and issubclass(loaded, Step) and entry.name not in _REGISTRY:
+            if not (isinstance(loaded, type) and issubclass(loaded, Step)):
+                raise PluginError(f"{entry.value} is no Step")
             register(entry.name)(loaded)
+        except Exception as error:
+            # A broken package must not break the specs that do not use it.
+            log.warning("the step type %r of %s cannot be used: %s", entry.name, entry.value, error)
 
 
 def step_types() -> Mapping[str, type[Step[Any]]]:
     """All step types by name: ours, and those of installed packages."""
-    _load_entry_points()
+    _load_all()
     return dict(sorted(_REGISTRY.items()))

@@ -14,7 +14,7 @@ from sqlglot import exp
 import snowpipe_ml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.sql import Identifier
-from snowpipe_ml.targets.snowflake import session_setup
+from snowpipe_ml.targets.snowflake import enter
 from tests.conftest import CITIBIKE, REAL, ROOT
 from tests.recording import Recorder
 from tests.trips import STATIONS, count, write_months
@@ -159,8 +159,7 @@ def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "FROM TABLE(GENERATOR(ROWCOUNT => 120))",
     ]
     recorder = Recorder(session)
-    for statement in session_setup(Identifier("CITIBIKE"), Identifier("ML"), None, None):
-        session.sql(statement.text).collect()
+    enter(session, Identifier("CITIBIKE"), Identifier("ML"), None, None)
     variables = {**SMALL, "max_epochs": 1, "min_history_days": 20, "source": str(folder / "months"), "months": []}
     result = Pipeline.from_yaml(spec, vars=variables).run("prod", session=session)
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}

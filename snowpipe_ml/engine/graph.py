@@ -6,20 +6,24 @@ does not show.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
 
 import networkx as nx
 
-from snowpipe_ml.errors import SnowpipeMLError
+from snowpipe_ml.errors import SnowpipeMLError, TemplateError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, Step
 from snowpipe_ml.spec.loader import Spec
-from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
-from snowpipe_ml.spec.templates import TemplateError
-from snowpipe_ml.sql import QualifiedName, StagePath
+from snowpipe_ml.spec.problems import Path, Position, Problem, did_you_mean
+from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
 from snowpipe_ml.steps.declared import declared_steps
+
+_T = TypeVar("_T")
 
 # Objects that a step can only use if the spec declares them.
 _DECLARED_ONLY = {
@@ -67,11 +71,11 @@ class Graph:
         return set(nx.descendants(self.dag, name))
 
 
-def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, list[Problem]]:
+def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext, list[Problem]]:
     """Build the graph of a spec.
 
     Returns:
-        The graph, and what is wrong: unknown tables, objects that are not declared, two writers of
+        The graph, the context that knows it, and what is wrong: unknown tables, objects that are not declared, two writers of
         one table, a cycle. No graph where there is a cycle.
     """
     problems: list[Problem] = []
@@ -80,46 +84,83 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, list[Proble
     writers, writes = _writers(spec, steps, ctx, problems)
 
     def producer(resource: Resource) -> Step[Any] | None:
+        resource = _own(spec, resource)
         names = writers.get((resource.kind, resource.name), [])
         return next((step for name, step, _ in steps if name in names), None)
 
-    full = _with_producer(ctx, producer)
+    full = dataclasses.replace(ctx, producer=producer)
+    default = getattr(spec.target, "warehouse", None)
     nodes = {}
     for name, step, path in steps:
-        reads = _safely(spec, path, lambda step=step: step.reads(full), problems)
+        reads = [_own(spec, r) for r in _safely(spec, path, partial(_listed, step.reads, full), problems) or []]
         warehouse = getattr(step.settings, "warehouse", None)
         if path[0] == "steps" and warehouse is not None:
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((warehouse,)), ("warehouse",)))
+        elif default is not None and path[0] != "warehouses" and _declares(spec.pipeline.warehouses, default):
+            reads.append(Resource(Kind.WAREHOUSE, QualifiedName((default,))))
         nodes[name] = Node(name, step, path, tuple(reads), tuple(writes[name]))
     dag: nx.DiGraph[str] = nx.DiGraph()
     dag.add_nodes_from(nodes)
     for node in nodes.values():
         _connect(spec, node, nodes, writers, dag, problems)
+    for role in spec.pipeline.grants:
+        if role not in spec.pipeline.roles:
+            hint = did_you_mean(role, spec.pipeline.roles)
+            message = f"the role {role!r} is not declared under `roles`"
+            problems.append(spec.document.problem(message, ("grants", role), key=True, hint=hint))
     tags = [f"tags.{name}" for name, tag in spec.pipeline.tags.items() if tag.value is not None]
     for node in nodes.values():
         if not node.declared and any(resource.kind is Kind.TABLE for resource in node.writes):
             dag.add_edges_from((tag, node.name) for tag in tags)  # it is set on what the step writes
     cycle = _cycle(spec, nodes, dag)
     if cycle:
-        return None, [*problems, cycle]
-    return Graph(nodes, dag), problems
+        return None, full, [*problems, cycle]
+    if not problems:
+        # What cannot be planned cannot be run: it is found here and not half-way through a run.
+        for node in nodes.values():
+            _safely(spec, node.path, partial(node.step.plan, full), problems)
+    return Graph(nodes, dag), full, problems
 
 
-def _with_producer(ctx: PlanContext, producer: Any) -> PlanContext:
-    import dataclasses
-
-    return dataclasses.replace(ctx, producer=producer)
+def _declares(section: Iterable[str], name: Identifier) -> bool:
+    return any(Identifier.parse(text) == name for text in section)
 
 
-def _safely(spec: Spec, path: Path, call: Any, problems: list[Problem]) -> list[Resource]:
-    """What a step says of itself; a mistake in its SQL file or settings is a problem at the step."""
+def _own(spec: Spec, resource: Resource) -> Resource:
+    """A resource without the database and schema that the target works in: ``ML.TRIPS`` is ``TRIPS``."""
+    if not isinstance(resource.name, QualifiedName):
+        return resource
+    parts = resource.name.parts
+    home = (spec.target.database, spec.target.schema_)
+    if (len(parts) == 3 and parts[:2] == home) or (len(parts) == 2 and parts[0] == home[1]):
+        return dataclasses.replace(resource, name=QualifiedName(parts[-1:]))
+    return resource
+
+
+def _listed(ask: Callable[[PlanContext], Iterable[Resource]], ctx: PlanContext) -> list[Resource]:
+    return list(ask(ctx))
+
+
+def _safely(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Problem]) -> _T | None:
+    """Ask a step something of itself; whatever it raises is a problem at the step, or in its SQL file."""
     try:
-        return list(call())
-    except (SnowpipeMLError, OSError, ValueError) as error:
-        problems.append(spec.document.problem(f"{path[-1]}: {error}", path, key=True))
+        return call()
     except TemplateError as error:
-        problems.append(spec.document.problem(f"{path[-1]}: {error.message}", path, key=True, hint=error.hint))
-    return []
+        if error.file is None:
+            where = (*path, "query") if path[0] == "steps" else path
+            problems.append(spec.document.problem(error.message, where, hint=error.hint))
+        else:
+            lines = FilePath(error.file).read_text(encoding="utf-8").splitlines()
+            snippet = lines[error.line - 1] if error.line <= len(lines) else ""
+            width = len(snippet.strip()) or 1
+            column = len(snippet) - len(snippet.lstrip()) + 1
+            position = Position(error.file, error.line, column)
+            problems.append(Problem(error.message, position, snippet, width, error.hint))
+    except (SnowpipeMLError, ValueError) as error:
+        problems.append(spec.document.problem(f"{path[-1]}: {error}", path, key=True))
+    except Exception as error:  # a plugin's mistake must not look like one of ours
+        problems.append(spec.document.problem(f"{path[-1]}: {type(error).__name__}: {error}", path, key=True))
+    return None
 
 
 def _writers(
@@ -128,10 +169,12 @@ def _writers(
     writers: dict[tuple[Kind, Any], list[str]] = defaultdict(list)
     writes: dict[str, list[Resource]] = {}
     for name, step, path in steps:
-        writes[name] = _safely(spec, path, lambda step=step: step.writes(ctx), problems)
+        found = _safely(spec, path, partial(_listed, step.writes, ctx), problems) or []
+        writes[name] = [_own(spec, resource) for resource in found]
         for resource in writes[name]:
             others = writers[(resource.kind, resource.name)]
-            if others and resource.kind in (Kind.TABLE, Kind.FUNCTION) and not others[0].startswith("tables."):
+            alone = not resource.adds or any(not w.adds for o in others for w in writes[o] if w == resource)
+            if others and alone and resource.kind in (Kind.TABLE, Kind.FUNCTION):
                 problems.append(
                     spec.document.problem(
                         f"{resource} is written by {others[0]!r} already", (*path, *resource.at),
@@ -163,11 +206,9 @@ def _connect(
         found = [name for name in writers.get((resource.kind, resource.name), []) if name != node.name]
         if found:
             dag.add_edges_from((name, node.name) for name in found)
-        elif resource.kind is Kind.PACKAGES and resource.name.name.name.lower() in {
-            p.lower() for p in spec.pipeline.packages
-        }:
+        elif resource.kind is Kind.PACKAGES and resource.name.name.name in spec.pipeline.packages:
             continue
-        elif (resource.kind, resource.name) not in writers:
+        else:
             problem = _unknown(spec, node, resource, writers)
             if problem:
                 problems.append(problem)
@@ -206,7 +247,7 @@ def _unknown(
 ) -> Problem | None:
     if isinstance(resource.name, QualifiedName) and len(resource.name.parts) > 1:
         return None  # something outside of the pipeline, named in full
-    known = [str(name) for kind, name in writers if kind is resource.kind]
+    known = [str(name) for (kind, name), by in writers.items() if kind is resource.kind and by != [node.name]]
     path = (*node.path, *resource.at)
     name = str(resource.name).lower()
     section = _DECLARED_ONLY.get(resource.kind)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.events import Listener
 from snowpipe_ml.engine.graph import Graph, build_graph
-from snowpipe_ml.engine.run import OneSession, Runner, RunResult, Sessions, cause, new_run, with_producer
+from snowpipe_ml.engine.run import OneSession, Runner, RunResult, Sessions, new_run
 from snowpipe_ml.engine.state import State
-from snowpipe_ml.errors import SnowpipeMLError, SpecError
+from snowpipe_ml.errors import SpecError
 from snowpipe_ml.plugins import PlanContext, RunInfo, StepPlan
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
-from snowpipe_ml.sql import QualifiedName
+from snowpipe_ml.sql import Identifier, QualifiedName
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -74,13 +74,13 @@ class Pipeline:
             base_dir=base, cache_dir=base / ".snowpipe" / "cache", target=spec.target_name, scope=spec.scope,
             packages=spec.pipeline.packages,
         )  # fmt: skip
-        graph, problems = build_graph(spec, ctx)
+        graph, ctx, problems = build_graph(spec, ctx)
         # What could not be read is missing from the graph, which is no mistake of those who need it.
         problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
         problems = spec.problems + problems
         if problems or graph is None:
             raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
-        return spec, graph, with_producer(ctx, graph)
+        return spec, graph, ctx
 
     def validate(self, target: str | None = None) -> None:
         """Check the whole spec, without a connection.
@@ -98,7 +98,7 @@ class Pipeline:
         """What a run would do, in order, without a connection."""
         _, graph, ctx = self.load(target)
         return [
-            PlannedStep(name, node.step.type_name, node.declared, tuple(graph.needs(name)), _plan(node.step, ctx))
+            PlannedStep(name, node.step.type_name, node.declared, tuple(graph.needs(name)), node.step.plan(ctx))
             for name, node in graph.nodes.items()
         ]
 
@@ -160,14 +160,6 @@ class Pipeline:
             session.close()
 
 
-def _plan(step: Any, ctx: PlanContext) -> StepPlan:
-    try:
-        plan: StepPlan = step.plan(ctx)
-    except SnowpipeMLError as error:
-        return StepPlan(f"cannot be planned: {cause(error)}")
-    return plan
-
-
 def opener(spec: Spec, path: Path) -> Callable[[], Session]:
     """What opens Sessions on a spec's target."""
     target = spec.target
@@ -179,7 +171,10 @@ def opener(spec: Spec, path: Path) -> Callable[[], Session]:
     assert isinstance(target, SnowflakeTarget)
     from snowpipe_ml.targets.snowflake import open_session as open_snowflake
 
-    return lambda: open_snowflake(target.connection, target.database, target.schema_, target.role, target.warehouse)
+    # A warehouse that the spec itself declares may not be there yet: steps use it once it is.
+    declared = {Identifier.parse(name) for name in spec.pipeline.warehouses}
+    warehouse = None if target.warehouse in declared else target.warehouse
+    return lambda: open_snowflake(target.connection, target.database, target.schema_, target.role, warehouse)
 
 
 def state_schema(spec: Spec, session: Session) -> QualifiedName:

@@ -7,10 +7,10 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from snowpipe_ml.engine.events import (
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.errors import SnowpipeMLError
-from snowpipe_ml.plugins import Kind, PlanContext, RunContext, RunInfo
+from snowpipe_ml.plugins import Kind, PlanContext, RunContext, RunInfo, StepResult
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
@@ -61,6 +61,7 @@ class StepOutcome:
     warnings: tuple[str, ...]
     error: BaseException | None
     blamed: str | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class OneSession(Sessions):
         yield self._session
 
     def close(self) -> None:
-        """The caller closes it."""
+        """Leave the Session without our query tag; the caller closes it."""
+        _execute(self._session, Sql("ALTER SESSION UNSET QUERY_TAG"))
 
 
 @dataclass
@@ -220,7 +222,7 @@ class Runner:
         outcomes[outcome.name] = outcome
         event = StepFinished(
             outcome.name, outcome.status, outcome.rows, outcome.seconds, outcome.message,
-            outcome.warnings, outcome.error, outcome.blamed,
+            outcome.warnings, outcome.error, outcome.blamed, outcome.metrics,
         )  # fmt: skip
         if self.state is not None:
             self.state.step_finished(self._started, event)
@@ -234,22 +236,16 @@ class Runner:
         try:
             with self.sessions.session() as session:
                 ctx = self._context(node, session)
-                self._prepare(node, session)
-                result = node.step.run(ctx)
-                self._set_tags(node, ctx)
+                with self._prepared(node, session):
+                    result = node.step.run(ctx) or StepResult()
+                    self._set_tags(node, ctx)
         except Exception as error:  # whatever a step raises fails that step, and only that step
             log.debug("step %s failed", node.name, exc_info=True)
             return StepOutcome(node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None)
         return StepOutcome(
-            node.name,
-            Status.SUCCESS,
-            result.rows,
-            time.monotonic() - begin,
-            result.message,
-            result.warnings,
-            None,
-            None,
-        )
+            node.name, Status.SUCCESS, result.rows, time.monotonic() - begin, result.message, result.warnings,
+            None, None, result.metrics,
+        )  # fmt: skip
 
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
@@ -261,14 +257,24 @@ class Runner:
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )  # fmt: skip
 
-    def _prepare(self, node: Node, session: Session) -> None:
-        """The step's warehouse, and a query tag by which its statements are found later."""
+    @contextmanager
+    def _prepared(self, node: Node, session: Session) -> Iterator[None]:
+        """The step's warehouse, and a query tag by which its statements are found later.
+
+        Sessions go from step to step, so the warehouse of before is used again afterwards.
+        """
         tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
         _execute(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
-        warehouse = None if node.declared else node.step.settings.warehouse
-        name = warehouse or self.default_warehouse
-        if name is not None and not (node.declared and warehouse is None and node.path[0] == "warehouses"):
+        before = session.get_current_warehouse()
+        creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
+        name = None if creates else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
+        if name is not None:
             _execute(session, sql("USE WAREHOUSE {name}", name=name))
+        try:
+            yield
+        finally:
+            if before and before != session.get_current_warehouse():
+                _execute(session, Sql(f"USE WAREHOUSE {before}"))
 
     def _set_tags(self, node: Node, ctx: RunContext) -> None:
         """Set the declared tags that have a value on what the step wrote."""
@@ -293,9 +299,3 @@ def cause(error: BaseException) -> str:
     message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
     text = str(message or error).strip()
     return text or type(error).__name__
-
-
-def with_producer(plan: PlanContext, graph: Graph) -> PlanContext:
-    """A context that knows which step of the graph writes what."""
-    by_resource = {(w.kind, w.name): node.step for node in graph.nodes.values() for w in node.writes}
-    return replace(plan, producer=lambda resource: by_resource.get((resource.kind, resource.name)))

@@ -52,7 +52,9 @@ class State:
         events = self._name("EVENTS")
         # CREATE SCHEMA makes the new schema the current one; the session goes back to its own.
         current = [part for part in (self.session.get_current_database(), self.session.get_current_schema()) if part]
-        self._run(sql("CREATE SCHEMA IF NOT EXISTS {schema}", schema=self.schema))
+        # IF NOT EXISTS asks for the privilege to create even where there is nothing to be created.
+        if not self._is_there():
+            self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
         if len(current) == 2:
             self._run(Sql(f"USE SCHEMA {current[0]}.{current[1]}"))
         self._run(sql(f"CREATE TABLE IF NOT EXISTS {{events}} ({_COLUMNS})", events=events))
@@ -68,7 +70,7 @@ class State:
         self._insert(
             run, "step_finished", step=event.step, status=event.status, rows=event.rows, seconds=event.seconds,
             message=event.message, error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
-            details={"warnings": event.warnings, "blamed": event.blamed},
+            details={"warnings": event.warnings, "blamed": event.blamed, "metrics": dict(event.metrics)},
         )  # fmt: skip
 
     def finished(self, run: RunStarted, event: RunFinished) -> None:
@@ -90,15 +92,19 @@ class State:
                 values=join(", ", [Literal(value) for value in values]))
         )  # fmt: skip
 
+    def _is_there(self) -> bool:
+        shown = self._run(
+            sql("SHOW SCHEMAS LIKE {name} IN DATABASE {database}", name=like_pattern(self.schema.name),
+                database=self.schema.parts[0])
+        )  # fmt: skip
+        return any(row["name"] == self.schema.name.name for row in shown)
+
     def _run(self, statement: Sql) -> list[Any]:
         return self.session.sql(statement.text).collect()
 
     def last_run(self, pipeline: str) -> list[dict[str, Any]]:
         """The step records of a pipeline's last run; empty if it never ran on this target."""
-        shown = self._run(sql("SHOW SCHEMAS LIKE {name} IN DATABASE {database}",
-                              name=like_pattern(self.schema.name),
-                              database=self.schema.parts[0]))  # fmt: skip
-        if not any(row["name"] == self.schema.name.name for row in shown):
+        if not self._is_there():
             return []
         rows = self._run(
             sql(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 import sqlglot
 from sqlglot import exp
@@ -95,7 +96,9 @@ class Compiler:
         for name in self.registered:
             self.connection.duck.unregister(name)
         for name in self.views:
-            self.connection.duck.execute(f"DROP VIEW IF EXISTS {name}")
+            # In a transaction that has failed the view goes with it, and nothing can be run.
+            with suppress(duckdb.TransactionException):
+                self.connection.duck.execute(f"DROP VIEW IF EXISTS {name}")
         self.registered.clear()
         self.views.clear()
 

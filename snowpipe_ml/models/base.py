@@ -13,14 +13,12 @@ class Forecaster(ABC):
     """A model of one series. Rows are days in order, columns the features."""
 
     @abstractmethod
-    def fit(self, x: np.ndarray, y: np.ndarray, x_valid: np.ndarray, y_valid: np.ndarray) -> None:
-        """Learn from the first part of a history; the second decides when to stop.
+    def fit(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Learn from the first part of a history. The days it is scored on are not among these.
 
         Args:
             x: features, (days, features), finite.
             y: targets, (days,), finite.
-            x_valid: features of the days after.
-            y_valid: targets of the days after.
         """
 
     @abstractmethod

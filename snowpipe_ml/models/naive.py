@@ -25,7 +25,7 @@ class SeasonalNaiveForecaster(Forecaster):
             raise ValueError(f"seasonal_naive needs the lag {settings['season']} among the features; lags are {lags}")
         self._column = lags.index(settings["season"])
 
-    def fit(self, x: np.ndarray, y: np.ndarray, x_valid: np.ndarray, y_valid: np.ndarray) -> None:
+    def fit(self, x: np.ndarray, y: np.ndarray) -> None:
         """There is nothing to learn."""
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -10,6 +10,10 @@ import numpy as np
 from snowpipe_ml.models.base import Forecaster
 from snowpipe_ml.models.wheels import add_wheels
 
+# The days that decide which epoch is kept are a part of the training days: a model must not be
+# chosen on the days on which it is scored.
+_STOPPING_FRACTION = 0.1
+
 
 class TabNetForecaster(Forecaster):
     """One TabNet regressor. Features and target are standardized with the training days' moments.
@@ -22,8 +26,8 @@ class TabNetForecaster(Forecaster):
         self.settings = settings
         self._model: Any = None
 
-    def fit(self, x: np.ndarray, y: np.ndarray, x_valid: np.ndarray, y_valid: np.ndarray) -> None:
-        """Train, and keep the best epoch on the validation days."""
+    def fit(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Train, and keep the epoch that is best on the last tenth of these days."""
         add_wheels()
         import torch
         from pytorch_tabnet.tab_model import TabNetRegressor
@@ -33,8 +37,9 @@ class TabNetForecaster(Forecaster):
         s = self.settings
         self._mean, self._scale = x.mean(axis=0), _scale(x.std(axis=0))
         self._y_mean, self._y_scale = float(y.mean()), float(_scale(y.std()))
+        kept = len(x) - max(1, round(len(x) * _STOPPING_FRACTION))
         # With drop_last, a batch larger than the data would train on nothing, in silence.
-        batch = min(s["batch_size"], len(x))
+        batch = min(s["batch_size"], kept)
         self._model = TabNetRegressor(
             n_d=s["n_d"], n_a=s["n_a"], n_steps=s["n_steps"], gamma=s["gamma"], seed=s["seed"], verbose=0,
             optimizer_params={"lr": s["learning_rate"]}, device_name="cpu",
@@ -42,7 +47,8 @@ class TabNetForecaster(Forecaster):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._model.fit(
-                self._standard(x), self._target(y), eval_set=[(self._standard(x_valid), self._target(y_valid))],
+                self._standard(x[:kept]), self._target(y[:kept]),
+                eval_set=[(self._standard(x[kept:]), self._target(y[kept:]))],
                 eval_metric=["rmse"], max_epochs=s["max_epochs"], patience=s["patience"], batch_size=batch,
                 virtual_batch_size=min(s["virtual_batch_size"], batch), num_workers=0, drop_last=True,
                 compute_importance=False,

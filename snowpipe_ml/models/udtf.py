@@ -72,7 +72,7 @@ class Forecast:
             )
         model = make_forecaster(self.config)
         split = series.split
-        model.fit(series.x[:split], series.y[:split], series.x[split:], series.y[split:])
+        model.fit(series.x[:split], series.y[:split])
         parts = np.where(np.arange(len(series.y)) < split, "train", "validation")
         history = self._rows(series.days, parts, series.y, self._bounded(model.predict(series.x)), series.x, model)
         if not len(series.future):

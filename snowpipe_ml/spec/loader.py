@@ -15,19 +15,19 @@ from typing import Any
 
 import pydantic
 
-from snowpipe_ml.errors import SpecError, UsageError
+from snowpipe_ml.errors import SpecError, TemplateError, UsageError
 from snowpipe_ml.plugins import RunInfo, Step, step_types
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.document import Document, read_document
 from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
 from snowpipe_ml.spec.schema import check_document
-from snowpipe_ml.spec.templates import Namespace, TemplateError, has_template, render_scalar
+from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
 
 # What run.* is while nothing runs: validate and plan must render without a run.
 NO_RUN = RunInfo("00000000T000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000")
 
-# Sections that are not rendered: vars and targets are what templates are rendered from.
-_UNRENDERED = ("name", "version", "description", "vars", "targets", "default_target")
+# Sections that are not rendered. Of `targets`, only `env` is in scope.
+_UNRENDERED = ("name", "version", "description", "vars", "default_target")
 
 
 @dataclass
@@ -92,23 +92,31 @@ def load_spec(
     name = _choose_target(document, raw, target)
     scope = _scope(document, raw, name, variables or {}, run)
     rendered = _Renderer(document, scope)
+    rendered.refuse(raw.get("vars"), ("vars",))
+    of_targets = _Renderer(document, {"env": scope["env"]})
     value = {
-        key: item if key in _UNRENDERED else rendered.render(item, (key,))
+        key: item if key in _UNRENDERED else (of_targets if key == "targets" else rendered).render(item, (key,))
         for key, item in raw.items()
         if not str(key).startswith("x-")
     }
     # A value that failed to render, or does not fit the schema, is not reported a second time.
-    tainted = rendered.failed | _tainted(document, problems)
-    problems += rendered.problems
+    tainted = rendered.failed | of_targets.failed | _tainted(document, problems)
+    problems += rendered.problems + of_targets.problems
     steps, more = _steps(document, value.get("steps"), tainted)
     problems += more
-    broken = {text for step in set(raw.get("steps") or {}) - set(steps) for text in _texts(raw["steps"][step], step)}
+    listed = _mapping(raw.get("steps"))
+    broken = {text for step in set(listed) - set(steps) for text in _texts(listed[step], step)}
     value["steps"] = {"_": {"type": "_"}}
     pipeline, more, dropped = _pipeline(document, value, tainted)
     problems += more
     if pipeline is None:
         raise SpecError(_in_order(problems))
     return Spec(path, document, pipeline, steps, name, scope, _in_order(problems), frozenset(broken | dropped))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """A mapping, or an empty one for what the schema has already found to be none."""
+    return value if isinstance(value, dict) else {}
 
 
 def _texts(value: Any, *more: str) -> Iterator[str]:
@@ -146,13 +154,14 @@ def _choose_target(document: Document, raw: Mapping[str, Any], target: str | Non
 def _scope(
     document: Document, raw: Mapping[str, Any], target: str, variables: Mapping[str, Any], run: RunInfo
 ) -> dict[str, Any]:
-    declared = raw.get("vars") or {}
-    own = raw["targets"][target] if isinstance(raw["targets"][target], dict) else {}
+    declared = _mapping(raw.get("vars"))
+    own = _mapping(raw["targets"][target])
+    of_target = _mapping(own.get("vars"))
     for name in variables:
         if name not in declared:
             hint = did_you_mean(name, declared)
             raise UsageError(f"{document.file} declares no variable {name!r}" + (f"; {hint}" if hint else ""))
-    values = {**declared, **(own.get("vars") or {}), **variables}
+    values = {**declared, **of_target, **variables}
     return {
         "vars": Namespace("vars", values),
         "env": Namespace("env", os.environ),
@@ -183,6 +192,15 @@ class _Renderer:
             self.problems.append(self.document.problem(error.message, path, hint=error.hint))
             self.failed.add(path)
             return value
+
+    def refuse(self, value: Any, path: Path) -> None:
+        """Templates have no meaning here: each is a problem."""
+        if isinstance(value, dict | list):
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                self.refuse(item, (*path, key))
+        elif has_template(value):
+            hint = "write the value itself; steps may combine variables"
+            self.problems.append(self.document.problem("a variable is not a template", path, hint=hint))
 
     @staticmethod
     def _is_sql_text(path: Path) -> bool:

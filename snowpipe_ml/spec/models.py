@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
+from snowpipe_ml.sql import Identifier
 
 Size = Literal["xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"]
-Scalar = str | int | float | bool | None
+
+
+def _object_name(text: str) -> str:
+    Identifier.parse(text)
+    return text
+
+
+def _plain_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", text):
+        raise ValueError(f"a name of letters, digits, _ and -: {text!r}")
+    return text
+
+
+# Keys of sections. The first become names in Snowflake; the second are the spec's own.
+ObjectKey = Annotated[str, AfterValidator(_object_name)]
+PlainKey = Annotated[str, AfterValidator(_plain_name)]
 
 
 class Model(BaseModel):
@@ -62,6 +79,16 @@ class Warehouse(Model):
     max_concurrency_level: int | None = Field(None, ge=1)
     comment: str | None = None
 
+    @model_validator(mode="after")
+    def _large_enough(self) -> Warehouse:
+        # https://docs.snowflake.com/en/user-guide/warehouses-snowpark-optimized
+        order = get_args(Size)
+        constraint = self.resource_constraint or ("MEMORY_16X" if self.type == "snowpark-optimized" else "")
+        smallest = {"MEMORY_16X": "medium", "MEMORY_64X": "large"}.get(constraint.removesuffix("_x86"))
+        if smallest and order.index(self.size) < order.index(smallest):
+            raise ValueError(f"a warehouse with {constraint} is at least {smallest}, not {self.size}")
+        return self
+
 
 class Stage(Model):
     """An internal stage, or an external one with a ``url``."""
@@ -99,7 +126,7 @@ class FileFormat(Model):
 class Table(Model):
     """A table that steps load into. It is created if it is not there, and never replaced."""
 
-    columns: dict[str, ColumnType] = Field(min_length=1, description="Column name: data type")
+    columns: dict[ObjectKey, ColumnType] = Field(min_length=1, description="Column name: data type")
     comment: str | None = None
 
 
@@ -126,7 +153,7 @@ class SourceFrom(Model):
 class Source(Model):
     """A table or view that comes from outside the pipeline, another way on each target."""
 
-    columns: dict[str, ColumnType] = Field(min_length=1)
+    columns: dict[ObjectKey, ColumnType] = Field(min_length=1)
     from_: dict[str, SourceFrom] = Field(alias="from", min_length=1, description="By target name, or by target type")
     comment: str | None = None
 
@@ -158,20 +185,20 @@ class Pipeline(Model):
     version: Literal[1] = 1
     description: str = ""
     vars: dict[str, Any] = Field({}, description="Values for {{ vars.NAME }}; --var overrides them")
-    targets: dict[str, Target] = Field(min_length=1)
+    targets: dict[PlainKey, Target] = Field(min_length=1)
     default_target: str | None = None
     state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the run records")
-    roles: dict[str, Role] = {}
+    roles: dict[ObjectKey, Role] = {}
     grants: dict[str, dict[str, tuple[str, ...]]] = Field({}, description="Role: {'table NAME': [privileges]}")
-    warehouses: dict[str, Warehouse] = {}
-    stages: dict[str, Stage] = {}
-    file_formats: dict[str, FileFormat] = {}
-    sources: dict[str, Source] = {}
-    tables: dict[str, Table] = {}
-    tags: dict[str, Tag] = {}
-    packages: dict[str, tuple[str, ...]] = Field({}, description="Lists of packages of Snowflake's channel")
-    imports: dict[str, WheelImport] = {}
-    steps: dict[str, Mapping[str, Any]] = Field(min_length=1)
+    warehouses: dict[ObjectKey, Warehouse] = {}
+    stages: dict[ObjectKey, Stage] = {}
+    file_formats: dict[ObjectKey, FileFormat] = {}
+    sources: dict[ObjectKey, Source] = {}
+    tables: dict[ObjectKey, Table] = {}
+    tags: dict[ObjectKey, Tag] = {}
+    packages: dict[PlainKey, tuple[str, ...]] = Field({}, description="Lists of packages of Snowflake's channel")
+    imports: dict[ObjectKey, WheelImport] = {}
+    steps: dict[PlainKey, Mapping[str, Any]] = Field(min_length=1)
 
 
 __all__ = [

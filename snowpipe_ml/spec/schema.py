@@ -136,6 +136,8 @@ def _check_step(document: Document, name: str, step: Any) -> list[Problem]:
     path: Path = ("steps", name)
     if not isinstance(step, dict):
         return []  # the envelope's schema has said so
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
+        return [document.problem(f"a step's name has letters, digits, _ and -, not {name!r}", path, key=True)]
     kind, known = step.get("type"), step_types()
     if kind is None:
         hint = f"known types: {', '.join(known)}"
@@ -153,7 +155,7 @@ def _check(document: Document, value: Any, schema: Mapping[str, Any], path: Path
 
 def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
     path = (*base, *error.absolute_path)
-    name = path[-1] if path else "the spec"
+    name = next((part for part in reversed(path) if isinstance(part, str)), "the spec")
     match error.validator:
         case "additionalProperties":
             known = error.schema.get("properties", {})
@@ -184,6 +186,10 @@ def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
                 f"{name!r} does not have the form that is asked for: {error.instance!r}", path,
                 hint=error.schema.get("description") or f"expected {error.validator_value}",
             )  # fmt: skip
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            bound = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
+            words = f"{bound.get(error.validator, 'less than')} {error.validator_value}"
+            yield document.problem(f"{name!r} must be {words}, not {error.instance}", path)
         case "minProperties" | "minItems":
             yield document.problem(f"{name!r} must not be empty", path)
         case _:

@@ -17,23 +17,15 @@ from typing import Any, TypeVar
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from snowpipe_ml.errors import UnsafeSqlError
+from snowpipe_ml.errors import TemplateError, UnsafeSqlError
 from snowpipe_ml.spec.problems import did_you_mean
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
 from snowpipe_ml.sql.text import fragment_text
 
 _T = TypeVar("_T")
+# A comment with a quote in it stays: its dashes may stand inside a text.
+_BEHIND = re.compile(r"(?:;|\s+|--[^\n'\"]*)\Z")
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*\Z", re.S)
-
-
-class TemplateError(Exception):
-    """A template that cannot be rendered. ``line`` counts from 1 within the template."""
-
-    def __init__(self, message: str, hint: str | None = None, line: int = 1) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.line = line
 
 
 class Namespace(dict[str, Any]):
@@ -111,6 +103,13 @@ def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Call
     environment.filters["identifier"] = _identifier
     environment.globals.update(functions)
     return _guard(lambda: Sql(environment.from_string(text).render(**scope)), scope)
+
+
+def statement_text(text: str) -> str:
+    """A statement without what may stand behind it: semicolons and line comments."""
+    while (shorter := _BEHIND.sub("", text)) != text:
+        text = shorter
+    return text.lstrip()
 
 
 def _finalize(value: object) -> str:

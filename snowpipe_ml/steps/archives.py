@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ from snowpipe_ml.errors import SourceFileError
 
 _CHUNK = 2**20
 _MAX_DEPTH = 3
+# What reading a damaged, encrypted or strangely packed archive raises.
+DAMAGED = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 _MAX_MEMBER = 16 * 2**30  # bytes of one unpacked member; more is taken for a bomb
 _CONFLICT = re.compile(rb"^(?:<{7} |={7}$|={7}\r|>{7} )", re.M)
 _MONTH = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_]?(0[1-9]|1[0-2])(?!\d)")
@@ -82,11 +85,11 @@ def csv_members(archive: Archive) -> Iterator[tuple[str, IO[bytes]]]:
     Raises:
         SourceFileError: the file is damaged, or is nested too deeply.
     """
-    try:
-        with archive.path.open("rb") as file:
+    with archive.path.open("rb") as file:
+        try:
             yield from _members(archive.name, file, 0)
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
-        raise SourceFileError(f"damaged archive: {error}", file=archive.name) from error
+        except DAMAGED as error:
+            raise SourceFileError(f"damaged archive: {error}", file=archive.name) from error
 
 
 def _members(name: str, file: IO[bytes], depth: int) -> Iterator[tuple[str, IO[bytes]]]:

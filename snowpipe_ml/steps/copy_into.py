@@ -39,7 +39,7 @@ _LOADS = (
 
 @register("copy_into")
 class CopyInto(Step["CopyInto.Settings"]):
-    """Load staged files into a table with COPY INTO.
+    """Load staged files into a declared table with COPY INTO.
 
     A file that the table has loaded is not loaded again. What was loaded, and the rows that were
     rejected, can be kept in tables; they are written in the transaction of the COPY.
@@ -62,16 +62,17 @@ class CopyInto(Step["CopyInto.Settings"]):
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         yield stage(self.settings.from_, "from")
+        yield table(self.settings.into, "into")
         if self.settings.file_format is not None:
             yield declared(Kind.FILE_FORMAT, self.settings.file_format, "file_format")
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
-        yield table(s.into, "into")
+        yield table(s.into, "into", adds=True)
         if s.loads is not None:
-            yield table(s.loads, "loads")
+            yield table(s.loads, "loads", adds=True)
         if s.rejects is not None:
-            yield table(s.rejects, "rejects")
+            yield table(s.rejects, "rejects", adds=True)
 
     def _copy(self) -> Sql:
         s = self.settings

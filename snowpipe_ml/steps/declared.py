@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from snowpipe_ml.errors import SourceFileError, StepError
+from snowpipe_ml.errors import SourceFileError, StepError, TemplateError
 from snowpipe_ml.plugins import (
     Kind,
     PlanContext,
@@ -23,9 +24,10 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.problems import Path as SpecPath
-from snowpipe_ml.spec.templates import render_sql
+from snowpipe_ml.spec.templates import render_sql, statement_text
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
 from snowpipe_ml.steps.generated import generate
+from snowpipe_ml.steps.publish import publish_table
 from snowpipe_ml.steps.wheels import fetch_wheels
 
 if TYPE_CHECKING:
@@ -154,6 +156,9 @@ class TableStep(DeclaredStep):
     type_name = "table"
     kind = Kind.TABLE
 
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(QualifiedName((self.object,)), adds=True)
+
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         t: models.Table = self.model
         yield sql(
@@ -193,6 +198,8 @@ class RoleStep(DeclaredStep):
                 yield table(name, target)
             elif kind == "WAREHOUSE":
                 yield declared(Kind.WAREHOUSE, name.name, target)
+            elif kind == "STAGE":
+                yield declared(Kind.STAGE, name.name, target)
 
     @staticmethod
     def _target(text: str) -> tuple[str, QualifiedName]:
@@ -248,14 +255,21 @@ class SourceStep(DeclaredStep):
             for name, kind in self.model.columns.items()
         ])  # fmt: skip
         if source.query is not None:
-            text = ctx.path(source.query).read_text(encoding="utf-8").strip().rstrip(";")
-            query: Fragment = sql("({query})", query=render_sql(text, ctx.scope, {}))
+            query: Fragment = sql("({query}\n)", query=self._query(ctx, source.query))
         elif source.table is not None:
             query = source.table
         else:
             return
         yield sql("CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM {query} AS SOURCE",
                   name=self.object, columns=columns, query=query)  # fmt: skip
+
+    @staticmethod
+    def _query(ctx: PlanContext, file: str) -> Sql:
+        try:
+            return render_sql(statement_text(ctx.read_text(file)), ctx.scope, {})
+        except TemplateError as error:
+            error.file = str(ctx.path(file))
+            raise
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         source = self._source()
@@ -297,17 +311,22 @@ class SourceStep(DeclaredStep):
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
         place = StagePath(QualifiedName((stage,)))
         ctx.session.file.put(str(path), place.text, auto_compress=True, overwrite=True)
-        ctx.execute(sql("CREATE OR REPLACE TABLE {name} ({columns})", name=name, columns=_columns(self.model.columns)))
+        # Loaded aside: if a value does not fit, the table keeps the rows that it has.
+        aside = Identifier(f"SOURCE_{self.object.name}")
+        columns = _columns(self.model.columns)
+        ctx.execute(sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns))
         fields = join(", ", [
             sql("{field}::{kind}", field=Sql(f"${positions[column]}"), kind=kind)
             for column, kind in self.model.columns.items()
         ])  # fmt: skip
         ctx.execute(
-            sql("COPY INTO {name} FROM (SELECT {fields} FROM {place}) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 "
-                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"')", name=name, fields=fields, place=place)
+            sql("COPY INTO {aside} FROM (SELECT {fields} FROM {place}) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 "
+                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"')", aside=aside, fields=fields, place=place)
         )  # fmt: skip
+        rows = publish_table(ctx, name, sql("SELECT * FROM {aside}", aside=aside))
+        ctx.execute(sql("DROP TABLE {aside}", aside=aside))
         ctx.execute(sql("DROP STAGE {stage}", stage=stage))
-        return StepResult(rows=ctx.count(name), message=f"from {path.name}")
+        return StepResult(rows=rows, message=f"from {path.name}")
 
     def _positions(self, source: models.SourceFrom, path: Path) -> dict[str, int]:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -336,19 +355,23 @@ class ImportStep(DeclaredStep):
         yield Resource(Kind.STAGE, QualifiedName((self.model.stage,)), ("stage",))
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        return StepPlan(f"stage {', '.join(self.model.wheels)} under {self.folder.text}")
+        return StepPlan(f"stage {', '.join(self.model.wheels)} on {self.model.stage}")
 
-    @property
-    def folder(self) -> StagePath:
-        """Where the wheels are staged."""
-        return StagePath(QualifiedName((self.model.stage,)), f"imports/{self.object.name.lower()}/")
+    def staged(self, ctx: PlanContext) -> tuple[StagePath, list[Path]]:
+        """The folder on the stage, named by the wheels' content, and the wheels."""
+        wheels = fetch_wheels(self.model.wheels, ctx.base_dir)
+        digest = hashlib.sha256()
+        for wheel in wheels:
+            digest.update(wheel.name.encode() + hashlib.sha256(wheel.read_bytes()).digest())
+        folder = f"imports/{self.object.name.lower()}/{digest.hexdigest()[:16]}/"
+        return StagePath(QualifiedName((self.model.stage,)), folder), wheels
 
     def run(self, ctx: RunContext) -> StepResult:
-        wheels = fetch_wheels(self.model.wheels, ctx.base_dir)
-        staged = {row["name"].rsplit("/", 1)[-1] for row in ctx.execute(sql("LIST {folder}", folder=self.folder))}
-        fresh = [wheel for wheel in wheels if wheel.name not in staged]
+        folder, wheels = self.staged(ctx)
+        there = {row["name"].rsplit("/", 1)[-1] for row in ctx.execute(sql("LIST {folder}", folder=folder))}
+        fresh = [wheel for wheel in wheels if wheel.name not in there]
         for wheel in fresh:
-            ctx.session.file.put(str(wheel), self.folder.text, auto_compress=False, overwrite=True)
+            ctx.session.file.put(str(wheel), folder.text, auto_compress=False, overwrite=True)
         return StepResult(message=f"{len(fresh)} of {len(wheels)} wheels uploaded")
 
 
@@ -369,11 +392,7 @@ def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[Any], SpecPath]]:
     for name, source in pipeline.sources.items():
         step = SourceStep(f"sources.{name}", name, source, spec.target_name, spec.target.type)
         yield f"sources.{name}", step, ("sources", name)
-    for name in dict.fromkeys([*pipeline.roles, *pipeline.grants]):
-        model = pipeline.roles.get(name, models.Role())
+    for name, role in pipeline.roles.items():
         section = "grants" if name in pipeline.grants else "roles"
-        yield (
-            f"roles.{name}",
-            RoleStep(f"roles.{name}", name, model, dict(pipeline.grants.get(name, {}))),
-            (section, name),
-        )
+        node = RoleStep(f"roles.{name}", name, role, dict(pipeline.grants.get(name, {})))
+        yield f"roles.{name}", node, (section, name)

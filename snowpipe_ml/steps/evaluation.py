@@ -63,7 +63,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         yield table(self.settings.forecasts, "forecasts")
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.writes, "writes")
+        yield table(self.settings.writes, "writes", adds=True)
 
     def key(self, ctx: PlanContext) -> Identifier:
         """The column that tells the series apart."""
@@ -93,7 +93,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         query = self._query(ctx, Literal(ctx.run.id), Literal(ctx.run.started_at.date()))
-        if not ctx.exists(s.writes):
+        if ctx.kind_of(s.writes) is None:
             ctx.execute(
                 sql(
                     "CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,10 +31,13 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
-from snowpipe_ml.steps.archives import Archive, csv_members, download, folder_archives, month_of, write_member
+from snowpipe_ml.steps.archives import DAMAGED, Archive, csv_members, download, folder_archives, month_of, write_member
 from snowpipe_ml.steps.generated import generate
 
 _REFUSED = "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR"
+
+
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 
 
 class Layout(BaseModel):
@@ -67,7 +71,7 @@ class Extract(Step["Extract.Settings"]):
 
         from_: str = Field(alias="from", description="A folder, an http(s) URL, or 'sample'")
         into: StageLocation
-        layouts: dict[str, Layout] = Field(min_length=1, description="Folder on the stage: header")
+        layouts: dict[FolderName, Layout] = Field(min_length=1, description="Folder on the stage: header")
         files: str = Field("*", description="Which files of a folder, such as 'JC-*.zip'")
         months: tuple[str, ...] = Field((), description="Only these months (YYYY-MM); all if empty")
         url_file: str | None = Field(None, description="File name at a URL, with {month} for YYYYMM")
@@ -84,7 +88,7 @@ class Extract(Step["Extract.Settings"]):
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield stage(self.settings.into, "into")
         if self.settings.refused is not None:
-            yield table(self.settings.refused, "refused")
+            yield table(self.settings.refused, "refused", adds=True)
 
     def external_version(self, ctx: PlanContext) -> str | None:
         folder = ctx.path(self.settings.from_)
@@ -158,15 +162,20 @@ class Extract(Step["Extract.Settings"]):
         result = _Unpacked(archive, digest)
         layouts = {name: layout.columns for name, layout in self.settings.layouts.items()}
         try:
-            for full, stream in csv_members(archive):
+            for number, (full, stream) in enumerate(csv_members(archive), 1):
                 inner = full.partition("!")[2] or full
-                name = inner.replace("!", "/").replace("/", "_") + ".gz"
+                # The whole path, and a number: a/b.csv and a_b.csv are two files.
+                name = f"{inner.replace('!', '/').replace('/', '_').removesuffix('.csv')}.{number}.csv.gz"
                 try:
                     result.members.append(write_member(stream, layouts, full, folder, name))
                 except SourceFileError as error:
                     result.refused.append(error)
         except SourceFileError as error:
             result.refused.append(error)
+        except DAMAGED as error:
+            # Whoever reads a damaged member finds it: the archive's reader, or the one who unpacks.
+            result.refused.append(SourceFileError(f"damaged archive: {error}", file=archive.name))
+            result.members.clear()
         if not result.members and not result.refused:
             result.refused.append(SourceFileError("no CSV file inside", file=archive.name))
         return result

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 from typing import Literal as Choice
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     ColumnName,
     PlanContext,
@@ -65,12 +67,22 @@ class Features(Step["Features.Settings"]):
         timestamp: ColumnName = Field(description="When an event happened")
         target: ColumnName = Field(Identifier("COUNT"), description="The column with the daily count")
         calendar: TableName | None = Field(None, description="The days (DATE) that the events cover; all if none")
-        lags: tuple[int, ...] = Field((1, 7, 90, 365), description="Days back")
+        lags: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 7, 90, 365), description="Days back")
         exogenous: tuple[Exogenous, ...] = ()
         min_history_days: int = Field(120, ge=1, description="Days a series needs with target and all lags known")
         max_idle_days: int = Field(30, ge=1, description="Days before the last known one with an event")
         writes: TableName
         left_out: TableName | None = Field(None, description="A table of the series left out, and why")
+
+        @model_validator(mode="after")
+        def _columns_differ(self) -> Features.Settings:
+            names = [lag_column(days) for days in self.lags]
+            names += [column for other in self.exogenous for column in other.columns]
+            names += [self.partition_by, self.target, Identifier("DATE")]
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"two columns would be named {', '.join(sorted(name.sql for name in twice))}")
+            return self
 
     settings: Features.Settings
 
@@ -143,6 +155,21 @@ class Features(Step["Features.Settings"]):
             covered=covered, lags=lags, usable=usable, idle=Literal(s.max_idle_days), enough=Literal(s.min_history_days),
         )  # fmt: skip
 
+    def _one_row_a_day(self, ctx: RunContext) -> None:
+        """An exogenous table with two rows for a day would double the history.
+
+        Raises:
+            StepError: it names the tables to look at.
+        """
+        s = self.settings
+        double = ctx.scalar(
+            sql("SELECT COUNT(*) FROM (SELECT {key}, DATE FROM {name} GROUP BY {key}, DATE HAVING COUNT(*) > 1)",
+                key=s.partition_by, name=s.writes)
+        )  # fmt: skip
+        if double:
+            tables = ", ".join(str(other.table) for other in s.exogenous)
+            raise StepError(f"{double} days of a series have several rows: a table has a day twice ({tables})")
+
     def _query(self) -> Sql:
         s = self.settings
         joins, columns = [], []
@@ -171,6 +198,7 @@ class Features(Step["Features.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         rows = publish_table(ctx, s.writes, self._query())
+        self._one_row_a_day(ctx)
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
             series=self._series(), key=s.partition_by,
@@ -235,7 +263,7 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
                         "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY DAYOFYEAR({on})\n)",
                         alias=alias, on=other.on, means=means, table=other.table)
                 )  # fmt: skip
-                # 29 February may never have been seen: the day before stands for it.
+                # The 366th day may never have been seen: the day before stands for it.
                 joins.append(sql("LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365)", alias=alias))
             else:
                 joins.append(

@@ -14,6 +14,7 @@ from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     FunctionName,
     Kind,
@@ -103,7 +104,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         s = self.settings
         yield table(s.features, "features")
         yield Resource(Kind.STAGE, QualifiedName((s.stage,)), ("stage",))
-        yield Resource(Kind.PACKAGES, QualifiedName.of(s.packages.upper()), ("packages",))
+        yield Resource(Kind.PACKAGES, QualifiedName.of(s.packages), ("packages",))
         for index, name in enumerate(s.imports):
             yield declared(Kind.IMPORT, name, "imports", index)
 
@@ -134,7 +135,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS TABLE ({returned}) LANGUAGE PYTHON "
             "RUNTIME_VERSION = {runtime} PACKAGES = {packages} IMPORTS = {imports} HANDLER = {handler}",
             name=self.settings.function, arguments=join(", ", arguments), returned=join(", ", returned),
-            runtime=Literal(_RUNTIME), packages=Literal(list(ctx.packages[self.settings.packages])),
+            runtime=Literal(_RUNTIME), packages=Literal(ctx.package_list(self.settings.packages)),
             imports=Literal([place.text for place in imports]), handler=Literal(_HANDLER),
         )  # fmt: skip
 
@@ -158,6 +159,9 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         return StagePath(QualifiedName((self.settings.stage,)), f"functions/{name}/{digest}/"), files
 
     def plan(self, ctx: PlanContext) -> StepPlan:
+        model, lags = self.settings.model, self.features(ctx).settings.lags
+        if isinstance(model, SeasonalNaive) and model.season not in lags:
+            raise StepError(f"seasonal_naive looks back {model.season} days, which is not among the lags {list(lags)}")
         folder, files = self._files(ctx)
         statement = self._statement(ctx, [folder.child(name) for name in files])
         wheels = f", and the wheels of {', '.join(map(str, self.settings.imports))}" if self.settings.imports else ""
@@ -178,9 +182,8 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     def _wheels(self, ctx: RunContext, name: Identifier) -> list[StagePath]:
         from snowpipe_ml.steps.declared import ImportStep
 
-        folder = ctx.producer_of(declared(Kind.IMPORT, name), ImportStep).folder
-        rows = ctx.execute(sql("LIST {folder}", folder=folder))
-        return [folder.child(row["name"].rsplit("/", 1)[-1]) for row in rows]
+        folder, wheels = ctx.producer_of(declared(Kind.IMPORT, name), ImportStep).staged(ctx)
+        return [folder.child(wheel.name) for wheel in wheels]
 
 
 def explanation_column(name: Identifier) -> Identifier:

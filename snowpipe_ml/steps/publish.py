@@ -15,7 +15,10 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     Returns:
         How many rows it holds now.
     """
-    if ctx.exists(name) and _same_columns(ctx, name, query):
+    kind = ctx.kind_of(name)
+    if kind == "VIEW":
+        ctx.execute(sql("DROP VIEW {name}", name=name))
+    if kind == "TABLE" and _same_columns(ctx, name, query):
         columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
         ctx.execute(sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query))
     else:
@@ -32,3 +35,10 @@ def _columns(ctx: RunContext, query: Sql) -> dict[str, str]:
 def _same_columns(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
     there = _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))
     return list(there.items()) == list(_columns(ctx, query).items())
+
+
+def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
+    """Make a view of a query, in the place of a table if one of the name is there."""
+    if ctx.kind_of(name) == "TABLE":
+        ctx.execute(sql("DROP TABLE {name}", name=name))
+    ctx.execute(sql("CREATE OR REPLACE VIEW {name} AS {query}", name=name, query=query))

@@ -7,6 +7,7 @@ from typing import Literal as Choice
 
 from pydantic import Field, model_validator
 
+from snowpipe_ml.errors import TemplateError
 from snowpipe_ml.plugins import (
     Kind,
     PlanContext,
@@ -20,9 +21,9 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
-from snowpipe_ml.spec.templates import render_sql
+from snowpipe_ml.spec.templates import render_sql, statement_text
 from snowpipe_ml.sql import QualifiedName, Sql, sql
-from snowpipe_ml.steps.publish import publish_table
+from snowpipe_ml.steps.publish import publish_table, publish_view
 
 
 @register("transform")
@@ -50,17 +51,19 @@ class Transform(Step["Transform.Settings"]):
     settings: Transform.Settings
 
     def _render(self, ctx: PlanContext) -> tuple[Sql, list[QualifiedName]]:
-        text = self.settings.query
-        if self.settings.sql is not None:
-            text = ctx.path(self.settings.sql).read_text(encoding="utf-8")
+        file = self.settings.sql
+        text = (self.settings.query or "") if file is None else ctx.read_text(file)
         read: list[QualifiedName] = []
 
         def ref(name: str) -> QualifiedName:
             read.append(QualifiedName.parse(name))
             return read[-1]
 
-        query = render_sql((text or "").strip().rstrip(";"), ctx.scope, {"ref": ref})
-        return query, read
+        try:
+            return render_sql(statement_text(text), ctx.scope, {"ref": ref}), read
+        except TemplateError as error:
+            error.file = None if file is None else str(ctx.path(file))
+            raise
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         at = "sql" if self.settings.sql is not None else "query"
@@ -83,6 +86,6 @@ class Transform(Step["Transform.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         query = self._render(ctx)[0]
         if self.settings.materialized == "view":
-            ctx.execute(sql("CREATE OR REPLACE VIEW {name} AS {query}", name=self.settings.writes, query=query))
+            publish_view(ctx, self.settings.writes, query)
             return StepResult(message="view")
         return StepResult(rows=publish_table(ctx, self.settings.writes, query))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.errors import MissingExtraError
+from snowpipe_ml.errors import MissingExtraError, TargetError
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -22,6 +22,9 @@ def open_session(path: str | Path | None, database: str, schema: str, **options:
 
     from snowpipe_ml.local.connection import connect
 
-    connection = connect(path, database, schema, **options)
+    try:
+        connection = connect(path, database, schema, **options)
+    except OSError as error:
+        raise TargetError(f"cannot open the embedded warehouse at {path}: {error}") from error
     session: Session = Session.builder.configs({"connection": connection}).create()
     return session

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.errors import TargetError
-from snowpipe_ml.sql import Fragment, Identifier, Sql, sql
+from snowpipe_ml.plugins import like_pattern
+from snowpipe_ml.sql import Fragment, Identifier, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def open_session(
     connection: str, database: Identifier, schema: Identifier, role: Identifier | None, warehouse: Identifier | None
 ) -> Session:
-    """A Session that works in a database and schema; they are made if they are not there.
+    """A Session that works in a database and schema; what is not there is made.
 
     Args:
         connection: the connection's name in ``connections.toml``; how to log in stands there, and
@@ -33,28 +34,37 @@ def open_session(
 
     try:
         session: Session = Session.builder.config("connection_name", connection).create()
-        for statement in session_setup(database, schema, role, warehouse):
-            session.sql(statement.text).collect()
     except (Error, SnowparkClientException, OSError) as error:
         raise TargetError(f"cannot connect with {connection!r} of connections.toml: {error}") from error
+    try:
+        enter(session, database, schema, role, warehouse)
+    except (Error, SnowparkClientException) as error:
+        session.close()
+        raise TargetError(f"connected with {connection!r}, but cannot work in {database}.{schema}: {error}") from error
     return session
 
 
-def session_setup(
-    database: Identifier, schema: Identifier, role: Identifier | None, warehouse: Identifier | None
-) -> list[Sql]:
-    """The statements that begin every Session on a Snowflake target."""
-    statements: list[Sql] = []
+def enter(
+    session: Session, database: Identifier, schema: Identifier, role: Identifier | None, warehouse: Identifier | None
+) -> None:
+    """Take the role and warehouse, and go to the schema; what is not there is created.
 
-    def add(template: str, **names: Fragment) -> None:
-        statements.append(sql(template, **names))
+    It is looked for first: ``CREATE ... IF NOT EXISTS`` asks for the privilege to create even where
+    there is nothing to be created.
+    """
+
+    def run(template: str, **names: Fragment) -> list[Any]:
+        return session.sql(sql(template, **names).text).collect()
 
     if role is not None:
-        add("USE ROLE {role}", role=role)
+        run("USE ROLE {role}", role=role)
     if warehouse is not None:
-        add("USE WAREHOUSE {warehouse}", warehouse=warehouse)
-    add("CREATE DATABASE IF NOT EXISTS {database}", database=database)
-    add("USE DATABASE {database}", database=database)
-    add("CREATE SCHEMA IF NOT EXISTS {schema}", schema=schema)
-    add("USE SCHEMA {schema}", schema=schema)
-    return statements
+        run("USE WAREHOUSE {warehouse}", warehouse=warehouse)
+    shown = run("SHOW DATABASES LIKE {name}", name=like_pattern(database))
+    if not any(row["name"] == database.name for row in shown):
+        run("CREATE DATABASE {database}", database=database)
+    run("USE DATABASE {database}", database=database)
+    shown = run("SHOW SCHEMAS LIKE {name} IN DATABASE {database}", name=like_pattern(schema), database=database)
+    if not any(row["name"] == schema.name for row in shown):
+        run("CREATE SCHEMA {schema}", schema=schema)
+    run("USE SCHEMA {schema}", schema=schema)

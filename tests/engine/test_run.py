@@ -66,6 +66,7 @@ def test_on_a_session_that_the_caller_has(tmp_path: Path) -> None:
     result = Pipeline.from_yaml(write_spec(tmp_path, DIAMOND)).run(session=session)
     assert result.steps["last"].rows == 1
     assert session.get_current_schema() == '"WORK"'
+    assert session.sql("SHOW PARAMETERS LIKE 'QUERY_TAG'").collect()[0]["value"] == ""
     assert session.sql("SELECT COUNT(*) FROM SNOWPIPE_ML.STEP_RUNS").collect()[0][0] == 7
     assert session.table("WORK.TLAST").count() == 1
     session.close()
@@ -121,3 +122,43 @@ def test_plan_shows_the_sql_without_a_connection(tmp_path: Path) -> None:
     names = [step.name for step in planned]
     assert names.index("a") < names.index("bad") < names.index("after_bad")
     assert not (tmp_path / "warehouse").exists()
+
+
+def test_a_plugin_that_returns_nothing_or_breaks(tmp_path: Path) -> None:
+    from snowpipe_ml.errors import SpecError
+    from snowpipe_ml.plugins import _REGISTRY, Step, StepSettings, register
+
+    @register("quiet")
+    class Quiet(Step[Any]):
+        Settings = StepSettings
+
+        def run(self, ctx: Any) -> Any:
+            return None
+
+    @register("broken")
+    class Broken(Quiet):
+        def reads(self, ctx: Any) -> Any:
+            return [][0]
+
+    try:
+        assert Pipeline.from_yaml(write_spec(tmp_path, "steps: {a: {type: quiet}}\n")).run().ok
+        with pytest.raises(SpecError, match=r"spec.yaml:4:9: a: IndexError: list index out of range"):
+            Pipeline.from_yaml(write_spec(tmp_path, "steps: {a: {type: broken}}\n")).validate()
+    finally:
+        _REGISTRY.pop("quiet")
+        _REGISTRY.pop("broken")
+
+
+def test_a_step_leaves_the_warehouse_as_it_was(tmp_path: Path) -> None:
+    text = """\
+warehouses: {small: {}, big: {size: large}}
+steps:
+  a: {type: transform, query: "SELECT CURRENT_WAREHOUSE() AS W", writes: ta, warehouse: big}
+  b: {type: transform, query: "SELECT CURRENT_WAREHOUSE() AS W FROM {{ ref('ta') }}", writes: tb}
+"""
+    session = snowpipe_ml.local_session()
+    session.sql("CREATE WAREHOUSE own").collect()
+    assert Pipeline.from_yaml(write_spec(tmp_path, text)).run(session=session).ok
+    assert [session.table(name).collect()[0][0] for name in ("ta", "tb")] == ["BIG", "OWN"]
+    assert session.get_current_warehouse() == '"OWN"'
+    session.close()

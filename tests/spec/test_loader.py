@@ -44,6 +44,11 @@ steps:
 """
 
 
+STEP = "steps: {a: {type: transform, query: SELECT 1 AS X, writes: t}}"
+GRANT = STEP + "\nroles: {r: {}}\ngrants: %s"
+FEATURES = STEP[:-1] + ", f: {type: features, from: t, partition_by: K, timestamp: A, lags: %s, writes: f}}"
+
+
 def problems(path: Path) -> list[tuple[str, str, str | None]]:
     with pytest.raises(SpecError) as caught:
         Pipeline.from_yaml(path).validate()
@@ -105,10 +110,25 @@ def test_variables_override_and_are_checked() -> None:
     [
         ("steps: {a: {type: transform, query: SELECT 1, writes: a b}}", "not a name"),
         ("steps: {a: {type: transform, writes: a}}", "give one of sql (a file) and query"),
-        ("steps: {a: {type: transform, sql: nope.sql, writes: a}}", "No such file"),
+        ("steps: {a: {type: transform, sql: nope.sql, writes: a}}", "cannot read 'nope.sql': No such file"),
         ("steps: {a: {type: transform, query: SELECT 1, writes: a, warehouse: big}}", "not declared under `warehouses`"),
         ("steps: {a: {type: copy_into, from: trips, into: x}}", "does not have the form"),
-        ("steps: {a: {type: copy_into, from: '@nope/x', into: x}}", "stage 'nope' is not declared"),
+        ("steps: {a: {type: copy_into, from: '@nope/x', into: x}}\ntables: {x: {columns: {a: int}}}", "stage 'nope' is not declared"),
+        ("stages: {s: {}}\nsteps: {a: {type: copy_into, from: '@s/x', into: rwa}}\ntables: {raw: {columns: {a: int}}}", "unknown table 'rwa'"),
+        (GRANT % "{r: {table t: ['sel;ect']}}", "not a privilege"),
+        (GRANT % "{rr: {table t: [select]}}", "the role 'rr' is not declared under `roles`"),
+        ("stages: {my-stage: {}}\n" + STEP, "not a name"),
+        ("tables: {order: {columns: {a: int}}}\n" + STEP, "reserved word"),
+        ("tables: {x: {columns: {'a b': int}}}\n" + STEP, "not a name"),
+        ("vars: [a]\n" + STEP, "'vars' must be a mapping"),
+        ("vars: {a: '{{ env.HOME }}'}\n" + STEP, "a variable is not a template"),
+        ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "is at least medium"),
+        ("sources: {s: {columns: {A: int}, from: {lcoal: {file: x}}}}\n" + STEP, "says nothing of the target 'local'"),
+        ("sources: {s: {columns: {A: int}, from: {local: {query: nope.sql}}}}\n" + STEP, "cannot read 'nope.sql'"),
+        ("steps: {a.b: {type: transform, query: SELECT 1, writes: t}}", "a step's name has letters, digits"),
+        (FEATURES % "[0]", "'lags' must be at least 1, not 0"),
+        (FEATURES % "[7, 7]", "two columns would be named LAG_7"),
+        ("tables: {t: {columns: {a: int}}}\n" + STEP, "table T is written by 'tables.t' already"),
         ("steps: {a: {type: transform, query: SELECT 1, writes: a, needs: [b]}}", "needs an unknown step 'b'"),
         ("steps: {a: {query: SELECT 1}}", "has no type"),
         ("steps: []", "'steps' must be a mapping"),
@@ -151,3 +171,29 @@ def test_a_thousand_steps_are_validated_without_a_quadratic_price(tmp_path: Path
 
     seconds(10)
     assert seconds(800) < 20 * seconds(100)  # linear is 8, quadratic 64
+
+
+def test_a_mistake_in_a_sql_file_is_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text("SELECT 1 AS X\nWHERE 'x' = {{ vars.city | literal }} -- why;\n")
+    ((at, message, _),) = problems(write_spec(tmp_path, "steps: {a: {type: transform, sql: q.sql, writes: t}}\n"))
+    assert (at, message) == ("2:1", "undefined: vars.city")
+
+
+def test_templates_in_targets_see_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAREHOUSES", str(tmp_path / "there"))
+    path = tmp_path / "spec.yaml"
+    path.write_text("name: demo\ntargets: {local: {type: local, path: '{{ env.WAREHOUSES }}/wh'}}\n" + STEP + "\n")
+    assert Pipeline.from_yaml(path).run().ok
+    assert (tmp_path / "there" / "wh" / "databases").is_dir()
+
+
+def test_names_in_full_are_the_same_names(tmp_path: Path) -> None:
+    text = """\
+steps:
+  a: {type: transform, query: "SELECT * FROM {{ ref('public.t') }}", writes: ta}
+  b: {type: transform, query: SELECT 1 AS X, writes: demo.public.t}
+  c: {type: transform, query: "SELECT * FROM {{ ref('elsewhere.x.y') }}", writes: tc}
+"""
+    graph = Pipeline.from_yaml(write_spec(tmp_path, text)).graph()
+    assert graph.needs("a") == ["b"]
+    assert graph.needs("c") == []

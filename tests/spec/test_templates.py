@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from snowpipe_ml.spec.templates import Namespace, TemplateError, render_scalar, render_sql
+from snowpipe_ml.errors import TemplateError
+from snowpipe_ml.spec.templates import Namespace, render_scalar, render_sql, statement_text
 from snowpipe_ml.sql import QualifiedName
 
 SCOPE = {"vars": Namespace("vars", {"lags": [1, 7], "city": "O'Hare", "n": 3, "t": "my table"})}
@@ -30,6 +31,22 @@ def test_errors_say_what_to_do(text: str, message: str, hint: str | None) -> Non
         render_scalar(text, SCOPE)
     assert message in caught.value.message
     assert caught.value.hint == hint or hint is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "SELECT 1;",
+        "SELECT 1;\n-- done\n",
+        "SELECT 1 -- why;",
+        "\nSELECT 1 ; ; -- a\n  -- b",
+        "SELECT 1;;\n",
+    ],
+)
+def test_nothing_stands_behind_a_statement(text: str) -> None:
+    assert statement_text(text) == "SELECT 1"
+    assert statement_text("SELECT 'a -- b'") == "SELECT 'a -- b'"
 
 
 def test_a_value_enters_sql_through_a_filter_alone() -> None:

@@ -183,3 +183,26 @@ def test_an_empty_folder_says_so(spec: Path, tmp_path: Path) -> None:
     assert "no such folder" in run(spec).steps["extract"].message
     (tmp_path / "months").mkdir()
     assert "no file fits '*'" in run(spec).steps["extract"].message
+
+
+def test_a_damaged_archive_is_refused_and_the_others_go_on(spec: Path, months: Path) -> None:
+    archive = months / f"{name_of('2020-12')}.csv.zip"
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    archive.write_bytes(bytes(data))
+    truncated = months / f"{name_of('2021-01')}.csv.gz"
+    truncated.write_bytes(truncated.read_bytes()[:-200])
+    result = run(spec)
+    assert result.ok, result
+    assert len(result.steps["extract"].warnings) == 2
+    assert all("damaged archive" in warning for warning in result.steps["extract"].warnings)
+    assert result.steps["load_old"].rows == 0
+    assert result.steps["load_new"].rows == count("2021-02") + count("2021-03")
+
+
+def test_members_whose_names_look_alike_are_two(spec: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "months"
+    folder.mkdir()
+    members = {"a/b.csv": month_csv("2021-02").encode(), "a_b.csv": month_csv("2021-03").encode()}
+    (folder / "x.zip").write_bytes(zipped(members))
+    assert run(spec).steps["load_new"].rows == count("2021-02") + count("2021-03")

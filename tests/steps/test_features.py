@@ -99,3 +99,13 @@ def test_the_future_knows_nothing_of_the_future(tables: dict[str, list[dict[str,
     assert {(row["VISITS"], row["LAG_1"], row["LAG_7"]) for row in future} == {(None, None, None)}
     # Rain of days to come is the mean of the same day of the year so far: here there was none.
     assert {row["MM"] for row in future} == {None}
+
+
+def test_a_day_twice_in_another_table_is_found(tmp_path: Path) -> None:
+    text = SPEC.replace("VALUES EVENTS", "VALUES ('a', '2023-01-01 08:00:00'), ('a', '2023-01-02 08:00:00')")
+    text = text.replace("VALUES COVERED", "VALUES ('2023-01-01'), ('2023-01-02')").replace("lags: [1, 7]", "lags: [1]")
+    text = text.replace("VALUES RAIN", "VALUES ('2023-01-01', 1), ('2023-01-01', 2)").replace(
+        "min_history_days: 20", "min_history_days: 1"
+    )
+    result = Pipeline.from_yaml(write_spec(tmp_path, text)).run()
+    assert "a table has a day twice (RAIN)" in result.steps["features"].message
