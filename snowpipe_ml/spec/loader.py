@@ -106,7 +106,6 @@ def load_spec(
     problems += more
     listed = _mapping(raw.get("steps"))
     broken = {text for step in set(listed) - set(steps) for text in _texts(listed[step], step)}
-    value["steps"] = {"_": {"type": "_"}}
     pipeline, more, dropped = _pipeline(document, value, tainted)
     problems += more
     if pipeline is None:

@@ -64,11 +64,6 @@ def pipeline_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "A snowpipe-ml pipeline", **schema}
 
 
-def step_schema(name: str) -> dict[str, Any]:
-    """The schema of one step type's settings, for reference pages."""
-    return _step(name)
-
-
 def _allow_expressions(schema: Any) -> Any:
     """A copy in which every scalar may also be an expression."""
     if isinstance(schema, list):

@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-_UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z")
 _STORED_AS_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*\Z")
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_$]*))\s*')
 _MAX_LENGTH = 255
@@ -215,14 +214,5 @@ class QualifiedName:
         """The name as SQL text."""
         return ".".join(part.sql for part in self.parts)
 
-    def sibling(self, name: Identifier) -> QualifiedName:
-        """A name in the same schema."""
-        return QualifiedName((*self.parts[:-1], name))
-
     def __str__(self) -> str:
         return self.sql
-
-
-def is_unquoted_name(text: str) -> bool:
-    """Whether the text can stand as a name without quotes."""
-    return bool(_UNQUOTED.match(text)) and text.upper() not in _RESERVED

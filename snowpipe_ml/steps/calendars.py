@@ -7,7 +7,7 @@ from datetime import date
 
 from pydantic import Field
 
-from snowpipe_ml.errors import StepError
+from snowpipe_ml.errors import MissingExtraError, StepError
 from snowpipe_ml.plugins import (
     PlanContext,
     Resource,
@@ -46,8 +46,10 @@ class Holidays(Step["Holidays.Settings"]):
         yield table(self.settings.writes, "writes")
 
     def _days(self) -> Iterator[tuple[date, str]]:
-        import holidays
-
+        try:
+            import holidays
+        except ImportError as error:
+            raise MissingExtraError("forecast", "the step type holidays") from error
         s = self.settings
         try:
             found = holidays.country_holidays(
