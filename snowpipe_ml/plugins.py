@@ -313,7 +313,9 @@ class StepResult:
 class StepSettings(BaseModel):
     """Settings that every step has. A step type adds its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True
+    )
 
     type: str = Field(description="The step type")
     description: str = Field("", description="What the step is for, shown by plan and graph")

@@ -33,7 +33,9 @@ PlainKey = Annotated[str, AfterValidator(_plain_name)]
 class Model(BaseModel):
     """Base of all declared objects."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True
+    )
 
 
 class LocalTarget(Model):

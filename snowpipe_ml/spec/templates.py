@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import jinja2
@@ -97,12 +98,22 @@ def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Call
     Raises:
         TemplateError: as :func:`render_scalar`; also a value that passed no filter.
     """
+    return _guard(lambda: Sql(_sql_template(text).render(**scope, **functions)), scope)
+
+
+@lru_cache(maxsize=4096)
+def _sql_template(text: str) -> jinja2.Template:
+    """A compiled template. A query is rendered several times: for what it reads, for the plan, for the run."""
+    return _sql_environment().from_string(text)
+
+
+@cache
+def _sql_environment() -> _Environment:
     environment = _environment()
     environment.finalize = _finalize
     environment.filters["literal"] = Literal
     environment.filters["identifier"] = _identifier
-    environment.globals.update(functions)
-    return _guard(lambda: Sql(environment.from_string(text).render(**scope)), scope)
+    return environment
 
 
 def statement_text(text: str) -> str:

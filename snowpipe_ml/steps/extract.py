@@ -43,7 +43,7 @@ FolderName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 class Layout(BaseModel):
     """A header by which files are sorted: its titles in order; case, spaces and marks do not count."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     columns: tuple[str, ...] = Field(min_length=1)
 

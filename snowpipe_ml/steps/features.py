@@ -36,7 +36,7 @@ class Exogenous(BaseModel):
     the days to come) or ``climatology`` (the mean of the same day of the year so far).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     table: TableName
     columns: tuple[ColumnName, ...] = Field(min_length=1)

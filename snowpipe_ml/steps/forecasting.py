@@ -41,7 +41,7 @@ _HANDLER = "snowpipe_ml.models.udtf.Forecast"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     validation_fraction: float = Field(
         0.2, gt=0, lt=0.9, description="The last part of the history, kept for validation"
