@@ -197,8 +197,14 @@ class PlanContext:
     producer: Callable[[Resource], Step[Any] | None] = lambda resource: None
 
     def path(self, text: str) -> Path:
-        """A file named in the spec."""
-        return (self.base_dir / Path(text).expanduser()).resolve()
+        """A file or folder that a setting names.
+
+        A relative one is beside the spec, or else, as a ``--var`` of the command line may mean it, in
+        the current folder.
+        """
+        beside = (self.base_dir / Path(text).expanduser()).resolve()
+        here = Path(text).expanduser().resolve()
+        return here if here.exists() and not beside.exists() else beside
 
     def read_text(self, text: str) -> str:
         """The text of a file named in the spec.

@@ -206,3 +206,14 @@ def test_members_whose_names_look_alike_are_two(spec: Path, tmp_path: Path) -> N
     members = {"a/b.csv": month_csv("2021-02").encode(), "a_b.csv": month_csv("2021-03").encode()}
     (folder / "x.zip").write_bytes(zipped(members))
     assert run(spec).steps["load_new"].rows == count("2021-02") + count("2021-03")
+
+
+def test_a_path_may_be_relative_to_the_current_folder(
+    spec: Path, months: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = spec.parent / "work" / "deep"
+    elsewhere.mkdir(parents=True)
+    months.rename(spec.parent / "work" / "archives")
+    monkeypatch.chdir(elsewhere)
+    assert run(spec, source="../archives", months=["2021-02"]).steps["load_new"].rows == count("2021-02")
+    assert "no such folder" in run(spec, source="../nowhere").steps["extract"].message
