@@ -7,13 +7,13 @@ SPEC := pipelines/citibike.yaml
 .PHONY: demo install check test benchmark format clean
 
 demo: install
-	$(BIN)/snowpipe-ml run $(SPEC)
+	$(BIN)/snowpipe-ml run $(SPEC) --target demo
 	@echo; echo "The next days, at the busiest stations:"
-	@$(BIN)/snowpipe-ml sql $(SPEC) "SELECT DATE, STATION_ID, STATION_NAME, ROUND(FORECAST, 1) AS FORECAST, TEMP, PRECIP \
+	@$(BIN)/snowpipe-ml sql $(SPEC) --target demo "SELECT DATE, STATION_ID, STATION_NAME, ROUND(FORECAST, 1) AS FORECAST, TEMP, PRECIP \
 	  FROM FLAT_FORECAST JOIN STATION_NAMES USING (STATION_ID) \
 	  QUALIFY ROW_NUMBER() OVER (PARTITION BY DATE ORDER BY FORECAST DESC) <= 3 ORDER BY DATE, FORECAST DESC LIMIT 12"
 	@echo; echo "Errors on the last fifth of each history, beside the seasonal-naive baseline (lag 7):"
-	@$(BIN)/snowpipe-ml sql $(SPEC) "SELECT STATION_ID, DAYS, ROUND(RMSE, 2) AS RMSE, ROUND(BASELINE_RMSE, 2) AS BASELINE_RMSE, \
+	@$(BIN)/snowpipe-ml sql $(SPEC) --target demo "SELECT STATION_ID, DAYS, ROUND(RMSE, 2) AS RMSE, ROUND(BASELINE_RMSE, 2) AS BASELINE_RMSE, \
 	  ROUND(MAE, 2) AS MAE, ROUND(BASELINE_MAE, 2) AS BASELINE_MAE, ROUND(SMAPE, 1) AS SMAPE, ROUND(R2, 2) AS R2 \
 	  FROM METRICS QUALIFY RANK() OVER (ORDER BY RUN_ID DESC) = 1 ORDER BY RMSE / BASELINE_RMSE"
 

@@ -123,6 +123,12 @@ class Extract(Step["Extract.Settings"]):
         replaced = [i.archive.name for i in unpacked if i.archive.name in staged]
         warnings = [f"refused: {error}" for error in refused]
         warnings += [f"{name} has changed since it was staged; rows loaded from it before stay" for name in replaced]
+        strangers = sorted(set(staged) - {archive.name for archive in archives}) if not s.months else []
+        if strangers:
+            warnings.append(
+                f"{len(strangers)} archives that were staged before, such as {strangers[0]}, are not in {s.from_}; "
+                "their rows stay"
+            )
         return StepResult(
             rows=uploaded, message=f"{uploaded} files staged, {len(archives) - len(fresh)} archives unchanged",
             warnings=tuple(warnings), metrics={"archives": len(archives), "uploaded": uploaded, "refused": len(refused)},

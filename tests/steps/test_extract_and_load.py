@@ -217,3 +217,12 @@ def test_a_path_may_be_relative_to_the_current_folder(
     monkeypatch.chdir(elsewhere)
     assert run(spec, source="../archives", months=["2021-02"]).steps["load_new"].rows == count("2021-02")
     assert "no such folder" in run(spec, source="../nowhere").steps["extract"].message
+
+
+def test_archives_of_another_source_are_told_of(spec: Path, months: Path, tmp_path: Path) -> None:
+    run(spec)
+    write_months(tmp_path / "others", ["2021-05"])
+    (warning,) = run(spec, source="others").steps["extract"].warnings
+    assert warning.startswith(
+        "4 archives that were staged before, such as JC-202012-citibike-tripdata.csv.zip, are not in others"
+    )
