@@ -87,7 +87,8 @@ def to_duckdb(kind: DataType) -> str:
     """The DuckDB type that stores a Snowflake type.
 
     Whole numbers of any declared precision are BIGINT: a value that does not fit in 64 bits is an
-    error and never a wrong number, and arithmetic is ten times faster than on 128-bit decimals.
+    error and never a wrong number, and 128-bit decimals are several times slower
+    (docs/decisions/0003).
     """
     match kind.name:
         case "INT":

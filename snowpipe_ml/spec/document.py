@@ -22,7 +22,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 _TAGS = {"map", "seq", "str", "int", "float", "bool", "null", "merge"}
 
 
-# libyaml reads ten times faster; where PyYAML was built without it, Python does.
+# libyaml reads faster; where PyYAML was built without it, Python reads.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
