@@ -5,16 +5,22 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import duckdb
+import pyarrow as pa
+from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.cursor import Cursor
 from snowpipe_ml.local.storage import CATALOG, Storage, close_storage, open_storage, quoted
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.statements import Result
+    from snowpipe_ml.local.types import Column
 
 log = logging.getLogger("snowpipe_ml.local")
 _SESSION_IDS = itertools.count(1)
@@ -145,6 +151,50 @@ class Connection:
                 "COMMIT of a transaction in which a statement failed", "All of it is rolled back: begin it again"
             ) from raised
         self.duck.execute("COMMIT")
+
+    # ----------------------------------------------------------------------- running statements
+
+    @property
+    def statement_timeout(self) -> float | None:
+        """Seconds a statement may take; None for no limit. Set by STATEMENT_TIMEOUT_IN_SECONDS."""
+        return float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
+
+    def perform(self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None = None) -> Result:
+        """Run a statement, and keep its result and its place in the history."""
+        from snowpipe_ml.local.statements import run
+
+        with self.storage.history.running(self, query_id, command):
+            result = run(self, command, params, query_id, file_stream)
+        return self._kept(query_id, result)
+
+    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+        """Run an INSERT for many rows."""
+        from snowpipe_ml.local.statements import insert_many
+
+        with self.storage.history.running(self, query_id, command):
+            result = insert_many(self, command, rows)
+        return self._kept(query_id, result)
+
+    def _kept(self, query_id: str, result: Result) -> Result:
+        self.last_query_ids.append(query_id)
+        del self.last_query_ids[:-100]
+        self.storage.results.keep(query_id, result.columns, result.table)
+        return result
+
+    def describe(self, command: str, params: Any) -> list[Column]:
+        """The columns a statement would return; it is not run."""
+        from snowpipe_ml.local.statements import describe
+
+        return describe(self, command, params)
+
+    def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """The result of an earlier statement."""
+        return self.storage.results.get(query_id)
+
+    def translated(self, raised: Exception) -> ProgrammingError | None:
+        """The error that a handler raised, where DuckDB carried only its ticket."""
+        functions = self.storage.functions_if_any
+        return functions.raised_in(str(raised)) if functions else None
 
     # ----------------------------------------------------------------------- the connector's face
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 import duckdb
 import pyarrow as pa
@@ -19,13 +20,38 @@ from snowpipe_ml.local.types import Column, arrow_result, python_values
 if TYPE_CHECKING:
     import pandas as pd
 
-    from snowpipe_ml.local.connection import Connection
+    from snowpipe_ml.local.statements import Result
+
+
+class Session(Protocol):
+    """What a cursor asks of its connection: one to the warehouse, or to a procedure's caller."""
+
+    lock: threading.RLock
+    listeners: list[Callable[[str], None]]
+
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+
+    def perform(self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None) -> Result:
+        """Run a statement."""
+
+    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+        """Run an INSERT for many rows."""
+
+    def describe(self, command: str, params: Any) -> list[Column]:
+        """The columns a statement would return."""
+
+    def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """The result of an earlier statement."""
+
+    def translated(self, raised: Exception) -> ProgrammingError | None:
+        """The error behind one that DuckDB carried, if it is known."""
 
 
 class Cursor:
     """Speaks the part of ``SnowflakeCursor`` that Snowpark and ordinary clients use."""
 
-    def __init__(self, connection: Connection, as_dict: bool = False) -> None:
+    def __init__(self, connection: Session, as_dict: bool = False) -> None:
         self.connection = connection
         self.arraysize = 1
         self.query: str | None = None
@@ -53,8 +79,6 @@ class Cursor:
             ProgrammingError: as Snowflake would raise it; UnsupportedError names what only
                 Snowflake does.
         """
-        from snowpipe_ml.local.statements import run
-
         connection = self.connection
         if connection.is_closed():
             raise errors.error(250002, "08003", "Connection is closed")
@@ -64,27 +88,21 @@ class Cursor:
         self.sfqid = str(uuid.uuid4())
         self._request_id = self.sfqid
         with connection.lock, _as_snowflake(self):
-            result = run(connection, command, params, self.sfqid, file_stream)
-            connection.last_query_ids.append(self.sfqid)
-            del connection.last_query_ids[:-100]
+            result = connection.perform(command, params, self.sfqid, file_stream)
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
-        connection.storage.results.keep(self.sfqid, result.columns, result.table)
         return self
 
     def executemany(self, command: str, seqparams: Sequence[Sequence[Any]], **_: Any) -> Self:
         """Run an INSERT for many rows in one statement."""
-        from snowpipe_ml.local.statements import insert_many
-
         for listener in self.connection.listeners:
             listener(command)
         self.query = command
         self.sfqid = str(uuid.uuid4())
         with self.connection.lock, _as_snowflake(self):
-            result = insert_many(self.connection, command, seqparams)
+            result = self.connection.perform_many(command, seqparams, self.sfqid)
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount
-        self.connection.storage.results.keep(self.sfqid, result.columns, result.table)
         return self
 
     def execute_async(self, command: str, params: Any = None, **kwargs: Any) -> dict[str, Any]:
@@ -95,7 +113,7 @@ class Cursor:
 
     def get_results_from_sfqid(self, sfqid: str) -> None:
         """Take up the result of an earlier statement."""
-        columns, table = self.connection.storage.results.get(sfqid)
+        columns, table = self.connection.result(sfqid)
         self.sfqid = sfqid
         self._load(columns, table)
 
@@ -105,10 +123,8 @@ class Cursor:
     # ----------------------------------------------------------------------- describing
 
     def _describe_internal(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadataV2]:
-        from snowpipe_ml.local.statements import describe
-
         with self.connection.lock, _as_snowflake(self):
-            return [column.metadata for column in describe(self.connection, command, params)]
+            return [column.metadata for column in self.connection.describe(command, params)]
 
     def describe(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadata]:
         """The columns that a statement would return; it is not run."""
@@ -209,8 +225,7 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as raised:
-        functions = cursor.connection.storage.functions_if_any
-        translated = (functions and functions.raised_in(str(raised))) or errors.translate(raised)
+        translated = cursor.connection.translated(raised) or errors.translate(raised)
         translated.sfqid, translated.query = cursor.sfqid, cursor.query
         cursor.sqlstate = translated.sqlstate
         raise translated from raised

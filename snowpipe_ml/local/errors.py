@@ -59,6 +59,14 @@ def exists(name: object) -> ProgrammingError:
     return error(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
 
 
+def timed_out(seconds: float) -> ProgrammingError:
+    """A statement that ran longer than STATEMENT_TIMEOUT_IN_SECONDS."""
+    return error(
+        630, "57014",
+        f"Statement reached its statement or warehouse timeout of {seconds:g} second(s) and was canceled.",
+    )  # fmt: skip
+
+
 def syntax(message: str) -> ProgrammingError:
     """A statement that cannot be read."""
     return error(1003, "42000", f"SQL compilation error:\n{message}")

@@ -18,7 +18,7 @@ class Modifiers:
     """What stands between CREATE and the kind of object."""
 
     def __init__(self, reader: Reader) -> None:
-        self.replace = self.temporary = self.alter = False
+        self.replace = self.temporary = self.alter = self.aggregate = self.transient = False
         reader.expect("CREATE")
         while True:
             if reader.accept("OR", "REPLACE"):
@@ -27,10 +27,11 @@ class Modifiers:
                 self.alter = True
             elif reader.accept("TEMPORARY") or reader.accept("TEMP"):
                 self.temporary = True
-            elif not any(
-                reader.accept(word)
-                for word in ("SCOPED", "LOCAL", "GLOBAL", "VOLATILE", "TRANSIENT", "SECURE", "AGGREGATE")
-            ):
+            elif reader.accept("AGGREGATE"):
+                self.aggregate = True
+            elif reader.accept("TRANSIENT"):
+                self.transient = True
+            elif not any(reader.accept(word) for word in ("SCOPED", "LOCAL", "GLOBAL", "VOLATILE", "SECURE")):
                 return
 
 
@@ -156,6 +157,26 @@ def create_schema(statement: Statement) -> Result:
     retry_conflicts(lambda: connection.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
     connection.use(database, name[-1])
     return status(f"Schema {name[-1]} successfully created.")
+
+
+@command("ALTER SCHEMA", "ALTER DATABASE")
+def alter_schema(statement: Statement) -> Result:
+    """``ALTER SCHEMA|DATABASE [IF EXISTS] [name] SET key = value | UNSET key``: properties, without effect."""
+    connection, reader = statement.connection, statement.reader
+    reader.expect("ALTER")
+    kind = reader.next().upper
+    lenient = reader.accept("IF", "EXISTS")
+    if not (reader.looking_at("SET") or reader.looking_at("UNSET")):
+        name = reader.name()
+        database = name[0] if len(name) == 2 or kind == "DATABASE" else connection.database
+        there = database in connection.storage.databases() and (
+            kind == "DATABASE" or _schema_exists(connection, str(database), name[-1])
+        )
+        if not there and not lenient:
+            raise errors.missing(kind.capitalize(), ".".join(name))
+    if not (reader.accept("SET") or reader.accept("UNSET")):
+        raise errors.UnsupportedError(f"ALTER {kind} ... {reader.peek().upper}")
+    return status("Statement executed successfully.")
 
 
 @command("DROP SCHEMA")

@@ -9,9 +9,12 @@ from snowpipe_ml.local.storage import ACCOUNT, CATALOG
 # Parameters that the warehouse acts on; others are kept, shown, and have no effect.
 _ACTED_ON = {"TIMEZONE", "QUERY_TAG"}
 _HARMLESS = {
-    "STATEMENT_TIMEOUT_IN_SECONDS", "CLIENT_SESSION_KEEP_ALIVE", "AUTOCOMMIT", "JSON_INDENT",
-    "MULTI_STATEMENT_COUNT", "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "USE_CACHED_RESULT", "LOCK_TIMEOUT",
+    "STATEMENT_TIMEOUT_IN_SECONDS", "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS", "CLIENT_SESSION_KEEP_ALIVE", "AUTOCOMMIT",
+    "JSON_INDENT", "MULTI_STATEMENT_COUNT", "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "USE_CACHED_RESULT",
+    "LOCK_TIMEOUT", "ABORT_DETACHED_QUERY", "LOG_LEVEL", "TRACE_LEVEL", "METRIC_LEVEL", "ROWS_PER_RESULTSET",
 }  # fmt: skip
+# Switches of Snowflake's own clients and previews: they choose how a result travels, not what it is.
+_SWITCHES = ("ENABLE_", "FEATURE_", "PYTHON_", "CLIENT_", "SNOWPARK_", "FORCE_ENABLE_", "IGNORE_CLIENT_")
 _DONE = "Statement executed successfully."
 
 
@@ -60,7 +63,7 @@ def alter_session(statement: Statement) -> Result:
         return status(_DONE)
     reader.expect("SET")
     for key, value in reader.options().items():
-        if key not in _ACTED_ON | _HARMLESS:
+        if key not in _ACTED_ON | _HARMLESS and not key.startswith(_SWITCHES):
             raise errors.UnsupportedError(f"the session parameter {key}")
         if key == "AUTOCOMMIT" and value is not True:
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")

@@ -236,13 +236,20 @@ def show_functions(statement: Statement) -> Result:
         statement, scope, "FUNCTIONS", "signature, definition"
     ):
         definition = json.loads(text)
-        if definition["kind"] == kind:
+        if (definition["kind"] == "PROCEDURE") == (kind == "PROCEDURE"):
             returns = definition["returns"] or "TABLE (" + ", ".join(t for _, t in definition["table"]) + ")"
-            found.append(
-                (created, name, schema, database, f"{name}{signature} RETURN {returns}", definition["language"])
-            )
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("schema_name", "VARCHAR"), ("catalog_name", "VARCHAR"),
-                 ("arguments", "VARCHAR"), ("language", "VARCHAR")], found)  # fmt: skip
+            arguments = definition["arguments"]
+            found.append((
+                created, name, schema, "N", "Y" if definition["kind"] == "AGGREGATE" else "N", "N",
+                sum(a["default"] is None for a in arguments), len(arguments), f"{name}{signature} RETURN {returns}",
+                definition["comment"] or f"user-defined {kind.lower()}", database,
+                "N" if definition["returns"] else "Y", "N", definition["language"],
+            ))  # fmt: skip
+    text, number = "VARCHAR", "BIGINT"
+    return rows([("created_on", _STAMP), ("name", text), ("schema_name", text), ("is_builtin", text),
+                 ("is_aggregate", text), ("is_ansi", text), ("min_num_arguments", number), ("max_num_arguments", number),
+                 ("arguments", text), ("description", text), ("catalog_name", text), ("is_table_function", text),
+                 ("is_secure", text), ("language", text)], found)  # fmt: skip
 
 
 @command("SHOW COLUMNS", "DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW")

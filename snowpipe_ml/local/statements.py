@@ -60,6 +60,8 @@ _CREATE_MODIFIERS = {"OR", "REPLACE", "ALTER", "TEMPORARY", "TEMP", "SCOPED", "T
 
 def _find(reader: Reader) -> Handler | None:
     words = [token.upper for token in reader.tokens[:12] if token.kind == "word"]
+    if words[:1] == ["WITH"]:  # a query, unless it is WITH x AS PROCEDURE ... CALL x()
+        return _HANDLERS[("WITH",)] if [t.upper for t in reader.tokens[2:4]] == ["AS", "PROCEDURE"] else None
     if words[:1] == ["CREATE"]:
         kind = [word for word in words[1:] if word not in _CREATE_MODIFIERS]
         words = ["CREATE", *kind]

@@ -36,6 +36,7 @@ import pyarrow as pa
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.duck import Duck
+from snowpipe_ml.local.history import History
 from snowpipe_ml.local.macros import MACROS
 from snowpipe_ml.local.types import Column
 
@@ -59,7 +60,7 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FILE_FORMATS (
   schema_name VARCHAR, name VARCHAR, options JSON, comment VARCHAR, session VARCHAR,
   created_on TIMESTAMPTZ DEFAULT current_timestamp);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FUNCTIONS (
-  schema_name VARCHAR, name VARCHAR, signature VARCHAR, definition JSON, session VARCHAR,
+  schema_name VARCHAR, name VARCHAR, signature VARCHAR, kind VARCHAR, definition JSON, session VARCHAR,
   created_on TIMESTAMPTZ DEFAULT current_timestamp);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAGS (
   schema_name VARCHAR, name VARCHAR, allowed JSON, comment VARCHAR,
@@ -127,6 +128,7 @@ class Storage:
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex
         self.results = Results()
+        self.history = History()
         self.lock = threading.RLock()
         self._users = 0
         self._functions: FunctionRegistry | None = None

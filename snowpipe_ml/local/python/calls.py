@@ -11,7 +11,9 @@ from sqlglot import exp
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.python.definition import Definition
-from snowpipe_ml.local.python.registry import arrow_name
+from snowpipe_ml.local.python.registry import arrow_type, travels_as
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T
+from snowpipe_ml.local.rewrite.types import kind as type_of
 from snowpipe_ml.local.types import Column, to_duckdb
 from snowpipe_ml.sql import DataType
 
@@ -25,14 +27,52 @@ def _stored(kind: str) -> str:
 
 
 def _cast(node: exp.Expr, kind: str) -> exp.Expr:
-    cast = exp.cast(node, "VARCHAR" if _stored(kind) == "JSON" else _stored(kind), dialect="duckdb")
-    cast.to.meta["stored"] = True
-    return cast
+    """An argument in the type in which it travels."""
+    if _stored(kind) == "BIGINT" and type_of(node) in FLOATS:
+        node = exp.func("round", node)
+    steps = [_stored(kind), travels_as(kind)]
+    for step in dict.fromkeys(steps):
+        if step == "JSON":
+            continue
+        node = exp.cast(node, step, dialect="duckdb")
+        node.to.meta["stored"] = True
+    return node
 
 
-def _with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Expr]:
-    missing = definition.arguments[len(given) :]
-    return [*given, *(exp.maybe_parse(str(a.default), dialect="snowflake") for a in missing)]
+def snowflake_type(node: exp.Expr) -> str | None:
+    """The name of an argument's Snowflake type, where it is known."""
+    found = type_of(node)
+    names = {T.BOOLEAN: "BOOLEAN", T.DATE: "DATE", T.TIME: "TIME", T.ARRAY: "ARRAY", T.OBJECT: "OBJECT",
+             T.VARIANT: "VARIANT", T.JSON: "VARIANT", T.BINARY: "BINARY", T.VARBINARY: "BINARY",
+             T.TIMESTAMPLTZ: "TIMESTAMP_LTZ", T.TIMESTAMPTZ: "TIMESTAMP_TZ"}  # fmt: skip
+    if found in INTEGERS | DECIMALS:
+        return "NUMBER"
+    if found in FLOATS:
+        return "FLOAT"
+    if found in TEXTS:
+        return "VARCHAR"
+    return names.get(found) or ("TIMESTAMP_NTZ" if found in TIMESTAMPS else None)
+
+
+def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Expr]:
+    """An expression for each argument: given by place or by name (``a => 1``), else the default.
+
+    Raises:
+        ProgrammingError: a name is none of the arguments', or an argument is missing.
+    """
+    by_name = {node.name.upper(): node.expression for node in given if isinstance(node, exp.Kwarg)}
+    by_place = [node for node in given if not isinstance(node, exp.Kwarg)]
+    for name in set(by_name) - {a.name for a in definition.arguments[len(by_place) :]}:
+        raise errors.error(904, "42000", f"SQL compilation error:\ninvalid argument name '{name}'")
+    found = list(by_place)
+    for argument in definition.arguments[len(by_place) :]:
+        if argument.name in by_name:
+            found.append(by_name[argument.name])
+        elif argument.default is not None:
+            found.append(exp.maybe_parse(argument.default, dialect="snowflake"))
+        else:
+            raise errors.syntax(f"the argument {argument.name} of {definition.name} is missing")
+    return found
 
 
 def _name(node: exp.Expr) -> tuple[str, ...]:
@@ -50,25 +90,45 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     if not connection.database:
         return None
     functions = connection.storage.functions
-    definition = functions.choose(connection, _name(node), len(node.expressions))
+    definition = functions.choose(connection, _name(node), [snowflake_type(a) for a in node.expressions])
     if definition is None:
         return None
-    if definition.kind != "FUNCTION" or definition.table:
-        raise errors.syntax(
-            f"{definition.name} is a {'table function' if definition.table else 'procedure'}, not a scalar function"
-        )
-    arguments = [
-        _cast(a.copy(), d.type)
-        for a, d in zip(_with_defaults(definition, node.expressions), definition.arguments, strict=True)
-    ]
+    if definition.returns_table:
+        raise errors.syntax(f"{definition.name} is a table function, not a scalar function")
+    given = with_defaults(definition, node.expressions)
+    if definition.language == "SQL":
+        return _inlined(definition, given, connection)
+    arguments = [_cast(a.copy(), d.type) for a, d in zip(given, definition.arguments, strict=True)]
+    if not arguments:
+        arguments = [exp.cast(exp.Null(), "BOOLEAN", dialect="duckdb")]
+        arguments[0].to.meta["stored"] = True
     call: exp.Expr = exp.Anonymous(this=functions.scalar_name(connection, definition), expressions=arguments)
     call.meta["ours"] = True
-    if not arguments:
-        raise errors.UnsupportedError("a scalar Python function without arguments")
-    if _stored(definition.returns) == "JSON":
-        call = exp.cast(call, "JSON", dialect="duckdb")
+    if _stored(definition.returns) != travels_as(definition.returns):
+        call = exp.cast(call, _stored(definition.returns), dialect="duckdb")
         call.to.meta["stored"] = True
+    call.type = exp.DataType.build(definition.returns, dialect="snowflake")
     return call
+
+
+def _inlined(definition: Definition, given: list[exp.Expr], connection: Connection) -> exp.Expr:
+    """A scalar SQL function's body with the arguments in the names' places."""
+    from snowpipe_ml.local.rewrite.functions import apply_rules
+    from snowpipe_ml.local.rewrite.names import store_identifiers
+
+    body = exp.select(exp.maybe_parse(str(definition.body).strip().rstrip(";"), dialect="snowflake"))
+    if body.find(exp.Select) is not body or body.find(exp.Table):
+        raise errors.UnsupportedError("SQL functions whose body is a query")
+    store_identifiers(body)
+    by_name = {a.name: _sql_cast(value, a.type) for a, value in zip(definition.arguments, given, strict=True)}
+    for column in list(body.find_all(exp.Column)):
+        if column.name in by_name and not column.table:
+            column.replace(by_name[column.name].copy())
+    return apply_rules(exp.select(_sql_cast(body.expressions[0], definition.returns)), connection).expressions[0]
+
+
+def _sql_cast(node: exp.Expr, kind: str) -> exp.Expr:
+    return exp.Paren(this=exp.cast(node.copy(), exp.DataType.build(kind, dialect="snowflake")))
 
 
 # --------------------------------------------------------------------------- table functions
@@ -85,10 +145,12 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
         call = call.find(exp.Anonymous) or call
     if not isinstance(call, exp.Anonymous):
         raise errors.UnsupportedError(f"the table function {call.sql(dialect='snowflake')}")
-    definition = connection.storage.functions.choose(connection, _name(call), len(call.expressions))
+    given = [snowflake_type(argument) for argument in call.expressions]
+    definition = connection.storage.functions.choose(connection, _name(call), given)
     if definition is None:
-        raise errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {call.name.upper()}")
-    if not definition.table:
+        expand_procedure(node, call, compiler)
+        return
+    if not definition.returns_table:
         raise errors.syntax(f"{definition.name} is not a table function")
     if compiler.in_view:
         raise errors.UnsupportedError("a Python table function in a view")
@@ -99,17 +161,18 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
         return
     arguments = [
         _cast(a.copy(), d.type)
-        for a, d in zip(_with_defaults(definition, call.expressions), definition.arguments, strict=True)
+        for a, d in zip(with_defaults(definition, call.expressions), definition.arguments, strict=True)
     ]
     left_columns, data, offsets = _input(connection, left, arguments, window)
     width = len(definition.arguments)
-    types = [pa.type_for_alias(arrow_name(argument.type)) for argument in definition.arguments]
+    types = [arrow_type(argument.type) for argument in definition.arguments]
     inputs = pa.table(
         [_as_arrow(data.column(len(left_columns) + i), t) for i, t in enumerate(types)],
         names=[str(i) for i in range(width)],
     ) if width else data.select([]).append_column("0", pa.nulls(data.num_rows))  # fmt: skip
     sources, result = connection.storage.functions.run_table(connection, definition, inputs, offsets)
     columns = [Column(name, _stored(kind)) for name, kind in definition.table]
+    result = result.rename_columns([str(i) for i in range(result.num_columns)])
     right = _relation(compiler, columns, result)
     if left is None:
         _put(node, right, alias)
@@ -130,6 +193,24 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     for key in ("kind", "side", "on", "using"):
         join.set(key, None)
     _put(node, right, alias)
+
+
+def expand_procedure(node: exp.TableFromRows, call: exp.Anonymous, compiler: Compiler) -> None:
+    """``SELECT * FROM TABLE(procedure(1))``: a procedure that returns a table, in place of a table."""
+    from snowpipe_ml.local.python.procedures import call_procedure
+    from snowpipe_ml.local.rewrite.relations import empty_relation
+
+    connection = compiler.connection
+    found = connection.storage.functions.find(connection, _name(call), "PROCEDURE")
+    if not any(definition.returns_table for definition in found):
+        raise errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {call.name.upper()}")
+    alias = node.args.get("alias")
+    columns = found[0].table
+    if compiler.describing and columns:
+        _put(node, empty_relation([(name, _stored(kind)) for name, kind in columns]), alias)
+        return
+    result = call_procedure(connection, _name(call), call.expressions)
+    _put(node, _relation(compiler, result.columns, result.table), alias)
 
 
 def _put(node: exp.Expr, relation: exp.Subquery, alias: exp.Expr | None) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,9 @@ from snowpipe_ml.local import errors
 from snowpipe_ml.local.reader import Reader
 from snowpipe_ml.local.storage import dumps
 from snowpipe_ml.sql import DataType
+
+# Options that are kept with a definition.
+_KEPT = {"EXECUTE_AS", "ARTIFACT_REPOSITORY", "RESOURCE_CONSTRAINT"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class Definition:
     """A function as it was created.
 
     Attributes:
-        kind: FUNCTION or PROCEDURE.
-        returns: the type of a scalar function; empty for a table function.
+        kind: FUNCTION, AGGREGATE or PROCEDURE.
+        returns: the type of a scalar function; empty where a table is returned.
         table: the columns of a table function, as (name, type).
         strict: rows with a NULL argument give NULL, without a call.
         body: the inline code; None where the handler is imported.
@@ -55,9 +60,26 @@ class Definition:
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def returns_table(self) -> bool:
+        """Whether it returns a table; a procedure may leave the columns open."""
+        return not self.returns
+
+    @property
+    def execute_as(self) -> str:
+        """OWNER or CALLER, of a procedure."""
+        return str(self.options.get("EXECUTE_AS", "OWNER"))
+
+    @property
     def signature(self) -> str:
-        """``(NUMBER, VARCHAR)``, by which overloads are told apart."""
-        return "(" + ", ".join(argument.type for argument in self.arguments) + ")"
+        """``(NUMBER, VARCHAR)``, by which overloads are told apart: lengths and scales play no part."""
+        return signature(argument.type for argument in self.arguments)
+
+    @property
+    def result(self) -> str:
+        """What it returns, as DESCRIBE and SHOW print it."""
+        if not self.returns_table:
+            return self.returns
+        return "TABLE (" + ", ".join(f"{name} {kind}" for name, kind in self.table) + ")"
 
     @property
     def qualified(self) -> str:
@@ -83,6 +105,22 @@ class Definition:
             "imports": tuple(value["imports"]),
             "packages": tuple(value["packages"]),
         })  # fmt: skip
+
+
+def signature(types: Iterable[str]) -> str:
+    """The argument types by which a function is found."""
+    names = (DataType.parse(kind).name for kind in types)
+    return "(" + ", ".join("NUMBER" if name == "INT" else name for name in names) + ")"
+
+
+def read_signature(reader: Reader) -> str:
+    """``(types)`` of a DROP or DESCRIBE, and of COMMENT ON."""
+    reader.expect("(")
+    types = []
+    while not reader.accept(")"):
+        types.append(read_type(reader))
+        reader.accept(",")
+    return signature(types)
 
 
 def read_type(reader: Reader) -> str:
@@ -122,7 +160,7 @@ def _arguments(reader: Reader) -> tuple[Argument, ...]:
 
 
 def read_definition(reader: Reader, kind: str, name: tuple[str, str, str]) -> Definition:
-    """Read from the argument list to the end."""
+    """Read from the argument list to the end, or to the CALL of an anonymous procedure."""
     arguments = _arguments(reader)
     reader.accept("COPY", "GRANTS")
     reader.expect("RETURNS")
@@ -135,33 +173,47 @@ def read_definition(reader: Reader, kind: str, name: tuple[str, str, str]) -> De
     reader.accept("NOT", "NULL")
     language, body, strict = "SQL", None, False
     options: dict[str, Any] = {}
-    while not reader.done:
+    while not reader.done and not reader.looking_at("CALL"):
         if reader.accept("LANGUAGE"):
             language = reader.next().upper
         elif reader.accept("STRICT") or reader.accept("RETURNS", "NULL", "ON", "NULL", "INPUT"):
             strict = True
         elif reader.accept("AS"):
             body = reader.string()
+        elif reader.accept("EXECUTE", "AS"):
+            reader.accept("RESTRICTED")
+            options["EXECUTE_AS"] = reader.next().upper
         elif reader.peek().kind == "word" and reader.peek(1).text == "=":
             options |= reader.options()
         elif not any(
             reader.accept(*words)
             for words in (("CALLED", "ON", "NULL", "INPUT"), ("VOLATILE",), ("IMMUTABLE",), ("MEMOIZABLE",),
-                          ("EXECUTE", "AS", "OWNER"), ("EXECUTE", "AS", "CALLER"), ("SECURE",))
+                          ("SECURE",))
         ):  # fmt: skip
             raise reader.unexpected()
-    if language != "PYTHON":
-        raise errors.UnsupportedError(f"functions in {language}", "Functions in Python are supported")
-    for key in set(options) & {"EXTERNAL_ACCESS_INTEGRATIONS", "SECRETS"}:
-        raise errors.UnsupportedError(f"{key} of a function")
-    if options.get("ARTIFACT_REPOSITORY"):
-        raise errors.UnsupportedError("ARTIFACT_REPOSITORY of a function", "Declare channel packages or stage wheels")
-    if not options.get("HANDLER"):
-        raise errors.syntax("a Python function needs HANDLER = 'name'")
+    _check(kind, language, returns, body, options)
     return Definition(
         kind=kind, database=name[0], schema=name[1], name=name[2], arguments=arguments,
         returns=returns, table=table, language=language,
         runtime=str(options.get("RUNTIME_VERSION", "")),
         imports=tuple(options.get("IMPORTS") or ()), packages=tuple(options.get("PACKAGES") or ()),
-        handler=str(options["HANDLER"]), strict=strict, body=body, comment=options.get("COMMENT"),
+        handler=str(options.get("HANDLER", "")), strict=strict, body=body, comment=options.get("COMMENT"),
+        options={key: options[key] for key in sorted(_KEPT & set(options))},
     )  # fmt: skip
+
+
+def _check(kind: str, language: str, returns: str, body: str | None, options: dict[str, Any]) -> None:
+    """Refuse what is not run here, and what Snowflake would refuse."""
+    if language == "SQL" and kind == "FUNCTION" and returns and body is not None:
+        return
+    if language != "PYTHON":
+        what = "procedures" if kind == "PROCEDURE" else "table functions" if not returns else "functions"
+        raise errors.UnsupportedError(f"{what} in {language}", f"{what.capitalize()} in Python are supported")
+    for key in set(options) & {"EXTERNAL_ACCESS_INTEGRATIONS", "SECRETS"}:
+        raise errors.UnsupportedError(f"{key} of a function")
+    if not options.get("HANDLER"):
+        raise errors.syntax("a Python function needs HANDLER = 'name'")
+    if kind == "PROCEDURE" and not any(
+        re.match(r"snowflake[-_]snowpark[-_]python\b", str(package)) for package in options.get("PACKAGES") or ()
+    ):
+        raise errors.syntax("a Python procedure needs the package 'snowflake-snowpark-python' in PACKAGES")

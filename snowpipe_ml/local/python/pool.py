@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from typing import Any
 import pyarrow as pa
 
 from snowpipe_ml.local import errors
+
+Answer = tuple[dict[str, Any], pa.Table | None]
+Serve = Callable[[dict[str, Any]], Answer]
 
 _HEADER = struct.Struct("<QQ")
 _SCRIPT = Path(__file__).with_name("worker.py")
@@ -67,17 +71,36 @@ class Worker:
             self.close()
             raise
 
-    def call(self, header: dict[str, Any], table: pa.Table) -> pa.Table:
+    def call(
+        self, header: dict[str, Any], table: pa.Table, *, timeout: float | None = None, serve: Serve | None = None
+    ) -> Answer:
         """Send one request and wait for its answer.
+
+        Args:
+            header: what to do.
+            table: the arguments.
+            timeout: seconds that it may take; None for no limit.
+            serve: answers what the handler asks on the way: a procedure's statements.
 
         Raises:
             HandlerError: the handler raised.
-            ProgrammingError: the process died.
+            ProgrammingError: the process died, or took too long.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         self._send(header, table)
-        answer = self._receive()
-        assert answer is not None
-        return answer
+        while True:
+            try:
+                self._socket.settimeout(None if deadline is None else max(0.01, deadline - time.monotonic()))
+                answer, data = self._receive()
+            except TimeoutError as raised:
+                raise errors.timed_out(timeout or 0) from raised
+            finally:
+                with contextlib.suppress(OSError):
+                    self._socket.settimeout(None)
+            if "call" not in answer:
+                return answer, data
+            assert serve is not None
+            self._send(*serve(answer))
 
     def _send(self, header: dict[str, Any], table: pa.Table | None) -> None:
         head = json.dumps(header).encode()
@@ -103,16 +126,16 @@ class Worker:
             view = view[count:]
         return bytes(buffer)
 
-    def _receive(self) -> pa.Table | None:
+    def _receive(self) -> Answer:
         head, body = _HEADER.unpack(self._read(_HEADER.size))
         header = json.loads(self._read(head))
         data = self._read(body)
         if "error" in header:
             raise HandlerError(header["error"], header.get("partition"))
         if not body:
-            return None
+            return header, None
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            return reader.read_all()
+            return header, reader.read_all()
 
     def _died(self) -> Exception:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -151,7 +174,9 @@ class Pool:
         self._all: set[Worker] = set()
         self._lock = threading.Lock()
 
-    def call(self, header: dict[str, Any], table: pa.Table) -> pa.Table:
+    def call(
+        self, header: dict[str, Any], table: pa.Table, *, timeout: float | None = None, serve: Serve | None = None
+    ) -> Answer:
         """Run one request on a free worker; a worker that fails otherwise than by its handler is replaced."""
         with self._slots:
             try:
@@ -161,7 +186,7 @@ class Pool:
                 with self._lock:
                     self._all.add(worker)
             try:
-                answer = worker.call(header, table)
+                answer = worker.call(header, table, timeout=timeout, serve=serve)
             except HandlerError:
                 self._idle.put(worker)
                 raise
@@ -173,12 +198,15 @@ class Pool:
             self._idle.put(worker)
             return answer
 
-    def map_partitions(self, table: pa.Table, offsets: Sequence[int]) -> list[tuple[int, pa.Table]]:
+    def map_partitions(
+        self, table: pa.Table, offsets: Sequence[int], timeout: float | None = None
+    ) -> list[tuple[int, pa.Table]]:
         """Run a table function over all partitions.
 
         Args:
             table: the arguments, partitions one behind the other.
             offsets: where each partition starts, and the end.
+            timeout: seconds that a batch of partitions may take.
 
         Returns:
             (row where the batch starts, result) of each batch, in order.
@@ -194,9 +222,10 @@ class Pool:
             last = min(first + step, count)
             begin, end = offsets[first], offsets[last]
             local = [offset - begin for offset in offsets[first : last + 1]]
-            return begin, self.call(
-                {"call": "table", "offsets": local, "first": first}, table.slice(begin, end - begin)
-            )
+            request = {"call": "table", "offsets": local, "first": first}
+            _, answer = self.call(request, table.slice(begin, end - begin), timeout=timeout)
+            assert answer is not None
+            return begin, answer
 
         if len(starts) == 1 or self.size == 1:
             return [run(first) for first in starts]

@@ -10,6 +10,7 @@ import shutil
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from snowflake.connector.errors import ProgrammingError
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.python import packages
 from snowpipe_ml.local.python.definition import Definition
-from snowpipe_ml.local.python.pool import HandlerError, Pool
+from snowpipe_ml.local.python.pool import Answer, HandlerError, Pool, Serve
 from snowpipe_ml.local.types import to_duckdb
 from snowpipe_ml.sql import DataType
 
@@ -29,29 +30,60 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.storage import Storage
 
 _KEPT_POOLS = 4
+_MAX_NESTED = 64
 _ARROW = {
-    "INT": "int64", "FLOAT": "double", "VARCHAR": "string", "BOOLEAN": "bool", "DATE": "date32",
+    "INT": "int64", "FLOAT": "double", "VARCHAR": "string", "BOOLEAN": "bool", "DATE": "date32[day]",
     "TIMESTAMP_NTZ": "timestamp[us]", "TIMESTAMP_LTZ": "timestamp[us]", "VARIANT": "string", "OBJECT": "string",
-    "ARRAY": "string", "BINARY": "binary", "TIME": "time64[us]",
+    "ARRAY": "string", "BINARY": "binary", "TIME": "time64[us]", "TIMESTAMP_TZ": "string",
 }  # fmt: skip
 
 
 def arrow_name(kind: str) -> str:
-    """The Arrow type, by its alias, in which values of a Snowflake type travel to a worker."""
+    """The Arrow type in which values of a Snowflake type travel to a worker, as :func:`arrow_type` reads it.
+
+    A TIMESTAMP_LTZ travels as the naive local time that the handler gets, a TIMESTAMP_TZ as ISO text.
+    """
     data_type = DataType.parse(kind)
     if data_type.name == "NUMBER":
-        if to_duckdb(data_type) == "BIGINT" or (*data_type.parameters, 0)[1] == 0:
-            return "int64"
-        raise errors.UnsupportedError(f"{kind} in a Python function", "Use FLOAT or a whole number")
+        precision, scale = (*data_type.parameters, 0)[:2] if data_type.parameters else (38, 0)
+        return f"decimal128({precision}, {scale})" if scale else "int64"
     if data_type.name not in _ARROW:
         raise errors.UnsupportedError(f"{kind} in a Python function")
     return _ARROW[data_type.name]
 
 
+def arrow_type(kind: str) -> pa.DataType:
+    """The Arrow type of a Snowflake type."""
+    name = arrow_name(kind)
+    if name.startswith("decimal128"):
+        return pa.decimal128(*DataType.parse(kind).parameters)
+    return pa.type_for_alias(name)
+
+
 def value_kind(kind: str) -> str:
     """How a worker treats values of a type."""
+    if arrow_name(kind).startswith("decimal128"):
+        return "DECIMAL"
     name = DataType.parse(kind).name
     return "INT" if name == "NUMBER" else name
+
+
+def travels_as(kind: str) -> str:
+    """The DuckDB type in which values of a Snowflake type go to a scalar function, and come back."""
+    name = DataType.parse(kind).name
+    stored = to_duckdb(DataType.parse(kind))
+    if name == "TIMESTAMP_LTZ":
+        return "TIMESTAMP"
+    return "VARCHAR" if stored == "JSON" or name == "TIMESTAMP_TZ" else stored
+
+
+def session_state(connection: Connection) -> dict[str, Any]:
+    """What a procedure's connection shows of the caller's."""
+    return {
+        "session_id": connection.session_id, "database": connection.database, "schema": connection.schema,
+        "warehouse": connection.warehouse, "role": connection.role,
+        "session_parameters": connection._session_parameters,
+    }  # fmt: skip
 
 
 class FunctionRegistry:
@@ -77,32 +109,43 @@ class FunctionRegistry:
         Raises:
             ProgrammingError: a package or an import is missing, or the function exists.
         """
-        packages.check(definition.packages)
-        for kind in (
-            *(a.type for a in definition.arguments),
-            *(t for _, t in definition.table),
-            *filter(None, [definition.returns]),
-        ):
-            arrow_name(kind)
-        self._import_directory(connection, definition)
+        self.check(connection, definition)
         table = connection.catalog(definition.database, "FUNCTIONS")
-        where = f"FROM {table} WHERE schema_name = ? AND name = ? AND signature = ?"
+        kind = "= 'PROCEDURE'" if definition.kind == "PROCEDURE" else "<> 'PROCEDURE'"
+        where = f"FROM {table} WHERE schema_name = ? AND name = ? AND signature = ? AND kind {kind}"
         key = [definition.schema, definition.name, definition.signature]
+        session = str(connection.session_id) if temporary else None
         with self._storage.lock:
-            if connection.duck.execute(f"SELECT 1 {where}", key).fetchone():
+            there = connection.duck.execute(f"SELECT session {where}", key).fetchone()
+            if there and (there[0] is None) != (session is None):
+                raise errors.exists(definition.name)
+            if there:
                 if lenient:
                     return False
                 if not replace:
                     raise errors.exists(definition.name)
                 connection.duck.execute(f"DELETE {where}", key)
             connection.duck.execute(
-                f"INSERT INTO {table} (schema_name, name, signature, definition, session) VALUES (?, ?, ?, ?, ?)",
-                [*key, definition.to_json(), str(connection.session_id) if temporary else None],
+                f"INSERT INTO {table} (schema_name, name, signature, kind, definition, session) VALUES (?, ?, ?, ?, ?, ?)",
+                [*key, definition.kind, definition.to_json(), session],
             )
         return True
 
-    def find(self, connection: Connection, name: tuple[str, ...]) -> list[Definition]:
-        """The functions of a name: its overloads."""
+    def check(self, connection: Connection, definition: Definition) -> None:
+        """Check that a definition can be run here.
+
+        Raises:
+            ProgrammingError: a package or an import is missing.
+        """
+        packages.check(definition.packages)
+        types = [*(a.type for a in definition.arguments), *(t for _, t in definition.table), definition.returns]
+        for kind in filter(None, types):
+            arrow_name(kind)
+        if definition.language == "PYTHON":
+            self._import_directory(connection, definition)
+
+    def find(self, connection: Connection, name: tuple[str, ...], kind: str = "FUNCTION") -> list[Definition]:
+        """The functions or procedures of a name: its overloads."""
         if len(name) < 3 and not (connection.database and (len(name) == 2 or connection.schema)):
             return []
         database, schema, last = connection.resolve(name)
@@ -110,20 +153,29 @@ class FunctionRegistry:
             return []
         rows = connection.duck.execute(
             f"SELECT definition FROM {connection.catalog(database, 'FUNCTIONS')} "
-            "WHERE schema_name = ? AND name = ? ORDER BY signature",
-            [schema, last],
+            "WHERE schema_name = ? AND name = ? AND (kind = 'PROCEDURE') = (? = 'PROCEDURE') ORDER BY signature",
+            [schema, last, kind],
         ).fetchall()
         return [Definition.from_dict(json.loads(text)) for (text,) in rows]
 
-    def choose(self, connection: Connection, name: tuple[str, ...], count: int) -> Definition | None:
-        """The overload that takes so many arguments; None where there is no function of the name.
+    def choose(
+        self, connection: Connection, name: tuple[str, ...], given: Sequence[str | None], kind: str = "FUNCTION"
+    ) -> Definition | None:
+        """The overload for arguments of these types; None where there is none of the name.
+
+        Args:
+            connection: the session that calls.
+            name: the name, in one to three parts.
+            given: the Snowflake type of each argument, None where it is not known.
+            kind: FUNCTION or PROCEDURE.
 
         Raises:
-            ProgrammingError: there are functions of the name and none takes so many.
+            ProgrammingError: there are overloads of the name and none takes so many arguments.
         """
-        found = self.find(connection, name)
+        found = self.find(connection, name, kind)
         if not found:
             return None
+        count = len(given)
         fitting = [
             d for d in found
             if count <= len(d.arguments) and all(a.default is not None for a in d.arguments[count:])
@@ -131,12 +183,10 @@ class FunctionRegistry:
         if not fitting:
             raise errors.error(
                 1044, "42P13",
-                f"SQL compilation error:\nInvalid argument types for function '{name[-1]}': {count} arguments; "
+                f"SQL compilation error:\nInvalid argument types for {kind.lower()} '{name[-1]}': {count} arguments; "
                 f"it takes {' or '.join(d.signature for d in found)}",
             )  # fmt: skip
-        if len(fitting) > 1:
-            raise errors.UnsupportedError("overloads that differ by type alone")
-        return fitting[0]
+        return fitting[0] if len(fitting) == 1 else _closest(fitting, given, name)
 
     # ----------------------------------------------------------------------- imports
 
@@ -181,14 +231,16 @@ class FunctionRegistry:
                 return key
             if definition.packages not in self._blocked:
                 self._blocked[definition.packages] = packages.blocked_modules(definition.packages)
-            outputs = [kind for _, kind in definition.table] or [definition.returns]
+            outputs = [kind for _, kind in definition.table] or list(filter(None, [definition.returns]))
             self._configs[key] = {
                 "handler": definition.handler,
+                "procedure": definition.kind == "PROCEDURE",
                 "body": definition.body,
                 "import_directory": f"{folder}/",
                 "import_archives": [str(f) for f in sorted(folder.iterdir()) if f.suffix in (".zip", ".egg")],
                 "blocked": self._blocked[definition.packages],
                 "strict": definition.strict,
+                "names_out": [name for name, _ in definition.table],
                 "names": [argument.name for argument in definition.arguments],
                 "kinds": [value_kind(argument.type) for argument in definition.arguments],
                 "output_kinds": [value_kind(kind) for kind in outputs],
@@ -200,7 +252,9 @@ class FunctionRegistry:
         """The workers of a function; those that were not used for long make room."""
         with self._lock:
             if key not in self._pools:
-                self._pools[key] = Pool(self._configs[key], self.workers)
+                # A procedure may call itself, so its workers are not counted.
+                size = _MAX_NESTED if self._configs[key]["procedure"] else self.workers
+                self._pools[key] = Pool(self._configs[key], size)
             self._pools.move_to_end(key)
             while len(self._pools) > _KEPT_POOLS:
                 _, old = self._pools.popitem(last=False)
@@ -219,7 +273,7 @@ class FunctionRegistry:
         pool = self._pool(self._prepare(connection, definition))
         sources, pieces = [], []
         try:
-            for begin, piece in pool.map_partitions(arguments, offsets):
+            for begin, piece in pool.map_partitions(arguments, offsets, connection.statement_timeout):
                 source = piece.column(0).combine_chunks().to_numpy(zero_copy_only=False)
                 sources.append(pa.array([s + begin if s >= 0 else s for s in source.tolist()], pa.int64()))
                 pieces.append(piece.drop_columns(["0"]))
@@ -227,16 +281,28 @@ class FunctionRegistry:
             raise _interpreter_error(definition, raised) from None
         names = [name for name, _ in definition.table]
         if not pieces:
-            types = [pa.type_for_alias(arrow_name(kind)) for _, kind in definition.table]
+            types = [arrow_type(kind) for _, kind in definition.table]
             return pa.array([], pa.int64()), pa.table(
                 [pa.array([], t) for t in types], names=[str(i) for i in range(len(names))]
             )
         return pa.concat_arrays(sources), pa.concat_tables(pieces)
 
+    def run_procedure(
+        self, connection: Connection, definition: Definition, arguments: pa.Table, serve: Serve
+    ) -> Answer:
+        """Run a procedure: what it said, and its value if it is no table."""
+        pool = self._pool(self._prepare(connection, definition))
+        request = {"call": "procedure", "state": session_state(connection)}
+        try:
+            return pool.call(request, arguments, timeout=connection.statement_timeout, serve=serve)
+        except HandlerError as raised:
+            raise _interpreter_error(definition, raised) from None
+
     def scalar_name(self, connection: Connection, definition: Definition) -> str:
         """The DuckDB function that calls a scalar function; registered when first used."""
         key = self._prepare(connection, definition)
-        name = f"_py_{key.replace(':', '_')}"
+        timeout = connection.statement_timeout
+        name = f"_py_{key.replace(':', '_')}_{timeout or 0:g}"
         with self._lock:
             if name in self._registered:
                 return name
@@ -244,19 +310,23 @@ class FunctionRegistry:
             def call(*columns: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:
                 table = pa.table(list(columns), names=[str(i) for i in range(len(columns))])
                 try:
-                    answer = self._pool(key).call({"call": "scalar"}, table).column(0)
+                    _, result = self._pool(key).call({"call": "scalar"}, table, timeout=timeout)
+                    assert result is not None
+                    answer = result.column(0)
                 except HandlerError as raised:
                     raise RuntimeError(self._keep(_interpreter_error(definition, raised))) from None
                 except ProgrammingError as raised:
                     raise RuntimeError(self._keep(raised)) from None
                 return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
 
-            # DuckDB counts the parameters of what it is given.
-            names = [f"a{i}" for i in range(len(definition.arguments))]
+            # DuckDB counts the parameters of what it is given; a function without any would not
+            # learn how many rows it is called for, so it gets one that says nothing.
+            kinds = [travels_as(a.type) for a in definition.arguments] or ["BOOLEAN"]
+            names = [f"a{i}" for i in range(len(kinds))]
             signature = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
             call.__signature__ = signature  # type: ignore[attr-defined]
             self._storage.root.create_function(
-                name, call, [_duckdb_type(a.type) for a in definition.arguments], _duckdb_type(definition.returns),
+                name, call, [duckdb.sqltype(k) for k in kinds], duckdb.sqltype(travels_as(definition.returns)),
                 type="arrow", null_handling="special", exception_handling="default", side_effects=True,
             )  # fmt: skip
             self._registered.add(name)
@@ -285,14 +355,42 @@ class FunctionRegistry:
             self._pools.clear()
 
 
-def _duckdb_type(kind: str) -> Any:
-    stored = to_duckdb(DataType.parse(kind))
-    return duckdb.sqltype("VARCHAR" if stored == "JSON" else stored)
+# How near a declared type is to a given one: the same, then what Snowflake converts by itself.
+_CONVERSIONS = {
+    "NUMBER": ("NUMBER", "FLOAT", "VARIANT", "VARCHAR"), "FLOAT": ("FLOAT", "NUMBER", "VARIANT", "VARCHAR"),
+    "VARCHAR": ("VARCHAR", "VARIANT", "FLOAT", "NUMBER", "DATE", "TIMESTAMP_NTZ", "BOOLEAN"),
+    "BOOLEAN": ("BOOLEAN", "VARIANT", "VARCHAR"), "DATE": ("DATE", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "VARCHAR"),
+    "TIMESTAMP_NTZ": ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "VARCHAR"),
+}  # fmt: skip
+
+
+def _closest(fitting: list[Definition], given: Sequence[str | None], name: tuple[str, ...]) -> Definition:
+    """The overload whose types are nearest to those given."""
+
+    def distance(definition: Definition) -> float:
+        total = 0.0
+        for wanted, kind in zip(definition.arguments, given, strict=False):
+            declared = DataType.parse(wanted.type).name
+            declared = "NUMBER" if declared == "INT" else declared
+            if kind is None:
+                total += 0.5
+            elif kind != declared:
+                order = _CONVERSIONS.get(kind, (kind,))
+                total += order.index(declared) + 1 if declared in order else 100
+        return total
+
+    ranked = sorted(fitting, key=distance)
+    if distance(ranked[0]) == distance(ranked[1]):
+        raise errors.UnsupportedError(
+            f"telling overloads apart by types that are not known here ({name[-1]})", "Cast the arguments"
+        )
+    return ranked[0]
 
 
 def _interpreter_error(definition: Definition, raised: HandlerError) -> ProgrammingError:
     where = f" (partition {raised.partition})" if raised.partition is not None else ""
+    kind = "procedure" if definition.kind == "PROCEDURE" else "function"
     return errors.error(
         100357, "P0000",
-        f"Python Interpreter Error:\n{raised} in function {definition.name} with handler {definition.handler}{where}",
+        f"Python Interpreter Error:\n{raised} in {kind} {definition.name} with handler {definition.handler}{where}",
     )  # fmt: skip

@@ -1,26 +1,30 @@
-"""CREATE, DROP and DESCRIBE of functions and procedures."""
+"""CREATE, DROP, ALTER and DESCRIBE of functions and procedures."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists
-from snowpipe_ml.local.python.definition import read_definition, read_type
+from snowpipe_ml.local.python import procedures
+from snowpipe_ml.local.python.definition import Definition, read_definition, read_signature
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
 
-@command("CREATE FUNCTION")
+
+@command("CREATE FUNCTION", "CREATE PROCEDURE")
 def create_function(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE] [TEMPORARY] FUNCTION name(...) RETURNS ... LANGUAGE PYTHON ...``."""
+    """``CREATE [OR REPLACE] [TEMPORARY] [AGGREGATE] FUNCTION|PROCEDURE name(...) RETURNS ... LANGUAGE PYTHON ...``."""
     connection, reader = statement.connection, statement.reader
     connection.commit_open()
     modifiers = Modifiers(reader)
-    aggregate = "AGGREGATE" in (token.upper for token in reader.tokens[:6])
-    if aggregate:
-        raise errors.UnsupportedError("aggregate functions in Python")
-    reader.expect("FUNCTION")
+    kind = reader.next().upper
     lenient = if_not_exists(reader)
-    name = connection.resolve(reader.name(), "CREATE FUNCTION")
-    definition = read_definition(reader, "FUNCTION", name)
+    name = connection.resolve(reader.name(), f"CREATE {kind}")
+    definition = read_definition(reader, "AGGREGATE" if modifiers.aggregate else kind, name)
+    reader.end()
     created = connection.storage.functions.create(
         connection, definition, replace=modifiers.replace, lenient=lenient, temporary=modifiers.temporary
     )
@@ -29,56 +33,70 @@ def create_function(statement: Statement) -> Result:
     return status(f"Function {name[2]} successfully created.")
 
 
-@command("CREATE PROCEDURE", "CALL", "EXECUTE IMMEDIATE")
-def procedures(statement: Statement) -> Result:
-    """Procedures are refused for now."""
-    raise errors.UnsupportedError("stored procedures and Snowflake Scripting")
+@command("EXECUTE IMMEDIATE")
+def execute_immediate(statement: Statement) -> Result:
+    """``EXECUTE IMMEDIATE 'statement'``; blocks of Snowflake Scripting are refused."""
+    from snowpipe_ml.local.statements import run
+
+    reader = statement.reader
+    reader.expect("EXECUTE", "IMMEDIATE")
+    if reader.peek().kind not in ("string", "dollar"):
+        raise errors.UnsupportedError("EXECUTE IMMEDIATE of anything but a text")
+    text = reader.string()
+    reader.end()
+    return run(statement.connection, text, None, statement.query_id, None)
 
 
-@command("DROP FUNCTION")
+@command("DROP FUNCTION", "DROP PROCEDURE")
 def drop_function(statement: Statement) -> Result:
-    """``DROP FUNCTION [IF EXISTS] name(types)``."""
+    """``DROP FUNCTION|PROCEDURE [IF EXISTS] name(types)``."""
     connection, reader = statement.connection, statement.reader
-    reader.expect("DROP", "FUNCTION")
+    reader.expect("DROP")
+    kind = reader.next().upper
     lenient = reader.accept("IF", "EXISTS")
-    database, schema, name = connection.resolve(reader.name(), "DROP FUNCTION")
-    reader.expect("(")
-    types = []
-    while not reader.accept(")"):
-        types.append(read_type(reader))
-        reader.accept(",")
-    signature = "(" + ", ".join(types) + ")"
+    database, schema, name = connection.resolve(reader.name(), f"DROP {kind}")
+    types = read_signature(reader)
+    reader.end()
     gone = connection.duck.execute(
-        f"DELETE FROM {connection.catalog(database, 'FUNCTIONS')} WHERE schema_name = ? AND name = ? AND signature = ? RETURNING 1",
-        [schema, name, signature],
+        f"DELETE FROM {connection.catalog(database, 'FUNCTIONS')} WHERE schema_name = ? AND name = ? AND signature = ? "
+        "AND (kind = 'PROCEDURE') = (? = 'PROCEDURE') RETURNING 1",
+        [schema, name, types, kind],
     ).fetchall()
     if not gone and not lenient:
-        raise errors.missing("Function", f"{name}{signature}")
-    return dropped(name)
+        raise errors.missing(kind.capitalize(), f"{name}{types}")
+    return dropped(name) if gone else status("Drop statement executed successfully.")
 
 
-@command("DESCRIBE FUNCTION", "DESC FUNCTION")
+@command("DESCRIBE FUNCTION", "DESC FUNCTION", "DESCRIBE PROCEDURE", "DESC PROCEDURE")
 def describe_function(statement: Statement) -> Result:
-    """``DESCRIBE FUNCTION name(types)``."""
+    """``DESCRIBE FUNCTION|PROCEDURE name(types)``."""
     connection, reader = statement.connection, statement.reader
     reader.next()
-    reader.expect("FUNCTION")
-    name = reader.name()
-    reader.expect("(")
-    types = []
-    while not reader.accept(")"):
-        types.append(read_type(reader))
-        reader.accept(",")
-    signature = "(" + ", ".join(types) + ")"
-    for definition in connection.storage.functions.find(connection, name):
-        if definition.signature == signature:
-            arguments = ", ".join(f"{a.name} {a.type}" for a in definition.arguments)
-            table = ", ".join(f"{column} {kind}" for column, kind in definition.table)
-            return rows(
-                [("property", "VARCHAR"), ("value", "VARCHAR")],
-                [("signature", f"({arguments})"), ("returns", definition.returns or f"TABLE ({table})"),
-                 ("language", definition.language), ("runtime_version", definition.runtime),
-                 ("packages", str(list(definition.packages))), ("imports", str(list(definition.imports))),
-                 ("handler", definition.handler), ("body", definition.body or "")],
-            )  # fmt: skip
-    raise errors.missing("Function", f"{name[-1]}{signature}")
+    kind = reader.next().upper
+    definition = find_one(connection, kind, reader.name(), read_signature(reader))
+    arguments = ", ".join(f"{a.name} {a.type}" for a in definition.arguments)
+    properties = [
+        ("signature", f"({arguments})"), ("returns", definition.result), ("language", definition.language),
+        ("null handling", "RETURNS NULL ON NULL INPUT" if definition.strict else "CALLED ON NULL INPUT"),
+        ("volatility", "VOLATILE"), *([("execute as", definition.execute_as)] if kind == "PROCEDURE" else []),
+        ("body", definition.body or ""), ("imports", str(list(definition.imports))),
+        ("handler", definition.handler), ("runtime_version", definition.runtime),
+        ("packages", str(list(definition.packages))), ("installed_packages", str(list(definition.packages))),
+        ("artifact_repository", str(definition.options.get("ARTIFACT_REPOSITORY") or "")),
+    ]  # fmt: skip
+    return rows([("property", "VARCHAR"), ("value", "VARCHAR")], properties)
+
+
+def find_one(connection: Connection, kind: str, name: tuple[str, ...], types: str) -> Definition:
+    """The function or procedure of a name and argument types.
+
+    Raises:
+        ProgrammingError: there is none.
+    """
+    for definition in connection.storage.functions.find(connection, name, kind):
+        if definition.signature == types:
+            return definition
+    raise errors.missing(kind.capitalize(), f"{name[-1]}{types}")
+
+
+__all__ = ["procedures"]

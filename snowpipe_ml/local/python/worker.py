@@ -6,6 +6,8 @@ Messages go over a socket, each a JSON header and an Arrow table: see ``pool.py`
 from __future__ import annotations
 
 import builtins
+import datetime
+import decimal
 import importlib
 import importlib.abc
 import itertools
@@ -19,7 +21,9 @@ from importlib.machinery import PathFinder
 
 import pyarrow as pa
 
+# A script has no package: what only procedures need is imported by its whole name, and only for them.
 _HEADER = struct.Struct("<QQ")
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Channel:
@@ -105,7 +109,7 @@ class Sandbox(importlib.abc.MetaPathFinder):
 
     def _is_users(self, globals):
         file = (globals or {}).get("__file__") or ""
-        return (globals or {}).get("__name__") == "_udf_code" or not file.startswith(self.host_path)
+        return (globals or {}).get("__name__") == "_udf_code" or not file.startswith((*self.host_path, _PACKAGE))
 
     def _explained(self, error, top):
         """Snowflake's error, with what to do about it added."""
@@ -143,6 +147,8 @@ def python_column(column, kind):
         return [None if v is None else json.loads(v) for v in values]
     if kind == "INT":
         return [None if v is None else int(v) for v in values]
+    if kind == "TIMESTAMP_TZ":
+        return [None if v is None else datetime.datetime.fromisoformat(v) for v in values]
     return values
 
 
@@ -154,13 +160,18 @@ def series(column, kind):
         return pd.Series(python_column(column, kind), dtype=object)
     if kind == "INT":
         column = column.cast(pa.int64())
-        return (
-            column.to_pandas()
-            if column.null_count == 0
-            else column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-        )
+        if column.null_count:
+            return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        # As Snowflake does: the smallest width that holds the batch.
+        return pd.to_numeric(column.to_pandas(), downcast="integer")
+    if kind == "BOOLEAN":
+        return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     if kind == "DATE":
         return pd.to_datetime(pd.Series(column.to_pandas(date_as_object=True)))
+    if kind == "TIME":
+        return column.cast(pa.int64()).cast(pa.duration("us")).to_pandas()
+    if kind == "TIMESTAMP_TZ":
+        return pd.Series(python_column(column, kind), dtype=object)
     return column.to_pandas()
 
 
@@ -182,26 +193,51 @@ def arrow_column(values, kind, type_):
     if kind in ("VARIANT", "OBJECT", "ARRAY"):
         values = [None if _is_null(v) else json.dumps(v, default=str) for v in values]
         return pa.array(values, pa.string())
+    if kind == "TIMESTAMP_TZ":
+        return pa.array([None if _is_null(v) else _aware(v).isoformat() for v in values], pa.string())
     if type(values).__module__.startswith("pandas"):
         array = pa.Array.from_pandas(values)
     else:
         values = list(values)
         if pa.types.is_string(type_):
             values = [None if v is None else v if isinstance(v, str) else str(v) for v in values]
+        elif pa.types.is_decimal(type_):
+            values = [None if v is None else _decimal(v, type_.scale) for v in values]
         elif pa.types.is_date(type_):
-            import datetime
-
             values = [v.date() if isinstance(v, datetime.datetime) else v for v in values]
         array = pa.array(values, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if array.type == type_:
         return array
+    if pa.types.is_decimal(array.type) and pa.types.is_integer(type_):
+        return array.cast(pa.decimal128(38, 0)).cast(type_)
+    if pa.types.is_duration(array.type) and pa.types.is_time(type_):
+        return array.cast(pa.duration("us")).cast(pa.int64()).cast(type_)
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        array = array.cast(pa.timestamp("us"))
     if pa.types.is_timestamp(array.type) and pa.types.is_date(type_):
         return array.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
     if pa.types.is_floating(array.type) and pa.types.is_integer(type_):
         return array.cast(type_, safe=True)
     return array.cast(type_)
+
+
+def _aware(value):
+    if value.tzinfo is None:
+        raise TypeError(f"a TIMESTAMP_TZ needs a datetime with a time zone: {value!r}")
+    return value
+
+
+def _decimal(value, scale):
+    return decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
+
+
+def arrow_type(name):
+    """The Arrow type that the warehouse names."""
+    if name.startswith("decimal128"):
+        return pa.decimal128(*(int(n) for n in name[11:-1].split(",")))
+    return pa.type_for_alias(name)
 
 
 def _is_null(value):
@@ -213,7 +249,7 @@ class Output:
 
     def __init__(self, config):
         self.kinds = config["output_kinds"]
-        self.types = [pa.type_for_alias(name) if name != "decimal" else None for name in config["output_types"]]
+        self.types = [arrow_type(name) for name in config["output_types"]]
         self.pieces = []
 
     def rows(self, rows, source):
@@ -263,7 +299,7 @@ class Output:
 def call_scalar(handler, config, table):
     """One value a row; a vectorized handler gets all rows as a DataFrame."""
     kinds = config["kinds"]
-    type_ = pa.type_for_alias(config["output_types"][0])
+    type_ = arrow_type(config["output_types"][0])
     if getattr(handler, "_sf_vectorized_input", None) is not None:
         limit = getattr(handler, "_sf_max_batch_size", None) or table.num_rows or 1
         pieces = []
@@ -321,6 +357,28 @@ def call_table(handler, config, table, offsets, first_partition):
     return output.table()
 
 
+def call_procedure(handler, config, table, state, channel):
+    """One call; a DataFrame is run, and the id of its query is what the caller gets."""
+    caller = sys.modules["snowpipe_ml.local.python.caller"]
+
+    def exchange(request):
+        channel.send(request)
+        return channel.receive()
+
+    session = caller.open_session(exchange, state)
+    row = [python_column(table.column(i), kind)[0] for i, kind in enumerate(config["kinds"])]
+    if config["strict"] and any(value is None for value in row):
+        value = None
+    else:
+        value = handler(session, *row)
+    if not config["output_types"] or config["names_out"]:
+        if not hasattr(value, "_execute_and_get_query_id"):
+            return {"ok": True, "type": repr(type(value))}, None
+        return {"ok": True, "query_id": caller.run_table(value)}, None
+    type_ = arrow_type(config["output_types"][0])
+    return {"ok": True}, pa.table([arrow_column([value], config["output_kinds"][0], type_)], names=["0"])
+
+
 def describe_error(error):
     """The traceback from the handler's first frame on."""
     trace = error.__traceback__
@@ -340,6 +398,14 @@ def main():
     module = types.ModuleType("_snowflake")
     module.vectorized = _vectorized
     sys.modules["_snowflake"] = module
+    if config["procedure"]:
+        # Before the sandbox closes: the session needs this package, which the handler may not see.
+        import snowflake.snowpark
+
+        import snowpipe_ml.local.python.caller
+        import snowpipe_ml.local.statements
+
+        assert snowflake.snowpark and snowpipe_ml
     Sandbox(config["blocked"], host_path).install()
     try:
         handler = load_handler(config)
@@ -352,10 +418,12 @@ def main():
         try:
             if request["call"] == "scalar":
                 result = call_scalar(handler, config, table)
-                answer = pa.table([result], names=["0"])
+                channel.send({"ok": True}, pa.table([result], names=["0"]))
+            elif request["call"] == "procedure":
+                channel.send(*call_procedure(handler, config, table, request["state"], channel))
             else:
                 answer = call_table(handler, config, table, request["offsets"], request["first"])
-            channel.send({"ok": True}, answer)
+                channel.send({"ok": True}, answer)
         except Exception as error:
             channel.send({"error": describe_error(error), "partition": getattr(error, "snowpipe_partition", None)})
 
