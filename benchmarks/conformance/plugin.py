@@ -32,7 +32,7 @@ _PARAMETERS = {
 
 def _connect(**parameters: Any) -> Any:
     """What the suite takes for an account. Each process has a warehouse of its own."""
-    return connect(_WAREHOUSE.name, **{"database": "TESTDB", **parameters})
+    return connect(_WAREHOUSE.name, **{"database": "TESTDB", "schema": None, **parameters})
 
 
 def _first_warehouse() -> None:

@@ -64,7 +64,9 @@ def main() -> None:
     checkout = Path(os.environ["SNOWPARK_TESTS"])
     options = ["-k", arguments.k] if arguments.k else []
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        found = dict(zip(arguments.files, pool.map(lambda f: run_file(checkout, f, options), arguments.files), strict=True))
+        found = dict(
+            zip(arguments.files, pool.map(lambda f: run_file(checkout, f, options), arguments.files), strict=True)
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1))
     total: Counter[str] = Counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,6 +79,8 @@ class Connection:
             if schema and schema != "PUBLIC":
                 self.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database, schema)}")
             self.use(database, schema or "PUBLIC")
+            if schema is None:
+                self.schema = None  # as on Snowflake: a connection that names none has none
 
     # ----------------------------------------------------------------------- where it works
 
@@ -130,6 +133,27 @@ class Connection:
             raise errors.missing("Database", database)
         return quoted(database, CATALOG, table)
 
+    def table_kind(self, table: tuple[str, str, str]) -> str:
+        """TABLE, TRANSIENT or TEMPORARY."""
+        temporary = self.duck.execute(
+            f"SELECT 1 FROM {self.catalog(table[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(table[1:])
+        ).fetchone()
+        if temporary:
+            return "TEMPORARY"
+        transient = self.duck.execute(
+            f"SELECT 1 FROM {self.catalog(table[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?", list(table[1:])
+        ).fetchone()
+        return "TRANSIENT" if transient else "TABLE"
+
+    def lengths(self, table: tuple[str, str, str]) -> dict[str, int]:
+        """The declared lengths of a table's VARCHAR columns; of those that have one."""
+        found = self.duck.execute(
+            "SELECT constraint_text FROM duckdb_constraints() WHERE database_name = ? AND schema_name = ? "
+            "AND table_name = ? AND constraint_type = 'CHECK'", list(table),
+        ).fetchall()  # fmt: skip
+        pairs = (re.search(r'length\("?(.*?)"?\) <= (\d+)', text) for (text,) in found)
+        return {pair.group(1): int(pair.group(2)) for pair in pairs if pair}
+
     def commit_open(self) -> None:
         """End an open transaction before DDL, as Snowflake does."""
         if self.in_transaction:
@@ -159,11 +183,13 @@ class Connection:
         """Seconds a statement may take; None for no limit. Set by STATEMENT_TIMEOUT_IN_SECONDS."""
         return float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
 
-    def perform(self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None = None) -> Result:
+    def perform(
+        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None = None, tag: str | None = None
+    ) -> Result:
         """Run a statement, and keep its result and its place in the history."""
         from snowpipe_ml.local.statements import run
 
-        with self.storage.history.running(self, query_id, command):
+        with self.storage.history.running(self, query_id, command, tag):
             result = run(self, command, params, query_id, file_stream)
         return self._kept(query_id, result)
 
@@ -272,7 +298,7 @@ class Connection:
 def connect(
     path: str | Path | None = None,
     database: str | None = None,
-    schema: str | None = None,
+    schema: str | None = "PUBLIC",
     *,
     timeout: float = 0.0,
     **ignored: Any,
@@ -283,7 +309,7 @@ def connect(
         path: its folder, made if it is not there; a temporary warehouse if None.
         database: the database to work in, made if it is not there. An unquoted name: ``citibike``
             is CITIBIKE.
-        schema: the schema to work in; PUBLIC if None.
+        schema: the schema to work in; with None the session has no current schema.
         timeout: seconds to wait while another process holds the folder.
         **ignored: what a connection to an account would take: user, account, role...
 

@@ -1,4 +1,4 @@
-"""COPY INTO a table, its memory of what it loaded, and the rows that it rejected.
+"""COPY INTO a table: what it says, which files it means, and what it reports.
 
 https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 """
@@ -6,35 +6,32 @@ https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 from __future__ import annotations
 
 import re
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-from sqlglot import exp
-
-from snowpipe_ml.local import errors
+from snowpipe_ml.local import errors, loading
 from snowpipe_ml.local.csvfiles import CsvFormat
-from snowpipe_ml.local.load_history import Loaded, Rejected, remember, remembered
-from snowpipe_ml.local.query import Compiler, in_transaction, parse, to_sql
+from snowpipe_ml.local.load_history import Loaded, remember, remembered
+from snowpipe_ml.local.query import in_transaction
+from snowpipe_ml.local.staged import kind_of
 from snowpipe_ml.local.stages import StagedFile, file_format, find_stage
 from snowpipe_ml.local.statements import Result, Statement, command, rows
-from snowpipe_ml.local.storage import quoted, retry_conflicts
+from snowpipe_ml.local.storage import quoted, retry_conflicts, transaction
 from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
     from snowpipe_ml.local.reader import Reader
+    from snowpipe_ml.local.stages import Stage
 
 _OPTIONS = {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "FORCE", "PURGE", "SIZE_LIMIT", "RETURN_FAILED_ONLY",
-            "ENFORCE_LENGTH", "TRUNCATECOLUMNS", "LOAD_UNCERTAIN_FILES"}  # fmt: skip
-_UNCONVERTED = re.compile(r'Could not convert string ["\'](.*?)["\'] to', re.S)
-_TARGET = re.compile(r"to '?(DATE|TIME|BOOL)")
+            "ENFORCE_LENGTH", "TRUNCATECOLUMNS", "LOAD_UNCERTAIN_FILES", "MATCH_BY_COLUMN_NAME", "VALIDATION_MODE"}  # fmt: skip
 _RESULT = [
     ("file", "VARCHAR"), ("status", "VARCHAR"), ("rows_parsed", "BIGINT"), ("rows_loaded", "BIGINT"),
     ("error_limit", "BIGINT"), ("errors_seen", "BIGINT"), ("first_error", "VARCHAR"),
     ("first_error_line", "BIGINT"), ("first_error_character", "BIGINT"), ("first_error_column_name", "VARCHAR"),
 ]  # fmt: skip
+_ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?\Z")
 
 
 @dataclass
@@ -47,38 +44,67 @@ class Copy:
     select: str | None
     options: dict[str, Any]
 
+    @property
+    def on_error(self) -> str:
+        """ON_ERROR; Snowflake's default is to abort."""
+        return str(self.options.get("ON_ERROR") or "ABORT_STATEMENT").upper().strip("'")
+
+    @property
+    def truncates(self) -> bool:
+        """Whether a text that is too long is cut."""
+        return bool(self.options.get("TRUNCATECOLUMNS")) or self.options.get("ENFORCE_LENGTH") is False
+
+    def into(self, columns: list[Column]) -> str:
+        """The table and columns of the INSERT."""
+        return f"{quoted(*self.target)} ({', '.join(quoted(column.name) for column in columns)})"
+
+    def skips(self, loaded: Loaded) -> bool:
+        """Whether ON_ERROR = SKIP_FILE, SKIP_FILE_n or SKIP_FILE_n% leaves a file out."""
+        limit = self.on_error.removeprefix("SKIP_FILE").lstrip("_")
+        if limit.endswith("%"):
+            return 100 * len(loaded.rejected) >= int(limit[:-1]) * loaded.parsed
+        return len(loaded.rejected) >= int(limit or 1)
+
 
 @command("COPY")
 def copy_into(statement: Statement) -> Result:
-    """``COPY INTO table [(columns)] FROM @stage | (SELECT ... FROM @stage) options``."""
+    """``COPY INTO table [(columns)] FROM @stage | (SELECT ... FROM @stage) options``; see the other two below."""
+    from snowpipe_ml.local.unloading import copy_files, unload
+
+    reader = statement.reader
+    if reader.looking_at("COPY", "FILES"):
+        return copy_files(statement)
+    if reader.peek(2).kind == "stage" or reader.peek(2).text.startswith("'@"):
+        return unload(statement)
+    return _load(statement)
+
+
+def _load(statement: Statement) -> Result:
     connection = statement.connection
     copy = _read(connection, statement.reader)
     for key in set(copy.options) - _OPTIONS:
         raise errors.UnsupportedError(f"COPY INTO with {key}")
+    if not _ON_ERROR.match(copy.on_error):
+        raise errors.syntax(f"invalid value '{copy.on_error}' for ON_ERROR")
     stage, path = find_stage(connection, copy.stage)
-    fmt = CsvFormat.read(file_format(connection, copy.options.get("FILE_FORMAT"), stage))
-    files = stage.files(path, copy.options.get("PATTERN"))
-    if copy.options.get("FILES"):
-        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in copy.options["FILES"]}
-        files = [file for file in files if file.relative in wanted]
-        if len(files) < len(wanted):
-            raise errors.error(
-                91016,
-                "22000",
-                f"Remote file '{stage.label}/{sorted(wanted - {f.relative for f in files})[0]}' was not found.",
-            )
+    options = file_format(connection, copy.options.get("FILE_FORMAT"), stage)
+    if kind_of(options) == "CSV":
+        CsvFormat.read(options)
+        if str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper() != "NONE":
+            raise errors.UnsupportedError("MATCH_BY_COLUMN_NAME for CSV")
+    files = _files(copy, stage, path)
     columns = _target_columns(connection, copy)
+    if copy.options.get("VALIDATION_MODE"):
+        return _validate(statement, copy, columns, options, files)
     known = {} if copy.options.get("FORCE") else remembered(connection, copy.target)
     fresh = [file for file in files if known.get(file.label) != file.md5]
     if not fresh:
         return rows([("status", "VARCHAR")], [("Copy executed with 0 files processed.",)])
-    on_error = str(copy.options.get("ON_ERROR") or "ABORT_STATEMENT").upper()
-    if on_error not in ("ABORT_STATEMENT", "CONTINUE", "SKIP_FILE"):
-        raise errors.UnsupportedError(f"ON_ERROR = {on_error}")
+    failed = loading.check_selected(connection, copy, columns, options, fresh)
 
     def load() -> list[Loaded]:
         with in_transaction(connection):
-            done = [_load_file(connection, copy, columns, fmt, file, on_error) for file in fresh]
+            done = loading.load(connection, copy, columns, options, fresh, failed)
             remember(connection, copy.target, done, statement.query_id)
             return done
 
@@ -87,15 +113,95 @@ def copy_into(statement: Statement) -> Result:
         for item in done:
             if item.status == "LOADED":
                 item.file.path.unlink(missing_ok=True)
-    limits = [max(1, item.parsed) if on_error == "CONTINUE" else 1 for item in done]
-    result = rows(_RESULT, [item.row(limit) for item, limit in zip(done, limits, strict=True)])
+    shown = [item for item in done if item.rejected or not copy.options.get("RETURN_FAILED_ONLY")]
+    limits = [max(1, item.parsed) if copy.on_error == "CONTINUE" else 1 for item in shown]
+    result = rows(_RESULT, [item.row(limit) for item, limit in zip(shown, limits, strict=True)])
     return Result(result.columns, result.table, sum(item.loaded for item in done))
+
+
+def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
+    """The files that a COPY names, by prefix, pattern or list."""
+    files = stage.files(path, copy.options.get("PATTERN"))
+    if not copy.options.get("FILES"):
+        return files
+    wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in copy.options["FILES"]}
+    files = [file for file in files if file.relative in wanted]
+    if len(files) < len(wanted):
+        missing = sorted(wanted - {file.relative for file in files})[0]
+        raise errors.error(91016, "22000", f"Remote file '{stage.label}/{missing}' was not found.")
+    return files
+
+
+def _validate(
+    statement: Statement, copy: Copy, columns: list[Column], options: dict[str, Any], files: list[StagedFile]
+) -> Result:
+    """``VALIDATION_MODE = RETURN_ERRORS | RETURN_n_ROWS``: nothing is loaded.
+
+    Raises:
+        UnsupportedError: in an open transaction, which would have to be rolled back.
+    """
+    connection = statement.connection
+    mode = str(copy.options["VALIDATION_MODE"]).upper()
+    if connection.in_transaction:
+        raise errors.UnsupportedError("VALIDATION_MODE in a transaction")
+    if copy.select is not None:
+        raise errors.syntax("VALIDATION_MODE does not support COPY statements that transform data during a load")
+    counted = re.fullmatch(r"RETURN_(\d+)_ROWS", mode)
+    if not counted and mode not in ("RETURN_ERRORS", "RETURN_ALL_ERRORS"):
+        raise errors.syntax(f"invalid value '{mode}' for VALIDATION_MODE")
+    copy.options["ON_ERROR"] = "ABORT_STATEMENT" if counted else "CONTINUE"
+    shown: list[Result] = []
+    try:
+        with transaction(connection.duck):
+            before = connection.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
+            done = loading.load(connection, copy, columns, options, files, {})
+            if counted:
+                from snowpipe_ml.local.query import select
+
+                listed = ", ".join(quoted(column.name) for column in columns)
+                shown.append(Result(*select(
+                    connection,
+                    f"SELECT {listed} FROM {quoted(*copy.target)} WHERE rowid > {before[0] if before else -1} "
+                    f"ORDER BY rowid LIMIT {counted.group(1)}",
+                )))  # fmt: skip
+            else:
+                shown.append(_errors_of(done))
+            raise _NothingLoadedError
+    except _NothingLoadedError:
+        return shown[0]
+
+
+class _NothingLoadedError(Exception):
+    """Rolls a validated load back."""
+
+
+def _errors_of(done: list[Loaded]) -> Result:
+    names = ("ERROR", "FILE", "LINE", "CHARACTER", "BYTE_OFFSET", "CATEGORY", "CODE", "SQL_STATE", "COLUMN_NAME",
+             "ROW_NUMBER", "ROW_START_LINE", "REJECTED_RECORD")  # fmt: skip
+    numbers = {"LINE", "CHARACTER", "BYTE_OFFSET", "CODE", "ROW_NUMBER", "ROW_START_LINE"}
+    found = [
+        (
+            r.message,
+            item.file.label,
+            r.line,
+            r.character,
+            None,
+            r.category,
+            r.code,
+            "22018",
+            r.column,
+            r.line,
+            r.line,
+            r.record,
+        )
+        for item in done
+        for r in item.rejected
+    ]
+    return rows([(name, "BIGINT" if name in numbers else "VARCHAR") for name in names], found)
 
 
 def _read(connection: Connection, reader: Reader) -> Copy:
     reader.expect("COPY", "INTO")
-    if reader.peek().kind == "stage" or reader.peek().text.startswith("'@"):
-        raise errors.UnsupportedError("COPY INTO a stage (unloading)")
     target = connection.resolve(reader.name(), "COPY")
     columns: list[str] = []
     if reader.accept("("):
@@ -137,172 +243,3 @@ def _target_columns(connection: Connection, copy: Copy) -> list[Column]:
         if name not in by_name:
             raise errors.error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")
     return [by_name[name] for name in copy.columns] if copy.columns else list(by_name.values())
-
-
-# --------------------------------------------------------------------------- loading
-
-
-def _load_file(
-    connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, on_error: str
-) -> Loaded:
-    target = f"{quoted(*copy.target)} ({', '.join(quoted(column.name) for column in columns)})"
-    if copy.select is not None:
-        return _load_transformed(connection, copy, columns, fmt, file, on_error, target)
-    if fmt.width(file.path) == 0:
-        return Loaded(file)
-    suffix = uuid.uuid4().hex
-    scans, errors_table = f"_scans_{suffix}", f"_errors_{suffix}"
-    names = [(column.name, column.duckdb) for column in columns]
-    source = fmt.read_csv(
-        [file.path],
-        names,
-        f"store_rejects = true, rejects_scan = '{scans}', rejects_table = '{errors_table}', rejects_limit = 0",
-    )
-    listed = ", ".join(
-        f"trim({quoted(c.name)})" if fmt.trim and c.duckdb == "VARCHAR" else quoted(c.name) for c in columns
-    )
-    try:
-        row = connection.duck.execute(f"INSERT INTO {target} SELECT {listed} FROM {source}").fetchone()
-    except duckdb.ConstraintException as raised:
-        if on_error == "ABORT_STATEMENT":
-            raise
-        # Snowflake rejects the one row; DuckDB has given up the statement.
-        raise errors.UnsupportedError(f"ON_ERROR = {on_error} for: {errors.translate(raised).raw_msg}") from raised
-    result = Loaded(file, int(row[0]) if row else 0)
-    found = connection.duck.execute(
-        "SELECT line, byte_position - line_byte_position + 1, column_idx, column_name, error_type::VARCHAR, csv_line, "
-        f"error_message FROM {errors_table} ORDER BY line, column_idx"
-    ).fetchall()
-    connection.duck.execute(f"DROP TABLE IF EXISTS {scans}")
-    connection.duck.execute(f"DROP TABLE IF EXISTS {errors_table}")
-    _refuse_known_values(connection, found)
-    seen: set[int] = set()
-    for line, character, index, name, kind, record, message in found:
-        if line not in seen:
-            seen.add(line)
-            result.rejected.append(_rejected(copy, columns, line, character, index, name, kind, record, message))
-    if result.rejected and on_error == "ABORT_STATEMENT":
-        _abort(file, result.rejected[0])
-    if result.rejected and on_error == "SKIP_FILE" and result.loaded:
-        # The rows of this file are the last that were inserted in this transaction.
-        connection.duck.execute(
-            f"DELETE FROM {quoted(*copy.target)} WHERE rowid IN "
-            f"(SELECT rowid FROM {quoted(*copy.target)} ORDER BY rowid DESC LIMIT {result.loaded})"
-        )
-        result.skipped, result.loaded = result.loaded, 0
-    return result
-
-
-def _refuse_known_values(connection: Connection, found: list[Any]) -> None:
-    """Refuse values that Snowflake's AUTO reads and DuckDB's reader rejects: they are no bad rows."""
-    for *_, kind, _, message in found:
-        value, target = _UNCONVERTED.search(message), _TARGET.search(message)
-        if kind != "CAST" or not value or not target:
-            continue
-        text = value.group(1).strip()
-        if target.group(1) == "BOOL":
-            known = text.lower() in ("on", "off", "yes", "no", "y", "n")
-        else:
-            # Not as a constant: DuckDB would evaluate every branch of the macro beforehand.
-            parsed = connection.duck.execute(
-                "SELECT memory.main.sf_try_timestamp(x) FROM (SELECT unnest([?]) AS x)", [text]
-            ).fetchone()
-            known = parsed != (None,)
-        if known:
-            raise errors.UnsupportedError(
-                f"the value {text!r} in COPY INTO", "Write dates as YYYY-MM-DD and truth values as true and false"
-            )
-
-
-def _rejected(
-    copy: Copy,
-    columns: list[Column],
-    line: int,
-    character: int | None,
-    index: int | None,
-    name: str | None,
-    kind: str,
-    record: str | None,
-    message: str,
-) -> Rejected:
-    """A DuckDB reject in Snowflake's words and codes."""
-    table = copy.target[2]
-    position = (index or 1) if index else 1
-    column = f'"{table}"["{name}":{position}]' if name else f'"{table}"[{position}]'
-    record = record or ""
-    match kind:
-        case "CAST":
-            found = _UNCONVERTED.search(message)
-            value = found.group(1) if found else ""
-            target = next((c.duckdb for c in columns if c.name == name), "")
-            if target.startswith(("DATE", "TIME")):
-                return Rejected(line, character or 1, column, f"Timestamp '{value}' is not recognized", 100035, record)
-            if target == "BOOLEAN":
-                return Rejected(
-                    line, character or 1, column, f"Boolean value '{value}' is not recognized", 100037, record
-                )
-            return Rejected(line, character or 1, column, f"Numeric value '{value}' is not recognized", 100038, record)
-        case "TOO MANY COLUMNS" | "MISSING COLUMNS":
-            text = (
-                "Number of columns in file does not match that of the corresponding table, "
-                "use file format option error_on_column_count_mismatch=false to ignore this error"
-            )
-            return Rejected(line, character or 1, f'"{table}"[{position}]', text, 100080, record)
-        case "UNQUOTED VALUE":
-            return Rejected(
-                line,
-                character or 1,
-                column,
-                "Found character after the closing quote instead of field delimiter",
-                100016,
-                record,
-            )
-        case "INVALID ENCODING" | "INVALID UNICODE":
-            return Rejected(line, character or 1, column, "Invalid UTF8 detected", 100144, record)
-        case _:
-            return Rejected(line, character or 1, column, message.split("\n")[0], 100000, record)
-
-
-def _abort(file: StagedFile, first: Rejected) -> None:
-    raise errors.error(
-        first.code, "22018",
-        f"{first.message}\n  File '{file.relative}', line {first.line}, character {first.character}\n"
-        f"  Row {first.line}, column {first.column}\n  If you would like to continue loading when an error is "
-        "encountered, use other values such as 'SKIP_FILE' or 'CONTINUE' for the ON_ERROR option.",
-    )  # fmt: skip
-
-
-def _load_transformed(
-    connection: Connection,
-    copy: Copy,
-    columns: list[Column],
-    fmt: CsvFormat,
-    file: StagedFile,
-    on_error: str,
-    target: str,
-) -> Loaded:
-    """A COPY with a SELECT; the first row that cannot be converted ends it."""
-    from snowpipe_ml.local.csvfiles import text_query
-
-    if on_error != "ABORT_STATEMENT":
-        raise errors.UnsupportedError(f"ON_ERROR = {on_error} with a SELECT in COPY INTO")
-    tree = parse(copy.select or "")
-    highest = max((int(p.name) for p in tree.find_all(exp.Parameter) if p.name.isdigit()), default=1)
-    for parameter in list(tree.find_all(exp.Parameter)):
-        parameter.replace(exp.column(exp.to_identifier(f"_{parameter.name}", quoted=True)))
-    for column in list(tree.find_all(exp.Column)):
-        if column.name.upper() == "METADATA$FILENAME":
-            column.replace(exp.column(exp.to_identifier("_FILE", quoted=True)))
-        elif column.name.upper().startswith("METADATA$"):
-            raise errors.UnsupportedError(f"{column.name} in COPY INTO")
-    compiler = Compiler(connection)
-    try:
-        for table in list(tree.find_all(exp.Table)):
-            if table.name == "_COPY_SOURCE":
-                source = exp.select("*").from_(compiler.view(text_query(fmt, [file], highest)))
-                table.replace(exp.Subquery(this=source, alias=table.args.get("alias")))
-        query_text = to_sql(compiler.compile(tree))
-        row = connection.duck.execute(f"INSERT INTO {target} {query_text}").fetchone()
-    finally:
-        compiler.release()
-    return Loaded(file, int(row[0]) if row else 0)

@@ -66,6 +66,10 @@ class CsvFormat:
             compression=str(options.get("COMPRESSION") or "AUTO").upper(),
         )
 
+    def after_header(self) -> CsvFormat:
+        """The format of the lines behind a header that was read by PARSE_HEADER."""
+        return dataclasses.replace(self, skip=self.skip + 1)
+
     def open(self, path: Path) -> IO[str]:
         """The file's text."""
         if self.is_gzip(path):
@@ -94,16 +98,16 @@ class CsvFormat:
     def read_csv(self, paths: Sequence[Path], columns: Sequence[tuple[str, str]], more: str = "") -> str:
         """The DuckDB call that reads files of equal width; ``columns`` are (name, DuckDB type)."""
         nulls = [*self.null_if, *([""] if self.empty_as_null and "" not in self.null_if else [])]
-        described = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in columns)
+        described = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
         arguments = [
-            "[" + ", ".join(_text(str(path)) for path in paths) + "]",
-            "auto_detect = false", "header = false", f"skip = {self.skip}", f"delim = {_text(self.delimiter)}",
-            f"quote = {_text(self.quote)}", f"escape = {_text(self.quote)}",
+            "[" + ", ".join(literal(str(path)) for path in paths) + "]",
+            "auto_detect = false", "header = false", f"skip = {self.skip}", f"delim = {literal(self.delimiter)}",
+            f"quote = {literal(self.quote)}", f"escape = {literal(self.quote)}",
             f"columns = {{{described}}}",
-            "nullstr = [" + ", ".join(_text(n) for n in nulls) + "]",
+            "nullstr = [" + ", ".join(literal(n) for n in nulls) + "]",
             # A quoted empty field is an empty text, unless NULL_IF says otherwise.
             f"allow_quoted_nulls = {str('' in self.null_if or not self.empty_as_null).lower()}",
-            f"compression = {_text('gzip' if self.is_gzip(paths[0]) else 'none')}",
+            f"compression = {literal('gzip' if self.is_gzip(paths[0]) else 'none')}",
             f"null_padding = {str(not self.strict_width).lower()}",
             "max_line_size = 16777216", "parallel = " + ("true" if self.strict_width else "false"),
         ]  # fmt: skip
@@ -124,12 +128,15 @@ def _plain(value: Any) -> str:
     return "NONE" if value is None else str(value).upper() if not isinstance(value, str) or value.isalnum() else value
 
 
-def _text(value: str) -> str:
+def literal(value: str) -> str:
+    """A text in a statement for DuckDB."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int) -> str:
-    """A DuckDB query over staged files as text: columns ``_1``, ``_2``... and ``_FILE``."""
+def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int, metadata: set[str]) -> str:
+    """A DuckDB query over staged files as text: columns ``_1``, ``_2``... and those of the metadata asked for."""
+    from snowpipe_ml.local.staged import metadata_columns
+
     parts = []
     # A query over a file takes what is there: a field that a record does not have is NULL.
     fmt = dataclasses.replace(fmt, strict_width=False)
@@ -139,8 +146,11 @@ def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int) -> str
         listed = ", ".join(
             (f'trim("_{i + 1}")' if fmt.trim else f'"_{i + 1}"') + f' AS "_{i + 1}"' for i in range(highest)
         )
-        parts.append(f'SELECT {listed}, {_text(file.relative)} AS "_FILE" FROM {fmt.read_csv([file.path], columns)}')
+        number = "row_number() OVER ()" if "_ROW_NUMBER" in metadata else "0"
+        more = metadata_columns(file, metadata, number)
+        parts.append(f"SELECT {listed}{more} FROM {fmt.read_csv([file.path], columns)}")
     if not parts:
-        nulls = ", ".join(f'NULL::VARCHAR AS "_{i + 1}"' for i in range(highest))
-        return f'SELECT {nulls}, NULL::VARCHAR AS "_FILE" LIMIT 0'
+        nulls = [f'NULL::VARCHAR AS "_{i + 1}"' for i in range(highest)]
+        nulls += [f'NULL::VARCHAR AS "{name}"' for name in sorted(metadata)]
+        return f"SELECT {', '.join(nulls)} LIMIT 0"
     return " UNION ALL ".join(parts)

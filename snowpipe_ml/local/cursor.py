@@ -32,8 +32,10 @@ class Session(Protocol):
     def is_closed(self) -> bool:
         """Whether it was closed."""
 
-    def perform(self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None) -> Result:
-        """Run a statement."""
+    def perform(
+        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, tag: str | None
+    ) -> Result:
+        """Run a statement, with a query tag of its own if it has one."""
 
     def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
@@ -88,7 +90,8 @@ class Cursor:
         self.sfqid = str(uuid.uuid4())
         self._request_id = self.sfqid
         with connection.lock, _as_snowflake(self):
-            result = connection.perform(command, params, self.sfqid, file_stream)
+            tag = (_statement_params or {}).get("QUERY_TAG")
+            result = connection.perform(command, params, self.sfqid, file_stream, tag)
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
         return self

@@ -62,6 +62,10 @@ class Duck:
         """Register a Python function with the whole instance."""
         self._connection.create_function(*args, **kwargs)
 
+    def remove_function(self, name: str) -> None:
+        """Forget a Python function."""
+        self._connection.remove_function(name)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

@@ -88,7 +88,7 @@ _MISSING_COLUMN = re.compile(
 )
 _MISSING_FUNCTION = re.compile(r"(?:Scalar|Table|Aggregate|Macro)?\s*Function with name \"?([^\s\"]+)\"? ", re.I)
 _EXISTING = re.compile(r'(?:Table|View|Schema|Sequence) with name "?([^"\s]+)"? already exists', re.I)
-_CONVERSION = re.compile(r"Could not convert string '(.*?)' to (\w+)", re.I | re.S)
+_CONVERSION = re.compile(r"Could not convert string ['\"](.*?)['\"] to (\w+)", re.I | re.S)
 _TIMESTAMP = re.compile(
     r'(?:timestamp|date|time) field value out of range: "([^"]*)"|invalid (timestamp|date) field format: "([^"]*)"',
     re.I,
@@ -113,6 +113,12 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
      lambda value: error(100039, "22003", f"Numeric value '{value}' is out of range")),
     (re.compile(r'Ambiguous reference to column name "?([^"\s]+)"?'),
      lambda name: error(2028, "42601", f"SQL compilation error:\nambiguous column name '{name}'")),
+    (re.compile("cannot contain aggregates"),
+     lambda: error(979, "42601", "SQL compilation error:\nan aggregate is not a valid group by expression")),
+    (re.compile("Frame (?:starting|ending|start|end)"),
+     lambda: error(2303, "0A000", "SQL compilation error:\nInvalid window frame: its start lies behind its end")),
+    (re.compile("no argument for repetition|missing [\\])]|invalid (?:character class|escape sequence)|Invalid regular"),
+     lambda: error(100048, "2201B", "Invalid regular expression")),
     (re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
      lambda name: error(979, "42601", f"SQL compilation error:\n[{name}] is not a valid group by expression")),
     (re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'), _invalid_identifier),

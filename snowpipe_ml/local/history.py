@@ -49,11 +49,11 @@ class History:
         self._lock = threading.Lock()
 
     @contextmanager
-    def running(self, connection: Connection, query_id: str, text: str) -> Iterator[None]:
+    def running(self, connection: Connection, query_id: str, text: str, tag: str | None = None) -> Iterator[None]:
         """Note a statement while it runs, and how it ended."""
         query = Query(
             query_id, text, connection.session_id, connection.database, connection.schema, connection.warehouse,
-            connection.role, str(connection.parameters.get("QUERY_TAG", "")), dt.datetime.now(dt.UTC),
+            connection.role, tag or str(connection.parameters.get("QUERY_TAG", "")), dt.datetime.now(dt.UTC),
         )  # fmt: skip
         with self._lock:
             self._queries.append(query)

@@ -123,6 +123,15 @@ _VIEWS: dict[str, Callable[[Connection, str], Table]] = {
 }  # fmt: skip
 
 
+def query_history(connection: Connection, session_id: int | None, limit: int) -> Table:
+    """The statements of a session or of all, the latest first."""
+    found = connection.storage.history.rows(session_id)[:limit]
+    kinds = {"SESSION_ID": "BIGINT", "TOTAL_ELAPSED_TIME": "BIGINT", "START_TIME": "TIMESTAMP WITH TIME ZONE",
+             "END_TIME": "TIMESTAMP WITH TIME ZONE"}  # fmt: skip
+    result = rows([(name, kinds.get(name, "VARCHAR")) for name in found[0]], [tuple(row.values()) for row in found])
+    return result.columns, result.table
+
+
 def tag_references(connection: Connection, name: str, domain: str) -> Table:
     """The tags of an object: https://docs.snowflake.com/en/sql-reference/functions/tag_references."""
     from snowpipe_ml.local.reader import Reader

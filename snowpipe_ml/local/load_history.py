@@ -28,6 +28,11 @@ class Rejected:
     code: int
     record: str
 
+    @property
+    def category(self) -> str:
+        """Whether the row could not be read, or a value not converted."""
+        return "parsing" if self.code in (100080, 100016, 100144) else "conversion"
+
 
 @dataclass
 class Loaded:
@@ -93,7 +98,7 @@ def remember(connection: Connection, target: tuple[str, str, str], done: list[Lo
         if item.rejected:
             values = [
                 [query_id, *target[1:], r.message, item.file.label, r.line, r.character, None,
-                 "parsing" if r.code in (100080, 100016, 100144) else "conversion", r.code, "22018", r.column,
+                 r.category, r.code, "22018", r.column,
                  r.line, r.line, r.record]
                 for r in item.rejected
             ]  # fmt: skip

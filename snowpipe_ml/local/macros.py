@@ -68,13 +68,38 @@ CREATE MACRO sf_number_text(x) AS
 
 CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
 
-CREATE MACRO sf_flatten(j) AS TABLE
-SELECT e.k AS "KEY", COALESCE(e.k, '[' || e.i || ']') AS "PATH", e.i AS "INDEX", e.v AS "VALUE", j AS "THIS"
-FROM (SELECT unnest(CASE json_type(j)
-  WHEN 'ARRAY' THEN list_transform(CAST(j AS JSON[]), lambda v, i: struct_pack(k := NULL::VARCHAR, i := i - 1, v := v))
-  WHEN 'OBJECT' THEN list_transform(json_keys(j),
-    lambda x: struct_pack(k := x, i := NULL::BIGINT, v := json_extract(j, '$."' || x || '"')))
-  ELSE [] END) e);
+CREATE MACRO sf_elements(j, how) AS CASE json_type(j)
+  WHEN 'ARRAY' THEN CASE WHEN how IN ('BOTH', 'ARRAY') THEN list_transform(CAST(j AS JSON[]),
+    lambda v, i: struct_pack(k := NULL::VARCHAR, i := i - 1, v := v)) ELSE [] END
+  WHEN 'OBJECT' THEN CASE WHEN how IN ('BOTH', 'OBJECT') THEN list_transform(json_keys(j),
+    lambda x: struct_pack(k := x, i := NULL::BIGINT, v := json_extract(j, '$."' || x || '"'))) ELSE [] END
+  ELSE [] END;
+
+CREATE MACRO sf_path(prefix, k, i) AS
+  CASE WHEN k IS NULL THEN prefix || '[' || i || ']' WHEN prefix = '' THEN k ELSE prefix || '.' || k END;
+
+CREATE MACRO sf_flatten(j, how, keep, prefix) AS TABLE
+SELECT 1::BIGINT AS "SEQ", e.k AS "KEY", CASE WHEN e IS NULL THEN prefix ELSE memory.main.sf_path(prefix, e.k, e.i) END AS "PATH",
+  e.i AS "INDEX", e.v AS "VALUE", j AS "THIS"
+FROM (SELECT unnest(CASE WHEN keep AND len(coalesce(memory.main.sf_elements(j::JSON, how), [])) = 0 THEN [NULL]
+  ELSE memory.main.sf_elements(j::JSON, how) END) AS e);
+
+CREATE MACRO sf_flatten_recursive(j, how, keep, prefix) AS TABLE
+SELECT 1::BIGINT AS "SEQ", CASE WHEN t.fullkey[-1:] = ']' THEN NULL ELSE t.key END AS "KEY",
+  CASE WHEN prefix = '' THEN ltrim(t.fullkey[2:], '.') ELSE prefix || t.fullkey[2:] END AS "PATH",
+  CASE WHEN t.fullkey[-1:] = ']' THEN TRY_CAST(t.key AS BIGINT) END AS "INDEX",
+  t.value::JSON AS "VALUE", json_extract(j::JSON, t.path) AS "THIS"
+FROM json_tree(coalesce(j::JSON, 'null'::JSON)) t
+WHERE t.parent IS NOT NULL AND (how = 'BOTH' OR (how = 'ARRAY') = (t.fullkey[-1:] = ']'))
+UNION ALL SELECT 1, NULL, prefix, NULL, NULL, j::JSON WHERE keep AND len(coalesce(memory.main.sf_elements(j::JSON, how), [])) = 0;
+
+CREATE MACRO sf_split_to_table(x, separator) AS TABLE
+SELECT 1::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE"
+FROM (SELECT unnest(string_split(x, separator)) AS v, generate_subscripts(string_split(x, separator), 1) AS i);
+
+CREATE MACRO sf_strtok_split_to_table(x, marks) AS TABLE
+SELECT 1::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE" FROM (SELECT unnest(parts) AS v, generate_subscripts(parts, 1) AS i
+FROM (SELECT list_filter(string_split_regex(x, '[' || regexp_escape(marks) || ']'), lambda p: p <> '') AS parts));
 """
 
 # What the transforms of fakesnow that are used here call.

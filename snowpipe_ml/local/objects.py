@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ class Modifiers:
     """What stands between CREATE and the kind of object."""
 
     def __init__(self, reader: Reader) -> None:
-        self.replace = self.temporary = self.alter = self.aggregate = self.transient = False
+        self.replace = self.temporary = self.alter = self.aggregate = self.transient = self.secure = False
         reader.expect("CREATE")
         while True:
             if reader.accept("OR", "REPLACE"):
@@ -31,7 +32,9 @@ class Modifiers:
                 self.aggregate = True
             elif reader.accept("TRANSIENT"):
                 self.transient = True
-            elif not any(reader.accept(word) for word in ("SCOPED", "LOCAL", "GLOBAL", "VOLATILE", "SECURE")):
+            elif reader.accept("SECURE"):
+                self.secure = True
+            elif not any(reader.accept(word) for word in ("SCOPED", "LOCAL", "GLOBAL", "VOLATILE")):
                 return
 
 
@@ -214,7 +217,7 @@ def _drop_schema(connection: Connection, database: str, schema: str) -> None:
         connection.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         connection.schema = "PUBLIC" if schema != "PUBLIC" else None
     retry_conflicts(lambda: connection.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
-    for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS", "TAGS", "TAG_VALUES", "LOADS"):
+    for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS", "TAGS", "TAG_VALUES", "LOADS", "TEMPORARY", "TRANSIENT"):
         column = "tag_schema" if table == "TAG_VALUES" else "schema_name"
         connection.duck.execute(f"DELETE FROM {connection.catalog(database, table)} WHERE {column} = ?", [schema])
     for (stage_id,) in ids:
@@ -270,7 +273,15 @@ def comment(statement: Statement) -> Result:
         text = reader.string().replace("'", "''")
         target = quoted(*connection.resolve(name))
         retry_conflicts(lambda: connection.duck.execute(f"COMMENT ON {kind} {target} IS '{text}'"))
-    elif kind not in ("FUNCTION", "PROCEDURE", "STAGE", "SCHEMA", "DATABASE", "WAREHOUSE"):
+    elif kind in ("FUNCTION", "PROCEDURE"):
+        from snowpipe_ml.local.python.definition import read_signature
+        from snowpipe_ml.local.python.statements import find_one
+
+        definition = find_one(connection, kind, name, read_signature(reader))
+        reader.expect("IS")
+        definition = dataclasses.replace(definition, comment=reader.string())
+        connection.storage.functions.update(connection, definition)
+    elif kind not in ("STAGE", "SCHEMA", "DATABASE", "WAREHOUSE"):
         raise errors.UnsupportedError(f"COMMENT ON {kind}")
     return status("Statement executed successfully.")
 

@@ -16,7 +16,9 @@ from sqlglot.errors import UnsupportedError as SqlglotUnsupported
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.rewrite.functions import apply_rules
+from snowpipe_ml.local.rewrite.joins import rewrite_joins
 from snowpipe_ml.local.rewrite.names import name_projections, qualify_tables, refuse_case_twins, store_identifiers
+from snowpipe_ml.local.rewrite.pivots import rewrite_pivots
 from snowpipe_ml.local.statements import Result, counts
 from snowpipe_ml.local.storage import retry_conflicts, transaction
 from snowpipe_ml.local.types import Column, parameter
@@ -73,6 +75,8 @@ class Compiler:
         name_projections(tree)
         store_identifiers(tree)
         refuse_case_twins(tree)
+        rewrite_joins(tree)
+        rewrite_pivots(tree, self)
         tree = expand_relations(tree, self)
         qualify_tables(tree, self.connection, tree.key.upper())
         return apply_rules(tree, self.connection)

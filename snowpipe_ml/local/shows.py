@@ -98,6 +98,7 @@ def show_tables(statement: Statement) -> Result:
         (count,) = statement.connection.duck.execute(
             f"SELECT COUNT(*) FROM {quoted(database, schema, name)}"
         ).fetchone() or (0,)
+        kind = statement.connection.table_kind((database, schema, name))
         found.append((None, name, database, schema, kind, comment or "", count, "SYSADMIN"))
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
                  ("kind", "VARCHAR"), ("comment", "VARCHAR"), ("rows", "BIGINT"), ("owner", "VARCHAR")], found)  # fmt: skip
@@ -276,6 +277,58 @@ def describe_table(statement: Statement) -> Result:
     ]
     return rows([("name", "VARCHAR"), ("type", "VARCHAR"), ("kind", "VARCHAR"), ("null?", "VARCHAR"),
                  ("default", "VARCHAR"), ("comment", "VARCHAR")], shown)  # fmt: skip
+
+
+@command("DESCRIBE FILE FORMAT", "DESC FILE FORMAT", "DESCRIBE STAGE", "DESC STAGE")
+def describe_file_format(statement: Statement) -> Result:
+    """``DESCRIBE FILE FORMAT|STAGE name``: its options, and the defaults of the others."""
+    from snowpipe_ml.local.stages import FORMAT_DEFAULTS, file_format, named_stage
+
+    reader, connection = statement.reader, statement.connection
+    reader.next()
+    names: tuple[str, ...] = ("property", "property_type", "property_value", "property_default")
+    if reader.accept("STAGE"):
+        stage = named_stage(connection, reader.name())
+        reader.end()
+        options: dict[str, Any] = stage.options.get("FILE_FORMAT") or {}
+        lead: tuple[str, ...] = ("STAGE_FILE_FORMAT",)
+        location = json.dumps([stage.label]) if stage.external else ""
+        more = [("STAGE_LOCATION", "URL", "String", location, "")]
+        names = ("parent_property", *names)
+    else:
+        reader.expect("FILE", "FORMAT")
+        options = file_format(connection, ".".join(f'"{part}"' for part in connection.resolve(reader.name())), None)
+        reader.end()
+        lead, more = (), []
+    kind = str(options.get("TYPE") or "CSV").upper()
+    found: list[tuple[str, ...]] = []
+    for key, default in {"TYPE": "CSV", **FORMAT_DEFAULTS.get(kind, {}), **dict.fromkeys(set(options), "")}.items():
+        default = FORMAT_DEFAULTS.get(kind, {}).get(key, "CSV" if key == "TYPE" else "")
+        value = options.get(key, kind if key == "TYPE" else default)
+        found.append((*lead, key, _property_type(value), _property_text(value), _property_text(default)))
+    return rows([(name, "VARCHAR") for name in names], [*found, *more])
+
+
+def _property_type(value: Any) -> str:
+    return (
+        "Boolean"
+        if isinstance(value, bool)
+        else "Integer"
+        if isinstance(value, int)
+        else "List"
+        if isinstance(value, list)
+        else "String"
+    )
+
+
+def _property_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (
+        "[" + ", ".join(str(item) for item in value) + "]"
+        if isinstance(value, list)
+        else str(value if value is not None else "NONE")
+    )
 
 
 @command("SHOW", "DESCRIBE", "DESC")

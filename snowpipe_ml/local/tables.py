@@ -70,6 +70,9 @@ def forget(connection: Connection, name: Name) -> None:
     connection.duck.execute(
         f"DELETE FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(name[1:])
     )
+    connection.duck.execute(
+        f"DELETE FROM {connection.catalog(name[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?", list(name[1:])
+    )
     forget_tags(connection, name)
     forget_loads(connection, name)
 
@@ -103,10 +106,10 @@ def create_table(statement: Statement) -> Result:
         reader.accept("COPY", "GRANTS")
         if not reader.done:
             raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel)")
-        return _clone(connection, name, source, modifiers.temporary)
+        return _clone(connection, name, source, modifiers)
     if reader.accept("LIKE"):
         source = connection.resolve(reader.name(), "LIKE")
-        _make(connection, name, [_like(connection, name, source)], modifiers.temporary)
+        _make(connection, name, [_like(connection, name, source)], modifiers)
         return status(f"Table {name[2]} successfully created.")
     columns = _column_text(reader)
     comment = _properties(reader)
@@ -115,12 +118,12 @@ def create_table(statement: Statement) -> Result:
         raise reader.unexpected("expected columns, AS, CLONE or LIKE")
     if query is None:
         statements = [f"CREATE OR REPLACE TABLE {quoted(*name)} ({_columns_ddl(columns or '', connection)})"]
-        _make(connection, name, statements, modifiers.temporary)
+        _make(connection, name, statements, modifiers)
     else:
         compiler = Compiler(connection)
         try:
             body = to_sql(compiler.compile(parse(query)))
-            _make(connection, name, _as_select(connection, name, columns, body), modifiers.temporary)
+            _make(connection, name, _as_select(connection, name, columns, body), modifiers)
         finally:
             compiler.release()
     if comment:
@@ -238,7 +241,11 @@ def _as_select(connection: Connection, name: Name, columns: str | None, body: st
 
 
 def _make(
-    connection: Connection, name: Name, statements: list[str], temporary: bool, after: Callable[[], None] | None = None
+    connection: Connection,
+    name: Name,
+    statements: list[str],
+    modifiers: Modifiers,
+    after: Callable[[], None] | None = None,
 ) -> None:
     """Create or replace a table in one transaction; its tags and its memory of loads go."""
 
@@ -247,8 +254,11 @@ def _make(
             for text in statements:
                 connection.duck.execute(text)
             forget(connection, name)
-            if temporary:
+            if modifiers.temporary:
                 remember_temporary(connection, "TABLE", name)
+            if modifiers.transient:
+                transient = connection.catalog(name[0], "TRANSIENT")
+                connection.duck.execute(f"INSERT INTO {transient} VALUES (?, ?)", list(name[1:]))
             if after is not None:
                 after()
 
@@ -266,13 +276,13 @@ def _like(connection: Connection, name: Name, source: Name) -> str:
     return f"CREATE OR REPLACE TABLE {quoted(*name)}{definition[definition.index('(') :]}"
 
 
-def _clone(connection: Connection, name: Name, source: Name, temporary: bool) -> Result:
+def _clone(connection: Connection, name: Name, source: Name, modifiers: Modifiers) -> Result:
     """``CREATE TABLE x CLONE y``: the rows as they are now, and the tags; not the memory of loads."""
     if name == source:
         raise errors.UnsupportedError("CLONE of a table onto itself")
     make = _like(connection, name, source)
     fill = f"INSERT INTO {quoted(*name)} SELECT * FROM {quoted(*source)}"
-    _make(connection, name, [make, fill], temporary, lambda: copy_tags(connection, source, name))
+    _make(connection, name, [make, fill], modifiers, lambda: copy_tags(connection, source, name))
     return status(f"Table {name[2]} successfully created.")
 
 

@@ -103,6 +103,8 @@ class _reading:  # noqa: N801 - used as a keyword-like context
     def __init__(self, source: str | IO[bytes]) -> None:
         self.stream: IO[bytes] = open(source, "rb") if isinstance(source, str) else source  # noqa: SIM115
         self.own = isinstance(source, str)
+        if not self.own and self.stream.seekable():
+            self.stream.seek(0)  # as the connector does, wherever the caller left it
 
     def __enter__(self) -> IO[bytes]:
         return self.stream

@@ -106,10 +106,10 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT HASH(1)", "SELECT RANDOM()", "CREATE TABLE t (a TIMESTAMP_TZ)", "CREATE STREAM s ON TABLE t", "CALL p()",
+        "SELECT HASH(1)", "SELECT RANDOM()", "CREATE TABLE t (a TIMESTAMP_TZ)", "CREATE STREAM s ON VIEW t", "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVA AS '1'",
         "CREATE TABLE t (a INT AUTOINCREMENT)", "CREATE STAGE s URL = 's3://bucket'", "LIST @~", "SELECT 1.50 / 3",
         "SELECT * FROM INFORMATION_SCHEMA.APPLICABLE_ROLES", "ALTER SESSION SET AUTOCOMMIT = FALSE", "SHOW INTEGRATIONS",
-        "CREATE DATABASE d FROM SHARE a.b", "COPY INTO @s FROM t", "CREATE FUNCTION f() RETURNS INT AS '1'",
+        "CREATE DATABASE d FROM SHARE a.b", "CREATE PROCEDURE f() RETURNS INT AS 'BEGIN RETURN 1; END'",
         "SELECT TO_CHAR(x, 'YYYY') FROM (SELECT PARSE_JSON('1') AS x)", "BEGIN LET x := 1; END",
     ],
 )  # fmt: skip

@@ -57,11 +57,13 @@ class CallerConnection:
 
     # ----------------------------------------------------------------------- what Cursor asks
 
-    def perform(self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None) -> Result:
+    def perform(
+        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, tag: str | None
+    ) -> Result:
         """Run a statement in the caller's session."""
         data = file_stream.read() if file_stream is not None else None
         packed = pickle.dumps((params, data)).hex()
-        answer, table = self._ask(call="execute", command=command, packed=packed, query_id=query_id)
+        answer, table = self._ask(call="execute", command=command, packed=packed, query_id=query_id, tag=tag)
         return Result(_columns(answer), table if table is not None else pa.table({}), answer["rowcount"])
 
     def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:

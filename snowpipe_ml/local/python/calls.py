@@ -32,11 +32,15 @@ def _cast(node: exp.Expr, kind: str) -> exp.Expr:
         node = exp.func("round", node)
     steps = [_stored(kind), travels_as(kind)]
     for step in dict.fromkeys(steps):
-        if step == "JSON":
-            continue
-        node = exp.cast(node, step, dialect="duckdb")
-        node.to.meta["stored"] = True
+        if step != "JSON":
+            node = _stored_cast(node, step)
     return node
+
+
+def _stored_cast(node: exp.Expr, duckdb: str) -> exp.Expr:
+    cast = exp.cast(node, duckdb, dialect="duckdb")
+    cast.to.meta["stored"] = True
+    return cast
 
 
 def snowflake_type(node: exp.Expr) -> str | None:
@@ -100,8 +104,7 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         return _inlined(definition, given, connection)
     arguments = [_cast(a.copy(), d.type) for a, d in zip(given, definition.arguments, strict=True)]
     if not arguments:
-        arguments = [exp.cast(exp.Null(), "BOOLEAN", dialect="duckdb")]
-        arguments[0].to.meta["stored"] = True
+        arguments = [_stored_cast(exp.Null(), "BOOLEAN")]
     call: exp.Expr = exp.Anonymous(this=functions.scalar_name(connection, definition), expressions=arguments)
     call.meta["ours"] = True
     if _stored(definition.returns) != travels_as(definition.returns):
@@ -124,7 +127,10 @@ def _inlined(definition: Definition, given: list[exp.Expr], connection: Connecti
     for column in list(body.find_all(exp.Column)):
         if column.name in by_name and not column.table:
             column.replace(by_name[column.name].copy())
-    return apply_rules(exp.select(_sql_cast(body.expressions[0], definition.returns)), connection).expressions[0]
+    inlined: exp.Expr = apply_rules(
+        exp.select(_sql_cast(body.expressions[0], definition.returns)), connection
+    ).expressions[0]
+    return inlined
 
 
 def _sql_cast(node: exp.Expr, kind: str) -> exp.Expr:

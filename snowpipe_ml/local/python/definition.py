@@ -18,7 +18,7 @@ from snowpipe_ml.local.storage import dumps
 from snowpipe_ml.sql import DataType
 
 # Options that are kept with a definition.
-_KEPT = {"EXECUTE_AS", "ARTIFACT_REPOSITORY", "RESOURCE_CONSTRAINT"}
+_KEPT = {"EXECUTE_AS", "ARTIFACT_REPOSITORY", "RESOURCE_CONSTRAINT", "SECURE"}
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,9 @@ def _run(connection: Connection, definition: Definition, given: list[exp.Expr]) 
         return Result([Column(definition.name, _stored(definition.returns))], value)
     if "query_id" not in answer:
         raise errors.error(
-            100357, "P0000", f"the procedure {definition.name} is declared to return a table and returned {answer['type']}"
+            100357,
+            "P0000",
+            f"the procedure {definition.name} is declared to return a table and returned {answer['type']}",
         )
     columns, table = connection.storage.results.get(answer["query_id"])
     if definition.table:
@@ -165,14 +167,14 @@ def _serve(connection: Connection, request: dict[str, Any]) -> Answer:
 
 def _perform(connection: Connection, request: dict[str, Any]) -> tuple[list[Column], pa.Table | None, int | None]:
     # The worker runs as the same user on the same machine: its pickles are no less trusted than itself.
-    packed = pickle.loads(bytes.fromhex(request["packed"])) if "packed" in request else None  # noqa: S301
+    packed: Any = pickle.loads(bytes.fromhex(request["packed"])) if "packed" in request else None  # noqa: S301
     match request["call"]:
         case "execute":
             params, data = packed
             stream = io.BytesIO(data) if data is not None else None
             for listener in connection.listeners:
                 listener(request["command"])
-            result = connection.perform(request["command"], params, request["query_id"], stream)
+            result = connection.perform(request["command"], params, request["query_id"], stream, request["tag"])
             return result.columns, result.table, result.rowcount
         case "executemany":
             result = connection.perform_many(request["command"], packed, request["query_id"])

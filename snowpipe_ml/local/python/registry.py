@@ -131,6 +131,14 @@ class FunctionRegistry:
             )
         return True
 
+    def update(self, connection: Connection, definition: Definition) -> None:
+        """Keep a definition in the place of the one of its name and argument types."""
+        connection.duck.execute(
+            f"UPDATE {connection.catalog(definition.database, 'FUNCTIONS')} SET definition = ? "
+            "WHERE schema_name = ? AND name = ? AND signature = ? AND kind = ?",
+            [definition.to_json(), definition.schema, definition.name, definition.signature, definition.kind],
+        )
+
     def check(self, connection: Connection, definition: Definition) -> None:
         """Check that a definition can be run here.
 
@@ -180,10 +188,12 @@ class FunctionRegistry:
             d for d in found
             if count <= len(d.arguments) and all(a.default is not None for a in d.arguments[count:])
         ]  # fmt: skip
+        fitting = [d for d in fitting if _distance(d, given) < _IMPOSSIBLE]
         if not fitting:
+            types = ", ".join(kind or "unknown" for kind in given)
             raise errors.error(
                 1044, "42P13",
-                f"SQL compilation error:\nInvalid argument types for {kind.lower()} '{name[-1]}': {count} arguments; "
+                f"SQL compilation error:\nInvalid argument types for function '{name[-1]}': ({types}); "
                 f"it takes {' or '.join(d.signature for d in found)}",
             )  # fmt: skip
         return fitting[0] if len(fitting) == 1 else _closest(fitting, given, name)
@@ -358,29 +368,32 @@ class FunctionRegistry:
 # How near a declared type is to a given one: the same, then what Snowflake converts by itself.
 _CONVERSIONS = {
     "NUMBER": ("NUMBER", "FLOAT", "VARIANT", "VARCHAR"), "FLOAT": ("FLOAT", "NUMBER", "VARIANT", "VARCHAR"),
-    "VARCHAR": ("VARCHAR", "VARIANT", "FLOAT", "NUMBER", "DATE", "TIMESTAMP_NTZ", "BOOLEAN"),
-    "BOOLEAN": ("BOOLEAN", "VARIANT", "VARCHAR"), "DATE": ("DATE", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "VARCHAR"),
-    "TIMESTAMP_NTZ": ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "VARCHAR"),
+    "VARCHAR": ("VARCHAR", "VARIANT", "FLOAT", "NUMBER", "DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ",
+                "TIMESTAMP_TZ", "BOOLEAN", "BINARY"),
+    "BOOLEAN": ("BOOLEAN", "VARIANT", "VARCHAR"),
+    "DATE": ("DATE", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "VARCHAR", "VARIANT"),
+    "TIMESTAMP_NTZ": ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "DATE", "TIME", "VARCHAR", "VARIANT"),
 }  # fmt: skip
+_IMPOSSIBLE = 100
+
+
+def _distance(definition: Definition, given: Sequence[str | None]) -> float:
+    total = 0.0
+    for wanted, kind in zip(definition.arguments, given, strict=False):
+        declared = DataType.parse(wanted.type).name
+        declared = "NUMBER" if declared == "INT" else declared
+        if kind is None or kind not in _CONVERSIONS:
+            total += 0.5
+        elif kind != declared:
+            order = _CONVERSIONS[kind]
+            total += order.index(declared) + 1 if declared in order else _IMPOSSIBLE
+    return total
 
 
 def _closest(fitting: list[Definition], given: Sequence[str | None], name: tuple[str, ...]) -> Definition:
     """The overload whose types are nearest to those given."""
-
-    def distance(definition: Definition) -> float:
-        total = 0.0
-        for wanted, kind in zip(definition.arguments, given, strict=False):
-            declared = DataType.parse(wanted.type).name
-            declared = "NUMBER" if declared == "INT" else declared
-            if kind is None:
-                total += 0.5
-            elif kind != declared:
-                order = _CONVERSIONS.get(kind, (kind,))
-                total += order.index(declared) + 1 if declared in order else 100
-        return total
-
-    ranked = sorted(fitting, key=distance)
-    if distance(ranked[0]) == distance(ranked[1]):
+    ranked = sorted(fitting, key=lambda definition: _distance(definition, given))
+    if _distance(ranked[0], given) == _distance(ranked[1], given):
         raise errors.UnsupportedError(
             f"telling overloads apart by types that are not known here ({name[-1]})", "Cast the arguments"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.local import errors
@@ -24,6 +25,8 @@ def create_function(statement: Statement) -> Result:
     lenient = if_not_exists(reader)
     name = connection.resolve(reader.name(), f"CREATE {kind}")
     definition = read_definition(reader, "AGGREGATE" if modifiers.aggregate else kind, name)
+    if modifiers.secure:
+        definition = dataclasses.replace(definition, options={**definition.options, "SECURE": True})
     reader.end()
     created = connection.storage.functions.create(
         connection, definition, replace=modifiers.replace, lenient=lenient, temporary=modifiers.temporary

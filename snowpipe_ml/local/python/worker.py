@@ -152,7 +152,7 @@ def python_column(column, kind):
     return values
 
 
-def series(column, kind):
+def series(column, kind, narrow=False):
     """An Arrow column as the pandas Series a vectorized handler gets."""
     import pandas as pd
 
@@ -162,8 +162,9 @@ def series(column, kind):
         column = column.cast(pa.int64())
         if column.null_count:
             return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-        # As Snowflake does: the smallest width that holds the batch.
-        return pd.to_numeric(column.to_pandas(), downcast="integer")
+        values = column.to_pandas()
+        # A vectorized UDF gets the smallest width that holds its batch: Snowpark's suite says so.
+        return pd.to_numeric(values, downcast="integer") if narrow else values
     if kind == "BOOLEAN":
         return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     if kind == "DATE":
@@ -175,11 +176,11 @@ def series(column, kind):
     return column.to_pandas()
 
 
-def frame(table, kinds, names):
+def frame(table, kinds, names, narrow=False):
     """A slice of the input as a DataFrame with the arguments' names."""
     import pandas as pd
 
-    data = {i: series(table.column(i), kind) for i, kind in enumerate(kinds)}
+    data = {i: series(table.column(i), kind, narrow) for i, kind in enumerate(kinds)}
     result = pd.DataFrame(data, index=range(table.num_rows))
     result.columns = names
     return result
@@ -205,7 +206,7 @@ def arrow_column(values, kind, type_):
             values = [None if v is None else _decimal(v, type_.scale) for v in values]
         elif pa.types.is_date(type_):
             values = [v.date() if isinstance(v, datetime.datetime) else v for v in values]
-        array = pa.array(values, from_pandas=True)
+        array = pa.array(values)  # a float's NaN stays NaN
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if array.type == type_:
@@ -304,8 +305,10 @@ def call_scalar(handler, config, table):
         limit = getattr(handler, "_sf_max_batch_size", None) or table.num_rows or 1
         pieces = []
         for start in range(0, table.num_rows, limit):
-            data = frame(table.slice(start, limit), kinds, list(range(len(kinds))))
-            pieces.append(arrow_column(handler(data), config["output_kinds"][0], type_))
+            data = frame(table.slice(start, limit), kinds, list(range(len(kinds))), narrow=True)
+            piece = arrow_column(handler(data), config["output_kinds"][0], type_)
+            # A handler without arguments cannot know how many rows are asked for.
+            pieces.append(piece if kinds or len(piece) != 1 else pa.repeat(piece[0], len(data)))
         return pa.chunked_array(pieces, type_)
     columns = [python_column(table.column(i), kind) for i, kind in enumerate(kinds)]
     rows = zip(*columns) if columns else [()] * table.num_rows
@@ -400,12 +403,9 @@ def main():
     sys.modules["_snowflake"] = module
     if config["procedure"]:
         # Before the sandbox closes: the session needs this package, which the handler may not see.
-        import snowflake.snowpark
+        for module in ("snowflake.snowpark", "snowpipe_ml.local.python.caller", "snowpipe_ml.local.statements"):
+            importlib.import_module(module)
 
-        import snowpipe_ml.local.python.caller
-        import snowpipe_ml.local.statements
-
-        assert snowflake.snowpark and snowpipe_ml
     Sandbox(config["blocked"], host_path).install()
     try:
         handler = load_handler(config)

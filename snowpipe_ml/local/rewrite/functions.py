@@ -28,9 +28,13 @@ def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
     for transform in _BEFORE:
         tree = tree.transform(transform, copy=False)
     for classes, rule in _RULES:
-        for node in list(tree.find_all(*classes)):
+        # The innermost first: a rule may write a copy of its node's arguments.
+        for node in reversed(list(tree.find_all(*classes))):
+            type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
             replacement = rule(node, connection)
             if replacement is not node:
+                if replacement.type is None and not isinstance(replacement, exp.Cast | exp.TryCast | exp.Literal):
+                    replacement.type = type_  # what stands around it asks
                 while isinstance(node, exp.Anonymous) and isinstance(node.parent, exp.Dot):
                     node = node.parent  # a call by its whole name: DB.SCHEMA.F(x)
                 if node is tree:

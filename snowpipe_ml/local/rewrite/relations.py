@@ -9,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.rewrite import flatten
 from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
             _staged_files(table, compiler)
         elif table.db.upper() == "INFORMATION_SCHEMA":
             _information_schema(table, compiler)
-    for lateral in list(tree.find_all(exp.Lateral)):
-        _flatten(lateral)
+    flatten.laterals(tree)
     # The innermost first: an outer call reads what an inner one makes.
     for node in reversed(list(tree.find_all(exp.TableFromRows))):
         _table_call(node, compiler)
@@ -97,8 +97,8 @@ def _number_values(tree: exp.Expr) -> None:
 
 
 def _staged_files(table: exp.Table, compiler: Compiler) -> None:
-    """``SELECT $1 FROM @stage/x (FILE_FORMAT => 'F')`` reads delimited text."""
-    from snowpipe_ml.local.csvfiles import CsvFormat, text_query
+    """``SELECT $1 FROM @stage/x (FILE_FORMAT => 'F')`` reads the files."""
+    from snowpipe_ml.local import staged
     from snowpipe_ml.local.stages import file_format, find_stage
 
     connection = compiler.connection
@@ -107,17 +107,7 @@ def _staged_files(table: exp.Table, compiler: Compiler) -> None:
     options = file_format(connection, given.name if given is not None else None, stage)
     pattern = table.args.get("pattern")
     files = stage.files(path, pattern.name if pattern is not None else None)
-    select = table.find_ancestor(exp.Select)
-    highest = 1
-    for parameter in list(select.find_all(exp.Parameter)) if select is not None else []:
-        if parameter.name.isdigit():
-            highest = max(highest, int(parameter.name))
-            parameter.replace(exp.column(exp.to_identifier(f"_{parameter.name}", quoted=True)))
-    for column in list(select.find_all(exp.Column)) if select is not None else []:
-        if column.name.upper() == "METADATA$FILENAME":
-            column.replace(exp.column(exp.to_identifier("_FILE", quoted=True)))
-    query = text_query(CsvFormat.read(options), files, highest)
-    _replace(table, exp.Subquery(this=exp.select("*").from_(compiler.view(query))))
+    _replace(table, exp.Subquery(this=staged.relation(compiler, options, files, table.find_ancestor(exp.Select))))
 
 
 # --------------------------------------------------------------------------- metadata
@@ -132,25 +122,6 @@ def _information_schema(table: exp.Table, compiler: Compiler) -> None:
         raise errors.no_database("SELECT")
     columns, data = view(connection, database, table.name.upper())
     _replace(table, _arrow_relation(compiler, columns, data))
-
-
-def _flatten(lateral: exp.Lateral) -> None:
-    """``LATERAL FLATTEN(INPUT => v, PATH => 'a', OUTER => TRUE)``."""
-    if isinstance(lateral.this, exp.Explode):
-        options: dict[str, exp.Expr] = {}
-        explode = lateral.this
-        for argument in (explode.this, *explode.expressions):
-            if isinstance(argument, exp.Kwarg):
-                options[argument.name.upper()] = argument.expression
-            else:
-                options.setdefault("INPUT", argument)
-        for unsupported in set(options) - {"INPUT"}:
-            raise errors.UnsupportedError(f"FLATTEN with {unsupported}")
-        call = exp.Anonymous(this="memory.main.sf_flatten", expressions=[options["INPUT"].copy()])
-        call.meta["ours"] = True
-        alias = lateral.args.get("alias")
-        plain = exp.TableAlias(this=alias.this.copy()) if alias is not None and alias.this else None
-        lateral.replace(exp.Lateral(this=call, alias=plain))
 
 
 # --------------------------------------------------------------------------- TABLE(...)
@@ -184,9 +155,11 @@ def _table_call(node: exp.TableFromRows, compiler: Compiler) -> None:
         _generator(node, call)
         return
     name = call.name.upper() if isinstance(call, exp.Anonymous) else ""
-    if name in ("INFER_SCHEMA", "SPLIT_TO_TABLE", "STRTOK_SPLIT_TO_TABLE", "FLATTEN"):
-        raise errors.UnsupportedError(f"TABLE({name}(...))")
-    builtin = {"RESULT_SCAN": _result_scan, "VALIDATE": _validate, "TAG_REFERENCES": _tag_references}.get(name)
+    flat = flatten.table_call(node)
+    if flat is not None:
+        _replace(node, flat)
+        return
+    builtin = _BUILTINS.get(name)
     if builtin:
         _replace(node, builtin(call.expressions, compiler))
         return
@@ -242,6 +215,64 @@ def _tag_references(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
     return _arrow_relation(compiler, columns, table)
 
 
+def _infer_schema(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(INFER_SCHEMA(LOCATION => '@stage', FILE_FORMAT => 'name'))``."""
+    from snowpipe_ml.local.infer_schema import infer_schema
+
+    options = {}
+    for argument in arguments:
+        if not isinstance(argument, exp.Kwarg):
+            raise errors.syntax("INFER_SCHEMA takes its arguments by name")
+        value = argument.expression
+        items = (
+            value.expressions
+            if isinstance(value, exp.Tuple)
+            else [value.this]
+            if isinstance(value, exp.Paren)
+            else None
+        )
+        options[argument.name.upper()] = (
+            [item.name for item in items] if items is not None
+            else value.this if isinstance(value, exp.Boolean) else _literal(compiler.connection, value)
+        )  # fmt: skip
+    columns, table = infer_schema(compiler, options)
+    return _arrow_relation(compiler, columns, table)
+
+
+def _query_history(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY([RESULT_LIMIT => n]))`` of all sessions."""
+    return _history(arguments, compiler, None)
+
+
+def _session_history(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY_BY_SESSION([SESSION_ID => n], [RESULT_LIMIT => n]))``."""
+    return _history(arguments, compiler, compiler.connection.session_id)
+
+
+def _history(arguments: list[exp.Expr], compiler: Compiler, session_id: int | None) -> exp.Expr:
+    from snowpipe_ml.local.information_schema import query_history
+
+    limit = 100
+    for argument in arguments:
+        name = argument.name.upper() if isinstance(argument, exp.Kwarg) else ""
+        if name == "RESULT_LIMIT":
+            limit = int(_literal(compiler.connection, argument.expression))
+        elif name == "SESSION_ID":
+            if not argument.expression.name.upper().startswith("CURRENT_SESSION"):
+                session_id = int(_literal(compiler.connection, argument.expression))
+        else:
+            raise errors.UnsupportedError(f"QUERY_HISTORY with {name or 'an argument without a name'}")
+    columns, table = query_history(compiler.connection, session_id, limit)
+    return _arrow_relation(compiler, columns, table)
+
+
+_BUILTINS: dict[str, Callable[[list[exp.Expr], Compiler], exp.Expr]] = {
+    "RESULT_SCAN": _result_scan, "VALIDATE": _validate, "TAG_REFERENCES": _tag_references,
+    "INFER_SCHEMA": _infer_schema, "QUERY_HISTORY": _query_history, "QUERY_HISTORY_BY_SESSION": _session_history,
+    "QUERY_HISTORY_BY_USER": _query_history, "QUERY_HISTORY_BY_WAREHOUSE": _query_history,
+}  # fmt: skip
+
+
 # --------------------------------------------------------------------------- functions with a session
 
 
@@ -274,6 +305,16 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
             return exp.convert(connection.role)
         case "CURRENT_SESSION":
             return exp.convert(str(connection.session_id))
+        case "CURRENT_TRANSACTION":
+            return exp.convert(str(connection.session_id) if connection.in_transaction else None)
+        case "CURRENT_CLIENT":
+            from importlib.metadata import version
+
+            return exp.Literal.string(f"PythonConnector {version('snowflake-connector-python')}")
+        case "GET_DDL":
+            from snowpipe_ml.local.definitions import get_ddl
+
+            return exp.Literal.string(get_ddl(connection, *(str(_literal(connection, a)) for a in arguments)))
         case "CURRENT_VERSION":
             return exp.Literal.string("embedded")
         case "CURRENT_ACCOUNT" | "CURRENT_USER" | "CURRENT_ACCOUNT_NAME" | "CURRENT_ORGANIZATION_NAME":

@@ -1,0 +1,98 @@
+"""FLATTEN and SPLIT_TO_TABLE: a row for each element of a value.
+
+https://docs.snowflake.com/en/sql-reference/functions/flatten
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from snowpipe_ml.local import errors
+
+_FLATTEN = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")
+
+
+def laterals(tree: exp.Expr) -> None:
+    """``LATERAL FLATTEN(INPUT => v, PATH => 'a', OUTER => TRUE) f``."""
+    for lateral in list(tree.find_all(exp.Lateral)):
+        if isinstance(lateral.this, exp.Explode):
+            call = _flatten(lateral.this)
+        elif isinstance(lateral.this, exp.Anonymous) and lateral.this.name.upper() in _SPLITS:
+            call = _split(lateral.this)
+        else:
+            continue
+        alias = lateral.args.get("alias")
+        plain = exp.TableAlias(this=alias.this.copy()) if alias is not None and alias.this else None
+        lateral.replace(exp.Lateral(this=call, alias=plain))
+
+
+def table_call(node: exp.TableFromRows) -> exp.Expr | None:
+    """``TABLE(FLATTEN(...))`` and ``TABLE(SPLIT_TO_TABLE(...))`` behind FROM or JOIN; None for another call."""
+    call = node.this
+    if isinstance(call, exp.Explode):
+        made = _flatten(call)
+    elif isinstance(call, exp.Anonymous) and call.name.upper() in _SPLITS:
+        made = _split(call)
+    elif isinstance(call, exp.Anonymous) and call.name.upper() == "FLATTEN":
+        made = _flatten(call)
+    else:
+        return None
+    join = node.parent
+    if isinstance(join, exp.Join):
+        outer = join.args.get("side") == "LEFT"
+        if not outer:
+            for key in ("kind", "side", "on", "using"):
+                join.set(key, None)
+            join.set("kind", "CROSS")
+        elif not join.args.get("on"):
+            join.set("on", exp.true())
+    return exp.Lateral(this=made)
+
+
+def _flatten(call: exp.Expr) -> exp.Expr:
+    options: dict[str, exp.Expr] = {}
+    places = iter(_FLATTEN)
+    arguments = [call.this, *call.expressions] if isinstance(call, exp.Explode) else call.expressions
+    for argument in arguments:
+        if isinstance(argument, exp.Kwarg):
+            options[argument.name.upper()] = argument.expression
+        else:
+            options[next(places)] = argument
+    for unknown in set(options) - set(_FLATTEN):
+        raise errors.syntax(f"FLATTEN has no argument {unknown}")
+    recursive = _truth(options.get("RECURSIVE"))
+    path = options.get("PATH")
+    if path is not None and not (isinstance(path, exp.Literal) and path.is_string):
+        raise errors.UnsupportedError("a PATH of FLATTEN that is no constant text")
+    mode = options.get("MODE")
+    prefix = path.name if path is not None else ""
+    value = options["INPUT"].copy()
+    if prefix:
+        json_path = "$" + (prefix if prefix.startswith("[") else f".{prefix}")
+        value = _ours("json_extract", value, exp.Literal.string(json_path))
+    return _ours(
+        f"memory.main.sf_flatten{'_recursive' if recursive else ''}", value,
+        exp.Literal.string(mode.name.upper() if mode is not None else "BOTH"),
+        exp.Boolean(this=_truth(options.get("OUTER"))), exp.Literal.string(prefix),
+    )  # fmt: skip
+
+
+_SPLITS = ("SPLIT_TO_TABLE", "STRTOK_SPLIT_TO_TABLE")
+
+
+def _split(call: exp.Anonymous) -> exp.Expr:
+    arguments = [argument.expression if isinstance(argument, exp.Kwarg) else argument for argument in call.expressions]
+    if call.name.upper() == "STRTOK_SPLIT_TO_TABLE":
+        given = arguments[1] if len(arguments) > 1 else exp.Literal.string(" ")
+        return _ours("memory.main.sf_strtok_split_to_table", arguments[0].copy(), given.copy())
+    return _ours("memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy())
+
+
+def _truth(node: exp.Expr | None) -> bool:
+    return node is not None and node.sql().upper() == "TRUE"
+
+
+def _ours(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    call = exp.Anonymous(this=name, expressions=list(arguments))
+    call.meta["ours"] = True
+    return call

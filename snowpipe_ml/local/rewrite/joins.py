@@ -1,0 +1,76 @@
+"""Joins that DuckDB writes otherwise: without a condition, ASOF, and the columns of USING."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+
+def rewrite_joins(tree: exp.Expr) -> None:
+    """All of the below."""
+    for join in list(tree.find_all(exp.Join)):
+        _without_condition(join)
+        _asof(join)
+    for select in list(tree.find_all(exp.Select)):
+        _using_first(select)
+
+
+def _without_condition(join: exp.Join) -> None:
+    """``a INNER JOIN b`` without ON is a cross join."""
+    if not any(join.args.get(key) for key in ("on", "using", "method", "side", "match_condition")) and join.args.get(
+        "kind"
+    ) in (None, "", "INNER"):
+        # `FROM a, b` is parsed as a join of no kind, and stays as it is outside brackets.
+        join.set("kind", "CROSS")
+
+
+def _asof(join: exp.Join) -> None:
+    """``ASOF JOIN b MATCH_CONDITION (a.t >= b.t) ON a.k = b.k``; rows without a match stay, as on Snowflake.
+
+    https://docs.snowflake.com/en/sql-reference/constructs/asof-join
+    """
+    condition = join.args.get("match_condition")
+    if condition is None:
+        return
+    on = join.args.get("on")
+    while isinstance(condition, exp.Paren):
+        condition = condition.this
+    join.set("match_condition", None)
+    join.set("on", condition.copy() if on is None else exp.and_(on.copy(), condition.copy(), copy=False))
+    join.set("side", "LEFT")
+
+
+def _using_first(select: exp.Select) -> None:
+    """``SELECT * FROM a JOIN b USING (k)`` begins with k; DuckDB leaves k where it stands in a."""
+    stars = [e for e in select.expressions if isinstance(e, exp.Star)]
+    if not stars:
+        return
+    names = list(dict.fromkeys(_using(select)))
+    if not names:
+        return
+    star = stars[0]
+    excepted = [
+        node.this.name if isinstance(node, exp.Column) else node.name for node in star.args.get("except_") or []
+    ]
+    names = [name for name in names if name not in excepted]
+    first = [exp.column(exp.to_identifier(name, quoted=True)) for name in names]
+    star.set("except_", [exp.to_identifier(name, quoted=True) for name in (*excepted, *names)])
+    position = select.expressions.index(star)
+    select.set("expressions", [*select.expressions[:position], *first, *select.expressions[position:]])
+
+
+def _using(select: exp.Select) -> Iterator[str]:
+    source = select.args.get("from_")
+    holders: list[exp.Expr] = [select]
+    if source is not None:
+        holders.append(source.this)
+    for holder in holders:
+        node: exp.Expr | None = holder
+        while isinstance(node, exp.Paren | exp.Subquery) and not isinstance(node.this, exp.Query):
+            for join in node.args.get("joins") or []:
+                yield from (identifier.name for identifier in join.args.get("using") or [])
+            node = node.this
+        if node is not None:
+            for join in node.args.get("joins") or []:
+                yield from (identifier.name for identifier in join.args.get("using") or [])

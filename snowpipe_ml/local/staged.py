@@ -1,0 +1,224 @@
+"""Rows of staged files, whatever their format: ``$1``, ``$1:field`` and ``METADATA$...``.
+
+A delimited file has a column a field; of a JSON, Parquet or ORC file ``$1`` is the whole record as
+a VARIANT. https://docs.snowflake.com/en/user-guide/querying-stage
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.csvfiles import CsvFormat, literal, text_query
+from snowpipe_ml.local.stages import StagedFile
+from snowpipe_ml.local.storage import quoted
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+    from snowpipe_ml.local.query import Compiler
+
+# https://docs.snowflake.com/en/user-guide/querying-metadata
+METADATA = {
+    "METADATA$FILENAME": "_FILE", "METADATA$FILE_ROW_NUMBER": "_ROW_NUMBER",
+    "METADATA$FILE_CONTENT_KEY": "_CONTENT_KEY", "METADATA$FILE_LAST_MODIFIED": "_MODIFIED",
+    "METADATA$START_SCAN_TIME": "_SCANNED",
+}  # fmt: skip
+_JSON_OPTIONS = {
+    "TYPE", "COMPRESSION", "STRIP_OUTER_ARRAY", "STRIP_NULL_VALUES", "ALLOW_DUPLICATE", "IGNORE_UTF8_ERRORS",
+    "ENABLE_OCTAL", "SKIP_BYTE_ORDER_MARK", "MULTI_LINE", "TRIM_SPACE", "NULL_IF", "REPLACE_INVALID_CHARACTERS",
+    "DATE_FORMAT", "TIME_FORMAT", "TIMESTAMP_FORMAT", "BINARY_FORMAT", "FILE_EXTENSION",
+}  # fmt: skip
+_PARQUET_OPTIONS = {
+    "TYPE", "COMPRESSION", "SNAPPY_COMPRESSION", "BINARY_AS_TEXT", "USE_LOGICAL_TYPE", "TRIM_SPACE", "NULL_IF",
+    "USE_VECTORIZED_SCANNER", "REPLACE_INVALID_CHARACTERS",
+}  # fmt: skip
+
+
+@dataclass
+class Wanted:
+    """What a query asks of staged files.
+
+    Attributes:
+        highest: the highest ``$n``.
+        metadata: the METADATA$ columns.
+    """
+
+    highest: int = 1
+    metadata: set[str] = field(default_factory=set)
+
+
+def kind_of(options: dict[str, Any]) -> str:
+    """The TYPE of a file format: CSV, JSON, PARQUET, ORC.
+
+    Raises:
+        UnsupportedError: another one.
+    """
+    kind = str(options.get("TYPE") or "CSV").upper()
+    if kind not in ("CSV", "JSON", "PARQUET", "ORC"):
+        raise errors.UnsupportedError(f"file formats of the type {kind}", "CSV, JSON, PARQUET and ORC are supported")
+    return kind
+
+
+def read_references(select: exp.Expr | None) -> Wanted:
+    """Put column names in place of ``$1``, ``t.$1`` and METADATA$ names of a SELECT; what they ask for."""
+    wanted = Wanted()
+    for node in list(select.find_all(exp.Parameter)) if select is not None else []:
+        if not node.name.isdigit():
+            continue
+        wanted.highest = max(wanted.highest, int(node.name))
+        holder = node.parent if isinstance(node.parent, exp.Column) else node
+        holder.replace(exp.column(exp.to_identifier(f"_{node.name}", quoted=True)))
+    for column in list(select.find_all(exp.Column)) if select is not None else []:
+        name = column.name.upper()
+        if name in METADATA:
+            wanted.metadata.add(METADATA[name])
+            column.replace(exp.column(exp.to_identifier(METADATA[name], quoted=True)))
+        elif name.startswith("METADATA$"):
+            raise errors.UnsupportedError(column.name)
+    return wanted
+
+
+def relation(
+    compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], select: exp.Expr | None
+) -> exp.Select:
+    """The files as a relation for a SELECT whose references are replaced on the way."""
+    wanted = read_references(select)
+    kind = kind_of(options)
+    if kind == "CSV":
+        query = text_query(CsvFormat.read(options), files, wanted.highest, wanted.metadata)
+    elif kind == "JSON":
+        query = _union([json_query(options, file, wanted) for file in files], wanted)
+    else:
+        native: dict[str, str] = {}
+        query = _union([_columnar(compiler, kind, options, file, wanted, native) for file in files], wanted)
+        _use_native(select, native)
+    return exp.select("*").from_(compiler.view(query))
+
+
+def metadata_columns(file: StagedFile, wanted: set[str], row_number: str) -> str:
+    """The metadata of a file as more columns of a query."""
+    stat = file.path.stat()
+    values = {
+        "_FILE": literal(file.relative), "_ROW_NUMBER": row_number, "_CONTENT_KEY": literal(file.md5),
+        "_MODIFIED": f"CAST(make_timestamp({int(stat.st_mtime * 1_000_000)}) AS TIMESTAMP)",
+        "_SCANNED": "current_timestamp",
+    }  # fmt: skip
+    return "".join(f', {values[name]} AS "{name}"' for name in sorted(wanted))
+
+
+def _union(parts: Sequence[str], wanted: Wanted) -> str:
+    if parts:
+        return " UNION ALL BY NAME ".join(parts)
+    nulls = "".join(f', NULL AS "{name}"' for name in sorted(wanted.metadata))
+    return f'SELECT NULL::JSON AS "_1"{nulls} LIMIT 0'
+
+
+# --------------------------------------------------------------------------- JSON
+
+
+def json_query(options: dict[str, Any], file: StagedFile, wanted: Wanted) -> str:
+    """The records of a JSON file, as a query."""
+    for key in set(options) - _JSON_OPTIONS:
+        raise errors.UnsupportedError(f"the JSON file format option {key}")
+    zipped = CsvFormat.read({"COMPRESSION": options.get("COMPRESSION")}).is_gzip(file.path)
+    shape = "array" if options.get("STRIP_OUTER_ARRAY") else "unstructured"
+    number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
+    return (
+        f'SELECT json AS "_1"{metadata_columns(file, wanted.metadata, number)} FROM read_json_objects('
+        f"{literal(str(file.path))}, format = '{shape}', compression = '{'gzip' if zipped else 'none'}', "
+        "maximum_object_size = 134217728)"
+    )
+
+
+# --------------------------------------------------------------------------- Parquet and ORC
+
+
+def _columnar(
+    compiler: Compiler, kind: str, options: dict[str, Any], file: StagedFile, wanted: Wanted, native: dict[str, str]
+) -> str:
+    """A file with typed columns: the record as JSON, and beside it each plain column as ``$name``.
+
+    The columns serve ``$1:"name"::TYPE`` directly: through JSON it would be many times slower.
+    """
+    origin = source(compiler, kind, options, file)
+    duck = compiler.connection.duck
+    columns = [(row[0], row[1]) for row in duck.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
+    packed, plain = [], []
+    for name, type_ in columns:
+        value = quoted(name)
+        if type_ == "BLOB" and options.get("BINARY_AS_TEXT", True) and decodes(duck, origin, value):
+            value, type_ = f"decode({value})", "VARCHAR"
+        packed.append(f"{literal(name)}: {f'hex({value})' if type_ == 'BLOB' else _as_json(value, type_)}")
+        if _is_plain(type_):
+            native[name] = f"${name}"
+            plain.append(f"{value} AS {quoted('$' + name)}")
+    number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
+    record = "to_json({" + ", ".join(packed) + "})"
+    listed = "".join(f", {column}" for column in plain)
+    return f'SELECT {record} AS "_1"{listed}{metadata_columns(file, wanted.metadata, number)} FROM {origin}'
+
+
+def source(compiler: Compiler, kind: str, options: dict[str, Any], file: StagedFile) -> str:
+    """A Parquet or ORC file as a relation of DuckDB's."""
+    if kind == "PARQUET":
+        for key in set(options) - _PARQUET_OPTIONS:
+            raise errors.UnsupportedError(f"the PARQUET file format option {key}")
+        return f"read_parquet({literal(str(file.path))})"
+    from pyarrow import orc
+
+    return quoted(compiler.register(orc.ORCFile(str(file.path)).read()))
+
+
+def decodes(duck: Any, source: str, value: str) -> bool:
+    """Whether all bytes of a column are UTF-8: Snowflake takes such a column for text."""
+    row = duck.execute(f"SELECT bool_and(try(decode({value})) IS NOT NULL OR {value} IS NULL) FROM {source}").fetchone()
+    return bool(row and row[0])
+
+
+def _as_json(value: str, type_: str) -> str:
+    """Timestamps as a VARIANT shows them; others as DuckDB's JSON has them."""
+    if type_.startswith("TIMESTAMP"):
+        return f"strftime({value}, '%Y-%m-%d %H:%M:%S.%g')"
+    return value
+
+
+def _is_plain(type_: str) -> bool:
+    return not type_.endswith("[]") and not type_.startswith(("STRUCT", "MAP", "UNION"))
+
+
+def _use_native(select: exp.Expr | None, native: dict[str, str]) -> None:
+    """``CAST($1:"name" AS T)`` -> ``CAST("$name" AS T)``."""
+    for path in list(select.find_all(exp.JSONExtract)) if select is not None else []:
+        keys = path.expression.expressions if isinstance(path.expression, exp.JSONPath) else []
+        if (
+            len(keys) == 2
+            and isinstance(keys[1], exp.JSONPathKey)
+            and isinstance(path.parent, exp.Cast | exp.TryCast)
+            and path.this.name == "_1"
+            and keys[1].this in native
+        ):
+            path.replace(exp.column(exp.to_identifier(native[keys[1].this], quoted=True)))
+
+
+def fields(connection: Connection, options: dict[str, Any], files: Sequence[StagedFile]) -> list[str]:
+    """The names of the fields of the files' records, as they first appear."""
+    from snowpipe_ml.local.query import Compiler
+
+    found: dict[str, None] = {}
+    compiler = Compiler(connection)
+    try:
+        for file in files:
+            if kind_of(options) == "JSON":
+                query = f'SELECT DISTINCT unnest(json_keys("_1")) FROM ({json_query(options, file, Wanted())})'
+                names = sorted(name for (name,) in connection.duck.execute(query).fetchall())
+            else:
+                origin = source(compiler, kind_of(options), options, file)
+                names = [row[0] for row in connection.duck.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
+            found.update(dict.fromkeys(names))
+    finally:
+        compiler.release()
+    return list(found)
