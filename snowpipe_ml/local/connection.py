@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import re
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -17,6 +20,7 @@ from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.cursor import Cursor
+from snowpipe_ml.local.sharing import Guest, join
 from snowpipe_ml.local.storage import CATALOG, Storage, close_storage, open_storage, quoted
 
 if TYPE_CHECKING:
@@ -40,15 +44,17 @@ class Connection:
         storage: the open warehouse.
         database: the database to work in; created if it is not there.
         schema: the schema to work in; created if it is not there.
+        shared: whether another process's session, which does not keep the warehouse open.
 
     Attributes:
+        folder: where a relative path of PUT and GET begins.
         listeners: called with each statement's text, before it is read: the SQL that Snowflake
             would get.
         shares: scripts of statements that stand in for shares, by the share's name; each fills the
             database that is created from it.
     """
 
-    def __init__(self, storage: Storage, database: str | None, schema: str | None) -> None:
+    def __init__(self, storage: Storage, database: str | None, schema: str | None, *, shared: bool = False) -> None:
         self.storage = storage
         self.session_id = next(_SESSION_IDS)
         self.duck = storage.root.cursor()
@@ -72,6 +78,8 @@ class Connection:
         self._session_parameters = dict(_SESSION_PARAMETERS)
         self._telemetry = None
         self._closed = False
+        self._shared = shared
+        self.folder = os.getcwd()
         if database:
             if database not in storage.databases():
                 storage.create_database(database)
@@ -189,9 +197,25 @@ class Connection:
         """Run a statement, and keep its result and its place in the history."""
         from snowpipe_ml.local.statements import run
 
-        with self.storage.history.running(self, query_id, command, tag):
+        with self.storage.history.running(self, query_id, command, tag), self._in_time():
             result = run(self, command, params, query_id, file_stream)
         return self._kept(query_id, result)
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Cancel what runs longer than STATEMENT_TIMEOUT_IN_SECONDS."""
+        timeout = self.statement_timeout
+        if timeout is None:
+            yield
+            return
+        timer = threading.Timer(timeout, self.duck.interrupt)
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as raised:
+            raise errors.timed_out(timeout) from raised
+        finally:
+            timer.cancel()
 
     def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
@@ -221,6 +245,10 @@ class Connection:
         """The error that a handler raised, where DuckDB carried only its ticket."""
         functions = self.storage.functions_if_any
         return functions.raised_in(str(raised)) if functions else None
+
+    def interrupt(self) -> None:
+        """Cancel the statement that runs, if one does."""
+        self.duck.interrupt()
 
     # ----------------------------------------------------------------------- the connector's face
 
@@ -284,7 +312,8 @@ class Connection:
 
             drop_temporary(self)
             self.duck.close()
-        close_storage(self.storage)
+        if not self._shared:
+            close_storage(self.storage)
 
     def __enter__(self) -> Self:
         return self
@@ -300,9 +329,11 @@ def connect(
     database: str | None = None,
     schema: str | None = "PUBLIC",
     *,
-    timeout: float = 0.0,
+    timeout: float = 30.0,
+    share: bool = True,
+    function_memory: int | None = None,
     **ignored: Any,
-) -> Connection:
+) -> Connection | Guest:
     """Open an embedded warehouse.
 
     Args:
@@ -310,7 +341,10 @@ def connect(
         database: the database to work in, made if it is not there. An unquoted name: ``citibike``
             is CITIBIKE.
         schema: the schema to work in; with None the session has no current schema.
-        timeout: seconds to wait while another process holds the folder.
+        timeout: seconds to wait for a process that holds the folder and gives no session.
+        share: whether to work through the process that holds the folder, and to let others work
+            through this one. Without it, a second process is refused.
+        function_memory: bytes that a worker process of Python functions may hold; None for no limit.
         **ignored: what a connection to an account would take: user, account, role...
 
     Raises:
@@ -320,7 +354,15 @@ def connect(
     from snowpipe_ml.sql import Identifier
 
     names = [Identifier.parse(name).name if name else None for name in (database, schema)]
-    storage = open_storage(Path(path) if path is not None else None, timeout)
+    if path is None or not share:
+        storage = open_storage(Path(path) if path is not None else None, 0.0 if not share else timeout, share=share)
+    else:
+        found = _hold_or_join(Path(path), names, timeout)
+        if isinstance(found, Guest):
+            return found
+        storage = found
+    if function_memory is not None:
+        storage.function_memory = function_memory
     try:
         return Connection(storage, names[0], names[1])
     except duckdb.Error as raised:
@@ -329,3 +371,22 @@ def connect(
     except BaseException:
         close_storage(storage)
         raise
+
+
+def _hold_or_join(path: Path, names: list[str | None], timeout: float) -> Storage | Guest:
+    """The warehouse, if no other process holds it; else a session through the one that does.
+
+    Raises:
+        WarehouseLockedError: the holder gives no session, for as long as the time-out.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return open_storage(path)
+        except errors.WarehouseLockedError:
+            guest = join(path.resolve(), names[0], names[1])
+            if guest is not None:
+                return guest
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.05)

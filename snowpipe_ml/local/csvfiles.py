@@ -58,7 +58,7 @@ class CsvFormat:
         return cls(
             delimiter=str(options.get("FIELD_DELIMITER") or ","),
             skip=int(options.get("SKIP_HEADER") or 0),
-            quote=str(options.get("FIELD_OPTIONALLY_ENCLOSED_BY") or ""),
+            quote=_quote(options.get("FIELD_OPTIONALLY_ENCLOSED_BY")),
             null_if=tuple(str(n) for n in nulls),
             empty_as_null=bool(options.get("EMPTY_FIELD_AS_NULL", True)),
             trim=bool(options.get("TRIM_SPACE", False)),
@@ -79,6 +79,11 @@ class CsvFormat:
     def is_gzip(self, path: Path) -> bool:
         """Whether a file is compressed: as declared, else as its first bytes say."""
         if self.compression == "GZIP":
+            with path.open("rb") as file:
+                if file.read(2) != b"\x1f\x8b":
+                    raise errors.error(
+                        100081, "22000", f"Error decompressing the file '{path.name}': it is not gzipped"
+                    )
             return True
         if self.compression not in ("AUTO", "NONE"):
             raise errors.UnsupportedError(f"COMPRESSION = {self.compression}")
@@ -114,6 +119,13 @@ class CsvFormat:
         if more:
             arguments.append(more)
         return f"read_csv({', '.join(arguments)})"
+
+
+def _quote(value: Any) -> str:
+    text = "" if value is None or str(value).upper() == "NONE" else str(value)
+    if len(text) > 1:
+        raise errors.syntax(f"FIELD_OPTIONALLY_ENCLOSED_BY takes one character: {text!r}")
+    return text
 
 
 _ONLY: dict[str, tuple[str, ...]] = {

@@ -62,6 +62,10 @@ class Duck:
         """Register a Python function with the whole instance."""
         self._connection.create_function(*args, **kwargs)
 
+    def interrupt(self) -> None:
+        """Cancel the statement that runs."""
+        self._connection.interrupt()
+
     def remove_function(self, name: str) -> None:
         """Forget a Python function."""
         self._connection.remove_function(name)

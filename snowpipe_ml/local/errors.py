@@ -26,6 +26,25 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
         message = f"the embedded warehouse does not support {what}; Snowflake does"
         ProgrammingError.__init__(self, f"{message}. {instead}" if instead else message, errno=2, sqlstate="0A000")
 
+    @classmethod
+    def of(cls, message: str) -> UnsupportedError:
+        """The error with a message as another process worded it."""
+        made = cls("")
+        ProgrammingError.__init__(made, message, errno=2, sqlstate="0A000")
+        return made
+
+
+class HolderGoneError(SnowpipeMLError, OperationalError):
+    """The process that held the warehouse has ended, and with it this session."""
+
+    def __init__(self, holder: str) -> None:
+        OperationalError.__init__(
+            self,
+            f"the session is lost: {holder}, which held the embedded warehouse, has ended. A statement that was "
+            "under way was done whole or not at all; open a new session to go on",
+            errno=250002,
+        )
+
 
 class WarehouseLockedError(LockedError, OperationalError):
     """Another process has the warehouse's folder open."""
@@ -125,6 +144,14 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
 )  # fmt: skip
 
 
+def _is_snowflakes(name: str) -> bool:
+    """Whether Snowflake has a function of the name, as far as sqlglot knows its functions."""
+    from sqlglot.dialects.snowflake import Snowflake
+
+    name = name.rpartition(".")[2].strip('"').upper()
+    return name in Snowflake.Parser.FUNCTIONS or name.startswith(("APPROX_", "BITMAP_", "HLL", "REGR_", "ST_", "AI_"))
+
+
 def translate(raised: Exception) -> ProgrammingError:
     """A DuckDB error in the shape in which Snowflake reports the same mistake."""
     text = str(raised).strip()
@@ -142,6 +169,8 @@ def translate(raised: Exception) -> ProgrammingError:
             return error(100035, "22007", f"Timestamp '{value}' is not recognized")
         if kind.upper() == "BOOL" or kind.upper() == "BOOLEAN":
             return error(100037, "22018", f"Boolean value '{value}' is not recognized")
+        if kind.upper() == "DECIMAL" and re.fullmatch(r"[+-]?\d+(\.\d+)?", value.strip()):
+            return error(100039, "22003", f"Numeric value '{value}' is out of range")
         return error(100038, "22018", f"Numeric value '{value}' is not recognized")
     if match := _TIMESTAMP.search(text):
         value = next(g for g in match.groups() if g is not None and g.lower() not in ("timestamp", "date"))
@@ -151,6 +180,8 @@ def translate(raised: Exception) -> ProgrammingError:
     if "Referenced column" in text and (match := _MISSING_COLUMN.search(text)):
         return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{match.group(1)}'")
     if match := _MISSING_FUNCTION.search(text):
+        if _is_snowflakes(match.group(1)):
+            return UnsupportedError(f"the function {match.group(1).upper()}")
         return error(2140, "42601", f"SQL compilation error:\nUnknown function {match.group(1)}")
     if "Schema" in text and (match := _MISSING_SCHEMA.search(text)):
         return missing("Schema", match.group(1))

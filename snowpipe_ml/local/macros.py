@@ -68,6 +68,10 @@ CREATE MACRO sf_number_text(x) AS
 
 CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
 
+CREATE MACRO sf_random() AS CAST(floor((random() - 0.5) * 18446744073709549568) AS BIGINT);
+CREATE MACRO sf_uniform_whole(a, b) AS CAST(a + floor(random() * (b - a + 1)) AS BIGINT);
+CREATE MACRO sf_uniform(a, b) AS a + random() * (b - a);
+
 CREATE MACRO sf_elements(j, how) AS CASE json_type(j)
   WHEN 'ARRAY' THEN CASE WHEN how IN ('BOTH', 'ARRAY') THEN list_transform(CAST(j AS JSON[]),
     lambda v, i: struct_pack(k := NULL::VARCHAR, i := i - 1, v := v)) ELSE [] END

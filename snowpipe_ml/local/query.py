@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +26,9 @@ from snowpipe_ml.local.types import Column, parameter
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
+
+
+_MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
 
 
 def parse(text: str) -> exp.Expr:
@@ -120,8 +124,14 @@ def compiled(
 ) -> Iterator[exp.Expr]:
     """A tree rewritten for DuckDB, and what it refers to while it runs."""
     compiler = Compiler(connection, describing=describing)
+    written = {table.name.upper(): ".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)}
     try:
         yield compiler.compile(tree, params)
+    except duckdb.CatalogException as raised:
+        found = _MISSING_TABLE.search(str(raised))
+        if found and "." in written.get(found.group(1).upper(), ""):
+            raise errors.missing("Object", written[found.group(1).upper()]) from raised
+        raise
     finally:
         compiler.release()
 

@@ -6,6 +6,7 @@ a VARIANT. https://docs.snowflake.com/en/user-guide/querying-stage
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -70,16 +71,26 @@ def read_references(select: exp.Expr | None) -> Wanted:
         if not node.name.isdigit():
             continue
         wanted.highest = max(wanted.highest, int(node.name))
-        holder = node.parent if isinstance(node.parent, exp.Column) else node
-        holder.replace(exp.column(exp.to_identifier(f"_{node.name}", quoted=True)))
+        _put(node.parent if isinstance(node.parent, exp.Column) else node, f"_{node.name}", f"${node.name}")
     for column in list(select.find_all(exp.Column)) if select is not None else []:
         name = column.name.upper()
-        if name in METADATA:
+        if re.fullmatch(r"\$\d+", name):  # Snowpark's col("$1")
+            wanted.highest = max(wanted.highest, int(name[1:]))
+            _put(column, f"_{name[1:]}", name)
+        elif name in METADATA:
             wanted.metadata.add(METADATA[name])
-            column.replace(exp.column(exp.to_identifier(METADATA[name], quoted=True)))
+            _put(column, METADATA[name], name)
         elif name.startswith("METADATA$"):
             raise errors.UnsupportedError(column.name)
     return wanted
+
+
+def _put(node: exp.Expr, column: str, name: str) -> None:
+    """Put a column in a reference's place; as a result column it keeps the reference's name."""
+    made: exp.Expr = exp.column(exp.to_identifier(column, quoted=True))
+    if isinstance(node.parent, exp.Select) and node.arg_key == "expressions":
+        made = exp.alias_(made, exp.to_identifier(name, quoted=True))
+    node.replace(made)
 
 
 def relation(
@@ -148,10 +159,12 @@ def _columnar(
     duck = compiler.connection.duck
     columns = [(row[0], row[1]) for row in duck.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
     packed, plain = [], []
-    for name, type_ in columns:
+    for name, type_ in sorted(columns):  # an OBJECT's keys are in order
         value = quoted(name)
         if type_ == "BLOB" and options.get("BINARY_AS_TEXT", True) and decodes(duck, origin, value):
             value, type_ = f"decode({value})", "VARCHAR"
+        if type_ == "TIME WITH TIME ZONE":
+            value, type_ = f"CAST({value} AS TIME)", "TIME"
         packed.append(f"{literal(name)}: {f'hex({value})' if type_ == 'BLOB' else _as_json(value, type_)}")
         if _is_plain(type_):
             native[name] = f"${name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
@@ -72,7 +73,20 @@ def _find(reader: Reader) -> Handler | None:
     return None
 
 
+_LOADING = threading.Lock()
+_loaded = False
+
+
 def _load() -> None:
+    """Import what serves statements, once; another thread waits until all of it is there."""
+    global _loaded
+    with _LOADING:
+        if not _loaded:
+            _import_handlers()
+            _loaded = True
+
+
+def _import_handlers() -> None:
     from snowpipe_ml.local import (  # noqa: F401
         account,
         alterations,
@@ -102,7 +116,7 @@ def run(
     """
     from snowpipe_ml.local.query import run_query
 
-    if not _HANDLERS:
+    if not _loaded:
         _load()
     first = _FIRST_WORD.match(text)
     if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
@@ -136,7 +150,7 @@ def describe(connection: Connection, text: str, params: Any = None) -> list[Colu
     """The columns a statement would return, without running it."""
     from snowpipe_ml.local.query import describe_query
 
-    if not _HANDLERS:
+    if not _loaded:
         _load()
     reader = Reader(text)
     handler = _find(reader) if not reader.done else None

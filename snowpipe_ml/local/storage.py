@@ -42,6 +42,7 @@ from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.python.registry import FunctionRegistry
+    from snowpipe_ml.local.sharing import Host
 
 log = logging.getLogger("snowpipe_ml.local")
 
@@ -124,13 +125,16 @@ class Results:
 class Storage:
     """An open warehouse. Sessions of one process that name the same folder share one."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, share: bool = True) -> None:
         self._temporary = path is None
+        self.function_memory: int | None = None
+        self._host: Host | None = None
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex
         self.results = Results()
         self.history = History()
         self.lock = threading.RLock()
+        self._names: dict[tuple[str, ...], threading.RLock] = {}
         self._users = 0
         self._functions: FunctionRegistry | None = None
         for folder in ("databases", "stages"):
@@ -150,6 +154,11 @@ class Storage:
                 if file.stem != ACCOUNT:
                     self._attach(file.stem)
                     self._drop_leftovers(file.stem)
+            if share and not self._temporary:
+                from snowpipe_ml.local.sharing import Host
+
+                self._host = Host(self)
+                note(self._lock_file, self._host.address)
         except BaseException:
             self._release()
             raise
@@ -158,16 +167,14 @@ class Storage:
 
     def _hold(self) -> int:
         """Take the folder for this process; the lock goes with the process, however it ends."""
-        handle = os.open(self.path / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(self.path / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "unknown"
+            holder = holder_of(os.read(handle, 2000).decode(errors="replace"))
             os.close(handle)
             raise errors.WarehouseLockedError(self.path, holder) from None
-        os.ftruncate(handle, 0)
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
+        note(handle, None)
         return handle
 
     def _release(self) -> None:
@@ -223,6 +230,14 @@ class Storage:
             for (stage_id,) in ids:
                 shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
 
+    @contextlib.contextmanager
+    def naming(self, name: tuple[str, ...]) -> Iterator[None]:
+        """Hold a name while an object is created, replaced or dropped: two sessions may want it at once."""
+        with self.lock:
+            lock = self._names.setdefault(name, threading.RLock())
+        with lock:
+            yield
+
     # ----------------------------------------------------------------------- functions
 
     @property
@@ -243,7 +258,9 @@ class Storage:
     # ----------------------------------------------------------------------- life
 
     def close(self) -> None:
-        """Stop the workers, close the files and let the folder go."""
+        """Wait for other processes that work through this one, stop the workers, close the files."""
+        if self._host is not None:
+            self._host.close()
         if self._functions is not None:
             self._functions.close()
         self.root.close()
@@ -256,12 +273,13 @@ _OPEN: dict[Path | str, Storage] = {}
 _OPEN_LOCK = threading.Lock()
 
 
-def open_storage(path: Path | None, timeout: float = 0.0) -> Storage:
+def open_storage(path: Path | None, timeout: float = 0.0, *, share: bool = True) -> Storage:
     """Open a warehouse, or share the one that this process has open.
 
     Args:
         path: its folder; a new temporary one if None.
         timeout: seconds to wait for another process to let go of it.
+        share: whether other processes may work through this one.
 
     Raises:
         WarehouseLockedError: another process holds it.
@@ -272,7 +290,7 @@ def open_storage(path: Path | None, timeout: float = 0.0) -> Storage:
         with _OPEN_LOCK:
             try:
                 if key not in _OPEN:
-                    _OPEN[key] = Storage(key if isinstance(key, Path) else None)
+                    _OPEN[key] = Storage(key if isinstance(key, Path) else None, share=share)
                 _OPEN[key]._users += 1
                 return _OPEN[key]
             except errors.WarehouseLockedError:
@@ -289,7 +307,7 @@ def close_storage(storage: Storage) -> None:
             return
         for key in [key for key, value in _OPEN.items() if value is storage]:
             del _OPEN[key]
-        storage.close()
+    storage.close()  # it may wait for other processes
 
 
 @atexit.register
@@ -298,6 +316,22 @@ def _close_all() -> None:
         with contextlib.suppress(Exception):
             storage.close()
     _OPEN.clear()
+
+
+def note(handle: int, address: str | None) -> None:
+    """Write into the lock file who holds the warehouse, and where other processes reach it."""
+    holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    text = json.dumps({"holder": holder, **({"address": address} if address else {})})
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, text.encode(), 0)
+
+
+def holder_of(text: str) -> str:
+    """The holder that a lock file names."""
+    try:
+        return str(json.loads(text)["holder"])
+    except (ValueError, KeyError):
+        return text.strip() or "unknown"
 
 
 def quoted(*parts: str) -> str:
@@ -314,7 +348,8 @@ def retry_conflicts(run: Callable[[], Any], attempts: int = 40) -> Any:
         try:
             return run()
         except duckdb.TransactionException as error:
-            if "onflict" not in str(error) or attempt == attempts - 1:
+            conflict = "onflict" in str(error) or "Attempting to modify" in str(error)
+            if not conflict or attempt == attempts - 1:
                 raise
             time.sleep(min(0.002 * 2**attempt, 0.25))
     raise AssertionError("unreachable")

@@ -90,6 +90,11 @@ def create_table(statement: Statement) -> Result:
     lenient = if_not_exists(reader)
     name = connection.resolve(reader.name(), "CREATE TABLE")
     lenient = if_not_exists(reader) or lenient
+    with connection.storage.naming(name):
+        return _create_table(connection, reader, modifiers, name, lenient)
+
+
+def _create_table(connection: Connection, reader: Reader, modifiers: Modifiers, name: Name, lenient: bool) -> Result:
     there = existing_kind(connection, name)
     if there and lenient:
         return status(f"{name[2]} already exists, statement succeeded.")

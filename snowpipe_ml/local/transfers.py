@@ -27,19 +27,19 @@ def put(statement: Statement) -> Result:
     """``PUT 'file://PATTERN' @stage/path options``; streams come beside the statement."""
     connection, reader = statement.connection, statement.reader
     reader.expect("PUT")
-    source = reader.string() if reader.peek().kind == "string" else _bare_file(reader)
+    source = local_file(reader)
     stage, path = find_stage(connection, reader.stage())
     options = reader.options()
     reader.end()
     if stage.external:
         raise errors.error(1059, "22023", "PUT needs an internal stage")
-    local = source.removeprefix("file://")
+    local = os.path.join(connection.folder, os.path.expanduser(source))
     compress = bool(options.get("AUTO_COMPRESS", True))
     overwrite = bool(options.get("OVERWRITE", False))
     if statement.file_stream is not None:
         sources: list[tuple[str, Any]] = [(os.path.basename(local), statement.file_stream)]
     else:
-        sources = [(os.path.basename(name), name) for name in sorted(glob.glob(os.path.expanduser(local)))]
+        sources = [(os.path.basename(name), name) for name in sorted(glob.glob(local))]
         if not sources:
             raise errors.error(253006, "22000", f"File doesn't exist: ['{local}']")
     results = [_upload(stage, path, name, data, compress, overwrite) for name, data in sources]
@@ -57,17 +57,22 @@ def put(statement: Statement) -> Result:
     return rows(list(zip(names, kinds, strict=True)), results)
 
 
-def _bare_file(reader: Reader) -> str:
-    start = reader.peek().start
-    while not reader.done and reader.peek().kind != "stage":
+def local_file(reader: Reader) -> str:
+    """``file://path``, in quotes or not: the path."""
+    if reader.peek().kind == "string":
+        return reader.string().removeprefix("file://")
+    start = end = reader.peek().start
+    while end < len(reader.text) and not reader.text[end].isspace():
+        end += 1
+    while not reader.done and reader.peek().start < end:
         reader.next()
-    return reader.text[start : reader.peek().start].strip()
+    return reader.text[start:end].removeprefix("file://")
 
 
 def _upload(
     stage: Stage, path: str, name: str, source: str | IO[bytes], compress: bool, overwrite: bool
 ) -> tuple[Any, ...]:
-    known = _COMPRESSED.get(os.path.splitext(name)[1].lower())
+    known = _COMPRESSED.get(os.path.splitext(name)[1].lower()) or _known_by_content(source)
     zipping = compress and known is None
     target_name = f"{name}.gz" if zipping else name
     folder = stage.file(path) if path else stage.folder
@@ -97,6 +102,15 @@ def _upload(
     return (name, target_name, size, target.stat().st_size, source_kind, target_kind, "UPLOADED", "")
 
 
+def _known_by_content(source: str | IO[bytes]) -> str | None:
+    """PARQUET or ORC, by a file's first bytes: the connector's write_pandas gives it no ending."""
+    if not isinstance(source, str):
+        return None
+    with open(source, "rb") as file:
+        start = file.read(4)
+    return "PARQUET" if start == b"PAR1" else "ORC" if start[:3] == b"ORC" else None
+
+
 class _reading:  # noqa: N801 - used as a keyword-like context
     """Opens a path; leaves a caller's stream open."""
 
@@ -120,7 +134,7 @@ def get(statement: Statement) -> Result:
     connection, reader = statement.connection, statement.reader
     reader.expect("GET")
     stage, path = find_stage(connection, reader.stage())
-    target = Path((reader.string() if reader.peek().kind == "string" else _rest_word(reader)).removeprefix("file://"))
+    target = Path(connection.folder, os.path.expanduser(local_file(reader)))
     options = reader.options()
     found = stage.files(path, options.get("PATTERN"))
     target.mkdir(parents=True, exist_ok=True)
@@ -129,16 +143,6 @@ def get(statement: Statement) -> Result:
         shutil.copyfile(file.path, target / file.path.name)
         results.append((file.path.name, file.path.stat().st_size, "DOWNLOADED", ""))
     return rows([("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")], results)
-
-
-def _rest_word(reader: Reader) -> str:
-    start = reader.peek().start
-    end = start
-    while end < len(reader.text) and not reader.text[end].isspace():
-        end += 1
-    while not reader.done and reader.peek().start < end:
-        reader.next()
-    return reader.text[start:end]
 
 
 # --------------------------------------------------------------------------- LIST, REMOVE

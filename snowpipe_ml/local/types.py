@@ -121,10 +121,10 @@ def columns_of(description: list[Any]) -> list[Column]:
 
 
 def pretty_json(text: str) -> str:
-    """A VARIANT as Snowflake prints it: indented by two, a bare value as it is."""
+    """A VARIANT as Snowflake prints it: indented by two, keys in order, a bare value as it is."""
     value = json.loads(text)
     if isinstance(value, dict | list) and value:
-        return json.dumps(value, indent=2, ensure_ascii=False)
+        return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -165,11 +165,21 @@ def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
         code, _, scale, _ = _describe(column.duckdb)
         if code == FIXED and not scale:
             arrays.append(_narrow(values))
+        elif code in (NTZ, LTZ):
+            arrays.append(_nanoseconds(values))
         elif code in (VARIANT, ARRAY, OBJECT):
             arrays.append(pa.chunked_array([pa.array(python_values(column, values), pa.string())]))
         else:
             arrays.append(values)
     return pa.table(arrays, names=[column.name for column in columns])
+
+
+def _nanoseconds(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps in the unit in which the connector has them; beyond the year 2262 in microseconds."""
+    try:
+        return values.cast(pa.timestamp("ns", tz=values.type.tz))
+    except pa.ArrowInvalid:
+        return values
 
 
 def _narrow(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -124,7 +124,9 @@ def _write(
         elif kind == "PARQUET":
             header = bool(options.get("HEADER"))
             listed = ", ".join(f"c{i} AS {_quoted(n if header else f'_COL_{i}')}" for i, n in enumerate(names))
-            codec = {"AUTO": "snappy", "NONE": "uncompressed"}.get(compression, compression.lower())
+            codec = {"AUTO": "snappy", "NONE": "uncompressed", "LZO": "snappy"}.get(compression, compression.lower())
+            if compression == "LZO":
+                raise errors.UnsupportedError("COMPRESSION = LZO when a stage is written")
             settings = f"FORMAT parquet, COMPRESSION {literal(codec)}"
         else:
             raise errors.UnsupportedError(f"COPY INTO a stage as {kind}")
@@ -209,4 +211,6 @@ def copy_files(statement: Statement) -> Result:
         shutil.copyfile(file.path, aside)
         os.replace(aside, place)
         done.append((place.relative_to(target.folder.resolve()).as_posix(),))
+    if options.get("DETAILED_OUTPUT") is False:
+        return rows([("numOfFilesCopied", "BIGINT")], [(len(done),)])
     return rows([("file", "VARCHAR")], done)

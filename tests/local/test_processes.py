@@ -60,7 +60,7 @@ def test_another_process_is_named_and_a_killed_one_leaves_whole_statements(tmp_p
     assert holder.stdout is not None
     assert holder.stdout.readline() == "ready\n"
     with pytest.raises(LockedError, match=rf"is open in another process \(process {holder.pid} on"):
-        connect(tmp_path)
+        connect(tmp_path, share=False)
     holder.kill()
     holder.wait()
     connection = connect(tmp_path, "LOCAL", timeout=5)

@@ -81,12 +81,14 @@ def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Exp
 
 def _name(node: exp.Expr) -> tuple[str, ...]:
     """A call's name in stored form, with what qualifies it."""
-    parts = [node.name if node.args.get("quoted") else node.name.upper()]
+    this = node.this
+    parts = [this.name if isinstance(this, exp.Identifier) and this.args.get("quoted") else node.name.upper()]
     parent = node.parent
     while isinstance(parent, exp.Dot):
-        parts = [part.name for part in parent.this.find_all(exp.Identifier, bfs=False)] + [parts[-1]]
+        names = list(parent.this.find_all(exp.Identifier, bfs=False))
+        parts = [part.name if part.args.get("quoted") else part.name.upper() for part in names] + parts
         parent = parent.parent
-    return tuple(part.upper() for part in parts)
+    return tuple(parts)
 
 
 def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:

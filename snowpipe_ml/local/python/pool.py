@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
+import signal
 import socket
-import struct
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,15 +18,10 @@ from typing import Any
 import pyarrow as pa
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.messages import Channel, Message
+from snowpipe_ml.local.python.forkserver import ForkServer
 
-Answer = tuple[dict[str, Any], pa.Table | None]
-Serve = Callable[[dict[str, Any]], Answer]
-
-_HEADER = struct.Struct("<QQ")
-_SCRIPT = Path(__file__).with_name("worker.py")
-# A thread a worker: two numeric threads in each of two processes are many times slower than one.
-_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _LIBRARIES}
+Serve = Callable[[dict[str, Any]], Message]
 
 
 class HandlerError(Exception):
@@ -44,26 +36,24 @@ class Worker:
     """One process.
 
     Args:
+        server: what forks it.
         config: what the worker script needs to load the handler.
 
     Raises:
         HandlerError: the handler cannot be loaded.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        ours, theirs = socket.socketpair()
-        self._temporary = tempfile.TemporaryDirectory(prefix="snowpipe-worker-")
+    def __init__(self, server: ForkServer, config: dict[str, Any]) -> None:
+        self._server = server
+        self._temporary = tempfile.TemporaryDirectory(prefix="snowpipe-worker-", ignore_cleanup_errors=True)
         self._stderr = open(Path(self._temporary.name) / "stderr", "w+b")  # noqa: SIM115
-        environment = {**os.environ, **_ONE_THREAD, "TMPDIR": self._temporary.name, "PYTHONHASHSEED": "0"}
-        environment.pop("PYTHONSTARTUP", None)
-        self._process = subprocess.Popen(
-            [sys.executable, "-X", f"snowflake_import_directory={config['import_directory']}",
-             str(_SCRIPT), str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._stderr,
-            stderr=self._stderr, env=environment, cwd=self._temporary.name,
-        )  # fmt: skip
-        theirs.close()
-        self._socket = ours
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
+        self._code: int | None = None
+        try:
+            self._pid = server.fork(theirs, self._stderr.fileno(), self._temporary.name)
+        finally:
+            theirs.close()
         try:
             self._send(config, None)
             self._receive()
@@ -73,7 +63,7 @@ class Worker:
 
     def call(
         self, header: dict[str, Any], table: pa.Table, *, timeout: float | None = None, serve: Serve | None = None
-    ) -> Answer:
+    ) -> Message:
         """Send one request and wait for its answer.
 
         Args:
@@ -90,59 +80,38 @@ class Worker:
         self._send(header, table)
         while True:
             try:
-                self._socket.settimeout(None if deadline is None else max(0.01, deadline - time.monotonic()))
+                self._channel.socket.settimeout(None if deadline is None else max(0.01, deadline - time.monotonic()))
                 answer, data = self._receive()
             except TimeoutError as raised:
                 raise errors.timed_out(timeout or 0) from raised
             finally:
                 with contextlib.suppress(OSError):
-                    self._socket.settimeout(None)
+                    self._channel.socket.settimeout(None)
             if "call" not in answer:
                 return answer, data
             assert serve is not None
             self._send(*serve(answer))
 
     def _send(self, header: dict[str, Any], table: pa.Table | None) -> None:
-        head = json.dumps(header).encode()
-        body: Any = b""
-        if table is not None:
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, table.schema) as writer:
-                writer.write_table(table)
-            body = sink.getvalue()
         try:
-            self._socket.sendall(_HEADER.pack(len(head), len(body)) + head)
-            self._socket.sendall(body)
-        except OSError as error:
-            raise self._died() from error
+            self._channel.send(header, table)
+        except OSError as raised:
+            raise self._died() from raised
 
-    def _read(self, size: int) -> bytes:
-        buffer = bytearray(size)
-        view = memoryview(buffer)
-        while view:
-            count = self._socket.recv_into(view)
-            if not count:
-                raise self._died()
-            view = view[count:]
-        return bytes(buffer)
-
-    def _receive(self) -> Answer:
-        head, body = _HEADER.unpack(self._read(_HEADER.size))
-        header = json.loads(self._read(head))
-        data = self._read(body)
+    def _receive(self) -> Message:
+        try:
+            header, table = self._channel.receive()
+        except EOFError as raised:
+            raise self._died() from raised
         if "error" in header:
             raise HandlerError(header["error"], header.get("partition"))
-        if not body:
-            return header, None
-        with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            return header, reader.read_all()
+        return header, table
 
     def _died(self) -> Exception:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=2)
+        self._code = self._server.wait(self._pid)
         self._stderr.seek(0)
         said = self._stderr.read()[-2000:].decode(errors="replace").strip()
-        code = self._process.returncode
+        code = self._code
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
         return errors.error(
             100357, "P0000", f"Python Interpreter Error:\nthe worker process {how}" + (f":\n{said}" if said else "")
@@ -150,10 +119,11 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        self._socket.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
+        self._channel.close()
+        if self._code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self._server.wait(self._pid)
         self._stderr.close()
         self._temporary.cleanup()
 
@@ -162,12 +132,14 @@ class Pool:
     """The workers of one function.
 
     Args:
+        server: what forks them.
         config: what a worker needs to load the handler.
         size: how many may run at once.
     """
 
-    def __init__(self, config: dict[str, Any], size: int) -> None:
+    def __init__(self, server: ForkServer, config: dict[str, Any], size: int) -> None:
         self.size = size
+        self._server = server
         self._config = config
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         self._slots = threading.Semaphore(size)
@@ -176,13 +148,13 @@ class Pool:
 
     def call(
         self, header: dict[str, Any], table: pa.Table, *, timeout: float | None = None, serve: Serve | None = None
-    ) -> Answer:
+    ) -> Message:
         """Run one request on a free worker; a worker that fails otherwise than by its handler is replaced."""
         with self._slots:
             try:
                 worker = self._idle.get_nowait()
             except queue.Empty:
-                worker = Worker(self._config)
+                worker = Worker(self._server, self._config)
                 with self._lock:
                     self._all.add(worker)
             try:

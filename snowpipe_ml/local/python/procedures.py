@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
-from snowflake.connector.errors import Error, ProgrammingError
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.proxy import answer as serve
 from snowpipe_ml.local.python.calls import _cast, _stored, snowflake_type, with_defaults
 from snowpipe_ml.local.python.definition import Definition, read_definition
-from snowpipe_ml.local.python.pool import Answer
-from snowpipe_ml.local.python.registry import arrow_type, session_state
+from snowpipe_ml.local.python.registry import arrow_type
 from snowpipe_ml.local.statements import Result, Statement, command
 from snowpipe_ml.local.types import Column
 
@@ -30,6 +26,10 @@ def call(statement: Statement) -> Result:
     """``CALL name(arguments)``: one row with its value, or the table that it returns."""
     reader = statement.reader
     reader.expect("CALL")
+    if reader.peek().upper.startswith("SYSTEM$"):
+        from snowpipe_ml.local.query import run_query
+
+        return run_query(statement.connection, f"SELECT {reader.rest()}", None, statement.query_id)
     name = reader.name()
     return call_procedure(statement.connection, name, _arguments(reader.rest()))
 
@@ -74,7 +74,7 @@ def call_procedure(connection: Connection, name: tuple[str, ...], given: list[ex
     if definition is None:
         raise errors.error(
             2140, "42601",
-            f"SQL compilation error:\\nUnknown user-defined function {'.'.join(name)}",
+            f"SQL compilation error:\\nUnknown function {'.'.join(name)}",
         )  # fmt: skip
     return _run(connection, definition, given)
 
@@ -83,7 +83,7 @@ def _run(connection: Connection, definition: Definition, given: list[exp.Expr]) 
     arguments = _evaluate(connection, definition, given)
     with _rights(connection, definition):
         answer, value = connection.storage.functions.run_procedure(
-            connection, definition, arguments, lambda request: _serve(connection, request)
+            connection, definition, arguments, lambda request: serve(connection, request)
         )
     if not definition.returns_table:
         assert value is not None
@@ -144,49 +144,3 @@ def _rights(connection: Connection, definition: Definition) -> Iterator[None]:
         connection.variables = variables
         if before[0] in connection.storage.databases():
             connection.use(str(before[0]), before[1])
-
-
-# --------------------------------------------------------------------------- what a procedure asks
-
-
-def _serve(connection: Connection, request: dict[str, Any]) -> Answer:
-    """Run what a procedure asks for; its errors go back to it."""
-    try:
-        columns, table, rowcount = _perform(connection, request)
-    except duckdb.Error as raised:
-        return _raised(connection.translated(raised) or errors.translate(raised), request)
-    except Error as raised:
-        return _raised(raised, request)
-    answer = {
-        "columns": [[column.name, column.duckdb] for column in columns],
-        "rowcount": rowcount,
-        "state": session_state(connection),
-    }
-    return answer, table
-
-
-def _perform(connection: Connection, request: dict[str, Any]) -> tuple[list[Column], pa.Table | None, int | None]:
-    # The worker runs as the same user on the same machine: its pickles are no less trusted than itself.
-    packed: Any = pickle.loads(bytes.fromhex(request["packed"])) if "packed" in request else None  # noqa: S301
-    match request["call"]:
-        case "execute":
-            params, data = packed
-            stream = io.BytesIO(data) if data is not None else None
-            for listener in connection.listeners:
-                listener(request["command"])
-            result = connection.perform(request["command"], params, request["query_id"], stream, request["tag"])
-            return result.columns, result.table, result.rowcount
-        case "executemany":
-            result = connection.perform_many(request["command"], packed, request["query_id"])
-            return result.columns, result.table, result.rowcount
-        case "describe":
-            return connection.describe(request["command"], packed), None, None
-        case "result":
-            columns, table = connection.result(request["query_id"])
-            return columns, table, None
-    raise AssertionError(request["call"])
-
-
-def _raised(raised: Error, request: dict[str, Any]) -> Answer:
-    text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
-    return {"raised": [text, raised.errno, raised.sqlstate, raised.sfqid or request.get("query_id")]}, None

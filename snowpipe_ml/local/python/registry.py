@@ -19,9 +19,12 @@ import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.messages import Message
+from snowpipe_ml.local.proxy import session_state
 from snowpipe_ml.local.python import packages
 from snowpipe_ml.local.python.definition import Definition
-from snowpipe_ml.local.python.pool import Answer, HandlerError, Pool, Serve
+from snowpipe_ml.local.python.forkserver import ForkServer
+from snowpipe_ml.local.python.pool import HandlerError, Pool, Serve
 from snowpipe_ml.local.types import to_duckdb
 from snowpipe_ml.sql import DataType
 
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
 _KEPT_POOLS = 4
 _MAX_NESTED = 64
+# What workers have imported before they are forked. The sandbox shows none of it to a handler that
+# has not declared it.
+_PRELOADED = ("pyarrow", "pandas")
+_PRELOADED_FOR_PROCEDURES = ("pandas", "snowflake.snowpark", "snowpipe_ml.local.python.caller")
 _ARROW = {
     "INT": "int64", "FLOAT": "double", "VARCHAR": "string", "BOOLEAN": "bool", "DATE": "date32[day]",
     "TIMESTAMP_NTZ": "timestamp[us]", "TIMESTAMP_LTZ": "timestamp[us]", "VARIANT": "string", "OBJECT": "string",
@@ -77,15 +84,6 @@ def travels_as(kind: str) -> str:
     return "VARCHAR" if stored == "JSON" or name == "TIMESTAMP_TZ" else stored
 
 
-def session_state(connection: Connection) -> dict[str, Any]:
-    """What a procedure's connection shows of the caller's."""
-    return {
-        "session_id": connection.session_id, "database": connection.database, "schema": connection.schema,
-        "warehouse": connection.warehouse, "role": connection.role,
-        "session_parameters": connection._session_parameters,
-    }  # fmt: skip
-
-
 class FunctionRegistry:
     """Creates, finds and runs the Python functions of a warehouse."""
 
@@ -95,6 +93,7 @@ class FunctionRegistry:
         self._configs: dict[str, dict[str, Any]] = {}
         self._raised: dict[str, ProgrammingError] = {}
         self._registered: set[str] = set()
+        self._servers: dict[bool, ForkServer] = {}
         self._lock = threading.RLock()
         self._blocked: dict[tuple[str, ...], dict[str, str]] = {}
         self.workers = max(1, os.cpu_count() or 1)
@@ -151,6 +150,7 @@ class FunctionRegistry:
             arrow_name(kind)
         if definition.language == "PYTHON":
             self._import_directory(connection, definition)
+            self._server(definition.kind == "PROCEDURE")  # it gets ready while the client goes on
 
     def find(self, connection: Connection, name: tuple[str, ...], kind: str = "FUNCTION") -> list[Definition]:
         """The functions or procedures of a name: its overloads."""
@@ -161,8 +161,9 @@ class FunctionRegistry:
             return []
         rows = connection.duck.execute(
             f"SELECT definition FROM {connection.catalog(database, 'FUNCTIONS')} "
-            "WHERE schema_name = ? AND name = ? AND (kind = 'PROCEDURE') = (? = 'PROCEDURE') ORDER BY signature",
-            [schema, last, kind],
+            "WHERE schema_name = ? AND name = ? AND (kind = 'PROCEDURE') = (? = 'PROCEDURE') "
+            "AND coalesce(session = ?, true) ORDER BY signature",
+            [schema, last, kind, str(connection.session_id)],
         ).fetchall()
         return [Definition.from_dict(json.loads(text)) for (text,) in rows]
 
@@ -245,6 +246,7 @@ class FunctionRegistry:
             self._configs[key] = {
                 "handler": definition.handler,
                 "procedure": definition.kind == "PROCEDURE",
+                "memory": self._storage.function_memory,
                 "body": definition.body,
                 "import_directory": f"{folder}/",
                 "import_archives": [str(f) for f in sorted(folder.iterdir()) if f.suffix in (".zip", ".egg")],
@@ -264,12 +266,19 @@ class FunctionRegistry:
             if key not in self._pools:
                 # A procedure may call itself, so its workers are not counted.
                 size = _MAX_NESTED if self._configs[key]["procedure"] else self.workers
-                self._pools[key] = Pool(self._configs[key], size)
+                self._pools[key] = Pool(self._server(self._configs[key]["procedure"]), self._configs[key], size)
             self._pools.move_to_end(key)
             while len(self._pools) > _KEPT_POOLS:
                 _, old = self._pools.popitem(last=False)
                 old.close()
             return self._pools[key]
+
+    def _server(self, procedures: bool) -> ForkServer:
+        """What forks the workers: one for functions, and one that knows Snowpark for procedures."""
+        with self._lock:
+            if procedures not in self._servers:
+                self._servers[procedures] = ForkServer(_PRELOADED_FOR_PROCEDURES if procedures else _PRELOADED)
+            return self._servers[procedures]
 
     def run_table(
         self, connection: Connection, definition: Definition, arguments: pa.Table, offsets: list[int]
@@ -299,7 +308,7 @@ class FunctionRegistry:
 
     def run_procedure(
         self, connection: Connection, definition: Definition, arguments: pa.Table, serve: Serve
-    ) -> Answer:
+    ) -> Message:
         """Run a procedure: what it said, and its value if it is no table."""
         pool = self._pool(self._prepare(connection, definition))
         request = {"call": "procedure", "state": session_state(connection)}
@@ -363,6 +372,9 @@ class FunctionRegistry:
             for pool in self._pools.values():
                 pool.close()
             self._pools.clear()
+            for server in self._servers.values():
+                server.close()
+            self._servers.clear()
 
 
 # How near a declared type is to a given one: the same, then what Snowflake converts by itself.

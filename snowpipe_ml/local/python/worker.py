@@ -6,6 +6,7 @@ Messages go over a socket, each a JSON header and an Arrow table: see ``pool.py`
 from __future__ import annotations
 
 import builtins
+import contextlib
 import datetime
 import decimal
 import importlib
@@ -13,8 +14,13 @@ import importlib.abc
 import itertools
 import json
 import os
+import resource
+import signal
+import socket
 import struct
 import sys
+import tempfile
+import time
 import traceback
 import types
 from importlib.machinery import PathFinder
@@ -391,21 +397,18 @@ def describe_error(error):
     return "".join(lines).rstrip()
 
 
-def main():
-    channel = Channel(int(sys.argv[1]))
+def work(channel):
+    """Load the handler, and answer requests until the warehouse is gone."""
     config, _ = channel.receive()
     directory = config["import_directory"]
-    sys.path[:] = [entry for entry in sys.path if entry and entry != os.path.dirname(os.path.abspath(__file__))]
+    sys._xoptions["snowflake_import_directory"] = directory
+    if config["memory"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (config["memory"], config["memory"]))
     host_path = tuple(sys.path)
     sys.path[:0] = [directory.rstrip("/"), *config["import_archives"]]
     module = types.ModuleType("_snowflake")
     module.vectorized = _vectorized
     sys.modules["_snowflake"] = module
-    if config["procedure"]:
-        # Before the sandbox closes: the session needs this package, which the handler may not see.
-        for module in ("snowflake.snowpark", "snowpipe_ml.local.python.caller", "snowpipe_ml.local.statements"):
-            importlib.import_module(module)
-
     Sandbox(config["blocked"], host_path).install()
     try:
         handler = load_handler(config)
@@ -426,6 +429,66 @@ def main():
                 channel.send({"ok": True}, answer)
         except Exception as error:
             channel.send({"error": describe_error(error), "partition": getattr(error, "snowpipe_partition", None)})
+
+
+def become_worker(descriptor, stderr, folder):
+    """In the forked process: its own output and folder, then work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the warehouse, which ends its workers
+    for target in (1, 2):
+        os.dup2(stderr, target)
+    os.close(stderr)
+    os.chdir(folder)
+    os.environ["TMPDIR"] = folder
+    tempfile.tempdir = None
+    code = 0
+    try:
+        work(Channel(descriptor))
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+
+
+def main():
+    """The fork server: see forkserver.py for the other end."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    sys.path[:] = [entry for entry in sys.path if entry and entry != os.path.dirname(os.path.abspath(__file__))]
+    for name in sys.argv[2:]:
+        with contextlib.suppress(ModuleNotFoundError):  # what is not installed cannot be declared either
+            importlib.import_module(name)
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
+        if not data:
+            return  # the warehouse is gone
+        request = json.loads(data)
+        if "fork" in request:
+            pid = os.fork()
+            if pid == 0:
+                control.close()
+                become_worker(*descriptors, request["fork"])
+            for descriptor in descriptors:
+                os.close(descriptor)
+            control.send(json.dumps({"pid": pid}).encode())
+        else:
+            control.send(json.dumps({"code": reap(request["wait"])}).encode())
+
+
+def reap(pid):
+    """A worker's exit code, once it has ended; None where it goes on."""
+    for _ in range(200):
+        try:
+            found, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    return None
 
 
 def _vectorized(input, max_batch_size=None):

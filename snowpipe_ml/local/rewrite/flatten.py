@@ -17,7 +17,7 @@ def laterals(tree: exp.Expr) -> None:
     for lateral in list(tree.find_all(exp.Lateral)):
         if isinstance(lateral.this, exp.Explode):
             call = _flatten(lateral.this)
-        elif isinstance(lateral.this, exp.Anonymous) and lateral.this.name.upper() in _SPLITS:
+        elif _is_split(lateral.this):
             call = _split(lateral.this)
         else:
             continue
@@ -31,7 +31,7 @@ def table_call(node: exp.TableFromRows) -> exp.Expr | None:
     call = node.this
     if isinstance(call, exp.Explode):
         made = _flatten(call)
-    elif isinstance(call, exp.Anonymous) and call.name.upper() in _SPLITS:
+    elif _is_split(call):
         made = _split(call)
     elif isinstance(call, exp.Anonymous) and call.name.upper() == "FLATTEN":
         made = _flatten(call)
@@ -80,11 +80,22 @@ def _flatten(call: exp.Expr) -> exp.Expr:
 _SPLITS = ("SPLIT_TO_TABLE", "STRTOK_SPLIT_TO_TABLE")
 
 
-def _split(call: exp.Anonymous) -> exp.Expr:
-    arguments = [argument.expression if isinstance(argument, exp.Kwarg) else argument for argument in call.expressions]
-    if call.name.upper() == "STRTOK_SPLIT_TO_TABLE":
-        given = arguments[1] if len(arguments) > 1 else exp.Literal.string(" ")
-        return _ours("memory.main.sf_strtok_split_to_table", arguments[0].copy(), given.copy())
+def _is_split(call: exp.Expr) -> bool:
+    return _split_name(call) in _SPLITS
+
+
+def _split_name(call: exp.Expr) -> str:
+    return (
+        call.name.upper() if isinstance(call, exp.Anonymous) else call.sql_name() if isinstance(call, exp.Func) else ""
+    )
+
+
+def _split(call: exp.Expr) -> exp.Expr:
+    given = call.expressions if isinstance(call, exp.Anonymous) else [call.this, call.expression]
+    arguments = [argument.expression if isinstance(argument, exp.Kwarg) else argument for argument in given]
+    if _split_name(call) == "STRTOK_SPLIT_TO_TABLE":
+        marks = arguments[1] if len(arguments) > 1 else exp.Literal.string(" ")
+        return _ours("memory.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy())
     return _ours("memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy())
 
 

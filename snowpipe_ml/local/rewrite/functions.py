@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _TYPED = (
     exp.Div, exp.Avg, exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
-    exp.Cast, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array,
+    exp.Cast, exp.Corr, exp.CovarSamp, exp.CovarPop, exp.Uniform, exp.ToBinary,
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array,
 )  # fmt: skip
 
 
@@ -103,7 +104,10 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
         if source in FLOATS:
             node.set("this", exp.func("round", node.this.copy()))
         elif source is None:
-            node.set("this", exp.cast(node.this.copy(), "DECIMAL(38,0)", dialect="duckdb"))
+            inner = exp.TryCast if isinstance(node, exp.TryCast) else exp.Cast
+            node.set("this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb")))
+    if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
+        return exp.func("unhex", node.this.copy())  # a text is read as hexadecimal digits
     if source in TEXTS and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE) and not target.meta.get("stored"):
         trying = "try_" if isinstance(node, exp.TryCast) else ""
         return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
@@ -120,6 +124,49 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
         node.set("to", exp.DataType.build("TEXT"))
         return exp.func("left", node.copy(), exp.Literal.number(length))
     node.set("to", mapped)
+    return node
+
+
+def to_binary(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``TO_BINARY(x [, 'HEX'|'UTF-8'|'BASE64'])``."""
+    how = node.args["format"].name.upper() if node.args.get("format") is not None else "HEX"
+    function = {"HEX": "unhex", "UTF-8": "encode", "UTF8": "encode", "BASE64": "from_base64"}.get(how)
+    if function is None:
+        raise UnsupportedError(f"TO_BINARY with the format {how}")
+    call = exp.Anonymous(this=function, expressions=[node.this.copy()])
+    call.meta["ours"] = True
+    return call
+
+
+def random_number(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``RANDOM()``: a whole number of 64 bits. With a seed Snowflake's own sequence would be expected."""
+    if node.args.get("this") is not None:
+        raise UnsupportedError("RANDOM with a seed")
+    return macro("sf_random")
+
+
+def uniform(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``UNIFORM(1, 10, RANDOM())``: whole if both bounds are, and both are included."""
+    generator = node.args.get("gen")
+    if not (isinstance(generator, exp.Anonymous) and generator.name == "memory.main.sf_random"):
+        raise UnsupportedError("UNIFORM with anything but RANDOM()")
+    whole = kind(node.this) in INTEGERS and kind(node.expression) in INTEGERS
+    return macro("sf_uniform_whole" if whole else "sf_uniform", node.this.copy(), node.expression.copy())
+
+
+def statistics(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``CORR(a, b)`` of texts reads them as numbers."""
+    for part in list(node.iter_expressions()):
+        if kind(part) in TEXTS:
+            part.replace(exp.cast(part.copy(), "DOUBLE", dialect="duckdb"))
+    return node
+
+
+def text_function(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``LENGTH(v:name)`` is that of the text, not of its JSON."""
+    path = node.this
+    if isinstance(path, exp.JSONExtract):
+        path.replace(exp.JSONExtractScalar(this=path.this.copy(), expression=path.expression.copy()))
     return node
 
 
@@ -307,7 +354,19 @@ def variant_use(node: exp.Expr, connection: Connection) -> exp.Expr:
 # Of these sqlglot has classes, one more with each version; system_function goes by their names.
 _SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
     cls
-    for name in ("Warehouse", "Database", "Schema", "Role", "User", "Account", "Session", "Version", "AccountName")
+    for name in (
+        "Warehouse",
+        "Database",
+        "Schema",
+        "Role",
+        "User",
+        "Account",
+        "Session",
+        "Version",
+        "AccountName",
+        "Transaction",
+        "Client",
+    )
     if (cls := getattr(exp, f"Current{name}", None)) is not None
 )
 
@@ -329,6 +388,7 @@ _BEFORE = (
 )  # fmt: skip
 
 _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
+    ((exp.Length, exp.Upper, exp.Lower, exp.Trim, exp.Substring), text_function),
     ((exp.JSONExtract,), variant_use),
     ((exp.Div,), division),
     ((exp.Avg,), average),
@@ -344,7 +404,10 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),
-    ((exp.Rand, exp.Randn), _refuse("RANDOM")),
-    ((exp.Uniform,), _refuse("UNIFORM")),
+    ((exp.Rand,), random_number),
+    ((exp.Uniform,), uniform),
+    ((exp.Randn,), _refuse("NORMAL")),
+    ((exp.ToBinary,), to_binary),
+    ((exp.Corr, exp.CovarSamp, exp.CovarPop), statistics),
     ((exp.Lambda,), _refuse("lambda expressions")),
 )

@@ -6,14 +6,28 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from snowpipe_ml.local import errors
+
 
 def rewrite_joins(tree: exp.Expr) -> None:
     """All of the below."""
+    for sample in tree.find_all(exp.TableSample):
+        _sample(sample)
+    for select in list(tree.find_all(exp.Select)):
+        _using_first(select)
     for join in list(tree.find_all(exp.Join)):
         _without_condition(join)
         _asof(join)
-    for select in list(tree.find_all(exp.Select)):
-        _using_first(select)
+
+
+def _sample(sample: exp.TableSample) -> None:
+    """``SAMPLE (3 ROWS)``, ``SAMPLE BLOCK (10)`` in DuckDB's names of the methods."""
+    given = sample.args.get("method")
+    method = given.name.upper() if given is not None else "BERNOULLI"
+    if sample.args.get("size") is not None:
+        sample.set("method", exp.var("RESERVOIR"))
+    else:
+        sample.set("method", exp.var("SYSTEM" if method in ("SYSTEM", "BLOCK") else "BERNOULLI"))
 
 
 def _without_condition(join: exp.Join) -> None:
@@ -36,9 +50,39 @@ def _asof(join: exp.Join) -> None:
     on = join.args.get("on")
     while isinstance(condition, exp.Paren):
         condition = condition.this
+    if not isinstance(condition, exp.GTE | exp.GT | exp.LTE | exp.LT):
+        raise errors.syntax(
+            "MATCH_CONDITION clause is invalid: Only comparison operators '>=', '>', '<=' and '<' are allowed."
+        )
+    using = join.args.get("using")
+    if using:
+        left, right = _left_alias(join), join.this.alias_or_name
+        pairs = [exp.EQ(this=_of(left, name), expression=_of(right, name)) for name in using]
+        on = exp.and_(*pairs, copy=False)
+        join.set("using", None)
     join.set("match_condition", None)
     join.set("on", condition.copy() if on is None else exp.and_(on.copy(), condition.copy(), copy=False))
     join.set("side", "LEFT")
+
+
+def _left_alias(join: exp.Join) -> str:
+    holder = join.parent
+    assert holder is not None
+    source = (
+        holder.args["from_"].this
+        if isinstance(holder, exp.Select)
+        else holder.this
+        if isinstance(holder, exp.Paren)
+        else holder
+    )
+    return str(source.alias_or_name)
+
+
+def _of(table: str, name: exp.Expr) -> exp.Column:
+    column: exp.Column = exp.column(
+        exp.to_identifier(name.name, quoted=True), table=exp.to_identifier(table, quoted=True)
+    )
+    return column
 
 
 def _using_first(select: exp.Select) -> None:
@@ -54,7 +98,10 @@ def _using_first(select: exp.Select) -> None:
         node.this.name if isinstance(node, exp.Column) else node.name for node in star.args.get("except_") or []
     ]
     names = [name for name in names if name not in excepted]
-    first = [exp.column(exp.to_identifier(name, quoted=True)) for name in names]
+    asof = next((join for join in select.find_all(exp.Join) if join.args.get("match_condition") is not None), None)
+    # An ASOF join is written with ON, so both sides still have the column.
+    table = exp.to_identifier(_left_alias(asof), quoted=True) if asof is not None else None
+    first = [exp.column(exp.to_identifier(name, quoted=True), table=table) for name in names]
     star.set("except_", [exp.to_identifier(name, quoted=True) for name in (*excepted, *names)])
     position = select.expressions.index(star)
     select.set("expressions", [*select.expressions[:position], *first, *select.expressions[position:]])

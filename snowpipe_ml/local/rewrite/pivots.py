@@ -38,6 +38,7 @@ def _rewrite(pivot: exp.Pivot, compiler: Compiler) -> None:
     columns = [name for name in _columns(source, compiler) if name not in (by, value)]
     query = exp.select(*(exp.column(exp.to_identifier(name, quoted=True)) for name in columns))
     default = pivot.args.get("default_on_null")
+    default = default if isinstance(default, exp.Expr) else None
     for name, literal in _values(field, source, compiler):
         condition: exp.Expr = exp.EQ(this=field.this.copy(), expression=literal)
         if isinstance(literal, exp.Null):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -276,6 +277,18 @@ _BUILTINS: dict[str, Callable[[list[exp.Expr], Compiler], exp.Expr]] = {
 # --------------------------------------------------------------------------- functions with a session
 
 
+_SECONDS = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}
+
+
+def _wait(arguments: list[Any]) -> exp.Expr:
+    """``SYSTEM$WAIT(2 [, 'SECONDS'])``."""
+    unit = str(arguments[1]).upper() if len(arguments) > 1 else "SECONDS"
+    if unit not in _SECONDS:
+        raise errors.syntax(f"invalid unit '{unit}' for SYSTEM$WAIT")
+    time.sleep(float(arguments[0]) * _SECONDS[unit])
+    return exp.Literal.string(f"waited {arguments[0]} {unit.lower()}")
+
+
 def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     """SYSTEM$ functions, what asks about the session, and the user's scalar functions."""
     name = node.name.upper()
@@ -291,6 +304,8 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
             return exp.Null()
         case "SYSTEM$ARE_ANACONDA_TERMS_ACKNOWLEDGED":
             return exp.Boolean(this=True)
+        case "SYSTEM$WAIT":
+            return _wait([_literal(connection, a) for a in arguments])
         case "SYSTEM$CANCEL_ALL_QUERIES":
             return exp.Literal.string("0 queries cancelled.")
         case "SYSTEM$TYPEOF":

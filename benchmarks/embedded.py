@@ -1,0 +1,271 @@
+"""The embedded warehouse against what else there is: ratios, each taken in one run on the same data.
+
+    python benchmarks/embedded.py                      # all but the slow rival
+    python benchmarks/embedded.py --local-testing      # with Snowflake's local testing mode: many minutes
+    python benchmarks/embedded.py lags copy            # some
+
+Each figure is the best of three; the machine is noisy, and the best is the least disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+import snowpipe_ml
+
+Row = tuple[str, str, str, str]
+_ROWS: list[Row] = []
+
+
+def best(run: Callable[[], Any], times: int = 3) -> float:
+    """Seconds of the fastest of some runs."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def report(what: str, ours: str, rival: str, ratio: str) -> None:
+    """Note a line, and print it at once."""
+    _ROWS.append((what, ours, rival, ratio))
+    print(f"{what:62} {ours:>16} {rival:>16}   {ratio}", flush=True)
+
+
+# --------------------------------------------------------------------------- group-by and lags
+
+_MAKE = """CREATE OR REPLACE TABLE {name} AS SELECT (i % 500)::BIGINT AS "STATION", (i // 500)::BIGINT AS "DAY",
+(hash(i) % 1000)::BIGINT AS "N" FROM range({rows}) t(i)"""
+_PLAIN = """CREATE OR REPLACE TEMP TABLE out AS SELECT *, lag(n, 1) OVER w AS l1, lag(n, 7) OVER w AS l7, lag(n, 14) OVER w AS l14,
+lag(n, 28) OVER w AS l28 FROM (SELECT station, day, sum(n) AS n FROM t GROUP BY station, day)
+WINDOW w AS (PARTITION BY station ORDER BY day)"""
+
+
+def features(table: Any) -> Any:
+    """A group-by and four lags, in Snowpark."""
+    from snowflake.snowpark import Window
+    from snowflake.snowpark.functions import col, lag, sum
+
+    daily = table.group_by("STATION", "DAY").agg(sum(col("N")).alias("N"))
+    window = Window.partition_by("STATION").order_by("DAY")
+    return daily.select("STATION", "DAY", "N", *(lag(col("N"), n).over(window).alias(f"L{n}") for n in (1, 7, 14, 28)))
+
+
+def lags(local_testing: bool) -> None:
+    """Against plain DuckDB on ten million rows, and against local testing on a hundred thousand."""
+    session = snowpipe_ml.local_session()
+    duck = session._conn._conn.duck
+    rows = 10_000_000
+    duck.execute(_MAKE.format(name='"LOCAL"."PUBLIC"."T"', rows=rows))
+    with tempfile.TemporaryDirectory() as folder:
+        plain = duckdb.connect(f"{folder}/plain.duckdb")
+        plain.execute(_MAKE.format(name="t", rows=rows))
+        rival = best(lambda: plain.execute(_PLAIN), 5)
+        plain.close()
+    ours = best(
+        lambda: features(session.table("T")).write.save_as_table("OUT", mode="overwrite", table_type="temporary"), 5
+    )
+    report(
+        "group-by and four lags, 10 M rows / plain DuckDB",
+        f"{ours:.2f} s",
+        f"{rival:.2f} s",
+        f"{ours / rival:.2f}x (<= 1.5)",
+    )
+    if local_testing:
+        duck.execute(_MAKE.format(name='"LOCAL"."PUBLIC"."SMALL"', rows=100_000))
+        data = session.table("SMALL").to_pandas()
+        ours = best(lambda: features(session.table("SMALL")).collect())
+        from snowflake.snowpark import Session
+
+        mock = Session.builder.config("local_testing", True).create()
+        table = mock.create_dataframe(data)
+        start = time.perf_counter()
+        features(table).collect()
+        rival = time.perf_counter() - start
+        report(
+            "the same, 100,000 rows / local testing mode",
+            f"{ours:.2f} s",
+            f"{rival:.0f} s",
+            f"{rival / ours:.0f}x faster (>= 200)",
+        )
+    session.close()
+
+
+# --------------------------------------------------------------------------- COPY
+
+
+def copy(_: bool) -> None:
+    """COPY of five million trips in gzipped CSV, against DuckDB's own reader into a table."""
+    columns = "ride_id VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, station VARCHAR, lat DOUBLE, lng DOUBLE, member BOOLEAN"
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/trips_{i}.csv.gz" for i in range(10)]
+        for i, file in enumerate(files):
+            duckdb.sql(
+                f"""COPY (SELECT format('{{:016X}}', hash(i)) AS ride_id, TIMESTAMP '2021-01-01' + to_seconds(i * 7) AS started_at,
+                TIMESTAMP '2021-01-01' + to_seconds(i * 7 + 600) AS ended_at, 'JC' || lpad((i % 300)::VARCHAR, 3, '0') AS station,
+                40.7 + (i % 1000) / 10000 AS lat, -74.0 - (i % 1000) / 10000 AS lng, i % 2 = 0 AS member
+                FROM range({i * 500_000}, {(i + 1) * 500_000}) t(i)) TO '{file}' (FORMAT csv, HEADER false, COMPRESSION gzip)"""
+            )
+        plain = duckdb.connect(f"{folder}/plain.duckdb")
+        described = ", ".join(f"'{c.split()[0]}': '{c.split()[1]}'" for c in columns.split(", "))
+
+        def rival() -> None:
+            plain.execute(f"CREATE OR REPLACE TABLE trips ({columns})")
+            plain.execute(
+                f"INSERT INTO trips SELECT * FROM read_csv({files}, header = false, auto_detect = false, delim = ',', "
+                f"quote = '\"', columns = {{{described}}})"
+            )
+            plain.execute("CHECKPOINT")
+
+        session = snowpipe_ml.local_session(f"{folder}/warehouse")
+        session.sql("CREATE STAGE s").collect()
+        session.file.put(f"file://{folder}/trips_*.csv.gz", "@s", auto_compress=False)
+
+        def ours() -> None:
+            session.sql(f"CREATE OR REPLACE TABLE trips ({columns.replace('DOUBLE', 'FLOAT')})").collect()
+            session.sql(
+                "COPY INTO trips FROM @s FILE_FORMAT = (TYPE = CSV FIELD_OPTIONALLY_ENCLOSED_BY = '\"')"
+            ).collect()
+
+        pairs = [(best(ours, 1), best(rival, 1)) for _ in range(3)]
+        mine, theirs = (min(values) for values in zip(*pairs, strict=True))
+        report("COPY of 5 M trips in 10 gzipped files / DuckDB read_csv", f"{mine:.2f} s", f"{theirs:.2f} s",
+               f"{mine / theirs:.2f}x (<= 1.2)")  # fmt: skip
+        session.close()
+        plain.close()
+
+
+# --------------------------------------------------------------------------- Python functions
+
+_UDF = """CREATE OR REPLACE FUNCTION plus(x FLOAT) RETURNS FLOAT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('pandas')
+HANDLER = 'h' AS $$
+from _snowflake import vectorized
+import pandas
+@vectorized(input=pandas.DataFrame)
+def h(df):
+    return df[0] * 2 + 1
+$$"""
+_UDTF = """CREATE OR REPLACE FUNCTION total(g INT, x FLOAT) RETURNS TABLE (total FLOAT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11'
+PACKAGES = ('pandas') HANDLER = 'H' AS $$
+from _snowflake import vectorized
+import pandas
+class H:
+    @vectorized(input=pandas.DataFrame)
+    def end_partition(self, df):
+        return pandas.DataFrame({'t': [df['X'].sum()]})
+$$"""
+_BUSY = """CREATE OR REPLACE FUNCTION busy(g INT) RETURNS TABLE (n INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'H' AS $$
+class H:
+    def process(self, g):
+        total = 0
+        for i in range(3_000_000):
+            total += i & 3
+        yield (total,)
+$$"""
+
+
+def functions(_: bool) -> None:
+    """A vectorized UDF, many partitions, and what a second worker adds."""
+    import pandas as pd
+
+    session = snowpipe_ml.local_session()
+    session._conn._conn.duck.execute(
+        'CREATE TABLE "LOCAL"."PUBLIC"."T" AS SELECT (i % 1000)::BIGINT AS "G", i::DOUBLE AS "X" FROM range(1000000) t(i)'
+    )
+    frame = pd.DataFrame({"G": range(1_000_000), "X": range(1_000_000)}).assign(
+        G=lambda d: d.G % 1000, X=lambda d: d.X * 1.0
+    )
+    for text in (_UDF, _UDTF, _BUSY):
+        session.sql(text).collect()
+    session.sql("SELECT SUM(plus(x)) FROM (SELECT x FROM T LIMIT 10)").collect()
+    ours = best(lambda: session.sql("SELECT SUM(plus(x)) FROM T").collect())
+    rival = best(lambda: (frame["X"] * 2 + 1).sum())
+    report("a vectorized UDF over 1 M rows / pandas in one process", f"{1 / ours:.1f} M rows/s", f"{1 / rival:.0f} M rows/s",
+           f"{ours / rival:.0f}x the time")  # fmt: skip
+    query = "SELECT COUNT(*) FROM T, TABLE(total(g, x) OVER (PARTITION BY g))"
+    session.sql(query).collect()
+    ours = best(lambda: session.sql(query).collect())
+    rival = best(lambda: [float(part["X"].sum()) for _, part in frame.groupby("G")])
+    report("1,000 partitions through a vectorized UDTF / pandas groupby", f"{ours:.2f} ms each", f"{rival:.2f} ms each",
+           f"{ours / rival:.1f}x the time")  # fmt: skip
+    registry = session._conn._conn.storage.functions
+    query = "SELECT COUNT(*) FROM (SELECT DISTINCT g FROM T WHERE g < 16) a, TABLE(busy(a.g) OVER (PARTITION BY a.g))"
+    times = {}
+    for workers in (1, 2):
+        registry.workers = workers
+        session.sql(_BUSY.replace("& 3", f"& {workers}")).collect()
+        session.sql(query).collect()
+        times[workers] = best(lambda: session.sql(query).collect())
+    report("a CPU-bound UDTF: two workers / one", f"{times[2]:.2f} s", f"{times[1]:.2f} s",
+           f"{times[1] / times[2]:.2f}x faster (>= 1.7)")  # fmt: skip
+    session.close()
+
+
+# --------------------------------------------------------------------------- opening
+
+_OPEN = """
+import sys, time
+import snowflake.snowpark, duckdb, fakesnow, snowpipe_ml.local.connection, snowpipe_ml.local.query, snowpipe_ml.targets.local
+import snowpipe_ml
+start = time.perf_counter()
+session = snowpipe_ml.local_session(sys.argv[1])
+print(time.perf_counter() - start)
+"""
+
+
+def opening(_: bool) -> None:
+    """Opening an existing warehouse in a new process, and the smallest statement."""
+    with tempfile.TemporaryDirectory() as folder:
+        session = snowpipe_ml.local_session(folder)
+        session.sql("CREATE TABLE t AS SELECT 1 AS a").collect()
+        session.close()
+        opened = min(
+            float(
+                subprocess.run(
+                    [sys.executable, "-W", "ignore", "-c", _OPEN, folder], capture_output=True, text=True, check=True
+                ).stdout
+            )
+            for _ in range(5)
+        )
+        report("opening a Session on an existing warehouse, after imports", f"{opened * 1000:.0f} ms", "", "(< 300 ms)")
+        session = snowpipe_ml.local_session(folder)
+        session.sql("SELECT 1").collect()
+        start = time.perf_counter()
+        for _ in range(200):
+            session.sql("SELECT 1").collect()
+        report("SELECT 1 through Snowpark, mean of 200", f"{(time.perf_counter() - start) * 5:.1f} ms", "", "(< 5 ms)")
+        session.close()
+
+
+def main() -> None:
+    """Run the benchmarks, and print them as a table for docs/benchmarks.md."""
+    known = {"lags": lags, "copy": copy, "functions": functions, "opening": opening}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("which", nargs="*", default=list(known), choices=[*known, []], help="default: all")
+    parser.add_argument("--local-testing", action="store_true", help="measure Snowflake's local testing mode too")
+    arguments = parser.parse_args()
+    print(
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, Snowpark {version('snowflake-snowpark-python')}\n"
+    )
+    for name in arguments.which:
+        known[name](arguments.local_testing)
+    print("\n| what | ours | beside it | ratio |\n| --- | --- | --- | --- |")
+    for row in _ROWS:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    Path(__file__)
+    main()

@@ -1,0 +1,79 @@
+"""Messages between processes: a JSON header and, behind it, an Arrow table.
+
+``python/worker.py`` has the other end of this written out: it is a script of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from typing import Any
+
+import pyarrow as pa
+
+Message = tuple[dict[str, Any], pa.Table | None]
+_SIZES = struct.Struct("<QQ")
+
+
+class Channel:
+    """Sends and receives messages over a connected socket."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self._lock = threading.Lock()
+
+    def send(self, header: dict[str, Any], table: pa.Table | None = None) -> None:
+        """Send one message.
+
+        Raises:
+            OSError: the other end is gone.
+        """
+        head = json.dumps(header).encode()
+        body: Any = b""
+        if table is not None:
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+            body = sink.getvalue()
+        self.socket.sendall(_SIZES.pack(len(head), len(body)) + head)
+        self.socket.sendall(body)
+
+    def receive(self) -> Message:
+        """Wait for one message.
+
+        Raises:
+            EOFError: the other end is gone.
+            TimeoutError: the socket's time-out passed.
+        """
+        head, body = _SIZES.unpack(self._read(_SIZES.size))
+        header = json.loads(self._read(head))
+        data = self._read(body)
+        if not body:
+            return header, None
+        with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
+            return header, reader.read_all()
+
+    def exchange(self, header: dict[str, Any], table: pa.Table | None = None) -> Message:
+        """Send a request and wait for its answer; one at a time."""
+        with self._lock:
+            self.send(header, table)
+            return self.receive()
+
+    def _read(self, size: int) -> bytes:
+        buffer = bytearray(size)
+        view = memoryview(buffer)
+        while view:
+            try:
+                count = self.socket.recv_into(view)
+            except ConnectionError as raised:
+                raise EOFError from raised
+            if not count:
+                raise EOFError
+            view = view[count:]
+        return bytes(buffer)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()

@@ -1,0 +1,87 @@
+"""A process that has imported what workers need, and forks one for each that is asked for.
+
+Importing pyarrow, pandas and Snowpark takes seconds; a fork takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+_SCRIPT = Path(__file__).with_name("worker.py")
+# A thread a worker: two numeric threads in each of two processes are many times slower than one.
+_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _LIBRARIES}
+
+
+class ForkServer:
+    """One such process; it ends with this one, however this one ends.
+
+    Args:
+        modules: what it imports beforehand.
+    """
+
+    def __init__(self, modules: tuple[str, ...]) -> None:
+        self._lock = threading.Lock()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {**os.environ, **_ONE_THREAD, "PYTHONHASHSEED": "0"}
+        environment.pop("PYTHONSTARTUP", None)
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, str(_SCRIPT), str(theirs.fileno()), *modules],
+            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+        theirs.close()
+        self._control = ours
+
+    def fork(self, channel: socket.socket, stderr: int, folder: str) -> int:
+        """Start a worker; its process id.
+
+        Args:
+            channel: the worker's end of its socket.
+            stderr: where what it prints goes.
+            folder: its current and temporary folder.
+
+        Raises:
+            RuntimeError: the fork server has died; its words are in the message.
+        """
+        with self._lock:
+            request = json.dumps({"fork": folder}).encode()
+            try:
+                socket.send_fds(self._control, [request], [channel.fileno(), stderr])
+                return int(self._answer()["pid"])
+            except (OSError, EOFError) as raised:
+                self._said.seek(0)
+                said = self._said.read()[-2000:].decode(errors="replace")
+                raise RuntimeError(f"the process that starts Python workers has ended:\n{said}") from raised
+
+    def wait(self, pid: int) -> int | None:
+        """Reap a worker: its exit code, minus the signal that killed it, or None where that is not known."""
+        with self._lock, contextlib.suppress(OSError, EOFError):
+            self._control.send(json.dumps({"wait": pid}).encode())
+            code = self._answer()["code"]
+            return None if code is None else int(code)
+        return None
+
+    def _answer(self) -> dict[str, Any]:
+        data = self._control.recv(65536)
+        if not data:
+            raise EOFError
+        answer: dict[str, Any] = json.loads(data)
+        return answer
+
+    def close(self) -> None:
+        """End it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._said.close()

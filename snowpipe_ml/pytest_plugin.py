@@ -1,0 +1,62 @@
+"""Fixtures for tests of any project that uses Snowpark: a fresh Session on an embedded warehouse.
+
+Installed with the extra ``local``; pytest finds it by itself. See ``docs/testing.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``snowpark_database`` and ``snowpark_schema`` in the project's pytest settings."""
+    parser.addini("snowpark_database", "The database that snowpark_session works in.", default="TEST")
+    parser.addini("snowpark_schema", "The schema that snowpark_session works in.", default="PUBLIC")
+
+
+@pytest.fixture(scope="session")
+def snowpark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the warehouse of this test run; it stays open, so that a test's session opens in milliseconds."""
+    from snowpipe_ml.local import connect
+
+    folder = tmp_path_factory.mktemp("warehouse")
+    holder = connect(folder, share=False)
+    yield folder
+    holder.close()
+
+
+@pytest.fixture
+def snowpark_session(snowpark_warehouse: Path, request: pytest.FixtureRequest) -> Iterator[Session]:
+    """A Snowpark Session on a database of its own, which is dropped when the test is over."""
+    import snowpipe_ml
+
+    name, schema = request.config.getini("snowpark_database"), request.config.getini("snowpark_schema")
+    session = snowpipe_ml.local_session(snowpark_warehouse, name, schema, share=False)
+    session.sql(f"CREATE OR REPLACE DATABASE {name}").collect()
+    session.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}").collect()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def snowpark_load(snowpark_session: Session) -> Callable[[str, Any], None]:
+    """``snowpark_load("TRIPS", rows)``: make a table of a list of dicts, or of a pandas DataFrame."""
+
+    def load(table: str, rows: Any) -> None:
+        data = [tuple(row.values()) for row in rows] if isinstance(rows, list) else rows
+        columns = list(rows[0]) if isinstance(rows, list) else None
+        frame = (
+            snowpark_session.create_dataframe(data, schema=columns)
+            if columns
+            else snowpark_session.create_dataframe(data)
+        )
+        frame.write.save_as_table(table, mode="overwrite")
+
+    return load
