@@ -43,7 +43,7 @@ def main() -> None:
     """ML pipelines on Snowflake from one YAML file, and the same file on a laptop.
 
     Exit codes: 0 done, 1 a step failed, 2 the spec or the command line is wrong, 3 the target
-    cannot be reached, 4 another process holds the target (the embedded warehouse).
+    cannot be reached, 4 another process runs the same pipeline there or holds the target.
     """
 
 
@@ -191,6 +191,26 @@ def _connector_error() -> type[Exception]:
     from snowflake.connector.errors import Error
 
     return Error
+
+
+@main.command()
+@_spec_options
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1; any free one if not given."
+)
+def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) -> None:
+    """Serve the embedded warehouse of SPEC to Snowflake's own clients, until Ctrl-C.
+
+    They connect over loopback with the printed entry of connections.toml. Runs and sessions on the
+    same target go through this process meanwhile.
+    """
+    from snowpipe_ml.targets.local import serve as serve_local
+
+    settings = _pipeline(spec, variables).local_target(target)
+    with serve_local(*settings, port) as server:
+        click.echo(server.entry)
+        click.echo(f"# serving {settings[0]} on 127.0.0.1:{server.port}; Ctrl-C ends it", err=True)
+        server.serve_forever()
 
 
 @main.command()

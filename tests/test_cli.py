@@ -78,18 +78,15 @@ def test_a_target_that_cannot_be_reached_exits_3(tmp_path: Path, monkeypatch: py
     assert "cannot connect with 'nobody' of connections.toml" in done.stderr
 
 
-def test_a_warehouse_that_is_held_exits_4(tmp_path: Path) -> None:
-    import fcntl
+def test_a_second_run_of_a_pipeline_exits_4(tmp_path: Path) -> None:
+    from snowpipe_ml.targets.local import one_run
 
     spec = write_spec(tmp_path, SPEC)
-    (tmp_path / "warehouse").mkdir()
-    with open(tmp_path / "warehouse" / "warehouse.lock", "w") as lock:
-        lock.write("process 1 on elsewhere")
-        lock.flush()
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_run(tmp_path / "warehouse", "demo"):
         done = invoke("run", spec)
     assert done.exit_code == 4
-    assert "is open in another process (process 1 on elsewhere)" in done.stderr
+    assert "the pipeline demo is being run by process" in done.stderr
+    assert invoke("run", spec).exit_code == 0
 
 
 def test_plan_and_graph(tmp_path: Path) -> None:

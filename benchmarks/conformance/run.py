@@ -37,7 +37,11 @@ def run_file(checkout: Path, file: str, options: list[str]) -> list[dict[str, st
     """Run one file of the suite; a line a test."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.jsonl"
-        environment = {**os.environ, "PYTHONPATH": str(HERE), "CONFORMANCE_RESULTS": str(results)}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
+            "CONFORMANCE_RESULTS": str(results),
+        }
         process = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "plugin", "-q", "--no-header", "-p", "no:cacheprovider",
              "--tb=short", "-p", "no:xdist", *options, f"tests/integ/{file}"],

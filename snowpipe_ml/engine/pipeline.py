@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from snowpipe_ml.engine.events import Listener
 from snowpipe_ml.engine.graph import Graph, build_graph
 from snowpipe_ml.engine.run import OneSession, Runner, RunResult, Sessions, new_run
 from snowpipe_ml.engine.state import State
-from snowpipe_ml.errors import SpecError
+from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.plugins import PlanContext, RunInfo, StepPlan
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
@@ -133,7 +134,7 @@ class Pipeline:
         spec, graph, ctx = self.load(target, run)
         sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
         try:
-            with sessions.session() as records:
+            with _one_run(spec, self.path) if session is None else nullcontext(), sessions.session() as records:
                 runner = Runner(
                     pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
                     threads=1 if session is not None else threads, state=State(records, state_schema(spec, records)),
@@ -149,6 +150,17 @@ class Pipeline:
         """A Session on a target, working in its database and schema."""
         spec, _, _ = self.load(target)
         return opener(spec, self.path)()
+
+    def local_target(self, target: str | None = None) -> tuple[Path, str, str]:
+        """The folder, database and schema of an embedded target.
+
+        Raises:
+            UsageError: the target is another one.
+        """
+        spec, _, _ = self.load(target)
+        if not isinstance(spec.target, LocalTarget):
+            raise UsageError(f"only a target of the type local can be served, and this one is {spec.target.type}")
+        return _folder(spec.target, self.path), spec.target.database.sql, spec.target.schema_.sql
 
     def last_run(self, target: str | None = None) -> list[dict[str, Any]]:
         """The step records of the last run on a target; empty if there was none."""
@@ -166,7 +178,7 @@ def opener(spec: Spec, path: Path) -> Callable[[], Session]:
     if isinstance(target, LocalTarget):
         from snowpipe_ml.targets.local import open_session as open_local
 
-        folder = (path.resolve().parent / Path(target.path).expanduser()).resolve()
+        folder = _folder(target, path)
         return lambda: open_local(folder, target.database.sql, target.schema_.sql)
     assert isinstance(target, SnowflakeTarget)
     from snowpipe_ml.targets.snowflake import open_session as open_snowflake
@@ -175,6 +187,19 @@ def opener(spec: Spec, path: Path) -> Callable[[], Session]:
     declared = {Identifier.parse(name) for name in spec.pipeline.warehouses}
     warehouse = None if target.warehouse in declared else target.warehouse
     return lambda: open_snowflake(target.connection, target.database, target.schema_, target.role, warehouse)
+
+
+def _folder(target: LocalTarget, path: Path) -> Path:
+    return (path.resolve().parent / Path(target.path).expanduser()).resolve()
+
+
+def _one_run(spec: Spec, path: Path) -> AbstractContextManager[None]:
+    """On the embedded warehouse, keeps a second run of the same pipeline out."""
+    if not isinstance(spec.target, LocalTarget):
+        return nullcontext()
+    from snowpipe_ml.targets.local import one_run
+
+    return one_run(_folder(spec.target, path), spec.pipeline.name)
 
 
 def state_schema(spec: Spec, session: Session) -> QualifiedName:

@@ -47,7 +47,7 @@ def truncate(statement: Statement) -> Result:
     if existing_kind(connection, name) != "TABLE":
         if lenient:
             return status("Statement executed successfully.")
-        raise errors.missing("Table", ".".join(name))
+        raise errors.missing_target(".".join(name))
 
     def run() -> None:
         with in_transaction(connection):

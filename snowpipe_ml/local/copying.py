@@ -237,7 +237,7 @@ def _target_columns(connection: Connection, copy: Copy) -> list[Column]:
         "AND table_name = ? ORDER BY column_index", list(copy.target),
     ).fetchall()  # fmt: skip
     if not found:
-        raise errors.missing("Table", ".".join(copy.target))
+        raise errors.missing_target(".".join(copy.target))
     by_name = {name: Column(name, kind) for name, kind in found}
     for name in copy.columns:
         if name not in by_name:

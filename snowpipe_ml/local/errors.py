@@ -13,6 +13,9 @@ from snowflake.connector.errors import OperationalError, ProgrammingError
 
 from snowpipe_ml.errors import LockedError, SnowpipeMLError
 
+# Stands behind one of two names of a statement that differ by case alone: see rewrite/names.py.
+TWIN = "\u2060"
+
 
 class UnsupportedError(SnowpipeMLError, ProgrammingError):
     """Something that Snowflake does and the embedded warehouse does not.
@@ -73,6 +76,11 @@ def missing(kind: str, name: object) -> ProgrammingError:
     )
 
 
+def missing_target(name: object) -> ProgrammingError:
+    """A table that COPY or TRUNCATE names and that is not there; clients look at how the text ends."""
+    return error(2003, "42S02", f"SQL compilation error:\nTable '{name}' does not exist")
+
+
 def exists(name: object) -> ProgrammingError:
     """An object that exists already."""
     return error(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
@@ -121,6 +129,10 @@ def _invalid_identifier(name: str) -> ProgrammingError:
 
 # What DuckDB says, and what Snowflake says of the same.
 _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
+    (re.compile(r"cast \((\w+) -> (\w+)"),
+     lambda source, target: error(
+         1065, "22023", f"SQL compilation error:\nInvalid argument types for function 'CAST': ({source}) to {target}")),
+    (re.compile(r"STRUCT\(utc TIMESTAMP, tz SMALLINT\)"), lambda: UnsupportedError("this use of a TIMESTAMP_TZ")),
     (re.compile("Current transaction is aborted"),
      lambda: UnsupportedError("going on in a transaction after a statement failed", "ROLLBACK, and begin it again")),
     (re.compile("Division by zero", re.I), lambda: error(100051, "22012", "Division by zero")),
@@ -154,7 +166,7 @@ def _is_snowflakes(name: str) -> bool:
 
 def translate(raised: Exception) -> ProgrammingError:
     """A DuckDB error in the shape in which Snowflake reports the same mistake."""
-    text = str(raised).strip()
+    text = str(raised).strip().replace(TWIN, "")
     first = text.split("\n\n")[0].split("\nLINE ")[0]
     for pattern, known in _SPECIFIC:
         if match := pattern.search(text):

@@ -30,6 +30,10 @@ CREATE MACRO sf_idiv(a, b) AS
     * ((abs(a::HUGEINT) * 2000000 + abs(b::HUGEINT)) // (2 * abs(b::HUGEINT))) AS DECIMAL(38,0)) * 0.000001
     AS DECIMAL(38,6)) END;
 
+CREATE MACRO sf_idiv3(a, b) AS CAST(
+  (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT * ((abs(a::HUGEINT) * 1000) // abs(b::HUGEINT))
+  AS DECIMAL(38,0)) * 0.001::DECIMAL(4,3);
+
 -- Division of operands whose types were not known when the statement was rewritten.
 CREATE MACRO sf_div(a, b) AS
   CASE WHEN typeof(a) IN {_INTEGERS} AND typeof(b) IN {_INTEGERS} THEN round(a::DOUBLE / b, 6)
@@ -63,10 +67,39 @@ CREATE MACRO sf_date(x) AS
        ELSE coalesce(memory.main.sf_try_date(x),
                      error('Could not convert string ''' || x::VARCHAR || ''' to DATE')) END;
 
+-- A TIMESTAMP_TZ is the instant and its offset in minutes: DuckDB has no such type.
+CREATE MACRO sf_local_to_tz(x) AS CASE WHEN x IS NULL THEN NULL ELSE struct_pack(
+  utc := timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)),
+  tz := date_diff('minute', timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)), x::TIMESTAMP)::SMALLINT) END;
+CREATE MACRO sf_instant_to_tz(x) AS memory.main.sf_local_to_tz(timezone(current_setting('TimeZone'), x));
+CREATE MACRO sf_offset(x) AS CASE WHEN x LIKE '%Z' THEN 0 ELSE
+  (CASE WHEN regexp_extract(x, '([+-])\\d{{2}}:?\\d{{2}}\\s*$', 1) = '-' THEN -1 ELSE 1 END)
+  * (TRY_CAST(regexp_extract(x, '[+-](\\d{{2}}):?\\d{{2}}\\s*$', 1) AS INTEGER) * 60
+     + TRY_CAST(regexp_extract(x, '[+-]\\d{{2}}:?(\\d{{2}})\\s*$', 1) AS INTEGER)) END;
+CREATE MACRO sf_text_to_tz(x) AS CASE WHEN x IS NULL THEN NULL
+  WHEN regexp_matches(trim(x), '[ T].*([+-]\\d{{2}}:?\\d{{2}}|Z)$') THEN struct_pack(
+    utc := memory.main.sf_timestamp(trim(regexp_replace(trim(x), '([+-]\\d{{2}}:?\\d{{2}}|Z)$', '')))
+      - to_minutes(memory.main.sf_offset(trim(x))),
+    tz := memory.main.sf_offset(trim(x))::SMALLINT)
+  ELSE memory.main.sf_local_to_tz(memory.main.sf_timestamp(x)) END;
+CREATE MACRO sf_tz_local(x) AS x.utc + to_minutes(x.tz::INTEGER);
+CREATE MACRO sf_tz_utc(x) AS x.utc;
+CREATE MACRO sf_tz_instant(x) AS timezone('UTC', x.utc);
+CREATE MACRO sf_tz_text(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%d %H:%M:%S.%g ')
+  || CASE WHEN x.tz < 0 THEN '-' ELSE '+' END
+  || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0') || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
+CREATE MACRO sf_tz_iso(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%dT%H:%M:%S.%f')
+  || CASE WHEN x.tz < 0 THEN '-' ELSE '+' END
+  || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0') || ':' || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
+
 CREATE MACRO sf_number_text(x) AS
   CASE WHEN regexp_full_match(trim(x), '[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?') THEN trim(x) END;
 
 CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
+
+CREATE MACRO sf_parse_json(x) AS CASE WHEN x IS NULL OR trim(x::VARCHAR) = '' THEN NULL
+  WHEN json_valid(x::VARCHAR) THEN x::VARCHAR::JSON
+  ELSE regexp_replace(x::VARCHAR, '([{{,]\\s*)([A-Za-z_]\\w*)(\\s*:)', '\1"\2"\3', 'g')::JSON END;
 
 CREATE MACRO sf_random() AS CAST(floor((random() - 0.5) * 18446744073709549568) AS BIGINT);
 CREATE MACRO sf_uniform_whole(a, b) AS CAST(a + floor(random() * (b - a + 1)) AS BIGINT);

@@ -18,7 +18,7 @@ from sqlglot.errors import UnsupportedError as SqlglotUnsupported
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.rewrite.functions import apply_rules
 from snowpipe_ml.local.rewrite.joins import rewrite_joins
-from snowpipe_ml.local.rewrite.names import name_projections, qualify_tables, refuse_case_twins, store_identifiers
+from snowpipe_ml.local.rewrite.names import name_projections, part_case_twins, qualify_tables, store_identifiers
 from snowpipe_ml.local.rewrite.pivots import rewrite_pivots
 from snowpipe_ml.local.statements import Result, counts
 from snowpipe_ml.local.storage import retry_conflicts, transaction
@@ -78,7 +78,7 @@ class Compiler:
         _session_variables(tree, self.connection)
         name_projections(tree)
         store_identifiers(tree)
-        refuse_case_twins(tree)
+        part_case_twins(tree, self.connection)
         rewrite_joins(tree)
         rewrite_pivots(tree, self)
         tree = expand_relations(tree, self)
@@ -153,7 +153,8 @@ def select(connection: Connection, sql_text: str) -> tuple[list[Column], pa.Tabl
     relation = connection.duck.query(sql_text)
     if relation is None:
         return [], pa.table({})
-    columns = [Column(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
+    names = (name.rstrip(errors.TWIN) for name in relation.columns)
+    columns = [Column(name, str(kind)) for name, kind in zip(names, relation.types, strict=True)]
     # Names may repeat: the table goes by position.
     table = relation.to_arrow_table()
     return columns, table.rename_columns([str(i) for i in range(table.num_columns)])
@@ -192,7 +193,7 @@ def describe_query(connection: Connection, text: str, params: Any) -> list[Colum
         return [Column("status", "VARCHAR")]
     with compiled(connection, tree, params, describing=True) as query:
         found = connection.duck.execute(f"DESCRIBE {to_sql(query)}").fetchall()
-    return [Column(row[0], row[1]) for row in found]
+    return [Column(row[0].rstrip(errors.TWIN), row[1]) for row in found]
 
 
 def _execute_count(connection: Connection, tree: exp.Expr, params: Any) -> int:

@@ -57,18 +57,29 @@ class WarehouseServer:
         path: the warehouse's folder.
         port: where to listen on 127.0.0.1; 0 for any free port.
         token: what clients must show; see :func:`token_of`.
+        database: the database of a client that names none.
+        schema: the schema of such a client.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, path: Path, port: int, token: str) -> None:
+    def __init__(
+        self, path: Path, port: int, token: str, database: str | None = None, schema: str | None = "PUBLIC"
+    ) -> None:
         self._path = path
         self._token = token
+        self._defaults = database, schema
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.Lock()
         # It holds the warehouse for as long as it serves, also while no client is there.
-        self._holder = connect(path, timeout=10)
+        holder = connect(path, database, schema, timeout=10)
+        if not isinstance(holder, Connection):
+            # A server of a guest would end with its host.
+            name = holder.holder
+            holder.close()
+            raise errors.WarehouseLockedError(path, name)
+        self._holder = holder
         try:
             self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         except BaseException:
@@ -76,14 +87,27 @@ class WarehouseServer:
             raise
         self._http.daemon_threads = True
         self.port: int = self._http.server_address[1]
+        self._serving = False
+
+    @property
+    def entry(self) -> str:
+        """The entry of ``connections.toml`` by which clients reach it."""
+        database, schema = self._defaults
+        lines = ["[embedded]", 'account = "local"', 'user = "local"', f'password = "{self._token}"',
+                 'host = "127.0.0.1"', f"port = {self.port}", 'protocol = "http"']  # fmt: skip
+        lines += [f'database = "{database}"'] if database else []
+        lines += [f'schema = "{schema}"'] if database and schema else []
+        return "\n".join(lines)
 
     def serve_forever(self) -> None:
         """Answer clients until :meth:`close`."""
+        self._serving = True
         self._http.serve_forever(poll_interval=0.1)
 
     def close(self) -> None:
         """Stop, roll open transactions back, and let the warehouse go."""
-        self._http.shutdown()
+        if self._serving:
+            self._http.shutdown()
         self._http.server_close()
         with self._lock:
             sessions = list(self._sessions.values())
@@ -101,7 +125,8 @@ class WarehouseServer:
         if not hmac.compare_digest(shown, self._token):
             return _failed("390100", "Incorrect username or password was specified.", "08001")
         try:
-            opened = connect(self._path, query.get("databaseName"), query.get("schemaName"))
+            named = query.get("databaseName"), query.get("schemaName")
+            opened = connect(self._path, *(named if named[0] else self._defaults))
             assert isinstance(opened, Connection)
         except Error as raised:
             return _failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)

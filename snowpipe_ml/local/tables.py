@@ -204,7 +204,27 @@ def column_definitions(columns: str, connection: Connection) -> list[tuple[str, 
         if mapped is not None and length is not None and int(length) < 16_777_216:
             mapped.meta["length"] = int(length)
         found.append((_stored(definition.this), mapped, not_null, default))
+    _check_columns([name for name, *_ in found])
     return found
+
+
+def _check_columns(names: list[str]) -> None:
+    """Refuse names that are twice there, and what DuckDB takes for that."""
+    seen: dict[str, str] = {}
+    for name in names:
+        folded = name.rstrip(errors.TWIN).lower()
+        if seen.get(folded) == name:
+            raise errors.error(2025, "42S21", f"SQL compilation error:\nduplicate column name '{name}'")
+        if folded in seen or name.endswith(errors.TWIN):
+            raise errors.UnsupportedError(
+                f"a table with columns that differ by case alone ({name.rstrip(errors.TWIN)})"
+            )
+
+
+def _check_query(connection: Connection, body: str) -> None:
+    """The same of a query whose columns a table or view is to have."""
+    if errors.TWIN in body:
+        _check_columns([row[0] for row in connection.duck.execute(f"DESCRIBE {body}").fetchall()])
 
 
 def _stored(node: exp.Expr) -> str:
@@ -230,6 +250,7 @@ def _columns_ddl(columns: str, connection: Connection) -> str:
 
 def _as_select(connection: Connection, name: Name, columns: str | None, body: str) -> list[str]:
     target = quoted(*name)
+    _check_query(connection, body)
     if columns is None:
         return [f"CREATE OR REPLACE TABLE {target} AS {body}"]
     definitions = column_definitions(columns, connection)
@@ -319,6 +340,7 @@ def create_view(statement: Statement) -> Result:
     compiler = Compiler(connection, in_view=True)
     try:
         body = to_sql(compiler.compile(parse(reader.rest())))
+        _check_query(connection, body)
         if compiler.registered:
             raise errors.UnsupportedError("a view over results, metadata or staged files")
         listed = ""

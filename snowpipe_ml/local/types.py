@@ -11,15 +11,18 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from snowflake.connector.cursor import ResultMetadataV2
 
 from snowpipe_ml.local.errors import UnsupportedError
 from snowpipe_ml.sql import DataType
 
 # Type codes of the connector: snowflake.connector.constants.FIELD_TYPES, by position.
-FIXED, REAL, TEXT, DATE, VARIANT, LTZ, NTZ = 0, 1, 2, 3, 5, 6, 8
+FIXED, REAL, TEXT, DATE, VARIANT, LTZ, TZ, NTZ = 0, 1, 2, 3, 5, 6, 7, 8
 OBJECT, ARRAY, BINARY, TIME, BOOLEAN = 9, 10, 11, 12, 13
 
+# DuckDB has no timestamp that keeps its offset: the instant, and the offset in minutes.
+TIMESTAMP_TZ = "STRUCT(utc TIMESTAMP, tz SMALLINT)"
 MAX_VARCHAR = 16_777_216
 MAX_BINARY = 8_388_608
 
@@ -52,7 +55,7 @@ class Column:
             return f"NUMBER({precision},{scale})"
         return {
             REAL: "FLOAT", TEXT: f"VARCHAR({MAX_VARCHAR})", DATE: "DATE", VARIANT: "VARIANT",
-            LTZ: "TIMESTAMP_LTZ(9)", NTZ: "TIMESTAMP_NTZ(9)", OBJECT: "OBJECT", ARRAY: "ARRAY",
+            LTZ: "TIMESTAMP_LTZ(9)", TZ: "TIMESTAMP_TZ(9)", NTZ: "TIMESTAMP_NTZ(9)", OBJECT: "OBJECT", ARRAY: "ARRAY",
             BINARY: f"BINARY({MAX_BINARY})", TIME: "TIME(9)", BOOLEAN: "BOOLEAN",
         }[code]  # fmt: skip
 
@@ -65,6 +68,8 @@ def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
         return FIXED, int(match.group(1)), int(match.group(2)), None
     if duckdb in ("DOUBLE", "FLOAT"):
         return REAL, None, None, None
+    if duckdb == TIMESTAMP_TZ:
+        return TZ, 0, 9, None
     if duckdb.endswith("[]"):
         return ARRAY, None, None, None
     if duckdb.startswith(("STRUCT", "MAP")):
@@ -107,7 +112,7 @@ def to_duckdb(kind: DataType) -> str:
         case "VARIANT" | "OBJECT" | "ARRAY":
             return "JSON"
         case "TIMESTAMP_TZ":
-            raise UnsupportedError("the type TIMESTAMP_TZ", "TIMESTAMP_LTZ and TIMESTAMP_NTZ are supported")
+            return TIMESTAMP_TZ
         case _:
             return kind.name
 
@@ -146,6 +151,8 @@ def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
         return [_optional(int)(v) for v in listed]  # HUGEINT travels as a decimal
     if code == VARIANT:
         return [_optional(pretty_json)(v) for v in listed]
+    if code == TZ:
+        return [_optional(_with_offset)(v) for v in listed]
     if column.duckdb == "JSON[]":
         decoded = [None if v is None else [None if e is None else json.loads(e) for e in v] for v in listed]
         return [_optional(_list_json)(v) for v in decoded]
@@ -158,6 +165,23 @@ def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
     return listed
 
 
+def _with_offset(value: dict[str, Any]) -> dt.datetime:
+    zone = dt.timezone(dt.timedelta(minutes=value["tz"]))
+    instant: dt.datetime = value["utc"].replace(tzinfo=dt.UTC)
+    return instant.astimezone(zone)
+
+
+def from_iso(values: pa.ChunkedArray) -> pa.Array:
+    """TIMESTAMP_TZ values as they come from a worker, in the form in which they are stored."""
+    parsed = [None if text is None else dt.datetime.fromisoformat(text) for text in values.to_pylist()]
+    stored = [
+        None if value is None
+        else {"utc": value.astimezone(dt.UTC).replace(tzinfo=None), "tz": int(value.utcoffset().total_seconds() // 60)}  # type: ignore[union-attr]
+        for value in parsed
+    ]  # fmt: skip
+    return pa.array(stored, pa.struct([("utc", pa.timestamp("us")), ("tz", pa.int16())]))
+
+
 def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
     """A result as the connector's Arrow tables are: whole numbers in 64 bits, VARIANT as text."""
     arrays = []
@@ -165,6 +189,9 @@ def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
         code, _, scale, _ = _describe(column.duckdb)
         if code == FIXED and not scale:
             arrays.append(_narrow(values))
+        elif code == TZ:
+            flat = pc.struct_field(values, "utc").cast(pa.timestamp("us", tz="UTC"))
+            arrays.append(_nanoseconds(pa.chunked_array([flat]) if isinstance(flat, pa.Array) else flat))
         elif code in (NTZ, LTZ):
             arrays.append(_nanoseconds(values))
         elif code in (VARIANT, ARRAY, OBJECT):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.converter import from_binding
@@ -75,8 +76,9 @@ def _lists(table: pa.Table) -> list[list[Any]]:
 def _arrow(result: Result, rows: list[dict[str, Any]]) -> str:
     table = arrow_result(result.columns, result.table)
     arrays, fields = [], []
-    for column, described in zip(table.columns, rows, strict=True):
-        array = _column(column)
+    for index, (column, described) in enumerate(zip(table.columns, rows, strict=True)):
+        with_zone = described["type"] == "timestamp_tz"
+        array = _zoned(column, result.table.column(index)) if with_zone else _column(column)
         arrays.append(array)
         fields.append(pa.field(described["name"], array.type, metadata={
             "logicalType": described["type"].upper(), "precision": str(described["precision"] or 38),
@@ -93,22 +95,26 @@ def _column(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """A column in the Arrow types that the connector's iterator reads."""
     if pa.types.is_timestamp(column.type):
         flat = column.combine_chunks().cast(pa.timestamp("ns")).cast(pa.int64())
-        epoch = pc.floor(pc.divide(flat.cast(pa.float64()), 1e9)).cast(pa.int64())
-        # Exact, unlike the quotient: what is left over corrects it.
-        left = pc.subtract(flat, pc.multiply(epoch, 1_000_000_000))
-        step = pc.if_else(pc.less(left, 0), -1, pc.if_else(pc.greater_equal(left, 1_000_000_000), 1, 0)).cast(
-            pa.int64()
-        )
-        epoch = pc.add(epoch, step)
-        fraction = pc.subtract(flat, pc.multiply(epoch, 1_000_000_000)).cast(pa.int32())
+        epoch, fraction = np.divmod(flat.fill_null(0).to_numpy(zero_copy_only=False), 1_000_000_000)
         parts = [pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32())]
         mask = pc.is_null(flat) if flat.null_count else None
-        return pa.StructArray.from_arrays([epoch.fill_null(0), fraction.fill_null(0)], fields=parts, mask=mask)
+        arrays = [pa.array(epoch, pa.int64()), pa.array(fraction.astype(np.int32))]
+        return pa.StructArray.from_arrays(arrays, fields=parts, mask=mask)
     if pa.types.is_time(column.type):
         return pc.multiply(column.cast(pa.time64("us")).cast(pa.int64()), 1000)
     if pa.types.is_null(column.type):
         return column.cast(pa.string())
     return column
+
+
+def _zoned(column: pa.ChunkedArray, stored: pa.ChunkedArray) -> pa.Array:
+    """A TIMESTAMP_TZ: the instant, and the offset in minutes plus 1440."""
+    flat = column.combine_chunks().cast(pa.timestamp("ns")).cast(pa.int64())
+    epoch, fraction = np.divmod(flat.fill_null(0).to_numpy(zero_copy_only=False), 1_000_000_000)
+    minutes = pc.struct_field(stored.combine_chunks(), "tz").cast(pa.int32()).fill_null(0)
+    parts = [pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32()), pa.field("timezone", pa.int32())]
+    arrays = [pa.array(epoch, pa.int64()), pa.array(fraction.astype(np.int32)), pc.add(minutes, 1440)]
+    return pa.StructArray.from_arrays(arrays, fields=parts, mask=pc.is_null(flat) if flat.null_count else None)
 
 
 def parameters(bindings: dict[str, Any] | None) -> tuple[list[Any] | None, list[list[Any]] | None]:

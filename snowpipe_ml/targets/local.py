@@ -1,23 +1,25 @@
-"""Sessions on the embedded warehouse."""
+"""Sessions on the embedded warehouse, and serving it."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.errors import MissingExtraError, TargetError
+from snowpipe_ml.errors import LockedError, MissingExtraError, TargetError
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
+    from snowpipe_ml.local.server import WarehouseServer
+
 
 def open_session(path: str | Path | None, database: str, schema: str, **options: Any) -> Session:
     """A Session on the warehouse in a folder; see :func:`snowpipe_ml.local_session`."""
-    try:
-        import duckdb  # noqa: F401
-        import fakesnow  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("local", "the embedded warehouse") from error
+    _check_extra()
     from snowflake.snowpark import Session
 
     from snowpipe_ml.local.connection import connect
@@ -28,3 +30,54 @@ def open_session(path: str | Path | None, database: str, schema: str, **options:
         raise TargetError(f"cannot open the embedded warehouse at {path}: {error}") from error
     session: Session = Session.builder.configs({"connection": connection}).create()
     return session
+
+
+@contextlib.contextmanager
+def serve(path: Path, database: str, schema: str, port: int) -> Iterator[WarehouseServer]:
+    """Hold the warehouse in a folder and answer Snowflake's clients; Ctrl-C ends the block.
+
+    Raises:
+        TargetError: the port is taken.
+        WarehouseLockedError: another process holds the warehouse.
+    """
+    _check_extra()
+    from snowpipe_ml.local.server import WarehouseServer, token_of
+
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        server = WarehouseServer(path, port, token_of(path), database, schema)
+    except OSError as error:
+        raise TargetError(f"cannot serve on 127.0.0.1:{port}: {error}") from error
+    with contextlib.closing(server), contextlib.suppress(KeyboardInterrupt):
+        yield server
+
+
+@contextlib.contextmanager
+def one_run(path: Path, pipeline: str) -> Iterator[None]:
+    """Keep a second run of a pipeline on the same warehouse out, while this one goes on.
+
+    Raises:
+        LockedError: another process runs it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path / f"run-{pipeline}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(handle, 100, 0).decode(errors="replace").strip()
+            raise LockedError(f"the pipeline {pipeline} is being run by {holder or 'another process'}") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
+        yield
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def _check_extra() -> None:
+    try:
+        import duckdb  # noqa: F401
+        import fakesnow  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("local", "the embedded warehouse") from error

@@ -65,7 +65,7 @@ def test_errors_do_not_speak_of_duckdb(session: Any, query: Any, text: str, code
 @pytest.mark.parametrize(
     "text",
     [
-        'SELECT 1 AS "a", 2 AS A', 'CREATE TABLE "perm" (a INT)', "CREATE TEMPORARY TABLE perm (a INT)",
+        'CREATE TABLE x ("a" INT, A INT)', 'CREATE TABLE x AS SELECT 1 AS "a", 2 AS A', 'CREATE TABLE "perm" (a INT)', "CREATE TEMPORARY TABLE perm (a INT)",
         "CREATE OR REPLACE TEMPORARY TABLE perm (a INT)",
     ],
 )  # fmt: skip
@@ -138,3 +138,9 @@ def test_functions_by_their_whole_name_and_an_unquoted_put(session: Any, query: 
 def test_bind_variables_that_are_missing(session: Any) -> None:
     with pytest.raises(SnowparkSQLException, match=r"Bind variable \? not set"):
         session.sql("SELECT ?, ?", params=[dt.date(2020, 1, 1)]).collect()
+
+
+def test_result_columns_that_differ_by_case_alone(session: Any) -> None:
+    frame = session.sql('SELECT "a" + 10 AS "b", A AS B FROM (SELECT 1 AS "a", 2 AS A)')
+    assert frame.columns == ['"b"', "B"]
+    assert [tuple(row) for row in frame.collect()] == [(11, 2)]

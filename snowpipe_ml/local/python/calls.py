@@ -12,9 +12,10 @@ from sqlglot import exp
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.local.python.registry import arrow_type, travels_as
+from snowpipe_ml.local.rewrite.functions import macro, to_tz
 from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T
 from snowpipe_ml.local.rewrite.types import kind as type_of
-from snowpipe_ml.local.types import Column, to_duckdb
+from snowpipe_ml.local.types import Column, from_iso, to_duckdb
 from snowpipe_ml.sql import DataType
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def _stored(kind: str) -> str:
 
 def _cast(node: exp.Expr, kind: str) -> exp.Expr:
     """An argument in the type in which it travels."""
+    if DataType.parse(kind).name == "TIMESTAMP_TZ":
+        return macro("sf_tz_iso", to_tz(node))
     if _stored(kind) == "BIGINT" and type_of(node) in FLOATS:
         node = exp.func("round", node)
     steps = [_stored(kind), travels_as(kind)]
@@ -109,7 +112,9 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         arguments = [_stored_cast(exp.Null(), "BOOLEAN")]
     call: exp.Expr = exp.Anonymous(this=functions.scalar_name(connection, definition), expressions=arguments)
     call.meta["ours"] = True
-    if _stored(definition.returns) != travels_as(definition.returns):
+    if DataType.parse(definition.returns).name == "TIMESTAMP_TZ":
+        call = macro("sf_text_to_tz", call)
+    elif _stored(definition.returns) != travels_as(definition.returns):
         call = exp.cast(call, _stored(definition.returns), dialect="duckdb")
         call.to.meta["stored"] = True
     call.type = exp.DataType.build(definition.returns, dialect="snowflake")
@@ -180,7 +185,7 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     ) if width else data.select([]).append_column("0", pa.nulls(data.num_rows))  # fmt: skip
     sources, result = connection.storage.functions.run_table(connection, definition, inputs, offsets)
     columns = [Column(name, _stored(kind)) for name, kind in definition.table]
-    result = result.rename_columns([str(i) for i in range(result.num_columns)])
+    result = stored_values(definition, result)
     right = _relation(compiler, columns, result)
     if left is None:
         _put(node, right, alias)
@@ -219,6 +224,16 @@ def expand_procedure(node: exp.TableFromRows, call: exp.Anonymous, compiler: Com
         return
     result = call_procedure(connection, _name(call), call.expressions)
     _put(node, _relation(compiler, result.columns, result.table), alias)
+
+
+def stored_values(definition: Definition, result: pa.Table) -> pa.Table:
+    """What a worker gave, in the types in which it is stored; columns by position."""
+    kinds = [kind for _, kind in definition.table] or [definition.returns]
+    columns = [
+        from_iso(column) if DataType.parse(kind).name == "TIMESTAMP_TZ" else column
+        for column, kind in zip(result.columns, kinds, strict=True)
+    ]
+    return pa.table(columns, names=[str(i) for i in range(len(columns))])
 
 
 def _put(node: exp.Expr, relation: exp.Subquery, alias: exp.Expr | None) -> None:

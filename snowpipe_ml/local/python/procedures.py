@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.proxy import answer as serve
-from snowpipe_ml.local.python.calls import _cast, _stored, snowflake_type, with_defaults
+from snowpipe_ml.local.python.calls import _cast, _stored, snowflake_type, stored_values, with_defaults
 from snowpipe_ml.local.python.definition import Definition, read_definition
 from snowpipe_ml.local.python.registry import arrow_type
 from snowpipe_ml.local.statements import Result, Statement, command
@@ -87,7 +87,7 @@ def _run(connection: Connection, definition: Definition, given: list[exp.Expr]) 
         )
     if not definition.returns_table:
         assert value is not None
-        return Result([Column(definition.name, _stored(definition.returns))], value)
+        return Result([Column(definition.name, _stored(definition.returns))], stored_values(definition, value))
     if "query_id" not in answer:
         raise errors.error(
             100357,

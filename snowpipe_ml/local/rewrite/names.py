@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from snowpipe_ml.local.errors import UnsupportedError
+from snowpipe_ml.local.errors import TWIN
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -39,17 +39,42 @@ def store_identifiers(tree: exp.Expr) -> None:
             identifier.set("quoted", True)
 
 
-def refuse_case_twins(tree: exp.Expr) -> None:
-    """Refuse ``SELECT 1 AS "a", 2 AS A``: DuckDB takes both names for one, and would give one value twice.
+def part_case_twins(tree: exp.Expr, connection: Connection) -> None:
+    """``SELECT 1 AS "a", 2 AS A``: DuckDB takes both names for one, so one of them gets a mark behind it.
 
-    Raises:
-        UnsupportedError: two result columns differ by case alone.
+    The mark is taken off the result's names again. A name that a table has keeps as it is.
     """
-    for select in tree.find_all(exp.Select):
-        seen: dict[str, str] = {}
-        for name in (projection.alias_or_name for projection in select.expressions):
-            if name and name != "*" and seen.setdefault(name.lower(), name) != name:
-                raise UnsupportedError(f"columns that differ by case alone ({seen[name.lower()]!r} and {name!r})")
+    variants: dict[str, set[str]] = {}
+    for identifier in tree.find_all(exp.Identifier):
+        variants.setdefault(identifier.name.lower(), set()).add(identifier.name)
+    twins = {folded: names for folded, names in variants.items() if len(names) > 1}
+    if not twins:
+        return
+    stored = _stored_columns(tree, connection)
+    marked: dict[str, str] = {}
+    for names in twins.values():
+        ordered = sorted(names, key=lambda name: (name not in stored, name != name.upper(), name))
+        marked.update({name: name + TWIN * number for number, name in enumerate(ordered) if number})
+    for identifier in tree.find_all(exp.Identifier):
+        if identifier.name in marked:
+            identifier.set("this", marked[identifier.name])
+
+
+def _stored_columns(tree: exp.Expr, connection: Connection) -> set[str]:
+    """The names of the tables of a statement, and of their columns."""
+    found: set[str] = set()
+    for table in tree.find_all(exp.Table):
+        parts = tuple(part.name for part in table.parts)
+        found.update(parts)
+        if isinstance(table.this, exp.Identifier) and connection.database:
+            name = connection.resolve(parts) if len(parts) == 3 or connection.schema or len(parts) == 2 else None
+            if name is not None:
+                rows = connection.duck.execute(
+                    "SELECT column_name FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+                    list(name),
+                ).fetchall()
+                found.update(column for (column,) in rows)
+    return found
 
 
 def refers_to_cte(table: exp.Table) -> bool:

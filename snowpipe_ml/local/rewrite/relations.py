@@ -325,7 +325,7 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         case "CURRENT_CLIENT":
             from importlib.metadata import version
 
-            return exp.Literal.string(f"PythonConnector {version('snowflake-connector-python')}")
+            return exp.Literal.string(f"PythonSnowpark {version('snowflake-snowpark-python')}")
         case "GET_DDL":
             from snowpipe_ml.local.definitions import get_ddl
 

@@ -16,6 +16,8 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from snowpipe_ml.local.types import TIMESTAMP_TZ
+
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
 
@@ -66,7 +68,9 @@ def kind(node: exp.Expr | None) -> Any:
     if isinstance(node, exp.Paren):
         return kind(node.this)
     if isinstance(node, exp.Cast | exp.TryCast):
-        return node.to.this
+        if node.to.meta.get("stored") and node.to.this == T.TIMESTAMPTZ:
+            return T.TIMESTAMPLTZ  # in DuckDB's words
+        return node.to.meta.get("kind") or node.to.this
     if isinstance(node, exp.Neg):
         return kind(node.this)
     if isinstance(node, exp.Literal):
@@ -95,10 +99,12 @@ def _schema(tree: exp.Expr, connection: Connection) -> MappingSchema:
             [table.catalog, table.db, table.name],
         ).fetchall()
         if columns:
-            plain = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
+            plain: dict[str, Any] = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
             schema.add_table(table.copy(), plain, dialect="duckdb", normalize=False, match_depth=False)
     return schema
 
 
-def _plain(duckdb: str) -> str:
-    return "TIMESTAMPTZ" if duckdb == "TIMESTAMP WITH TIME ZONE" else duckdb
+def _plain(duckdb: str) -> str | exp.DataType:
+    if duckdb == "TIMESTAMP WITH TIME ZONE":
+        return exp.DataType(this=T.TIMESTAMPLTZ)
+    return exp.DataType(this=T.TIMESTAMPTZ) if duckdb == TIMESTAMP_TZ else duckdb

@@ -1,0 +1,147 @@
+"""The server, by Snowflake's own clients: the connector and Snowpark, through connections.toml."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snowflake.connector
+from snowflake.connector.errors import DatabaseError, ProgrammingError
+from snowflake.snowpark import Session
+from snowflake.snowpark.functions import col, udf
+
+from tests.conftest import write_spec
+
+SPEC = "steps:\n  one: {type: transform, query: SELECT 1 AS X, writes: ONE}\n"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """``snowpipe-ml serve`` in a process of its own; the entry that it prints, as a dict."""
+    import tomllib
+
+    folder = tmp_path_factory.mktemp("served")
+    spec = write_spec(folder, SPEC)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "serve", str(spec)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    text = ""
+    while not text.endswith('schema = "PUBLIC"\n'):
+        read = process.stdout.readline()
+        assert read, process.communicate()[1]
+        text += read
+    # The connector reads the file once a process, so what it says is passed on as it would be.
+    yield {"folder": folder, "spec": spec, "text": text, **tomllib.loads(text)["embedded"]}
+    process.terminate()
+    process.communicate(timeout=20)
+
+
+def entry(served: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    return {key: value for key, value in {**served, **changed}.items() if key not in ("folder", "spec", "text")}
+
+
+@pytest.fixture
+def cursor(served: dict[str, Any]) -> Iterator[Any]:
+    with snowflake.connector.connect(**entry(served)) as connection:
+        yield connection.cursor()
+
+
+def test_connections_toml(served: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "connections.toml").write_text(served["text"])
+    (tmp_path / "connections.toml").chmod(0o600)
+    code = (
+        "import snowflake.connector as c\n"
+        "from snowflake.snowpark import Session\n"
+        "print(c.connect(connection_name='embedded').cursor().execute('SELECT CURRENT_DATABASE()').fetchone()[0])\n"
+        "s = Session.builder.config('connection_name', 'embedded').create()\n"
+        "print(s.sql('SELECT 1 + 1').collect()[0][0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "SNOWFLAKE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.split() == ["DEMO", "2"]
+
+
+def test_types_travel(cursor: Any) -> None:
+    import datetime as dt
+    from decimal import Decimal
+
+    row = cursor.execute(
+        "SELECT 1, 'x', 1.5::FLOAT, 2.25::NUMBER(10,2), '2024-01-02'::DATE, '2024-01-02 03:04:05.123'::TIMESTAMP_NTZ, "
+        "PARSE_JSON('{\"b\": 1, \"a\": [1]}'), TRUE, NULL, '12:13:14'::TIME, TO_BINARY('6869'), '1969-07-20 20:17:40.5'::TIMESTAMP_NTZ"
+    ).fetchone()
+    assert row == (
+        1, "x", 1.5, Decimal("2.25"), dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3, 4, 5, 123000),
+        '{\n  "a": [\n    1\n  ],\n  "b": 1\n}', True, None, dt.time(12, 13, 14), b"hi", dt.datetime(1969, 7, 20, 20, 17, 40, 500000),
+    )  # fmt: skip
+
+
+def test_statements_binds_and_errors(cursor: Any) -> None:
+    cursor.execute("CREATE OR REPLACE TABLE t (a INT, b VARCHAR)")
+    assert cursor.execute("INSERT INTO t VALUES (%s, %s)", (1, "o'x")).rowcount == 1
+    cursor.executemany("INSERT INTO t VALUES (%s, %s)", [(2, "y"), (3, "z")])
+    assert cursor.rowcount == 2
+    assert cursor.execute("SELECT * FROM t ORDER BY a").fetch_pandas_all()["B"].tolist() == ["o'x", "y", "z"]
+    assert [column.name for column in cursor.describe("SELECT a AS x, b FROM t")] == ["X", "B"]
+    with pytest.raises(ProgrammingError, match="Object 'NOPE' does not exist") as raised:
+        cursor.execute("SELECT * FROM nope")
+    assert (raised.value.errno, raised.value.sqlstate) == (2003, "42S02")
+    with pytest.raises(ProgrammingError, match="the embedded warehouse does not support"):
+        cursor.execute("CREATE TABLE x (a GEOGRAPHY)")
+
+
+def test_files_go_to_a_stage_and_back(cursor: Any, tmp_path: Path) -> None:
+    (tmp_path / "up.csv").write_text("1,a\n2,b\n")
+    cursor.execute("CREATE OR REPLACE TABLE u (a INT, b VARCHAR)")
+    cursor.execute("CREATE OR REPLACE STAGE s")
+    assert cursor.execute(f"PUT file://{tmp_path}/up.csv @s/f").fetchone()[6] == "UPLOADED"
+    assert cursor.execute("COPY INTO u FROM @s/f FILE_FORMAT = (TYPE = CSV)").fetchone()[:4] == (
+        "s/f/up.csv.gz",
+        "LOADED",
+        2,
+        2,
+    )
+    (tmp_path / "down").mkdir()
+    cursor.execute(f"GET @s/f file://{tmp_path}/down")
+    assert (tmp_path / "down" / "up.csv.gz").read_bytes()[:2] == b"\x1f\x8b"
+
+
+def test_statements_without_waiting(cursor: Any) -> None:
+    query_id = cursor.execute_async("SELECT 42")["queryId"]
+    cursor.get_results_from_sfqid(query_id)
+    assert cursor.fetchall() == [(42,)]
+
+
+def test_snowpark_with_a_python_function(served: dict[str, Any]) -> None:
+    session = Session.builder.configs(entry(served)).create()
+
+    @udf(session=session, packages=[])
+    def plus(x: int) -> int:
+        return x + 1
+
+    frame = session.create_dataframe([[1], [2]], schema=["A"])
+    assert [row[0] for row in frame.select(plus(col("A"))).collect()] == [2, 3]
+    assert frame.to_pandas()["A"].tolist() == [1, 2]
+    session.close()
+
+
+def test_a_wrong_token_is_refused(served: dict[str, Any]) -> None:
+    with pytest.raises(DatabaseError, match="Incorrect username or password"):
+        snowflake.connector.connect(**entry(served, password="guess"))
+
+
+def test_a_run_goes_through_the_server(served: dict[str, Any], cursor: Any) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "run", str(served["spec"])], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert cursor.execute("SELECT X FROM ONE").fetchall() == [(1,)]
