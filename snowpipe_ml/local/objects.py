@@ -86,13 +86,16 @@ def create_database(statement: Statement) -> Result:
         return status(f"{name} already exists, statement succeeded.")
     if reader.accept("FROM", "SHARE"):
         return _from_share(connection, name, ".".join(reader.name()))
-    if reader.looking_at("CLONE"):
-        raise errors.UnsupportedError("CLONE of a database")
+    source = reader.name()[0] if reader.accept("CLONE") else None
     if there:
         if not modifiers.replace:
             raise errors.exists(name)
         connection.storage.drop_database(name)
     connection.storage.create_database(name)
+    if source is not None:
+        from snowpipe_ml.local.cloning import clone_database
+
+        clone_database(connection, source, name)
     connection.use(name, None)
     return status(f"Database {name} successfully created.")
 
@@ -146,9 +149,9 @@ def create_schema(statement: Statement) -> Result:
     database = name[0] if len(name) == 2 else connection.database
     if not database:
         raise errors.no_database("CREATE SCHEMA")
-    if reader.looking_at("CLONE"):
-        raise errors.UnsupportedError("CLONE of a schema")
+    source = reader.name() if reader.accept("CLONE") else None
     reader.options()
+    reader.end()
     if name[-1].upper() in (CATALOG, "MAIN"):
         raise errors.UnsupportedError(f"a schema named {name[-1]!r}")
     if _schema_exists(connection, database, name[-1]):
@@ -158,6 +161,11 @@ def create_schema(statement: Statement) -> Result:
             raise errors.exists(name[-1])
         _drop_schema(connection, database, name[-1])
     retry_conflicts(lambda: connection.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
+    if source is not None:
+        from snowpipe_ml.local.cloning import clone_schema
+
+        origin = source[0] if len(source) == 2 else str(connection.database)
+        clone_schema(connection, (origin, source[-1]), (database, name[-1]))
     connection.use(database, name[-1])
     return status(f"Schema {name[-1]} successfully created.")
 
@@ -217,7 +225,8 @@ def _drop_schema(connection: Connection, database: str, schema: str) -> None:
         connection.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         connection.schema = "PUBLIC" if schema != "PUBLIC" else None
     retry_conflicts(lambda: connection.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
-    for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS", "TAGS", "TAG_VALUES", "LOADS", "TEMPORARY", "TRANSIENT"):
+    for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS", "TAGS", "TAG_VALUES", "LOADS", "TEMPORARY", "TRANSIENT",
+                  "TASKS"):  # fmt: skip
         column = "tag_schema" if table == "TAG_VALUES" else "schema_name"
         connection.duck.execute(f"DELETE FROM {connection.catalog(database, table)} WHERE {column} = ?", [schema])
     for (stage_id,) in ids:

@@ -69,16 +69,22 @@ class Compiler:
         self.in_view = in_view
         self.registered: list[str] = []
         self.views: list[str] = []
+        # Streams that the statement reads; if it is DML, their offsets move with it.
+        self.consumed: list[tuple[Any, str, Any]] = []
 
     def compile(self, tree: exp.Expr, params: Any = None) -> exp.Expr:
         """Rewrite a tree in place, and give it back."""
         from snowpipe_ml.local.rewrite.relations import expand_relations
+        from snowpipe_ml.local.sequences import next_values
+        from snowpipe_ml.local.streams import expand_streams
 
         _bind(tree, params)
         _session_variables(tree, self.connection)
         name_projections(tree)
         store_identifiers(tree)
         part_case_twins(tree, self.connection)
+        next_values(tree, self.connection)
+        expand_streams(tree, self)
         rewrite_joins(tree)
         rewrite_pivots(tree, self)
         tree = expand_relations(tree, self)
@@ -126,7 +132,12 @@ def compiled(
     compiler = Compiler(connection, describing=describing)
     written = {table.name.upper(): ".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)}
     try:
-        yield compiler.compile(tree, params)
+        statement = compiler.compile(tree, params)
+        if compiler.consumed:
+            with _consuming(connection, compiler):
+                yield statement
+        else:
+            yield statement
     except duckdb.CatalogException as raised:
         found = _MISSING_TABLE.search(str(raised))
         if found and "." in written.get(found.group(1).upper(), ""):
@@ -134,6 +145,20 @@ def compiled(
         raise
     finally:
         compiler.release()
+
+
+@contextmanager
+def _consuming(connection: Connection, compiler: Compiler) -> Iterator[None]:
+    """Run a DML statement and move the offsets of the streams that it reads, both or neither."""
+    from snowpipe_ml.local.streams import advance
+
+    with in_transaction(connection):
+        outer, connection.in_transaction = connection.in_transaction, True
+        try:
+            yield
+            advance(connection, compiler.consumed)
+        finally:
+            connection.in_transaction = outer
 
 
 def to_sql(tree: exp.Expr) -> str:

@@ -32,7 +32,7 @@ def like(text: str, pattern: str) -> bool:
     return re.fullmatch(regex, text, re.I | re.S) is not None
 
 
-class _Scope:
+class Scope:
     """``[LIKE 'x'] [IN [ACCOUNT|DATABASE|SCHEMA] name] [LIMIT n]`` of a SHOW statement."""
 
     def __init__(self, connection: Connection, reader: Reader) -> None:
@@ -61,7 +61,16 @@ class _Scope:
             self.limit = int(reader.value())
         reader.end()
 
+    @classmethod
+    def of(cls, statement: Statement, *words: str) -> Scope:
+        """Read ``SHOW [TERSE] words`` and the scope behind it."""
+        statement.reader.expect("SHOW")
+        statement.reader.accept("TERSE")
+        statement.reader.expect(*words)
+        return cls(statement.connection, statement.reader)
+
     def keep(self, database: str, schema: str, name: str) -> bool:
+        """Whether an object is to be shown."""
         return (
             self.database in (None, database)
             and self.schema in (None, schema)
@@ -70,14 +79,7 @@ class _Scope:
         )
 
 
-def _scope(statement: Statement, *words: str) -> _Scope:
-    statement.reader.expect("SHOW")
-    statement.reader.accept("TERSE")
-    statement.reader.expect(*words)
-    return _Scope(statement.connection, statement.reader)
-
-
-def _objects(connection: Connection, scope: _Scope, kinds: tuple[str, ...]) -> list[tuple[Any, ...]]:
+def _objects(connection: Connection, scope: Scope, kinds: tuple[str, ...]) -> list[tuple[Any, ...]]:
     found = connection.duck.execute(
         "SELECT database_name, schema_name, table_name, 'TABLE', estimated_size, comment, NULL, temporary FROM duckdb_tables() "
         "UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment, sql, false FROM duckdb_views() "
@@ -90,7 +92,7 @@ def _objects(connection: Connection, scope: _Scope, kinds: tuple[str, ...]) -> l
 @command("SHOW TABLES", "SHOW TERSE TABLES")
 def show_tables(statement: Statement) -> Result:
     """``SHOW TABLES``; the row count is counted, not estimated."""
-    scope = _scope(statement, "TABLES")
+    scope = Scope.of(statement, "TABLES")
     from snowpipe_ml.local.storage import quoted
 
     found = []
@@ -108,7 +110,7 @@ def show_tables(statement: Statement) -> Result:
 def show_objects(statement: Statement) -> Result:
     """``SHOW OBJECTS`` (tables and views) and ``SHOW VIEWS``."""
     views = "VIEWS" in (token.upper for token in statement.reader.tokens[:3])
-    scope = _scope(statement, "VIEWS" if views else "OBJECTS")
+    scope = Scope.of(statement, "VIEWS" if views else "OBJECTS")
     found = [
         (None, name, database, schema, kind, comment or "", "SYSADMIN")
         for database, schema, name, kind, _, comment, _, _ in _objects(
@@ -122,7 +124,7 @@ def show_objects(statement: Statement) -> Result:
 @command("SHOW DATABASES", "SHOW TERSE DATABASES")
 def show_databases(statement: Statement) -> Result:
     """``SHOW DATABASES``."""
-    scope = _scope(statement, "DATABASES")
+    scope = Scope.of(statement, "DATABASES")
     names = [name for name in statement.connection.storage.databases() if like(name, scope.pattern)]
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("is_current", "VARCHAR"), ("owner", "VARCHAR")],
                 [(None, name, "Y" if name == statement.connection.database else "N", "SYSADMIN") for name in names])  # fmt: skip
@@ -131,7 +133,7 @@ def show_databases(statement: Statement) -> Result:
 @command("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
 def show_schemas(statement: Statement) -> Result:
     """``SHOW SCHEMAS [IN DATABASE name]``."""
-    scope = _scope(statement, "SCHEMAS")
+    scope = Scope.of(statement, "SCHEMAS")
     connection = statement.connection
     if getattr(scope, "name", None):
         scope.database = scope.name[-1]
@@ -147,7 +149,7 @@ def show_schemas(statement: Statement) -> Result:
 @command("SHOW WAREHOUSES")
 def show_warehouses(statement: Statement) -> Result:
     """``SHOW WAREHOUSES``: what was declared; here they are names and settings."""
-    scope = _scope(statement, "WAREHOUSES")
+    scope = Scope.of(statement, "WAREHOUSES")
     found = statement.connection.duck.execute(
         f"SELECT name, options, state, created_on FROM {ACCOUNT}.{CATALOG}.WAREHOUSES ORDER BY name"
     ).fetchall()
@@ -185,7 +187,7 @@ def show_roles(statement: Statement) -> Result:
                  ("granted_to", "VARCHAR"), ("grantee_name", "VARCHAR")], found)  # fmt: skip
 
 
-def _catalog_rows(statement: Statement, scope: _Scope, table: str, columns: str) -> list[tuple[Any, ...]]:
+def _catalog_rows(statement: Statement, scope: Scope, table: str, columns: str) -> list[tuple[Any, ...]]:
     connection = statement.connection
     found = []
     for database in connection.storage.databases():
@@ -200,7 +202,7 @@ def _catalog_rows(statement: Statement, scope: _Scope, table: str, columns: str)
 @command("SHOW STAGES")
 def show_stages(statement: Statement) -> Result:
     """``SHOW STAGES``."""
-    found = _catalog_rows(statement, _scope(statement, "STAGES"), "STAGES",
+    found = _catalog_rows(statement, Scope.of(statement, "STAGES"), "STAGES",
                           "coalesce(url, ''), coalesce(comment, ''), "
                           "CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END")  # fmt: skip
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
@@ -210,7 +212,7 @@ def show_stages(statement: Statement) -> Result:
 @command("SHOW FILE FORMATS")
 def show_file_formats(statement: Statement) -> Result:
     """``SHOW FILE FORMATS``."""
-    found = _catalog_rows(statement, _scope(statement, "FILE", "FORMATS"), "FILE_FORMATS",
+    found = _catalog_rows(statement, Scope.of(statement, "FILE", "FORMATS"), "FILE_FORMATS",
                           "coalesce(json_extract_string(options, '$.TYPE'), 'CSV'), options::VARCHAR")  # fmt: skip
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
                  ("type", "VARCHAR"), ("format_options", "VARCHAR")], found)  # fmt: skip
@@ -219,7 +221,7 @@ def show_file_formats(statement: Statement) -> Result:
 @command("SHOW TAGS")
 def show_tags(statement: Statement) -> Result:
     """``SHOW TAGS``."""
-    found = _catalog_rows(statement, _scope(statement, "TAGS"), "TAGS", "coalesce(comment, ''), allowed::VARCHAR")
+    found = _catalog_rows(statement, Scope.of(statement, "TAGS"), "TAGS", "coalesce(comment, ''), allowed::VARCHAR")
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
                  ("comment", "VARCHAR"), ("allowed_values", "VARCHAR")], found)  # fmt: skip
 
@@ -231,7 +233,7 @@ def show_functions(statement: Statement) -> Result:
     reader.expect("SHOW")
     reader.accept("USER")
     kind = reader.next().upper.removesuffix("S")
-    scope = _Scope(statement.connection, reader)
+    scope = Scope(statement.connection, reader)
     found = []
     for created, name, database, schema, signature, text in _catalog_rows(
         statement, scope, "FUNCTIONS", "signature, definition"

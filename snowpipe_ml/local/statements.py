@@ -92,11 +92,14 @@ def _import_handlers() -> None:
         alterations,
         copying,
         objects,
+        sequences,
         sessions,
         shows,
         stages,
+        streams,
         tables,
         tags,
+        tasks,
         transfers,
     )
     from snowpipe_ml.local.python import statements  # noqa: F401

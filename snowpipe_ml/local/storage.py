@@ -80,6 +80,10 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_ERRORS (
   rejected_record VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TEMPORARY (
   kind VARCHAR, schema_name VARCHAR, name VARCHAR, session VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMS (
+  schema_name VARCHAR, name VARCHAR, kept VARCHAR, table_schema VARCHAR, table_name VARCHAR, append_only BOOLEAN);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASKS (
+  schema_name VARCHAR, name VARCHAR, definition JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TRANSIENT (schema_name VARCHAR, name VARCHAR);
 """
 _ACCOUNT_DDL = f"""
@@ -129,6 +133,7 @@ class Storage:
         self._temporary = path is None
         self.function_memory: int | None = None
         self._host: Host | None = None
+        self.has_streams = False  # so that statements need not ask for streams where there are none
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex
         self.results = Results()
@@ -154,6 +159,8 @@ class Storage:
                 if file.stem != ACCOUNT:
                     self._attach(file.stem)
                     self._drop_leftovers(file.stem)
+                    streams = f'SELECT 1 FROM "{file.stem}".{CATALOG}.STREAMS LIMIT 1'
+                    self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
             if share and not self._temporary:
                 from snowpipe_ml.local.sharing import Host
 

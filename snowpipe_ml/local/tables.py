@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +190,8 @@ def column_definitions(columns: str, connection: Connection) -> list[tuple[str, 
                     compiler = Compiler(connection)
                     default = to_sql(compiler.compile(exp.select(constraint.kind.this.copy())).expressions[0].unalias())
                 case exp.AutoIncrementColumnConstraint() | exp.GeneratedAsIdentityColumnConstraint():
-                    raise errors.UnsupportedError("AUTOINCREMENT columns")
+                    start, step = (constraint.kind.args.get(key) for key in ("start", "increment"))
+                    default = _identity(connection, _number(start), _number(step))
                 case exp.ComputedColumnConstraint():
                     raise errors.UnsupportedError("computed columns")
                 case _:
@@ -216,15 +218,30 @@ def _check_columns(names: list[str]) -> None:
         if seen.get(folded) == name:
             raise errors.error(2025, "42S21", f"SQL compilation error:\nduplicate column name '{name}'")
         if folded in seen or name.endswith(errors.TWIN):
-            raise errors.UnsupportedError(
-                f"a table with columns that differ by case alone ({name.rstrip(errors.TWIN)})"
-            )
+            plain = name.rstrip(errors.TWIN)
+            raise errors.UnsupportedError(f"a table with columns that differ by case alone ({plain})")
+        seen[folded] = name
 
 
 def _check_query(connection: Connection, body: str) -> None:
     """The same of a query whose columns a table or view is to have."""
     if errors.TWIN in body:
         _check_columns([row[0] for row in connection.duck.execute(f"DESCRIBE {body}").fetchall()])
+
+
+def _number(node: exp.Expr | None) -> int:
+    return int(node.sql()) if node is not None else 1
+
+
+def _identity(connection: Connection, start: int, step: int) -> str:
+    """The default of an AUTOINCREMENT column: the next value of a sequence that nobody else names."""
+    from snowpipe_ml.local.sequences import make
+
+    database, schema, _ = connection.resolve(("_",), "CREATE TABLE")
+    name = (database, schema, f"_IDENTITY_{uuid.uuid4().hex.upper()}")
+    make(connection, name, start, step)
+    text = quoted(*name).replace("'", "''")
+    return f"nextval('{text}')"
 
 
 def _stored(node: exp.Expr) -> str:

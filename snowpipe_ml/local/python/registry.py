@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import json
@@ -137,6 +138,15 @@ class FunctionRegistry:
             "WHERE schema_name = ? AND name = ? AND signature = ? AND kind = ?",
             [definition.to_json(), definition.schema, definition.name, definition.signature, definition.kind],
         )
+
+    def copy(self, connection: Connection, text: str, target: tuple[str, str]) -> None:
+        """Keep a function of another schema in this one too."""
+        found = Definition.from_dict(json.loads(text))
+        moved = dataclasses.replace(found, database=target[0], schema=target[1])
+        connection.duck.execute(
+            f"INSERT INTO {connection.catalog(target[0], 'FUNCTIONS')} (schema_name, name, signature, kind, definition) "
+            "VALUES (?, ?, ?, ?, ?)", [target[1], moved.name, moved.signature, moved.kind, moved.to_json()],
+        )  # fmt: skip
 
     def check(self, connection: Connection, definition: Definition) -> None:
         """Check that a definition can be run here.

@@ -296,6 +296,10 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     match name:
         case "LAST_QUERY_ID":
             return exp.Literal.string(str(_literal(connection, node)))
+        case "SYSTEM$STREAM_HAS_DATA":
+            from snowpipe_ml.local.streams import has_data
+
+            return exp.convert(has_data(connection, str(_literal(connection, arguments[0]))))
         case "SYSTEM$GET_TAG":
             from snowpipe_ml.local.tags import get_tag
 
