@@ -70,6 +70,7 @@ class Connection:
         self.parameters: dict[str, Any] = {}
         self.variables: dict[str, str] = {}
         self.in_transaction = False
+        self._keeps_transaction = False
         self.last_query_ids: list[str] = []
         self.listeners: list[Callable[[str], None]] = []
         self.shares: dict[str, list[str]] = {}
@@ -164,7 +165,7 @@ class Connection:
 
     def commit_open(self) -> None:
         """End an open transaction before DDL, as Snowflake does."""
-        if self.in_transaction:
+        if self.in_transaction and not self._keeps_transaction:
             self.commit_transaction()
 
     def commit_transaction(self) -> None:
@@ -192,11 +193,27 @@ class Connection:
         return float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
 
     def perform(
-        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None = None, tag: str | None = None
+        self,
+        command: str,
+        params: Any,
+        query_id: str,
+        file_stream: IO[bytes] | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> Result:
-        """Run a statement, and keep its result and its place in the history."""
+        """Run a statement, and keep its result and its place in the history.
+
+        Args:
+            command: the statement.
+            params: its bound values.
+            query_id: the id under which its result is kept.
+            file_stream: what a PUT uploads, if it is not a file.
+            settings: what holds for this statement alone: QUERY_TAG, and whether DDL on a temporary
+                object leaves the transaction open, as Snowpark asks.
+        """
         from snowpipe_ml.local.statements import run
 
+        tag = (settings or {}).get("QUERY_TAG")
+        self._keeps_transaction = bool((settings or {}).get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
         with self.storage.history.running(self, query_id, command, tag), self._in_time():
             result = run(self, command, params, query_id, file_stream)
         return self._kept(query_id, result)

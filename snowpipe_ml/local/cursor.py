@@ -33,9 +33,9 @@ class Session(Protocol):
         """Whether it was closed."""
 
     def perform(
-        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, tag: str | None
+        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, settings: dict[str, Any]
     ) -> Result:
-        """Run a statement, with a query tag of its own if it has one."""
+        """Run a statement, with the settings that it alone has."""
 
     def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
@@ -90,8 +90,7 @@ class Cursor:
         self.sfqid = str(uuid.uuid4())
         self._request_id = self.sfqid
         with connection.lock, _as_snowflake(self):
-            tag = (_statement_params or {}).get("QUERY_TAG")
-            result = connection.perform(command, params, self.sfqid, file_stream, tag)
+            result = connection.perform(command, params, self.sfqid, file_stream, dict(_statement_params or {}))
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
         return self

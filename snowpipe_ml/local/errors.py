@@ -194,7 +194,7 @@ def translate(raised: Exception) -> ProgrammingError:
     if match := _MISSING_FUNCTION.search(text):
         if _is_snowflakes(match.group(1)):
             return UnsupportedError(f"the function {match.group(1).upper()}")
-        return error(2140, "42601", f"SQL compilation error:\nUnknown function {match.group(1)}")
+        return error(2140, "42601", f"SQL compilation error:\nUnknown function {match.group(1).upper()}")
     if "Schema" in text and (match := _MISSING_SCHEMA.search(text)):
         return missing("Schema", match.group(1))
     return error(1003, "42000", f"SQL compilation error:\n{first}")

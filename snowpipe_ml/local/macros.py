@@ -73,12 +73,12 @@ CREATE MACRO sf_local_to_tz(x) AS CASE WHEN x IS NULL THEN NULL ELSE struct_pack
   tz := date_diff('minute', timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)), x::TIMESTAMP)::SMALLINT) END;
 CREATE MACRO sf_instant_to_tz(x) AS memory.main.sf_local_to_tz(timezone(current_setting('TimeZone'), x));
 CREATE MACRO sf_offset(x) AS CASE WHEN x LIKE '%Z' THEN 0 ELSE
-  (CASE WHEN regexp_extract(x, '([+-])\\d{{2}}:?\\d{{2}}\\s*$', 1) = '-' THEN -1 ELSE 1 END)
-  * (TRY_CAST(regexp_extract(x, '[+-](\\d{{2}}):?\\d{{2}}\\s*$', 1) AS INTEGER) * 60
-     + TRY_CAST(regexp_extract(x, '[+-]\\d{{2}}:?(\\d{{2}})\\s*$', 1) AS INTEGER)) END;
+  (CASE WHEN regexp_extract(x, '([+-])\\d{{2}}(:?\\d{{2}})?\\s*$', 1) = '-' THEN -1 ELSE 1 END)
+  * (TRY_CAST(regexp_extract(x, '[+-](\\d{{2}})(:?\\d{{2}})?\\s*$', 1) AS INTEGER) * 60
+     + coalesce(TRY_CAST(regexp_extract(x, '[+-]\\d{{2}}:?(\\d{{2}})\\s*$', 1) AS INTEGER), 0)) END;
 CREATE MACRO sf_text_to_tz(x) AS CASE WHEN x IS NULL THEN NULL
-  WHEN regexp_matches(trim(x), '[ T].*([+-]\\d{{2}}:?\\d{{2}}|Z)$') THEN struct_pack(
-    utc := memory.main.sf_timestamp(trim(regexp_replace(trim(x), '([+-]\\d{{2}}:?\\d{{2}}|Z)$', '')))
+  WHEN regexp_matches(trim(x), '[ T].*([+-]\\d{{2}}(:?\\d{{2}})?|Z)$') THEN struct_pack(
+    utc := memory.main.sf_timestamp(trim(regexp_replace(trim(x), '([+-]\\d{{2}}(:?\\d{{2}})?|Z)$', '')))
       - to_minutes(memory.main.sf_offset(trim(x))),
     tz := memory.main.sf_offset(trim(x))::SMALLINT)
   ELSE memory.main.sf_local_to_tz(memory.main.sf_timestamp(x)) END;
@@ -100,6 +100,12 @@ CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
 CREATE MACRO sf_parse_json(x) AS CASE WHEN x IS NULL OR trim(x::VARCHAR) = '' THEN NULL
   WHEN json_valid(x::VARCHAR) THEN x::VARCHAR::JSON
   ELSE regexp_replace(x::VARCHAR, '([{{,]\\s*)([A-Za-z_]\\w*)(\\s*:)', '\1"\2"\3', 'g')::JSON END;
+
+CREATE MACRO sf_to_object(x) AS CASE WHEN x IS NULL OR json_type(x::JSON) = 'OBJECT' THEN x::JSON
+  ELSE error('Failed to cast variant value ' || x::VARCHAR || ' to OBJECT') END;
+CREATE MACRO sf_to_array(x) AS CASE WHEN x IS NULL THEN NULL WHEN json_type(to_json(x)) = 'ARRAY' THEN to_json(x)
+  ELSE json_array(x) END;
+CREATE MACRO sf_variant(x) AS CASE WHEN x IS NULL THEN NULL ELSE to_json(x)::VARCHAR END;
 
 CREATE MACRO sf_random() AS CAST(floor((random() - 0.5) * 18446744073709549568) AS BIGINT);
 CREATE MACRO sf_uniform_whole(a, b) AS CAST(a + floor(random() * (b - a + 1)) AS BIGINT);

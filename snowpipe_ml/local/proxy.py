@@ -81,14 +81,14 @@ class ProxyConnection:
     # ----------------------------------------------------------------------- what Cursor asks
 
     def perform(
-        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, tag: str | None
+        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, settings: dict[str, Any]
     ) -> Result:
         """Run a statement in the session."""
         if file_stream is not None and file_stream.seekable():
             file_stream.seek(0)
         packed = pickle.dumps((params, file_stream.read() if file_stream is not None else None)).hex()
         answered, table = self._ask(
-            call="execute", command=command, packed=packed, query_id=query_id, tag=tag, cwd=os.getcwd()
+            call="execute", command=command, packed=packed, query_id=query_id, settings=settings, cwd=os.getcwd()
         )
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
 
@@ -207,7 +207,7 @@ def _perform(connection: Connection, request: dict[str, Any]) -> tuple[list[Colu
             for listener in connection.listeners:
                 listener(request["command"])
             connection.folder = request["cwd"]
-            result = connection.perform(request["command"], params, request["query_id"], stream, request["tag"])
+            result = connection.perform(request["command"], params, request["query_id"], stream, request["settings"])
             return result.columns, result.table, result.rowcount
         case "executemany":
             result = connection.perform_many(request["command"], packed, request["query_id"])

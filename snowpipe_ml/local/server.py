@@ -206,8 +206,8 @@ def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[st
             elif rows is not None:
                 data = wire.result_data(connection.perform_many(text, rows, query_id), type_id)
             else:
-                tag = (body.get("parameters") or {}).get("QUERY_TAG")
-                data = wire.result_data(connection.perform(text, values, query_id, None, tag), type_id)
+                settings = dict(body.get("parameters") or {})
+                data = wire.result_data(connection.perform(text, values, query_id, None, settings), type_id)
     except duckdb.Error as raised:
         return _refused(connection.translated(raised) or errors.translate(raised), query_id)
     except NotImplementedError as raised:

@@ -163,6 +163,8 @@ def _columnar(
         value = quoted(name)
         if type_ == "BLOB" and options.get("BINARY_AS_TEXT", True) and decodes(duck, origin, value):
             value, type_ = f"decode({value})", "VARCHAR"
+        if type_ in ("TIMESTAMP WITH TIME ZONE NS", "TIMESTAMPTZ_NS"):
+            value, type_ = f"CAST({value} AS TIMESTAMPTZ)", "TIMESTAMP WITH TIME ZONE"
         if type_ == "TIME WITH TIME ZONE":
             value, type_ = f"CAST({value} AS TIME)", "TIME"
         packed.append(f"{literal(name)}: {f'hex({value})' if type_ == 'BLOB' else _as_json(value, type_)}")

@@ -31,12 +31,13 @@ def _cast(node: exp.Expr, kind: str) -> exp.Expr:
     """An argument in the type in which it travels."""
     if DataType.parse(kind).name == "TIMESTAMP_TZ":
         return macro("sf_tz_iso", to_tz(node))
+    if _stored(kind) == "JSON":
+        return macro("sf_variant", node)
     if _stored(kind) == "BIGINT" and type_of(node) in FLOATS:
         node = exp.func("round", node)
     steps = [_stored(kind), travels_as(kind)]
     for step in dict.fromkeys(steps):
-        if step != "JSON":
-            node = _stored_cast(node, step)
+        node = _stored_cast(node, step)
     return node
 
 
@@ -110,6 +111,8 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     arguments = [_cast(a.copy(), d.type) for a, d in zip(given, definition.arguments, strict=True)]
     if not arguments:
         arguments = [_stored_cast(exp.Null(), "BOOLEAN")]
+    if definition.kind == "AGGREGATE":
+        arguments = [_list_of(argument) for argument in arguments]
     call: exp.Expr = exp.Anonymous(this=functions.scalar_name(connection, definition), expressions=arguments)
     call.meta["ours"] = True
     if DataType.parse(definition.returns).name == "TIMESTAMP_TZ":
@@ -118,6 +121,13 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         call = exp.cast(call, _stored(definition.returns), dialect="duckdb")
         call.to.meta["stored"] = True
     call.type = exp.DataType.build(definition.returns, dialect="snowflake")
+    return call
+
+
+def _list_of(node: exp.Expr) -> exp.Expr:
+    """All values of a group, NULLs too."""
+    call = exp.Anonymous(this="list", expressions=[node])
+    call.meta["ours"] = True
     return call
 
 

@@ -8,8 +8,10 @@ import inspect
 import json
 import os
 import shutil
+import stat
 import threading
 import uuid
+import zipfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +85,38 @@ def travels_as(kind: str) -> str:
     if name == "TIMESTAMP_LTZ":
         return "TIMESTAMP"
     return "VARCHAR" if stored == "JSON" or name == "TIMESTAMP_TZ" else stored
+
+
+_MAX_UNPACKED = 8 * 2**30
+_MAX_RATIO = 200
+
+
+def check_archive(path: Path) -> None:
+    """Refuse an import that would do harm where it is unpacked.
+
+    Raises:
+        ProgrammingError: a member leaves the archive's folder or is a link, or its size is absurd.
+    """
+    try:
+        members = zipfile.ZipFile(path).infolist()
+    except zipfile.BadZipFile as raised:
+        raise errors.error(100358, "22000", f"the import '{path.name}' is no zip archive") from raised
+    for member in members:
+        parts = member.filename.replace("\\", "/").split("/")
+        if member.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+            raise errors.error(
+                100358, "22000", f"the import '{path.name}' has a member that leaves its folder: '{member.filename}'"
+            )
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise errors.error(100358, "22000", f"the import '{path.name}' has a link: '{member.filename}'")
+    total = sum(member.file_size for member in members)
+    packed = max(1, sum(member.compress_size for member in members))
+    if total > _MAX_UNPACKED or (total > 2**26 and total / packed > _MAX_RATIO):
+        raise errors.error(
+            100358,
+            "22000",
+            f"the import '{path.name}' would unpack to {total / 2**20:,.0f} MiB from {packed / 2**20:,.1f}",
+        )
 
 
 class FunctionRegistry:
@@ -234,6 +268,8 @@ class FunctionRegistry:
                 shutil.rmtree(aside, ignore_errors=True)
                 aside.mkdir(parents=True)
                 for source in files:
+                    if source.suffix in (".zip", ".whl", ".egg"):
+                        check_archive(source)
                     shutil.copyfile(source, aside / source.name)
                 aside.rename(folder)
         return folder
@@ -339,7 +375,7 @@ class FunctionRegistry:
             def call(*columns: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:
                 table = pa.table(list(columns), names=[str(i) for i in range(len(columns))])
                 try:
-                    _, result = self._pool(key).call({"call": "scalar"}, table, timeout=timeout)
+                    _, result = self._pool(key).call(request, table, timeout=timeout)
                     assert result is not None
                     answer = result.column(0)
                 except HandlerError as raised:
@@ -351,6 +387,10 @@ class FunctionRegistry:
             # DuckDB counts the parameters of what it is given; a function without any would not
             # learn how many rows it is called for, so it gets one that says nothing.
             kinds = [travels_as(a.type) for a in definition.arguments] or ["BOOLEAN"]
+            # An aggregate is called once a group, with a list of each argument's values.
+            request = {"call": "aggregate" if definition.kind == "AGGREGATE" else "scalar"}
+            if definition.kind == "AGGREGATE":
+                kinds = [f"{kind}[]" for kind in kinds]
             names = [f"a{i}" for i in range(len(kinds))]
             signature = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
             call.__signature__ = signature  # type: ignore[attr-defined]

@@ -325,6 +325,22 @@ def call_scalar(handler, config, table):
     return arrow_column(values, config["output_kinds"][0], type_)
 
 
+def call_aggregate(handler, config, table):
+    """One value a group: its rows are accumulated in an instance of the handler."""
+    columns = [table.column(i).to_pylist() for i in range(len(config["kinds"]))]
+    values = []
+    for group in zip(*columns):
+        instance = handler()
+        lists = [
+            python_column(pa.array(items or [], None if items else pa.null()), kind)
+            for items, kind in zip(group, config["kinds"])
+        ]
+        for row in zip(*lists):
+            instance.accumulate(*row)
+        values.append(instance.finish())
+    return arrow_column(values, config["output_kinds"][0], arrow_type(config["output_types"][0]))
+
+
 def call_table(handler, config, table, offsets, first_partition):
     """A table function over consecutive partitions; source -1-p marks the end of partition p."""
     output = Output(config)
@@ -421,6 +437,9 @@ def work(channel):
         try:
             if request["call"] == "scalar":
                 result = call_scalar(handler, config, table)
+                channel.send({"ok": True}, pa.table([result], names=["0"]))
+            elif request["call"] == "aggregate":
+                result = call_aggregate(handler, config, table)
                 channel.send({"ok": True}, pa.table([result], names=["0"]))
             elif request["call"] == "procedure":
                 channel.send(*call_procedure(handler, config, table, request["state"], channel))

@@ -10,7 +10,7 @@ import fakesnow.transforms as fakesnow
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 
-from snowpipe_ml.local.errors import UnsupportedError
+from snowpipe_ml.local.errors import UnsupportedError, syntax
 from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, annotate, kind
 from snowpipe_ml.local.types import TIMESTAMP_TZ
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _TYPED = (
     exp.Div, exp.Avg, exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
-    exp.Cast, exp.Corr, exp.CovarSamp, exp.CovarPop, exp.Uniform, exp.ToBinary, exp.ToVariant, exp.Case,
+    exp.Cast, exp.Corr, exp.CovarSamp, exp.CovarPop, exp.Uniform, exp.ToBinary, exp.ToVariant, exp.Case, exp.Ordered,
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array,
 )  # fmt: skip
 
@@ -213,7 +213,8 @@ def to_tz(node: exp.Expr) -> exp.Expr:
     elif source in TIMESTAMPS | {T.DATE}:
         name = "sf_local_to_tz"
     else:
-        raise UnsupportedError("a TIMESTAMP_TZ of an expression whose type is not known", "Cast it, as in x::VARCHAR")
+        # By its text, which has the offset if there is one.
+        name, node = "sf_text_to_tz", exp.cast(node.copy(), "TEXT", dialect="duckdb")
     made = macro(name, node.copy())
     made.type = exp.DataType(this=T.TIMESTAMPTZ)
     return made
@@ -383,6 +384,8 @@ def anonymous(node: exp.Expr, connection: Connection) -> exp.Expr:
         return macro(name.lower(), *(argument.copy() for argument in node.expressions))
     if name in _AUTO_TIMESTAMPS and len(node.expressions) == 1:
         return macro(_AUTO_TIMESTAMPS[name], node.expressions[0].copy())
+    if name in ("TO_OBJECT", "TO_ARRAY") and len(node.expressions) == 1:
+        return macro(f"sf_{name.lower()}", node.expressions[0].copy())
     if name == "CONDITIONAL_TRUE_EVENT":
         raise UnsupportedError("CONDITIONAL_TRUE_EVENT")
     replaced = system_function(node, connection)
@@ -457,9 +460,32 @@ _BEFORE = (
     fakesnow.array_construct_etc, fakesnow.timestamp_offsets, fakesnow.haversine, fakesnow.hex_string,
 )  # fmt: skip
 
+
+def window_frame(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """What Snowflake refuses of a frame, in its words."""
+    spec = node.args.get("spec")
+    if spec is None or spec.args.get("kind") != "RANGE":
+        return node
+    bounds = [spec.args.get(side) for side in ("start", "end")]
+    intervals = [b for b in bounds if isinstance(b, exp.Expr) and b.find(exp.Interval)]
+    numbers = [b for b in bounds if isinstance(b, exp.Expr) and not b.find(exp.Interval)]
+    if intervals and numbers and any(not isinstance(b, exp.Literal) or b.name != "0" for b in numbers):
+        raise syntax("Mixing numeric and interval frames is not supported")
+    order = node.args.get("order")
+    ordered = {kind(o.this) for o in order.expressions} if order is not None else set()
+    if intervals and ordered & (INTEGERS | DECIMALS | FLOATS):
+        raise syntax("numeric ORDER BY clause only allows numeric window frame boundaries")
+    if spec.args.get("start_side") == "FOLLOWING" and (
+        spec.args.get("end") == "CURRENT ROW" or spec.args.get("end_side") == "PRECEDING"
+    ):
+        raise syntax("Invalid window frame")
+    return node
+
+
 _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Length, exp.Upper, exp.Lower, exp.Trim, exp.Substring), text_function),
     ((exp.JSONExtract,), variant_use),
+    ((exp.Window,), window_frame),
     ((exp.ParseJSON,), parse_json),
     ((exp.Case,), case_branches),
     ((exp.Div,), division),
