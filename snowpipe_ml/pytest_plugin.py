@@ -42,6 +42,7 @@ def snowpark_session(snowpark_warehouse: Path, request: pytest.FixtureRequest) -
     session.sql(f"CREATE OR REPLACE DATABASE {name}").collect()
     session.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}").collect()
     yield session
+    session.sql(f"DROP DATABASE IF EXISTS {name}").collect()
     session.close()
 
 

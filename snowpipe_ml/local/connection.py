@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +72,9 @@ class Connection:
         self.variables: dict[str, str] = {}
         self.in_transaction = False
         self._keeps_transaction = False
+        # The Python functions that were registered with DuckDB when the open transaction began.
+        self.visible_functions: frozenset[str] = frozenset()
+        self.transaction_id = ""
         self.last_query_ids: list[str] = []
         self.listeners: list[Callable[[str], None]] = []
         self.shares: dict[str, list[str]] = {}
@@ -167,6 +171,14 @@ class Connection:
         """End an open transaction before DDL, as Snowflake does."""
         if self.in_transaction and not self._keeps_transaction:
             self.commit_transaction()
+
+    def begin_transaction(self) -> None:
+        """Begin a transaction."""
+        functions = self.storage.functions_if_any
+        self.visible_functions = functions.registered if functions else frozenset()
+        self.transaction_id = uuid.uuid4().hex[:8]
+        self.duck.execute("BEGIN TRANSACTION")
+        self.in_transaction = True
 
     def commit_transaction(self) -> None:
         """Commit the open transaction.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -140,13 +140,14 @@ def _counting(connection: Connection, count: int) -> Iterator[tuple[str, Callabl
         return pa.array(np.ones(len(flat), dtype=bool))
 
     name = f"_count_{uuid.uuid4().hex}"
-    root = connection.storage.root
-    root.create_function(name, note, [duckdb.sqltype("UBIGINT")], duckdb.sqltype("BOOLEAN"), type="arrow",
+    duck = connection.duck  # in the transaction of the load, which sees nothing that is registered elsewhere
+    duck.create_function(name, note, [duckdb.sqltype("UBIGINT")], duckdb.sqltype("BOOLEAN"), type="arrow",
                          null_handling="special", side_effects=True)  # fmt: skip
     try:
         yield f" WHERE {name}(file_index)", lambda _: [int(n) for n in totals]
     finally:
-        root.remove_function(name)
+        with suppress(duckdb.TransactionException):  # in a transaction that has failed it goes with it
+            duck.remove_function(name)
 
 
 def _collect_rejects(

@@ -100,8 +100,7 @@ def begin(statement: Statement) -> Result:
         raise errors.UnsupportedError("Snowflake Scripting blocks")
     connection = statement.connection
     if not connection.in_transaction:
-        connection.duck.execute("BEGIN TRANSACTION")
-        connection.in_transaction = True
+        connection.begin_transaction()
     return status(_DONE)
 
 

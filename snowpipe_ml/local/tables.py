@@ -13,7 +13,7 @@ from snowpipe_ml.local.load_history import forget_loads
 from snowpipe_ml.local.objects import Modifiers, if_not_exists, remember_temporary
 from snowpipe_ml.local.query import Compiler, in_transaction, parse, to_sql
 from snowpipe_ml.local.reader import Reader
-from snowpipe_ml.local.rewrite.functions import data_type
+from snowpipe_ml.local.rewrite.casts import data_type
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import quoted, retry_conflicts
 from snowpipe_ml.local.tags import copy_tags, forget_tags

@@ -11,8 +11,8 @@ from sqlglot import exp
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.python.definition import Definition
-from snowpipe_ml.local.python.registry import arrow_type, travels_as
-from snowpipe_ml.local.rewrite.functions import macro, to_tz
+from snowpipe_ml.local.python.travel import arrow_type, travels_as
+from snowpipe_ml.local.rewrite.casts import macro, to_tz
 from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T
 from snowpipe_ml.local.rewrite.types import kind as type_of
 from snowpipe_ml.local.types import Column, from_iso, to_duckdb

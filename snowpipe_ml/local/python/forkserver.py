@@ -16,10 +16,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-_SCRIPT = Path(__file__).with_name("worker.py")
+_MODULE = "snowpipe_ml.local.python.worker"
+_ROOT = str(Path(__file__).parents[3])
 # A thread a worker: two numeric threads in each of two processes are many times slower than one.
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _LIBRARIES}
+
+
+def _is_installed() -> bool:
+    return any(part in ("site-packages", "dist-packages") for part in Path(__file__).parts)
 
 
 class ForkServer:
@@ -34,9 +39,13 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**os.environ, **_ONE_THREAD, "PYTHONHASHSEED": "0"}
         environment.pop("PYTHONSTARTUP", None)
+        if not _is_installed():
+            # This package is imported from a checkout; the workers must find it, and then forget the way.
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, environment.get("PYTHONPATH")]))
+            environment["SNOWPIPE_PACKAGE_ROOT"] = "added"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, str(_SCRIPT), str(theirs.fileno()), *modules],
+            [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *modules],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
             env=environment, start_new_session=True,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from snowpipe_ml.local import errors
 from snowpipe_ml.local.proxy import answer as serve
 from snowpipe_ml.local.python.calls import _cast, _stored, snowflake_type, stored_values, with_defaults
 from snowpipe_ml.local.python.definition import Definition, read_definition
-from snowpipe_ml.local.python.registry import arrow_type
+from snowpipe_ml.local.python.travel import arrow_type
 from snowpipe_ml.local.statements import Result, Statement, command
 from snowpipe_ml.local.types import Column
 

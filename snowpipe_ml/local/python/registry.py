@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
 import json
 import os
-import shutil
-import stat
 import threading
 import uuid
-import zipfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,9 +23,10 @@ from snowpipe_ml.local.proxy import session_state
 from snowpipe_ml.local.python import packages
 from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.local.python.forkserver import ForkServer
+from snowpipe_ml.local.python.imports import import_directory
+from snowpipe_ml.local.python.overloads import IMPOSSIBLE, closest, distance
 from snowpipe_ml.local.python.pool import HandlerError, Pool, Serve
-from snowpipe_ml.local.types import to_duckdb
-from snowpipe_ml.sql import DataType
+from snowpipe_ml.local.python.travel import arrow_name, arrow_type, travels_as, value_kind
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -41,82 +38,6 @@ _MAX_NESTED = 64
 # has not declared it.
 _PRELOADED = ("pyarrow", "pandas")
 _PRELOADED_FOR_PROCEDURES = ("pandas", "snowflake.snowpark", "snowpipe_ml.local.python.caller")
-_ARROW = {
-    "INT": "int64", "FLOAT": "double", "VARCHAR": "string", "BOOLEAN": "bool", "DATE": "date32[day]",
-    "TIMESTAMP_NTZ": "timestamp[us]", "TIMESTAMP_LTZ": "timestamp[us]", "VARIANT": "string", "OBJECT": "string",
-    "ARRAY": "string", "BINARY": "binary", "TIME": "time64[us]", "TIMESTAMP_TZ": "string",
-}  # fmt: skip
-
-
-def arrow_name(kind: str) -> str:
-    """The Arrow type in which values of a Snowflake type travel to a worker, as :func:`arrow_type` reads it.
-
-    A TIMESTAMP_LTZ travels as the naive local time that the handler gets, a TIMESTAMP_TZ as ISO text.
-    """
-    data_type = DataType.parse(kind)
-    if data_type.name == "NUMBER":
-        precision, scale = (*data_type.parameters, 0)[:2] if data_type.parameters else (38, 0)
-        return f"decimal128({precision}, {scale})" if scale else "int64"
-    if data_type.name not in _ARROW:
-        raise errors.UnsupportedError(f"{kind} in a Python function")
-    return _ARROW[data_type.name]
-
-
-def arrow_type(kind: str) -> pa.DataType:
-    """The Arrow type of a Snowflake type."""
-    name = arrow_name(kind)
-    if name.startswith("decimal128"):
-        return pa.decimal128(*DataType.parse(kind).parameters)
-    return pa.type_for_alias(name)
-
-
-def value_kind(kind: str) -> str:
-    """How a worker treats values of a type."""
-    if arrow_name(kind).startswith("decimal128"):
-        return "DECIMAL"
-    name = DataType.parse(kind).name
-    return "INT" if name == "NUMBER" else name
-
-
-def travels_as(kind: str) -> str:
-    """The DuckDB type in which values of a Snowflake type go to a scalar function, and come back."""
-    name = DataType.parse(kind).name
-    stored = to_duckdb(DataType.parse(kind))
-    if name == "TIMESTAMP_LTZ":
-        return "TIMESTAMP"
-    return "VARCHAR" if stored == "JSON" or name == "TIMESTAMP_TZ" else stored
-
-
-_MAX_UNPACKED = 8 * 2**30
-_MAX_RATIO = 200
-
-
-def check_archive(path: Path) -> None:
-    """Refuse an import that would do harm where it is unpacked.
-
-    Raises:
-        ProgrammingError: a member leaves the archive's folder or is a link, or its size is absurd.
-    """
-    try:
-        members = zipfile.ZipFile(path).infolist()
-    except zipfile.BadZipFile as raised:
-        raise errors.error(100358, "22000", f"the import '{path.name}' is no zip archive") from raised
-    for member in members:
-        parts = member.filename.replace("\\", "/").split("/")
-        if member.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-            raise errors.error(
-                100358, "22000", f"the import '{path.name}' has a member that leaves its folder: '{member.filename}'"
-            )
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise errors.error(100358, "22000", f"the import '{path.name}' has a link: '{member.filename}'")
-    total = sum(member.file_size for member in members)
-    packed = max(1, sum(member.compress_size for member in members))
-    if total > _MAX_UNPACKED or (total > 2**26 and total / packed > _MAX_RATIO):
-        raise errors.error(
-            100358,
-            "22000",
-            f"the import '{path.name}' would unpack to {total / 2**20:,.0f} MiB from {packed / 2**20:,.1f}",
-        )
 
 
 class FunctionRegistry:
@@ -233,7 +154,7 @@ class FunctionRegistry:
             d for d in found
             if count <= len(d.arguments) and all(a.default is not None for a in d.arguments[count:])
         ]  # fmt: skip
-        fitting = [d for d in fitting if _distance(d, given) < _IMPOSSIBLE]
+        fitting = [d for d in fitting if distance(d, given) < IMPOSSIBLE]
         if not fitting:
             types = ", ".join(kind or "unknown" for kind in given)
             raise errors.error(
@@ -241,38 +162,13 @@ class FunctionRegistry:
                 f"SQL compilation error:\nInvalid argument types for function '{name[-1]}': ({types}); "
                 f"it takes {' or '.join(d.signature for d in found)}",
             )  # fmt: skip
-        return fitting[0] if len(fitting) == 1 else _closest(fitting, given, name)
+        return fitting[0] if len(fitting) == 1 else closest(fitting, given, name)
 
     # ----------------------------------------------------------------------- imports
 
     def _import_directory(self, connection: Connection, definition: Definition) -> Path:
-        """A folder with the staged imports, made once for each set of contents."""
-        from snowpipe_ml.local.stages import find_stage
-
-        files = []
-        for reference in definition.imports:
-            stage, path = find_stage(connection, reference)
-            source = stage.file(path)
-            if not path or not source.is_file():
-                raise errors.error(
-                    91016, "22000", f"Remote file '{reference}' was not found. Check that the file exists on the stage."
-                )
-            files.append(source)
-        digest = hashlib.sha256()
-        for source in files:
-            digest.update(source.name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
-        folder = self._storage.path / "functions" / digest.hexdigest()[:24]
         with self._lock:
-            if not folder.exists():
-                aside = folder.with_suffix(f".{os.getpid()}.making")
-                shutil.rmtree(aside, ignore_errors=True)
-                aside.mkdir(parents=True)
-                for source in files:
-                    if source.suffix in (".zip", ".whl", ".egg"):
-                        check_archive(source)
-                    shutil.copyfile(source, aside / source.name)
-                aside.rename(folder)
-        return folder
+            return import_directory(connection, definition.imports)
 
     # ----------------------------------------------------------------------- running
 
@@ -369,6 +265,9 @@ class FunctionRegistry:
         timeout = connection.statement_timeout
         name = f"_py_{key.replace(':', '_')}_{timeout or 0:g}"
         with self._lock:
+            if connection.in_transaction and name not in connection.visible_functions:
+                # What is registered elsewhere is not seen by a transaction that is under way.
+                name = f"{name}_{connection.transaction_id}"
             if name in self._registered:
                 return name
 
@@ -394,12 +293,19 @@ class FunctionRegistry:
             names = [f"a{i}" for i in range(len(kinds))]
             signature = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
             call.__signature__ = signature  # type: ignore[attr-defined]
-            self._storage.root.create_function(
+            duck = connection.duck if connection.in_transaction else self._storage.root
+            duck.create_function(
                 name, call, [duckdb.sqltype(k) for k in kinds], duckdb.sqltype(travels_as(definition.returns)),
                 type="arrow", null_handling="special", exception_handling="default", side_effects=True,
             )  # fmt: skip
             self._registered.add(name)
         return name
+
+    @property
+    def registered(self) -> frozenset[str]:
+        """The DuckDB functions that there are by now."""
+        with self._lock:
+            return frozenset(self._registered)
 
     def _keep(self, raised: ProgrammingError) -> str:
         """Keep an error while DuckDB carries only its text; the text is a ticket for it."""
@@ -425,41 +331,6 @@ class FunctionRegistry:
             for server in self._servers.values():
                 server.close()
             self._servers.clear()
-
-
-# How near a declared type is to a given one: the same, then what Snowflake converts by itself.
-_CONVERSIONS = {
-    "NUMBER": ("NUMBER", "FLOAT", "VARIANT", "VARCHAR"), "FLOAT": ("FLOAT", "NUMBER", "VARIANT", "VARCHAR"),
-    "VARCHAR": ("VARCHAR", "VARIANT", "FLOAT", "NUMBER", "DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ",
-                "TIMESTAMP_TZ", "BOOLEAN", "BINARY"),
-    "BOOLEAN": ("BOOLEAN", "VARIANT", "VARCHAR"),
-    "DATE": ("DATE", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "VARCHAR", "VARIANT"),
-    "TIMESTAMP_NTZ": ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "DATE", "TIME", "VARCHAR", "VARIANT"),
-}  # fmt: skip
-_IMPOSSIBLE = 100
-
-
-def _distance(definition: Definition, given: Sequence[str | None]) -> float:
-    total = 0.0
-    for wanted, kind in zip(definition.arguments, given, strict=False):
-        declared = DataType.parse(wanted.type).name
-        declared = "NUMBER" if declared == "INT" else declared
-        if kind is None or kind not in _CONVERSIONS:
-            total += 0.5
-        elif kind != declared:
-            order = _CONVERSIONS[kind]
-            total += order.index(declared) + 1 if declared in order else _IMPOSSIBLE
-    return total
-
-
-def _closest(fitting: list[Definition], given: Sequence[str | None], name: tuple[str, ...]) -> Definition:
-    """The overload whose types are nearest to those given."""
-    ranked = sorted(fitting, key=lambda definition: _distance(definition, given))
-    if _distance(ranked[0], given) == _distance(ranked[1], given):
-        raise errors.UnsupportedError(
-            f"telling overloads apart by types that are not known here ({name[-1]})", "Cast the arguments"
-        )
-    return ranked[0]
 
 
 def _interpreter_error(definition: Definition, raised: HandlerError) -> ProgrammingError:

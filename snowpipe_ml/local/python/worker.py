@@ -1,304 +1,30 @@
-"""What runs in a worker process. It is started as a script and imports nothing of this package.
+"""What runs in a worker process, and in the process that forks them: see forkserver.py and pool.py.
 
-Messages go over a socket, each a JSON header and an Arrow table: see ``pool.py`` for the other end.
+Run as ``python -m snowpipe_ml.local.python.worker``. It imports of this package only what it needs
+itself; a handler sees none of it.
 """
 
 from __future__ import annotations
 
-import builtins
 import contextlib
-import datetime
-import decimal
 import importlib
-import importlib.abc
 import itertools
 import json
 import os
 import resource
 import signal
 import socket
-import struct
 import sys
 import tempfile
 import time
 import traceback
 import types
-from importlib.machinery import PathFinder
 
 import pyarrow as pa
 
-# A script has no package: what only procedures need is imported by its whole name, and only for them.
-_HEADER = struct.Struct("<QQ")
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-
-class Channel:
-    """Messages over a socket's file descriptor."""
-
-    def __init__(self, descriptor):
-        self.file = os.fdopen(descriptor, "r+b", buffering=0)
-
-    def _read(self, size):
-        pieces = bytearray()
-        while len(pieces) < size:
-            piece = self.file.read(size - len(pieces))
-            if not piece:
-                sys.exit(0)  # the warehouse is gone
-            pieces += piece
-        return bytes(pieces)
-
-    def receive(self):
-        head, body = _HEADER.unpack(self._read(_HEADER.size))
-        header = json.loads(self._read(head))
-        if not body:
-            return header, None
-        with pa.ipc.open_stream(pa.py_buffer(self._read(body))) as reader:
-            return header, reader.read_all()
-
-    def send(self, header, table=None):
-        head = json.dumps(header).encode()
-        body = b""
-        if table is not None:
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, table.schema) as writer:
-                writer.write_table(table)
-            body = sink.getvalue()
-        self._write(_HEADER.pack(len(head), len(body)) + head)
-        self._write(body)
-
-    def _write(self, data):
-        view = memoryview(data).cast("B")
-        while view:
-            view = view[self.file.write(view) :]
-
-
-class Sandbox(importlib.abc.MetaPathFinder):
-    """Lets only the standard library, the declared packages and the staged imports be imported."""
-
-    def __init__(self, blocked, host_path):
-        self.blocked = blocked
-        self.host_path = host_path  # the interpreter's own entries of sys.path
-        self.real_import = builtins.__import__
-
-    def install(self):
-        sys.meta_path[:] = [self if finder is PathFinder else finder for finder in sys.meta_path]
-        builtins.__import__ = self.guarded_import
-
-    def find_spec(self, name, path=None, target=None):
-        """As the usual finder, but an undeclared package is looked for only among the function's own."""
-        if path is None and name in self.blocked:
-            return PathFinder.find_spec(name, self._own_path(), target)
-        return PathFinder.find_spec(name, path, target)
-
-    def invalidate_caches(self):
-        PathFinder.invalidate_caches()
-
-    def _own_path(self):
-        """Imports, and folders that the function itself added to sys.path."""
-        return [entry for entry in sys.path if entry not in self.host_path]
-
-    def guarded_import(self, name, globals=None, locals=None, fromlist=(), level=0):
-        top = name.partition(".")[0]
-        # Modules that this script loaded for itself are in sys.modules already, where no finder is
-        # asked; so an import from the user's own code is checked here as well.
-        if (
-            level == 0
-            and top in self.blocked
-            and self._is_users(globals)
-            and PathFinder.find_spec(top, self._own_path()) is None
-        ):
-            raise self._explained(ModuleNotFoundError(f"No module named '{top}'", name=top), top)
-        try:
-            return self.real_import(name, globals, locals, fromlist, level)
-        except ModuleNotFoundError as error:
-            raise self._explained(error, (error.name or "").partition(".")[0]) from None
-
-    def _is_users(self, globals):
-        file = (globals or {}).get("__file__") or ""
-        return (globals or {}).get("__name__") == "_udf_code" or not file.startswith((*self.host_path, _PACKAGE))
-
-    def _explained(self, error, top):
-        """Snowflake's error, with what to do about it added."""
-        if top in self.blocked and "declare" not in error.msg:
-            error.msg += f" (declare the package '{self.blocked[top]}' for this function, or stage it and import it)"
-        return error
-
-
-def load_handler(config):
-    """The handler: a function or a class, from inline code or from a staged module."""
-    name = config["handler"]
-    if config["body"] is not None:
-        module = types.ModuleType("_udf_code")
-        module.__file__ = "_udf_code.py"
-        sys.modules["_udf_code"] = module
-        exec(compile(config["body"], "_udf_code.py", "exec"), module.__dict__)
-        target = module
-        parts = name.split(".")
-    else:
-        module_name, _, attribute = name.rpartition(".")
-        target = importlib.import_module(module_name)
-        parts = [attribute]
-    for part in parts:
-        target = getattr(target, part)
-    return target
-
-
-# --------------------------------------------------------------------------- values in
-
-
-def python_column(column, kind):
-    """An Arrow column as the Python values a row handler gets."""
-    values = column.to_pylist()
-    if kind in ("VARIANT", "OBJECT", "ARRAY"):
-        return [None if v is None else json.loads(v) for v in values]
-    if kind == "INT":
-        return [None if v is None else int(v) for v in values]
-    if kind == "TIMESTAMP_TZ":
-        return [None if v is None else datetime.datetime.fromisoformat(v) for v in values]
-    return values
-
-
-def series(column, kind, narrow=False):
-    """An Arrow column as the pandas Series a vectorized handler gets."""
-    import pandas as pd
-
-    if kind in ("VARIANT", "OBJECT", "ARRAY"):
-        return pd.Series(python_column(column, kind), dtype=object)
-    if kind == "INT":
-        column = column.cast(pa.int64())
-        if column.null_count:
-            return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-        values = column.to_pandas()
-        # A vectorized UDF gets the smallest width that holds its batch: Snowpark's suite says so.
-        return pd.to_numeric(values, downcast="integer") if narrow else values
-    if kind == "BOOLEAN":
-        return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
-    if kind == "DATE":
-        return pd.to_datetime(pd.Series(column.to_pandas(date_as_object=True)))
-    if kind == "TIME":
-        return column.cast(pa.int64()).cast(pa.duration("us")).to_pandas()
-    if kind == "TIMESTAMP_TZ":
-        return pd.Series(python_column(column, kind), dtype=object)
-    return column.to_pandas()
-
-
-def frame(table, kinds, names, narrow=False):
-    """A slice of the input as a DataFrame with the arguments' names."""
-    import pandas as pd
-
-    data = {i: series(table.column(i), kind, narrow) for i, kind in enumerate(kinds)}
-    result = pd.DataFrame(data, index=range(table.num_rows))
-    result.columns = names
-    return result
-
-
-# --------------------------------------------------------------------------- values out
-
-
-def arrow_column(values, kind, type_):
-    """Python values or a Series as an Arrow column of the declared type."""
-    if kind in ("VARIANT", "OBJECT", "ARRAY"):
-        values = [None if _is_null(v) else json.dumps(v, default=str) for v in values]
-        return pa.array(values, pa.string())
-    if kind == "TIMESTAMP_TZ":
-        return pa.array([None if _is_null(v) else _aware(v).isoformat() for v in values], pa.string())
-    if type(values).__module__.startswith("pandas"):
-        array = pa.Array.from_pandas(values)
-    else:
-        values = list(values)
-        if pa.types.is_string(type_):
-            values = [None if v is None else v if isinstance(v, str) else str(v) for v in values]
-        elif pa.types.is_decimal(type_):
-            values = [None if v is None else _decimal(v, type_.scale) for v in values]
-        elif pa.types.is_date(type_):
-            values = [v.date() if isinstance(v, datetime.datetime) else v for v in values]
-        array = pa.array(values)  # a float's NaN stays NaN
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    if array.type == type_:
-        return array
-    if pa.types.is_decimal(array.type) and pa.types.is_integer(type_):
-        return array.cast(pa.decimal128(38, 0)).cast(type_)
-    if pa.types.is_duration(array.type) and pa.types.is_time(type_):
-        return array.cast(pa.duration("us")).cast(pa.int64()).cast(type_)
-    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
-        array = array.cast(pa.timestamp("us"))
-    if pa.types.is_timestamp(array.type) and pa.types.is_date(type_):
-        return array.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-    if pa.types.is_floating(array.type) and pa.types.is_integer(type_):
-        return array.cast(type_, safe=True)
-    return array.cast(type_)
-
-
-def _aware(value):
-    if value.tzinfo is None:
-        raise TypeError(f"a TIMESTAMP_TZ needs a datetime with a time zone: {value!r}")
-    return value
-
-
-def _decimal(value, scale):
-    return decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
-
-
-def arrow_type(name):
-    """The Arrow type that the warehouse names."""
-    if name.startswith("decimal128"):
-        return pa.decimal128(*(int(n) for n in name[11:-1].split(",")))
-    return pa.type_for_alias(name)
-
-
-def _is_null(value):
-    return value is None or (isinstance(value, float) and value != value)
-
-
-class Output:
-    """Collects a table function's rows: for each, the source row, or the partition if at its end."""
-
-    def __init__(self, config):
-        self.kinds = config["output_kinds"]
-        self.types = [arrow_type(name) for name in config["output_types"]]
-        self.pieces = []
-
-    def rows(self, rows, source):
-        rows = list(rows)
-        if not rows:
-            return
-        for row in rows:
-            if len(row) != len(self.kinds):
-                raise ValueError(f"a row of {len(row)} values where {len(self.kinds)} columns are declared: {row!r}")
-        self._add(list(zip(*rows)), [source] * len(rows))
-
-    def frame(self, result, sources):
-        """A DataFrame, a tuple of Series or arrays, or a generator of these."""
-        if result is None:
-            return
-        if isinstance(result, types.GeneratorType):
-            for piece in result:
-                self.frame(piece, sources)
-            return
-        if hasattr(result, "columns"):
-            columns = [result.iloc[:, i] for i in range(result.shape[1])]
-        elif isinstance(result, tuple):
-            columns = list(result)
-        else:
-            columns = [result]
-        if len(columns) != len(self.kinds):
-            raise ValueError(f"{len(columns)} columns returned where {len(self.kinds)} are declared")
-        count = len(columns[0])
-        self._add(columns, sources if not isinstance(sources, int) else [sources] * count)
-
-    def _add(self, columns, sources):
-        arrays = [arrow_column(column, kind, type_) for column, kind, type_ in zip(columns, self.kinds, self.types)]
-        self.pieces.append(
-            pa.table([pa.array(sources, pa.int64()), *arrays], names=[str(i) for i in range(len(arrays) + 1)])
-        )
-
-    def table(self):
-        if self.pieces:
-            return pa.concat_tables(self.pieces, promote_options="permissive")
-        arrays = [pa.array([], t) for t in (pa.int64(), *self.types)]
-        return pa.table(arrays, names=[str(i) for i in range(len(arrays))])
-
+from snowpipe_ml.local.messages import Channel
+from snowpipe_ml.local.python.sandbox import Sandbox, load_handler
+from snowpipe_ml.local.python.values import Output, arrow_column, arrow_type, frame, python_column
 
 # --------------------------------------------------------------------------- calling
 
@@ -461,7 +187,9 @@ def become_worker(descriptor, stderr, folder):
     tempfile.tempdir = None
     code = 0
     try:
-        work(Channel(descriptor))
+        work(Channel(socket.socket(fileno=descriptor)))
+    except EOFError:
+        pass  # the warehouse is gone
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:
@@ -476,10 +204,14 @@ def become_worker(descriptor, stderr, folder):
 def main():
     """The fork server: see forkserver.py for the other end."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    sys.path[:] = [entry for entry in sys.path if entry and entry != os.path.dirname(os.path.abspath(__file__))]
     for name in sys.argv[2:]:
         with contextlib.suppress(ModuleNotFoundError):  # what is not installed cannot be declared either
             importlib.import_module(name)
+    # Where this package lies is no place for a handler to import from, unless it is installed there.
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    if os.environ.get("SNOWPIPE_PACKAGE_ROOT") == "added":
+        sys.path[:] = [entry for entry in sys.path if entry != root]
+    sys.path[:] = [entry for entry in sys.path if entry]
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
         if not data:

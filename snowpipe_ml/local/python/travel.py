@@ -1,0 +1,54 @@
+"""The types in which values travel between the warehouse and its workers."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from snowpipe_ml.local import errors
+from snowpipe_ml.local.types import to_duckdb
+from snowpipe_ml.sql import DataType
+
+_ARROW = {
+    "INT": "int64", "FLOAT": "double", "VARCHAR": "string", "BOOLEAN": "bool", "DATE": "date32[day]",
+    "TIMESTAMP_NTZ": "timestamp[us]", "TIMESTAMP_LTZ": "timestamp[us]", "VARIANT": "string", "OBJECT": "string",
+    "ARRAY": "string", "BINARY": "binary", "TIME": "time64[us]", "TIMESTAMP_TZ": "string",
+}  # fmt: skip
+
+
+def arrow_name(kind: str) -> str:
+    """The Arrow type in which values of a Snowflake type travel to a worker, as :func:`arrow_type` reads it.
+
+    A TIMESTAMP_LTZ travels as the naive local time that the handler gets, a TIMESTAMP_TZ as ISO text.
+    """
+    data_type = DataType.parse(kind)
+    if data_type.name == "NUMBER":
+        precision, scale = (*data_type.parameters, 0)[:2] if data_type.parameters else (38, 0)
+        return f"decimal128({precision}, {scale})" if scale else "int64"
+    if data_type.name not in _ARROW:
+        raise errors.UnsupportedError(f"{kind} in a Python function")
+    return _ARROW[data_type.name]
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """The Arrow type of a Snowflake type."""
+    name = arrow_name(kind)
+    if name.startswith("decimal128"):
+        return pa.decimal128(*DataType.parse(kind).parameters)
+    return pa.type_for_alias(name)
+
+
+def value_kind(kind: str) -> str:
+    """How a worker treats values of a type."""
+    if arrow_name(kind).startswith("decimal128"):
+        return "DECIMAL"
+    name = DataType.parse(kind).name
+    return "INT" if name == "NUMBER" else name
+
+
+def travels_as(kind: str) -> str:
+    """The DuckDB type in which values of a Snowflake type go to a scalar function, and come back."""
+    name = DataType.parse(kind).name
+    stored = to_duckdb(DataType.parse(kind))
+    if name == "TIMESTAMP_LTZ":
+        return "TIMESTAMP"
+    return "VARCHAR" if stored == "JSON" or name == "TIMESTAMP_TZ" else stored

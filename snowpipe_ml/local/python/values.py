@@ -1,0 +1,161 @@
+"""Values in a worker: from Arrow to what a handler gets, and back."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import types
+
+import pyarrow as pa
+
+
+def python_column(column, kind):
+    """An Arrow column as the Python values a row handler gets."""
+    values = column.to_pylist()
+    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+        return [None if v is None else json.loads(v) for v in values]
+    if kind == "INT":
+        return [None if v is None else int(v) for v in values]
+    if kind == "TIMESTAMP_TZ":
+        return [None if v is None else datetime.datetime.fromisoformat(v) for v in values]
+    return values
+
+
+def series(column, kind, narrow=False):
+    """An Arrow column as the pandas Series a vectorized handler gets."""
+    import pandas as pd
+
+    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+        return pd.Series(python_column(column, kind), dtype=object)
+    if kind == "INT":
+        column = column.cast(pa.int64())
+        if column.null_count:
+            return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        values = column.to_pandas()
+        # A vectorized UDF gets the smallest width that holds its batch: Snowpark's suite says so.
+        return pd.to_numeric(values, downcast="integer") if narrow else values
+    if kind == "BOOLEAN":
+        return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+    if kind == "DATE":
+        return pd.to_datetime(pd.Series(column.to_pandas(date_as_object=True)))
+    if kind == "TIME":
+        return column.cast(pa.int64()).cast(pa.duration("us")).to_pandas()
+    if kind == "TIMESTAMP_TZ":
+        return pd.Series(python_column(column, kind), dtype=object)
+    return column.to_pandas()
+
+
+def frame(table, kinds, names, narrow=False):
+    """A slice of the input as a DataFrame with the arguments' names."""
+    import pandas as pd
+
+    data = {i: series(table.column(i), kind, narrow) for i, kind in enumerate(kinds)}
+    result = pd.DataFrame(data, index=range(table.num_rows))
+    result.columns = names
+    return result
+
+
+def arrow_column(values, kind, type_):
+    """Python values or a Series as an Arrow column of the declared type."""
+    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+        values = [None if _is_null(v) else json.dumps(v, default=str) for v in values]
+        return pa.array(values, pa.string())
+    if kind == "TIMESTAMP_TZ":
+        return pa.array([None if _is_null(v) else _aware(v).isoformat() for v in values], pa.string())
+    if type(values).__module__.startswith("pandas"):
+        array = pa.Array.from_pandas(values)
+    else:
+        values = list(values)
+        if pa.types.is_string(type_):
+            values = [None if v is None else v if isinstance(v, str) else str(v) for v in values]
+        elif pa.types.is_decimal(type_):
+            values = [None if v is None else _decimal(v, type_.scale) for v in values]
+        elif pa.types.is_date(type_):
+            values = [v.date() if isinstance(v, datetime.datetime) else v for v in values]
+        array = pa.array(values)  # a float's NaN stays NaN
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if array.type == type_:
+        return array
+    if pa.types.is_decimal(array.type) and pa.types.is_integer(type_):
+        return array.cast(pa.decimal128(38, 0)).cast(type_)
+    if pa.types.is_duration(array.type) and pa.types.is_time(type_):
+        return array.cast(pa.duration("us")).cast(pa.int64()).cast(type_)
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        array = array.cast(pa.timestamp("us"))
+    if pa.types.is_timestamp(array.type) and pa.types.is_date(type_):
+        return array.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    if pa.types.is_floating(array.type) and pa.types.is_integer(type_):
+        return array.cast(type_, safe=True)
+    return array.cast(type_)
+
+
+def _aware(value):
+    if value.tzinfo is None:
+        raise TypeError(f"a TIMESTAMP_TZ needs a datetime with a time zone: {value!r}")
+    return value
+
+
+def _decimal(value, scale):
+    return decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
+
+
+def arrow_type(name):
+    """The Arrow type that the warehouse names."""
+    if name.startswith("decimal128"):
+        return pa.decimal128(*(int(n) for n in name[11:-1].split(",")))
+    return pa.type_for_alias(name)
+
+
+def _is_null(value):
+    return value is None or (isinstance(value, float) and value != value)
+
+
+class Output:
+    """Collects a table function's rows: for each, the source row, or the partition if at its end."""
+
+    def __init__(self, config):
+        self.kinds = config["output_kinds"]
+        self.types = [arrow_type(name) for name in config["output_types"]]
+        self.pieces = []
+
+    def rows(self, rows, source):
+        rows = list(rows)
+        if not rows:
+            return
+        for row in rows:
+            if len(row) != len(self.kinds):
+                raise ValueError(f"a row of {len(row)} values where {len(self.kinds)} columns are declared: {row!r}")
+        self._add(list(zip(*rows)), [source] * len(rows))
+
+    def frame(self, result, sources):
+        """A DataFrame, a tuple of Series or arrays, or a generator of these."""
+        if result is None:
+            return
+        if isinstance(result, types.GeneratorType):
+            for piece in result:
+                self.frame(piece, sources)
+            return
+        if hasattr(result, "columns"):
+            columns = [result.iloc[:, i] for i in range(result.shape[1])]
+        elif isinstance(result, tuple):
+            columns = list(result)
+        else:
+            columns = [result]
+        if len(columns) != len(self.kinds):
+            raise ValueError(f"{len(columns)} columns returned where {len(self.kinds)} are declared")
+        count = len(columns[0])
+        self._add(columns, sources if not isinstance(sources, int) else [sources] * count)
+
+    def _add(self, columns, sources):
+        arrays = [arrow_column(column, kind, type_) for column, kind, type_ in zip(columns, self.kinds, self.types)]
+        self.pieces.append(
+            pa.table([pa.array(sources, pa.int64()), *arrays], names=[str(i) for i in range(len(arrays) + 1)])
+        )
+
+    def table(self):
+        if self.pieces:
+            return pa.concat_tables(self.pieces, promote_options="permissive")
+        arrays = [pa.array([], t) for t in (pa.int64(), *self.types)]
+        return pa.table(arrays, names=[str(i) for i in range(len(arrays))])

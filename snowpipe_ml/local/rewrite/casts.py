@@ -1,0 +1,192 @@
+"""Types and casts: what a value becomes, and what is compared and joined as which type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from snowpipe_ml.local.errors import UnsupportedError
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, kind
+from snowpipe_ml.local.types import TIMESTAMP_TZ
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
+
+
+def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """A call of one of :mod:`snowpipe_ml.local.macros`."""
+    call = exp.Anonymous(this=f"memory.main.{name}", expressions=list(arguments))
+    call.meta["ours"] = True
+    return call
+
+
+def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """Types as they are stored; a float becomes a whole number half away from zero.
+
+    ``x::FLOAT`` -> ``CAST(x AS DOUBLE)``; ``2.5::FLOAT::INT`` is 3.
+    """
+    target = node.args["to"]
+    source = kind(node.this)
+    length = target.expressions[0].name if target.this in TEXTS and target.expressions else None
+    mapped = data_type(target, connection)
+    if mapped.meta.get("kind") == T.TIMESTAMPTZ:
+        return to_tz(node.this)
+    if source == T.TIMESTAMPTZ:
+        return _from_tz(node, mapped)
+    if mapped.this == T.BIGINT and source not in INTEGERS | TEXTS | {T.BOOLEAN}:
+        if source in FLOATS:
+            node.set("this", exp.func("round", node.this.copy()))
+        elif source is None:
+            inner = exp.TryCast if isinstance(node, exp.TryCast) else exp.Cast
+            node.set("this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb")))
+    if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
+        return exp.func("unhex", node.this.copy())  # a text is read as hexadecimal digits
+    if source in TEXTS and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE) and not target.meta.get("stored"):
+        trying = "try_" if isinstance(node, exp.TryCast) else ""
+        return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
+    if mapped.this in TEXTS and length is None and source in FLOATS | TIMESTAMPS:
+        return as_text(node.this)
+    if mapped.this == T.JSON and source in TEXTS | INTEGERS | DECIMALS | FLOATS | {T.BOOLEAN}:
+        return exp.func("to_json", node.this.copy())  # '1'::VARIANT is a text, not the number 1
+    if source in (T.JSON, T.VARIANT, T.OBJECT, T.ARRAY) or isinstance(node.this, exp.JSONExtract):
+        if mapped.this in TEXTS and not isinstance(node.this, exp.JSONExtract):
+            return exp.func("json_extract_string", node.this.copy(), exp.Literal.string("$"))
+        node.set("to", mapped)
+        return node
+    if length is not None and int(length) < 16_777_216:
+        node.set("to", exp.DataType.build("TEXT"))
+        return exp.func("left", node.copy(), exp.Literal.number(length))
+    node.set("to", mapped)
+    return node
+
+
+def data_type(node: exp.Expr, connection: Connection) -> exp.DataType:
+    """The DuckDB type that stores a Snowflake type: see :func:`snowpipe_ml.local.types.to_duckdb`."""
+    assert isinstance(node, exp.DataType)
+    if node.meta.get("stored"):
+        return node
+    match node.this:
+        case T.INT | T.BIGINT | T.SMALLINT | T.TINYINT:
+            text = "BIGINT"
+        case T.DECIMAL:
+            parameters = [int(p.name) for p in node.expressions]
+            precision, scale = (parameters or [38, 0]) if len(parameters) != 1 else (parameters[0], 0)
+            text = "BIGINT" if scale == 0 and precision > 18 else f"DECIMAL({precision},{scale})"
+        case T.FLOAT | T.DOUBLE:
+            text = "DOUBLE"
+        case T.TIMESTAMPTZ:
+            text = TIMESTAMP_TZ
+        case T.TIMESTAMPLTZ:
+            text = "TIMESTAMPTZ"
+        case T.TIMESTAMP | T.TIMESTAMPNTZ | T.DATETIME:
+            text = "TIMESTAMP"
+        case T.VARIANT | T.OBJECT | T.ARRAY | T.JSON | T.STRUCT | T.MAP:
+            text = "JSON"
+        case T.BINARY | T.VARBINARY:
+            text = "BLOB"
+        case T.TEXT | T.VARCHAR | T.CHAR | T.NVARCHAR | T.NCHAR:
+            text = "TEXT"
+        case T.BOOLEAN | T.DATE | T.TIME:
+            text = node.this.value
+        case _:
+            raise UnsupportedError(f"the type {node.sql(dialect='snowflake')}")
+    mapped = exp.DataType.build(text, dialect="duckdb")
+    mapped.meta["stored"] = True
+    if text == TIMESTAMP_TZ:
+        mapped.meta["kind"] = T.TIMESTAMPTZ
+    return mapped
+
+
+def to_binary(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``TO_BINARY(x [, 'HEX'|'UTF-8'|'BASE64'])``."""
+    how = node.args["format"].name.upper() if node.args.get("format") is not None else "HEX"
+    function = {"HEX": "unhex", "UTF-8": "encode", "UTF8": "encode", "BASE64": "from_base64"}.get(how)
+    if function is None:
+        raise UnsupportedError(f"TO_BINARY with the format {how}")
+    call = exp.Anonymous(this=function, expressions=[node.this.copy()])
+    call.meta["ours"] = True
+    return call
+
+
+def to_tz(node: exp.Expr) -> exp.Expr:
+    """A value as a TIMESTAMP_TZ: text with its offset, anything else in the session's time zone."""
+    source = kind(node)
+    if source == T.TIMESTAMPTZ:
+        return node.copy()
+    if source in TEXTS:
+        name = "sf_text_to_tz"
+    elif source == T.TIMESTAMPLTZ:
+        name = "sf_instant_to_tz"
+    elif source in TIMESTAMPS | {T.DATE}:
+        name = "sf_local_to_tz"
+    else:
+        # By its text, which has the offset if there is one.
+        name, node = "sf_text_to_tz", exp.cast(node.copy(), "TEXT", dialect="duckdb")
+    made = macro(name, node.copy())
+    made.type = exp.DataType(this=T.TIMESTAMPTZ)
+    return made
+
+
+def _from_tz(node: exp.Expr, mapped: exp.DataType) -> exp.Expr:
+    value = node.this.copy()
+    if mapped.this in TEXTS:
+        return macro("sf_tz_text", value)
+    if mapped.this == T.JSON:
+        return exp.func("to_json", macro("sf_tz_text", value))
+    if mapped.this == T.TIMESTAMPTZ:
+        return macro("sf_tz_instant", value)
+    node.set("this", macro("sf_tz_local", value))
+    node.set("to", mapped)
+    return node
+
+
+def as_text(node: exp.Expr) -> exp.Expr:
+    """A float and a timestamp as Snowflake writes them: ``1``, ``2024-01-15 10:20:30.000``."""
+    found = kind(node)
+    if found in FLOATS:
+        return macro("sf_float_text", node.copy())
+    if found == T.TIMESTAMPTZ:
+        return macro("sf_tz_text", node.copy())
+    if found == T.TIMESTAMPLTZ:
+        return macro("sf_tz_text", macro("sf_instant_to_tz", node.copy()))
+    if found in TIMESTAMPS:
+        return exp.func("strftime", node.copy(), exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"), dialect="duckdb")
+    return node
+
+
+def concatenation(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``'x' || 1::FLOAT`` is x1."""
+    for part in list(node.iter_expressions()):
+        if kind(part) in FLOATS | TIMESTAMPS:
+            part.replace(as_text(part))
+    return node
+
+
+def comparison(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``'1.4' = 1`` compares numbers: the text is cast, and DuckDB would cast it to a whole one."""
+    left, right = kind(node.this), kind(node.expression)
+    if T.TIMESTAMPTZ in (left, right):  # the instants are compared
+        for side in ("this", "expression"):
+            node.set(side, macro("sf_tz_utc", to_tz(node.args[side])))
+        return node
+    numbers = INTEGERS | DECIMALS | FLOATS
+    if left in TEXTS and right in numbers:
+        node.set("this", exp.cast(node.this.copy(), "DOUBLE", dialect="duckdb"))
+    elif right in TEXTS and left in numbers:
+        node.set("expression", exp.cast(node.expression.copy(), "DOUBLE", dialect="duckdb"))
+    return node
+
+
+def case_branches(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``CASE WHEN x THEN 'a' ELSE 1 END``: the text is read as a number, and 'a' is none."""
+    branches = [branch.args["true"] for branch in node.args["ifs"]]
+    if node.args.get("default") is not None:
+        branches.append(node.args["default"])
+    kinds = {kind(branch) for branch in branches}
+    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
+        target = "DOUBLE" if kinds & (DECIMALS | FLOATS) else "BIGINT"
+        for branch in branches:
+            if kind(branch) in TEXTS:
+                branch.replace(exp.cast(branch.copy(), target, dialect="duckdb"))
+    return node

@@ -1,0 +1,26 @@
+"""The pytest plugin, as another project has it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+DOCS = Path(__file__).parents[1] / "docs" / "testing.md"
+
+
+def test_the_page_about_it_is_right(pytester: pytest.Pytester) -> None:
+    example = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)[0]
+    settings = re.findall(r"```ini\n(.*?)```", DOCS.read_text(), re.S)[0]
+    more = """
+
+def test_each_test_has_a_database_of_its_own(snowpark_session):
+    assert [row["name"] for row in snowpark_session.sql("SHOW TABLES").collect()] == []
+    assert snowpark_session.get_current_database() == '"ANALYTICS"'
+    assert snowpark_session.get_current_schema() == '"MARTS"'
+"""
+    pytester.makepyfile(example + more)
+    pytester.makeini(settings)
+    pytester.runpytest_subprocess("-p", "no:xdist", "-W", "ignore").assert_outcomes(passed=3)
