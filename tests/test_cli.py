@@ -21,7 +21,9 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("command", ["", "validate", "plan", "run", "graph", "status", "sql", "steps", "schema"])
+@pytest.mark.parametrize(
+    "command", ["", "validate", "plan", "run", "graph", "status", "sql", "serve", "steps", "schema"]
+)
 def test_help_texts(command: str) -> None:
     path = GOLDEN / "help" / f"{command or 'main'}.txt"
     text = invoke(*([command] if command else []), "--help").output

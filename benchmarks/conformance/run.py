@@ -32,6 +32,18 @@ OFFICIAL = {
     "test_pandas_to_df.py": 8,
 }  # fmt: skip
 
+# What cannot pass without an account, and why.
+NEEDS_ACCOUNT = {
+    "test_invalid_configs": "a login that an account refuses",
+    "test_snowpark_python_bugfix_version_warning": "a channel that holds Snowpark 1.39.0 beside the installed one",
+    "test_register_artifact_repository_negative": "an artifact repository of the account",
+    "test_sproc_pass_system_reference": "SYSTEM$REFERENCE, which grants rights that are not enforced here",
+    "test_add_import_duplicate": "the log of the connector's own upload",
+    "test_put_with_one_relative_path_file": "files that are encrypted on the stage, by their size",
+    "test_put_stream_with_one_file_twice": "files that are encrypted on the stage, by their size",
+    "test_get_multiple_files": "files that are encrypted on the stage, by their size",
+}
+
 
 def run_file(checkout: Path, file: str, options: list[str]) -> list[dict[str, str]]:
     """Run one file of the suite; a line a test."""
@@ -54,6 +66,12 @@ def run_file(checkout: Path, file: str, options: list[str]) -> list[dict[str, st
     return list(last.values())
 
 
+def result_of(test: dict[str, str]) -> str:
+    """passed, refused by name, failed otherwise, skipped by the suite, or in need of an account."""
+    name = test["test"].rpartition("::")[2].partition("[")[0]
+    return "account" if test["result"] in ("failed", "refused") and name in NEEDS_ACCOUNT else test["result"]
+
+
 def main() -> None:
     """Print passed/collected a file, and the failures on request."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,14 +92,17 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1))
     total: Counter[str] = Counter()
-    print(f"{'file':40} {'passed':>7} {'of':>4} {'official':>9} {'refused':>8} {'failed':>7} {'skipped':>8}")
+    print(
+        f"{'file':40} {'passed':>7} {'of':>4} {'official':>9} {'refused':>8} {'failed':>7} {'account':>8} {'skipped':>8}"
+    )
     for file, tests in found.items():
-        by = Counter(test["result"] for test in tests)
+        by = Counter(result_of(test) for test in tests)
         total += by
         print(f"{file:40} {by['passed']:7} {len(tests):4} {OFFICIAL.get(file, 0):9} {by['refused']:8} "
-              f"{by['failed']:7} {by['skipped']:8}")  # fmt: skip
+              f"{by['failed']:7} {by['account']:8} {by['skipped']:8}")  # fmt: skip
     print(f"{'all':40} {total['passed']:7} {sum(total.values()):4} {sum(OFFICIAL.get(f, 0) for f in found):9} "
-          f"{total['refused']:8} {total['failed']:7} {total['skipped']:8}")  # fmt: skip
+          f"{total['refused']:8} {total['failed']:7} {total['account']:8} {total['skipped']:8}")  # fmt: skip
+    print("\naccount: cannot pass without one\n" + "\n".join(f"  {name}: {why}" for name, why in NEEDS_ACCOUNT.items()))
     if arguments.failures:
         for tests in found.values():
             for test in tests:
