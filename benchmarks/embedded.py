@@ -85,13 +85,13 @@ def lags(local_testing: bool) -> None:
     if local_testing:
         duck.execute(_MAKE.format(name='"LOCAL"."PUBLIC"."SMALL"', rows=100_000))
         data = session.table("SMALL").to_pandas()
-        ours = best(lambda: features(session.table("SMALL")).collect())
+        ours = best(lambda: features(session.table("SMALL")).to_pandas(), 5)
         from snowflake.snowpark import Session
 
         mock = Session.builder.config("local_testing", True).create()
         table = mock.create_dataframe(data)
         start = time.perf_counter()
-        features(table).collect()
+        features(table).to_pandas()
         rival = time.perf_counter() - start
         report(
             "the same, 100,000 rows / local testing mode",

@@ -34,6 +34,12 @@ CREATE MACRO sf_idiv3(a, b) AS CAST(
   (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT * ((abs(a::HUGEINT) * 1000) // abs(b::HUGEINT))
   AS DECIMAL(38,0)) * 0.001::DECIMAL(4,3);
 
+-- NUMBERs with a scale: both sides as whole numbers, then divided and rounded half away from zero.
+CREATE MACRO sf_exact_division(a, b, left_unit, right_unit, more) AS CAST(
+  (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT
+  * ((CAST(abs(a) * left_unit AS HUGEINT) * more * 2 + CAST(abs(b) * right_unit AS HUGEINT))
+     // (2 * CAST(abs(b) * right_unit AS HUGEINT))) AS DECIMAL(38,0));
+
 -- Division of operands whose types were not known when the statement was rewritten.
 CREATE MACRO sf_div(a, b) AS
   CASE WHEN typeof(a) IN {_INTEGERS} AND typeof(b) IN {_INTEGERS} THEN round(a::DOUBLE / b, 6)

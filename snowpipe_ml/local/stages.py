@@ -5,6 +5,7 @@ An internal stage is a folder of the warehouse; an external one is a ``file://``
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -15,17 +16,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as url_quote
 from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.objects import Modifiers, claim, dropped, if_not_exists
 from snowpipe_ml.local.reader import Reader
-from snowpipe_ml.local.statements import Result, Statement, command, status
+from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 from snowpipe_ml.local.storage import dumps
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from snowpipe_ml.local.connection import Connection
+    from snowpipe_ml.local.types import Column
 
 _CHUNK = 2**20
 # https://docs.snowflake.com/en/sql-reference/sql/create-file-format
@@ -279,3 +284,58 @@ def file_format(connection: Connection, given: Any, stage: Stage | None) -> dict
             raise errors.missing("File format", ".".join(name))
         return {**json.loads(row[0]), **{k: v for k, v in given.items() if k != "FORMAT_NAME"}}
     return dict(given)
+
+
+def directory(stage: Stage) -> tuple[list[Column], pa.Table]:
+    """The directory table of a stage. It needs no REFRESH here: it is read from the folder.
+
+    Raises:
+        ProgrammingError: the stage was created without DIRECTORY = (ENABLE = TRUE).
+    """
+    options = stage.options.get("DIRECTORY")
+    if not (isinstance(options, dict) and options.get("ENABLE")):
+        raise errors.error(
+            2003,
+            "02000",
+            f"SQL compilation error:\nThe stage '{stage.name}' has no directory table: DIRECTORY = (ENABLE = TRUE)",
+        )
+    found = []
+    for file in stage.files(""):
+        stat = file.path.stat()
+        modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
+        url = f"file://{url_quote(str(file.path))}"
+        found.append((file.relative, stat.st_size, modified, file.md5, file.md5, url))
+    kinds = {"SIZE": "BIGINT", "LAST_MODIFIED": "TIMESTAMP WITH TIME ZONE"}
+    names = ("RELATIVE_PATH", "SIZE", "LAST_MODIFIED", "MD5", "ETAG", "FILE_URL")
+    result = rows([(name, kinds.get(name, "VARCHAR")) for name in names], found)
+    return result.columns, result.table
+
+
+@command("ALTER STAGE")
+def alter_stage(statement: Statement) -> Result:
+    """``ALTER STAGE [IF EXISTS] name REFRESH [SUBPATH = 'x'] | SET options``."""
+    connection, reader = statement.connection, statement.reader
+    reader.expect("ALTER", "STAGE")
+    lenient = reader.accept("IF", "EXISTS")
+    name = connection.resolve(reader.name(), "ALTER STAGE")
+    stages = connection.catalog(name[0], "STAGES")
+    row = connection.duck.execute(
+        f"SELECT options FROM {stages} WHERE schema_name = ? AND name = ?", list(name[1:])
+    ).fetchone()
+    if row is None:
+        if lenient:
+            return status("Statement executed successfully.")
+        raise errors.missing("Stage", ".".join(name))
+    if reader.accept("REFRESH"):
+        reader.options()
+        return status("Statement executed successfully.")
+    reader.expect("SET")
+    given = reader.options()
+    reader.end()
+    for key in set(given) - {"FILE_FORMAT", "DIRECTORY", "COMMENT"}:
+        raise errors.UnsupportedError(f"ALTER STAGE ... SET {key}")
+    connection.duck.execute(
+        f"UPDATE {stages} SET options = ?, comment = coalesce(?, comment) WHERE schema_name = ? AND name = ?",
+        [dumps(json.loads(row[0] or "{}") | given), given.get("COMMENT"), *name[1:]],
+    )
+    return status("Statement executed successfully.")

@@ -107,7 +107,7 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
     "text",
     [
         "SELECT HASH(1)", "SELECT RANDOM(7)", "CREATE TABLE t (a GEOGRAPHY)", "CREATE STREAM s ON VIEW t", "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVA AS '1'",
-        "CREATE TABLE t (a INT, b INT AS (a + 1))", "CREATE STAGE s URL = 's3://bucket'", "LIST @~", "SELECT 1.50 / 3",
+        "CREATE TABLE t (a INT, b INT AS (a + 1))", "CREATE STAGE s URL = 's3://bucket'", "LIST @~", "SELECT * FROM t0 AT (OFFSET => -60)",
         "SELECT * FROM INFORMATION_SCHEMA.APPLICABLE_ROLES", "ALTER SESSION SET AUTOCOMMIT = FALSE", "SHOW INTEGRATIONS",
         "CREATE DATABASE d FROM SHARE a.b", "CREATE PROCEDURE f() RETURNS INT AS 'BEGIN RETURN 1; END'",
         "SELECT TO_CHAR(x, 'YYYY') FROM (SELECT PARSE_JSON('1') AS x)", "BEGIN LET x := 1; END",

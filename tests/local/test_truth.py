@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +145,25 @@ def test_result_columns_that_differ_by_case_alone(session: Any) -> None:
     frame = session.sql('SELECT "a" + 10 AS "b", A AS B FROM (SELECT 1 AS "a", 2 AS A)')
     assert frame.columns == ['"b"', "B"]
     assert [tuple(row) for row in frame.collect()] == [(11, 2)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("1.50 / 7", "0.21428571"), ("10::NUMBER(10,2) / 3", "3.33333333"), ("-1 / 3.0", "-0.333333"),
+        ("2 / 0.03", "66.666667"), ("0.000000000003 / 2", "0.000000000002"), ("7.5::NUMBER(38,13) / 2", "3.7500000000000"),
+    ],
+)  # fmt: skip
+def test_numbers_with_a_scale_divide_exactly(query: Any, expression: str, value: str) -> None:
+    assert f"{query(f'SELECT {expression}')[0][0]:f}" == value
+
+
+def test_directory_tables(query: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1\n")
+    query("CREATE STAGE s DIRECTORY = (ENABLE = TRUE)")
+    query(f"PUT file://{tmp_path}/a.csv @s/deep AUTO_COMPRESS = FALSE")
+    query("ALTER STAGE s REFRESH")
+    assert query("SELECT RELATIVE_PATH, SIZE FROM DIRECTORY(@s)") == [("deep/a.csv", 2)]
+    query("CREATE STAGE bare")
+    with pytest.raises(SnowparkSQLException, match="has no directory table"):
+        query("SELECT * FROM DIRECTORY(@bare)")

@@ -12,7 +12,7 @@ from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_ml.local.errors import UnsupportedError, syntax
 from snowpipe_ml.local.rewrite.casts import as_text, case_branches, cast, comparison, concatenation, macro, to_binary
-from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, annotate, kind
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, annotate, kind, scale_of
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -70,8 +70,36 @@ def division(node: exp.Expr, connection: Connection) -> exp.Expr:
     if left in INTEGERS and right in INTEGERS:
         return macro("sf_idiv", node.this.copy(), node.expression.copy())
     if left in INTEGERS | DECIMALS and right in INTEGERS | DECIMALS:
-        raise UnsupportedError("division of NUMBERs with a scale", "Cast one side to FLOAT")
+        return _exact_division(node)
     return macro("sf_div", node.this.copy(), node.expression.copy())
+
+
+def _exact_division(node: exp.Expr) -> exp.Expr:
+    """``1.50 / 7``: the scale of the left side and six more, at most twelve, rounded half away from zero.
+
+    https://docs.snowflake.com/en/sql-reference/operators-arithmetic
+    """
+    scales = [scale_of(node.this), scale_of(node.expression)]
+    if None in scales:
+        raise UnsupportedError("division of NUMBERs whose scale is not known here", "Cast both sides")
+    left, right = (int(scale or 0) for scale in scales)
+    scale = max(left, min(left + 6, 12))
+    numbers = [
+        exp.Literal.number(10**left),
+        exp.Literal.number(10**right),
+        exp.Literal.number(10 ** (scale - left + right)),
+    ]
+    quotient = macro("sf_exact_division", node.this.copy(), node.expression.copy(), *numbers)
+    if scale:
+        unit = exp.cast(
+            exp.Literal.number(f"0.{'0' * (scale - 1)}1"), f"DECIMAL({scale + 1},{scale})", dialect="duckdb"
+        )
+        quotient = exp.Mul(this=quotient, expression=unit)
+    result = exp.cast(exp.Paren(this=quotient), f"DECIMAL(38,{scale})", dialect="duckdb")
+    for made in result.find_all(exp.Cast):
+        if made.to.this == T.DECIMAL and made is not node.this:
+            made.to.meta["stored"] = True
+    return result
 
 
 def average(node: exp.Expr, connection: Connection) -> exp.Expr:

@@ -24,6 +24,10 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
     for table in list(tree.find_all(exp.Table)):
         if isinstance(table.this, exp.Var) and table.name.startswith("@"):
             _staged_files(table, compiler)
+        elif isinstance(table.this, exp.DirectoryStage):
+            _directory(table, compiler)
+        elif table.args.get("when") is not None or table.args.get("changes") is not None:
+            raise errors.UnsupportedError("time travel (AT, BEFORE, CHANGES)")
         elif table.db.upper() == "INFORMATION_SCHEMA":
             _information_schema(table, compiler)
     flatten.laterals(tree)
@@ -109,6 +113,15 @@ def _staged_files(table: exp.Table, compiler: Compiler) -> None:
     pattern = table.args.get("pattern")
     files = stage.files(path, pattern.name if pattern is not None else None)
     _replace(table, exp.Subquery(this=staged.relation(compiler, options, files, table.find_ancestor(exp.Select))))
+
+
+def _directory(table: exp.Table, compiler: Compiler) -> None:
+    """``DIRECTORY(@stage)``: the files of a stage, as they are now."""
+    from snowpipe_ml.local.stages import directory, find_stage
+
+    stage, _ = find_stage(compiler.connection, table.this.this.name)
+    columns, data = directory(stage)
+    _replace(table, _arrow_relation(compiler, columns, data))
 
 
 # --------------------------------------------------------------------------- metadata

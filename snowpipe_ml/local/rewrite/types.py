@@ -84,6 +84,18 @@ def kind(node: exp.Expr | None) -> Any:
     return node.type.this
 
 
+def scale_of(node: exp.Expr | None) -> int | None:
+    """The scale of a NUMBER; None where it is not known."""
+    if isinstance(node, exp.Paren | exp.Neg):
+        return scale_of(node.this)
+    if isinstance(node, exp.Literal):
+        return len(node.name.partition(".")[2])
+    if node is None or kind(node) in INTEGERS:
+        return 0 if node is not None else None
+    type_ = node.to if isinstance(node, exp.Cast | exp.TryCast) else node.type
+    return _scale(type_) if type_ is not None else None
+
+
 def _scale(type_: exp.DataType) -> int | None:
     parameters = [int(p.name) for p in type_.expressions if p.name.isdigit()]
     return parameters[1] if len(parameters) > 1 else None
