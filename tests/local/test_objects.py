@@ -124,6 +124,11 @@ def test_a_procedure_returns_a_table_and_works_in_the_callers_transaction(query:
     assert query("SELECT * FROM TABLE(fill())") == [(3,)]
 
 
+def test_a_procedure_that_is_not_there(query: Any) -> None:
+    with pytest.raises(SnowparkSQLException, match="SQL compilation error:\\nUnknown function NOPE"):
+        query("CALL nope(1)")
+
+
 def test_a_procedure_for_one_call(query: Any) -> None:
     assert query(
         "WITH once AS PROCEDURE (n INT) RETURNS INT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "

@@ -74,7 +74,7 @@ def call_procedure(connection: Connection, name: tuple[str, ...], given: list[ex
     if definition is None:
         raise errors.error(
             2140, "42601",
-            f"SQL compilation error:\\nUnknown function {'.'.join(name)}",
+            f"SQL compilation error:\nUnknown function {'.'.join(name)}",
         )  # fmt: skip
     return _run(connection, definition, given)
 
