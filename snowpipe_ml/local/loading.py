@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.copying import Copy
 
 _UNCONVERTED = re.compile(r"Could not convert string [\"'](.*?)[\"'] to", re.S)
+_VECTOR = 2048  # DuckDB's
 _TARGET = re.compile(r"to '?(DATE|TIME|BOOL)")
 
 
@@ -132,12 +133,16 @@ def _counting(connection: Connection, count: int) -> Iterator[tuple[str, Callabl
         yield "", lambda total: [total]
         return
     totals = np.zeros(count, dtype=np.int64)
+    true = pa.array(np.ones(_VECTOR, dtype=bool))
 
     def note(index: pa.ChunkedArray | pa.Array) -> pa.Array:
-        nonlocal totals
         flat = index.combine_chunks() if isinstance(index, pa.ChunkedArray) else index
-        totals += np.bincount(flat.to_numpy(zero_copy_only=False).astype(np.int64), minlength=count)
-        return pa.array(np.ones(len(flat), dtype=bool))
+        numbers = flat.to_numpy(zero_copy_only=False)
+        if len(numbers) and (numbers == numbers[0]).all():  # as a rule DuckDB reads a vector from one file
+            totals[int(numbers[0])] += len(numbers)
+        else:
+            np.add(totals, np.bincount(numbers.astype(np.int64), minlength=count), out=totals)
+        return true.slice(0, len(numbers)) if len(numbers) <= _VECTOR else pa.array(np.ones(len(numbers), dtype=bool))
 
     name = f"_count_{uuid.uuid4().hex}"
     duck = connection.duck  # in the transaction of the load, which sees nothing that is registered elsewhere
