@@ -12,15 +12,14 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.cursor import Cursor
+from snowpipe_ml.local.face import ConnectionFace
 from snowpipe_ml.local.sharing import Guest, join
 from snowpipe_ml.local.storage import CATALOG, Storage, close_storage, open_storage, quoted
 
@@ -38,7 +37,7 @@ _SESSION_PARAMETERS = {
 }
 
 
-class Connection:
+class Connection(ConnectionFace):
     """Speaks the part of ``SnowflakeConnection`` that Snowpark and ordinary clients use.
 
     Args:
@@ -279,56 +278,6 @@ class Connection:
         """Cancel the statement that runs, if one does."""
         self.duck.interrupt()
 
-    # ----------------------------------------------------------------------- the connector's face
-
-    def cursor(self, cursor_class: type | None = None) -> Cursor:
-        """A cursor; with the connector's DictCursor class, its rows are dicts."""
-        if self._closed:
-            raise errors.error(250002, "08003", "Connection is closed")
-        return Cursor(self, as_dict=cursor_class is not None and "Dict" in cursor_class.__name__)
-
-    def execute_string(self, sql_text: str, **_: Any) -> list[Cursor]:
-        """Run several statements, one after the other."""
-        from snowpipe_ml.local.statements import split
-
-        return [self.cursor().execute(text) for text in split(sql_text)]
-
-    def commit(self) -> None:
-        """Commit an open transaction."""
-        self.cursor().execute("COMMIT")
-
-    def rollback(self) -> None:
-        """Roll an open transaction back."""
-        self.cursor().execute("ROLLBACK")
-
-    def autocommit(self, mode: bool) -> None:
-        """Only True, the default, is supported."""
-        if not mode:
-            raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
-
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
-
-    def get_query_status(self, query_id: str) -> Any:
-        """Statements are done when ``execute`` returns, so a known one has succeeded."""
-        from snowflake.connector.constants import QueryStatus
-
-        self.storage.results.get(query_id)
-        return QueryStatus.SUCCESS
-
-    get_query_status_throw_if_error = get_query_status
-
-    @staticmethod
-    def is_still_running(status: Any) -> bool:
-        """Whether a status says that a statement runs."""
-        return False
-
-    @staticmethod
-    def is_an_error(status: Any) -> bool:
-        """Whether a status says that a statement failed."""
-        return False
-
     def close(self, retry: bool = True) -> None:
         """Drop the session's temporary objects and let the warehouse go."""
         if self._closed:
@@ -343,14 +292,6 @@ class Connection:
             self.duck.close()
         if not self._shared:
             close_storage(self.storage)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def connect(
@@ -384,7 +325,7 @@ def connect(
 
     names = [Identifier.parse(name).name if name else None for name in (database, schema)]
     if path is None or not share:
-        storage = open_storage(Path(path) if path is not None else None, 0.0 if not share else timeout, share=share)
+        storage = open_storage(Path(path) if path is not None else None, share=share)
     else:
         found = _hold_or_join(Path(path), names, timeout)
         if isinstance(found, Guest):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -20,40 +19,13 @@ from snowpipe_ml.local.types import Column, arrow_result, python_values
 if TYPE_CHECKING:
     import pandas as pd
 
-    from snowpipe_ml.local.statements import Result
-
-
-class Session(Protocol):
-    """What a cursor asks of its connection: one to the warehouse, or to a procedure's caller."""
-
-    lock: threading.RLock
-    listeners: list[Callable[[str], None]]
-
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-
-    def perform(
-        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, settings: dict[str, Any]
-    ) -> Result:
-        """Run a statement, with the settings that it alone has."""
-
-    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
-        """Run an INSERT for many rows."""
-
-    def describe(self, command: str, params: Any) -> list[Column]:
-        """The columns a statement would return."""
-
-    def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
-        """The result of an earlier statement."""
-
-    def translated(self, raised: Exception) -> ProgrammingError | None:
-        """The error behind one that DuckDB carried, if it is known."""
+    from snowpipe_ml.local.face import ConnectionFace
 
 
 class Cursor:
     """Speaks the part of ``SnowflakeCursor`` that Snowpark and ordinary clients use."""
 
-    def __init__(self, connection: Session, as_dict: bool = False) -> None:
+    def __init__(self, connection: ConnectionFace, as_dict: bool = False) -> None:
         self.connection = connection
         self.arraysize = 1
         self.query: str | None = None

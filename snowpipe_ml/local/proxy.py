@@ -12,17 +12,16 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 from snowflake.connector.errors import Error, ProgrammingError
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.cursor import Cursor
+from snowpipe_ml.local.face import ConnectionFace
 from snowpipe_ml.local.messages import Message
-from snowpipe_ml.local.statements import Result, split
+from snowpipe_ml.local.statements import Result
 from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def session_state(connection: Connection) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class ProxyConnection:
+class ProxyConnection(ConnectionFace):
     """Speaks the part of ``SnowflakeConnection`` that Snowpark uses, for a session in another process.
 
     Args:
@@ -112,63 +111,12 @@ class ProxyConnection:
         """Errors come translated from the warehouse."""
         return None
 
-    # ----------------------------------------------------------------------- what Snowpark asks
-
-    def cursor(self, cursor_class: type | None = None) -> Cursor:
-        """A cursor on the session."""
-        if self._closed:
-            raise errors.error(250002, "08003", "Connection is closed")
-        return Cursor(self, as_dict=cursor_class is not None and "Dict" in cursor_class.__name__)
-
-    def execute_string(self, sql_text: str, **_: Any) -> list[Cursor]:
-        """Run several statements, one after the other."""
-        return [self.cursor().execute(text) for text in split(sql_text)]
-
-    def commit(self) -> None:
-        """Commit an open transaction."""
-        self.cursor().execute("COMMIT")
-
-    def rollback(self) -> None:
-        """Roll an open transaction back."""
-        self.cursor().execute("ROLLBACK")
-
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
-
-    def get_query_status(self, query_id: str) -> Any:
-        """Statements are done when ``execute`` returns."""
-        from snowflake.connector.constants import QueryStatus
-
-        self.result(query_id)
-        return QueryStatus.SUCCESS
-
-    get_query_status_throw_if_error = get_query_status
-
-    @staticmethod
-    def is_still_running(status: Any) -> bool:
-        """Whether a status says that a statement runs."""
-        return False
-
-    @staticmethod
-    def is_an_error(status: Any) -> bool:
-        """Whether a status says that a statement failed."""
-        return False
-
     def close(self, retry: bool = True) -> None:
         """Let go of the session. A procedure's goes on: it is the caller's."""
         if not self._closed:
             self._closed = True
             if self._on_close is not None:
                 self._on_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _columns(answered: dict[str, Any]) -> list[Column]:

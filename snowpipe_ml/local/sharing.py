@@ -26,6 +26,7 @@ from snowpipe_ml.local.messages import Channel, Message
 from snowpipe_ml.local.proxy import ProxyConnection, answer, session_state
 
 if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
     from snowpipe_ml.local.storage import Storage
 
 log = logging.getLogger("snowpipe_ml.local")
@@ -79,9 +80,7 @@ class Host:
                 channel.send({"state": session_state(connection)})
                 while True:
                     asked, _ = channel.receive()
-                    with connection.lock:
-                        answered = answer(connection, asked)
-                    channel.send(*answered)
+                    channel.send(*_answered(connection, asked))
             finally:
                 connection.close()
         except (EOFError, OSError):
@@ -106,6 +105,17 @@ class Host:
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _answered(connection: Connection, asked: dict[str, Any]) -> Message:
+    """The answer to a guest. A mistake of ours must reach it as such, and not as the holder's end."""
+    try:
+        with connection.lock:
+            return answer(connection, asked)
+    except Exception as raised:
+        log.exception("a statement of another process failed by a mistake of the embedded warehouse")
+        text = f"{type(raised).__name__}: {raised}"
+        return {"raised": [False, text, 603, "XX000", asked.get("query_id")]}, None
 
 
 class Guest(ProxyConnection):

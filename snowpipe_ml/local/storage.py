@@ -280,30 +280,22 @@ _OPEN: dict[Path | str, Storage] = {}
 _OPEN_LOCK = threading.Lock()
 
 
-def open_storage(path: Path | None, timeout: float = 0.0, *, share: bool = True) -> Storage:
+def open_storage(path: Path | None, *, share: bool = True) -> Storage:
     """Open a warehouse, or share the one that this process has open.
 
     Args:
         path: its folder; a new temporary one if None.
-        timeout: seconds to wait for another process to let go of it.
         share: whether other processes may work through this one.
 
     Raises:
         WarehouseLockedError: another process holds it.
     """
-    deadline = time.monotonic() + timeout
     key = path.resolve() if path else uuid.uuid4().hex
-    while True:
-        with _OPEN_LOCK:
-            try:
-                if key not in _OPEN:
-                    _OPEN[key] = Storage(key if isinstance(key, Path) else None, share=share)
-                _OPEN[key]._users += 1
-                return _OPEN[key]
-            except errors.WarehouseLockedError:
-                if time.monotonic() >= deadline:
-                    raise
-        time.sleep(0.05)
+    with _OPEN_LOCK:
+        if key not in _OPEN:
+            _OPEN[key] = Storage(key if isinstance(key, Path) else None, share=share)
+        _OPEN[key]._users += 1
+        return _OPEN[key]
 
 
 def close_storage(storage: Storage) -> None:

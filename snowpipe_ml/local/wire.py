@@ -78,7 +78,8 @@ def _arrow(result: Result, rows: list[dict[str, Any]]) -> str:
     arrays, fields = [], []
     for index, (column, described) in enumerate(zip(table.columns, rows, strict=True)):
         with_zone = described["type"] == "timestamp_tz"
-        array = _zoned(column, result.table.column(index)) if with_zone else _column(column)
+        stored = result.table.column(index).combine_chunks()
+        array = _instants(column, pc.struct_field(stored, "tz")) if with_zone else _column(column)
         arrays.append(array)
         fields.append(pa.field(described["name"], array.type, metadata={
             "logicalType": described["type"].upper(), "precision": str(described["precision"] or 38),
@@ -94,12 +95,7 @@ def _arrow(result: Result, rows: list[dict[str, Any]]) -> str:
 def _column(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """A column in the Arrow types that the connector's iterator reads."""
     if pa.types.is_timestamp(column.type):
-        flat = column.combine_chunks().cast(pa.timestamp("ns")).cast(pa.int64())
-        epoch, fraction = np.divmod(flat.fill_null(0).to_numpy(zero_copy_only=False), 1_000_000_000)
-        parts = [pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32())]
-        mask = pc.is_null(flat) if flat.null_count else None
-        arrays = [pa.array(epoch, pa.int64()), pa.array(fraction.astype(np.int32))]
-        return pa.StructArray.from_arrays(arrays, fields=parts, mask=mask)
+        return _instants(column)
     if pa.types.is_time(column.type):
         return pc.multiply(column.cast(pa.time64("us")).cast(pa.int64()), 1000)
     if pa.types.is_null(column.type):
@@ -107,14 +103,15 @@ def _column(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return column
 
 
-def _zoned(column: pa.ChunkedArray, stored: pa.ChunkedArray) -> pa.Array:
-    """A TIMESTAMP_TZ: the instant, and the offset in minutes plus 1440."""
+def _instants(column: pa.ChunkedArray, offsets: pa.Array | None = None) -> pa.Array:
+    """Timestamps as seconds and nanoseconds; with offsets, in minutes plus 1440, for a TIMESTAMP_TZ."""
     flat = column.combine_chunks().cast(pa.timestamp("ns")).cast(pa.int64())
     epoch, fraction = np.divmod(flat.fill_null(0).to_numpy(zero_copy_only=False), 1_000_000_000)
-    minutes = pc.struct_field(stored.combine_chunks(), "tz").cast(pa.int32()).fill_null(0)
-    parts = [pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32()), pa.field("timezone", pa.int32())]
-    arrays = [pa.array(epoch, pa.int64()), pa.array(fraction.astype(np.int32)), pc.add(minutes, 1440)]
-    return pa.StructArray.from_arrays(arrays, fields=parts, mask=pc.is_null(flat) if flat.null_count else None)
+    parts = {"epoch": pa.array(epoch, pa.int64()), "fraction": pa.array(fraction.astype(np.int32))}
+    if offsets is not None:
+        parts["timezone"] = pc.add(offsets.cast(pa.int32()).fill_null(0), 1440)
+    mask = pc.is_null(flat) if flat.null_count else None
+    return pa.StructArray.from_arrays(list(parts.values()), names=list(parts), mask=mask)
 
 
 def parameters(bindings: dict[str, Any] | None) -> tuple[list[Any] | None, list[list[Any]] | None]:
