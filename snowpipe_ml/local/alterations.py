@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.load_history import forget_loads
-from snowpipe_ml.local.objects import dropped, if_not_exists
+from snowpipe_ml.local.objects import dropped, if_not_exists, rename_temporary
 from snowpipe_ml.local.query import in_transaction
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import quoted, retry_conflicts
@@ -21,7 +21,7 @@ def drop(statement: Statement) -> Result:
     kind = reader.next().upper
     lenient = reader.accept("IF", "EXISTS")
     name = connection.resolve(reader.name(), f"DROP {kind}")
-    if existing_kind(connection, name) != kind:
+    if existing_kind(connection, name) != kind or connection.hidden(name):
         if lenient:
             return status("Drop statement executed successfully.")
         raise errors.missing(kind.capitalize(), ".".join(name))
@@ -44,7 +44,7 @@ def truncate(statement: Statement) -> Result:
     reader.accept("TABLE")
     lenient = reader.accept("IF", "EXISTS")
     name = connection.resolve(reader.name(), "TRUNCATE")
-    if existing_kind(connection, name) != "TABLE":
+    if existing_kind(connection, name) != "TABLE" or connection.hidden(name):
         if lenient:
             return status("Statement executed successfully.")
         raise errors.missing_target(".".join(name))
@@ -66,7 +66,7 @@ def alter(statement: Statement) -> Result:
     kind = reader.next().upper
     lenient = reader.accept("IF", "EXISTS")
     name = connection.resolve(reader.name(), f"ALTER {kind}")
-    if existing_kind(connection, name) is None:
+    if existing_kind(connection, name) is None or connection.hidden(name):
         if lenient:
             return status("Statement executed successfully.")
         raise errors.missing(kind.capitalize(), ".".join(name))
@@ -92,7 +92,10 @@ def alter(statement: Statement) -> Result:
         if new[:2] != name[:2]:
             raise errors.UnsupportedError("RENAME TO another schema")
         text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
-    elif reader.accept("RENAME", "COLUMN"):
+        retry_conflicts(lambda: connection.duck.execute(text))
+        rename_temporary(connection, name, new)
+        return status("Statement executed successfully.")
+    if reader.accept("RENAME", "COLUMN"):
         old = reader.identifier()
         reader.expect("TO")
         text = f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(reader.identifier())}"

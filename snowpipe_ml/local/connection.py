@@ -145,6 +145,10 @@ class Connection(ConnectionFace):
             raise errors.missing("Database", database)
         return quoted(database, CATALOG, table)
 
+    def hidden(self, table: tuple[str, str, str]) -> bool:
+        """Whether it is another session's temporary table or view."""
+        return self.storage.owners.get(table, self.session_id) != self.session_id
+
     def table_kind(self, table: tuple[str, str, str]) -> str:
         """TABLE, TRANSIENT or TEMPORARY."""
         temporary = self.duck.execute(

@@ -97,6 +97,8 @@ def _load(statement: Statement) -> Result:
     if copy.options.get("VALIDATION_MODE"):
         return _validate(statement, copy, columns, options, files)
     known = {} if copy.options.get("FORCE") else remembered(connection, copy.target)
+    if copy.select is not None:
+        loading.parsed_select(copy.select, columns)
     fresh = [file for file in files if known.get(file.label) != file.md5]
     if not fresh:
         return rows([("status", "VARCHAR")], [("Copy executed with 0 files processed.",)])

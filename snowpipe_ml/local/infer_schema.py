@@ -101,8 +101,10 @@ def _columnar_type(duck: Any, source: str, name: str, duckdb: str, fmt: dict[str
         return "TEXT" if text else "BINARY"
     if "INT" in duckdb:
         return "NUMBER(38, 0)"
-    return {"DOUBLE": "REAL", "FLOAT": "REAL", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIME": "TIME",
-            "VARCHAR": "TEXT", "JSON": "VARIANT"}.get(duckdb, "TIMESTAMP_NTZ" if "TIMESTAMP" in duckdb else "TEXT")  # fmt: skip
+    if duckdb.startswith("TIME") and not duckdb.startswith("TIMESTAMP"):
+        return "TIME"
+    return {"DOUBLE": "REAL", "FLOAT": "REAL", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "VARCHAR": "TEXT",
+            "JSON": "VARIANT"}.get(duckdb, "TIMESTAMP_NTZ" if "TIMESTAMP" in duckdb else "TEXT")  # fmt: skip
 
 
 def _path(name: str) -> str:

@@ -26,7 +26,12 @@ def view(connection: Connection, database: str, name: str) -> Table:
     """
     if name not in _VIEWS:
         raise errors.UnsupportedError(f"the view INFORMATION_SCHEMA.{name}")
-    return _VIEWS[name](connection, database)
+    columns, table = _VIEWS[name](connection, database)
+    names = [column.name for column in columns]
+    if connection.storage.owners and names[:3] == ["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME"]:
+        found = zip(*(table.column(i).to_pylist() for i in range(3)), strict=True)
+        table = table.filter(pa.array([not connection.hidden(name) for name in found], pa.bool_()))
+    return columns, table
 
 
 def _query(connection: Connection, text: str, parameters: list[object]) -> Table:

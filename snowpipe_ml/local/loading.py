@@ -283,12 +283,13 @@ def _matching(
     return f"SELECT {listed} FROM _COPY_SOURCE"
 
 
-@contextmanager
-def _query_of(
-    connection: Connection, columns: list[Column], options: dict[str, Any], file: StagedFile, select: str
-) -> Iterator[str]:
-    """A COPY's SELECT over one file, as DuckDB's text, each value in the type of its column."""
-    tree = parse(select)
+def parsed_select(text: str, columns: list[Column]) -> exp.Select:
+    """A COPY's SELECT.
+
+    Raises:
+        ProgrammingError: it gives another number of values than there are columns.
+    """
+    tree = parse(text)
     if not isinstance(tree, exp.Select):
         raise errors.syntax("COPY takes a SELECT from a stage")
     if len(tree.expressions) != len(columns):
@@ -297,6 +298,15 @@ def _query_of(
             "SQL compilation error:\nInsert value list does not match column list expecting "
             f"{len(columns)} but got {len(tree.expressions)}",
         )  # fmt: skip
+    return tree
+
+
+@contextmanager
+def _query_of(
+    connection: Connection, columns: list[Column], options: dict[str, Any], file: StagedFile, select: str
+) -> Iterator[str]:
+    """A COPY's SELECT over one file, as DuckDB's text, each value in the type of its column."""
+    tree = parsed_select(select, columns)
     compiler = Compiler(connection)
     try:
         for table in list(tree.find_all(exp.Table)):

@@ -34,6 +34,10 @@ CREATE MACRO sf_idiv3(a, b) AS CAST(
   (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT * ((abs(a::HUGEINT) * 1000) // abs(b::HUGEINT))
   AS DECIMAL(38,0)) * 0.001::DECIMAL(4,3);
 
+CREATE MACRO sf_scale_6(x) AS CAST(x AS DECIMAL(38,6));
+CREATE MACRO sf_scale_12(x) AS CAST(x AS DECIMAL(38,12));
+CREATE MACRO sf_root_of_scale_6(x) AS sqrt(CAST(CAST(x AS DECIMAL(38,6)) AS DOUBLE));
+
 -- NUMBERs with a scale: both sides as whole numbers, then divided and rounded half away from zero.
 CREATE MACRO sf_exact_division(a, b, left_unit, right_unit, more) AS CAST(
   (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT
@@ -127,27 +131,31 @@ CREATE MACRO sf_elements(j, how) AS CASE json_type(j)
 CREATE MACRO sf_path(prefix, k, i) AS
   CASE WHEN k IS NULL THEN prefix || '[' || i || ']' WHEN prefix = '' THEN k ELSE prefix || '.' || k END;
 
-CREATE MACRO sf_flatten(j, how, keep, prefix) AS TABLE
-SELECT 1::BIGINT AS "SEQ", e.k AS "KEY", CASE WHEN e IS NULL THEN prefix ELSE memory.main.sf_path(prefix, e.k, e.i) END AS "PATH",
+CREATE MACRO sf_row_hash(keys) AS CAST(hash(keys) >> 1 AS BIGINT);
+
+CREATE MACRO sf_flatten(j, how, keep, prefix, seq) AS TABLE
+SELECT seq::BIGINT AS "SEQ", e.k AS "KEY", CASE WHEN e IS NULL THEN prefix ELSE memory.main.sf_path(prefix, e.k, e.i) END AS "PATH",
   e.i AS "INDEX", e.v AS "VALUE", j AS "THIS"
 FROM (SELECT unnest(CASE WHEN keep AND len(coalesce(memory.main.sf_elements(j::JSON, how), [])) = 0 THEN [NULL]
   ELSE memory.main.sf_elements(j::JSON, how) END) AS e);
 
-CREATE MACRO sf_flatten_recursive(j, how, keep, prefix) AS TABLE
-SELECT 1::BIGINT AS "SEQ", CASE WHEN t.fullkey[-1:] = ']' THEN NULL ELSE t.key END AS "KEY",
+CREATE MACRO sf_flatten_recursive(j, how, keep, prefix, seq) AS TABLE
+SELECT seq::BIGINT AS "SEQ", CASE WHEN t.fullkey[-1:] = ']' THEN NULL ELSE t.key END AS "KEY",
   CASE WHEN prefix = '' THEN ltrim(t.fullkey[2:], '.') ELSE prefix || t.fullkey[2:] END AS "PATH",
   CASE WHEN t.fullkey[-1:] = ']' THEN TRY_CAST(t.key AS BIGINT) END AS "INDEX",
   t.value::JSON AS "VALUE", json_extract(j::JSON, t.path) AS "THIS"
 FROM json_tree(coalesce(j::JSON, 'null'::JSON)) t
 WHERE t.parent IS NOT NULL AND (how = 'BOTH' OR (how = 'ARRAY') = (t.fullkey[-1:] = ']'))
-UNION ALL SELECT 1, NULL, prefix, NULL, NULL, j::JSON WHERE keep AND len(coalesce(memory.main.sf_elements(j::JSON, how), [])) = 0;
+UNION ALL SELECT seq, NULL, prefix, NULL, NULL, j::JSON WHERE keep AND len(coalesce(memory.main.sf_elements(j::JSON, how), [])) = 0;
 
-CREATE MACRO sf_split_to_table(x, separator) AS TABLE
-SELECT 1::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE"
-FROM (SELECT unnest(string_split(x, separator)) AS v, generate_subscripts(string_split(x, separator), 1) AS i);
+CREATE MACRO sf_split_to_table(x, separator, seq) AS TABLE
+SELECT seq::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE"
+FROM (SELECT unnest(parts) AS v, generate_subscripts(parts, 1) AS i FROM (SELECT
+  -- DuckDB splits at nothing into letters, Snowflake not at all.
+  CASE WHEN separator = '' THEN [x] ELSE string_split(x, separator) END AS parts));
 
-CREATE MACRO sf_strtok_split_to_table(x, marks) AS TABLE
-SELECT 1::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE" FROM (SELECT unnest(parts) AS v, generate_subscripts(parts, 1) AS i
+CREATE MACRO sf_strtok_split_to_table(x, marks, seq) AS TABLE
+SELECT seq::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE" FROM (SELECT unnest(parts) AS v, generate_subscripts(parts, 1) AS i
 FROM (SELECT list_filter(string_split_regex(x, '[' || regexp_escape(marks) || ']'), lambda p: p <> '') AS parts));
 """
 

@@ -237,11 +237,23 @@ def _drop_schema(connection: Connection, database: str, schema: str) -> None:
 
 
 def remember_temporary(connection: Connection, kind: str, name: tuple[str, str, str]) -> None:
-    """Note that an object ends with the session."""
+    """Note that an object ends with the session, and is seen by no other."""
+    connection.storage.owners[name] = connection.session_id
     connection.duck.execute(
         f"INSERT INTO {connection.catalog(name[0], 'TEMPORARY')} VALUES (?, ?, ?, ?)",
         [kind, name[1], name[2], str(connection.session_id)],
     )
+
+
+def rename_temporary(connection: Connection, old: tuple[str, str, str], new: tuple[str, str, str]) -> None:
+    """Let a temporary object, if it is one, end with its session under another name too."""
+    owner = connection.storage.owners.pop(old, None)
+    if owner is not None:
+        connection.storage.owners[new] = owner
+        connection.duck.execute(
+            f"UPDATE {connection.catalog(old[0], 'TEMPORARY')} SET name = ? WHERE schema_name = ? AND name = ?",
+            [new[2], *old[1:]],
+        )
 
 
 def drop_temporary(connection: Connection) -> None:
@@ -254,6 +266,7 @@ def drop_temporary(connection: Connection) -> None:
         ).fetchall()
         for kind, schema, name in rows:
             connection.duck.execute(f"DROP {kind} IF EXISTS {quoted(database, schema, name)}")
+            connection.storage.owners.pop((database, schema, name), None)
         if rows:
             connection.duck.execute(f"DELETE FROM {temporary} WHERE session = ?", [session])
         for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS"):

@@ -86,7 +86,7 @@ def _objects(connection: Connection, scope: Scope, kinds: tuple[str, ...]) -> li
         "WHERE NOT internal ORDER BY 1, 2, 3"
     ).fetchall()
     return [row for row in found if row[3] in kinds and row[0] not in (ACCOUNT, "memory", "temp", "system")
-            and scope.keep(*row[:3])][: scope.limit]  # fmt: skip
+            and scope.keep(*row[:3]) and not connection.hidden(row[:3])][: scope.limit]  # fmt: skip
 
 
 @command("SHOW TABLES", "SHOW TERSE TABLES")

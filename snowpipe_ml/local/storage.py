@@ -133,6 +133,8 @@ class Storage:
         self._temporary = path is None
         self.function_memory: int | None = None
         self._host: Host | None = None
+        # Which session a temporary table or view belongs to: the others do not see it.
+        self.owners: dict[tuple[str, str, str], int] = {}
         self.has_streams = False  # so that statements need not ask for streams where there are none
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex

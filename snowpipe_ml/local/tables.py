@@ -68,6 +68,7 @@ def _check_name(connection: Connection, name: Name, temporary: bool, there: str 
 
 def forget(connection: Connection, name: Name) -> None:
     """Forget what hangs on a table that is dropped or replaced."""
+    connection.storage.owners.pop(name, None)
     connection.duck.execute(
         f"DELETE FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(name[1:])
     )

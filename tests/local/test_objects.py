@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
+from snowpipe_ml.local import connect
 from snowpipe_ml.local.errors import UnsupportedError
 
 
@@ -198,3 +201,16 @@ def test_an_error_from_another_process_keeps_its_words() -> None:
     assert str(UnsupportedError.of("the embedded warehouse does not support x; Snowflake does")).endswith(
         "the embedded warehouse does not support x; Snowflake does"
     )
+
+
+def test_a_temporary_table_is_its_sessions_own(tmp_path: Path) -> None:
+    with connect(tmp_path, "LOCAL") as mine, connect(tmp_path, "LOCAL") as other:
+        mine.cursor().execute("CREATE TEMPORARY TABLE t AS SELECT 1 AS x")
+        mine.cursor().execute("CREATE TEMPORARY VIEW v AS SELECT 2 AS x")
+        mine.cursor().execute("ALTER TABLE t RENAME TO u")
+        assert mine.cursor().execute("SELECT * FROM u, v").fetchall() == [(1, 2)]
+        for statement in ("SELECT * FROM u", "SELECT * FROM v", "INSERT INTO u VALUES (2)", "DROP TABLE u"):
+            with pytest.raises(ProgrammingError, match="does not exist or not authorized"):
+                other.cursor().execute(statement)
+        assert other.cursor().execute("SHOW TABLES").fetchall() == []
+        assert other.cursor().execute("SELECT * FROM INFORMATION_SCHEMA.TABLES").fetchall() == []

@@ -63,6 +63,30 @@ def test_expression(query: Any, expression: str, value: Any) -> None:
             "SELECT f.value::INT FROM (SELECT PARSE_JSON('[4, 5]') AS j) t, LATERAL FLATTEN(INPUT => t.j) f ORDER BY 1",
             [(4,), (5,)],
         ),
+        (
+            "SELECT * FROM ((SELECT 1 AS x, 'a' AS k) l JOIN (SELECT 'a' AS k, 2 AS y) r USING (k))",
+            [("a", 1, 2)],
+        ),
+        (
+            "SELECT * FROM ((SELECT 1 AS t, 'a' AS k) l ASOF JOIN (SELECT 'a' AS k, 0 AS u) r "
+            "MATCH_CONDITION (l.t >= r.u) USING (k))",
+            [("a", 1, 0)],
+        ),
+        (
+            "SELECT t.id, f.seq, f.value::INT FROM (SELECT $1 AS id, PARSE_JSON($2) AS j FROM VALUES (7, '[4, 5]'), "
+            "(8, '[6]')) t, LATERAL FLATTEN(t.j) f ORDER BY 3",
+            [(7, 1, 4), (7, 1, 5), (8, 2, 6)],
+        ),
+        (
+            "SELECT id, COUNT(DISTINCT seq) FROM (SELECT t.*, f.* FROM (SELECT $1 AS id FROM VALUES (7), (7)) t, "
+            "LATERAL SPLIT_TO_TABLE('a,b', ',') f) GROUP BY id",
+            [(7, 2)],
+        ),
+        ("SELECT value FROM TABLE(SPLIT_TO_TABLE('abc', ''))", [("abc",)]),
+        (
+            "SELECT VAR_POP(x), STDDEV_POP(x), KURTOSIS(x) FROM VALUES (1), (1), (2), (2), (3), (3) v(x)",
+            [(Decimal("0.666667"), 0.8164967850518458, Decimal("-1.875"))],
+        ),
         ("SELECT AVG(x), SUM(x) FROM (SELECT 1 AS x UNION ALL SELECT 2)", [(Decimal("1.500000"), 3)]),
     ],
 )

@@ -202,3 +202,23 @@ def test_values_go_in_and_out_as_they_are(cursor: Any) -> None:
         "Decimal('1.50')|datetime.date(2024, 1, 2)|datetime.time(3, 4, 5)|datetime.datetime(2024, 1, 2, 3, 4, 5)|"
         "datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.timezone(datetime.timedelta(seconds=7200)))|b'hi'|'x'|['1', 2]|{'l': 1}"
     )
+
+
+def test_a_null_in_a_variant_is_not_sql_null(cursor: Any) -> None:
+    cursor.execute(
+        "CREATE FUNCTION same(v VARIANT) RETURNS VARIANT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' AS $$\n"
+        "def h(v):\n    return 'SQL' if hasattr(v, 'is_sql_null') else v\n$$"
+    )
+    found = cursor.execute("SELECT same(NULL), same(PARSE_JSON('null')), same(1::VARIANT)").fetchone()
+    assert found == ('"SQL"', "null", "1")
+
+
+def test_snowflake_file_is_refused_by_name(cursor: Any) -> None:
+    cursor.execute(
+        "CREATE FUNCTION reads(p VARCHAR) RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "
+        "PACKAGES = ('snowflake-snowpark-python') HANDLER = 'h' AS $$\n"
+        "from snowflake.snowpark.files import SnowflakeFile\n"
+        "def h(p):\n    with SnowflakeFile.open(p) as f:\n        return f.read()\n$$"
+    )
+    with pytest.raises(ProgrammingError, match="does not support SnowflakeFile"):
+        cursor.execute("SELECT reads('@s/f')")

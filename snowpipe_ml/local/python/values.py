@@ -10,10 +10,24 @@ import types
 import pyarrow as pa
 
 
+class sqlNullWrapper:  # noqa: N801 - Snowflake's name
+    """SQL NULL as a VARIANT: there None is the null of JSON.
+
+    https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-designing
+    """
+
+    is_sql_null = True
+
+
+SQL_NULL = sqlNullWrapper()
+
+
 def python_column(column, kind):
     """An Arrow column as the Python values a row handler gets."""
     values = column.to_pylist()
-    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+    if kind == "VARIANT":
+        return [SQL_NULL if v is None else json.loads(v) for v in values]
+    if kind in ("OBJECT", "ARRAY"):
         return [None if v is None else json.loads(v) for v in values]
     if kind == "INT":
         return [None if v is None else int(v) for v in values]
@@ -27,7 +41,8 @@ def series(column, kind, narrow=False):
     import pandas as pd
 
     if kind in ("VARIANT", "OBJECT", "ARRAY"):
-        return pd.Series(python_column(column, kind), dtype=object)
+        values = [None if v is None else json.loads(v) for v in column.to_pylist()]
+        return pd.Series(values, dtype=object)
     if kind == "INT":
         column = column.cast(pa.int64())
         if column.null_count:
@@ -56,8 +71,15 @@ def frame(table, kinds, names, narrow=False):
     return result
 
 
+def null_rows(table):
+    """For each row, whether an argument is NULL: such a row of a strict function is not called."""
+    return [any(row) for row in zip(*(column.is_null().to_pylist() for column in table.columns))]
+
+
 def arrow_column(values, kind, type_):
     """Python values or a Series as an Arrow column of the declared type."""
+    if kind == "VARIANT" and isinstance(values, list):
+        return pa.array([None if v is SQL_NULL else json.dumps(v, default=str) for v in values], pa.string())
     if kind in ("VARIANT", "OBJECT", "ARRAY"):
         values = [None if _is_null(v) else json.dumps(v, default=str) for v in values]
         return pa.array(values, pa.string())

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from snowpipe_ml.local.messages import Channel
 from snowpipe_ml.local.python.sandbox import Sandbox, load_handler
-from snowpipe_ml.local.python.values import Output, arrow_column, arrow_type, frame, python_column
+from snowpipe_ml.local.python.values import SQL_NULL, Output, arrow_column, arrow_type, frame, null_rows, python_column
 
 # --------------------------------------------------------------------------- calling
 
@@ -39,13 +39,17 @@ def call_scalar(handler, config, table):
         for start in range(0, table.num_rows, limit):
             data = frame(table.slice(start, limit), kinds, list(range(len(kinds))), narrow=True)
             piece = arrow_column(handler(data), config["output_kinds"][0], type_)
+            if kinds and len(piece) != len(data):
+                raise ValueError(f"the handler returned {len(piece)} values for a batch of {len(data)} rows")
             # A handler without arguments cannot know how many rows are asked for.
             pieces.append(piece if kinds or len(piece) != 1 else pa.repeat(piece[0], len(data)))
         return pa.chunked_array(pieces, type_)
     columns = [python_column(table.column(i), kind) for i, kind in enumerate(kinds)]
     rows = zip(*columns) if columns else [()] * table.num_rows
     if config["strict"]:
-        values = [None if any(v is None for v in row) else handler(*row) for row in rows]
+        absent = SQL_NULL if config["output_kinds"][0] == "VARIANT" else None
+        skipped = null_rows(table) if columns else itertools.repeat(False)
+        values = [absent if skip else handler(*row) for skip, row in zip(skipped, rows)]
     else:
         values = [handler(*row) for row in rows]
     return arrow_column(values, config["output_kinds"][0], type_)
@@ -92,8 +96,9 @@ def call_table(handler, config, table, offsets, first_partition):
             elif process is not None:
                 columns = [python_column(part.column(i), kind) for i, kind in enumerate(kinds)]
                 rows = zip(*columns) if columns else [()] * part.num_rows
-                for index, row in enumerate(rows):
-                    if config["strict"] and any(v is None for v in row):
+                skipped = null_rows(part) if config["strict"] and columns else itertools.repeat(False)
+                for index, (skip, row) in enumerate(zip(skipped, rows)):
+                    if skip:
                         continue
                     result = instance.process(*row)
                     if result is not None:
@@ -118,7 +123,7 @@ def call_procedure(handler, config, table, state, channel):
 
     session = caller.open_session(exchange, state)
     row = [python_column(table.column(i), kind)[0] for i, kind in enumerate(config["kinds"])]
-    if config["strict"] and any(value is None for value in row):
+    if config["strict"] and any(column[0].as_py() is None for column in table.columns):
         value = None
     else:
         value = handler(session, *row)
@@ -127,7 +132,27 @@ def call_procedure(handler, config, table, state, channel):
             return {"ok": True, "type": repr(type(value))}, None
         return {"ok": True, "query_id": caller.run_table(value)}, None
     type_ = arrow_type(config["output_types"][0])
-    return {"ok": True}, pa.table([arrow_column([value], config["output_kinds"][0], type_)], names=["0"])
+    return {"ok": True}, pa.table([arrow_column((value,), config["output_kinds"][0], type_)], names=["0"])
+
+
+def _files_module():
+    """``snowflake.snowpark.files``, whose SnowflakeFile says that it cannot be used."""
+
+    class SnowflakeFile:
+        """Files of a stage, read from a function."""
+
+        @classmethod
+        def open(cls, *arguments, **named):
+            raise NotImplementedError(
+                "the embedded warehouse does not support SnowflakeFile in functions; Snowflake does. "
+                "Declare the file under IMPORTS, or read it with session.file.get_stream in a procedure"
+            )
+
+        open_new_result = open
+
+    module = types.ModuleType("snowflake.snowpark.files")
+    module.SnowflakeFile = SnowflakeFile
+    return module
 
 
 def describe_error(error):
@@ -151,6 +176,7 @@ def work(channel):
     module = types.ModuleType("_snowflake")
     module.vectorized = _vectorized
     sys.modules["_snowflake"] = module
+    sys.modules["snowflake.snowpark.files"] = _files_module()
     Sandbox(config["blocked"], host_path).install()
     try:
         handler = load_handler(config)

@@ -73,7 +73,7 @@ def _flatten(call: exp.Expr) -> exp.Expr:
     return _ours(
         f"memory.main.sf_flatten{'_recursive' if recursive else ''}", value,
         exp.Literal.string(mode.name.upper() if mode is not None else "BOTH"),
-        exp.Boolean(this=_truth(options.get("OUTER"))), exp.Literal.string(prefix),
+        exp.Boolean(this=_truth(options.get("OUTER"))), exp.Literal.string(prefix), exp.Literal.number(1),
     )  # fmt: skip
 
 
@@ -95,12 +95,77 @@ def _split(call: exp.Expr) -> exp.Expr:
     arguments = [argument.expression if isinstance(argument, exp.Kwarg) else argument for argument in given]
     if _split_name(call) == "STRTOK_SPLIT_TO_TABLE":
         marks = arguments[1] if len(arguments) > 1 else exp.Literal.string(" ")
-        return _ours("memory.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy())
-    return _ours("memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy())
+        return _ours("memory.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy(), exp.Literal.number(1))
+    return _ours("memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy(), exp.Literal.number(1))
 
 
 def _truth(node: exp.Expr | None) -> bool:
     return node is not None and node.sql().upper() == "TRUE"
+
+
+# --------------------------------------------------------------------------- SEQ
+
+# The column by which two rows of one input differ.
+_WITHIN = {
+    "memory.main.sf_flatten": "PATH", "memory.main.sf_flatten_recursive": "PATH",
+    "memory.main.sf_split_to_table": "INDEX", "memory.main.sf_strtok_split_to_table": "INDEX",
+}  # fmt: skip
+
+
+def number_inputs(tree: exp.Expr) -> None:
+    """``SEQ`` has another number for each row that a call reads; where nobody can see it, it costs nothing."""
+    for select in list(tree.find_all(exp.Select)):
+        calls = [join.this for join in select.args.get("joins") or [] if _within(join.this)]
+        if calls and select.args.get("from_") is not None and _shows_seq(select):
+            _number_inputs(select)
+
+
+def _within(source: exp.Expr) -> str | None:
+    call = source.this if isinstance(source, exp.Lateral) else None
+    return _WITHIN.get(call.name) if isinstance(call, exp.Anonymous) else None
+
+
+def _shows_seq(select: exp.Select) -> bool:
+    return any(
+        isinstance(node, exp.Star) or (isinstance(node, exp.Column) and node.name.upper() == "SEQ")
+        for node in select.find_all(exp.Star, exp.Column)
+    )
+
+
+def _number_inputs(select: exp.Select) -> None:
+    keys: list[exp.Expr] = []
+    hidden: dict[str, str] = {}
+    for position, source in enumerate([select.args["from_"].this, *(j.this for j in select.args.get("joins") or [])]):
+        alias = source.alias_or_name or f"_source_{position}"
+        within = _within(source)
+        if within is not None:
+            if keys:
+                source.this.expressions[-1].replace(keys[0].copy() if len(keys) == 1 else _row_hash(keys))
+            if not source.alias:
+                source.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+            keys.append(exp.column(within, table=alias, quoted=True))
+        elif isinstance(source, exp.Table | exp.Subquery | exp.Values):
+            hidden[alias] = f"_row_{position}"
+            keys.append(exp.column(hidden[alias], table=alias, quoted=True))
+            number = exp.Window(this=exp.RowNumber())
+            numbered = exp.select(exp.Star(), exp.alias_(number, hidden[alias], quoted=True)).from_(source.copy())
+            source.replace(
+                exp.Subquery(this=numbered, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+            )
+        else:
+            raise errors.UnsupportedError("SEQ of a FLATTEN beside this", "Name the columns that are wanted")
+    for shown in select.expressions:
+        star = shown.this if isinstance(shown, exp.Column) else shown
+        if isinstance(star, exp.Star):
+            names = [n for a, n in hidden.items() if star is shown or a.upper() == shown.table.upper()]
+            excluded = [exp.to_identifier(name, quoted=True) for name in names]
+            star.set("except_", [*(star.args.get("except_") or []), *excluded] or None)
+
+
+def _row_hash(keys: list[exp.Expr]) -> exp.Expr:
+    """One number for a joined row; Snowflake promises neither order nor absence of gaps."""
+    texts = [exp.cast(key.copy(), "TEXT", dialect="duckdb") for key in keys]
+    return _ours("memory.main.sf_row_hash", exp.Array(expressions=texts))
 
 
 def _ours(name: str, *arguments: exp.Expr) -> exp.Anonymous:

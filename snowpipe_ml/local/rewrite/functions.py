@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
 
 _TYPED = (
-    exp.Div, exp.Avg, exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
+    exp.Div, exp.Avg, exp.Kurtosis, exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp,
+    exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
     exp.Cast, exp.Corr, exp.CovarSamp, exp.CovarPop, exp.Uniform, exp.ToBinary, exp.ToVariant, exp.Case, exp.Ordered,
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array,
 )  # fmt: skip
@@ -116,6 +117,32 @@ def average(node: exp.Expr, connection: Connection) -> exp.Expr:
         argument = node.this.copy()
         return macro("sf_idiv", exp.Sum(this=argument), exp.Count(this=argument.copy()))
     return node
+
+
+def variance(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``VAR_POP(n)`` of whole numbers has a scale of six, and ``STDDEV_POP(n)`` is the root of that."""
+    deviation = isinstance(node, exp.Stddev | exp.StddevPop | exp.StddevSamp)
+    if kind(node.this) not in INTEGERS:
+        return node
+    spread = exp.VariancePop if isinstance(node, exp.StddevPop | exp.VariancePop) else exp.Variance
+    outer = node.parent if isinstance(node.parent, exp.Window) else None
+    whole: exp.Expr = spread(this=node.this.copy())
+    if outer is not None:
+        window = outer.copy()
+        window.set("this", whole)
+        whole = window
+    result = macro("sf_root_of_scale_6" if deviation else "sf_scale_6", whole)
+    if outer is None:
+        return result
+    outer.replace(result)
+    return node
+
+
+def kurtosis(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``KURTOSIS(n)`` of whole numbers has a scale of twelve."""
+    if kind(node.this) not in INTEGERS or isinstance(node.parent, exp.Window):
+        return node
+    return macro("sf_scale_12", node.copy())
 
 
 def parse_json(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -343,6 +370,8 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Case,), case_branches),
     ((exp.Div,), division),
     ((exp.Avg,), average),
+    ((exp.Kurtosis,), kurtosis),
+    ((exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp), variance),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
     ((exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc), keep_date),
     ((exp.StrToTime,), parsed_timestamp),

@@ -24,7 +24,12 @@ def _sample(sample: exp.TableSample) -> None:
     """``SAMPLE (3 ROWS)``, ``SAMPLE BLOCK (10)`` in DuckDB's names of the methods."""
     given = sample.args.get("method")
     method = given.name.upper() if given is not None else "BERNOULLI"
-    if sample.args.get("size") is not None:
+    size = sample.args.get("size")
+    if size is not None:
+        if isinstance(size, exp.Literal) and int(size.name) > 1_000_000:
+            raise errors.error(
+                1006, "42601", f"SQL compilation error:\nSample size {size.name} is not between 0 and 1000000."
+            )
         sample.set("method", exp.var("RESERVOIR"))
     else:
         sample.set("method", exp.var("SYSTEM" if method in ("SYSTEM", "BLOCK") else "BERNOULLI"))
@@ -108,16 +113,19 @@ def _using_first(select: exp.Select) -> None:
 
 
 def _using(select: exp.Select) -> Iterator[str]:
+    """The columns of USING, those of the outermost join first, as a join of a join puts them."""
+    yield from _named(select)
     source = select.args.get("from_")
-    holders: list[exp.Expr] = [select]
-    if source is not None:
-        holders.append(source.this)
-    for holder in holders:
-        node: exp.Expr | None = holder
-        while isinstance(node, exp.Paren | exp.Subquery) and not isinstance(node.this, exp.Query):
-            for join in node.args.get("joins") or []:
-                yield from (identifier.name for identifier in join.args.get("using") or [])
-            node = node.this
-        if node is not None:
-            for join in node.args.get("joins") or []:
-                yield from (identifier.name for identifier in join.args.get("using") or [])
+    node = source.this if source is not None else None
+    while isinstance(node, exp.Expr):
+        yield from _named(node)
+        # Brackets around a join, `((SELECT ...) AS a JOIN ...)`, are a subquery of something that is no query itself.
+        bracketed = isinstance(node, exp.Paren | exp.Subquery) and isinstance(
+            node.this, exp.Paren | exp.Subquery | exp.Table
+        )
+        node = node.this if bracketed else None
+
+
+def _named(holder: exp.Expr) -> Iterator[str]:
+    for join in reversed(holder.args.get("joins") or []):
+        yield from (identifier.name for identifier in join.args.get("using") or [])

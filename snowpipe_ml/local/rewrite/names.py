@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from snowpipe_ml.local import errors
 from snowpipe_ml.local.errors import TWIN
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def qualify_tables(tree: exp.Expr, connection: Connection, command: str) -> None
         if refers_to_cte(table):
             continue
         parts = tuple(part.name for part in table.parts)
-        database, schema, name = connection.resolve(parts, command)
+        database, schema, name = found = connection.resolve(parts, command)
+        if connection.hidden(found):
+            raise errors.missing("Object", ".".join(parts))
         table.set("catalog", exp.to_identifier(database, quoted=True))
         table.set("db", exp.to_identifier(schema, quoted=True))
         table.set("this", exp.to_identifier(name, quoted=True))

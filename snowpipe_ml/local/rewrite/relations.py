@@ -34,6 +34,7 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
     # The innermost first: an outer call reads what an inner one makes.
     for node in reversed(list(tree.find_all(exp.TableFromRows))):
         _table_call(node, compiler)
+    flatten.number_inputs(tree)
     return tree
 
 

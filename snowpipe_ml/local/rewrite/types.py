@@ -47,9 +47,14 @@ def annotate(tree: exp.Expr, connection: Connection, interesting: tuple[type[exp
     root = tree.expression if isinstance(tree, exp.Insert | exp.Create) else tree
     if not isinstance(root, exp.Query):
         return
+    copied = root.copy()
+    # A position may lie behind a star that sqlglot cannot expand, and then its qualify() gives up. It has no type.
+    for node in list(copied.find_all(exp.Ordered)):
+        if isinstance(node.this, exp.Literal):
+            node.pop()
     try:
         copied = qualify(
-            root.copy(), schema=schema, dialect="snowflake", quote_identifiers=False,
+            copied, schema=schema, dialect="snowflake", quote_identifiers=False,
             validate_qualify_columns=False, expand_stars=True, identify=False,
         )  # fmt: skip
         annotated = annotate_types(copied, schema=schema, dialect="snowflake")
