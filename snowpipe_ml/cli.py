@@ -214,6 +214,50 @@ def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) 
 
 
 @main.command()
+@_spec_options
+@click.argument("import_name", metavar="[IMPORT]", required=False)
+@click.option("--lock", "write", is_flag=True, help="Work it out anew and write the lock file beside SPEC.")
+@click.option("--check", is_flag=True, help="Work it out anew and fail if the lock file says something else.")
+@click.option(
+    "--channel",
+    metavar="SOURCE",
+    help="What Snowflake's channel has: 'target' asks the target; else a CSV file with PACKAGE_NAME and VERSION.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def packages(
+    spec: Path, target: str | None, variables: dict[str, Any], import_name: str | None, write: bool, check: bool,
+    channel: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Show where each package of the imports of SPEC comes from, and why.
+
+    The answer is read from the lock file; without one it is worked out with uv, and written with
+    --lock. A distribution is taken from Snowflake's channel if the spec declares it or a declared
+    one brings it along, and staged as a wheel otherwise, if it is pure Python.
+    """
+    from snowpipe_ml.engine.imports import Imports
+
+    found = Imports(_pipeline(spec, variables), target)
+    locks = found.resolved(import_name, fresh=write or check, channel=channel)
+    if check:
+        found.check(locks)
+    if write:
+        click.echo(f"wrote {found.write(locks)}", err=True)
+    if as_json:
+        click.echo(json.dumps({name: found.table(lock) for name, lock in locks.items()}, indent=2))
+        return
+    from snowpipe_ml.ui.tables import print_table
+
+    for name, lock in locks.items():
+        rows = found.table(lock)
+        title = f"imports.{name}: {', '.join(lock.requirements)} for Python {lock.python}"
+        print_table(
+            _console(), ("DISTRIBUTION", "VERSION", "FROM", "WHY"), [list(row.values()) for row in rows], title=title
+        )
+    if check:
+        click.echo(f"{found.path.name} is up to date")
+
+
+@main.command()
 @click.argument("type_name", metavar="[TYPE]", required=False)
 def steps(type_name: str | None) -> None:
     """List the step types, or show the settings of one."""

@@ -9,6 +9,7 @@ Everything that the package raises on purpose derives from one base::
     ├── UnsafeSqlError      a bare value was about to become SQL text
     ├── TargetError         the target cannot be reached (exit code 3)
     │   └── MissingExtraError   an optional dependency of the target is not installed
+    ├── PackageError        a package, a wheel or the lock file of an import cannot be used (exit code 1)
     ├── LockedError         another run or process holds the target (exit code 4)
     ├── TemplateError       a template that cannot be rendered (exit code 2)
     ├── StatementError      a statement of the `sql` command failed (exit code 1)
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LockedError",
     "MissingExtraError",
+    "PackageError",
     "PluginError",
     "SchemaDriftError",
     "SnowpipeMLError",
@@ -98,6 +100,10 @@ class MissingExtraError(TargetError):
         super().__init__(
             f"{needed_for} needs the extra {extra!r}, which is not installed: pip install 'snowpipe-ml[{extra}]'"
         )
+
+
+class PackageError(SnowpipeMLError):
+    """A requirement that nothing fits, a wheel that cannot be used, or a lock that is not the spec's."""
 
 
 class LockedError(SnowpipeMLError):

@@ -30,66 +30,55 @@ from __future__ import annotations
 import enum
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, StepError
-from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, StagePath
+from snowpipe_ml.fields import ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
 
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "ColumnName",
+    "ColumnType",
+    "FunctionName",
+    "Kind",
+    "ObjectName",
+    "PackageList",
+    "PlanContext",
+    "Progress",
+    "Resource",
+    "RunContext",
+    "RunInfo",
+    "RunsIn",
+    "StageLocation",
+    "Step",
+    "StepPlan",
+    "StepResult",
+    "StepSettings",
+    "TableName",
+    "declared",
+    "function",
+    "like_pattern",
+    "register",
+    "stage",
+    "step_types",
+    "table",
+]
+
 ENTRY_POINT_GROUP = "snowpipe_ml.steps"
 log = logging.getLogger("snowpipe_ml.plugins")
-
-# --------------------------------------------------------------------------- field types
-
-
-def _reader(kind: type, parse: Callable[[str], Any]) -> BeforeValidator:
-    def read(value: object) -> object:
-        if isinstance(value, kind) or not isinstance(value, str):
-            return value
-        return parse(value)
-
-    return BeforeValidator(read)
-
-
-def _text(description: str, **more: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": description, **more})
-
-
-TableName = Annotated[
-    QualifiedName,
-    _reader(QualifiedName, QualifiedName.parse),
-    _text("A table or view: [[database.]schema.]name"),
-]
-FunctionName = Annotated[
-    QualifiedName,
-    _reader(QualifiedName, QualifiedName.parse),
-    _text("A function: [[database.]schema.]name"),
-]
-ColumnName = Annotated[
-    Identifier,
-    _reader(Identifier, Identifier.parse),
-    _text("A column; in double quotes where its case matters"),
-]
-ObjectName = Annotated[Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")]
-StageLocation = Annotated[
-    StagePath,
-    _reader(StagePath, StagePath.parse),
-    _text("A place on a stage: @stage/path/", pattern="^@"),
-]
-ColumnType = Annotated[
-    DataType, _reader(DataType, DataType.parse), _text("A Snowflake data type, such as NUMBER(10, 2)")
-]
 
 # --------------------------------------------------------------------------- resources
 
@@ -174,6 +163,14 @@ class Progress(Protocol):
         """``done`` of ``total`` things; ``note`` says which was the last."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackageList:
+    """A declared list of packages: of Snowflake's channel, or of an artifact repository."""
+
+    packages: tuple[str, ...]
+    artifact_repository: QualifiedName | None = None
+
+
 @dataclass(frozen=True)
 class PlanContext:
     """What a step may know before anything runs.
@@ -184,6 +181,7 @@ class PlanContext:
         target: the target's name.
         scope: ``vars``, ``env``, ``target`` and ``run`` for templates.
         packages: the declared package lists, by name.
+        lock_file: the file beside the spec that says what its imports were resolved to.
         threads: how many threads a step may use for its own work.
         producer: the step that writes a resource, if one of this pipeline does.
     """
@@ -192,7 +190,8 @@ class PlanContext:
     cache_dir: Path
     target: str
     scope: Mapping[str, Any]
-    packages: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    packages: Mapping[str, PackageList] = field(default_factory=dict)
+    lock_file: Path = Path("pipeline.lock.yaml")
     threads: int = 4
     producer: Callable[[Resource], Step[Any] | None] = lambda resource: None
 
@@ -217,7 +216,7 @@ class PlanContext:
         except (OSError, UnicodeDecodeError) as error:
             raise StepError(f"cannot read {text!r}: {getattr(error, 'strerror', None) or error}") from error
 
-    def package_list(self, name: str) -> list[str]:
+    def package_list(self, name: str) -> PackageList:
         """A declared list of packages.
 
         Raises:
@@ -225,7 +224,7 @@ class PlanContext:
         """
         if name not in self.packages:
             raise StepError(f"no list {name!r} under `packages`; there are: {', '.join(self.packages) or 'none'}")
-        return list(self.packages[name])
+        return self.packages[name]
 
     def producer_of(self, resource: Resource, kind: type[_StepT]) -> _StepT:
         """The step of a type that writes a resource.

@@ -21,7 +21,7 @@ from snowpipe_ml.plugins import Kind, PlanContext, Resource, Step
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.problems import Path, Position, Problem, did_you_mean
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
-from snowpipe_ml.steps.declared import declared_steps
+from snowpipe_ml.steps.objects import declared_steps
 
 _T = TypeVar("_T")
 

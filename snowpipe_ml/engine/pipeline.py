@@ -14,7 +14,8 @@ from snowpipe_ml.engine.graph import Graph, build_graph
 from snowpipe_ml.engine.run import OneSession, Runner, RunResult, Sessions, new_run
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.errors import SpecError, UsageError
-from snowpipe_ml.plugins import PlanContext, RunInfo, StepPlan
+from snowpipe_ml.packages import lock_path
+from snowpipe_ml.plugins import PackageList, PlanContext, RunInfo, StepPlan
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
 from snowpipe_ml.sql import Identifier, QualifiedName
@@ -73,7 +74,8 @@ class Pipeline:
         base = self.path.resolve().parent
         ctx = PlanContext(
             base_dir=base, cache_dir=base / ".snowpipe" / "cache", target=spec.target_name, scope=spec.scope,
-            packages=spec.pipeline.packages,
+            packages={name: PackageList(p.packages, p.artifact_repository) for name, p in spec.pipeline.packages.items()},
+            lock_file=lock_path(self.path.resolve()),
         )  # fmt: skip
         graph, ctx, problems = build_graph(spec, ctx)
         # What could not be read is missing from the graph, which is no mistake of those who need it.

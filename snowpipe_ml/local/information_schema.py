@@ -101,7 +101,8 @@ def _packages(connection: Connection, database: str) -> Table:
 
     It is not a list of what Snowflake's channel holds; see docs/decisions/0006-packages.md.
     """
-    from snowpipe_ml.local.python.packages import channel_name, installed
+    from snowpipe_ml.local.python.packages import installed
+    from snowpipe_ml.packages.channel import channel_name
 
     values = sorted(
         (channel_name(name), distribution.version, "python", "3.11") for name, distribution in installed().items()

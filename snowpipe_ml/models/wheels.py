@@ -1,20 +1,27 @@
 """Wheels in a function's imports, made importable.
 
 Snowflake puts a staged wheel into the import folder but not on ``sys.path``, and a wheel that is
-there as it is would not do: packages without ``__init__.py`` (pytorch-tabnet is one) cannot be
-imported from a zip, nor can packages read files of their own. So each is extracted, once a machine.
+there as it is would not do: packages without ``__init__.py`` (pytorch-tabnet is one, the ``autogluon``
+namespace another) cannot be imported from a zip, nor can packages read files of their own. So all
+wheels of a function are extracted into one folder, once a machine, as an installation would have
+them: a namespace that is spread over several wheels is whole there, and the path has one entry more
+instead of one for each.
+
+The folder is named by the hashes of its wheels, so that nothing of another version is in it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
 def import_directory() -> Path:
@@ -23,20 +30,25 @@ def import_directory() -> Path:
 
 
 def add_wheels() -> None:
-    """Extract every staged wheel and put it on ``sys.path``.
+    """Put the wheels that ``wheels.json`` names on ``sys.path``, before what the runtime has.
 
     Raises:
-        ValueError: a wheel has a member that would land outside of its folder.
+        ValueError: a wheel is not the one that was staged, or has a member that must not be extracted.
     """
-    for wheel in sorted(import_directory().glob("*.whl")):
-        folder = str(_extracted(wheel))
-        if folder not in sys.path:
-            sys.path.append(folder)
+    directory = import_directory()
+    wheels = [
+        (str(entry["file"]), str(entry["sha256"])) for entry in json.loads((directory / "wheels.json").read_text())
+    ]
+    if not wheels:
+        return
+    folder = str(_extracted(directory, sorted(wheels)))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
-def _extracted(wheel: Path) -> Path:
-    """The folder of a wheel's content, named by it; several processes may ask at once."""
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()[:24]
+def _extracted(directory: Path, wheels: list[tuple[str, str]]) -> Path:
+    """The folder with the content of all wheels; several processes may ask at once."""
+    digest = hashlib.sha256("\n".join(f"{file} {sha256}" for file, sha256 in wheels).encode()).hexdigest()[:24]
     base = Path(tempfile.gettempdir()) / "snowpipe_ml_wheels"
     base.mkdir(exist_ok=True)
     target = base / digest
@@ -48,10 +60,37 @@ def _extracted(wheel: Path) -> Path:
             return target
         aside = base / f"{digest}.{os.getpid()}"
         shutil.rmtree(aside, ignore_errors=True)
-        with zipfile.ZipFile(wheel) as archive:
-            for member in archive.namelist():
-                if not (aside / member).resolve().is_relative_to(aside.resolve()):
-                    raise ValueError(f"{wheel.name} has a member outside of its folder: {member!r}")
-            archive.extractall(aside)
-        aside.rename(target)
+        try:
+            for file, sha256 in wheels:
+                _extract(directory / file, sha256, aside)
+            aside.rename(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return target
+
+
+def _extract(wheel: Path, sha256: str, folder: Path) -> None:
+    try:
+        with wheel.open("rb") as file:
+            there = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ValueError(f"{wheel.name} is not among the function's imports") from None
+    if there != sha256:
+        raise ValueError(
+            f"{wheel.name} is not the wheel that was staged: its sha256 is {there[:16]}..., not {sha256[:16]}..."
+        )
+    extract_archive(wheel, folder)
+
+
+def extract_archive(path: Path, folder: Path) -> None:
+    """Extract a zip into a folder.
+
+    Raises:
+        ValueError: it has a member that would land outside of the folder, or a link.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            parts = PurePosixPath(member.filename.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or stat.S_ISLNK(member.external_attr >> 16):
+                raise ValueError(f"{path.name} has a member that must not be extracted: {member.filename!r}")
+        archive.extractall(folder)

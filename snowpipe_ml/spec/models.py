@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
 from snowpipe_ml.sql import Identifier
@@ -167,11 +175,53 @@ class Tag(Model):
     comment: str | None = None
 
 
+class Packages(Model):
+    """A list of packages, and where they come from."""
+
+    packages: tuple[str, ...] = Field(min_length=1, description="Such as pandas, or scikit-learn==1.5.2")
+    artifact_repository: TableName | None = Field(
+        None, description="Such as snowflake.snowpark.pypi_shared_repository; Snowflake's channel if not given"
+    )
+
+
+_PACKAGES_SCHEMA = WithJsonSchema({
+    "anyOf": [
+        {"type": "array", "items": {"type": "string"}},
+        {
+            "type": "object", "required": ["packages"], "additionalProperties": False,
+            "properties": {
+                "packages": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "artifact_repository": {
+                    "type": "string", "description": "Such as snowflake.snowpark.pypi_shared_repository",
+                },
+            },
+        },
+    ],
+})  # fmt: skip
+
+
+def _as_packages(value: object) -> object:
+    return {"packages": value} if isinstance(value, list | tuple) else value
+
+
 class WheelImport(Model):
-    """Wheels that are staged so that a function can import them."""
+    """Python packages that Snowflake's channel lacks, staged as wheels for functions to import."""
 
     stage: ObjectName
-    wheels: tuple[str, ...] = Field(min_length=1, description="Requirements with a pinned version, or files")
+    requirements: tuple[str, ...] = Field((), description="What is wanted; all that it needs is worked out and locked")
+    packages: PlainKey | None = Field(None, description="The list of packages that functions declare beside the import")
+    native: tuple[str, ...] = Field((), description="Distributions whose native wheels may be staged all the same")
+    find_links: str | None = Field(None, description="A folder of wheels that stands in for the index")
+    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="The functions' Python")
+    wheels: tuple[str, ...] = Field((), description="Instead: exactly these, as NAME==VERSION or files, and no more")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> WheelImport:
+        if bool(self.requirements) == bool(self.wheels):
+            raise ValueError("give one of requirements (with all they need) and wheels (exactly these)")
+        if self.wheels and (self.packages or self.native or self.find_links):
+            raise ValueError("packages, native and find_links go with requirements")
+        return self
 
 
 class Role(Model):
@@ -198,7 +248,9 @@ class Pipeline(Model):
     sources: dict[ObjectKey, Source] = {}
     tables: dict[ObjectKey, Table] = {}
     tags: dict[ObjectKey, Tag] = {}
-    packages: dict[PlainKey, tuple[str, ...]] = Field({}, description="Lists of packages of Snowflake's channel")
+    packages: dict[PlainKey, Annotated[Packages, BeforeValidator(_as_packages), _PACKAGES_SCHEMA]] = Field(
+        {}, description="Lists of packages of Snowflake's channel, or of an artifact repository"
+    )
     imports: dict[ObjectKey, WheelImport] = {}
     steps: dict[PlainKey, Mapping[str, Any]] = Field(min_length=1)
 
@@ -206,6 +258,7 @@ class Pipeline(Model):
 __all__ = [
     "FileFormat",
     "LocalTarget",
+    "Packages",
     "Pipeline",
     "Role",
     "SnowflakeTarget",

@@ -1,12 +1,18 @@
 """The built-in step types, a module a family. Importing this package registers them."""
 
 from snowpipe_ml.steps import (  # noqa: F401
+    automl,
     calendars,
     copy_into,
+    deployment,
     evaluation,
+    expectations,
     extract,
     features,
     forecasting,
+    packaging,
+    scoring,
     snapshot,
+    split,
     transform,
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from snowpipe_ml.errors import SourceFileError, StepError, TemplateError
 from snowpipe_ml.plugins import (
@@ -23,17 +22,10 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.spec import models
-from snowpipe_ml.spec.problems import Path as SpecPath
 from snowpipe_ml.spec.templates import render_sql, statement_text
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
 from snowpipe_ml.steps.generated import generate
 from snowpipe_ml.steps.publish import publish_table
-from snowpipe_ml.steps.wheels import fetch_wheels
-
-if TYPE_CHECKING:
-    from snowpipe_ml.spec.loader import Spec
-
-M = TypeVar("M")
 
 
 class _Settings(StepSettings):
@@ -343,56 +335,3 @@ class SourceStep(DeclaredStep):
                 )
             positions[column] = names[Identifier.parse(column).name.upper()]
         return positions
-
-
-class ImportStep(DeclaredStep):
-    """Wheels on a stage, for functions to import."""
-
-    type_name = "import"
-    kind = Kind.IMPORT
-
-    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield Resource(Kind.STAGE, QualifiedName((self.model.stage,)), ("stage",))
-
-    def plan(self, ctx: PlanContext) -> StepPlan:
-        return StepPlan(f"stage {', '.join(self.model.wheels)} on {self.model.stage}")
-
-    def staged(self, ctx: PlanContext) -> tuple[StagePath, list[Path]]:
-        """The folder on the stage, named by the wheels' content, and the wheels."""
-        wheels = fetch_wheels(self.model.wheels, ctx.base_dir)
-        digest = hashlib.sha256()
-        for wheel in wheels:
-            digest.update(wheel.name.encode() + hashlib.sha256(wheel.read_bytes()).digest())
-        folder = f"imports/{self.object.name.lower()}/{digest.hexdigest()[:16]}/"
-        return StagePath(QualifiedName((self.model.stage,)), folder), wheels
-
-    def run(self, ctx: RunContext) -> StepResult:
-        folder, wheels = self.staged(ctx)
-        there = {row["name"].rsplit("/", 1)[-1] for row in ctx.execute(sql("LIST {folder}", folder=folder))}
-        fresh = [wheel for wheel in wheels if wheel.name not in there]
-        for wheel in fresh:
-            ctx.session.file.put(str(wheel), folder.text, auto_compress=False, overwrite=True)
-        return StepResult(message=f"{len(fresh)} of {len(wheels)} wheels uploaded")
-
-
-# --------------------------------------------------------------------------- all of them
-
-_SECTIONS: dict[str, type[DeclaredStep]] = {
-    "warehouses": WarehouseStep, "stages": StageStep, "file_formats": FileFormatStep,
-    "tables": TableStep, "tags": TagStep, "imports": ImportStep,
-}  # fmt: skip
-
-
-def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[Any], SpecPath]]:
-    """(node name, step, path in the spec) of every declared object."""
-    pipeline = spec.pipeline
-    for section, cls in _SECTIONS.items():
-        for name, model in getattr(pipeline, section).items():
-            yield f"{section}.{name}", cls(f"{section}.{name}", name, model), (section, name)
-    for name, source in pipeline.sources.items():
-        step = SourceStep(f"sources.{name}", name, source, spec.target_name, spec.target.type)
-        yield f"sources.{name}", step, ("sources", name)
-    for name, role in pipeline.roles.items():
-        section = "grants" if name in pipeline.grants else "roles"
-        node = RoleStep(f"roles.{name}", name, role, dict(pipeline.grants.get(name, {})))
-        yield f"roles.{name}", node, (section, name)

@@ -21,26 +21,10 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.forecasting import TrainForecasters, explanation_column
-from snowpipe_ml.steps.publish import publish_table
+from snowpipe_ml.steps.metrics import REGRESSION, regression_metrics
+from snowpipe_ml.steps.publish import append_run, publish_table
 
-_METRICS = ("RMSE", "MAE", "MAPE", "SMAPE", "MSE", "R2")
-
-
-def _metric_columns(prediction: str, prefix: str) -> Sql:
-    """The metrics of a prediction against ACTUAL, over the rows of a group.
-
-    MAPE leaves out days whose actual is zero, where it is not defined; sMAPE is
-    200 % * |a - p| / (|a| + |p|), 0 where both are zero; R2 is 1 - SSE / SST.
-    """
-    error = f"(ACTUAL - {prediction})"
-    return Sql(
-        f"SQRT(AVG(POWER({error}, 2))) AS {prefix}RMSE, AVG(ABS({error})) AS {prefix}MAE, "
-        f"100 * AVG(IFF(ACTUAL = 0, NULL, ABS({error}) / NULLIF(ABS(ACTUAL), 0))) AS {prefix}MAPE, "
-        f"200 * AVG(IFF(ACTUAL = 0 AND {prediction} = 0, 0::FLOAT, "
-        f"ABS({error}) / NULLIF(ABS(ACTUAL) + ABS({prediction}), 0))) AS {prefix}SMAPE, "
-        f"AVG(POWER({error}, 2)) AS {prefix}MSE, "
-        f"1 - SUM(POWER({error}, 2)) / NULLIF(VAR_POP(ACTUAL) * COUNT(ACTUAL), 0) AS {prefix}R2"
-    )
+_ACTUAL = Identifier("ACTUAL")
 
 
 @register("evaluate_forecasts")
@@ -77,7 +61,8 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             "  WHERE V.PART = 'validation' AND B.PART IN ('train', 'validation')\n)\n"
             "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {key}, COUNT(*) AS DAYS, {model}, {baseline}\nFROM SCORED GROUP BY {key}",
             key=self.key(ctx), forecasts=s.forecasts, season=Literal(s.season), run=run, date=date,
-            model=_metric_columns("PREDICTION", ""), baseline=_metric_columns("BASELINE", "BASELINE_"),
+            model=regression_metrics(Identifier("PREDICTION"), actual=_ACTUAL),
+            baseline=regression_metrics(Identifier("BASELINE"), actual=_ACTUAL, prefix="BASELINE_"),
         )  # fmt: skip
 
     def plan(self, ctx: PlanContext) -> StepPlan:
@@ -93,18 +78,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         query = self._query(ctx, Literal(ctx.run.id), Literal(ctx.run.started_at.date()))
-        if ctx.kind_of(s.writes) is None:
-            ctx.execute(
-                sql(
-                    "CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE",
-                    name=s.writes,
-                    query=query,
-                )
-            )
-        with ctx.transaction():
-            # Keyed by the run: a repeat replaces its own rows and nobody else's.
-            ctx.execute(sql("DELETE FROM {name} WHERE RUN_ID = {run}", name=s.writes, run=Literal(ctx.run.id)))
-            ctx.execute(sql("INSERT INTO {name} {query}", name=s.writes, query=query))
+        append_run(ctx, s.writes, query)
         row = ctx.execute(
             sql("SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) "
                 "FROM {name} WHERE RUN_ID = {run}",
@@ -155,7 +129,7 @@ class FlattenForecasts(Step["FlattenForecasts.Settings"]):
             sql("SELECT {key}, RUN_ID, RUN_DATE, {label} AS METRIC, {value} AS VALUE, {baseline} AS BASELINE FROM {metrics}",
                 key=key, label=Literal(metric), value=Identifier(metric), baseline=Identifier(f"BASELINE_{metric}"),
                 metrics=s.metrics)
-            for metric in _METRICS
+            for metric in REGRESSION
         ])  # fmt: skip
         return [
             (s.forecast, sql("SELECT {key}, DATE, PREDICTION AS FORECAST, {shown} FROM {name} WHERE PART = 'forecast'",

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterable
-from importlib import resources
-from pathlib import Path
 from typing import Annotated
 from typing import Literal as Choice
 
@@ -17,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     FunctionName,
-    Kind,
     ObjectName,
     PlanContext,
     Resource,
@@ -27,16 +21,15 @@ from snowpipe_ml.plugins import (
     StepResult,
     StepSettings,
     TableName,
-    declared,
     function,
     register,
     table,
 )
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
+from snowpipe_ml.sql import Identifier, Sql, join, sql
+from snowpipe_ml.steps.bundle import Bundle, bundle, bundle_reads
 from snowpipe_ml.steps.features import Features
 from snowpipe_ml.steps.publish import publish_table
 
-_RUNTIME = "3.11"
 _HANDLER = "snowpipe_ml.models.udtf.Forecast"
 
 
@@ -103,10 +96,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
         yield table(s.features, "features")
-        yield Resource(Kind.STAGE, QualifiedName((s.stage,)), ("stage",))
-        yield Resource(Kind.PACKAGES, QualifiedName.of(s.packages), ("packages",))
-        for index, name in enumerate(s.imports):
-            yield declared(Kind.IMPORT, name, "imports", index)
+        yield from bundle_reads(s.stage, s.packages, s.imports)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")
@@ -126,17 +116,15 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             *((explanation_column(name), "FLOAT") for name in names), (Identifier("MESSAGE"), "VARCHAR"),
         ]  # fmt: skip
 
-    def _statement(self, ctx: PlanContext, imports: list[StagePath]) -> Sql:
+    def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
         features = self.features(ctx)
         arguments = [sql("DATE DATE"), sql("{target} FLOAT", target=features.settings.target)]
         arguments += [sql("{name} FLOAT", name=name) for name in features.feature_columns]
         returned = [sql("{name} {kind}", name=name, kind=Sql(kind)) for name, kind in self.result_columns(ctx)]
         return sql(
-            "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS TABLE ({returned}) LANGUAGE PYTHON "
-            "RUNTIME_VERSION = {runtime} PACKAGES = {packages} IMPORTS = {imports} HANDLER = {handler}",
+            "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS TABLE ({returned}) {options}",
             name=self.settings.function, arguments=join(", ", arguments), returned=join(", ", returned),
-            runtime=Literal(_RUNTIME), packages=Literal(ctx.package_list(self.settings.packages)),
-            imports=Literal([place.text for place in imports]), handler=Literal(_HANDLER),
+            options=made.options(_HANDLER),
         )  # fmt: skip
 
     def _config(self, ctx: PlanContext) -> bytes:
@@ -151,63 +139,34 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             sort_keys=True,
         ).encode()
 
-    def _files(self, ctx: PlanContext) -> tuple[StagePath, dict[str, bytes]]:
-        """The folder on the stage, named by the content, and the files that go there."""
-        files = {"snowpipe_models.zip": models_archive(), "forecaster.json": self._config(ctx)}
-        digest = hashlib.sha256(b"".join(name.encode() + data for name, data in sorted(files.items()))).hexdigest()[:16]
-        name = self.settings.function.name.name.lower()
-        return StagePath(QualifiedName((self.settings.stage,)), f"functions/{name}/{digest}/"), files
+    def _bundle(self, ctx: PlanContext, *, offline: bool) -> Bundle:
+        s = self.settings
+        return bundle(
+            ctx, name=s.function.name, stage=s.stage, files={"forecaster.json": self._config(ctx)},
+            packages=s.packages, imports=s.imports, offline=offline,
+        )  # fmt: skip
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         model, lags = self.settings.model, self.features(ctx).settings.lags
         if isinstance(model, SeasonalNaive) and model.season not in lags:
             raise StepError(f"seasonal_naive looks back {model.season} days, which is not among the lags {list(lags)}")
-        folder, files = self._files(ctx)
-        statement = self._statement(ctx, [folder.child(name) for name in files])
+        made = self._bundle(ctx, offline=True)
         wheels = f", and the wheels of {', '.join(map(str, self.settings.imports))}" if self.settings.imports else ""
         return StepPlan(
-            f"create {self.settings.function} ({self.settings.model.type}) from {folder}{wheels}", (statement,)
+            f"create {self.settings.function} ({self.settings.model.type}) from {made.folder}{wheels}",
+            (*made.puts(), self._statement(ctx, made)),
         )
 
     def run(self, ctx: RunContext) -> StepResult:
-        folder, files = self._files(ctx)
-        for name, data in files.items():
-            ctx.session.file.put_stream(io.BytesIO(data), folder.child(name).text, auto_compress=False, overwrite=True)
-        imports = [folder.child(name) for name in files]
-        for declared_import in self.settings.imports:
-            imports += self._wheels(ctx, declared_import)
-        ctx.execute(self._statement(ctx, imports))
+        made = self._bundle(ctx, offline=False)
+        made.upload(ctx)
+        ctx.execute(self._statement(ctx, made))
         return StepResult(message=str(self.settings.function))
-
-    def _wheels(self, ctx: RunContext, name: Identifier) -> list[StagePath]:
-        from snowpipe_ml.steps.declared import ImportStep
-
-        folder, wheels = ctx.producer_of(declared(Kind.IMPORT, name), ImportStep).staged(ctx)
-        return [folder.child(wheel.name) for wheel in wheels]
 
 
 def explanation_column(name: Identifier) -> Identifier:
     """The column that says how much a feature counted in a prediction; they sum to 1."""
     return Identifier(f"{name.name}_EXPLANATION")
-
-
-def models_archive() -> bytes:
-    """``snowpipe_ml.models`` as a zip: the same bytes for the same code, on every machine."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-
-        def add(name: str, data: bytes) -> None:
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, data)
-
-        add("snowpipe_ml/__init__.py", b"")
-        folder = resources.files("snowpipe_ml") / "models"
-        for file in sorted(folder.iterdir(), key=lambda item: item.name):
-            if Path(file.name).suffix == ".py":
-                add(f"snowpipe_ml/models/{file.name}", file.read_bytes())
-    return buffer.getvalue()
 
 
 # --------------------------------------------------------------------------- train

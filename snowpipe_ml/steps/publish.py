@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snowpipe_ml.plugins import RunContext
-from snowpipe_ml.sql import Identifier, QualifiedName, Sql, join, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
 
 def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
@@ -24,6 +24,25 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     else:
         ctx.execute(sql("CREATE OR REPLACE TABLE {name} COPY GRANTS AS {query}", name=name, query=query))
     return ctx.count(name)
+
+
+def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
+    """Append a query's rows, of which RUN_ID is this run's, to a table that is made if it is not there.
+
+    A repeat replaces the run's own rows and nobody else's.
+
+    Returns:
+        How many rows of this run it holds now.
+    """
+    if ctx.kind_of(name) is None:
+        ctx.execute(
+            sql("CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE", name=name, query=query)
+        )
+    run = Literal(ctx.run.id)
+    with ctx.transaction():
+        ctx.execute(sql("DELETE FROM {name} WHERE RUN_ID = {run}", name=name, run=run))
+        ctx.execute(sql("INSERT INTO {name} {query}", name=name, query=query))
+    return int(ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE RUN_ID = {run}", name=name, run=run)))
 
 
 def _columns(ctx: RunContext, query: Sql) -> dict[str, str]:

@@ -11,12 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from snowpipe_ml.errors import StepError
-
-
-def wheel_cache() -> Path:
-    """Where downloaded wheels are kept, for all pipelines of the user."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "snowpipe-ml" / "wheels"
+from snowpipe_ml.packages.wheels import inspect, is_pure, wheel_cache
 
 
 def _same(name: str) -> str:
@@ -63,7 +58,7 @@ def _fetch(text: str, base_dir: Path) -> Path:
 
 def _pure(path: Path) -> Path:
     """Only wheels without native code can be staged: ``...-none-any.whl``."""
-    if not path.name.endswith("-none-any.whl"):
+    if not is_pure(path.name) or not inspect(path, "3.11").pure:
         raise StepError(
             f"{path.name} holds native code, which cannot be imported from a stage: declare it under `packages`"
         )

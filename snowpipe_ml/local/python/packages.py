@@ -6,7 +6,6 @@ Versions that are not installed cannot be had, which is an error when the functi
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -16,27 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from snowpipe_ml.local import errors
-
-# Channel name -> distribution, where they differ.
-CHANNEL_NAMES = {
-    "pytorch": "torch",
-    "pytorch-cpu": "torch",
-    "opencv": "opencv-python-headless",
-    "msgpack-python": "msgpack",
-}
-_FROM_DISTRIBUTION = {"torch": "pytorch", "msgpack": "msgpack-python", "opencv-python-headless": "opencv"}
-
-
-def distribution_name(channel_name: str) -> str:
-    """The distribution that a package of the channel is."""
-    name = canonicalize_name(channel_name)
-    return CHANNEL_NAMES.get(name, name)
-
-
-def channel_name(distribution: str) -> str:
-    """The channel's name of a distribution."""
-    name = canonicalize_name(distribution)
-    return _FROM_DISTRIBUTION.get(name, name)
+from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
 
 
 @cache
@@ -56,10 +35,8 @@ def parse(text: str) -> Requirement:
     Raises:
         ProgrammingError: it is no requirement.
     """
-    # Snowflake also takes conda's single '=', as in 'numpy=1.26'.
-    text = re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip())
     try:
-        return Requirement(text)
+        return parse_package(text)
     except InvalidRequirement as error:
         raise errors.error(
             391546, "42601", f"SQL compilation error:\nInvalid package specification '{text}'"

@@ -1,0 +1,121 @@
+"""A model as one archive: its files, and a manifest that says what it is and what it needs.
+
+The manifest is ``manifest.json`` in the archive and, with the archive's hash, beside it on the stage::
+
+    {"format": 1, "framework": "autogluon", "python": "3.11", "versions": {"numpy": "2.2.6", ...},
+     "features": {"AGE": "NUMBER", ...}, "target": "CHARGES", "problem_type": "regression",
+     "metrics": {...}, "leaderboard": [...], "model_id": "...", "trained_on": {...},
+     "archive": "insurance-0123456789abcdef.zip", "sha256": "..."}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from snowpipe_ml.models.wheels import extract_archive
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+# What a model's pickles depend on, beside its framework.
+_CORE = ("numpy", "pandas", "scipy", "scikit-learn")
+FRAMEWORKS = {
+    "autogluon": ("autogluon.tabular",),
+    "sklearn": ("scikit-learn",),
+    "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+    "python": (),
+}
+
+
+def versions(framework: str) -> dict[str, str]:
+    """The versions of what a model of a framework was made with, here and now."""
+    found = {}
+    for name in (*FRAMEWORKS[framework], *_CORE):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def python_version() -> str:
+    """The Python that runs, as Snowflake names its runtimes."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def pack(folder: Path, manifest: dict[str, Any], name: str, into: Path) -> tuple[Path, dict[str, Any]]:
+    """Pack a model's files into one archive, named by its content.
+
+    Args:
+        folder: the model's files.
+        manifest: what is known of it.
+        name: the model's name.
+        into: the folder for the archive.
+
+    Returns:
+        The archive, and the manifest with its name and hash.
+    """
+    manifest = {"format": FORMAT, **manifest}
+    aside = into / f".{name}.{os.getpid()}.zip"
+    with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        for path in files:
+            info = zipfile.ZipInfo(f"model/{path.relative_to(folder).as_posix()}", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, path.read_bytes())
+        archive.writestr(
+            zipfile.ZipInfo(MANIFEST, (1980, 1, 1, 0, 0, 0)), json.dumps(manifest, indent=1, sort_keys=True)
+        )
+    with aside.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    path = into / f"{name}-{sha256[:16]}.zip"
+    aside.replace(path)
+    return path, {**manifest, "archive": path.name, "sha256": sha256}
+
+
+def unpack(path: Path, sha256: str | None = None) -> tuple[Path, dict[str, Any]]:
+    """Extract an archive, once a machine.
+
+    Args:
+        path: the archive.
+        sha256: its hash, if it is to be checked.
+
+    Returns:
+        The folder of the model's files, and the manifest.
+
+    Raises:
+        ValueError: it is no model archive, is another one, or has a member that must not be extracted.
+    """
+    with path.open("rb") as file:
+        there = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 is not None and there != sha256:
+        raise ValueError(
+            f"{path.name} is not the model that was packaged: its sha256 is {there[:16]}..., not {sha256[:16]}..."
+        )
+    base = Path(tempfile.gettempdir()) / "snowpipe_ml_models"
+    base.mkdir(exist_ok=True)
+    target = base / there[:24]
+    if not target.is_dir():
+        aside = base / f"{there[:24]}.{os.getpid()}"
+        extract_archive(path, aside)
+        try:
+            aside.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process was first
+                raise
+    try:
+        manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} is no model archive: it has no readable {MANIFEST}") from error
+    if manifest.get("format") != FORMAT:
+        raise ValueError(f"{path.name} has format {manifest.get('format')}, and this code reads {FORMAT}")
+    return target / "model", manifest

@@ -1,0 +1,46 @@
+"""Tables and function arguments as the DataFrames that models are trained on and predict for.
+
+Both must have the same types, or a model sees other values in a function than it was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+_FLOATS = ("FLOAT", "DOUBLE", "REAL", "DECIMAL", "NUMERIC")
+_WHOLE = ("NUMBER", "INT", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "BYTEINT")
+
+
+def dtype_of(kind: str) -> str:
+    """The pandas dtype of a Snowflake type: float64 for numbers with decimals, int64 for whole ones.
+
+    >>> dtype_of("NUMBER"), dtype_of("NUMBER(10, 2)"), dtype_of("VARCHAR(16)")
+    ('int64', 'float64', 'object')
+    """
+    name, _, rest = kind.upper().partition("(")
+    if name.strip() in _WHOLE:
+        scale = rest.rstrip(") ").partition(",")[2].strip()
+        return "float64" if scale not in ("", "0") else "int64"
+    if name.strip() in _FLOATS:
+        return "float64"
+    return {"BOOLEAN": "bool"}.get(name.strip(), "object")
+
+
+def as_features(frame: pd.DataFrame, features: Mapping[str, str]) -> pd.DataFrame:
+    """A frame's columns, by position, under the features' names and in their types.
+
+    A whole number that is NULL makes its column float64; other NULLs are None.
+    """
+    data: dict[str, pd.Series] = {}
+    for position, (name, kind) in enumerate(features.items()):
+        column, wanted = frame.iloc[:, position], dtype_of(kind)
+        if wanted in ("int64", "float64"):
+            numbers = pd.to_numeric(column).astype("Float64").astype("float64")
+            data[name] = numbers if wanted == "float64" or numbers.isna().any() else numbers.astype("int64")
+        elif wanted == "bool" and not column.isna().any():
+            data[name] = column.astype(bool)
+        else:
+            data[name] = column.astype(object).where(column.notna(), None)
+    return pd.DataFrame(data, index=frame.index)

@@ -1,0 +1,157 @@
+"""The closure of requirements for a function's Python on Snowflake's platform, worked out by uv.
+
+pip evaluates markers for the machine that it runs on; uv takes the Python and the platform to
+resolve for. Only wheels are considered: nothing is built.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from snowpipe_ml.errors import MissingExtraError, PackageError
+
+PLATFORM = "linux"
+_LINE = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)(?:\s+#\s*via\s+(?P<via>.*))?$")
+
+
+@dataclass
+class Resolved:
+    """A distribution of the closure.
+
+    Attributes:
+        name: its canonical name.
+        version: the version chosen.
+        wheels: file name -> sha256 of the wheels that fit the platform.
+        parents: who asks for it; empty for one that the requirements name themselves.
+        root: whether the requirements name it.
+    """
+
+    name: str
+    version: str
+    wheels: dict[str, str] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    root: bool = False
+
+
+def resolve(
+    requirements: Sequence[str], *, python: str, constraints: Iterable[str] = (), excluded: Iterable[str] = (),
+    wheels: Path | None = None,
+) -> dict[str, Resolved]:  # fmt: skip
+    """The closure, by canonical name.
+
+    Args:
+        requirements: as pip takes them, without files or URLs.
+        python: the Python version, such as ``3.11``.
+        constraints: versions that others dictate.
+        excluded: distributions that are not to be looked for.
+        wheels: a folder to take everything from; the index if None.
+
+    Raises:
+        PackageError: nothing fits, or the index cannot be reached.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:",
+                   "--no-header", "--no-config" if "UV_CONFIG_FILE" not in os.environ else "--quiet", "--quiet"]  # fmt: skip
+        for option, lines in (("--constraint", constraints), ("--excludes", excluded)):
+            listed = sorted(lines)
+            if listed:
+                file = Path(folder) / f"{option.strip('-')}.txt"
+                file.write_text("\n".join(listed) + "\n", encoding="utf-8")
+                options += [option, str(file)]
+        if wheels is not None:
+            options += ["--no-index", "--find-links", str(wheels)]
+        found = _read_graph(_run([*options, "--annotation-style", "line"], requirements))
+        for text in requirements:
+            found[canonicalize_name(Requirement(text).name)].root = True
+        lock = Path(folder) / "pylock.toml"
+        pins = Path(folder) / "pins.txt"
+        pins.write_text("\n".join(f"{r.name}=={r.version}" for r in found.values()) + "\n", encoding="utf-8")
+        _run([*options, "--constraint", str(pins), "--output-file", str(lock)], requirements)
+        _add_wheels(found, tomllib.loads(lock.read_text(encoding="utf-8")))
+    return found
+
+
+def _read_graph(text: str) -> dict[str, Resolved]:
+    found: dict[str, Resolved] = {}
+    for line in text.splitlines():
+        match = _LINE.match(line.strip())
+        if not match:
+            raise PackageError(f"uv answered with a line that is not understood: {line!r}")
+        via = [item.strip() for item in (match["via"] or "").split(",") if item.strip()]
+        name = canonicalize_name(match["name"])
+        parents = tuple(canonicalize_name(item) for item in via if not item.startswith("-"))
+        found[name] = Resolved(name, match["version"], parents=parents)
+    return found
+
+
+def _add_wheels(found: Mapping[str, Resolved], lock: Mapping[str, object]) -> None:
+    packages = lock.get("packages")
+    assert isinstance(packages, list)
+    for package in packages:
+        resolved = found[canonicalize_name(package["name"])]
+        for wheel in package.get("wheels") or []:
+            place = wheel.get("name") or wheel.get("url") or wheel["path"]
+            name = unquote(urlsplit(place).path).rsplit("/", 1)[-1]
+            resolved.wheels[name] = wheel["hashes"]["sha256"]
+
+
+def _run(options: Sequence[str], requirements: Sequence[str]) -> str:
+    command = [_uv(), "pip", "compile", *options, "-"]
+    done = subprocess.run(
+        command, input="\n".join(requirements), capture_output=True, text=True, check=False, env=_environment()
+    )
+    if done.returncode:
+        raise PackageError(_explained(done.stderr, requirements))
+    return done.stdout
+
+
+def _uv() -> str:
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        found = shutil.which("uv")
+        if found is None:
+            raise MissingExtraError("packages", "resolving the requirements of an import") from None
+        return found
+    return str(find_uv_bin())
+
+
+def _environment() -> dict[str, str]:
+    """Uv's environment; it takes the index that pip is configured with, if it has none of its own."""
+    environment = dict(os.environ)
+    if not any(environment.get(key) for key in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
+        asked = subprocess.run(
+            [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        index = environment.get("PIP_INDEX_URL") or (asked.stdout.strip() if asked.returncode == 0 else "")
+        if index:
+            environment["UV_DEFAULT_INDEX"] = index
+    return environment
+
+
+def _explained(said: str, requirements: Sequence[str]) -> str:
+    """Uv's complaint in one paragraph, with what to do."""
+    lines = [re.sub(r"^[\s×╰─▶├│·]+", "", line) for line in said.strip().splitlines()]
+    text = " ".join(line for line in lines if line)
+    wanted = ", ".join(requirements)
+    if re.search(r"Request failed|error sending request|Could not connect|dns error|Connection refused", text, re.I):
+        return (
+            f"the package index cannot be reached, so the closure of {wanted} cannot be worked out: {text[:600]}\n"
+            "  check the network and the index (UV_DEFAULT_INDEX, or pip's index-url), or give a folder of wheels "
+            "with `find_links`"
+        )
+    return f"no set of wheels fits {wanted} and the packages that are declared: {text[:1200]}"

@@ -1,0 +1,55 @@
+"""Metrics as SQL: of numbers, and of classes."""
+
+from __future__ import annotations
+
+from snowpipe_ml.sql import Identifier, Sql, sql
+
+REGRESSION = ("RMSE", "MAE", "MAPE", "SMAPE", "MSE", "R2")
+CLASSIFICATION = ("ACCURACY", "BALANCED_ACCURACY", "F1_MACRO")
+
+
+def regression_metrics(prediction: Identifier, *, actual: Identifier, prefix: str = "") -> Sql:
+    """RMSE, MAE, MAPE, sMAPE, MSE and R2 over the rows of a group, as result columns.
+
+    MAPE leaves out rows whose actual is zero, where it is not defined; sMAPE is
+    200 % * |a - p| / (|a| + |p|), 0 where both are zero; R2 is 1 - SSE / SST, with SST about the mean
+    of the group.
+    """
+    a, p = actual.sql, prediction.sql
+    error = f"({a} - {p})"
+    columns = {
+        "RMSE": f"SQRT(AVG(POWER({error}, 2)))",
+        "MAE": f"AVG(ABS({error}))",
+        "MAPE": f"100 * AVG(IFF({a} = 0, NULL, ABS({error}) / NULLIF(ABS({a}), 0)))",
+        "SMAPE": f"200 * AVG(IFF({a} = 0 AND {p} = 0, 0::FLOAT, ABS({error}) / NULLIF(ABS({a}) + ABS({p}), 0)))",
+        "MSE": f"AVG(POWER({error}, 2))",
+        "R2": f"1 - SUM(POWER({error}, 2)) / NULLIF(VAR_POP({a}) * COUNT({a}), 0)",
+    }
+    return Sql(", ".join(f"{text} AS {prefix}{name}" for name, text in columns.items()))
+
+
+def classification_query(table: Sql, *, actual: Identifier, prediction: Identifier, keys: Sql, on: Sql) -> Sql:
+    """Accuracy, balanced accuracy and macro F1 a group.
+
+    A class counts if it is among the actual values: recall is its share of hits, precision the share
+    of hits among its predictions, F1 2 * hits / (actual + predicted). The macro averages are over the
+    classes of the group.
+
+    Args:
+        table: the rows.
+        actual: the column of true classes.
+        prediction: the column of predicted classes.
+        keys: the group's columns, each with a comma behind it; empty for one group.
+        on: what joins two relations L and R of one group.
+    """
+    return sql(
+        "WITH SCORED AS (SELECT {keys}{actual}::VARCHAR AS A, {prediction}::VARCHAR AS P FROM {table} "
+        "WHERE {actual} IS NOT NULL),\n"
+        "TRUE_CLASS AS (SELECT {keys}A AS CLASS, COUNT(*) AS N, COUNT_IF(A = P) AS HITS FROM SCORED GROUP BY ALL),\n"
+        "SAID_CLASS AS (SELECT {keys}P AS CLASS, COUNT(*) AS N FROM SCORED GROUP BY ALL)\n"
+        "SELECT {keys}SUM(N) AS ROW_COUNT, SUM(HITS) / SUM(N)::FLOAT AS ACCURACY, AVG(HITS / N::FLOAT) AS BALANCED_ACCURACY, "
+        "AVG(2 * HITS / (N + SAID)::FLOAT) AS F1_MACRO\n"
+        "FROM (SELECT L.*, COALESCE(R.N, 0) AS SAID FROM TRUE_CLASS L LEFT JOIN SAID_CLASS R ON R.CLASS = L.CLASS{on})\n"
+        "GROUP BY ALL",
+        keys=keys, actual=actual, prediction=prediction, table=table, on=on,
+    )  # fmt: skip

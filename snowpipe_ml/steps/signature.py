@@ -1,0 +1,80 @@
+"""What a model takes and returns, and its manifest on a stage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import PlanContext, RunContext, stage
+from snowpipe_ml.sql import DataType, Identifier, Sql, StagePath, join, sql
+
+
+@dataclass(frozen=True)
+class ModelSignature:
+    """A model's name, its features with their types in order, its target, and the kind of problem."""
+
+    name: str
+    features: Mapping[str, DataType]
+    target: Identifier
+    problem_type: str
+
+    @property
+    def columns(self) -> list[Identifier]:
+        """The features' names."""
+        return [Identifier.parse(name) for name in self.features]
+
+    @property
+    def arguments(self) -> Sql:
+        """``AGE NUMBER, SEX VARCHAR``: the arguments of a function."""
+        pairs = zip(self.columns, self.features.values(), strict=True)
+        return join(", ", [sql("{name} {kind}", name=name, kind=kind) for name, kind in pairs])
+
+    @property
+    def returns(self) -> Sql:
+        """The type of a prediction: a number, or a class by its name."""
+        return Sql("FLOAT" if self.problem_type == "regression" else "VARCHAR")
+
+
+def model_name(place: StagePath) -> str:
+    """A model's name: the last folder of its place."""
+    parts = [part for part in place.path.split("/") if part]
+    if not parts:
+        raise StepError(f"{place} is no folder of a model: write '@stage/models/NAME/'")
+    return parts[-1]
+
+
+def signature_at(ctx: PlanContext, place: StagePath) -> ModelSignature:
+    """The signature of the model that a step of this pipeline leaves at a place.
+
+    Raises:
+        StepError: no step does.
+    """
+    step = ctx.producer(stage(place))
+    signature = getattr(step, "signature", None)
+    if signature is None:
+        raise StepError(f"no step of this pipeline writes a model at {place}")
+    found = signature(ctx)
+    assert isinstance(found, ModelSignature)
+    return found
+
+
+def read_manifest(ctx: RunContext, place: StagePath) -> dict[str, Any]:
+    """The manifest of the model at a place.
+
+    Raises:
+        StepError: there is none.
+    """
+    from snowflake.snowpark.exceptions import SnowparkClientException
+
+    name = place.child("manifest.json")
+    try:
+        with ctx.session.file.get_stream(name.text) as file:
+            manifest = json.loads(file.read())
+    except (SnowparkClientException, ValueError) as error:
+        raise StepError(f"{place} holds no model: its manifest.json cannot be read ({error})") from error
+    if not isinstance(manifest, dict) or "archive" not in manifest:
+        raise StepError(f"{name} is no manifest of a model")
+    return manifest
