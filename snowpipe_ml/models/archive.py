@@ -72,9 +72,7 @@ def pack(folder: Path, manifest: dict[str, Any], name: str, into: Path) -> tuple
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             archive.writestr(info, path.read_bytes())
-        archive.writestr(
-            zipfile.ZipInfo(MANIFEST, (1980, 1, 1, 0, 0, 0)), json.dumps(manifest, indent=1, sort_keys=True)
-        )
+        archive.writestr(zipfile.ZipInfo(MANIFEST, (1980, 1, 1, 0, 0, 0)), json.dumps(manifest, indent=1))
     with aside.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     path = into / f"{name}-{sha256[:16]}.zip"

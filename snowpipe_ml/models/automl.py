@@ -109,5 +109,5 @@ def publish(session: Session, archive: Path, manifest: dict[str, Any], place: st
     """Put an archive on a stage, and then the manifest that points to it: whoever reads it finds the archive."""
     session.file.put(str(archive), place, auto_compress=False, overwrite=True)
     beside = archive.with_name("manifest.json")
-    beside.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+    beside.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     session.file.put(str(beside), place, auto_compress=False, overwrite=True)

@@ -97,7 +97,7 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
 
     def _bundle(self, ctx: PlanContext, *, offline: bool) -> Bundle:
         s = self.settings
-        files = {"training.json": json.dumps(self._config(), indent=1, sort_keys=True).encode()}
+        files = {"training.json": json.dumps(self._config(), indent=1).encode()}
         return bundle(
             ctx, name=self._procedure, stage=s.stage, files=files, packages=s.packages, imports=s.imports,
             more=["snowflake-snowpark-python"], offline=offline,

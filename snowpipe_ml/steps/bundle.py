@@ -89,7 +89,8 @@ def bundle(
     extra: list[str] = []
     for declared_import in imports:
         step = import_step(ctx, declared_import)
-        if listed.artifact_repository is not None and step.packages(ctx):
+        channel = step.model.packages is not None and ctx.package_list(step.model.packages).artifact_repository is None
+        if listed.artifact_repository is not None and (channel or step.packages(ctx)):
             # https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-packages
             raise StepError(
                 f"{declared_import} takes packages of Snowflake's channel, and packages.{packages} comes from "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -75,11 +76,13 @@ class DeployModel(Step["DeployModel.Settings"]):
         """What the function takes and returns."""
         return signature_at(ctx, self.settings.model)
 
-    def _bundle(self, ctx: PlanContext, archive: str, *, offline: bool) -> Bundle:
+    def _bundle(self, ctx: PlanContext, manifest: Mapping[str, Any], *, offline: bool) -> Bundle:
+        # The manifest is the function's own copy: a model that is packaged later must not change this one.
         s = self.settings
+        files = {"manifest.json": json.dumps(manifest, indent=1).encode()}
         return bundle(
-            ctx, name=s.function.name, stage=s.stage, files={}, packages=s.packages, imports=s.imports,
-            staged=[s.model.child("manifest.json"), s.model.child(archive)], offline=offline,
+            ctx, name=s.function.name, stage=s.stage, files=files, packages=s.packages, imports=s.imports,
+            staged=[s.model.child(manifest["archive"])], offline=offline,
         )  # fmt: skip
 
     def _statements(self, ctx: PlanContext, made: Bundle) -> Iterator[Sql]:
@@ -95,7 +98,7 @@ class DeployModel(Step["DeployModel.Settings"]):
             )  # fmt: skip
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        made = self._bundle(ctx, f"{self.signature(ctx).name}-<content>.zip", offline=True)
+        made = self._bundle(ctx, {"archive": f"{self.signature(ctx).name}-<content>.zip"}, offline=True)
         self._check_imports(ctx, made)
         summary = f"create {self.settings.function} from the model of {self.settings.model}"
         return StepPlan(summary, (*made.puts(), *self._statements(ctx, made)))
@@ -144,7 +147,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         manifest = read_manifest(ctx, self.settings.model)
         self._check_signature(ctx, manifest)
         self._check_versions(ctx, manifest)
-        made = self._bundle(ctx, manifest["archive"], offline=False)
+        made = self._bundle(ctx, manifest, offline=False)
         made.upload(ctx)
         for statement in self._statements(ctx, made):
             ctx.execute(statement)

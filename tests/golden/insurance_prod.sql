@@ -1,0 +1,43 @@
+-- warehouses.insurance_wh: make sure that the warehouse INSURANCE_WH is there
+CREATE OR ALTER WAREHOUSE INSURANCE_WH WITH WAREHOUSE_SIZE = 'MEDIUM' WAREHOUSE_TYPE = 'STANDARD' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE;
+-- stages.model_stage: make sure that the stage MODEL_STAGE is there
+CREATE STAGE IF NOT EXISTS MODEL_STAGE ;
+-- tags.model_id: make sure that the tag MODEL_ID is there
+CREATE TAG IF NOT EXISTS MODEL_ID COMMENT = 'The run''s model';
+-- imports.autogluon: stage autogluon.tabular==1.6.3: 5 wheels on MODEL_STAGE
+PUT 'file://autogluon_common-1.6.3-py3-none-any.whl' '@MODEL_STAGE/wheels/140fdd669ad8c45e/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://autogluon_core-1.6.3-py3-none-any.whl' '@MODEL_STAGE/wheels/74db0b6ce97a4bd7/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://autogluon_features-1.6.3-py3-none-any.whl' '@MODEL_STAGE/wheels/b9f4f5cb5162ab7f/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://autogluon_tabular-1.6.3-py3-none-any.whl' '@MODEL_STAGE/wheels/6511e7e3edf9a93b/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://typing_extensions-4.16.0-py3-none-any.whl' '@MODEL_STAGE/wheels/481caa481374e813/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+-- sources.insurance: load the source INSURANCE from sample
+-- split_charges: hold out 20% of INSURANCE as INSURANCE_TEST
+CREATE OR REPLACE TABLE INSURANCE_TRAIN AS SELECT * FROM INSURANCE QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', '7', COALESCE(AGE::VARCHAR, ''), COALESCE(SEX::VARCHAR, ''), COALESCE(BMI::VARCHAR, ''), COALESCE(CHILDREN::VARCHAR, ''), COALESCE(SMOKER::VARCHAR, ''), COALESCE(REGION::VARCHAR, ''), COALESCE(CHARGES::VARCHAR, '')))) > 0.2 * COUNT(*) OVER ();
+CREATE OR REPLACE TABLE INSURANCE_TEST AS SELECT * FROM INSURANCE QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', '7', COALESCE(AGE::VARCHAR, ''), COALESCE(SEX::VARCHAR, ''), COALESCE(BMI::VARCHAR, ''), COALESCE(CHILDREN::VARCHAR, ''), COALESCE(SMOKER::VARCHAR, ''), COALESCE(REGION::VARCHAR, ''), COALESCE(CHARGES::VARCHAR, '')))) <= 0.2 * COUNT(*) OVER ();
+-- snapshot_train: clone INSURANCE_TRAIN to INSURANCE_TRAIN_MODEL_ID
+CREATE OR REPLACE TABLE INSURANCE_TRAIN_MODEL_ID CLONE INSURANCE_TRAIN;
+-- train_charges: train RF, XT, KNN on INSURANCE_TRAIN in the procedure, for at most 300 s
+PUT 'file://snowpipe_models.zip' '@MODEL_STAGE/functions/train_train_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://wheels.json' '@MODEL_STAGE/functions/train_train_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://training.json' '@MODEL_STAGE/functions/train_train_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+CREATE OR REPLACE TEMPORARY PROCEDURE TRAIN_TRAIN_CHARGES () RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('boto3', 'matplotlib', 'networkx', 'numpy', 'pandas<3', 'psutil', 'pyarrow', 'pyyaml', 'requests', 'scikit-learn', 'scipy', 'tqdm', 'snowflake-snowpark-python') IMPORTS = ('@MODEL_STAGE/functions/train_train_charges/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/train_train_charges/DIGEST/wheels.json', '@MODEL_STAGE/functions/train_train_charges/DIGEST/training.json', '@MODEL_STAGE/wheels/140fdd669ad8c45e/autogluon_common-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/74db0b6ce97a4bd7/autogluon_core-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/b9f4f5cb5162ab7f/autogluon_features-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/6511e7e3edf9a93b/autogluon_tabular-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/481caa481374e813/typing_extensions-4.16.0-py3-none-any.whl') HANDLER = 'snowpipe_ml.models.automl.train_procedure' EXECUTE AS CALLER;
+CALL TRAIN_TRAIN_CHARGES();
+-- package_charges: package the model of @model_stage/trained/charges/ at @MODEL_STAGE/models/charges/
+-- deploy_charges: create PREDICT_CHARGES from the model of @MODEL_STAGE/models/charges/
+PUT 'file://snowpipe_models.zip' '@MODEL_STAGE/functions/predict_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://wheels.json' '@MODEL_STAGE/functions/predict_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://manifest.json' '@MODEL_STAGE/functions/predict_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+CREATE OR REPLACE FUNCTION PREDICT_CHARGES (AGE NUMBER, SEX VARCHAR, BMI FLOAT, CHILDREN NUMBER, SMOKER VARCHAR, REGION VARCHAR) RETURNS FLOAT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('boto3', 'matplotlib', 'networkx', 'numpy', 'pandas<3', 'psutil', 'pyarrow', 'pyyaml', 'requests', 'scikit-learn', 'scipy', 'tqdm') IMPORTS = ('@MODEL_STAGE/functions/predict_charges/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/predict_charges/DIGEST/wheels.json', '@MODEL_STAGE/functions/predict_charges/DIGEST/manifest.json', '@MODEL_STAGE/wheels/140fdd669ad8c45e/autogluon_common-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/74db0b6ce97a4bd7/autogluon_core-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/b9f4f5cb5162ab7f/autogluon_features-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/6511e7e3edf9a93b/autogluon_tabular-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/481caa481374e813/typing_extensions-4.16.0-py3-none-any.whl', '@MODEL_STAGE/models/charges/charges-<content>.zip') HANDLER = 'snowpipe_ml.models.serving.predict';
+CREATE OR REPLACE FUNCTION PREDICT_CHARGES (FEATURES ARRAY) RETURNS FLOAT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('boto3', 'matplotlib', 'networkx', 'numpy', 'pandas<3', 'psutil', 'pyarrow', 'pyyaml', 'requests', 'scikit-learn', 'scipy', 'tqdm') IMPORTS = ('@MODEL_STAGE/functions/predict_charges/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/predict_charges/DIGEST/wheels.json', '@MODEL_STAGE/functions/predict_charges/DIGEST/manifest.json', '@MODEL_STAGE/wheels/140fdd669ad8c45e/autogluon_common-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/74db0b6ce97a4bd7/autogluon_core-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/b9f4f5cb5162ab7f/autogluon_features-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/6511e7e3edf9a93b/autogluon_tabular-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/481caa481374e813/typing_extensions-4.16.0-py3-none-any.whl', '@MODEL_STAGE/models/charges/charges-<content>.zip') HANDLER = 'snowpipe_ml.models.serving.predict_row';
+-- predict_test: predict the rows of INSURANCE_TEST with PREDICT_CHARGES
+CREATE OR REPLACE TABLE INSURANCE_PREDICTIONS AS SELECT *, PREDICT_CHARGES(AGE::NUMBER, SEX::VARCHAR, BMI::FLOAT, CHILDREN::NUMBER, SMOKER::VARCHAR, REGION::VARCHAR) AS PREDICTION FROM INSURANCE_TEST;
+-- expect_predictions: check INSURANCE_PREDICTIONS
+SELECT 'not_null PREDICTION' AS "CHECK", * FROM INSURANCE_PREDICTIONS WHERE PREDICTION IS NULL
+UNION ALL
+SELECT 'ranges PREDICTION' AS "CHECK", * FROM INSURANCE_PREDICTIONS WHERE PREDICTION < 0.0 OR PREDICTION > 200000.0;
+-- evaluate_test: evaluate INSURANCE_PREDICTIONS by SMOKER
+INSERT INTO INSURANCE_METRICS_BY_SMOKER SELECT 'RUN_ID' AS RUN_ID, 'RUN_DATE' AS RUN_DATE, SMOKER, COUNT(*) AS ROW_COUNT, SQRT(AVG(POWER((CHARGES - PREDICTION), 2))) AS RMSE, AVG(ABS((CHARGES - PREDICTION))) AS MAE, 100 * AVG(IFF(CHARGES = 0, NULL, ABS((CHARGES - PREDICTION)) / NULLIF(ABS(CHARGES), 0))) AS MAPE, 200 * AVG(IFF(CHARGES = 0 AND PREDICTION = 0, 0::FLOAT, ABS((CHARGES - PREDICTION)) / NULLIF(ABS(CHARGES) + ABS(PREDICTION), 0))) AS SMAPE, AVG(POWER((CHARGES - PREDICTION), 2)) AS MSE, 1 - SUM(POWER((CHARGES - PREDICTION), 2)) / NULLIF(VAR_POP(CHARGES) * COUNT(CHARGES), 0) AS R2, STDDEV(CHARGES::FLOAT) AS ACTUAL_STDDEV
+FROM INSURANCE_PREDICTIONS WHERE CHARGES IS NOT NULL GROUP BY ALL;
+-- evaluate_all: evaluate INSURANCE_PREDICTIONS
+INSERT INTO INSURANCE_METRICS SELECT 'RUN_ID' AS RUN_ID, 'RUN_DATE' AS RUN_DATE, COUNT(*) AS ROW_COUNT, SQRT(AVG(POWER((CHARGES - PREDICTION), 2))) AS RMSE, AVG(ABS((CHARGES - PREDICTION))) AS MAE, 100 * AVG(IFF(CHARGES = 0, NULL, ABS((CHARGES - PREDICTION)) / NULLIF(ABS(CHARGES), 0))) AS MAPE, 200 * AVG(IFF(CHARGES = 0 AND PREDICTION = 0, 0::FLOAT, ABS((CHARGES - PREDICTION)) / NULLIF(ABS(CHARGES) + ABS(PREDICTION), 0))) AS SMAPE, AVG(POWER((CHARGES - PREDICTION), 2)) AS MSE, 1 - SUM(POWER((CHARGES - PREDICTION), 2)) / NULLIF(VAR_POP(CHARGES) * COUNT(CHARGES), 0) AS R2, STDDEV(CHARGES::FLOAT) AS ACTUAL_STDDEV
+FROM INSURANCE_PREDICTIONS WHERE CHARGES IS NOT NULL GROUP BY ALL;

@@ -1,0 +1,36 @@
+"""Small real wheels, for tests that need packages of their own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def make_wheel(
+    folder: Path, name: str, version: str = "1.0", *, files: Mapping[str, str] | None = None,
+    requires: Sequence[str] = (), tag: str = "py3-none-any",
+) -> Path:  # fmt: skip
+    """Write a wheel with a RECORD, as a build backend does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    module = name.replace("-", "_").replace(".", "_")
+    info = f"{module}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata += "".join(f"Requires-Dist: {text}\n" for text in requires)
+    content = {
+        **(files if files is not None else {f"{module}/__init__.py": f"VERSION = {version!r}\n"}),
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text.encode())}\n"
+        for path, text in content.items()
+    )
+    path = folder / f"{module}-{version}-{tag}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in content.items():
+            archive.writestr(member, text)
+        archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
+    return path
