@@ -1,10 +1,10 @@
-# Two commands do everything on a machine with Python 3.11 or 3.12 and make: `make demo`, `make test`.
+# Everything on a machine with Python 3.11 or 3.12 and make: `make demo`, `make demo-insurance`, `make test`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo install check test benchmark format clean
+.PHONY: demo demo-insurance install check test benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -17,13 +17,29 @@ demo: install
 	  ROUND(MAE, 2) AS MAE, ROUND(BASELINE_MAE, 2) AS BASELINE_MAE, ROUND(SMAPE, 1) AS SMAPE, ROUND(R2, 2) AS R2 \
 	  FROM METRICS QUALIFY RANK() OVER (ORDER BY RUN_ID DESC) = 1 ORDER BY RMSE / BASELINE_RMSE"
 
+INSURANCE := pipelines/insurance_autogluon.yaml
+ROW := 19, 'female', 27.9, 0, 'yes', 'southwest'
+
+demo-insurance: install
+	$(BIN)/snowpipe-ml packages $(INSURANCE)
+	$(BIN)/snowpipe-ml run $(INSURANCE)
+	@echo; echo "Errors on the rows that were held out, beside their standard deviation:"
+	@$(BIN)/snowpipe-ml sql $(INSURANCE) "SELECT ROW_COUNT, ROUND(RMSE) AS RMSE, ROUND(ACTUAL_STDDEV) AS ACTUAL_STDDEV, \
+	  ROUND(RMSE / ACTUAL_STDDEV, 3) AS RATIO, ROUND(MAE) AS MAE, ROUND(R2, 3) AS R2 \
+	  FROM INSURANCE_METRICS QUALIFY RANK() OVER (ORDER BY RUN_ID DESC) = 1"
+	@echo; echo "The candidates (a score is better the higher it is):"
+	@$(BIN)/snowpipe-ml sql $(INSURANCE) "SELECT MODEL, METRIC, ROUND(SCORE_VALIDATION) AS SCORE_VALIDATION, ROUND(FIT_SECONDS, 1) AS FIT_SECONDS \
+	  FROM INSURANCE_LEADERBOARD ORDER BY SCORE_VALIDATION DESC"
+	@echo; echo "One row, with an argument a feature and with an array:"
+	@$(BIN)/snowpipe-ml sql $(INSURANCE) "SELECT PREDICT_CHARGES($(ROW)) AS CHARGES, PREDICT_CHARGES(ARRAY_CONSTRUCT($(ROW))) AS FROM_ARRAY"
+
 install: $(VENV)/.installed
 
 # torch comes first: this version is a small build for the CPU, and whatever else needs torch is then content.
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,forecast,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,forecast,automl,packages,dev]'
 	touch $@
 
 check: install

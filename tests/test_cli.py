@@ -22,7 +22,7 @@ def invoke(*arguments: object) -> Result:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "validate", "plan", "run", "graph", "status", "sql", "serve", "steps", "schema"]
+    "command", ["", "validate", "plan", "run", "graph", "status", "sql", "serve", "packages", "steps", "schema"]
 )
 def test_help_texts(command: str) -> None:
     path = GOLDEN / "help" / f"{command or 'main'}.txt"

@@ -45,8 +45,8 @@ ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step":
 CREATE TAG IF NOT EXISTS MODEL_ID COMMENT = 'The run''s models';
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tags.model_id', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "imports.pytorch_tabnet"}';
-LIST '@MODEL_STAGE/imports/pytorch_tabnet/DIGEST/';
-PUT 'file:///FOLDER/pytorch_tabnet-4.1.0-py3-none-any.whl' '@MODEL_STAGE/imports/pytorch_tabnet/DIGEST/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
+LIST '@MODEL_STAGE/wheels/';
+PUT 'file:///FOLDER/pytorch_tabnet-4.1.0-py3-none-any.whl' '@MODEL_STAGE/wheels/DIGEST/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'imports.pytorch_tabnet', 'success', NULL, 0.0, '1 of 1 wheels uploaded', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "sources.weather"}';
 SHOW DATABASES LIKE 'WEATHER\\_NYC';
@@ -315,9 +315,11 @@ SELECT COUNT(*) FROM FUTURE_FEATURES;
 ALTER TABLE FUTURE_FEATURES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'future_features', 'success', 15, 0.0, '5 days', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "deploy_forecaster"}';
+LIST '@MODEL_STAGE/functions/forecast_station/DIGEST/';
 PUT 'file:///FOLDER/snowpipe_models.zip' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
+PUT 'file:///FOLDER/wheels.json' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
 PUT 'file:///FOLDER/forecaster.json' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
-CREATE OR REPLACE FUNCTION FORECAST_STATION (DATE DATE, COUNT FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT) RETURNS TABLE (DATE DATE, PART VARCHAR, ACTUAL FLOAT, PREDICTION FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT, LAG_1_EXPLANATION FLOAT, LAG_7_EXPLANATION FLOAT, HOLIDAY_EXPLANATION FLOAT, PRECIP_EXPLANATION FLOAT, TEMP_EXPLANATION FLOAT, MESSAGE VARCHAR) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('numpy', 'pandas', 'pytorch', 'scikit-learn', 'scipy', 'tqdm') IMPORTS = ('@MODEL_STAGE/functions/forecast_station/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/forecast_station/DIGEST/forecaster.json', '@MODEL_STAGE/imports/pytorch_tabnet/DIGEST/pytorch_tabnet-4.1.0-py3-none-any.whl') HANDLER = 'snowpipe_ml.models.udtf.Forecast';
+CREATE OR REPLACE FUNCTION FORECAST_STATION (DATE DATE, COUNT FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT) RETURNS TABLE (DATE DATE, PART VARCHAR, ACTUAL FLOAT, PREDICTION FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT, LAG_1_EXPLANATION FLOAT, LAG_7_EXPLANATION FLOAT, HOLIDAY_EXPLANATION FLOAT, PRECIP_EXPLANATION FLOAT, TEMP_EXPLANATION FLOAT, MESSAGE VARCHAR) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('numpy', 'pandas', 'pytorch', 'scikit-learn', 'scipy', 'tqdm') IMPORTS = ('@MODEL_STAGE/functions/forecast_station/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/forecast_station/DIGEST/wheels.json', '@MODEL_STAGE/functions/forecast_station/DIGEST/forecaster.json', '@MODEL_STAGE/wheels/DIGEST/pytorch_tabnet-4.1.0-py3-none-any.whl') HANDLER = 'snowpipe_ml.models.udtf.Forecast';
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'deploy_forecaster', 'success', NULL, 0.0, 'FORECAST_STATION', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "train_stations"}';
 USE WAREHOUSE TRAIN_WH;
@@ -354,6 +356,7 @@ INSERT INTO METRICS WITH SCORED AS (
 SELECT 'RUN_ID' AS RUN_ID, 'RUN_DATE'::DATE AS RUN_DATE, STATION_ID, COUNT(*) AS DAYS, SQRT(AVG(POWER((ACTUAL - PREDICTION), 2))) AS RMSE, AVG(ABS((ACTUAL - PREDICTION))) AS MAE, 100 * AVG(IFF(ACTUAL = 0, NULL, ABS((ACTUAL - PREDICTION)) / NULLIF(ABS(ACTUAL), 0))) AS MAPE, 200 * AVG(IFF(ACTUAL = 0 AND PREDICTION = 0, 0::FLOAT, ABS((ACTUAL - PREDICTION)) / NULLIF(ABS(ACTUAL) + ABS(PREDICTION), 0))) AS SMAPE, AVG(POWER((ACTUAL - PREDICTION), 2)) AS MSE, 1 - SUM(POWER((ACTUAL - PREDICTION), 2)) / NULLIF(VAR_POP(ACTUAL) * COUNT(ACTUAL), 0) AS R2, SQRT(AVG(POWER((ACTUAL - BASELINE), 2))) AS BASELINE_RMSE, AVG(ABS((ACTUAL - BASELINE))) AS BASELINE_MAE, 100 * AVG(IFF(ACTUAL = 0, NULL, ABS((ACTUAL - BASELINE)) / NULLIF(ABS(ACTUAL), 0))) AS BASELINE_MAPE, 200 * AVG(IFF(ACTUAL = 0 AND BASELINE = 0, 0::FLOAT, ABS((ACTUAL - BASELINE)) / NULLIF(ABS(ACTUAL) + ABS(BASELINE), 0))) AS BASELINE_SMAPE, AVG(POWER((ACTUAL - BASELINE), 2)) AS BASELINE_MSE, 1 - SUM(POWER((ACTUAL - BASELINE), 2)) / NULLIF(VAR_POP(ACTUAL) * COUNT(ACTUAL), 0) AS BASELINE_R2
 FROM SCORED GROUP BY STATION_ID;
 COMMIT;
+SELECT COUNT(*) FROM METRICS WHERE RUN_ID = 'RUN_ID';
 SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) FROM METRICS WHERE RUN_ID = 'RUN_ID';
 ALTER TABLE METRICS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'evaluate_stations', 'success', 3, 0.0, 'median RMSE 0.0, seasonal-naive 0.0; better for N of 3', NULL, '{"warnings": [], "blamed": null, "metrics": {"median_rmse": 0.0, "median_baseline_rmse": 0.0, "better": 0}}';

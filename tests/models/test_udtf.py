@@ -38,6 +38,7 @@ def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(model: dict[str, Any]) -> Forecast:
         config = {"model": model, "target": "COUNT", "features": ["LAG_1", "LAG_7", "HOLIDAY"], "lags": [1, 7]}
         (tmp_path / "forecaster.json").write_text(json.dumps(config))
+        (tmp_path / "wheels.json").write_text("[]")
         monkeypatch.setitem(sys._xoptions, "snowflake_import_directory", f"{tmp_path}/")
         return Forecast()
 
@@ -105,7 +106,7 @@ def test_model_code_imports_nothing_else_of_ours() -> None:
     import subprocess
     import zipfile
 
-    from snowpipe_ml.steps.forecasting import models_archive
+    from snowpipe_ml.steps.bundle import models_archive
 
     assert models_archive() == models_archive()
     import io
