@@ -7,8 +7,9 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from snowpipe_ml.engine.pipeline import Pipeline, opener
 from snowpipe_ml.errors import PackageError, SpecError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.packages.channel import distribution_name
@@ -17,9 +18,6 @@ from snowpipe_ml.packages.lock import ImportLock, lock_text, read_lock, write_lo
 from snowpipe_ml.spec.loader import load_spec
 from snowpipe_ml.spec.models import WheelImport
 from snowpipe_ml.spec.problems import did_you_mean
-
-if TYPE_CHECKING:
-    from snowpipe_ml.engine.pipeline import Pipeline
 
 
 class Imports:
@@ -88,7 +86,8 @@ class Imports:
     def _channel(self, source: str) -> Channel:
         """What Snowflake's channel has: distribution -> versions."""
         if source == "target":
-            session = self.pipeline.session(self.target)
+            # Not Pipeline.session(): that asks for a valid spec, and what makes this one valid is the lock.
+            session = opener(self.spec, self.pipeline.path)()
             try:
                 rows = [tuple(row) for row in session.sql(
                     "SELECT PACKAGE_NAME, VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python'"

@@ -175,10 +175,33 @@ class Tag(Model):
     comment: str | None = None
 
 
+def _requirement(text: str) -> str:
+    """A requirement that pip could read; without an address, because the lock names files and hashes."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(
+            f"{text!r} is no requirement, such as 'autogluon.tabular==1.6.3': {str(error).splitlines()[0]}"
+        ) from None
+    if requirement.url:
+        raise ValueError(f"{text!r} names an address; put the wheel into a folder and name that under find_links")
+    return text
+
+
+def _package(text: str) -> str:
+    """A package as PACKAGES takes it; conda's single '=' too."""
+    _requirement(re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip()))
+    return text
+
+
 class Packages(Model):
     """A list of packages, and where they come from."""
 
-    packages: tuple[str, ...] = Field(min_length=1, description="Such as pandas, or scikit-learn==1.5.2")
+    packages: tuple[Annotated[str, AfterValidator(_package)], ...] = Field(
+        min_length=1, description="Such as pandas, or scikit-learn==1.5.2"
+    )
     artifact_repository: TableName | None = Field(
         None, description="Such as snowflake.snowpark.pypi_shared_repository; Snowflake's channel if not given"
     )
@@ -208,7 +231,9 @@ class WheelImport(Model):
     """Python packages that Snowflake's channel lacks, staged as wheels for functions to import."""
 
     stage: ObjectName
-    requirements: tuple[str, ...] = Field((), description="What is wanted; all that it needs is worked out and locked")
+    requirements: tuple[Annotated[str, AfterValidator(_requirement)], ...] = Field(
+        (), description="What is wanted; all that it needs is worked out and locked"
+    )
     packages: PlainKey | None = Field(None, description="The list of packages that functions declare beside the import")
     native: tuple[str, ...] = Field((), description="Distributions whose native wheels may be staged all the same")
     find_links: str | None = Field(None, description="A folder of wheels that stands in for the index")
