@@ -72,7 +72,7 @@ def test_predictions_in_the_function_are_those_of_the_client(session: Any, tmp_p
     session.file.get("@model_stage/models/charges/manifest.json", str(tmp_path))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     session.file.get(f"@model_stage/models/charges/{manifest['archive']}", str(tmp_path))
-    folder, _ = unpack(tmp_path / manifest["archive"], manifest["sha256"])
+    folder, _ = unpack(tmp_path / manifest["archive"], manifest["sha256"], tmp_path / "model")
     rows = session.sql(f"SELECT {', '.join(FEATURES)}, PREDICTION FROM INSURANCE_PREDICTIONS").to_pandas()
     frame = rows[FEATURES].astype({"AGE": "int64", "CHILDREN": "int64"})
     expected = TabularPredictor.load(str(folder), verbosity=0).predict(frame)

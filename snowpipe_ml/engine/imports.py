@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from packaging.version import InvalidVersion, Version
 
 from snowpipe_ml.engine.pipeline import Pipeline, opener
 from snowpipe_ml.errors import PackageError, SpecError, UsageError
@@ -18,6 +21,7 @@ from snowpipe_ml.packages.lock import ImportLock, lock_text, read_lock, write_lo
 from snowpipe_ml.spec.loader import load_spec
 from snowpipe_ml.spec.models import WheelImport
 from snowpipe_ml.spec.problems import did_you_mean
+from snowpipe_ml.steps.bundle import RUNTIME
 
 
 class Imports:
@@ -90,7 +94,8 @@ class Imports:
             session = opener(self.spec, self.pipeline.path)()
             try:
                 rows = [tuple(row) for row in session.sql(
-                    "SELECT PACKAGE_NAME, VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python'"
+                    "SELECT DISTINCT PACKAGE_NAME, VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' "
+                    f"AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = '{RUNTIME}')"
                 ).collect()]  # fmt: skip
             finally:
                 session.close()
@@ -99,14 +104,16 @@ class Imports:
                 with Path(source).open(newline="", encoding="utf-8-sig") as file:
                     lines = [{key.upper(): value for key, value in row.items()} for row in csv.DictReader(file)]
                 rows = [(line["PACKAGE_NAME"], line["VERSION"]) for line in lines]
-            except (OSError, KeyError) as error:
+            except (OSError, KeyError, UnicodeDecodeError, AttributeError, csv.Error) as error:
                 raise PackageError(
                     f"{source} is no list of a channel: a CSV file with the columns PACKAGE_NAME and VERSION, as "
                     f"INFORMATION_SCHEMA.PACKAGES has them ({type(error).__name__}: {error})"
                 ) from error
         found: dict[str, list[str]] = defaultdict(list)
         for name, version in rows:
-            found[distribution_name(name)].append(version)
+            # conda's channel also has what is no Python package, under names and versions of its own.
+            if _is_python(name, version):
+                found[distribution_name(name)].append(version)
         return found
 
     def write(self, locks: Mapping[str, ImportLock]) -> Path:
@@ -146,6 +153,14 @@ class Imports:
             }
             for name, locked in order
         ]  # fmt: skip
+
+
+def _is_python(name: str, version: str) -> bool:
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name) is not None
 
 
 def _differences(before: ImportLock, after: ImportLock) -> list[str]:

@@ -14,13 +14,12 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from snowpipe_ml.models.wheels import extract_archive
+from snowpipe_ml.models.wheels import extract_archive, extracted_once
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -80,12 +79,13 @@ def pack(folder: Path, manifest: dict[str, Any], name: str, into: Path) -> tuple
     return path, {**manifest, "archive": path.name, "sha256": sha256}
 
 
-def unpack(path: Path, sha256: str | None = None) -> tuple[Path, dict[str, Any]]:
-    """Extract an archive, once a machine.
+def unpack(path: Path, sha256: str | None = None, into: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """Extract an archive.
 
     Args:
         path: the archive.
         sha256: its hash, if it is to be checked.
+        into: a folder that is not there yet; one that is shared by this user's processes if None, for functions.
 
     Returns:
         The folder of the model's files, and the manifest.
@@ -99,17 +99,11 @@ def unpack(path: Path, sha256: str | None = None) -> tuple[Path, dict[str, Any]]
         raise ValueError(
             f"{path.name} is not the model that was packaged: its sha256 is {there[:16]}..., not {sha256[:16]}..."
         )
-    base = Path(tempfile.gettempdir()) / "snowpipe_ml_models"
-    base.mkdir(exist_ok=True)
-    target = base / there[:24]
-    if not target.is_dir():
-        aside = base / f"{there[:24]}.{os.getpid()}"
-        extract_archive(path, aside)
-        try:
-            aside.rename(target)
-        except OSError:
-            if not target.is_dir():  # another process was first
-                raise
+    if into is not None:
+        extract_archive(path, into)
+        target = into
+    else:
+        target = extracted_once("models", there[:24], lambda folder: extract_archive(path, folder))
     try:
         manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -48,7 +48,7 @@ def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str
         score = float(board.loc[board["model"] == predictor.model_best, "score_val"].iloc[0])
         shutil.move(str(best.path), folder)
     return {
-        "metrics": {f"validation_{metric}": abs(score)},
+        "metrics": {f"validation_{metric}": float(predictor.eval_metric.convert_score_to_original(score))},
         "model": str(predictor.model_best),
         "leaderboard": [
             {

@@ -37,8 +37,9 @@ def as_features(frame: pd.DataFrame, features: Mapping[str, str]) -> pd.DataFram
     for position, (name, kind) in enumerate(features.items()):
         column, wanted = frame.iloc[:, position], dtype_of(kind)
         if wanted in ("int64", "float64"):
-            numbers = pd.to_numeric(column).astype("Float64").astype("float64")
-            data[name] = numbers if wanted == "float64" or numbers.isna().any() else numbers.astype("int64")
+            whole = wanted == "int64" and not column.isna().any()
+            numbers = pd.to_numeric(column)
+            data[name] = numbers.astype("int64") if whole else numbers.astype("Float64").astype("float64")
         elif wanted == "bool" and not column.isna().any():
             data[name] = column.astype(bool)
         else:

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from snowpipe_ml.models.archive import unpack
@@ -48,7 +49,16 @@ class Model:
     def predict(self, frame: pd.DataFrame) -> pd.Series:
         """A prediction a row; columns by position, in the order of the features."""
         found = pd.Series(list(self.model.predict(as_features(frame, self.features))))
-        return found.astype(float) if self.regression else found.astype(str)
+        return found.astype(float) if self.regression else found.map(_class_name)
+
+
+def _class_name(value: Any) -> str:
+    """A class as Snowflake casts it to text, so that predictions compare with what came true."""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 @cache

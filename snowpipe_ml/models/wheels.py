@@ -21,6 +21,7 @@ import stat
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 
@@ -47,9 +48,32 @@ def add_wheels() -> None:
 
 
 def _extracted(directory: Path, wheels: list[tuple[str, str]]) -> Path:
-    """The folder with the content of all wheels; several processes may ask at once."""
+    """The folder with the content of all wheels."""
     digest = hashlib.sha256("\n".join(f"{file} {sha256}" for file, sha256 in wheels).encode()).hexdigest()[:24]
-    base = Path(tempfile.gettempdir()) / "snowpipe_ml_wheels"
+
+    def fill(folder: Path) -> None:
+        for file, sha256 in wheels:
+            _extract(directory / file, sha256, folder)
+
+    return extracted_once("wheels", digest, fill)
+
+
+def extracted_once(kind: str, digest: str, fill: Callable[[Path], None]) -> Path:
+    """A folder that is filled once a machine, however many processes ask for it at once.
+
+    It lies in a folder that only this user can write to: what is in it is imported.
+
+    Args:
+        kind: what it holds.
+        digest: names its content.
+        fill: writes the content into a folder that is not there yet.
+    """
+    base = Path(tempfile.gettempdir()) / f"snowpipe_ml_{os.getuid()}"
+    base.mkdir(mode=0o700, exist_ok=True)
+    owner = base.lstat()
+    if owner.st_uid != os.getuid() or not stat.S_ISDIR(owner.st_mode) or owner.st_mode & 0o022:
+        raise ValueError(f"{base} is not this user's alone, and what is in it cannot be trusted")
+    base = base / kind
     base.mkdir(exist_ok=True)
     target = base / digest
     if target.is_dir():
@@ -61,8 +85,7 @@ def _extracted(directory: Path, wheels: list[tuple[str, str]]) -> Path:
         aside = base / f"{digest}.{os.getpid()}"
         shutil.rmtree(aside, ignore_errors=True)
         try:
-            for file, sha256 in wheels:
-                _extract(directory / file, sha256, aside)
+            fill(aside)
             aside.rename(target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)

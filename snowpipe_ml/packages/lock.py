@@ -93,7 +93,7 @@ def read_lock(path: Path) -> dict[str, ImportLock]:
         if document["version"] != VERSION:
             raise PackageError(f"{path.name} has version {document['version']}, and this snowpipe-ml writes {VERSION}")
         return {name: _read_import(entry) for name, entry in document["imports"].items()}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise PackageError(
             f"{path.name} is no lock file ({type(error).__name__}: {error}); write it anew with "
             "'snowpipe-ml packages SPEC --lock'"

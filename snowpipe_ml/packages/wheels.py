@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import email
 import hashlib
@@ -14,12 +15,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from packaging.markers import Marker
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 
 from snowpipe_ml.errors import PackageError
 
@@ -141,15 +142,22 @@ def inspect(path: Path, python: str) -> WheelInfo:
                 raise PackageError(f"{path.name} is no wheel: it has no .dist-info/METADATA")
             metadata = email.message_from_bytes(archive.read(info))
             _check_record(archive, info.replace("METADATA", "RECORD"), path.name)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
         raise PackageError(f"{path.name} is damaged: {error} ({path})") from error
-    requires = [r for r in map(Requirement, metadata.get_all("Requires-Dist") or []) if _applies(r.marker, python)]
+    requires = [r for r in _requirements(metadata.get_all("Requires-Dist") or []) if _applies(r.marker, python)]
     native = [name for name in names if name.endswith(_NATIVE) or ".so." in name]
     return WheelInfo(
         pure=is_pure(path.name) and not native,
         modules=tuple(sorted(_modules(names))),
         requires=tuple(sorted(f"{r.name}{r.specifier}" for r in requires)),
     )
+
+
+def _requirements(lines: Iterable[str]) -> Iterator[Requirement]:
+    """What a wheel requires; lines of old wheels that no standard reads are left to the resolver, as uv leaves them."""
+    for line in lines:
+        with contextlib.suppress(InvalidRequirement):
+            yield Requirement(line)
 
 
 def check_members(archive: zipfile.ZipFile, name: str) -> None:

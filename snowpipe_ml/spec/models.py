@@ -185,6 +185,8 @@ def _requirement(text: str) -> str:
         raise ValueError(
             f"{text!r} is no requirement, such as 'autogluon.tabular==1.6.3': {str(error).splitlines()[0]}"
         ) from None
+    if requirement.marker is not None:
+        raise ValueError(f"{text!r} has a marker, and an import is for one Python and one platform: leave it out")
     if requirement.url:
         raise ValueError(f"{text!r} names an address; put the wheel into a folder and name that under find_links")
     return text

@@ -48,7 +48,9 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
 
         table: TableName = Field(description="The rows to train on; those without a target are left out")
         target: ColumnName
-        target_type: ColumnType = Field(DataType.parse("FLOAT"), description="The target's type")
+        target_type: ColumnType | None = Field(
+            None, description="The target's type; FLOAT if not given, and VARCHAR for classes"
+        )
         features: dict[str, ColumnType] = Field(min_length=1, description="Column: data type, as the function takes it")
         problem_type: Choice["regression", "binary", "multiclass"] = "regression"
         metric: str | None = Field(None, description="What models are chosen by, as AutoGluon names it")
@@ -82,11 +84,17 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
     def _config(self) -> dict[str, Any]:
         s = self.settings
         columns = [Identifier.parse(name) for name in s.features]
+        target_type = s.target_type or DataType.parse("FLOAT" if s.problem_type == "regression" else "VARCHAR")
+        # Cast as `predict` casts them: a model must see in training what it will see in the function.
+        kinds = [*s.features.values(), target_type]
         return {
             "name": model_name(s.writes), "table": s.table.sql, "into": s.writes.text,
-            "columns": [name.sql for name in (*columns, s.target)],
+            "columns": [
+                sql("{name}::{kind}", name=name, kind=kind).text
+                for name, kind in zip((*columns, s.target), kinds, strict=True)
+            ],
             "features": {name.name: str(kind) for name, kind in zip(columns, s.features.values(), strict=True)},
-            "target": s.target.name, "target_type": str(s.target_type), "problem_type": s.problem_type,
+            "target": s.target.name, "target_type": str(target_type), "problem_type": s.problem_type,
             "metric": s.metric, "models": list(s.models), "presets": s.presets, "time_limit": s.time_limit,
             "seed": s.seed, "trained_on": {"table": str(s.table)},
         }  # fmt: skip

@@ -96,7 +96,15 @@ def bundle(
                 f"{declared_import} takes packages of Snowflake's channel, and packages.{packages} comes from "
                 f"{listed.artifact_repository}: a function has the one or the other"
             )
-        wheels |= {wheel.file: wheel for wheel in step.staged(ctx, offline=offline)}
+        if step.model.requirements and step.model.python != RUNTIME:
+            raise StepError(
+                f"{declared_import} is resolved for Python {step.model.python}, and functions run on {RUNTIME}"
+            )
+        for wheel in step.staged(ctx, offline=offline):
+            same = next((w for w in wheels.values() if w.file.split("-")[0] == wheel.file.split("-")[0]), wheel)
+            if same.sha256 != wheel.sha256:
+                raise StepError(f"the imports bring both {same.file} and {wheel.file}: resolve them as one import")
+            wheels[wheel.file] = wheel
         extra += step.packages(ctx)
     all_files = {
         "snowpipe_models.zip": models_archive(),

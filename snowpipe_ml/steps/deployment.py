@@ -23,11 +23,12 @@ from snowpipe_ml.plugins import (
     StepSettings,
     TableName,
     function,
+    like_pattern,
     register,
     stage,
     table,
 )
-from snowpipe_ml.sql import Identifier, Literal, Sql, StagePath, join, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
 from snowpipe_ml.steps.bundle import RUNTIME, Bundle, bundle, bundle_reads, import_step
 from snowpipe_ml.steps.publish import publish_table
 from snowpipe_ml.steps.signature import ModelSignature, read_manifest, signature_at
@@ -152,8 +153,20 @@ class DeployModel(Step["DeployModel.Settings"]):
         for statement in self._statements(ctx, made):
             ctx.execute(statement)
         return StepResult(
-            message=f"{self.settings.function} ({manifest['framework']}, model {manifest.get('model_id', '')})"
+            message=f"{self.settings.function} ({manifest['framework']}, model {manifest.get('model_id', '')})",
+            warnings=self._overloads(ctx),
         )
+
+    def _overloads(self, ctx: RunContext) -> tuple[str, ...]:
+        """Other functions of the name: of a model with other features, a call may still mean them."""
+        name = self.settings.function
+        where = f" IN SCHEMA {QualifiedName(name.parts[:-1]).sql}" if len(name.parts) > 1 else ""
+        shown = ctx.execute(Sql(f"SHOW USER FUNCTIONS LIKE {like_pattern(name.name).sql}{where}"))
+        there = [str(row["arguments"]) for row in shown if row["name"] == name.name.name]
+        if len(there) <= 2:
+            return ()
+        listed = "; ".join(there)
+        return (f"there are other functions {name}, perhaps of an older model: {listed}. Drop what is not used",)
 
     def _check_signature(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
         expected = {
@@ -201,8 +214,9 @@ class DeployModel(Step["DeployModel.Settings"]):
         if listed.artifact_repository is not None:
             return None
         rows = ctx.execute(
-            sql("SELECT VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' AND PACKAGE_NAME = {name}",
-                name=Literal(channel_name(distribution)))
+            sql("SELECT VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' AND PACKAGE_NAME = {name} "
+                "AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = {python})",
+                name=Literal(channel_name(distribution)), python=Literal(RUNTIME))
         )  # fmt: skip
         versions = [str(row[0]) for row in rows]
         fitting = [v for v in versions if package is None or package.specifier.contains(v, prereleases=True)]

@@ -47,7 +47,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         yield table(self.settings.forecasts, "forecasts")
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.writes, "writes", adds=True)
+        yield table(self.settings.writes, "writes")
 
     def key(self, ctx: PlanContext) -> Identifier:
         """The column that tells the series apart."""

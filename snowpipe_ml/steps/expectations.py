@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import Field, model_validator
@@ -41,7 +42,9 @@ class Expect(Step["Expect.Settings"]):
         max_rows: int | None = Field(None, ge=0)
         not_null: tuple[ColumnName, ...] = ()
         unique: tuple[ColumnName, ...] = Field((), description="Columns that together tell the rows apart")
-        accepted_values: dict[str, tuple[str | int | float | bool, ...]] = Field({}, description="Column: its values")
+        accepted_values: dict[str, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]] = Field(
+            {}, description="Column: its values"
+        )
         ranges: dict[str, tuple[float | None, float | None]] = Field({}, description="Column: [lowest, highest]")
         predicate: str | None = Field(None, description="SQL that is true of every row")
         severity: Choice["error", "warn"] = "error"
@@ -72,7 +75,11 @@ class Expect(Step["Expect.Settings"]):
             yield f"not_null {column}", sql("{name} IS NULL", name=column)
         if s.unique:
             keys = join(", ", list(s.unique))
-            yield f"unique {', '.join(map(str, s.unique))}", sql("COUNT(*) OVER (PARTITION BY {keys}) > 1", keys=keys)
+            known = join(" AND ", [sql("{name} IS NOT NULL", name=name) for name in s.unique])
+            yield (
+                f"unique {', '.join(map(str, s.unique))}",
+                sql("COUNT(*) OVER (PARTITION BY {keys}) > 1 AND {known}", keys=keys, known=known),
+            )
         for text, values in s.accepted_values.items():
             listed = join(", ", [Literal(value) for value in values])
             yield f"accepted_values {text}", sql("{name} NOT IN ({listed})", name=Identifier.parse(text), listed=listed)
@@ -84,15 +91,16 @@ class Expect(Step["Expect.Settings"]):
                 yield f"ranges {text}", join(" OR ", bounds)
         if s.predicate is not None:
             # The author of the spec writes SQL here on purpose.
-            yield "predicate", sql("NOT COALESCE(({predicate}), FALSE)", predicate=Sql(s.predicate))
+            yield "predicate", sql("NOT COALESCE(({predicate}\n), FALSE)", predicate=Sql(s.predicate))
 
     def _failing(self) -> Sql | None:
         checks = list(self._checks())
         if not checks:
             return None
+        # The condition stands alone in a column, where a window function may be, and on a line that a comment may end.
         parts = [
-            sql("SELECT {name} AS \"CHECK\", * FROM {table} QUALIFY {condition}" if "OVER" in str(condition) else
-                "SELECT {name} AS \"CHECK\", * FROM {table} WHERE {condition}",
+            sql('SELECT {name} AS "CHECK", * EXCLUDE ("_FAILS") '
+                'FROM (SELECT *, ({condition}\n) AS "_FAILS" FROM {table}) WHERE "_FAILS"',
                 name=Literal(name), table=self.settings.table, condition=condition)
             for name, condition in checks
         ]  # fmt: skip

@@ -43,13 +43,15 @@ def classification_query(table: Sql, *, actual: Identifier, prediction: Identifi
         on: what joins two relations L and R of one group.
     """
     return sql(
-        "WITH SCORED AS (SELECT {keys}{actual}::VARCHAR AS A, {prediction}::VARCHAR AS P FROM {table} "
+        'WITH "_SCORED" AS (SELECT {keys}{actual}::VARCHAR AS "_ACTUAL", {prediction}::VARCHAR AS "_SAID" FROM {table} '
         "WHERE {actual} IS NOT NULL),\n"
-        "TRUE_CLASS AS (SELECT {keys}A AS CLASS, COUNT(*) AS N, COUNT_IF(A = P) AS HITS FROM SCORED GROUP BY ALL),\n"
-        "SAID_CLASS AS (SELECT {keys}P AS CLASS, COUNT(*) AS N FROM SCORED GROUP BY ALL)\n"
-        "SELECT {keys}SUM(N) AS ROW_COUNT, SUM(HITS) / SUM(N)::FLOAT AS ACCURACY, AVG(HITS / N::FLOAT) AS BALANCED_ACCURACY, "
-        "AVG(2 * HITS / (N + SAID)::FLOAT) AS F1_MACRO\n"
-        "FROM (SELECT L.*, COALESCE(R.N, 0) AS SAID FROM TRUE_CLASS L LEFT JOIN SAID_CLASS R ON R.CLASS = L.CLASS{on})\n"
-        "GROUP BY ALL",
+        '"_TRUE" AS (SELECT {keys}"_ACTUAL" AS "_CLASS", COUNT(*) AS "_N", COUNT_IF("_ACTUAL" = "_SAID") AS "_HITS" '
+        'FROM "_SCORED" GROUP BY ALL),\n'
+        '"_PREDICTED" AS (SELECT {keys}"_SAID" AS "_CLASS", COUNT(*) AS "_N" FROM "_SCORED" GROUP BY ALL)\n'
+        'SELECT {keys}SUM("_N") AS ROW_COUNT, SUM("_HITS") / SUM("_N")::FLOAT AS ACCURACY, '
+        'AVG("_HITS" / "_N"::FLOAT) AS BALANCED_ACCURACY, AVG(2 * "_HITS" / ("_N" + "_TIMES_SAID")::FLOAT) AS F1_MACRO\n'
+        'FROM (SELECT L.*, COALESCE(R."_N", 0) AS "_TIMES_SAID" FROM "_TRUE" L LEFT JOIN "_PREDICTED" R '
+        'ON R."_CLASS" = L."_CLASS"{on})\n'
+        "GROUP BY ALL HAVING COUNT(*) > 0",
         keys=keys, actual=actual, prediction=prediction, table=table, on=on,
     )  # fmt: skip

@@ -106,6 +106,8 @@ class PackageModel(Step["PackageModel.Settings"]):
             path = ctx.path(self.settings.from_)
             if not path.exists():
                 raise StepError(f"no such file or folder: {path}")
+            if path.is_dir() and self.settings.framework not in ("autogluon", "python"):
+                raise StepError(f"a model of {self.settings.framework} is one file, and {path} is a folder")
             self._check_class(path)
         else:
             self.signature(ctx)
@@ -138,7 +140,8 @@ class PackageModel(Step["PackageModel.Settings"]):
             else:
                 beside = read_manifest(ctx, self._trained)
                 ctx.session.file.get(self._trained.child(beside["archive"]).text, work)
-                folder, manifest = unpack(Path(work) / beside["archive"], beside["sha256"])
+                archive = Path(work) / beside["archive"]
+                folder, manifest = unpack(archive, beside["sha256"], Path(work) / "extracted")
             manifest = {**manifest, "model_id": ctx.run.model_id}
             if s.snapshot is not None:
                 trained_on = {**manifest.get("trained_on", {}), "snapshot": str(s.snapshot)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
@@ -38,10 +39,16 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
         ctx.execute(
             sql("CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE", name=name, query=query)
         )
+    columns, there = list(_columns(ctx, query)), list(_columns(ctx, Sql(f"SELECT * FROM {name.sql}")))
+    if columns != there:
+        raise StepError(
+            f"{name} has the columns {', '.join(there)}, and this step writes {', '.join(columns)}: give it another name"
+        )
     run = Literal(ctx.run.id)
     with ctx.transaction():
         ctx.execute(sql("DELETE FROM {name} WHERE RUN_ID = {run}", name=name, run=run))
-        ctx.execute(sql("INSERT INTO {name} {query}", name=name, query=query))
+        listed = join(", ", [Identifier(column) for column in columns])
+        ctx.execute(sql("INSERT INTO {name} ({listed}) {query}", name=name, listed=listed, query=query))
     return int(ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE RUN_ID = {run}", name=name, run=run)))
 
 

@@ -52,7 +52,7 @@ class Evaluate(Step["Evaluate.Settings"]):
             yield stage(self.settings.model, "model")
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.writes, "writes", adds=True)
+        yield table(self.settings.writes, "writes")
         if self.settings.leaderboard is not None:
             yield table(self.settings.leaderboard, "leaderboard")
 
@@ -67,11 +67,15 @@ class Evaluate(Step["Evaluate.Settings"]):
             return sql(
                 "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, * FROM (\n{scored}\n)", run=run, date=date, scored=scored
             )
+        # A row without a prediction is counted apart: in the variance of the actual values it would flatter R2.
+        known = Identifier("SCORED_ACTUAL")
         return sql(
-            "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {keys}COUNT(*) AS ROW_COUNT, {metrics}, "
-            "STDDEV({actual}::FLOAT) AS ACTUAL_STDDEV\nFROM {name} WHERE {actual} IS NOT NULL GROUP BY ALL",
-            run=run, date=date, keys=keys, name=s.predictions, actual=s.actual,
-            metrics=regression_metrics(s.prediction, actual=s.actual),
+            "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {keys}COUNT({prediction}) AS ROW_COUNT, "
+            "COUNT_IF({prediction} IS NULL) AS UNPREDICTED, {metrics}, STDDEV({known}::FLOAT) AS ACTUAL_STDDEV\n"
+            "FROM (SELECT *, IFF({prediction} IS NULL, NULL, {actual}) AS {known} FROM {name} WHERE {actual} IS NOT NULL)\n"
+            "GROUP BY ALL HAVING COUNT(*) > 0",
+            run=run, date=date, keys=keys, name=s.predictions, actual=s.actual, prediction=s.prediction, known=known,
+            metrics=regression_metrics(s.prediction, actual=known),
         )  # fmt: skip
 
     def plan(self, ctx: PlanContext) -> StepPlan:
@@ -100,9 +104,18 @@ class Evaluate(Step["Evaluate.Settings"]):
         )[0]
         metrics = {name.lower(): float(v) for name, v in zip(names, values, strict=True) if v is not None}
         first = names[0].lower()
+        warnings: tuple[str, ...] = ()
+        if s.problem_type == "regression":
+            unpredicted = ctx.scalar(
+                sql("SELECT SUM(UNPREDICTED) FROM {name} WHERE RUN_ID = {run}", name=s.writes, run=Literal(ctx.run.id))
+            )
+            warnings = (f"{unpredicted:,} rows of {s.predictions} have no prediction",) if unpredicted else ()
         mean = "mean " if rows > 1 else ""
         return StepResult(
-            rows=rows, message=f"{mean}{names[0]} {metrics.get(first, float('nan')):.4g}", metrics=metrics
+            rows=rows,
+            message=f"{mean}{names[0]} {metrics.get(first, float('nan')):.4g}",
+            metrics=metrics,
+            warnings=warnings,
         )
 
     def _write_leaderboard(self, ctx: RunContext) -> None:

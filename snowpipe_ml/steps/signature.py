@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from snowpipe_ml.errors import StepError
@@ -67,14 +69,17 @@ def read_manifest(ctx: RunContext, place: StagePath) -> dict[str, Any]:
     Raises:
         StepError: there is none.
     """
+    from snowflake.connector.errors import Error
     from snowflake.snowpark.exceptions import SnowparkClientException
 
     name = place.child("manifest.json")
-    try:
-        with ctx.session.file.get_stream(name.text) as file:
-            manifest = json.loads(file.read())
-    except (SnowparkClientException, ValueError) as error:
-        raise StepError(f"{place} holds no model: its manifest.json cannot be read ({error})") from error
+    # Not get_stream(): outside of a procedure it goes by way of one fixed file for everybody.
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            ctx.session.file.get(name.text, folder)
+            manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
+        except (SnowparkClientException, Error, OSError, ValueError) as error:
+            raise StepError(f"{place} holds no model: its manifest.json cannot be read ({error})") from error
     if not isinstance(manifest, dict) or "archive" not in manifest:
         raise StepError(f"{name} is no manifest of a model")
     return manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -75,7 +76,7 @@ def test_what_is_not_as_it_was_staged_is_refused(tmp_path: Path, stage: Any) -> 
     (tmp_path / "imports" / "wheels.json").write_text('[{"file": "gone.whl", "sha256": "0"}]')
     with pytest.raises(ValueError, match="is not among the function's imports"):
         wheels.add_wheels()
-    assert not [p for p in (tmp_path / "tmp" / "snowpipe_ml_wheels").iterdir() if p.is_dir()]
+    assert not [p for p in (tmp_path / "tmp" / f"snowpipe_ml_{os.getuid()}" / "wheels").iterdir() if p.is_dir()]
     assert not (tmp_path / "tmp" / "escaped.py").exists()
 
 
@@ -92,4 +93,13 @@ def test_many_processes_extract_once(tmp_path: Path, stage: Any) -> None:
     said = {process.communicate()[0].strip() for process in running}
     assert len(said) == 1
     assert said.pop().startswith("299 ")
-    assert len([p for p in (tmp_path / "tmp" / "snowpipe_ml_wheels").iterdir() if p.is_dir()]) == 1
+    assert len([p for p in (tmp_path / "tmp" / f"snowpipe_ml_{os.getuid()}" / "wheels").iterdir() if p.is_dir()]) == 1
+
+
+def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path, stage: Any) -> None:
+    stage(make_wheel(tmp_path / "imports", "acmetrust"))
+    base = tmp_path / "tmp" / f"snowpipe_ml_{os.getuid()}"
+    base.mkdir()
+    base.chmod(0o777)
+    with pytest.raises(ValueError, match="cannot be trusted"):
+        wheels.add_wheels()

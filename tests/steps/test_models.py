@@ -181,10 +181,30 @@ def test_classes_are_scored_as_scikit_learn_does(scored: Any) -> None:
     assert found["b"][:2] == (2, 0.5)
 
 
+def test_rows_without_a_prediction_are_counted_apart(scored: Any) -> None:
+    more = (
+        '  partly: {type: transform, query: "SELECT $1 AS A, $2 AS P FROM VALUES (1, 1), (2, 3), (100, NULL)", writes: partly}\n'
+        "  judged: {type: evaluate, predictions: partly, actual: A, prediction: P, writes: judged}\n"
+    )
+    result, ask = scored(more)
+    assert "1 rows of PARTLY have no prediction" in result.steps["judged"].warnings
+    assert [tuple(map(float, row)) for row in ask("SELECT ROW_COUNT, UNPREDICTED, MSE, R2 FROM JUDGED")] == [
+        (2, 1, 0.5, -1)
+    ]
+    # Other groups in the same table would mix what does not belong together.
+    changed, _ = scored(more.replace("prediction: P,", "prediction: P, by: [A],"))
+    assert "give it another name" in str(changed.steps["judged"].error)
+
+
+def test_two_steps_may_not_score_into_one_table(scored: Any) -> None:
+    with pytest.raises(SpecError, match="table SCORES is written by 'score' already"):
+        scored("  again: {type: evaluate, predictions: given, actual: ACTUAL, writes: scores}\n")
+
+
 def test_what_is_expected_and_is_not_so(scored: Any) -> None:
     checks = (
         "  check:\n    type: expect\n    table: given\n    not_null: [PREDICTION]\n    unique: [KIND]\n"
-        "    accepted_values: {ACTUAL: [cat]}\n    ranges: {ID: [2, 4]}\n    predicate: ID <> 3\n    max_rows: 4\n"
+        "    accepted_values: {ACTUAL: [cat]}\n    ranges: {ID: [2, 4]}\n    predicate: ID <> 3 -- TURNOVER\n    max_rows: 4\n"
         "    failures: failed\n"
         "  after: {type: transform, query: SELECT 1 AS X, writes: after, needs: [check]}\n"
     )
