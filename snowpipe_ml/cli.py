@@ -71,6 +71,17 @@ def _spec_options(command: Any) -> Any:
     return click.argument("spec", type=click.Path(path_type=Path))(command)
 
 
+def _selection_options(command: Any) -> Any:
+    command = click.option(
+        "--exclude", metavar="STEPS", multiple=True, help="Steps to leave out, in the same grammar. Repeatable."
+    )(command)
+    return click.option(
+        "--select", metavar="STEPS", multiple=True,
+        help="Only these steps: NAME, +NAME (and what it needs), NAME+ (and what needs it), 2+NAME, type:TYPE, tag:TAG, "
+        "state:modified; a space is a union, a comma an intersection. Repeatable.",
+    )(command)  # fmt: skip
+
+
 def _pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
     from snowpipe_ml.engine.pipeline import Pipeline
 
@@ -95,11 +106,15 @@ def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
 
 @main.command()
 @_spec_options
+@_selection_options
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def plan(spec: Path, target: str | None, variables: dict[str, Any], show_sql: bool, as_json: bool) -> None:
+def plan(
+    spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
+    show_sql: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Show what a run of SPEC would do, in order, without a connection."""
-    planned = _pipeline(spec, variables).plan(target)
+    planned = _pipeline(spec, variables).plan(target, select=select, exclude=exclude)
     if as_json:
         click.echo(json.dumps([_plan_dict(step) for step in planned], indent=2))
         return
@@ -119,14 +134,29 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 
 @main.command()
 @_spec_options
+@_selection_options
 @click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Steps at once.")
-def run(spec: Path, target: str | None, variables: dict[str, Any], threads: int) -> None:
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="last",
+    metavar="[RUN]",
+    help="Go on with the last run, or the one named, that failed or was killed.",
+)
+@click.option("--fail-fast", is_flag=True, help="Begin no step after one has failed.")
+def run(
+    spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
+    threads: int, resume: str | None, fail_fast: bool,
+) -> None:  # fmt: skip
     """Run SPEC."""
     from snowpipe_ml.ui.terminal import Checklist
 
     console = _console()
     with Checklist(console) as checklist:
-        result = _pipeline(spec, variables).run(target, listeners=[checklist], threads=threads)
+        result = _pipeline(spec, variables).run(
+            target, listeners=[checklist], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
+            resume=True if resume == "last" else resume or False,
+        )  # fmt: skip
     if not result.ok:
         sys.exit(1)
 

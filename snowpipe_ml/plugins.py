@@ -326,6 +326,7 @@ class StepSettings(BaseModel):
     description: str = Field("", description="What the step is for, shown by plan and graph")
     needs: tuple[str, ...] = Field((), description="Steps that must be done first, where data does not show it")
     warehouse: ObjectName | None = Field(None, description="The declared warehouse that the step uses")
+    tags: tuple[str, ...] = Field((), description="For --select tag:NAME; not Snowflake's object tags")
 
 
 S = TypeVar("S", bound=StepSettings)

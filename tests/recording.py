@@ -38,6 +38,8 @@ class Recorder:
             # The days are the holidays library's, and change with its version.
             text = re.sub(r"(?<=AS HOLIDAY FROM VALUES ).*", "('DAY', 'NAME')", text)
             text = re.sub(r'"spec": "[^"]*"', '"spec": "SPEC"', text)
+            text = re.sub(r'"started_at": "[^"]*"', '"started_at": "AT"', text)
+            text = re.sub(r'"fingerprint": "[0-9a-f]+"', '"fingerprint": "DIGEST"', text)
             text = re.sub(r'"sha256": "[0-9a-f]+"', '"sha256": "DIGEST"', text)
             found.append(text.strip())
         return found

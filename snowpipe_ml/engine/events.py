@@ -14,6 +14,12 @@ class Status(enum.StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     SKIPPED = "skipped"
+    REUSED = "reused"
+
+    @property
+    def good(self) -> bool:
+        """Whether what the step makes is there, made in this run or, by it, before it was resumed."""
+        return self in (Status.SUCCESS, Status.REUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class RunStarted:
     target: str
     at: datetime
     steps: tuple[str, ...]
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

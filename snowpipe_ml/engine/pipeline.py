@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.events import Listener
+from snowpipe_ml.engine.events import Listener, Status
+from snowpipe_ml.engine.fingerprint import fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
+from snowpipe_ml.engine.resume import still_done
 from snowpipe_ml.engine.run import OneSession, Runner, RunResult, Sessions, new_run
-from snowpipe_ml.engine.state import State
+from snowpipe_ml.engine.selection import select as choose
+from snowpipe_ml.engine.state import PastRun, State
 from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import PackageList, PlanContext, RunInfo, StepPlan
@@ -97,9 +100,20 @@ class Pipeline:
         """The graph."""
         return self.load(target)[1]
 
-    def plan(self, target: str | None = None) -> list[PlannedStep]:
-        """What a run would do, in order, without a connection."""
+    def plan(
+        self, target: str | None = None, *, select: Iterable[str] = (), exclude: Iterable[str] = ()
+    ) -> list[PlannedStep]:
+        """What a run would do, in order, without a connection.
+
+        Args:
+            target: the target's name; the default target if None.
+            select: the steps that are meant; all if empty.
+            exclude: steps to leave out.
+        """
         _, graph, ctx = self.load(target)
+        chosen, excluded = list(select), list(exclude)
+        if chosen or excluded:
+            graph = choose(graph, chosen, excluded)
         return [
             PlannedStep(name, node.step.type_name, node.declared, tuple(graph.needs(name)), node.step.plan(ctx))
             for name, node in graph.nodes.items()
@@ -114,6 +128,10 @@ class Pipeline:
         session: Session | None = None,
         listeners: Iterable[Listener] = (),
         threads: int = DEFAULT_THREADS,
+        select: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        resume: str | bool = False,
+        fail_fast: bool = False,
     ) -> RunResult:
         """Run the pipeline.
 
@@ -123,30 +141,69 @@ class Pipeline:
                 the other; the target then only chooses the spec's values.
             listeners: hear of every event.
             threads: how many steps may run at once.
+            select: the steps to run, as :mod:`snowpipe_ml.engine.selection` reads them; all if empty.
+            exclude: steps to leave out.
+            resume: go on with a run that failed or was killed: its id, or True for the last one. It keeps
+                its id, and steps that succeeded in it are not run again, unless what they would do has
+                changed since or what they made is gone.
+            fail_fast: begin no step after one has failed.
 
         Returns:
             How the run and each step ended. A failed step is no exception.
 
         Raises:
             SpecError: the spec is wrong.
+            UsageError: nothing is selected, or there is nothing to resume.
             TargetError: the target cannot be reached.
             LockedError: another process holds it.
         """
-        run = new_run()
-        spec, graph, ctx = self.load(target, run)
+        spec, _, _ = self.load(target)
         sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
         try:
             with _one_run(spec, self.path) if session is None else nullcontext(), sessions.session() as records:
+                state = State(records, state_schema(spec, records))
+                past = self._past(state, spec, resume) if resume else None
+                run = past.run if past is not None else new_run()
+                spec, whole, ctx = self.load(target, run)
+                prints = fingerprints(whole, ctx, run)
+                graph = self._selected(whole, state, spec, prints, select, exclude)
                 runner = Runner(
                     pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
-                    threads=1 if session is not None else threads, state=State(records, state_schema(spec, records)),
-                    tags=spec.pipeline.tags,
+                    threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,
                     default_warehouse=getattr(spec.target, "warehouse", None), listeners=tuple(listeners),
+                    fingerprints=prints, resumed=past is not None, fail_fast=fail_fast,
+                    done=still_done(graph, past.done, prints, records) if past is not None else frozenset(),
                 )  # fmt: skip
                 digest = hashlib.sha256("\n".join(spec.document.lines).encode()).hexdigest()
                 return runner.execute({"spec": str(self.path), "sha256": digest})
         finally:
             sessions.close()
+
+    @staticmethod
+    def _past(state: State, spec: Spec, resume: str | bool) -> PastRun:
+        """The run that is to be resumed."""
+        name = resume if isinstance(resume, str) else None
+        past = state.past_run(spec.pipeline.name, spec.target_name, name)
+        if past is None:
+            which = f"no run {name!r}" if name else "no run"
+            raise UsageError(f"{which} of {spec.pipeline.name} on {spec.target_name}: there is nothing to resume")
+        if past.status is Status.SUCCESS:
+            raise UsageError(f"the run {past.run.id} succeeded: there is nothing to resume")
+        return past
+
+    @staticmethod
+    def _selected(
+        graph: Graph, state: State, spec: Spec, prints: Mapping[str, str], select: Iterable[str], exclude: Iterable[str]
+    ) -> Graph:
+        chosen, excluded = list(select), list(exclude)
+        if not chosen and not excluded:
+            return graph
+
+        def modified() -> set[str]:
+            known = state.last_successes(spec.pipeline.name, spec.target_name)
+            return {name for name, text in prints.items() if known.get(name) != text}
+
+        return choose(graph, chosen, excluded, modified)
 
     def session(self, target: str | None = None) -> Session:
         """A Session on a target, working in its database and schema."""

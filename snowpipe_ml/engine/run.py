@@ -145,6 +145,10 @@ class Runner:
         tags: declared tags; those with a value are set on each output.
         default_warehouse: used by steps that name none.
         listeners: hear of every event, one at a time.
+        fingerprints: of the nodes, for the records.
+        done: nodes that succeeded before the run was resumed, and whose work is still there.
+        resumed: whether the run began before.
+        fail_fast: whether no step is begun after one has failed.
     """
 
     pipeline: str
@@ -157,11 +161,15 @@ class Runner:
     tags: dict[str, Tag]
     default_warehouse: Identifier | None
     listeners: Iterable[Listener]
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    resumed: bool = False
+    fail_fast: bool = False
 
     def __post_init__(self) -> None:
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
-            self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes)
+            self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes), self.resumed
         )
 
     def execute(self, details: dict[str, Any]) -> RunResult:
@@ -172,7 +180,7 @@ class Runner:
             self.state.started(self._started, details)
         self._emit(self._started)
         outcomes = self._schedule()
-        failed = any(outcome.status is not Status.SUCCESS for outcome in outcomes.values())
+        failed = any(not outcome.status.good for outcome in outcomes.values())
         status = Status.FAILED if failed else Status.SUCCESS
         finished = RunFinished(self.run.id, status, time.monotonic() - begin)
         if self.state is not None:
@@ -189,7 +197,10 @@ class Runner:
 
     def _schedule(self) -> dict[str, StepOutcome]:
         outcomes: dict[str, StepOutcome] = {}
-        waiting = {name: set(self.graph.needs(name)) for name in self.graph.nodes}
+        for name in self.graph.nodes:
+            if name in self.done:
+                self._record(outcomes, StepOutcome(name, Status.REUSED, None, 0.0, "done before", (), None, None))
+        waiting = {name: set(self.graph.needs(name)) - self.done for name in self.graph.nodes if name not in self.done}
         running: dict[Future[StepOutcome], str] = {}
         with ThreadPoolExecutor(self.threads, thread_name_prefix="step") as executor:
             while waiting or running:
@@ -209,6 +220,8 @@ class Runner:
                             needs.discard(name)
                     else:
                         self._skip(name, waiting, outcomes)
+                        if self.fail_fast:
+                            self._stop(name, waiting, outcomes)
         return outcomes
 
     def _skip(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
@@ -218,14 +231,21 @@ class Runner:
             del waiting[name]
             self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, f"needs {failed}", (), None, failed))
 
+    def _stop(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
+        """Mark all that has not begun, because a step has failed."""
+        for name in list(waiting):
+            del waiting[name]
+            text = f"not begun after {failed} failed"
+            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, text, (), None, failed))
+
     def _record(self, outcomes: dict[str, StepOutcome], outcome: StepOutcome) -> None:
         outcomes[outcome.name] = outcome
         event = StepFinished(
             outcome.name, outcome.status, outcome.rows, outcome.seconds, outcome.message,
             outcome.warnings, outcome.error, outcome.blamed, outcome.metrics,
         )  # fmt: skip
-        if self.state is not None:
-            self.state.step_finished(self._started, event)
+        if self.state is not None and outcome.status is not Status.REUSED:
+            self.state.step_finished(self._started, event, self.fingerprints.get(outcome.name))
         self._emit(event)
 
     # ----------------------------------------------------------------------- one step

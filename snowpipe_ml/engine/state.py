@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
-from snowpipe_ml.plugins import like_pattern
+from snowpipe_ml.plugins import RunInfo, like_pattern
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
 if TYPE_CHECKING:
@@ -22,14 +22,33 @@ _COLUMNS = """RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR, A
   STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
   DETAILS VARCHAR"""
 
+# A run that was resumed begins several times and ends with the last of them.
 _RUNS = """CREATE OR REPLACE VIEW {runs} AS
-SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.AT AS STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
-FROM {events} S LEFT JOIN {events} F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished'
-WHERE S.EVENT = 'run_started'"""
+SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
+FROM (
+  SELECT RUN_ID, PIPELINE, TARGET, MIN(AT) AS STARTED_AT, MAX(AT) AS LAST_AT
+  FROM {events} WHERE EVENT IN ('run_started', 'run_resumed') GROUP BY RUN_ID, PIPELINE, TARGET
+) S LEFT JOIN {events} F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished' AND F.AT >= S.LAST_AT"""
 
 _STEP_RUNS = """CREATE OR REPLACE VIEW {step_runs} AS
 SELECT RUN_ID, PIPELINE, TARGET, STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERROR, AT AS FINISHED_AT
-FROM {events} WHERE EVENT = 'step_finished'"""
+FROM {events} WHERE EVENT = 'step_finished'
+QUALIFY ROW_NUMBER() OVER (PARTITION BY RUN_ID, STEP ORDER BY AT DESC) = 1"""
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """What the records know of a run.
+
+    Attributes:
+        run: its ids.
+        status: how it ended; None if it did not, because it was killed or still runs.
+        done: step -> fingerprint, of the steps that succeeded.
+    """
+
+    run: RunInfo
+    status: Status | None
+    done: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -62,15 +81,17 @@ class State:
         self._run(sql(_STEP_RUNS, step_runs=self._name("STEP_RUNS"), events=events))
 
     def started(self, event: RunStarted, details: Mapping[str, Any]) -> None:
-        """Record that a run begins."""
-        self._insert(event, "run_started", details=details)
+        """Record that a run begins, or goes on."""
+        name = "run_resumed" if event.resumed else "run_started"
+        self._insert(event, name, details={**details, "started_at": event.at.isoformat()})
 
-    def step_finished(self, run: RunStarted, event: StepFinished) -> None:
+    def step_finished(self, run: RunStarted, event: StepFinished, fingerprint: str | None) -> None:
         """Record how a step ended."""
         self._insert(
             run, "step_finished", step=event.step, status=event.status, rows=event.rows, seconds=event.seconds,
             message=event.message, error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
-            details={"warnings": event.warnings, "blamed": event.blamed, "metrics": dict(event.metrics)},
+            details={"warnings": event.warnings, "blamed": event.blamed, "metrics": dict(event.metrics),
+                     "fingerprint": fingerprint},
         )  # fmt: skip
 
     def finished(self, run: RunStarted, event: RunFinished) -> None:
@@ -113,3 +134,47 @@ class State:
             )
         )  # fmt: skip
         return [row.as_dict() for row in rows]
+
+    def past_run(self, pipeline: str, target: str, run_id: str | None = None) -> PastRun | None:
+        """A run of a pipeline on a target, the last one if none is named; None if there is none."""
+        if not self._is_there():
+            return None
+        rows = self._run(
+            sql(
+                "SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND RUN_ID = "
+                "(SELECT MAX(RUN_ID) FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which}) ORDER BY AT",
+                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target),
+                which=sql("AND RUN_ID = {id}", id=Literal(run_id)) if run_id is not None else Sql(""),
+            )
+        )  # fmt: skip
+        if not rows:
+            return None
+        started = json.loads(rows[0]["DETAILS"]).get("started_at")
+        at = datetime.fromisoformat(started) if started else rows[0]["AT"].replace(tzinfo=UTC)
+        name = str(rows[0]["RUN_ID"])
+        status: Status | None = None
+        done: dict[str, str] = {}
+        for row in rows:
+            if row["EVENT"] in ("run_started", "run_resumed"):
+                status = None
+            elif row["EVENT"] == "run_finished":
+                status = Status(row["STATUS"])
+            elif row["STATUS"] == Status.SUCCESS.value:
+                done[row["STEP"]] = json.loads(row["DETAILS"]).get("fingerprint") or ""
+            else:
+                done.pop(row["STEP"], None)
+        return PastRun(RunInfo(name, at, f"MODEL_{name.partition('-')[0]}"), status, done)
+
+    def last_successes(self, pipeline: str, target: str) -> dict[str, str]:
+        """Step -> the fingerprint with which it last succeeded, in whatever run."""
+        if not self._is_there():
+            return {}
+        rows = self._run(
+            sql(
+                "SELECT STEP, DETAILS FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
+                "AND EVENT = 'step_finished' AND STATUS = 'success' "
+                "QUALIFY ROW_NUMBER() OVER (PARTITION BY STEP ORDER BY AT DESC) = 1",
+                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target),
+            )
+        )  # fmt: skip
+        return {str(row["STEP"]): json.loads(row["DETAILS"]).get("fingerprint") or "" for row in rows}

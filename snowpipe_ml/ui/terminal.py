@@ -21,7 +21,8 @@ from snowpipe_ml.engine.events import (
     StepStarted,
 )
 
-_MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow")}
+_MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow"),
+          Status.REUSED: ("=", "green")}  # fmt: skip
 
 
 def seconds_text(seconds: float) -> str:
@@ -42,6 +43,8 @@ def finished_line(event: StepFinished, width: int) -> Text:
         line.append(f" {seconds_text(event.seconds):>9} {rows}", "dim")
         if event.message:
             line.append(f"  {event.message}")
+    elif event.status is Status.REUSED:
+        line.append(f"  {event.message}", "dim")
     elif event.status is Status.SKIPPED:
         line.append(f"  skipped: {event.message}", "yellow")
     else:
@@ -101,7 +104,7 @@ class Checklist:
                 if event.status is Status.FAILED:
                     self._failures.append(event)
                 self._warnings += [(event.step, warning) for warning in event.warnings]
-                if not is_object(event.step) or event.status is not Status.SUCCESS:
+                if not is_object(event.step) or not event.status.good:
                     self.console.print(finished_line(event, self._width), highlight=False, soft_wrap=True)
             case RunFinished():
                 self._summary(event)

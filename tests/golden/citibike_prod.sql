@@ -11,43 +11,46 @@ CREATE TABLE IF NOT EXISTS CITIBIKE.SNOWPIPE_ML.EVENTS (RUN_ID VARCHAR, PIPELINE
   STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
   DETAILS VARCHAR);
 CREATE OR REPLACE VIEW CITIBIKE.SNOWPIPE_ML.RUNS AS
-SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.AT AS STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
-FROM CITIBIKE.SNOWPIPE_ML.EVENTS S LEFT JOIN CITIBIKE.SNOWPIPE_ML.EVENTS F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished'
-WHERE S.EVENT = 'run_started';
+SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
+FROM (
+  SELECT RUN_ID, PIPELINE, TARGET, MIN(AT) AS STARTED_AT, MAX(AT) AS LAST_AT
+  FROM CITIBIKE.SNOWPIPE_ML.EVENTS WHERE EVENT IN ('run_started', 'run_resumed') GROUP BY RUN_ID, PIPELINE, TARGET
+) S LEFT JOIN CITIBIKE.SNOWPIPE_ML.EVENTS F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished' AND F.AT >= S.LAST_AT;
 CREATE OR REPLACE VIEW CITIBIKE.SNOWPIPE_ML.STEP_RUNS AS
 SELECT RUN_ID, PIPELINE, TARGET, STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERROR, AT AS FINISHED_AT
-FROM CITIBIKE.SNOWPIPE_ML.EVENTS WHERE EVENT = 'step_finished';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'run_started', 'AT'::TIMESTAMP_NTZ, NULL, NULL, NULL, NULL, NULL, NULL, '{"spec": "SPEC", "sha256": "DIGEST"}';
+FROM CITIBIKE.SNOWPIPE_ML.EVENTS WHERE EVENT = 'step_finished'
+QUALIFY ROW_NUMBER() OVER (PARTITION BY RUN_ID, STEP ORDER BY AT DESC) = 1;
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'run_started', 'AT'::TIMESTAMP_NTZ, NULL, NULL, NULL, NULL, NULL, NULL, '{"spec": "SPEC", "sha256": "DIGEST", "started_at": "AT"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "warehouses.load_wh"}';
 SELECT CURRENT_WAREHOUSE();
 CREATE OR ALTER WAREHOUSE LOAD_WH WITH WAREHOUSE_SIZE = 'LARGE' WAREHOUSE_TYPE = 'STANDARD' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.load_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.load_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "warehouses.train_wh"}';
 CREATE OR ALTER WAREHOUSE TRAIN_WH WITH WAREHOUSE_SIZE = 'MEDIUM' WAREHOUSE_TYPE = 'SNOWPARK-OPTIMIZED' RESOURCE_CONSTRAINT = 'MEMORY_16X' MAX_CONCURRENCY_LEVEL = 1 AUTO_SUSPEND = 60 AUTO_RESUME = TRUE;
 USE WAREHOUSE "LOAD_WH";
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.train_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.train_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "stages.load_stage"}';
 CREATE STAGE IF NOT EXISTS LOAD_STAGE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.load_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.load_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "stages.model_stage"}';
 CREATE STAGE IF NOT EXISTS MODEL_STAGE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.model_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.model_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "file_formats.trip_csv"}';
 CREATE OR REPLACE FILE FORMAT TRIP_CSV TYPE = CSV COMPRESSION = 'AUTO' FIELD_DELIMITER = ',' SKIP_HEADER = 1 FIELD_OPTIONALLY_ENCLOSED_BY = '"' NULL_IF = ('NULL', '\\N', '') EMPTY_FIELD_AS_NULL = TRUE TRIM_SPACE = FALSE ERROR_ON_COLUMN_COUNT_MISMATCH = TRUE ENCODING = 'UTF8';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'file_formats.trip_csv', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'file_formats.trip_csv', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "tables.raw_trips_old"}';
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_OLD (TRIPDURATION NUMBER, STARTTIME VARCHAR, STOPTIME VARCHAR, START_STATION_ID VARCHAR, START_STATION_NAME VARCHAR, START_STATION_LATITUDE FLOAT, START_STATION_LONGITUDE FLOAT, END_STATION_ID VARCHAR, END_STATION_NAME VARCHAR, END_STATION_LATITUDE FLOAT, END_STATION_LONGITUDE FLOAT, BIKEID VARCHAR, USERTYPE VARCHAR, BIRTH_YEAR VARCHAR, GENDER VARCHAR);
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_old', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_old', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "tables.raw_trips_new"}';
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_NEW (RIDE_ID VARCHAR, RIDEABLE_TYPE VARCHAR, STARTED_AT VARCHAR, ENDED_AT VARCHAR, START_STATION_NAME VARCHAR, START_STATION_ID VARCHAR, END_STATION_NAME VARCHAR, END_STATION_ID VARCHAR, START_LAT FLOAT, START_LNG FLOAT, END_LAT FLOAT, END_LNG FLOAT, MEMBER_CASUAL VARCHAR);
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_new', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_new', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "tags.model_id"}';
 CREATE TAG IF NOT EXISTS MODEL_ID COMMENT = 'The run''s models';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tags.model_id', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tags.model_id', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "imports.pytorch_tabnet"}';
 LIST '@MODEL_STAGE/wheels/';
 PUT 'file:///FOLDER/pytorch_tabnet-4.1.0-py3-none-any.whl' '@MODEL_STAGE/wheels/DIGEST/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'imports.pytorch_tabnet', 'success', NULL, 0.0, '1 of 1 wheels uploaded', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'imports.pytorch_tabnet', 'success', NULL, 0.0, '1 of 1 wheels uploaded', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "sources.weather"}';
 SHOW DATABASES LIKE 'WEATHER\\_NYC';
 CREATE DATABASE WEATHER_NYC FROM SHARE WEATHER_SOURCE.SHARE;
@@ -59,7 +62,7 @@ SELECT
 FROM WEATHER_NYC.ONPOINT_ID.HISTORY_DAY
 WHERE COUNTRY = 'US' AND POSTAL_CODE = '10024'
 ) AS SOURCE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'sources.weather', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'sources.weather', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "extract_trips"}';
 LIST '@LOAD_STAGE/trips/_manifests/';
 PUT 'file:///FOLDER/JC-202101-citibike-tripdata.1.csv.gz' '@LOAD_STAGE/trips/old/JC-202101-citibike-tripdata.csv.zip.DIGEST/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
@@ -70,7 +73,7 @@ PUT 'file:///FOLDER/JC-202103-citibike-tripdata.1.csv.gz' '@LOAD_STAGE/trips/new
 PUT 'file:///FOLDER/JC-202103-citibike-tripdata.csv.zip.DIGEST.json' '@LOAD_STAGE/trips/_manifests/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
 CREATE TABLE IF NOT EXISTS REFUSED_FILES (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR);
 ALTER TABLE REFUSED_FILES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'extract_trips', 'success', 3, 0.0, '3 files staged, 0 archives unchanged', NULL, '{"warnings": [], "blamed": null, "metrics": {"archives": 3, "uploaded": 3, "refused": 0}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'extract_trips', 'success', 3, 0.0, '3 files staged, 0 archives unchanged', NULL, '{"warnings": [], "blamed": null, "metrics": {"archives": 3, "uploaded": 3, "refused": 0}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "load_old_trips"}';
 USE WAREHOUSE LOAD_WH;
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_OLD_LOADS (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, STATUS VARCHAR, ROWS_PARSED NUMBER(38, 0), ROWS_LOADED NUMBER(38, 0), ERRORS_SEEN NUMBER(38, 0), FIRST_ERROR VARCHAR, FIRST_ERROR_LINE NUMBER(38, 0));
@@ -83,7 +86,7 @@ COMMIT;
 ALTER TABLE RAW_TRIPS_OLD SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_OLD_LOADS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_OLD_REJECTS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_old_trips', 'success', 405, 0.0, '1 file', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 1, "rejected": 0}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_old_trips', 'success', 405, 0.0, '1 file', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 1, "rejected": 0}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "load_new_trips"}';
 USE WAREHOUSE LOAD_WH;
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_NEW_LOADS (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, STATUS VARCHAR, ROWS_PARSED NUMBER(38, 0), ROWS_LOADED NUMBER(38, 0), ERRORS_SEEN NUMBER(38, 0), FIRST_ERROR VARCHAR, FIRST_ERROR_LINE NUMBER(38, 0));
@@ -96,14 +99,14 @@ COMMIT;
 ALTER TABLE RAW_TRIPS_NEW SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_NEW_LOADS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_NEW_REJECTS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_new_trips', 'success', 789, 0.0, '2 files', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 2, "rejected": 0}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_new_trips', 'success', 789, 0.0, '2 files', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 2, "rejected": 0}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "station_names"}';
 USE WAREHOUSE LOAD_WH;
 SHOW OBJECTS LIKE 'STATION\\_NAMES';
 CREATE OR REPLACE TABLE STATION_NAMES COPY GRANTS AS SELECT START_STATION_NAME AS STATION_NAME, MIN(START_STATION_ID) AS STATION_ID FROM RAW_TRIPS_NEW WHERE START_STATION_ID IS NOT NULL GROUP BY START_STATION_NAME;
 SELECT COUNT(*) FROM STATION_NAMES;
 ALTER TABLE STATION_NAMES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_names', 'success', 3, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_names', 'success', 3, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "conform_trips"}';
 SHOW OBJECTS LIKE 'CONFORMED\\_TRIPS';
 CREATE OR REPLACE VIEW CONFORMED_TRIPS AS -- One layout for all trips. Times come as '2016-01-01 00:02:52', with fractional seconds from 2018,
@@ -169,21 +172,21 @@ SELECT
 FROM RAW_TRIPS_NEW AS T
 LEFT JOIN STATION_NAMES AS N ON N.STATION_NAME = T.START_STATION_NAME;
 ALTER VIEW CONFORMED_TRIPS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'conform_trips', 'success', NULL, 0.0, 'view', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'conform_trips', 'success', NULL, 0.0, 'view', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "trips"}';
 USE WAREHOUSE LOAD_WH;
 SHOW OBJECTS LIKE 'TRIPS';
 CREATE OR REPLACE TABLE TRIPS COPY GRANTS AS SELECT * FROM CONFORMED_TRIPS WHERE STARTED_AT IS NOT NULL AND ENDED_AT IS NOT NULL;
 SELECT COUNT(*) FROM TRIPS;
 ALTER TABLE TRIPS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'trips', 'success', 1194, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'trips', 'success', 1194, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "unreadable_trips"}';
 USE WAREHOUSE LOAD_WH;
 SHOW OBJECTS LIKE 'UNREADABLE\\_TRIPS';
 CREATE OR REPLACE TABLE UNREADABLE_TRIPS COPY GRANTS AS SELECT * FROM CONFORMED_TRIPS WHERE STARTED_AT IS NULL OR ENDED_AT IS NULL;
 SELECT COUNT(*) FROM UNREADABLE_TRIPS;
 ALTER TABLE UNREADABLE_TRIPS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'unreadable_trips', 'success', 0, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'unreadable_trips', 'success', 0, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "covered_days"}';
 SHOW OBJECTS LIKE 'COVERED\\_DAYS';
 CREATE OR REPLACE TABLE COVERED_DAYS COPY GRANTS AS -- A month file covers all days of its month: a day without a trip in it had none. The month is in
@@ -203,18 +206,18 @@ SELECT DATEADD(day, N, FIRST_DAY) AS DATE
 FROM MONTHS JOIN NUMBERS ON DATEADD(day, N, FIRST_DAY) <= LAST_DAY(FIRST_DAY);
 SELECT COUNT(*) FROM COVERED_DAYS;
 ALTER TABLE COVERED_DAYS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'covered_days', 'success', 90, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'covered_days', 'success', 90, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "holidays"}';
 SHOW OBJECTS LIKE 'HOLIDAYS';
 CREATE OR REPLACE TABLE HOLIDAYS COPY GRANTS AS SELECT $1::DATE AS DATE, $2::VARCHAR AS NAME, 1 AS HOLIDAY FROM VALUES ('DAY', 'NAME');
 SELECT COUNT(*) FROM HOLIDAYS;
 ALTER TABLE HOLIDAYS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'holidays', 'success', 260, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'holidays', 'success', 260, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "snapshot_trips"}';
 CREATE OR REPLACE TABLE TRIPS_MODEL_ID_VALUE CLONE TRIPS;
 SELECT COUNT(*) FROM TRIPS_MODEL_ID_VALUE;
 ALTER TABLE TRIPS_MODEL_ID_VALUE SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'snapshot_trips', 'success', 1194, 0.0, 'TRIPS_MODEL_ID_VALUE', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'snapshot_trips', 'success', 1194, 0.0, 'TRIPS_MODEL_ID_VALUE', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "station_features"}';
 USE WAREHOUSE LOAD_WH;
 SHOW OBJECTS LIKE 'FEATURES';
@@ -292,7 +295,7 @@ SELECT REASON, COUNT(*) AS N FROM (SELECT * FROM STATIONS_LEFT_OUT) GROUP BY REA
 SELECT COUNT(DISTINCT STATION_ID) FROM FEATURES;
 ALTER TABLE FEATURES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE STATIONS_LEFT_OUT SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_features', 'success', 270, 0.0, '3 series', NULL, '{"warnings": [], "blamed": null, "metrics": {"series": 3}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_features', 'success', 270, 0.0, '3 series', NULL, '{"warnings": [], "blamed": null, "metrics": {"series": 3}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "future_features"}';
 USE WAREHOUSE LOAD_WH;
 SHOW OBJECTS LIKE 'FUTURE\\_FEATURES';
@@ -313,14 +316,14 @@ LEFT JOIN HOLIDAYS AS X1 ON X1.DATE = D.DATE
 LEFT JOIN X2 ON X2.DAY = LEAST(DAYOFYEAR(D.DATE), 365);
 SELECT COUNT(*) FROM FUTURE_FEATURES;
 ALTER TABLE FUTURE_FEATURES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'future_features', 'success', 15, 0.0, '5 days', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'future_features', 'success', 15, 0.0, '5 days', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "deploy_forecaster"}';
 LIST '@MODEL_STAGE/functions/forecast_station/DIGEST/';
 PUT 'file:///FOLDER/snowpipe_models.zip' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
 PUT 'file:///FOLDER/wheels.json' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
 PUT 'file:///FOLDER/forecaster.json' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
 CREATE OR REPLACE FUNCTION FORECAST_STATION (DATE DATE, COUNT FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT) RETURNS TABLE (DATE DATE, PART VARCHAR, ACTUAL FLOAT, PREDICTION FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT, LAG_1_EXPLANATION FLOAT, LAG_7_EXPLANATION FLOAT, HOLIDAY_EXPLANATION FLOAT, PRECIP_EXPLANATION FLOAT, TEMP_EXPLANATION FLOAT, MESSAGE VARCHAR) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('numpy', 'pandas', 'pytorch', 'scikit-learn', 'scipy', 'tqdm') IMPORTS = ('@MODEL_STAGE/functions/forecast_station/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/forecast_station/DIGEST/wheels.json', '@MODEL_STAGE/functions/forecast_station/DIGEST/forecaster.json', '@MODEL_STAGE/wheels/DIGEST/pytorch_tabnet-4.1.0-py3-none-any.whl') HANDLER = 'snowpipe_ml.models.udtf.Forecast';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'deploy_forecaster', 'success', NULL, 0.0, 'FORECAST_STATION', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'deploy_forecaster', 'success', NULL, 0.0, 'FORECAST_STATION', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "train_stations"}';
 USE WAREHOUSE TRAIN_WH;
 SHOW OBJECTS LIKE 'FORECASTS';
@@ -335,7 +338,7 @@ SELECT COUNT(*) FROM FORECASTS;
 SELECT COUNT(DISTINCT IFF(PART <> 'untrained', STATION_ID, NULL)), COUNT(DISTINCT IFF(PART = 'untrained', STATION_ID, NULL)) FROM FORECASTS;
 ALTER TABLE FORECASTS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 USE WAREHOUSE "LOAD_WH";
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'train_stations', 'success', 264, 0.0, '3 models', NULL, '{"warnings": [], "blamed": null, "metrics": {"trained": 3, "untrained": 0}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'train_stations', 'success', 264, 0.0, '3 models', NULL, '{"warnings": [], "blamed": null, "metrics": {"trained": 3, "untrained": 0}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "evaluate_stations"}';
 USE WAREHOUSE LOAD_WH;
 SHOW OBJECTS LIKE 'METRICS';
@@ -359,7 +362,7 @@ COMMIT;
 SELECT COUNT(*) FROM METRICS WHERE RUN_ID = 'RUN_ID';
 SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) FROM METRICS WHERE RUN_ID = 'RUN_ID';
 ALTER TABLE METRICS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'evaluate_stations', 'success', 3, 0.0, 'median RMSE 0.0, seasonal-naive 0.0; better for N of 3', NULL, '{"warnings": [], "blamed": null, "metrics": {"median_rmse": 0.0, "median_baseline_rmse": 0.0, "better": 0}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'evaluate_stations', 'success', 3, 0.0, 'median RMSE 0.0, seasonal-naive 0.0; better for N of 3', NULL, '{"warnings": [], "blamed": null, "metrics": {"median_rmse": 0.0, "median_baseline_rmse": 0.0, "better": 0}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "flatten"}';
 USE WAREHOUSE LOAD_WH;
 SHOW OBJECTS LIKE 'FLAT\\_FORECAST';
@@ -374,7 +377,7 @@ SELECT COUNT(*) FROM FLAT_METRICS;
 ALTER TABLE FLAT_FORECAST SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE FLAT_PREDICTIONS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE FLAT_METRICS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'flatten', 'success', 282, 0.0, 'FLAT_FORECAST 15, FLAT_PREDICTIONS 249, FLAT_METRICS 18', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'flatten', 'success', 282, 0.0, 'FLAT_FORECAST 15, FLAT_PREDICTIONS 249, FLAT_METRICS 18', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "roles.citibike_analyst"}';
 CREATE ROLE IF NOT EXISTS CITIBIKE_ANALYST COMMENT = 'Reads the forecasts';
 GRANT USAGE ON DATABASE CITIBIKE TO ROLE CITIBIKE_ANALYST;
@@ -383,6 +386,6 @@ GRANT SELECT ON TABLE FLAT_FORECAST TO ROLE CITIBIKE_ANALYST;
 GRANT SELECT ON TABLE FLAT_PREDICTIONS TO ROLE CITIBIKE_ANALYST;
 GRANT SELECT ON TABLE FLAT_METRICS TO ROLE CITIBIKE_ANALYST;
 GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE CITIBIKE_ANALYST;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'roles.citibike_analyst', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'roles.citibike_analyst', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'run_finished', 'AT'::TIMESTAMP_NTZ, NULL, 'success', NULL, 0.0, NULL, NULL, '{}';
 ALTER SESSION UNSET QUERY_TAG;

@@ -1,0 +1,132 @@
+"""Going on with a run that failed or was killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.errors import UsageError
+from tests.conftest import write_spec
+
+SPEC = """\
+tags: {model_id: {value: "{{ run.model_id }}"}}
+steps:
+  a: {type: transform, query: "SELECT RANDOM() AS X", writes: ta}
+  copy: {type: snapshot, table: ta, into: "ta_{{ run.model_id }}"}
+  bad: {type: transform, query: "SELECT X / 0 AS Y FROM {{ ref('ta') }}", writes: tbad}
+  after: {type: transform, query: "SELECT * FROM {{ ref('tbad') }}", writes: tafter}
+  apart: {type: transform, query: SELECT 2 AS X, writes: tapart}
+"""
+
+
+def ask(pipeline: Pipeline, text: str) -> list[tuple[Any, ...]]:
+    session = pipeline.session()
+    try:
+        return [tuple(row) for row in session.sql(text).collect()]
+    finally:
+        session.close()
+
+
+def statuses(result: Any) -> dict[str, str]:
+    return {name: step.status.value for name, step in result.steps.items() if "." not in name}
+
+
+def test_a_mended_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
+    first = pipeline.run()
+    before = ask(pipeline, "SELECT X FROM TA")
+    write_spec(tmp_path, SPEC.replace("X / 0 AS Y", "X AS Y"))
+    second = pipeline.run(resume=True)
+    assert second.ok
+    assert (second.run.id, second.run.model_id) == (first.run.id, first.run.model_id)
+    assert statuses(second) == {
+        "a": "reused",
+        "copy": "reused",
+        "apart": "reused",
+        "bad": "success",
+        "after": "success",
+    }
+    assert ask(pipeline, "SELECT X FROM TA") == before == ask(pipeline, "SELECT Y FROM TAFTER")
+    assert ask(pipeline, "SELECT RUN_ID, STATUS FROM SNOWPIPE_ML.RUNS") == [(first.run.id, "success")]
+    assert ask(pipeline, "SELECT COUNT(*), COUNT(DISTINCT STEP) FROM SNOWPIPE_ML.STEP_RUNS WHERE STEP = 'bad'") == [
+        (1, 1)
+    ]
+    with pytest.raises(UsageError, match="succeeded: there is nothing to resume"):
+        pipeline.run(resume=True)
+
+
+def test_what_changed_or_is_gone_runs_again_with_all_that_needs_it(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
+    run = pipeline.run().run.id
+    ask(pipeline, "DROP TABLE TAPART")
+    write_spec(tmp_path, SPEC.replace("RANDOM() AS X", "41 AS X").replace("X / 0 AS Y", "X AS Y"))
+    result = pipeline.run(resume=run)
+    assert statuses(result) == dict.fromkeys(["a", "copy", "bad", "after", "apart"], "success")
+    with pytest.raises(UsageError, match="no run 'nonsense' of"):
+        pipeline.run(resume="nonsense")
+
+
+def test_fail_fast_begins_nothing_more(tmp_path: Path) -> None:
+    spec = SPEC.replace("query: SELECT 2 AS X,", "query: SELECT 2 AS X, needs: [copy],")
+    result = Pipeline.from_yaml(write_spec(tmp_path, spec)).run(fail_fast=True, threads=1)
+    assert not result.ok
+    assert "skipped" in statuses(result).values()
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is nothing to resume"):
+        Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run(resume=True)
+
+
+CHAIN = (
+    "steps:\n"
+    '  s0: {type: transform, query: "SELECT SEQ4() AS ID FROM TABLE(GENERATOR(ROWCOUNT => 2000))", writes: t0}\n'
+    + "".join(
+        f"  s{i}: {{type: transform, query: \"SELECT ID, {i} AS STEP FROM {{{{ ref('t{i - 1}') }}}}\", writes: t{i}}}\n"
+        for i in range(1, 12)
+    )
+    + "  score: {type: evaluate, predictions: t11, actual: ID, prediction: STEP, writes: scores}\n"
+)
+
+
+def unfinished(pipeline: Pipeline) -> bool:
+    """Whether the last run was killed, after its records had begun."""
+    if not ask(pipeline, "SHOW SCHEMAS LIKE 'SNOWPIPE_ML'"):
+        return False
+    if not ask(pipeline, "SHOW VIEWS LIKE 'STEP_RUNS' IN SCHEMA SNOWPIPE_ML"):
+        return False
+    return bool(ask(pipeline, "SELECT 1 FROM SNOWPIPE_ML.RUNS WHERE STATUS IS NULL"))
+
+
+def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, CHAIN)
+    pipeline = Pipeline.from_yaml(path)
+    command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)]
+    chance = random.Random(5)
+    for _ in range(8):
+        resume = ["--resume"] if unfinished(pipeline) else []
+        process = subprocess.Popen(
+            [*command, *resume], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(chance.uniform(1.5, 4.5))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if unfinished(pipeline):
+        assert pipeline.run(resume=True).ok
+    elif not ask(pipeline, "SHOW TABLES LIKE 'SCORES'"):
+        assert pipeline.run().ok
+    assert ask(pipeline, "SELECT COUNT(*), MIN(STEP) FROM T11") == [(2000, 11)]
+    # Appended rows are there once a run, however often it was killed.
+    assert ask(pipeline, "SELECT COUNT(*), COUNT(DISTINCT RUN_ID) FROM SCORES") == [
+        (n, n) for (n,) in ask(pipeline, "SELECT COUNT(*) FROM SNOWPIPE_ML.RUNS WHERE STATUS = 'success'")
+    ]
