@@ -278,8 +278,8 @@ class RunContext(PlanContext):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All statements inside, or none of them."""
-        self.execute(Sql("BEGIN TRANSACTION"))
         try:
+            self.execute(Sql("BEGIN TRANSACTION"))
             yield
         except BaseException:
             self.execute(Sql("ROLLBACK"))
@@ -327,6 +327,8 @@ class StepSettings(BaseModel):
     needs: tuple[str, ...] = Field((), description="Steps that must be done first, where data does not show it")
     warehouse: ObjectName | None = Field(None, description="The declared warehouse that the step uses")
     tags: tuple[str, ...] = Field((), description="For --select tag:NAME; not Snowflake's object tags")
+    retries: int = Field(3, ge=0, le=20, description="How often the step is tried again after a transient error")
+    timeout: int | None = Field(None, ge=1, description="Seconds that each of its statements may take")
 
 
 S = TypeVar("S", bound=StepSettings)

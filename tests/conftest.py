@@ -61,6 +61,7 @@ def weather(tmp_path: Path) -> Path:
 
 def write_spec(folder: Path, text: str) -> Path:
     """A spec with the head that every spec needs."""
+    folder.mkdir(exist_ok=True)
     path = folder / "spec.yaml"
     head = "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\n"
     path.write_text(head + text)

@@ -52,6 +52,16 @@ class StepProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRetried:
+    """A step met a transient error and is tried again after ``delay`` seconds, for the ``attempt``-th time."""
+
+    step: str
+    attempt: int
+    delay: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepFinished:
     """A step ended, or was skipped because of ``blamed``, a step that it needs."""
 
@@ -75,5 +85,5 @@ class RunFinished:
     seconds: float
 
 
-Event = RunStarted | StepStarted | StepProgress | StepFinished | RunFinished
+Event = RunStarted | StepStarted | StepProgress | StepRetried | StepFinished | RunFinished
 Listener = Callable[[Event], None]

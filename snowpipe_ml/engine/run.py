@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import random
 import secrets
 import threading
 import time
@@ -22,9 +24,11 @@ from snowpipe_ml.engine.events import (
     Status,
     StepFinished,
     StepProgress,
+    StepRetried,
     StepStarted,
 )
 from snowpipe_ml.engine.graph import Graph, Node
+from snowpipe_ml.engine.retry import Backoff, again, is_transient
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import Kind, PlanContext, RunContext, RunInfo, StepResult
@@ -84,10 +88,12 @@ class Sessions:
 
     Args:
         open_session: opens one more Session on the target.
+        sleep: waits before one that could not be opened is tried again.
     """
 
-    def __init__(self, open_session: Callable[[], Session]) -> None:
+    def __init__(self, open_session: Callable[[], Session], sleep: Callable[[float], None] = time.sleep) -> None:
         self._open = open_session
+        self.sleep = sleep
         self._free: list[Session] = []
         self._all: list[Session] = []
         self._lock = threading.Lock()
@@ -98,19 +104,35 @@ class Sessions:
         with self._lock:
             found = self._free.pop() if self._free else None
         if found is None:
-            found = self._open()
+            found = again(self._open, sleep=self.sleep)
             with self._lock:
                 self._all.append(found)
         try:
             yield found
-        finally:
-            with self._lock:
-                self._free.append(found)
+        except BaseException:
+            # A transaction may be open on it, or the connection be gone: nobody uses it again.
+            self._discard(found)
+            raise
+        with self._lock:
+            self._free.append(found)
+
+    def _discard(self, session: Session) -> None:
+        with self._lock:
+            self._all.remove(session)
+        _close(session)
 
     def close(self) -> None:
         """Close all Sessions."""
         for session in self._all:
-            session.close()
+            _close(session)
+
+
+def _close(session: Session) -> None:
+    """Close a Session; one whose connection is lost ends by itself on the other side."""
+    try:
+        session.close()
+    except Exception as error:
+        log.warning("a session could not be closed: %s", error)
 
 
 class OneSession(Sessions):
@@ -149,6 +171,7 @@ class Runner:
         done: nodes that succeeded before the run was resumed, and whose work is still there.
         resumed: whether the run began before.
         fail_fast: whether no step is begun after one has failed.
+        sleep: waits before a step is tried again.
     """
 
     pipeline: str
@@ -165,8 +188,10 @@ class Runner:
     done: frozenset[str] = frozenset()
     resumed: bool = False
     fail_fast: bool = False
+    sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
+        self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
             self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes), self.resumed
@@ -254,11 +279,7 @@ class Runner:
         begin = time.monotonic()
         self._emit(StepStarted(node.name))
         try:
-            with self.sessions.session() as session:
-                ctx = self._context(node, session)
-                with self._prepared(node, session):
-                    result = node.step.run(ctx) or StepResult()
-                    self._set_tags(node, ctx)
+            result = self._tried(node)
         except Exception as error:  # whatever a step raises fails that step, and only that step
             log.debug("step %s failed", node.name, exc_info=True)
             return StepOutcome(node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None)
@@ -266,6 +287,25 @@ class Runner:
             node.name, Status.SUCCESS, result.rows, time.monotonic() - begin, result.message, result.warnings,
             None, None, result.metrics,
         )  # fmt: skip
+
+    def _tried(self, node: Node) -> StepResult:
+        """Run a step, and again where an error passes by itself."""
+        delays = Backoff(node.step.settings.retries).delays(self._chance)
+        for attempt in itertools.count(1):
+            try:
+                with self.sessions.session() as session:
+                    ctx = self._context(node, session)
+                    with self._prepared(node, session):
+                        result = node.step.run(ctx) or StepResult()
+                        self._set_tags(node, ctx)
+                return result
+            except Exception as error:
+                delay = next(delays, None) if is_transient(error) else None
+                if delay is None:
+                    raise
+                self._emit(StepRetried(node.name, attempt, delay, cause(error)))
+                self.sleep(delay)
+        raise AssertionError("unreachable")
 
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
@@ -290,9 +330,14 @@ class Runner:
         name = None if creates else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
         if name is not None:
             _execute(session, sql("USE WAREHOUSE {name}", name=name))
+        timeout = node.step.settings.timeout
+        if timeout is not None:
+            _execute(session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout)))
         try:
             yield
         finally:
+            if timeout is not None:
+                _execute(session, Sql("ALTER SESSION UNSET STATEMENT_TIMEOUT_IN_SECONDS"))
             if before and before != session.get_current_warehouse():
                 _execute(session, Sql(f"USE WAREHOUSE {before}"))
 

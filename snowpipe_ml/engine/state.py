@@ -6,12 +6,14 @@ One append-only table, ``EVENTS``, and two views over it: ``RUNS`` and ``STEP_RU
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
+from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import RunInfo, like_pattern
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
@@ -28,7 +30,8 @@ SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.STARTED_AT, F.AT AS FINISHED_AT, F.STAT
 FROM (
   SELECT RUN_ID, PIPELINE, TARGET, MIN(AT) AS STARTED_AT, MAX(AT) AS LAST_AT
   FROM {events} WHERE EVENT IN ('run_started', 'run_resumed') GROUP BY RUN_ID, PIPELINE, TARGET
-) S LEFT JOIN {events} F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished' AND F.AT >= S.LAST_AT"""
+) S LEFT JOIN {events} F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished' AND F.AT >= S.LAST_AT
+QUALIFY ROW_NUMBER() OVER (PARTITION BY S.RUN_ID ORDER BY F.AT) = 1"""
 
 _STEP_RUNS = """CREATE OR REPLACE VIEW {step_runs} AS
 SELECT RUN_ID, PIPELINE, TARGET, STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERROR, AT AS FINISHED_AT
@@ -58,10 +61,12 @@ class State:
     Args:
         session: a Session of its own: records must not wait for, or roll back with, a step's work.
         schema: the schema of the records, with its database.
+        sleep: waits before a statement is tried again.
     """
 
     session: Session
     schema: QualifiedName
+    sleep: Callable[[float], None] = time.sleep
 
     def _name(self, name: str) -> QualifiedName:
         return QualifiedName((*self.schema.parts, Identifier(name)))
@@ -121,7 +126,8 @@ class State:
         return any(row["name"] == self.schema.name.name for row in shown)
 
     def _run(self, statement: Sql) -> list[Any]:
-        return self.session.sql(statement.text).collect()
+        # Each may run twice: an event that was recorded twice counts once.
+        return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
 
     def last_run(self, pipeline: str) -> list[dict[str, Any]]:
         """The step records of a pipeline's last run; empty if it never ran on this target."""

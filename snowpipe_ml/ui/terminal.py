@@ -18,6 +18,7 @@ from snowpipe_ml.engine.events import (
     Status,
     StepFinished,
     StepProgress,
+    StepRetried,
     StepStarted,
 )
 
@@ -98,6 +99,9 @@ class Checklist:
                 with self._lock:
                     if event.step in self._running:
                         self._running[event.step] = (self._running[event.step][0], event)
+            case StepRetried():
+                text = f"{event.step}: {event.message.splitlines()[0]}; again in {event.delay:.0f} s"
+                self.console.print(Text.assemble(("retry ", "yellow"), text), soft_wrap=True)
             case StepFinished():
                 with self._lock:
                     self._running.pop(event.step, None)

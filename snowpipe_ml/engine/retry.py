@@ -1,0 +1,93 @@
+"""Which errors pass by themselves, and how long to wait for that.
+
+A step is tried again as a whole and on a Session of its own: every step leaves its outputs as if it had
+run once, so that a reply that was lost after its statement took effect doubles nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Of the connector: the connection could not be made, was lost, or the service was overloaded.
+# https://github.com/snowflakedb/snowflake-connector-python/blob/main/src/snowflake/connector/errorcode.py
+_CLIENT = frozenset(
+    {250001, 250003, 250005, 251011, 251012, 290400, 290403, 290408, 290429, 290500, 290502, 290503, 290504}
+)
+# Of Snowflake: an internal error, a lock that was not had in time, a statement aborted by a warehouse that was
+# suspended or resized, a session or token that has expired.
+_SERVER = frozenset({603, 625, 630, 606, 390112, 390114, 390195})
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Exponential backoff with jitter.
+
+    Args:
+        retries: how often something is tried again.
+        first: seconds before the first time, at most.
+        most: seconds before any time, at most.
+    """
+
+    retries: int
+    first: float = 1.0
+    most: float = 60.0
+
+    def delays(self, chance: random.Random) -> Iterator[float]:
+        """The seconds to wait before each further try.
+
+        Each is drawn from the upper half of what doubles from time to time, so that many who failed
+        together do not come back together.
+        """
+        for attempt in range(self.retries):
+            longest = min(self.most, self.first * 2**attempt)
+            yield chance.uniform(longest / 2, longest)
+
+
+def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], None] = time.sleep) -> T:
+    """Do something that may be done twice, again after each transient error.
+
+    Raises:
+        Exception: what the action raises, if it is terminal or does not pass.
+    """
+    delays = Backoff(retries).delays(random.Random())  # noqa: S311 - jitter
+    while True:
+        try:
+            return action()
+        except Exception as error:
+            delay = next(delays, None) if is_transient(error) else None
+            if delay is None:
+                raise
+            sleep(delay)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error may be gone when the same is tried again: a connection, a lock, an overloaded service.
+
+    All else is terminal: the same statement would fail the same way.
+    """
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        if isinstance(found, ConnectionError | TimeoutError):
+            return True
+        if _number(found) in _CLIENT | _SERVER:
+            return True
+        # Snowpark wraps the connector's errors, and some are raised `from None`.
+        found = getattr(found, "conn_error", None) or found.__cause__ or found.__context__
+    return False
+
+
+def _number(error: BaseException) -> int | None:
+    """The connector's error number; Snowpark's own exceptions have that of what they wrap."""
+    for name in ("errno", "sql_error_code"):
+        number = getattr(error, name, None)
+        if isinstance(number, int) and not isinstance(error, OSError):
+            return number
+    return None

@@ -1,0 +1,133 @@
+"""Errors that pass by themselves, and replies that are lost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snowflake.connector.errors import OperationalError, ProgrammingError
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.engine import retry, run
+from snowpipe_ml.engine.events import StepRetried
+from snowpipe_ml.local.connection import Connection
+from tests.conftest import write_spec
+
+SPEC = """\
+tables:
+  appended: {columns: {ID: number, NAME: varchar}}
+stages: {landing: {}}
+steps:
+  base: {type: transform, query: "SELECT SEQ4() AS ID, 'x' || SEQ4() AS NAME FROM TABLE(GENERATOR(ROWCOUNT => 500))", writes: base}
+  twice: {type: transform, query: "SELECT ID * 2 AS ID, NAME FROM {{ ref('base') }}", writes: twice}
+  seen: {type: transform, query: "SELECT * FROM {{ ref('twice') }} WHERE ID > 10", writes: seen, materialized: view}
+  parts: {type: split, from: seen, by: [ID], train: learnt, test: held_out}
+  judged: {type: evaluate, predictions: held_out, actual: ID, prediction: ID, writes: judged}
+  checked: {type: expect, table: learnt, unique: [ID], failures: failed}
+  copy: {type: snapshot, table: twice, into: twice_copy}
+"""
+TABLES = ("BASE", "TWICE", "SEEN", "LEARNT", "HELD_OUT", "FAILED", "TWICE_COPY")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested is that it is tried again, not that time passes."""
+    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(run.Runner, "sleep", staticmethod(lambda seconds: None))
+
+
+@pytest.fixture
+def unreliable(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, int], list[str]]:
+    """Make a share of all statements fail as a lost connection does, half of them after they took effect."""
+    plain = Connection.perform
+
+    def start(share: float, seed: int) -> list[str]:
+        chance, failed = random.Random(seed), []
+
+        def perform(self: Connection, command: str, *arguments: Any) -> Any:
+            lost = chance.random() < share
+            if lost:
+                failed.append(command)
+                if chance.random() < 0.5:
+                    plain(self, command, *arguments)
+                raise OperationalError(msg="Failed to connect", errno=250001)
+            return plain(self, command, *arguments)
+
+        monkeypatch.setattr(Connection, "perform", perform)
+        return failed
+
+    yield start
+    monkeypatch.setattr(Connection, "perform", plain)
+
+
+def content(pipeline: Pipeline) -> dict[str, list[Any]]:
+    session = pipeline.session()
+    try:
+        found = {name: sorted(map(tuple, session.table(name).collect()), key=str) for name in TABLES}
+        found["JUDGED"] = [tuple(row) for row in session.sql("SELECT ROW_COUNT, RMSE FROM JUDGED").collect()]
+        return found
+    finally:
+        session.close()
+
+
+def test_ten_unreliable_runs_of_ten_end_as_an_undisturbed_one(
+    tmp_path: Path, unreliable: Any, monkeypatch: Any
+) -> None:
+    plain = Connection.perform
+    expected_pipeline = Pipeline.from_yaml(write_spec(tmp_path / "calm", SPEC))
+    assert expected_pipeline.run().ok
+    expected = content(expected_pipeline)
+    lost = 0
+    for seed in range(10):
+        pipeline = Pipeline.from_yaml(write_spec(tmp_path / str(seed), SPEC))
+        failed = unreliable(0.05, seed)
+        result = pipeline.run(threads=2)
+        monkeypatch.setattr(Connection, "perform", plain)
+        assert result.ok, (seed, {name: step.message for name, step in result.steps.items() if step.error}, failed)
+        assert content(pipeline) == expected
+        lost += len(failed)
+    assert lost > 20
+
+
+def test_a_terminal_error_is_not_tried_again(tmp_path: Path) -> None:
+    events: list[Any] = []
+    spec = SPEC + '  bad: {type: transform, query: "SELECT 1 / 0 AS X", writes: bad}\n'
+    result = Pipeline.from_yaml(write_spec(tmp_path, spec)).run(listeners=[events.append])
+    assert "Division by zero" in result.steps["bad"].message
+    assert not [event for event in events if isinstance(event, StepRetried)]
+
+
+def test_a_step_gives_up_after_its_retries(tmp_path: Path, unreliable: Any) -> None:
+    events: list[Any] = []
+    pipeline = Pipeline.from_yaml(
+        write_spec(tmp_path, 'steps:\n  one: {type: transform, query: "SELECT 1 AS X", writes: one, retries: 2}\n')
+    )
+    plain = Connection.perform
+
+    def perform(self: Connection, command: str, *arguments: Any) -> Any:
+        if "ONE" in command and "EVENTS" not in command:
+            raise OperationalError(msg="Failed to connect", errno=250001)
+        return plain(self, command, *arguments)
+
+    unreliable(0.0, 0)
+    Connection.perform = perform  # type: ignore[method-assign]
+    result = pipeline.run(listeners=[events.append])
+    assert not result.ok
+    assert [event.attempt for event in events if isinstance(event, StepRetried)] == [1, 2]
+    assert "Failed to connect" in result.steps["one"].message
+
+
+def test_which_errors_pass() -> None:
+    wrapped = RuntimeError("wrapped")
+    wrapped.__cause__ = ConnectionResetError()
+    passing = [OperationalError(msg="x", errno=290503), ProgrammingError(msg="x", errno=625), wrapped, TimeoutError()]
+    lasting = [ProgrammingError(msg="x", errno=2003), ValueError("x"), OSError(28, "No space left on device")]
+    assert [retry.is_transient(error) for error in (*passing, *lasting)] == [True] * 4 + [False] * 3
+
+
+def test_the_waits_grow_and_differ() -> None:
+    delays = list(retry.Backoff(8, first=1, most=20).delays(random.Random(1)))
+    assert all(longest / 2 <= d <= longest for d, longest in zip(delays, [1, 2, 4, 8, 16, 20, 20, 20], strict=True))
