@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +46,8 @@ def main() -> None:
     """ML pipelines on Snowflake from one YAML file, and the same file on a laptop.
 
     Exit codes: 0 done, 1 a step failed, 2 the spec or the command line is wrong, 3 the target
-    cannot be reached, 4 another process runs the same pipeline there or holds the target.
+    cannot be reached, 4 another process runs the same pipeline there or holds the target, 130 it was
+    interrupted.
     """
 
 
@@ -152,13 +156,24 @@ def run(
     from snowpipe_ml.ui.terminal import Checklist
 
     console = _console()
-    with Checklist(console) as checklist:
+    with _second_interrupt(), Checklist(console) as checklist:
         result = _pipeline(spec, variables).run(
             target, listeners=[checklist], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
             resume=True if resume == "last" else resume or False,
         )  # fmt: skip
+    if result.interrupted:
+        sys.exit(130)
     if not result.ok:
         sys.exit(1)
+
+
+@contextmanager
+def _second_interrupt() -> Iterator[None]:
+    """A second Ctrl-C ends the process at once, whatever its threads do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        os._exit(130)
 
 
 @main.command()

@@ -175,9 +175,14 @@ class Pipeline:
                     done=still_done(graph, past.done, prints, records) if past is not None else frozenset(),
                 )  # fmt: skip
                 digest = hashlib.sha256("\n".join(spec.document.lines).encode()).hexdigest()
-                return runner.execute({"spec": str(self.path), "sha256": digest})
-        finally:
+                result = runner.execute({"spec": str(self.path), "sha256": digest})
+        except KeyboardInterrupt:
+            raise  # the second: closing would wait for the statements that run
+        except BaseException:
             sessions.close()
+            raise
+        sessions.close()
+        return result
 
     @staticmethod
     def _past(state: State, spec: Spec, resume: str | bool) -> PastRun:

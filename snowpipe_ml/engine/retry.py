@@ -19,9 +19,9 @@ T = TypeVar("T")
 _CLIENT = frozenset(
     {250001, 250003, 250005, 251011, 251012, 290400, 290403, 290408, 290429, 290500, 290502, 290503, 290504}
 )
-# Of Snowflake: an internal error, a lock that was not had in time, a statement aborted by a warehouse that was
-# suspended or resized, a session or token that has expired.
-_SERVER = frozenset({603, 625, 630, 606, 390112, 390114, 390195})
+# Of Snowflake: an internal error, a lock that was not had in time, a session or token that has expired. A statement
+# that reached its time limit (630) or was cancelled (604) is not among them.
+_SERVER = frozenset({603, 625, 390112, 390114, 390195})
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from snowpipe_ml.engine.events import (
     StepStarted,
 )
 from snowpipe_ml.engine.graph import Graph, Node
+from snowpipe_ml.engine.interrupts import interrupts
 from snowpipe_ml.engine.retry import Backoff, again, is_transient
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.errors import SnowpipeMLError
@@ -76,6 +77,7 @@ class RunResult:
     status: Status
     seconds: float
     steps: dict[str, StepOutcome]
+    interrupted: bool = False
 
     @property
     def ok(self) -> bool:
@@ -109,7 +111,7 @@ class Sessions:
                 self._all.append(found)
         try:
             yield found
-        except BaseException:
+        except Exception:
             # A transaction may be open on it, or the connection be gone: nobody uses it again.
             self._discard(found)
             raise
@@ -120,6 +122,11 @@ class Sessions:
         with self._lock:
             self._all.remove(session)
         _close(session)
+
+    def numbers(self) -> list[int]:
+        """The Sessions' numbers on the target."""
+        with self._lock:
+            return [int(session.session_id) for session in self._all]
 
     def close(self) -> None:
         """Close all Sessions."""
@@ -191,6 +198,7 @@ class Runner:
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
+        self._interrupted = False
         self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
@@ -211,7 +219,7 @@ class Runner:
         if self.state is not None:
             self.state.finished(self._started, finished)
         self._emit(finished)
-        return RunResult(self.run, status, finished.seconds, outcomes)
+        return RunResult(self.run, status, finished.seconds, outcomes, self._interrupted)
 
     def _emit(self, event: Event) -> None:
         with self._emit_lock:
@@ -227,27 +235,41 @@ class Runner:
                 self._record(outcomes, StepOutcome(name, Status.REUSED, None, 0.0, "done before", (), None, None))
         waiting = {name: set(self.graph.needs(name)) - self.done for name in self.graph.nodes if name not in self.done}
         running: dict[Future[StepOutcome], str] = {}
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="step") as executor:
-            while waiting or running:
-                # No step waits inside the executor: on one Session, a step must not begin before the
-                # one before it is recorded.
-                free = self.threads - len(running)
-                for name in [name for name, needs in waiting.items() if not needs][:free]:
-                    del waiting[name]
-                    running[executor.submit(self._run_node, self.graph.nodes[name])] = name
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    name = running.pop(future)
-                    outcome = future.result()
-                    self._record(outcomes, outcome)
-                    if outcome.status is Status.SUCCESS:
-                        for needs in waiting.values():
-                            needs.discard(name)
-                    else:
-                        self._skip(name, waiting, outcomes)
-                        if self.fail_fast:
-                            self._stop(name, waiting, outcomes)
+        executor = ThreadPoolExecutor(self.threads, thread_name_prefix="step")
+        try:
+            with interrupts() as asked:
+                while waiting or running:
+                    if asked.is_set():
+                        if not self._interrupted:
+                            self._interrupt(waiting, outcomes)
+                        self._cancel()  # and again: a step may have begun its next statement meanwhile
+                    # No step waits inside the executor: on one Session, a step must not begin before the
+                    # one before it is recorded.
+                    free = self.threads - len(running)
+                    for name in [name for name, needs in waiting.items() if not needs][:free]:
+                        del waiting[name]
+                        running[executor.submit(self._run_node, self.graph.nodes[name])] = name
+                    done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._ended(running.pop(future), future.result(), waiting, outcomes)
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+        executor.shutdown()
         return outcomes
+
+    def _ended(
+        self, name: str, outcome: StepOutcome, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]
+    ) -> None:
+        """Record how a step ended, and what that means for those that wait."""
+        self._record(outcomes, outcome)
+        if outcome.status is Status.SUCCESS:
+            for needs in waiting.values():
+                needs.discard(name)
+        else:
+            self._skip(name, waiting, outcomes)
+            if self.fail_fast:
+                self._stop(name, waiting, outcomes)
 
     def _skip(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
         """Mark all that waits for a failed step."""
@@ -262,6 +284,20 @@ class Runner:
             del waiting[name]
             text = f"not begun after {failed} failed"
             self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, text, (), None, failed))
+
+    def _interrupt(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
+        """Begin nothing more."""
+        self._interrupted = True
+        log.warning("interrupted: no further step begins, and what runs is cancelled; once more ends it at once")
+        for name in list(waiting):
+            del waiting[name]
+            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, "interrupted", (), None, None))
+
+    def _cancel(self) -> None:
+        """Cancel what the steps run on their Sessions."""
+        if self.state is not None:
+            for number in self.sessions.numbers():
+                self.state.cancel(number)
 
     def _record(self, outcomes: dict[str, StepOutcome], outcome: StepOutcome) -> None:
         outcomes[outcome.name] = outcome
@@ -300,7 +336,7 @@ class Runner:
                         self._set_tags(node, ctx)
                 return result
             except Exception as error:
-                delay = next(delays, None) if is_transient(error) else None
+                delay = next(delays, None) if is_transient(error) and not self._interrupted else None
                 if delay is None:
                     raise
                 self._emit(StepRetried(node.name, attempt, delay, cause(error)))

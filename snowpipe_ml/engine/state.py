@@ -103,6 +103,10 @@ class State:
         """Record how a run ended."""
         self._insert(run, "run_finished", status=event.status, seconds=event.seconds)
 
+    def cancel(self, session: int) -> None:
+        """Cancel what runs on another Session of the same user."""
+        self._run(sql("SELECT SYSTEM$CANCEL_ALL_QUERIES({id})", id=Literal(session)))
+
     def _insert(
         self, run: RunStarted, event: str, *, step: str | None = None, status: Status | None = None,
         rows: int | None = None, seconds: float | None = None, message: str | None = None,

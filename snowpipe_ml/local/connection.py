@@ -57,6 +57,7 @@ class Connection(ConnectionFace):
     def __init__(self, storage: Storage, database: str | None, schema: str | None, *, shared: bool = False) -> None:
         self.storage = storage
         self.session_id = next(_SESSION_IDS)
+        storage.sessions[self.session_id] = self
         self.duck = storage.root.cursor()
         self.duck.execute("SET TimeZone = 'America/Los_Angeles'")
         self.lock = threading.RLock()
@@ -278,9 +279,13 @@ class Connection(ConnectionFace):
         functions = self.storage.functions_if_any
         return functions.raised_in(str(raised)) if functions else None
 
-    def interrupt(self) -> None:
-        """Cancel the statement that runs, if one does."""
+    def interrupt(self) -> bool:
+        """Cancel the statement that runs; whether one does."""
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
+            return False
         self.duck.interrupt()
+        return True
 
     def close(self, retry: bool = True) -> None:
         """Drop the session's temporary objects and let the warehouse go."""

@@ -168,6 +168,8 @@ def translate(raised: Exception) -> ProgrammingError:
     """A DuckDB error in the shape in which Snowflake reports the same mistake."""
     text = str(raised).strip().replace(TWIN, "")
     first = text.split("\n\n")[0].split("\nLINE ")[0]
+    if type(raised).__name__ == "InterruptException":  # DuckDB's; this module does not need it otherwise
+        return error(604, "57014", "SQL execution canceled")
     for pattern, known in _SPECIFIC:
         if match := pattern.search(text):
             return known(*match.groups())

@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ from snowpipe_ml.local.macros import MACROS
 from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
     from snowpipe_ml.local.python.registry import FunctionRegistry
     from snowpipe_ml.local.sharing import Host
 
@@ -135,6 +137,7 @@ class Storage:
         self._host: Host | None = None
         # Which session a temporary table or view belongs to: the others do not see it.
         self.owners: dict[tuple[str, str, str], int] = {}
+        self.sessions: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
         self.has_streams = False  # so that statements need not ask for streams where there are none
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex

@@ -325,7 +325,9 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         case "SYSTEM$WAIT":
             return _wait([_literal(connection, a) for a in arguments])
         case "SYSTEM$CANCEL_ALL_QUERIES":
-            return exp.Literal.string("0 queries cancelled.")
+            other = connection.storage.sessions.get(int(str(_literal(connection, arguments[0]))))
+            cancelled = other is not None and other is not connection and other.interrupt()
+            return exp.Literal.string(f"{int(cancelled)} queries cancelled.")
         case "SYSTEM$TYPEOF":
             raise errors.UnsupportedError("SYSTEM$TYPEOF")
         case "CURRENT_WAREHOUSE":

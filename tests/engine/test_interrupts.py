@@ -1,0 +1,57 @@
+"""Ctrl-C, once and twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from tests.conftest import write_spec
+
+SLOW = """\
+steps:
+  many: {type: transform, query: "SELECT SEQ4() AS X FROM TABLE(GENERATOR(ROWCOUNT => 300000))", writes: many}
+  slow: {type: transform, query: "SELECT COUNT(*) AS N FROM {{ ref('many') }} A, {{ ref('many') }} B WHERE MD5(A.X || '-' || B.X) = 'x'", writes: slow}
+  after: {type: transform, query: "SELECT * FROM {{ ref('slow') }}", writes: after}
+"""
+
+
+@pytest.mark.parametrize("pause", [0, 1.0])
+def test_ctrl_c_cancels_what_runs_and_the_run_can_be_resumed(tmp_path: Path, pause: float) -> None:
+    path = write_spec(tmp_path, SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "many" not in (line := process.stdout.readline()):
+        assert line, "the run ended"
+    time.sleep(pause)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert "after" in output
+    assert "interrupted" in output
+    assert "Traceback" not in output
+    write_spec(tmp_path, SLOW.replace("300000", "3"))
+    assert Pipeline.from_yaml(path).run(resume=True).ok
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    spec = "steps:\n  asleep: {type: transform, query: SELECT SYSTEM$WAIT(60) AS X, writes: asleep}\n"
+    command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(write_spec(tmp_path, spec))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("run ")
+    time.sleep(1)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
