@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
@@ -195,9 +196,20 @@ def decodes(duck: Any, source: str, value: str) -> bool:
 
 
 def _as_json(value: str, type_: str) -> str:
-    """Timestamps as a VARIANT shows them; others as DuckDB's JSON has them."""
-    if type_.startswith("TIMESTAMP"):
+    """Timestamps as a VARIANT shows them, also inside of others; the rest as DuckDB's JSON has it."""
+    return _shown(value, duckdb.sqltype(type_)) if "TIMESTAMP" in type_ else value
+
+
+def _shown(value: str, kind: Any) -> str:
+    if kind.id.startswith("timestamp"):
         return f"strftime({value}, '%Y-%m-%d %H:%M:%S.%g')"
+    if kind.id == "struct":
+        fields = ", ".join(
+            f"{literal(name)}: {_shown(f'{value}.{quoted(name)}', child)}" for name, child in kind.children
+        )
+        return f"CASE WHEN {value} IS NULL THEN NULL ELSE {{{fields}}} END"
+    if kind.id == "list":
+        return f"list_transform({value}, lambda item: {_shown('item', dict(kind.children)['child'])})"
     return value
 
 

@@ -214,3 +214,24 @@ def test_a_temporary_table_is_its_sessions_own(tmp_path: Path) -> None:
                 other.cursor().execute(statement)
         assert other.cursor().execute("SHOW TABLES").fetchall() == []
         assert other.cursor().execute("SELECT * FROM INFORMATION_SCHEMA.TABLES").fetchall() == []
+
+
+def test_timestamps_inside_of_others_are_shown_as_a_variant_shows_them(
+    session: Any, query: Any, tmp_path: Path
+) -> None:
+    import datetime as dt
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {"o": pa.array([{"at": dt.datetime(2017, 1, 1), "all": [dt.datetime(2018, 1, 1, 1, 2, 3, 456000)]}, None])}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    query("CREATE STAGE st")
+    query("CREATE FILE FORMAT pf TYPE = PARQUET")
+    session.file.put(f"{tmp_path}/a.parquet", "@st", auto_compress=False)
+    assert query("SELECT $1:o:at::VARCHAR, $1:o:all[0]::VARCHAR FROM @st/a.parquet (FILE_FORMAT => pf)") == [
+        ("2017-01-01 00:00:00.000", "2018-01-01 01:02:03.456"),
+        (None, None),
+    ]
