@@ -13,8 +13,9 @@ from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.fingerprint import fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
 from snowpipe_ml.engine.resume import still_done
-from snowpipe_ml.engine.run import OneSession, Runner, RunResult, Sessions, new_run
+from snowpipe_ml.engine.run import Runner, RunResult, new_run
 from snowpipe_ml.engine.selection import select as choose
+from snowpipe_ml.engine.sessions import OneSession, Sessions
 from snowpipe_ml.engine.state import PastRun, State
 from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.packages import lock_path
@@ -157,14 +158,16 @@ class Pipeline:
             TargetError: the target cannot be reached.
             LockedError: another process holds it.
         """
-        spec, _, _ = self.load(target)
+        run = new_run()
+        spec, whole, ctx = self.load(target, run)
         sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
         try:
             with _one_run(spec, self.path) if session is None else nullcontext(), sessions.session() as records:
                 state = State(records, state_schema(spec, records))
                 past = self._past(state, spec, resume) if resume else None
-                run = past.run if past is not None else new_run()
-                spec, whole, ctx = self.load(target, run)
+                if past is not None:
+                    run = past.run
+                    spec, whole, ctx = self.load(target, run)
                 prints = fingerprints(whole, ctx, run)
                 graph = self._selected(whole, state, spec, prints, select, exclude)
                 runner = Runner(

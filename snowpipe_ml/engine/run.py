@@ -29,7 +29,8 @@ from snowpipe_ml.engine.events import (
 )
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.engine.interrupts import interrupts
-from snowpipe_ml.engine.retry import Backoff, again, is_transient
+from snowpipe_ml.engine.retry import Backoff, is_transient
+from snowpipe_ml.engine.sessions import Sessions, execute
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import Kind, PlanContext, RunContext, RunInfo, StepResult
@@ -83,80 +84,6 @@ class RunResult:
     def ok(self) -> bool:
         """Whether every step succeeded."""
         return self.status is Status.SUCCESS
-
-
-class Sessions:
-    """Gives each thread of a run a Session of its own, and closes them all at the end.
-
-    Args:
-        open_session: opens one more Session on the target.
-        sleep: waits before one that could not be opened is tried again.
-    """
-
-    def __init__(self, open_session: Callable[[], Session], sleep: Callable[[float], None] = time.sleep) -> None:
-        self._open = open_session
-        self.sleep = sleep
-        self._free: list[Session] = []
-        self._all: list[Session] = []
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A Session that nobody else uses meanwhile."""
-        with self._lock:
-            found = self._free.pop() if self._free else None
-        if found is None:
-            found = again(self._open, sleep=self.sleep)
-            with self._lock:
-                self._all.append(found)
-        try:
-            yield found
-        except Exception:
-            # A transaction may be open on it, or the connection be gone: nobody uses it again.
-            self._discard(found)
-            raise
-        with self._lock:
-            self._free.append(found)
-
-    def _discard(self, session: Session) -> None:
-        with self._lock:
-            self._all.remove(session)
-        _close(session)
-
-    def numbers(self) -> list[int]:
-        """The Sessions' numbers on the target."""
-        with self._lock:
-            return [int(session.session_id) for session in self._all]
-
-    def close(self) -> None:
-        """Close all Sessions."""
-        for session in self._all:
-            _close(session)
-
-
-def _close(session: Session) -> None:
-    """Close a Session; one whose connection is lost ends by itself on the other side."""
-    try:
-        session.close()
-    except Exception as error:
-        log.warning("a session could not be closed: %s", error)
-
-
-class OneSession(Sessions):
-    """A caller's own Session: used for everything, one step at a time, and left open."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(lambda: session)
-        self._session = session
-
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """The caller's Session."""
-        yield self._session
-
-    def close(self) -> None:
-        """Leave the Session without our query tag; the caller closes it."""
-        _execute(self._session, Sql("ALTER SESSION UNSET QUERY_TAG"))
 
 
 @dataclass
@@ -269,7 +196,7 @@ class Runner:
         else:
             self._skip(name, waiting, outcomes)
             if self.fail_fast:
-                self._stop(name, waiting, outcomes)
+                self._leave(waiting, outcomes, f"not begun after {name} failed", name)
 
     def _skip(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
         """Mark all that waits for a failed step."""
@@ -278,20 +205,19 @@ class Runner:
             del waiting[name]
             self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, f"needs {failed}", (), None, failed))
 
-    def _stop(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
-        """Mark all that has not begun, because a step has failed."""
+    def _leave(
+        self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome], why: str, blamed: str | None = None
+    ) -> None:
+        """Mark all that has not begun."""
         for name in list(waiting):
             del waiting[name]
-            text = f"not begun after {failed} failed"
-            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, text, (), None, failed))
+            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, why, (), None, blamed))
 
     def _interrupt(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
         """Begin nothing more."""
         self._interrupted = True
         log.warning("interrupted: no further step begins, and what runs is cancelled; once more ends it at once")
-        for name in list(waiting):
-            del waiting[name]
-            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, "interrupted", (), None, None))
+        self._leave(waiting, outcomes, "interrupted")
 
     def _cancel(self) -> None:
         """Cancel what the steps run on their Sessions."""
@@ -360,22 +286,22 @@ class Runner:
         Sessions go from step to step, so the warehouse of before is used again afterwards.
         """
         tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
-        _execute(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
+        execute(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
         before = session.get_current_warehouse()
         creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
         name = None if creates else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
         if name is not None:
-            _execute(session, sql("USE WAREHOUSE {name}", name=name))
+            execute(session, sql("USE WAREHOUSE {name}", name=name))
         timeout = node.step.settings.timeout
         if timeout is not None:
-            _execute(session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout)))
+            execute(session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout)))
         try:
             yield
         finally:
             if timeout is not None:
-                _execute(session, Sql("ALTER SESSION UNSET STATEMENT_TIMEOUT_IN_SECONDS"))
+                execute(session, Sql("ALTER SESSION UNSET STATEMENT_TIMEOUT_IN_SECONDS"))
             if before and before != session.get_current_warehouse():
-                _execute(session, Sql(f"USE WAREHOUSE {before}"))
+                execute(session, Sql(f"USE WAREHOUSE {before}"))
 
     def _set_tags(self, node: Node, ctx: RunContext) -> None:
         """Set the declared tags that have a value on what the step wrote."""
@@ -389,10 +315,6 @@ class Runner:
             if resource.kind is Kind.TABLE and isinstance(resource.name, QualifiedName):
                 kind = Sql("VIEW" if resource.view else "TABLE")
                 ctx.execute(sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs))
-
-
-def _execute(session: Session, statement: Sql) -> None:
-    session.sql(statement.text).collect()
 
 
 def cause(error: BaseException) -> str:

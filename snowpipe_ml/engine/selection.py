@@ -24,7 +24,6 @@ from snowpipe_ml.errors import UsageError
 from snowpipe_ml.spec.problems import did_you_mean
 
 _TERM = re.compile(r"^(?:(?P<up>\d*)\+)?(?P<what>[^+]+?)(?:\+(?P<down>\d*))?$")
-_METHODS = ("type", "tag", "state")
 
 
 def select(

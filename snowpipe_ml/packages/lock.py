@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,13 +90,22 @@ def read_lock(path: Path) -> dict[str, ImportLock]:
     if not path.is_file():
         return {}
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _read(path.name, path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PackageError(f"{path.name} cannot be read: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def _read(name: str, text: str) -> dict[str, ImportLock]:
+    """The locks in a text; every step of a plan that uses an import asks, and reading YAML takes its time."""
+    try:
+        document = yaml.safe_load(text)
         if document["version"] != VERSION:
-            raise PackageError(f"{path.name} has version {document['version']}, and this snowpipe-ml writes {VERSION}")
-        return {name: _read_import(entry) for name, entry in document["imports"].items()}
-    except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise PackageError(f"{name} has version {document['version']}, and this snowpipe-ml writes {VERSION}")
+        return {key: _read_import(entry) for key, entry in document["imports"].items()}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise PackageError(
-            f"{path.name} is no lock file ({type(error).__name__}: {error}); write it anew with "
+            f"{name} is no lock file ({type(error).__name__}: {error}); write it anew with "
             "'snowpipe-ml packages SPEC --lock'"
         ) from error
 

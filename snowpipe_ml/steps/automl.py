@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from typing import Literal as Choice
 
 from pydantic import Field
 
+from snowpipe_ml.errors import MissingExtraError
 from snowpipe_ml.plugins import (
     ColumnName,
     ColumnType,
-    ObjectName,
     PlanContext,
     Resource,
     RunContext,
@@ -22,14 +23,13 @@ from snowpipe_ml.plugins import (
     Step,
     StepPlan,
     StepResult,
-    StepSettings,
     TableName,
     register,
     stage,
     table,
 )
 from snowpipe_ml.sql import DataType, Identifier, Sql, sql
-from snowpipe_ml.steps.bundle import Bundle, bundle, bundle_reads
+from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.signature import ModelSignature, model_name
 
 _HANDLER = "snowpipe_ml.models.automl.train_procedure"
@@ -43,7 +43,7 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
     and their scores are in the model's manifest; an `evaluate` step makes a table of them.
     """
 
-    class Settings(StepSettings):
+    class Settings(BundleSettings):
         """Settings of ``train_automl``."""
 
         table: TableName = Field(description="The rows to train on; those without a target are left out")
@@ -61,9 +61,6 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         time_limit: int = Field(600, ge=1, description="Seconds for the training of all models")
         seed: int = 0
         where: Choice["procedure", "client"] = Field("procedure", description="Where the training runs")
-        stage: ObjectName = Field(description="The stage for the procedure's code")
-        packages: str = Field(description="A declared list of packages")
-        imports: tuple[ObjectName, ...] = Field((), description="Declared imports")
         writes: StageLocation = Field(description="The folder of the trained model")
 
     settings: TrainAutoml.Settings
@@ -71,7 +68,7 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
         yield table(s.table, "table")
-        yield from bundle_reads(s.stage, s.packages, s.imports)
+        yield from s.bundle_reads()
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield stage(self.settings.writes, "writes")
@@ -142,12 +139,8 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         )
 
     def _train_here(self, ctx: RunContext) -> dict[str, Any]:
-        from snowpipe_ml.errors import MissingExtraError
-
-        try:
-            import autogluon.tabular  # noqa: F401
-        except ImportError:
-            raise MissingExtraError("automl", "training in the client") from None
+        if find_spec("autogluon") is None:
+            raise MissingExtraError("automl", "training in the client")
         from snowpipe_ml.models.automl import publish, read_rows, train_and_pack
 
         config = self._config()

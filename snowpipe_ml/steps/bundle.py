@@ -8,11 +8,14 @@ import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from pydantic import Field
+
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, declared
+from snowpipe_ml.plugins import Kind, ObjectName, PlanContext, Resource, RunContext, StepSettings, declared
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.imports import ImportStep, StagedWheel, put_statement, staged_files
 
@@ -134,14 +137,22 @@ def import_step(ctx: PlanContext, name: Identifier) -> ImportStep:
     return ctx.producer_of(declared(Kind.IMPORT, name), ImportStep)
 
 
-def bundle_reads(stage: Identifier, packages: str, imports: Sequence[Identifier]) -> Iterable[Resource]:
-    """What a step that makes a function reads for its bundle."""
-    yield Resource(Kind.STAGE, QualifiedName((stage,)), ("stage",))
-    yield Resource(Kind.PACKAGES, QualifiedName.of(packages), ("packages",))
-    for index, name in enumerate(imports):
-        yield declared(Kind.IMPORT, name, "imports", index)
+class BundleSettings(StepSettings):
+    """Settings of every step that makes a Python function or procedure."""
+
+    stage: ObjectName = Field(description="The stage for the function's code")
+    packages: str = Field(description="A declared list of packages")
+    imports: tuple[ObjectName, ...] = Field((), description="Declared imports")
+
+    def bundle_reads(self) -> Iterable[Resource]:
+        """What the step reads for its bundle."""
+        yield Resource(Kind.STAGE, QualifiedName((self.stage,)), ("stage",))
+        yield Resource(Kind.PACKAGES, QualifiedName.of(self.packages), ("packages",))
+        for index, name in enumerate(self.imports):
+            yield declared(Kind.IMPORT, name, "imports", index)
 
 
+@cache
 def models_archive() -> bytes:
     """``snowpipe_ml.models`` as a zip: the same bytes for the same code, on every machine."""
     buffer = io.BytesIO()

@@ -266,7 +266,11 @@ class SourceStep(DeclaredStep):
     def plan(self, ctx: PlanContext) -> StepPlan:
         source = self._source()
         if source.file is not None:
-            return StepPlan(f"load the source {self.object} from {source.file}")
+            put = sql(
+                "PUT {file} {place} AUTO_COMPRESS = TRUE OVERWRITE = TRUE",
+                file=Literal(f"file://{source.file}"), place=StagePath(QualifiedName((self._aside,))),
+            )  # fmt: skip
+            return StepPlan(f"load the source {self.object} from {source.file}", (put,))
         return StepPlan(f"make the source {self.object} a view", tuple(self.statements(ctx)))
 
     def _source(self) -> models.SourceFrom:
@@ -295,16 +299,21 @@ class SourceStep(DeclaredStep):
             share = QualifiedName.parse(source.share or "")
             ctx.execute(sql("CREATE DATABASE {name} FROM SHARE {share}", name=source.database, share=share))
 
+    @property
+    def _aside(self) -> Identifier:
+        """The name of the temporary stage and table through which a file is loaded."""
+        return Identifier(f"SOURCE_{self.object.name}")
+
     def _load(self, ctx: RunContext, source: models.SourceFrom, path: Path) -> StepResult:
         """Stage the file and COPY it, column by column as its header names them."""
         positions = self._positions(source, path)
         name = QualifiedName((self.object,))
-        stage = Identifier(f"SOURCE_{self.object.name}")
+        stage = self._aside
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
         place = StagePath(QualifiedName((stage,)))
         ctx.session.file.put(str(path), place.text, auto_compress=True, overwrite=True)
         # Loaded aside: if a value does not fit, the table keeps the rows that it has.
-        aside = Identifier(f"SOURCE_{self.object.name}")
+        aside = self._aside
         columns = _columns(self.model.columns)
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns))
         fields = join(", ", [

@@ -12,7 +12,6 @@ from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     ColumnName,
     FunctionName,
-    ObjectName,
     PlanContext,
     Resource,
     RunContext,
@@ -29,7 +28,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
-from snowpipe_ml.steps.bundle import RUNTIME, Bundle, bundle, bundle_reads, import_step
+from snowpipe_ml.steps.bundle import RUNTIME, Bundle, BundleSettings, bundle, import_step
 from snowpipe_ml.steps.publish import publish_table
 from snowpipe_ml.steps.signature import ModelSignature, read_manifest, signature_at
 
@@ -54,21 +53,18 @@ class DeployModel(Step["DeployModel.Settings"]):
     the first call.
     """
 
-    class Settings(StepSettings):
+    class Settings(BundleSettings):
         """Settings of ``deploy_model``."""
 
         model: StageLocation = Field(description="The folder of a `package_model` step")
         function: FunctionName
-        stage: ObjectName = Field(description="The stage for the function's code")
-        packages: str = Field(description="A declared list of packages")
-        imports: tuple[ObjectName, ...] = Field((), description="Declared imports")
 
     settings: DeployModel.Settings
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
         yield stage(s.model, "model")
-        yield from bundle_reads(s.stage, s.packages, s.imports)
+        yield from s.bundle_reads()
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     FunctionName,
-    ObjectName,
     PlanContext,
     Resource,
     RunContext,
@@ -26,7 +25,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Sql, join, sql
-from snowpipe_ml.steps.bundle import Bundle, bundle, bundle_reads
+from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.features import Features
 from snowpipe_ml.steps.publish import publish_table
 
@@ -81,22 +80,19 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     row a day with prediction, features and explanations.
     """
 
-    class Settings(StepSettings):
+    class Settings(BundleSettings):
         """Settings of ``deploy_forecaster``."""
 
         function: FunctionName
         features: TableName = Field(description="The table of a `features` step: its columns are the arguments")
         model: Model
-        stage: ObjectName = Field(description="The stage for the function's code")
-        packages: str = Field(description="A declared list of packages")
-        imports: tuple[ObjectName, ...] = Field((), description="Declared imports")
 
     settings: DeployForecaster.Settings
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
         yield table(s.features, "features")
-        yield from bundle_reads(s.stage, s.packages, s.imports)
+        yield from s.bundle_reads()
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")

@@ -29,6 +29,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, StagePath
+from snowpipe_ml.steps.imports import put_statement
 from snowpipe_ml.steps.signature import ModelSignature, model_name, read_manifest, signature_at
 
 
@@ -111,7 +112,12 @@ class PackageModel(Step["PackageModel.Settings"]):
             self._check_class(path)
         else:
             self.signature(ctx)
-        return StepPlan(f"package the model of {self.settings.from_} at {self.settings.writes}")
+        place = self.settings.writes
+        files = (f"{model_name(place)}-<content>.zip", "manifest.json")
+        return StepPlan(
+            f"package the model of {self.settings.from_} at {place}",
+            tuple(put_statement(file, place.child(file)) for file in files),
+        )
 
     def _check_class(self, path: Path) -> None:
         """A class of a ``python`` model is looked for in its source, which is not run."""

@@ -35,7 +35,7 @@ TABLES = ("BASE", "TWICE", "SEEN", "LEARNT", "HELD_OUT", "FAILED", "TWICE_COPY")
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested is that it is tried again, not that time passes."""
-    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(run.Runner, "sleep", staticmethod(lambda seconds: None))
 
 
@@ -100,7 +100,7 @@ def test_a_terminal_error_is_not_tried_again(tmp_path: Path) -> None:
     assert not [event for event in events if isinstance(event, StepRetried)]
 
 
-def test_a_step_gives_up_after_its_retries(tmp_path: Path, unreliable: Any) -> None:
+def test_a_step_gives_up_after_its_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Any] = []
     pipeline = Pipeline.from_yaml(
         write_spec(tmp_path, 'steps:\n  one: {type: transform, query: "SELECT 1 AS X", writes: one, retries: 2}\n')
@@ -112,8 +112,7 @@ def test_a_step_gives_up_after_its_retries(tmp_path: Path, unreliable: Any) -> N
             raise OperationalError(msg="Failed to connect", errno=250001)
         return plain(self, command, *arguments)
 
-    unreliable(0.0, 0)
-    Connection.perform = perform  # type: ignore[method-assign]
+    monkeypatch.setattr(Connection, "perform", perform)
     result = pipeline.run(listeners=[events.append])
     assert not result.ok
     assert [event.attempt for event in events if isinstance(event, StepRetried)] == [1, 2]

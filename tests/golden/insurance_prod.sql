@@ -11,6 +11,7 @@ PUT 'file://autogluon_features-1.6.3-py3-none-any.whl' '@MODEL_STAGE/wheels/b9f4
 PUT 'file://autogluon_tabular-1.6.3-py3-none-any.whl' '@MODEL_STAGE/wheels/6511e7e3edf9a93b/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
 PUT 'file://typing_extensions-4.16.0-py3-none-any.whl' '@MODEL_STAGE/wheels/481caa481374e813/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
 -- sources.insurance: load the source INSURANCE from sample
+PUT 'file://sample' '@SOURCE_INSURANCE/' AUTO_COMPRESS = TRUE OVERWRITE = TRUE;
 -- split_charges: hold out 20% of INSURANCE as INSURANCE_TEST
 CREATE OR REPLACE TABLE INSURANCE_TRAIN AS SELECT * FROM INSURANCE QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', '7', COALESCE(AGE::VARCHAR, ''), COALESCE(SEX::VARCHAR, ''), COALESCE(BMI::VARCHAR, ''), COALESCE(CHILDREN::VARCHAR, ''), COALESCE(SMOKER::VARCHAR, ''), COALESCE(REGION::VARCHAR, ''), COALESCE(CHARGES::VARCHAR, '')))) > 0.2 * COUNT(*) OVER ();
 CREATE OR REPLACE TABLE INSURANCE_TEST AS SELECT * FROM INSURANCE QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', '7', COALESCE(AGE::VARCHAR, ''), COALESCE(SEX::VARCHAR, ''), COALESCE(BMI::VARCHAR, ''), COALESCE(CHILDREN::VARCHAR, ''), COALESCE(SMOKER::VARCHAR, ''), COALESCE(REGION::VARCHAR, ''), COALESCE(CHARGES::VARCHAR, '')))) <= 0.2 * COUNT(*) OVER ();
@@ -23,6 +24,8 @@ PUT 'file://training.json' '@MODEL_STAGE/functions/train_train_charges/DIGEST/' 
 CREATE OR REPLACE TEMPORARY PROCEDURE TRAIN_TRAIN_CHARGES () RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('boto3', 'matplotlib', 'networkx', 'numpy', 'pandas<3', 'psutil', 'pyarrow', 'pyyaml', 'requests', 'scikit-learn', 'scipy', 'tqdm', 'snowflake-snowpark-python') IMPORTS = ('@MODEL_STAGE/functions/train_train_charges/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/train_train_charges/DIGEST/wheels.json', '@MODEL_STAGE/functions/train_train_charges/DIGEST/training.json', '@MODEL_STAGE/wheels/140fdd669ad8c45e/autogluon_common-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/74db0b6ce97a4bd7/autogluon_core-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/b9f4f5cb5162ab7f/autogluon_features-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/6511e7e3edf9a93b/autogluon_tabular-1.6.3-py3-none-any.whl', '@MODEL_STAGE/wheels/481caa481374e813/typing_extensions-4.16.0-py3-none-any.whl') HANDLER = 'snowpipe_ml.models.automl.train_procedure' EXECUTE AS CALLER;
 CALL TRAIN_TRAIN_CHARGES();
 -- package_charges: package the model of @model_stage/trained/charges/ at @MODEL_STAGE/models/charges/
+PUT 'file://charges-<content>.zip' '@MODEL_STAGE/models/charges/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://manifest.json' '@MODEL_STAGE/models/charges/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
 -- deploy_charges: create PREDICT_CHARGES from the model of @MODEL_STAGE/models/charges/
 PUT 'file://snowpipe_models.zip' '@MODEL_STAGE/functions/predict_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
 PUT 'file://wheels.json' '@MODEL_STAGE/functions/predict_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;

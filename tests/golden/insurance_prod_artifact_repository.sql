@@ -5,6 +5,7 @@ CREATE STAGE IF NOT EXISTS MODEL_STAGE ;
 -- tags.model_id: make sure that the tag MODEL_ID is there
 CREATE TAG IF NOT EXISTS MODEL_ID COMMENT = 'The run''s model';
 -- sources.insurance: load the source INSURANCE from sample
+PUT 'file://sample' '@SOURCE_INSURANCE/' AUTO_COMPRESS = TRUE OVERWRITE = TRUE;
 -- split_charges: hold out 20% of INSURANCE as INSURANCE_TEST
 CREATE OR REPLACE TABLE INSURANCE_TRAIN AS SELECT * FROM INSURANCE QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', '7', COALESCE(AGE::VARCHAR, ''), COALESCE(SEX::VARCHAR, ''), COALESCE(BMI::VARCHAR, ''), COALESCE(CHILDREN::VARCHAR, ''), COALESCE(SMOKER::VARCHAR, ''), COALESCE(REGION::VARCHAR, ''), COALESCE(CHARGES::VARCHAR, '')))) > 0.2 * COUNT(*) OVER ();
 CREATE OR REPLACE TABLE INSURANCE_TEST AS SELECT * FROM INSURANCE QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', '7', COALESCE(AGE::VARCHAR, ''), COALESCE(SEX::VARCHAR, ''), COALESCE(BMI::VARCHAR, ''), COALESCE(CHILDREN::VARCHAR, ''), COALESCE(SMOKER::VARCHAR, ''), COALESCE(REGION::VARCHAR, ''), COALESCE(CHARGES::VARCHAR, '')))) <= 0.2 * COUNT(*) OVER ();
@@ -17,6 +18,8 @@ PUT 'file://training.json' '@MODEL_STAGE/functions/train_train_charges/DIGEST/' 
 CREATE OR REPLACE TEMPORARY PROCEDURE TRAIN_TRAIN_CHARGES () RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' ARTIFACT_REPOSITORY = SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY PACKAGES = ('autogluon.tabular==1.6.3', 'pandas<3', 'snowflake-snowpark-python') IMPORTS = ('@MODEL_STAGE/functions/train_train_charges/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/train_train_charges/DIGEST/wheels.json', '@MODEL_STAGE/functions/train_train_charges/DIGEST/training.json') HANDLER = 'snowpipe_ml.models.automl.train_procedure' EXECUTE AS CALLER;
 CALL TRAIN_TRAIN_CHARGES();
 -- package_charges: package the model of @model_stage/trained/charges/ at @MODEL_STAGE/models/charges/
+PUT 'file://charges-<content>.zip' '@MODEL_STAGE/models/charges/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+PUT 'file://manifest.json' '@MODEL_STAGE/models/charges/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
 -- deploy_charges: create PREDICT_CHARGES from the model of @MODEL_STAGE/models/charges/
 PUT 'file://snowpipe_models.zip' '@MODEL_STAGE/functions/predict_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
 PUT 'file://wheels.json' '@MODEL_STAGE/functions/predict_charges/DIGEST/' AUTO_COMPRESS = FALSE OVERWRITE = TRUE;

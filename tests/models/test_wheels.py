@@ -22,7 +22,7 @@ from tests.wheels import make_wheel
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """An import folder with wheels, and a temporary folder of the test's own."""
     monkeypatch.setitem(sys._xoptions, "snowflake_import_directory", f"{tmp_path}/imports/")
-    monkeypatch.setattr(wheels.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))  # type: ignore[attr-defined]
+    monkeypatch.setattr(wheels.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "tmp").mkdir()
 
@@ -46,7 +46,7 @@ def test_a_namespace_over_several_wheels(tmp_path: Path, stage: Any, monkeypatch
     stage(one, two)
     _forget(monkeypatch, "acmens", "acmens.one", "acmens.two")
     wheels.add_wheels()
-    from acmens.two import Y  # type: ignore[import-not-found]
+    from acmens.two import Y
 
     assert Y == 2
     before = list(sys.path)

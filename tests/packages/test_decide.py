@@ -32,7 +32,7 @@ def wheels(tmp_path: Path) -> Path:
 
 def lock(wheels: Path, *requirements: str, **options: object) -> ImportLock:
     arguments = {"python": "3.11", "packages": ["pandas", "fastmath"], "listed": "ml", "folder": wheels, **options}
-    return lock_import(list(requirements) or ["acme.top"], **arguments)  # type: ignore[arg-type]
+    return lock_import(list(requirements) or ["acme.top"], **arguments)
 
 
 def test_the_closure_is_for_snowflakes_platform_and_every_decision_has_a_reason(wheels: Path) -> None:

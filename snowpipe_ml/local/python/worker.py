@@ -143,6 +143,7 @@ def _files_module():
 
         @classmethod
         def open(cls, *arguments, **named):
+            # Not unfinished: what is not supported is refused by name.
             raise NotImplementedError(
                 "the embedded warehouse does not support SnowflakeFile in functions; Snowflake does. "
                 "Declare the file under IMPORTS, or read it with session.file.get_stream in a procedure"

@@ -1,0 +1,64 @@
+"""What steps read and write: from these come the graph's edges."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
+
+
+class Kind(enum.StrEnum):
+    """What a step can read or write."""
+
+    TABLE = "table"
+    STAGE = "stage"
+    FUNCTION = "function"
+    WAREHOUSE = "warehouse"
+    FILE_FORMAT = "file format"
+    IMPORT = "import"
+    PACKAGES = "package list"
+    TAG = "tag"
+    ROLE = "role"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that one step writes and another reads, from which the graph's edges come.
+
+    Args:
+        kind: what it is.
+        name: its name; a :class:`StagePath` for a place on a stage.
+        at: the path of the setting that names it, for positions in messages.
+        view: a view, where a table and a view are told apart (in ``ALTER``).
+        adds: rows are added to it, so that several steps may write it.
+    """
+
+    kind: Kind
+    name: QualifiedName | StagePath
+    at: tuple[str | int, ...] = field(default=(), compare=False)
+    view: bool = field(default=False, compare=False)
+    adds: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}"
+
+
+def table(name: QualifiedName, *at: str | int, view: bool = False, adds: bool = False) -> Resource:
+    """A table or a view."""
+    return Resource(Kind.TABLE, name, at, view, adds)
+
+
+def stage(path: StagePath, *at: str | int) -> Resource:
+    """A place on a stage."""
+    return Resource(Kind.STAGE, path, at)
+
+
+def function(name: QualifiedName, *at: str | int) -> Resource:
+    """A function."""
+    return Resource(Kind.FUNCTION, name, at)
+
+
+def declared(kind: Kind, name: Identifier, *at: str | int) -> Resource:
+    """An object of one of the spec's other sections."""
+    return Resource(kind, QualifiedName((name,)), at)
