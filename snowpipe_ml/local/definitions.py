@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.columns import stored_columns
 from snowpipe_ml.local.reader import Reader
-from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -32,15 +32,13 @@ def get_ddl(connection: Connection, kind: str, name: str) -> str:
 
 
 def _table(connection: Connection, name: tuple[str, str, str]) -> str:
-    found = connection.duck.execute(
-        "SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns() WHERE database_name = ? "
-        "AND schema_name = ? AND table_name = ? ORDER BY column_index", list(name),
-    ).fetchall()  # fmt: skip
+    found = stored_columns(connection, name)
     if not found:
         raise errors.missing("Table", ".".join(name))
     columns = [
-        f"\t{column} {Column(column, kind).snowflake}{'' if nullable else ' NOT NULL'}{f' DEFAULT {default}' if default else ''}"
-        for column, kind, nullable, default in found
+        f"\t{stored.name} {stored.column.snowflake}{'' if stored.column.nullable else ' NOT NULL'}"
+        f"{f' DEFAULT {stored.default}' if stored.default else ''}"
+        for stored in found
     ]
     kind = connection.table_kind(name)
     word = "" if kind == "TABLE" else f"{kind} "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.columns import varchar_lengths
 from snowpipe_ml.local.statements import rows
 from snowpipe_ml.local.storage import CATALOG
 from snowpipe_ml.local.types import Column
@@ -77,22 +78,20 @@ def _columns(connection: Connection, database: str) -> Table:
         "FROM duckdb_columns() WHERE database_name = ? AND schema_name <> ? AND NOT internal ORDER BY 1, 2, 4",
         [database, CATALOG],
     ).fetchall()
-    values = [
-        (database, schema, table, column, index, "YES" if nullable else "NO",
-         Column(column, kind).snowflake.split("(")[0].replace("VARCHAR", "TEXT"), default)
-        for schema, table, column, index, nullable, kind, default in found
-    ]  # fmt: skip
-    names = (
-        "TABLE_CATALOG",
-        "TABLE_SCHEMA",
-        "TABLE_NAME",
-        "COLUMN_NAME",
-        "ORDINAL_POSITION",
-        "IS_NULLABLE",
-        "DATA_TYPE",
-        "COLUMN_DEFAULT",
-    )
-    result = rows([(n, "BIGINT" if n == "ORDINAL_POSITION" else "VARCHAR") for n in names], values)
+    lengths = varchar_lengths(connection, database)
+    values = []
+    for schema, table, name, index, nullable, kind, default in found:
+        column = Column(name, kind, nullable, lengths.get((schema, table, name)))
+        described = column.metadata
+        values.append(
+            (database, schema, table, name, index, "YES" if nullable else "NO",
+             column.snowflake.split("(")[0].replace("VARCHAR", "TEXT"), default,
+             described.internal_size, described.precision, described.scale)
+        )  # fmt: skip
+    names = ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "IS_NULLABLE",
+             "DATA_TYPE", "COLUMN_DEFAULT", "CHARACTER_MAXIMUM_LENGTH", "NUMERIC_PRECISION", "NUMERIC_SCALE")  # fmt: skip
+    numbers = {"ORDINAL_POSITION", "CHARACTER_MAXIMUM_LENGTH", "NUMERIC_PRECISION", "NUMERIC_SCALE"}
+    result = rows([(name, "BIGINT" if name in numbers else "VARCHAR") for name in names], values)
     return result.columns, result.table
 
 

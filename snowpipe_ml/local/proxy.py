@@ -137,7 +137,7 @@ def answer(connection: Connection, request: dict[str, Any]) -> Message:
     except Error as raised:
         return _raised(raised, request)
     answered = {
-        "columns": [[column.name, column.duckdb] for column in columns],
+        "columns": [[column.name, column.duckdb, column.nullable, column.length] for column in columns],
         "rowcount": rowcount,
         "state": session_state(connection),
     }

@@ -16,6 +16,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.errors import UnsupportedError as SqlglotUnsupported
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.inference import UNKNOWN, infer
 from snowpipe_ml.local.rewrite.functions import apply_rules
 from snowpipe_ml.local.rewrite.joins import rewrite_joins
 from snowpipe_ml.local.rewrite.names import name_projections, part_case_twins, qualify_tables, store_identifiers
@@ -215,10 +216,34 @@ def describe_query(connection: Connection, text: str, params: Any) -> list[Colum
     """The columns of a query, by DuckDB's own DESCRIBE: nothing is run."""
     tree = parse(text)
     if not isinstance(tree, exp.Query | exp.Values):
-        return [Column("status", "VARCHAR")]
+        return [Column(name, "BIGINT", nullable=False) for name in _counted(tree)] or [Column("status", "VARCHAR")]
+    name_projections(tree)
+    store_identifiers(tree)
+    facts = infer(tree, connection)
     with compiled(connection, tree, params, describing=True) as query:
         found = connection.duck.execute(f"DESCRIBE {to_sql(query)}").fetchall()
-    return [Column(row[0].rstrip(errors.TWIN), row[1]) for row in found]
+    columns = [Column(row[0].rstrip(errors.TWIN), row[1]) for row in found]
+    if facts is None or len(facts) != len(columns):
+        return columns
+    known = [fact if name == column.name else UNKNOWN for column, (name, fact) in zip(columns, facts, strict=True)]
+    return [Column(c.name, c.duckdb, fact.nullable, fact.length) for c, fact in zip(columns, known, strict=True)]
+
+
+def _counted(tree: exp.Expr) -> list[str]:
+    """The names of a DML statement's result columns: one for each kind of change it can make."""
+    match tree:
+        case exp.Insert():
+            kinds = ["inserted"]
+        case exp.Update():
+            return ["number of rows updated", "number of multi-joined rows updated"]
+        case exp.Delete():
+            kinds = ["deleted"]
+        case exp.Merge():
+            taken = _merge_kinds(tree)
+            kinds = [kind for kind in ("inserted", "updated", "deleted") if kind in taken]
+        case _:
+            kinds = []
+    return [f"number of rows {kind}" for kind in kinds]
 
 
 def _execute_count(connection: Connection, tree: exp.Expr, params: Any) -> int:
@@ -268,15 +293,18 @@ def in_transaction(connection: Connection) -> Iterator[None]:
             yield
 
 
+def _merge_kinds(tree: exp.Merge) -> set[str]:
+    """What its clauses can do: inserted, updated, deleted."""
+    actions = [when.args["then"] for when in tree.args["whens"].expressions]
+    return {
+        "inserted" if isinstance(action, exp.Insert) else "updated" if isinstance(action, exp.Update) else "deleted"
+        for action in actions
+    }
+
+
 def _merge(connection: Connection, tree: exp.Merge, params: Any) -> Result:
     """MERGE; its result has a column for each kind of action that its clauses can take."""
-    kinds = []
-    for when in tree.args["whens"].expressions:
-        action = when.args["then"]
-        word = (
-            "inserted" if isinstance(action, exp.Insert) else "updated" if isinstance(action, exp.Update) else "deleted"
-        )
-        kinds.append(word)
+    kinds = _merge_kinds(tree)
     with compiled(connection, tree, params) as statement:
         text = to_sql(statement) + " RETURNING merge_action"
         actions = retry_conflicts(lambda: connection.duck.execute(text).fetchall())

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.columns import stored_columns
 from snowpipe_ml.local.statements import Result, Statement, command, rows
 from snowpipe_ml.local.storage import ACCOUNT, CATALOG
-from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -267,16 +267,14 @@ def describe_table(statement: Statement) -> Result:
         reader.next()
     name = connection.resolve(reader.name(), "DESCRIBE")
     reader.end()
-    found = connection.duck.execute(
-        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index", list(name),
-    ).fetchall()  # fmt: skip
+    found = stored_columns(connection, name)
     if not found:
         raise errors.missing("Table", ".".join(name))
     shown = [
-        (column, Column(column, kind).snowflake, "COLUMN", "Y" if nullable else "N", default, comment)
-        for column, kind, nullable, default, comment in found
-    ]
+        (stored.name, stored.column.snowflake, "COLUMN", "Y" if stored.column.nullable else "N", stored.default,
+         stored.comment)
+        for stored in found
+    ]  # fmt: skip
     return rows([("name", "VARCHAR"), ("type", "VARCHAR"), ("kind", "VARCHAR"), ("null?", "VARCHAR"),
                  ("default", "VARCHAR"), ("comment", "VARCHAR")], shown)  # fmt: skip
 

@@ -33,18 +33,20 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A result column: its name and its DuckDB type as text."""
+    """A result column: its name, its DuckDB type as text, and what is declared or can be told of it."""
 
     name: str
     duckdb: str
+    nullable: bool = True
+    length: int | None = None
 
     @property
     def metadata(self) -> ResultMetadataV2:
         """What the connector would say of it."""
         code, precision, scale, size = _describe(self.duckdb)
         return ResultMetadataV2(
-            name=self.name, type_code=code, is_nullable=True, internal_size=size,
-            precision=precision, scale=scale,
+            name=self.name, type_code=code, is_nullable=self.nullable,
+            internal_size=self.length if code == TEXT and self.length is not None else size, precision=precision, scale=scale,
         )  # fmt: skip
 
     @property
@@ -54,7 +56,7 @@ class Column:
         if code == FIXED:
             return f"NUMBER({precision},{scale})"
         return {
-            REAL: "FLOAT", TEXT: f"VARCHAR({MAX_VARCHAR})", DATE: "DATE", VARIANT: "VARIANT",
+            REAL: "FLOAT", TEXT: f"VARCHAR({self.length or MAX_VARCHAR})", DATE: "DATE", VARIANT: "VARIANT",
             LTZ: "TIMESTAMP_LTZ(9)", TZ: "TIMESTAMP_TZ(9)", NTZ: "TIMESTAMP_NTZ(9)", OBJECT: "OBJECT", ARRAY: "ARRAY",
             BINARY: f"BINARY({MAX_BINARY})", TIME: "TIME(9)", BOOLEAN: "BOOLEAN",
         }[code]  # fmt: skip

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,20 +23,31 @@ steps:
 """
 
 
+@contextmanager
+def running(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("pause", [0, 1.0])
 def test_ctrl_c_cancels_what_runs_and_the_run_can_be_resumed(tmp_path: Path, pause: float) -> None:
     path = write_spec(tmp_path, SLOW)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    while "many" not in (line := process.stdout.readline()):
-        assert line, "the run ended"
-    time.sleep(pause)
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    with running(path) as process:
+        assert process.stdout is not None
+        while "many" not in (line := process.stdout.readline()):
+            assert line, "the run ended"
+        time.sleep(pause)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
     assert "after" in output
     assert "interrupted" in output
@@ -45,13 +58,12 @@ def test_ctrl_c_cancels_what_runs_and_the_run_can_be_resumed(tmp_path: Path, pau
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     spec = "steps:\n  asleep: {type: transform, query: SELECT SYSTEM$WAIT(60) AS X, writes: asleep}\n"
-    command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(write_spec(tmp_path, spec))]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("run ")
-    time.sleep(1)
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-    process.communicate(timeout=20)
+    with running(write_spec(tmp_path, spec)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("run ")
+        time.sleep(1)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        process.communicate(timeout=20)
     assert process.returncode == 130
