@@ -6,7 +6,7 @@ import json
 import logging
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import ACCOUNT, CATALOG, dumps
 
@@ -90,7 +90,7 @@ def _drop_account_object(statement: Statement, kind: str, table: str) -> Result:
     ).fetchall()
     if not gone and not lenient:
         raise errors.missing(kind.capitalize(), name)
-    return dropped(name)
+    return dropped(name) if gone else already_dropped(name)
 
 
 # --------------------------------------------------------------------------- roles and grants

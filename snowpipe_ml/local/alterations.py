@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.load_history import forget_loads
-from snowpipe_ml.local.objects import dropped, if_not_exists, rename_temporary
+from snowpipe_ml.local.objects import already_dropped, dropped, if_not_exists, rename_temporary
 from snowpipe_ml.local.query import in_transaction
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import quoted, retry_conflicts
@@ -23,7 +23,7 @@ def drop(statement: Statement) -> Result:
     name = connection.resolve(reader.name(), f"DROP {kind}")
     if existing_kind(connection, name) != kind or connection.hidden(name):
         if lenient:
-            return status("Drop statement executed successfully.")
+            return already_dropped(name[2])
         raise errors.missing(kind.capitalize(), ".".join(name))
 
     def run() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import re
 import threading
 import time
 import uuid
@@ -161,15 +160,6 @@ class Connection(ConnectionFace):
             f"SELECT 1 FROM {self.catalog(table[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?", list(table[1:])
         ).fetchone()
         return "TRANSIENT" if transient else "TABLE"
-
-    def lengths(self, table: tuple[str, str, str]) -> dict[str, int]:
-        """The declared lengths of a table's VARCHAR columns; of those that have one."""
-        found = self.duck.execute(
-            "SELECT constraint_text FROM duckdb_constraints() WHERE database_name = ? AND schema_name = ? "
-            "AND table_name = ? AND constraint_type = 'CHECK'", list(table),
-        ).fetchall()  # fmt: skip
-        pairs = (re.search(r'length\("?(.*?)"?\) <= (\d+)', text) for (text,) in found)
-        return {pair.group(1): int(pair.group(2)) for pair in pairs if pair}
 
     def commit_open(self) -> None:
         """End an open transaction before DDL, as Snowflake does."""

@@ -122,7 +122,11 @@ def _load(statement: Statement) -> Result:
 
 
 def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
-    """The files that a COPY names, by prefix, pattern or list."""
+    """The files that a COPY names, by prefix, pattern or list.
+
+    Raises:
+        ProgrammingError: a listed file is not there.
+    """
     files = stage.files(path, copy.options.get("PATTERN"))
     if not copy.options.get("FILES"):
         return files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 from snowflake.connector.cursor import ResultMetadata, ResultMetadataV2
-from snowflake.connector.errors import ProgrammingError
+from snowflake.connector.errors import NotSupportedError, ProgrammingError
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.types import Column, arrow_result, python_values
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from snowpipe_ml.local.face import ConnectionFace
+
+_FIRST_WORD = re.compile(r"\s*\(?\s*([A-Za-z]+)")
 
 
 class Cursor:
@@ -144,17 +147,30 @@ class Cursor:
         """The rows that are left."""
         return list(iter(self))
 
+    def _check_arrow(self) -> None:
+        """As from Snowflake, only the result of a query comes as Arrow; Snowpark goes by rows for the others."""
+        word = _FIRST_WORD.match(self.query or "")
+        if word and word.group(1).upper() not in ("SELECT", "WITH", "VALUES", "CALL"):
+            raise NotSupportedError
+
     def fetch_arrow_all(self, force_return_table: bool = False) -> pa.Table | None:
-        """The whole result as an Arrow table; None for no rows unless forced."""
+        """The whole result as an Arrow table; None for no rows unless forced.
+
+        Raises:
+            NotSupportedError: the result is not that of a query.
+        """
+        self._check_arrow()
         table = arrow_result(self._columns, self._table)
         return table if table.num_rows or force_return_table else None
 
     def fetch_arrow_batches(self) -> Iterator[pa.Table]:
         """The result as Arrow tables."""
+        self._check_arrow()
         yield arrow_result(self._columns, self._table)
 
     def fetch_pandas_all(self, **_: Any) -> pd.DataFrame:
         """The whole result as a DataFrame."""
+        self._check_arrow()
         frame: pd.DataFrame = arrow_result(self._columns, self._table).to_pandas(date_as_object=True)
         return frame
 

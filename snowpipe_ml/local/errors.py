@@ -36,6 +36,14 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
         ProgrammingError.__init__(made, message, errno=2, sqlstate="0A000")
         return made
 
+    @classmethod
+    def unread(cls, text: str) -> UnsupportedError:
+        """A statement that reads as Snowflake's SQL, and that DuckDB does not take as it was rewritten."""
+        return cls.of(
+            f"the embedded warehouse does not support a part of this statement: DuckDB says {text!r}. Snowflake may; "
+            "if not, the statement is mistaken"
+        )
+
 
 class HolderGoneError(SnowpipeMLError, OperationalError):
     """The process that held the warehouse has ended, and with it this session."""
@@ -129,6 +137,11 @@ def _invalid_identifier(name: str) -> ProgrammingError:
 
 # What DuckDB says, and what Snowflake says of the same.
 _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
+    (re.compile(r"cast \(TIMESTAMP(?:TZ_NS| WITH TIME ZONE) -> TIME\)"),
+     lambda: UnsupportedError("a time zone in a TIME", "Read it as a TIMESTAMP_TZ first")),
+    (re.compile(r"^(?:Parser|Not implemented) Error: ([^\n]*)"), lambda text: UnsupportedError.unread(text)),
+    (re.compile(r"^Binder Error: ([^\n]*(?:cannot be volatile|not yet supported|not supported|not implemented)[^\n]*)"),
+     lambda text: UnsupportedError.unread(text)),
     (re.compile(r"cast \((\w+) -> (\w+)"),
      lambda source, target: error(
          1065, "22023", f"SQL compilation error:\nInvalid argument types for function 'CAST': ({source}) to {target}")),

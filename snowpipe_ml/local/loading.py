@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
 from snowpipe_ml.local import errors, staged
+from snowpipe_ml.local.columns import varchar_lengths
 from snowpipe_ml.local.csvfiles import CsvFormat
 from snowpipe_ml.local.load_history import Loaded, Rejected
 from snowpipe_ml.local.query import Compiler, parse, to_sql
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.copying import Copy
 
 _UNCONVERTED = re.compile(r"Could not convert string [\"'](.*?)[\"'] to", re.S)
+_WIDTHS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _VECTOR = 2048  # DuckDB's
 _TARGET = re.compile(r"to '?(DATE|TIME|BOOL)")
 
@@ -45,12 +48,29 @@ def load(
     """
     if copy.select is None and staged.kind_of(options) == "CSV":
         fmt = CsvFormat.read(options)
+        damaged = {} if copy.on_error == "ABORT_STATEMENT" else _damaged(fmt, files)
+        files = [file for file in files if file.relative not in damaged]
         groups = _alike(fmt, files) if copy.on_error in ("ABORT_STATEMENT", "CONTINUE") else [[f] for f in files]
-        return [loaded for group in groups for loaded in _load_delimited(connection, copy, columns, fmt, group)]
+        done = [loaded for group in groups for loaded in _load_delimited(connection, copy, columns, fmt, group)]
+        return sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
     select = copy.select or _matching(connection, copy, columns, options, files)
     return [
         failed.get(file.relative) or _load_selected(connection, copy, columns, options, file, select) for file in files
     ]
+
+
+def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
+    """The files that cannot be opened as their format says, each with the reason."""
+    found: dict[str, Loaded] = {}
+    for file in files:
+        try:
+            fmt.is_gzip(file.path)
+        except errors.UnsupportedError:
+            raise
+        except ProgrammingError as raised:
+            message = str(raised.raw_msg)
+            found[file.relative] = Loaded(file, 0, 0, [Rejected(1, 1, None, message, raised.errno or 100081, "")])
+    return found
 
 
 def _alike(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]]:
@@ -117,7 +137,7 @@ def _loaded_value(connection: Connection, copy: Copy, fmt: CsvFormat, column: Co
     if fmt.trim and column.duckdb == "VARCHAR":
         value = f"trim({value})"
     if copy.truncates and column.duckdb == "VARCHAR":
-        length = connection.lengths(copy.target).get(column.name)
+        length = varchar_lengths(connection, *copy.target).get((copy.target[1], copy.target[2], column.name))
         value = f"left({value}, {length})" if length else value
     return value
 
@@ -225,8 +245,10 @@ def _rejected(
                 )
             return Rejected(line, character or 1, column, f"Numeric value '{value}' is not recognized", 100038, record)
         case "TOO MANY COLUMNS" | "MISSING COLUMNS":
+            widths = _WIDTHS.search(message)
+            in_table, in_file = (f" ({n})" for n in widths.groups()) if widths else ("", "")
             text = (
-                "Number of columns in file does not match that of the corresponding table, "
+                f"Number of columns in file{in_file} does not match that of the corresponding table{in_table}, "
                 "use file format option error_on_column_count_mismatch=false to ignore this error"
             )
             return Rejected(line, character or 1, f'"{table}"[{position}]', text, 100080, record)

@@ -87,6 +87,8 @@ CREATE MACRO sf_offset(x) AS CASE WHEN x LIKE '%Z' THEN 0 ELSE
   * (TRY_CAST(regexp_extract(x, '[+-](\\d{{2}})(:?\\d{{2}})?\\s*$', 1) AS INTEGER) * 60
      + coalesce(TRY_CAST(regexp_extract(x, '[+-]\\d{{2}}:?(\\d{{2}})\\s*$', 1) AS INTEGER), 0)) END;
 CREATE MACRO sf_text_to_tz(x) AS CASE WHEN x IS NULL THEN NULL
+  -- DuckDB's text of one that is stored already, where its type was not known beforehand.
+  WHEN x LIKE '{{''utc'': %' THEN CAST(x AS STRUCT(utc TIMESTAMP, tz SMALLINT))
   WHEN regexp_matches(trim(x), '[ T].*([+-]\\d{{2}}(:?\\d{{2}})?|Z)$') THEN struct_pack(
     utc := memory.main.sf_timestamp(trim(regexp_replace(trim(x), '([+-]\\d{{2}}(:?\\d{{2}})?|Z)$', '')))
       - to_minutes(memory.main.sf_offset(trim(x))),
@@ -109,7 +111,10 @@ CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
 
 CREATE MACRO sf_parse_json(x) AS CASE WHEN x IS NULL OR trim(x::VARCHAR) = '' THEN NULL
   WHEN json_valid(x::VARCHAR) THEN x::VARCHAR::JSON
-  ELSE regexp_replace(x::VARCHAR, '([{{,]\\s*)([A-Za-z_]\\w*)(\\s*:)', '\1"\2"\3', 'g')::JSON END;
+  ELSE regexp_replace(x::VARCHAR, '([{{,]\\s*)([A-Za-z_]\\w*)(\\s*:)', '\\1"\\2"\\3', 'g')::JSON END;
+
+CREATE MACRO sf_element(j, i) AS CASE WHEN i >= 0 THEN json_extract(j, '$[' || CAST(i AS BIGINT) || ']') END;
+CREATE MACRO sf_field(j, k) AS json_extract(j, '$."' || replace(k, '"', '\"') || '"');
 
 CREATE MACRO sf_to_object(x) AS CASE WHEN x IS NULL OR json_type(x::JSON) = 'OBJECT' THEN x::JSON
   ELSE error('Failed to cast variant value ' || x::VARCHAR || ' to OBJECT') END;

@@ -69,6 +69,11 @@ def dropped(name: str) -> Result:
     return status(f"{name} successfully dropped.")
 
 
+def already_dropped(name: str) -> Result:
+    """The result of DROP IF EXISTS of what is not there."""
+    return status(f"Drop statement executed successfully ({name} already dropped).")
+
+
 # --------------------------------------------------------------------------- databases and schemas
 
 
@@ -128,7 +133,7 @@ def drop_database(statement: Statement) -> Result:
     (name,) = reader.name()
     if name not in connection.storage.databases():
         if lenient:
-            return status("Drop statement executed successfully.")
+            return already_dropped(name)
         raise errors.missing("Database", name)
     if connection.database == name:
         connection.duck.execute("USE memory")
@@ -203,7 +208,7 @@ def drop_schema(statement: Statement) -> Result:
         raise errors.no_database("DROP SCHEMA")
     if not _schema_exists(connection, database, name[-1]):
         if lenient:
-            return status("Drop statement executed successfully.")
+            return already_dropped(name[-1])
         raise errors.missing("Schema", ".".join((database, name[-1])))
     _drop_schema(connection, database, name[-1])
     return dropped(name[-1])

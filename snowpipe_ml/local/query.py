@@ -12,8 +12,10 @@ import duckdb
 import pyarrow as pa
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.errors import UnsupportedError as SqlglotUnsupported
+from sqlglot.parsers.snowflake import SnowflakeParser
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.inference import UNKNOWN, infer
@@ -32,6 +34,24 @@ if TYPE_CHECKING:
 _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
 
 
+class _Parser(SnowflakeParser):
+    """Notes the text of each value of a SELECT list: it is the name of a result column that has none."""
+
+    def _parse_projections(self) -> tuple[list[exp.Expr], list[exp.Expr] | None]:
+        return self._parse_csv(self._parse_projection), None
+
+    def _parse_projection(self) -> exp.Expr | None:
+        first = self._curr
+        node: exp.Expr | None = self._parse_expression()
+        if node is not None and first is not None and self._prev is not None:
+            node.meta["written"] = self.sql[first.start : self._prev.end + 1]
+        return node
+
+
+class _Dialect(Snowflake):
+    Parser = _Parser
+
+
 def parse(text: str) -> exp.Expr:
     """A statement's tree.
 
@@ -39,7 +59,7 @@ def parse(text: str) -> exp.Expr:
         ProgrammingError: a syntax error, at Snowflake's line and position.
     """
     try:
-        statements = [tree for tree in sqlglot.parse(text, read="snowflake") if tree is not None]
+        statements = [tree for tree in sqlglot.parse(text, read=_Dialect) if tree is not None]
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
         first = details[0]

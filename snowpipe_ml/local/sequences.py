@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 from snowpipe_ml.local.storage import quoted, retry_conflicts
 
@@ -80,7 +80,7 @@ def drop_sequence(statement: Statement) -> Result:
     name = connection.resolve(reader.name(), "DROP SEQUENCE")
     if not exists(connection, name):
         if lenient:
-            return status("Drop statement executed successfully.")
+            return already_dropped(name[2])
         raise errors.missing("Sequence", ".".join(name))
     connection.duck.execute(f"DROP SEQUENCE {quoted(*name)}")
     return dropped(name[2])

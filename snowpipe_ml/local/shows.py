@@ -303,9 +303,11 @@ def describe_file_format(statement: Statement) -> Result:
     kind = str(options.get("TYPE") or "CSV").upper()
     found: list[tuple[str, ...]] = []
     for key, default in {"TYPE": "CSV", **FORMAT_DEFAULTS.get(kind, {}), **dict.fromkeys(set(options), "")}.items():
+        # The defaults are kept as they are shown; a given text is shown with its escapes.
         default = FORMAT_DEFAULTS.get(kind, {}).get(key, "CSV" if key == "TYPE" else "")
         value = options.get(key, kind if key == "TYPE" else default)
-        found.append((*lead, key, _property_type(value), _property_text(value), _property_text(default)))
+        shown = _escaped(value) if key in options and isinstance(value, str) else _property_text(value)
+        found.append((*lead, key, _property_type(value), shown, _property_text(default)))
     return rows([(name, "VARCHAR") for name in names], [*found, *more])
 
 
@@ -329,6 +331,11 @@ def _property_text(value: Any) -> str:
         if isinstance(value, list)
         else str(value if value is not None else "NONE")
     )
+
+
+def _escaped(text: str) -> str:
+    r"""As DESCRIBE writes a text: the mark ``\"`` of a format is shown with its backslash."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 @command("SHOW", "DESCRIBE", "DESC")

@@ -183,10 +183,25 @@ def source(compiler: Compiler, kind: str, options: dict[str, Any], file: StagedF
     if kind == "PARQUET":
         for key in set(options) - _PARQUET_OPTIONS:
             raise errors.UnsupportedError(f"the PARQUET file format option {key}")
+        _refuse_twins(file)
         return f"read_parquet({literal(str(file.path))})"
     from pyarrow import orc
 
     return quoted(compiler.register(orc.ORCFile(str(file.path)).read()))
+
+
+def _refuse_twins(file: StagedFile) -> None:
+    """DuckDB would give one of two columns another name.
+
+    Raises:
+        UnsupportedError: the names of two columns differ by case alone.
+    """
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(file.path).names
+    if len({name.lower() for name in names}) < len(names):
+        twins = sorted(name for name in names if sum(other.lower() == name.lower() for other in names) > 1)
+        raise errors.UnsupportedError(f"a Parquet file whose columns differ by case alone: {', '.join(twins)}")
 
 
 def decodes(duck: Any, source: str, value: str) -> bool:

@@ -21,7 +21,7 @@ from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, claim, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, already_dropped, claim, dropped, if_not_exists
 from snowpipe_ml.local.reader import Reader
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 from snowpipe_ml.local.storage import dumps
@@ -212,9 +212,10 @@ def drop_stage(statement: Statement) -> Result:
     reader.expect("DROP", "STAGE")
     lenient = reader.accept("IF", "EXISTS")
     database, schema, name = connection.resolve(reader.name(), "DROP STAGE")
-    if not _remove_stage(connection, connection.catalog(database, "STAGES"), schema, name) and not lenient:
+    gone = _remove_stage(connection, connection.catalog(database, "STAGES"), schema, name)
+    if not gone and not lenient:
         raise errors.missing("Stage", f"{database}.{schema}.{name}")
-    return dropped(name)
+    return dropped(name) if gone else already_dropped(name)
 
 
 def _remove_stage(connection: Connection, stages: str, schema: str, name: str) -> bool:
@@ -263,7 +264,7 @@ def drop_file_format(statement: Statement) -> Result:
     ).fetchall()
     if not gone and not lenient:
         raise errors.missing("File format", name)
-    return dropped(name)
+    return dropped(name) if gone else already_dropped(name)
 
 
 def file_format(connection: Connection, given: Any, stage: Stage | None) -> dict[str, Any]:
@@ -275,13 +276,14 @@ def file_format(connection: Connection, given: Any, stage: Stage | None) -> dict
     if not isinstance(given, dict):
         raise errors.syntax("FILE_FORMAT = ( ... ) takes options or a name")
     if "FORMAT_NAME" in given:
-        name = connection.resolve(Reader(str(given["FORMAT_NAME"])).name())
+        written = Reader(str(given["FORMAT_NAME"])).name()
+        name = connection.resolve(written)
         row = connection.duck.execute(
             f"SELECT options FROM {connection.catalog(name[0], 'FILE_FORMATS')} WHERE schema_name = ? AND name = ?",
             list(name[1:]),
         ).fetchone()
         if row is None:
-            raise errors.missing("File format", ".".join(name))
+            raise errors.missing("File format", ".".join(written))
         return {**json.loads(row[0]), **{k: v for k, v in given.items() if k != "FORMAT_NAME"}}
     return dict(given)
 

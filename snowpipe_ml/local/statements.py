@@ -92,6 +92,7 @@ def _import_handlers() -> None:
         alterations,
         copying,
         objects,
+        plans,
         sequences,
         sessions,
         shows,

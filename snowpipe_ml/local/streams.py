@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 from snowpipe_ml.local.storage import CATALOG, quoted
 
@@ -101,7 +101,7 @@ def drop_stream(statement: Statement) -> Result:
     found = _find(connection, name)
     if found is None:
         if lenient:
-            return status("Drop statement executed successfully.")
+            return already_dropped(name[2])
         raise errors.missing("Stream", ".".join(name))
     _remove(connection, name, found[0])
     return dropped(name[2])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, claim, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, already_dropped, claim, dropped, if_not_exists
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import dumps
 
@@ -64,7 +64,7 @@ def drop_tag(statement: Statement) -> Result:
         f"DELETE FROM {connection.catalog(database, 'TAG_VALUES')} WHERE tag_schema = ? AND tag_name = ?",
         [schema, name],
     )
-    return dropped(name)
+    return dropped(name) if gone else already_dropped(name)
 
 
 def set_tags(connection: Connection, domain: str, target: tuple[str, str, str], reader: Reader,

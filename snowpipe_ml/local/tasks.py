@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, claim, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, already_dropped, claim, dropped, if_not_exists
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 from snowpipe_ml.local.storage import dumps
 
@@ -136,7 +136,7 @@ def drop_task(statement: Statement) -> Result:
     ).fetchall()
     if not gone and not lenient:
         raise errors.missing("Task", ".".join(name))
-    return dropped(name[2])
+    return dropped(name[2]) if gone else already_dropped(name[2])
 
 
 @command("SHOW TASKS")

@@ -11,6 +11,8 @@ import uuid
 from pathlib import Path
 from typing import IO, Any
 
+from snowflake.connector.errors import OperationalError
+
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.reader import Reader
 from snowpipe_ml.local.stages import Stage, find_stage
@@ -130,13 +132,19 @@ class _reading:  # noqa: N801 - used as a keyword-like context
 
 @command("GET")
 def get(statement: Statement) -> Result:
-    """``GET @stage/path 'file://FOLDER' [PATTERN = 'x']``."""
+    """``GET @stage/path 'file://FOLDER' [PATTERN = 'x']``.
+
+    Raises:
+        OperationalError: there is no such file on the stage, in the words of the connector.
+    """
     connection, reader = statement.connection, statement.reader
     reader.expect("GET")
     stage, path = find_stage(connection, reader.stage())
     target = Path(connection.folder, os.path.expanduser(local_file(reader)))
     options = reader.options()
     found = stage.files(path, options.get("PATTERN"))
+    if not found:
+        raise OperationalError("While getting file(s) there was an error: the file does not exist.", errno=253006)
     target.mkdir(parents=True, exist_ok=True)
     results = []
     for file in found:

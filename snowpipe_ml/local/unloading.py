@@ -189,6 +189,8 @@ def copy_files(statement: Statement) -> Result:
     reader.expect("COPY", "FILES", "INTO")
     target, folder = find_stage(connection, reader.stage())
     reader.expect("FROM")
+    if reader.looking_at("("):
+        raise errors.UnsupportedError("COPY FILES from a query", "Name the files: FILES = (...) or PATTERN = '...'")
     source, path = find_stage(connection, reader.stage())
     options = reader.options()
     reader.end()

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.objects import Modifiers, dropped, if_not_exists
+from snowpipe_ml.local.objects import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.python import procedures
 from snowpipe_ml.local.python.definition import Definition, read_definition, read_signature
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
@@ -67,7 +67,7 @@ def drop_function(statement: Statement) -> Result:
     ).fetchall()
     if not gone and not lenient:
         raise errors.missing(kind.capitalize(), f"{name}{types}")
-    return dropped(name) if gone else status("Drop statement executed successfully.")
+    return dropped(name) if gone else already_dropped(name)
 
 
 @command("DESCRIBE FUNCTION", "DESC FUNCTION", "DESCRIBE PROCEDURE", "DESC PROCEDURE")

@@ -131,7 +131,8 @@ def arrow_type(name):
 
 
 def _is_null(value):
-    return value is None or (isinstance(value, float) and value != value)
+    # NaN and pandas' NaT, which is a datetime, are the values that are not equal to themselves.
+    return value is None or (isinstance(value, float | datetime.datetime) and value != value)
 
 
 class Output:

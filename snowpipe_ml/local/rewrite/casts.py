@@ -34,6 +34,10 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
         return to_tz(node.this)
     if source == T.TIMESTAMPTZ:
         return _from_tz(node, mapped)
+    if mapped.this == T.TIME and source == T.TIMESTAMPLTZ:  # the time of day in the session's time zone
+        stamp = exp.cast(node.this.copy(), "TIMESTAMP", dialect="duckdb")
+        stamp.to.meta["stored"] = True
+        node.set("this", stamp)
     if mapped.this == T.BIGINT and source not in INTEGERS | TEXTS | {T.BOOLEAN}:
         if source in FLOATS:
             node.set("this", exp.func("round", node.this.copy()))

@@ -12,6 +12,7 @@ from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_ml.local.errors import UnsupportedError, syntax
 from snowpipe_ml.local.rewrite.casts import as_text, case_branches, cast, comparison, concatenation, macro, to_binary
+from snowpipe_ml.local.rewrite.paths import rewrite_brackets
 from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, annotate, kind, scale_of
 
 if TYPE_CHECKING:
@@ -21,16 +22,19 @@ _TYPED = (
     exp.Div, exp.Avg, exp.Kurtosis, exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp,
     exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
     exp.Cast, exp.Corr, exp.CovarSamp, exp.CovarPop, exp.Uniform, exp.ToBinary, exp.ToVariant, exp.Case, exp.Ordered,
-    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array,
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array, exp.Bracket,
 )  # fmt: skip
 
 
 def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
     """Rewrite a tree whose names are qualified."""
+    for call in list(tree.find_all(exp.Anonymous)):
+        _timestamp_cast(call)
     annotate(tree, connection, _TYPED)
     for variant in tree.find_all(exp.ToVariant):
         if kind(variant.this) == T.TIMESTAMPTZ:
             variant.set("this", macro("sf_tz_text", variant.this.copy()))
+    tree = rewrite_brackets(tree)
     for transform in _BEFORE:
         tree = tree.transform(transform, copy=False)
     for classes, rule in _RULES:
@@ -48,6 +52,14 @@ def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
                 else:
                     node.replace(replacement)
     return tree
+
+
+def _timestamp_cast(call: exp.Anonymous) -> None:
+    """``TO_TIMESTAMP_TZ(x)`` is ``x::TIMESTAMP_TZ``; as a cast, what stands around it knows its type."""
+    name = call.name.upper()
+    if name in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ") and len(call.expressions) == 1 and call.parent is not None:
+        target = T.TIMESTAMPLTZ if name.endswith("LTZ") else T.TIMESTAMPTZ
+        call.replace(exp.Cast(this=call.expressions[0].copy(), to=exp.DataType(this=target)))
 
 
 Rule = Callable[[exp.Expr, "Connection"], exp.Expr]
@@ -261,9 +273,6 @@ def anonymous(node: exp.Expr, connection: Connection) -> exp.Expr:
         return macro(name.lower(), *(argument.copy() for argument in node.expressions))
     if name in _AUTO_TIMESTAMPS and len(node.expressions) == 1:
         return macro(_AUTO_TIMESTAMPS[name], node.expressions[0].copy())
-    if name in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ") and len(node.expressions) == 1:
-        target = T.TIMESTAMPLTZ if name.endswith("LTZ") else T.TIMESTAMPTZ
-        return cast(exp.Cast(this=node.expressions[0].copy(), to=exp.DataType(this=target)), connection)
     if name in ("TO_OBJECT", "TO_ARRAY") and len(node.expressions) == 1:
         return macro(f"sf_{name.lower()}", node.expressions[0].copy())
     if name == "CONDITIONAL_TRUE_EVENT":
@@ -333,7 +342,7 @@ def session_function(node: exp.Expr, connection: Connection) -> exp.Expr:
 
 
 _BEFORE = (
-    fakesnow.try_parse_json, fakesnow.split, fakesnow.indices_to_json_extract,
+    fakesnow.try_parse_json, fakesnow.split,
     fakesnow.json_extract_cast_as_varchar, fakesnow.json_extract_cased_as_varchar,
     fakesnow.json_extract_precedence, fakesnow.regex_replace, fakesnow.regex_substr,
     fakesnow.to_variant, fakesnow.object_construct, fakesnow.array_size, fakesnow.object_agg,

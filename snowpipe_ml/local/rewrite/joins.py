@@ -22,8 +22,6 @@ def rewrite_joins(tree: exp.Expr) -> None:
 
 def _sample(sample: exp.TableSample) -> None:
     """``SAMPLE (3 ROWS)``, ``SAMPLE BLOCK (10)`` in DuckDB's names of the methods."""
-    given = sample.args.get("method")
-    method = given.name.upper() if given is not None else "BERNOULLI"
     size = sample.args.get("size")
     if size is not None:
         if isinstance(size, exp.Literal) and int(size.name) > 1_000_000:
@@ -32,7 +30,7 @@ def _sample(sample: exp.TableSample) -> None:
             )
         sample.set("method", exp.var("RESERVOIR"))
     else:
-        sample.set("method", exp.var("SYSTEM" if method in ("SYSTEM", "BLOCK") else "BERNOULLI"))
+        sample.set("method", exp.var("BERNOULLI"))
 
 
 def _without_condition(join: exp.Join) -> None:

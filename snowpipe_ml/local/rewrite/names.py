@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def name_projections(tree: exp.Expr) -> None:
-    """Give every unnamed result column the name Snowflake gives it: its text.
+    """Give every unnamed result column the name Snowflake gives it: its text as it is written, in upper case.
 
-    ``SELECT COUNT(*)`` returns a column ``COUNT(*)``.
+    ``SELECT count( *)`` returns a column ``COUNT( *)``.
     """
     for select in tree.find_all(exp.Select):
         for projection in list(select.expressions):
@@ -24,8 +24,7 @@ def name_projections(tree: exp.Expr) -> None:
                 continue
             if projection.find(exp.Star) and isinstance(projection, exp.Column):
                 continue
-            text = projection.sql(dialect="snowflake")
-            name = text if isinstance(projection, exp.Literal) else text.upper()
+            name = (projection.meta.get("written") or projection.sql(dialect="snowflake")).upper()
             projection.replace(exp.alias_(projection.copy(), exp.to_identifier(name, quoted=True), copy=False))
 
 
@@ -109,6 +108,8 @@ def qualify_tables(tree: exp.Expr, connection: Connection, command: str) -> None
     for table in list(tree.find_all(exp.Table)):
         if not isinstance(table.this, exp.Identifier) or table.meta.get("resolved"):
             continue
+        if table.args.get("catalog") and not table.db:  # DB..T
+            table.set("db", exp.to_identifier("PUBLIC", quoted=True))
         if refers_to_cte(table):
             continue
         parts = tuple(part.name for part in table.parts)

@@ -109,4 +109,8 @@ def _values(field: exp.In, source: exp.Expr, compiler: Compiler) -> list[tuple[s
 
 
 def _label(node: exp.Expr) -> str:
-    return "NULL" if isinstance(node, exp.Null) else node.sql(dialect="snowflake")
+    if isinstance(node, exp.Null):
+        return "NULL"
+    if isinstance(node, exp.Cast) and node.to.is_type("INT", "BIGINT", "SMALLINT", "TINYINT"):
+        return f"CAST({_label(node.this)} AS NUMBER(38,0))"
+    return node.sql(dialect="snowflake")

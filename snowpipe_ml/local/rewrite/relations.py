@@ -22,7 +22,7 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
     """Replace every relation that DuckDB does not know."""
     _number_values(tree)
     for table in list(tree.find_all(exp.Table)):
-        if isinstance(table.this, exp.Var) and table.name.startswith("@"):
+        if isinstance(table.this, exp.Var | exp.Literal) and table.name.startswith("@"):
             _staged_files(table, compiler)
         elif isinstance(table.this, exp.DirectoryStage):
             _directory(table, compiler)

@@ -80,6 +80,8 @@ def kind(node: exp.Expr | None) -> Any:
         return kind(node.this)
     if isinstance(node, exp.Literal):
         return T.VARCHAR if node.is_string else T.DECIMAL if "." in node.name else T.BIGINT
+    if isinstance(node, exp.CurrentTimestamp):
+        return T.TIMESTAMPLTZ
     if isinstance(node, exp.Count | exp.RowNumber | exp.Length | exp.DateDiff):
         return T.BIGINT
     if node.type is None or node.type.this in (T.UNKNOWN, T.NULL):
