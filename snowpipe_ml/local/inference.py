@@ -75,7 +75,7 @@ class _Inference:
     def _select(self, tree: exp.Select, visible: dict[str, Relation]) -> Relation:
         sources, starred = self._sources(tree, visible)
         group = tree.args.get("group")
-        widened = group is not None and any(group.args.get(k) for k in ("rollup", "cube", "grouping_sets"))
+        widened = group is not None and group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None
         result: list[tuple[str, Fact]] = []
         named: dict[str, Fact] = {}
         for projection in tree.expressions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -160,3 +161,47 @@ def test_a_join_keeps_both_columns_of_a_name(session: Any) -> None:
     cursor = session.connection.cursor().execute("SELECT * FROM (SELECT 1 AS a) x JOIN (SELECT 2 AS a) y ON TRUE")
     assert cursor.fetchall() == [(1, 2)]
     assert [column.name for column in cursor.description] == ["A", "A"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("V['a'][0]['b']", "1"),
+        ("V:a[0].b", "1"),
+        ("V['a'][I]", "5"),
+        ("V[NAME]", '"x"'),
+        ("V['a'][0]['c d']['e'][I]::INT + 1", 21),
+        ("V['nope']['x']", None),
+        ("PARSE_JSON('[[1,2],[3,4]]')[1][0]", "3"),
+        ("ARRAY_CONSTRUCT(1, 2)[0]", "1"),
+        ("V['a'][-1]", None),
+        ("PARSE_JSON('{q: 1}'):q", "1"),
+        ("V['k']::STRING", "x"),
+    ],
+)
+def test_elements_of_a_variant(query: Callable[[str], list[tuple[Any, ...]]], expression: str, value: object) -> None:
+    document = '{"a": [{"b": 1, "c d": {"e": [10, 20]}}, 5], "k": "x"}'
+    assert query(f"SELECT {expression} FROM (SELECT PARSE_JSON('{document}') V, 1 I, 'k'::VARCHAR NAME)") == [(value,)]
+
+
+def test_a_result_column_without_a_name_has_its_text(session: Any) -> None:
+    frame = session.sql("select count( *), 'James', max(a)+1, max(\"A\") :: string from (select 1 a)")
+    assert frame.columns == ['"COUNT( *)"', "\"'JAMES'\"", '"MAX(A)+1"', '"MAX(""A"") :: STRING"']
+
+
+def test_what_duckdb_cannot_run_is_refused_by_name(query: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    with pytest.raises(Exception, match="does not support a part of this statement: DuckDB says"):
+        query("SELECT ROW_NUMBER() OVER (ORDER BY RANDOM()) AS X, A AS Y FROM (SELECT 1 AS A)")
+
+
+def test_explain_gives_the_plan_of_this_warehouse(query: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    ((plan,),) = query("EXPLAIN USING TEXT SELECT COUNT(*) FROM (SELECT 1 AS A)")
+    assert "─" in plan
+    with pytest.raises(Exception, match="EXPLAIN as a table or JSON"):
+        query("EXPLAIN SELECT 1")
+
+
+def test_a_schema_left_out_is_public(query: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    query("CREATE DATABASE OTHER")
+    query("CREATE TABLE OTHER..T AS SELECT 1 AS A")
+    assert query("SELECT A FROM OTHER..T") == [(1,)]
