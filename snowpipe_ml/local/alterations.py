@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.changes import Name, note_change
 from snowpipe_ml.local.load_history import forget_loads
 from snowpipe_ml.local.objects import already_dropped, dropped, if_not_exists, rename_temporary
 from snowpipe_ml.local.query import in_transaction
@@ -10,6 +13,9 @@ from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import quoted, retry_conflicts
 from snowpipe_ml.local.tables import column_definitions, existing_kind, forget
 from snowpipe_ml.local.tags import set_tags, unset_tags
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.connection import Connection
 
 
 @command("DROP TABLE", "DROP VIEW")
@@ -53,6 +59,7 @@ def truncate(statement: Statement) -> Result:
         with in_transaction(connection):
             connection.duck.execute(f"DELETE FROM {quoted(*name)}")
             forget_loads(connection, name)
+            note_change(connection, name)
 
     retry_conflicts(run)
     return status("Statement executed successfully.")
@@ -92,7 +99,7 @@ def alter(statement: Statement) -> Result:
         if new[:2] != name[:2]:
             raise errors.UnsupportedError("RENAME TO another schema")
         text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
-        retry_conflicts(lambda: connection.duck.execute(text))
+        retry_conflicts(lambda: _changed(connection, text, name, new))
         rename_temporary(connection, name, new)
         return status("Statement executed successfully.")
     if reader.accept("RENAME", "COLUMN"):
@@ -115,5 +122,12 @@ def alter(statement: Statement) -> Result:
         return status("Statement executed successfully.")
     else:
         raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
-    retry_conflicts(lambda: connection.duck.execute(text))
+    retry_conflicts(lambda: _changed(connection, text, name))
     return status("Statement executed successfully.")
+
+
+def _changed(connection: Connection, text: str, *names: Name) -> None:
+    with in_transaction(connection):
+        connection.duck.execute(text)
+        for name in names:
+            note_change(connection, name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from snowpipe_ml.local.changes import note_change
 from snowpipe_ml.local.stages import StagedFile
 from snowpipe_ml.local.types import Column
 
@@ -77,6 +78,8 @@ def remembered(connection: Connection, target: tuple[str, str, str]) -> dict[str
 
 def remember(connection: Connection, target: tuple[str, str, str], done: list[Loaded], query_id: str) -> None:
     """Note what a COPY has loaded and rejected, in the transaction in which it did."""
+    if any(item.loaded for item in done):
+        note_change(connection, target)
     loads = connection.catalog(target[0], "LOADS")
     rejects = connection.catalog(target[0], "COPY_ERRORS")
     for item in done:

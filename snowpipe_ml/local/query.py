@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.snowflake import Snowflake
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel
 from sqlglot.errors import UnsupportedError as SqlglotUnsupported
-from sqlglot.parsers.snowflake import SnowflakeParser
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.changes import Name, note_change, written_table
 from snowpipe_ml.local.inference import UNKNOWN, infer
+from snowpipe_ml.local.parsing import parse
 from snowpipe_ml.local.rewrite.functions import apply_rules
 from snowpipe_ml.local.rewrite.joins import rewrite_joins
 from snowpipe_ml.local.rewrite.names import name_projections, part_case_twins, qualify_tables, store_identifiers
@@ -32,49 +31,6 @@ if TYPE_CHECKING:
 
 
 _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
-
-
-class _Parser(SnowflakeParser):
-    """Notes the text of each value of a SELECT list: it is the name of a result column that has none."""
-
-    def _parse_projections(self) -> tuple[list[exp.Expr], list[exp.Expr] | None]:
-        return self._parse_csv(self._parse_projection), None
-
-    def _parse_projection(self) -> exp.Expr | None:
-        first = self._curr
-        node: exp.Expr | None = self._parse_expression()
-        if node is not None and first is not None and self._prev is not None:
-            node.meta["written"] = self.sql[first.start : self._prev.end + 1]
-        return node
-
-
-class _Dialect(Snowflake):
-    Parser = _Parser
-
-
-def parse(text: str) -> exp.Expr:
-    """A statement's tree.
-
-    Raises:
-        ProgrammingError: a syntax error, at Snowflake's line and position.
-    """
-    try:
-        statements = [tree for tree in sqlglot.parse(text, read=_Dialect) if tree is not None]
-    except SqlglotError as error:
-        details = getattr(error, "errors", None) or [{}]
-        first = details[0]
-        raise errors.syntax(
-            f"syntax error line {first.get('line', 1)} at position {max(0, first.get('col', 1) - 1)} "
-            f"unexpected '{first.get('highlight') or '<EOF>'}'."
-        ) from error
-    if len(statements) != 1:
-        raise errors.error(
-            8, "0A000", f"Actual statement count {len(statements)} did not match the desired statement count 1."
-        )
-    tree: exp.Expr = statements[0]
-    if isinstance(tree, exp.Command):
-        raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
-    return tree
 
 
 class Compiler:
@@ -268,13 +224,27 @@ def _counted(tree: exp.Expr) -> list[str]:
 
 def _execute_count(connection: Connection, tree: exp.Expr, params: Any) -> int:
     with compiled(connection, tree, params) as statement:
-        return count_rows(connection, to_sql(statement))
+        return count_rows(connection, to_sql(statement), written_table(statement))
 
 
-def count_rows(connection: Connection, sql_text: str) -> int:
-    """Run DML and give the number of rows it changed."""
-    row = retry_conflicts(lambda: connection.duck.execute(sql_text).fetchone())
-    return int(row[0]) if row else 0
+def count_rows(connection: Connection, sql_text: str, target: Name | None) -> int:
+    """Run DML on a table and give the number of rows it changed."""
+    rows = _changed(connection, sql_text, target)
+    return int(rows[0][0]) if rows else 0
+
+
+def _changed(connection: Connection, sql_text: str, target: Name | None) -> list[Any]:
+    """Run DML, and note in the same transaction that it changed a table."""
+
+    def run() -> list[Any]:
+        with in_transaction(connection):
+            found = connection.duck.execute(sql_text).fetchall()
+            if target is not None:
+                note_change(connection, target)
+        return found
+
+    result: list[Any] = retry_conflicts(run)
+    return result
 
 
 def _insert(connection: Connection, tree: exp.Insert, params: Any) -> Result:
@@ -282,8 +252,9 @@ def _insert(connection: Connection, tree: exp.Insert, params: Any) -> Result:
     tree.set("overwrite", False)
     with compiled(connection, tree, params) as statement:
         if not overwrite:
-            return counts(inserted=count_rows(connection, to_sql(statement)))
+            return counts(inserted=count_rows(connection, to_sql(statement), written_table(statement)))
         target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
+        written = written_table(statement)
         delete = f"DELETE FROM {to_sql(target)}"
         # The new rows are made first: the query may read the table that it overwrites.
         new = f"_new_{uuid.uuid4().hex}"
@@ -296,6 +267,8 @@ def _insert(connection: Connection, tree: exp.Insert, params: Any) -> Result:
                 with in_transaction(connection):
                     connection.duck.execute(delete)
                     row = connection.duck.execute(to_sql(statement)).fetchone()
+                    if written is not None:
+                        note_change(connection, written)
                     return int(row[0]) if row else 0
             finally:
                 connection.duck.execute(f"DROP TABLE IF EXISTS {new}")
@@ -327,7 +300,7 @@ def _merge(connection: Connection, tree: exp.Merge, params: Any) -> Result:
     kinds = _merge_kinds(tree)
     with compiled(connection, tree, params) as statement:
         text = to_sql(statement) + " RETURNING merge_action"
-        actions = retry_conflicts(lambda: connection.duck.execute(text).fetchall())
+        actions = _changed(connection, text, written_table(statement))
     done = {"inserted": 0, "updated": 0, "deleted": 0}
     for (action,) in actions:
         done[{"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}[action]] += 1
@@ -356,8 +329,10 @@ def insert_rows(connection: Connection, text: str, rows: Sequence[Sequence[Any]]
     try:
         name = compiler.register(data)
         tree.set("expression", None)
-        target = to_sql(compiler.compile(tree))
-        return counts(inserted=count_rows(connection, f"{target} SELECT * FROM {name}"))
+        statement = compiler.compile(tree)
+        return counts(
+            inserted=count_rows(connection, f"{to_sql(statement)} SELECT * FROM {name}", written_table(statement))
+        )
     finally:
         compiler.release()
 

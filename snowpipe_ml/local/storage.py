@@ -87,6 +87,7 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMS (
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASKS (
   schema_name VARCHAR, name VARCHAR, definition JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TRANSIENT (schema_name VARCHAR, name VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.CHANGES (schema_name VARCHAR, name VARCHAR, changed_at BIGINT);
 """
 _ACCOUNT_DDL = f"""
 CREATE SCHEMA IF NOT EXISTS {ACCOUNT}.{CATALOG};
@@ -128,6 +129,20 @@ class Results:
             return self._kept[query_id]
 
 
+class Clock:
+    """The time in nanoseconds, and never the same twice."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def tick(self) -> int:
+        """Now."""
+        with self._lock:
+            self._last = max(time.time_ns(), self._last + 1)
+            return self._last
+
+
 class Storage:
     """An open warehouse. Sessions of one process that name the same folder share one."""
 
@@ -143,6 +158,7 @@ class Storage:
         self.id = uuid.uuid4().hex
         self.results = Results()
         self.history = History()
+        self.clock = Clock()
         self.lock = threading.RLock()
         self._names: dict[tuple[str, ...], threading.RLock] = {}
         self._users = 0
@@ -215,6 +231,12 @@ class Storage:
             f'DELETE FROM "{database}".{CATALOG}.STAGES WHERE session IS NOT NULL RETURNING id'
         ).fetchall():
             shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
+        changes = f'"{database}".{CATALOG}.CHANGES'
+        self.root.execute(
+            f"DELETE FROM {changes} AS o USING (SELECT schema_name, name, max(changed_at) AS changed_at FROM {changes} "
+            "GROUP BY ALL HAVING count(*) > 1) n "
+            "WHERE o.schema_name = n.schema_name AND o.name = n.name AND o.changed_at < n.changed_at"
+        )
         for table in ("FILE_FORMATS", "FUNCTIONS"):
             self.root.execute(f'DELETE FROM "{database}".{CATALOG}.{table} WHERE session IS NOT NULL')
 

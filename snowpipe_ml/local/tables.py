@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.changes import note_change
 from snowpipe_ml.local.load_history import forget_loads
 from snowpipe_ml.local.objects import Modifiers, if_not_exists, remember_temporary
 from snowpipe_ml.local.query import Compiler, in_transaction, parse, to_sql
@@ -67,7 +68,7 @@ def _check_name(connection: Connection, name: Name, temporary: bool, there: str 
 
 
 def forget(connection: Connection, name: Name) -> None:
-    """Forget what hangs on a table that is dropped or replaced."""
+    """Forget what hangs on a table that is dropped or replaced, and note that it changes."""
     connection.storage.owners.pop(name, None)
     connection.duck.execute(
         f"DELETE FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(name[1:])
@@ -77,6 +78,7 @@ def forget(connection: Connection, name: Name) -> None:
     )
     forget_tags(connection, name)
     forget_loads(connection, name)
+    note_change(connection, name)
 
 
 # --------------------------------------------------------------------------- CREATE TABLE
@@ -365,10 +367,15 @@ def create_view(statement: Statement) -> Result:
         if columns is not None:
             listed = f" ({', '.join(quoted(column) for column, _, _, _ in column_definitions(columns, connection))})"
         # The view that is replaced may be read by the new one's query only before this point.
-        retry_conflicts(lambda: connection.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}"))
+
+        def make() -> None:
+            with in_transaction(connection):
+                connection.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}")
+                forget(connection, name)
+
+        retry_conflicts(make)
     finally:
         compiler.release()
-    forget(connection, name)
     if modifiers.temporary:
         remember_temporary(connection, "VIEW", name)
     if comment:

@@ -117,3 +117,30 @@ def test_warehouses_are_kept_and_shown(query: Any, session: Any) -> None:
     row = session.sql("SHOW WAREHOUSES LIKE 'w'").collect()[0]
     assert (row["name"], row["size"], row["type"], row["auto_suspend"]) == ("W", "LARGE", "SNOWPARK-OPTIMIZED", 60)
     assert query("SELECT CURRENT_WAREHOUSE()") == [("W",)]
+
+
+def test_the_last_change_of_a_table_is_known(query: Any) -> None:
+    def changed() -> list[int]:
+        return [query(f"SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('{name}')")[0][0] for name in ("T", "V", "W")]
+
+    query("CREATE TABLE T (A INT)")
+    query("CREATE VIEW V AS SELECT A FROM T")
+    query("CREATE VIEW W AS SELECT * FROM V")
+    before = changed()
+    query("SELECT * FROM T")
+    query("ALTER TABLE T SET COMMENT = 'x'")
+    assert changed() == before
+    for statement in (
+        "INSERT INTO T VALUES (1)", "UPDATE T SET A = 2", "DELETE FROM T", "INSERT OVERWRITE INTO T SELECT 5",
+        "MERGE INTO T USING (SELECT 1 AS A) S ON S.A = T.A WHEN NOT MATCHED THEN INSERT VALUES (S.A)",
+        "TRUNCATE TABLE T", "ALTER TABLE T ADD COLUMN B INT", "CREATE OR REPLACE TABLE T AS SELECT 1 AS A",
+    ):  # fmt: skip
+        query(statement)
+        assert all(new > old for new, old in zip(changed(), before, strict=True)), statement
+        before = changed()
+    query("BEGIN")
+    query("INSERT INTO T VALUES (1)")
+    query("ROLLBACK")
+    assert changed() == before
+    with pytest.raises(Exception, match="does not exist"):
+        query("SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('NOPE')")

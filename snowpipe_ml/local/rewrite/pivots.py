@@ -113,4 +113,6 @@ def _label(node: exp.Expr) -> str:
         return "NULL"
     if isinstance(node, exp.Cast) and node.to.is_type("INT", "BIGINT", "SMALLINT", "TINYINT"):
         return f"CAST({_label(node.this)} AS NUMBER(38,0))"
+    if isinstance(node, exp.Cast) and node.to.is_type("DATE"):
+        return f"TO_DATE({_label(node.this)})"
     return node.sql(dialect="snowflake")

@@ -314,6 +314,10 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
             from snowpipe_ml.local.streams import has_data
 
             return exp.convert(has_data(connection, str(_literal(connection, arguments[0]))))
+        case "SYSTEM$LAST_CHANGE_COMMIT_TIME":
+            from snowpipe_ml.local.changes import last_change
+
+            return exp.convert(last_change(connection, str(_literal(connection, arguments[0]))))
         case "SYSTEM$GET_TAG":
             from snowpipe_ml.local.tags import get_tag
 
