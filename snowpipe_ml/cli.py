@@ -113,25 +113,42 @@ def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
 @_selection_options
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--offline", is_flag=True, help="Without a connection: what every step would do, changed or not.")
+@click.option("--full-refresh", is_flag=True, help="As if nothing had run before.")
 def plan(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
-    show_sql: bool, as_json: bool,
+    show_sql: bool, as_json: bool, offline: bool, full_refresh: bool,
 ) -> None:  # fmt: skip
-    """Show what a run of SPEC would do, in order, without a connection."""
-    planned = _pipeline(spec, variables).plan(target, select=select, exclude=exclude)
+    """Show what a run of SPEC would do, in order, and why.
+
+    Each step runs, replaces what it made before, or is skipped. The target is asked what is there; with
+    --offline it is not.
+    """
+    planned = _pipeline(spec, variables).plan(
+        target, select=select, exclude=exclude, compare=not offline, full_refresh=full_refresh
+    )
     if as_json:
         click.echo(json.dumps([_plan_dict(step) for step in planned], indent=2))
         return
     width = max(len(step.name) for step in planned)
     for step in planned:
-        click.echo(f"{step.name:<{width}}  {step.plan.summary}")
-        for statement in step.plan.statements if show_sql else ():
-            click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
+        if step.decision is None:
+            click.echo(f"{step.name:<{width}}  {step.plan.summary}")
+        else:
+            click.echo(f"{step.decision.action:<8} {step.name:<{width}}  {step.decision.reason}")
+        if show_sql and (step.decision is None or not step.decision.skips):
+            for statement in step.plan.statements:
+                click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
+    if not offline:
+        skipped = sum(step.decision is not None and step.decision.skips for step in planned)
+        click.echo(f"{len(planned) - skipped} to run, {skipped} unchanged")
 
 
 def _plan_dict(step: PlannedStep) -> dict[str, Any]:
+    decision = step.decision
     return {
         "name": step.name, "type": step.type, "needs": list(step.needs), "summary": step.plan.summary,
+        "action": decision and decision.action.value, "reason": decision and decision.reason,
         "statements": [str(statement) for statement in step.plan.statements],
     }  # fmt: skip
 
@@ -148,18 +165,19 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
     help="Go on with the last run, or the one named, that failed or was killed.",
 )
 @click.option("--fail-fast", is_flag=True, help="Begin no step after one has failed.")
+@click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
 def run(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
-    threads: int, resume: str | None, fail_fast: bool,
+    threads: int, resume: str | None, fail_fast: bool, full_refresh: bool,
 ) -> None:  # fmt: skip
-    """Run SPEC."""
+    """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
     from snowpipe_ml.ui.terminal import Checklist
 
     console = _console()
     with _second_interrupt(), Checklist(console) as checklist:
         result = _pipeline(spec, variables).run(
             target, listeners=[checklist], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
-            resume=True if resume == "last" else resume or False,
+            full_refresh=full_refresh, resume=True if resume == "last" else resume or False,
         )  # fmt: skip
     if result.interrupted:
         sys.exit(130)

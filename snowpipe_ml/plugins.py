@@ -189,12 +189,22 @@ class RunContext(PlanContext):
         run: the run's ids.
         logger: for a line that should be in the log.
         progress: for a display of how far the step is.
+        fence: raises if another run has taken this run's place; see :meth:`before_publishing`.
     """
 
     session: Session
     run: RunInfo
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("snowpipe_ml.steps"))
     progress: Progress = lambda done, total=None, note="": None
+    fence: Callable[[Session], None] = lambda session: None
+
+    def before_publishing(self) -> None:
+        """To be called before an output is put in place.
+
+        Raises:
+            LockedError: this run was believed dead, and another one has begun.
+        """
+        self.fence(self.session)
 
     def execute(self, statement: Sql) -> list[Row]:
         """Run one statement and give its rows; only trusted SQL is taken."""
@@ -213,8 +223,10 @@ class RunContext(PlanContext):
 
     def kind_of(self, name: QualifiedName) -> str | None:
         """``TABLE`` or ``VIEW``; None if there is nothing of this name."""
-        where = f" IN SCHEMA {QualifiedName(name.parts[:-1]).sql}" if len(name.parts) > 1 else ""
-        rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql}{where}"))
+        # Without a schema SHOW would look through the whole database.
+        here = f"{self.session.get_current_database()}.{self.session.get_current_schema()}"
+        schema = QualifiedName(name.parts[:-1]).sql if len(name.parts) > 1 else here
+        rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql} IN SCHEMA {schema}"))
         return next((str(row["kind"]) for row in rows if row["name"] == name.name.name), None)
 
     @contextmanager
@@ -310,6 +322,10 @@ class Step(ABC, Generic[S]):
 
     def external_version(self, ctx: PlanContext) -> str | None:
         """A text that changes when the outside world that the step reads does (a folder, a URL)."""
+        return None
+
+    def always_runs(self, ctx: PlanContext) -> str | None:
+        """Why the step cannot be skipped although nothing that is known changed; None if it can."""
         return None
 
     def plan(self, ctx: PlanContext) -> StepPlan:

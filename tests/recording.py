@@ -22,6 +22,7 @@ class Recorder:
         stamp = re.compile(r"'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.?\d*'::TIMESTAMP_NTZ")
         replace = [
             (result.run.id, "RUN_ID"), (result.run.model_id, "MODEL_ID_VALUE"),
+            (result.run.model_id.replace("_", r"\\_"), "MODEL_ID_VALUE"),
             (result.run.started_at.date().isoformat(), "RUN_DATE"),
         ]  # fmt: skip
         found = []
@@ -39,7 +40,11 @@ class Recorder:
             text = re.sub(r"(?<=AS HOLIDAY FROM VALUES ).*", "('DAY', 'NAME')", text)
             text = re.sub(r'"spec": "[^"]*"', '"spec": "SPEC"', text)
             text = re.sub(r'"started_at": "[^"]*"', '"started_at": "AT"', text)
-            text = re.sub(r'"fingerprint": "[0-9a-f]+"', '"fingerprint": "DIGEST"', text)
+            text = re.sub(r'"(fingerprint|code|outside)": "[0-9a-f]+"', r'"\1": "DIGEST"', text)
+            text = re.sub(r'"settings": \{.*?\}, "code"', '"settings": {}, "code"', text)
+            text = re.sub(r'", "(?:\d{16,}|[0-9a-f]{16}|\d{4}-[^"]*)", (null|\d+)\]', r'", "VERSION", \1]', text)
+            text = re.sub(r', "text": ".*?(?<!\\\\)", "started_at"', ', "started_at"', text)
+            text = re.sub(r"'[^']*@[^']*, process \d+'", "'OWNER'", text)
             text = re.sub(r'"sha256": "[0-9a-f]+"', '"sha256": "DIGEST"', text)
             found.append(text.strip())
         return found

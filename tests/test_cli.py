@@ -81,14 +81,18 @@ def test_a_target_that_cannot_be_reached_exits_3(tmp_path: Path, monkeypatch: py
 
 
 def test_a_second_run_of_a_pipeline_exits_4(tmp_path: Path) -> None:
-    from snowpipe_ml.targets.local import one_run
-
     spec = write_spec(tmp_path, SPEC)
-    with one_run(tmp_path / "warehouse", "demo"):
-        done = invoke("run", spec)
-    assert done.exit_code == 4
-    assert "the pipeline demo is being run by process" in done.stderr
     assert invoke("run", spec).exit_code == 0
+    take = (
+        "UPDATE SNOWPIPE_ML.LOCKS SET RUN_ID = 'another', OWNER = 'ada@elsewhere, process 1', "
+        "EXPIRES_AT = DATEADD(second, {}, SYSDATE())"
+    )
+    invoke("sql", spec, take.format(100))
+    done = invoke("run", spec)
+    assert done.exit_code == 4
+    assert "demo is being run on local by ada@elsewhere, process 1 (run another)" in done.stderr
+    invoke("sql", spec, take.format(-1))
+    assert invoke("run", spec).exit_code == 0, "an expired lock is taken over"
 
 
 def test_plan_and_graph(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,41 +14,84 @@ from pydantic import BaseModel
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.plugins import PlanContext, RunInfo
 
-VERSION = 1
+VERSION = 2
+# Settings that say how a step is run and not what it makes.
+_OF_THE_RUN = ("type", "description", "tags", "retries", "timeout", "needs", "warehouse")
+_SECRET = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|PRIVATE|(?:^|_)KEY", re.I)
 
 
-def fingerprints(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, str]:
-    """The fingerprint of every node: its own, and those of all that it needs.
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a node would do.
 
-    A step's own is made of its type, its settings, and the statements of its plan, in which the text of
-    SQL files, the code of functions, locked wheels and declared packages show. The run's id, model id
-    and time count by their names.
+    Attributes:
+        whole: changes with anything below, and with the whole of every node that it needs.
+        settings: its settings by name, as JSON.
+        code: its type, and the statements of its plan: SQL files, the code of functions, locked wheels.
+        outside: what it reads from outside the target.
     """
-    found: dict[str, str] = {}
+
+    whole: str
+    settings: Mapping[str, str]
+    code: str
+    outside: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As the records keep it."""
+        return {"fingerprint": self.whole, "settings": dict(self.settings), "code": self.code, "outside": self.outside}
+
+
+def fingerprints(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, Fingerprint]:
+    """The fingerprint of every node.
+
+    The run's id, model id and time, and environment variables that are named like a secret, count by
+    their names.
+    """
+    named = _Named(ctx, run)
+    found: dict[str, Fingerprint] = {}
     for name, node in graph.nodes.items():
-        above = [found[needed] for needed in graph.needs(name)]
-        text = json.dumps([VERSION, _own(node, ctx, run), above], sort_keys=True)
-        found[name] = hashlib.sha256(text.encode()).hexdigest()[:32]
+        settings, code, outside = _own(node, ctx, named)
+        above = [found[needed].whole for needed in graph.needs(name)]
+        whole = _digest(json.dumps([VERSION, settings, code, outside, above], sort_keys=True))
+        found[name] = Fingerprint(whole, settings, code, outside)
     return found
 
 
-def _own(node: Node, ctx: PlanContext, run: RunInfo) -> list[str]:
+def _own(node: Node, ctx: PlanContext, named: _Named) -> tuple[dict[str, str], str, str]:
     step = node.step
+    settings = step.settings.model_dump(mode="python", by_alias=True, exclude=set(_OF_THE_RUN))
     model = getattr(step, "model", None)
-    settings = [step.settings, *([model] if isinstance(model, BaseModel) else [])]
+    if isinstance(model, BaseModel):
+        settings |= model.model_dump(mode="python", by_alias=True)
     plan = step.plan(ctx)
-    texts = [
-        step.type_name,
-        *(json.dumps(item.model_dump(mode="python"), sort_keys=True, default=str) for item in settings),
-        plan.summary,
-        *(str(statement) for statement in plan.statements),
-        step.external_version(ctx) or "",
-    ]
-    return [_without_run(text, run) for text in texts]
+    return (
+        {key: named(json.dumps(value, sort_keys=True, default=str)) for key, value in sorted(settings.items())},
+        _digest(named("\n".join([step.type_name, plan.summary, *(str(s) for s in plan.statements)]))),
+        _digest(named(step.external_version(ctx) or "")),
+    )
 
 
-def _without_run(text: str, run: RunInfo) -> str:
-    values: dict[str, Any] = {"run.id": run.id, "run.model_id": run.model_id, "run.started_at": run.started_at}
-    for name, value in values.items():
-        text = text.replace(str(value), f"{{{{ {name} }}}}")
-    return text
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class _Named:
+    """Puts names in the place of values that must not count."""
+
+    def __init__(self, ctx: PlanContext, run: RunInfo) -> None:
+        environment: Mapping[str, str] = ctx.scope.get("env", {})
+        values: dict[str, object] = {
+            "run.id": run.id, "run.model_id": run.model_id, "run.started_at": run.started_at,
+            **{f"env.{name}": environment[name] for name in secret_names(environment)},
+        }  # fmt: skip
+        self._pairs = [(str(value), f"{{{{ {name} }}}}") for name, value in values.items() if len(str(value)) > 3]
+
+    def __call__(self, text: str) -> str:
+        for value, name in self._pairs:
+            text = text.replace(value, name)
+        return text
+
+
+def secret_names(environment: Iterable[str]) -> list[str]:
+    """The environment variables that are named like a secret."""
+    return sorted(name for name in environment if _SECRET.search(name))

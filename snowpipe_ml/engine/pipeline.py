@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.engine.decisions import Decision, Success, decide, resources_of
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.fingerprint import fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
-from snowpipe_ml.engine.resume import still_done
 from snowpipe_ml.engine.run import Runner, RunResult, new_run
 from snowpipe_ml.engine.selection import select as choose
 from snowpipe_ml.engine.sessions import OneSession, Sessions
 from snowpipe_ml.engine.state import PastRun, State
+from snowpipe_ml.engine.versions import Versions
 from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import PackageList, PlanContext, RunInfo, StepPlan
@@ -32,13 +32,17 @@ DEFAULT_THREADS = 4
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A node of the plan, in the order in which it would run."""
+    """A node of the plan, in the order in which it would run.
+
+    ``decision`` is whether it would and why, where the plan was compared with the target.
+    """
 
     name: str
     type: str
     declared: bool
     needs: tuple[str, ...]
     plan: StepPlan
+    decision: Decision | None = None
 
 
 class Pipeline:
@@ -102,23 +106,69 @@ class Pipeline:
         return self.load(target)[1]
 
     def plan(
-        self, target: str | None = None, *, select: Iterable[str] = (), exclude: Iterable[str] = ()
+        self,
+        target: str | None = None,
+        *,
+        select: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: bool = False,
+        full_refresh: bool = False,
     ) -> list[PlannedStep]:
-        """What a run would do, in order, without a connection.
+        """What a run would do, in order.
 
         Args:
             target: the target's name; the default target if None.
             select: the steps that are meant; all if empty.
             exclude: steps to leave out.
+            compare: ask the target what need not run, and why the rest must. Without it there is no
+                connection.
+            full_refresh: as if nothing had run before.
+
+        Raises:
+            SpecError: the spec is wrong.
+            TargetError: the target cannot be reached.
         """
-        _, graph, ctx = self.load(target)
-        chosen, excluded = list(select), list(exclude)
-        if chosen or excluded:
-            graph = choose(graph, chosen, excluded)
+        run = new_run()
+        spec, graph, ctx = self.load(target, run)
+        decisions: Mapping[str, Decision] = {}
+        if not compare:
+            chosen, excluded = list(select), list(exclude)
+            if chosen or excluded:
+                graph = choose(graph, chosen, excluded)
+        elif isinstance(spec.target, LocalTarget) and not _folder(spec.target, self.path).is_dir():
+            graph = choose(graph, select, exclude, lambda: set(graph.nodes)) if select or exclude else graph
+            decisions = decide(graph, ctx, fingerprints(graph, ctx, run), {}, {}, refresh=full_refresh)
+        else:
+            session = opener(spec, self.path)()
+            try:
+                state = State(session, state_schema(spec, session))
+                graph, decisions, _ = self._decided(spec, graph, ctx, run, state, select, exclude, full_refresh)
+            finally:
+                session.close()
         return [
-            PlannedStep(name, node.step.type_name, node.declared, tuple(graph.needs(name)), node.step.plan(ctx))
+            PlannedStep(
+                name, node.step.type_name, node.declared, tuple(graph.needs(name)), node.step.plan(ctx),
+                decisions.get(name),
+            )
             for name, node in graph.nodes.items()
-        ]
+        ]  # fmt: skip
+
+    @staticmethod
+    def _decided(
+        spec: Spec, whole: Graph, ctx: PlanContext, run: RunInfo, state: State, select: Iterable[str],
+        exclude: Iterable[str], full_refresh: bool,
+    ) -> tuple[Graph, Mapping[str, Decision], Mapping[str, Success]]:  # fmt: skip
+        """The part of the graph that is selected, what becomes of its nodes, and what the records know of them."""
+        prints = fingerprints(whole, ctx, run)
+        past = state.successes(spec.pipeline.name, spec.target_name)
+
+        def modified() -> set[str]:
+            return {name for name, now in prints.items() if name not in past or past[name].fingerprint != now.whole}
+
+        chosen, excluded = list(select), list(exclude)
+        graph = choose(whole, chosen, excluded, modified) if chosen or excluded else whole
+        now = Versions(state.session, state.sleep).of(resources_of(graph, past))
+        return graph, decide(graph, ctx, prints, past, now, refresh=full_refresh), past
 
     # ----------------------------------------------------------------------- online
 
@@ -133,8 +183,9 @@ class Pipeline:
         exclude: Iterable[str] = (),
         resume: str | bool = False,
         fail_fast: bool = False,
+        full_refresh: bool = False,
     ) -> RunResult:
-        """Run the pipeline.
+        """Run what has changed: :mod:`snowpipe_ml.engine.decisions` has the reasons for which a step runs.
 
         Args:
             target: the target's name; the default target if None.
@@ -145,9 +196,9 @@ class Pipeline:
             select: the steps to run, as :mod:`snowpipe_ml.engine.selection` reads them; all if empty.
             exclude: steps to leave out.
             resume: go on with a run that failed or was killed: its id, or True for the last one. It keeps
-                its id, and steps that succeeded in it are not run again, unless what they would do has
-                changed since or what they made is gone.
+                its id.
             fail_fast: begin no step after one has failed.
+            full_refresh: run every step, changed or not.
 
         Returns:
             How the run and each step ended. A failed step is no exception.
@@ -162,23 +213,26 @@ class Pipeline:
         spec, whole, ctx = self.load(target, run)
         sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
         try:
-            with _one_run(spec, self.path) if session is None else nullcontext(), sessions.session() as records:
+            with sessions.session() as records:
                 state = State(records, state_schema(spec, records))
                 past = self._past(state, spec, resume) if resume else None
                 if past is not None:
                     run = past.run
                     spec, whole, ctx = self.load(target, run)
-                prints = fingerprints(whole, ctx, run)
-                graph = self._selected(whole, state, spec, prints, select, exclude)
-                runner = Runner(
-                    pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
-                    threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,
-                    default_warehouse=getattr(spec.target, "warehouse", None), listeners=tuple(listeners),
-                    fingerprints=prints, resumed=past is not None, fail_fast=fail_fast,
-                    done=still_done(graph, past.done, prints, records) if past is not None else frozenset(),
-                )  # fmt: skip
-                digest = hashlib.sha256("\n".join(spec.document.lines).encode()).hexdigest()
-                result = runner.execute({"spec": str(self.path), "sha256": digest})
+                state.prepare()
+                lock = state.lock(spec.pipeline.name, spec.target_name, run.id)
+                with lock.held():
+                    graph, decisions, known = self._decided(spec, whole, ctx, run, state, select, exclude, full_refresh)
+                    runner = Runner(
+                        pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
+                        threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,
+                        default_warehouse=getattr(spec.target, "warehouse", None), listeners=tuple(listeners),
+                        fingerprints=fingerprints(whole, ctx, run), resumed=past is not None, fail_fast=fail_fast,
+                        reused={name: known[name].run_id for name, found in decisions.items() if found.skips}, lock=lock,
+                    )  # fmt: skip
+                    text = "\n".join(spec.document.lines)
+                    digest = hashlib.sha256(text.encode()).hexdigest()
+                    result = runner.execute({"spec": str(self.path), "sha256": digest, "text": text})
         except KeyboardInterrupt:
             raise  # the second: closing would wait for the statements that run
         except BaseException:
@@ -198,20 +252,6 @@ class Pipeline:
         if past.status is Status.SUCCESS:
             raise UsageError(f"the run {past.run.id} succeeded: there is nothing to resume")
         return past
-
-    @staticmethod
-    def _selected(
-        graph: Graph, state: State, spec: Spec, prints: Mapping[str, str], select: Iterable[str], exclude: Iterable[str]
-    ) -> Graph:
-        chosen, excluded = list(select), list(exclude)
-        if not chosen and not excluded:
-            return graph
-
-        def modified() -> set[str]:
-            known = state.last_successes(spec.pipeline.name, spec.target_name)
-            return {name for name, text in prints.items() if known.get(name) != text}
-
-        return choose(graph, chosen, excluded, modified)
 
     def session(self, target: str | None = None) -> Session:
         """A Session on a target, working in its database and schema."""
@@ -258,15 +298,6 @@ def opener(spec: Spec, path: Path) -> Callable[[], Session]:
 
 def _folder(target: LocalTarget, path: Path) -> Path:
     return (path.resolve().parent / Path(target.path).expanduser()).resolve()
-
-
-def _one_run(spec: Spec, path: Path) -> AbstractContextManager[None]:
-    """On the embedded warehouse, keeps a second run of the same pipeline out."""
-    if not isinstance(spec.target, LocalTarget):
-        return nullcontext()
-    from snowpipe_ml.targets.local import one_run
-
-    return one_run(_folder(spec.target, path), spec.pipeline.name)
 
 
 def state_schema(spec: Spec, session: Session) -> QualifiedName:

@@ -27,13 +27,16 @@ from snowpipe_ml.engine.events import (
     StepRetried,
     StepStarted,
 )
+from snowpipe_ml.engine.fingerprint import Fingerprint
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.engine.interrupts import interrupts
-from snowpipe_ml.engine.retry import Backoff, is_transient
+from snowpipe_ml.engine.lock import RunLock
+from snowpipe_ml.engine.retry import Backoff, again, is_transient
 from snowpipe_ml.engine.sessions import Sessions, execute
 from snowpipe_ml.engine.state import State
+from snowpipe_ml.engine.versions import Versions, to_json
 from snowpipe_ml.errors import SnowpipeMLError
-from snowpipe_ml.plugins import Kind, PlanContext, RunContext, RunInfo, StepResult
+from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
@@ -57,6 +60,7 @@ class StepOutcome:
     Attributes:
         seconds: how long it ran.
         blamed: the failed step because of which it was skipped.
+        work: what it did, as the records keep it: its fingerprint, and the versions of what it read and wrote.
     """
 
     name: str
@@ -68,6 +72,7 @@ class StepOutcome:
     error: BaseException | None
     blamed: str | None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    work: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,10 @@ class Runner:
         default_warehouse: used by steps that name none.
         listeners: hear of every event, one at a time.
         fingerprints: of the nodes, for the records.
-        done: nodes that succeeded before the run was resumed, and whose work is still there.
+        reused: nodes that need not run, each with the run in which it last did.
         resumed: whether the run began before.
         fail_fast: whether no step is begun after one has failed.
+        lock: of this run, renewed while steps run and checked before an output is published; None has none.
         sleep: waits before a step is tried again.
     """
 
@@ -118,10 +124,11 @@ class Runner:
     tags: dict[str, Tag]
     default_warehouse: Identifier | None
     listeners: Iterable[Listener]
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
-    done: frozenset[str] = frozenset()
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+    reused: Mapping[str, str] = field(default_factory=dict)
     resumed: bool = False
     fail_fast: bool = False
+    lock: RunLock | None = None
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -136,7 +143,6 @@ class Runner:
         """Run everything that can be run."""
         begin = time.monotonic()
         if self.state is not None:
-            self.state.prepare()
             self.state.started(self._started, details)
         self._emit(self._started)
         outcomes = self._schedule()
@@ -157,10 +163,10 @@ class Runner:
 
     def _schedule(self) -> dict[str, StepOutcome]:
         outcomes: dict[str, StepOutcome] = {}
-        for name in self.graph.nodes:
-            if name in self.done:
-                self._record(outcomes, StepOutcome(name, Status.REUSED, None, 0.0, "done before", (), None, None))
-        waiting = {name: set(self.graph.needs(name)) - self.done for name in self.graph.nodes if name not in self.done}
+        self._reuse(outcomes)
+        waiting = {
+            name: set(self.graph.needs(name)) - set(self.reused) for name in self.graph.nodes if name not in self.reused
+        }
         running: dict[Future[StepOutcome], str] = {}
         executor = ThreadPoolExecutor(self.threads, thread_name_prefix="step")
         try:
@@ -177,6 +183,8 @@ class Runner:
                         del waiting[name]
                         running[executor.submit(self._run_node, self.graph.nodes[name])] = name
                     done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                    if self.lock is not None:
+                        self.lock.renew()
                     for future in done:
                         self._ended(running.pop(future), future.result(), waiting, outcomes)
         except BaseException:
@@ -184,6 +192,18 @@ class Runner:
             raise
         executor.shutdown()
         return outcomes
+
+    def _reuse(self, outcomes: dict[str, StepOutcome]) -> None:
+        """Mark all that need not run; what this very run has done is recorded already."""
+        before = {name: run for name, run in self.reused.items() if run != self.run.id}
+        messages = {
+            name: f"unchanged since {before[name]}" if name in before else "done before" for name in self.reused
+        }
+        if self.state is not None:
+            self.state.reused(self._started, {name: messages[name] for name in before})
+        for name in self.graph.nodes:
+            if name in messages:
+                self._record(outcomes, StepOutcome(name, Status.REUSED, None, 0.0, messages[name], (), None, None))
 
     def _ended(
         self, name: str, outcome: StepOutcome, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]
@@ -232,7 +252,7 @@ class Runner:
             outcome.warnings, outcome.error, outcome.blamed, outcome.metrics,
         )  # fmt: skip
         if self.state is not None and outcome.status is not Status.REUSED:
-            self.state.step_finished(self._started, event, self.fingerprints.get(outcome.name))
+            self.state.step_finished(self._started, event, outcome.work)
         self._emit(event)
 
     # ----------------------------------------------------------------------- one step
@@ -241,16 +261,16 @@ class Runner:
         begin = time.monotonic()
         self._emit(StepStarted(node.name))
         try:
-            result = self._tried(node)
+            result, work = self._tried(node)
         except Exception as error:  # whatever a step raises fails that step, and only that step
             log.debug("step %s failed", node.name, exc_info=True)
             return StepOutcome(node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None)
         return StepOutcome(
             node.name, Status.SUCCESS, result.rows, time.monotonic() - begin, result.message, result.warnings,
-            None, None, result.metrics,
+            None, None, result.metrics, work,
         )  # fmt: skip
 
-    def _tried(self, node: Node) -> StepResult:
+    def _tried(self, node: Node) -> tuple[StepResult, Mapping[str, Any]]:
         """Run a step, and again where an error passes by itself."""
         delays = Backoff(node.step.settings.retries).delays(self._chance)
         for attempt in itertools.count(1):
@@ -258,9 +278,14 @@ class Runner:
                 with self.sessions.session() as session:
                     ctx = self._context(node, session)
                     with self._prepared(node, session):
+                        # What a step reads and writes, it leaves as its output.
+                        inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
                         result = node.step.run(ctx) or StepResult()
                         self._set_tags(node, ctx)
-                return result
+                        outputs = self._versions(session, node.writes)
+                made = self.fingerprints.get(node.name)
+                work = {**(made.to_json() if made else {}), "inputs": inputs, "outputs": outputs}
+                return result, work
             except Exception as error:
                 delay = next(delays, None) if is_transient(error) and not self._interrupted else None
                 if delay is None:
@@ -269,6 +294,9 @@ class Runner:
                 self.sleep(delay)
         raise AssertionError("unreachable")
 
+    def _versions(self, session: Session, resources: Iterable[Resource]) -> list[list[Any]]:
+        return [] if self.state is None else to_json(Versions(session, self.sleep).of(resources))
+
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
             self._emit(StepProgress(node.name, done, total, note))
@@ -276,6 +304,7 @@ class Runner:
         return RunContext(
             **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
             session=session, run=self.run, progress=progress,
+            fence=self.lock.check if self.lock is not None else lambda session: None,
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )  # fmt: skip
 
@@ -286,22 +315,26 @@ class Runner:
         Sessions go from step to step, so the warehouse of before is used again afterwards.
         """
         tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
-        execute(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
+        self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
         before = session.get_current_warehouse()
         creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
         name = None if creates else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
         if name is not None:
-            execute(session, sql("USE WAREHOUSE {name}", name=name))
+            self._ensure(session, sql("USE WAREHOUSE {name}", name=name))
         timeout = node.step.settings.timeout
         if timeout is not None:
-            execute(session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout)))
+            self._ensure(session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout)))
         try:
             yield
         finally:
             if timeout is not None:
-                execute(session, Sql("ALTER SESSION UNSET STATEMENT_TIMEOUT_IN_SECONDS"))
+                self._ensure(session, Sql("ALTER SESSION UNSET STATEMENT_TIMEOUT_IN_SECONDS"))
             if before and before != session.get_current_warehouse():
-                execute(session, Sql(f"USE WAREHOUSE {before}"))
+                self._ensure(session, Sql(f"USE WAREHOUSE {before}"))
+
+    def _ensure(self, session: Session, statement: Sql) -> None:
+        """Run a statement that may run twice, and again if its reply is lost."""
+        again(lambda: execute(session, statement), sleep=self.sleep)
 
     def _set_tags(self, node: Node, ctx: RunContext) -> None:
         """Set the declared tags that have a value on what the step wrote."""
@@ -314,7 +347,9 @@ class Runner:
         for resource in node.writes:
             if resource.kind is Kind.TABLE and isinstance(resource.name, QualifiedName):
                 kind = Sql("VIEW" if resource.view else "TABLE")
-                ctx.execute(sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs))
+                self._ensure(
+                    ctx.session, sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs)
+                )
 
 
 def cause(error: BaseException) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.engine import lock
+from snowpipe_ml.engine.decisions import Success
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import RunInfo, like_pattern
@@ -46,12 +48,10 @@ class PastRun:
     Attributes:
         run: its ids.
         status: how it ended; None if it did not, because it was killed or still runs.
-        done: step -> fingerprint, of the steps that succeeded.
     """
 
     run: RunInfo
     status: Status | None
-    done: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -82,22 +82,38 @@ class State:
         if len(current) == 2:
             self._run(Sql(f"USE SCHEMA {current[0]}.{current[1]}"))
         self._run(sql(f"CREATE TABLE IF NOT EXISTS {{events}} ({_COLUMNS})", events=events))
+        self._run(sql(f"CREATE TABLE IF NOT EXISTS {{locks}} ({lock.COLUMNS})", locks=self._name("LOCKS")))
         self._run(sql(_RUNS, runs=self._name("RUNS"), events=events))
         self._run(sql(_STEP_RUNS, step_runs=self._name("STEP_RUNS"), events=events))
+
+    def lock(self, pipeline: str, target: str, run_id: str) -> lock.RunLock:
+        """The lock of a pipeline on a target, not yet taken."""
+        return lock.RunLock(self.session, self._name("LOCKS"), pipeline, target, run_id, sleep=self.sleep)
 
     def started(self, event: RunStarted, details: Mapping[str, Any]) -> None:
         """Record that a run begins, or goes on."""
         name = "run_resumed" if event.resumed else "run_started"
         self._insert(event, name, details={**details, "started_at": event.at.isoformat()})
 
-    def step_finished(self, run: RunStarted, event: StepFinished, fingerprint: str | None) -> None:
-        """Record how a step ended."""
+    def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, Any]) -> None:
+        """Record how a step ended; ``work`` is what it did, to which the next run compares."""
         self._insert(
             run, "step_finished", step=event.step, status=event.status, rows=event.rows, seconds=event.seconds,
             message=event.message, error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
             details={"warnings": event.warnings, "blamed": event.blamed, "metrics": dict(event.metrics),
-                     "fingerprint": fingerprint},
+                     **work},
         )  # fmt: skip
+
+    def reused(self, run: RunStarted, messages: Mapping[str, str]) -> None:
+        """Record, in one statement, the steps that need not run."""
+        if not messages:
+            return
+        rows = [
+            sql("SELECT {values}", values=join(", ", [Literal(value) for value in self._values(
+                run, "step_finished", step=name, status=Status.REUSED, message=message)]))
+            for name, message in messages.items()
+        ]  # fmt: skip
+        self._run(sql("INSERT INTO {events} {rows}", events=self._name("EVENTS"), rows=join(" UNION ALL ", rows)))
 
     def finished(self, run: RunStarted, event: RunFinished) -> None:
         """Record how a run ended."""
@@ -107,20 +123,21 @@ class State:
         """Cancel what runs on another Session of the same user."""
         self._run(sql("SELECT SYSTEM$CANCEL_ALL_QUERIES({id})", id=Literal(session)))
 
-    def _insert(
-        self, run: RunStarted, event: str, *, step: str | None = None, status: Status | None = None,
+    def _insert(self, run: RunStarted, event: str, **values: Any) -> None:
+        listed = join(", ", [Literal(value) for value in self._values(run, event, **values)])
+        self._run(sql("INSERT INTO {events} SELECT {values}", events=self._name("EVENTS"), values=listed))
+
+    @staticmethod
+    def _values(
+        run: RunStarted, event: str, *, step: str | None = None, status: Status | None = None,
         rows: int | None = None, seconds: float | None = None, message: str | None = None,
         error: str | None = None, details: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
-        values = [
+    ) -> list[Any]:  # fmt: skip
+        return [
             run.run_id, run.pipeline, run.target, event, datetime.now(UTC).replace(tzinfo=None), step,
             None if status is None else status.value, rows, None if seconds is None else round(seconds, 3),
             message, error, json.dumps(details or {}),
         ]  # fmt: skip
-        self._run(
-            sql("INSERT INTO {events} SELECT {values}", events=self._name("EVENTS"),
-                values=join(", ", [Literal(value) for value in values]))
-        )  # fmt: skip
 
     def _is_there(self) -> bool:
         shown = self._run(
@@ -129,13 +146,20 @@ class State:
         )  # fmt: skip
         return any(row["name"] == self.schema.name.name for row in shown)
 
+    def _has_records(self) -> bool:
+        if not self._is_there():
+            return False
+        shown = self._run(sql("SHOW TABLES LIKE {name} IN SCHEMA {schema}", name=like_pattern(Identifier("EVENTS")),
+                              schema=self.schema))  # fmt: skip
+        return any(row["name"] == "EVENTS" for row in shown)
+
     def _run(self, statement: Sql) -> list[Any]:
         # Each may run twice: an event that was recorded twice counts once.
         return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
 
     def last_run(self, pipeline: str) -> list[dict[str, Any]]:
         """The step records of a pipeline's last run; empty if it never ran on this target."""
-        if not self._is_there():
+        if not self._has_records():
             return []
         rows = self._run(
             sql(
@@ -147,11 +171,11 @@ class State:
 
     def past_run(self, pipeline: str, target: str, run_id: str | None = None) -> PastRun | None:
         """A run of a pipeline on a target, the last one if none is named; None if there is none."""
-        if not self._is_there():
+        if not self._has_records():
             return None
         rows = self._run(
             sql(
-                "SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND RUN_ID = "
+                "SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT LIKE 'run%' AND RUN_ID = "
                 "(SELECT MAX(RUN_ID) FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which}) ORDER BY AT",
                 events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target),
                 which=sql("AND RUN_ID = {id}", id=Literal(run_id)) if run_id is not None else Sql(""),
@@ -163,28 +187,23 @@ class State:
         at = datetime.fromisoformat(started) if started else rows[0]["AT"].replace(tzinfo=UTC)
         name = str(rows[0]["RUN_ID"])
         status: Status | None = None
-        done: dict[str, str] = {}
         for row in rows:
             if row["EVENT"] in ("run_started", "run_resumed"):
                 status = None
             elif row["EVENT"] == "run_finished":
                 status = Status(row["STATUS"])
-            elif row["STATUS"] == Status.SUCCESS.value:
-                done[row["STEP"]] = json.loads(row["DETAILS"]).get("fingerprint") or ""
-            else:
-                done.pop(row["STEP"], None)
-        return PastRun(RunInfo(name, at, f"MODEL_{name.partition('-')[0]}"), status, done)
+        return PastRun(RunInfo(name, at, f"MODEL_{name.partition('-')[0]}"), status)
 
-    def last_successes(self, pipeline: str, target: str) -> dict[str, str]:
-        """Step -> the fingerprint with which it last succeeded, in whatever run."""
-        if not self._is_there():
+    def successes(self, pipeline: str, target: str) -> dict[str, Success]:
+        """Step -> its last success, in whatever run."""
+        if not self._has_records():
             return {}
         rows = self._run(
             sql(
-                "SELECT STEP, DETAILS FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
+                "SELECT STEP, RUN_ID, DETAILS FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
                 "AND EVENT = 'step_finished' AND STATUS = 'success' "
                 "QUALIFY ROW_NUMBER() OVER (PARTITION BY STEP ORDER BY AT DESC) = 1",
                 events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target),
             )
         )  # fmt: skip
-        return {str(row["STEP"]): json.loads(row["DETAILS"]).get("fingerprint") or "" for row in rows}
+        return {str(row["STEP"]): Success.read(str(row["RUN_ID"]), json.loads(row["DETAILS"])) for row in rows}

@@ -24,7 +24,7 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.templates import render_sql, statement_text
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
-from snowpipe_ml.steps.generated import generate
+from snowpipe_ml.steps.generated import generate, given_version
 from snowpipe_ml.steps.publish import publish_table
 
 
@@ -180,9 +180,6 @@ class RoleStep(DeclaredStep):
         super().__init__(name, object_name, model)
         self.grants = grants
 
-    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        return ()
-
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         for target in self.grants:
             kind, name = self._target(target)
@@ -239,6 +236,10 @@ class SourceStep(DeclaredStep):
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         is_view = self.source is not None and self.source.file is None
         yield Resource(Kind.TABLE, QualifiedName((self.object,)), view=is_view)
+
+    def external_version(self, ctx: PlanContext) -> str | None:
+        source = self._source()
+        return None if source.file is None else given_version(ctx, source.generator, source.file)
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         source = self._source()

@@ -32,7 +32,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.archives import DAMAGED, Archive, csv_members, download, folder_archives, month_of, write_member
-from snowpipe_ml.steps.generated import generate
+from snowpipe_ml.steps.generated import generate, given_version
 
 _REFUSED = "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR"
 
@@ -91,10 +91,15 @@ class Extract(Step["Extract.Settings"]):
             yield table(self.settings.refused, "refused", adds=True)
 
     def external_version(self, ctx: PlanContext) -> str | None:
-        folder = ctx.path(self.settings.from_)
+        s = self.settings
+        folder = ctx.path(s.from_)
         if not folder.is_dir():
-            return None
-        return "\n".join(f"{a.name} {a.path.stat().st_size}" for a in folder_archives(folder, self.settings.files))
+            return given_version(ctx, s.generator, s.from_)
+        stats = [(a.name, a.path.stat()) for a in folder_archives(folder, s.files)]
+        return "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+
+    def always_runs(self, ctx: PlanContext) -> str | None:
+        return "a file at a URL may have changed" if "://" in self.settings.from_ else None
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         return StepPlan(f"stage the files of {self.settings.from_} under {self.settings.into}")

@@ -41,6 +41,27 @@ def load_attribute(ctx: PlanContext, reference: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def given_version(ctx: PlanContext, reference: str | None, given: str) -> str | None:
+    """A text that changes when what :func:`generate` would give does; None if there is nothing yet.
+
+    Of a file it is its content, of a folder the names, sizes and times of its files.
+    """
+    if given == SAMPLE:
+        return None if reference is None else _digest(ctx, reference)
+    path = ctx.path(given)
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    stats = [(str(p.relative_to(path)), p.stat()) for p in sorted(path.rglob("*")) if p.is_file()]
+    return "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats) or None
+
+
+def _digest(ctx: PlanContext, reference: str) -> str:
+    path = ctx.path(reference.partition(":")[0])
+    code = path.read_bytes() if path.is_file() else b""
+    return hashlib.sha256(code + reference.encode()).hexdigest()[:16]
+
+
 def generate(ctx: PlanContext, reference: str | None, given: str) -> Path:
     """The file or folder that is given, or for ``sample`` the one that the generator writes.
 
@@ -52,9 +73,7 @@ def generate(ctx: PlanContext, reference: str | None, given: str) -> Path:
     if reference is None:
         raise StepError("'sample' needs a `generator`: module.py:function of the pipeline")
     write = load_attribute(ctx, reference)
-    code = ctx.path(reference.partition(":")[0]).read_bytes()
-    digest = hashlib.sha256(code + reference.encode()).hexdigest()[:16]
-    target = ctx.cache_dir / "samples" / f"{reference.partition(':')[2]}-{digest}"
+    target = ctx.cache_dir / "samples" / f"{reference.partition(':')[2]}-{_digest(ctx, reference)}"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")

@@ -88,6 +88,9 @@ class ImportStep(DeclaredStep):
         """Packages of the channel that a function with this import must declare, beside its own list."""
         return self.lock(ctx).declared_here if self.model.requirements else []
 
+    def always_runs(self, ctx: PlanContext) -> str | None:
+        return "it makes sure that its wheels are staged"
+
     def plan(self, ctx: PlanContext) -> StepPlan:
         if not self.model.requirements:
             return StepPlan(f"stage {', '.join(self.model.wheels)} on {self.model.stage}")

@@ -16,6 +16,7 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     Returns:
         How many rows it holds now.
     """
+    ctx.before_publishing()
     kind = ctx.kind_of(name)
     if kind == "VIEW":
         ctx.execute(sql("DROP VIEW {name}", name=name))
@@ -35,6 +36,7 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     Returns:
         How many rows of this run it holds now.
     """
+    ctx.before_publishing()
     if ctx.kind_of(name) is None:
         ctx.execute(
             sql("CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE", name=name, query=query)
@@ -65,6 +67,7 @@ def _same_columns(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
 
 def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
     """Make a view of a query, in the place of a table if one of the name is there."""
+    ctx.before_publishing()
     if ctx.kind_of(name) == "TABLE":
         ctx.execute(sql("DROP TABLE {name}", name=name))
     ctx.execute(sql("CREATE OR REPLACE VIEW {name} AS {query}", name=name, query=query))

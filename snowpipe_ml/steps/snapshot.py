@@ -44,5 +44,6 @@ class Snapshot(Step["Snapshot.Settings"]):
         return StepPlan(f"clone {self.settings.table} to {self.settings.into}", (self._statement(),))
 
     def run(self, ctx: RunContext) -> StepResult:
+        ctx.before_publishing()
         ctx.execute(self._statement())
         return StepResult(rows=ctx.count(self.settings.into), message=str(self.settings.into))

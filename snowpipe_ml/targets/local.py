@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.errors import LockedError, MissingExtraError, TargetError
+from snowpipe_ml.errors import MissingExtraError, TargetError
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -50,29 +48,6 @@ def serve(path: Path, database: str, schema: str, port: int) -> Iterator[Warehou
         raise TargetError(f"cannot serve on 127.0.0.1:{port}: {error}") from error
     with contextlib.closing(server), contextlib.suppress(KeyboardInterrupt):
         yield server
-
-
-@contextlib.contextmanager
-def one_run(path: Path, pipeline: str) -> Iterator[None]:
-    """Keep a second run of a pipeline on the same warehouse out, while this one goes on.
-
-    Raises:
-        LockedError: another process runs it.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path / f"run-{pipeline}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(handle, 100, 0).decode(errors="replace").strip()
-            raise LockedError(f"the pipeline {pipeline} is being run by {holder or 'another process'}") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
-        yield
-        os.ftruncate(handle, 0)
-    finally:
-        os.close(handle)
 
 
 def _check_extra() -> None:

@@ -108,7 +108,7 @@ def test_a_step_gives_up_after_its_retries(tmp_path: Path, monkeypatch: pytest.M
     plain = Connection.perform
 
     def perform(self: Connection, command: str, *arguments: Any) -> Any:
-        if "ONE" in command and "EVENTS" not in command:
+        if "SELECT 1 AS X" in command and "EVENTS" not in command:
             raise OperationalError(msg="Failed to connect", errno=250001)
         return plain(self, command, *arguments)
 

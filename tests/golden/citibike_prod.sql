@@ -10,6 +10,8 @@ USE SCHEMA "CITIBIKE"."ML";
 CREATE TABLE IF NOT EXISTS CITIBIKE.SNOWPIPE_ML.EVENTS (RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR, AT TIMESTAMP_NTZ,
   STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
   DETAILS VARCHAR);
+CREATE TABLE IF NOT EXISTS CITIBIKE.SNOWPIPE_ML.LOCKS (PIPELINE VARCHAR, TARGET VARCHAR, RUN_ID VARCHAR, OWNER VARCHAR, TOKEN NUMBER(38, 0),
+  EXPIRES_AT TIMESTAMP_NTZ);
 CREATE OR REPLACE VIEW CITIBIKE.SNOWPIPE_ML.RUNS AS
 SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
 FROM (
@@ -21,37 +23,64 @@ CREATE OR REPLACE VIEW CITIBIKE.SNOWPIPE_ML.STEP_RUNS AS
 SELECT RUN_ID, PIPELINE, TARGET, STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERROR, AT AS FINISHED_AT
 FROM CITIBIKE.SNOWPIPE_ML.EVENTS WHERE EVENT = 'step_finished'
 QUALIFY ROW_NUMBER() OVER (PARTITION BY RUN_ID, STEP ORDER BY AT DESC) = 1;
+INSERT INTO CITIBIKE.SNOWPIPE_ML.LOCKS SELECT 'citibike', 'prod', NULL, NULL, 0, NULL WHERE NOT EXISTS (SELECT 1 FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod');
+SELECT RUN_ID, OWNER, TOKEN, EXPIRES_AT FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID <> 'RUN_ID' AND EXPIRES_AT >= SYSDATE() ORDER BY EXPIRES_AT DESC;
+UPDATE CITIBIKE.SNOWPIPE_ML.LOCKS SET RUN_ID = 'RUN_ID', OWNER = 'OWNER', TOKEN = TOKEN + 1, EXPIRES_AT = DATEADD(second, 900, SYSDATE()) WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND (RUN_ID IS NULL OR RUN_ID = 'RUN_ID' OR EXPIRES_AT < SYSDATE());
+SELECT RUN_ID, OWNER, TOKEN, EXPIRES_AT FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID <> 'RUN_ID' AND EXPIRES_AT >= SYSDATE() ORDER BY EXPIRES_AT DESC;
+SELECT MAX(TOKEN) AS TOKEN FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID';
+SHOW SCHEMAS LIKE 'SNOWPIPE\\_ML' IN DATABASE CITIBIKE;
+SHOW TABLES LIKE 'EVENTS' IN SCHEMA CITIBIKE.SNOWPIPE_ML;
+SELECT STEP, RUN_ID, DETAILS FROM CITIBIKE.SNOWPIPE_ML.EVENTS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND EVENT = 'step_finished' AND STATUS = 'success' QUALIFY ROW_NUMBER() OVER (PARTITION BY STEP ORDER BY AT DESC) = 1;
+SHOW WAREHOUSES;
+SHOW STAGES LIKE 'LOAD\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
+SHOW STAGES LIKE 'MODEL\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
+SHOW FILE FORMATS IN SCHEMA "CITIBIKE"."ML";
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SHOW TAGS IN SCHEMA "CITIBIKE"."ML";
+SHOW USER FUNCTIONS LIKE 'FORECAST\\_STATION' IN SCHEMA "CITIBIKE"."ML";
+SHOW ROLES;
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'run_started', 'AT'::TIMESTAMP_NTZ, NULL, NULL, NULL, NULL, NULL, NULL, '{"spec": "SPEC", "sha256": "DIGEST", "started_at": "AT"}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "warehouses.load_wh"}';
 SELECT CURRENT_WAREHOUSE();
 CREATE OR ALTER WAREHOUSE LOAD_WH WITH WAREHOUSE_SIZE = 'LARGE' WAREHOUSE_TYPE = 'STANDARD' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.load_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW WAREHOUSES;
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.load_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["warehouse", "LOAD_WH", "LARGE STANDARD", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "warehouses.train_wh"}';
 CREATE OR ALTER WAREHOUSE TRAIN_WH WITH WAREHOUSE_SIZE = 'MEDIUM' WAREHOUSE_TYPE = 'SNOWPARK-OPTIMIZED' RESOURCE_CONSTRAINT = 'MEMORY_16X' MAX_CONCURRENCY_LEVEL = 1 AUTO_SUSPEND = 60 AUTO_RESUME = TRUE;
+SHOW WAREHOUSES;
 USE WAREHOUSE "LOAD_WH";
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.train_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'warehouses.train_wh', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["warehouse", "TRAIN_WH", "MEDIUM SNOWPARK-OPTIMIZED", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "stages.load_stage"}';
 CREATE STAGE IF NOT EXISTS LOAD_STAGE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.load_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW STAGES LIKE 'LOAD\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.load_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["stage", "LOAD_STAGE", "there", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "stages.model_stage"}';
 CREATE STAGE IF NOT EXISTS MODEL_STAGE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.model_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW STAGES LIKE 'MODEL\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'stages.model_stage', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["stage", "MODEL_STAGE", "there", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "file_formats.trip_csv"}';
 CREATE OR REPLACE FILE FORMAT TRIP_CSV TYPE = CSV COMPRESSION = 'AUTO' FIELD_DELIMITER = ',' SKIP_HEADER = 1 FIELD_OPTIONALLY_ENCLOSED_BY = '"' NULL_IF = ('NULL', '\\N', '') EMPTY_FIELD_AS_NULL = TRUE TRIM_SPACE = FALSE ERROR_ON_COLUMN_COUNT_MISMATCH = TRUE ENCODING = 'UTF8';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'file_formats.trip_csv', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW FILE FORMATS IN SCHEMA "CITIBIKE"."ML";
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'file_formats.trip_csv', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["file format", "TRIP_CSV", "there", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "tables.raw_trips_old"}';
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_OLD (TRIPDURATION NUMBER, STARTTIME VARCHAR, STOPTIME VARCHAR, START_STATION_ID VARCHAR, START_STATION_NAME VARCHAR, START_STATION_LATITUDE FLOAT, START_STATION_LONGITUDE FLOAT, END_STATION_ID VARCHAR, END_STATION_NAME VARCHAR, END_STATION_LATITUDE FLOAT, END_STATION_LONGITUDE FLOAT, BIKEID VARCHAR, USERTYPE VARCHAR, BIRTH_YEAR VARCHAR, GENDER VARCHAR);
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_old', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'RAW\\_TRIPS\\_OLD' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_OLD');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_old', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["table", "RAW_TRIPS_OLD", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "tables.raw_trips_new"}';
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_NEW (RIDE_ID VARCHAR, RIDEABLE_TYPE VARCHAR, STARTED_AT VARCHAR, ENDED_AT VARCHAR, START_STATION_NAME VARCHAR, START_STATION_ID VARCHAR, END_STATION_NAME VARCHAR, END_STATION_ID VARCHAR, START_LAT FLOAT, START_LNG FLOAT, END_LAT FLOAT, END_LNG FLOAT, MEMBER_CASUAL VARCHAR);
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_new', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'RAW\\_TRIPS\\_NEW' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_NEW');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tables.raw_trips_new', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["table", "RAW_TRIPS_NEW", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "tags.model_id"}';
 CREATE TAG IF NOT EXISTS MODEL_ID COMMENT = 'The run''s models';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tags.model_id', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW TAGS IN SCHEMA "CITIBIKE"."ML";
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'tags.model_id', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["tag", "MODEL_ID", "there", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "imports.pytorch_tabnet"}';
+SHOW STAGES LIKE 'MODEL\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
 LIST '@MODEL_STAGE/wheels/';
 PUT 'file:///FOLDER/pytorch_tabnet-4.1.0-py3-none-any.whl' '@MODEL_STAGE/wheels/DIGEST/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'imports.pytorch_tabnet', 'success', NULL, 0.0, '1 of 1 wheels uploaded', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'imports.pytorch_tabnet', 'success', NULL, 0.0, '1 of 1 wheels uploaded', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["stage", "MODEL_STAGE", "there", null]], "outputs": [["import", "PYTORCH_TABNET", "there", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "sources.weather"}';
 SHOW DATABASES LIKE 'WEATHER\\_NYC';
 CREATE DATABASE WEATHER_NYC FROM SHARE WEATHER_SOURCE.SHARE;
@@ -63,7 +92,9 @@ SELECT
 FROM WEATHER_NYC.ONPOINT_ID.HISTORY_DAY
 WHERE COUNTRY = 'US' AND POSTAL_CODE = '10024'
 ) AS SOURCE;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'sources.weather', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'WEATHER' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('WEATHER');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'sources.weather', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["table", "WEATHER", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "extract_trips"}';
 LIST '@LOAD_STAGE/trips/_manifests/';
 PUT 'file:///FOLDER/JC-202101-citibike-tripdata.1.csv.gz' '@LOAD_STAGE/trips/old/JC-202101-citibike-tripdata.csv.zip.DIGEST/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
@@ -74,9 +105,17 @@ PUT 'file:///FOLDER/JC-202103-citibike-tripdata.1.csv.gz' '@LOAD_STAGE/trips/new
 PUT 'file:///FOLDER/JC-202103-citibike-tripdata.csv.zip.DIGEST.json' '@LOAD_STAGE/trips/_manifests/'  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True;
 CREATE TABLE IF NOT EXISTS REFUSED_FILES (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR);
 ALTER TABLE REFUSED_FILES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'extract_trips', 'success', 3, 0.0, '3 files staged, 0 archives unchanged', NULL, '{"warnings": [], "blamed": null, "metrics": {"archives": 3, "uploaded": 3, "refused": 0}, "fingerprint": "DIGEST"}';
+SHOW STAGES LIKE 'LOAD\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
+LIST '@LOAD_STAGE/trips/';
+SHOW OBJECTS LIKE 'REFUSED\\_FILES' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('REFUSED_FILES');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'extract_trips', 'success', 3, 0.0, '3 files staged, 0 archives unchanged', NULL, '{"warnings": [], "blamed": null, "metrics": {"archives": 3, "uploaded": 3, "refused": 0}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["stage", "@LOAD_STAGE/trips/", "VERSION", null], ["table", "REFUSED_FILES", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "load_old_trips"}';
 USE WAREHOUSE LOAD_WH;
+SHOW STAGES LIKE 'LOAD\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
+LIST '@LOAD_STAGE/trips/old/';
+SHOW FILE FORMATS IN SCHEMA "CITIBIKE"."ML";
+SHOW WAREHOUSES;
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_OLD_LOADS (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, STATUS VARCHAR, ROWS_PARSED NUMBER(38, 0), ROWS_LOADED NUMBER(38, 0), ERRORS_SEEN NUMBER(38, 0), FIRST_ERROR VARCHAR, FIRST_ERROR_LINE NUMBER(38, 0));
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_OLD_REJECTS (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, COLUMN_NAME VARCHAR, REJECTED_RECORD VARCHAR);
 BEGIN TRANSACTION;
@@ -87,9 +126,15 @@ COMMIT;
 ALTER TABLE RAW_TRIPS_OLD SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_OLD_LOADS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_OLD_REJECTS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_old_trips', 'success', 405, 0.0, '1 file', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 1, "rejected": 0}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_OLD'), SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_OLD_LOADS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_OLD_REJECTS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_old_trips', 'success', 405, 0.0, '1 file', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 1, "rejected": 0}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["stage", "@LOAD_STAGE/trips/old/", "VERSION", null], ["file format", "TRIP_CSV", "there", null], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "RAW_TRIPS_OLD", "VERSION", 405], ["table", "RAW_TRIPS_OLD_LOADS", "VERSION", 1], ["table", "RAW_TRIPS_OLD_REJECTS", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "load_new_trips"}';
 USE WAREHOUSE LOAD_WH;
+SHOW STAGES LIKE 'LOAD\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
+LIST '@LOAD_STAGE/trips/new/';
+SHOW FILE FORMATS IN SCHEMA "CITIBIKE"."ML";
+SHOW WAREHOUSES;
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_NEW_LOADS (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, STATUS VARCHAR, ROWS_PARSED NUMBER(38, 0), ROWS_LOADED NUMBER(38, 0), ERRORS_SEEN NUMBER(38, 0), FIRST_ERROR VARCHAR, FIRST_ERROR_LINE NUMBER(38, 0));
 CREATE TABLE IF NOT EXISTS RAW_TRIPS_NEW_REJECTS (RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, COLUMN_NAME VARCHAR, REJECTED_RECORD VARCHAR);
 BEGIN TRANSACTION;
@@ -100,16 +145,27 @@ COMMIT;
 ALTER TABLE RAW_TRIPS_NEW SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_NEW_LOADS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE RAW_TRIPS_NEW_REJECTS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_new_trips', 'success', 789, 0.0, '2 files', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 2, "rejected": 0}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_NEW'), SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_NEW_LOADS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_NEW_REJECTS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'load_new_trips', 'success', 789, 0.0, '2 files', NULL, '{"warnings": [], "blamed": null, "metrics": {"files": 2, "rejected": 0}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["stage", "@LOAD_STAGE/trips/new/", "VERSION", null], ["file format", "TRIP_CSV", "there", null], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "RAW_TRIPS_NEW", "VERSION", 789], ["table", "RAW_TRIPS_NEW_LOADS", "VERSION", 2], ["table", "RAW_TRIPS_NEW_REJECTS", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "station_names"}';
 USE WAREHOUSE LOAD_WH;
-SHOW OBJECTS LIKE 'STATION\\_NAMES';
+SHOW OBJECTS LIKE 'RAW\\_TRIPS\\_NEW' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_NEW');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'STATION\\_NAMES' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE STATION_NAMES COPY GRANTS AS SELECT START_STATION_NAME AS STATION_NAME, MIN(START_STATION_ID) AS STATION_ID FROM RAW_TRIPS_NEW WHERE START_STATION_ID IS NOT NULL GROUP BY START_STATION_NAME;
 SELECT COUNT(*) FROM STATION_NAMES;
 ALTER TABLE STATION_NAMES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_names', 'success', 3, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'STATION\\_NAMES' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('STATION_NAMES');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_names', 'success', 3, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "RAW_TRIPS_NEW", "VERSION", 789], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "STATION_NAMES", "VERSION", 3]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "conform_trips"}';
-SHOW OBJECTS LIKE 'CONFORMED\\_TRIPS';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_OLD'), SYSTEM$LAST_CHANGE_COMMIT_TIME('STATION_NAMES'), SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_NEW');
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'CONFORMED\\_TRIPS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE VIEW CONFORMED_TRIPS AS -- One layout for all trips. Times come as '2016-01-01 00:02:52', with fractional seconds from 2018,
 -- and in files that people have edited as '3/1/2019 6:47', '3/1/19 6:47 AM' or '3/1/19 18:47'.
 -- STATION_ID is one id for a start station in both layouts: the id that its name has today.
@@ -173,23 +229,40 @@ SELECT
 FROM RAW_TRIPS_NEW AS T
 LEFT JOIN STATION_NAMES AS N ON N.STATION_NAME = T.START_STATION_NAME;
 ALTER VIEW CONFORMED_TRIPS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'conform_trips', 'success', NULL, 0.0, 'view', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'CONFORMED\\_TRIPS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('CONFORMED_TRIPS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'conform_trips', 'success', NULL, 0.0, 'view', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "RAW_TRIPS_OLD", "VERSION", 405], ["table", "STATION_NAMES", "VERSION", 3], ["table", "RAW_TRIPS_NEW", "VERSION", 789]], "outputs": [["table", "CONFORMED_TRIPS", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "trips"}';
 USE WAREHOUSE LOAD_WH;
-SHOW OBJECTS LIKE 'TRIPS';
+SHOW OBJECTS LIKE 'CONFORMED\\_TRIPS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('CONFORMED_TRIPS');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'TRIPS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE TRIPS COPY GRANTS AS SELECT * FROM CONFORMED_TRIPS WHERE STARTED_AT IS NOT NULL AND ENDED_AT IS NOT NULL;
 SELECT COUNT(*) FROM TRIPS;
 ALTER TABLE TRIPS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'trips', 'success', 1194, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'TRIPS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('TRIPS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'trips', 'success', 1194, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "CONFORMED_TRIPS", "VERSION", 0], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "TRIPS", "VERSION", 1194]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "unreadable_trips"}';
 USE WAREHOUSE LOAD_WH;
-SHOW OBJECTS LIKE 'UNREADABLE\\_TRIPS';
+SHOW OBJECTS LIKE 'CONFORMED\\_TRIPS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('CONFORMED_TRIPS');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'UNREADABLE\\_TRIPS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE UNREADABLE_TRIPS COPY GRANTS AS SELECT * FROM CONFORMED_TRIPS WHERE STARTED_AT IS NULL OR ENDED_AT IS NULL;
 SELECT COUNT(*) FROM UNREADABLE_TRIPS;
 ALTER TABLE UNREADABLE_TRIPS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'unreadable_trips', 'success', 0, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'UNREADABLE\\_TRIPS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('UNREADABLE_TRIPS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'unreadable_trips', 'success', 0, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "CONFORMED_TRIPS", "VERSION", 0], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "UNREADABLE_TRIPS", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "covered_days"}';
-SHOW OBJECTS LIKE 'COVERED\\_DAYS';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_OLD_LOADS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('RAW_TRIPS_NEW_LOADS');
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'COVERED\\_DAYS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE COVERED_DAYS COPY GRANTS AS -- A month file covers all days of its month: a day without a trip in it had none. The month is in
 -- the file's name, as in JC-201509-citibike-tripdata.csv.gz.
 WITH MONTHS AS (
@@ -207,21 +280,35 @@ SELECT DATEADD(day, N, FIRST_DAY) AS DATE
 FROM MONTHS JOIN NUMBERS ON DATEADD(day, N, FIRST_DAY) <= LAST_DAY(FIRST_DAY);
 SELECT COUNT(*) FROM COVERED_DAYS;
 ALTER TABLE COVERED_DAYS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'covered_days', 'success', 90, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'COVERED\\_DAYS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('COVERED_DAYS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'covered_days', 'success', 90, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "RAW_TRIPS_OLD_LOADS", "VERSION", 1], ["table", "RAW_TRIPS_NEW_LOADS", "VERSION", 2]], "outputs": [["table", "COVERED_DAYS", "VERSION", 90]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "holidays"}';
-SHOW OBJECTS LIKE 'HOLIDAYS';
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'HOLIDAYS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE HOLIDAYS COPY GRANTS AS SELECT $1::DATE AS DATE, $2::VARCHAR AS NAME, 1 AS HOLIDAY FROM VALUES ('DAY', 'NAME');
 SELECT COUNT(*) FROM HOLIDAYS;
 ALTER TABLE HOLIDAYS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'holidays', 'success', 260, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'HOLIDAYS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('HOLIDAYS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'holidays', 'success', 260, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [], "outputs": [["table", "HOLIDAYS", "VERSION", 260]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "snapshot_trips"}';
+SHOW OBJECTS LIKE 'TRIPS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('TRIPS');
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
 CREATE OR REPLACE TABLE TRIPS_MODEL_ID_VALUE CLONE TRIPS;
 SELECT COUNT(*) FROM TRIPS_MODEL_ID_VALUE;
 ALTER TABLE TRIPS_MODEL_ID_VALUE SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'snapshot_trips', 'success', 1194, 0.0, 'TRIPS_MODEL_ID_VALUE', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'TRIPS\\_MODEL_ID_VALUE' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('TRIPS_MODEL_ID_VALUE');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'snapshot_trips', 'success', 1194, 0.0, 'TRIPS_MODEL_ID_VALUE', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "TRIPS", "VERSION", 1194]], "outputs": [["table", "TRIPS_MODEL_ID_VALUE", "VERSION", 1194]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "station_features"}';
 USE WAREHOUSE LOAD_WH;
-SHOW OBJECTS LIKE 'FEATURES';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('TRIPS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('COVERED_DAYS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('HOLIDAYS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('WEATHER');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'FEATURES' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE FEATURES COPY GRANTS AS WITH SPINE AS (
   SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) - 1 AS N FROM TABLE(GENERATOR(ROWCOUNT => 29220))
 ), DAILY AS (
@@ -259,7 +346,8 @@ LEFT JOIN WEATHER AS X2 ON X2.DATE = G.DATE
 WHERE G.COUNT IS NOT NULL;
 SELECT COUNT(*) FROM FEATURES;
 SELECT COUNT(*) FROM (SELECT STATION_ID, DATE FROM FEATURES GROUP BY STATION_ID, DATE HAVING COUNT(*) > 1);
-SHOW OBJECTS LIKE 'STATIONS\\_LEFT\\_OUT';
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'STATIONS\\_LEFT\\_OUT' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE STATIONS_LEFT_OUT COPY GRANTS AS WITH SPINE AS (
   SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) - 1 AS N FROM TABLE(GENERATOR(ROWCOUNT => 29220))
 ), DAILY AS (
@@ -296,10 +384,16 @@ SELECT REASON, COUNT(*) AS N FROM (SELECT * FROM STATIONS_LEFT_OUT) GROUP BY REA
 SELECT COUNT(DISTINCT STATION_ID) FROM FEATURES;
 ALTER TABLE FEATURES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE STATIONS_LEFT_OUT SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_features', 'success', 270, 0.0, '3 series', NULL, '{"warnings": [], "blamed": null, "metrics": {"series": 3}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FEATURES'), SYSTEM$LAST_CHANGE_COMMIT_TIME('STATIONS_LEFT_OUT');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'station_features', 'success', 270, 0.0, '3 series', NULL, '{"warnings": [], "blamed": null, "metrics": {"series": 3}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "TRIPS", "VERSION", 1194], ["table", "COVERED_DAYS", "VERSION", 90], ["table", "HOLIDAYS", "VERSION", 260], ["table", "WEATHER", "VERSION", 0], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "FEATURES", "VERSION", 270], ["table", "STATIONS_LEFT_OUT", "VERSION", 0]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "future_features"}';
 USE WAREHOUSE LOAD_WH;
-SHOW OBJECTS LIKE 'FUTURE\\_FEATURES';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FEATURES'), SYSTEM$LAST_CHANGE_COMMIT_TIME('HOLIDAYS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('WEATHER');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'FUTURE\\_FEATURES' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE FUTURE_FEATURES COPY GRANTS AS WITH SERIES AS (
   SELECT DISTINCT STATION_ID FROM FEATURES
 ), LAST_DAY AS (
@@ -317,17 +411,28 @@ LEFT JOIN HOLIDAYS AS X1 ON X1.DATE = D.DATE
 LEFT JOIN X2 ON X2.DAY = LEAST(DAYOFYEAR(D.DATE), 365);
 SELECT COUNT(*) FROM FUTURE_FEATURES;
 ALTER TABLE FUTURE_FEATURES SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'future_features', 'success', 15, 0.0, '5 days', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'FUTURE\\_FEATURES' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FUTURE_FEATURES');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'future_features', 'success', 15, 0.0, '5 days', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "FEATURES", "VERSION", 270], ["table", "HOLIDAYS", "VERSION", 260], ["table", "WEATHER", "VERSION", 0], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "FUTURE_FEATURES", "VERSION", 15]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "deploy_forecaster"}';
+SHOW OBJECTS LIKE 'FEATURES' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FEATURES');
+SHOW STAGES LIKE 'MODEL\\_STAGE' IN SCHEMA "CITIBIKE"."ML";
 LIST '@MODEL_STAGE/functions/forecast_station/DIGEST/';
 PUT 'file:///FOLDER/snowpipe_models.zip' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
 PUT 'file:///FOLDER/wheels.json' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
 PUT 'file:///FOLDER/forecaster.json' '@MODEL_STAGE/functions/forecast_station/DIGEST' PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE;
 CREATE OR REPLACE FUNCTION FORECAST_STATION (DATE DATE, COUNT FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT) RETURNS TABLE (DATE DATE, PART VARCHAR, ACTUAL FLOAT, PREDICTION FLOAT, LAG_1 FLOAT, LAG_7 FLOAT, HOLIDAY FLOAT, PRECIP FLOAT, TEMP FLOAT, LAG_1_EXPLANATION FLOAT, LAG_7_EXPLANATION FLOAT, HOLIDAY_EXPLANATION FLOAT, PRECIP_EXPLANATION FLOAT, TEMP_EXPLANATION FLOAT, MESSAGE VARCHAR) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('numpy', 'pandas', 'pytorch', 'scikit-learn', 'scipy', 'tqdm') IMPORTS = ('@MODEL_STAGE/functions/forecast_station/DIGEST/snowpipe_models.zip', '@MODEL_STAGE/functions/forecast_station/DIGEST/wheels.json', '@MODEL_STAGE/functions/forecast_station/DIGEST/forecaster.json', '@MODEL_STAGE/wheels/DIGEST/pytorch_tabnet-4.1.0-py3-none-any.whl') HANDLER = 'snowpipe_ml.models.udtf.Forecast';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'deploy_forecaster', 'success', NULL, 0.0, 'FORECAST_STATION', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW USER FUNCTIONS LIKE 'FORECAST\\_STATION' IN SCHEMA "CITIBIKE"."ML";
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'deploy_forecaster', 'success', NULL, 0.0, 'FORECAST_STATION', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "FEATURES", "VERSION", 270], ["stage", "MODEL_STAGE", "there", null], ["package list", "\\"tabnet\\"", "there", null], ["import", "PYTORCH_TABNET", "there", null]], "outputs": [["function", "FORECAST_STATION", "RUN_DATE 01:52:0.0+00:00", null]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "train_stations"}';
 USE WAREHOUSE TRAIN_WH;
-SHOW OBJECTS LIKE 'FORECASTS';
+SHOW USER FUNCTIONS LIKE 'FORECAST\\_STATION' IN SCHEMA "CITIBIKE"."ML";
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FEATURES'), SYSTEM$LAST_CHANGE_COMMIT_TIME('FUTURE_FEATURES');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'FORECASTS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE FORECASTS COPY GRANTS AS SELECT T.STATION_ID, F.DATE, F.PART, F.ACTUAL, F.PREDICTION, F.LAG_1, F.LAG_7, F.HOLIDAY, F.PRECIP, F.TEMP, F.LAG_1_EXPLANATION, F.LAG_7_EXPLANATION, F.HOLIDAY_EXPLANATION, F.PRECIP_EXPLANATION, F.TEMP_EXPLANATION, F.MESSAGE
 FROM (
   SELECT STATION_ID, DATE, COUNT, LAG_1, LAG_7, HOLIDAY, PRECIP, TEMP FROM FEATURES
@@ -338,11 +443,17 @@ TABLE(FORECAST_STATION(T.DATE, T.COUNT::FLOAT, T.LAG_1::FLOAT, T.LAG_7::FLOAT, T
 SELECT COUNT(*) FROM FORECASTS;
 SELECT COUNT(DISTINCT IFF(PART <> 'untrained', STATION_ID, NULL)), COUNT(DISTINCT IFF(PART = 'untrained', STATION_ID, NULL)) FROM FORECASTS;
 ALTER TABLE FORECASTS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
+SHOW OBJECTS LIKE 'FORECASTS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FORECASTS');
 USE WAREHOUSE "LOAD_WH";
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'train_stations', 'success', 264, 0.0, '3 models', NULL, '{"warnings": [], "blamed": null, "metrics": {"trained": 3, "untrained": 0}, "fingerprint": "DIGEST"}';
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'train_stations', 'success', 264, 0.0, '3 models', NULL, '{"warnings": [], "blamed": null, "metrics": {"trained": 3, "untrained": 0}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["function", "FORECAST_STATION", "RUN_DATE 01:52:0.0+00:00", null], ["table", "FEATURES", "VERSION", 270], ["table", "FUTURE_FEATURES", "VERSION", 15], ["warehouse", "TRAIN_WH", "MEDIUM SNOWPARK-OPTIMIZED", null]], "outputs": [["table", "FORECASTS", "VERSION", 264]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "evaluate_stations"}';
 USE WAREHOUSE LOAD_WH;
-SHOW OBJECTS LIKE 'METRICS';
+SHOW OBJECTS LIKE 'FORECASTS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FORECASTS');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'METRICS' IN SCHEMA "CITIBIKE"."ML";
 CREATE TABLE IF NOT EXISTS METRICS AS SELECT * FROM (WITH SCORED AS (
   SELECT V.STATION_ID, V.DATE, V.ACTUAL, V.PREDICTION, B.ACTUAL AS BASELINE
   FROM FORECASTS V JOIN FORECASTS B ON B.STATION_ID = V.STATION_ID AND B.DATE = DATEADD(day, -7, V.DATE)
@@ -363,23 +474,36 @@ COMMIT;
 SELECT COUNT(*) FROM METRICS WHERE RUN_ID = 'RUN_ID';
 SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) FROM METRICS WHERE RUN_ID = 'RUN_ID';
 ALTER TABLE METRICS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'evaluate_stations', 'success', 3, 0.0, 'median RMSE 0.0, seasonal-naive 0.0; better for N of 3', NULL, '{"warnings": [], "blamed": null, "metrics": {"median_rmse": 0.0, "median_baseline_rmse": 0.0, "better": 0}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS LIKE 'METRICS' IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('METRICS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'evaluate_stations', 'success', 3, 0.0, 'median RMSE 0.0, seasonal-naive 0.0; better for N of 3', NULL, '{"warnings": [], "blamed": null, "metrics": {"median_rmse": 0.0, "median_baseline_rmse": 0.0, "better": 0}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "FORECASTS", "VERSION", 264], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "METRICS", "VERSION", 3]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "flatten"}';
 USE WAREHOUSE LOAD_WH;
-SHOW OBJECTS LIKE 'FLAT\\_FORECAST';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FORECASTS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('METRICS');
+SHOW WAREHOUSES;
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'FLAT\\_FORECAST' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE FLAT_FORECAST COPY GRANTS AS SELECT STATION_ID, DATE, PREDICTION AS FORECAST, LAG_1, LAG_7, HOLIDAY, PRECIP, TEMP, LAG_1_EXPLANATION, LAG_7_EXPLANATION, HOLIDAY_EXPLANATION, PRECIP_EXPLANATION, TEMP_EXPLANATION FROM FORECASTS WHERE PART = 'forecast';
 SELECT COUNT(*) FROM FLAT_FORECAST;
-SHOW OBJECTS LIKE 'FLAT\\_PREDICTIONS';
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'FLAT\\_PREDICTIONS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE FLAT_PREDICTIONS COPY GRANTS AS SELECT STATION_ID, DATE, PART, ACTUAL, PREDICTION, LAG_1, LAG_7, HOLIDAY, PRECIP, TEMP, LAG_1_EXPLANATION, LAG_7_EXPLANATION, HOLIDAY_EXPLANATION, PRECIP_EXPLANATION, TEMP_EXPLANATION FROM FORECASTS WHERE PART IN ('train', 'validation');
 SELECT COUNT(*) FROM FLAT_PREDICTIONS;
-SHOW OBJECTS LIKE 'FLAT\\_METRICS';
+SELECT COUNT(*) FROM CITIBIKE.SNOWPIPE_ML.LOCKS WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN = 1;
+SHOW OBJECTS LIKE 'FLAT\\_METRICS' IN SCHEMA "CITIBIKE"."ML";
 CREATE OR REPLACE TABLE FLAT_METRICS COPY GRANTS AS SELECT STATION_ID, RUN_ID, RUN_DATE, 'RMSE' AS METRIC, RMSE AS VALUE, BASELINE_RMSE AS BASELINE FROM METRICS UNION ALL SELECT STATION_ID, RUN_ID, RUN_DATE, 'MAE' AS METRIC, MAE AS VALUE, BASELINE_MAE AS BASELINE FROM METRICS UNION ALL SELECT STATION_ID, RUN_ID, RUN_DATE, 'MAPE' AS METRIC, MAPE AS VALUE, BASELINE_MAPE AS BASELINE FROM METRICS UNION ALL SELECT STATION_ID, RUN_ID, RUN_DATE, 'SMAPE' AS METRIC, SMAPE AS VALUE, BASELINE_SMAPE AS BASELINE FROM METRICS UNION ALL SELECT STATION_ID, RUN_ID, RUN_DATE, 'MSE' AS METRIC, MSE AS VALUE, BASELINE_MSE AS BASELINE FROM METRICS UNION ALL SELECT STATION_ID, RUN_ID, RUN_DATE, 'R2' AS METRIC, R2 AS VALUE, BASELINE_R2 AS BASELINE FROM METRICS;
 SELECT COUNT(*) FROM FLAT_METRICS;
 ALTER TABLE FLAT_FORECAST SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE FLAT_PREDICTIONS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
 ALTER TABLE FLAT_METRICS SET TAG MODEL_ID = 'MODEL_ID_VALUE';
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'flatten', 'success', 282, 0.0, 'FLAT_FORECAST 15, FLAT_PREDICTIONS 249, FLAT_METRICS 18', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FLAT_FORECAST'), SYSTEM$LAST_CHANGE_COMMIT_TIME('FLAT_PREDICTIONS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('FLAT_METRICS');
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'flatten', 'success', 282, 0.0, 'FLAT_FORECAST 15, FLAT_PREDICTIONS 249, FLAT_METRICS 18', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "FORECASTS", "VERSION", 264], ["table", "METRICS", "VERSION", 3], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["table", "FLAT_FORECAST", "VERSION", 15], ["table", "FLAT_PREDICTIONS", "VERSION", 249], ["table", "FLAT_METRICS", "VERSION", 18]]}';
 ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "roles.citibike_analyst"}';
+SHOW OBJECTS IN SCHEMA "CITIBIKE"."ML";
+SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('FLAT_FORECAST'), SYSTEM$LAST_CHANGE_COMMIT_TIME('FLAT_PREDICTIONS'), SYSTEM$LAST_CHANGE_COMMIT_TIME('FLAT_METRICS');
+SHOW WAREHOUSES;
 CREATE ROLE IF NOT EXISTS CITIBIKE_ANALYST COMMENT = 'Reads the forecasts';
 GRANT USAGE ON DATABASE CITIBIKE TO ROLE CITIBIKE_ANALYST;
 GRANT USAGE ON SCHEMA CITIBIKE.ML TO ROLE CITIBIKE_ANALYST;
@@ -387,6 +511,8 @@ GRANT SELECT ON TABLE FLAT_FORECAST TO ROLE CITIBIKE_ANALYST;
 GRANT SELECT ON TABLE FLAT_PREDICTIONS TO ROLE CITIBIKE_ANALYST;
 GRANT SELECT ON TABLE FLAT_METRICS TO ROLE CITIBIKE_ANALYST;
 GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE CITIBIKE_ANALYST;
-INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'roles.citibike_analyst', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST"}';
+SHOW ROLES;
+INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'roles.citibike_analyst', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "FLAT_FORECAST", "VERSION", 15], ["table", "FLAT_PREDICTIONS", "VERSION", 249], ["table", "FLAT_METRICS", "VERSION", 18], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["role", "CITIBIKE_ANALYST", "there", null]]}';
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'run_finished', 'AT'::TIMESTAMP_NTZ, NULL, 'success', NULL, 0.0, NULL, NULL, '{}';
+UPDATE CITIBIKE.SNOWPIPE_ML.LOCKS SET RUN_ID = NULL, OWNER = NULL, EXPIRES_AT = NULL WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID';
 ALTER SESSION UNSET QUERY_TAG;

@@ -56,8 +56,8 @@ def spec(tmp_path: Path) -> Path:
     return write_spec(tmp_path, text)
 
 
-def run(spec: Path, **variables: Any) -> RunResult:
-    return Pipeline.from_yaml(spec, vars=variables).run()
+def run(spec: Path, full_refresh: bool = False, **variables: Any) -> RunResult:
+    return Pipeline.from_yaml(spec, vars=variables).run(full_refresh=full_refresh)
 
 
 def scalar(spec: Path, text: str) -> Any:
@@ -74,12 +74,13 @@ def test_bulk_then_incremental(spec: Path, months: Path) -> None:
     old, new = count("2020-12") + count("2021-01"), count("2021-02") + count("2021-03")
     assert (first.steps["load_old"].rows, first.steps["load_new"].rows) == (old, new)
     assert "4 files staged" in first.steps["extract"].message
-    again = run(spec)
+    assert run(spec).steps["extract"].status.value == "reused"
+    again = run(spec, full_refresh=True)
     assert (again.steps["load_old"].rows, again.steps["load_new"].rows) == (0, 0)
     assert "0 files staged, 4 archives unchanged" in again.steps["extract"].message
     write_months(months, ["2021-04"])
     third = run(spec)
-    assert (third.steps["load_old"].rows, third.steps["load_new"].rows) == (0, count("2021-04"))
+    assert (third.steps["load_old"].status.value, third.steps["load_new"].rows) == ("reused", count("2021-04"))
     assert scalar(spec, "SELECT COUNT(*) FROM raw_new") == new + count("2021-04")
     assert scalar(spec, "SELECT COUNT(*) FROM loads_new WHERE STATUS = 'LOADED'") == 3
 

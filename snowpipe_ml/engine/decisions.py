@@ -1,0 +1,229 @@
+"""Whether a node runs or is skipped, and why, in words."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snowpipe_ml.engine.fingerprint import Fingerprint
+from snowpipe_ml.engine.graph import Graph, Node
+from snowpipe_ml.engine.versions import Version, from_json
+from snowpipe_ml.plugins import Kind, PlanContext, Resource
+
+
+class Action(enum.StrEnum):
+    """What becomes of a node: REPLACE is a run that makes a table that is there anew."""
+
+    RUN = "run"
+    REPLACE = "replace"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a node, and the reason."""
+
+    action: Action
+    reason: str
+
+    @property
+    def skips(self) -> bool:
+        """Whether the node need not run."""
+        return self.action is Action.SKIP
+
+
+@dataclass(frozen=True)
+class Success:
+    """The last time that a node succeeded on a target.
+
+    Attributes:
+        run_id: the run in which it did.
+        details: its fingerprint as it was recorded.
+        inputs: the versions of what it read, before it ran.
+        outputs: the versions of what it wrote, after it.
+    """
+
+    run_id: str
+    details: Mapping[str, Any]
+    inputs: Mapping[Resource, Version] = field(default_factory=dict)
+    outputs: Mapping[Resource, Version] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The whole fingerprint that was recorded."""
+        return self.details.get("fingerprint")
+
+    @classmethod
+    def read(cls, run_id: str, details: Mapping[str, Any]) -> Success:
+        """From the details of the record."""
+        inputs, outputs = from_json(details.get("inputs") or ()), from_json(details.get("outputs") or ())
+        return cls(run_id, details, inputs, outputs)
+
+
+def decide(
+    graph: Graph,
+    ctx: PlanContext,
+    prints: Mapping[str, Fingerprint],
+    past: Mapping[str, Success],
+    now: Mapping[Resource, Version],
+    *,
+    refresh: bool = False,
+) -> dict[str, Decision]:
+    """What becomes of each node.
+
+    A node is skipped if what it would do is what it did when it last succeeded, what it reads and what
+    it wrote are as they were then, and nothing that it needs runs.
+
+    Args:
+        graph: what is to be run.
+        ctx: what the steps may know.
+        prints: of the nodes now.
+        past: their last successes on the target.
+        now: the versions of :func:`resources_of` those.
+        refresh: run everything.
+    """
+    shared = _shared(graph)
+    reasons: dict[str, str] = {}
+    for name, node in graph.nodes.items():
+        reason = "--full-refresh" if refresh else _reason(node, ctx, prints[name], past.get(name), now, shared)
+        if reason is None:
+            running = [above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])]
+            reason = f"{running[0]} runs" if running else None
+        if reason is not None:
+            reasons[name] = reason
+    _add_named_by_run(graph, past, reasons)
+    return {
+        name: Decision(_action(node, now), reasons[name]) if name in reasons
+        else Decision(Action.SKIP, f"unchanged since {past[name].run_id}")
+        for name, node in graph.nodes.items()
+    }  # fmt: skip
+
+
+def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
+    """What the versions are needed of."""
+    found: dict[Resource, None] = {}
+    for name, node in graph.nodes.items():
+        known = past.get(name)
+        for resource in (
+            *node.reads,
+            *node.writes,
+            *(known.inputs if known else ()),
+            *(known.outputs if known else ()),
+        ):
+            found[resource] = None
+    return list(found)
+
+
+# --------------------------------------------------------------------------- reasons
+
+
+def _reason(
+    node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None, there: Mapping[Resource, Version],
+    shared: set[Resource],
+) -> str | None:  # fmt: skip
+    """Why a node must run, of its own; None if nothing speaks against skipping it."""
+    if past is None:
+        return "it has not succeeded here yet"
+    always = node.step.always_runs(ctx)
+    if always:
+        return always
+    return (
+        _changed_settings(past.details.get("settings") or {}, now.settings)
+        or ("its SQL or code changed" if past.details.get("code") != now.code else None)
+        or ("what it reads from outside changed" if past.details.get("outside") != now.outside else None)
+        or _changed_outputs(past.outputs, there, shared)
+        or _changed_inputs(past.inputs, there)
+    )
+
+
+def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    changes = []
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key), now.get(key)
+        if old != new:
+            changes.append(f"{key} changed from {_short(old)} to {_short(new)}")
+    return "; ".join(changes) or None
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "nothing"
+    value = json.loads(text)
+    plain = value if isinstance(value, str) else text
+    return plain if len(plain) <= 60 else plain[:57] + "..."
+
+
+def _changed_outputs(
+    before: Mapping[Resource, Version], now: Mapping[Resource, Version], shared: set[Resource]
+) -> str | None:
+    for resource, version in before.items():
+        if resource not in now:
+            return f"output {resource.name} is gone"
+        # What several steps write is as the last of them left it.
+        if resource not in shared and now[resource].token != version.token:
+            return f"output {resource.name} is not as it was left"
+    return None
+
+
+def _changed_inputs(before: Mapping[Resource, Version], now: Mapping[Resource, Version]) -> str | None:
+    for resource, version in before.items():
+        if resource not in now:
+            return f"{resource.name} is gone"
+        current = now[resource]
+        if current.token == version.token:
+            continue
+        if resource.kind is Kind.TABLE and None not in (current.rows, version.rows):
+            more = (current.rows or 0) - (version.rows or 0)
+            if more:
+                return f"{resource.name} has {abs(more):,} rows {'more' if more > 0 else 'less'}"
+        return f"{resource.name} changed"
+    return None
+
+
+def _shared(graph: Graph) -> set[Resource]:
+    """What more than one node writes, or only adds to."""
+    once: set[Resource] = set()
+    found: set[Resource] = set()
+    for node in graph.nodes.values():
+        for resource in node.writes:
+            if resource in once or resource.adds:
+                found.add(resource)
+            once.add(resource)
+    return found
+
+
+def _has_data(node: Node) -> bool:
+    return not node.declared or node.path[0] == "sources"
+
+
+def _add_named_by_run(graph: Graph, past: Mapping[str, Success], reasons: dict[str, str]) -> None:
+    """An output that is named after the run is not there under its new name: who needs it needs its maker to run."""
+    waiting = True
+    while waiting:
+        waiting = False
+        for name in reversed(list(graph.nodes)):
+            new = [r for r in graph.nodes[name].writes if r not in past[name].outputs] if name not in reasons else []
+            reader = _reader(graph, name, new, reasons)
+            if reader is not None:
+                reasons[name] = f"{reader} needs {new[0].name}"
+                for dependent in graph.dependents(name):
+                    if _has_data(graph.nodes[dependent]):
+                        reasons.setdefault(dependent, f"{name} runs")
+                waiting = True
+
+
+def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Mapping[str, str]) -> str | None:
+    """A node that runs and reads one of these."""
+    wanted = set(resources)
+    for other in graph.dag.successors(name):
+        if other in reasons and wanted & set(graph.nodes[other].reads):
+            return str(other)
+    return None
+
+
+def _action(node: Node, now: Mapping[Resource, Version]) -> Action:
+    replaced = any(r.kind is Kind.TABLE and r in now and not r.adds for r in node.writes)
+    return Action.REPLACE if replaced and not node.declared else Action.RUN

@@ -1,0 +1,119 @@
+"""One run of a pipeline at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import snowpipe_ml
+from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.events import StepStarted
+from snowpipe_ml.engine.lock import COLUMNS, RunLock, owner
+from snowpipe_ml.errors import LockedError
+from snowpipe_ml.sql import QualifiedName
+from tests.conftest import write_spec
+
+SLOW = """\
+steps:
+  first: {type: transform, query: SELECT 1 AS X, writes: one}
+  slow: {type: transform, query: "SELECT SYSTEM$WAIT(30) AS X FROM {{ ref('one') }}", writes: slow}
+"""
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "first" not in (line := process.stdout.readline()):
+        assert line, "the run ended"
+    return process
+
+
+def test_of_two_runs_one_runs_and_the_lock_of_a_killed_one_is_taken_over(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, SLOW)
+    process = start(path)
+    try:
+        command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert second.returncode == 4, second.stdout + second.stderr
+        assert f"is being run on local by {owner().rpartition(' ')[0]} {process.pid} (run 2" in second.stderr
+        begin = time.monotonic()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    write_spec(tmp_path, SLOW.replace("SYSTEM$WAIT(30)", "2"))
+    assert Pipeline.from_yaml(path).run().ok
+    assert time.monotonic() - begin < 60
+
+
+def test_a_run_that_was_believed_dead_publishes_nothing(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SLOW.replace("SYSTEM$WAIT(30)", "2")))
+    other = pipeline.session()
+
+    def take_over(event: Any) -> None:
+        if isinstance(event, StepStarted) and event.step == "slow":
+            other.sql("UPDATE SNOWPIPE_ML.LOCKS SET RUN_ID = 'another', TOKEN = TOKEN + 1").collect()
+
+    result = pipeline.run(listeners=[take_over])
+    assert isinstance(result.steps["slow"].error, LockedError)
+    assert "has lost its lock" in result.steps["slow"].message
+    assert not other.sql("SHOW TABLES LIKE 'SLOW'").collect()
+    assert [row[0] for row in other.sql("SELECT RUN_ID FROM SNOWPIPE_ML.LOCKS").collect()] == ["another"]
+    other.close()
+
+
+@pytest.fixture
+def locks() -> Any:
+    session = snowpipe_ml.local_session()
+    session.sql(f"CREATE TABLE LOCKS ({COLUMNS})").collect()
+    yield lambda run, lasts=100: RunLock(session, QualifiedName.parse("LOCKS"), "p", "t", run, lasts)
+    session.close()
+
+
+def test_who_has_it_keeps_it_until_it_expires(locks: Any) -> None:
+    first, second = locks("one"), locks("two")
+    first.take()
+    with pytest.raises(LockedError, match=r"p is being run on t by .* \(run one\)"):
+        second.take()
+    first.check(first.session)
+    first.take()  # the run is resumed: what went before it under the same id publishes no more
+    assert first.token == 2
+    first.release()
+    second.take()
+    assert second.token == 3
+    with pytest.raises(LockedError, match="has lost its lock"):
+        first.check(first.session)
+    first.release()
+    second.check(second.session)
+
+
+def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any) -> None:
+    first, second = locks("one", 1), locks("two", 1)
+    first.take()
+    time.sleep(0.6)
+    first.renew()
+    time.sleep(0.6)
+    with pytest.raises(LockedError):
+        second.take()
+    time.sleep(1)
+    second.take()
+    with pytest.raises(LockedError):
+        first.check(first.session)
+
+
+def test_two_that_made_a_row_each_both_let_go(locks: Any) -> None:
+    first, second = locks("one"), locks("two")
+    first.take()
+    first.session.sql("INSERT INTO LOCKS VALUES ('p', 't', NULL, NULL, 0, NULL)").collect()
+    with pytest.raises(LockedError):
+        second.take()
+    first.check(first.session)
