@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snowpipe_ml import __version__
+from snowpipe_ml.cli_history import COMMANDS
+from snowpipe_ml.cli_options import make_console, open_pipeline, selection_options, spec_options
 from snowpipe_ml.errors import SchemaDriftError, SnowpipeMLError, StatementError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from snowpipe_ml.engine.pipeline import Pipeline, PlannedStep
+    from snowpipe_ml.engine.pipeline import PlannedStep
 
 
 # Start-up makes a great many objects and no garbage: looking for some is a tenth of its time.
@@ -51,66 +51,18 @@ def main() -> None:
     """
 
 
-def _variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    import yaml
-
-    found = {}
-    for text in values:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
-        try:
-            found[name] = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError as error:
-            raise click.BadParameter(f"the value of {name} is not YAML: {value!r}") from error
-    return found
-
-
-def _spec_options(command: Any) -> Any:
-    command = click.option(
-        "--var", "variables", metavar="KEY=VALUE", multiple=True, callback=_variables,
-        help="Set a variable of the spec; VALUE is YAML. Repeatable.",
-    )(command)  # fmt: skip
-    command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(command)
-    return click.argument("spec", type=click.Path(path_type=Path))(command)
-
-
-def _selection_options(command: Any) -> Any:
-    command = click.option(
-        "--exclude", metavar="STEPS", multiple=True, help="Steps to leave out, in the same grammar. Repeatable."
-    )(command)
-    return click.option(
-        "--select", metavar="STEPS", multiple=True,
-        help="Only these steps: NAME, +NAME (and what it needs), NAME+ (and what needs it), 2+NAME, type:TYPE, tag:TAG, "
-        "state:modified; a space is a union, a comma an intersection. Repeatable.",
-    )(command)  # fmt: skip
-
-
-def _pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
-    from snowpipe_ml.engine.pipeline import Pipeline
-
-    return Pipeline.from_yaml(spec, vars=variables)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Elsewhere than on a terminal a table is as wide as it is.
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
-
-
 @main.command()
-@_spec_options
+@spec_options
 def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
     """Check SPEC, without a connection."""
-    nodes = _pipeline(spec, variables).graph(target).nodes.values()
+    nodes = open_pipeline(spec, variables).graph(target).nodes.values()
     steps = sum(not node.declared for node in nodes)
     click.echo(f"{spec} is valid: {steps} steps, {len(nodes) - steps} declared objects")
 
 
 @main.command()
-@_spec_options
-@_selection_options
+@spec_options
+@selection_options
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--offline", is_flag=True, help="Without a connection: what every step would do, changed or not.")
@@ -124,7 +76,7 @@ def plan(
     Each step runs, replaces what it made before, or is skipped. The target is asked what is there; with
     --offline it is not.
     """
-    planned = _pipeline(spec, variables).plan(
+    planned = open_pipeline(spec, variables).plan(
         target, select=select, exclude=exclude, compare=not offline, full_refresh=full_refresh
     )
     if as_json:
@@ -154,8 +106,8 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 
 
 @main.command()
-@_spec_options
-@_selection_options
+@spec_options
+@selection_options
 @click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Steps at once.")
 @click.option(
     "--resume",
@@ -173,9 +125,9 @@ def run(
     """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
     from snowpipe_ml.ui.terminal import Checklist
 
-    console = _console()
+    console = make_console()
     with _second_interrupt(), Checklist(console) as checklist:
-        result = _pipeline(spec, variables).run(
+        result = open_pipeline(spec, variables).run(
             target, listeners=[checklist], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
             full_refresh=full_refresh, resume=True if resume == "last" else resume or False,
         )  # fmt: skip
@@ -195,7 +147,7 @@ def _second_interrupt() -> Iterator[None]:
 
 
 @main.command()
-@_spec_options
+@spec_options
 @click.option(
     "--format", "format_", type=click.Choice(["mermaid", "dot", "json"]), default="mermaid", show_default=True
 )
@@ -203,16 +155,16 @@ def graph(spec: Path, target: str | None, variables: dict[str, Any], format_: st
     """Print the graph of SPEC."""
     from snowpipe_ml.engine.drawing import FORMATS
 
-    click.echo(FORMATS[format_](_pipeline(spec, variables).graph(target)))
+    click.echo(FORMATS[format_](open_pipeline(spec, variables).graph(target)))
 
 
 @main.command()
-@_spec_options
+@spec_options
 def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
     """Show the last run of SPEC on a target."""
     from snowpipe_ml.ui.tables import print_table
 
-    rows = _pipeline(spec, variables).last_run(target)
+    rows = open_pipeline(spec, variables).last_run(target)
     if not rows:
         click.echo("no run yet")
         return
@@ -220,18 +172,18 @@ def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
     shown = [
         [row[name] if name != "FINISHED_AT" else f"{row[name]:%Y-%m-%d %H:%M:%S}" for name in names] for row in rows
     ]
-    print_table(_console(), names, shown, title=f"run {rows[0]['RUN_ID']}")
+    print_table(make_console(), names, shown, title=f"run {rows[0]['RUN_ID']}")
 
 
 @main.command("sql")
-@_spec_options
+@spec_options
 @click.argument("statement")
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def sql_command(spec: Path, target: str | None, variables: dict[str, Any], statement: str, format_: str) -> None:
     """Run STATEMENT on the target of SPEC and print its rows."""
     from snowpipe_ml.ui import tables
 
-    session = _pipeline(spec, variables).session(target)
+    session = open_pipeline(spec, variables).session(target)
     try:
         cursor = session.connection.cursor()
         try:
@@ -247,7 +199,7 @@ def sql_command(spec: Path, target: str | None, variables: dict[str, Any], state
     elif format_ == "csv":
         click.echo(tables.as_csv(names, rows))
     else:
-        tables.print_table(_console(), names, rows)
+        tables.print_table(make_console(), names, rows)
 
 
 def _connector_error() -> type[Exception]:
@@ -257,7 +209,7 @@ def _connector_error() -> type[Exception]:
 
 
 @main.command()
-@_spec_options
+@spec_options
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1; any free one if not given."
 )
@@ -269,7 +221,7 @@ def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) 
     """
     from snowpipe_ml.targets.local import serve as serve_local
 
-    settings = _pipeline(spec, variables).local_target(target)
+    settings = open_pipeline(spec, variables).local_target(target)
     with serve_local(*settings, port) as server:
         click.echo(server.entry)
         click.echo(f"# serving {settings[0]} on 127.0.0.1:{server.port}; Ctrl-C ends it", err=True)
@@ -277,7 +229,7 @@ def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) 
 
 
 @main.command()
-@_spec_options
+@spec_options
 @click.argument("import_name", metavar="[IMPORT]", required=False)
 @click.option("--lock", "write", is_flag=True, help="Work it out anew and write the lock file beside SPEC.")
 @click.option("--check", is_flag=True, help="Work it out anew and fail if the lock file says something else.")
@@ -299,7 +251,7 @@ def packages(
     """
     from snowpipe_ml.engine.imports import Imports
 
-    found = Imports(_pipeline(spec, variables), target)
+    found = Imports(open_pipeline(spec, variables), target)
     locks = found.resolved(import_name, fresh=write or check, channel=channel)
     if check:
         found.check(locks)
@@ -314,7 +266,10 @@ def packages(
         rows = found.table(lock)
         title = f"imports.{name}: {', '.join(lock.requirements)} for Python {lock.python}"
         print_table(
-            _console(), ("DISTRIBUTION", "VERSION", "FROM", "WHY"), [list(row.values()) for row in rows], title=title
+            make_console(),
+            ("DISTRIBUTION", "VERSION", "FROM", "WHY"),
+            [list(row.values()) for row in rows],
+            title=title,
         )
     if check:
         click.echo(f"{found.path.name} is up to date")
@@ -373,6 +328,9 @@ def schema(check: bool, directory: Path) -> None:
     else:
         click.echo(f"{path} is up to date")
 
+
+for command in COMMANDS:
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

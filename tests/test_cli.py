@@ -22,7 +22,24 @@ def invoke(*arguments: object) -> Result:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "validate", "plan", "run", "graph", "status", "sql", "serve", "packages", "steps", "schema"]
+    "command",
+    [
+        "",
+        "validate",
+        "plan",
+        "run",
+        "graph",
+        "status",
+        "sql",
+        "serve",
+        "packages",
+        "steps",
+        "schema",
+        "runs",
+        "logs",
+        "diff",
+        "lineage",
+    ],
 )
 def test_help_texts(command: str) -> None:
     path = GOLDEN / "help" / f"{command or 'main'}.txt"

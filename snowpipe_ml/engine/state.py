@@ -194,6 +194,27 @@ class State:
                 status = Status(row["STATUS"])
         return PastRun(RunInfo(name, at, f"MODEL_{name.partition('-')[0]}"), status)
 
+    def events(
+        self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The records of a pipeline on a target in order: of one run, or of the last runs; none if it never ran."""
+        if not self._has_records():
+            return []
+        which = Sql("")
+        if run_id is not None:
+            which = sql("AND RUN_ID = {id}", id=Literal(run_id))
+        elif limit is not None:
+            which = sql(
+                "AND RUN_ID IN (SELECT RUN_ID FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
+                "GROUP BY RUN_ID ORDER BY RUN_ID DESC LIMIT {limit})",
+                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target), limit=Literal(limit),
+            )  # fmt: skip
+        rows = self._run(
+            sql("SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which} ORDER BY AT",
+                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target), which=which)
+        )  # fmt: skip
+        return [row.as_dict() for row in rows]
+
     def successes(self, pipeline: str, target: str) -> dict[str, Success]:
         """Step -> its last success, in whatever run."""
         if not self._has_records():

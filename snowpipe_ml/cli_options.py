@@ -1,0 +1,67 @@
+"""Options and helpers that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from snowpipe_ml.engine.pipeline import Pipeline
+
+
+def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """The values of ``--var KEY=VALUE``, each read as YAML."""
+    import yaml
+
+    found = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        try:
+            found[name] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as error:
+            raise click.BadParameter(f"the value of {name} is not YAML: {value!r}") from error
+    return found
+
+
+def spec_options(command: Any) -> Any:
+    """SPEC, ``--target`` and ``--var``."""
+    command = click.option(
+        "--var", "variables", metavar="KEY=VALUE", multiple=True, callback=read_variables,
+        help="Set a variable of the spec; VALUE is YAML. Repeatable.",
+    )(command)  # fmt: skip
+    command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(command)
+    return click.argument("spec", type=click.Path(path_type=Path))(command)
+
+
+def selection_options(command: Any) -> Any:
+    """``--select`` and ``--exclude``."""
+    command = click.option(
+        "--exclude", metavar="STEPS", multiple=True, help="Steps to leave out, in the same grammar. Repeatable."
+    )(command)
+    return click.option(
+        "--select", metavar="STEPS", multiple=True,
+        help="Only these steps: NAME, +NAME (and what it needs), NAME+ (and what needs it), 2+NAME, type:TYPE, tag:TAG, "
+        "state:modified; a space is a union, a comma an intersection. Repeatable.",
+    )(command)  # fmt: skip
+
+
+def open_pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
+    """The pipeline of a command's SPEC."""
+    from snowpipe_ml.engine.pipeline import Pipeline
+
+    return Pipeline.from_yaml(spec, vars=variables)
+
+
+def make_console() -> Console:
+    """Where tables and checklists are written."""
+    from rich.console import Console
+
+    # Elsewhere than on a terminal a table is as wide as it is.
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)

@@ -1,0 +1,107 @@
+"""Looking back: runs, logs, differences and where a table came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.history import History
+from snowpipe_ml.errors import UsageError
+from tests.conftest import write_spec
+from tests.test_cli import invoke
+
+SPEC = """\
+vars: {rows: 10}
+steps:
+  base: {type: transform, query: "SELECT SEQ4() AS ID FROM TABLE(GENERATOR(ROWCOUNT => {{ vars.rows | literal }}))", writes: base}
+  twice: {type: transform, query: "SELECT ID * 2 AS ID FROM {{ ref('base') }}", writes: twice}
+  scored: {type: evaluate, predictions: twice, actual: ID, prediction: ID, writes: scores}
+  apart: {type: transform, query: SELECT 2 AS X, writes: apart}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A spec that ran, was changed and ran again."""
+    path = write_spec(tmp_path, SPEC)
+    assert Pipeline.from_yaml(path).run().ok
+    write_spec(tmp_path, SPEC.replace("rows: 10", "rows: 12"))
+    assert Pipeline.from_yaml(path).run().ok
+    return path
+
+
+def test_runs_and_steps(path: Path) -> None:
+    with History.open(Pipeline.from_yaml(path)) as history:
+        after, before = history.runs()
+        assert (before.status, before.steps) == ("success", {"success": 4})
+        assert after.steps == {"success": 3, "reused": 1}
+        assert [run.id for run in history.runs(limit=1)] == [after.id]
+        (record,) = history.steps(before.id, "twice")
+        assert (record.rows, record.status) == (10, "success")
+        assert [str(r.name) for r in record.versions("inputs")] == ["BASE"]
+        assert {r.step for r in history.steps()} == {"base", "twice", "scored", "apart"}
+        with pytest.raises(UsageError, match="no step 'twic' in the run .*did you mean 'twice'"):
+            history.steps(before.id, "twic")
+        with pytest.raises(UsageError, match="no run 'nonsense'"):
+            history.steps("nonsense")
+
+
+def test_the_difference_of_two_runs(path: Path) -> None:
+    with History.open(Pipeline.from_yaml(path)) as history:
+        after, before = (run.id for run in history.runs())
+        found = history.difference(before, after)
+        assert "-vars: {rows: 10}" in found.spec
+        assert "+vars: {rows: 12}" in found.spec
+        assert ("twice", 10, 12) in found.rows
+        assert "apart" not in {step for step, *_ in found.rows}
+        same = history.difference(after, after)
+        assert (same.spec, same.rows, same.metrics) == ([], [], [])
+
+
+def test_where_a_table_came_from(path: Path) -> None:
+    pipeline = Pipeline.from_yaml(path)
+    with History.open(pipeline) as history:
+        after, before = (run.id for run in history.runs())
+        origin = history.lineage("twice")
+        assert origin.by is not None
+        assert (origin.by.step, origin.by.run_id, origin.rows, origin.as_left) == ("twice", after, 12, True)
+        assert [(o.name, o.by.step if o.by else None) for o in origin.of] == [("BASE", "base")]
+        apart = history.lineage("APART")
+        assert apart.by is not None
+        assert apart.by.run_id == before, "the run that skipped it did not make it"
+        assert history.lineage("nowhere").by is None
+        with pytest.raises(UsageError, match="not a name"):
+            history.lineage("no name")
+    session = pipeline.session()
+    session.sql("INSERT INTO TWICE VALUES (7)").collect()
+    session.close()
+    with History.open(pipeline) as history:
+        assert history.lineage("twice").as_left is False
+
+
+def test_the_commands(path: Path) -> None:
+    after, before = (run["id"] for run in json.loads(invoke("runs", path, "--json").output))
+    assert after in invoke("runs", path, "--limit", "1").output
+    assert before not in invoke("runs", path, "--limit", "1").output
+    assert "unchanged since" in invoke("logs", path).output
+    lines = invoke("logs", path, before, "twice").output
+    assert "success  twice" in lines
+    assert "input table BASE: version" in lines
+    assert 'setting query = "SELECT ID * 2' in lines
+    assert "twice: 10 -> 12 rows" in invoke("diff", path, before, after).output
+    assert "nothing differs" in invoke("diff", path, after, after).output
+    tree = invoke("lineage", path, "scores").output.splitlines()
+    assert tree[0].startswith("SCORES")
+    assert tree[1].startswith("  TWICE  12 rows  by twice in")
+    assert tree[2].startswith("    BASE")
+    assert invoke("logs", path, "nonsense").exit_code == 2
+
+
+def test_before_the_first_run(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, SPEC)
+    assert invoke("runs", path).output == "no run yet\n"
+    assert invoke("logs", path).output == "no run yet\n"
+    assert "of no run here" in invoke("lineage", path, "base").output
