@@ -316,9 +316,10 @@ class Runner:
         """
         tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
         self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
-        before = session.get_current_warehouse()
         creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
         name = None if creates else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
+        # CREATE WAREHOUSE makes the new one the current one.
+        before = session.get_current_warehouse() if creates or name is not None else None
         if name is not None:
             self._ensure(session, sql("USE WAREHOUSE {name}", name=name))
         timeout = node.step.settings.timeout

@@ -109,11 +109,11 @@ class State:
         if not messages:
             return
         rows = [
-            sql("SELECT {values}", values=join(", ", [Literal(value) for value in self._values(
+            sql("({values})", values=join(", ", [Literal(value) for value in self._values(
                 run, "step_finished", step=name, status=Status.REUSED, message=message)]))
             for name, message in messages.items()
         ]  # fmt: skip
-        self._run(sql("INSERT INTO {events} {rows}", events=self._name("EVENTS"), rows=join(" UNION ALL ", rows)))
+        self._run(sql("INSERT INTO {events} VALUES {rows}", events=self._name("EVENTS"), rows=join(", ", rows)))
 
     def finished(self, run: RunStarted, event: RunFinished) -> None:
         """Record how a run ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fakesnow.transforms as fakesnow
 from sqlglot import exp
@@ -35,9 +35,15 @@ def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
         if kind(variant.this) == T.TIMESTAMPTZ:
             variant.set("this", macro("sf_tz_text", variant.this.copy()))
     tree = rewrite_brackets(tree)
-    for transform in _BEFORE:
-        tree = tree.transform(transform, copy=False)
+    present = {type(node) for node in tree.walk()}
+    for transform, of in _BEFORE:
+        if _any(present, of):
+            tree = tree.transform(transform, copy=False)
+            present = {type(node) for node in tree.walk()}
     for classes, rule in _RULES:
+        # Most statements have few kinds of nodes, and each rule would walk the whole tree.
+        if not _any(present, classes):
+            continue
         # The innermost first: a rule may write a copy of its node's arguments.
         for node in reversed(list(tree.find_all(*classes))):
             type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
@@ -51,7 +57,12 @@ def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
                     tree = replacement
                 else:
                     node.replace(replacement)
+        present = {type(node) for node in tree.walk()}
     return tree
+
+
+def _any(present: set[type[exp.Expr]], classes: tuple[Any, ...]) -> bool:
+    return any(issubclass(kind_, classes) for kind_ in present)
 
 
 def _timestamp_cast(call: exp.Anonymous) -> None:
@@ -341,12 +352,18 @@ def session_function(node: exp.Expr, connection: Connection) -> exp.Expr:
     return system_function(exp.Anonymous(this=name), connection) or node
 
 
-_BEFORE = (
-    fakesnow.try_parse_json, fakesnow.split,
-    fakesnow.json_extract_cast_as_varchar, fakesnow.json_extract_cased_as_varchar,
-    fakesnow.json_extract_precedence, fakesnow.regex_replace, fakesnow.regex_substr,
-    fakesnow.to_variant, fakesnow.object_construct, fakesnow.array_size, fakesnow.object_agg,
-    fakesnow.array_construct_etc, fakesnow.timestamp_offsets, fakesnow.haversine, fakesnow.hex_string,
+# Each with the kinds of nodes that it looks at.
+_BEFORE: tuple[tuple[Any, tuple[type[exp.Expr], ...]], ...] = (
+    (fakesnow.try_parse_json, (exp.Anonymous,)), (fakesnow.split, (exp.Split,)),
+    (fakesnow.json_extract_cast_as_varchar, (exp.JSONExtract,)),
+    (fakesnow.json_extract_cased_as_varchar, (exp.JSONExtract,)),
+    (fakesnow.json_extract_precedence, (exp.JSONExtract, exp.JSONExtractScalar)),
+    (fakesnow.regex_replace, (exp.RegexpReplace,)), (fakesnow.regex_substr, (exp.RegexpExtract,)),
+    (fakesnow.to_variant, (exp.ToVariant,)), (fakesnow.object_construct, (exp.StarMap, exp.Struct, exp.JSONObject)),
+    (fakesnow.array_size, (exp.ArraySize,)), (fakesnow.object_agg, (exp.ObjectAgg,)),
+    (fakesnow.array_construct_etc, (exp.ArrayConstructCompact, exp.Array, exp.ArrayConcat)),
+    (fakesnow.timestamp_offsets, (exp.Cast,)), (fakesnow.haversine, (exp.Anonymous,)),
+    (fakesnow.hex_string, (exp.HexString,)),
 )  # fmt: skip
 
 

@@ -35,6 +35,12 @@ def annotate(tree: exp.Expr, connection: Connection, interesting: tuple[type[exp
     nodes = list(tree.find_all(*interesting))
     if not nodes:
         return
+    root = tree.expression if isinstance(tree, exp.Insert | exp.Create) else tree
+    if not isinstance(root, exp.Query):
+        return
+    if root.find(exp.Column, exp.Star) is None:
+        annotate_types(root, dialect="snowflake")  # no names whose types would have to be looked up
+        return
     marked: dict[int, exp.Expr] = {}
     numbers = itertools.count()
     for node in nodes:
@@ -43,10 +49,7 @@ def annotate(tree: exp.Expr, connection: Connection, interesting: tuple[type[exp
                 number = next(numbers)
                 part.meta[_MARK] = number
                 marked[number] = part
-    schema = _schema(tree, connection)
-    root = tree.expression if isinstance(tree, exp.Insert | exp.Create) else tree
-    if not isinstance(root, exp.Query):
-        return
+    schema = _schema(root, connection)
     copied = root.copy()
     # A position may lie behind a star that sqlglot cannot expand, and then its qualify() gives up. It has no type.
     for node in list(copied.find_all(exp.Ordered)):
