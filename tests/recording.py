@@ -42,7 +42,9 @@ class Recorder:
             text = re.sub(r'"started_at": "[^"]*"', '"started_at": "AT"', text)
             text = re.sub(r'"(fingerprint|code|outside)": "[0-9a-f]+"', r'"\1": "DIGEST"', text)
             text = re.sub(r'"settings": \{.*?\}, "code"', '"settings": {}, "code"', text)
-            text = re.sub(r'", "(?:\d{16,}|[0-9a-f]{16}|(?:\d{4}-|RUN_DATE )[^"]*)", (null|\d+)\]', r'", "VERSION", \1]', text)
+            text = re.sub(
+                r'", "(?:\d{16,}|[0-9a-f]{16}|(?:\d{4}-|RUN_DATE )[^"]*)", (null|\d+)\]', r'", "VERSION", \1]', text
+            )
             text = re.sub(r', "text": ".*?(?<!\\\\)", "started_at"', ', "started_at"', text)
             text = re.sub(r"'[^']*@[^']*, process \d+'", "'OWNER'", text)
             text = re.sub(r'"sha256": "[0-9a-f]+"', '"sha256": "DIGEST"', text)
