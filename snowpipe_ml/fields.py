@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from snowpipe_ml.sql import DataType, Identifier, QualifiedName, StagePath
 
@@ -38,6 +38,15 @@ ColumnName = Annotated[
     _reader(Identifier, Identifier.parse),
     _text("A column; in double quotes where its case matters"),
 ]
+
+
+def _column_key(text: str) -> str:
+    Identifier.parse(text)
+    return text
+
+
+# A column as the key of a mapping: JSON Schema has text there, and so has the model.
+ColumnKey = Annotated[str, AfterValidator(_column_key)]
 ObjectName = Annotated[Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")]
 StageLocation = Annotated[
     StagePath,

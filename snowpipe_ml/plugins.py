@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, StepError
-from snowpipe_ml.fields import ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
+from snowpipe_ml.fields import ColumnKey, ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
 from snowpipe_ml.resources import Kind, Resource, declared, function, stage, table
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "ColumnKey",
     "ColumnName",
     "ColumnType",
     "FunctionName",

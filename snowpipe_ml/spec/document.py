@@ -168,6 +168,9 @@ class _Builder:
                 self.problems.append(self._at(key_node, "a key must be plain text"))
                 continue
             key = str(key_node.value)
+            if "\0" in key:
+                self.problems.append(self._at(key_node, "a NUL character, which no SQL can hold"))
+                continue
             if key in seen:
                 first = seen[key].start_mark.line + 1
                 self.problems.append(self._at(key_node, f"the key {key!r} is already on line {first}"))
@@ -186,6 +189,9 @@ class _Builder:
             result.setdefault(key, value)
 
     def _scalar(self, node: yaml.Node) -> Any:
+        if "\0" in str(node.value):
+            self.problems.append(self._at(node, "a NUL character, which no SQL can hold"))
+            return None
         try:
             return self.loader.construct_object(node)
         except (yaml.constructor.ConstructorError, ValueError) as error:

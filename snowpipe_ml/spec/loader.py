@@ -108,7 +108,7 @@ def load_spec(
     broken = {text for step in set(listed) - set(steps) for text in _texts(listed[step], step)}
     pipeline, more, dropped = _pipeline(document, value, tainted)
     problems += more
-    if pipeline is None:
+    if pipeline is None or name not in pipeline.targets:
         raise SpecError(_in_order(problems))
     return Spec(path, document, pipeline, steps, name, scope, _in_order(problems), frozenset(broken | dropped))
 
@@ -223,9 +223,9 @@ def _steps(document: Document, raw: Any, tainted: set[Path]) -> tuple[dict[str, 
     problems: list[Problem] = []
     types = step_types()
     for name, settings in raw.items() if isinstance(raw, dict) else ():
-        if not isinstance(settings, dict) or settings.get("type") not in types:
+        cls = types.get(str(settings.get("type"))) if isinstance(settings, dict) else None
+        if cls is None:
             continue
-        cls = types[settings["type"]]
         base: Path = ("steps", name)
         try:
             steps[name] = cls(name, cls.Settings.model_validate(settings))
@@ -260,7 +260,11 @@ def _from_pydantic(
     document: Document, error: pydantic.ValidationError, base: Path, tainted: set[Path]
 ) -> Iterator[Problem]:
     for item in error.errors():
-        path = (*base, *(part for part in item["loc"] if part not in ("local", "snowflake") or base))
+        path = base
+        for part in item["loc"]:
+            # pydantic names the kind of target that it has chosen, and the spec has no such key.
+            if part not in ("local", "snowflake") or (*path, part) in document._values:
+                path = (*path, part)
         if any(path[: len(bad)] == bad or bad[: len(path)] == path for bad in tainted):
             continue
         message = item["msg"].removeprefix("Value error, ")

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
-from snowpipe_ml.sql import Identifier
+from snowpipe_ml.sql import Identifier, QualifiedName
 
 Size = Literal["xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"]
 
@@ -32,6 +32,36 @@ def _plain_name(text: str) -> str:
         raise ValueError(f"a name of letters, digits, _ and -: {text!r}")
     return text
 
+
+_SECURABLES = ("TABLE", "VIEW", "SCHEMA", "DATABASE", "WAREHOUSE", "STAGE")
+
+
+def securable_of(text: str) -> tuple[str, QualifiedName]:
+    """The kind and name of what a grant is on: ``table flat_forecast``.
+
+    Raises:
+        ValueError: it is no kind that grants are on, or no name.
+    """
+    kind, _, name = text.strip().partition(" ")
+    if kind.upper() not in _SECURABLES or not name:
+        raise ValueError(f"a grant is on 'table NAME', 'view NAME', 'schema NAME'...: {text!r}")
+    return kind.upper(), QualifiedName.parse(name.strip())
+
+
+def _securable(text: str) -> str:
+    securable_of(text)
+    return text
+
+
+def _privilege(text: str) -> str:
+    words = text.split()
+    if not words or not all(word.isascii() and word.isalpha() for word in words):
+        raise ValueError(f"not a privilege: {text!r}")
+    return " ".join(words).upper()
+
+
+Securable = Annotated[str, AfterValidator(_securable)]
+Privilege = Annotated[str, AfterValidator(_privilege)]
 
 # Keys of sections. The first become names in Snowflake; the second are the spec's own.
 ObjectKey = Annotated[str, AfterValidator(_object_name)]
@@ -268,7 +298,9 @@ class Pipeline(Model):
     default_target: str | None = None
     state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the run records")
     roles: dict[ObjectKey, Role] = {}
-    grants: dict[str, dict[str, tuple[str, ...]]] = Field({}, description="Role: {'table NAME': [privileges]}")
+    grants: dict[str, dict[Securable, tuple[Privilege, ...]]] = Field(
+        {}, description="Role: {'table NAME': [privileges]}"
+    )
     warehouses: dict[ObjectKey, Warehouse] = {}
     stages: dict[ObjectKey, Stage] = {}
     file_formats: dict[ObjectKey, FileFormat] = {}

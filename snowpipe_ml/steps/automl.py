@@ -14,6 +14,7 @@ from pydantic import Field
 
 from snowpipe_ml.errors import MissingExtraError
 from snowpipe_ml.plugins import (
+    ColumnKey,
     ColumnName,
     ColumnType,
     PlanContext,
@@ -51,7 +52,9 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         target_type: ColumnType | None = Field(
             None, description="The target's type; FLOAT if not given, and VARCHAR for classes"
         )
-        features: dict[str, ColumnType] = Field(min_length=1, description="Column: data type, as the function takes it")
+        features: dict[ColumnKey, ColumnType] = Field(
+            min_length=1, description="Column: data type, as the function takes it"
+        )
         problem_type: Choice["regression", "binary", "multiclass"] = "regression"
         metric: str | None = Field(None, description="What models are chosen by, as AutoGluon names it")
         models: tuple[Choice["RF", "XT", "KNN", "LR", "GBM", "CAT", "XGB", "NN_TORCH", "FASTAI"], ...] = Field(

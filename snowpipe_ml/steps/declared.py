@@ -182,7 +182,7 @@ class RoleStep(DeclaredStep):
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         for target in self.grants:
-            kind, name = self._target(target)
+            kind, name = models.securable_of(target)
             if kind in ("TABLE", "VIEW"):
                 yield table(name, target)
             elif kind == "WAREHOUSE":
@@ -190,19 +190,12 @@ class RoleStep(DeclaredStep):
             elif kind == "STAGE":
                 yield declared(Kind.STAGE, name.name, target)
 
-    @staticmethod
-    def _target(text: str) -> tuple[str, QualifiedName]:
-        kind, _, name = text.strip().partition(" ")
-        if kind.upper() not in ("TABLE", "VIEW", "SCHEMA", "DATABASE", "WAREHOUSE", "STAGE") or not name:
-            raise ValueError(f"a grant is on 'table NAME', 'view NAME', 'schema NAME'...: {text!r}")
-        return kind.upper(), QualifiedName.parse(name.strip())
-
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
         yield sql("CREATE ROLE IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
         for target, privileges in self.grants.items():
-            kind, name = self._target(target)
-            listed = join(", ", [_privilege(privilege) for privilege in privileges])
+            kind, name = models.securable_of(target)
+            listed = join(", ", [Sql(privilege) for privilege in privileges])
             yield sql(
                 "GRANT {listed} ON {kind} {name} TO ROLE {role}",
                 listed=listed,
@@ -210,13 +203,6 @@ class RoleStep(DeclaredStep):
                 name=name,
                 role=self.object,
             )
-
-
-def _privilege(text: str) -> Sql:
-    words = text.upper().split()
-    if not words or not all(word.isalpha() for word in words):
-        raise StepError(f"not a privilege: {text!r}")
-    return Sql(" ".join(words))
 
 
 # --------------------------------------------------------------------------- sources

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
+    ColumnKey,
     ColumnName,
     PlanContext,
     Resource,
@@ -42,10 +43,10 @@ class Expect(Step["Expect.Settings"]):
         max_rows: int | None = Field(None, ge=0)
         not_null: tuple[ColumnName, ...] = ()
         unique: tuple[ColumnName, ...] = Field((), description="Columns that together tell the rows apart")
-        accepted_values: dict[str, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]] = Field(
+        accepted_values: dict[ColumnKey, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]] = Field(
             {}, description="Column: its values"
         )
-        ranges: dict[str, tuple[float | None, float | None]] = Field({}, description="Column: [lowest, highest]")
+        ranges: dict[ColumnKey, tuple[float | None, float | None]] = Field({}, description="Column: [lowest, highest]")
         predicate: str | None = Field(None, description="SQL that is true of every row")
         severity: Choice["error", "warn"] = "error"
         failures: TableName | None = Field(None, description="Written: the failing rows, with the CHECK that they fail")

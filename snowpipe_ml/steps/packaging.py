@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
+    ColumnKey,
     ColumnName,
     ColumnType,
     PlanContext,
@@ -51,7 +52,9 @@ class PackageModel(Step["PackageModel.Settings"]):
             None, description="For a file or folder: what made it"
         )
         class_: str | None = Field(None, alias="class", description="For framework python: module:Class in the folder")
-        features: dict[str, ColumnType] = Field({}, description="For a file or folder: column: data type, in order")
+        features: dict[ColumnKey, ColumnType] = Field(
+            {}, description="For a file or folder: column: data type, in order"
+        )
         target: ColumnName | None = Field(None, description="For a file or folder: what it predicts")
         problem_type: Choice["regression", "binary", "multiclass"] = "regression"
         versions: dict[str, str] = Field(

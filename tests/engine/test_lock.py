@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +42,14 @@ def test_of_two_runs_one_runs_and_the_lock_of_a_killed_one_is_taken_over(tmp_pat
     process = start(path)
     try:
         command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)]
-        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert second.returncode == 4, second.stdout + second.stderr
         assert f"is being run on local by {owner().rpartition(' ')[0]} {process.pid} (run 2" in second.stderr
-        begin = time.monotonic()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     write_spec(tmp_path, SLOW.replace("SYSTEM$WAIT(30)", "2"))
     assert Pipeline.from_yaml(path).run().ok
-    assert time.monotonic() - begin < 60
 
 
 def test_a_run_that_was_believed_dead_publishes_nothing(tmp_path: Path) -> None:
@@ -75,7 +72,7 @@ def test_a_run_that_was_believed_dead_publishes_nothing(tmp_path: Path) -> None:
 def locks() -> Any:
     session = snowpipe_ml.local_session()
     session.sql(f"CREATE TABLE LOCKS ({COLUMNS})").collect()
-    yield lambda run, lasts=100: RunLock(session, QualifiedName.parse("LOCKS"), "p", "t", run, lasts)
+    yield lambda run: RunLock(session, QualifiedName.parse("LOCKS"), "p", "t", run, 100)
     session.close()
 
 
@@ -97,14 +94,19 @@ def test_who_has_it_keeps_it_until_it_expires(locks: Any) -> None:
 
 
 def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any) -> None:
-    first, second = locks("one", 1), locks("two", 1)
+    first, second = locks("one"), locks("two")
+
+    def expires_in(seconds: int) -> None:
+        first.session.sql(f"UPDATE LOCKS SET EXPIRES_AT = DATEADD(second, {seconds}, SYSDATE())").collect()
+
     first.take()
-    time.sleep(0.6)
+    expires_in(-1)
+    first.renew()  # it is not due yet, and nothing is asked
+    first._renewed -= 40
     first.renew()
-    time.sleep(0.6)
     with pytest.raises(LockedError):
         second.take()
-    time.sleep(1)
+    expires_in(-1)
     second.take()
     with pytest.raises(LockedError):
         first.check(first.session)

@@ -1,0 +1,45 @@
+"""A spec with one thing wrong is refused where it is wrong, and never with a traceback.
+
+``benchmarks/fuzz.py`` does the same ten thousand times.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snowpipe_ml.spec.document import parse_document
+from tests.conftest import CITIBIKE, ROOT
+from tests.spec.mutations import check, dump, mutate
+
+SPECS = (CITIBIKE, ROOT / "pipelines" / "insurance_autogluon.yaml")
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Any]]:
+    found = []
+    for path in SPECS:
+        folder = tmp_path_factory.mktemp(path.stem)
+        for name in ("citibike", "insurance"):
+            shutil.copytree(ROOT / "pipelines" / name, folder / name)
+        shutil.copy(ROOT / "pipelines" / "insurance_autogluon.lock.yaml", folder / "spec.lock.yaml")
+        found.append((folder, parse_document(path.read_text(encoding="utf-8")).value))
+    return found
+
+
+def test_what_is_written_is_what_was_read(bases: Any) -> None:
+    for _, value in bases:
+        assert parse_document(dump(value)).value == value
+
+
+@settings(max_examples=250, derandomize=True)
+@given(seed=st.integers(0, 2**32), which=st.integers(0, len(SPECS) - 1))
+def test_a_mutant_is_refused_where_it_is_wrong(bases: Any, seed: int, which: int) -> None:
+    folder, value = bases[which]
+    mutant = mutate(value, seed)
+    assert check(mutant, folder) == [], (mutant.path, mutant.what)
