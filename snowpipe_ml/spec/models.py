@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
+from snowpipe_ml.spec.problems import did_you_mean
 from snowpipe_ml.sql import Identifier, QualifiedName
 
 Size = Literal["xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"]
@@ -53,11 +54,24 @@ def _securable(text: str) -> str:
     return text
 
 
+# https://docs.snowflake.com/en/user-guide/security-access-control-privileges
+_PRIVILEGES = frozenset({
+    "ADD SEARCH OPTIMIZATION", "ALL", "ALL PRIVILEGES", "APPLYBUDGET", "DELETE", "EVOLVE SCHEMA", "INSERT", "MODIFY", "MONITOR",
+    "OPERATE", "READ", "REBUILD", "REFERENCES", "SELECT", "TRUNCATE", "UPDATE", "USAGE", "WRITE",
+    *(f"CREATE {kind}" for kind in (
+        "DATABASE ROLE", "DYNAMIC TABLE", "EXTERNAL TABLE", "FILE FORMAT", "FUNCTION", "ICEBERG TABLE", "MATERIALIZED VIEW",
+        "MODEL", "NOTEBOOK", "PIPE", "PROCEDURE", "SCHEMA", "SEQUENCE", "STAGE", "STREAM", "STREAMLIT", "TABLE", "TAG", "TASK",
+        "TEMPORARY TABLE", "VIEW",
+    )),
+})  # fmt: skip
+
+
 def _privilege(text: str) -> str:
-    words = text.split()
-    if not words or not all(word.isascii() and word.isalpha() for word in words):
-        raise ValueError(f"not a privilege: {text!r}")
-    return " ".join(words).upper()
+    name = " ".join(text.upper().split())
+    if name not in _PRIVILEGES:
+        hint = did_you_mean(name, sorted(_PRIVILEGES))
+        raise ValueError(f"not a privilege: {text!r}" + (f"; {hint}" if hint else ""))
+    return name
 
 
 Securable = Annotated[str, AfterValidator(_securable)]
