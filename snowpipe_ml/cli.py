@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snowpipe_ml import __version__
-from snowpipe_ml.cli_history import COMMANDS
+from snowpipe_ml.cli_history import COMMANDS, last_report
 from snowpipe_ml.cli_options import make_console, open_pipeline, selection_options, spec_options
 from snowpipe_ml.errors import SchemaDriftError, SnowpipeMLError, StatementError, UsageError
 
@@ -118,9 +118,10 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 )
 @click.option("--fail-fast", is_flag=True, help="Begin no step after one has failed.")
 @click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report beside SPEC.")
 def run(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
-    threads: int, resume: str | None, fail_fast: bool, full_refresh: bool,
+    threads: int, resume: str | None, fail_fast: bool, full_refresh: bool, report: bool,
 ) -> None:  # fmt: skip
     """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
     from snowpipe_ml.ui.terminal import Checklist
@@ -131,6 +132,12 @@ def run(
             target, listeners=[checklist], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
             full_refresh=full_refresh, resume=True if resume == "last" else resume or False,
         )  # fmt: skip
+    if report and not result.interrupted:
+        try:
+            path = last_report(open_pipeline(spec, variables), target, result.run.id)
+            click.echo(f"report: {path}")
+        except Exception as error:  # how the run ended must be told in any case
+            click.echo(f"warning: no report could be written: {error}", err=True)
     if result.interrupted:
         sys.exit(130)
     if not result.ok:

@@ -13,6 +13,7 @@ from snowpipe_ml.cli_options import make_console, open_pipeline, spec_options
 
 if TYPE_CHECKING:
     from snowpipe_ml.engine.history import Origin, StepRecord
+    from snowpipe_ml.engine.pipeline import Pipeline
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -120,6 +121,30 @@ def _number(value: float | None) -> str:
 
 @click.command()
 @spec_options
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; .snowpipe/reports/RUN.html beside SPEC if not given.",
+)
+def report(spec: Path, target: str | None, variables: dict[str, Any], run: str | None, output: Path | None) -> None:
+    """Write the report of RUN as one HTML file; of the last run if none is named."""
+    click.echo(last_report(open_pipeline(spec, variables), target, run, output))
+
+
+def last_report(pipeline: Pipeline, target: str | None, run: str | None, output: Path | None = None) -> Path:
+    """Write the report of a run, and give its path."""
+    from snowpipe_ml.engine.history import History
+    from snowpipe_ml.ui.report import write_report
+
+    with History.open(pipeline, target) as history:
+        name = history.run(run).id
+        path = output or pipeline.path.resolve().parent / ".snowpipe" / "reports" / f"{name}.html"
+        return write_report(history, pipeline.graph(target).dag, path, name)
+
+
+@click.command()
+@spec_options
 @click.argument("table")
 @_json_option
 def lineage(spec: Path, target: str | None, variables: dict[str, Any], table: str, as_json: bool) -> None:
@@ -147,4 +172,4 @@ def _tree(origin: Origin, indent: str) -> list[str]:
     return lines
 
 
-COMMANDS = (runs, logs, diff, lineage)
+COMMANDS = (runs, logs, diff, lineage, report)

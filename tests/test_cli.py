@@ -39,6 +39,7 @@ def invoke(*arguments: object) -> Result:
         "logs",
         "diff",
         "lineage",
+        "report",
     ],
 )
 def test_help_texts(command: str) -> None:

@@ -96,8 +96,8 @@ class History:
 
     def __init__(self, state: State, pipeline: str, target: str) -> None:
         self._state = state
-        self._pipeline = pipeline
-        self._target = target
+        self.pipeline = pipeline
+        self.target = target
 
     @classmethod
     @contextmanager
@@ -118,9 +118,38 @@ class History:
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The last runs, the newest first."""
         found: dict[str, list[dict[str, Any]]] = {}
-        for row in self._state.events(self._pipeline, self._target, limit=limit):
+        for row in self._state.events(self.pipeline, self.target, limit=limit):
             found.setdefault(row["RUN_ID"], []).append(row)
         return [_run(name, found[name]) for name in sorted(found, reverse=True)]
+
+    def run(self, run_id: str | None = None) -> RunRecord:
+        """A run, the last one if none is named.
+
+        Raises:
+            UsageError: there is no such run, or none yet.
+        """
+        if run_id is None:
+            last = self.runs(limit=1)
+            if not last:
+                raise UsageError(f"no run of {self.pipeline} on {self.target} yet")
+            return last[0]
+        rows = self._state.events(self.pipeline, self.target, run_id=run_id)
+        if not rows:
+            hint = did_you_mean(run_id, self._known())
+            raise UsageError(f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else ""))
+        return _run(run_id, rows)
+
+    def metrics(self, run_id: str) -> list[tuple[str, str, list[float]]]:
+        """(step, metric, its values in the runs up to one), of the metrics that stood after that run."""
+        records = [
+            record for record in self._records(self._state.events(self.pipeline, self.target))
+            if record.run_id <= run_id and record.status == "success"
+        ]  # fmt: skip
+        series: dict[tuple[str, str], list[float]] = {}
+        for record in records:
+            for name, value in record.metrics.items():
+                series.setdefault((record.step, name), []).append(float(value))
+        return [(step, name, values) for (step, name), values in series.items()]
 
     def steps(self, run_id: str | None = None, step: str | None = None) -> list[StepRecord]:
         """The steps of a run in the order in which they ended; of the last run if none is named.
@@ -134,8 +163,8 @@ class History:
             return []
         if run_id not in runs:
             hint = did_you_mean(run_id, runs)
-            raise UsageError(f"no run {run_id!r} of {self._pipeline} on {self._target}" + (f"; {hint}" if hint else ""))
-        records = {r.step: r for r in self._records(self._state.events(self._pipeline, self._target, run_id=run_id))}
+            raise UsageError(f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else ""))
+        records = {r.step: r for r in self._records(self._state.events(self.pipeline, self.target, run_id=run_id))}
         if step is not None and step not in records:
             hint = did_you_mean(step, records)
             raise UsageError(f"no step {step!r} in the run {run_id}" + (f"; {hint}" if hint else ""))
@@ -180,7 +209,7 @@ class History:
         except ValueError as error:
             raise UsageError(str(error)) from error
         records = [
-            record for record in self._records(self._state.events(self._pipeline, self._target))
+            record for record in self._records(self._state.events(self.pipeline, self.target))
             if record.status == "success"
         ]  # fmt: skip
         wanted = Resource(Kind.TABLE, name)
@@ -192,7 +221,7 @@ class History:
 
     def _made(self, run_id: str) -> dict[str, StepRecord]:
         """Step -> the record of what stood there after a run."""
-        records = self._records(self._state.events(self._pipeline, self._target))
+        records = self._records(self._state.events(self.pipeline, self.target))
         return {record.step: record for record in records if record.run_id <= run_id and record.status == "success"}
 
     @staticmethod

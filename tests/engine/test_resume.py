@@ -113,7 +113,7 @@ def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) 
     command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)]
     chance = random.Random(5)
     for _ in range(8):
-        resume = ["--resume"] if unfinished(pipeline) else []
+        resume = ["--resume"] if unfinished(pipeline) else ["--full-refresh"]
         process = subprocess.Popen(
             [*command, *resume], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -126,7 +126,9 @@ def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) 
     elif not ask(pipeline, "SHOW TABLES LIKE 'SCORES'"):
         assert pipeline.run().ok
     assert ask(pipeline, "SELECT COUNT(*), MIN(STEP) FROM T11") == [(2000, 11)]
-    # Appended rows are there once a run, however often it was killed.
-    assert ask(pipeline, "SELECT COUNT(*), COUNT(DISTINCT RUN_ID) FROM SCORES") == [
-        (n, n) for (n,) in ask(pipeline, "SELECT COUNT(*) FROM SNOWPIPE_ML.RUNS WHERE STATUS = 'success'")
+    # Appended rows are there once a run in which the step ran, however often it was killed.
+    scored = "SELECT DISTINCT RUN_ID FROM SNOWPIPE_ML.EVENTS WHERE STEP = 'score' AND STATUS = 'success'"
+    assert ask(pipeline, f"SELECT COUNT(*), COUNT(DISTINCT RUN_ID) FROM SCORES WHERE RUN_ID IN ({scored})") == [
+        (n, n) for (n,) in ask(pipeline, f"SELECT COUNT(*) FROM ({scored})")
     ]
+    assert ask(pipeline, "SELECT COUNT(*) - COUNT(DISTINCT RUN_ID) FROM SCORES") == [(0,)]

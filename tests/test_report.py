@@ -1,0 +1,106 @@
+"""The report of a run: what is in it, and that it needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.history import History
+from snowpipe_ml.ui.report import report_html
+from tests.conftest import write_spec
+from tests.test_cli import invoke
+
+SPEC = """\
+steps:
+  base: {type: transform, query: "SELECT SEQ4() AS ID FROM TABLE(GENERATOR(ROWCOUNT => 1234))", writes: base}
+  high: {type: transform, query: "SELECT * FROM {{ ref('base') }} WHERE ID > 5", writes: high}
+  scored: {type: evaluate, predictions: base, actual: ID, prediction: ID, writes: scores}
+  far: {type: transform, query: "SELECT A.ID FROM {{ ref('high') }} A JOIN {{ ref('base') }} B ON A.ID = B.ID", writes: far}
+  bad: {type: transform, query: "SELECT '<script>alert(1)</script>'::INT AS X FROM {{ ref('far') }}", writes: bad}
+  after: {type: transform, query: "SELECT * FROM {{ ref('bad') }}", writes: after}
+"""
+_VOID = {"meta", "br", "rect", "circle", "path", "polyline"}
+
+
+class Balance(HTMLParser):
+    """Collects what is opened and not closed, and all that would be loaded from elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loaded: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _VOID:
+            self.open.append(tag)
+        self.loaded += [
+            str(value) for name, value in attrs if name in ("src", "href") or tag in ("script", "link", "iframe")
+        ]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass  # a closed one loads nothing: none of the drawing's has an address
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, tag
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A spec that ran, with a failure."""
+    path = write_spec(tmp_path, SPEC)
+    assert not Pipeline.from_yaml(path).run().ok
+    return path
+
+
+def html(path: Path) -> str:
+    pipeline = Pipeline.from_yaml(path)
+    with History.open(pipeline) as history:
+        return report_html(history, pipeline.graph().dag)
+
+
+def test_what_happened_is_there(path: Path) -> None:
+    text = html(path)
+    assert re.search(r'<b>base</b>.*?<span class="badge success">success</span>.*?1,234', text, re.S)
+    assert re.search(r'<b>after</b>.*?<span class="badge skipped">', text, re.S)
+    assert text.count('<g class="node ') == 6
+    assert "scored · " in text
+    assert "WHERE ID &gt; 5" in text, "the spec as it was run"
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "<script" not in text
+
+
+def test_it_is_whole_and_needs_nothing_else(path: Path) -> None:
+    found = Balance(html(path))
+    assert found.open == []
+    assert found.loaded == []
+    assert "http" not in re.sub(r"<pre>.*?</pre>", "", html(path), flags=re.S)
+
+
+def test_no_line_of_the_graph_runs_through_a_step(path: Path) -> None:
+    text = html(path)
+    boxes = [
+        tuple(float(v) for v in found)
+        for found in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', text)
+    ]
+    for d in re.findall(r'class="edge" d="M([^"]+)"', text):
+        numbers = [float(n) for n in re.findall(r"-?\d+", d)]
+        x1, y1, x2, y2 = numbers[0], numbers[1], numbers[-2], numbers[-1]
+        inside = [(x, y) for x, y, width in boxes if x1 < x and x + width < x2 and min(y1, y2) <= y + 15 <= max(y1, y2)]
+        assert not inside, d
+
+
+def test_the_command_writes_it_after_every_run(path: Path) -> None:
+    done = invoke("run", path, "--full-refresh")
+    assert done.exit_code == 1
+    written = Path(re.search(r"report: (.*\.html)", done.output.replace("\n", "")).group(1))  # type: ignore[union-attr]
+    assert written.parent == path.parent / ".snowpipe" / "reports"
+    assert "badge failed" in written.read_text()
+    assert "report:" not in invoke("run", path, "--no-report").output
+    other = path.parent / "other.html"
+    assert invoke("report", path, written.stem, "--output", other).output.strip() == str(other)
+    assert invoke("report", path, "nonsense").exit_code == 2
