@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from snowpipe_ml.cli_options import make_console, open_pipeline, selection_optio
 from snowpipe_ml.errors import SchemaDriftError, SnowpipeMLError, StatementError, UsageError
 
 if TYPE_CHECKING:
+    from snowpipe_ml.engine.events import Listener
     from snowpipe_ml.engine.pipeline import PlannedStep
 
 
@@ -79,6 +80,11 @@ def plan(
     planned = open_pipeline(spec, variables).plan(
         target, select=select, exclude=exclude, compare=not offline, full_refresh=full_refresh
     )
+    show_plan(planned, show_sql=show_sql, as_json=as_json)
+
+
+def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) -> None:
+    """Print a plan."""
     if as_json:
         click.echo(json.dumps([_plan_dict(step) for step in planned], indent=2))
         return
@@ -91,7 +97,7 @@ def plan(
         if show_sql and (step.decision is None or not step.decision.skips):
             for statement in step.plan.statements:
                 click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
-    if not offline:
+    if any(step.decision is not None for step in planned):
         skipped = sum(step.decision is not None and step.decision.skips for step in planned)
         click.echo(f"{len(planned) - skipped} to run, {skipped} unchanged")
 
@@ -118,30 +124,51 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 )
 @click.option("--fail-fast", is_flag=True, help="Begin no step after one has failed.")
 @click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done and why, as `plan` does, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report beside SPEC.")
 def run(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
-    threads: int, resume: str | None, fail_fast: bool, full_refresh: bool, report: bool,
+    threads: int, resume: str | None, fail_fast: bool, full_refresh: bool, report: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
-    from snowpipe_ml.ui.terminal import Checklist
-
-    console = make_console()
-    with _second_interrupt(), Checklist(console) as checklist:
+    if dry_run:
+        show_plan(
+            open_pipeline(spec, variables).plan(
+                target, select=select, exclude=exclude, compare=True, full_refresh=full_refresh
+            ),
+            show_sql=False, as_json=as_json,
+        )  # fmt: skip
+        return
+    with _second_interrupt(), _listening(as_json) as listener:
         result = open_pipeline(spec, variables).run(
-            target, listeners=[checklist], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
+            target, listeners=[listener], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
             full_refresh=full_refresh, resume=True if resume == "last" else resume or False,
         )  # fmt: skip
     if report and not result.interrupted:
         try:
             path = last_report(open_pipeline(spec, variables), target, result.run.id)
-            click.echo(f"report: {path}")
+            click.echo(f"report: {path}", err=as_json)
         except Exception as error:  # how the run ended must be told in any case
             click.echo(f"warning: no report could be written: {error}", err=True)
     if result.interrupted:
         sys.exit(130)
     if not result.ok:
         sys.exit(1)
+
+
+@contextmanager
+def _listening(as_json: bool) -> Iterator[Listener]:
+    """What shows the run."""
+    if as_json:
+        from snowpipe_ml.ui.jsonlines import JsonLines
+
+        yield JsonLines(sys.stdout)
+        return
+    from snowpipe_ml.ui.terminal import Checklist
+
+    with Checklist(make_console()) as checklist:
+        yield checklist
 
 
 @contextmanager

@@ -113,6 +113,19 @@ def test_a_second_run_of_a_pipeline_exits_4(tmp_path: Path) -> None:
     assert invoke("run", spec).exit_code == 0, "an expired lock is taken over"
 
 
+def test_events_as_json_lines(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, SPEC + '  bad: {type: transform, query: "SELECT 1 / 0 AS X", writes: bad}\n')
+    assert [step["action"] for step in json.loads(invoke("run", spec, "--dry-run", "--json").output)] == ["run"] * 2
+    assert not (tmp_path / "warehouse").exists()
+    events = [json.loads(line) for line in invoke("run", spec, "--json").stdout.splitlines()]
+    assert [events[0]["event"], events[-1]["event"]] == ["run_started", "run_finished"]
+    (bad,) = [event for event in events if event["event"] == "step_finished" and event["step"] == "bad"]
+    assert bad["status"] == "failed"
+    assert "Division by zero" in bad["error"]["message"]
+    assert all(event["at"].startswith("20") for event in events)
+    assert "1 unchanged" in invoke("run", spec, "--dry-run").output
+
+
 def test_plan_and_graph(tmp_path: Path) -> None:
     plan = json.loads(invoke("plan", CITIBIKE, "--json").output)
     assert plan[-1]["name"] == "roles.citibike_analyst"

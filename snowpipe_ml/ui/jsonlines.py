@@ -1,0 +1,49 @@
+"""The events of a run as JSON, one object a line, for machines that read along."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from snowpipe_ml.engine.events import Event
+
+_WORDS = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class JsonLines:
+    """Listens to a run and writes each event.
+
+    An object has ``event`` (``run_started``, ``step_finished``...), ``at``, and the event's own fields.
+
+    Args:
+        stream: where to write; it is flushed after each line.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        self._stream.write(json.dumps(event_dict(event), default=_plain) + "\n")
+        self._stream.flush()
+
+
+def event_dict(event: Event) -> dict[str, Any]:
+    """An event as plain values; an error is its type and text."""
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    name = _WORDS.sub("_", type(event).__name__).lower()
+    return {"event": name, "at": datetime.now(UTC), **fields}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, BaseException):
+        return {"type": type(value).__name__, "message": str(value)}
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else str(value)
