@@ -12,8 +12,18 @@ from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_ml.local.errors import UnsupportedError, syntax
 from snowpipe_ml.local.rewrite.casts import as_text, case_branches, cast, comparison, concatenation, macro, to_binary
+from snowpipe_ml.local.rewrite.numbers import (
+    average,
+    division,
+    kurtosis,
+    random_number,
+    statistics,
+    uniform,
+    variance,
+    whole_literal,
+)
 from snowpipe_ml.local.rewrite.paths import rewrite_brackets
-from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, annotate, kind, scale_of
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TIMESTAMPS, T, annotate, kind
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -86,117 +96,11 @@ def _refuse(what: str) -> Rule:
 # --------------------------------------------------------------------------- numbers
 
 
-def division(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``1 / 3`` is 0.333333, ``1.0::FLOAT / 3`` is 0.333...; DuckDB's ``/`` is always floating."""
-    left, right = kind(node.this), kind(node.expression)
-    if left in FLOATS or right in FLOATS:
-        return node
-    if left in INTEGERS and right in INTEGERS:
-        return macro("sf_idiv", node.this.copy(), node.expression.copy())
-    if left in INTEGERS | DECIMALS and right in INTEGERS | DECIMALS:
-        return _exact_division(node)
-    return macro("sf_div", node.this.copy(), node.expression.copy())
-
-
-def _exact_division(node: exp.Expr) -> exp.Expr:
-    """``1.50 / 7``: the scale of the left side and six more, at most twelve, rounded half away from zero.
-
-    https://docs.snowflake.com/en/sql-reference/operators-arithmetic
-    """
-    scales = [scale_of(node.this), scale_of(node.expression)]
-    if None in scales:
-        raise UnsupportedError("division of NUMBERs whose scale is not known here", "Cast both sides")
-    left, right = (int(scale or 0) for scale in scales)
-    scale = max(left, min(left + 6, 12))
-    numbers = [
-        exp.Literal.number(10**left),
-        exp.Literal.number(10**right),
-        exp.Literal.number(10 ** (scale - left + right)),
-    ]
-    quotient = macro("sf_exact_division", node.this.copy(), node.expression.copy(), *numbers)
-    if scale:
-        unit = exp.cast(
-            exp.Literal.number(f"0.{'0' * (scale - 1)}1"), f"DECIMAL({scale + 1},{scale})", dialect="duckdb"
-        )
-        quotient = exp.Mul(this=quotient, expression=unit)
-    result = exp.cast(exp.Paren(this=quotient), f"DECIMAL(38,{scale})", dialect="duckdb")
-    for made in result.find_all(exp.Cast):
-        if made.to.this == T.DECIMAL and made is not node.this:
-            made.to.meta["stored"] = True
-    return result
-
-
-def average(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``AVG(n)`` of whole numbers has a scale of six."""
-    if kind(node.this) in INTEGERS and isinstance(node.parent, exp.Window):
-        total, count = node.parent.copy(), node.parent.copy()
-        total.set("this", exp.Sum(this=node.this.copy()))
-        count.set("this", exp.Count(this=node.this.copy()))
-        # With a frame Snowflake keeps three places and cuts the rest: Snowpark's suite has it so.
-        name = "sf_idiv" if node.parent.args.get("spec") is None else "sf_idiv3"
-        node.parent.replace(macro(name, total, count))
-        return node
-    if kind(node.this) in INTEGERS and not isinstance(node.parent, exp.Window | exp.Filter):
-        argument = node.this.copy()
-        return macro("sf_idiv", exp.Sum(this=argument), exp.Count(this=argument.copy()))
-    return node
-
-
-def variance(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``VAR_POP(n)`` of whole numbers has a scale of six, and ``STDDEV_POP(n)`` is the root of that."""
-    deviation = isinstance(node, exp.Stddev | exp.StddevPop | exp.StddevSamp)
-    if kind(node.this) not in INTEGERS:
-        return node
-    spread = exp.VariancePop if isinstance(node, exp.StddevPop | exp.VariancePop) else exp.Variance
-    outer = node.parent if isinstance(node.parent, exp.Window) else None
-    whole: exp.Expr = spread(this=node.this.copy())
-    if outer is not None:
-        window = outer.copy()
-        window.set("this", whole)
-        whole = window
-    result = macro("sf_root_of_scale_6" if deviation else "sf_scale_6", whole)
-    if outer is None:
-        return result
-    outer.replace(result)
-    return node
-
-
-def kurtosis(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``KURTOSIS(n)`` of whole numbers has a scale of twelve."""
-    if kind(node.this) not in INTEGERS or isinstance(node.parent, exp.Window):
-        return node
-    return macro("sf_scale_12", node.copy())
-
-
 def parse_json(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``PARSE_JSON('{a: 1}')``: keys may stand without quotes."""
     if node.args.get("safe"):
         return node
     return macro("sf_parse_json", node.this.copy())
-
-
-def random_number(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``RANDOM()``: a whole number of 64 bits. With a seed Snowflake's own sequence would be expected."""
-    if node.args.get("this") is not None:
-        raise UnsupportedError("RANDOM with a seed")
-    return macro("sf_random")
-
-
-def uniform(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``UNIFORM(1, 10, RANDOM())``: whole if both bounds are, and both are included."""
-    generator = node.args.get("gen")
-    if not (isinstance(generator, exp.Anonymous) and generator.name == "memory.main.sf_random"):
-        raise UnsupportedError("UNIFORM with anything but RANDOM()")
-    whole = kind(node.this) in INTEGERS and kind(node.expression) in INTEGERS
-    return macro("sf_uniform_whole" if whole else "sf_uniform", node.this.copy(), node.expression.copy())
-
-
-def statistics(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``CORR(a, b)`` of texts reads them as numbers."""
-    for part in list(node.iter_expressions()):
-        if kind(part) in TEXTS:
-            part.replace(exp.cast(part.copy(), "DOUBLE", dialect="duckdb"))
-    return node
 
 
 def text_function(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -219,15 +123,6 @@ def current_date(node: exp.Expr, connection: Connection) -> exp.Expr:
     call = exp.Anonymous(this="today")
     call.meta["ours"] = True
     return call
-
-
-def whole_literal(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``86400 * 100000``: DuckDB would reckon with 32 bits."""
-    if isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
-        cast_ = exp.cast(node.this.copy(), "BIGINT", dialect="duckdb")
-        cast_.to.meta["stored"] = True
-        node.this.replace(cast_)
-    return node
 
 
 # --------------------------------------------------------------------------- dates
