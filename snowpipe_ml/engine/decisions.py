@@ -88,10 +88,14 @@ def decide(
     shared = _shared(graph)
     reasons: dict[str, str] = {}
     for name, node in graph.nodes.items():
-        reason = "--full-refresh" if refresh else _reason(node, ctx, prints[name], past.get(name), now, shared)
+        known = past.get(name)
+        reason = "--full-refresh" if refresh else _told(node, ctx, prints[name], known)
         if reason is None:
+            # Before what else has changed: SQL that is made from the columns of another step changes with it.
             running = [above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])]
             reason = f"{running[0]} runs" if running else None
+        if reason is None and known is not None:
+            reason = _noticed(prints[name], known, now, shared)
         if reason is not None:
             reasons[name] = reason
     _add_named_by_run(graph, past, reasons)
@@ -120,19 +124,17 @@ def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
 # --------------------------------------------------------------------------- reasons
 
 
-def _reason(
-    node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None, there: Mapping[Resource, Version],
-    shared: set[Resource],
-) -> str | None:  # fmt: skip
-    """Why a node must run, of its own; None if nothing speaks against skipping it."""
+def _told(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
+    """Why a node must run because its author says so: it is new, its settings changed, or it always does."""
     if past is None:
         return "it has not succeeded here yet"
-    always = node.step.always_runs(ctx)
-    if always:
-        return always
+    return node.step.always_runs(ctx) or _changed_settings(past.details.get("settings") or {}, now.settings)
+
+
+def _noticed(now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]) -> str | None:
+    """Why a node must run because something around it changed; None if nothing did."""
     return (
-        _changed_settings(past.details.get("settings") or {}, now.settings)
-        or ("its SQL or code changed" if past.details.get("code") != now.code else None)
+        ("its SQL or code changed" if past.details.get("code") != now.code else None)
         or ("what it reads from outside changed" if past.details.get("outside") != now.outside else None)
         or _changed_outputs(past.outputs, there, shared)
         or _changed_inputs(past.inputs, there)
