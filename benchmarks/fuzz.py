@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT))  # the mutants are the tests', which no installation has
 
 from snowpipe_ml.spec.document import parse_document  # noqa: E402
 from tests.spec.mutations import check, mutate  # noqa: E402

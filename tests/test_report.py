@@ -97,7 +97,9 @@ def test_no_line_of_the_graph_runs_through_a_step(path: Path) -> None:
 def test_the_command_writes_it_after_every_run(path: Path) -> None:
     done = invoke("run", path, "--full-refresh")
     assert done.exit_code == 1
-    written = Path(re.search(r"report: (.*\.html)", done.output.replace("\n", "")).group(1))  # type: ignore[union-attr]
+    named = re.search(r"report: (.*\.html)", done.output.replace("\n", ""))
+    assert named
+    written = Path(named.group(1))
     assert written.parent == path.parent / ".snowpipe" / "reports"
     assert "badge failed" in written.read_text()
     assert "report:" not in invoke("run", path, "--no-report").output

@@ -133,11 +133,7 @@ class History:
             if not last:
                 raise UsageError(f"no run of {self.pipeline} on {self.target} yet")
             return last[0]
-        rows = self._state.events(self.pipeline, self.target, run_id=run_id)
-        if not rows:
-            hint = did_you_mean(run_id, self._known())
-            raise UsageError(f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else ""))
-        return _run(run_id, rows)
+        return _run(run_id, self._rows_of(run_id))
 
     def metrics(self, run_id: str) -> list[tuple[str, str, list[float]]]:
         """(step, metric, its values in the runs up to one), of the metrics that stood after that run."""
@@ -157,14 +153,12 @@ class History:
         Raises:
             UsageError: there is no such run, or no such step in it.
         """
-        runs = self._known()
-        run_id = run_id or (max(runs) if runs else None)
         if run_id is None:
-            return []
-        if run_id not in runs:
-            hint = did_you_mean(run_id, runs)
-            raise UsageError(f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else ""))
-        records = {r.step: r for r in self._records(self._state.events(self.pipeline, self.target, run_id=run_id))}
+            last = self.runs(limit=1)
+            if not last:
+                return []
+            run_id = last[0].id
+        records = {record.step: record for record in self._records(self._rows_of(run_id))}
         if step is not None and step not in records:
             hint = did_you_mean(step, records)
             raise UsageError(f"no step {step!r} in the run {run_id}" + (f"; {hint}" if hint else ""))
@@ -176,11 +170,7 @@ class History:
         Raises:
             UsageError: there is no such run.
         """
-        runs = {run.id: run for run in self.runs(limit=10_000)}
-        for name in (before, after):
-            if name not in runs:
-                hint = did_you_mean(name, runs)
-                raise UsageError(f"no run {name!r}" + (f"; {hint}" if hint else ""))
+        runs = {name: self.run(name) for name in (before, after)}
         old, new = self._made(before), self._made(after)
         text = difflib.unified_diff(
             runs[before].spec.splitlines(), runs[after].spec.splitlines(), before, after, lineterm="", n=1
@@ -216,8 +206,12 @@ class History:
         now = Versions(self._state.session, self._state.sleep).of([wanted])
         return _origin(wanted, records, now.get(wanted))
 
-    def _known(self) -> list[str]:
-        return [run.id for run in self.runs(limit=10_000)]
+    def _rows_of(self, run_id: str) -> list[dict[str, Any]]:
+        rows = self._state.events(self.pipeline, self.target, run_id=run_id)
+        if not rows:
+            hint = did_you_mean(run_id, [run.id for run in self.runs(limit=100)])
+            raise UsageError(f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else ""))
+        return rows
 
     def _made(self, run_id: str) -> dict[str, StepRecord]:
         """Step -> the record of what stood there after a run."""
@@ -265,5 +259,7 @@ def _made_of(outputs: Mapping[Resource, Version], wanted: Resource) -> Resource 
     """The output that is the resource, or a place on a stage that holds it or lies in it."""
     if wanted in outputs or not isinstance(wanted.name, StagePath):
         return wanted if wanted in outputs else None
-    places = [output for output in outputs if isinstance(output.name, StagePath)]
-    return next((place for place in places if wanted.name.overlaps(place.name)), None)  # type: ignore[arg-type]
+    for output in outputs:
+        if isinstance(output.name, StagePath) and wanted.name.overlaps(output.name):
+            return output
+    return None

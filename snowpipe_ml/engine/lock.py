@@ -81,6 +81,7 @@ class RunLock:
         self._renewed = time.monotonic()
 
     def _taken(self) -> bool:
+        self.token = None
         self._run(self._sql(
             "INSERT INTO {table} SELECT {pipeline}, {target}, NULL, NULL, 0, NULL "
             "WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {mine})"
@@ -140,10 +141,12 @@ class RunLock:
             )
 
     def release(self) -> None:
-        """Let the lock go, if it is still this run's."""
-        self._run(self._sql(
-            "UPDATE {table} SET RUN_ID = NULL, OWNER = NULL, EXPIRES_AT = NULL WHERE {mine} AND RUN_ID = {run}"
-        ))  # fmt: skip
+        """Let the lock go, if it is still this run's; a later taking under the same id has a greater token."""
+        text = "UPDATE {table} SET RUN_ID = NULL, OWNER = NULL, EXPIRES_AT = NULL WHERE {mine} AND RUN_ID = {run}"
+        if self.token is None:
+            self._run(self._sql(text))
+        else:
+            self._run(self._sql(text + " AND TOKEN <= {token}", token=Literal(self.token)))
 
     def _others(self) -> list[Any]:
         """The rows that another run holds, and that have not expired."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.decisions import Decision, Success, decide, resources_of
 from snowpipe_ml.engine.events import Listener, Status
-from snowpipe_ml.engine.fingerprint import fingerprints
+from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
 from snowpipe_ml.engine.run import Runner, RunResult, new_run
 from snowpipe_ml.engine.selection import select as choose
@@ -142,7 +142,8 @@ class Pipeline:
             session = opener(spec, self.path)()
             try:
                 state = State(session, state_schema(spec, session))
-                graph, decisions, _ = self._decided(spec, graph, ctx, run, state, select, exclude, full_refresh)
+                prints = fingerprints(graph, ctx, run)
+                graph, decisions, _ = self._decided(spec, graph, ctx, prints, state, select, exclude, full_refresh)
             finally:
                 session.close()
         return [
@@ -155,11 +156,10 @@ class Pipeline:
 
     @staticmethod
     def _decided(
-        spec: Spec, whole: Graph, ctx: PlanContext, run: RunInfo, state: State, select: Iterable[str],
+        spec: Spec, whole: Graph, ctx: PlanContext, prints: Mapping[str, Fingerprint], state: State, select: Iterable[str],
         exclude: Iterable[str], full_refresh: bool,
     ) -> tuple[Graph, Mapping[str, Decision], Mapping[str, Success]]:  # fmt: skip
         """The part of the graph that is selected, what becomes of its nodes, and what the records know of them."""
-        prints = fingerprints(whole, ctx, run)
         past = state.successes(spec.pipeline.name, spec.target_name)
 
         def modified() -> set[str]:
@@ -222,12 +222,15 @@ class Pipeline:
                 state.prepare()
                 lock = state.lock(spec.pipeline.name, spec.target_name, run.id)
                 with lock.held():
-                    graph, decisions, known = self._decided(spec, whole, ctx, run, state, select, exclude, full_refresh)
+                    prints = fingerprints(whole, ctx, run)
+                    graph, decisions, known = self._decided(
+                        spec, whole, ctx, prints, state, select, exclude, full_refresh
+                    )
                     runner = Runner(
                         pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
                         threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,
                         default_warehouse=getattr(spec.target, "warehouse", None), listeners=tuple(listeners),
-                        fingerprints=fingerprints(whole, ctx, run), resumed=past is not None, fail_fast=fail_fast,
+                        fingerprints=prints, resumed=past is not None, fail_fast=fail_fast,
                         reused={name: known[name].run_id for name, found in decisions.items() if found.skips}, lock=lock,
                     )  # fmt: skip
                     text = "\n".join(spec.document.lines)

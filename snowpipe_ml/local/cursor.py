@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -15,14 +14,13 @@ from snowflake.connector.cursor import ResultMetadata, ResultMetadataV2
 from snowflake.connector.errors import NotSupportedError, ProgrammingError
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.statements import FIRST_WORD
 from snowpipe_ml.local.types import Column, arrow_result, python_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from snowpipe_ml.local.face import ConnectionFace
-
-_FIRST_WORD = re.compile(r"\s*\(?\s*([A-Za-z]+)")
 
 
 class Cursor:
@@ -149,7 +147,7 @@ class Cursor:
 
     def _check_arrow(self) -> None:
         """As from Snowflake, only the result of a query comes as Arrow; Snowpark goes by rows for the others."""
-        word = _FIRST_WORD.match(self.query or "")
+        word = FIRST_WORD.match(self.query or "")
         if word and word.group(1).upper() not in ("SELECT", "WITH", "VALUES", "CALL"):
             raise NotSupportedError
 

@@ -95,7 +95,8 @@ def _counts(connection: Connection, names: Sequence[Sequence[str]]) -> Sequence[
     if not names:
         return ()
     asked = ", ".join(f"(SELECT COUNT(*) FROM {quoted(*name)})" for name in names)
-    return connection.duck.execute(f"SELECT {asked}").fetchall()[0]  # type: ignore[no-any-return]
+    found: Sequence[int] = connection.duck.execute(f"SELECT {asked}").fetchall()[0]
+    return found
 
 
 @command("SHOW TABLES", "SHOW TERSE TABLES")

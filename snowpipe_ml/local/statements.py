@@ -122,7 +122,7 @@ def run(
 
     if not _loaded:
         _load()
-    first = _FIRST_WORD.match(text)
+    first = FIRST_WORD.match(text)
     if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
         return run_query(connection, text, params, query_id)
     reader = Reader(_bind(text, params) if params and "?" in text else text)
@@ -134,7 +134,7 @@ def run(
     return handler(Statement(connection, text, reader, query_id, file_stream))
 
 
-_FIRST_WORD = re.compile(r"\s*\(?\s*([A-Za-z]+)")
+FIRST_WORD = re.compile(r"\s*\(?\s*([A-Za-z]+)")
 
 
 def _bind(text: str, params: Sequence[Any] | dict[str, Any]) -> str:

@@ -93,6 +93,16 @@ def test_who_has_it_keeps_it_until_it_expires(locks: Any) -> None:
     second.check(second.session)
 
 
+def test_a_run_that_was_resumed_elsewhere_does_not_release_the_lock(locks: Any) -> None:
+    first, again = locks("one"), locks("one")
+    first.take()
+    again.take()
+    first.release()
+    again.check(again.session)
+    again.release()
+    locks("two").take()
+
+
 def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any) -> None:
     first, second = locks("one"), locks("two")
 
