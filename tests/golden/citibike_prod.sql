@@ -514,5 +514,5 @@ GRANT USAGE ON WAREHOUSE LOAD_WH TO ROLE CITIBIKE_ANALYST;
 SHOW ROLES;
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'step_finished', 'AT'::TIMESTAMP_NTZ, 'roles.citibike_analyst', 'success', NULL, 0.0, '', NULL, '{"warnings": [], "blamed": null, "metrics": {}, "fingerprint": "DIGEST", "settings": {}, "code": "DIGEST", "outside": "DIGEST", "inputs": [["table", "FLAT_FORECAST", "VERSION", 15], ["table", "FLAT_PREDICTIONS", "VERSION", 249], ["table", "FLAT_METRICS", "VERSION", 18], ["warehouse", "LOAD_WH", "LARGE STANDARD", null]], "outputs": [["role", "CITIBIKE_ANALYST", "there", null]]}';
 INSERT INTO CITIBIKE.SNOWPIPE_ML.EVENTS SELECT 'RUN_ID', 'citibike', 'prod', 'run_finished', 'AT'::TIMESTAMP_NTZ, NULL, 'success', NULL, 0.0, NULL, NULL, '{}';
-UPDATE CITIBIKE.SNOWPIPE_ML.LOCKS SET RUN_ID = NULL, OWNER = NULL, EXPIRES_AT = NULL WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID';
+UPDATE CITIBIKE.SNOWPIPE_ML.LOCKS SET RUN_ID = NULL, OWNER = NULL, EXPIRES_AT = NULL WHERE PIPELINE = 'citibike' AND TARGET = 'prod' AND RUN_ID = 'RUN_ID' AND TOKEN <= 1;
 ALTER SESSION UNSET QUERY_TAG;
