@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("snowpipe_ml.engine")
 
+_BEHIND = 0.1  # seconds that the record of a step may wait for others, to be written with them
+
 
 def new_run() -> RunInfo:
     """The ids of a new run; they sort by time."""
@@ -133,6 +135,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._interrupted = False
+        self._flush_at: float | None = None
         self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
@@ -176,13 +179,14 @@ class Runner:
                         if not self._interrupted:
                             self._interrupt(waiting, outcomes)
                         self._cancel()  # and again: a step may have begun its next statement meanwhile
-                    # No step waits inside the executor: on one Session, a step must not begin before the
-                    # one before it is recorded.
+                    if self.sessions.shared:
+                        self._flush()  # on one Session, a step must not begin before the one before it is recorded
+                    # No step waits inside the executor: one that has not begun can still be left.
                     free = self.threads - len(running)
                     for name in [name for name, needs in waiting.items() if not needs][:free]:
                         del waiting[name]
                         running[executor.submit(self._run_node, self.graph.nodes[name])] = name
-                    done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                    done, _ = wait(running, timeout=self._behind(), return_when=FIRST_COMPLETED)
                     if self.lock is not None:
                         self.lock.renew()
                     for future in done:
@@ -191,7 +195,27 @@ class Runner:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
         executor.shutdown()
+        self._flush()
         return outcomes
+
+    def _behind(self) -> float:
+        """Write what was recorded if it is time to; the seconds until it will be.
+
+        Steps that were recorded a moment too late run once more if the process dies in that moment.
+        """
+        if self.state is None or not self.state.pending:
+            return 0.5
+        now = time.monotonic()
+        self._flush_at = self._flush_at or now + _BEHIND
+        if now >= self._flush_at:
+            self._flush()
+            return 0.5
+        return self._flush_at - now
+
+    def _flush(self) -> None:
+        self._flush_at = None
+        if self.state is not None:
+            self.state.flush()
 
     def _reuse(self, outcomes: dict[str, StepOutcome]) -> None:
         """Mark all that need not run; what this very run has done is recorded already."""

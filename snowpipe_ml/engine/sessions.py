@@ -29,7 +29,12 @@ class Sessions:
     Args:
         open_session: opens one more Session on the target.
         sleep: waits before one that could not be opened is tried again.
+
+    Attributes:
+        shared: whether all of it is one and the same Session.
     """
+
+    shared = False
 
     def __init__(self, open_session: Callable[[], Session], sleep: Callable[[float], None] = time.sleep) -> None:
         self._open = open_session
@@ -82,6 +87,8 @@ def _close(session: Session) -> None:
 
 class OneSession(Sessions):
     """A caller's own Session: used for everything, one step at a time, and left open."""
+
+    shared = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(lambda: session)

@@ -5,10 +5,11 @@ One append-only table, ``EVENTS``, and two views over it: ``RUNS`` and ``STEP_RU
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,26 @@ from snowpipe_ml.engine.decisions import Success
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import RunInfo, like_pattern
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
-_COLUMNS = """RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR, AT TIMESTAMP_NTZ,
-  STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
-  DETAILS VARCHAR"""
+_TYPES = {
+    "RUN_ID": "VARCHAR", "PIPELINE": "VARCHAR", "TARGET": "VARCHAR", "EVENT": "VARCHAR", "AT": "TIMESTAMP_NTZ",
+    "STEP": "VARCHAR", "STATUS": "VARCHAR", "ROW_COUNT": "NUMBER(38, 0)", "SECONDS": "FLOAT", "MESSAGE": "VARCHAR",
+    "ERROR": "VARCHAR", "DETAILS": "VARCHAR",
+}  # fmt: skip
+_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
+
+# However many they are, records are one literal of one statement, the text of which has a limit of 1 MB:
+# https://docs.snowflake.com/en/user-guide/query-size-limits
+_APPEND = (
+    "INSERT INTO {events} SELECT "
+    + ", ".join(f"VALUE:{name}::{kind}" for name, kind in _TYPES.items())
+    + " FROM TABLE(FLATTEN(INPUT => PARSE_JSON({records})))"
+)
+_CHARACTERS = 400_000
 
 # A run that was resumed begins several times and ends with the last of them.
 _RUNS = """CREATE OR REPLACE VIEW {runs} AS
@@ -58,6 +71,8 @@ class PastRun:
 class State:
     """Writes and reads the records of one pipeline on one target.
 
+    How steps ended is kept until :meth:`flush`, so that many short steps cost one statement.
+
     Args:
         session: a Session of its own: records must not wait for, or roll back with, a step's work.
         schema: the schema of the records, with its database.
@@ -67,6 +82,7 @@ class State:
     session: Session
     schema: QualifiedName
     sleep: Callable[[float], None] = time.sleep
+    _pending: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
 
     def _name(self, name: str) -> QualifiedName:
         return QualifiedName((*self.schema.parts, Identifier(name)))
@@ -93,11 +109,12 @@ class State:
     def started(self, event: RunStarted, details: Mapping[str, Any]) -> None:
         """Record that a run begins, or goes on."""
         name = "run_resumed" if event.resumed else "run_started"
-        self._insert(event, name, details={**details, "started_at": event.at.isoformat()})
+        self._add(event, name, details={**details, "started_at": event.at.isoformat()})
+        self.flush()
 
     def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, Any]) -> None:
-        """Record how a step ended; ``work`` is what it did, to which the next run compares."""
-        self._insert(
+        """Record, with the next flush, how a step ended; ``work`` is what it did, to which the next run compares."""
+        self._add(
             run, "step_finished", step=event.step, status=event.status, rows=event.rows, seconds=event.seconds,
             message=event.message, error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
             details={"warnings": event.warnings, "blamed": event.blamed, "metrics": dict(event.metrics),
@@ -105,39 +122,47 @@ class State:
         )  # fmt: skip
 
     def reused(self, run: RunStarted, messages: Mapping[str, str]) -> None:
-        """Record, in one statement, the steps that need not run."""
-        if not messages:
-            return
-        rows = [
-            sql("({values})", values=join(", ", [Literal(value) for value in self._values(
-                run, "step_finished", step=name, status=Status.REUSED, message=message)]))
-            for name, message in messages.items()
-        ]  # fmt: skip
-        self._run(sql("INSERT INTO {events} VALUES {rows}", events=self._name("EVENTS"), rows=join(", ", rows)))
+        """Record the steps that need not run."""
+        for name, message in messages.items():
+            self._add(run, "step_finished", step=name, status=Status.REUSED, message=message)
+        self.flush()
 
     def finished(self, run: RunStarted, event: RunFinished) -> None:
         """Record how a run ended."""
-        self._insert(run, "run_finished", status=event.status, seconds=event.seconds)
+        self._add(run, "run_finished", status=event.status, seconds=event.seconds)
+        self.flush()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits for a flush."""
+        return bool(self._pending)
+
+    def flush(self) -> None:
+        """Write, in as few statements as can be, what was recorded since the last time."""
+        written = 0
+        for records in _portions([json.dumps(record) for record in self._pending]):
+            text = f"[{','.join(records)}]"
+            self._run(sql(_APPEND, events=self._name("EVENTS"), records=Literal(text)))
+            written += len(records)
+        del self._pending[:written]
 
     def cancel(self, session: int) -> None:
         """Cancel what runs on another Session of the same user."""
         self._run(sql("SELECT SYSTEM$CANCEL_ALL_QUERIES({id})", id=Literal(session)))
 
-    def _insert(self, run: RunStarted, event: str, **values: Any) -> None:
-        listed = join(", ", [Literal(value) for value in self._values(run, event, **values)])
-        self._run(sql("INSERT INTO {events} SELECT {values}", events=self._name("EVENTS"), values=listed))
-
-    @staticmethod
-    def _values(
-        run: RunStarted, event: str, *, step: str | None = None, status: Status | None = None,
+    def _add(
+        self, run: RunStarted, event: str, *, step: str | None = None, status: Status | None = None,
         rows: int | None = None, seconds: float | None = None, message: str | None = None,
         error: str | None = None, details: Mapping[str, Any] | None = None,
-    ) -> list[Any]:  # fmt: skip
-        return [
-            run.run_id, run.pipeline, run.target, event, datetime.now(UTC).replace(tzinfo=None), step,
-            None if status is None else status.value, rows, None if seconds is None else round(seconds, 3),
-            message, error, json.dumps(details or {}),
-        ]  # fmt: skip
+    ) -> None:  # fmt: skip
+        values = {
+            "RUN_ID": run.run_id, "PIPELINE": run.pipeline, "TARGET": run.target, "EVENT": event,
+            "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"), "STEP": step,
+            "STATUS": None if status is None else status.value, "ROW_COUNT": rows,
+            "SECONDS": None if seconds is None else round(seconds, 3), "MESSAGE": message, "ERROR": error,
+            "DETAILS": json.dumps(details or {}),
+        }  # fmt: skip
+        self._pending.append({name: value for name, value in values.items() if value is not None})
 
     def _is_there(self) -> bool:
         shown = self._run(
@@ -228,3 +253,10 @@ class State:
             )
         )  # fmt: skip
         return {str(row["STEP"]): Success.read(str(row["RUN_ID"]), json.loads(row["DETAILS"])) for row in rows}
+
+
+def _portions(records: list[str]) -> Iterator[list[str]]:
+    """The records cut where a statement would become too long; a long one stands alone."""
+    ends = itertools.accumulate(len(record) for record in records)
+    for _, group in itertools.groupby(zip(records, ends, strict=True), lambda pair: pair[1] // _CHARACTERS):
+        yield [record for record, _ in group]
