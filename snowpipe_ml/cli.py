@@ -85,6 +85,8 @@ def plan(
 
 def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) -> None:
     """Print a plan."""
+    from snowpipe_ml.engine.decisions import Action
+
     if as_json:
         click.echo(json.dumps([_plan_dict(step) for step in planned], indent=2))
         return
@@ -94,12 +96,14 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
             click.echo(f"{step.name:<{width}}  {step.plan.summary}")
         else:
             click.echo(f"{step.decision.action:<8} {step.name:<{width}}  {step.decision.reason}")
-        if show_sql and (step.decision is None or not step.decision.skips):
+        if show_sql and (step.decision is None or step.decision.action in (Action.RUN, Action.REPLACE)):
             for statement in step.plan.statements:
                 click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
     if any(step.decision is not None for step in planned):
-        skipped = sum(step.decision is not None and step.decision.skips for step in planned)
-        click.echo(f"{len(planned) - skipped} to run, {skipped} unchanged")
+        actions = [step.decision.action for step in planned if step.decision is not None]
+        skipped, omitted = actions.count(Action.SKIP), actions.count(Action.OMIT)
+        left_out = f", {omitted} left out" if omitted else ""
+        click.echo(f"{len(planned) - skipped - omitted} to run, {skipped} unchanged{left_out}")
 
 
 def _plan_dict(step: PlannedStep) -> dict[str, Any]:

@@ -270,6 +270,17 @@ class StepResult:
 # --------------------------------------------------------------------------- the contract
 
 
+class Query(BaseModel):
+    """A query in a setting: a template, as the query of a ``transform`` step is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    query: str = Field(description="SQL; {{ ref('name') }} is a table that it reads")
+
+
+Item = str | int | float | bool | dict[str, str | int | float | bool | None]
+
+
 class StepSettings(BaseModel):
     """Settings that every step has. A step type adds its own."""
 
@@ -282,6 +293,12 @@ class StepSettings(BaseModel):
     needs: tuple[str, ...] = Field((), description="Steps that must be done first, where data does not show it")
     warehouse: ObjectName | None = Field(None, description="The declared warehouse that the step uses")
     tags: tuple[str, ...] = Field((), description="For --select tag:NAME; not Snowflake's object tags")
+    foreach: tuple[Item, ...] | Query | None = Field(
+        None, description="A node an item: of this list, or of the rows of a query; {{ item }} is the item"
+    )
+    when: bool | Query = Field(
+        True, description="If false, or a query whose value is not true, the step and what depends on it are left out"
+    )
     retries: int = Field(3, ge=0, le=20, description="How often the step is tried again after a transient error")
     timeout: int | None = Field(None, ge=1, description="Seconds that each of its statements may take")
 
@@ -303,8 +320,12 @@ class Step(ABC, Generic[S]):
     Args:
         name: the step's name in the spec.
         settings: its settings, checked.
+
+    Attributes:
+        item: the item of a ``foreach`` that this node is for; None if it is not for one.
     """
 
+    item: Any = None
     type_name: ClassVar[str] = ""
     Settings: ClassVar[type[StepSettings]]
     runs_in: ClassVar[RunsIn] = RunsIn.WAREHOUSE
@@ -312,6 +333,10 @@ class Step(ABC, Generic[S]):
     def __init__(self, name: str, settings: S) -> None:
         self.name = name
         self.settings = settings
+
+    def scope(self, ctx: PlanContext) -> Mapping[str, Any]:
+        """What the templates of its SQL see."""
+        return ctx.scope if self.item is None else {**ctx.scope, "item": self.item}
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         """What must be there before the step runs."""

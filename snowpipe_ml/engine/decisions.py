@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from snowpipe_ml.engine.conditions import left_out
 from snowpipe_ml.engine.fingerprint import Fingerprint
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.engine.versions import Version, from_json
@@ -15,11 +16,16 @@ from snowpipe_ml.plugins import Kind, PlanContext, Resource
 
 
 class Action(enum.StrEnum):
-    """What becomes of a node: REPLACE is a run that makes a table that is there anew."""
+    """What becomes of a node.
+
+    REPLACE is a run that makes a table that is there anew; OMIT is one whose condition is false, or that
+    needs one of those.
+    """
 
     RUN = "run"
     REPLACE = "replace"
     SKIP = "skip"
+    OMIT = "omit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,10 @@ def decide(
     """
     shared = _shared(graph)
     reasons: dict[str, str] = {}
+    omitted = _omitted(graph)
     for name, node in graph.nodes.items():
+        if name in omitted:
+            continue
         known = past.get(name)
         reason = "--full-refresh" if refresh else _told(node, ctx, prints[name], known)
         if reason is None:
@@ -98,9 +107,10 @@ def decide(
             reason = _noticed(prints[name], known, now, shared)
         if reason is not None:
             reasons[name] = reason
-    _add_named_by_run(graph, past, reasons)
+    _add_named_by_run(graph, past, reasons, omitted)
     return {
-        name: Decision(_action(node, now), reasons[name]) if name in reasons
+        name: Decision(Action.OMIT, omitted[name]) if name in omitted
+        else Decision(_action(node, now), reasons[name]) if name in reasons
         else Decision(Action.SKIP, f"unchanged since {past[name].run_id}")
         for name, node in graph.nodes.items()
     }  # fmt: skip
@@ -197,22 +207,37 @@ def _shared(graph: Graph) -> set[Resource]:
     return found
 
 
+def _omitted(graph: Graph) -> dict[str, str]:
+    """The nodes that are left out whatever the target says, with the reason."""
+    found: dict[str, str] = {}
+    for name, node in graph.nodes.items():
+        above = [needed for needed in graph.needs(name) if needed in found]
+        reason = left_out(node.step) if not node.declared else None
+        if reason or above:
+            found[name] = reason or f"needs {above[0]}, which is left out"
+    return found
+
+
 def _has_data(node: Node) -> bool:
     return not node.declared or node.path[0] == "sources"
 
 
-def _add_named_by_run(graph: Graph, past: Mapping[str, Success], reasons: dict[str, str]) -> None:
+def _add_named_by_run(
+    graph: Graph, past: Mapping[str, Success], reasons: dict[str, str], omitted: Mapping[str, str]
+) -> None:
     """An output that is named after the run is not there under its new name: who needs it needs its maker to run."""
     waiting = True
     while waiting:
         waiting = False
         for name in reversed(list(graph.nodes)):
-            new = [r for r in graph.nodes[name].writes if r not in past[name].outputs] if name not in reasons else []
+            if name in reasons or name in omitted:
+                continue
+            new = [r for r in graph.nodes[name].writes if r not in past[name].outputs]
             reader = _reader(graph, name, new, reasons)
             if reader is not None:
                 reasons[name] = f"{reader} needs {new[0].name}"
                 for dependent in graph.dependents(name):
-                    if _has_data(graph.nodes[dependent]):
+                    if _has_data(graph.nodes[dependent]) and dependent not in omitted:
                         reasons.setdefault(dependent, f"{name} runs")
                 waiting = True
 

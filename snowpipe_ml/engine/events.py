@@ -15,11 +15,12 @@ class Status(enum.StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     REUSED = "reused"
+    OMITTED = "omitted"
 
     @property
     def good(self) -> bool:
-        """Whether what the step makes is there, made in this run or, by it, before it was resumed."""
-        return self in (Status.SUCCESS, Status.REUSED)
+        """Whether nothing went wrong: the step made what it makes, now or before, or its condition left it out."""
+        return self in (Status.SUCCESS, Status.REUSED, Status.OMITTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from snowpipe_ml.plugins import PlanContext, RunInfo
 
 VERSION = 2
 # Settings that say how a step is run and not what it makes.
-_OF_THE_RUN = ("type", "description", "tags", "retries", "timeout", "needs", "warehouse")
+_OF_THE_RUN = ("type", "description", "tags", "retries", "timeout", "needs", "warehouse", "foreach", "when")
 _SECRET = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|PRIVATE|(?:^|_)KEY", re.I)
 
 

@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 
 import networkx as nx
 
+from snowpipe_ml.engine.conditions import condition_reads
 from snowpipe_ml.errors import SnowpipeMLError, TemplateError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, Step
+from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.problems import Path, Position, Problem, did_you_mean
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
@@ -80,7 +82,7 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     """
     problems: list[Problem] = []
     steps = [(name, step, path) for name, step, path in declared_steps(spec)]
-    steps += [(name, step, ("steps", name)) for name, step in spec.steps.items()]
+    steps += [(name, step, ("steps", base_name(name))) for name, step in spec.steps.items()]
     writers, writes = _writers(spec, steps, ctx, problems)
 
     def producer(resource: Resource) -> Step[Any] | None:
@@ -93,6 +95,9 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     nodes = {}
     for name, step, path in steps:
         reads = [_own(spec, r) for r in _safely(spec, path, partial(_listed, step.reads, full), problems) or []]
+        if path[0] == "steps":
+            of_condition = _safely(spec, (*path, "when"), partial(condition_reads, step, full), problems) or ()
+            reads += [_own(spec, resource) for resource in of_condition]
         warehouse = getattr(step.settings, "warehouse", None)
         if path[0] == "steps" and warehouse is not None:
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((warehouse,)), ("warehouse",)))
@@ -147,7 +152,7 @@ def _safely(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Probl
         return call()
     except TemplateError as error:
         if error.file is None:
-            where = (*path, "query") if path[0] == "steps" else path
+            where = (*path, "query") if path[0] == "steps" else path  # of the step, or of its condition
             problems.append(spec.document.problem(error.message, where, hint=error.hint))
         else:
             lines = FilePath(error.file).read_text(encoding="utf-8").splitlines()
@@ -215,8 +220,8 @@ def _connect(
     if node.declared:
         return
     for index, name in enumerate(node.step.settings.needs):
-        if name in nodes:
-            dag.add_edge(name, node.name)
+        if name in nodes or name in spec.fanned:
+            dag.add_edges_from((needed, node.name) for needed in spec.fanned.get(name, [name]))
         else:
             steps = [n.name for n in nodes.values() if not n.declared]
             problems.append(

@@ -5,21 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.decisions import Decision, Success, decide, resources_of
+from snowpipe_ml.engine.decisions import Action, Decision, Success, decide, resources_of
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
-from snowpipe_ml.engine.run import Runner, RunResult, new_run
+from snowpipe_ml.engine.hooks import run_hooks
+from snowpipe_ml.engine.outcome import RunResult
+from snowpipe_ml.engine.run import Runner, new_run
 from snowpipe_ml.engine.selection import select as choose
-from snowpipe_ml.engine.sessions import OneSession, Sessions
+from snowpipe_ml.engine.sessions import OneSession, Sessions, execute_rows
 from snowpipe_ml.engine.state import PastRun, State
 from snowpipe_ml.engine.versions import Versions
 from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import PackageList, PlanContext, RunInfo, StepPlan
+from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
 from snowpipe_ml.sql import Identifier, QualifiedName
@@ -69,8 +73,15 @@ class Pipeline:
 
     # ----------------------------------------------------------------------- offline
 
-    def load(self, target: str | None = None, run: RunInfo = NO_RUN) -> tuple[Spec, Graph, PlanContext]:
+    def load(
+        self, target: str | None = None, run: RunInfo = NO_RUN, rows: Rows | None = None
+    ) -> tuple[Spec, Graph, PlanContext]:
         """The spec rendered for a target, its graph, and the context for planning.
+
+        Args:
+            target: the target's name; the default target if None.
+            run: the run's ids.
+            rows: runs the queries of ``foreach``; without it a node stands for all of their items.
 
         Raises:
             SpecError: all that is wrong with the spec.
@@ -78,7 +89,7 @@ class Pipeline:
         """
         import snowpipe_ml.steps  # noqa: F401 - registers the built-in step types
 
-        spec = load_spec(self.path, target=target, variables=self.variables, run=run)
+        spec = load_spec(self.path, target=target, variables=self.variables, run=run, rows=rows)
         base = self.path.resolve().parent
         ctx = PlanContext(
             base_dir=base, cache_dir=base / ".snowpipe" / "cache", target=spec.target_name, scope=spec.scope,
@@ -141,6 +152,8 @@ class Pipeline:
         else:
             session = opener(spec, self.path)()
             try:
+                if spec.fanned:
+                    spec, graph, ctx = self.load(target, run, partial(execute_rows, session))
                 state = State(session, state_schema(spec, session))
                 prints = fingerprints(graph, ctx, run)
                 graph, decisions, _ = self._decided(spec, graph, ctx, prints, state, select, exclude, full_refresh)
@@ -218,7 +231,8 @@ class Pipeline:
                 past = self._past(state, spec, resume) if resume else None
                 if past is not None:
                     run = past.run
-                    spec, whole, ctx = self.load(target, run)
+                if past is not None or spec.fanned:
+                    spec, whole, ctx = self.load(target, run, partial(execute_rows, records))
                 state.prepare()
                 lock = state.lock(spec.pipeline.name, spec.target_name, run.id)
                 with lock.held():
@@ -231,11 +245,14 @@ class Pipeline:
                         threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,
                         default_warehouse=getattr(spec.target, "warehouse", None), listeners=tuple(listeners),
                         fingerprints=prints, resumed=past is not None, fail_fast=fail_fast,
-                        reused={name: known[name].run_id for name, found in decisions.items() if found.skips}, lock=lock,
+                        reused={name: known[name].run_id for name, found in decisions.items() if found.skips},
+                        omitted={n: found.reason for n, found in decisions.items() if found.action is Action.OMIT},
+                        lock=lock,
                     )  # fmt: skip
                     text = "\n".join(spec.document.lines)
                     digest = hashlib.sha256(text.encode()).hexdigest()
                     result = runner.execute({"spec": str(self.path), "sha256": digest, "text": text})
+                run_hooks(spec, result, records)
         except KeyboardInterrupt:
             raise  # the second: closing would wait for the statements that run
         except BaseException:

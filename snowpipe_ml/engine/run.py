@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.engine.conditions import left_out_on
 from snowpipe_ml.engine.events import (
     Event,
     Listener,
@@ -31,11 +32,11 @@ from snowpipe_ml.engine.fingerprint import Fingerprint
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.engine.interrupts import interrupts
 from snowpipe_ml.engine.lock import RunLock
+from snowpipe_ml.engine.outcome import RunResult, StepOutcome, cause, left_out_because
 from snowpipe_ml.engine.retry import Backoff, again, is_transient
 from snowpipe_ml.engine.sessions import Sessions, execute
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.engine.versions import Versions, to_json
-from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
@@ -55,44 +56,6 @@ def new_run() -> RunInfo:
     return RunInfo(f"{stamp}-{secrets.token_hex(3)}", now, f"MODEL_{stamp}")
 
 
-@dataclass(frozen=True)
-class StepOutcome:
-    """How a step ended.
-
-    Attributes:
-        seconds: how long it ran.
-        blamed: the failed step because of which it was skipped.
-        work: what it did, as the records keep it: its fingerprint, and the versions of what it read and wrote.
-    """
-
-    name: str
-    status: Status
-    rows: int | None
-    seconds: float
-    message: str
-    warnings: tuple[str, ...]
-    error: BaseException | None
-    blamed: str | None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    work: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended; ``steps`` in the order in which they ended."""
-
-    run: RunInfo
-    status: Status
-    seconds: float
-    steps: dict[str, StepOutcome]
-    interrupted: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether every step succeeded."""
-        return self.status is Status.SUCCESS
-
-
 @dataclass
 class Runner:
     """Runs one graph once.
@@ -110,6 +73,7 @@ class Runner:
         listeners: hear of every event, one at a time.
         fingerprints: of the nodes, for the records.
         reused: nodes that need not run, each with the run in which it last did.
+        omitted: nodes that are left out, each with the reason.
         resumed: whether the run began before.
         fail_fast: whether no step is begun after one has failed.
         lock: of this run, renewed while steps run and checked before an output is published; None has none.
@@ -128,6 +92,7 @@ class Runner:
     listeners: Iterable[Listener]
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     reused: Mapping[str, str] = field(default_factory=dict)
+    omitted: Mapping[str, str] = field(default_factory=dict)
     resumed: bool = False
     fail_fast: bool = False
     lock: RunLock | None = None
@@ -168,7 +133,9 @@ class Runner:
         outcomes: dict[str, StepOutcome] = {}
         self._reuse(outcomes)
         waiting = {
-            name: set(self.graph.needs(name)) - set(self.reused) for name in self.graph.nodes if name not in self.reused
+            name: set(self.graph.needs(name)) - set(self.reused)
+            for name in self.graph.nodes
+            if name not in self.reused and name not in self.omitted
         }
         running: dict[Future[StepOutcome], str] = {}
         executor = ThreadPoolExecutor(self.threads, thread_name_prefix="step")
@@ -218,7 +185,7 @@ class Runner:
             self.state.flush()
 
     def _reuse(self, outcomes: dict[str, StepOutcome]) -> None:
-        """Mark all that need not run; what this very run has done is recorded already."""
+        """Mark all that need not run, or must not; what this very run has done is recorded already."""
         before = {name: run for name, run in self.reused.items() if run != self.run.id}
         messages = {
             name: f"unchanged since {before[name]}" if name in before else "done before" for name in self.reused
@@ -228,6 +195,8 @@ class Runner:
         for name in self.graph.nodes:
             if name in messages:
                 self._record(outcomes, StepOutcome(name, Status.REUSED, None, 0.0, messages[name], (), None, None))
+            elif name in self.omitted:
+                self._record(outcomes, left_out_because(name, self.omitted[name]))
 
     def _ended(
         self, name: str, outcome: StepOutcome, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]
@@ -237,6 +206,10 @@ class Runner:
         if outcome.status is Status.SUCCESS:
             for needs in waiting.values():
                 needs.discard(name)
+        elif outcome.status is Status.OMITTED:
+            for other in [other for other in self.graph.nodes if other in self.graph.dependents(name)]:
+                if waiting.pop(other, None) is not None:
+                    self._record(outcomes, left_out_because(other, f"needs {name}, which is left out"))
         else:
             self._skip(name, waiting, outcomes)
             if self.fail_fast:
@@ -285,7 +258,10 @@ class Runner:
         begin = time.monotonic()
         self._emit(StepStarted(node.name))
         try:
-            result, work = self._tried(node)
+            tried = self._tried(node)
+            if isinstance(tried, str):
+                return left_out_because(node.name, tried)
+            result, work = tried
         except Exception as error:  # whatever a step raises fails that step, and only that step
             log.debug("step %s failed", node.name, exc_info=True)
             return StepOutcome(node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None)
@@ -294,14 +270,17 @@ class Runner:
             None, None, result.metrics, work,
         )  # fmt: skip
 
-    def _tried(self, node: Node) -> tuple[StepResult, Mapping[str, Any]]:
-        """Run a step, and again where an error passes by itself."""
+    def _tried(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | str:
+        """Run a step, and again where an error passes by itself; or say why it is left out."""
         delays = Backoff(node.step.settings.retries).delays(self._chance)
         for attempt in itertools.count(1):
             try:
                 with self.sessions.session() as session:
                     ctx = self._context(node, session)
                     with self._prepared(node, session):
+                        why = None if node.declared else left_out_on(session, node.step, ctx)
+                        if why is not None:
+                            return why
                         # What a step reads and writes, it leaves as its output.
                         inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
                         result = node.step.run(ctx) or StepResult()
@@ -375,10 +354,3 @@ class Runner:
                 self._ensure(
                     ctx.session, sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs)
                 )
-
-
-def cause(error: BaseException) -> str:
-    """The text of an error for people: Snowpark's wrapping and query id taken off."""
-    message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
-    text = str(message or error).strip()
-    return text or type(error).__name__

@@ -1,6 +1,6 @@
 """Which steps of a graph are meant: dbt's grammar of selection.
 
-``train``        the step; ``*`` and ``?`` stand for any characters
+``train``        the step, all nodes of it if it has a ``foreach``; ``*`` and ``?`` stand for any characters
 ``train+``       and all that depends on it; ``train+2`` no further than two steps
 ``+train``       and all that it needs; ``2+train`` likewise
 ``type:expect``  the steps of a type
@@ -21,6 +21,7 @@ import networkx as nx
 
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.errors import UsageError
+from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.problems import did_you_mean
 
 _TERM = re.compile(r"^(?:(?P<up>\d*)\+)?(?P<what>[^+]+?)(?:\+(?P<down>\d*))?$")
@@ -94,7 +95,11 @@ def _named(graph: Graph, what: str, modified: Callable[[], Collection[str]] | No
     method, colon, value = what.partition(":")
     steps = {name: node for name, node in graph.nodes.items() if _is_step(node)}
     if not colon:
-        found = {name for name in graph.nodes if fnmatch.fnmatchcase(name, what)}
+        # The brackets of a node of a foreach are no class of characters.
+        plain = what.replace("[", "[[]") if what.endswith("]") else what
+        found = {
+            name for name in graph.nodes if any(fnmatch.fnmatchcase(text, plain) for text in (name, base_name(name)))
+        }
         if not found:
             hint = did_you_mean(what, graph.nodes)
             raise UsageError(f"no step {what!r}" + (f"; {hint}" if hint else ""))

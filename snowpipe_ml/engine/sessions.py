@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.sql import Sql
@@ -21,6 +21,11 @@ log = logging.getLogger("snowpipe_ml.engine")
 def execute(session: Session, statement: Sql) -> None:
     """Run one statement on a Session."""
     session.sql(statement.text).collect()
+
+
+def execute_rows(session: Session, statement: Sql) -> list[dict[str, Any]]:
+    """Run one statement on a Session and give its rows."""
+    return [row.as_dict() for row in session.sql(statement.text).collect()]
 
 
 class Sessions:

@@ -19,6 +19,7 @@ from snowpipe_ml.errors import SpecError, TemplateError, UsageError
 from snowpipe_ml.plugins import RunInfo, Step, step_types
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.document import Document, read_document
+from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
 from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
 from snowpipe_ml.spec.schema import check_document
 from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
@@ -26,8 +27,8 @@ from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
 # What run.* is while nothing runs: validate and plan must render without a run.
 NO_RUN = RunInfo("00000000T000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000")
 
-# Sections that are not rendered. Of `targets`, only `env` is in scope.
-_UNRENDERED = ("name", "version", "description", "vars", "default_target")
+# Sections that are not rendered, or only when a run has ended. Of `targets`, only `env` is in scope.
+_UNRENDERED = ("name", "version", "description", "vars", "default_target", "on_success", "on_failure")
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Spec:
         target_name: which target it was rendered for.
         scope: ``vars``, ``env``, ``target`` and ``run``, as templates see them.
         problems: mistakes that did not keep the rest from being read.
+        fanned: the nodes of each step with a ``foreach``.
         broken: names of steps and declared objects that could not be read, and what they mention;
             that these are missing is no mistake of those who refer to them.
     """
@@ -53,6 +55,7 @@ class Spec:
     target_name: str
     scope: Mapping[str, Any]
     problems: list[Problem] = field(default_factory=list)
+    fanned: Mapping[str, list[str]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
 
     @property
@@ -67,6 +70,7 @@ def load_spec(
     target: str | None = None,
     variables: Mapping[str, Any] | None = None,
     run: RunInfo = NO_RUN,
+    rows: Rows | None = None,
 ) -> Spec:
     """Read, check and render a spec.
 
@@ -75,6 +79,7 @@ def load_spec(
         target: a target's name; the default target if None.
         variables: values of ``vars`` that override the file's.
         run: what ``run.*`` is.
+        rows: runs the queries of ``foreach`` on the target; None while there is no connection.
 
     Returns:
         The spec. Its ``problems`` holds mistakes inside steps; they are kept aside so that the
@@ -82,7 +87,8 @@ def load_spec(
 
     Raises:
         SpecError: the file is no spec at all.
-        UsageError: no such target, or a variable that the spec does not declare.
+        UsageError: no such target, a variable that the spec does not declare, or a ``foreach`` whose
+            query cannot be run.
     """
     document = read_document(path)
     problems = check_document(document)
@@ -97,20 +103,26 @@ def load_spec(
     value = {
         key: item if key in _UNRENDERED else (of_targets if key == "targets" else rendered).render(item, (key,))
         for key, item in raw.items()
-        if not str(key).startswith("x-")
+        if key != "steps" and not str(key).startswith("x-")
     }
+    fan = spread(document, _mapping(raw.get("steps")), rendered.render, scope, rows)
+    value["steps"] = {node: rendered.of_step(node, settings, fan) for node, settings in fan.steps.items()}
+    problems += fan.problems
     # A value that failed to render, or does not fit the schema, is not reported a second time.
     tainted = rendered.failed | of_targets.failed | _tainted(document, problems)
     problems += rendered.problems + of_targets.problems
-    steps, more = _steps(document, value.get("steps"), tainted)
+    steps, more = _steps(document, value["steps"], fan, tainted)
     problems += more
-    listed = _mapping(raw.get("steps"))
-    broken = {text for step in set(listed) - set(steps) for text in _texts(listed[step], step)}
+    broken = {text for node in set(fan.steps) - set(steps) for text in _texts(fan.steps[node], node, base_name(node))}
+    broken |= {text for p in fan.problems for step in fan.nodes for text in _texts(raw["steps"][step], step)}
+    value["steps"] = raw.get("steps")
     pipeline, more, dropped = _pipeline(document, value, tainted)
     problems += more
     if pipeline is None or name not in pipeline.targets:
         raise SpecError(_in_order(problems))
-    return Spec(path, document, pipeline, steps, name, scope, _in_order(problems), frozenset(broken | dropped))
+    return Spec(
+        path, document, pipeline, steps, name, scope, _in_order(problems), fan.nodes, frozenset(broken | dropped)
+    )
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -192,6 +204,17 @@ class _Renderer:
             self.failed.add(path)
             return value
 
+    def of_step(self, node: str, settings: Any, fan: FanOut) -> Any:
+        """Render the settings of a node, whose item is in scope."""
+        path: Path = ("steps", base_name(node))
+        if node not in fan.items:
+            return self.render(settings, path)
+        inner = _Renderer(self.document, {**self.scope, "item": fan.items[node]})
+        rendered = inner.render(settings, path)
+        self.problems += inner.problems
+        self.failed |= inner.failed
+        return rendered
+
     def refuse(self, value: Any, path: Path) -> None:
         """Templates have no meaning here: each is a problem."""
         if isinstance(value, dict | list):
@@ -204,7 +227,8 @@ class _Renderer:
     @staticmethod
     def _is_sql_text(path: Path) -> bool:
         # An inline query is a SQL template: values enter it through filters, when it is used.
-        return len(path) == 3 and path[0] == "steps" and path[2] == "query"
+        own = len(path) == 3 or (len(path) == 4 and path[2] in ("foreach", "when"))
+        return own and path[0] == "steps" and path[-1] == "query"
 
 
 def _tainted(document: Document, problems: list[Problem]) -> set[Path]:
@@ -218,17 +242,21 @@ def _tainted(document: Document, problems: list[Problem]) -> set[Path]:
     }
 
 
-def _steps(document: Document, raw: Any, tainted: set[Path]) -> tuple[dict[str, Step[Any]], list[Problem]]:
+def _steps(
+    document: Document, raw: Mapping[str, Any], fan: FanOut, tainted: set[Path]
+) -> tuple[dict[str, Step[Any]], list[Problem]]:
     steps: dict[str, Step[Any]] = {}
     problems: list[Problem] = []
     types = step_types()
-    for name, settings in raw.items() if isinstance(raw, dict) else ():
+    for name, settings in raw.items():
         cls = types.get(str(settings.get("type"))) if isinstance(settings, dict) else None
         if cls is None:
             continue
-        base: Path = ("steps", name)
+        base: Path = ("steps", base_name(name))
         try:
             steps[name] = cls(name, cls.Settings.model_validate(settings))
+            if name in fan.items:
+                steps[name].item = fan.items[name]
         except pydantic.ValidationError as error:
             problems += _from_pydantic(document, error, base, tainted)
     return steps, problems

@@ -301,6 +301,23 @@ class Role(Model):
     comment: str | None = None
 
 
+class Hook(Model):
+    """What is done when a run has ended: a statement on the target, or a command on this machine.
+
+    In both ``run.id``, ``run.model_id``, ``run.status`` and ``run.failed`` (the names of the steps that
+    failed) are in scope. A statement is a SQL template.
+    """
+
+    query: str | None = Field(None, description="Such as CALL SYSTEM$SEND_EMAIL(...); values enter by a filter")
+    command: tuple[str, ...] = Field((), description="A program and its arguments; no shell reads them")
+
+    @model_validator(mode="after")
+    def _one(self) -> Hook:
+        if (self.query is None) == (not self.command):
+            raise ValueError("give one of query (a statement) and command (a program and its arguments)")
+        return self
+
+
 class Pipeline(Model):
     """The whole file, but for the settings of the steps, which the step types check."""
 
@@ -325,6 +342,10 @@ class Pipeline(Model):
         {}, description="Lists of packages of Snowflake's channel, or of an artifact repository"
     )
     imports: dict[ObjectKey, WheelImport] = {}
+    on_success: tuple[Hook, ...] = Field((), description="Done after a run in which nothing failed")
+    on_failure: tuple[Hook, ...] = Field(
+        (), description="Done after a run in which a step failed, or that was interrupted"
+    )
     steps: dict[PlainKey, Mapping[str, Any]] = Field(min_length=1)
 
 

@@ -60,7 +60,7 @@ class Transform(Step["Transform.Settings"]):
             return read[-1]
 
         try:
-            return render_sql(statement_text(text), ctx.scope, {"ref": ref}), read
+            return render_sql(statement_text(text), self.scope(ctx), {"ref": ref}), read
         except TemplateError as error:
             error.file = None if file is None else str(ctx.path(file))
             raise

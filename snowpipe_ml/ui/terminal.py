@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,9 +24,10 @@ from snowpipe_ml.engine.events import (
     StepRetried,
     StepStarted,
 )
+from snowpipe_ml.spec.fanout import base_name
 
 _MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow"),
-          Status.REUSED: ("=", "green")}  # fmt: skip
+          Status.REUSED: ("=", "green"), Status.OMITTED: ("○", "dim")}  # fmt: skip
 
 
 def seconds_text(seconds: float) -> str:
@@ -46,6 +50,8 @@ def finished_line(event: StepFinished, width: int) -> Text:
             line.append(f"  {event.message}")
     elif event.status is Status.REUSED:
         line.append(f"  {event.message}", "dim")
+    elif event.status is Status.OMITTED:
+        line.append(f"  left out: {event.message}", "dim")
     elif event.status is Status.SKIPPED:
         line.append(f"  skipped: {event.message}", "yellow")
     else:
@@ -58,8 +64,29 @@ def is_object(name: str) -> bool:
     return "." in name
 
 
+@dataclass
+class _Fan:
+    """The nodes of a step with a ``foreach``, which have one line together."""
+
+    total: int
+    ended: list[StepFinished] = field(default_factory=list)
+
+    def line(self, name: str) -> StepFinished:
+        """The line, once all have ended and none went wrong."""
+        worked = [event for event in self.ended if event.status is Status.SUCCESS]
+        if not worked:
+            return dataclasses.replace(self.ended[0], step=name)
+        rows = [event.rows for event in worked if event.rows is not None]
+        unchanged = len(self.ended) - len(worked)
+        message = f"{len(worked)} items" + (f", {unchanged} more unchanged or left out" if unchanged else "")
+        seconds = sum(event.seconds for event in worked)
+        return StepFinished(name, Status.SUCCESS, sum(rows) if rows else None, seconds, message)
+
+
 class Checklist:
-    """Listens to a run. Use it as a context; on a terminal it then redraws what is running.
+    """Listens to a run: a line a step, one for all the nodes of a ``foreach``.
+
+    Use it as a context; on a terminal it then redraws what is running.
 
     Args:
         console: where to write.
@@ -70,6 +97,8 @@ class Checklist:
         self._width = 20
         self._running: dict[str, tuple[float, StepProgress | None]] = {}
         self._lock = threading.Lock()
+        self._fans: dict[str, _Fan] = {}
+        self._waiting = 0
         self._live: Live | None = None
         self._failures: list[StepFinished] = []
         self._warnings: list[tuple[str, str]] = []
@@ -90,7 +119,11 @@ class Checklist:
         """Show one event."""
         match event:
             case RunStarted():
-                self._width = max((len(name) for name in event.steps if not is_object(name)), default=20) + 1
+                steps = [name for name in event.steps if not is_object(name)]
+                self._fans = {name: _Fan(n) for name, n in Counter(map(base_name, steps)).items() if n > 1}
+                names = [name for name in steps if base_name(name) not in self._fans]
+                self._width = max(map(len, [*names, *self._fans]), default=20) + 1
+                self._waiting = len(steps)
                 self.console.print(f"run {event.run_id} of {event.pipeline} on {event.target}", highlight=False)
             case StepStarted():
                 with self._lock:
@@ -108,10 +141,28 @@ class Checklist:
                 if event.status is Status.FAILED:
                     self._failures.append(event)
                 self._warnings += [(event.step, warning) for warning in event.warnings]
-                if not is_object(event.step) or not event.status.good:
-                    self.console.print(finished_line(event, self._width), highlight=False, soft_wrap=True)
+                if is_object(event.step):
+                    shown = [] if event.status.good else [event]
+                else:
+                    self._waiting -= 1
+                    shown = self._folded(event)
+                for line in shown:
+                    self.console.print(finished_line(line, self._width), highlight=False, soft_wrap=True)
             case RunFinished():
                 self._summary(event)
+
+    def _folded(self, event: StepFinished) -> list[StepFinished]:
+        """The lines that an ended step leads to: its own, none yet, or that of all its siblings."""
+        name = base_name(event.step)
+        fan = self._fans.get(name)
+        if fan is None:
+            return [event]
+        if not event.status.good:
+            fan.total -= 1  # it is not among those that the line of all is of
+        else:
+            fan.ended.append(event)
+        own = [] if event.status.good else [event]
+        return own + ([fan.line(name)] if fan.ended and len(fan.ended) == fan.total else [])
 
     def _summary(self, event: RunFinished) -> None:
         for step, warning in self._warnings:
@@ -126,7 +177,14 @@ class Checklist:
         with self._lock:
             running = [(name, start, progress) for name, (start, progress) in self._running.items()]
         lines = []
+        folded = Counter(base_name(name) for name, _, _ in running)
         for name, start, progress in running:
+            fan = self._fans.get(base_name(name))
+            if fan is not None:
+                progress = StepProgress(name, len(fan.ended), fan.total, f"{folded.pop(base_name(name), 0)} at once")
+                name = base_name(name)
+                if progress.note.startswith("0 "):
+                    continue  # a sibling has drawn the line
             line = Text.assemble((" … ", "cyan"), f"{name:<{self._width}}", (f" {seconds_text(now - start):>9}", "dim"))
             if progress is not None and progress.total:
                 done = round(20 * progress.done / progress.total)
@@ -134,4 +192,7 @@ class Checklist:
                 line.append("━" * (20 - done), "bright_black")
                 line.append(f" {progress.done}/{progress.total} {progress.note}", "dim")
             lines.append(line)
+        queued = self._waiting - len(running)
+        if running and queued > 0:
+            lines.append(Text(f"   {queued} more wait", "dim"))
         return Group(*lines)

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snowpipe_ml.errors import TemplateError
-from snowpipe_ml.spec.templates import Namespace, render_scalar, render_sql, statement_text
+from snowpipe_ml.spec.templates import (
+    Namespace,
+    _calls_alone,
+    _sql_template,
+    render_scalar,
+    render_sql,
+    statement_text,
+)
 from snowpipe_ml.sql import QualifiedName
 
 SCOPE = {"vars": Namespace("vars", {"lags": [1, 7], "city": "O'Hare", "n": 3, "t": "my table"})}
@@ -59,3 +68,15 @@ def test_a_value_enters_sql_through_a_filter_alone() -> None:
     assert caught.value.line == 3
     with pytest.raises(TemplateError, match="not a name"):
         render_sql("SELECT * FROM {{ vars.t | identifier }}", SCOPE, functions)
+
+
+_TEXT = st.text(st.sampled_from("abc' \"(){}%#\n;-"), max_size=12)
+
+
+@given(st.lists(st.tuples(_TEXT, st.sampled_from(["{{ ref('t') }}", "{{ref( 'a.b' )}}", '{{ ref("t") }}', ""]))))
+def test_a_query_of_references_alone_is_rendered_as_a_template_would(parts: list[tuple[str, str]]) -> None:
+    text = "".join(before + call for before, call in parts)
+    functions = {"ref": QualifiedName.parse}
+    simple = _calls_alone(text, functions)
+    if simple is not None:
+        assert simple.text == _sql_template(text).render(**functions)

@@ -1,0 +1,61 @@
+"""How steps and runs end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snowpipe_ml.engine.events import Status
+from snowpipe_ml.errors import SnowpipeMLError
+from snowpipe_ml.plugins import RunInfo
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """How a step ended.
+
+    Attributes:
+        seconds: how long it ran.
+        blamed: the failed step because of which it was skipped.
+        work: what it did, as the records keep it: its fingerprint, and the versions of what it read and wrote.
+    """
+
+    name: str
+    status: Status
+    rows: int | None
+    seconds: float
+    message: str
+    warnings: tuple[str, ...]
+    error: BaseException | None
+    blamed: str | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    work: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended; ``steps`` in the order in which they ended."""
+
+    run: RunInfo
+    status: Status
+    seconds: float
+    steps: dict[str, StepOutcome]
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step succeeded."""
+        return self.status is Status.SUCCESS
+
+
+def left_out_because(name: str, why: str) -> StepOutcome:
+    """The outcome of a step whose condition, or that of a step that it needs, is false."""
+    return StepOutcome(name, Status.OMITTED, None, 0.0, why, (), None, None)
+
+
+def cause(error: BaseException) -> str:
+    """The text of an error for people: Snowpark's wrapping and query id taken off."""
+    message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
+    text = str(message or error).strip()
+    return text or type(error).__name__

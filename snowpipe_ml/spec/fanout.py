@@ -1,0 +1,124 @@
+"""``foreach``: one step of a spec that stands for many, a node an item.
+
+``load`` with ``foreach: [north, south]`` becomes ``load[north]`` and ``load[south]``; in its settings,
+its query and its condition ``{{ item }}`` is the item. A query's items are its rows, each a mapping of
+its columns, asked for when a run begins. While there is no connection one stands for all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from snowpipe_ml.errors import TemplateError, UsageError
+from snowpipe_ml.spec.document import Document
+from snowpipe_ml.spec.problems import Path, Problem
+from snowpipe_ml.spec.templates import Namespace, render_sql, statement_text
+from snowpipe_ml.sql import QualifiedName, Sql
+
+Rows = Callable[[Sql], Sequence[Mapping[str, Any]]]
+"""What runs a query on the target and gives its rows."""
+
+_PLAIN = re.compile(r"[^\w.-]+")
+_UNKNOWN = "each"
+
+
+def base_name(step: str) -> str:
+    """The name in the spec of a node: ``load`` of ``load[north]``."""
+    return step.partition("[")[0]
+
+
+class _AnyRow(Namespace):
+    """Stands for the rows of a query that has not been asked: whatever the column, a text."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> Any:
+        return _UNKNOWN
+
+
+@dataclass
+class FanOut:
+    """The steps of a spec with each ``foreach`` spread out.
+
+    Attributes:
+        steps: settings by node name, not rendered yet.
+        items: the item of each node that has one.
+        nodes: the nodes of each step that has a ``foreach``.
+        problems: what was wrong with a ``foreach``.
+    """
+
+    steps: dict[str, Any] = field(default_factory=dict)
+    items: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def spread(
+    document: Document, steps: Mapping[str, Any], render: Callable[[Any, Path], Any], scope: Mapping[str, Any],
+    rows: Rows | None,
+) -> FanOut:  # fmt: skip
+    """Spread the steps out.
+
+    Args:
+        document: for positions.
+        steps: the settings as written.
+        render: renders a value that stands at a path.
+        scope: what a query's templates see.
+        rows: runs a query; None while there is no connection.
+    """
+    found = FanOut()
+    for name, settings in steps.items():
+        if not isinstance(settings, dict) or settings.get("foreach") is None:
+            found.steps[name] = settings
+            continue
+        path: Path = ("steps", name, "foreach")
+        rest = {key: value for key, value in settings.items() if key != "foreach"}
+        found.nodes[name] = []
+        for item in _items(document, render(settings["foreach"], path), path, scope, rows, found.problems):
+            node = f"{name}[{_label(item)}]"
+            if node in found.steps:
+                found.problems.append(document.problem(f"foreach has {_label(item)!r} twice", path))
+                continue
+            found.steps[node] = rest
+            found.items[node] = Namespace("item", item) if type(item) is dict else item
+            found.nodes[name].append(node)
+    return found
+
+
+def _items(
+    document: Document, value: Any, path: Path, scope: Mapping[str, Any], rows: Rows | None, problems: list[Problem]
+) -> Sequence[Any]:
+    if isinstance(value, list | tuple):
+        return value
+    if not isinstance(value, dict) or not isinstance(value.get("query"), str):
+        problems.append(document.problem(f"'foreach' must be a list, or a query, not {value!r}", path))
+        return ()
+    if rows is None:
+        return [_AnyRow("item", {})]
+    try:
+        query = render_sql(statement_text(value["query"]), scope, {"ref": QualifiedName.parse})
+    except TemplateError as error:
+        problems.append(document.problem(error.message, (*path, "query"), hint=error.hint))
+        return ()
+    try:
+        return [dict(row) for row in rows(query)]
+    except Exception as error:
+        where = document.position((*path, "query"))
+        raise UsageError(
+            f"{where}: the items of {path[1]} could not be read: {error}\n"
+            "  foreach asks its query before anything runs: what it reads must be there by then"
+        ) from error
+
+
+def _label(item: Any) -> str:
+    """What tells a node's item apart, in the node's name; a text that is not plain gets a digest."""
+    if isinstance(item, _AnyRow):
+        return "..."
+    text = "-".join(map(str, item.values())) if isinstance(item, dict) else str(item)
+    plain = _PLAIN.sub("_", text)[:40]
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
