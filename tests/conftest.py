@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 import snowpipe_ml
-from tests.trips import write_months
+from tests.trips import write_months, write_weather
 
 # How fast an example runs is the machine's business: the first one imports the connector.
 settings.register_profile("no clocks", deadline=None)
@@ -48,14 +48,8 @@ def months(tmp_path: Path) -> Path:
 @pytest.fixture
 def weather(tmp_path: Path) -> Path:
     """A weather file that covers those months."""
-    from datetime import date, timedelta
-
     path = tmp_path / "weather.csv"
-    lines = ['"STATION","NAME","DATE","AWND","PRCP","SNOW","SNWD","TMAX","TMIN"']
-    for n in range(150):
-        day = date(2020, 12, 1) + timedelta(days=n)
-        lines.append(f'"X","X","{day}","1","{0.1 * (n % 3):.1f}","0","0","{40 + n % 20}","30"')
-    path.write_text("\n".join(lines) + "\n")
+    write_weather(path)
     return path
 
 

@@ -6,7 +6,7 @@ import calendar
 import gzip
 import io
 import zipfile
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 OLD = (
@@ -74,3 +74,13 @@ def write_months(folder: Path, months: list[str]) -> None:
         else:
             members = {f"{name_of(month)}.csv": text, f"__MACOSX/._{name_of(month)}.csv": b"\0\1"}
             (folder / f"{name_of(month)}.csv.zip").write_bytes(zipped(members))
+
+
+def write_weather(path: Path) -> None:
+    """A weather file that covers the months from 2020-12 on."""
+    lines = ['"STATION","NAME","DATE","AWND","PRCP","SNOW","SNWD","TMAX","TMIN"']
+    for n in range(150):
+        day = date(2020, 12, 1) + timedelta(days=n)
+        lines.append(f'"X","X","{day}","1","{0.1 * (n % 3):.1f}","0","0","{40 + n % 20}","30"')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
