@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from snowpipe_ml import __version__
 from snowpipe_ml.cli_history import COMMANDS, last_report
 from snowpipe_ml.cli_options import make_console, open_pipeline, selection_options, spec_options
 from snowpipe_ml.errors import SchemaDriftError, SnowpipeMLError, StatementError, UsageError
+from snowpipe_ml.redaction import RedactedStream, redact_all
 
 if TYPE_CHECKING:
     from snowpipe_ml.engine.events import Listener
@@ -28,9 +29,15 @@ gc.set_threshold(100_000, 20, 20)
 
 
 class _Group(click.Group):
-    """Turns the package's errors into a message and the exit code they carry."""
+    """Turns the package's errors into a message and the exit code they carry; no known secret is printed."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        out: Any = RedactedStream(sys.stdout)
+        err: Any = RedactedStream(sys.stderr)
+        with redirect_stdout(out), redirect_stderr(err):
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except SnowpipeMLError as error:
@@ -88,7 +95,7 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
     from snowpipe_ml.engine.decisions import Action
 
     if as_json:
-        click.echo(json.dumps([_plan_dict(step) for step in planned], indent=2))
+        click.echo(json.dumps(redact_all([_plan_dict(step) for step in planned]), indent=2))
         return
     width = max(len(step.name) for step in planned)
     for step in planned:

@@ -26,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from snowpipe_ml.redaction import redact
+
 if TYPE_CHECKING:
     from snowpipe_ml.spec.problems import Problem
 
@@ -51,6 +53,9 @@ class SnowpipeMLError(Exception):
     """Base of every error of this package. ``exit_code`` is what the command line ends with."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class SpecError(SnowpipeMLError):

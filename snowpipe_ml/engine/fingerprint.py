@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +12,11 @@ from pydantic import BaseModel
 
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.plugins import PlanContext, RunInfo
+from snowpipe_ml.redaction import secret_names
 
 VERSION = 2
 # Settings that say how a step is run and not what it makes.
 _OF_THE_RUN = ("type", "description", "tags", "retries", "timeout", "needs", "warehouse", "foreach", "when")
-_SECRET = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|PRIVATE|(?:^|_)KEY", re.I)
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,3 @@ class _Named:
         for value, name in self._pairs:
             text = text.replace(value, name)
         return text
-
-
-def secret_names(environment: Iterable[str]) -> list[str]:
-    """The environment variables that are named like a secret."""
-    return sorted(name for name in environment if _SECRET.search(name))

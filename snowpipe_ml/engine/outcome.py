@@ -9,6 +9,7 @@ from typing import Any
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import RunInfo
+from snowpipe_ml.redaction import redact
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def left_out_because(name: str, why: str) -> StepOutcome:
 
 
 def cause(error: BaseException) -> str:
-    """The text of an error for people: Snowpark's wrapping and query id taken off."""
+    """The text of an error for people: Snowpark's wrapping, query id and known secrets taken off."""
     message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
-    text = str(message or error).strip()
+    text = redact(str(message or error).strip())
     return text or type(error).__name__

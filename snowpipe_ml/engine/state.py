@@ -18,6 +18,7 @@ from snowpipe_ml.engine.decisions import Success
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import RunInfo, like_pattern
+from snowpipe_ml.redaction import redact_all
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, sql
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ class State:
             "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"), "STEP": step,
             "STATUS": None if status is None else status.value, "ROW_COUNT": rows,
             "SECONDS": None if seconds is None else round(seconds, 3), "MESSAGE": message, "ERROR": error,
-            "DETAILS": json.dumps(details or {}),
+            "DETAILS": json.dumps(redact_all(details or {})),
         }  # fmt: skip
-        self._pending.append({name: value for name, value in values.items() if value is not None})
+        self._pending.append({name: value for name, value in redact_all(values).items() if value is not None})
 
     def _is_there(self) -> bool:
         shown = self._run(

@@ -17,6 +17,7 @@ import pydantic
 
 from snowpipe_ml.errors import SpecError, TemplateError, UsageError
 from snowpipe_ml.plugins import RunInfo, Step, step_types
+from snowpipe_ml.redaction import remember_secrets
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.document import Document, read_document
 from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
@@ -90,6 +91,7 @@ def load_spec(
         UsageError: no such target, a variable that the spec does not declare, or a ``foreach`` whose
             query cannot be run.
     """
+    remember_secrets(os.environ)
     document = read_document(path)
     problems = check_document(document)
     raw = document.value

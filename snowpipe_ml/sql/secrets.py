@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from snowpipe_ml.redaction import remember
+
 
 class Secret:
-    """A value whose text is stars. :meth:`reveal` is the only way to it.
+    """A value whose text is stars, and which is taken out of all that is written.
+
+    :meth:`reveal` is the only way to it.
 
     >>> str(Secret("hunter2")), repr(Secret("hunter2"))
     ('******', "Secret('******')")
@@ -14,6 +18,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self.__value = value
+        remember(value)
 
     def reveal(self) -> str:
         """The value itself; call this where it is handed over, and nowhere earlier."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from snowpipe_ml.errors import TargetError
 from snowpipe_ml.plugins import like_pattern
+from snowpipe_ml.redaction import remember_secrets
 from snowpipe_ml.sql import Fragment, Identifier, sql
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def open_session(
     from snowflake.snowpark import Session
     from snowflake.snowpark.exceptions import SnowparkClientException
 
+    remember_secrets(_entry(connection))
     try:
         session: Session = Session.builder.config("connection_name", connection).create()
     except (Error, SnowparkClientException, OSError) as error:
@@ -42,6 +45,18 @@ def open_session(
         session.close()
         raise TargetError(f"connected with {connection!r}, but cannot work in {database}.{schema}: {error}") from error
     return session
+
+
+def _entry(connection: str) -> Mapping[str, Any]:
+    """What ``connections.toml`` says of a connection; nothing where there is none, which the connector then tells."""
+    from snowflake.connector.config_manager import CONFIG_MANAGER
+    from snowflake.connector.errors import ConfigSourceError, MissingConfigOptionError
+
+    try:
+        found: Mapping[str, Any] = cast(Any, CONFIG_MANAGER)["connections"][connection]
+    except (KeyError, ConfigSourceError, MissingConfigOptionError):
+        return {}
+    return found
 
 
 def enter(

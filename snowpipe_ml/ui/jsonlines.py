@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from snowpipe_ml.engine.events import Event
+from snowpipe_ml.redaction import redact_all
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -28,7 +29,9 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        self._stream.write(json.dumps(event_dict(event), default=_plain) + "\n")
+        # Through JSON and back: an error's text is one only then.
+        plain = json.loads(json.dumps(event_dict(event), default=_plain))
+        self._stream.write(json.dumps(redact_all(plain)) + "\n")
         self._stream.flush()
 
 

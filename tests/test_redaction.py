@@ -1,0 +1,131 @@
+"""No secret is written anywhere: canaries in every place that a credential can come from, and a search of every output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.redaction import STARS, redact, redact_all, remember, secret_names
+from snowpipe_ml.sql import Secret
+
+# With what JSON, SQL, HTML and URLs each write in another way.
+CANARY = "canary'\"\\<&>/{}"
+
+SPEC = """\
+name: birds
+default_target: local
+targets:
+  local: {type: local, path: warehouse, database: BIRDS}
+  prod: {type: snowflake, connection: birds, database: BIRDS, schema: ML}
+on_failure:
+  - command: [python, -c, "import sys; sys.exit('no entry: ' + sys.argv[1])", "{{ env.HOOK_TOKEN }}"]
+steps:
+  literal: {type: transform, query: "SELECT {{ env.API_TOKEN | literal }} AS X", writes: t}
+  failing: {type: transform, query: "SELECT CAST({{ env.API_TOKEN | literal }} AS NUMBER) AS X", writes: u}
+  checked: {type: expect, table: t, predicate: "X <> $${{ env.DB_PASSWORD }}$$", severity: warn, min_rows: 100}
+  loaded: {type: extract, from: "{{ env.TRIPS_URL }}", url_file: "{month}.zip", months: ["2022-01"], into: "@s/", layouts: {new: {columns: [a]}}}
+stages: {s: {}}
+"""
+CONNECTIONS = """\
+[birds]
+account = "nowhere"
+host = "127.0.0.1"
+port = 9
+protocol = "http"
+user = "robin"
+password = "canary-in-a-password"
+token = "canary-in-a-token"
+private_key_passphrase = "canary-in-a-passphrase"
+login_timeout = 1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the spec, and canaries around it."""
+    (tmp_path / "home").mkdir()
+    connections = tmp_path / "home" / "connections.toml"
+    connections.write_text(CONNECTIONS)
+    connections.chmod(0o600)
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    monkeypatch.setenv("SNOWFLAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("API_TOKEN", CANARY + "1")
+    monkeypatch.setenv("DB_PASSWORD", "canary-2-of-many")
+    monkeypatch.setenv("HOOK_TOKEN", CANARY + "3")
+    monkeypatch.setenv("TRIPS_URL", "http://robin:canary-4-in-a-url@127.0.0.1:9/trips")
+    return tmp_path
+
+
+def outputs(folder: Path, *arguments: str) -> str:
+    """All that a command prints."""
+    command = [sys.executable, "-m", "snowpipe_ml.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    return done.stdout + done.stderr
+
+
+def test_no_secret_is_written_anywhere(folder: Path) -> None:
+    spec = "spec.yaml"
+    found = {
+        " ".join(arguments): outputs(folder, *arguments)
+        for arguments in (
+            ["validate", spec], ["plan", spec, "--offline", "--sql"], ["plan", spec, "--offline", "--json"],
+            ["run", spec], ["run", spec, "--json"], ["status", spec], ["runs", spec], ["graph", spec],
+            ["sql", spec, "SELECT * FROM SNOWPIPE_ML.EVENTS", "--format", "json"],
+            ["sql", spec, "SELECT * FROM T", "--format", "csv"],
+            ["plan", spec, "--target", "prod"],
+        )
+    }  # fmt: skip
+    # Each of them said something, and stars stand where the canary was.
+    assert STARS in found["plan spec.yaml --offline --sql"]
+    assert "failing" in found["run spec.yaml"]
+    assert "on_failure, number 1: python ended with 1: no entry: ******" in found["run spec.yaml"]
+    assert STARS in found["sql spec.yaml SELECT * FROM T --format csv"]
+    assert "cannot connect with 'birds'" in found["plan spec.yaml --target prod"]
+    reports = list((folder / ".snowpipe" / "reports").glob("*.html"))
+    assert reports
+    found |= {str(path): path.read_text() for path in reports}
+    # The records themselves, and not only what the command shows of them.
+    session = Pipeline.from_yaml(folder / spec).session()
+    rows = session.sql("SELECT * FROM SNOWPIPE_ML.EVENTS").collect()
+    session.close()
+    found["records"] = json.dumps([row.as_dict() for row in rows], default=str)
+    for name, text in found.items():
+        assert "canary" not in text.lower(), f"{name}: {text}"
+
+
+def test_a_secret_type_is_remembered() -> None:
+    secret = Secret("the-canary-of-a-plugin")
+    assert str(StepError(f"refused: {secret.reveal()}")) == f"refused: {STARS}"
+    assert redact_all({"a": ["x the-canary-of-a-plugin"]}) == {"a": [f"x {STARS}"]}
+
+
+@settings(max_examples=20)  # each is remembered for good
+@given(st.text(min_size=6, max_size=30), st.text(max_size=10), st.text(max_size=10))
+def test_a_remembered_value_is_in_no_redacted_text(value: str, before: str, after: str) -> None:
+    value = "§" + value + "§"
+    remember(value)
+    assert value not in redact(f"{before}{value}{after}")
+    assert json.dumps(value)[1:-1] not in redact(json.dumps(f"{before}{value}{after}"))
+
+
+def test_what_is_named_like_a_secret() -> None:
+    names = [
+        "SNOWFLAKE_PASSWORD",
+        "API_KEY",
+        "PGPASSWORD",
+        "MY_PWD",
+        "PWD",
+        "OLDPWD",
+        "SSH_KEY_PATH",
+        "HOME",
+        "KEYBOARD",
+    ]
+    assert secret_names(names) == ["API_KEY", "MY_PWD", "PGPASSWORD", "SNOWFLAKE_PASSWORD"]
