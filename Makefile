@@ -47,7 +47,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/snowpipe-ml schema --check
+	$(BIN)/snowpipe-ml schema --check --reference docs/reference.md
 
 test: install
 	$(BIN)/python -m pytest

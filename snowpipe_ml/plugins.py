@@ -322,11 +322,13 @@ class Step(ABC, Generic[S]):
         settings: its settings, checked.
 
     Attributes:
+        example: a step of the type as a spec has it, in YAML; shown by ``snowpipe-ml steps TYPE``.
         item: the item of a ``foreach`` that this node is for; None if it is not for one.
     """
 
     item: Any = None
     type_name: ClassVar[str] = ""
+    example: ClassVar[str | None] = None
     Settings: ClassVar[type[StepSettings]]
     runs_in: ClassVar[RunsIn] = RunsIn.WAREHOUSE
 

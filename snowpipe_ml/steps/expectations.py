@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated
 from typing import Literal as Choice
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
@@ -27,9 +27,27 @@ from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.publish import publish_table
 
 
+class Freshness(BaseModel):
+    """How old the newest row of a table may be. A time without a zone is in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+
+    column: ColumnName = Field(description="A date or a time")
+    within_hours: float = Field(gt=0)
+
+
+class Relation(BaseModel):
+    """Where the values of a column must be found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+
+    table: TableName
+    column: ColumnName
+
+
 @register("expect")
 class Expect(Step["Expect.Settings"]):
-    """Check a table: its number of rows, NULLs, duplicates, values, ranges, and a predicate of one's own.
+    """Check a table: rows, NULLs, duplicates, values, ranges, freshness, relations, and a predicate of one's own.
 
     A failed check fails the step, and what depends on it does not run; with ``severity: warn`` it is a
     warning. The rows that fail a check are kept in ``failures``.
@@ -47,16 +65,19 @@ class Expect(Step["Expect.Settings"]):
             {}, description="Column: its values"
         )
         ranges: dict[ColumnKey, tuple[float | None, float | None]] = Field({}, description="Column: [lowest, highest]")
+        freshness: Freshness | None = Field(None, description="How old the newest row may be")
+        relations: dict[ColumnKey, Relation] = Field(
+            {}, description="Column: the table and column that have its values"
+        )
         predicate: str | None = Field(None, description="SQL that is true of every row")
         severity: Choice["error", "warn"] = "error"
         failures: TableName | None = Field(None, description="Written: the failing rows, with the CHECK that they fail")
 
         @model_validator(mode="after")
         def _something(self) -> Expect.Settings:
-            checks = (self.min_rows, self.max_rows, self.predicate)
-            if not any((*self.not_null, *self.unique, self.accepted_values, self.ranges)) and not any(
-                check is not None for check in checks
-            ):
+            checks = (self.min_rows, self.max_rows, self.predicate, self.freshness)
+            many = (*self.not_null, *self.unique, self.accepted_values, self.ranges, self.relations)
+            if not any(many) and not any(check is not None for check in checks):
                 raise ValueError("give at least one check")
             return self
 
@@ -64,6 +85,11 @@ class Expect(Step["Expect.Settings"]):
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(self.settings.table, "table")
+        for column, relation in self.settings.relations.items():
+            yield table(relation.table, "relations", column, "table")
+
+    def always_runs(self, ctx: PlanContext) -> str | None:
+        return "a table grows old by itself" if self.settings.freshness is not None else None
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         if self.settings.failures is not None:
@@ -90,6 +116,12 @@ class Expect(Step["Expect.Settings"]):
             bounds += [sql("{name} > {high}", name=name, high=Literal(high))] if high is not None else []
             if bounds:
                 yield f"ranges {text}", join(" OR ", bounds)
+        for text, relation in s.relations.items():
+            yield (
+                f"relations {text}",
+                sql("{name} IS NOT NULL AND {name} NOT IN (SELECT {column} FROM {table} WHERE {column} IS NOT NULL)",
+                    name=Identifier.parse(text), column=relation.column, table=relation.table),
+            )  # fmt: skip
         if s.predicate is not None:
             # The author of the spec writes SQL here on purpose.
             yield "predicate", sql("NOT COALESCE(({predicate}\n), FALSE)", predicate=Sql(s.predicate))
@@ -119,6 +151,8 @@ class Expect(Step["Expect.Settings"]):
             broken.append(f"{rows:,} rows, at least {s.min_rows:,} expected")
         if s.max_rows is not None and rows > s.max_rows:
             broken.append(f"{rows:,} rows, at most {s.max_rows:,} expected")
+        if s.freshness is not None:
+            broken += self._too_old(ctx, s.freshness)
         if failing is not None:
             source = failing
             if s.failures is not None:
@@ -129,6 +163,7 @@ class Expect(Step["Expect.Settings"]):
             )
             broken += [f"{name}: {count:,} rows" for name, count in counts]
         total = sum(1 for _ in self._checks()) + (s.min_rows is not None) + (s.max_rows is not None)
+        total += s.freshness is not None
         if not broken:
             return StepResult(rows=rows, message=f"{total} checks hold")
         where = f"; the rows are in {s.failures}" if s.failures is not None and failing is not None else ""
@@ -136,3 +171,15 @@ class Expect(Step["Expect.Settings"]):
         if s.severity == "error":
             raise StepError(text)
         return StepResult(rows=rows, message=f"{len(broken)} of {total} checks fail", warnings=(text,))
+
+    def _too_old(self, ctx: RunContext, freshness: Freshness) -> list[str]:
+        row = ctx.execute(
+            sql("SELECT MAX({column}), DATEDIFF(minute, MAX({column})::TIMESTAMP_NTZ, SYSDATE()) / 60 FROM {table}",
+                column=freshness.column, table=self.settings.table)
+        )[0]  # fmt: skip
+        newest, hours = row[0], row[1]
+        if newest is None:
+            return [f"freshness {freshness.column}: it has no time at all"]
+        if hours <= freshness.within_hours:
+            return []
+        return [f"freshness {freshness.column}: the newest is of {newest}, {float(hours):,.1f} hours ago"]

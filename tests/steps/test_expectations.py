@@ -1,0 +1,83 @@
+"""What must be true of a table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.errors import SpecError
+from tests.conftest import write_spec
+
+ROWS = """\
+steps:
+  stations: {type: transform, query: "SELECT $1 AS ID FROM VALUES ('a'), ('b')", writes: stations}
+  trips:
+    type: transform
+    query: |
+      SELECT $1 AS ID, $2 AS STATION, $3 AS MINUTES, $4::TIMESTAMP_NTZ AS AT FROM VALUES
+      (1, 'a', 5, '2024-01-01'), (2, 'b', -1, {{ vars.newest | literal }}), (2, 'x', 9, NULL), (NULL, NULL, 7, NULL)
+    writes: trips
+  check: {type: expect, table: trips, CHECKS}
+vars: {newest: "2024-01-02"}
+"""
+
+
+def checked(folder: Path, checks: str, newest: str = "2024-01-02") -> tuple[str, Pipeline]:
+    """What the step says."""
+    pipeline = Pipeline.from_yaml(write_spec(folder, ROWS.replace("CHECKS", checks)), vars={"newest": newest})
+    result = pipeline.run().steps["check"]
+    return " ".join([result.message, *result.warnings]), pipeline
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ("min_rows: 5", "TRIPS: 4 rows, at least 5 expected"),
+        ("max_rows: 3", "TRIPS: 4 rows, at most 3 expected"),
+        ("not_null: [ID, STATION]", "TRIPS: not_null ID: 1 rows; not_null STATION: 1 rows"),
+        ("unique: [ID]", "TRIPS: unique ID: 2 rows"),
+        ("unique: [ID, STATION]", "1 checks hold"),
+        ("accepted_values: {STATION: [a, b]}", "TRIPS: accepted_values STATION: 1 rows"),
+        ("ranges: {MINUTES: [0, 8]}", "TRIPS: ranges MINUTES: 2 rows"),
+        ("predicate: MINUTES > 0 -- or so", "TRIPS: predicate: 1 rows"),
+        ("relations: {STATION: {table: stations, column: ID}}", "TRIPS: relations STATION: 1 rows"),
+        ("relations: {ID: {table: trips, column: ID}}", "1 checks hold"),
+    ],
+)
+def test_each_check_counts_the_rows_that_fail_it(tmp_path: Path, checks: str, said: str) -> None:
+    assert checked(tmp_path, checks)[0] == said
+
+
+def test_freshness_is_of_now(tmp_path: Path) -> None:
+    recent = f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%d %H:%M:%S}"
+    fresh = "freshness: {column: AT, within_hours: 3}"
+    said, pipeline = checked(tmp_path, fresh, recent)
+    assert said == "1 checks hold"
+    plan = {step.name: step.decision for step in pipeline.plan(compare=True)}
+    assert plan["check"] is not None
+    assert plan["check"].reason == "a table grows old by itself"
+    said, _ = checked(tmp_path, fresh.replace("3", "1"), recent)
+    assert said.startswith("TRIPS: freshness AT: the newest is of ")
+    assert said.endswith(("2.0 hours ago", "2.1 hours ago"))
+
+
+def test_a_relation_is_an_edge(tmp_path: Path) -> None:
+    _, pipeline = checked(tmp_path, "relations: {STATION: {table: stations, column: ID}}")
+    assert pipeline.graph().needs("check") == ["stations", "trips"]
+    with pytest.raises(SpecError, match="unknown table 'station'"):
+        checked(tmp_path, "relations: {STATION: {table: station, column: ID}}")
+
+
+def test_failing_rows_are_kept_and_a_warning_is_no_failure(tmp_path: Path) -> None:
+    said, pipeline = checked(tmp_path, "not_null: [ID], unique: [ID], severity: warn, failures: bad")
+    assert said == "2 of 2 checks fail TRIPS: not_null ID: 1 rows; unique ID: 2 rows; the rows are in BAD"
+    session = pipeline.session()
+    assert session.sql('SELECT "CHECK", ID FROM BAD ORDER BY 1, 2').collect() == [
+        ("not_null ID", None),
+        ("unique ID", 2),
+        ("unique ID", 2),
+    ]
+    session.close()

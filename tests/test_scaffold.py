@@ -1,0 +1,57 @@
+"""What comes with the package to begin from, and the pages made from the models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import snowpipe_ml.steps  # noqa: F401
+from snowpipe_ml import Pipeline
+from snowpipe_ml.errors import UsageError
+from snowpipe_ml.plugins import step_types
+from snowpipe_ml.reference import reference_page
+from snowpipe_ml.scaffold import TEMPLATES, example_of, init
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_is_a_valid_pipeline_wherever_it_is_copied_to(tmp_path: Path, template: str) -> None:
+    files = init(tmp_path / "new", template)
+    Pipeline.from_yaml(files[0]).validate()
+    text = files[0].read_text()
+    schema = files[0].parent / text.splitlines()[0].partition("$schema=")[2]
+    jsonschema.Draft202012Validator(json.loads(schema.read_text())).validate(yaml.safe_load(text))
+
+
+def test_the_smallest_one_runs(tmp_path: Path) -> None:
+    assert Pipeline.from_yaml(init(tmp_path, "minimal")[0]).run().ok
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "minimal").mkdir()
+    (tmp_path / "minimal" / "orders.csv").write_text("mine")
+    with pytest.raises(UsageError, match=r"already there, and left alone: .*orders\.csv"):
+        init(tmp_path, "minimal")
+    assert [path.name for path in tmp_path.iterdir()] == ["minimal"]
+    with pytest.raises(UsageError, match="no template 'big'"):
+        init(tmp_path, "big")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, cls in step_types().items() if cls.__module__.startswith("snowpipe_ml")]
+)
+def test_every_step_type_of_ours_has_an_example(name: str) -> None:
+    example = example_of(name)
+    assert example is not None
+    ((_, settings),) = yaml.safe_load(example).items()
+    assert settings["type"] == name
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "reference.md").read_text() == reference_page(), (
+        "run `snowpipe-ml schema --reference docs/reference.md`"
+    )
