@@ -15,7 +15,8 @@ Everything that the package raises on purpose derives from one base::
     ├── StatementError      a statement of the `sql` command failed (exit code 1)
     ├── SchemaDriftError    the schemas on disk are not those of the code (exit code 1)
     └── StepError           a step failed while it ran (exit code 1)
-        └── SourceFileError     an input file cannot be read; knows the file and the line
+        ├── SourceFileError     an input file cannot be read; knows the file and the line
+        └── ExpectationError    a table is not as it is expected to be; knows every check
 
 The embedded warehouse raises what the Snowflake connector raises, so that code above it cannot
 tell the two targets apart: see :mod:`snowpipe_ml.local.errors`.
@@ -29,9 +30,11 @@ from typing import TYPE_CHECKING
 from snowpipe_ml.redaction import redact
 
 if TYPE_CHECKING:
+    from snowpipe_ml.results import Check
     from snowpipe_ml.spec.problems import Problem
 
 __all__ = [
+    "ExpectationError",
     "LockedError",
     "MissingExtraError",
     "PackageError",
@@ -172,3 +175,16 @@ class SourceFileError(StepError):
         self.reason = message
         where = file if line is None else f"{file}:{line}"
         super().__init__(f"{where}: {message}")
+
+
+class ExpectationError(StepError):
+    """A table is not as it is expected to be.
+
+    Args:
+        message: what is not so.
+        checks: every check that was made, those that hold too.
+    """
+
+    def __init__(self, message: str, checks: Sequence[Check]) -> None:
+        self.checks = tuple(checks)
+        super().__init__(message)

@@ -44,6 +44,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from snowpipe_ml.errors import PluginError, StepError
 from snowpipe_ml.fields import ColumnKey, ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
 from snowpipe_ml.resources import Kind, Resource, declared, function, stage, table
+from snowpipe_ml.results import Chart, Check, StepPlan, StepResult
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "Chart",
+    "Check",
     "ColumnKey",
     "ColumnName",
     "ColumnType",
@@ -240,31 +243,6 @@ class RunContext(PlanContext):
             self.execute(Sql("ROLLBACK"))
             raise
         self.execute(Sql("COMMIT"))
-
-
-@dataclass(frozen=True)
-class StepPlan:
-    """What a step would do: a line of words, and the SQL where it is known beforehand."""
-
-    summary: str
-    statements: tuple[Sql, ...] = ()
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What a step did.
-
-    Attributes:
-        rows: rows written, where that says something.
-        message: a few words for the checklist.
-        warnings: what a user should look at although the step went well.
-        metrics: numbers to keep with the run.
-    """
-
-    rows: int | None = None
-    message: str = ""
-    warnings: tuple[str, ...] = ()
-    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------- the contract

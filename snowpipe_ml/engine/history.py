@@ -51,6 +51,16 @@ class StepRecord:
         """The numbers that the step kept."""
         return self.details.get("metrics") or {}
 
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """What it checked, each with ``name``, ``ok``, ``failing`` and ``message``."""
+        return self.details.get("checks") or []
+
+    @property
+    def charts(self) -> list[dict[str, Any]]:
+        """The charts it left, each with ``title``, ``x``, ``lines``, ``low`` and ``high``."""
+        return self.details.get("charts") or []
+
     def versions(self, which: str) -> dict[Resource, Version]:
         """The versions of its ``inputs`` or ``outputs``."""
         return from_json(self.details.get(which) or ())
@@ -212,6 +222,12 @@ class History:
             hint = did_you_mean(run_id, [run.id for run in self.runs(limit=100)])
             raise UsageError(f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else ""))
         return rows
+
+    def standing(self, run_id: str) -> list[StepRecord]:
+        """The last record of each step that ran, in this run or before it: what stood there afterwards."""
+        records = self._records(self._state.events(self.pipeline, self.target))
+        ran = [record for record in records if record.run_id <= run_id and record.status in ("success", "failed")]
+        return list({record.step: record for record in ran}.values())
 
     def _made(self, run_id: str) -> dict[str, StepRecord]:
         """Step -> the record of what stood there after a run."""

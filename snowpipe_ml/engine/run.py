@@ -38,6 +38,7 @@ from snowpipe_ml.engine.sessions import Sessions, execute
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.engine.versions import Versions, to_json
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
+from snowpipe_ml.results import to_show
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 
@@ -264,7 +265,10 @@ class Runner:
             result, work = tried
         except Exception as error:  # whatever a step raises fails that step, and only that step
             log.debug("step %s failed", node.name, exc_info=True)
-            return StepOutcome(node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None)
+            return StepOutcome(
+                node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None,
+                work=to_show(getattr(error, "checks", ())),
+            )  # fmt: skip
         return StepOutcome(
             node.name, Status.SUCCESS, result.rows, time.monotonic() - begin, result.message, result.warnings,
             None, None, result.metrics, work,
@@ -287,7 +291,10 @@ class Runner:
                         self._set_tags(node, ctx)
                         outputs = self._versions(session, node.writes)
                 made = self.fingerprints.get(node.name)
-                work = {**(made.to_json() if made else {}), "inputs": inputs, "outputs": outputs}
+                work = {
+                    **(made.to_json() if made else {}), "inputs": inputs, "outputs": outputs,
+                    **to_show(result.checks, result.charts),
+                }  # fmt: skip
                 return result, work
             except Exception as error:
                 delay = next(delays, None) if is_transient(error) and not self._interrupted else None

@@ -8,8 +8,9 @@ from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from snowpipe_ml.errors import StepError
+from snowpipe_ml.errors import ExpectationError
 from snowpipe_ml.plugins import (
+    Check,
     ColumnKey,
     ColumnName,
     PlanContext,
@@ -145,41 +146,47 @@ class Expect(Step["Expect.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        failing, broken = self._failing(), []
+        failing = self._failing()
         rows = ctx.count(s.table)
-        if s.min_rows is not None and rows < s.min_rows:
-            broken.append(f"{rows:,} rows, at least {s.min_rows:,} expected")
-        if s.max_rows is not None and rows > s.max_rows:
-            broken.append(f"{rows:,} rows, at most {s.max_rows:,} expected")
+        checks = []
+        if s.min_rows is not None:
+            text = f"{rows:,} rows, at least {s.min_rows:,} expected"
+            checks.append(Check("min_rows", rows >= s.min_rows, message=text))
+        if s.max_rows is not None:
+            text = f"{rows:,} rows, at most {s.max_rows:,} expected"
+            checks.append(Check("max_rows", rows <= s.max_rows, message=text))
         if s.freshness is not None:
-            broken += self._too_old(ctx, s.freshness)
+            checks.append(self._fresh(ctx, s.freshness))
         if failing is not None:
             source = failing
             if s.failures is not None:
                 publish_table(ctx, s.failures, failing)
                 source = sql("SELECT * FROM {name}", name=s.failures)
-            counts = ctx.execute(
-                sql('SELECT "CHECK", COUNT(*) FROM ({source}\n) GROUP BY "CHECK" ORDER BY "CHECK"', source=source)
+            counts: dict[str, int] = dict(
+                ctx.execute(sql('SELECT "CHECK", COUNT(*) FROM ({source}\n) GROUP BY "CHECK"', source=source))
             )
-            broken += [f"{name}: {count:,} rows" for name, count in counts]
-        total = sum(1 for _ in self._checks()) + (s.min_rows is not None) + (s.max_rows is not None)
-        total += s.freshness is not None
+            for name, _ in self._checks():
+                count = int(counts.get(name, 0))
+                checks.append(Check(name, not count, count, f"{name}: {count:,} rows"))
+        broken = [check.message for check in checks if not check.ok]
         if not broken:
-            return StepResult(rows=rows, message=f"{total} checks hold")
+            return StepResult(rows=rows, message=f"{len(checks)} checks hold", checks=tuple(checks))
         where = f"; the rows are in {s.failures}" if s.failures is not None and failing is not None else ""
         text = f"{s.table}: {'; '.join(broken)}{where}"
         if s.severity == "error":
-            raise StepError(text)
-        return StepResult(rows=rows, message=f"{len(broken)} of {total} checks fail", warnings=(text,))
+            raise ExpectationError(text, checks)
+        return StepResult(
+            rows=rows, message=f"{len(broken)} of {len(checks)} checks fail", warnings=(text,), checks=tuple(checks)
+        )
 
-    def _too_old(self, ctx: RunContext, freshness: Freshness) -> list[str]:
+    def _fresh(self, ctx: RunContext, freshness: Freshness) -> Check:
+        name = f"freshness {freshness.column}"
         row = ctx.execute(
             sql("SELECT MAX({column}), DATEDIFF(minute, MAX({column})::TIMESTAMP_NTZ, SYSDATE()) / 60 FROM {table}",
                 column=freshness.column, table=self.settings.table)
         )[0]  # fmt: skip
         newest, hours = row[0], row[1]
         if newest is None:
-            return [f"freshness {freshness.column}: it has no time at all"]
-        if hours <= freshness.within_hours:
-            return []
-        return [f"freshness {freshness.column}: the newest is of {newest}, {float(hours):,.1f} hours ago"]
+            return Check(name, False, message=f"{name}: it has no time at all")
+        text = f"{name}: the newest is of {newest}, {float(hours):,.1f} hours ago"
+        return Check(name, hours <= freshness.within_hours, message=text)

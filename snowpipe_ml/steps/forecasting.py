@@ -26,6 +26,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, Sql, join, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
+from snowpipe_ml.steps.charts import forecast_charts
 from snowpipe_ml.steps.features import Features
 from snowpipe_ml.steps.publish import publish_table
 
@@ -239,4 +240,5 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             message=f"{trained} models",
             warnings=warnings,
             metrics={"trained": trained, "untrained": untrained},
+            charts=forecast_charts(ctx, s.writes, key),
         )

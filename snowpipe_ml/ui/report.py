@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.ui.charts import draw_chart
 from snowpipe_ml.ui.terminal import is_object, seconds_text
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = Non
 
     run = history.run(run_id)
     records = history.steps(run.id)
+    standing = history.standing(run.id)
     shown = [record for record in records if not is_object(record.step) or record.status in ("failed", "skipped")]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("snowpipe_ml.ui", "."), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -104,6 +106,8 @@ def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = Non
         warnings=[(record.step, text) for record in records for text in record.details.get("warnings") or ()],
         drawing=_draw(dag, {record.step: record for record in records}), bars=_bars(run, shown),
         metrics=_metrics(history.metrics(run.id)), spec=run.spec, duration=seconds_text,
+        checks=[(record.step, check) for record in standing for check in record.checks],
+        charts=[(record.step, draw_chart(chart)) for record in standing for chart in record.charts],
     )  # fmt: skip
 
 

@@ -1,0 +1,83 @@
+"""What a step says of itself: what it would do, and what it did."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from snowpipe_ml.sql import Sql
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What a step would do: a line of words, and the SQL where it is known beforehand.
+
+    Attributes:
+        destroys: what is lost by it that no run could make again, as words; nothing if empty. Outside
+            the embedded warehouse such a step runs only if it is allowed to.
+    """
+
+    summary: str
+    statements: tuple[Sql, ...] = ()
+    destroys: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether something that was expected is so. ``failing`` counts the rows of which it is not."""
+
+    name: str
+    ok: bool
+    failing: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over common points, for the report.
+
+    Attributes:
+        title: what it is of, such as a series.
+        x: the points, in order, such as days.
+        lines: by name, a value or None a point.
+        low: the lower edge of a band, such as a prediction interval, a value or None a point.
+        high: its upper edge.
+    """
+
+    title: str
+    x: Sequence[str]
+    lines: Mapping[str, Sequence[float | None]]
+    low: Sequence[float | None] = ()
+    high: Sequence[float | None] = ()
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step did.
+
+    Attributes:
+        rows: rows written, where that says something.
+        message: a few words for the checklist.
+        warnings: what a user should look at although the step went well.
+        metrics: numbers to keep with the run.
+        checks: what was expected, for the report.
+        charts: a few small ones, for the report.
+    """
+
+    rows: int | None = None
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    charts: tuple[Chart, ...] = ()
+
+
+def to_show(checks: Sequence[Check], charts: Sequence[Chart] = ()) -> dict[str, Any]:
+    """Checks and charts as the records keep them."""
+    found = {
+        "checks": [dataclasses.asdict(check) for check in checks],
+        "charts": [dataclasses.asdict(chart) for chart in charts],
+    }
+    return {name: items for name, items in found.items() if items}
