@@ -138,10 +138,12 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 @click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done and why, as `plan` does, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
+@click.option("--openlineage", metavar="FILE|URL", help="Tell the run as OpenLineage events, to a file or a collector.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report beside SPEC.")
 def run(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
     threads: int, resume: str | None, fail_fast: bool, full_refresh: bool, report: bool, dry_run: bool, as_json: bool,
+    openlineage: str | None,
 ) -> None:  # fmt: skip
     """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
     if dry_run:
@@ -152,14 +154,20 @@ def run(
             show_sql=False, as_json=as_json,
         )  # fmt: skip
         return
+    pipeline = open_pipeline(spec, variables)
+    more: list[Listener] = []
+    if openlineage is not None:
+        from snowpipe_ml.integrations.openlineage import OpenLineage
+
+        more.append(OpenLineage.to(openlineage, pipeline, target))
     with _second_interrupt(), _listening(as_json) as listener:
-        result = open_pipeline(spec, variables).run(
-            target, listeners=[listener], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
+        result = pipeline.run(
+            target, listeners=[listener, *more], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
             full_refresh=full_refresh, resume=True if resume == "last" else resume or False,
         )  # fmt: skip
     if report and not result.interrupted:
         try:
-            path = last_report(open_pipeline(spec, variables), target, result.run.id)
+            path = last_report(pipeline, target, result.run.id)
             click.echo(f"report: {path}", err=as_json)
         except Exception as error:  # how the run ended must be told in any case
             click.echo(f"warning: no report could be written: {error}", err=True)
