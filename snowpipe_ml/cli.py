@@ -6,7 +6,6 @@ import gc
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -15,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snowpipe_ml import __version__
-from snowpipe_ml.cli_history import COMMANDS, last_report
+from snowpipe_ml.cli_authoring import COMMANDS as AUTHORING
+from snowpipe_ml.cli_history import COMMANDS as HISTORY
+from snowpipe_ml.cli_history import last_report
 from snowpipe_ml.cli_options import make_console, open_pipeline, selection_options, spec_options
-from snowpipe_ml.errors import SchemaDriftError, SnowpipeMLError, StatementError, UsageError
+from snowpipe_ml.errors import SnowpipeMLError, StatementError
 from snowpipe_ml.redaction import RedactedStream, redact_all
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
         if step.decision is None:
             click.echo(f"{step.name:<{width}}  {step.plan.summary}")
         else:
-            click.echo(f"{step.decision.action:<8} {step.name:<{width}}  {step.decision.reason}")
+            lost = step.decision.destroys
+            mark = f"; DESTROYS {lost}, which no run of this pipeline made" if lost else ""
+            click.echo(f"{step.decision.action:<8} {step.name:<{width}}  {step.decision.reason}{mark}")
         if show_sql and (step.decision is None or step.decision.action in (Action.RUN, Action.REPLACE)):
             for statement in step.plan.statements:
                 click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
@@ -119,6 +122,7 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
     return {
         "name": step.name, "type": step.type, "needs": list(step.needs), "summary": step.plan.summary,
         "action": decision and decision.action.value, "reason": decision and decision.reason,
+        "destroys": decision and decision.destroys and str(decision.destroys),
         "statements": [str(statement) for statement in step.plan.statements],
     }  # fmt: skip
 
@@ -136,6 +140,9 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 )
 @click.option("--fail-fast", is_flag=True, help="Begin no step after one has failed.")
 @click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
+@click.option(
+    "--allow-destructive", is_flag=True, help="Replace tables on Snowflake too that no run of this pipeline made."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done and why, as `plan` does, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
 @click.option("--openlineage", metavar="FILE|URL", help="Tell the run as OpenLineage events, to a file or a collector.")
@@ -143,7 +150,7 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 def run(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
     threads: int, resume: str | None, fail_fast: bool, full_refresh: bool, report: bool, dry_run: bool, as_json: bool,
-    openlineage: str | None,
+    openlineage: str | None, allow_destructive: bool,
 ) -> None:  # fmt: skip
     """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
     if dry_run:
@@ -163,7 +170,7 @@ def run(
     with _second_interrupt(), _listening(as_json) as listener:
         result = pipeline.run(
             target, listeners=[listener, *more], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
-            full_refresh=full_refresh, resume=True if resume == "last" else resume or False,
+            full_refresh=full_refresh, allow_destructive=allow_destructive, resume=True if resume == "last" else resume or False,
         )  # fmt: skip
     if report and not result.interrupted:
         try:
@@ -329,88 +336,7 @@ def packages(
         click.echo(f"{found.path.name} is up to date")
 
 
-@main.command()
-@click.argument("type_name", metavar="[TYPE]", required=False)
-def steps(type_name: str | None) -> None:
-    """List the step types, or show the settings of one, with an example."""
-    import snowpipe_ml.steps  # noqa: F401
-    from snowpipe_ml.plugins import step_types
-    from snowpipe_ml.spec.problems import did_you_mean
-
-    types = step_types()
-    if type_name is None:
-        width = max(map(len, types))
-        for name, cls in types.items():
-            click.echo(f"{name:<{width}}  {(cls.__doc__ or '').strip().split(chr(10))[0]}")
-        return
-    if type_name not in types:
-        hint = did_you_mean(type_name, types)
-        raise UsageError(f"no step type {type_name!r}" + (f"; {hint}" if hint else ""))
-    cls = types[type_name]
-    doc = (cls.__doc__ or "").strip()
-    click.echo(f"{type_name}: {doc}\n")
-    for field_name, field in cls.Settings.model_fields.items():
-        name = field.alias or field_name
-        default = "required" if field.is_required() else f"default {_shown(field.default)}"
-        click.echo(f"  {name}  ({default})")
-        if field.description:
-            click.echo(f"      {field.description}")
-    from snowpipe_ml.scaffold import example_of
-
-    example = example_of(type_name)
-    if example is not None:
-        click.echo(f"\nExample:\n\n{textwrap.indent(example, '  ')}")
-
-
-def _shown(value: object) -> str:
-    return (
-        json.dumps(value) if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value)
-    )
-
-
-@main.command()
-@click.option("--check", is_flag=True, help="Fail if the files are not what the code would write.")
-@click.option("--directory", type=click.Path(path_type=Path), default=Path("schemas"), show_default=True)
-@click.option("--reference", type=click.Path(path_type=Path), help="Write the reference page too, as this file.")
-def schema(check: bool, directory: Path, reference: Path | None) -> None:
-    """Write the JSON Schema that editors use."""
-    import snowpipe_ml.steps  # noqa: F401
-    from snowpipe_ml.spec.schema import pipeline_schema
-
-    texts = {directory / "pipeline.schema.json": json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"}
-    if reference is not None:
-        from snowpipe_ml.reference import reference_page
-
-        texts[reference] = reference_page()
-    for path, text in texts.items():
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            click.echo(f"wrote {path}")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            raise SchemaDriftError(f"{path} is not what the code would write: run 'snowpipe-ml schema'")
-        else:
-            click.echo(f"{path} is up to date")
-
-
-@main.command()
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--template", type=click.Choice(["minimal", "citibike", "insurance"]), default="minimal", show_default=True,
-    help="What to begin from.",
-)  # fmt: skip
-def init(directory: Path, template: str) -> None:
-    """Begin a pipeline: copy a template into DIRECTORY."""
-    import snowpipe_ml.steps  # noqa: F401
-    from snowpipe_ml import scaffold
-
-    files = scaffold.init(directory, template)
-    for path in files:
-        click.echo(f"wrote {path}")
-    click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")
-
-
-for command in COMMANDS:
+for command in (*HISTORY, *AUTHORING):
     main.add_command(command)
 
 if __name__ == "__main__":

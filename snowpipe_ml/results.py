@@ -12,16 +12,10 @@ from snowpipe_ml.sql import Sql
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What a step would do: a line of words, and the SQL where it is known beforehand.
-
-    Attributes:
-        destroys: what is lost by it that no run could make again, as words; nothing if empty. Outside
-            the embedded warehouse such a step runs only if it is allowed to.
-    """
+    """What a step would do: a line of words, and the SQL where it is known beforehand."""
 
     summary: str
     statements: tuple[Sql, ...] = ()
-    destroys: str = ""
 
 
 @dataclass(frozen=True)

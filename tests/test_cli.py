@@ -39,6 +39,7 @@ def invoke(*arguments: object) -> Result:
         "logs",
         "diff",
         "lineage",
+        "init",
         "report",
     ],
 )

@@ -30,7 +30,7 @@ on_failure:
 steps:
   literal: {type: transform, query: "SELECT {{ env.API_TOKEN | literal }} AS X", writes: t}
   failing: {type: transform, query: "SELECT CAST({{ env.API_TOKEN | literal }} AS NUMBER) AS X", writes: u}
-  checked: {type: expect, table: t, predicate: "X <> $${{ env.DB_PASSWORD }}$$", severity: warn, min_rows: 100}
+  checked: {type: expect, table: t, predicate: "X <> {{ env.DB_PASSWORD | literal }}", severity: warn, min_rows: 100}
   loaded: {type: extract, from: "{{ env.TRIPS_URL }}", url_file: "{month}.zip", months: ["2022-01"], into: "@s/", layouts: {new: {columns: [a]}}}
 stages: {s: {}}
 """

@@ -12,7 +12,9 @@ from snowpipe_ml.engine.conditions import left_out
 from snowpipe_ml.engine.fingerprint import Fingerprint
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.engine.versions import Version, from_json
+from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource
+from snowpipe_ml.sql import QualifiedName
 
 
 class Action(enum.StrEnum):
@@ -30,10 +32,15 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a node, and the reason."""
+    """What becomes of a node, and the reason.
+
+    Attributes:
+        destroys: a table that is there, was made by no run of the pipeline, and would be replaced.
+    """
 
     action: Action
     reason: str
+    destroys: QualifiedName | None = None
 
     @property
     def skips(self) -> bool:
@@ -108,12 +115,27 @@ def decide(
         if reason is not None:
             reasons[name] = reason
     _add_named_by_run(graph, past, reasons, omitted)
+    made = {output for success in past.values() for output in success.outputs}
     return {
         name: Decision(Action.OMIT, omitted[name]) if name in omitted
-        else Decision(_action(node, now), reasons[name]) if name in reasons
+        else Decision(_action(node, now), reasons[name], _destroyed(node, now, made)) if name in reasons
         else Decision(Action.SKIP, f"unchanged since {past[name].run_id}")
         for name, node in graph.nodes.items()
     }  # fmt: skip
+
+
+def refuse_destruction(decisions: Mapping[str, Decision]) -> None:
+    """Let nothing run that would replace a table of somebody else's.
+
+    Raises:
+        UsageError: it names the tables.
+    """
+    found = [f"{name} would replace {made.destroys}" for name, made in decisions.items() if made.destroys]
+    if found:
+        raise UsageError(
+            f"{'; '.join(found)}: these tables are there, and no run of this pipeline made them. Give the steps other "
+            "names to write to, or allow it with --allow-destructive"
+        )
 
 
 def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
@@ -249,6 +271,17 @@ def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Map
         if other in reasons and wanted & set(graph.nodes[other].reads):
             return str(other)
     return None
+
+
+def _destroyed(node: Node, now: Mapping[Resource, Version], made: set[Resource]) -> QualifiedName | None:
+    """A table that somebody else made, and that the node would replace."""
+    if node.declared:
+        return None
+    return next(
+        (r.name for r in node.writes if r.kind is Kind.TABLE and r in now and not (r.adds or r.view or r in made)
+         and isinstance(r.name, QualifiedName)),
+        None,
+    )  # fmt: skip
 
 
 def _action(node: Node, now: Mapping[Resource, Version]) -> Action:

@@ -152,7 +152,8 @@ def _safely(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Probl
         return call()
     except TemplateError as error:
         if error.file is None:
-            where = (*path, "query") if path[0] == "steps" else path  # of the step, or of its condition
+            # Of the step, or of its condition.
+            where = next((found for key in ("query", "predicate") if (found := (*path, key)) in spec.document), path)
             problems.append(spec.document.problem(error.message, where, hint=error.hint))
         else:
             lines = FilePath(error.file).read_text(encoding="utf-8").splitlines()

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.decisions import Action, Decision, Success, decide, resources_of
+from snowpipe_ml.engine.decisions import Action, Decision, Success, decide, refuse_destruction, resources_of
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
@@ -197,6 +197,7 @@ class Pipeline:
         resume: str | bool = False,
         fail_fast: bool = False,
         full_refresh: bool = False,
+        allow_destructive: bool = False,
     ) -> RunResult:
         """Run what has changed: :mod:`snowpipe_ml.engine.decisions` has the reasons for which a step runs.
 
@@ -212,13 +213,14 @@ class Pipeline:
                 its id.
             fail_fast: begin no step after one has failed.
             full_refresh: run every step, changed or not.
+            allow_destructive: replace tables on Snowflake that no run of the pipeline made.
 
         Returns:
             How the run and each step ended. A failed step is no exception.
 
         Raises:
             SpecError: the spec is wrong.
-            UsageError: nothing is selected, or there is nothing to resume.
+            UsageError: nothing is selected, there is nothing to resume, or a table would be destroyed.
             TargetError: the target cannot be reached.
             LockedError: another process holds it.
         """
@@ -240,6 +242,8 @@ class Pipeline:
                     graph, decisions, known = self._decided(
                         spec, whole, ctx, prints, state, select, exclude, full_refresh
                     )
+                    if isinstance(spec.target, SnowflakeTarget) and past is None and not allow_destructive:
+                        refuse_destruction(decisions)
                     runner = Runner(
                         pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
                         threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine import lock
+from snowpipe_ml import __version__
+from snowpipe_ml.engine import lock, migrations
 from snowpipe_ml.engine.decisions import Success
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.retry import again
@@ -27,32 +28,17 @@ if TYPE_CHECKING:
 _TYPES = {
     "RUN_ID": "VARCHAR", "PIPELINE": "VARCHAR", "TARGET": "VARCHAR", "EVENT": "VARCHAR", "AT": "TIMESTAMP_NTZ",
     "STEP": "VARCHAR", "STATUS": "VARCHAR", "ROW_COUNT": "NUMBER(38, 0)", "SECONDS": "FLOAT", "MESSAGE": "VARCHAR",
-    "ERROR": "VARCHAR", "DETAILS": "VARCHAR",
+    "ERROR": "VARCHAR", "DETAILS": "VARCHAR", "WRITTEN_BY": "VARCHAR",
 }  # fmt: skip
-_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
 
 # However many they are, records are one literal of one statement, the text of which has a limit of 1 MB:
 # https://docs.snowflake.com/en/user-guide/query-size-limits
 _APPEND = (
-    "INSERT INTO {events} SELECT "
+    f"INSERT INTO {{events}} ({', '.join(_TYPES)}) SELECT "
     + ", ".join(f"VALUE:{name}::{kind}" for name, kind in _TYPES.items())
     + " FROM TABLE(FLATTEN(INPUT => PARSE_JSON({records})))"
 )
 _CHARACTERS = 400_000
-
-# A run that was resumed begins several times and ends with the last of them.
-_RUNS = """CREATE OR REPLACE VIEW {runs} AS
-SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
-FROM (
-  SELECT RUN_ID, PIPELINE, TARGET, MIN(AT) AS STARTED_AT, MAX(AT) AS LAST_AT
-  FROM {events} WHERE EVENT IN ('run_started', 'run_resumed') GROUP BY RUN_ID, PIPELINE, TARGET
-) S LEFT JOIN {events} F ON F.RUN_ID = S.RUN_ID AND F.EVENT = 'run_finished' AND F.AT >= S.LAST_AT
-QUALIFY ROW_NUMBER() OVER (PARTITION BY S.RUN_ID ORDER BY F.AT) = 1"""
-
-_STEP_RUNS = """CREATE OR REPLACE VIEW {step_runs} AS
-SELECT RUN_ID, PIPELINE, TARGET, STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERROR, AT AS FINISHED_AT
-FROM {events} WHERE EVENT = 'step_finished'
-QUALIFY ROW_NUMBER() OVER (PARTITION BY RUN_ID, STEP ORDER BY AT DESC) = 1"""
 
 
 @dataclass(frozen=True)
@@ -98,10 +84,10 @@ class State:
             self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
         if len(current) == 2:
             self._run(Sql(f"USE SCHEMA {current[0]}.{current[1]}"))
-        self._run(sql(f"CREATE TABLE IF NOT EXISTS {{events}} ({_COLUMNS})", events=events))
-        self._run(sql(f"CREATE TABLE IF NOT EXISTS {{locks}} ({lock.COLUMNS})", locks=self._name("LOCKS")))
-        self._run(sql(_RUNS, runs=self._name("RUNS"), events=events))
-        self._run(sql(_STEP_RUNS, step_runs=self._name("STEP_RUNS"), events=events))
+        migrations.migrate(self._run, self._name("MIGRATIONS"), {
+            "events": events, "locks": self._name("LOCKS"), "runs": self._name("RUNS"),
+            "step_runs": self._name("STEP_RUNS"),
+        })  # fmt: skip
 
     def lock(self, pipeline: str, target: str, run_id: str) -> lock.RunLock:
         """The lock of a pipeline on a target, not yet taken."""
@@ -161,7 +147,7 @@ class State:
             "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"), "STEP": step,
             "STATUS": None if status is None else status.value, "ROW_COUNT": rows,
             "SECONDS": None if seconds is None else round(seconds, 3), "MESSAGE": message, "ERROR": error,
-            "DETAILS": json.dumps(redact_all(details or {})),
+            "DETAILS": json.dumps(redact_all(details or {})), "WRITTEN_BY": f"snowpipe-ml {__version__}",
         }  # fmt: skip
         self._pending.append({name: value for name, value in redact_all(values).items() if value is not None})
 

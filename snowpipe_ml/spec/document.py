@@ -58,6 +58,10 @@ class Document:
     _values: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     _keys: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
+    def __contains__(self, path: object) -> bool:
+        """Whether there is a value at a path."""
+        return path in self._values
+
     def problem(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> Problem:
         """A problem at a value, or at its key, or at the nearest parent that stands in the text."""
         line, column, width = self._mark(path, key)

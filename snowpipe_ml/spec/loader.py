@@ -228,9 +228,9 @@ class _Renderer:
 
     @staticmethod
     def _is_sql_text(path: Path) -> bool:
-        # An inline query is a SQL template: values enter it through filters, when it is used.
+        # An inline query or predicate is a SQL template: values enter it through filters, when it is used.
         own = len(path) == 3 or (len(path) == 4 and path[2] in ("foreach", "when"))
-        return own and path[0] == "steps" and path[-1] == "query"
+        return own and path[0] == "steps" and path[-1] in ("query", "predicate")
 
 
 def _tainted(document: Document, problems: list[Problem]) -> set[Path]:

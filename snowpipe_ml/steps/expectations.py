@@ -24,6 +24,7 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
+from snowpipe_ml.spec.templates import render_sql
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.publish import publish_table
 
@@ -70,7 +71,9 @@ class Expect(Step["Expect.Settings"]):
         relations: dict[ColumnKey, Relation] = Field(
             {}, description="Column: the table and column that have its values"
         )
-        predicate: str | None = Field(None, description="SQL that is true of every row")
+        predicate: str | None = Field(
+            None, description="SQL that is true of every row; {{ vars.x | literal }} puts a value in"
+        )
         severity: Choice["error", "warn"] = "error"
         failures: TableName | None = Field(None, description="Written: the failing rows, with the CHECK that they fail")
 
@@ -96,7 +99,7 @@ class Expect(Step["Expect.Settings"]):
         if self.settings.failures is not None:
             yield table(self.settings.failures, "failures")
 
-    def _checks(self) -> Iterator[tuple[str, Sql]]:
+    def _checks(self, ctx: PlanContext) -> Iterator[tuple[str, Sql]]:
         """(name, condition of a row that fails it). NULL fails only the checks of NULLs and the predicate."""
         s = self.settings
         for column in s.not_null:
@@ -124,11 +127,12 @@ class Expect(Step["Expect.Settings"]):
                     name=Identifier.parse(text), column=relation.column, table=relation.table),
             )  # fmt: skip
         if s.predicate is not None:
-            # The author of the spec writes SQL here on purpose.
-            yield "predicate", sql("NOT COALESCE(({predicate}\n), FALSE)", predicate=Sql(s.predicate))
+            # The author of the spec writes SQL here on purpose; values enter it by a filter.
+            predicate = render_sql(s.predicate, self.scope(ctx), {})
+            yield "predicate", sql("NOT COALESCE(({predicate}\n), FALSE)", predicate=predicate)
 
-    def _failing(self) -> Sql | None:
-        checks = list(self._checks())
+    def _failing(self, ctx: PlanContext) -> Sql | None:
+        checks = list(self._checks(ctx))
         if not checks:
             return None
         # The condition stands alone in a column, where a window function may be, and on a line that a comment may end.
@@ -141,12 +145,12 @@ class Expect(Step["Expect.Settings"]):
         return join("\nUNION ALL\n", parts)
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        failing = self._failing()
+        failing = self._failing(ctx)
         return StepPlan(f"check {self.settings.table}", (failing,) if failing is not None else ())
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        failing = self._failing()
+        failing = self._failing(ctx)
         rows = ctx.count(s.table)
         checks = []
         if s.min_rows is not None:
@@ -165,7 +169,7 @@ class Expect(Step["Expect.Settings"]):
             counts: dict[str, int] = dict(
                 ctx.execute(sql('SELECT "CHECK", COUNT(*) FROM ({source}\n) GROUP BY "CHECK"', source=source))
             )
-            for name, _ in self._checks():
+            for name, _ in self._checks(ctx):
                 count = int(counts.get(name, 0))
                 checks.append(Check(name, not count, count, f"{name}: {count:,} rows"))
         broken = [check.message for check in checks if not check.ok]
