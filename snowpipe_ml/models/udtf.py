@@ -1,133 +1,214 @@
 """The handler of the table function that a ``deploy_forecaster`` step creates.
 
-It gets a series as one DataFrame: a row a day, with target and features; the days to forecast have
-no target. Its settings are in ``forecaster.json`` beside the code.
+It gets the series of a partition as one DataFrame: a row a series and day, with target and features; the days to
+forecast have no target. Its settings are in ``forecaster.json`` beside the code. It returns a row a series and day:
+
+``PART``      ``train`` and ``validation`` (the last part of the history, predicted by a model that did not see it),
+              ``backtest`` (what each candidate would have forecast from earlier origins), ``forecast``, or
+              ``untrained`` with the reason in ``MESSAGE``
+``MODEL``     the model, or the candidate; of a ``best_of`` forecast the candidates that were chosen
+``ORIGIN``    of a forecast, the last day that was known
+``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest
+``FOLD``      of a backtest, the number of the origin, from 0, the oldest
+``SCALE``, ``SQUARED_SCALE``  of a backtest, the mean absolute and squared difference of days a week apart until the
+              origin: the denominators of MASE and RMSSE
+``BASE``      with the explanations it sums to the prediction; NULL where these are shares that sum to 1
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from snowpipe_ml.models.base import Forecaster
-from snowpipe_ml.models.wheels import import_directory
+from snowpipe_ml.models.backtest import Fold, Plan, backtest, with_intervals
+from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
+from snowpipe_ml.models.conformal import Calibration
+from snowpipe_ml.models.panel import Series, features_of, read_panel
+from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.models.selection import BestOf, Choice, choose, compose
+from snowpipe_ml.models.wheels import add_wheels, import_directory
+
+FIXED = (
+    "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
+    "SQUARED_SCALE",
+)  # fmt: skip
 
 
-def make_forecaster(config: dict[str, Any]) -> Forecaster:
-    """The forecaster that the settings ask for."""
-    model = config["model"]
-    if model["type"] == "tabnet":
-        from snowpipe_ml.models.tabnet import TabNetForecaster
-
-        return TabNetForecaster(model)
-    from snowpipe_ml.models.naive import SeasonalNaiveForecaster
-
-    return SeasonalNaiveForecaster(model, config["lags"])
-
-
-class Series:
-    """One series, split into the days to learn from, to validate on, and to forecast.
+class Training:
+    """What is done with the series of one partition.
 
     Args:
-        frame: columns DATE, target, features, in the function's order of arguments.
-        config: the settings.
+        config: the function's settings.
     """
 
-    def __init__(self, frame: pd.DataFrame, config: dict[str, Any]) -> None:
-        frame = frame.copy()
-        frame.columns = ["DATE", "TARGET", *config["features"]]
-        frame["DATE"] = pd.to_datetime(frame["DATE"])
-        frame = frame.sort_values("DATE", kind="stable")
-        values = frame[["TARGET", *config["features"]]].astype(float)
-        known = values["TARGET"].notna()
-        usable = known & values[config["features"]].notna().all(axis=1)
-        self.future = frame.loc[~known, "DATE"].to_numpy()
-        self.future_x = values.loc[~known, config["features"]].to_numpy()
-        self.days = frame.loc[usable, "DATE"].to_numpy()
-        self.x = values.loc[usable, config["features"]].to_numpy()
-        self.y = values.loc[usable, "TARGET"].to_numpy()
-        self.unusable = int((known & ~usable).sum())
-        # What lags are looked up in: every known day, whether its own features are known or not.
-        self.known = dict(zip(frame.loc[known, "DATE"].to_numpy(), values.loc[known, "TARGET"].to_numpy(), strict=True))
-        self.split = len(self.y) - max(1, round(len(self.y) * config["model"]["validation_fraction"]))
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.model: dict[str, Any] = config["model"]
+        self.features = features_of(config["features"])
+        self.names = [feature.name for feature in self.features]
+        self._rows: list[pd.DataFrame] = []
+
+    def run(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Backtest, choose, validate, train and forecast; the rows of all series."""
+        panel, refused = read_panel(frame, self.features)
+        enough = [series for series in panel if self._split(series) >= self.model["min_train_rows"]]
+        for series in panel:
+            if series not in enough:
+                refused[series.key] = (
+                    f"{max(self._split(series), 0)} days to train on, and {self.model['min_train_rows']} are needed "
+                    f"({len(series.y)} days have target and features, "
+                    f"{int((~np.isnan(series.values)).sum()) - len(series.y)} lack a feature)"
+                )
+        folds = self._folds(enough)
+        choices = self._choices(folds)
+        if enough:
+            refused |= self._history(enough, choices)
+            refused |= self._future(enough, choices, folds)
+        self._backtested(folds)
+        for key, reason in sorted(refused.items()):
+            self._add(key, PART=["untrained"], MESSAGE=[reason])
+        return self._table()
+
+    # ----------------------------------------------------------------------- the parts
+
+    def _split(self, series: Series) -> int:
+        return len(series.y) - max(1, round(len(series.y) * float(self.model["validation_fraction"])))
+
+    def _candidates(self) -> dict[str, dict[str, Any]]:
+        if self.model["type"] == "best_of":
+            found: dict[str, dict[str, Any]] = self.model["candidates"]
+            return found
+        return {self.model["type"]: self.model}
+
+    def _folds(self, panel: Sequence[Series]) -> list[Fold]:
+        plan = self.config.get("backtest")
+        if plan is None or not panel:
+            return []
+        compared = {item["type"]: item for item in plan["compare"]}
+        folds = backtest(
+            {**compared, **self._candidates()}, panel, self.features,
+            Plan(plan["origins"], plan["horizon_days"], plan["step_days"], self.model["min_train_rows"]),
+        )  # fmt: skip
+        if self.model["type"] == "best_of":
+            own = [fold for fold in folds if fold.model in self._candidates()]
+            folds += compose(own, self.model["shrinkage"], self.model["average"])
+        return with_intervals(folds, self.config["interval"])
+
+    def _choices(self, folds: Sequence[Fold]) -> dict[str, Choice]:
+        if self.model["type"] != "best_of":
+            return {}
+        own = [fold for fold in folds if fold.model in self._candidates()]
+        return choose(own, self.model["shrinkage"], self.model["average"])
+
+    def _forecaster(self, choices: Mapping[str, Choice]) -> Forecaster:
+        if self.model["type"] == "best_of":
+            return BestOf(self.model, self.features, choices)
+        return make_forecaster(self.model, self.features)
+
+    def _history(self, panel: Sequence[Series], choices: Mapping[str, Choice]) -> dict[str, str]:
+        """Rows of the history, by a model of its first part."""
+        heads = {series.key: series.head(self._split(series)) for series in panel}
+        model = self._forecaster(choices)
+        model.fit(list(heads.values()))
+        fitted = model.fitted(panel)
+        # What is predicted is all of the history; what the model knows is its first part.
+        explained = model.explain(fitted, [series.x for series in fitted])
+        for place, (series, predicted) in enumerate(zip(fitted, model.predict(fitted), strict=True)):
+            part = np.where(np.arange(len(series.y)) < len(heads[series.key].y), "train", "validation")
+            reason = _not_finite(predicted)
+            if reason:
+                model.failed[series.key] = reason
+                continue
+            self._add(
+                series.key, DATE=series.days, PART=part, MODEL=self._label(series.key, choices), ACTUAL=series.y,
+                PREDICTION=predicted, **self._explained(series.x, explained[place] if explained else None),
+            )  # fmt: skip
+        return model.failed
+
+    def _future(self, panel: Sequence[Series], choices: Mapping[str, Choice], folds: Sequence[Fold]) -> dict[str, str]:
+        """Rows of the days to come, by a model of the whole history or, without ``refit``, of its first part."""
+        known = panel if self.model["refit"] else [series.head(self._split(series)) for series in panel]
+        model = self._forecaster(choices)
+        model.fit(known)
+        fitted = [series for series in model.fitted(panel) if len(series.future_days)]
+        forecasts: list[Forecast] = model.forecast(fitted)
+        explained = model.explain(fitted, [forecast.x for forecast in forecasts])
+        final = "best_of" if self.model["type"] == "best_of" else self.model["type"]
+        calibration = Calibration([fold for fold in folds if fold.model == final], self.config["interval"])
+        for place, (series, forecast) in enumerate(zip(fitted, forecasts, strict=True)):
+            reason = _not_finite(forecast.y)
+            if reason:
+                model.failed[series.key] = reason
+                continue
+            low, high = calibration.interval(series.key, forecast.y, series.level)
+            self._add(
+                series.key, DATE=series.future_days, PART="forecast", MODEL=self._label(series.key, choices),
+                ORIGIN=np.full(len(forecast.y), series.days[-1]), PREDICTION=forecast.y, LOW=model.bounded(series, low),
+                HIGH=model.bounded(series, high), **self._explained(forecast.x, explained[place] if explained else None),
+            )  # fmt: skip
+        return model.failed
+
+    def _backtested(self, folds: Sequence[Fold]) -> None:
+        for fold in folds:
+            nothing = np.full(len(fold.days), np.nan)
+            lower = self.model["lower_bound"]
+            low, high = (nothing if end is None else end for end in (fold.low, fold.high))
+            self._add(
+                fold.key, DATE=fold.days, PART="backtest", MODEL=fold.model, ORIGIN=np.full(len(fold.days), fold.origin),
+                ACTUAL=fold.actual, PREDICTION=fold.predicted, LOW=low if lower is None else np.maximum(low, lower),
+                HIGH=high if lower is None else np.maximum(high, lower), FOLD=fold.number, SCALE=fold.scale,
+                SQUARED_SCALE=fold.squared_scale,
+            )  # fmt: skip
+
+    # ----------------------------------------------------------------------- rows
+
+    def _label(self, key: str, choices: Mapping[str, Choice]) -> str:
+        return str(choices[key]) if key in choices else str(self.model["type"])
+
+    def _explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, Any]:
+        columns: dict[str, Any] = {name: x[:, i] for i, name in enumerate(self.names)}
+        if explanation is not None:
+            columns |= {f"{name}_EXPLANATION": explanation.contributions[:, i] for i, name in enumerate(self.names)}
+            if explanation.base is not None:
+                columns["BASE"] = explanation.base
+        return columns
+
+    def _add(self, key: str, **columns: Any) -> None:
+        self._rows.append(pd.DataFrame({"SERIES": key, **columns}))
+
+    def _table(self) -> pd.DataFrame:
+        columns = [*FIXED, *self.names, *(f"{name}_EXPLANATION" for name in self.names), "MESSAGE"]
+        texts = ("SERIES", "PART", "MODEL", "MESSAGE")
+        numbers = [name for name in columns if name not in (*texts, "DATE", "ORIGIN")]
+        table = pd.concat(self._rows, ignore_index=True).reindex(columns=columns)
+        table = table.astype(dict.fromkeys(numbers, float))
+        for name in ("DATE", "ORIGIN"):
+            table[name] = pd.to_datetime(table[name])
+        for name in texts:
+            table[name] = table[name].astype(object).where(table[name].notna(), None)
+        return table
 
 
-class Forecast:
+def _not_finite(values: np.ndarray) -> str | None:
+    wrong = int((~np.isfinite(values)).sum())
+    return f"{wrong} of {len(values)} predictions are no finite number" if wrong else None
+
+
+class ForecastPartition:
     """The handler: one instance a partition."""
 
     def __init__(self) -> None:
+        add_wheels()
         self.config: dict[str, Any] = json.loads((import_directory() / "forecaster.json").read_text())
 
     def end_partition(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Train on a series and return its rows: train, validation and forecast, or why there are none."""
-        series = Series(frame, self.config)
-        needed = self.config["model"]["min_train_rows"]
-        if series.split < needed:
-            return self._untrained(
-                f"{max(series.split, 0)} days to train on, and {needed} are needed "
-                f"({len(series.y)} days have target and features, {series.unusable} lack a feature)"
-            )
-        model = make_forecaster(self.config)
-        split = series.split
-        model.fit(series.x[:split], series.y[:split])
-        parts = np.where(np.arange(len(series.y)) < split, "train", "validation")
-        history = self._rows(series.days, parts, series.y, self._bounded(model.predict(series.x)), series.x, model)
-        if not len(series.future):
-            return history
-        x, predicted = self._recursive(model, series)
-        future = self._rows(series.future, np.full(len(x), "forecast"), np.full(len(x), np.nan), predicted, x, model)
-        return pd.concat([history, future], ignore_index=True)
-
-    def _bounded(self, predicted: np.ndarray) -> np.ndarray:
-        lower = self.config["model"]["lower_bound"]
-        return predicted if lower is None else np.maximum(predicted, lower)
-
-    def _recursive(self, model: Forecaster, series: Series) -> tuple[np.ndarray, np.ndarray]:
-        """Forecast day after day; a lag that falls on a forecast day is that forecast."""
-        lags = self.config["lags"]
-        known = dict(series.known)
-        fallback = series.x[: series.split].mean(axis=0)
-        x = np.where(np.isnan(series.future_x), fallback, series.future_x)
-        predicted = np.zeros(len(x))
-        for row, day in enumerate(series.future):
-            for column, lag in enumerate(lags):
-                # A lag that falls on an unknown day is the mean of that lag in training.
-                x[row, column] = known.get(day - np.timedelta64(lag, "D"), fallback[column])
-            predicted[row] = self._bounded(model.predict(x[row : row + 1]))[0]
-            known[day] = predicted[row]
-        return x, predicted
-
-    def _rows(
-        self, days: Any, parts: Any, actual: Any, predicted: Any, x: np.ndarray, model: Forecaster
-    ) -> pd.DataFrame:
-        names = self.config["features"]
-        explained = model.explain(x)
-        columns: dict[str, Any] = {"DATE": days, "PART": parts, "ACTUAL": actual, "PREDICTION": predicted}
-        columns |= {name: x[:, i] for i, name in enumerate(names)}
-        columns |= {f"{name}_EXPLANATION": explained[:, i] for i, name in enumerate(names)}
-        rows = pd.DataFrame(columns)
-        rows["MESSAGE"] = None
-        return rows
-
-    def _untrained(self, message: str) -> pd.DataFrame:
-        names = self.config["features"]
-        columns = [
-            "DATE",
-            "PART",
-            "ACTUAL",
-            "PREDICTION",
-            *names,
-            *(f"{name}_EXPLANATION" for name in names),
-            "MESSAGE",
-        ]
-        row = pd.DataFrame([[None] * len(columns)], columns=columns)
-        row["PART"] = "untrained"
-        row["MESSAGE"] = message
-        return row.astype(dict.fromkeys(["ACTUAL", "PREDICTION", *columns[4:-1]], float))
+        """Train on the series of a partition and return their rows."""
+        return Training(self.config).run(frame)
 
 
 # What Snowflake's `vectorized` decorator sets: the method takes a partition as a DataFrame.
-Forecast.end_partition._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]
+ForecastPartition.end_partition._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]

@@ -10,6 +10,8 @@ from snowpipe_ml.steps import (  # noqa: F401
     extract,
     features,
     forecasting,
+    future_features,
+    leaderboard,
     packaging,
     scoring,
     snapshot,

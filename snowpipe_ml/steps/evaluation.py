@@ -132,7 +132,8 @@ class FlattenForecasts(Step["FlattenForecasts.Settings"]):
             for metric in REGRESSION
         ])  # fmt: skip
         return [
-            (s.forecast, sql("SELECT {key}, DATE, PREDICTION AS FORECAST, {shown} FROM {name} WHERE PART = 'forecast'",
+            (s.forecast, sql("SELECT {key}, DATE, PREDICTION AS FORECAST, LOW, HIGH, MODEL, {shown} FROM {name} "
+                             "WHERE PART = 'forecast'",
                              key=key, shown=shown, name=s.forecasts)),
             (s.predictions, sql("SELECT {key}, DATE, PART, ACTUAL, PREDICTION, {shown} FROM {name} "
                                 "WHERE PART IN ('train', 'validation')",

@@ -1,14 +1,16 @@
-"""``features`` and ``future_features``: what a forecaster learns from, and what it forecasts over."""
+"""``features``: what a forecaster learns from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.models.past import least_known
 from snowpipe_ml.plugins import (
     ColumnName,
     PlanContext,
@@ -23,17 +25,27 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.steps.day_features import DateFeature, Fourier, Holidays, date_columns, selected
 from snowpipe_ml.steps.publish import publish_table
 
 # GENERATOR takes a constant, so the calendar is cut from a spine that is long enough: 80 years.
 _SPINE_DAYS = 29_220
 
 
+class ForecastTable(BaseModel):
+    """A table that has the columns for the days to come, such as a weather forecast."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+
+    table: TableName
+
+
 class Exogenous(BaseModel):
     """Columns of another table, joined by day.
 
-    ``future`` says what they are beyond the last known day: ``known`` (a calendar: the table has
-    the days to come) or ``climatology`` (the mean of the same day of the year so far).
+    ``future`` says what they are beyond the last known day: ``known`` (a calendar: the table has the days to
+    come), ``climatology`` (the mean of the same day of the year so far, or of the last four weeks where it was
+    never seen), ``last_year`` (the same day a year before), or the table of a forecast. A day to come without a value is an error, and no guess.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
@@ -42,17 +54,56 @@ class Exogenous(BaseModel):
     columns: tuple[ColumnName, ...] = Field(min_length=1)
     on: ColumnName = Field(Identifier("DATE"), description="The table's day column")
     fill: float | None = Field(None, description="The value of a day that the table does not have")
-    future: Choice["known", "climatology"] = "known"
+    future: Choice["known", "climatology", "last_year"] | ForecastTable = "known"
+
+    @property
+    def policy(self) -> str:
+        """How the days to come are filled, in a word."""
+        return "forecast" if isinstance(self.future, ForecastTable) else self.future
 
 
-def lag_column(days: int) -> Identifier:
-    """The name of a lag feature."""
-    return Identifier(f"LAG_{days}")
+class Rolling(BaseModel):
+    """Means and deviations of the days before a day; unknown where fewer than half of these are known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Over how many days")
+    stddev: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Over how many days")
+
+
+@dataclass(frozen=True)
+class PastFeature:
+    """A feature that is made of the target's past."""
+
+    kind: Choice["lag", "mean", "stddev"]
+    days: int
+
+    @property
+    def column(self) -> Identifier:
+        """Its column, such as ``LAG_7`` or ``MEAN_28``."""
+        return Identifier(f"{self.kind.upper()}_{self.days}")
+
+    def sql(self, target: Identifier, key: Identifier) -> Sql:
+        """Its value over complete days; :func:`snowpipe_ml.models.panel.past_value` computes the same."""
+        days = Literal(self.days)
+        if self.kind == "lag":
+            return sql(
+                "LAG({target}, {days}) OVER (PARTITION BY {key} ORDER BY DATE)", target=target, days=days, key=key
+            )
+        function = Sql("AVG" if self.kind == "mean" else "STDDEV")
+        least = least_known(self.kind, self.days)
+        window = sql(
+            "(PARTITION BY {key} ORDER BY DATE ROWS BETWEEN {days} PRECEDING AND 1 PRECEDING)", key=key, days=days
+        )
+        return sql(
+            "CASE WHEN COUNT({target}) OVER {window} >= {least} THEN {function}({target}::FLOAT) OVER {window} END",
+            target=target, window=window, least=Literal(least), function=function,
+        )  # fmt: skip
 
 
 @register("features")
 class Features(Step["Features.Settings"]):
-    """Count events a series and day on a complete calendar, with lags and exogenous columns.
+    """Count or sum events a series and day on a complete calendar, with features of the past and of the day.
 
     A day without events is a zero. A day that is not in ``calendar`` is unknown: it is neither a
     zero nor a row, and a lag that falls on it is NULL. Series with too little history, or without
@@ -65,38 +116,69 @@ class Features(Step["Features.Settings"]):
         from_: TableName = Field(alias="from", description="The events, a row each")
         partition_by: ColumnName = Field(description="What a series is of, such as STATION_ID")
         timestamp: ColumnName = Field(description="When an event happened")
-        target: ColumnName = Field(Identifier("COUNT"), description="The column with the daily count")
+        value: ColumnName | None = Field(None, description="What is summed a day; without it the events are counted")
+        target: ColumnName = Field(Identifier("COUNT"), description="The column with the daily count or sum")
         calendar: TableName | None = Field(None, description="The days (DATE) that the events cover; all if none")
         lags: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 7, 90, 365), description="Days back")
+        rolling: Rolling = Field(Rolling(mean=(), stddev=()), description="Means and deviations of past days")
+        date_features: tuple[DateFeature, ...] = Field((), description="Of the date itself")
+        fourier: tuple[Fourier, ...] = Field((), description="Waves of a week or a year")
+        holidays: Holidays | None = Field(None, description="Holidays, and the days around them")
         exogenous: tuple[Exogenous, ...] = ()
-        min_history_days: int = Field(120, ge=1, description="Days a series needs with target and all lags known")
+        min_history_days: int = Field(120, ge=1, description="Days a series needs with target and all its past known")
         max_idle_days: int = Field(30, ge=1, description="Days before the last known one with an event")
         writes: TableName
         left_out: TableName | None = Field(None, description="A table of the series left out, and why")
 
         @model_validator(mode="after")
         def _columns_differ(self) -> Features.Settings:
-            names = [lag_column(days) for days in self.lags]
-            names += [column for other in self.exogenous for column in other.columns]
+            names = self.feature_names()
             names += [self.partition_by, self.target, Identifier("DATE")]
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two columns would be named {', '.join(sorted(name.sql for name in twice))}")
             return self
 
+        def past(self) -> list[PastFeature]:
+            """The features that are made of the target's past."""
+            found = [PastFeature("lag", days) for days in self.lags]
+            found += [PastFeature("mean", days) for days in self.rolling.mean]
+            return found + [PastFeature("stddev", days) for days in self.rolling.stddev]
+
+        def of_date(self) -> list[tuple[Identifier, str]]:
+            """The features of the date, with their expressions."""
+            return date_columns(self.date_features, self.fourier)
+
+        def feature_names(self) -> list[Identifier]:
+            """All features in the order of the table."""
+            names = [feature.column for feature in self.past()] + [name for name, _ in self.of_date()]
+            names += [name for name, _ in self.holidays.columns()] if self.holidays else []
+            return names + [column for other in self.exogenous for column in other.columns]
+
     settings: Features.Settings
 
     @property
     def feature_columns(self) -> tuple[Identifier, ...]:
-        """The columns a model learns from: lags, then exogenous ones."""
-        s = self.settings
-        return (*map(lag_column, s.lags), *(column for other in s.exogenous for column in other.columns))
+        """The columns a model learns from: of the past, of the date, then exogenous ones."""
+        return tuple(self.settings.feature_names())
+
+    def described(self) -> list[dict[str, str | int]]:
+        """The features as the forecaster's code knows them, in the order of the columns."""
+        policies = {column: other.policy for other in self.settings.exogenous for column in other.columns}
+        past = {feature.column: feature for feature in self.settings.past()}
+        return [
+            {"name": name.name, "kind": past[name].kind, "days": past[name].days} if name in past
+            else {"name": name.name, "future": policies.get(name, "known")}
+            for name in self.feature_columns
+        ]  # fmt: skip
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
         yield table(s.from_, "from")
         if s.calendar is not None:
             yield table(s.calendar, "calendar")
+        if s.holidays is not None:
+            yield table(s.holidays.table, "holidays", "table")
         for index, other in enumerate(s.exogenous):
             yield table(other.table, "exogenous", index, "table")
 
@@ -114,17 +196,17 @@ class Features(Step["Features.Settings"]):
             else Sql("SELECT DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) AS DATE FROM SPINE "
                      "WHERE DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) <= (SELECT MAX(DATE) FROM DAILY)")
         )  # fmt: skip
-        lags = join("", [
-            sql(", LAG({target}, {days}) OVER (PARTITION BY {key} ORDER BY DATE) AS {name}", target=s.target,
-                key=s.partition_by, days=Literal(days), name=lag_column(days))
-            for days in s.lags
+        past = join("", [
+            sql(", {value} AS {name}", value=feature.sql(s.target, s.partition_by), name=feature.column)
+            for feature in s.past()
         ])  # fmt: skip
-        usable = join("", [sql(" AND {name} IS NOT NULL", name=lag_column(days)) for days in s.lags])
+        usable = join("", [sql(" AND {name} IS NOT NULL", name=feature.column) for feature in s.past()])
+        daily = Sql("COUNT(*)") if s.value is None else sql("SUM({value})", value=s.value)
         return sql(
             """WITH SPINE AS (
   SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) - 1 AS N FROM TABLE(GENERATOR(ROWCOUNT => {spine}))
 ), DAILY AS (
-  SELECT {key}, CAST({timestamp} AS DATE) AS DATE, COUNT(*) AS {target}
+  SELECT {key}, CAST({timestamp} AS DATE) AS DATE, {daily} AS {target}
   FROM {events} WHERE {key} IS NOT NULL AND {timestamp} IS NOT NULL GROUP BY {key}, CAST({timestamp} AS DATE)
 ), COVERED AS (
   {covered}
@@ -140,7 +222,7 @@ class Features(Step["Features.Settings"]):
   FROM COMPLETE C LEFT JOIN COVERED V ON V.DATE = C.DATE
   LEFT JOIN DAILY D ON D.{key} = C.{key} AND D.DATE = C.DATE
 ), LAGGED AS (
-  SELECT {key}, DATE, {target}{lags} FROM KNOWN
+  SELECT {key}, DATE, {target}{past} FROM KNOWN
 ), HISTORY AS (
   SELECT B.{key}, B.LAST_EVENT, L.LAST_DAY, COUNT_IF(G.{target} IS NOT NULL{usable}) AS HISTORY_DAYS
   FROM BOUNDS B CROSS JOIN LAST_DAY L LEFT JOIN LAGGED G ON G.{key} = B.{key}
@@ -152,7 +234,8 @@ class Features(Step["Features.Settings"]):
   FROM HISTORY
 )""",
             spine=Literal(_SPINE_DAYS), key=s.partition_by, timestamp=s.timestamp, target=s.target, events=s.from_,
-            covered=covered, lags=lags, usable=usable, idle=Literal(s.max_idle_days), enough=Literal(s.min_history_days),
+            covered=covered, past=past, daily=daily, usable=usable, idle=Literal(s.max_idle_days),
+            enough=Literal(s.min_history_days),
         )  # fmt: skip
 
     def _one_row_a_day(self, ctx: RunContext) -> None:
@@ -181,19 +264,23 @@ class Features(Step["Features.Settings"]):
                 )
             )
             columns += [
-                sql(", {value} AS {column}", value=_filled(alias, column, other.fill), column=column)
+                sql(", {value} AS {column}", value=filled(alias, column, other.fill), column=column)
                 for column in other.columns
             ]
         return sql(
-            "{series}\nSELECT G.*{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
+            "{series}\nSELECT G.*{of_day}{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
             "{joins}\nWHERE G.{target} IS NOT NULL",
-            series=self._series(), columns=join("", columns), key=s.partition_by, joins=join("\n", joins), target=s.target,
+            series=self._series(), of_day=selected(s.of_date(), s.holidays, Sql("G.DATE")), columns=join("", columns),
+            key=s.partition_by, joins=join("\n", joins), target=s.target,
         )  # fmt: skip
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query())
-        return StepPlan(f"daily features of each {s.partition_by}, lags {', '.join(map(str, s.lags))}", (statement,))
+        return StepPlan(
+            f"daily features of each {s.partition_by}: {', '.join(name.name for name in self.feature_columns)}",
+            (statement,),
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
@@ -217,92 +304,7 @@ class Features(Step["Features.Settings"]):
         )  # fmt: skip
 
 
-def _filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
+def filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
+    """A column of a joined table, with the value of the days that the table does not have."""
     value = sql("{alias}.{column}", alias=alias, column=column)
     return value if fill is None else sql("COALESCE({value}, {fill})", value=value, fill=Literal(fill))
-
-
-@register("future_features")
-class FutureFeatures(Step["FutureFeatures.Settings"]):
-    """The days to forecast for every series of a ``features`` step, with the exogenous columns.
-
-    Lags are NULL here: the forecaster fills them, day after day, with what it forecast.
-    """
-
-    class Settings(StepSettings):
-        """Settings of ``future_features``."""
-
-        features: TableName = Field(description="The table of a `features` step")
-        horizon_days: int = Field(30, ge=1, le=3660)
-        writes: TableName
-
-    settings: FutureFeatures.Settings
-
-    def _features(self, ctx: PlanContext) -> Features:
-        return ctx.producer_of(table(self.settings.features), Features)
-
-    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.features, "features")
-        step = ctx.producer(table(self.settings.features))
-        if isinstance(step, Features):
-            for other in step.settings.exogenous:
-                yield table(other.table, "features")
-
-    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.writes, "writes")
-
-    def _query(self, ctx: PlanContext) -> Sql:
-        s, f = self.settings, self._features(ctx).settings
-        ctes, joins, columns = [], [], []
-        for number, other in enumerate(f.exogenous, 1):
-            alias = Identifier(f"X{number}")
-            if other.future == "climatology":
-                means = join("", [sql(", AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
-                ctes.append(
-                    sql(", {alias} AS (\n  SELECT DAYOFYEAR({on}) AS DAY{means} FROM {table}, LAST_DAY\n"
-                        "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY DAYOFYEAR({on})\n)",
-                        alias=alias, on=other.on, means=means, table=other.table)
-                )  # fmt: skip
-                # The 366th day may never have been seen: the day before stands for it.
-                joins.append(sql("LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365)", alias=alias))
-            else:
-                joins.append(
-                    sql(
-                        "LEFT JOIN {table} AS {alias} ON {alias}.{on} = D.DATE",
-                        table=other.table,
-                        alias=alias,
-                        on=other.on,
-                    )
-                )
-            columns += [
-                sql(", {value} AS {column}", value=_filled(alias, column, other.fill), column=column)
-                for column in other.columns
-            ]
-        lags = join("", [sql(", NULL::NUMBER(38, 0) AS {name}", name=lag_column(days)) for days in f.lags])
-        return sql(
-            """WITH SERIES AS (
-  SELECT DISTINCT {key} FROM {features}
-), LAST_DAY AS (
-  SELECT MAX(DATE) AS LAST_DAY FROM {features}
-), DAYS AS (
-  SELECT DATEADD(day, N, L.LAST_DAY) AS DATE
-  FROM (SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS N FROM TABLE(GENERATOR(ROWCOUNT => {horizon}))) CROSS JOIN LAST_DAY L
-){ctes}
-SELECT S.{key}, D.DATE, NULL::NUMBER(38, 0) AS {target}{lags}{columns}
-FROM SERIES S CROSS JOIN DAYS D
-{joins}""",
-            key=f.partition_by, features=s.features, horizon=Literal(s.horizon_days), ctes=join("", ctes), target=f.target,
-            lags=lags, columns=join("", columns), joins=join("\n", joins),
-        )  # fmt: skip
-
-    def plan(self, ctx: PlanContext) -> StepPlan:
-        s = self.settings
-        statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query(ctx))
-        return StepPlan(f"the next {s.horizon_days} days of each series", (statement,))
-
-    def run(self, ctx: RunContext) -> StepResult:
-        rows = publish_table(ctx, self.settings.writes, self._query(ctx))
-        return StepResult(rows=rows, message=f"{self.settings.horizon_days} days")
-
-
-__all__ = ["Exogenous", "Features", "FutureFeatures", "lag_column"]

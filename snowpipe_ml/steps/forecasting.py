@@ -1,13 +1,12 @@
-"""``deploy_forecaster`` and ``train_forecasters``: a model a series, inside a table function."""
+"""``deploy_forecaster`` and ``train_forecasters``: models of many series, inside a table function."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Annotated
 from typing import Literal as Choice
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
@@ -24,49 +23,15 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
-from snowpipe_ml.sql import Identifier, Sql, join, sql
+from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.charts import forecast_charts
 from snowpipe_ml.steps.features import Features
+from snowpipe_ml.steps.forecasters import NEEDS, Backtest, BestOf, Model, as_json, candidates_of, own_files
 from snowpipe_ml.steps.publish import publish_table
 
-_HANDLER = "snowpipe_ml.models.udtf.Forecast"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    validation_fraction: float = Field(
-        0.2, gt=0, lt=0.9, description="The last part of the history, kept for validation"
-    )
-    min_train_rows: int = Field(32, ge=2, description="Fewer rows give a row that says so, and no forecast")
-    lower_bound: float | None = Field(0.0, description="Predictions are not below this")
-
-
-class TabNet(_Model):
-    """One TabNet network a series: https://arxiv.org/abs/1908.07442, as pytorch-tabnet has it."""
-
-    type: Choice["tabnet"]
-    max_epochs: int = Field(10, ge=1)
-    patience: int = Field(10, ge=0, description="Epochs without improvement before training stops; 0 never stops")
-    batch_size: int = Field(64, ge=2)
-    virtual_batch_size: int = Field(64, ge=2)
-    learning_rate: float = Field(0.02, gt=0)
-    n_d: int = Field(8, ge=1)
-    n_a: int = Field(8, ge=1)
-    n_steps: int = Field(3, ge=1)
-    gamma: float = Field(1.3, ge=1)
-    seed: int = 0
-
-
-class SeasonalNaive(_Model):
-    """The value of the same day a season ago."""
-
-    type: Choice["seasonal_naive"]
-    season: int = Field(7, ge=1)
-
-
-Model = Annotated[TabNet | SeasonalNaive, Field(discriminator="type")]
+_HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
+_AUTO, _WHOLE = 16, 1_000_000_000
 
 
 # --------------------------------------------------------------------------- deploy
@@ -77,8 +42,8 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     """Create the forecaster as a permanent vectorized table function.
 
     Its code, its settings and the staged wheels are imported from a stage; the packages it declares
-    come from Snowflake's channel. It takes a series' history and the days to come, and returns a
-    row a day with prediction, features and explanations.
+    come from Snowflake's channel. It takes the histories and the days to come of many series, and returns a
+    row a series and day with prediction, interval, features and explanations.
     """
 
     class Settings(BundleSettings):
@@ -87,6 +52,23 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         function: FunctionName
         features: TableName = Field(description="The table of a `features` step: its columns are the arguments")
         model: Model
+        backtest: Backtest | None = Field(None, description="Rolling origins; `best_of` and intervals need them")
+        interval: float = Field(0.8, gt=0, lt=1, description="The part of the days that should lie in the intervals")
+        validation_fraction: float = Field(
+            0.2, gt=0, lt=0.9, description="The last part of the history, predicted by a model that did not see it"
+        )
+        min_train_rows: int = Field(32, ge=8, description="Fewer days give a row that says so, and no forecast")
+        refit: bool = Field(True, description="Forecast with a model of the whole history, the validation part too")
+        lower_bound: float | None = Field(0.0, description="Predictions are not below this")
+        max_growth: float | None = Field(
+            2.0, gt=0, description="Forecasts are not above this times the highest day of the history"
+        )
+
+        @model_validator(mode="after")
+        def _choice_needs_a_backtest(self) -> DeployForecaster.Settings:
+            if isinstance(self.model, BestOf) and (self.backtest is None or self.backtest.origins < 2):
+                raise ValueError("best_of chooses by a backtest: give `backtest`, with two origins or more")
+            return self
 
     settings: DeployForecaster.Settings
 
@@ -107,15 +89,17 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     def result_columns(self, ctx: PlanContext) -> list[tuple[Identifier, str]]:
         """The columns that the function returns."""
         names = self.features(ctx).feature_columns
+        fixed = {"SERIES": "VARCHAR", "DATE": "DATE", "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": "DATE"}
+        numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE")
         return [
-            (Identifier("DATE"), "DATE"), (Identifier("PART"), "VARCHAR"), (Identifier("ACTUAL"), "FLOAT"),
-            (Identifier("PREDICTION"), "FLOAT"), *((name, "FLOAT") for name in names),
+            *((Identifier(name), kind) for name, kind in fixed.items()),
+            *((Identifier(name), "FLOAT") for name in numbers), *((name, "FLOAT") for name in names),
             *((explanation_column(name), "FLOAT") for name in names), (Identifier("MESSAGE"), "VARCHAR"),
         ]  # fmt: skip
 
     def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
         features = self.features(ctx)
-        arguments = [sql("DATE DATE"), sql("{target} FLOAT", target=features.settings.target)]
+        arguments = [Sql("SERIES VARCHAR"), Sql("DATE DATE"), sql("{target} FLOAT", target=features.settings.target)]
         arguments += [sql("{name} FLOAT", name=name) for name in features.feature_columns]
         returned = [sql("{name} {kind}", name=name, kind=Sql(kind)) for name, kind in self.result_columns(ctx)]
         return sql(
@@ -125,28 +109,42 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         )  # fmt: skip
 
     def _config(self, ctx: PlanContext) -> bytes:
-        features = self.features(ctx)
-        return json.dumps(
-            {
-                "model": self.settings.model.model_dump(),
-                "target": features.settings.target.name,
-                "features": [name.name for name in features.feature_columns],
-                "lags": list(features.settings.lags),
-            },
-            sort_keys=True,
-        ).encode()
+        s = self.settings
+        common = {"lower_bound": s.lower_bound, "max_growth": s.max_growth}
+        plan = None
+        if s.backtest is not None:
+            compare = [as_json(candidate, **common) for candidate in s.backtest.compare]
+            plan = {**s.backtest.model_dump(exclude={"compare"}), "compare": compare}
+        train = {"validation_fraction": s.validation_fraction, "min_train_rows": s.min_train_rows, "refit": s.refit}
+        config = {
+            "model": {**as_json(s.model, **common), **train}, "backtest": plan, "interval": s.interval,
+            "features": self.features(ctx).described(),
+        }  # fmt: skip
+        return json.dumps(config, sort_keys=True).encode()
 
     def _bundle(self, ctx: PlanContext, *, offline: bool) -> Bundle:
         s = self.settings
+        models = [*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ())]
         return bundle(
-            ctx, name=s.function.name, stage=s.stage, files={"forecaster.json": self._config(ctx)},
-            packages=s.packages, imports=s.imports, offline=offline,
+            ctx, name=s.function.name, stage=s.stage, packages=s.packages, imports=s.imports, offline=offline,
+            files={"forecaster.json": self._config(ctx), **own_files(ctx, models)},
         )  # fmt: skip
 
+    def _check_packages(self, ctx: PlanContext) -> None:
+        """What a model imports must be declared or imported, or it would fail in the warehouse."""
+        s = self.settings
+        given = " ".join(ctx.package_list(s.packages).packages).lower()
+        given += " ".join(str(name).lower().replace("_", "-") for name in s.imports)
+        models = [*candidates_of(s.model), *(item.type for item in (s.backtest.compare if s.backtest else ()))]
+        for name in models:
+            need = NEEDS.get(name)
+            if need is not None and need not in given:
+                raise StepError(
+                    f"the model {name} needs the package {need}, and packages.{s.packages} does not list it"
+                )
+
     def plan(self, ctx: PlanContext) -> StepPlan:
-        model, lags = self.settings.model, self.features(ctx).settings.lags
-        if isinstance(model, SeasonalNaive) and model.season not in lags:
-            raise StepError(f"seasonal_naive looks back {model.season} days, which is not among the lags {list(lags)}")
+        self._check_packages(ctx)
         made = self._bundle(ctx, offline=True)
         wheels = f", and the wheels of {', '.join(map(str, self.settings.imports))}" if self.settings.imports else ""
         return StepPlan(
@@ -171,7 +169,10 @@ def explanation_column(name: Identifier) -> Identifier:
 
 @register("train_forecasters")
 class TrainForecasters(Step["TrainForecasters.Settings"]):
-    """Train, validate, forecast and explain a model a series, in parallel partitions of the function."""
+    """Backtest, train, validate, forecast and explain the series, in parallel partitions of the function.
+
+    The series column of the table is text.
+    """
 
     class Settings(StepSettings):
         """Settings of ``train_forecasters``."""
@@ -179,6 +180,10 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         function: FunctionName = Field(description="The function of a `deploy_forecaster` step")
         features: TableName
         future: TableName
+        series_per_partition: int | Choice["auto"] = Field(
+            "auto",
+            description="How many series a call of the function gets: all of them at once for a lightgbm_global, else 16",
+        )
         writes: TableName
 
     settings: TrainForecasters.Settings
@@ -200,22 +205,39 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         """The column that tells the series apart."""
         return self.deployed(ctx).features(ctx).settings.partition_by
 
+    def _partitions(self, ctx: PlanContext) -> Sql:
+        """The number of a series' partition: as even as can be, and by a hash, so that neighbours are apart."""
+        size = self.settings.series_per_partition
+        if size == "auto":
+            whole = "lightgbm_global" in candidates_of(self.deployed(ctx).settings.model)
+            size = _WHOLE if whole else _AUTO
+        key = self.key(ctx)
+        return sql(
+            "SELECT {key}, MOD(ROW_NUMBER() OVER (ORDER BY MD5({key}::VARCHAR), {key}), CEIL(COUNT(*) OVER () / {size})) "
+            "AS BUCKET FROM (SELECT DISTINCT {key} FROM {features})",
+            key=key, size=Literal(size), features=self.settings.features,
+        )  # fmt: skip
+
     def _query(self, ctx: PlanContext) -> Sql:
         s, deployed = self.settings, self.deployed(ctx)
         features = deployed.features(ctx)
-        columns = [Identifier("DATE"), features.settings.target, *features.feature_columns]
-        listed = join(", ", [self.key(ctx), *columns])
-        arguments = join(", ", [
-            sql("T.{name}", name=columns[0]),
-            *(sql("T.{name}::FLOAT", name=name) for name in columns[1:]),
-        ])  # fmt: skip
-        returned = join(", ", [sql("F.{name}", name=name) for name, _ in deployed.result_columns(ctx)])
+        columns = [features.settings.target, *features.feature_columns]
+        key = self.key(ctx)
+        listed = join(", ", [key, Identifier("DATE"), *columns])
+        taken = join(", ", [sql("A.{key}::VARCHAR AS SERIES", key=key), Sql("A.DATE"), Sql("P.BUCKET"),
+                            *(sql("A.{name}::FLOAT AS {name}", name=name) for name in columns)])  # fmt: skip
+        arguments = join(
+            ", ", [sql("T.{name}", name=name) for name in (Identifier("SERIES"), Identifier("DATE"), *columns)]
+        )
+        returned = join(", ", [sql("F.{name}", name=name) for name, _ in deployed.result_columns(ctx)[1:]])
         return sql(
-            "SELECT T.{key}, {returned}\nFROM (\n"
-            "  SELECT {listed} FROM {features}\n  UNION ALL\n  SELECT {listed} FROM {future}\n) AS T,\n"
-            "TABLE({function}({arguments}) OVER (PARTITION BY T.{key} ORDER BY T.DATE)) AS F",
-            key=self.key(ctx), returned=returned, listed=listed, features=s.features, future=s.future,
-            function=s.function, arguments=arguments,
+            "WITH PARTITIONS AS (\n  {partitions}\n), DAYS AS (\n"
+            "  SELECT {listed} FROM {features}\n  UNION ALL\n  SELECT {listed} FROM {future}\n), T AS (\n"
+            "  SELECT {taken}\n  FROM DAYS A JOIN PARTITIONS P ON P.{key} = A.{key}\n)\n"
+            "SELECT F.SERIES AS {key}, {returned}\n"
+            "FROM T, TABLE({function}({arguments}) OVER (PARTITION BY T.BUCKET ORDER BY T.SERIES, T.DATE)) AS F",
+            key=key, returned=returned, listed=listed, features=s.features, future=s.future, taken=taken,
+            partitions=self._partitions(ctx), function=s.function, arguments=arguments,
         )  # fmt: skip
 
     def plan(self, ctx: PlanContext) -> StepPlan:
@@ -228,7 +250,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         rows = publish_table(ctx, s.writes, self._query(ctx))
         key = self.key(ctx)
         trained, untrained = ctx.execute(
-            sql("SELECT COUNT(DISTINCT IFF(PART <> 'untrained', {key}, NULL)), "
+            sql("SELECT COUNT(DISTINCT IFF(PART = 'forecast', {key}, NULL)), "
                 "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) FROM {name}", key=key, name=s.writes)
         )[0]  # fmt: skip
         warnings: tuple[str, ...] = ()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,108 +15,127 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from snowpipe_ml.models.udtf import Forecast, Series
+from snowpipe_ml.models.udtf import FIXED, ForecastPartition
+from tests.models.panels import BEST_OF, FEATURES, MODELS, frame, weekly
 
-TABNET = {
-    "type": "tabnet", "max_epochs": 8, "patience": 8, "batch_size": 32, "virtual_batch_size": 32, "learning_rate": 0.02,
-    "n_d": 4, "n_a": 4, "n_steps": 2, "gamma": 1.3, "seed": 0, "validation_fraction": 0.2, "min_train_rows": 16,
-    "lower_bound": 0.0,
-}  # fmt: skip
-NAIVE = {"type": "seasonal_naive", "season": 7, "validation_fraction": 0.25, "min_train_rows": 10, "lower_bound": None}
-
-
-def frame(days: int = 120, horizon: int = 10) -> pd.DataFrame:
-    """A weekly rhythm, with lags as the features step makes them."""
-    dates = pd.date_range("2023-01-01", periods=days + horizon)
-    target = np.where(
-        np.arange(days + horizon) < days, 10 + 5 * (dates.dayofweek < 5) + np.arange(days + horizon) % 2, np.nan
-    )
-    data = pd.DataFrame({"DATE": dates, "COUNT": target})
-    data["LAG_1"], data["LAG_7"] = data["COUNT"].shift(1), data["COUNT"].shift(7)
-    data["HOLIDAY"] = 0.0
-    return data
+TRAIN = {"validation_fraction": 0.2, "min_train_rows": 32, "refit": True}
+BACKTEST = {"origins": 3, "horizon_days": 7, "step_days": 7, "compare": [MODELS["seasonal_naive"]]}
 
 
 @pytest.fixture
 def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def make(model: dict[str, Any]) -> Forecast:
-        config = {"model": model, "target": "COUNT", "features": ["LAG_1", "LAG_7", "HOLIDAY"], "lags": [1, 7]}
+    def make(model: dict[str, Any], backtest: dict[str, Any] | None = BACKTEST, **changed: Any) -> ForecastPartition:
+        config = {"model": {**model, **TRAIN, **changed}, "backtest": backtest, "interval": 0.8, "features": FEATURES}
         (tmp_path / "forecaster.json").write_text(json.dumps(config))
         (tmp_path / "wheels.json").write_text("[]")
         monkeypatch.setitem(sys._xoptions, "snowflake_import_directory", f"{tmp_path}/")
-        return Forecast()
+        return ForecastPartition()
 
     return make
 
 
-def test_naive_forecasts_recursively(handler: Any) -> None:
-    result = handler(NAIVE).end_partition(frame())
-    assert result["PART"].value_counts().to_dict() == {"train": 85, "validation": 28, "forecast": 10}
-    future = result[result["PART"] == "forecast"]
-    history = result[result["PART"] != "forecast"].set_index("DATE")["ACTUAL"]
-    # The second week repeats the first, which was itself a forecast.
-    first = history.iloc[-7:].to_numpy()
-    assert future["PREDICTION"].tolist() == [*first, *first[:3]]
-    assert future["LAG_1"].iloc[1] == future["PREDICTION"].iloc[0]
-    assert future["ACTUAL"].isna().all()
+def rows_of(result: pd.DataFrame, key: str, part: str) -> pd.DataFrame:
+    return result[(result["SERIES"] == key) & (result["PART"] == part)].sort_values("DATE")
 
 
-def test_tabnet_learns_and_explains(handler: Any) -> None:
-    result = handler(TABNET).end_partition(frame(200))
-    valid = result[result["PART"] == "validation"]
-    error = np.sqrt(((valid["ACTUAL"] - valid["PREDICTION"]) ** 2).mean())
-    assert error < valid["ACTUAL"].std()
-    explanations = result[["LAG_1_EXPLANATION", "LAG_7_EXPLANATION", "HOLIDAY_EXPLANATION"]].to_numpy()
-    assert np.allclose(explanations.sum(axis=1), 1)
+def test_a_partition_of_several_series(handler: Any) -> None:
+    data = pd.concat([frame("A", weekly(120)), frame("B", weekly(200, 1, 50))])
+    result = handler(MODELS["tabnet"]).end_partition(data.sample(frac=1, random_state=1))
+    assert tuple(result.columns[: len(FIXED)]) == FIXED
+    # The first seven days have no LAG_7.
+    counts = result.groupby(["SERIES", "PART", "MODEL"]).size().to_dict()
+    assert counts == {
+        ("A", "train", "tabnet"): 90, ("A", "validation", "tabnet"): 23, ("A", "forecast", "tabnet"): 10,
+        ("A", "backtest", "tabnet"): 21, ("A", "backtest", "seasonal_naive"): 21,
+        ("B", "train", "tabnet"): 154, ("B", "validation", "tabnet"): 39, ("B", "forecast", "tabnet"): 10,
+        ("B", "backtest", "tabnet"): 21, ("B", "backtest", "seasonal_naive"): 21,
+    }  # fmt: skip
     assert result["PREDICTION"].notna().all()
-    assert (result["PREDICTION"] >= 0).all()
+    future = rows_of(result, "A", "forecast")
+    assert future["ACTUAL"].isna().all()
+    assert (future["LOW"] <= future["PREDICTION"]).all()
+    assert (future["PREDICTION"] <= future["HIGH"]).all()
+    # A lag of a forecast day is a forecast.
+    assert future["LAG_1"].iloc[1] == future["PREDICTION"].iloc[0]
+    shares = result[result["PART"] != "backtest"][[f"{item['name']}_EXPLANATION" for item in FEATURES]]
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_the_same_seed_forecasts_the_same(handler: Any) -> None:
-    first, second = (handler(TABNET).end_partition(frame(100)) for _ in range(2))
-    pd.testing.assert_frame_equal(first, second)
+def test_best_of_says_what_it_chose_and_by_how_much(handler: Any) -> None:
+    result = handler(BEST_OF).end_partition(pd.concat([frame(f"S{k}", weekly(150, k)) for k in range(3)]))
+    assert rows_of(result, "S0", "forecast")["MODEL"].str.fullmatch(r"\w+ \+ \w+, \d+% (below|above) the next").all()
+    board = result[result["PART"] == "backtest"].groupby("MODEL")["FOLD"].unique().map(sorted).to_dict()
+    # What earlier origins would have chosen: nothing at the first.
+    assert board["best_of"] == [1, 2]
+    assert set(board) == {*BEST_OF["candidates"], "best_of"}
+
+
+def test_without_a_backtest_there_are_no_intervals(handler: Any) -> None:
+    result = handler(MODELS["ridge"], None).end_partition(frame("A", weekly(120)))
+    assert result["LOW"].isna().all()
+    assert set(result["PART"]) == {"train", "validation", "forecast"}
+
+
+GAPS = weekly(150)
+GAPS[40:52] = np.nan
+OUTLIER = weekly(150)
+OUTLIER[140] = 1e6
+ODD: dict[str, pd.DataFrame] = {
+    "constant": frame("odd", np.full(150, 7.0)),
+    "all zero": frame("odd", np.zeros(150)),
+    "gaps": frame("odd", GAPS),
+    "a huge outlier": frame("odd", OUTLIER),
+    "negative": frame("odd", weekly(150) - 100),
+    "too short": frame("odd", weekly(20)),
+    "a day": frame("odd", weekly(1)),
+    "a day twice": pd.concat([frame("odd", weekly(150)), frame("odd", weekly(150)).iloc[30:31]]),
+    "nulls in features": frame("odd", weekly(150)).assign(TEMP=lambda d: d["TEMP"].where(d.index % 3 > 0)),
+    "no feature at all": frame("odd", weekly(150)).assign(TEMP=np.nan),
+    "infinite": frame("odd", np.where(np.arange(150) == 77, np.inf, weekly(150))),
+    "no target": frame("odd", np.full(150, np.nan)),
+    "unknown to come": frame("odd", weekly(150)).assign(TEMP=lambda d: d["TEMP"].where(d["TARGET"].notna())),
+    "no date": pd.concat([frame("odd", weekly(150)), frame("odd", weekly(150)).iloc[-1:].assign(DATE=pd.NaT)]),
+    "nothing to come": frame("odd", weekly(150), horizon=0),
+}
+SAID = {
+    "too short": "days to train on, and 32 are needed", "a day": "none of its 1 days has all features",
+    "a day twice": "2023-02-01 is there 2 times", "no feature at all": "none of its 150 days has all features",
+    "no target": "no day has a target", "unknown to come": "TEMP: no value on some of the days to come",
+    "no date": "a row has no date", "nulls in features": "TEMP: no value on some of the days to come",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["tabnet", "ridge", "lightgbm", "lightgbm_global", "auto_ets", "best_of"])
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case: str) -> None:
+    model = BEST_OF if name == "best_of" else {**MODELS[name], **({"max_epochs": 2} if name == "tabnet" else {})}
+    plan = {**BACKTEST, "origins": 2}
+    result = handler(model, plan).end_partition(pd.concat([frame("good", weekly(150, 5)), ODD[case]]))
+    # Whatever is beside it, a good series is forecast.
+    assert len(rows_of(result, "good", "forecast")) == 10
+    odd = result[result["SERIES"] == "odd"]
+    assert odd[odd["PART"] != "untrained"]["PREDICTION"].notna().all()
+    assert np.isfinite(odd[odd["PART"] != "untrained"]["PREDICTION"]).all()
+    if case in SAID:
+        (reason,) = odd["MESSAGE"]
+        assert SAID[case] in reason
+    else:
+        assert len(rows_of(result, "odd", "forecast")) == (0 if case == "nothing to come" else 10)
 
 
 def test_fewer_rows_than_a_batch_still_train(handler: Any) -> None:
     # pytorch-tabnet with drop_last trains nothing on them, in silence.
-    result = handler({**TABNET, "batch_size": 4096, "virtual_batch_size": 4096}).end_partition(frame(60))
-    assert result[result["PART"] == "train"]["PREDICTION"].std() > 0
-
-
-@pytest.mark.parametrize("days", [3, 12])
-def test_too_few_days_are_a_row_that_says_so(handler: Any, days: int) -> None:
-    (row,) = handler(TABNET).end_partition(frame(days)).to_dict("records")
-    assert row["PART"] == "untrained"
-    assert "days to train on, and 16 are needed" in row["MESSAGE"]
-
-
-def test_a_lag_on_an_unknown_day_is_the_mean_of_training() -> None:
-    data = frame(60, 3)
-    gap = data[~data["DATE"].isin(pd.to_datetime(["2023-03-01"]))]  # the last known day is missing
-    config = {"model": NAIVE, "features": ["LAG_1", "LAG_7", "HOLIDAY"], "lags": [1, 7]}
-    series = Series(gap, config)
-    assert len(series.future) == 3
-    assert np.datetime64("2023-03-01") not in series.known
-
-
-def test_rows_out_of_order_and_dates_as_objects(handler: Any) -> None:
-    data = frame()
-    shuffled = data.sample(frac=1, random_state=1)
-    shuffled["DATE"] = shuffled["DATE"].dt.date
-    pd.testing.assert_frame_equal(handler(NAIVE).end_partition(shuffled), handler(NAIVE).end_partition(data))
+    model = {**MODELS["tabnet"], "batch_size": 4096, "virtual_batch_size": 4096}
+    result = handler(model, None).end_partition(frame("A", weekly(80)))
+    assert rows_of(result, "A", "train")["PREDICTION"].std() > 0
 
 
 def test_model_code_imports_nothing_else_of_ours() -> None:
-    import subprocess
-    import zipfile
-
     from snowpipe_ml.steps.bundle import models_archive
 
     assert models_archive() == models_archive()
-    import io
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(models_archive())).extractall(folder)
-        code = f"import snowpipe_ml.models.udtf as m; assert m.__file__.startswith({folder!r}), m.__file__"
+        code = f"import snowpipe_ml.models.udtf as m; assert m.__file__.startswith({folder!r}), m.__file__; "
+        code += "import sys; assert not {'torch', 'lightgbm', 'statsforecast'} & set(sys.modules)"
         subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}"], check=True)

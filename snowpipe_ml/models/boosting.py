@@ -1,0 +1,123 @@
+"""LightGBM: a model a series, or one over all series of a partition."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snowpipe_ml.models.base import Explanation, RowForecaster
+from snowpipe_ml.models.panel import Series
+
+
+class _LightGBM(RowForecaster):
+    packages = ("lightgbm",)
+
+    def _parameters(self) -> dict[str, Any]:
+        s = self.settings
+        return {
+            "objective": s["objective"], "num_leaves": s["num_leaves"], "learning_rate": s["learning_rate"],
+            "min_data_in_leaf": s["min_data_in_leaf"], "seed": s["seed"], "verbosity": -1,
+            # The same model from the same data: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
+            "num_threads": 1, "deterministic": True, "force_row_wise": True,
+        }  # fmt: skip
+
+    def _train(self, x: np.ndarray, y: np.ndarray) -> Any:
+        import lightgbm
+
+        data = lightgbm.Dataset(x, y, params={"verbosity": -1, "min_data_in_bin": 1})
+        return lightgbm.train(self._parameters(), data, num_boost_round=self.settings["rounds"])
+
+    def _contributions(self, model: Any, x: np.ndarray, scale: float) -> Explanation:
+        """What LightGBM's TreeSHAP gives: https://arxiv.org/abs/1802.03888."""
+        found = np.asarray(model.predict(x, pred_contrib=True)) * scale
+        return Explanation(found[:, :-1], found[:, -1])
+
+    @staticmethod
+    def _texts(models: Sequence[Any]) -> dict[str, np.ndarray]:
+        texts = [model.model_to_string().encode() for model in models]
+        return {
+            "texts": np.frombuffer(b"".join(texts), np.uint8),
+            "ends": np.cumsum([len(text) for text in texts], dtype=np.int64),
+        }
+
+    @staticmethod
+    def _models(state: Mapping[str, np.ndarray]) -> list[Any]:
+        import lightgbm
+
+        whole, ends = state["texts"].tobytes(), [0, *state["ends"].tolist()]
+        return [lightgbm.Booster(model_str=whole[start:end].decode()) for start, end in itertools.pairwise(ends)]
+
+
+class LightGBMForecaster(_LightGBM):
+    """Gradient boosted trees, a model a series."""
+
+    def fit(self, panel: Sequence[Series]) -> None:
+        """Train each."""
+        self._boosters = {series.key: self._train(series.x, series.y) for series in panel}
+
+    def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The model of each series."""
+        return [np.asarray(self._boosters[s.key].predict(x)) for s, x in zip(panel, xs, strict=True)]
+
+    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation]:
+        """Contributions; with the base they sum to the prediction."""
+        return [self._contributions(self._boosters[s.key], x, 1.0) for s, x in zip(panel, xs, strict=True)]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The models' texts."""
+        return {"keys": np.array(list(self._boosters)), **self._texts(list(self._boosters.values()))}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """From the models' texts."""
+        self._boosters = dict(zip(map(str, state["keys"]), self._models(state), strict=True))
+
+
+class GlobalLightGBMForecaster(_LightGBM):
+    """Gradient boosted trees, one model over all series of the partition.
+
+    Each series is scaled by the mean of its known days, so that small and large ones speak alike: the target, and
+    the features that are made of it.
+    """
+
+    def fit(self, panel: Sequence[Series]) -> None:
+        """Train one model on all rows."""
+        self._scales = {series.key: max(float(np.abs(series.y).mean()), 1e-6) for series in panel}
+        x = np.concatenate([self._scaled(series, series.x) for series in panel])
+        y = np.concatenate([series.y / self._scales[series.key] for series in panel])
+        self._booster = self._train(x, y)
+
+    def _scaled(self, series: Series, x: np.ndarray) -> np.ndarray:
+        own = np.array([feature.own for feature in self.features])
+        return np.where(own, x / self._scales[series.key], x)
+
+    def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """One call for all rows."""
+        scaled = [self._scaled(series, x) for series, x in zip(panel, xs, strict=True)]
+        if not scaled:
+            return []
+        found = np.split(
+            np.asarray(self._booster.predict(np.concatenate(scaled))), np.cumsum([len(x) for x in xs])[:-1]
+        )
+        return [y * self._scales[series.key] for series, y in zip(panel, found, strict=True)]
+
+    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation]:
+        """Contributions in the target's units; with the base they sum to the prediction."""
+        return [
+            self._contributions(self._booster, self._scaled(series, x), self._scales[series.key])
+            for series, x in zip(panel, xs, strict=True)
+        ]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The model's text, and the scales."""
+        return {
+            "keys": np.array(list(self._scales)), "scales": np.array(list(self._scales.values())),
+            **self._texts([self._booster]),
+        }  # fmt: skip
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """From the model's text, and the scales."""
+        self._scales = dict(zip(map(str, state["keys"]), map(float, state["scales"]), strict=True))
+        (self._booster,) = self._models(state)

@@ -1,0 +1,44 @@
+"""The forecasters by the ``type`` of a spec's model."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from snowpipe_ml.models.base import Forecaster
+from snowpipe_ml.models.panel import Feature
+
+# Module and class; they are imported when they are used: torch and lightgbm take seconds.
+FORECASTERS = {
+    "tabnet": "snowpipe_ml.models.tabnet:TabNetForecaster",
+    "tabnet_reference": "snowpipe_ml.models.tabnet:TabNetReferenceForecaster",
+    "ridge": "snowpipe_ml.models.linear:RidgeForecaster",
+    "lightgbm": "snowpipe_ml.models.boosting:LightGBMForecaster",
+    "lightgbm_global": "snowpipe_ml.models.boosting:GlobalLightGBMForecaster",
+    "seasonal_naive": "snowpipe_ml.models.statistical:SeasonalNaiveForecaster",
+    "moving_average": "snowpipe_ml.models.statistical:MovingAverageForecaster",
+    "auto_ets": "snowpipe_ml.models.statistical:StatsForecastForecaster",
+    "auto_arima": "snowpipe_ml.models.statistical:StatsForecastForecaster",
+}
+
+
+def make_forecaster(settings: Mapping[str, Any], features: Sequence[Feature]) -> Forecaster:
+    """The forecaster that the settings of a model ask for.
+
+    Args:
+        settings: with ``type``, and for the type ``python`` the ``class``.
+        features: the columns of the models' input.
+
+    Raises:
+        TypeError: a class of one's own is no Forecaster.
+    """
+    place = settings["class"] if settings["type"] == "python" else FORECASTERS[settings["type"]]
+    module, _, name = place.partition(":")
+    cls = getattr(importlib.import_module(module), name)
+    if not issubclass(cls, Forecaster):
+        raise TypeError(
+            f"{place} is no Forecaster: it derives from snowpipe_ml.models.base.Forecaster or RowForecaster"
+        )
+    made: Forecaster = cls(settings, features)
+    return made

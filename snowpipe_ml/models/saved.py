@@ -1,0 +1,51 @@
+"""Forecasters as files: arrays and JSON, and nothing that runs code when it is read."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from snowpipe_ml.models.base import Forecaster
+from snowpipe_ml.models.panel import features_of
+from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.models.selection import BestOf
+
+FORMAT = 1
+
+
+def save(forecaster: Forecaster, manifest: Mapping[str, Any]) -> bytes:
+    """A forecaster as the bytes of an ``.npz`` file.
+
+    Args:
+        forecaster: fitted.
+        manifest: more to know of it, such as the ``model_id``; values of JSON.
+    """
+    features = [feature.__dict__ for feature in forecaster.features]
+    told = {"format": FORMAT, "settings": forecaster.settings, "features": features, **manifest}
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
+    arrays: dict[str, Any] = {f"state/{key}": value for key, value in forecaster.state().items()}
+    np.savez_compressed(buffer, manifest=text, **arrays)
+    return buffer.getvalue()
+
+
+def load(data: bytes) -> tuple[Forecaster, dict[str, Any]]:
+    """A forecaster from the bytes of :func:`save`, and its manifest.
+
+    Raises:
+        ValueError: another format.
+    """
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        manifest: dict[str, Any] = json.loads(file["manifest"].tobytes())
+        if manifest.get("format") != FORMAT:
+            raise ValueError(f"models of format {manifest.get('format')}, and this is {FORMAT}")
+        state = {key.removeprefix("state/"): file[key] for key in file.files if key.startswith("state/")}
+    features, settings = features_of(manifest["features"]), manifest["settings"]
+    best = settings["type"] == "best_of"
+    forecaster = BestOf(settings, features, {}) if best else make_forecaster(settings, features)
+    forecaster.restore(state)
+    return forecaster, manifest

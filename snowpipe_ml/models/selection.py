@@ -1,0 +1,181 @@
+"""``best_of``: for each series the candidates that forecast it best in a backtest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snowpipe_ml.models.backtest import Fold
+from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
+from snowpipe_ml.models.panel import Feature, Series
+from snowpipe_ml.models.registry import make_forecaster
+
+# Below this an error is none: a series that is forecast without one has no logarithm.
+_LEAST = 1e-3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidates of a series.
+
+    Attributes:
+        models: whose forecasts are averaged, the best first.
+        gain: by which part the best one's RMSE is below that of the runner-up over the origins; negative where the
+            choice leans on the other series.
+    """
+
+    models: tuple[str, ...]
+    gain: float | None
+
+    def __str__(self) -> str:
+        said = "" if self.gain is None else f", {abs(self.gain):.0%} {'below' if self.gain >= 0 else 'above'} the next"
+        return " + ".join(self.models) + said
+
+
+def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, Choice]:
+    """The candidates of each series, by the RMSE of its folds.
+
+    A few weeks tell little of one series, and much of all of them together. The logarithm of a model's RMSE, less the
+    mean over the models, is averaged with its mean over all series, which counts ``shrinkage`` times.
+
+    Args:
+        folds: of all candidates, from the origins that may be known.
+        shrinkage: 0 looks at each series alone.
+        average: how many of the best are averaged.
+    """
+    errors: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for fold in folds:
+        errors[fold.key][fold.model].append(fold.rmse**2)
+    logs = {
+        key: {model: float(np.log(np.sqrt(np.mean(squares)) + _LEAST)) for model, squares in models.items()}
+        for key, models in errors.items()
+    }
+    apart = {
+        key: {m: value - np.mean(list(models.values())) for m, value in models.items()} for key, models in logs.items()
+    }
+    everywhere: dict[str, list[float]] = defaultdict(list)
+    for models in apart.values():
+        for model, value in models.items():
+            everywhere[model].append(float(value))
+    shared = {model: float(np.mean(values)) for model, values in everywhere.items()}
+    found = {}
+    for key, models in apart.items():
+        order = sorted(models, key=lambda m: ((models[m] + shrinkage * shared[m]) / (1 + shrinkage), m))
+        own = [float(np.exp(logs[key][m])) for m in order]
+        found[key] = Choice(tuple(order[:average]), 1 - own[0] / own[1] if len(own) > 1 else None)
+    return found
+
+
+def compose(folds: Iterable[Fold], shrinkage: float, average: int) -> list[Fold]:
+    """The folds of ``best_of`` itself: at each origin but the first what earlier origins would have chosen."""
+    folds = list(folds)
+    found = []
+    for number in sorted({fold.number for fold in folds})[1:]:
+        choices = choose([fold for fold in folds if fold.number < number], shrinkage, average)
+        now: dict[str, dict[str, Fold]] = defaultdict(dict)
+        for fold in folds:
+            if fold.number == number:
+                now[fold.key][fold.model] = fold
+        for key, models in now.items():
+            names = [name for name in choices[key].models if name in models] if key in choices else []
+            if names:
+                mean = np.mean([models[name].predicted for name in names], axis=0)
+                found.append(dataclasses.replace(models[names[0]], model="best_of", predicted=mean))
+    return found
+
+
+class BestOf(Forecaster):
+    """For each series the mean of its best candidates, as :func:`choose` found them.
+
+    Args:
+        settings: ``candidates`` by name.
+        features: the columns of ``x``.
+        choices: of each series.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature], choices: Mapping[str, Choice]) -> None:
+        super().__init__(settings, features)
+        self.choices = dict(choices)
+        self._members: dict[str, Forecaster] = {}
+
+    def fit(self, panel: Sequence[Series]) -> None:
+        """Fit each candidate on the series that it was chosen for."""
+        for series in panel:
+            if series.key not in self.choices:
+                self.failed[series.key] = "its history is too short for a backtest, from which a model is chosen"
+        for name, settings in self.settings["candidates"].items():
+            own = self._of(name, panel)
+            if own:
+                self._members[name] = make_forecaster(settings, self.features)
+                self._members[name].fit(own)
+        for series in panel:
+            names = self._names(series)
+            if series.key not in self.failed and not names:
+                reasons = {m.failed[series.key] for m in self._members.values() if series.key in m.failed}
+                self.failed[series.key] = "; ".join(sorted(reasons))
+
+    def _names(self, series: Series) -> list[str]:
+        """The candidates of a series that could be fitted."""
+        chosen = self.choices[series.key].models if series.key in self.choices else ()
+        return [name for name in chosen if name in self._members and series.key not in self._members[name].failed]
+
+    def _of(self, name: str, panel: Sequence[Series]) -> list[Series]:
+        return [s for s in panel if s.key in self.choices and name in self.choices[s.key].models]
+
+    def _means(self, panel: Sequence[Series], ask: Any) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = defaultdict(list)
+        answers: dict[tuple[str, str], Any] = {}
+        for name, member in self._members.items():
+            own = member.fitted(self._of(name, panel))
+            answers |= {(series.key, name): one for series, one in zip(own, ask(member, own), strict=True)}
+        for series in panel:
+            found[series.key] = [answers[series.key, name] for name in self._names(series)]
+        return found
+
+    def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
+        """The mean of the chosen ones."""
+        found = self._means(panel, lambda member, own: member.predict(own))
+        return [np.mean(found[series.key], axis=0) for series in panel]
+
+    def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
+        """The mean of the chosen ones; the features are those of the best."""
+        found = self._means(panel, lambda member, own: member.forecast(own))
+        return [
+            Forecast(np.mean([one.y for one in found[series.key]], axis=0), found[series.key][0].x) for series in panel
+        ]
+
+    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation] | None:
+        """Those of the best of the chosen ones; unknown where that has no features."""
+        rows = {series.key: x for series, x in zip(panel, xs, strict=True)}
+        found = []
+        for series in panel:
+            member = self._members[self._names(series)[0]]
+            given = member.explain([series], [rows[series.key]])
+            found.append(given[0] if given else Explanation(np.full(rows[series.key].shape, np.nan)))
+        return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The choices, and the states of the candidates."""
+        state = {f"{name}/{key}": value for name, m in self._members.items() for key, value in m.state().items()}
+        most = max((len(choice.models) for choice in self.choices.values()), default=0)
+        state["choices"] = np.array(
+            [[key, *c.models, *[""] * (most - len(c.models))] for key, c in self.choices.items()]
+        )
+        state["members"] = np.array(list(self._members))
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """From the choices, and the states of the candidates."""
+        self.choices = {
+            str(row[0]): Choice(tuple(str(name) for name in row[1:] if name), None) for row in state["choices"]
+        }
+        for name in map(str, state["members"]):
+            member = make_forecaster(self.settings["candidates"][name], self.features)
+            prefix = f"{name}/"
+            member.restore({key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)})
+            self._members[name] = member

@@ -1,0 +1,129 @@
+"""Models without features: naive ones, which every other must beat, and statsforecast's."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.panel import DAY, Feature, Series
+
+
+class _OfValues(Forecaster):
+    """A model of the target's own past. Unknown days are filled in between their neighbours."""
+
+    def fit(self, panel: Sequence[Series]) -> None:
+        """There is nothing to learn that the history does not say when it is needed."""
+
+    def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
+        """The days to come, from the end of the history."""
+        found = []
+        for series in panel:
+            ahead = ((series.future_days - series.days[-1]) / DAY).astype(int)
+            horizon = int(ahead.max(initial=0))
+            y = self._ahead(series, _filled(series.values), horizon)[ahead - 1] if horizon else np.zeros(0)
+            x = np.full((len(y), len(self.features)), np.nan)
+            x[:] = series.future_x
+            found.append(Forecast(self.bounded(series, y), x))
+        return found
+
+    def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
+        """Each known day from the days before it."""
+        found = []
+        for series in panel:
+            places = ((series.days - series.first) / DAY).astype(int)
+            found.append(self.bounded(series, self._behind(series, _filled(series.values))[places]))
+        return found
+
+    @abstractmethod
+    def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
+        """The next days, (horizon,)."""
+
+    @abstractmethod
+    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        """A prediction for each day from those before it, as long as ``values``."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """None: the history is all."""
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """There is nothing to restore."""
+
+
+class SeasonalNaiveForecaster(_OfValues):
+    """A day is like the same day a season ago."""
+
+    def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
+        season = min(int(self.settings["season"]), len(values))
+        return np.resize(values[-season:], horizon)
+
+    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        season = int(self.settings["season"])
+        before = np.concatenate([np.full(season, values[0]), values])[: len(values)]
+        found: np.ndarray = np.where(np.arange(len(values)) < season, values[0], before)
+        return found
+
+
+class MovingAverageForecaster(_OfValues):
+    """A day is like the mean of the days before it: hard to beat on a short history."""
+
+    def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
+        return np.full(horizon, values[-int(self.settings["window"]) :].mean())
+
+    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        total, window = np.concatenate([[0.0], np.cumsum(values)]), int(self.settings["window"])
+        place = np.arange(len(values))
+        start = np.maximum(place - window, 0)
+        means = (total[place] - total[start]) / np.maximum(place - start, 1)
+        found: np.ndarray = np.where(place == 0, values[0], means)
+        return found
+
+
+class StatsForecastForecaster(_OfValues):
+    """``auto_ets`` and ``auto_arima`` of statsforecast (https://nixtlaverse.nixtla.io/statsforecast/)."""
+
+    packages = ("statsforecast",)
+
+    def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature]) -> None:
+        super().__init__(settings, features)
+        self._models: dict[str, Any] = {}
+
+    def fit(self, panel: Sequence[Series]) -> None:
+        """Choose a model for each series, and estimate it."""
+        self._models.clear()
+        for series in panel:
+            try:
+                self._models[series.key] = self._estimated(_filled(series.values))
+            except (NotImplementedError, IndexError, ValueError, ZeroDivisionError) as error:
+                self.failed[series.key] = f"{self.settings['type']} cannot be fitted on {len(series.y)} days: {error}"
+
+    def _estimated(self, values: np.ndarray) -> Any:
+        from statsforecast.models import AutoARIMA, AutoETS
+
+        kind = AutoETS if self.settings["type"] == "auto_ets" else AutoARIMA
+        return kind(season_length=int(self.settings["season"])).fit(values)
+
+    def _model(self, series: Series, values: np.ndarray) -> Any:
+        # What was saved is the settings alone: a model is estimated in a moment, and from the same history the same.
+        if series.key not in self._models:
+            self._models[series.key] = self._estimated(values)
+        return self._models[series.key]
+
+    def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
+        return np.asarray(self._model(series, values).forward(y=values, h=horizon)["mean"])
+
+    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        fitted = np.asarray(self._model(series, values).forward(y=values, h=1, fitted=True)["fitted"])
+        found: np.ndarray = np.where(np.isnan(fitted), values.mean(), fitted)
+        return found
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Day by day without holes."""
+    known = ~np.isnan(values)
+    found: np.ndarray = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+    return found

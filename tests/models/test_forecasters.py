@@ -1,0 +1,110 @@
+"""What every forecaster promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snowpipe_ml.models.backtest import Plan, backtest
+from snowpipe_ml.models.base import Forecaster
+from snowpipe_ml.models.registry import FORECASTERS, make_forecaster
+from snowpipe_ml.models.saved import load, save
+from snowpipe_ml.models.selection import BestOf, choose
+from tests.models.panels import BEST_OF, MODELS, SPECS, panel
+
+
+def fitted(name: str, series: list[Any]) -> Forecaster:
+    if name == "best_of":
+        folds = backtest(BEST_OF["candidates"], series, SPECS, Plan(2, 14, 14, 32))
+        model: Forecaster = BestOf(BEST_OF, SPECS, choose(folds, 2.0, 2))
+    else:
+        model = make_forecaster(MODELS[name], SPECS)
+    model.fit(series)
+    return model
+
+
+ALL = [*MODELS, "best_of"]
+
+
+def test_every_type_is_tested() -> None:
+    assert set(MODELS) == set(FORECASTERS)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_predicts_and_forecasts_within_its_bounds(name: str) -> None:
+    series = panel()
+    model = fitted(name, series)
+    for one, predicted, forecast in zip(series, model.predict(series), model.forecast(series), strict=True):
+        assert predicted.shape == one.y.shape
+        assert forecast.y.shape == (10,)
+        assert forecast.x.shape == (10, len(SPECS))
+        for values in (predicted, forecast.y):
+            assert np.isfinite(values).all()
+            assert values.min() >= 0
+            assert values.max() <= 2 * one.y.max()
+        # It has learnt something: it is better than the mean of the whole history would be.
+        assert np.mean((one.y - predicted) ** 2) < 1.3 * one.y.var()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_data_and_seed_give_the_same(name: str) -> None:
+    one, two = (fitted(name, panel()).forecast(panel()) for _ in range(2))
+    assert [f.y.tolist() for f in one] == [f.y.tolist() for f in two]
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "tabnet_reference"])
+def test_what_is_saved_and_loaded_forecasts_the_same(name: str) -> None:
+    series = panel()
+    model = fitted(name, series)
+    again, manifest = load(save(model, {"model_id": "M"}))
+    assert manifest["model_id"] == "M"
+    assert [f.y.tolist() for f in model.forecast(series)] == [f.y.tolist() for f in again.forecast(series)]
+    assert [y.tolist() for y in model.predict(series)] == [y.tolist() for y in again.predict(series)]
+
+
+@pytest.mark.parametrize("name", ["tabnet", "tabnet_reference", "ridge", "lightgbm", "lightgbm_global"])
+def test_explanations_sum_to_what_is_stated(name: str) -> None:
+    series = panel()
+    model = fitted(name, series)
+    explained = model.explain(series, [one.x for one in series])
+    assert explained is not None
+    raw = model.predict_rows(series, [one.x for one in series])  # type: ignore[attr-defined]
+    for explanation, values in zip(explained, raw, strict=True):
+        total = explanation.contributions.sum(axis=1)
+        np.testing.assert_allclose(total + (0 if explanation.base is None else explanation.base),
+                                   1 if explanation.base is None else values, rtol=1e-6, atol=1e-6)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["tabnet", "ridge", "lightgbm", "seasonal_naive", "auto_ets"])
+def test_a_series_of_its_own_is_forecast_the_same_beside_others(name: str) -> None:
+    series = panel(4)
+    together = fitted(name, series).forecast(series)
+    alone = fitted(name, series[2:3]).forecast(series[2:3])
+    # Float rounding differs where networks are stacked, and grows while they are trained.
+    np.testing.assert_allclose(alone[0].y, together[2].y, rtol=0.05 if name == "tabnet" else 1e-9)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_future_does_not_leak_into_the_past(name: str) -> None:
+    """What was forecast from an origin does not move when all that came after it is shuffled."""
+    series = panel(2)
+    rng = np.random.default_rng(3)
+    origin = 120
+    heads = [one.head(origin) for one in series]
+    shuffled = []
+    for one in series:
+        order = np.concatenate([np.arange(origin), origin + rng.permutation(len(one.y) - origin)])
+        given = np.array([not feature.own and feature.future == "known" for feature in SPECS])
+        x = np.where(given, one.x, one.x[order])  # a calendar is known, and stays
+        values = np.concatenate(
+            [one.values[: len(heads[0].values)], rng.permutation(one.values[len(heads[0].values) :])]
+        )
+        moved = type(one)(
+            one.key, one.features, one.days, one.y[order], x, one.first, values, one.future_days, one.future_x
+        )
+        shuffled.append(moved.head(origin))
+    one, two = (fitted(name, parts).forecast(parts) for parts in (heads, shuffled))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a.y, b.y)
