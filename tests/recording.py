@@ -9,7 +9,7 @@ from typing import Any
 from snowpipe_ml.engine.outcome import RunResult
 
 # The records of a run have times in them: what is told of them is what they are of.
-_RECORDS = re.compile(r"PARSE_JSON\('(\[\{\"RUN_ID.*)'\)\)$", re.S)
+_RECORDS = re.compile(r"PARSE_JSON\('(\[\{\"RUN_ID.*)'\)\)\)$", re.S)
 _TEMPORARY = re.compile(r"file:///[^']*/([^/']+)'")
 
 
@@ -42,7 +42,7 @@ class Recorder:
             text = _TEMPORARY.sub(r"file:///FOLDER/\1'", text)
             text = re.sub(r"(?<=[./])[0-9a-f]{16}(?=[./'])", "DIGEST", text)
             text = re.sub(r"'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'", "'QUERY_ID'", text)
-            text = _RECORDS.sub(lambda match: f"PARSE_JSON('{_told(match[1])}'))", text)
+            text = _RECORDS.sub(lambda match: f"PARSE_JSON('{_told(match[1])}')))", text)
             # The days are the holidays library's, and change with its version.
             text = re.sub(r"(?<=AS HOLIDAY FROM VALUES ).*", "('DAY', 'NAME')", text)
             text = re.sub(r"'[^']*@[^']*, process \d+'", "'OWNER'", text)

@@ -14,25 +14,28 @@ def forecast_charts(ctx: RunContext, forecasts: QualifiedName, key: Identifier) 
 
     Args:
         ctx: of the step.
-        forecasts: a table with the key, DATE, ACTUAL and PREDICTION, one row a series and day.
+        forecasts: the table of a ``train_forecasters`` step.
         key: the column that tells the series apart.
     """
     rows = ctx.execute(
         sql(
-            "SELECT {key}, DATE, ACTUAL, PREDICTION FROM {forecasts} WHERE DATE IS NOT NULL AND {key} IN ("
+            "SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM {forecasts} "
+            "WHERE PART IN ('train', 'validation', 'forecast') AND {key} IN ("
             "SELECT {key} FROM {forecasts} GROUP BY {key} ORDER BY SUM(ACTUAL) DESC NULLS LAST, {key} LIMIT {series}) "
             "QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY DATE DESC) <= {days} ORDER BY {key}, DATE",
             key=key, forecasts=forecasts, series=Literal(_SERIES), days=Literal(_DAYS),
         )
     )  # fmt: skip
-    found: dict[str, list[tuple[str, float | None, float | None]]] = {}
-    for series, day, actual, predicted in rows:
-        found.setdefault(str(series), []).append((str(day)[:10], _rounded(actual), _rounded(predicted)))
+    found: dict[str, list[tuple[str, list[float | None]]]] = {}
+    for series, day, *values in rows:
+        found.setdefault(str(series), []).append((str(day)[:10], [_rounded(value) for value in values]))
     return tuple(
         Chart(
             f"{key} {series}",
-            [day for day, _, _ in points],
-            {"actual": [actual for _, actual, _ in points], "predicted": [value for _, _, value in points]},
+            [day for day, _ in points],
+            {"actual": [values[0] for _, values in points], "predicted": [values[1] for _, values in points]},
+            [values[2] for _, values in points],
+            [values[3] for _, values in points],
         )
         for series, points in found.items()
     )

@@ -8,7 +8,7 @@ from typing import Literal as Choice
 from pydantic import BaseModel, ConfigDict, Field
 
 from snowpipe_ml.plugins import ColumnName, TableName
-from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.sql import Identifier, Literal, Sql, sql
 
 DateFeature = Choice[
     "day_of_week", "weekend", "day_of_month", "day_of_year", "week_of_year", "month", "quarter", "year"
@@ -66,15 +66,21 @@ def date_columns(features: Iterable[str], fourier: Iterable[Fourier]) -> list[tu
     return found
 
 
-def selected(columns: Iterable[tuple[Identifier, str]], holidays: Holidays | None, day: Sql) -> Sql:
-    """The features of a day as select-list items, each with a comma before it."""
+def day_items(
+    columns: Iterable[tuple[Identifier, str]], holidays: Holidays | None, day: Sql
+) -> tuple[list[Sql], list[Sql]]:
+    """The features of a day as select-list items, each with a comma before it, and the joins that they need."""
     items = [sql(f", {text} AS {{name}}", day=day, name=name) for name, text in columns]
-    if holidays is not None:
-        items += [
+    joins = []
+    for number, (name, n) in enumerate(holidays.columns() if holidays else (), 1):
+        alias = Identifier(f"H{number}")
+        assert holidays is not None
+        items.append(sql(", IFF({alias}.DAY IS NULL, 0, 1) AS {name}", alias=alias, name=name))
+        joins.append(
             sql(
-                ", IFF(DATEADD(day, {n}, {day}) IN (SELECT CAST({on} AS DATE) FROM {table}), 1, 0) AS {name}",
-                n=Literal(n), day=day, on=holidays.on, table=holidays.table, name=name,
+                "LEFT JOIN (SELECT DISTINCT CAST({on} AS DATE) AS DAY FROM {table}) AS {alias} "
+                "ON {alias}.DAY = DATEADD(day, {n}, {day})",
+                on=holidays.on, table=holidays.table, alias=alias, n=Literal(n), day=day,
             )
-            for name, n in holidays.columns()
-        ]  # fmt: skip
-    return join("", items)
+        )  # fmt: skip
+    return items, joins

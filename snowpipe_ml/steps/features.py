@@ -25,7 +25,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
-from snowpipe_ml.steps.day_features import DateFeature, Fourier, Holidays, date_columns, selected
+from snowpipe_ml.steps.day_features import DateFeature, Fourier, Holidays, date_columns, day_items
 from snowpipe_ml.steps.publish import publish_table
 
 # GENERATOR takes a constant, so the calendar is cut from a spine that is long enough: 80 years.
@@ -45,7 +45,8 @@ class Exogenous(BaseModel):
 
     ``future`` says what they are beyond the last known day: ``known`` (a calendar: the table has the days to
     come), ``climatology`` (the mean of the same day of the year so far, or of the last four weeks where it was
-    never seen), ``last_year`` (the same day a year before), or the table of a forecast. A day to come without a value is an error, and no guess.
+    never seen), ``last_year`` (the same day a year before), or the table of a forecast. A day to come without a
+    value is an error, and no guess.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
@@ -255,7 +256,7 @@ class Features(Step["Features.Settings"]):
 
     def _query(self) -> Sql:
         s = self.settings
-        joins, columns = [], []
+        columns, joins = day_items(s.of_date(), s.holidays, Sql("G.DATE"))
         for number, other in enumerate(s.exogenous, 1):
             alias = Identifier(f"X{number}")
             joins.append(
@@ -268,9 +269,9 @@ class Features(Step["Features.Settings"]):
                 for column in other.columns
             ]
         return sql(
-            "{series}\nSELECT G.*{of_day}{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
+            "{series}\nSELECT G.*{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
             "{joins}\nWHERE G.{target} IS NOT NULL",
-            series=self._series(), of_day=selected(s.of_date(), s.holidays, Sql("G.DATE")), columns=join("", columns),
+            series=self._series(), columns=join("", columns),
             key=s.partition_by, joins=join("\n", joins), target=s.target,
         )  # fmt: skip
 

@@ -20,7 +20,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
-from snowpipe_ml.steps.day_features import selected
+from snowpipe_ml.steps.day_features import day_items
 from snowpipe_ml.steps.features import Exogenous, Features, ForecastTable, filled
 from snowpipe_ml.steps.publish import publish_table
 
@@ -59,7 +59,8 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
 
     def _query(self, ctx: PlanContext) -> Sql:
         s, f = self.settings, self._features(ctx).settings
-        ctes, joins, columns = [], [], []
+        columns, joins = day_items(f.of_date(), f.holidays, Sql("D.DATE"))
+        ctes = []
         for number, other in enumerate(f.exogenous, 1):
             alias = Identifier(f"X{number}")
             if other.policy == "climatology":
@@ -105,11 +106,11 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
   SELECT DATEADD(day, N, L.LAST_DAY) AS DATE
   FROM (SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS N FROM TABLE(GENERATOR(ROWCOUNT => {horizon}))) CROSS JOIN LAST_DAY L
 ){ctes}
-SELECT S.{key}, D.DATE, NULL::FLOAT AS {target}{past}{of_day}{columns}
+SELECT S.{key}, D.DATE, NULL::FLOAT AS {target}{past}{columns}
 FROM SERIES S CROSS JOIN DAYS D
 {joins}""",
             key=f.partition_by, features=s.features, horizon=Literal(s.horizon_days), ctes=join("", ctes), target=f.target,
-            past=past, of_day=selected(f.of_date(), f.holidays, Sql("D.DATE")), columns=join("", columns),
+            past=past,  columns=join("", columns),
             joins=join("\n", joins),
         )  # fmt: skip
 
@@ -144,11 +145,12 @@ FROM SERIES S CROSS JOIN DAYS D
 
 def _climatology(alias: Identifier, recent: Identifier, other: Exogenous) -> Sql:
     """Common table expressions of the means of each day of the year so far, and of the last four weeks."""
+    of_weeks = join(", ", [sql("AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
     means = join("", [sql(", AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
     return sql(
         ", {alias} AS (\n  SELECT DAYOFYEAR({on}) AS DAY{means} FROM {table}, LAST_DAY\n"
         "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY DAYOFYEAR({on})\n), {recent} AS (\n"
         "  SELECT {of_weeks} FROM {table}, LAST_DAY\n"
         "  WHERE {on} BETWEEN DATEADD(day, -27, LAST_DAY.LAST_DAY) AND LAST_DAY.LAST_DAY\n)",
-        alias=alias, recent=recent, of_weeks=join(", ", [sql("AVG({c}::FLOAT) AS {c}", c=c) for c in other.columns]), on=other.on, means=means, table=other.table,
+        alias=alias, recent=recent, of_weeks=of_weeks, on=other.on, means=means, table=other.table,
     )  # fmt: skip
