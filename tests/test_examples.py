@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from snowpipe_ml import Pipeline
 from tests.conftest import ROOT, write_spec
 
 SPEC = """\
@@ -53,3 +55,21 @@ def test_an_installed_step_type_is_like_one_of_ours(site: Path, tmp_path: Path) 
     assert "skip     newest  unchanged" in command(site, "plan", str(path)).stdout
     path.write_text(path.read_text().replace("by: [ID]", "by: [ID; DROP]"))
     assert ":9:" in command(site, "validate", str(path)).stderr
+
+
+def test_another_domain_needs_only_yaml(tmp_path: Path) -> None:
+    shutil.copytree(
+        ROOT / "examples" / "shop", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".snowpipe")
+    )
+    pipeline = Pipeline.from_yaml(tmp_path / "shop.yaml")
+    result = pipeline.run()
+    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    session = pipeline.session()
+    (row,) = session.sql(
+        "SELECT COUNT(*), COUNT(DISTINCT ITEM_ID), COUNT_IF(LOW <= PREDICTION AND PREDICTION <= HIGH AND PREDICTION > 0), "
+        "MIN(DATE)::VARCHAR, MAX(DATE)::VARCHAR FROM ITEM_FORECASTS WHERE PART = 'forecast'"
+    ).collect()
+    assert tuple(row) == (112, 8, 112, "2024-12-31", "2025-01-13")
+    board = dict(session.sql("SELECT MODEL, RMSE FROM ITEM_LEADERBOARD WHERE FOLD IS NULL").collect())
+    session.close()
+    assert board["best_of"] < min(board["seasonal_naive"], board["moving_average"])

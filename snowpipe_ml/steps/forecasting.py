@@ -213,7 +213,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             size = _WHOLE if whole else _AUTO
         key = self.key(ctx)
         return sql(
-            "SELECT {key}, MOD(ROW_NUMBER() OVER (ORDER BY MD5({key}::VARCHAR), {key}), CEIL(COUNT(*) OVER () / {size})) "
+            "SELECT {key}, MOD(ROW_NUMBER() OVER (ORDER BY MD5({key}::VARCHAR), {key}), "
+            "GREATEST(1, CEIL(COUNT(*) OVER () / {size}))) "
             "AS BUCKET FROM (SELECT DISTINCT {key} FROM {features})",
             key=key, size=Literal(size), features=self.settings.features,
         )  # fmt: skip

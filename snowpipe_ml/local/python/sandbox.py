@@ -29,6 +29,10 @@ class Sandbox(importlib.abc.MetaPathFinder):
             return PathFinder.find_spec(name, self._own_path(), target)
         return PathFinder.find_spec(name, path, target)
 
+    def find_distributions(self, *args, **kwargs):
+        """What importlib.metadata asks: many packages look up their own version when they are imported."""
+        return PathFinder.find_distributions(*args, **kwargs)
+
     def invalidate_caches(self):
         PathFinder.invalidate_caches()
 

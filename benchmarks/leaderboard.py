@@ -1,0 +1,81 @@
+"""The leaderboard of all models on the reference pipeline: is `best_of` worth having, and do the intervals hold?
+
+    python benchmarks/leaderboard.py [--source FOLDER --weather FILE --months 2022-01 2022-02 2022-03]
+
+The pipeline's forecaster becomes `best_of` over all models, with three origins and a horizon of 14 days. What is
+scored is the third origin, for which `best_of` was chosen on the first two, and intervals were calibrated on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SINGLE = [
+    {"type": "tabnet"}, {"type": "ridge"}, {"type": "lightgbm"}, {"type": "lightgbm_global", "objective": "poisson"},
+    {"type": "seasonal_naive"}, {"type": "moving_average"}, {"type": "auto_ets"}, {"type": "auto_arima"},
+]  # fmt: skip
+
+
+def pipeline_in(folder: Path, variables: dict[str, Any]) -> Any:
+    """The reference pipeline with all models as candidates."""
+    from snowpipe_ml import Pipeline
+
+    shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
+    spec = yaml.safe_load((ROOT / "pipelines" / "citibike.yaml").read_text())
+    spec["packages"]["forecasting"].append("statsforecast")
+    deployed = spec["steps"]["deploy_forecaster"]
+    deployed["model"] = {"type": "best_of", "candidates": SINGLE}
+    deployed["backtest"] = {"origins": 3, "horizon_days": 14}
+    path = folder / "citibike.yaml"
+    path.write_text(yaml.safe_dump(spec, sort_keys=False))
+    return Pipeline.from_yaml(path, vars=variables)
+
+
+def main() -> None:
+    """Print the leaderboard of the last origin, and the ratios that count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", default="sample")
+    parser.add_argument("--weather", default="sample")
+    parser.add_argument("--months", nargs="*", default=[])
+    arguments = parser.parse_args()
+    variables: dict[str, Any] = {
+        "source": arguments.source, "weather": arguments.weather, "months": arguments.months, "horizon_days": 14,
+    }  # fmt: skip
+    if arguments.months:  # a short history: no lag of a year, and a station needs a few weeks
+        variables |= {"lags": [1, 7], "min_history_days": 60}
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = pipeline_in(Path(folder), variables)
+        result = pipeline.run()
+        if not result.ok:
+            sys.exit("\n".join(f"{name}: {step.message}" for name, step in result.steps.items() if step.error))
+        for warning in result.steps["leaderboard"].warnings:
+            print(warning)
+        begin = time.perf_counter()
+        session = pipeline.session()
+        names = ("RMSE", "MAE", "SMAPE", "MASE", "RMSSE", "BIAS", "PINBALL", "COVERAGE")
+        rows = session.sql(
+            f"SELECT MODEL, SERIES, {', '.join(names)} FROM LEADERBOARD WHERE FOLD = 2 ORDER BY RMSE"
+        ).collect()
+        session.close()
+        print(f"third origin, {rows[0]['SERIES']} series; training took {result.steps['train_stations'].seconds:.0f} s")
+        print(f"{'model':<18}" + "".join(f"{name:>10}" for name in names))
+        for row in rows:
+            print(f"{row['MODEL']:<18}" + "".join(f"{row[name]:>10.3f}" for name in names))
+        own = next(row for row in rows if row["MODEL"] == "best_of")
+        best = min((row for row in rows if row["MODEL"] != "best_of"), key=lambda row: row["RMSE"])
+        print(f"best_of / best single ({best['MODEL']}): {own['RMSE'] / best['RMSE']:.3f} (<= 1.05)")
+        print(f"coverage of best_of's 80 % intervals: {own['COVERAGE']:.1%} (75 % to 85 %)")
+        print(f"read in {time.perf_counter() - begin:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
