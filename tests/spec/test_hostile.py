@@ -26,6 +26,7 @@ roles: {reader: {comment: x}}
 grants: {reader: {table t1: [select], warehouse wh: [usage]}}
 stages: {st: {comment: x}}
 file_formats: {ff: {field_delimiter: ",", null_if: [x]}}
+packages: {p: [numpy, pandas]}
 tags: {tg: {comment: x, value: x}}
 tables: {t0: {comment: x, columns: {A: varchar}}}
 steps:
@@ -33,7 +34,32 @@ steps:
   one: {type: transform, query: "SELECT {{ vars.text | literal }} AS X, 1 AS {{ vars.name | identifier }}", writes: t1}
   copy: {type: snapshot, table: t1, into: t2}
   parts: {type: split, from: t1, by: [X], train: t3, test: t4}
-  seen: {type: expect, table: t1, not_null: [X], unique: [X], accepted_values: {X: [x]}, failures: bad}
+  seen:
+    type: expect
+    table: t1
+    not_null: [X]
+    unique: [X]
+    accepted_values: {X: [x]}
+    relations: {X: {table: t2, column: X}}
+    predicate: X <> {{ vars.text | literal }}
+    failures: bad
+  fan: {type: transform, foreach: [x], query: "SELECT {{ item | literal }} AS X", writes: "fan_{{ vars.name }}"}
+  feats:
+    type: features
+    from: t1
+    partition_by: X
+    timestamp: AT
+    value: N
+    target: TOTAL
+    rolling: {mean: [7]}
+    holidays: {table: days, on: D1, days_after: 1}
+    exogenous: [{table: t2, columns: [TEMP], on: D1, future: {table: t3}}]
+    writes: feats
+    left_out: rest
+  coming: {type: future_features, features: feats, writes: coming}
+  deploy: {type: deploy_forecaster, function: f, features: feats, model: {type: ridge}, backtest: {}, stage: st, packages: p}
+  train: {type: train_forecasters, function: f, features: feats, future: coming, writes: forecasts}
+  board: {type: leaderboard, forecasts: forecasts, writes: board, by_series: by_series}
   scored: {type: evaluate, predictions: t1, actual: X, prediction: X, by: [X], writes: scores}
   days: {type: holidays, country: US, first_year: 2020, last_year: 2021, writes: days}
 """
@@ -61,11 +87,11 @@ def skeleton(text: str) -> list[str]:
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], bool]]:
     """(path, whether its key is meant) of all texts that a spec's author chooses."""
-    if path[:1] in (("name",), ("targets",)) or path[-1:] in (("type",), ("query",), ("country",)):
+    if path[:1] in (("name",), ("targets",)) or path[-1:] in (("type",), ("query",), ("predicate",), ("country",)):
         return
     if isinstance(value, dict):
         for key, item in value.items():
-            if (len(path) in (1, 3) and path[:1] != ("steps",)) or path[-1:] in (("columns",), ("accepted_values",)):
+            if (len(path) in (1, 3) and path[:1] != ("steps",)) or path[-1:] in (("columns",), ("accepted_values",), ("relations",)):
                 yield (*path, key), True
             yield from places(item, (*path, key))
     elif isinstance(value, list):
@@ -106,7 +132,7 @@ PLACES = list(places(BASE))
 
 def test_there_are_two_hundred_and_many_places() -> None:
     assert len(set(HOSTILE)) >= 200
-    assert len(PLACES) >= 40
+    assert len(PLACES) >= 75
 
 
 @pytest.mark.parametrize(
@@ -118,7 +144,7 @@ def test_nothing_but_names_and_literals_reaches_sql(tmp_path: Path, path: tuple[
     bones = [skeleton(text) for text in expected]
     # A text that is a name for one place is no name for another: each place sees a share of all texts.
     offset = PLACES.index((path, key))
-    for text in HOSTILE[offset % 4 :: 4]:
+    for text in HOSTILE[offset % 6 :: 6]:
         found = planned(with_text(BASE, path, text, key=key), tmp_path)
         if found is not None:
             assert [skeleton(statement) for statement in found] == bones, text
