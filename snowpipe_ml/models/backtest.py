@@ -132,7 +132,7 @@ def with_intervals(folds: Iterable[Fold], coverage: float) -> list[Fold]:
     for fold in folds:
         earlier = [other for other in folds if other.model == fold.model and other.number < fold.number]
         if earlier:
-            low, high = Calibration(earlier, coverage).interval(fold.key, fold.predicted, fold.level)
+            low, high = Calibration.of(earlier, coverage).interval(fold.key, fold.predicted, fold.level)
             fold = dataclasses.replace(fold, low=low, high=high)
         found.append(fold)
     return found

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,35 +23,59 @@ _HALF = 28
 
 
 class Calibration:
-    """Intervals of one model, learnt from its folds.
+    """Intervals of one model.
 
     Args:
-        folds: of one model, of all series.
-        coverage: the part of the days that should lie inside, such as 0.8.
+        tails: (lower, upper) tail of each series, in units of the square root of its level.
+        pooled: those of a series that is not among these; None where nothing was learnt.
     """
 
-    def __init__(self, folds: Iterable[Fold], coverage: float) -> None:
+    def __init__(self, tails: Mapping[str, tuple[float, float]], pooled: tuple[float, float] | None) -> None:
+        self._tails = dict(tails)
+        self._pooled = pooled
+
+    @classmethod
+    def of(cls, folds: Iterable[Fold], coverage: float) -> Calibration:
+        """Learnt from the folds of one model, of all series.
+
+        Args:
+            folds: what it forecast, and what came true.
+            coverage: the part of the days that should lie inside, such as 0.8.
+        """
         own: dict[str, list[np.ndarray]] = defaultdict(list)
         for fold in folds:
             own[fold.key].append(fold.scores)
-        self._tail = (1.0 - coverage) / 2
-        self._own = {key: np.sort(np.concatenate(parts)) for key, parts in own.items()}
-        self._pooled = np.sort(np.concatenate([*self._own.values(), np.zeros(0)]))
+        if not own:
+            return cls({}, None)
+        scores = {key: np.concatenate(parts) for key, parts in own.items()}
+        tail = (1.0 - coverage) / 2
+        pooled = _quantiles(np.concatenate(list(scores.values())), tail)
+        tails = {}
+        for key, values in scores.items():
+            weight = len(values) / (len(values) + _HALF)
+            low, high = _quantiles(values, tail)
+            tails[key] = ((1 - weight) * pooled[0] + weight * low, (1 - weight) * pooled[1] + weight * high)
+        return cls(tails, pooled)
 
     def interval(self, key: str, predicted: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
         """The ends for some predictions of a series; NaN where nothing was learnt."""
-        own = self._own.get(key, np.zeros(0))
-        weight = len(own) / (len(own) + _HALF)
-        low, high = self._tails(self._pooled)
-        if len(own):
-            own_low, own_high = self._tails(own)
-            low, high = (1 - weight) * low + weight * own_low, (1 - weight) * high + weight * own_high
+        low, high = self._tails.get(key) or self._pooled or (np.nan, np.nan)
         width = math.sqrt(level)
         return predicted + low * width, predicted + high * width
 
-    def _tails(self, scores: np.ndarray) -> tuple[float, float]:
-        n = len(scores)
-        if not n:
-            return np.nan, np.nan
-        rank = min(math.ceil((n + 1) * (1.0 - self._tail)), n)
-        return float(scores[n - rank]), float(scores[rank - 1])
+    def to_json(self) -> dict[str, Any]:
+        """As a manifest keeps it."""
+        return {"tails": {key: list(tails) for key, tails in self._tails.items()}, "pooled": self._pooled}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Calibration:
+        """From a manifest."""
+        pooled = told["pooled"]
+        return cls({key: (low, high) for key, (low, high) in told["tails"].items()}, pooled and (pooled[0], pooled[1]))
+
+
+def _quantiles(scores: np.ndarray, tail: float) -> tuple[float, float]:
+    ordered = np.sort(scores)
+    n = len(ordered)
+    rank = min(math.ceil((n + 1) * (1.0 - tail)), n)
+    return float(ordered[n - rank]), float(ordered[rank - 1])

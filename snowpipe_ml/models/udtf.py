@@ -12,6 +12,8 @@ forecast have no target. Its settings are in ``forecaster.json`` beside the code
 ``FOLD``      of a backtest, the number of the origin, from 0, the oldest
 ``SCALE``, ``SQUARED_SCALE``  of a backtest, the mean absolute and squared difference of days a week apart until the
               origin: the denominators of MASE and RMSSE
+``ARTIFACT``  of rows with ``PART`` = ``model``, where models are kept: a piece of the file of :mod:`saved`; ``FOLD`` is
+              the piece's number
 ``BASE``      with the explanations it sums to the prediction; NULL where these are shares that sum to 1
 """
 
@@ -25,17 +27,14 @@ import numpy as np
 import pandas as pd
 
 from snowpipe_ml.models.backtest import Fold, Plan, backtest, with_intervals
-from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
+from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.models.rows import Rows
+from snowpipe_ml.models.saved import load, save
 from snowpipe_ml.models.selection import BestOf, Choice, choose, compose
 from snowpipe_ml.models.wheels import add_wheels, import_directory
-
-FIXED = (
-    "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
-    "SQUARED_SCALE",
-)  # fmt: skip
 
 
 class Training:
@@ -50,7 +49,7 @@ class Training:
         self.model: dict[str, Any] = config["model"]
         self.features = features_of(config["features"])
         self.names = [feature.name for feature in self.features]
-        self._rows: list[pd.DataFrame] = []
+        self.rows = Rows(self.names, artifacts=bool(config.get("keep_models")))
 
     def run(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Backtest, choose, validate, train and forecast; the rows of all series."""
@@ -70,8 +69,8 @@ class Training:
             refused |= self._future(enough, choices, folds)
         self._backtested(folds)
         for key, reason in sorted(refused.items()):
-            self._add(key, PART=["untrained"], MESSAGE=[reason])
-        return self._table()
+            self.rows.add(key, PART=["untrained"], MESSAGE=[reason])
+        return self.rows.table()
 
     # ----------------------------------------------------------------------- the parts
 
@@ -123,9 +122,9 @@ class Training:
             if reason:
                 model.failed[series.key] = reason
                 continue
-            self._add(
+            self.rows.add(
                 series.key, DATE=series.days, PART=part, MODEL=self._label(series.key, choices), ACTUAL=series.y,
-                PREDICTION=predicted, **self._explained(series.x, explained[place] if explained else None),
+                PREDICTION=predicted, **self.rows.explained(series.x, explained[place] if explained else None),
             )  # fmt: skip
         return model.failed
 
@@ -138,18 +137,19 @@ class Training:
         forecasts: list[Forecast] = model.forecast(fitted)
         explained = model.explain(fitted, [forecast.x for forecast in forecasts])
         final = "best_of" if self.model["type"] == "best_of" else self.model["type"]
-        calibration = Calibration([fold for fold in folds if fold.model == final], self.config["interval"])
+        calibration = Calibration.of([fold for fold in folds if fold.model == final], self.config["interval"])
+        labels = {series.key: self._label(series.key, choices) for series in fitted}
         for place, (series, forecast) in enumerate(zip(fitted, forecasts, strict=True)):
             reason = _not_finite(forecast.y)
             if reason:
                 model.failed[series.key] = reason
                 continue
-            low, high = calibration.interval(series.key, forecast.y, series.level)
-            self._add(
-                series.key, DATE=series.future_days, PART="forecast", MODEL=self._label(series.key, choices),
-                ORIGIN=np.full(len(forecast.y), series.days[-1]), PREDICTION=forecast.y, LOW=model.bounded(series, low),
-                HIGH=model.bounded(series, high), **self._explained(forecast.x, explained[place] if explained else None),
-            )  # fmt: skip
+            self.rows.forecast(
+                model, series, forecast, calibration, labels[series.key], explained[place] if explained else None
+            )
+        if self.config.get("keep_models"):
+            kept = {"labels": labels, "calibration": calibration.to_json()}
+            self.rows.artifact(panel[0].key, save(model, kept))
         return model.failed
 
     def _backtested(self, folds: Sequence[Fold]) -> None:
@@ -157,40 +157,15 @@ class Training:
             nothing = np.full(len(fold.days), np.nan)
             lower = self.model["lower_bound"]
             low, high = (nothing if end is None else end for end in (fold.low, fold.high))
-            self._add(
+            self.rows.add(
                 fold.key, DATE=fold.days, PART="backtest", MODEL=fold.model, ORIGIN=np.full(len(fold.days), fold.origin),
                 ACTUAL=fold.actual, PREDICTION=fold.predicted, LOW=low if lower is None else np.maximum(low, lower),
                 HIGH=high if lower is None else np.maximum(high, lower), FOLD=fold.number, SCALE=fold.scale,
                 SQUARED_SCALE=fold.squared_scale,
             )  # fmt: skip
 
-    # ----------------------------------------------------------------------- rows
-
     def _label(self, key: str, choices: Mapping[str, Choice]) -> str:
         return str(choices[key]) if key in choices else str(self.model["type"])
-
-    def _explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, Any]:
-        columns: dict[str, Any] = {name: x[:, i] for i, name in enumerate(self.names)}
-        if explanation is not None:
-            columns |= {f"{name}_EXPLANATION": explanation.contributions[:, i] for i, name in enumerate(self.names)}
-            if explanation.base is not None:
-                columns["BASE"] = explanation.base
-        return columns
-
-    def _add(self, key: str, **columns: Any) -> None:
-        self._rows.append(pd.DataFrame({"SERIES": key, **columns}))
-
-    def _table(self) -> pd.DataFrame:
-        columns = [*FIXED, *self.names, *(f"{name}_EXPLANATION" for name in self.names), "MESSAGE"]
-        texts = ("SERIES", "PART", "MODEL", "MESSAGE")
-        numbers = [name for name in columns if name not in (*texts, "DATE", "ORIGIN")]
-        table = pd.concat(self._rows, ignore_index=True).reindex(columns=columns)
-        table = table.astype(dict.fromkeys(numbers, float))
-        for name in ("DATE", "ORIGIN"):
-            table[name] = pd.to_datetime(table[name])
-        for name in texts:
-            table[name] = table[name].astype(object).where(table[name].notna(), None)
-        return table
 
 
 def _not_finite(values: np.ndarray) -> str | None:
@@ -210,5 +185,39 @@ class ForecastPartition:
         return Training(self.config).run(frame)
 
 
+class ForecastSaved:
+    """The handler of a ``forecast`` step: saved models forecast, and nothing is trained."""
+
+    def __init__(self) -> None:
+        add_wheels()
+        self.config: dict[str, Any] = json.loads((import_directory() / "forecaster.json").read_text())
+        self.features = features_of(self.config["features"])
+        self._models: dict[str, tuple[Forecaster, dict[str, Any]]] = {}
+        for file in sorted(import_directory().glob("models-*.npz")):
+            model, manifest = load(file.read_bytes())
+            self._models |= dict.fromkeys(manifest["labels"], (model, manifest))
+
+    def end_partition(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Forecast the days to come of the series of a partition."""
+        panel, refused = read_panel(frame, self.features)
+        rows = Rows([feature.name for feature in self.features])
+        for series in panel:
+            if series.key not in self._models:
+                refused[series.key] = "no model of it was saved"
+                continue
+            model, manifest = self._models[series.key]
+            if model.features != self.features:
+                raise ValueError("the models were trained on other features than these: train them again")
+            (forecast,) = model.forecast([series])
+            explained = model.explain([series], [forecast.x])
+            calibration = Calibration.from_json(manifest["calibration"])
+            label = manifest["labels"][series.key]
+            rows.forecast(model, series, forecast, calibration, label, explained[0] if explained else None)
+        for key, reason in sorted(refused.items()):
+            rows.add(key, PART=["untrained"], MESSAGE=[reason])
+        return rows.table()
+
+
 # What Snowflake's `vectorized` decorator sets: the method takes a partition as a DataFrame.
 ForecastPartition.end_partition._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]
+ForecastSaved.end_partition._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]

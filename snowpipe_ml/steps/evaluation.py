@@ -20,8 +20,9 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
-from snowpipe_ml.steps.forecasting import TrainForecasters, explanation_column
+from snowpipe_ml.steps.forecasting import TrainForecasters
 from snowpipe_ml.steps.metrics import REGRESSION, regression_metrics
+from snowpipe_ml.steps.panels import explanation_column
 from snowpipe_ml.steps.publish import append_run, publish_table
 
 _ACTUAL = Identifier("ACTUAL")

@@ -14,6 +14,7 @@ from snowpipe_ml.plugins import (
     PlanContext,
     Resource,
     RunContext,
+    StageLocation,
     Step,
     StepPlan,
     StepResult,
@@ -21,17 +22,18 @@ from snowpipe_ml.plugins import (
     TableName,
     function,
     register,
+    stage,
     table,
 )
-from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.charts import forecast_charts
 from snowpipe_ml.steps.features import Features
 from snowpipe_ml.steps.forecasters import NEEDS, Backtest, BestOf, Model, as_json, candidates_of, own_files
+from snowpipe_ml.steps.panels import AUTO, WHOLE, PanelCall, create_function, result_columns
 from snowpipe_ml.steps.publish import publish_table
 
 _HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
-_AUTO, _WHOLE = 16, 1_000_000_000
 
 
 # --------------------------------------------------------------------------- deploy
@@ -64,6 +66,8 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             2.0, gt=0, description="Forecasts are not above this times the highest day of the history"
         )
 
+        keep_models: bool = Field(False, description="Return the models too, for the `models` of `train_forecasters`")
+
         @model_validator(mode="after")
         def _choice_needs_a_backtest(self) -> DeployForecaster.Settings:
             if isinstance(self.model, BestOf) and (self.backtest is None or self.backtest.origins < 2):
@@ -80,33 +84,13 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")
 
-    # ----------------------------------------------------------------------- signature
-
     def features(self, ctx: PlanContext) -> Features:
         """The step whose table the function reads."""
         return ctx.producer_of(table(self.settings.features), Features)
 
-    def result_columns(self, ctx: PlanContext) -> list[tuple[Identifier, str]]:
-        """The columns that the function returns."""
-        names = self.features(ctx).feature_columns
-        fixed = {"SERIES": "VARCHAR", "DATE": "DATE", "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": "DATE"}
-        numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE")
-        return [
-            *((Identifier(name), kind) for name, kind in fixed.items()),
-            *((Identifier(name), "FLOAT") for name in numbers), *((name, "FLOAT") for name in names),
-            *((explanation_column(name), "FLOAT") for name in names), (Identifier("MESSAGE"), "VARCHAR"),
-        ]  # fmt: skip
-
     def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
-        features = self.features(ctx)
-        arguments = [Sql("SERIES VARCHAR"), Sql("DATE DATE"), sql("{target} FLOAT", target=features.settings.target)]
-        arguments += [sql("{name} FLOAT", name=name) for name in features.feature_columns]
-        returned = [sql("{name} {kind}", name=name, kind=Sql(kind)) for name, kind in self.result_columns(ctx)]
-        return sql(
-            "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS TABLE ({returned}) {options}",
-            name=self.settings.function, arguments=join(", ", arguments), returned=join(", ", returned),
-            options=made.options(_HANDLER),
-        )  # fmt: skip
+        s = self.settings
+        return create_function(s.function, self.features(ctx), made.options(_HANDLER), artifacts=s.keep_models)
 
     def _config(self, ctx: PlanContext) -> bytes:
         s = self.settings
@@ -118,7 +102,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         train = {"validation_fraction": s.validation_fraction, "min_train_rows": s.min_train_rows, "refit": s.refit}
         config = {
             "model": {**as_json(s.model, **common), **train}, "backtest": plan, "interval": s.interval,
-            "features": self.features(ctx).described(),
+            "features": self.features(ctx).described(), "keep_models": s.keep_models,
         }  # fmt: skip
         return json.dumps(config, sort_keys=True).encode()
 
@@ -159,11 +143,6 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         return StepResult(message=str(self.settings.function))
 
 
-def explanation_column(name: Identifier) -> Identifier:
-    """The column that says how much a feature counted in a prediction; they sum to 1."""
-    return Identifier(f"{name.name}_EXPLANATION")
-
-
 # --------------------------------------------------------------------------- train
 
 
@@ -185,6 +164,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             description="How many series a call of the function gets: all of them at once for a lightgbm_global, else 16",
         )
         writes: TableName
+        models: StageLocation | None = Field(None, description="Where the models are kept, for `forecast` steps")
 
     settings: TrainForecasters.Settings
 
@@ -196,6 +176,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(self.settings.writes, "writes")
+        if self.settings.models is not None:
+            yield stage(self.settings.models, "models")
 
     def deployed(self, ctx: PlanContext) -> DeployForecaster:
         """The step that creates the function."""
@@ -205,51 +187,58 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         """The column that tells the series apart."""
         return self.deployed(ctx).features(ctx).settings.partition_by
 
-    def _partitions(self, ctx: PlanContext) -> Sql:
-        """The number of a series' partition: as even as can be, and by a hash, so that neighbours are apart."""
-        size = self.settings.series_per_partition
-        if size == "auto":
-            whole = "lightgbm_global" in candidates_of(self.deployed(ctx).settings.model)
-            size = _WHOLE if whole else _AUTO
-        key = self.key(ctx)
-        return sql(
-            "SELECT {key}, MOD(ROW_NUMBER() OVER (ORDER BY MD5({key}::VARCHAR), {key}), "
-            "GREATEST(1, CEIL(COUNT(*) OVER () / {size}))) "
-            "AS BUCKET FROM (SELECT DISTINCT {key} FROM {features})",
-            key=key, size=Literal(size), features=self.settings.features,
-        )  # fmt: skip
-
     def _query(self, ctx: PlanContext) -> Sql:
         s, deployed = self.settings, self.deployed(ctx)
+        size = s.series_per_partition
+        if size == "auto":
+            size = WHOLE if "lightgbm_global" in candidates_of(deployed.settings.model) else AUTO
         features = deployed.features(ctx)
-        columns = [features.settings.target, *features.feature_columns]
-        key = self.key(ctx)
-        listed = join(", ", [key, Identifier("DATE"), *columns])
-        taken = join(", ", [sql("A.{key}::VARCHAR AS SERIES", key=key), Sql("A.DATE"), Sql("P.BUCKET"),
-                            *(sql("A.{name}::FLOAT AS {name}", name=name) for name in columns)])  # fmt: skip
-        arguments = join(
-            ", ", [sql("T.{name}", name=name) for name in (Identifier("SERIES"), Identifier("DATE"), *columns)]
-        )
-        returned = join(", ", [sql("F.{name}", name=name) for name, _ in deployed.result_columns(ctx)[1:]])
-        return sql(
-            "WITH PARTITIONS AS (\n  {partitions}\n), DAYS AS (\n"
-            "  SELECT {listed} FROM {features}\n  UNION ALL\n  SELECT {listed} FROM {future}\n), T AS (\n"
-            "  SELECT {taken}\n  FROM DAYS A JOIN PARTITIONS P ON P.{key} = A.{key}\n)\n"
-            "SELECT F.SERIES AS {key}, {returned}\n"
-            "FROM T, TABLE({function}({arguments}) OVER (PARTITION BY T.BUCKET ORDER BY T.SERIES, T.DATE)) AS F",
-            key=key, returned=returned, listed=listed, features=s.features, future=s.future, taken=taken,
-            partitions=self._partitions(ctx), function=s.function, arguments=arguments,
-        )  # fmt: skip
+        names = [name for name, _ in result_columns(features, artifacts=deployed.settings.keep_models)]
+        return PanelCall(s.function, features, s.features, s.future, size, names).query()
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
-        statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query(ctx))
-        return StepPlan(f"train a model for each {self.key(ctx)}", (statement,))
+        if s.models is not None and not self.deployed(ctx).settings.keep_models:
+            raise StepError(
+                f"models are kept at {s.models} only if the step that deploys {s.function} says keep_models: true"
+            )
+        query = self._query(ctx)
+        if s.models is None:
+            statements = [sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=query)]
+        else:
+            statements = [
+                sql("CREATE OR REPLACE TEMPORARY TABLE {name} AS {query}", name=self._trained, query=query),
+                sql("CREATE OR REPLACE TABLE {name} AS {rows}", name=s.writes, rows=self._rows()),
+            ]
+        return StepPlan(f"train a model for each {self.key(ctx)}", tuple(statements))
+
+    @property
+    def _trained(self) -> QualifiedName:
+        """Where all that the function returned is, where there are models among it."""
+        *parts, name = self.settings.writes.parts
+        return QualifiedName((*parts, Identifier(f"{name.name}_TRAINED")))
+
+    def _rows(self) -> Sql:
+        return sql("SELECT * EXCLUDE (ARTIFACT) FROM {name} WHERE PART <> 'model'", name=self._trained)
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        rows = publish_table(ctx, s.writes, self._query(ctx))
-        key = self.key(ctx)
+        key, query = self.key(ctx), self._query(ctx)
+        metrics: dict[str, float] = {}
+        if s.models is None:
+            rows = publish_table(ctx, s.writes, query)
+        else:
+            from snowpipe_ml.steps.saved_models import keep_models
+
+            deployed = self.deployed(ctx)
+            ctx.execute(sql("CREATE OR REPLACE TEMPORARY TABLE {name} AS {query}", name=self._trained, query=query))
+            told = {
+                "model": deployed.settings.model.model_dump(mode="json"),
+                "features": deployed.features(ctx).described(),
+            }
+            metrics["model files"] = keep_models(ctx, self._trained, key, s.models, told)
+            rows = publish_table(ctx, s.writes, self._rows())
+            ctx.execute(sql("DROP TABLE {name}", name=self._trained))
         trained, untrained = ctx.execute(
             sql("SELECT COUNT(DISTINCT IFF(PART = 'forecast', {key}, NULL)), "
                 "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) FROM {name}", key=key, name=s.writes)
@@ -262,6 +251,6 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             rows=rows,
             message=f"{trained} models",
             warnings=warnings,
-            metrics={"trained": trained, "untrained": untrained},
+            metrics={"trained": trained, "untrained": untrained, **metrics},
             charts=forecast_charts(ctx, s.writes, key),
         )

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from snowpipe_ml.models.udtf import FIXED, ForecastPartition
+from snowpipe_ml.models.rows import FIXED
+from snowpipe_ml.models.udtf import ForecastPartition
 from tests.models.panels import BEST_OF, FEATURES, MODELS, frame, weekly
 
 TRAIN = {"validation_fraction": 0.2, "min_train_rows": 32, "refit": True}

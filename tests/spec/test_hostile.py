@@ -91,7 +91,11 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
         return
     if isinstance(value, dict):
         for key, item in value.items():
-            if (len(path) in (1, 3) and path[:1] != ("steps",)) or path[-1:] in (("columns",), ("accepted_values",), ("relations",)):
+            if (len(path) in (1, 3) and path[:1] != ("steps",)) or path[-1:] in (
+                ("columns",),
+                ("accepted_values",),
+                ("relations",),
+            ):
                 yield (*path, key), True
             yield from places(item, (*path, key))
     elif isinstance(value, list):

@@ -231,3 +231,51 @@ def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
     assert set(board) == {item["type"] for item in quick}
     assert own["RMSE"] <= 1.05 * min(row["RMSE"] for row in board.values())
     assert 0.75 <= own["COVERAGE"] <= 0.86
+
+
+SAVED = """\
+  again:
+    type: forecast
+    models: "@s/forecasters/"
+    function: g
+    features: features
+    future: future
+    stage: s
+    packages: p
+    writes: forecast_again
+"""
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["{type: tabnet, max_epochs: 2}", "{type: best_of}", '{type: python, class: "own:Mean", settings: {plus: 1}}'],
+)
+def test_saved_models_forecast_the_same_without_training(tmp_path: Path, model: str) -> None:
+    (tmp_path / "own.py").write_text(OWN.replace("return {}", "return {k: np.array(v) for k, v in self.means.items()}").replace(
+        "        pass", "        self.means = {k: float(v) for k, v in state.items()}"))  # fmt: skip
+    more = {"    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
+            "writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}', "  board:": SAVED + "  board:"}  # fmt: skip
+    pipeline = spec(tmp_path, model, **more)
+    result = pipeline.run()
+    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    assert result.steps["again"].message == f"models of {result.run.model_id}"
+    session = pipeline.session()
+    columns = "K, DATE, MODEL, PREDICTION, LOW, HIGH, LAG_1, LAG_1_EXPLANATION"
+    trained, saved = (
+        session.sql(f"SELECT {columns} FROM {name} WHERE PART = 'forecast' ORDER BY K, DATE").collect()
+        for name in ("FORECASTS", "FORECAST_AGAIN")
+    )
+    listed = sorted(row["name"].rpartition("/")[2] for row in session.sql("LIST @s/forecasters/").collect())
+    assert "ARTIFACT" not in session.table("FORECASTS").columns
+    session.close()
+    assert len(trained) == 35
+    for one, two in zip(trained, saved, strict=True):
+        assert one[:3] == two[:3]
+        numbers = [[math.nan if value is None else value for value in row[3:]] for row in (one, two)]
+        assert numbers[1] == pytest.approx(numbers[0], rel=1e-6, abs=1e-6, nan_ok=True)
+    assert listed == ["manifest.json", "models-000.npz", "models-001.npz", "models-002.npz"]
+
+
+def test_models_are_kept_only_by_a_function_that_returns_them(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="says keep_models: true"):
+        spec(tmp_path, **{"writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}'}).validate()

@@ -1,0 +1,78 @@
+"""The rows that the table functions of forecasters return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
+from snowpipe_ml.models.conformal import Calibration
+from snowpipe_ml.models.panel import Series
+
+FIXED = (
+    "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
+    "SQUARED_SCALE",
+)  # fmt: skip
+_TEXTS = ("SERIES", "PART", "MODEL", "MESSAGE")
+# A BINARY value has at most 8 MB: https://docs.snowflake.com/en/sql-reference/data-types-text#binary
+_PIECE = 4 * 2**20
+
+
+class Rows:
+    """Collects rows.
+
+    Args:
+        names: of the features.
+        artifacts: whether there is a column for pieces of saved models.
+    """
+
+    def __init__(self, names: Sequence[str], *, artifacts: bool = False) -> None:
+        self._names = list(names)
+        self._artifacts = artifacts
+        self._rows: list[pd.DataFrame] = []
+
+    def add(self, key: str, **columns: Any) -> None:
+        """Rows of a series."""
+        self._rows.append(pd.DataFrame({"SERIES": key, **columns}))
+
+    def forecast(
+        self, model: Forecaster, series: Series, forecast: Forecast, calibration: Calibration, label: str,
+        explanation: Explanation | None,
+    ) -> None:  # fmt: skip
+        """The days to come of a series."""
+        low, high = calibration.interval(series.key, forecast.y, series.level)
+        self.add(
+            series.key, DATE=series.future_days, PART="forecast", MODEL=label,
+            ORIGIN=np.full(len(forecast.y), series.days[-1]), PREDICTION=forecast.y, LOW=model.bounded(series, low),
+            HIGH=model.bounded(series, high), **self.explained(forecast.x, explanation),
+        )  # fmt: skip
+
+    def explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, Any]:
+        """The columns of features and of what they counted."""
+        columns: dict[str, Any] = {name: x[:, i] for i, name in enumerate(self._names)}
+        if explanation is not None:
+            columns |= {f"{name}_EXPLANATION": explanation.contributions[:, i] for i, name in enumerate(self._names)}
+            if explanation.base is not None:
+                columns["BASE"] = explanation.base
+        return columns
+
+    def artifact(self, key: str, data: bytes) -> None:
+        """A file, in pieces; ``key`` is one of its series."""
+        pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
+        self.add(key, PART="model", FOLD=np.arange(len(pieces)), ARTIFACT=pieces)
+
+    def table(self) -> pd.DataFrame:
+        """All rows, with all columns in their order and types."""
+        columns = [*FIXED, *self._names, *(f"{name}_EXPLANATION" for name in self._names), "MESSAGE"]
+        columns += ["ARTIFACT"] if self._artifacts else []
+        numbers = [name for name in columns if name not in (*_TEXTS, "DATE", "ORIGIN", "ARTIFACT")]
+        table = pd.concat(self._rows, ignore_index=True).reindex(columns=columns)
+        table = table.astype(dict.fromkeys(numbers, float))
+        for name in ("DATE", "ORIGIN"):
+            table[name] = pd.to_datetime(table[name])
+        for name in (*_TEXTS, *(["ARTIFACT"] if self._artifacts else [])):
+            table[name] = table[name].astype(object).where(table[name].notna(), None)
+        return table
