@@ -275,7 +275,8 @@ class StepSettings(BaseModel):
         None, description="A node an item: of this list, or of the rows of a query; {{ item }} is the item"
     )
     when: bool | Query = Field(
-        True, description="If false, or a query whose value is not true, the step and what depends on it are left out"
+        True,
+        description="If false, or a query whose value is not true, the step is left out, and what needs what it never made",
     )
     retries: int = Field(3, ge=0, le=20, description="How often the step is tried again after a transient error")
     timeout: int | None = Field(None, ge=1, description="Seconds that each of its statements may take")

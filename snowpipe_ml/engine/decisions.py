@@ -21,7 +21,7 @@ class Action(enum.StrEnum):
     """What becomes of a node.
 
     REPLACE is a run that makes a table that is there anew; OMIT is one whose condition is false, or that
-    needs one of those.
+    needs what one of those has never made.
     """
 
     RUN = "run"
@@ -100,7 +100,7 @@ def decide(
     """
     shared = _shared(graph)
     reasons: dict[str, str] = {}
-    omitted = _omitted(graph)
+    omitted = _omitted(graph, now)
     for name, node in graph.nodes.items():
         if name in omitted:
             continue
@@ -229,11 +229,16 @@ def _shared(graph: Graph) -> set[Resource]:
     return found
 
 
-def _omitted(graph: Graph) -> dict[str, str]:
-    """The nodes that are left out whatever the target says, with the reason."""
+def stands(node: Node, now: Mapping[Resource, Version]) -> bool:
+    """Whether all that a node writes is there: then what depends on it can go on without it."""
+    return all(resource in now for resource in node.writes)
+
+
+def _omitted(graph: Graph, now: Mapping[Resource, Version]) -> dict[str, str]:
+    """The nodes whose condition is false, and those that need what was never made, with the reason."""
     found: dict[str, str] = {}
     for name, node in graph.nodes.items():
-        above = [needed for needed in graph.needs(name) if needed in found]
+        above = [needed for needed in graph.needs(name) if needed in found and not stands(graph.nodes[needed], now)]
         reason = left_out(node.step) if not node.declared else None
         if reason or above:
             found[name] = reason or f"needs {above[0]}, which is left out"

@@ -20,6 +20,7 @@ class StepOutcome:
         seconds: how long it ran.
         blamed: the failed step because of which it was skipped.
         work: what it did, as the records keep it: its fingerprint, and the versions of what it read and wrote.
+        stands: whether, though it was left out, all that it writes is there from before.
     """
 
     name: str
@@ -32,6 +33,7 @@ class StepOutcome:
     blamed: str | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     work: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    stands: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class RunResult:
         return self.status is Status.SUCCESS
 
 
-def left_out_because(name: str, why: str) -> StepOutcome:
+def left_out_because(name: str, why: str, *, stands: bool = False) -> StepOutcome:
     """The outcome of a step whose condition, or that of a step that it needs, is false."""
-    return StepOutcome(name, Status.OMITTED, None, 0.0, why, (), None, None)
+    return StepOutcome(name, Status.OMITTED, None, 0.0, why, (), None, None, stands=stands)
 
 
 def cause(error: BaseException) -> str:

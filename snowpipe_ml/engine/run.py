@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.conditions import left_out_on
+from snowpipe_ml.engine.decisions import stands
 from snowpipe_ml.engine.events import (
     Event,
     Listener,
@@ -134,7 +135,7 @@ class Runner:
         outcomes: dict[str, StepOutcome] = {}
         self._reuse(outcomes)
         waiting = {
-            name: set(self.graph.needs(name)) - set(self.reused)
+            name: set(self.graph.needs(name)) - set(self.reused) - set(self.omitted)
             for name in self.graph.nodes
             if name not in self.reused and name not in self.omitted
         }
@@ -204,7 +205,7 @@ class Runner:
     ) -> None:
         """Record how a step ended, and what that means for those that wait."""
         self._record(outcomes, outcome)
-        if outcome.status is Status.SUCCESS:
+        if outcome.status is Status.SUCCESS or outcome.stands:
             for needs in waiting.values():
                 needs.discard(name)
         elif outcome.status is Status.OMITTED:
@@ -260,8 +261,8 @@ class Runner:
         self._emit(StepStarted(node.name))
         try:
             tried = self._tried(node)
-            if isinstance(tried, str):
-                return left_out_because(node.name, tried)
+            if isinstance(tried, StepOutcome):
+                return tried
             result, work = tried
         except Exception as error:  # whatever a step raises fails that step, and only that step
             log.debug("step %s failed", node.name, exc_info=True)
@@ -274,7 +275,7 @@ class Runner:
             None, None, result.metrics, work,
         )  # fmt: skip
 
-    def _tried(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | str:
+    def _tried(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | StepOutcome:
         """Run a step, and again where an error passes by itself; or say why it is left out."""
         delays = Backoff(node.step.settings.retries).delays(self._chance)
         for attempt in itertools.count(1):
@@ -284,7 +285,8 @@ class Runner:
                     with self._prepared(node, session):
                         why = None if node.declared else left_out_on(session, node.step, ctx)
                         if why is not None:
-                            return why
+                            there = Versions(session, self.sleep).of(node.writes)
+                            return left_out_because(node.name, why, stands=stands(node, there))
                         # What a step reads and writes, it leaves as its output.
                         inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
                         result = node.step.run(ctx) or StepResult()

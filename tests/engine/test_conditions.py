@@ -45,6 +45,19 @@ def test_a_step_whose_condition_is_false_is_left_out_with_what_needs_it(tmp_path
     assert {step.status.value for step in pipeline.run().steps.values()} == {"success"}
 
 
+def test_what_depends_on_it_goes_on_with_what_is_there(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC), vars={"nightly": True, "rows": 9})
+    assert pipeline.run().ok
+    pipeline.variables |= {"nightly": False, "rows": 2}
+    write_spec(tmp_path, SPEC.replace("SELECT * FROM {{ ref('night') }}", "SELECT X + 1 AS X FROM {{ ref('night') }}"))
+    result = pipeline.run()
+    told = {name: step.status.value for name, step in result.steps.items()}
+    assert told == {"base": "success", "night": "omitted", "after": "success", "enough": "omitted", "beyond": "success"}
+    session = pipeline.session()
+    assert session.sql("SELECT X FROM AFTER_NIGHT").collect() == [(2,)]
+    session.close()
+
+
 def test_the_tables_of_a_condition_are_edges(tmp_path: Path) -> None:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
     assert pipeline.graph().needs("enough") == ["base"]
