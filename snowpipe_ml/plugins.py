@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -83,6 +84,7 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = "snowpipe_ml.steps"
+_READS = re.compile(r"\s*(?:SELECT|SHOW|LIST|DESCRIBE)\b", re.I)
 log = logging.getLogger("snowpipe_ml.plugins")
 
 # --------------------------------------------------------------------------- what a step is given
@@ -193,6 +195,7 @@ class RunContext(PlanContext):
         run: the run's ids.
         logger: for a line that should be in the log.
         progress: for a display of how far the step is.
+        again: does something that may be done twice, and does it again after an error that passes by itself.
         fence: raises if another run has taken this run's place; see :meth:`before_publishing`.
     """
 
@@ -200,6 +203,7 @@ class RunContext(PlanContext):
     run: RunInfo
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("snowpipe_ml.steps"))
     progress: Progress = lambda done, total=None, note="": None
+    again: Callable[[Callable[[], list[Row]]], list[Row]] = lambda action: action()
     fence: Callable[[Session], None] = lambda session: None
 
     def before_publishing(self) -> None:
@@ -211,10 +215,14 @@ class RunContext(PlanContext):
         self.fence(self.session)
 
     def execute(self, statement: Sql) -> list[Row]:
-        """Run one statement and give its rows; only trusted SQL is taken."""
+        """Run one statement and give its rows; only trusted SQL is taken.
+
+        One that only reads is run again after an error that passes by itself; any other fails, and the step with it.
+        """
         if not isinstance(statement, Sql):
             raise TypeError("execute() takes Sql, not bare text: see snowpipe_ml.sql.sql")
-        return self.session.sql(statement.text).collect()
+        run = self.session.sql(statement.text).collect
+        return self.again(run) if _READS.match(statement.text) else run()
 
     def scalar(self, statement: Sql) -> Any:
         """Run one statement and give the first column of its first row; None without rows."""

@@ -18,7 +18,9 @@ from urllib.parse import quote, unquote
 STARS = "******"
 # A shorter one would be found by chance in text that has nothing to do with it.
 _SHORTEST = 6
-_NAME = re.compile(r"PASSW|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|PRIVATE|(?:^|_)KEY(?:_|$)|_PWD$", re.I)
+_NAME = re.compile(
+    r"PASSW|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|PRIVATE|(?:^|_|API|ACCESS)KEY(?:_|$)|_PWD$|_PASS$|_PAT$", re.I
+)
 _IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 _NO_SECRET = re.compile(r"_(?:PATH|FILE|DIR|URL|NAME)$", re.I)
 

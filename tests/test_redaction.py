@@ -127,5 +127,7 @@ def test_what_is_named_like_a_secret() -> None:
         "SSH_KEY_PATH",
         "HOME",
         "KEYBOARD",
+        "DB_PASS",
+        "APIKEY",
     ]
-    assert secret_names(names) == ["API_KEY", "MY_PWD", "PGPASSWORD", "SNOWFLAKE_PASSWORD"]
+    assert secret_names(names) == ["APIKEY", "API_KEY", "DB_PASS", "MY_PWD", "PGPASSWORD", "SNOWFLAKE_PASSWORD"]

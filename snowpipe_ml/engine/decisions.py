@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,7 @@ def decide(
     now: Mapping[Resource, Version],
     *,
     refresh: bool = False,
+    written: Collection[str] = (),
 ) -> dict[str, Decision]:
     """What becomes of each node.
 
@@ -97,6 +98,7 @@ def decide(
         past: their last successes on the target.
         now: the versions of :func:`resources_of` those.
         refresh: run everything.
+        written: the names of the tables that any run before was to write.
     """
     shared = _shared(graph)
     reasons: dict[str, str] = {}
@@ -115,7 +117,7 @@ def decide(
         if reason is not None:
             reasons[name] = reason
     _add_named_by_run(graph, past, reasons, omitted)
-    made = {output for success in past.values() for output in success.outputs}
+    made = {str(output.name) for success in past.values() for output in success.outputs} | set(written)
     return {
         name: Decision(Action.OMIT, omitted[name]) if name in omitted
         else Decision(_action(node, now), reasons[name], _destroyed(node, now, made)) if name in reasons
@@ -278,12 +280,12 @@ def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Map
     return None
 
 
-def _destroyed(node: Node, now: Mapping[Resource, Version], made: set[Resource]) -> QualifiedName | None:
+def _destroyed(node: Node, now: Mapping[Resource, Version], made: Collection[str]) -> QualifiedName | None:
     """A table that somebody else made, and that the node would replace."""
     if node.declared:
         return None
     return next(
-        (r.name for r in node.writes if r.kind is Kind.TABLE and r in now and not (r.adds or r.view or r in made)
+        (r.name for r in node.writes if r.kind is Kind.TABLE and r in now and not (r.adds or r.view or str(r.name) in made)
          and isinstance(r.name, QualifiedName)),
         None,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.plugins import PlanContext, RunInfo
-from snowpipe_ml.redaction import secret_names
+from snowpipe_ml.redaction import redact, secret_names
 
 VERSION = 2
 # Settings that say how a step is run and not what it makes.
@@ -88,4 +88,4 @@ class _Named:
     def __call__(self, text: str) -> str:
         for value, name in self._pairs:
             text = text.replace(value, name)
-        return text
+        return redact(text)  # as the records have it

@@ -22,7 +22,7 @@ from snowpipe_ml.engine.state import PastRun, State
 from snowpipe_ml.engine.versions import Versions
 from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.packages import lock_path
-from snowpipe_ml.plugins import PackageList, PlanContext, RunInfo, StepPlan
+from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, StepPlan
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
@@ -181,7 +181,8 @@ class Pipeline:
         chosen, excluded = list(select), list(exclude)
         graph = choose(whole, chosen, excluded, modified) if chosen or excluded else whole
         now = Versions(state.session, state.sleep).of(resources_of(graph, past))
-        return graph, decide(graph, ctx, prints, past, now, refresh=full_refresh), past
+        written = state.written(spec.pipeline.name, spec.target_name)
+        return graph, decide(graph, ctx, prints, past, now, refresh=full_refresh, written=written), past
 
     # ----------------------------------------------------------------------- online
 
@@ -255,7 +256,10 @@ class Pipeline:
                     )  # fmt: skip
                     text = "\n".join(spec.document.lines)
                     digest = hashlib.sha256(text.encode()).hexdigest()
-                    result = runner.execute({"spec": str(self.path), "sha256": digest, "text": text})
+                    writes = sorted(
+                        {str(r.name) for n in graph.nodes.values() for r in n.writes if r.kind is Kind.TABLE}
+                    )
+                    result = runner.execute({"spec": str(self.path), "sha256": digest, "text": text, "writes": writes})
                 run_hooks(spec, result, records)
         except KeyboardInterrupt:
             raise  # the second: closing would wait for the statements that run

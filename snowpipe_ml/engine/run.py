@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.conditions import left_out_on
@@ -315,7 +316,7 @@ class Runner:
 
         return RunContext(
             **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
-            session=session, run=self.run, progress=progress,
+            session=session, run=self.run, progress=progress, again=partial(again, sleep=self.sleep),
             fence=self.lock.check if self.lock is not None else lambda session: None,
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )  # fmt: skip

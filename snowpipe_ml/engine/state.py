@@ -227,6 +227,17 @@ class State:
         )  # fmt: skip
         return [row.as_dict() for row in rows]
 
+    def written(self, pipeline: str, target: str) -> set[str]:
+        """The names of the tables that any run was to write: a run that was killed had no time to say that it did."""
+        if not self._has_records():
+            return set()
+        rows = self._run(
+            sql("SELECT DISTINCT PARSE_JSON(DETAILS):writes::VARCHAR FROM {events} WHERE PIPELINE = {pipeline} "
+                "AND TARGET = {target} AND EVENT IN ('run_started', 'run_resumed')",
+                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target))
+        )  # fmt: skip
+        return {name for (text,) in rows if text for name in json.loads(text)}
+
     def successes(self, pipeline: str, target: str) -> dict[str, Success]:
         """Step -> its last success, in whatever run."""
         if not self._has_records():

@@ -54,6 +54,7 @@ class OpenLineage:
         self._namespace = namespace
         self._run: RunStarted | None = None
         self._warned = False
+        self._begun: set[str] = set()
 
     @classmethod
     def to(cls, destination: str, pipeline: Pipeline, target: str | None = None) -> OpenLineage:
@@ -84,12 +85,15 @@ class OpenLineage:
             case RunStarted():
                 self._run = event
                 self._emit(None, RunState.START, event.at)
-            case StepStarted() if event.step in self._datasets:
+            case StepStarted() if not is_object(event.step):
+                self._begun.add(event.step)
                 self._emit(event.step, RunState.START)
-            case StepFinished(status=Status.SUCCESS) if event.step in self._datasets:
+            case StepFinished(status=Status.SUCCESS) if not is_object(event.step):
                 self._emit(event.step, RunState.COMPLETE, rows=event.rows)
-            case StepFinished(status=Status.FAILED) if event.step in self._datasets:
+            case StepFinished(status=Status.FAILED) if not is_object(event.step):
                 self._emit(event.step, RunState.FAIL, error=event.message)
+            case StepFinished(status=Status.OMITTED) if event.step in self._begun:
+                self._emit(event.step, RunState.ABORT)
             case RunFinished():
                 self._emit(None, RunState.COMPLETE if event.status is Status.SUCCESS else RunState.FAIL)
 
@@ -116,7 +120,8 @@ class OpenLineage:
         run_facets: dict[str, Any] = {}
         found = Datasets((), ())
         if step is not None:
-            found = self._datasets[step]
+            # The items of a query are not known beforehand, and what they write neither.
+            found = self._datasets.get(step, found)
             run_facets["parent"] = parent_run.ParentRunFacet(
                 parent_run.Run(self._run_id(None)), parent_run.Job(self._namespace, self._run.pipeline)
             )
@@ -164,3 +169,8 @@ def datasets_of(pipeline: Pipeline, target: str | None = None) -> dict[str, Data
     return {
         name: Datasets(named(node.reads), named(node.writes)) for name, node in graph.nodes.items() if not node.declared
     }
+
+
+def is_object(step: str) -> bool:
+    """Whether a node is a declared object, and no step."""
+    return "." in step.partition("[")[0]

@@ -31,9 +31,20 @@ class _LightGBM(RowForecaster):
         return lightgbm.train(self._parameters(), data, num_boost_round=self.settings["rounds"])
 
     def _contributions(self, model: Any, x: np.ndarray, scale: float) -> Explanation:
-        """What LightGBM's TreeSHAP gives: https://arxiv.org/abs/1802.03888."""
-        found = np.asarray(model.predict(x, pred_contrib=True)) * scale
-        return Explanation(found[:, :-1], found[:, -1])
+        """What LightGBM's TreeSHAP gives: https://arxiv.org/abs/1802.03888.
+
+        With a logarithmic link it explains the logarithm: the same proportions are taken of the difference that the
+        features make to the prediction.
+        """
+        found = np.asarray(model.predict(x, pred_contrib=True))
+        terms, base = found[:, :-1], found[:, -1]
+        if self.settings["objective"] in ("poisson", "tweedie"):
+            total = terms.sum(axis=1)
+            part = np.where(
+                np.abs(total) > 1e-12, np.exp(base) * np.expm1(total) / np.where(total == 0, 1.0, total), 0.0
+            )
+            terms, base = terms * part[:, None], np.exp(base)
+        return Explanation(terms * scale, base * scale)
 
     @staticmethod
     def _texts(models: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -80,6 +80,11 @@ class Series:
     future_x: np.ndarray
 
     @property
+    def last(self) -> np.datetime64:
+        """The last day with a target."""
+        return self.first + (len(self.values) - 1) * DAY
+
+    @property
     def level(self) -> float:
         """The mean of the last four weeks: the scale of a forecast's error."""
         recent = self.values[-28:]

@@ -46,7 +46,7 @@ class Rows:
         low, high = calibration.interval(series.key, forecast.y, series.level)
         self.add(
             series.key, DATE=series.future_days, PART="forecast", MODEL=label,
-            ORIGIN=np.full(len(forecast.y), series.days[-1]), PREDICTION=forecast.y, LOW=model.bounded(series, low),
+            ORIGIN=np.full(len(forecast.y), series.last), PREDICTION=forecast.y, LOW=model.bounded(series, low),
             HIGH=model.bounded(series, high), **self.explained(forecast.x, explanation),
         )  # fmt: skip
 
@@ -70,7 +70,8 @@ class Rows:
         columns += ["ARTIFACT"] if self._artifacts else []
         numbers = [name for name in columns if name not in (*_TEXTS, "DATE", "ORIGIN", "ARTIFACT")]
         table = pd.concat(self._rows, ignore_index=True).reindex(columns=columns)
-        table = table.astype(dict.fromkeys(numbers, float))
+        # Nullable floats: what is not there is NULL in the table, and never NaN.
+        table = table.astype(dict.fromkeys(numbers, "Float64"))
         for name in ("DATE", "ORIGIN"):
             table[name] = pd.to_datetime(table[name])
         for name in (*_TEXTS, *(["ARTIFACT"] if self._artifacts else [])):

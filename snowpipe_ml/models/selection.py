@@ -121,8 +121,11 @@ class BestOf(Forecaster):
 
     def _names(self, series: Series) -> list[str]:
         """The candidates of a series that could be fitted."""
-        chosen = self.choices[series.key].models if series.key in self.choices else ()
-        return [name for name in chosen if name in self._members and series.key not in self._members[name].failed]
+        return self._usable(series.key)
+
+    def _usable(self, key: str) -> list[str]:
+        chosen = self.choices[key].models if key in self.choices else ()
+        return [name for name in chosen if name in self._members and key not in self._members[name].failed]
 
     def _of(self, name: str, panel: Sequence[Series]) -> list[Series]:
         return [s for s in panel if s.key in self.choices and name in self.choices[s.key].models]
@@ -162,10 +165,9 @@ class BestOf(Forecaster):
     def state(self) -> dict[str, np.ndarray]:
         """The choices, and the states of the candidates."""
         state = {f"{name}/{key}": value for name, m in self._members.items() for key, value in m.state().items()}
-        most = max((len(choice.models) for choice in self.choices.values()), default=0)
-        state["choices"] = np.array(
-            [[key, *c.models, *[""] * (most - len(c.models))] for key, c in self.choices.items()]
-        )
+        names = {key: self._usable(key) for key in self.choices}
+        most = max(map(len, names.values()), default=0)
+        state["choices"] = np.array([[key, *own, *[""] * (most - len(own))] for key, own in names.items() if own])
         state["members"] = np.array(list(self._members))
         return state
 

@@ -13,7 +13,11 @@ from snowpipe_ml.models.panel import DAY, Feature, Series
 
 
 class _OfValues(Forecaster):
-    """A model of the target's own past. Unknown days are filled in between their neighbours."""
+    """A model of the target's own past.
+
+    Unknown days are filled in between their neighbours; where a known day is predicted, with the day before them,
+    since what comes after is not known then.
+    """
 
     def fit(self, panel: Sequence[Series]) -> None:
         """There is nothing to learn that the history does not say when it is needed."""
@@ -22,7 +26,7 @@ class _OfValues(Forecaster):
         """The days to come, from the end of the history."""
         found = []
         for series in panel:
-            ahead = ((series.future_days - series.days[-1]) / DAY).astype(int)
+            ahead = ((series.future_days - series.last) / DAY).astype(int)
             horizon = int(ahead.max(initial=0))
             y = self._ahead(series, _filled(series.values), horizon)[ahead - 1] if horizon else np.zeros(0)
             x = np.full((len(y), len(self.features)), np.nan)
@@ -35,7 +39,7 @@ class _OfValues(Forecaster):
         found = []
         for series in panel:
             places = ((series.days - series.first) / DAY).astype(int)
-            found.append(self.bounded(series, self._behind(series, _filled(series.values))[places]))
+            found.append(self.bounded(series, self._behind(series, _carried(series.values))[places]))
         return found
 
     @abstractmethod
@@ -118,7 +122,7 @@ class StatsForecastForecaster(_OfValues):
 
     def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
         fitted = np.asarray(self._model(series, values).forward(y=values, h=1, fitted=True)["fitted"])
-        found: np.ndarray = np.where(np.isnan(fitted), values.mean(), fitted)
+        found: np.ndarray = np.where(np.isnan(fitted), values[0], fitted)
         return found
 
 
@@ -126,4 +130,11 @@ def _filled(values: np.ndarray) -> np.ndarray:
     """Day by day without holes."""
     known = ~np.isnan(values)
     found: np.ndarray = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+    return found
+
+
+def _carried(values: np.ndarray) -> np.ndarray:
+    """Day by day, an unknown one as the last known one before it."""
+    last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
+    found: np.ndarray = values[last]
     return found

@@ -65,8 +65,11 @@ class Training:
         folds = self._folds(enough)
         choices = self._choices(folds)
         if enough:
-            refused |= self._history(enough, choices)
+            of_history = self._history(enough, choices)
             refused |= self._future(enough, choices, folds)
+            # A forecast stands without a validation, for which the history may have been too short.
+            silent = {series.key for series in enough if not len(series.future_days)} | refused.keys()
+            refused |= {key: reason for key, reason in of_history.items() if key in silent}
         self._backtested(folds)
         for key, reason in sorted(refused.items()):
             self.rows.add(key, PART=["untrained"], MESSAGE=[reason])
@@ -87,15 +90,15 @@ class Training:
         plan = self.config.get("backtest")
         if plan is None or not panel:
             return []
-        compared = {item["type"]: item for item in plan["compare"]}
-        folds = backtest(
-            {**compared, **self._candidates()}, panel, self.features,
-            Plan(plan["origins"], plan["horizon_days"], plan["step_days"], self.model["min_train_rows"]),
-        )  # fmt: skip
+        folds = backtest({**plan["compare"], **self._candidates()}, panel, self.features, self._plan())
         if self.model["type"] == "best_of":
             own = [fold for fold in folds if fold.model in self._candidates()]
             folds += compose(own, self.model["shrinkage"], self.model["average"])
         return with_intervals(folds, self.config["interval"])
+
+    def _plan(self) -> Plan:
+        plan = self.config["backtest"]
+        return Plan(plan["origins"], plan["horizon_days"], plan["step_days"], self.model["min_train_rows"])
 
     def _choices(self, folds: Sequence[Fold]) -> dict[str, Choice]:
         if self.model["type"] != "best_of":
@@ -111,6 +114,10 @@ class Training:
     def _history(self, panel: Sequence[Series], choices: Mapping[str, Choice]) -> dict[str, str]:
         """Rows of the history, by a model of its first part."""
         heads = {series.key: series.head(self._split(series)) for series in panel}
+        if choices:
+            # What is chosen with the last days in view would flatter their validation.
+            earlier = backtest(self._candidates(), list(heads.values()), self.features, self._plan())
+            choices = self._choices(earlier)
         model = self._forecaster(choices)
         model.fit(list(heads.values()))
         fitted = model.fitted(panel)
@@ -212,6 +219,10 @@ class ForecastSaved:
             explained = model.explain([series], [forecast.x])
             calibration = Calibration.from_json(manifest["calibration"])
             label = manifest["labels"][series.key]
+            reason = _not_finite(forecast.y)
+            if reason:
+                refused[series.key] = reason
+                continue
             rows.forecast(model, series, forecast, calibration, label, explained[0] if explained else None)
         for key, reason in sorted(refused.items()):
             rows.add(key, PART=["untrained"], MESSAGE=[reason])

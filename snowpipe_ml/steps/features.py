@@ -32,6 +32,13 @@ from snowpipe_ml.steps.publish import publish_table
 _SPINE_DAYS = 29_220
 
 
+# What the table function of a forecaster takes and returns beside the features.
+RESERVED = frozenset({
+    "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
+    "SQUARED_SCALE", "MESSAGE", "ARTIFACT", "KEY", "TARGET", "BUCKET", "FORECAST",
+})  # fmt: skip
+
+
 class ForecastTable(BaseModel):
     """A table that has the columns for the days to come, such as a weather forecast."""
 
@@ -135,6 +142,12 @@ class Features(Step["Features.Settings"]):
         def _columns_differ(self) -> Features.Settings:
             names = self.feature_names()
             names += [self.partition_by, self.target, Identifier("DATE")]
+            taken = [name for name in (*self.feature_names(), self.target) if name.name in RESERVED]
+            if taken:
+                raise ValueError(
+                    f"{', '.join(sorted(name.sql for name in taken))}: forecasters return columns of that name; rename it "
+                    "in a transform step"
+                )
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two columns would be named {', '.join(sorted(name.sql for name in twice))}")
@@ -243,16 +256,15 @@ class Features(Step["Features.Settings"]):
         """An exogenous table with two rows for a day would double the history.
 
         Raises:
-            StepError: it names the tables to look at.
+            StepError: it names the table to look at.
         """
-        s = self.settings
-        double = ctx.scalar(
-            sql("SELECT COUNT(*) FROM (SELECT {key}, DATE FROM {name} GROUP BY {key}, DATE HAVING COUNT(*) > 1)",
-                key=s.partition_by, name=s.writes)
-        )  # fmt: skip
-        if double:
-            tables = ", ".join(str(other.table) for other in s.exogenous)
-            raise StepError(f"{double} days of a series have several rows: a table has a day twice ({tables})")
+        for other in self.settings.exogenous:
+            double = ctx.scalar(
+                sql("SELECT COUNT(*) FROM (SELECT {on} FROM {table} WHERE {on} IS NOT NULL GROUP BY {on} HAVING COUNT(*) > 1)",
+                    on=other.on, table=other.table)
+            )  # fmt: skip
+            if double:
+                raise StepError(f"{double} days would have several rows: a table has a day twice ({other.table})")
 
     def _query(self) -> Sql:
         s = self.settings
@@ -285,8 +297,8 @@ class Features(Step["Features.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        rows = publish_table(ctx, s.writes, self._query())
         self._one_row_a_day(ctx)
+        rows = publish_table(ctx, s.writes, self._query())
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
             series=self._series(), key=s.partition_by,

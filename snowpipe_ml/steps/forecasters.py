@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 from typing import Literal as Choice
@@ -100,6 +101,12 @@ def _name(candidate: Any) -> str:
     return candidate.class_.partition(":")[2] if isinstance(candidate, PythonForecaster) else str(candidate.type)
 
 
+def _refuse_twice(names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two candidates are named {', '.join(twice)}")
+
+
 class BestOf(_Model):
     """For each series the mean of the candidates that did best in the backtest."""
 
@@ -118,10 +125,7 @@ class BestOf(_Model):
 
     @model_validator(mode="after")
     def _names_differ(self) -> BestOf:
-        names = [_name(candidate) for candidate in self.candidates]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two candidates are named {', '.join(twice)}")
+        _refuse_twice([_name(candidate) for candidate in self.candidates])
         return self
 
 
@@ -143,6 +147,21 @@ class Backtest(BaseModel):
         default_factory=lambda: (SeasonalNaive(type="seasonal_naive"), MovingAverage(type="moving_average")),
         description="Models that are backtested beside the model, and not used",
     )
+
+    @model_validator(mode="after")
+    def _origins_are_apart(self) -> Backtest:
+        if self.step_days < self.horizon_days:
+            raise ValueError(
+                f"step_days ({self.step_days}) is less than horizon_days ({self.horizon_days}): an origin would lie among "
+                "the days that the one before it is scored on"
+            )
+        _refuse_twice([_name(candidate) for candidate in self.compare])
+        return self
+
+
+def named(models: Iterable[Any]) -> dict[str, Any]:
+    """Models by name: the type, or the class of one's own."""
+    return {_name(model): model for model in models}
 
 
 def candidates_of(model: Any) -> dict[str, Any]:
@@ -195,6 +214,7 @@ def _check_class(path: Path, text: str, name: str) -> None:
     bases = {ast.unparse(base).rpartition(".")[2] for base in classes[name].bases}
     methods = {node.name for node in classes[name].body if isinstance(node, ast.FunctionDef)}
     wanted = {"fit", "predict_rows"} if "RowForecaster" in bases else {"fit", "predict", "forecast"}
+    wanted |= {"state", "restore"}
     if bases & {"Forecaster", "RowForecaster"} and (missing := wanted - methods):
         line = classes[name].lineno
         raise StepError(f"{path.name}:{line}: the forecaster {name} lacks {', '.join(sorted(missing))}")

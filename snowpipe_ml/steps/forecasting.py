@@ -9,6 +9,7 @@ from typing import Literal as Choice
 from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import (
     FunctionName,
     PlanContext,
@@ -29,7 +30,7 @@ from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.charts import forecast_charts
 from snowpipe_ml.steps.features import Features
-from snowpipe_ml.steps.forecasters import NEEDS, Backtest, BestOf, Model, as_json, candidates_of, own_files
+from snowpipe_ml.steps.forecasters import NEEDS, Backtest, BestOf, Model, as_json, candidates_of, named, own_files
 from snowpipe_ml.steps.panels import AUTO, WHOLE, PanelCall, create_function, result_columns
 from snowpipe_ml.steps.publish import publish_table
 
@@ -97,7 +98,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         common = {"lower_bound": s.lower_bound, "max_growth": s.max_growth}
         plan = None
         if s.backtest is not None:
-            compare = [as_json(candidate, **common) for candidate in s.backtest.compare]
+            compare = {name: as_json(candidate, **common) for name, candidate in named(s.backtest.compare).items()}
             plan = {**s.backtest.model_dump(exclude={"compare"}), "compare": compare}
         train = {"validation_fraction": s.validation_fraction, "min_train_rows": s.min_train_rows, "refit": s.refit}
         config = {
@@ -117,18 +118,20 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     def _check_packages(self, ctx: PlanContext) -> None:
         """What a model imports must be declared or imported, or it would fail in the warehouse."""
         s = self.settings
-        given = " ".join(ctx.package_list(s.packages).packages).lower()
-        given += " ".join(str(name).lower().replace("_", "-") for name in s.imports)
+        given = {distribution_name(parse_package(text).name) for text in ctx.package_list(s.packages).packages}
+        given |= {distribution_name(str(name)) for name in s.imports}
         models = [*candidates_of(s.model), *(item.type for item in (s.backtest.compare if s.backtest else ()))]
         for name in models:
             need = NEEDS.get(name)
-            if need is not None and need not in given:
+            if need is not None and distribution_name(need) not in given:
                 raise StepError(
                     f"the model {name} needs the package {need}, and packages.{s.packages} does not list it"
                 )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         self._check_packages(ctx)
+        if self.settings.keep_models and "tabnet_reference" in candidates_of(self.settings.model):
+            raise StepError("tabnet_reference is there to be compared with, and is not kept: tabnet is the same model")
         made = self._bundle(ctx, offline=True)
         wheels = f", and the wheels of {', '.join(map(str, self.settings.imports))}" if self.settings.imports else ""
         return StepPlan(

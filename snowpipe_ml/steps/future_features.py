@@ -120,8 +120,8 @@ FROM SERIES S CROSS JOIN DAYS D
         return StepPlan(f"the next {s.horizon_days} days of each series", (statement,))
 
     def run(self, ctx: RunContext) -> StepResult:
-        rows = publish_table(ctx, self.settings.writes, self._query(ctx))
         self._no_holes(ctx)
+        rows = publish_table(ctx, self.settings.writes, self._query(ctx))
         return StepResult(rows=rows, message=f"{self.settings.horizon_days} days")
 
     def _no_holes(self, ctx: RunContext) -> None:
@@ -133,7 +133,7 @@ FROM SERIES S CROSS JOIN DAYS D
         for other in self._features(ctx).settings.exogenous:
             for column in other.columns:
                 lacking = ctx.scalar(
-                    sql("SELECT COUNT(DISTINCT DATE) FROM {name} WHERE {column} IS NULL", name=self.settings.writes,
+                    sql("SELECT COUNT(DISTINCT DATE) FROM ({query}) WHERE {column} IS NULL", query=self._query(ctx),
                         column=column)
                 )  # fmt: skip
                 if lacking:

@@ -84,8 +84,14 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         deployed: DeployForecaster = trained.deployed(ctx)
         backtest = deployed.settings.backtest
         first = 1 if backtest is not None and backtest.origins > 1 else 0
-        rows = sql("FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}", name=s.forecasts, first=Literal(first))
         metrics, key = _metrics(deployed.settings.interval), trained.key(ctx)
+        folds = sql("FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}", name=s.forecasts, first=Literal(first))
+        # Models are compared on the same days: those of the series and origins that all of them forecast.
+        rows = sql(
+            'FROM (SELECT *, COUNT(DISTINCT MODEL) OVER (PARTITION BY {key}, FOLD) AS "_MODELS" {folds}) '
+            'WHERE "_MODELS" = (SELECT COUNT(DISTINCT MODEL) {folds})',
+            key=key, folds=folds,
+        )  # fmt: skip
         counts = sql("COUNT(DISTINCT {key}) AS SERIES, COUNT(*) AS DAYS", key=key)
         found = [(s.writes, sql(
             "SELECT MODEL, NULL::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL\nUNION ALL\n"

@@ -166,6 +166,7 @@ def keep_models(
     for series, _, piece in rows:
         pieces[series] = pieces.get(series, b"") + bytes(piece)
     folder = place.child(f"{ctx.run.model_id}/")
+    ctx.execute(sql("REMOVE {folder}", folder=folder))  # what this run left before it was killed
     files = []
     for number, data in enumerate(pieces.values()):
         name = f"models-{number:03}.npz"

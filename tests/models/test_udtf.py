@@ -20,7 +20,7 @@ from snowpipe_ml.models.udtf import ForecastPartition
 from tests.models.panels import BEST_OF, FEATURES, MODELS, frame, weekly
 
 TRAIN = {"validation_fraction": 0.2, "min_train_rows": 32, "refit": True}
-BACKTEST = {"origins": 3, "horizon_days": 7, "step_days": 7, "compare": [MODELS["seasonal_naive"]]}
+BACKTEST = {"origins": 3, "horizon_days": 7, "step_days": 7, "compare": {"seasonal_naive": MODELS["seasonal_naive"]}}
 
 
 @pytest.fixture
