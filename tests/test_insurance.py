@@ -195,7 +195,7 @@ def prod_plan(spec: Path) -> str:
         lines.append(f"-- {step.name}: {step.plan.summary}")
         lines += [f"{statement};" for statement in step.plan.statements]
     text = "\n".join(lines) + "\n"
-    text = re.sub(r"MODEL_\d{8}T\d{6}", "MODEL_ID", text)
+    text = re.sub(r"MODEL_\d{8}T\d{9}", "MODEL_ID", text)
     return re.sub(r"(?<=functions/)([a-z_]+)/[0-9a-f]{16}(?=/)", r"\1/DIGEST", text)
 
 

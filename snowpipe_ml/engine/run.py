@@ -53,9 +53,9 @@ _BEHIND = 0.1  # seconds that the record of a step may wait for others, to be wr
 
 
 def new_run() -> RunInfo:
-    """The ids of a new run; they sort by time."""
+    """The ids of a new run; they sort by time, to the millisecond: "the last run" is the greatest."""
     now = datetime.now(UTC)
-    stamp = now.strftime("%Y%m%dT%H%M%S")
+    stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}"
     return RunInfo(f"{stamp}-{secrets.token_hex(3)}", now, f"MODEL_{stamp}")
 
 
@@ -210,7 +210,8 @@ class Runner:
             for needs in waiting.values():
                 needs.discard(name)
         elif outcome.status is Status.OMITTED:
-            for other in [other for other in self.graph.nodes if other in self.graph.dependents(name)]:
+            dependents = self.graph.dependents(name)
+            for other in [other for other in self.graph.nodes if other in dependents]:
                 if waiting.pop(other, None) is not None:
                     self._record(outcomes, left_out_because(other, f"needs {name}, which is left out"))
         else:

@@ -26,7 +26,7 @@ from snowpipe_ml.spec.schema import check_document
 from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
 
 # What run.* is while nothing runs: validate and plan must render without a run.
-NO_RUN = RunInfo("00000000T000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000")
+NO_RUN = RunInfo("00000000T000000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000000")
 
 # Sections that are not rendered, or only when a run has ended. Of `targets`, only `env` is in scope.
 _UNRENDERED = ("name", "version", "description", "vars", "default_target", "on_success", "on_failure")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.history import History
+from snowpipe_ml.engine.run import new_run
 from snowpipe_ml.errors import UsageError
 from tests.conftest import write_spec
 from tests.test_cli import invoke
@@ -31,6 +33,15 @@ def path(tmp_path: Path) -> Path:
     write_spec(tmp_path, SPEC.replace("rows: 10", "rows: 12"))
     assert Pipeline.from_yaml(path).run().ok
     return path
+
+
+def test_runs_of_the_same_second_are_in_order() -> None:
+    runs = []
+    for _ in range(20):
+        runs.append(new_run())
+        time.sleep(0.002)
+    assert [run.id for run in runs] == sorted(run.id for run in runs)
+    assert len({run.model_id for run in runs}) == len(runs)
 
 
 def test_runs_and_steps(path: Path) -> None:
