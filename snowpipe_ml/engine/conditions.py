@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.plugins import PlanContext, Query, Resource, Step, table
-from snowpipe_ml.spec.templates import render_sql, statement_text
-from snowpipe_ml.sql import QualifiedName, Sql
+from snowpipe_ml.spec.templates import render_query
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -19,7 +18,10 @@ def condition_reads(step: Step[Any], ctx: PlanContext) -> Iterable[Resource]:
     Raises:
         TemplateError: its query is no template.
     """
-    return [table(name, "when", "query") for name in dict.fromkeys(_condition(step, ctx)[1])]
+    when = step.settings.when
+    if not isinstance(when, Query):
+        return ()
+    return [table(name, "when", "query") for name in render_query(when.query, step.scope(ctx))[1]]
 
 
 def left_out(step: Step[Any]) -> str | None:
@@ -29,22 +31,9 @@ def left_out(step: Step[Any]) -> str | None:
 
 def left_out_on(session: Session, step: Step[Any], ctx: PlanContext) -> str | None:
     """Why a step is left out, by the value of its condition's query; None if it is not."""
-    query, _ = _condition(step, ctx)
-    if query is None:
-        return None
-    rows = session.sql(query.text).collect()
-    value = rows[0][0] if rows else None
-    return None if value else f"its condition is {'not met by any row' if not rows else str(value).lower()}"
-
-
-def _condition(step: Step[Any], ctx: PlanContext) -> tuple[Sql | None, list[QualifiedName]]:
     when = step.settings.when
     if not isinstance(when, Query):
-        return None, []
-    read: list[QualifiedName] = []
-
-    def ref(name: str) -> QualifiedName:
-        read.append(QualifiedName.parse(name))
-        return read[-1]
-
-    return render_sql(statement_text(when.query), step.scope(ctx), {"ref": ref}), read
+        return None
+    rows = session.sql(render_query(when.query, step.scope(ctx))[0].text).collect()
+    value = rows[0][0] if rows else None
+    return None if value else f"its condition is {'not met by any row' if not rows else str(value).lower()}"

@@ -12,8 +12,7 @@ from snowpipe_ml.engine.outcome import RunResult, cause
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Hook
-from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar, render_sql, statement_text
-from snowpipe_ml.sql import QualifiedName
+from snowpipe_ml.spec.templates import Namespace, has_template, render_query, render_scalar
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -49,7 +48,7 @@ def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
 
 def _run_hook(hook: Hook, scope: Mapping[str, Any], session: Session) -> None:
     if hook.query is not None:
-        statement = render_sql(statement_text(hook.query), scope, {"ref": QualifiedName.parse})
+        statement, _ = render_query(hook.query, scope)
         session.sql(statement.text).collect()
         return
     command = [str(render_scalar(part, scope)) if has_template(part) else part for part in hook.command]

@@ -17,6 +17,7 @@ from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.errors import MissingExtraError
 from snowpipe_ml.plugins import Kind, Resource
 from snowpipe_ml.redaction import redact
+from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.spec.models import LocalTarget
 from snowpipe_ml.sql import QualifiedName
 
@@ -169,8 +170,3 @@ def datasets_of(pipeline: Pipeline, target: str | None = None) -> dict[str, Data
     return {
         name: Datasets(named(node.reads), named(node.writes)) for name, node in graph.nodes.items() if not node.declared
     }
-
-
-def is_object(step: str) -> bool:
-    """Whether a node is a declared object, and no step."""
-    return "." in step.partition("[")[0]

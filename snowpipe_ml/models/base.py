@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -48,10 +48,7 @@ class Forecaster(ABC):
 
     Attributes:
         failed: key of a series: why it has no model.
-        packages: import names that the model needs beside numpy and pandas.
     """
-
-    packages: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature]) -> None:
         self.settings = dict(settings)

@@ -13,8 +13,6 @@ from snowpipe_ml.models.panel import Series
 
 
 class _LightGBM(RowForecaster):
-    packages = ("lightgbm",)
-
     def _parameters(self) -> dict[str, Any]:
         s = self.settings
         return {

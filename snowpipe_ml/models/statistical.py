@@ -90,8 +90,6 @@ class MovingAverageForecaster(_OfValues):
 class StatsForecastForecaster(_OfValues):
     """``auto_ets`` and ``auto_arima`` of statsforecast (https://nixtlaverse.nixtla.io/statsforecast/)."""
 
-    packages = ("statsforecast",)
-
     def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature]) -> None:
         super().__init__(settings, features)
         self._models: dict[str, Any] = {}
@@ -102,6 +100,7 @@ class StatsForecastForecaster(_OfValues):
         for series in panel:
             try:
                 self._models[series.key] = self._estimated(_filled(series.values))
+            # What statsforecast raises where a series is too short for any of its models.
             except (NotImplementedError, IndexError, ValueError, ZeroDivisionError) as error:
                 self.failed[series.key] = f"{self.settings['type']} cannot be fitted on {len(series.y)} days: {error}"
 

@@ -54,8 +54,6 @@ class _Standardized(RowForecaster):
 class TabNetForecaster(_Standardized):
     """A TabNet network a series, all of them trained in one stacked computation."""
 
-    packages = ("torch",)
-
     def fit(self, panel: Sequence[Series]) -> None:
         """Train, and keep the epoch that is best on the last tenth of the known days."""
         import torch
@@ -117,8 +115,6 @@ class TabNetForecaster(_Standardized):
 
 class TabNetReferenceForecaster(_Standardized):
     """The same by pytorch-tabnet (https://github.com/dreamquark-ai/tabnet), one series after the other: for parity."""
-
-    packages = ("torch", "pytorch_tabnet")
 
     def fit(self, panel: Sequence[Series]) -> None:
         """Train, and keep the epoch that is best on the last tenth of the known days."""

@@ -54,9 +54,11 @@ class Training:
     def run(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Backtest, choose, validate, train and forecast; the rows of all series."""
         panel, refused = read_panel(frame, self.features)
-        enough = [series for series in panel if self._split(series) >= self.model["min_train_rows"]]
+        enough = []
         for series in panel:
-            if series not in enough:
+            if self._split(series) >= self.model["min_train_rows"]:
+                enough.append(series)
+            else:
                 refused[series.key] = (
                     f"{max(self._split(series), 0)} days to train on, and {self.model['min_train_rows']} are needed "
                     f"({len(series.y)} days have target and features, "
@@ -143,8 +145,8 @@ class Training:
         fitted = [series for series in model.fitted(panel) if len(series.future_days)]
         forecasts: list[Forecast] = model.forecast(fitted)
         explained = model.explain(fitted, [forecast.x for forecast in forecasts])
-        final = "best_of" if self.model["type"] == "best_of" else self.model["type"]
-        calibration = Calibration.of([fold for fold in folds if fold.model == final], self.config["interval"])
+        own = [fold for fold in folds if fold.model == self.model["type"]]
+        calibration = Calibration.of(own, self.config["interval"])
         labels = {series.key: self._label(series.key, choices) for series in fitted}
         for place, (series, forecast) in enumerate(zip(fitted, forecasts, strict=True)):
             reason = _not_finite(forecast.y)

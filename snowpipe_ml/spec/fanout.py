@@ -16,8 +16,8 @@ from typing import Any
 from snowpipe_ml.errors import TemplateError, UsageError
 from snowpipe_ml.spec.document import Document
 from snowpipe_ml.spec.problems import Path, Problem
-from snowpipe_ml.spec.templates import Namespace, render_sql, statement_text
-from snowpipe_ml.sql import QualifiedName, Sql
+from snowpipe_ml.spec.templates import Namespace, render_query
+from snowpipe_ml.sql import Sql
 
 Rows = Callable[[Sql], Sequence[Mapping[str, Any]]]
 """What runs a query on the target and gives its rows."""
@@ -29,6 +29,11 @@ _UNKNOWN = "each"
 def base_name(step: str) -> str:
     """The name in the spec of a node: ``load`` of ``load[north]``."""
     return step.partition("[")[0]
+
+
+def is_object(node: str) -> bool:
+    """Whether a node stands for a declared object, such as ``stages.s``; an item may have a dot in its name."""
+    return "." in base_name(node)
 
 
 class _AnyRow(Namespace):
@@ -101,7 +106,7 @@ def _items(
     if rows is None:
         return [_AnyRow("item", {})]
     try:
-        query = render_sql(statement_text(value["query"]), scope, {"ref": QualifiedName.parse})
+        query, _ = render_query(value["query"], scope)
     except TemplateError as error:
         problems.append(document.problem(error.message, (*path, "query"), hint=error.hint))
         return ()

@@ -107,6 +107,22 @@ def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Call
     return _guard(lambda: Sql(_sql_template(text).render(**scope, **functions)), scope)
 
 
+def render_query(text: str, scope: Mapping[str, Any]) -> tuple[Sql, list[QualifiedName]]:
+    """A query, and the tables that it names with ``ref``, each once.
+
+    Raises:
+        TemplateError: as :func:`render_sql`.
+    """
+    read: dict[QualifiedName, None] = {}
+
+    def ref(name: str) -> QualifiedName:
+        found = QualifiedName.parse(name)
+        read[found] = None
+        return found
+
+    return render_sql(statement_text(text), scope, {"ref": ref}), list(read)
+
+
 def _calls_alone(text: str, functions: Mapping[str, Callable[..., Any]]) -> Sql | None:
     """Render a text with no more than ``{{ ref('table') }}`` in it, as nearly every query is; None for others.
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import PlanContext
 
-# What each type imports beside numpy and pandas: package of Snowflake's channel, and import name.
+# What each type needs beside numpy and pandas, as Snowflake's channel names it.
 NEEDS = {
     "tabnet": "pytorch", "tabnet_reference": "pytorch", "lightgbm": "lightgbm", "lightgbm_global": "lightgbm",
     "auto_ets": "statsforecast", "auto_arima": "statsforecast",

@@ -201,9 +201,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
-        if s.models is not None and not self.deployed(ctx).settings.keep_models:
+        if (s.models is not None) != self.deployed(ctx).settings.keep_models:
             raise StepError(
-                f"models are kept at {s.models} only if the step that deploys {s.function} says keep_models: true"
+                f"`models` here and `keep_models: true` of the step that deploys {s.function} go together: give both or none"
             )
         query = self._query(ctx)
         if s.models is None:
@@ -239,6 +239,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
                 "model": deployed.settings.model.model_dump(mode="json"),
                 "features": deployed.features(ctx).described(),
             }
+            ctx.before_publishing()
             metrics["model files"] = keep_models(ctx, self._trained, key, s.models, told)
             rows = publish_table(ctx, s.writes, self._rows())
             ctx.execute(sql("DROP TABLE {name}", name=self._trained))

@@ -21,7 +21,7 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
-from snowpipe_ml.spec.templates import render_sql, statement_text
+from snowpipe_ml.spec.templates import render_query
 from snowpipe_ml.sql import QualifiedName, Sql, sql
 from snowpipe_ml.steps.publish import publish_table, publish_view
 
@@ -53,21 +53,15 @@ class Transform(Step["Transform.Settings"]):
     def _render(self, ctx: PlanContext) -> tuple[Sql, list[QualifiedName]]:
         file = self.settings.sql
         text = (self.settings.query or "") if file is None else ctx.read_text(file)
-        read: list[QualifiedName] = []
-
-        def ref(name: str) -> QualifiedName:
-            read.append(QualifiedName.parse(name))
-            return read[-1]
-
         try:
-            return render_sql(statement_text(text), self.scope(ctx), {"ref": ref}), read
+            return render_query(text, self.scope(ctx))
         except TemplateError as error:
             error.file = None if file is None else str(ctx.path(file))
             raise
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         at = "sql" if self.settings.sql is not None else "query"
-        for name in dict.fromkeys(self._render(ctx)[1]):
+        for name in self._render(ctx)[1]:
             yield table(name, at)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:

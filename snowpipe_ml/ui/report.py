@@ -9,8 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.ui.charts import draw_chart
-from snowpipe_ml.ui.terminal import is_object, seconds_text
+from snowpipe_ml.ui.terminal import seconds_text
 
 if TYPE_CHECKING:
     import networkx as nx

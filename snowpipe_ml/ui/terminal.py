@@ -24,7 +24,7 @@ from snowpipe_ml.engine.events import (
     StepRetried,
     StepStarted,
 )
-from snowpipe_ml.spec.fanout import base_name
+from snowpipe_ml.spec.fanout import base_name, is_object
 
 _MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow"),
           Status.REUSED: ("=", "green"), Status.OMITTED: ("○", "dim")}  # fmt: skip
@@ -57,11 +57,6 @@ def finished_line(event: StepFinished, width: int) -> Text:
     else:
         line.append(f" {seconds_text(event.seconds):>9}  failed", "red")
     return line
-
-
-def is_object(name: str) -> bool:
-    """Whether a node is a declared object; the checklist shows only those that fail."""
-    return "." in name
 
 
 @dataclass

@@ -158,6 +158,7 @@ _ELSEWHERE = (
     "nothing of the target",
     "cycle",
     "no list",
+    "does not list it",
     "must be written by",
     "wait for each other",
     "says nothing",

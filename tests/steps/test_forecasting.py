@@ -276,6 +276,33 @@ def test_saved_models_forecast_the_same_without_training(tmp_path: Path, model: 
     assert listed == ["manifest.json", "models-000.npz", "models-001.npz", "models-002.npz"]
 
 
-def test_models_are_kept_only_by_a_function_that_returns_them(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="says keep_models: true"):
-        spec(tmp_path, **{"writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}'}).validate()
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}'},
+        {"    packages: p\n  train": "    packages: p\n    keep_models: true\n  train"},
+    ],
+)
+def test_models_are_kept_only_where_both_steps_say_so(tmp_path: Path, more: dict[str, str]) -> None:
+    with pytest.raises(SpecError, match="go together: give both or none"):
+        spec(tmp_path, **more).validate()
+
+
+def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> None:
+    train = 'series_per_partition: 2, writes: forecasts, when: "{{ vars.retrain }}", models: "@s/forecasters/"}'
+    more = {"    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
+            "series_per_partition: 2, writes: forecasts}": train, "  board:": SAVED + "  board:",
+            "ROWCOUNT => 600": "ROWCOUNT => {{ vars.rows | literal }}"}  # fmt: skip
+    pipeline = spec(tmp_path, **more)
+    pipeline.path.write_text(pipeline.path.read_text() + "vars: {retrain: true, rows: 600}\n")
+    first = pipeline.run()
+    assert first.ok
+    pipeline.variables |= {"retrain": False, "rows": 700}
+    second = pipeline.run()
+    assert second.ok, {name: step.message for name, step in second.steps.items() if step.error}
+    assert second.steps["train"].status.value == "omitted"
+    assert second.steps["again"].message == f"models of {first.run.model_id}"
+    session = pipeline.session()
+    days = session.sql("SELECT MIN(DATE)::VARCHAR, COUNT(*) FROM FORECAST_AGAIN WHERE PART = 'forecast'").collect()
+    session.close()
+    assert days == [("2023-05-21", 35)]
