@@ -45,7 +45,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from snowpipe_ml.errors import PluginError, StepError
 from snowpipe_ml.fields import ColumnKey, ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
 from snowpipe_ml.resources import Kind, Resource, declared, function, stage, table
-from snowpipe_ml.results import Chart, Check, StepPlan, StepResult
+from snowpipe_ml.results import Chart, Check, Picture, StepPlan, StepResult
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ __all__ = [
     "Kind",
     "ObjectName",
     "PackageList",
+    "Picture",
     "PlanContext",
     "Progress",
     "Resource",

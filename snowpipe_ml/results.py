@@ -48,6 +48,14 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A drawing as SVG, for the report."""
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True)
 class StepResult:
     """What a step did.
 
@@ -58,6 +66,7 @@ class StepResult:
         metrics: numbers to keep with the run.
         checks: what was expected, for the report.
         charts: a few small ones, for the report.
+        pictures: drawings, for the report.
     """
 
     rows: int | None = None
@@ -66,12 +75,11 @@ class StepResult:
     metrics: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     charts: tuple[Chart, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
-def to_show(checks: Sequence[Check], charts: Sequence[Chart] = ()) -> dict[str, Any]:
-    """Checks and charts as the records keep them."""
-    found = {
-        "checks": [dataclasses.asdict(check) for check in checks],
-        "charts": [dataclasses.asdict(chart) for chart in charts],
-    }
+def to_show(checks: Sequence[Check], charts: Sequence[Chart] = (), pictures: Sequence[Picture] = ()) -> dict[str, Any]:
+    """Checks, charts and pictures as the records keep them."""
+    shown: dict[str, Sequence[Check | Chart | Picture]] = {"checks": checks, "charts": charts, "pictures": pictures}
+    found = {name: [dataclasses.asdict(item) for item in items] for name, items in shown.items()}
     return {name: items for name, items in found.items() if items}

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.history import History
 from snowpipe_ml.ui.report import report_html
 from tests.conftest import write_spec
+from tests.steps.test_forecasting import spec as forecasting
+from tests.steps.test_plots import PLOTTED
 
 SPEC = """\
 steps:
@@ -31,7 +34,8 @@ const wide = [...document.querySelectorAll('body *')].filter(
   e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide') && !e.closest('pre'));
 document.body.dataset.probe = JSON.stringify({
   overflow: document.documentElement.scrollWidth - innerWidth, wide: wide.map(e => e.outerHTML.slice(0, 80)),
-  loaded: performance.getEntriesByType('resource').length,
+  loaded: performance.getEntriesByType('resource').map(e => e.name.slice(0, 80)),
+  images: [...document.images].map(e => e.naturalWidth),
   sections: [...document.querySelectorAll('section')].filter(e => e.offsetHeight > 20).map(e => e.id)});
 </script>"""
 
@@ -54,6 +58,22 @@ def chromium() -> str:
 def test_nothing_is_cut_off(chromium: str, tmp_path: Path, width: int) -> None:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
     assert not pipeline.run().ok
+    found = read_in(chromium, pipeline, tmp_path, width)
+    assert found["sections"] == ["errors", "warnings", "graph", "timeline", "steps", "checks", "metrics", "spec"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_forecasts_and_plots_are_drawn(chromium: str, tmp_path: Path, width: int) -> None:
+    pipeline = forecasting(tmp_path, **PLOTTED)
+    assert pipeline.run().ok
+    found = read_in(chromium, pipeline, tmp_path, width)
+    assert found["sections"] == ["warnings", "graph", "timeline", "steps", "charts", "plots", "metrics", "spec"]
+    assert len(found["images"]) == 4
+    assert all(natural > 300 for natural in found["images"])
+
+
+def read_in(chromium: str, pipeline: Pipeline, tmp_path: Path, width: int) -> dict[str, Any]:
+    """What a browser of a width finds in the report of the last run; nothing may be cut off, or loaded."""
     with History.open(pipeline) as history:
         page = report_html(history, pipeline.graph().dag)
     path = tmp_path / "report.html"
@@ -77,5 +97,5 @@ def test_nothing_is_cut_off(chromium: str, tmp_path: Path, width: int) -> None:
     found = json.loads(probe[1].replace("&quot;", '"').replace("&lt;", "<").replace("&gt;", ">"))
     assert found["overflow"] <= 0
     assert found["wide"] == []
-    assert found["loaded"] == 0
-    assert found["sections"] == ["errors", "warnings", "graph", "timeline", "steps", "checks", "metrics", "spec"]
+    assert [url for url in found["loaded"] if not url.startswith("data:")] == []
+    return dict(found)

@@ -25,7 +25,12 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins. ``steps`` are the nodes in the order of the graph."""
+    """A run begins.
+
+    Attributes:
+        steps: the nodes in the order of the graph.
+        needs: of each, the nodes of the run that it needs.
+    """
 
     run_id: str
     pipeline: str
@@ -33,6 +38,7 @@ class RunStarted:
     at: datetime
     steps: tuple[str, ...]
     resumed: bool = False
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

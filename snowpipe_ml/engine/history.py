@@ -61,6 +61,11 @@ class StepRecord:
         """The charts it left, each with ``title``, ``x``, ``lines``, ``low`` and ``high``."""
         return self.details.get("charts") or []
 
+    @property
+    def pictures(self) -> list[dict[str, str]]:
+        """The drawings it left, each with ``title`` and ``svg``."""
+        return self.details.get("pictures") or []
+
     def versions(self, which: str) -> dict[Resource, Version]:
         """The versions of its ``inputs`` or ``outputs``."""
         return from_json(self.details.get(which) or ())

@@ -107,8 +107,9 @@ class Runner:
         self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
-            self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes), self.resumed
-        )
+            self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes), self.resumed,
+            {name: tuple(self.graph.needs(name)) for name in self.graph.nodes},
+        )  # fmt: skip
 
     def execute(self, details: dict[str, Any]) -> RunResult:
         """Run everything that can be run."""
@@ -297,7 +298,7 @@ class Runner:
                 made = self.fingerprints.get(node.name)
                 work = {
                     **(made.to_json() if made else {}), "inputs": inputs, "outputs": outputs,
-                    **to_show(result.checks, result.charts),
+                    **to_show(result.checks, result.charts, result.pictures),
                 }  # fmt: skip
                 return result, work
             except Exception as error:

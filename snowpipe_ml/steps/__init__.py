@@ -13,6 +13,7 @@ from snowpipe_ml.steps import (  # noqa: F401
     future_features,
     leaderboard,
     packaging,
+    plots,
     saved_models,
     scoring,
     snapshot,

@@ -186,9 +186,13 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         """The step that creates the function."""
         return ctx.producer_of(function(self.settings.function), DeployForecaster)
 
+    def features(self, ctx: PlanContext) -> Features:
+        """The step whose table the function reads."""
+        return self.deployed(ctx).features(ctx)
+
     def key(self, ctx: PlanContext) -> Identifier:
         """The column that tells the series apart."""
-        return self.deployed(ctx).features(ctx).settings.partition_by
+        return self.features(ctx).settings.partition_by
 
     def _query(self, ctx: PlanContext) -> Sql:
         s, deployed = self.settings, self.deployed(ctx)

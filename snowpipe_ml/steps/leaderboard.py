@@ -51,6 +51,25 @@ def _metrics(interval: float) -> Sql:
     return Sql(", ".join(f"{text} AS {name}" for name, text in columns.items()))
 
 
+def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
+    """``FROM ...`` of the backtest's rows on which models are compared.
+
+    From the second origin on, where all know earlier errors; and on the same days, those of the series and origins that
+    all models forecast.
+    """
+    deployed: DeployForecaster = trained.deployed(ctx)
+    backtest = deployed.settings.backtest
+    first = 1 if backtest is not None and backtest.origins > 1 else 0
+    folds = sql(
+        "FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}", name=trained.settings.writes, first=Literal(first)
+    )
+    return sql(
+        'FROM (SELECT *, COUNT(DISTINCT MODEL) OVER (PARTITION BY {key}, FOLD) AS "_MODELS" {folds}) '
+        'WHERE "_MODELS" = (SELECT COUNT(DISTINCT MODEL) {folds})',
+        key=trained.key(ctx), folds=folds,
+    )  # fmt: skip
+
+
 @register("leaderboard")
 class Leaderboard(Step["Leaderboard.Settings"]):
     """Score every model of the backtest, from the second origin on: from there all know earlier errors.
@@ -81,17 +100,8 @@ class Leaderboard(Step["Leaderboard.Settings"]):
 
     def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
         s, trained = self.settings, self._trained(ctx)
-        deployed: DeployForecaster = trained.deployed(ctx)
-        backtest = deployed.settings.backtest
-        first = 1 if backtest is not None and backtest.origins > 1 else 0
-        metrics, key = _metrics(deployed.settings.interval), trained.key(ctx)
-        folds = sql("FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}", name=s.forecasts, first=Literal(first))
-        # Models are compared on the same days: those of the series and origins that all of them forecast.
-        rows = sql(
-            'FROM (SELECT *, COUNT(DISTINCT MODEL) OVER (PARTITION BY {key}, FOLD) AS "_MODELS" {folds}) '
-            'WHERE "_MODELS" = (SELECT COUNT(DISTINCT MODEL) {folds})',
-            key=key, folds=folds,
-        )  # fmt: skip
+        metrics, key = _metrics(trained.deployed(ctx).settings.interval), trained.key(ctx)
+        rows = compared(ctx, trained)
         counts = sql("COUNT(DISTINCT {key}) AS SERIES, COUNT(*) AS DAYS", key=key)
         found = [(s.writes, sql(
             "SELECT MODEL, NULL::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL\nUNION ALL\n"
@@ -152,4 +162,4 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         return [f"{used} is worse than the better baseline for {worse} of {count} series"] if worse else []
 
 
-__all__ = ["BASELINES", "Leaderboard"]
+__all__ = ["BASELINES", "Leaderboard", "compared"]

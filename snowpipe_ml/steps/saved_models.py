@@ -81,12 +81,17 @@ forecast_stations:
         yield function(self.settings.function, "function")
         yield table(self.settings.writes, "writes")
 
-    def _features(self, ctx: PlanContext) -> Features:
+    def features(self, ctx: PlanContext) -> Features:
+        """The step whose table it reads."""
         return ctx.producer_of(table(self.settings.features), Features)
+
+    def key(self, ctx: PlanContext) -> Identifier:
+        """The column that tells the series apart."""
+        return self.features(ctx).settings.partition_by
 
     def _bundle(self, ctx: PlanContext, staged: Iterable[StagePath], *, offline: bool) -> Bundle:
         s = self.settings
-        config = json.dumps({"features": self._features(ctx).described()}, sort_keys=True).encode()
+        config = json.dumps({"features": self.features(ctx).described()}, sort_keys=True).encode()
         trained = ctx.producer(stage(s.models))
         own: dict[str, bytes] = {}
         if isinstance(trained, TrainForecasters):
@@ -97,7 +102,7 @@ forecast_stations:
         )  # fmt: skip
 
     def _statements(self, ctx: PlanContext, made: Bundle) -> tuple[Sql, Sql]:
-        s, features = self.settings, self._features(ctx)
+        s, features = self.settings, self.features(ctx)
         names = [name for name, _ in result_columns(features)]
         call = PanelCall(s.function, features, s.features, s.future, AUTO, names)
         return create_function(s.function, features, made.options(_HANDLER)), call.query()
@@ -118,11 +123,13 @@ forecast_stations:
         create, query = self._statements(ctx, made)
         ctx.execute(create)
         rows = publish_table(ctx, s.writes, query)
-        key = self._features(ctx).settings.partition_by
         lacking = ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE PART = 'untrained'", name=s.writes))
         warnings = (f"{lacking} series have no forecast: the rows with PART = 'untrained' say why",) if lacking else ()
         return StepResult(
-            rows=rows, message=f"models of {model_id}", warnings=warnings, charts=forecast_charts(ctx, s.writes, key)
+            rows=rows,
+            message=f"models of {model_id}",
+            warnings=warnings,
+            charts=forecast_charts(ctx, s.writes, self.key(ctx)),
         )
 
     def _saved(self, ctx: RunContext) -> tuple[str, list[StagePath]]:

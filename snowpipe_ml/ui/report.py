@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.ui.charts import draw_chart
-from snowpipe_ml.ui.terminal import seconds_text
+from snowpipe_ml.ui.tree import seconds_text
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -108,8 +109,14 @@ def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = Non
         drawing=_draw(dag, {record.step: record for record in records}), bars=_bars(run, shown),
         metrics=_metrics(history.metrics(run.id)), spec=run.spec, duration=seconds_text,
         checks=[(record.step, check) for record in standing for check in record.checks],
+        pictures=[(record.step, item["title"], _data_url(item["svg"])) for record in standing for item in record.pictures],
         charts=[(record.step, draw_chart(chart)) for record in standing for chart in record.charts],
     )  # fmt: skip
+
+
+def _data_url(svg: str) -> str:
+    """As an image the drawing can run nothing and load nothing."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 # --------------------------------------------------------------------------- the graph

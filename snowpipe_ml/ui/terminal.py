@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -25,18 +23,10 @@ from snowpipe_ml.engine.events import (
     StepStarted,
 )
 from snowpipe_ml.spec.fanout import base_name, is_object
+from snowpipe_ml.ui.tree import LiveTree, seconds_text
 
 _MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow"),
           Status.REUSED: ("=", "green"), Status.OMITTED: ("○", "dim")}  # fmt: skip
-
-
-def seconds_text(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3 m 05 s``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{int(seconds) // 60} m {int(seconds) % 60:02d} s"
 
 
 def finished_line(event: StepFinished, width: int) -> Text:
@@ -81,7 +71,7 @@ class _Fan:
 class Checklist:
     """Listens to a run: a line a step, one for all the nodes of a ``foreach``.
 
-    Use it as a context; on a terminal it then redraws what is running.
+    Use it as a context; on a terminal it then also draws what runs, and below that what waits for it.
 
     Args:
         console: where to write.
@@ -90,17 +80,17 @@ class Checklist:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._width = 20
-        self._running: dict[str, tuple[float, StepProgress | None]] = {}
-        self._lock = threading.Lock()
+        self._tree = LiveTree()
         self._fans: dict[str, _Fan] = {}
-        self._waiting = 0
         self._live: Live | None = None
         self._failures: list[StepFinished] = []
         self._warnings: list[tuple[str, str]] = []
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
-            self._live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=5, transient=True)
+            self._live = Live(
+                get_renderable=lambda: self._tree, console=self.console, refresh_per_second=5, transient=True
+            )
             self._live.start()
         return self
 
@@ -118,28 +108,23 @@ class Checklist:
                 self._fans = {name: _Fan(n) for name, n in Counter(map(base_name, steps)).items() if n > 1}
                 names = [name for name in steps if base_name(name) not in self._fans]
                 self._width = max(map(len, [*names, *self._fans]), default=20) + 1
-                self._waiting = len(steps)
+                self._tree = LiveTree(event.steps, event.needs)
                 self.console.print(f"run {event.run_id} of {event.pipeline} on {event.target}", highlight=False)
             case StepStarted():
-                with self._lock:
-                    self._running[event.step] = (time.monotonic(), None)
+                self._tree.started(event.step)
             case StepProgress():
-                with self._lock:
-                    if event.step in self._running:
-                        self._running[event.step] = (self._running[event.step][0], event)
+                self._tree.progressed(event)
             case StepRetried():
                 text = f"{event.step}: {event.message.splitlines()[0]}; again in {event.delay:.0f} s"
                 self.console.print(Text.assemble(("retry ", "yellow"), text), soft_wrap=True)
             case StepFinished():
-                with self._lock:
-                    self._running.pop(event.step, None)
+                self._tree.finished(event.step)
                 if event.status is Status.FAILED:
                     self._failures.append(event)
                 self._warnings += [(event.step, warning) for warning in event.warnings]
                 if is_object(event.step):
                     shown = [] if event.status.good else [event]
                 else:
-                    self._waiting -= 1
                     shown = self._folded(event)
                 for line in shown:
                     self.console.print(finished_line(line, self._width), highlight=False, soft_wrap=True)
@@ -166,28 +151,3 @@ class Checklist:
             self.console.print(Text.assemble(("error ", "red"), f"{failure.step}: {failure.message}"), soft_wrap=True)
         color = "green" if event.status is Status.SUCCESS else "red"
         self.console.print(Text.assemble((event.status.value, color), f" in {seconds_text(event.seconds)}"))
-
-    def _draw(self) -> Any:
-        now = time.monotonic()
-        with self._lock:
-            running = [(name, start, progress) for name, (start, progress) in self._running.items()]
-        lines = []
-        folded = Counter(base_name(name) for name, _, _ in running)
-        for name, start, progress in running:
-            fan = self._fans.get(base_name(name))
-            if fan is not None:
-                progress = StepProgress(name, len(fan.ended), fan.total, f"{folded.pop(base_name(name), 0)} at once")
-                name = base_name(name)
-                if progress.note.startswith("0 "):
-                    continue  # a sibling has drawn the line
-            line = Text.assemble((" … ", "cyan"), f"{name:<{self._width}}", (f" {seconds_text(now - start):>9}", "dim"))
-            if progress is not None and progress.total:
-                done = round(20 * progress.done / progress.total)
-                line.append(f"  {'━' * done}", "cyan")
-                line.append("━" * (20 - done), "bright_black")
-                line.append(f" {progress.done}/{progress.total} {progress.note}", "dim")
-            lines.append(line)
-        queued = self._waiting - len(running)
-        if running and queued > 0:
-            lines.append(Text(f"   {queued} more wait", "dim"))
-        return Group(*lines)

@@ -60,6 +60,7 @@ steps:
   deploy: {type: deploy_forecaster, function: f, features: feats, model: {type: ridge}, backtest: {}, stage: st, packages: p}
   train: {type: train_forecasters, function: f, features: feats, future: coming, writes: forecasts}
   board: {type: leaderboard, forecasts: forecasts, writes: board, by_series: by_series}
+  drawn: {type: plot, forecasts: forecasts, leaderboard: board, series: [x], into: "@st/plots/"}
   scored: {type: evaluate, predictions: t1, actual: X, prediction: X, by: [X], writes: scores}
   days: {type: holidays, country: US, first_year: 2020, last_year: 2021, writes: days}
 """

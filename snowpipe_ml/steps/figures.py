@@ -1,0 +1,146 @@
+"""The plots of the ``plot`` step, drawn by Altair from rows that the warehouse has summed up.
+
+Colors say the same in all of them: what is used is blue, what it must beat is dark, all else is grey.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import altair as alt
+
+USED, BASELINE, OTHER, ACTUAL = "#2a6fdb", "#3c434d", "#b4bac3", "#7d8590"
+_WIDTH = 560
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def draw_forecasts(rows: Rows, key: str) -> alt.VConcatChart:
+    """A panel a series: what happened, what was predicted, and the interval.
+
+    Args:
+        rows: ``SERIES``, ``DATE``, ``ACTUAL``, ``PREDICTION``, ``LOW`` and ``HIGH`` of each day.
+        key: what a series is called.
+    """
+    import altair as alt
+
+    panels = []
+    for series in dict.fromkeys(row["SERIES"] for row in rows):
+        base = alt.Chart(alt.InlineData(values=[row for row in rows if row["SERIES"] == series])).encode(
+            x=alt.X("DATE:T", title=None, scale=alt.Scale(type="utc"))
+        )
+        band = base.mark_area(opacity=0.2, color=USED).encode(y=alt.Y("LOW:Q", title=None), y2="HIGH:Q")
+        actual = base.mark_line(color=ACTUAL, strokeWidth=1.2).encode(y="ACTUAL:Q")
+        predicted = base.mark_line(color=USED, strokeWidth=1.6).encode(y="PREDICTION:Q")
+        panels.append(
+            (band + actual + predicted).properties(
+                width=_WIDTH, height=110, title=alt.TitleParams(f"{key} {series}", fontSize=12)
+            )
+        )
+    return alt.vconcat(*panels).properties(
+        title=_title("Forecasts", "grey: what happened; blue: predicted, with the interval")
+    )
+
+
+def draw_errors(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | alt.FacetChart:
+    """How far the forecasts of each model are from what happened: the middle, the middle half, and nine tenths.
+
+    Args:
+        rows: ``MODEL``, and ``P5``, ``P25``, ``P50``, ``P75`` and ``P95`` of prediction minus actual.
+        roles: ``used``, ``baseline`` or ``other`` by model.
+    """
+    import altair as alt
+
+    data = alt.InlineData(values=[{**row, "ROLE": roles[row["MODEL"]]} for row in rows])
+    model = alt.Y("MODEL:N", title=None, sort=None)
+    base = alt.Chart(data).encode(y=model, color=_color())
+    nine_tenths = base.mark_rule(strokeWidth=2).encode(x=alt.X("P5:Q", title="prediction − actual"), x2="P95:Q")
+    half = base.mark_bar(height=12, opacity=0.8).encode(x="P25:Q", x2="P75:Q")
+    middle = alt.Chart(data).mark_tick(color="white", thickness=2, size=12).encode(x="P50:Q", y=model)
+    zero = (
+        alt.Chart(alt.InlineData(values=[{"ZERO": 0}])).mark_rule(color=BASELINE, strokeDash=[3, 3]).encode(x="ZERO:Q")
+    )
+    title = _title("Errors in the backtest", "bar: half of the days; line: nine of ten; dark: the baselines")
+    return alt.layer(zero, nine_tenths, half, middle, width=_WIDTH, height=alt.Step(24), title=title)
+
+
+def draw_leaderboard(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | alt.FacetChart:
+    """The RMSE of each model over all origins as a bar, and of each origin as a dot.
+
+    Args:
+        rows: ``MODEL``, ``FOLD`` (None: over all) and ``RMSE``.
+        roles: ``used``, ``baseline`` or ``other`` by model.
+    """
+    import altair as alt
+
+    whole = [{**row, "ROLE": roles[row["MODEL"]]} for row in rows if row["FOLD"] is None]
+    model = alt.Y("MODEL:N", title=None, sort=None)
+    base = alt.Chart(alt.InlineData(values=whole)).encode(y=model, x=alt.X("RMSE:Q", title="RMSE, and of each origin"))
+    bars = base.mark_bar(height=14, opacity=0.85).encode(color=_color())
+    text = base.mark_text(align="left", dx=5, color="white").encode(
+        text=alt.Text("RMSE:Q", format=".4g"), x=alt.value(0)
+    )
+    origins = [row for row in rows if row["FOLD"] is not None]
+    dots = alt.Chart(alt.InlineData(values=origins)).encode(y=model, x="RMSE:Q")
+    dots = dots.mark_point(filled=True, size=40, color=BASELINE, stroke="white", strokeWidth=1, opacity=1)
+    title = _title("Leaderboard", "blue: the model that is used; dark: the baselines")
+    return alt.layer(bars, dots, text, width=_WIDTH, height=alt.Step(24), title=title)
+
+
+def draw_importance(rows: Rows) -> alt.Chart:
+    """How much each feature counted, as shares that sum to one.
+
+    Args:
+        rows: ``FEATURE`` and ``SHARE``.
+    """
+    import altair as alt
+
+    title = _title("Features", "the mean over all series and days to come")
+    share = alt.X("SHARE:Q", title="share of the explanations of the forecasts", axis=alt.Axis(format="%"))
+    chart = alt.Chart(alt.InlineData(values=list(rows)), width=_WIDTH, height=alt.Step(20), title=title)
+    drawn: alt.Chart = chart.mark_bar(color=USED, height=14).encode(
+        x=share, y=alt.Y("FEATURE:N", title=None, sort="-x")
+    )
+    return drawn
+
+
+def as_svg(chart: alt.TopLevelMixin) -> str:
+    """The chart as a drawing that needs nothing else."""
+    stream = io.StringIO()
+    _styled(chart).save(stream, format="svg")
+    return stream.getvalue()
+
+
+def as_png(chart: alt.TopLevelMixin) -> bytes:
+    """The chart as an image, with two pixels a point."""
+    stream = io.BytesIO()
+    _styled(chart).save(stream, format="png", scale_factor=2)
+    return stream.getvalue()
+
+
+def _styled(chart: Any) -> Any:
+    return (
+        chart.configure(background="white", padding=10, font="Helvetica, Arial, sans-serif")
+        .configure_view(stroke=None)
+        .configure_axis(
+            gridColor="#e6e8eb", domainColor="#c5cad1", tickColor="#c5cad1", labelColor="#3c434d", labelLimit=220
+        )
+        .configure_title(anchor="start", fontSize=14, subtitleColor="#6a727d")
+    )
+
+
+def _title(text: str, below: str) -> Any:
+    import altair as alt
+
+    return alt.TitleParams(text, subtitle=below)
+
+
+def _color() -> Any:
+    import altair as alt
+
+    return alt.Color(
+        "ROLE:N", legend=None, scale=alt.Scale(domain=["used", "baseline", "other"], range=[USED, BASELINE, OTHER])
+    )

@@ -1,0 +1,106 @@
+"""What runs now, and what waits for it: the part of a run's display that is drawn again and again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+from rich.tree import Tree
+
+from snowpipe_ml.engine.events import StepProgress
+from snowpipe_ml.spec.fanout import base_name, is_object
+
+_LINES = 14  # more would push what has ended off a small terminal
+
+
+def seconds_text(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 m 05 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds) // 60} m {int(seconds) % 60:02d} s"
+
+
+class LiveTree:
+    """A renderable of rich: each running step, how far and how long, and below it the steps that wait for it.
+
+    A step that waits for several is below the last of them; one that waits for none but a free thread stands alone.
+    The nodes of a ``foreach`` are one line. It may be told from any thread.
+
+    Args:
+        steps: the nodes of the run in the order of the graph.
+        needs: of each, the nodes that it needs.
+    """
+
+    def __init__(self, steps: Sequence[str] = (), needs: Mapping[str, Sequence[str]] | None = None) -> None:
+        shown = [name for name in steps if not is_object(name)]
+        self._totals = Counter(map(base_name, shown))
+        self._open = Counter(self._totals)
+        self._needs: dict[str, set[str]] = {name: set() for name in self._totals}
+        for name in shown:
+            self._needs[base_name(name)] |= {base_name(other) for other in (needs or {}).get(name, ())}
+        self._running: dict[str, tuple[float, StepProgress | None]] = {}
+        self._lock = threading.Lock()
+
+    def started(self, step: str) -> None:
+        """A step begins."""
+        with self._lock:
+            self._running[step] = (time.monotonic(), None)
+
+    def progressed(self, event: StepProgress) -> None:
+        """A step is further."""
+        with self._lock:
+            if event.step in self._running:
+                self._running[event.step] = (self._running[event.step][0], event)
+
+    def finished(self, step: str) -> None:
+        """A step ended, or will not run."""
+        with self._lock:
+            self._running.pop(step, None)
+            self._open[base_name(step)] -= 1
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        with self._lock:
+            running = dict(self._running)
+            opened = [name for name in self._totals if self._open[name] > 0]
+            ended = {name: self._totals[name] - self._open[name] for name in opened}
+        if not running:
+            return
+        now = time.monotonic()
+        at_once = Counter(map(base_name, running))
+        width = max((len(name) for name in at_once), default=0) + 1
+        root = Tree("", hide_root=True, guide_style="bright_black")
+        branches: dict[str, Tree] = {}
+        for step, (start, progress) in running.items():
+            name = base_name(step)
+            if name in branches:
+                continue
+            if self._totals[name] > 1:
+                progress = StepProgress(name, ended[name], self._totals[name], f"{at_once[name]} at once")
+            branches[name] = root.add(_running_line(name, width, now - start, progress))
+        left = _LINES - len(branches)
+        waiting = [name for name in opened if name not in branches]
+        for name in waiting[: max(left, 0)]:
+            above = [other for other in opened if other in self._needs[name] and other in branches]
+            branches[name] = (branches[above[-1]] if above else root).add(Text(name, "dim"))
+        if len(waiting) > max(left, 0):
+            root.add(Text(f"{len(waiting) - max(left, 0)} more wait", "dim"))
+        yield root
+
+
+def _running_line(name: str, width: int, seconds: float, progress: StepProgress | None) -> Text:
+    line = Text.assemble(("… ", "cyan"), f"{name:<{width}}", (f" {seconds_text(seconds):>9}", "dim"))
+    if progress is not None and progress.total:
+        done = round(20 * progress.done / progress.total)
+        line.append(f"  {'━' * done}", "cyan")
+        line.append("━" * (20 - done), "bright_black")
+        line.append(f" {progress.done}/{progress.total} {progress.note}", "dim")
+    return line
+
+
+__all__ = ["LiveTree", "seconds_text"]
