@@ -211,7 +211,7 @@ def test_no_row_of_a_table_comes_to_the_client(prod_sql: list[str]) -> None:
                 "SELECT MODEL, RMSE, COVERAGE, SERIES FROM LEADERBOARD WHERE FOLD IS",
                 "SELECT MODEL, FOLD, RMSE FROM LEADERBOARD",
             )
-        )  # fmt: skip
+        )
     ]
     texts = [text for text in prod_sql if "SNOWPIPE_ML." not in text and text not in charts + board]
     offending = [text for text in texts if _brings_rows(sqlglot.parse_one(text, read="snowflake"))]
