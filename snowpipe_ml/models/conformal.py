@@ -2,9 +2,10 @@
 
 A score is an error over the square root of the series' level at the origin, the scale of counts. The quantiles of a
 series' own scores, few as they are, are averaged with those of all series: n / (n + 28) is the weight of n own scores.
-Both tails have their own quantile, since misses need not be even, with the correction for finite samples of
-https://arxiv.org/abs/2107.07511, section 1. Origins are not exchangeable where the level drifts: coverage is what a
-backtest shows, and is not guaranteed.
+Both tails have their own quantile, since misses need not be even. It is the p (n + 1)-th of n scores as in
+https://arxiv.org/abs/2107.07511, section 1, but between two scores it is interpolated and not the upper one: that would
+be never too narrow, and with a month of scores cover 86 % where 80 % are asked for. Origins are not exchangeable where
+the level drifts: coverage is what a backtest shows, and is not guaranteed.
 """
 
 from __future__ import annotations
@@ -75,7 +76,5 @@ class Calibration:
 
 
 def _quantiles(scores: np.ndarray, tail: float) -> tuple[float, float]:
-    ordered = np.sort(scores)
-    n = len(ordered)
-    rank = min(math.ceil((n + 1) * (1.0 - tail)), n)
-    return float(ordered[n - rank]), float(ordered[rank - 1])
+    low, high = np.quantile(scores, [tail, 1.0 - tail], method="weibull")
+    return float(low), float(high)

@@ -143,24 +143,9 @@ plots:
     def _drawn(self, ctx: RunContext, plot: Plot) -> alt.TopLevelMixin | None:
         from snowpipe_ml.steps.figures import draw_errors, draw_forecasts, draw_importance, draw_leaderboard
 
-        s, source = self.settings, self._source(ctx)
         if plot == "forecasts":
-            key = source.key(ctx)
-            rows = [
-                {
-                    "SERIES": series,
-                    "DATE": str(day)[:10],
-                    "ACTUAL": actual,
-                    "PREDICTION": said,
-                    "LOW": low,
-                    "HIGH": high,
-                }
-                for series, day, actual, said, low, high in forecast_rows(ctx, s.forecasts, key, s.series, s.days)
-            ]
-            missing = [name for name in s.series if all(str(row["SERIES"]) != name for row in rows)]
-            if missing:
-                raise StepError(f"{s.forecasts} has no series {', '.join(missing)}")
-            return draw_forecasts(rows, key.name) if rows else None
+            rows = self._forecasts(ctx)
+            return draw_forecasts(rows, self._source(ctx).key(ctx).name) if rows else None
         if plot == "importance":
             shares = self._shares(ctx)
             return draw_importance(shares) if shares else None
@@ -168,6 +153,16 @@ plots:
         roles = {row["MODEL"]: self._role(ctx, row["MODEL"]) for row in rows}
         draw = draw_errors if plot == "errors" else draw_leaderboard
         return draw(rows, roles) if rows else None
+
+    def _forecasts(self, ctx: RunContext) -> list[dict[str, Any]]:
+        s = self.settings
+        names = ("SERIES", "DATE", "ACTUAL", "PREDICTION", "LOW", "HIGH")
+        found = forecast_rows(ctx, s.forecasts, self._source(ctx).key(ctx), s.series, s.days)
+        rows = [{**dict(zip(names, row, strict=True)), "DATE": str(row[1])[:10]} for row in found]
+        missing = sorted({*s.series} - {row["SERIES"] for row in rows})
+        if missing:
+            raise StepError(f"{s.forecasts} has no series {', '.join(missing)}")
+        return rows
 
     def _role(self, ctx: PlanContext, model: str) -> str:
         source = self._source(ctx)
@@ -199,6 +194,8 @@ plots:
     def _shares(self, ctx: RunContext) -> Sequence[Mapping[str, Any]]:
         """The share of each feature; masks and contributions of different models become comparable as shares of a row."""
         features = self._source(ctx).features(ctx).feature_columns
+        if not features:
+            return []
         names = [Identifier(f"_S{number}") for number in range(len(features))]
         sizes = [sql("ABS({column}) AS {name}", column=explanation_column(feature), name=name)
                  for feature, name in zip(features, names, strict=True)]  # fmt: skip

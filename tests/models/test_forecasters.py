@@ -64,10 +64,16 @@ def test_what_is_saved_and_loaded_forecasts_the_same(name: str) -> None:
     assert [y.tolist() for y in model.predict(series)] == [y.tolist() for y in again.predict(series)]
 
 
-@pytest.mark.parametrize("name", ["tabnet", "tabnet_reference", "ridge", "lightgbm", "lightgbm_global"])
+EXPLAINED = {name: MODELS[name] for name in ("tabnet", "tabnet_reference", "ridge", "lightgbm", "lightgbm_global")}
+# With a logarithmic link the contributions are of the logarithm.
+EXPLAINED |= {f"{name} of counts": {**MODELS[name], "objective": "poisson"} for name in ("lightgbm", "lightgbm_global")}
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
 def test_explanations_sum_to_what_is_stated(name: str) -> None:
     series = panel()
-    model = fitted(name, series)
+    model = make_forecaster(EXPLAINED[name], SPECS)
+    model.fit(series)
     explained = model.explain(series, [one.x for one in series])
     assert explained is not None
     raw = model.predict_rows(series, [one.x for one in series])  # type: ignore[attr-defined]

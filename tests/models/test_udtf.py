@@ -71,6 +71,26 @@ def test_best_of_says_what_it_chose_and_by_how_much(handler: Any) -> None:
     assert set(board) == {*BEST_OF["candidates"], "best_of"}
 
 
+@pytest.mark.parametrize("name", ["ridge", "tabnet", "lightgbm_global", "best_of"])
+def test_the_validation_is_not_seen_by_the_model_that_predicts_it(handler: Any, name: str) -> None:
+    values = [weekly(150, k) for k in range(3)]
+    model = BEST_OF if name == "best_of" else MODELS[name]
+    results = []
+    for factor in (1, 3):
+        # Days 121 to 149 are the last fifth of the 143 with features.
+        frames = [frame(f"S{k}", np.concatenate([y[:121], y[121:] * factor])) for k, y in enumerate(values)]
+        results.append(handler(model).end_partition(pd.concat(frames)))
+    one, two = results
+    for key in ("S0", "S1", "S2"):
+        trained, again = (rows_of(result, key, "train") for result in results)
+        np.testing.assert_allclose(trained["PREDICTION"], again["PREDICTION"], rtol=1e-9)
+        # The first day of it has the same past.
+        first, same = (rows_of(result, key, "validation").iloc[0] for result in results)
+        assert first["PREDICTION"] == pytest.approx(same["PREDICTION"], rel=1e-9)
+        assert first["ACTUAL"] != same["ACTUAL"]
+    assert (one[one["PART"] == "forecast"]["PREDICTION"].mean()) < two[two["PART"] == "forecast"]["PREDICTION"].mean()
+
+
 def test_without_a_backtest_there_are_no_intervals(handler: Any) -> None:
     result = handler(MODELS["ridge"], None).end_partition(frame("A", weekly(120)))
     assert result["LOW"].isna().all()

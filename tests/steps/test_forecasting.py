@@ -202,6 +202,30 @@ def test_a_model_that_cannot_be_is_told_before_anything_runs(tmp_path: Path, mod
     assert said in str(caught.value)
 
 
+def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Path) -> None:
+    picky = "        self.failed |= {s.key: 'not this one' for s in panel if s.key == 'k1'}\n"
+    (tmp_path / "own.py").write_text(OWN.replace("\n    def predict_rows", f"{picky}\n    def predict_rows"))
+    compare = 'compare: [{type: seasonal_naive}, {type: python, class: "own:Mean", settings: {plus: 0}}]}'
+    pipeline = spec(tmp_path, **{"step_days: 7}": f"step_days: 7, {compare}"})
+    result = pipeline.run()
+    assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
+    session = pipeline.session()
+    board = session.sql("SELECT MODEL, SERIES, DAYS FROM BOARD WHERE FOLD IS NULL ORDER BY MODEL").collect()
+    backtested = dict(
+        session.sql(
+            "SELECT MODEL, COUNT(DISTINCT K) FROM FORECASTS WHERE PART = 'backtest' AND FOLD = 1 GROUP BY MODEL"
+        ).collect()
+    )
+    session.close()
+    assert backtested == {"Mean": 4, "ridge": 5, "seasonal_naive": 5}
+    assert [tuple(row) for row in board] == [("Mean", 4, 28), ("ridge", 4, 28), ("seasonal_naive", 4, 28)]
+
+
+def test_origins_do_not_overlap(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="an origin would lie among the days that the one before it is scored on"):
+        spec(tmp_path, **{"step_days: 7}": "step_days: 6}"}).validate()
+
+
 def test_best_of_needs_a_backtest(tmp_path: Path) -> None:
     pipeline = spec(tmp_path, "{type: best_of}", **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""})
     with pytest.raises(SpecError, match="best_of chooses by a backtest"):

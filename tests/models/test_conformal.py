@@ -1,0 +1,71 @@
+"""Prediction intervals: what they cover, and of whom they learn."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from snowpipe_ml.models.backtest import Fold
+from snowpipe_ml.models.conformal import Calibration
+
+
+def folds(count: int, days: int, seed: int, spread: float = 1.0) -> list[Fold]:
+    """Errors of equal spread in units of the level's root, of series of very different levels; skewed upwards."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for k in range(count):
+        level = 4.0 ** (k % 4)
+        predicted = np.full(days, level)
+        actual = predicted + np.sqrt(level) * spread * (rng.exponential(1.0, days) - 0.8)
+        when = np.datetime64("2023-01-01") + np.arange(days)
+        found.append(Fold(f"S{k}", "m", when[0], 0, when, actual, predicted, level, 1.0, 1.0))
+    return found
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
+def test_they_cover_what_they_should_where_nothing_drifts(coverage: float) -> None:
+    calibration = Calibration.of(folds(40, 28, 1), coverage)
+    inside = []
+    for fold in folds(40, 200, 2):
+        low, high = calibration.interval(fold.key, fold.predicted, fold.level)
+        inside.append((fold.actual >= low) & (fold.actual <= high))
+    assert np.mean(inside) == pytest.approx(coverage, abs=0.02)
+
+
+def test_misses_are_even_although_the_errors_are_skewed() -> None:
+    calibration = Calibration.of(folds(40, 28, 1), 0.8)
+    below, above = [], []
+    for fold in folds(40, 200, 2):
+        low, high = calibration.interval(fold.key, fold.predicted, fold.level)
+        below.append(fold.actual < low)
+        above.append(fold.actual > high)
+    assert np.mean(below) == pytest.approx(0.1, abs=0.02)
+    assert np.mean(above) == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_series_of_many_scores_goes_its_own_way() -> None:
+    wild = [Fold("wild", *(getattr(f, n) for n in ("model", "origin", "number", "days", "actual", "predicted", "level",
+                                                   "scale", "squared_scale"))) for f in folds(1, 400, 3, spread=6.0)]  # fmt: skip
+    calibration = Calibration.of([*folds(20, 28, 1), *wild], 0.8)
+
+    def width(key: str) -> float:
+        low, high = calibration.interval(key, np.zeros(1), 1.0)
+        return float(high[0] - low[0])
+
+    assert width("wild") > 2 * width("S0")
+    assert width("S0") < width("never seen") < width("wild")
+
+
+def test_nothing_learnt_is_no_interval() -> None:
+    low, high = Calibration.of([], 0.8).interval("S", np.ones(3), 4.0)
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()
+
+
+def test_it_is_the_same_from_a_manifest() -> None:
+    one = Calibration.of(folds(5, 28, 1), 0.8)
+    two = Calibration.from_json(json.loads(json.dumps(one.to_json())))
+    for key in ("S3", "never seen"):
+        np.testing.assert_array_equal(one.interval(key, np.arange(4.0), 9.0), two.interval(key, np.arange(4.0), 9.0))
