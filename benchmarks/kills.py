@@ -27,6 +27,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import altair  # noqa: E402, F401
+import vl_convert  # noqa: E402, F401
+
 import snowpipe_ml.steps  # noqa: E402
 import snowpipe_ml.targets.local  # noqa: E402, F401
 from snowpipe_ml import Pipeline  # noqa: E402

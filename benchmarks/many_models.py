@@ -1,9 +1,9 @@
 """A TabNet a series: the stacked computation beside pytorch-tabnet, one series after the other.
 
-    python benchmarks/many_models.py [--series 100] [--days 2000] [--epochs 10] [--parity]
+    python benchmarks/many_models.py [--series 100] [--days 2000] [--epochs 10] [--partition 25] [--parity]
 
 Both do the same work in two processes of one thread: fit, predict the history, forecast 30 days one after the other,
-explain. pytorch-tabnet does it for a part of the series only, since its time is the same for each; with histories of
+explain. A process gets the series in partitions, as a worker of the warehouse does. pytorch-tabnet does it for a part of the series only, since its time is the same for each; with histories of
 unequal length, for series of their mean length. `--parity` compares accuracy instead: the ratio of validation RMSE to
 that of the day a week before, over 100 series and three seeds, which takes pytorch-tabnet a quarter of an hour.
 """
@@ -56,18 +56,21 @@ def work(kind: str, panel: list[Series], epochs: int) -> float:
     return time.perf_counter() - begin
 
 
-def process(job: tuple[str, list[int], list[int], int]) -> tuple[float, float]:
-    """(seconds, peak of memory in MB) of one process; imports are not counted."""
-    kind, numbers, days, epochs = job
+def process(job: tuple[str, list[int], list[int], int, int]) -> tuple[float, float]:
+    """(seconds, peak of memory in MB) of one process; imports are not counted, nor is making the series."""
+    kind, numbers, days, epochs, size = job
     work(kind, [make_series(0, 300)], 1)
-    panel = [make_series(number, length) for number, length in zip(numbers, days, strict=True)]
-    seconds = work(kind, panel, epochs)
+    seconds = 0.0
+    for first in range(0, len(numbers), size):
+        part = slice(first, first + size)
+        panel = [make_series(number, length) for number, length in zip(numbers[part], days[part], strict=True)]
+        seconds += work(kind, panel, epochs)
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def rate(kind: str, lengths: list[int], epochs: int) -> tuple[float, float]:
-    """(series a second, peak of memory in MB of a process) with two processes."""
-    halves = [(kind, list(range(i, len(lengths), 2)), lengths[i::2], epochs) for i in (0, 1)]
+def rate(kind: str, lengths: list[int], epochs: int, size: int) -> tuple[float, float]:
+    """(series a second, peak of memory in MB of a process) with two processes that get ``size`` series at a time."""
+    halves = [(kind, list(range(i, len(lengths), 2)), lengths[i::2], epochs, size) for i in (0, 1)]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         found = pool.map(process, halves, chunksize=1)
     return len(lengths) / max(seconds for seconds, _ in found), max(memory for _, memory in found)
@@ -122,6 +125,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--reference", type=int, default=8, help="how many series pytorch-tabnet is given")
+    parser.add_argument("--partition", type=int, default=25, help="series that are trained together")
     parser.add_argument("--parity", action="store_true")
     a = parser.parse_args()
     if a.parity:
@@ -133,11 +137,11 @@ def main() -> None:
         (f"{a.days} days each", [a.days] * a.series, [a.days] * a.reference, 20),
         (f"300 to {a.days} days", ragged, [mean] * a.reference, 12),
     ):
-        slow, _ = rate("tabnet_reference", reference, a.epochs)
-        fast, memory = rate("tabnet", lengths, a.epochs)
+        slow, _ = rate("tabnet_reference", reference, a.epochs, a.partition)
+        fast, memory = rate("tabnet", lengths, a.epochs, a.partition)
         print(f"{a.series} series, {name}, {a.epochs} epochs: pytorch-tabnet {slow:.3f} series/s, stacked {fast:.2f}: "
               f"{fast / slow:.1f} times (>= {wanted}); peak {memory:.0f} MB a process", flush=True)  # fmt: skip
-    many, memory = rate("tabnet", [a.days] * 1000, a.epochs)
+    many, memory = rate("tabnet", [a.days] * 1000, a.epochs, a.partition)
     print(f"1000 series: {many:.2f} series/s, peak {memory:.0f} MB a process")
 
 
