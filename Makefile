@@ -50,7 +50,7 @@ check: install
 	$(BIN)/snowpipe-ml schema --check --reference docs/reference.md
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 benchmark: install
 	$(BIN)/python benchmarks/citibike.py

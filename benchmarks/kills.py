@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import altair  # noqa: E402, F401
+import holidays  # noqa: E402, F401
 import vl_convert  # noqa: E402, F401
 
 import snowpipe_ml.steps  # noqa: E402

@@ -3,9 +3,10 @@
     python benchmarks/many_models.py [--series 100] [--days 2000] [--epochs 10] [--partition 25] [--parity]
 
 Both do the same work in two processes of one thread: fit, predict the history, forecast 30 days one after the other,
-explain. A process gets the series in partitions, as a worker of the warehouse does. pytorch-tabnet does it for a part of the series only, since its time is the same for each; with histories of
-unequal length, for series of their mean length. `--parity` compares accuracy instead: the ratio of validation RMSE to
-that of the day a week before, over 100 series and three seeds, which takes pytorch-tabnet a quarter of an hour.
+explain. A process gets the series in partitions, as a worker of the warehouse does. pytorch-tabnet does it for a part
+of the series only, since its time is the same for each; with histories of unequal length, for series of their mean
+length. `--parity` compares accuracy instead: the ratio of validation RMSE to that of the day a week before, over 100
+series and three seeds, which takes pytorch-tabnet a quarter of an hour.
 """
 
 from __future__ import annotations

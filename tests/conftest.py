@@ -18,6 +18,19 @@ ROOT = Path(__file__).parents[1]
 CITIBIKE = ROOT / "pipelines" / "citibike.yaml"
 REAL = ROOT.parent / "shared" / "data"
 
+# Over several processes (`make test`): what takes longest begins first, and what shares dear fixtures stays together.
+LONGEST = ("test_kills.py", "test_insurance.py", "test_citibike.py", "test_redaction.py", "test_examples.py")
+TOGETHER = ("test_insurance.py", "test_citibike.py", "test_examples.py", "test_server.py", "test_mutations.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
 
 @pytest.fixture
 def session() -> Iterator[Any]:
