@@ -10,13 +10,10 @@ it would do, and that do it::
     @register("count_rows")
     class CountRows(Step["CountRows.Settings"]):
         '''Count a table's rows.'''
-
         class Settings(StepSettings):
             table: TableName
-
         def reads(self, ctx):
             yield table(self.settings.table, "table")
-
         def run(self, ctx):
             n = ctx.scalar(sql("SELECT COUNT(*) FROM {t}", t=self.settings.table))
             return StepResult(rows=n)
@@ -339,6 +336,10 @@ class Step(ABC, Generic[S]):
     def external_version(self, ctx: PlanContext) -> str | None:
         """A text that changes when the outside world that the step reads does (a folder, a URL)."""
         return None
+
+    def imports_here(self) -> Mapping[str, str]:
+        """What the step imports in this process beside our own requirements, with the extra that brings it."""
+        return {}
 
     def always_runs(self, ctx: PlanContext) -> str | None:
         """Why the step cannot be skipped although nothing that is known changed; None if it can."""

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.events import Event, RunStarted, StepFinished, StepProgress, StepStarted
+from snowpipe_ml.engine.events import Event, RunFinished, RunStarted, StepProgress, StepStarted
 from snowpipe_ml.ui.terminal import Checklist
 from snowpipe_ml.ui.tree import LiveTree
 from tests.conftest import write_spec
@@ -34,23 +34,22 @@ def drawn(tree: LiveTree) -> list[str]:
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
-class Watched:
-    """Draws the tree of a run whenever a step begins."""
+class Watched(Checklist):
+    """A display that keeps what its tree shows when a step begins, and at the end."""
 
     def __init__(self) -> None:
+        super().__init__(Console(width=100, file=io.StringIO()))
         self.seen: dict[str, list[str]] = {}
 
     def __call__(self, event: Event) -> None:
+        super().__call__(event)
         match event:
             case RunStarted():
-                self.tree = LiveTree(event.steps, event.needs)
-                self.seen["before"] = drawn(self.tree)
+                self.seen["before"] = drawn(self._tree)
             case StepStarted():
-                self.tree.started(event.step)
-                self.seen[event.step] = drawn(self.tree)
-            case StepFinished():
-                self.tree.finished(event.step)
-                self.seen["after"] = drawn(self.tree)
+                self.seen[event.step] = drawn(self._tree)
+            case RunFinished():
+                self.seen["after"] = drawn(self._tree)
 
 
 def test_what_runs_has_what_waits_for_it_below(tmp_path: Path) -> None:
@@ -65,6 +64,14 @@ def test_what_runs_has_what_waits_for_it_below(tmp_path: Path) -> None:
     assert first.endswith("1/3 1 at once")
     assert end == "apart"
     assert [line.split()[:2] for line in watched.seen["last"]] in ([["…", "last"]], [["…", "last"], ["apart"]])
+
+
+def test_what_waits_for_an_object_is_below_it() -> None:
+    tree = LiveTree(["stages.s", "load", "last"], {"load": ("stages.s",), "last": ("load", "stages.s")})
+    tree.started("stages.s")
+    first, *others = drawn(tree)
+    assert first.startswith("… stages.s")
+    assert others == ["└── load", "    └── last"]
 
 
 def test_a_long_queue_is_counted() -> None:
@@ -91,6 +98,11 @@ def test_what_ended_stays_and_the_tree_goes(tmp_path: Path, terminal: bool) -> N
     console = Console(width=100, file=stream, force_terminal=terminal, record=True)
     with Checklist(console) as checklist:
         assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run(listeners=[checklist]).ok
+    written = stream.getvalue()
+    # A terminal's tree is drawn over and at last erased: with the cursor back at its first line, line by line.
+    assert ("\x1b[1A" in written) is terminal
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", written)
+    assert ("… base" in plain) is terminal
+    assert "…" not in plain.rpartition("\x1b[2K")[2]
     ended = re.findall(r"✓\S* (\w+)", console.export_text())
     assert sorted(ended) == ["all", "apart", "base", "last", "load"]
-    assert ("\x1b[" in stream.getvalue()) is terminal

@@ -6,13 +6,14 @@ import enum
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from snowpipe_ml.engine.conditions import left_out
 from snowpipe_ml.engine.fingerprint import Fingerprint
 from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.engine.versions import Version, from_json
-from snowpipe_ml.errors import UsageError
+from snowpipe_ml.errors import MissingExtraError, UsageError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource
 from snowpipe_ml.sql import QualifiedName
 
@@ -138,6 +139,20 @@ def refuse_destruction(decisions: Mapping[str, Decision]) -> None:
             f"{'; '.join(found)}: these tables are there, and no run of this pipeline made them. Give the steps other "
             "names to write to, or allow it with --allow-destructive"
         )
+
+
+def require_extras(graph: Graph, decisions: Mapping[str, Decision]) -> None:
+    """Let nothing run if a step that would run cannot: hours of training may come before it.
+
+    Raises:
+        MissingExtraError: what it imports in this process is not installed.
+    """
+    for name, node in graph.nodes.items():
+        if decisions[name].action in (Action.SKIP, Action.OMIT):
+            continue
+        for module, extra in node.step.imports_here().items():
+            if find_spec(module) is None:
+                raise MissingExtraError(extra, f"the step {name} ({node.step.type_name})")
 
 
 def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:

@@ -9,7 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.decisions import Action, Decision, Success, decide, refuse_destruction, resources_of
+from snowpipe_ml.engine.decisions import (
+    Action,
+    Decision,
+    Success,
+    decide,
+    refuse_destruction,
+    require_extras,
+    resources_of,
+)
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
@@ -245,6 +253,7 @@ class Pipeline:
                     )
                     if isinstance(spec.target, SnowflakeTarget) and past is None and not allow_destructive:
                         refuse_destruction(decisions)
+                    require_extras(graph, decisions)
                     runner = Runner(
                         pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
                         threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,

@@ -75,6 +75,8 @@ def backtest(
 ) -> list[Fold]:
     """Forecast from each origin with each candidate, fitted anew on what was known then.
 
+    A forecast with a number that is not finite is none: the candidate has no fold there.
+
     Args:
         candidates: settings of a model, by name.
         panel: the series; one that is too short before an origin is left out there.
@@ -93,6 +95,8 @@ def backtest(
             forecaster.fit(then)
             fitted = forecaster.fitted(then)
             for series, forecast in zip(fitted, forecaster.forecast(fitted), strict=True):
+                if not np.isfinite(forecast.y).all():
+                    continue
                 truth = np.array([actual[series.key][day] for day in series.future_days])
                 absolute, squared = _naive_errors(series.values)
                 folds.append(

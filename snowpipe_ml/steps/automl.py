@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from typing import Literal as Choice
 
 from pydantic import Field
 
-from snowpipe_ml.errors import MissingExtraError
 from snowpipe_ml.plugins import (
     ColumnKey,
     ColumnName,
@@ -67,6 +65,9 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         writes: StageLocation = Field(description="The folder of the trained model")
 
     settings: TrainAutoml.Settings
+
+    def imports_here(self) -> Mapping[str, str]:
+        return {"autogluon": "automl"} if self.settings.where == "client" else {}
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
@@ -142,8 +143,6 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         )
 
     def _train_here(self, ctx: RunContext) -> dict[str, Any]:
-        if find_spec("autogluon") is None:
-            raise MissingExtraError("automl", "training in the client")
         from snowpipe_ml.models.automl import publish, read_rows, train_and_pack
 
         config = self._config()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from pydantic import Field
 
-from snowpipe_ml.errors import MissingExtraError, StepError
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     PlanContext,
     Resource,
@@ -45,11 +45,12 @@ class Holidays(Step["Holidays.Settings"]):
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(self.settings.writes, "writes")
 
+    def imports_here(self) -> Mapping[str, str]:
+        return {"holidays": "forecast"}
+
     def _days(self) -> Iterator[tuple[date, str]]:
-        try:
-            import holidays
-        except ImportError as error:
-            raise MissingExtraError("forecast", "the step type holidays") from error
+        import holidays
+
         s = self.settings
         try:
             found = holidays.country_holidays(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.plugins import Chart, RunContext
@@ -15,50 +16,68 @@ _SERIES = 4
 _DAYS = 90
 
 
-def forecast_rows(
-    ctx: RunContext, forecasts: QualifiedName, key: Identifier, series: Sequence[str] = (), days: int = _DAYS
-) -> list[Row]:
-    """Series, day, actual, prediction, low and high of the last days, in order.
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts, and what happened before.
 
-    Args:
-        ctx: of the step.
-        forecasts: the table of a ``train_forecasters`` or ``forecast`` step.
+    Attributes:
+        table: of a ``train_forecasters`` or ``forecast`` step.
         key: the column that tells the series apart.
-        series: which; the few with the most in them if none is named.
-        days: how many of each.
+        history: where the past is that is not in the table: a table of features, and its target.
     """
-    chosen: Sql
-    if series:
-        chosen = sql("{listed}", listed=Literal(list(series)))
-    else:
-        chosen = sql(
-            "(SELECT {key} FROM {forecasts} GROUP BY {key} ORDER BY SUM(ACTUAL) DESC NULLS LAST, {key} LIMIT {most})",
-            key=key, forecasts=forecasts, most=Literal(_SERIES),
-        )  # fmt: skip
-    return ctx.execute(
-        sql(
-            "SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM {forecasts} "
-            "WHERE PART IN ('train', 'validation', 'forecast') AND {key} IN {chosen} "
+
+    table: QualifiedName
+    key: Identifier
+    history: tuple[QualifiedName, Identifier] | None = None
+
+    def query(self, series: Sequence[str], days: int) -> Sql:
+        """Series, day, actual, prediction, low and high of the last days, in order.
+
+        Args:
+            series: which; the few with the most in them if none is named.
+            days: how many of each.
+        """
+        past: Sql = Sql("")
+        if self.history is not None:
+            table, target = self.history
+            nothing = Sql("NULL::FLOAT")
+            past = sql(
+                " UNION ALL SELECT {key}::VARCHAR, DATE, {target}::FLOAT, {nothing}, {nothing}, {nothing} FROM {table}",
+                key=self.key, target=target, nothing=nothing, table=table,
+            )  # fmt: skip
+        if series:
+            chosen = sql("{listed}", listed=Literal(list(series)))
+        else:
+            chosen = sql(
+                '(SELECT {key} FROM "_DAYS" GROUP BY {key} ORDER BY SUM(ACTUAL) DESC NULLS LAST, {key} LIMIT {most})',
+                key=self.key, most=Literal(_SERIES),
+            )  # fmt: skip
+        return sql(
+            'WITH "_DAYS" AS (SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM {table} '
+            "WHERE PART IN ('train', 'validation', 'forecast'){past})\n"
+            'SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM "_DAYS" WHERE {key} IN {chosen} '
             "QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY DATE DESC) <= {days} ORDER BY {key}, DATE",
-            key=key, forecasts=forecasts, chosen=chosen, days=Literal(days),
-        )
-    )  # fmt: skip
+            key=self.key, table=self.table, past=past, chosen=chosen, days=Literal(days),
+        )  # fmt: skip
+
+    def rows(self, ctx: RunContext, series: Sequence[str] = (), days: int = _DAYS) -> list[Row]:
+        """The rows of :meth:`query`."""
+        return ctx.execute(self.query(series, days))
 
 
-def forecast_charts(ctx: RunContext, forecasts: QualifiedName, key: Identifier) -> tuple[Chart, ...]:
+def forecast_charts(ctx: RunContext, forecasts: Forecasts) -> tuple[Chart, ...]:
     """What happened and what was predicted, of the few series with the most in them, on their last days.
 
     Args:
         ctx: of the step.
-        forecasts: the table of a ``train_forecasters`` or ``forecast`` step.
-        key: the column that tells the series apart.
+        forecasts: what to draw.
     """
     found: dict[str, list[tuple[str, list[float | None]]]] = {}
-    for series, day, *values in forecast_rows(ctx, forecasts, key):
+    for series, day, *values in forecasts.rows(ctx):
         found.setdefault(str(series), []).append((str(day)[:10], [_rounded(value) for value in values]))
     return tuple(
         Chart(
-            f"{key} {series}",
+            f"{forecasts.key} {series}",
             [day for day, _ in points],
             {"actual": [values[0] for _, values in points], "predicted": [values[1] for _, values in points]},
             [values[2] for _, values in points],

@@ -76,18 +76,17 @@ def draw_leaderboard(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | a
     """
     import altair as alt
 
-    whole = [{**row, "ROLE": roles[row["MODEL"]]} for row in rows if row["FOLD"] is None]
-    model = alt.Y("MODEL:N", title=None, sort=None)
+    labels = {row["MODEL"]: f"{row['MODEL']}  {row['RMSE']:.4g}" for row in rows if row["FOLD"] is None}
+    found = [{**row, "LABEL": labels[row["MODEL"]], "ROLE": roles[row["MODEL"]]} for row in rows]
+    whole = [row for row in found if row["FOLD"] is None]
+    model = alt.Y("LABEL:N", title=None, sort=None)
     base = alt.Chart(alt.InlineData(values=whole)).encode(y=model, x=alt.X("RMSE:Q", title="RMSE, and of each origin"))
     bars = base.mark_bar(height=14, opacity=0.85).encode(color=_color())
-    text = base.mark_text(align="left", dx=5, color="white").encode(
-        text=alt.Text("RMSE:Q", format=".4g"), x=alt.value(0)
-    )
-    origins = [row for row in rows if row["FOLD"] is not None]
+    origins = [row for row in found if row["FOLD"] is not None]
     dots = alt.Chart(alt.InlineData(values=origins)).encode(y=model, x="RMSE:Q")
     dots = dots.mark_point(filled=True, size=40, color=BASELINE, stroke="white", strokeWidth=1, opacity=1)
     title = _title("Leaderboard", "blue: the model that is used; dark: the baselines")
-    return alt.layer(bars, dots, text, width=_WIDTH, height=alt.Step(24), title=title)
+    return alt.layer(bars, dots, width=_WIDTH, height=alt.Step(24), title=title)
 
 
 def draw_importance(rows: Rows) -> alt.Chart:

@@ -28,7 +28,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
-from snowpipe_ml.steps.charts import forecast_charts
+from snowpipe_ml.steps.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.features import Features
 from snowpipe_ml.steps.forecasters import NEEDS, Backtest, BestOf, Model, as_json, candidates_of, named, own_files
 from snowpipe_ml.steps.panels import AUTO, WHOLE, PanelCall, create_function, result_columns
@@ -194,6 +194,10 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         """The column that tells the series apart."""
         return self.features(ctx).settings.partition_by
 
+    def forecasts(self, ctx: PlanContext) -> Forecasts:
+        """The table that it writes."""
+        return Forecasts(self.settings.writes, self.key(ctx))
+
     def _query(self, ctx: PlanContext) -> Sql:
         s, deployed = self.settings, self.deployed(ctx)
         size = s.series_per_partition
@@ -260,5 +264,5 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             message=f"{trained} models",
             warnings=warnings,
             metrics={"trained": trained, "untrained": untrained, **metrics},
-            charts=forecast_charts(ctx, s.writes, key),
+            charts=forecast_charts(ctx, self.forecasts(ctx)),
         )

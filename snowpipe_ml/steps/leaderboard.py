@@ -95,11 +95,12 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         if self.settings.by_series is not None:
             yield table(self.settings.by_series, "by_series")
 
-    def _trained(self, ctx: PlanContext) -> TrainForecasters:
+    def trained(self, ctx: PlanContext) -> TrainForecasters:
+        """The step whose forecasts are scored."""
         return ctx.producer_of(table(self.settings.forecasts), TrainForecasters)
 
     def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
-        s, trained = self.settings, self._trained(ctx)
+        s, trained = self.settings, self.trained(ctx)
         metrics, key = _metrics(trained.deployed(ctx).settings.interval), trained.key(ctx)
         rows = compared(ctx, trained)
         counts = sql("COUNT(DISTINCT {key}) AS SERIES, COUNT(*) AS DAYS", key=key)
@@ -147,7 +148,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
 
     def _series_that_lose(self, ctx: RunContext) -> list[str]:
         """How many series the model that is used forecasts worse than a baseline does."""
-        used = self._trained(ctx).deployed(ctx).settings.model.type
+        used = self.trained(ctx).deployed(ctx).settings.model.type
         if self.settings.by_series is None or used in BASELINES:
             return []
         listed = Literal(list(BASELINES))
@@ -155,7 +156,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
             sql(
                 "SELECT COUNT(*), COUNT_IF(M.RMSE > B.RMSE) FROM {name} M JOIN (SELECT {key}, MIN(RMSE) AS RMSE FROM {name} "
                 "WHERE MODEL IN {listed} GROUP BY {key}) B ON B.{key} = M.{key} WHERE M.MODEL = {used}",
-                name=self.settings.by_series, key=self._trained(ctx).key(ctx), listed=listed, used=Literal(used),
+                name=self.settings.by_series, key=self.trained(ctx).key(ctx), listed=listed, used=Literal(used),
             )
         )[0]  # fmt: skip
         count, worse = int(row[0]), int(row[1])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from typing import Literal as Choice
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from snowpipe_ml.errors import MissingExtraError, StepError
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     Picture,
     PlanContext,
@@ -26,10 +25,9 @@ from snowpipe_ml.plugins import (
     stage,
     table,
 )
-from snowpipe_ml.sql import Identifier, Sql, join, sql
-from snowpipe_ml.steps.charts import forecast_rows
+from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.forecasting import TrainForecasters
-from snowpipe_ml.steps.imports import put_statement
+from snowpipe_ml.steps.imports import put_statement, staged_files
 from snowpipe_ml.steps.leaderboard import BASELINES, Leaderboard, compared
 from snowpipe_ml.steps.panels import explanation_column
 from snowpipe_ml.steps.saved_models import ForecastFromSaved
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 Plot = Choice["forecasts", "errors", "leaderboard", "importance"]
+EVERY: tuple[Plot, ...] = ("forecasts", "errors", "leaderboard", "importance")
 
 
 @register("plot")
@@ -69,9 +68,16 @@ plots:
         series: tuple[str, ...] = Field(
             (), max_length=12, description="For `forecasts`; the four largest if none is named"
         )
-        days: int = Field(90, ge=2, le=1000, description="How many of the last days of each series are drawn")
+        days: int = Field(90, ge=2, le=400, description="How many of the last days of each series are drawn")
         into: StageLocation = Field(description="The folder for the files, which are named as the plots")
         formats: tuple[Choice["svg", "png"], ...] = Field(("svg", "png"), min_length=1)
+
+        @field_validator("plots", "series", "formats")
+        @classmethod
+        def _once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+            if len({*values}) < len(values):
+                raise ValueError("something is named twice")
+            return values
 
     settings: PlotForecasts.Settings
 
@@ -104,13 +110,30 @@ plots:
         for plot in s.plots:
             if plot in lacks:
                 raise StepError(f"the plot {plot} needs {lacks[plot]}")
-        every: tuple[Plot, ...] = ("forecasts", "errors", "leaderboard", "importance")
-        return s.plots or tuple(plot for plot in every if plot not in lacks)
+        return s.plots or tuple(plot for plot in EVERY if plot not in lacks)
+
+    def _trained(self, ctx: PlanContext) -> TrainForecasters | None:
+        """The step that trained the models; None if it is in another spec."""
+        source = self._source(ctx)
+        return source if isinstance(source, TrainForecasters) else source.trained(ctx)
+
+    def _check_leaderboard(self, ctx: PlanContext) -> None:
+        s, trained = self.settings, self._trained(ctx)
+        if s.leaderboard is None:
+            return
+        scored = ctx.producer_of(table(s.leaderboard), Leaderboard).settings.forecasts
+        if trained is not None and scored != trained.settings.writes:
+            raise StepError(
+                f"{s.leaderboard} scores the models of {scored}, and the models of {s.forecasts} are those of "
+                f"{trained.settings.writes}"
+            )
+
+    def imports_here(self) -> Mapping[str, str]:
+        return {"altair": "plots", "vl_convert": "plots"}
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s, plots = self.settings, self._plots(ctx)
-        if s.leaderboard is not None:
-            ctx.producer_of(table(s.leaderboard), Leaderboard)
+        self._check_leaderboard(ctx)
         files = [f"{plot}.{form}" for plot in plots for form in s.formats]
         puts = tuple(put_statement(file, s.into.child(file)) for file in files)
         return StepPlan(f"plot {', '.join(plots)} into {s.into}", puts)
@@ -118,11 +141,9 @@ plots:
     def run(self, ctx: RunContext) -> StepResult:
         from snowpipe_ml.steps.figures import as_png, as_svg
 
-        if find_spec("altair") is None or find_spec("vl_convert") is None:
-            raise MissingExtraError("plots", "drawing plots")
         s = self.settings
         files: dict[str, bytes] = {}
-        pictures, warnings = [], []
+        pictures, warnings = [], self._untrained(ctx)
         for plot in self._plots(ctx):
             chart = self._drawn(ctx, plot)
             if chart is None:
@@ -136,16 +157,43 @@ plots:
             if "png" in s.formats:
                 files[f"{plot}.png"] = as_png(chart)
         ctx.before_publishing()
+        self._remove_old(ctx, {f"{plot}.{form}" for plot in self._plots(ctx) for form in s.formats} - files.keys())
         for name, data in files.items():
             ctx.session.file.put_stream(io.BytesIO(data), s.into.child(name).text, auto_compress=False, overwrite=True)
         return StepResult(message=", ".join(files) or "nothing", warnings=tuple(warnings), pictures=tuple(pictures))
+
+    def _remove_old(self, ctx: RunContext, names: Iterable[str]) -> None:
+        """Remove what an earlier run has drawn, and there is nothing to draw of now."""
+        there = staged_files(ctx, self.settings.into)
+        for place in [self.settings.into.child(name) for name in sorted(names)]:
+            if place.path in there:
+                ctx.execute(sql("REMOVE {place}", place=place))
+
+    def _untrained(self, ctx: RunContext) -> list[str]:
+        """Which of the named series have no model, and why.
+
+        Raises:
+            StepError: one is not in the table at all.
+        """
+        s, key = self.settings, self._source(ctx).forecasts(ctx).key
+        if not s.series:
+            return []
+        rows = ctx.execute(
+            sql("SELECT {key}, MAX(IFF(PART = 'untrained', MESSAGE, NULL)) FROM {name} WHERE {key} IN {listed} GROUP BY {key}",
+                key=key, name=s.forecasts, listed=Literal(list(s.series)))
+        )  # fmt: skip
+        found = {str(name): message for name, message in rows}
+        missing = [name for name in s.series if name not in found]
+        if missing:
+            raise StepError(f"{s.forecasts} has no series {', '.join(missing)}")
+        return [f"{name} has no forecast to draw: {message}" for name, message in sorted(found.items()) if message]
 
     def _drawn(self, ctx: RunContext, plot: Plot) -> alt.TopLevelMixin | None:
         from snowpipe_ml.steps.figures import draw_errors, draw_forecasts, draw_importance, draw_leaderboard
 
         if plot == "forecasts":
             rows = self._forecasts(ctx)
-            return draw_forecasts(rows, self._source(ctx).key(ctx).name) if rows else None
+            return draw_forecasts(rows, self._source(ctx).forecasts(ctx).key.name) if rows else None
         if plot == "importance":
             shares = self._shares(ctx)
             return draw_importance(shares) if shares else None
@@ -155,18 +203,13 @@ plots:
         return draw(rows, roles) if rows else None
 
     def _forecasts(self, ctx: RunContext) -> list[dict[str, Any]]:
-        s = self.settings
         names = ("SERIES", "DATE", "ACTUAL", "PREDICTION", "LOW", "HIGH")
-        found = forecast_rows(ctx, s.forecasts, self._source(ctx).key(ctx), s.series, s.days)
-        rows = [{**dict(zip(names, row, strict=True)), "DATE": str(row[1])[:10]} for row in found]
-        missing = sorted({*s.series} - {row["SERIES"] for row in rows})
-        if missing:
-            raise StepError(f"{s.forecasts} has no series {', '.join(missing)}")
-        return rows
+        found = self._source(ctx).forecasts(ctx).rows(ctx, self.settings.series, self.settings.days)
+        return [{**dict(zip(names, row, strict=True)), "DATE": str(row[1])[:10]} for row in found]
 
     def _role(self, ctx: PlanContext, model: str) -> str:
-        source = self._source(ctx)
-        if isinstance(source, TrainForecasters) and source.deployed(ctx).settings.model.type == model:
+        trained = self._trained(ctx)
+        if trained is not None and trained.deployed(ctx).settings.model.type == model:
             return "used"
         return "baseline" if model in BASELINES else "other"
 

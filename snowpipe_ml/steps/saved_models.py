@@ -28,7 +28,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
-from snowpipe_ml.steps.charts import forecast_charts
+from snowpipe_ml.steps.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.features import Features
 from snowpipe_ml.steps.forecasters import candidates_of, own_files
 from snowpipe_ml.steps.forecasting import TrainForecasters
@@ -85,16 +85,22 @@ forecast_stations:
         """The step whose table it reads."""
         return ctx.producer_of(table(self.settings.features), Features)
 
-    def key(self, ctx: PlanContext) -> Identifier:
-        """The column that tells the series apart."""
-        return self.features(ctx).settings.partition_by
+    def trained(self, ctx: PlanContext) -> TrainForecasters | None:
+        """The step that keeps the models; None if it is in another spec."""
+        found = ctx.producer(stage(self.settings.models))
+        return found if isinstance(found, TrainForecasters) else None
+
+    def forecasts(self, ctx: PlanContext) -> Forecasts:
+        """The table that it writes, which has no history."""
+        features = self.features(ctx).settings
+        return Forecasts(self.settings.writes, features.partition_by, (self.settings.features, features.target))
 
     def _bundle(self, ctx: PlanContext, staged: Iterable[StagePath], *, offline: bool) -> Bundle:
         s = self.settings
         config = json.dumps({"features": self.features(ctx).described()}, sort_keys=True).encode()
-        trained = ctx.producer(stage(s.models))
+        trained = self.trained(ctx)
         own: dict[str, bytes] = {}
-        if isinstance(trained, TrainForecasters):
+        if trained is not None:
             own = own_files(ctx, list(candidates_of(trained.deployed(ctx).settings.model).values()))
         return bundle(
             ctx, name=s.function.name, stage=s.stage, packages=s.packages, imports=s.imports, staged=staged,
@@ -129,7 +135,7 @@ forecast_stations:
             rows=rows,
             message=f"models of {model_id}",
             warnings=warnings,
-            charts=forecast_charts(ctx, s.writes, self.key(ctx)),
+            charts=forecast_charts(ctx, self.forecasts(ctx)),
         )
 
     def _saved(self, ctx: RunContext) -> tuple[str, list[StagePath]]:

@@ -86,7 +86,7 @@ class LiveTree:
         left = _LINES - len(branches)
         waiting = [name for name in opened if name not in branches]
         for name in waiting[: max(left, 0)]:
-            above = [other for other in opened if other in self._needs[name] and other in branches]
+            above = [other for other in branches if other in self._needs[name]]
             branches[name] = (branches[above[-1]] if above else root).add(Text(name, "dim"))
         if len(waiting) > max(left, 0):
             root.add(Text(f"{len(waiting) - max(left, 0)} more wait", "dim"))

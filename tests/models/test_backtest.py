@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from snowpipe_ml.models.backtest import Fold, Plan, backtest, with_intervals
 from snowpipe_ml.models.panel import Series
 from snowpipe_ml.models.selection import choose, compose
-from tests.models.panels import BEST_OF, MODELS, SPECS, panel
+from tests.models.panels import MODELS, SPECS, panel
 
 PLAN = Plan(3, 14, 14, 32)
 CANDIDATES = {name: MODELS[name] for name in ("ridge", "seasonal_naive", "moving_average")}
@@ -50,8 +51,14 @@ def test_what_comes_after_an_origin_does_not_move_its_forecasts() -> None:
 
 
 def with_other_truth(folds: list[Fold], number: int) -> list[Fold]:
-    """The folds with another truth at an origin."""
-    return [dataclasses.replace(f, actual=f.actual * 5 + 1) if f.number == number else f for f in folds]
+    """The folds with another truth at an origin: what the worst model there had forecast."""
+    found = []
+    for fold in folds:
+        if fold.number == number:
+            same = [f for f in folds if (f.key, f.number) == (fold.key, number)]
+            fold = dataclasses.replace(fold, actual=max(same, key=lambda f: f.rmse).predicted)
+        found.append(fold)
+    return found
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -65,17 +72,45 @@ def test_intervals_and_choices_know_earlier_origins_only(number: int) -> None:
     one, two = with_intervals(folds, 0.8), with_intervals(other, 0.8)
     assert known(one, lambda f: f.low) == known(two, lambda f: f.low)
     assert known(one, lambda f: f.high) == known(two, lambda f: f.high)
-    composed = [compose(given, BEST_OF["shrinkage"], 2) for given in (folds, other)]
+    composed = [compose(given, 0.0, 1) for given in (folds, other)]
     assert known(composed[0], lambda f: f.predicted) == known(composed[1], lambda f: f.predicted)
-    # And later ones do: or the test above would see nothing.
-    later = with_intervals(with_other_truth(folds, 0), 0.8)
-    assert known(one, lambda f: f.high) != known(later, lambda f: f.high)
+    # An earlier origin does move them: or the test would see nothing.
+    earlier = with_other_truth(folds, 0)
+    assert known(one, lambda f: f.high) != known(with_intervals(earlier, 0.8), lambda f: f.high)
+    if number == 1:
+        assert known(composed[0], lambda f: f.predicted) != known(compose(earlier, 0.0, 1), lambda f: f.predicted)
 
 
 def test_a_series_that_is_too_short_before_an_origin_is_left_out_there() -> None:
     short = panel(1)[0].head(32 + 20)
     folds = backtest({"ridge": MODELS["ridge"]}, [*panel(1, 220), dataclasses.replace(short, key="short")], SPECS, PLAN)
     assert [fold.number for fold in folds if fold.key == "short"] == [2]
+
+
+DIVERGES = """\
+import numpy as np
+from snowpipe_ml.models.statistical import MovingAverageForecaster
+
+class Diverges(MovingAverageForecaster):
+    def forecast(self, panel):
+        return [type(f)(np.full_like(f.y, np.nan) if s.key == "S1" else f.y, f.x) for s, f in zip(panel, super().forecast(panel))]
+"""
+
+
+def test_a_forecast_that_is_no_number_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "diverging.py").write_text(DIVERGES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = {
+        "type": "python",
+        "class": "diverging:Diverges",
+        "window": 14,
+        "lower_bound": 0.0,
+        "max_growth": 2.0,
+        "seed": 0,
+    }
+    folds = with_intervals(backtest({"own": own}, panel(3), SPECS, PLAN), 0.8)
+    assert {fold.key for fold in folds} == {"S0", "S2"}
+    assert all(np.isfinite(fold.low).all() for fold in folds if fold.low is not None)
 
 
 def test_shrinkage_leans_on_the_other_series() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.history import History
-from snowpipe_ml.errors import SpecError
+from snowpipe_ml.errors import MissingExtraError, SpecError
 from snowpipe_ml.ui.report import report_html
-from tests.steps.test_forecasting import spec
+from tests.steps.test_forecasting import SAVED, spec
 
 BOARD = "  board: {"
 PLOT = '  plots: {type: plot, forecasts: forecasts, leaderboard: board, into: "@s/plots/"}\n'
@@ -46,14 +46,11 @@ def test_everything_is_drawn_and_lies_on_the_stage(tmp_path: Path) -> None:
         assert struct.unpack(">I", data[16:20])[0] > 1000, "two pixels a point"
     assert [text for text in texts(found["forecasts.svg"]) if text.startswith("K k")] == ["K k1", "K k3"]
     models = {"ridge", "seasonal_naive", "moving_average"}
-    for name in ("errors", "leaderboard"):
-        assert models <= set(texts(found[f"{name}.svg"]))
+    assert models <= set(texts(found["errors.svg"]))
     session = pipeline.session()
     board = session.sql("SELECT MODEL, RMSE FROM BOARD WHERE FOLD IS NULL").collect()
     session.close()
-    written = texts(found["leaderboard.svg"])
-    for _, rmse in board:
-        assert any(abs(float(text) - rmse) < 0.01 for text in written if text.replace(".", "").isdigit()), rmse
+    assert {f"{model}  {rmse:.4g}" for model, rmse in board} <= set(texts(found["leaderboard.svg"]))
     assert {"LAG_7", "TEMP", "WEEKEND", "MEAN_7"} <= set(texts(found["importance.svg"]))
 
 
@@ -89,7 +86,9 @@ def test_models_that_explain_nothing_leave_no_plot_of_it(tmp_path: Path) -> None
         ("leaderboard: board, ", "plots: [leaderboard], ", "the plot leaderboard needs `leaderboard`"),
         ("forecasts: forecasts", "forecasts: features", "must be written by a train_forecasters or a forecast step"),
         ("leaderboard: board", "leaderboard: future", "must be written by a leaderboard step"),
-        ("into", "plots: [error], into", "plots"),
+        ("into", "plots: [error], into", "'plots' cannot be 'error'"),
+        ("into", "plots: [errors, errors], into", "something is named twice"),
+        ("into", "series: [k1, k1], into", "something is named twice"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_beforehand(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -105,6 +104,66 @@ def test_without_a_backtest_there_are_no_errors_to_draw(tmp_path: Path) -> None:
         SpecError, match="the plot errors needs forecasts of a train_forecasters step with a `backtest`"
     ):
         spec(tmp_path, **bare).validate()
+
+
+def test_saved_models_are_drawn_with_what_happened(tmp_path: Path) -> None:
+    train = 'series_per_partition: 2, writes: forecasts, models: "@s/forecasters/"}'
+    plot = SAVED + PLOT.replace("forecasts: forecasts", "forecasts: forecast_again")
+    more = {"    packages: p\n  train": "    packages: p\n    keep_models: true\n  train",
+            "series_per_partition: 2, writes: forecasts}": train, BOARD: plot + BOARD}  # fmt: skip
+    pipeline = spec(tmp_path, **more)
+    result = pipeline.run()
+    assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
+    found = files(pipeline, tmp_path / "files")
+    assert sorted(found) == [f"{p}.{f}" for p in ("forecasts", "importance", "leaderboard") for f in ("png", "svg")]
+    # The four with the most in them: k4 has more a day than k3, and so on.
+    named = [text for text in texts(found["forecasts.svg"]) if text.startswith("K k")]
+    assert named == ["K k1", "K k2", "K k3", "K k4"]
+    with History.open(pipeline) as history:
+        (record,) = [record for record in history.steps(result.run.id) if record.step == "again"]
+    for chart in record.charts:
+        assert sum(value is not None for value in chart["lines"]["actual"]) == 83
+        assert sum(value is not None for value in chart["lines"]["predicted"]) == 7
+
+
+def test_a_leaderboard_of_other_models_is_refused(tmp_path: Path) -> None:
+    second = "  second: {type: train_forecasters, function: f, features: features, future: future, writes: others}\n"
+    plot = PLOT.replace("forecasts: forecasts", "forecasts: others")
+    with pytest.raises(
+        SpecError, match="BOARD scores the models of FORECASTS, and the models of OTHERS are those of OTHERS"
+    ):
+        spec(tmp_path, **{BOARD: second + plot + BOARD}).validate()
+
+
+def test_a_series_without_a_model_is_a_warning_and_the_rest_is_drawn(tmp_path: Path) -> None:
+    few = "MOD(SEQ4(), 5) < 4 OR SEQ4() > 400"
+    changed = {"TABLE(GENERATOR(ROWCOUNT => 600))": f"TABLE(GENERATOR(ROWCOUNT => 600)) WHERE {few}",
+               "    stage: s\n": "    stage: s\n    min_train_rows: 60\n"}  # fmt: skip
+    result = spec(tmp_path, **changed, **{BOARD: PLOT.replace("into", "series: [k1, k4], into") + BOARD}).run()
+    assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
+    (warning,) = result.steps["plots"].warnings
+    assert warning.startswith("k4 has no forecast to draw: ")
+
+
+def test_what_there_is_nothing_to_draw_of_any_more_is_removed(tmp_path: Path) -> None:
+    assert spec(tmp_path, **PLOTTED).run().ok
+    pipeline = spec(tmp_path, "{type: seasonal_naive}", **PLOTTED)
+    assert pipeline.run().ok
+    assert sorted(files(pipeline, tmp_path / "files")) == [
+        f"{plot}.{form}" for plot in ("errors", "forecasts", "leaderboard") for form in ("png", "svg")
+    ]
+
+
+def test_without_the_extra_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = spec(tmp_path, **PLOTTED)
+    monkeypatch.setattr("snowpipe_ml.engine.decisions.find_spec", lambda name: None if name == "altair" else name)
+    with pytest.raises(MissingExtraError, match=r"the step plots \(plot\) needs the extra 'plots'"):
+        pipeline.run()
+    assert pipeline.plan()
+    session = pipeline.session()
+    assert session.sql("SHOW TABLES").collect() == []
+    session.close()
+    assert pipeline.run(exclude=["plots"]).ok
 
 
 def test_a_series_that_is_not_there_is_named(tmp_path: Path) -> None:
