@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 USED, BASELINE, OTHER, ACTUAL = "#2a6fdb", "#3c434d", "#b4bac3", "#7d8590"
-_WIDTH = 560
+_WIDTH = 360  # with its labels as wide as a phone
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -114,9 +114,9 @@ def as_svg(chart: alt.TopLevelMixin) -> str:
 
 
 def as_png(chart: alt.TopLevelMixin) -> bytes:
-    """The chart as an image, with two pixels a point."""
+    """The chart as an image, with three pixels a point."""
     stream = io.BytesIO()
-    _styled(chart).save(stream, format="png", scale_factor=2)
+    _styled(chart).save(stream, format="png", scale_factor=3)
     return stream.getvalue()
 
 

@@ -43,7 +43,7 @@ def test_everything_is_drawn_and_lies_on_the_stage(tmp_path: Path) -> None:
     for name in plots:
         data = found[f"{name}.png"]
         assert data[:8] == b"\x89PNG\r\n\x1a\n"
-        assert struct.unpack(">I", data[16:20])[0] > 1000, "two pixels a point"
+        assert struct.unpack(">I", data[16:20])[0] > 1000, "three pixels a point"
     assert [text for text in texts(found["forecasts.svg"]) if text.startswith("K k")] == ["K k1", "K k3"]
     models = {"ridge", "seasonal_naive", "moving_average"}
     assert models <= set(texts(found["errors.svg"]))
