@@ -27,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+# Before the forks, or each killed run would spend its time on importing them.
 import altair  # noqa: E402, F401
 import holidays  # noqa: E402, F401
 import vl_convert  # noqa: E402, F401

@@ -10,10 +10,13 @@ it would do, and that do it::
     @register("count_rows")
     class CountRows(Step["CountRows.Settings"]):
         '''Count a table's rows.'''
+
         class Settings(StepSettings):
             table: TableName
+
         def reads(self, ctx):
             yield table(self.settings.table, "table")
+
         def run(self, ctx):
             n = ctx.scalar(sql("SELECT COUNT(*) FROM {t}", t=self.settings.table))
             return StepResult(rows=n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from typing import Literal as Choice
 
@@ -144,7 +144,8 @@ plots:
         s = self.settings
         files: dict[str, bytes] = {}
         pictures, warnings = [], self._untrained(ctx)
-        for plot in self._plots(ctx):
+        plots = self._plots(ctx)
+        for plot in plots:
             chart = self._drawn(ctx, plot)
             if chart is None:
                 warnings.append(f"there is nothing to draw for {plot}: {_EMPTY[plot]}")
@@ -157,13 +158,15 @@ plots:
             if "png" in s.formats:
                 files[f"{plot}.png"] = as_png(chart)
         ctx.before_publishing()
-        self._remove_old(ctx, {f"{plot}.{form}" for plot in self._plots(ctx) for form in s.formats} - files.keys())
+        self._remove_old(ctx, {f"{plot}.{form}" for plot in plots for form in s.formats} - files.keys())
         for name, data in files.items():
             ctx.session.file.put_stream(io.BytesIO(data), s.into.child(name).text, auto_compress=False, overwrite=True)
         return StepResult(message=", ".join(files) or "nothing", warnings=tuple(warnings), pictures=tuple(pictures))
 
-    def _remove_old(self, ctx: RunContext, names: Iterable[str]) -> None:
+    def _remove_old(self, ctx: RunContext, names: Collection[str]) -> None:
         """Remove what an earlier run has drawn, and there is nothing to draw of now."""
+        if not names:
+            return
         there = staged_files(ctx, self.settings.into)
         for place in [self.settings.into.child(name) for name in sorted(names)]:
             if place.path in there:

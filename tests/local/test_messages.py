@@ -49,7 +49,7 @@ def test_who_answers_and_leaves_is_heard() -> None:
 
     peer = threading.Thread(target=answer_and_leave)
     peer.start()
-    channel = Channel(Unhurried(ours))  # type: ignore[arg-type]
+    channel = Channel(Unhurried(ours))
     channel.send({"handler": "f"})
     peer.join()
     assert channel.receive() == ({"error": "the handler cannot be loaded"}, None)
