@@ -85,8 +85,9 @@ class Connection(ConnectionFace):
         self._shared = shared
         self.folder = os.getcwd()
         if database:
-            if database not in storage.databases():
-                storage.create_database(database)
+            with storage.lock:  # two sessions may begin at once
+                if database not in storage.databases():
+                    storage.create_database(database)
             self.use(database, None)
             if schema and schema != "PUBLIC":
                 self.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database, schema)}")

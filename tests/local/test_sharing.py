@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,19 @@ for turn in range(3):
         for n in range(5):
             cursor.execute(f"INSERT INTO t VALUES ({number * 100 + turn * 10 + n})")
 """
+
+
+def test_sessions_that_begin_at_once_make_a_database_once(tmp_path: Path) -> None:
+    for number in range(5):
+        with connect(tmp_path, "D"), ThreadPoolExecutor(8) as pool:
+            together = threading.Barrier(8)
+
+            def begin(place: int, name: str, together: threading.Barrier) -> int:
+                together.wait()
+                with connect(tmp_path, name) as connection:
+                    return int(connection.cursor().execute("SELECT 1").fetchall()[0][0])
+
+            assert list(pool.map(begin, range(8), [f"E{number}"] * 8, [together] * 8)) == [1] * 8
 
 
 def test_ten_processes_lose_nothing(tmp_path: Path) -> None:
