@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
+from snowpipe_ml.models.base import Forecast
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from tests.models.panels import FEATURES, frame, weekly
@@ -51,9 +52,10 @@ def work(kind: str, panel: list[Series], epochs: int) -> float:
     begin = time.perf_counter()
     model = make_forecaster({**SETTINGS, "type": kind, "max_epochs": epochs}, SPECS)
     model.fit(panel)
-    model.predict(panel)
+    predicted = model.predict(panel)
     forecasts = model.forecast(panel)
-    model.explain(panel, [np.concatenate([s.x, f.x]) for s, f in zip(panel, forecasts, strict=True)])
+    model.explain(panel, [Forecast(np.concatenate([y, f.y]), np.concatenate([s.x, f.x]))
+                          for s, y, f in zip(panel, predicted, forecasts, strict=True)])  # fmt: skip
     return time.perf_counter() - begin
 
 

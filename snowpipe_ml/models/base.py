@@ -19,7 +19,8 @@ class Explanation:
     Attributes:
         contributions: (rows, features). Of an additive model, with ``base``, each row sums to its prediction before
             bounds; of another they are shares that sum to 1.
-        base: (rows,) what an additive model predicts where no feature counts; None for shares.
+        base: (rows,) what an additive model predicts where no feature counts, and of a mean of models what their
+            features do not account for; None for shares.
     """
 
     contributions: np.ndarray
@@ -28,7 +29,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The days to come of one series.
+    """Some days of one series: those to come, or known ones that were predicted.
 
     Attributes:
         y: (days,) what is forecast.
@@ -67,8 +68,8 @@ class Forecaster(ABC):
     def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
         """The days to come of fitted series, from what is known at the end of their known days."""
 
-    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation] | None:
-        """Explain predictions from rows ``xs`` (rows, features) of each series; None if the model has no features."""
+    def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation] | None:
+        """Explain a forecast of each series; None if the model has no features."""
         return None
 
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snowpipe_ml.models.base import Explanation, RowForecaster
+from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
 from snowpipe_ml.models.panel import Series
 
 
@@ -71,9 +71,9 @@ class LightGBMForecaster(_LightGBM):
         """The model of each series."""
         return [np.asarray(self._boosters[s.key].predict(x)) for s, x in zip(panel, xs, strict=True)]
 
-    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation]:
+    def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """Contributions; with the base they sum to the prediction."""
-        return [self._contributions(self._boosters[s.key], x, 1.0) for s, x in zip(panel, xs, strict=True)]
+        return [self._contributions(self._boosters[s.key], f.x, 1.0) for s, f in zip(panel, forecasts, strict=True)]
 
     def state(self) -> dict[str, np.ndarray]:
         """The models' texts."""
@@ -112,11 +112,11 @@ class GlobalLightGBMForecaster(_LightGBM):
         )
         return [y * self._scales[series.key] for series, y in zip(panel, found, strict=True)]
 
-    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation]:
+    def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """Contributions in the target's units; with the base they sum to the prediction."""
         return [
-            self._contributions(self._booster, self._scaled(series, x), self._scales[series.key])
-            for series, x in zip(panel, xs, strict=True)
+            self._contributions(self._booster, self._scaled(series, forecast.x), self._scales[series.key])
+            for series, forecast in zip(panel, forecasts, strict=True)
         ]
 
     def state(self) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from snowpipe_ml.models.base import Explanation, RowForecaster
+from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
 from snowpipe_ml.models.panel import Series
 
 
@@ -34,11 +34,11 @@ class RidgeForecaster(RowForecaster):
         places = [self._keys[series.key] for series in panel]
         return [x @ self._weights[k] + self._intercepts[k] for k, x in zip(places, xs, strict=True)]
 
-    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation]:
+    def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """The terms, each counted from the feature's mean; the base is the prediction at all means."""
         found = []
-        for series, x in zip(panel, xs, strict=True):
-            k = self._keys[series.key]
+        for series, forecast in zip(panel, forecasts, strict=True):
+            k, x = self._keys[series.key], forecast.x
             base = float(self._means[k] @ self._weights[k] + self._intercepts[k])
             found.append(Explanation((x - self._means[k]) * self._weights[k], np.full(len(x), base)))
         return found

@@ -114,52 +114,63 @@ class BestOf(Forecaster):
                 self._members[name] = make_forecaster(settings, self.features)
                 self._members[name].fit(own)
         for series in panel:
-            names = self._names(series)
+            names = self._usable(series.key)
             if series.key not in self.failed and not names:
                 reasons = {m.failed[series.key] for m in self._members.values() if series.key in m.failed}
                 self.failed[series.key] = "; ".join(sorted(reasons))
 
-    def _names(self, series: Series) -> list[str]:
-        """The candidates of a series that could be fitted."""
-        return self._usable(series.key)
-
     def _usable(self, key: str) -> list[str]:
+        """The candidates of a series that could be fitted."""
         chosen = self.choices[key].models if key in self.choices else ()
         return [name for name in chosen if name in self._members and key not in self._members[name].failed]
 
     def _of(self, name: str, panel: Sequence[Series]) -> list[Series]:
         return [s for s in panel if s.key in self.choices and name in self.choices[s.key].models]
 
-    def _means(self, panel: Sequence[Series], ask: Any) -> dict[str, list[Any]]:
+    def _answers(self, panel: Sequence[Series], ask: Any) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = defaultdict(list)
         answers: dict[tuple[str, str], Any] = {}
         for name, member in self._members.items():
             own = member.fitted(self._of(name, panel))
             answers |= {(series.key, name): one for series, one in zip(own, ask(member, own), strict=True)}
         for series in panel:
-            found[series.key] = [answers[series.key, name] for name in self._names(series)]
+            found[series.key] = [answers[series.key, name] for name in self._usable(series.key)]
         return found
 
     def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
         """The mean of the chosen ones."""
-        found = self._means(panel, lambda member, own: member.predict(own))
+        found = self._answers(panel, lambda member, own: member.predict(own))
         return [np.mean(found[series.key], axis=0) for series in panel]
 
     def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
-        """The mean of the chosen ones; the features are those of the best."""
-        found = self._means(panel, lambda member, own: member.forecast(own))
-        return [
-            Forecast(np.mean([one.y for one in found[series.key]], axis=0), found[series.key][0].x) for series in panel
-        ]
+        """The mean of the chosen ones; the features are those of the best that has all of them."""
+        found = self._answers(panel, lambda member, own: member.forecast(own))
+        forecasts = []
+        for series in panel:
+            own: list[Forecast] = found[series.key]
+            rows = next((one.x for one in own if not np.isnan(one.x).any()), own[0].x)
+            forecasts.append(Forecast(np.mean([one.y for one in own], axis=0), rows))
+        return forecasts
 
-    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation] | None:
-        """Those of the best of the chosen ones; unknown where that has no features."""
-        rows = {series.key: x for series, x in zip(panel, xs, strict=True)}
+    def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
+        """The mean of the chosen ones' contributions, and as the base all that these do not account for.
+
+        A candidate without features contributes nothing, nor does one of which there are but shares; where the best
+        one is such, its shares are told.
+        """
+        of = {series.key: forecast for series, forecast in zip(panel, forecasts, strict=True)}
+        answers = self._answers(
+            panel, lambda member, own: member.explain(own, [of[s.key] for s in own]) or [None] * len(own)
+        )
         found = []
         for series in panel:
-            member = self._members[self._names(series)[0]]
-            given = member.explain([series], [rows[series.key]])
-            found.append(given[0] if given else Explanation(np.full(rows[series.key].shape, np.nan)))
+            best, forecast = answers[series.key][0], of[series.key]
+            if best is not None and best.base is None:
+                found.append(best)
+                continue
+            additive = [one.contributions for one in answers[series.key] if one is not None and one.base is not None]
+            sums = np.sum([np.zeros(forecast.x.shape), *additive], axis=0) / len(answers[series.key])
+            found.append(Explanation(sums, forecast.y - sums.sum(axis=1)))
         return found
 
     def state(self) -> dict[str, np.ndarray]:

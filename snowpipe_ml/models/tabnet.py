@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from snowpipe_ml.models.base import Explanation, RowForecaster
+from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
 from snowpipe_ml.models.panel import Series
 
 # The days that decide which epoch is kept are a part of the training days: a model must not be chosen on the days on
@@ -78,9 +78,9 @@ class TabNetForecaster(_Standardized):
         inputs = self._inputs(panel, xs)
         return [y * self._y_scale[k] + self._y_mean[k] for k, y in self._of_stack("predict", inputs)]
 
-    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation]:
+    def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """The attention masks of all decision steps, as shares of 1."""
-        found = self._of_stack("explain", self._inputs(panel, xs))
+        found = self._of_stack("explain", self._inputs(panel, [forecast.x for forecast in forecasts]))
         return [Explanation(_shares(masks)) for _, masks in found]
 
     def _of_stack(self, what: str, inputs: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
@@ -155,11 +155,10 @@ class TabNetReferenceForecaster(_Standardized):
             found.append(output.numpy().reshape(-1).astype(float) * self._y_scale[k] + self._y_mean[k])
         return found
 
-    def explain(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[Explanation]:
+    def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """The attention masks of all decision steps, as shares of 1."""
-        return [
-            Explanation(_shares(self._models[k].explain(x, normalize=False)[0])) for k, x in self._inputs(panel, xs)
-        ]
+        inputs = self._inputs(panel, [forecast.x for forecast in forecasts])
+        return [Explanation(_shares(self._models[k].explain(x, normalize=False)[0])) for k, x in inputs]
 
     def state(self) -> dict[str, np.ndarray]:
         """It is here to be compared with, and is not kept."""

@@ -124,16 +124,17 @@ class Training:
         model.fit(list(heads.values()))
         fitted = model.fitted(panel)
         # What is predicted is all of the history; what the model knows is its first part.
-        explained = model.explain(fitted, [series.x for series in fitted])
-        for place, (series, predicted) in enumerate(zip(fitted, model.predict(fitted), strict=True)):
+        found = [Forecast(y, series.x) for series, y in zip(fitted, model.predict(fitted), strict=True)]
+        explained = model.explain(fitted, found)
+        for place, (series, forecast) in enumerate(zip(fitted, found, strict=True)):
             part = np.where(np.arange(len(series.y)) < len(heads[series.key].y), "train", "validation")
-            reason = _not_finite(predicted)
+            reason = _not_finite(forecast.y)
             if reason:
                 model.failed[series.key] = reason
                 continue
             self.rows.add(
                 series.key, DATE=series.days, PART=part, MODEL=self._label(series.key, choices), ACTUAL=series.y,
-                PREDICTION=predicted, **self.rows.explained(series.x, explained[place] if explained else None),
+                PREDICTION=forecast.y, **self.rows.explained(series.x, explained[place] if explained else None),
             )  # fmt: skip
         return model.failed
 
@@ -144,7 +145,7 @@ class Training:
         model.fit(known)
         fitted = [series for series in model.fitted(panel) if len(series.future_days)]
         forecasts: list[Forecast] = model.forecast(fitted)
-        explained = model.explain(fitted, [forecast.x for forecast in forecasts])
+        explained = model.explain(fitted, forecasts)
         own = [fold for fold in folds if fold.model == self.model["type"]]
         calibration = Calibration.of(own, self.config["interval"])
         labels = {series.key: self._label(series.key, choices) for series in fitted}
@@ -218,7 +219,7 @@ class ForecastSaved:
             if model.features != self.features:
                 raise ValueError("the models were trained on other features than these: train them again")
             (forecast,) = model.forecast([series])
-            explained = model.explain([series], [forecast.x])
+            explained = model.explain([series], [forecast])
             calibration = Calibration.from_json(manifest["calibration"])
             label = manifest["labels"][series.key]
             reason = _not_finite(forecast.y)

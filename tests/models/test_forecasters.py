@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from snowpipe_ml.models.backtest import Plan, backtest
-from snowpipe_ml.models.base import Forecaster
+from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.registry import FORECASTERS, make_forecaster
 from snowpipe_ml.models.saved import load, save
-from snowpipe_ml.models.selection import BestOf, choose
+from snowpipe_ml.models.selection import BestOf, Choice, choose
 from tests.models.panels import BEST_OF, MODELS, SPECS, panel
 
 
@@ -74,13 +74,55 @@ def test_explanations_sum_to_what_is_stated(name: str) -> None:
     series = panel()
     model = make_forecaster(EXPLAINED[name], SPECS)
     model.fit(series)
-    explained = model.explain(series, [one.x for one in series])
+    explained = model.explain(series, [Forecast(one.y, one.x) for one in series])
     assert explained is not None
     raw = model.predict_rows(series, [one.x for one in series])  # type: ignore[attr-defined]
     for explanation, values in zip(explained, raw, strict=True):
         total = explanation.contributions.sum(axis=1)
         np.testing.assert_allclose(total + (0 if explanation.base is None else explanation.base),
                                    1 if explanation.base is None else values, rtol=1e-6, atol=1e-6)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("chosen", "counted"),
+    [
+        (("ridge", "lightgbm"), ("ridge", "lightgbm")),
+        (("seasonal_naive", "ridge"), ("ridge",)),
+        (("lightgbm", "tabnet"), ("lightgbm",)),
+        (("seasonal_naive", "moving_average"), ()),
+    ],
+    ids=" + ".join,
+)
+def test_a_mean_of_models_is_explained_by_the_mean_of_their_contributions(
+    chosen: tuple[str, ...], counted: tuple[str, ...]
+) -> None:
+    series = panel(2)
+    candidates = {name: MODELS[name] for name in chosen}
+    model = BestOf({**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series})
+    model.fit(series)
+    forecasts = model.forecast(series)
+    singles = {name: make_forecaster(MODELS[name], SPECS) for name in counted}
+    for single in singles.values():
+        single.fit(series)
+    for one, forecast, explanation in zip(series, forecasts, model.explain(series, forecasts), strict=True):
+        assert explanation.base is not None
+        np.testing.assert_allclose(explanation.contributions.sum(axis=1) + explanation.base, forecast.y)
+        expected = np.zeros(forecast.x.shape)
+        for single in singles.values():
+            (own,) = single.explain([one], [forecast]) or []
+            expected += own.contributions / len(chosen)
+        np.testing.assert_allclose(explanation.contributions, expected)
+
+
+def test_where_the_best_model_has_shares_these_are_told() -> None:
+    series = panel(2)
+    chosen = ("tabnet", "ridge")
+    candidates = {name: MODELS[name] for name in chosen}
+    model = BestOf({**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series})
+    model.fit(series)
+    for explanation in model.explain(series, model.forecast(series)):
+        assert explanation.base is None
+        np.testing.assert_allclose(explanation.contributions.sum(axis=1), 1.0)
 
 
 @pytest.mark.parametrize("name", ["tabnet", "ridge", "lightgbm", "seasonal_naive", "auto_ets"])
