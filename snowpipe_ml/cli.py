@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from snowpipe_ml import __version__
 from snowpipe_ml.cli_authoring import COMMANDS as AUTHORING
 from snowpipe_ml.cli_history import COMMANDS as HISTORY
 from snowpipe_ml.cli_history import last_report
-from snowpipe_ml.cli_options import make_console, open_pipeline, selection_options, spec_options
+from snowpipe_ml.cli_options import make_console, open_pipeline, run_date_option, selection_options, spec_options
 from snowpipe_ml.errors import SnowpipeMLError, StatementError
 from snowpipe_ml.redaction import RedactedStream, redact_all
 
@@ -77,9 +78,10 @@ def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--offline", is_flag=True, help="Without a connection: what every step would do, changed or not.")
 @click.option("--full-refresh", is_flag=True, help="As if nothing had run before.")
+@run_date_option
 def plan(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
-    show_sql: bool, as_json: bool, offline: bool, full_refresh: bool,
+    show_sql: bool, as_json: bool, offline: bool, full_refresh: bool, run_date: date | None,
 ) -> None:  # fmt: skip
     """Show what a run of SPEC would do, in order, and why.
 
@@ -87,7 +89,7 @@ def plan(
     --offline it is not.
     """
     planned = open_pipeline(spec, variables).plan(
-        target, select=select, exclude=exclude, compare=not offline, full_refresh=full_refresh
+        target, select=select, exclude=exclude, compare=not offline, full_refresh=full_refresh, run_date=run_date
     )
     show_plan(planned, show_sql=show_sql, as_json=as_json)
 
@@ -147,16 +149,17 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
 @click.option("--openlineage", metavar="FILE|URL", help="Tell the run as OpenLineage events, to a file or a collector.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report beside SPEC.")
+@run_date_option
 def run(
     spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
     threads: int, resume: str | None, fail_fast: bool, full_refresh: bool, report: bool, dry_run: bool, as_json: bool,
-    openlineage: str | None, allow_destructive: bool,
+    openlineage: str | None, allow_destructive: bool, run_date: date | None,
 ) -> None:  # fmt: skip
     """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
     if dry_run:
         show_plan(
             open_pipeline(spec, variables).plan(
-                target, select=select, exclude=exclude, compare=True, full_refresh=full_refresh
+                target, select=select, exclude=exclude, compare=True, full_refresh=full_refresh, run_date=run_date
             ),
             show_sql=False, as_json=as_json,
         )  # fmt: skip
@@ -170,7 +173,8 @@ def run(
     with _second_interrupt(), _listening(as_json) as listener:
         result = pipeline.run(
             target, listeners=[listener, *more], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
-            full_refresh=full_refresh, allow_destructive=allow_destructive, resume=True if resume == "last" else resume or False,
+            full_refresh=full_refresh, allow_destructive=allow_destructive, run_date=run_date,
+            resume=True if resume == "last" else resume or False,
         )  # fmt: skip
     if report and not result.interrupted:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,18 @@ def spec_options(command: Any) -> Any:
     )(command)  # fmt: skip
     command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(command)
     return click.argument("spec", type=click.Path(path_type=Path))(command)
+
+
+def _date(ctx: click.Context, param: click.Parameter, value: datetime | None) -> date | None:
+    return value and value.date()
+
+
+def run_date_option(command: Any) -> Any:
+    """``--run-date``."""
+    return click.option(
+        "--run-date", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", callback=_date,
+        help="The day that the run is for: `run.date` in SPEC, RUN_DATE in the metrics. Today (UTC) if not given.",
+    )(command)  # fmt: skip
 
 
 def selection_options(command: Any) -> Any:

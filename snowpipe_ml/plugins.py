@@ -34,7 +34,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -98,11 +98,19 @@ def like_pattern(name: Identifier) -> Literal:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """Which run this is. ``model_id`` names the models trained in it, and tags its outputs."""
+    """Which run this is.
+
+    Attributes:
+        id: sorts by time.
+        started_at: when it began.
+        model_id: names the models trained in it, and tags its outputs.
+        date: the day that it is for, as schedulers have it: RUN_DATE in the metrics.
+    """
 
     id: str
     started_at: datetime
     model_id: str
+    date: date
 
 
 class Progress(Protocol):

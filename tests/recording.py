@@ -32,7 +32,7 @@ class Recorder:
         replace = [
             (result.run.id, "RUN_ID"), (result.run.model_id, "MODEL_ID_VALUE"),
             (result.run.model_id.replace("_", r"\\_"), "MODEL_ID_VALUE"),
-            (result.run.started_at.date().isoformat(), "RUN_DATE"),
+            (result.run.date.isoformat(), "RUN_DATE"),
         ]  # fmt: skip
         found = []
         for text in self.statements:

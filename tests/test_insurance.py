@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_a_model_of_other_versions_is_refused_at_deploy(session: Any, spec: Path
 
     step = graph.nodes["deploy_charges"].step
     run = RunContext(**{f: getattr(ctx, f) for f in ctx.__dataclass_fields__}, session=session,
-                     run=RunInfo("R", pd.Timestamp("2024-01-01"), "M"))  # fmt: skip
+                     run=RunInfo("R", pd.Timestamp("2024-01-01"), "M", date(2024, 1, 1)))  # fmt: skip
     session.file.put(str(tmp_path / "manifest.json"), "@model_stage/other/charges/", auto_compress=False)
     step.settings = step.settings.model_copy(
         update={"model": type(step.settings.model).parse("@model_stage/other/charges/")}

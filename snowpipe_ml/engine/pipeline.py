@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,7 @@ class Pipeline:
         exclude: Iterable[str] = (),
         compare: bool = False,
         full_refresh: bool = False,
+        run_date: date | None = None,
     ) -> list[PlannedStep]:
         """What a run would do, in order.
 
@@ -142,12 +144,13 @@ class Pipeline:
             compare: ask the target what need not run, and why the rest must. Without it there is no
                 connection.
             full_refresh: as if nothing had run before.
+            run_date: the day that the run would be for; today if None.
 
         Raises:
             SpecError: the spec is wrong.
             TargetError: the target cannot be reached.
         """
-        run = new_run()
+        run = new_run(run_date)
         spec, graph, ctx = self.load(target, run)
         decisions: Mapping[str, Decision] = {}
         if not compare:
@@ -207,6 +210,7 @@ class Pipeline:
         fail_fast: bool = False,
         full_refresh: bool = False,
         allow_destructive: bool = False,
+        run_date: date | None = None,
     ) -> RunResult:
         """Run what has changed: :mod:`snowpipe_ml.engine.decisions` has the reasons for which a step runs.
 
@@ -223,17 +227,20 @@ class Pipeline:
             fail_fast: begin no step after one has failed.
             full_refresh: run every step, changed or not.
             allow_destructive: replace tables on Snowflake that no run of the pipeline made.
+            run_date: the day that the run is for, such as a scheduler's logical date: ``run.date`` in the spec, RUN_DATE
+                in the metrics; today if None. A run that is resumed keeps its own.
 
         Returns:
             How the run and each step ended. A failed step is no exception.
 
         Raises:
             SpecError: the spec is wrong.
-            UsageError: nothing is selected, there is nothing to resume, or a table would be destroyed.
+            UsageError: nothing is selected, there is nothing to resume, it was for another day, or a table would be
+                destroyed.
             TargetError: the target cannot be reached.
             LockedError: another process holds it.
         """
-        run = new_run()
+        run = new_run(run_date)
         spec, whole, ctx = self.load(target, run)
         sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
         try:
@@ -241,6 +248,10 @@ class Pipeline:
                 state = State(records, state_schema(spec, records))
                 past = self._past(state, spec, resume) if resume else None
                 if past is not None:
+                    if run_date is not None and run_date != past.run.date:
+                        raise UsageError(
+                            f"the run {past.run.id} is for {past.run.date}: it cannot go on for {run_date}"
+                        )
                     run = past.run
                 if past is not None or spec.fanned:
                     spec, whole, ctx = self.load(target, run, partial(execute_rows, records))
@@ -268,7 +279,15 @@ class Pipeline:
                     writes = sorted(
                         {str(r.name) for n in graph.nodes.values() for r in n.writes if r.kind is Kind.TABLE}
                     )
-                    result = runner.execute({"spec": str(self.path), "sha256": digest, "text": text, "writes": writes})
+                    result = runner.execute(
+                        {
+                            "spec": str(self.path),
+                            "sha256": digest,
+                            "text": text,
+                            "writes": writes,
+                            "run_date": str(run.date),
+                        }
+                    )
                 run_hooks(spec, result, records)
         except KeyboardInterrupt:
             raise  # the second: closing would wait for the statements that run

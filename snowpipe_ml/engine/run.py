@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +52,11 @@ log = logging.getLogger("snowpipe_ml.engine")
 _BEHIND = 0.1  # seconds that the record of a step may wait for others, to be written with them
 
 
-def new_run() -> RunInfo:
-    """The ids of a new run; they sort by time, to the millisecond: "the last run" is the greatest."""
+def new_run(run_date: date | None = None) -> RunInfo:
+    """A new run for a day, today if None; ids sort by time, to the millisecond: "the last run" is the greatest."""
     now = datetime.now(UTC)
     stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}"
-    return RunInfo(f"{stamp}-{secrets.token_hex(3)}", now, f"MODEL_{stamp}")
+    return RunInfo(f"{stamp}-{secrets.token_hex(3)}", now, f"MODEL_{stamp}", run_date or now.date())
 
 
 @dataclass

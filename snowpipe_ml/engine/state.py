@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml import __version__
@@ -195,7 +195,8 @@ class State:
         )  # fmt: skip
         if not rows:
             return None
-        started = json.loads(rows[0]["DETAILS"]).get("started_at")
+        details = json.loads(rows[0]["DETAILS"])
+        started, day = details.get("started_at"), details.get("run_date")
         at = datetime.fromisoformat(started) if started else rows[0]["AT"].replace(tzinfo=UTC)
         name = str(rows[0]["RUN_ID"])
         status: Status | None = None
@@ -204,7 +205,9 @@ class State:
                 status = None
             elif row["EVENT"] == "run_finished":
                 status = Status(row["STATUS"])
-        return PastRun(RunInfo(name, at, f"MODEL_{name.partition('-')[0]}"), status)
+        return PastRun(
+            RunInfo(name, at, f"MODEL_{name.partition('-')[0]}", date.fromisoformat(day) if day else at.date()), status
+        )
 
     def events(
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None

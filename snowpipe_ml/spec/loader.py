@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -26,7 +26,9 @@ from snowpipe_ml.spec.schema import check_document
 from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
 
 # What run.* is while nothing runs: validate and plan must render without a run.
-NO_RUN = RunInfo("00000000T000000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000000")
+NO_RUN = RunInfo(
+    "00000000T000000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000000", date(1970, 1, 1)
+)
 
 # Sections that are not rendered, or only when a run has ended. Of `targets`, only `env` is in scope.
 _UNRENDERED = ("name", "version", "description", "vars", "default_target", "on_success", "on_failure")
@@ -179,7 +181,9 @@ def _scope(
         "vars": Namespace("vars", values),
         "env": Namespace("env", os.environ),
         "target": Namespace("target", {"name": target, **{k: own.get(k) for k in ("type", "database", "schema")}}),
-        "run": Namespace("run", {"id": run.id, "started_at": run.started_at, "model_id": run.model_id}),
+        "run": Namespace(
+            "run", {"id": run.id, "started_at": run.started_at, "model_id": run.model_id, "date": run.date}
+        ),
     }
 
 

@@ -304,7 +304,7 @@ class Role(Model):
 class Hook(Model):
     """What is done when a run has ended: a statement on the target, or a command on this machine.
 
-    In both ``run.id``, ``run.model_id``, ``run.status`` and ``run.failed`` (the names of the steps that
+    In both ``run.id``, ``run.model_id``, ``run.date``, ``run.status`` and ``run.failed`` (the names of the steps that
     failed) are in scope. A statement is a SQL template.
     """
 

@@ -78,7 +78,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        query = self._query(ctx, Literal(ctx.run.id), Literal(ctx.run.started_at.date()))
+        query = self._query(ctx, Literal(ctx.run.id), Literal(ctx.run.date))
         append_run(ctx, s.writes, query)
         row = ctx.execute(
             sql("SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) "

@@ -90,7 +90,7 @@ class Evaluate(Step["Evaluate.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        rows = append_run(ctx, s.writes, self._query(Literal(ctx.run.id), Literal(ctx.run.started_at.date())))
+        rows = append_run(ctx, s.writes, self._query(Literal(ctx.run.id), Literal(ctx.run.date)))
         if s.model is not None and s.leaderboard is not None:
             self._write_leaderboard(ctx)
         if not rows:
