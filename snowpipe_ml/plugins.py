@@ -44,9 +44,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, StepError
 from snowpipe_ml.fields import ColumnKey, ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
-from snowpipe_ml.resources import Kind, Resource, declared, function, stage, table
+from snowpipe_ml.resources import Kind, PackageList, Resource, declared, function, stage, table
 from snowpipe_ml.results import Chart, Check, Picture, StepPlan, StepResult
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
+from snowpipe_ml.sql import QualifiedName, Sql, like_pattern
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
@@ -77,7 +77,6 @@ __all__ = [
     "TableName",
     "declared",
     "function",
-    "like_pattern",
     "register",
     "stage",
     "step_types",
@@ -89,11 +88,6 @@ _READS = re.compile(r"\s*(?:SELECT|SHOW|LIST|DESCRIBE)\b", re.I)
 log = logging.getLogger("snowpipe_ml.plugins")
 
 # --------------------------------------------------------------------------- what a step is given
-
-
-def like_pattern(name: Identifier) -> Literal:
-    """A pattern for ``SHOW ... LIKE`` that only this name fits, save for its case."""
-    return Literal(name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +112,6 @@ class Progress(Protocol):
 
     def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
         """``done`` of ``total`` things; ``note`` says which was the last."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackageList:
-    """A declared list of packages: of Snowflake's channel, or of an artifact repository."""
-
-    packages: tuple[str, ...]
-    artifact_repository: QualifiedName | None = None
 
 
 @dataclass(frozen=True)

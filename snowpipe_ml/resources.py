@@ -1,4 +1,4 @@
-"""What steps read and write: from these come the graph's edges."""
+"""What steps read and write, from which the graph's edges come, and declared lists of packages."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ class Kind(enum.StrEnum):
     PACKAGES = "package list"
     TAG = "tag"
     ROLE = "role"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageList:
+    """A declared list of packages: of Snowflake's channel, or of an artifact repository."""
+
+    packages: tuple[str, ...]
+    artifact_repository: QualifiedName | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from snowpipe_ml.engine import lock, migrations
 from snowpipe_ml.engine.decisions import Success
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.retry import again
-from snowpipe_ml.plugins import RunInfo, like_pattern
+from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.redaction import redact_all
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, like_pattern, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session

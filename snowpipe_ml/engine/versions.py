@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.retry import again
-from snowpipe_ml.plugins import Kind, Resource, like_pattern
-from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, sql
+from snowpipe_ml.plugins import Kind, Resource
+from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session

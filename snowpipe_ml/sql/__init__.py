@@ -5,7 +5,7 @@ from snowpipe_ml.sql.identifiers import Identifier, QualifiedName
 from snowpipe_ml.sql.literals import Literal
 from snowpipe_ml.sql.secrets import Secret
 from snowpipe_ml.sql.stages import StagePath
-from snowpipe_ml.sql.text import Fragment, Sql, join, sql
+from snowpipe_ml.sql.text import Fragment, Sql, join, like_pattern, sql
 
 __all__ = [
     "DataType",
@@ -17,5 +17,6 @@ __all__ = [
     "Sql",
     "StagePath",
     "join",
+    "like_pattern",
     "sql",
 ]

@@ -79,3 +79,8 @@ def fragment_text(value: object) -> str:
     raise UnsafeSqlError(
         f"a bare {type(value).__name__} may not enter SQL: wrap it as Identifier, QualifiedName, Literal or Sql"
     )
+
+
+def like_pattern(name: Identifier) -> Literal:
+    """A pattern for ``SHOW ... LIKE`` that only this name fits, save for its case."""
+    return Literal(name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))

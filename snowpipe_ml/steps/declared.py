@@ -18,12 +18,11 @@ from snowpipe_ml.plugins import (
     StepResult,
     StepSettings,
     declared,
-    like_pattern,
     table,
 )
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.templates import render_sql, statement_text
-from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
+from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 from snowpipe_ml.steps.generated import generate, given_version
 from snowpipe_ml.steps.publish import publish_table
 

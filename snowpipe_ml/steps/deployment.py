@@ -22,12 +22,11 @@ from snowpipe_ml.plugins import (
     StepSettings,
     TableName,
     function,
-    like_pattern,
     register,
     stage,
     table,
 )
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 from snowpipe_ml.steps.bundle import RUNTIME, Bundle, BundleSettings, bundle, import_step
 from snowpipe_ml.steps.publish import publish_table
 from snowpipe_ml.steps.signature import ModelSignature, read_manifest, signature_at

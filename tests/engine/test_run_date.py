@@ -30,7 +30,8 @@ def test_it_is_in_the_spec_and_in_the_metrics(tmp_path: Path) -> None:
     assert {step.status.value for step in again.steps.values()} == {"reused"}
     planned = {step.name: step for step in pipeline.plan(compare=True, run_date=date(2022, 5, 31))}
     decision = planned["trips"].decision
-    assert decision is not None and decision.reason == "its SQL or code changed"
+    assert decision is not None
+    assert decision.reason == "its SQL or code changed"
 
 
 def test_it_is_today_where_nobody_says(tmp_path: Path) -> None:
