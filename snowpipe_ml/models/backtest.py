@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,14 +130,21 @@ def _naive_errors(values: np.ndarray) -> tuple[float, float]:
     return np.nan, np.nan  # a constant series has no scale: its scaled errors are unknown
 
 
-def with_intervals(folds: Iterable[Fold], coverage: float) -> list[Fold]:
+def with_intervals(folds: Iterable[Fold], coverage: float, horizon: int) -> list[Fold]:
     """The folds with prediction intervals, each learnt from the folds of the same model at earlier origins."""
-    folds = list(folds)
-    found = []
+    of_model: dict[str, list[Fold]] = defaultdict(list)
     for fold in folds:
-        earlier = [other for other in folds if other.model == fold.model and other.number < fold.number]
-        if earlier:
-            low, high = Calibration.of(earlier, coverage).interval(fold.key, fold.predicted, fold.level)
-            fold = dataclasses.replace(fold, low=low, high=high)
-        found.append(fold)
+        of_model[fold.model].append(fold)
+    found = []
+    for own in of_model.values():
+        for number in sorted({fold.number for fold in own}):
+            earlier = [fold for fold in own if fold.number < number]
+            calibration = Calibration.of(earlier, coverage, horizon)
+            for fold in own:
+                if fold.number == number and earlier:
+                    ahead = (fold.days - fold.origin) / DAY
+                    low, high = calibration.interval(fold.key, fold.predicted, fold.level, ahead)
+                    found.append(dataclasses.replace(fold, low=low, high=high))
+                elif fold.number == number:
+                    found.append(fold)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,7 +49,10 @@ class Forecaster(ABC):
 
     Attributes:
         failed: key of a series: why it has no model.
+        shared: whether series learn from one another, so that it is fitted on all of them even if it serves a few.
     """
+
+    shared: ClassVar[bool] = False
 
     def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature]) -> None:
         self.settings = dict(settings)

@@ -11,6 +11,8 @@ import numpy as np
 from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
 from snowpipe_ml.models.panel import Series
 
+_COUNTS = ("poisson", "tweedie")
+
 
 class _LightGBM(RowForecaster):
     def _parameters(self) -> dict[str, Any]:
@@ -21,6 +23,21 @@ class _LightGBM(RowForecaster):
             # The same model from the same data: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
             "num_threads": 1, "deterministic": True, "force_row_wise": True,
         }  # fmt: skip
+
+    def _can_learn(self, series: Series) -> bool:
+        """Whether the objective takes the series; if not, it has failed, and the others go on."""
+        lowest = float(series.y.min())
+        if self.settings["objective"] in _COUNTS and lowest < 0:
+            self.failed[series.key] = f"{self.settings['objective']} is for values from 0, and a day has {lowest:g}"
+        return series.key not in self.failed
+
+    def _has_events(self, panel: Sequence[Series]) -> bool:
+        """Whether there is anything to count in some series; if not, they have all failed."""
+        if self.settings["objective"] not in _COUNTS or any(series.y.any() for series in panel):
+            return bool(panel)
+        reason = f"{self.settings['objective']} learns nothing from days that are all 0"
+        self.failed |= {series.key: reason for series in panel}
+        return False
 
     def _train(self, x: np.ndarray, y: np.ndarray) -> Any:
         import lightgbm
@@ -34,9 +51,11 @@ class _LightGBM(RowForecaster):
         With a logarithmic link it explains the logarithm: the same proportions are taken of the difference that the
         features make to the prediction.
         """
+        if not len(x):
+            return Explanation(np.empty(x.shape), np.empty(0))
         found = np.asarray(model.predict(x, pred_contrib=True))
         terms, base = found[:, :-1], found[:, -1]
-        if self.settings["objective"] in ("poisson", "tweedie"):
+        if self.settings["objective"] in _COUNTS:
             total = terms.sum(axis=1)
             part = np.where(
                 np.abs(total) > 1e-12, np.exp(base) * np.expm1(total) / np.where(total == 0, 1.0, total), 0.0
@@ -65,7 +84,7 @@ class LightGBMForecaster(_LightGBM):
 
     def fit(self, panel: Sequence[Series]) -> None:
         """Train each."""
-        self._boosters = {series.key: self._train(series.x, series.y) for series in panel}
+        self._boosters = {s.key: self._train(s.x, s.y) for s in panel if self._can_learn(s) and self._has_events([s])}
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The model of each series."""
@@ -91,12 +110,18 @@ class GlobalLightGBMForecaster(_LightGBM):
     the features that are made of it.
     """
 
+    shared = True
+
     def fit(self, panel: Sequence[Series]) -> None:
         """Train one model on all rows."""
+        panel = [series for series in panel if self._can_learn(series)]
+        panel = panel if self._has_events(panel) else []
         self._scales = {series.key: max(float(np.abs(series.y).mean()), 1e-6) for series in panel}
-        x = np.concatenate([self._scaled(series, series.x) for series in panel])
-        y = np.concatenate([series.y / self._scales[series.key] for series in panel])
-        self._booster = self._train(x, y)
+        self._booster: Any = None
+        if panel:
+            x = np.concatenate([self._scaled(series, series.x) for series in panel])
+            y = np.concatenate([series.y / self._scales[series.key] for series in panel])
+            self._booster = self._train(x, y)
 
     def _scaled(self, series: Series, x: np.ndarray) -> np.ndarray:
         own = np.array([feature.own for feature in self.features])
@@ -123,10 +148,10 @@ class GlobalLightGBMForecaster(_LightGBM):
         """The model's text, and the scales."""
         return {
             "keys": np.array(list(self._scales)), "scales": np.array(list(self._scales.values())),
-            **self._texts([self._booster]),
+            **self._texts([self._booster] if self._booster else []),
         }  # fmt: skip
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """From the model's text, and the scales."""
         self._scales = dict(zip(map(str, state["keys"]), map(float, state["scales"]), strict=True))
-        (self._booster,) = self._models(state)
+        self._booster = next(iter(self._models(state)), None)

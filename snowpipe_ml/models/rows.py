@@ -10,7 +10,7 @@ import pandas as pd
 
 from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
 from snowpipe_ml.models.conformal import Calibration
-from snowpipe_ml.models.panel import Series
+from snowpipe_ml.models.panel import DAY, Series
 
 FIXED = (
     "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
@@ -43,7 +43,7 @@ class Rows:
         explanation: Explanation | None,
     ) -> None:  # fmt: skip
         """The days to come of a series."""
-        low, high = calibration.interval(series.key, forecast.y, series.level)
+        low, high = calibration.interval(series.key, forecast.y, series.level, (series.future_days - series.last) / DAY)
         self.add(
             series.key, DATE=series.future_days, PART="forecast", MODEL=label,
             ORIGIN=np.full(len(forecast.y), series.last), PREDICTION=forecast.y, LOW=model.bounded(series, low),

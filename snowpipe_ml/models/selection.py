@@ -43,6 +43,8 @@ def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, C
     A few weeks tell little of one series, and much of all of them together. The logarithm of a model's RMSE, less the
     mean over the models, is averaged with its mean over all series, which counts ``shrinkage`` times.
 
+    A candidate that has no forecast from an origin where others have one is not chosen: its errors are of easier days.
+
     Args:
         folds: of all candidates, from the origins that may be known.
         shrinkage: 0 looks at each series alone.
@@ -51,21 +53,25 @@ def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, C
     errors: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for fold in folds:
         errors[fold.key][fold.model].append(fold.rmse**2)
-    logs = {
-        key: {model: float(np.log(np.sqrt(np.mean(squares)) + _LEAST)) for model, squares in models.items()}
-        for key, models in errors.items()
-    }
+    logs: dict[str, dict[str, float]] = {}
+    for key, models in errors.items():
+        most = max(map(len, models.values()))
+        logs[key] = {
+            model: float(np.log(np.sqrt(np.mean(squares)) + _LEAST))
+            for model, squares in models.items() if len(squares) == most
+        }  # fmt: skip
     apart = {
         key: {m: value - np.mean(list(models.values())) for m, value in models.items()} for key, models in logs.items()
     }
     everywhere: dict[str, list[float]] = defaultdict(list)
-    for models in apart.values():
-        for model, value in models.items():
+    for relative in apart.values():
+        for model, value in relative.items():
             everywhere[model].append(float(value))
     shared = {model: float(np.mean(values)) for model, values in everywhere.items()}
     found = {}
-    for key, models in apart.items():
-        order = sorted(models, key=lambda m: ((models[m] + shrinkage * shared[m]) / (1 + shrinkage), m))
+    for key, relative in apart.items():
+        leaned = {m: (value + shrinkage * shared[m]) / (1 + shrinkage) for m, value in relative.items()}
+        order = sorted(leaned, key=lambda m: (leaned[m], m))
         own = [float(np.exp(logs[key][m])) for m in order]
         found[key] = Choice(tuple(order[:average]), 1 - own[0] / own[1] if len(own) > 1 else None)
     return found
@@ -111,8 +117,9 @@ class BestOf(Forecaster):
         for name, settings in self.settings["candidates"].items():
             own = self._of(name, panel)
             if own:
-                self._members[name] = make_forecaster(settings, self.features)
-                self._members[name].fit(own)
+                member = self._members[name] = make_forecaster(settings, self.features)
+                # As in the backtest that it was chosen by.
+                member.fit(panel if member.shared else own)
         for series in panel:
             names = self._usable(series.key)
             if series.key not in self.failed and not names:

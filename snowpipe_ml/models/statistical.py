@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,12 @@ import numpy as np
 
 from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.panel import DAY, Feature, Series
+
+# What statsforecast raises where a series is too short for any of its models.
+_TOO_SHORT = (NotImplementedError, IndexError, ValueError, ZeroDivisionError)
+# Of exponential smoothing: form, period, parameters with the first states; of ARIMA: orders, coefficients, and of a drift
+# the regressor.
+_KEPT = frozenset({"components", "m", "par", "n_params", "arma", "coef", "sigma2", "xreg", "x", "lambda"})
 
 
 class _OfValues(Forecaster):
@@ -99,30 +106,55 @@ class StatsForecastForecaster(_OfValues):
         self._models.clear()
         for series in panel:
             try:
-                self._models[series.key] = self._estimated(_filled(series.values))
-            # What statsforecast raises where a series is too short for any of its models.
-            except (NotImplementedError, IndexError, ValueError, ZeroDivisionError) as error:
+                self._models[series.key] = self._empty().fit(_filled(series.values))
+            except _TOO_SHORT as error:
                 self.failed[series.key] = f"{self.settings['type']} cannot be fitted on {len(series.y)} days: {error}"
 
-    def _estimated(self, values: np.ndarray) -> Any:
+    def _empty(self) -> Any:
         from statsforecast.models import AutoARIMA, AutoETS
 
         kind = AutoETS if self.settings["type"] == "auto_ets" else AutoARIMA
-        return kind(season_length=int(self.settings["season"])).fit(values)
-
-    def _model(self, series: Series, values: np.ndarray) -> Any:
-        # What was saved is the settings alone: a model is estimated in a moment, and from the same history the same.
-        if series.key not in self._models:
-            self._models[series.key] = self._estimated(values)
-        return self._models[series.key]
+        return kind(season_length=int(self.settings["season"]))
 
     def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
-        return np.asarray(self._model(series, values).forward(y=values, h=horizon)["mean"])
+        try:
+            with np.errstate(divide="ignore", invalid="ignore"):  # of criteria that nothing is chosen by here
+                return np.asarray(self._models[series.key].forward(y=values, h=horizon)["mean"])
+        except _TOO_SHORT:  # saved models may meet a shorter history than that they were made of
+            return np.full(horizon, np.nan)
 
     def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
-        fitted = np.asarray(self._model(series, values).forward(y=values, h=1, fitted=True)["fitted"])
+        model = self._models[series.key]
+        fitted = np.asarray(model.forward(y=values, h=1, fitted=True)["fitted"])
+        # A multiplicative error of a day that is 0 hides what was predicted, and 0 is told in its place.
+        hidden = model.model_.get("components", "").startswith("M")
+        for place in np.flatnonzero(values == 0) if hidden else ():
+            fitted[place] = model.forward(y=values[:place], h=1)["mean"][0] if place else np.nan
         found: np.ndarray = np.where(np.isnan(fitted), values[0], fitted)
         return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What statsforecast's ``forward`` needs of each model: numbers as JSON, and arrays."""
+        told: dict[str, dict[str, Any]] = {}
+        arrays: dict[str, np.ndarray] = {}
+        for number, (key, model) in enumerate(self._models.items()):
+            told[key] = {}
+            for name in _KEPT & model.model_.keys():
+                value = model.model_[name]
+                if isinstance(value, np.ndarray):
+                    arrays[f"{number}/{name}"] = value
+                else:
+                    told[key][name] = value
+        text = json.dumps(told, sort_keys=False, default=lambda number: number.item())
+        return {"models": np.frombuffer(text.encode(), np.uint8), **arrays}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """The models as they were estimated."""
+        told: dict[str, dict[str, Any]] = json.loads(state["models"].tobytes())
+        for number, (key, values) in enumerate(told.items()):
+            arrays = {name: state[f"{number}/{name}"] for name in _KEPT if f"{number}/{name}" in state}
+            self._models[key] = self._empty()
+            self._models[key].model_ = {"fit": None, **values, **arrays}
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

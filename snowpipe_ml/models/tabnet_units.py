@@ -127,5 +127,6 @@ def sparse_support(z: Any, pairs: Any, out: Any) -> None:
         return
     ordered = torch.sort(z, dim=1, descending=True)[0]
     ranks = torch.arange(1, z.shape[1] + 1, device=z.device, dtype=z.dtype)[:, None]
+    # Of numbers that are none nothing is in the support; what comes of them is seen by who asked.
     size = (ranks * ordered > ordered.cumsum(1) - 1.0).sum(1, keepdim=True)
-    torch.ge(z, ordered.gather(1, size - 1), out=out)
+    torch.ge(z, ordered.gather(1, (size - 1).clamp_(min=0)), out=out)

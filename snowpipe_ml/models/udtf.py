@@ -8,7 +8,7 @@ forecast have no target. Its settings are in ``forecaster.json`` beside the code
               ``untrained`` with the reason in ``MESSAGE``
 ``MODEL``     the model, or the candidate; of a ``best_of`` forecast the candidates that were chosen
 ``ORIGIN``    of a forecast, the last day that was known
-``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest
+``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest, as far ahead as that looked
 ``FOLD``      of a backtest, the number of the origin, from 0, the oldest
 ``SCALE``, ``SQUARED_SCALE``  of a backtest, the mean absolute and squared difference of days a week apart until the
               origin: the denominators of MASE and RMSSE
@@ -96,7 +96,7 @@ class Training:
         if self.model["type"] == "best_of":
             own = [fold for fold in folds if fold.model in self._candidates()]
             folds += compose(own, self.model["shrinkage"], self.model["average"])
-        return with_intervals(folds, self.config["interval"])
+        return with_intervals(folds, self.config["interval"], plan["horizon_days"])
 
     def _plan(self) -> Plan:
         plan = self.config["backtest"]
@@ -147,7 +147,8 @@ class Training:
         forecasts: list[Forecast] = model.forecast(fitted)
         explained = model.explain(fitted, forecasts)
         own = [fold for fold in folds if fold.model == self.model["type"]]
-        calibration = Calibration.of(own, self.config["interval"])
+        plan = self.config.get("backtest")
+        calibration = Calibration.of(own, self.config["interval"], plan["horizon_days"] if plan else 0)
         labels = {series.key: self._label(series.key, choices) for series in fitted}
         for place, (series, forecast) in enumerate(zip(fitted, forecasts, strict=True)):
             reason = _not_finite(forecast.y)
@@ -214,6 +215,9 @@ class ForecastSaved:
         for series in panel:
             if series.key not in self._models:
                 refused[series.key] = "no model of it was saved"
+                continue
+            if not len(series.future_days):
+                refused[series.key] = "it has no days to come"
                 continue
             model, manifest = self._models[series.key]
             if model.features != self.features:

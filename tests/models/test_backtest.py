@@ -69,14 +69,14 @@ def test_intervals_and_choices_know_earlier_origins_only(number: int) -> None:
     def known(found: list[Fold], what: Any) -> list[Any]:
         return [what(fold).tolist() for fold in found if fold.number == number]
 
-    one, two = with_intervals(folds, 0.8), with_intervals(other, 0.8)
+    one, two = with_intervals(folds, 0.8, PLAN.horizon), with_intervals(other, 0.8, PLAN.horizon)
     assert known(one, lambda f: f.low) == known(two, lambda f: f.low)
     assert known(one, lambda f: f.high) == known(two, lambda f: f.high)
     composed = [compose(given, 0.0, 1) for given in (folds, other)]
     assert known(composed[0], lambda f: f.predicted) == known(composed[1], lambda f: f.predicted)
     # An earlier origin does move them: or the test would see nothing.
     earlier = with_other_truth(folds, 0)
-    assert known(one, lambda f: f.high) != known(with_intervals(earlier, 0.8), lambda f: f.high)
+    assert known(one, lambda f: f.high) != known(with_intervals(earlier, 0.8, PLAN.horizon), lambda f: f.high)
     if number == 1:
         assert known(composed[0], lambda f: f.predicted) != known(compose(earlier, 0.0, 1), lambda f: f.predicted)
 
@@ -108,7 +108,7 @@ def test_a_forecast_that_is_no_number_is_none(tmp_path: Path, monkeypatch: pytes
         "max_growth": 2.0,
         "seed": 0,
     }
-    folds = with_intervals(backtest({"own": own}, panel(3), SPECS, PLAN), 0.8)
+    folds = with_intervals(backtest({"own": own}, panel(3), SPECS, PLAN), 0.8, PLAN.horizon)
     assert {fold.key for fold in folds} == {"S0", "S2"}
     assert all(np.isfinite(fold.low).all() for fold in folds if fold.low is not None)
 

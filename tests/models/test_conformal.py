@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from snowpipe_ml.models.backtest import Fold
 from snowpipe_ml.models.conformal import Calibration
+from snowpipe_ml.models.panel import DAY
 
 
 def folds(count: int, days: int, seed: int, spread: float = 1.0) -> list[Fold]:
@@ -26,19 +28,19 @@ def folds(count: int, days: int, seed: int, spread: float = 1.0) -> list[Fold]:
 
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
 def test_they_cover_what_they_should_where_nothing_drifts(coverage: float) -> None:
-    calibration = Calibration.of(folds(40, 28, 1), coverage)
+    calibration = Calibration.of(folds(40, 28, 1), coverage, 400)
     inside = []
     for fold in folds(40, 200, 2):
-        low, high = calibration.interval(fold.key, fold.predicted, fold.level)
+        low, high = calibration.interval(fold.key, fold.predicted, fold.level, np.arange(200))
         inside.append((fold.actual >= low) & (fold.actual <= high))
     assert np.mean(inside) == pytest.approx(coverage, abs=0.02)
 
 
 def test_misses_are_even_although_the_errors_are_skewed() -> None:
-    calibration = Calibration.of(folds(40, 28, 1), 0.8)
+    calibration = Calibration.of(folds(40, 28, 1), 0.8, 400)
     below, above = [], []
     for fold in folds(40, 200, 2):
-        low, high = calibration.interval(fold.key, fold.predicted, fold.level)
+        low, high = calibration.interval(fold.key, fold.predicted, fold.level, np.arange(200))
         below.append(fold.actual < low)
         above.append(fold.actual > high)
     assert np.mean(below) == pytest.approx(0.1, abs=0.02)
@@ -48,10 +50,10 @@ def test_misses_are_even_although_the_errors_are_skewed() -> None:
 def test_a_series_of_many_scores_goes_its_own_way() -> None:
     wild = [Fold("wild", *(getattr(f, n) for n in ("model", "origin", "number", "days", "actual", "predicted", "level",
                                                    "scale", "squared_scale"))) for f in folds(1, 400, 3, spread=6.0)]  # fmt: skip
-    calibration = Calibration.of([*folds(20, 28, 1), *wild], 0.8)
+    calibration = Calibration.of([*folds(20, 28, 1), *wild], 0.8, 14)
 
     def width(key: str) -> float:
-        low, high = calibration.interval(key, np.zeros(1), 1.0)
+        low, high = calibration.interval(key, np.zeros(1), 1.0, np.ones(1))
         return float(high[0] - low[0])
 
     assert width("wild") > 2 * width("S0")
@@ -59,13 +61,36 @@ def test_a_series_of_many_scores_goes_its_own_way() -> None:
 
 
 def test_nothing_learnt_is_no_interval() -> None:
-    low, high = Calibration.of([], 0.8).interval("S", np.ones(3), 4.0)
+    low, high = Calibration.of([], 0.8, 14).interval("S", np.ones(3), 4.0, np.arange(3))
     assert np.isnan(low).all()
     assert np.isnan(high).all()
 
 
 def test_it_is_the_same_from_a_manifest() -> None:
-    one = Calibration.of(folds(5, 28, 1), 0.8)
+    one = Calibration.of(folds(5, 28, 1), 0.8, 3)
     two = Calibration.from_json(json.loads(json.dumps(one.to_json())))
     for key in ("S3", "never seen"):
-        np.testing.assert_array_equal(one.interval(key, np.arange(4.0), 9.0), two.interval(key, np.arange(4.0), 9.0))
+        asked = (key, np.arange(6.0), 9.0, np.arange(1.0, 7.0))
+        np.testing.assert_array_equal(one.interval(*asked), two.interval(*asked))
+
+
+def test_further_ahead_than_the_backtest_looked_there_is_no_interval() -> None:
+    low, high = Calibration.of(folds(5, 14, 1), 0.8, 14).interval("S1", np.ones(30), 4.0, np.arange(1, 31))
+    assert np.isfinite(low[:14]).all()
+    assert np.isfinite(high[:14]).all()
+    assert np.isnan(low[14:]).all()
+    assert np.isnan(high[14:]).all()
+
+
+@pytest.mark.parametrize(("old", "new"), [(1.0, 3.0), (3.0, 1.0)])
+def test_what_happened_lately_counts_more(old: float, new: float) -> None:
+    """Two origins half a year apart: the intervals are nearly those of the later one alone."""
+    before = folds(20, 14, 1, spread=old)
+    later = [dataclasses.replace(f, origin=f.origin + 180 * DAY, number=1) for f in folds(20, 14, 2, spread=new)]
+
+    def width(of: list[Fold]) -> float:
+        low, high = Calibration.of(of, 0.8, 14).interval("never seen", np.zeros(1), 1.0, np.ones(1))
+        return float(high[0] - low[0])
+
+    assert width([*before, *later]) == pytest.approx(width(later), rel=0.05)
+    assert abs(width(before) / width(later) - 1) > 0.5

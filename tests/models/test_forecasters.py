@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 
 from snowpipe_ml.models.backtest import Plan, backtest
 from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.panel import DAY, read_panel
 from snowpipe_ml.models.registry import FORECASTERS, make_forecaster
 from snowpipe_ml.models.saved import load, save
 from snowpipe_ml.models.selection import BestOf, Choice, choose
-from tests.models.panels import BEST_OF, MODELS, SPECS, panel
+from tests.models.panels import BEST_OF, MODELS, SPECS, frame, panel
 
 
 def fitted(name: str, series: list[Any]) -> Forecaster:
@@ -132,6 +134,73 @@ def test_a_series_of_its_own_is_forecast_the_same_beside_others(name: str) -> No
     alone = fitted(name, series[2:3]).forecast(series[2:3])
     # Float rounding differs where networks are stacked, and grows while they are trained.
     np.testing.assert_allclose(alone[0].y, together[2].y, rtol=0.05 if name == "tabnet" else 1e-9)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_day_is_predicted_without_knowing_it(name: str) -> None:
+    """A day's own value does not move its prediction, even 0, which hides what a multiplicative model said."""
+    rng = np.random.default_rng(5)
+    level = np.exp(0.01 * np.arange(200)) * (8 + 2 * rng.random(200)) * np.tile([1, 1.5, 1, 1, 2, 2, 0.5], 29)[:200]
+    predictions = []
+    for known in (level, np.where(np.arange(200) == 170, 0.0, level)):
+        (series,), _ = read_panel(frame("S", known), SPECS)
+        model = fitted(name, [series.head(150)])
+        predictions.append(dict(zip(series.days, model.predict([series])[0], strict=True)))
+    one, two = (predicted[series.first + 170 * DAY] for predicted in predictions)
+    assert one == pytest.approx(two, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["auto_ets", "auto_arima", "ridge", "best_of"])
+def test_saved_models_are_not_estimated_again(name: str) -> None:
+    """They forecast the same when the history has grown since."""
+    grown = panel(3)
+    model = fitted(name, [series.head(90) for series in grown])
+    again, _ = load(save(model, {}))
+    assert [f.y.tolist() for f in model.forecast(grown)] == [f.y.tolist() for f in again.forecast(grown)]
+
+
+def test_a_saved_model_that_cannot_go_on_from_a_short_history_has_no_forecast() -> None:
+    y = np.cumsum(np.tile([1.0, 2, 3, 4, 5, 6, 30], 20))
+    (long,), _ = read_panel(frame("S", y), SPECS)
+    model = fitted("auto_arima", [long])
+    again, _ = load(save(model, {}))
+    short = dataclasses.replace(long, values=long.values[:5])
+    assert np.isnan(again.forecast([short])[0].y).all()
+
+
+COUNTS = [
+    {**MODELS[name], "objective": kind} for name in ("lightgbm", "lightgbm_global") for kind in ("poisson", "tweedie")
+]
+
+
+@pytest.mark.parametrize("settings", COUNTS, ids=lambda s: f"{s['type']} {s['objective']}")
+def test_a_series_that_counts_cannot_have_fails_alone(settings: dict[str, Any]) -> None:
+    good, other = panel(2)
+    refund = np.where(np.arange(len(other.y)) == 50, -400.0, other.y)
+    negative = dataclasses.replace(other, key="refunds", y=refund)
+    zero = dataclasses.replace(other, key="zeros", y=np.zeros(len(other.y)))
+    model = make_forecaster(settings, SPECS)
+    model.fit([good, negative, zero])
+    assert model.failed["refunds"] == f"{settings['objective']} is for values from 0, and a day has -400"
+    assert ("zeros" in model.failed) == (settings["type"] == "lightgbm")
+    alone = make_forecaster(settings, SPECS)
+    alone.fit([good] if settings["type"] == "lightgbm" else [good, zero])
+    assert model.forecast([good])[0].y.tolist() == alone.forecast([good])[0].y.tolist()
+    nobody = make_forecaster(settings, SPECS)
+    nobody.fit([negative, zero])
+    assert nobody.failed.keys() == {"refunds", "zeros"}
+    again, _ = load(save(nobody, {}))
+    assert again.fitted([]) == []
+
+
+def test_a_model_of_all_series_learns_from_those_that_chose_another() -> None:
+    series = panel(4)
+    chosen = {one.key: Choice(("lightgbm_global",) if one is series[0] else ("ridge",), None) for one in series}
+    candidates = {name: MODELS[name] for name in ("lightgbm_global", "ridge")}
+    best = BestOf({**BEST_OF, "candidates": candidates}, SPECS, chosen)
+    best.fit(series)
+    whole = fitted("lightgbm_global", series)
+    assert best.forecast(series[:1])[0].y.tolist() == whole.forecast(series[:1])[0].y.tolist()
 
 
 @pytest.mark.parametrize("name", ALL)
