@@ -296,8 +296,8 @@ def _from_pydantic(
     for item in error.errors():
         path = base
         for part in item["loc"]:
-            # pydantic names the kind of target that it has chosen, and the spec has no such key.
-            if part not in ("local", "snowflake") or (*path, part) in document._values:
+            # pydantic names the form that it has chosen of several, and the spec has no such key.
+            if (*path, part) in document._values or (item["type"] == "missing" and part == item["loc"][-1]):
                 path = (*path, part)
         if any(path[: len(bad)] == bad or bad[: len(path)] == path for bad in tainted):
             continue

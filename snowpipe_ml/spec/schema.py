@@ -205,7 +205,9 @@ def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> I
                 yield document.problem(f"{discriminator!r} cannot be {chosen!r}", (*path, discriminator),
                                        hint=did_you_mean(str(chosen), known))  # fmt: skip
             return
-        index = known.index(chosen)
+        # Several names may be of one form.
+        form = error.schema["discriminator"]["mapping"][chosen]
+        index = [option.get("$ref") for option in error.validator_value].index(form)
         for sub in error.context:
             if sub.schema_path[0] == index:
                 yield from _explain(document, sub, base)
@@ -217,7 +219,9 @@ def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> I
         return
     expected = " or ".join(dict.fromkeys(_types(sub.validator_value) for sub in error.context
                                          if sub.validator_value != "null"))  # fmt: skip
-    yield document.problem(f"{path[-1]!r} must be {expected}, not {_found(error.instance)}", path)
+    name = next((part for part in reversed(path) if isinstance(part, str)), "the spec")
+    where = f"an item of {name!r}" if isinstance(path[-1], int) else repr(name)
+    yield document.problem(f"{where} must be {expected}, not {_found(error.instance)}", path)
 
 
 _TYPE_WORDS = {
