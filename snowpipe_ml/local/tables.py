@@ -227,9 +227,8 @@ def _check_columns(names: list[str]) -> None:
 
 
 def _check_query(connection: Connection, body: str) -> None:
-    """The same of a query whose columns a table or view is to have."""
-    if errors.TWIN in body:
-        _check_columns([row[0] for row in connection.duck.execute(f"DESCRIBE {body}").fetchall()])
+    """The same of a query whose columns a table or view is to have: DuckDB would rename the second."""
+    _check_columns([row[0] for row in connection.duck.execute(f"DESCRIBE {body}").fetchall()])
 
 
 def _number(node: exp.Expr | None) -> int:
@@ -270,8 +269,8 @@ def _columns_ddl(columns: str, connection: Connection) -> str:
 
 def _as_select(connection: Connection, name: Name, columns: str | None, body: str) -> list[str]:
     target = quoted(*name)
-    _check_query(connection, body)
     if columns is None:
+        _check_query(connection, body)
         return [f"CREATE OR REPLACE TABLE {target} AS {body}"]
     definitions = column_definitions(columns, connection)
     inner = ", ".join(f'"_{i}"' for i in range(len(definitions)))
@@ -360,7 +359,8 @@ def create_view(statement: Statement) -> Result:
     compiler = Compiler(connection, in_view=True)
     try:
         body = to_sql(compiler.compile(parse(reader.rest())))
-        _check_query(connection, body)
+        if columns is None:
+            _check_query(connection, body)
         if compiler.registered:
             raise errors.UnsupportedError("a view over results, metadata or staged files")
         listed = ""

@@ -14,7 +14,7 @@ from snowpipe_ml.models.panel import DAY, Series
 
 FIXED = (
     "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
-    "SQUARED_SCALE",
+    "SQUARED_SCALE", "GAIN",
 )  # fmt: skip
 _TEXTS = ("SERIES", "PART", "MODEL", "MESSAGE")
 # A BINARY value has at most 8 MB: https://docs.snowflake.com/en/sql-reference/data-types-text#binary
@@ -40,13 +40,13 @@ class Rows:
 
     def forecast(
         self, model: Forecaster, series: Series, forecast: Forecast, calibration: Calibration, label: str,
-        explanation: Explanation | None,
+        gain: float | None, explanation: Explanation | None,
     ) -> None:  # fmt: skip
         """The days to come of a series."""
         low, high = calibration.interval(series.key, forecast.y, series.level, (series.future_days - series.last) / DAY)
         self.add(
             series.key, DATE=series.future_days, PART="forecast", MODEL=label,
-            ORIGIN=np.full(len(forecast.y), series.last), PREDICTION=forecast.y, LOW=model.bounded(series, low),
+            ORIGIN=np.full(len(forecast.y), series.last), PREDICTION=forecast.y, GAIN=gain, LOW=model.bounded(series, low),
             HIGH=model.bounded(series, high), **self.explained(forecast.x, explanation),
         )  # fmt: skip
 

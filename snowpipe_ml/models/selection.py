@@ -33,8 +33,7 @@ class Choice:
     gain: float | None
 
     def __str__(self) -> str:
-        said = "" if self.gain is None else f", {abs(self.gain):.0%} {'below' if self.gain >= 0 else 'above'} the next"
-        return " + ".join(self.models) + said
+        return " + ".join(self.models)
 
 
 def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, Choice]:

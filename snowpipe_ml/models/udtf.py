@@ -7,6 +7,7 @@ forecast have no target. Its settings are in ``forecaster.json`` beside the code
               ``backtest`` (what each candidate would have forecast from earlier origins), ``forecast``, or
               ``untrained`` with the reason in ``MESSAGE``
 ``MODEL``     the model, or the candidate; of a ``best_of`` forecast the candidates that were chosen
+``GAIN``      of such a forecast, by which part the RMSE of the best candidate was below that of the next in the backtest
 ``ORIGIN``    of a forecast, the last day that was known
 ``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest, as far ahead as that looked
 ``FOLD``      of a backtest, the number of the origin, from 0, the oldest
@@ -47,6 +48,7 @@ class Training:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
         self.model: dict[str, Any] = config["model"]
+        self.name = str(self.model.get("name") or self.model["type"])
         self.features = features_of(config["features"])
         self.names = [feature.name for feature in self.features]
         self.rows = Rows(self.names, artifacts=bool(config.get("keep_models")))
@@ -86,7 +88,7 @@ class Training:
         if self.model["type"] == "best_of":
             found: dict[str, dict[str, Any]] = self.model["candidates"]
             return found
-        return {self.model["type"]: self.model}
+        return {self.name: self.model}
 
     def _folds(self, panel: Sequence[Series]) -> list[Fold]:
         plan = self.config.get("backtest")
@@ -146,20 +148,27 @@ class Training:
         fitted = [series for series in model.fitted(panel) if len(series.future_days)]
         forecasts: list[Forecast] = model.forecast(fitted)
         explained = model.explain(fitted, forecasts)
-        own = [fold for fold in folds if fold.model == self.model["type"]]
+        own = [fold for fold in folds if fold.model == self.name]
         plan = self.config.get("backtest")
         calibration = Calibration.of(own, self.config["interval"], plan["horizon_days"] if plan else 0)
-        labels = {series.key: self._label(series.key, choices) for series in fitted}
+        labels = {s.key: self._label(s.key, choices) for s in fitted}
+        gains = {s.key: choices[s.key].gain if s.key in choices else None for s in fitted}
         for place, (series, forecast) in enumerate(zip(fitted, forecasts, strict=True)):
             reason = _not_finite(forecast.y)
             if reason:
                 model.failed[series.key] = reason
                 continue
             self.rows.forecast(
-                model, series, forecast, calibration, labels[series.key], explained[place] if explained else None
+                model,
+                series,
+                forecast,
+                calibration,
+                labels[series.key],
+                gains[series.key],
+                explained[place] if explained else None,
             )
         if self.config.get("keep_models"):
-            kept = {"labels": labels, "calibration": calibration.to_json()}
+            kept = {"labels": labels, "gains": gains, "calibration": calibration.to_json()}
             self.rows.artifact(panel[0].key, save(model, kept))
         return model.failed
 
@@ -176,7 +185,7 @@ class Training:
             )  # fmt: skip
 
     def _label(self, key: str, choices: Mapping[str, Choice]) -> str:
-        return str(choices[key]) if key in choices else str(self.model["type"])
+        return str(choices[key]) if key in choices else self.name
 
 
 def _not_finite(values: np.ndarray) -> str | None:
@@ -225,12 +234,12 @@ class ForecastSaved:
             (forecast,) = model.forecast([series])
             explained = model.explain([series], [forecast])
             calibration = Calibration.from_json(manifest["calibration"])
-            label = manifest["labels"][series.key]
+            label, gain = manifest["labels"][series.key], manifest["gains"][series.key]
             reason = _not_finite(forecast.y)
             if reason:
                 refused[series.key] = reason
                 continue
-            rows.forecast(model, series, forecast, calibration, label, explained[0] if explained else None)
+            rows.forecast(model, series, forecast, calibration, label, gain, explained[0] if explained else None)
         for key, reason in sorted(refused.items()):
             rows.add(key, PART=["untrained"], MESSAGE=[reason])
         return rows.table()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,18 +24,22 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
-from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.day_features import DateFeature, Fourier, Holidays, date_columns, day_items
 from snowpipe_ml.steps.publish import publish_table
 
+if TYPE_CHECKING:
+    from snowflake.snowpark import Row
+
 # GENERATOR takes a constant, so the calendar is cut from a spine that is long enough: 80 years.
 _SPINE_DAYS = 29_220
+_SHORT = "too little history"
 
 
 # What the table function of a forecaster takes and returns beside the features.
 RESERVED = frozenset({
     "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
-    "SQUARED_SCALE", "MESSAGE", "ARTIFACT", "KEY", "TARGET", "BUCKET", "FORECAST",
+    "SQUARED_SCALE", "GAIN", "MESSAGE", "ARTIFACT", "KEY", "TARGET", "BUCKET", "FORECAST",
 })  # fmt: skip
 
 
@@ -113,8 +117,8 @@ class PastFeature:
 class Features(Step["Features.Settings"]):
     """Count or sum events a series and day on a complete calendar, with features of the past and of the day.
 
-    A day without events is a zero. A day that is not in ``calendar`` is unknown: it is neither a
-    zero nor a row, and a lag that falls on it is NULL. Series with too little history, or without
+    A day without events is a zero. A day that is not in ``calendar``, or of whose events no ``value`` is known,
+    is unknown: it is neither a zero nor a row, and a lag that falls on it is NULL. Series with too little history, or without
     a recent event, are left out; ``left_out`` keeps them with the reason.
     """
 
@@ -143,6 +147,8 @@ class Features(Step["Features.Settings"]):
             names = self.feature_names()
             names += [self.partition_by, self.target, Identifier("DATE")]
             taken = [name for name in (*self.feature_names(), self.target) if name.name in RESERVED]
+            if self.partition_by.name in RESERVED - {"SERIES", "KEY"} | {"RUN_ID", "RUN_DATE"}:
+                taken.append(self.partition_by)
             if taken:
                 raise ValueError(
                     f"{', '.join(sorted(name.sql for name in taken))}: forecasters return columns of that name; rename it "
@@ -232,7 +238,7 @@ class Features(Step["Features.Settings"]):
   SELECT B.{key}, DATEADD(day, S.N, B.FIRST_DAY) AS DATE
   FROM BOUNDS B CROSS JOIN LAST_DAY L JOIN SPINE S ON S.N <= DATEDIFF(day, B.FIRST_DAY, L.LAST_DAY)
 ), KNOWN AS (
-  SELECT C.{key}, C.DATE, CASE WHEN V.DATE IS NOT NULL THEN COALESCE(D.{target}, 0) END AS {target}
+  SELECT C.{key}, C.DATE, CASE WHEN V.DATE IS NULL THEN NULL WHEN D.DATE IS NULL THEN 0 ELSE D.{target} END AS {target}
   FROM COMPLETE C LEFT JOIN COVERED V ON V.DATE = C.DATE
   LEFT JOIN DAILY D ON D.{key} = C.{key} AND D.DATE = C.DATE
 ), LAGGED AS (
@@ -244,27 +250,13 @@ class Features(Step["Features.Settings"]):
 ), JUDGED AS (
   SELECT {key}, LAST_EVENT, HISTORY_DAYS,
     CASE WHEN DATEDIFF(day, LAST_EVENT, LAST_DAY) > {idle} THEN 'no recent event'
-         WHEN HISTORY_DAYS < {enough} THEN 'too little history' END AS REASON
+         WHEN HISTORY_DAYS < {enough} THEN {short} END AS REASON
   FROM HISTORY
 )""",
             spine=Literal(_SPINE_DAYS), key=s.partition_by, timestamp=s.timestamp, target=s.target, events=s.from_,
             covered=covered, past=past, daily=daily, usable=usable, idle=Literal(s.max_idle_days),
-            enough=Literal(s.min_history_days),
+            enough=Literal(s.min_history_days), short=Literal(_SHORT),
         )  # fmt: skip
-
-    def _one_row_a_day(self, ctx: RunContext) -> None:
-        """An exogenous table with two rows for a day would double the history.
-
-        Raises:
-            StepError: it names the table to look at.
-        """
-        for other in self.settings.exogenous:
-            double = ctx.scalar(
-                sql("SELECT COUNT(*) FROM (SELECT {on} FROM {table} WHERE {on} IS NOT NULL GROUP BY {on} HAVING COUNT(*) > 1)",
-                    on=other.on, table=other.table)
-            )  # fmt: skip
-            if double:
-                raise StepError(f"{double} days would have several rows: a table has a day twice ({other.table})")
 
     def _query(self) -> Sql:
         s = self.settings
@@ -297,8 +289,8 @@ class Features(Step["Features.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        self._one_row_a_day(ctx)
-        rows = publish_table(ctx, s.writes, self._query())
+        for other in s.exogenous:
+            one_row_a_day(ctx, other.table, other.on)
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
             series=self._series(), key=s.partition_by,
@@ -307,14 +299,52 @@ class Features(Step["Features.Settings"]):
             publish_table(ctx, s.left_out, judged)
             judged = sql("SELECT * FROM {name}", name=s.left_out)
         reasons = ctx.execute(
-            sql("SELECT REASON, COUNT(*) AS N FROM ({judged}) GROUP BY REASON ORDER BY REASON", judged=judged)
-        )
-        kept = int(ctx.scalar(sql("SELECT COUNT(DISTINCT {key}) FROM {name}", key=s.partition_by, name=s.writes)))
+            sql("SELECT REASON, COUNT(*) AS N, MAX(HISTORY_DAYS) AS MOST FROM ({judged}) GROUP BY REASON ORDER BY REASON",
+                judged=judged)
+        )  # fmt: skip
+        every = int(ctx.scalar(
+            sql("SELECT COUNT(DISTINCT {key}) FROM {events} WHERE {timestamp} IS NOT NULL", key=s.partition_by,
+                events=s.from_, timestamp=s.timestamp)
+        ))  # fmt: skip
+        kept = every - sum(row["N"] for row in reasons)
+        if not kept:
+            raise StepError(self._nothing_left(every, reasons))
+        rows = publish_table(ctx, s.writes, self._query())
         left = ", ".join(f"{row['N']} left out: {row['REASON']}" for row in reasons)
         return StepResult(
             rows=rows, message=f"{kept} series" + (f"; {left}" if left else ""),
             metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
         )  # fmt: skip
+
+    def _nothing_left(self, every: int, reasons: list[Row]) -> str:
+        """Why there is no series to learn from; what was made before stays."""
+        s = self.settings
+        if not every:
+            return f"{s.from_} has no event with a {s.partition_by} and a {s.timestamp}"
+        found = [f"all {every} series are left out ({', '.join(row['REASON'] for row in reasons)})"]
+        past = max(s.past(), key=lambda feature: feature.days, default=None)
+        short = next((row for row in reasons if row["REASON"] == _SHORT), None)
+        if short is not None:
+            lacking = f" and {past.column}" if past is not None else ""
+            found.append(
+                f"the longest has {short['MOST']} days on which the target{lacking} are known, and min_history_days is "
+                f"{s.min_history_days}: give shorter lags, fewer days, or more data"
+            )
+        return ": ".join(found)
+
+
+def one_row_a_day(ctx: RunContext, name: QualifiedName, day: Identifier) -> None:
+    """Refuse a table with two rows for a day: joined to the days of series, it would double them.
+
+    Raises:
+        StepError: it names the table to look at.
+    """
+    double = ctx.scalar(
+        sql("SELECT COUNT(*) FROM (SELECT {on} FROM {table} WHERE {on} IS NOT NULL GROUP BY {on} HAVING COUNT(*) > 1)",
+            on=day, table=name)
+    )  # fmt: skip
+    if double:
+        raise StepError(f"{double} days would have several rows: a table has a day twice ({name})")
 
 
 def filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:

@@ -11,7 +11,9 @@ from typing import Literal as Choice
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import PlanContext
+from snowpipe_ml.steps.bundle import BundleSettings
 
 # What each type needs beside numpy and pandas, as Snowflake's channel names it.
 NEEDS = {
@@ -23,6 +25,9 @@ NEEDS = {
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
+    name: str | None = Field(
+        None, pattern=r"^[A-Za-z][\w.-]*$", description="Its name in the leaderboard; its type if not given"
+    )
     seed: int = 0
 
 
@@ -90,6 +95,13 @@ class PythonForecaster(_Model):
     )
     settings: dict[str, str | int | float | bool | None] = Field({}, description="Given to the class beside the others")
 
+    @model_validator(mode="after")
+    def _settings_are_its_own(self) -> PythonForecaster:
+        taken = sorted(self.settings.keys() & {"type", "class", "name", "seed", "lower_bound", "max_growth"})
+        if taken:
+            raise ValueError(f"settings of that name are given to every model: {', '.join(taken)}")
+        return self
+
 
 Candidate = Annotated[
     TabNet | Ridge | LightGBM | SeasonalNaive | MovingAverage | StatsForecast | PythonForecaster,
@@ -97,14 +109,17 @@ Candidate = Annotated[
 ]
 
 
-def _name(candidate: Any) -> str:
+def name_of(candidate: Any) -> str:
+    """A model's name in forecasts and leaderboard: its own, the class of one's own, or the type."""
+    if candidate.name is not None:
+        return str(candidate.name)
     return candidate.class_.partition(":")[2] if isinstance(candidate, PythonForecaster) else str(candidate.type)
 
 
 def _refuse_twice(names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"two candidates are named {', '.join(twice)}")
+        raise ValueError(f"two models are named {', '.join(twice)}: give each a `name`")
 
 
 class BestOf(_Model):
@@ -125,7 +140,7 @@ class BestOf(_Model):
 
     @model_validator(mode="after")
     def _names_differ(self) -> BestOf:
-        _refuse_twice([_name(candidate) for candidate in self.candidates])
+        _refuse_twice([name_of(candidate) for candidate in self.candidates])
         return self
 
 
@@ -142,7 +157,9 @@ class Backtest(BaseModel):
 
     origins: int = Field(3, ge=1, le=50)
     horizon_days: int = Field(14, ge=1, description="Days that are forecast from each origin")
-    step_days: int = Field(14, ge=1, description="Days between one origin and the next")
+    step_days: int | None = Field(
+        None, ge=1, description="Days between one origin and the next; as many as horizon_days if not given"
+    )
     compare: tuple[Candidate, ...] = Field(
         default_factory=lambda: (SeasonalNaive(type="seasonal_naive"), MovingAverage(type="moving_average")),
         description="Models that are backtested beside the model, and not used",
@@ -150,25 +167,25 @@ class Backtest(BaseModel):
 
     @model_validator(mode="after")
     def _origins_are_apart(self) -> Backtest:
-        if self.step_days < self.horizon_days:
+        if self.step_days is not None and self.step_days < self.horizon_days:
             raise ValueError(
                 f"step_days ({self.step_days}) is less than horizon_days ({self.horizon_days}): an origin would lie among "
                 "the days that the one before it is scored on"
             )
-        _refuse_twice([_name(candidate) for candidate in self.compare])
+        _refuse_twice([name_of(candidate) for candidate in self.compare])
         return self
 
 
 def named(models: Iterable[Any]) -> dict[str, Any]:
     """Models by name: the type, or the class of one's own."""
-    return {_name(model): model for model in models}
+    return {name_of(model): model for model in models}
 
 
 def candidates_of(model: Any) -> dict[str, Any]:
     """The models that are really trained, by name."""
     if isinstance(model, BestOf):
-        return {_name(candidate): candidate for candidate in model.candidates}
-    return {_name(model): model}
+        return {name_of(candidate): candidate for candidate in model.candidates}
+    return {name_of(model): model}
 
 
 def as_json(model: Any, **common: Any) -> dict[str, Any]:
@@ -179,12 +196,32 @@ def as_json(model: Any, **common: Any) -> dict[str, Any]:
         common: what the step says of all of them.
     """
     if isinstance(model, BestOf):
-        inner = {name: as_json(candidate, **common) for name, candidate in candidates_of(model).items()}
-        return {**model.model_dump(exclude={"candidates"}), **common, "candidates": inner}
-    settings: dict[str, Any] = model.model_dump(by_alias=True)
+        # A seed of one's own is kept, another is handed down.
+        inner = {
+            name: as_json(candidate, **common, **({} if "seed" in candidate.model_fields_set else {"seed": model.seed}))
+            for name, candidate in candidates_of(model).items()
+        }
+        return {**model.model_dump(exclude={"candidates"}), **common, "name": name_of(model), "candidates": inner}
+    settings: dict[str, Any] = {**model.model_dump(by_alias=True), "name": name_of(model)}
     if isinstance(model, PythonForecaster):
         settings |= settings.pop("settings")
     return {**settings, **common}
+
+
+def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[Any]) -> None:
+    """What a model imports must be declared or imported, or it would fail in the warehouse.
+
+    Raises:
+        StepError: it names the model, the package, and the list that lacks it.
+    """
+    given = {distribution_name(parse_package(text).name) for text in ctx.package_list(bundled.packages).packages}
+    given |= {distribution_name(str(name)) for name in bundled.imports}
+    for model in models:
+        need = NEEDS.get(model.type)
+        if need is not None and distribution_name(need) not in given:
+            raise StepError(
+                f"the model {model.type} needs the package {need}, and packages.{bundled.packages} does not list it"
+            )
 
 
 def own_files(ctx: PlanContext, models: list[Any]) -> dict[str, bytes]:

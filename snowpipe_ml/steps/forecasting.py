@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import (
     FunctionName,
     PlanContext,
@@ -30,11 +30,21 @@ from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.features import Features
-from snowpipe_ml.steps.forecasters import NEEDS, Backtest, BestOf, Model, as_json, candidates_of, named, own_files
+from snowpipe_ml.steps.forecasters import (
+    Backtest,
+    BestOf,
+    Model,
+    as_json,
+    candidates_of,
+    check_packages,
+    named,
+    own_files,
+)
 from snowpipe_ml.steps.panels import AUTO, WHOLE, PanelCall, create_function, result_columns
 from snowpipe_ml.steps.publish import publish_table
 
 _HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
+_OF_FEATURES = ("tabnet", "tabnet_reference", "lightgbm", "lightgbm_global")
 
 
 # --------------------------------------------------------------------------- deploy
@@ -73,6 +83,13 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         def _choice_needs_a_backtest(self) -> DeployForecaster.Settings:
             if isinstance(self.model, BestOf) and (self.backtest is None or self.backtest.origins < 2):
                 raise ValueError("best_of chooses by a backtest: give `backtest`, with two origins or more")
+            if self.backtest is not None and "compare" in self.backtest.model_fields_set:
+                own, beside = candidates_of(self.model), named(self.backtest.compare)
+                twice = sorted(name for name in own.keys() & beside.keys() if own[name] != beside[name])
+                if twice:
+                    raise ValueError(
+                        f"`model` and `compare` differ in what they call {', '.join(twice)}: give one a `name`"
+                    )
             return self
 
     settings: DeployForecaster.Settings
@@ -99,7 +116,10 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         plan = None
         if s.backtest is not None:
             compare = {name: as_json(candidate, **common) for name, candidate in named(s.backtest.compare).items()}
-            plan = {**s.backtest.model_dump(exclude={"compare"}), "compare": compare}
+            plan = {
+                "origins": s.backtest.origins, "horizon_days": s.backtest.horizon_days,
+                "step_days": s.backtest.step_days or s.backtest.horizon_days, "compare": compare,
+            }  # fmt: skip
         train = {"validation_fraction": s.validation_fraction, "min_train_rows": s.min_train_rows, "refit": s.refit}
         config = {
             "model": {**as_json(s.model, **common), **train}, "backtest": plan, "interval": s.interval,
@@ -115,22 +135,22 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             files={"forecaster.json": self._config(ctx), **own_files(ctx, models)},
         )  # fmt: skip
 
-    def _check_packages(self, ctx: PlanContext) -> None:
-        """What a model imports must be declared or imported, or it would fail in the warehouse."""
-        s = self.settings
-        given = {distribution_name(parse_package(text).name) for text in ctx.package_list(s.packages).packages}
-        given |= {distribution_name(str(name)) for name in s.imports}
-        models = [*candidates_of(s.model), *(item.type for item in (s.backtest.compare if s.backtest else ()))]
-        for name in models:
-            need = NEEDS.get(name)
-            if need is not None and distribution_name(need) not in given:
-                raise StepError(
-                    f"the model {name} needs the package {need}, and packages.{s.packages} does not list it"
-                )
+    def _check_features(self, ctx: PlanContext) -> None:
+        """What learns from features must have some."""
+        if not self.features(ctx).feature_columns:
+            for name, model in candidates_of(self.settings.model).items():
+                if model.type in _OF_FEATURES:
+                    raise StepError(
+                        f"{name} learns from features, and the step that writes {self.settings.features} makes none"
+                    )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        self._check_packages(ctx)
-        if self.settings.keep_models and "tabnet_reference" in candidates_of(self.settings.model):
+        s = self.settings
+        models = (*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ()))
+        check_packages(ctx, s, models)
+        self._check_features(ctx)
+        kinds = {model.type for model in candidates_of(self.settings.model).values()}
+        if self.settings.keep_models and "tabnet_reference" in kinds:
             raise StepError("tabnet_reference is there to be compared with, and is not kept: tabnet is the same model")
         made = self._bundle(ctx, offline=True)
         wheels = f", and the wheels of {', '.join(map(str, self.settings.imports))}" if self.settings.imports else ""
@@ -162,7 +182,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         function: FunctionName = Field(description="The function of a `deploy_forecaster` step")
         features: TableName
         future: TableName
-        series_per_partition: int | Choice["auto"] = Field(
+        series_per_partition: Annotated[int, Field(ge=1)] | Choice["auto"] = Field(
             "auto",
             description="How many series a call of the function gets: all of them at once for a lightgbm_global, else 16",
         )
@@ -202,7 +222,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         s, deployed = self.settings, self.deployed(ctx)
         size = s.series_per_partition
         if size == "auto":
-            size = WHOLE if "lightgbm_global" in candidates_of(deployed.settings.model) else AUTO
+            together = any(m.type == "lightgbm_global" for m in candidates_of(deployed.settings.model).values())
+            size = WHOLE if together else AUTO
         features = deployed.features(ctx)
         names = [name for name, _ in result_columns(features, artifacts=deployed.settings.keep_models)]
         return PanelCall(s.function, features, s.features, s.future, size, names).query()
@@ -232,6 +253,23 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
     def _rows(self) -> Sql:
         return sql("SELECT * EXCLUDE (ARTIFACT) FROM {name} WHERE PART <> 'model'", name=self._trained)
 
+    def _beyond(self, ctx: RunContext) -> tuple[str, ...]:
+        """A warning where days to come are further ahead than the backtest looked."""
+        backtest = self.deployed(ctx).settings.backtest
+        if backtest is None:
+            return ()
+        furthest = ctx.scalar(
+            sql(
+                "SELECT MAX(DATEDIFF(day, ORIGIN, DATE)) FROM {name} WHERE PART = 'forecast'", name=self.settings.writes
+            )
+        )
+        if furthest is None or furthest <= backtest.horizon_days:
+            return ()
+        return (
+            f"forecasts reach {furthest} days ahead and the backtest {backtest.horizon_days}: the days between have no "
+            f"interval; set backtest.horizon_days",
+        )  # fmt: skip
+
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         key, query = self.key(ctx), self._query(ctx)
@@ -259,6 +297,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         if untrained:
             where = f"the rows of {s.writes} with PART = 'untrained' say why"
             warnings = (f"{untrained} series were not trained; {where}",)
+        warnings += self._beyond(ctx)
+        if not trained:
+            warnings += (f"no series has a forecast: {s.writes} has none",)
         return StepResult(
             rows=rows,
             message=f"{trained} models",

@@ -21,7 +21,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.day_features import day_items
-from snowpipe_ml.steps.features import Exogenous, Features, ForecastTable, filled
+from snowpipe_ml.steps.features import Exogenous, Features, ForecastTable, filled, one_row_a_day
 from snowpipe_ml.steps.publish import publish_table
 
 
@@ -36,7 +36,7 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
         """Settings of ``future_features``."""
 
         features: TableName = Field(description="The table of a `features` step")
-        horizon_days: int = Field(30, ge=1, le=3660)
+        horizon_days: int = Field(14, ge=1, le=3660, description="How many; a `backtest` looks as far by default")
         writes: TableName
 
     settings: FutureFeatures.Settings
@@ -120,6 +120,9 @@ FROM SERIES S CROSS JOIN DAYS D
         return StepPlan(f"the next {s.horizon_days} days of each series", (statement,))
 
     def run(self, ctx: RunContext) -> StepResult:
+        for other in self._features(ctx).settings.exogenous:
+            if isinstance(other.future, ForecastTable):
+                one_row_a_day(ctx, other.future.table, other.on)
         self._no_holes(ctx)
         rows = publish_table(ctx, self.settings.writes, self._query(ctx))
         return StepResult(rows=rows, message=f"{self.settings.horizon_days} days")

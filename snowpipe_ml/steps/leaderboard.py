@@ -19,6 +19,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
+from snowpipe_ml.steps.forecasters import name_of
 from snowpipe_ml.steps.forecasting import DeployForecaster, TrainForecasters
 from snowpipe_ml.steps.publish import publish_table
 
@@ -32,8 +33,9 @@ _PINBALL = "GREATEST({p} * (ACTUAL - {end}), ({p} - 1) * (ACTUAL - {end}))"
 def _metrics(interval: float) -> Sql:
     """The columns of a leaderboard, each over the rows of a group.
 
-    Hyndman and Koehler, https://doi.org/10.1016/j.ijforecast.2006.03.001, for MASE; the M5 competition for RMSSE.
-    PINBALL is the mean of the losses at both ends of the interval; COVERAGE the part of the days inside.
+    Hyndman and Koehler, https://doi.org/10.1016/j.ijforecast.2006.03.001, for MASE and its squared form RMSSE, both scaled
+    by the differences of days a week apart. PINBALL is the mean of the losses at both ends of the interval, COVERAGE the
+    part of the days inside; both of the days on which all models have an interval.
     """
     tail = (1 - interval) / 2
     low, high = (_PINBALL.format(p=p, end=end) for p, end in ((tail, "LOW"), (1 - tail, "HIGH")))
@@ -45,8 +47,8 @@ def _metrics(interval: float) -> Sql:
         "MASE": f"AVG(ABS({_ERROR}) / NULLIF(SCALE, 0))",
         "RMSSE": f"SQRT(AVG(POWER({_ERROR}, 2) / NULLIF(SQUARED_SCALE, 0)))",
         "BIAS": "AVG(PREDICTION - ACTUAL)",
-        "PINBALL": f"AVG(({low} + {high}) / 2)",
-        "COVERAGE": "AVG(IFF(LOW IS NULL, NULL, IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0))::FLOAT)",
+        "PINBALL": f'AVG(IFF("_INTERVALS", ({low} + {high}) / 2, NULL))',
+        "COVERAGE": 'AVG(IFF("_INTERVALS", IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0), NULL)::FLOAT)',
     }  # fmt: skip
     return Sql(", ".join(f"{text} AS {name}" for name, text in columns.items()))
 
@@ -55,7 +57,7 @@ def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
     """``FROM ...`` of the backtest's rows on which models are compared.
 
     From the second origin on, where all know earlier errors; and on the same days, those of the series and origins that
-    all models forecast.
+    all models forecast. "_INTERVALS" is whether all have one.
     """
     deployed: DeployForecaster = trained.deployed(ctx)
     backtest = deployed.settings.backtest
@@ -64,7 +66,8 @@ def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
         "FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}", name=trained.settings.writes, first=Literal(first)
     )
     return sql(
-        'FROM (SELECT *, COUNT(DISTINCT MODEL) OVER (PARTITION BY {key}, FOLD) AS "_MODELS" {folds}) '
+        'FROM (SELECT *, COUNT(DISTINCT MODEL) OVER (PARTITION BY {key}, FOLD) AS "_MODELS", '
+        'COUNT_IF(LOW IS NULL) OVER (PARTITION BY {key}, FOLD) = 0 AS "_INTERVALS" {folds}) '
         'WHERE "_MODELS" = (SELECT COUNT(DISTINCT MODEL) {folds})',
         key=trained.key(ctx), folds=folds,
     )  # fmt: skip
@@ -148,7 +151,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
 
     def _series_that_lose(self, ctx: RunContext) -> list[str]:
         """How many series the model that is used forecasts worse than a baseline does."""
-        used = self.trained(ctx).deployed(ctx).settings.model.type
+        used = name_of(self.trained(ctx).deployed(ctx).settings.model)
         if self.settings.by_series is None or used in BASELINES:
             return []
         listed = Literal(list(BASELINES))

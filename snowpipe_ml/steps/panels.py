@@ -20,7 +20,7 @@ def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple
     """The columns that the function returns, as :class:`snowpipe_ml.models.rows.Rows` makes them."""
     names = features.feature_columns
     fixed = {"SERIES": "VARCHAR", "DATE": "DATE", "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": "DATE"}
-    numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE")
+    numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE", "GAIN")
     return [
         *((Identifier(name), kind) for name, kind in fixed.items()),
         *((Identifier(name), "FLOAT") for name in numbers), *((name, "FLOAT") for name in names),

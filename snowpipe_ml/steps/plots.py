@@ -26,6 +26,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.steps.forecasters import name_of
 from snowpipe_ml.steps.forecasting import TrainForecasters
 from snowpipe_ml.steps.imports import put_statement, staged_files
 from snowpipe_ml.steps.leaderboard import BASELINES, Leaderboard, compared
@@ -212,7 +213,7 @@ plots:
 
     def _role(self, ctx: PlanContext, model: str) -> str:
         trained = self._trained(ctx)
-        if trained is not None and trained.deployed(ctx).settings.model.type == model:
+        if trained is not None and name_of(trained.deployed(ctx).settings.model) == model:
             return "used"
         return "baseline" if model in BASELINES else "other"
 

@@ -30,7 +30,7 @@ from snowpipe_ml.sql import Identifier, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.features import Features
-from snowpipe_ml.steps.forecasters import candidates_of, own_files
+from snowpipe_ml.steps.forecasters import candidates_of, check_packages, own_files
 from snowpipe_ml.steps.forecasting import TrainForecasters
 from snowpipe_ml.steps.imports import staged_files
 from snowpipe_ml.steps.panels import AUTO, PanelCall, create_function, result_columns
@@ -115,6 +115,9 @@ forecast_stations:
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
+        trained = self.trained(ctx)
+        if trained is not None:
+            check_packages(ctx, s, candidates_of(trained.deployed(ctx).settings.model).values())
         files = [s.models.child(f"{s.model_id or '<model_id>'}/models-<number>.npz")]
         made = self._bundle(ctx, files, offline=True)
         create, query = self._statements(ctx, made)

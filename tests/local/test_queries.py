@@ -118,6 +118,12 @@ def test_unnamed_columns_have_snowflakes_names(session: Any) -> None:
         ("USE DATABASE nope", 2003, "Database 'NOPE' does not exist"),
         ("USE WAREHOUSE nope", 2043, "Object does not exist"),
         ("CREATE TABLE t (a INT, a INT)", 2025, "duplicate column name 'A'"),
+        ("CREATE TABLE t AS SELECT 1 AS a, 2 AS a", 2025, "duplicate column name 'A'"),
+        (
+            "CREATE VIEW v AS SELECT * FROM (SELECT 1 AS a) x JOIN (SELECT 1 AS a) y ON x.a = y.a",
+            2025,
+            "duplicate column name 'A'",
+        ),
         ("SELECT 1; SELECT 2", 8, "Actual statement count 2"),
     ],
 )

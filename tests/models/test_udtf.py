@@ -64,7 +64,14 @@ def test_a_partition_of_several_series(handler: Any) -> None:
 
 def test_best_of_says_what_it_chose_and_by_how_much(handler: Any) -> None:
     result = handler(BEST_OF).end_partition(pd.concat([frame(f"S{k}", weekly(150, k)) for k in range(3)]))
-    assert rows_of(result, "S0", "forecast")["MODEL"].str.fullmatch(r"\w+ \+ \w+, \d+% (below|above) the next").all()
+    future = rows_of(result, "S0", "forecast")
+    assert future["MODEL"].str.fullmatch(r"\w+ \+ \w+").all()
+    folds = rows_of(result, "S0", "backtest").assign(E=lambda f: (f["PREDICTION"] - f["ACTUAL"]) ** 2)
+    best, second = (
+        float(np.sqrt(folds[folds["MODEL"] == name]["E"].mean())) for name in future["MODEL"].iloc[0].split(" + ")
+    )
+    np.testing.assert_allclose(future["GAIN"].astype(float), 1 - best / second, atol=1e-3)
+    assert result[~result["PART"].isin(["forecast"])]["GAIN"].isna().all()
     board = result[result["PART"] == "backtest"].groupby("MODEL")["FOLD"].unique().map(sorted).to_dict()
     # What earlier origins would have chosen: nothing at the first.
     assert board["best_of"] == [1, 2]

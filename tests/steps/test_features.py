@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
+from snowpipe_ml.errors import SpecError
 from tests.conftest import write_spec
 
 SPEC = """\
@@ -110,3 +111,66 @@ def test_a_day_twice_in_another_table_is_found(tmp_path: Path) -> None:
     )
     result = Pipeline.from_yaml(write_spec(tmp_path, text)).run()
     assert "a table has a day twice (RAIN)" in result.steps["features"].message
+
+
+def small(folder: Path, events: str, **more: str) -> Pipeline:
+    text = SPEC.replace("VALUES EVENTS", f"VALUES {events}").replace("VALUES COVERED", "VALUES ('2023-01-01')")
+    text = text.replace("VALUES RAIN", "VALUES " + ", ".join(f"('{day}', {n})" for n, day in enumerate(DAYS)))
+    for old, new in {"    calendar: covered\n": "", **more}.items():
+        text = text.replace(old, new)
+    return Pipeline.from_yaml(write_spec(folder, text))
+
+
+def rows(pipeline: Pipeline, text: str) -> list[tuple[Any, ...]]:
+    session = pipeline.session()
+    try:
+        return [tuple(row) for row in session.sql(text).collect()]
+    finally:
+        session.close()
+
+
+DAILY = ", ".join(f"('busy', '{day}')" for day in DAYS)
+
+
+def test_where_no_series_is_left_what_was_there_stays(tmp_path: Path) -> None:
+    assert small(tmp_path, DAILY).run(select=["+features"]).ok
+    pipeline = small(tmp_path, DAILY, **{"lags: [1, 7]": "lags: [1, 900]"})
+    result = pipeline.run(select=["+features"])
+    assert result.steps["features"].message == (
+        "all 1 series are left out (too little history): the longest has 0 days on which the target and LAG_900 are known, "
+        "and min_history_days is 20: give shorter lags, fewer days, or more data"
+    )
+    assert rows(pipeline, "SELECT COUNT(*), COUNT(LAG_7) FROM FEATURES") == [(60, 53)]
+    assert rows(pipeline, "SELECT SHOP, REASON FROM LEFT_OUT") == [("busy", "too little history")]
+    nobody = small(tmp_path, "('busy', NULL)").run(select=["+features"])
+    assert nobody.steps["features"].message == "EVENTS has no event with a SHOP and a AT"
+
+
+def test_a_day_of_which_no_value_is_known_is_unknown(tmp_path: Path) -> None:
+    events = ", ".join(f"('busy', '{day}', {'NULL' if n in (20, 21) else n})" for n, day in enumerate(DAYS) if n != 30)
+    values = {
+        "$2::TIMESTAMP_NTZ AS AT": "$2::TIMESTAMP_NTZ AS AT, $3::NUMBER AS SOLD",
+        "target: VISITS": "value: SOLD\n    target: VISITS",
+    }
+    pipeline = small(tmp_path, events, **values)
+    assert pipeline.run(select=["+features"]).ok
+    found = dict(rows(pipeline, "SELECT DATE, VISITS FROM FEATURES"))
+    assert DAYS[20] not in found
+    assert found[DAYS[30]] == 0
+    assert rows(pipeline, "SELECT DATE FROM FEATURES WHERE LAG_1 IS NULL ORDER BY DATE") == [(DAYS[0],), (DAYS[22],)]
+
+
+def test_the_table_of_a_forecast_has_a_day_once(tmp_path: Path) -> None:
+    twice = {
+        "future: climatology": "future: {table: rain_to_come}",
+        "  features:\n": "  to_come: {type: transform, writes: rain_to_come, query: \"SELECT DATEADD(day, MOD(SEQ4(), 9), "
+        "'2023-03-01'::DATE) AS DATE, 1.0::FLOAT AS MM FROM TABLE(GENERATOR(ROWCOUNT => 18))\"}\n  features:\n",
+    }  # fmt: skip
+    result = small(tmp_path, DAILY, **twice).run(select=["+future"])
+    assert result.steps["future"].message == "9 days would have several rows: a table has a day twice (RAIN_TO_COME)"
+
+
+@pytest.mark.parametrize("key", ["MODEL", "PART", "RUN_ID"])
+def test_a_series_column_is_not_named_as_what_forecasters_return(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SpecError, match=f"{key}: forecasters return columns of that name; rename it"):
+        small(tmp_path, DAILY, SHOP=key).validate()

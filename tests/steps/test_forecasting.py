@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from benchmarks.leaderboard import pipeline_in
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.models.panel import Feature, past_value
+from snowpipe_ml.steps.forecasting import DeployForecaster
 from tests.conftest import REAL, write_spec
 
 SPEC = """\
@@ -191,8 +193,9 @@ def test_a_class_of_ones_own(tmp_path: Path) -> None:
         ('{type: python, class: "own:Mean"}', OWN.replace("(RowForecaster)", ""), "own.py:5: Mean derives from nothing"),
         ('{type: python, class: "own:Mean"}', "class Mean(:", "own.py:1: "),
         ("{type: auto_ets}", OWN, "the model auto_ets needs the package statsforecast, and packages.p does not list it"),
-        ("{type: best_of, candidates: [{type: ridge}, {type: ridge}]}", OWN, "two candidates are named ridge"),
+        ("{type: best_of, candidates: [{type: ridge}, {type: ridge}]}", OWN, "two models are named ridge: give each a `name`"),
         ("{type: prophet}", OWN, "'type' cannot be 'prophet'"),
+        ('{type: python, class: "own:Mean", settings: {type: ridge}}', OWN, "settings of that name are given to every model: type"),
     ],
 )  # fmt: skip
 def test_a_model_that_cannot_be_is_told_before_anything_runs(tmp_path: Path, model: str, own: str, said: str) -> None:
@@ -224,6 +227,97 @@ def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Pat
 def test_origins_do_not_overlap(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="an origin would lie among the days that the one before it is scored on"):
         spec(tmp_path, **{"step_days: 7}": "step_days: 6}"}).validate()
+
+
+def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path: Path) -> None:
+    candidates = "[{type: ridge, name: stiff, alpha: 1000}, {type: ridge, name: loose, alpha: 0.1, seed: 3}]"
+    pipeline = spec(tmp_path, f"{{type: best_of, seed: 7, candidates: {candidates}}}")
+    assert pipeline.run().ok
+    session = pipeline.session()
+    board = {
+        row["MODEL"]: row["RMSE"] for row in session.sql("SELECT MODEL, RMSE FROM BOARD WHERE FOLD IS NULL").collect()
+    }
+    session.close()
+    assert board.keys() == {"best_of", "stiff", "loose", "seasonal_naive", "moving_average"}
+    assert board["loose"] < board["stiff"]
+    _, graph, ctx = pipeline.load()
+    deployed = graph.nodes["deploy"].step
+    assert isinstance(deployed, DeployForecaster)
+    config = json.loads(deployed._config(ctx))
+    assert {name: one["seed"] for name, one in config["model"]["candidates"].items()} == {"stiff": 7, "loose": 3}
+
+
+def test_one_name_stands_for_one_model(tmp_path: Path) -> None:
+    compare = "step_days: 7, compare: [{type: ridge, alpha: 1000}]}"
+    with pytest.raises(SpecError, match="`model` and `compare` differ in what they call ridge: give one a `name`"):
+        spec(tmp_path, "{type: ridge}", **{"step_days: 7}": compare}).validate()
+
+
+def test_a_model_of_features_needs_some(tmp_path: Path) -> None:
+    none = {
+        "    lags: [1, 7]\n": "    lags: []\n", "    rolling: {mean: [7], stddev: [7]}\n": "",
+        "    date_features: [weekend, month]\n": "", "    fourier: [{period: 7, order: 2}]\n": "",
+        "    holidays: {table: holidays, days_before: 1, days_after: 1}\n": "",
+        "    exogenous: [{table: weather, columns: [TEMP], future: climatology}]\n": "",
+    }  # fmt: skip
+    with pytest.raises(SpecError, match="tabnet learns from features, and the step that writes FEATURES makes none"):
+        spec(tmp_path, "{type: tabnet}", **none).validate()
+    assert spec(tmp_path, "{type: seasonal_naive}", **none).run().ok
+
+
+def test_a_partition_has_a_series(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="'series_per_partition' must be at least 1, not 0"):
+        spec(tmp_path, **{"series_per_partition: 2": "series_per_partition: 0"}).validate()
+
+
+def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Path) -> None:
+    pipeline = spec(tmp_path, **{"horizon_days: 7, writes: future": "horizon_days: 10, writes: future"})
+    result = pipeline.run()
+    assert result.ok
+    assert result.steps["train"].warnings == (
+        "forecasts reach 10 days ahead and the backtest 7: the days between have no interval; set backtest.horizon_days",
+    )
+    session = pipeline.session()
+    counts = session.sql(
+        "SELECT COUNT_IF(LOW IS NOT NULL AND HIGH IS NOT NULL), COUNT_IF(LOW IS NULL AND HIGH IS NULL) FROM FORECASTS "
+        "WHERE PART = 'forecast'"
+    ).collect()
+    session.close()
+    assert [tuple(row) for row in counts] == [(5 * 7, 5 * 3)]
+
+
+def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path) -> None:
+    """best_of has its first interval an origin later than its candidates."""
+    pipeline = spec(tmp_path, "{type: best_of}", **{"{origins: 2": "{origins: 4"})
+    assert pipeline.run().ok
+    session = pipeline.session()
+    known = session.sql(
+        "SELECT DISTINCT FOLD, COVERAGE IS NOT NULL, PINBALL IS NOT NULL FROM BOARD ORDER BY 1"
+    ).collect()
+    expected = session.sql(
+        "SELECT AVG(IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0)::FLOAT) FROM FORECASTS WHERE PART = 'backtest' AND FOLD >= 2 "
+        "AND MODEL = 'ridge'"
+    ).collect()[0][0]
+    ridge = session.sql("SELECT COVERAGE FROM BOARD WHERE MODEL = 'ridge' AND FOLD IS NULL").collect()[0][0]
+    session.close()
+    assert [tuple(row) for row in known] == [(1, False, False), (2, True, True), (3, True, True), (None, True, True)]
+    assert ridge == pytest.approx(expected)
+
+
+def test_forecasts_of_saved_models_need_their_packages(tmp_path: Path) -> None:
+    saved = (
+        "  saved: {type: forecast, models: '@s/m/', function: g, features: features, future: future, stage: s, packages: q, "
+        "writes: again}\n  board:"
+    )
+    pipeline = spec(
+        tmp_path, "{type: lightgbm}",
+        **{"packages: {p:": "packages: {q: [numpy, pandas], p:", "    stage: s\n": "    stage: s\n    keep_models: true\n",
+           "writes: forecasts}": "writes: forecasts, models: '@s/m/'}", "  board:": saved},
+    )  # fmt: skip
+    with pytest.raises(
+        SpecError, match=r"the model lightgbm needs the package lightgbm, and packages\.q does not list it"
+    ):
+        pipeline.validate()
 
 
 def test_best_of_needs_a_backtest(tmp_path: Path) -> None:
