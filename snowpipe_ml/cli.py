@@ -183,6 +183,7 @@ def run(
         except Exception as error:  # how the run ended must be told in any case
             click.echo(f"warning: no report could be written: {error}", err=True)
     if result.interrupted:
+        click.echo(f"interrupted; go on with: snowpipe-ml run {spec} --resume", err=True)
         sys.exit(130)
     if not result.ok:
         sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -32,6 +33,7 @@ from snowpipe_ml.engine.versions import Versions
 from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, StepPlan
+from snowpipe_ml.redaction import STARS
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
@@ -83,7 +85,11 @@ class Pipeline:
     # ----------------------------------------------------------------------- offline
 
     def load(
-        self, target: str | None = None, run: RunInfo = NO_RUN, rows: Rows | None = None
+        self,
+        target: str | None = None,
+        run: RunInfo = NO_RUN,
+        rows: Rows | None = None,
+        variables: Mapping[str, Any] | None = None,
     ) -> tuple[Spec, Graph, PlanContext]:
         """The spec rendered for a target, its graph, and the context for planning.
 
@@ -91,6 +97,7 @@ class Pipeline:
             target: the target's name; the default target if None.
             run: the run's ids.
             rows: runs the queries of ``foreach``; without it a node stands for all of their items.
+            variables: values for what the pipeline itself has none of.
 
         Raises:
             SpecError: all that is wrong with the spec.
@@ -98,7 +105,9 @@ class Pipeline:
         """
         import snowpipe_ml.steps  # noqa: F401 - registers the built-in step types
 
-        spec = load_spec(self.path, target=target, variables=self.variables, run=run, rows=rows)
+        spec = load_spec(
+            self.path, target=target, variables={**(variables or {}), **self.variables}, run=run, rows=rows
+        )
         base = self.path.resolve().parent
         ctx = PlanContext(
             base_dir=base, cache_dir=base / ".snowpipe" / "cache", target=spec.target_name, scope=spec.scope,
@@ -240,7 +249,7 @@ class Pipeline:
             TargetError: the target cannot be reached.
             LockedError: another process holds it.
         """
-        run = new_run(run_date)
+        run, variables = new_run(run_date), self.variables
         spec, whole, ctx = self.load(target, run)
         sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
         try:
@@ -252,9 +261,9 @@ class Pipeline:
                         raise UsageError(
                             f"the run {past.run.id} is for {past.run.date}: it cannot go on for {run_date}"
                         )
-                    run = past.run
+                    run, variables = past.run, self._resumed(past)
                 if past is not None or spec.fanned:
-                    spec, whole, ctx = self.load(target, run, partial(execute_rows, records))
+                    spec, whole, ctx = self.load(target, run, partial(execute_rows, records), variables)
                 state.prepare()
                 lock = state.lock(spec.pipeline.name, spec.target_name, run.id)
                 with lock.held():
@@ -274,20 +283,7 @@ class Pipeline:
                         omitted={n: found.reason for n, found in decisions.items() if found.action is Action.OMIT},
                         lock=lock,
                     )  # fmt: skip
-                    text = "\n".join(spec.document.lines)
-                    digest = hashlib.sha256(text.encode()).hexdigest()
-                    writes = sorted(
-                        {str(r.name) for n in graph.nodes.values() for r in n.writes if r.kind is Kind.TABLE}
-                    )
-                    result = runner.execute(
-                        {
-                            "spec": str(self.path),
-                            "sha256": digest,
-                            "text": text,
-                            "writes": writes,
-                            "run_date": str(run.date),
-                        }
-                    )
+                    result = runner.execute(_recorded(spec, graph, run, variables))
                 run_hooks(spec, result, records)
         except KeyboardInterrupt:
             raise  # the second: closing would wait for the statements that run
@@ -308,6 +304,19 @@ class Pipeline:
         if past.status is Status.SUCCESS:
             raise UsageError(f"the run {past.run.id} succeeded: there is nothing to resume")
         return past
+
+    def _resumed(self, past: PastRun) -> dict[str, Any]:
+        """The variables with which a run goes on: those that it began with, and what is given now.
+
+        Raises:
+            UsageError: one held a secret, which the records do not keep.
+        """
+        lost = [name for name, value in past.variables.items() if STARS in str(value) and name not in self.variables]
+        if lost:
+            raise UsageError(
+                f"the run {past.run.id} was given secrets, which are not kept: give {', '.join(lost)} again"
+            )
+        return {**past.variables, **self.variables}
 
     def session(self, target: str | None = None) -> Session:
         """A Session on a target, working in its database and schema."""
@@ -333,6 +342,18 @@ class Pipeline:
             return State(session, state_schema(spec, session)).last_run(spec.pipeline.name)
         finally:
             session.close()
+
+
+def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What the records keep of how a run was begun."""
+    text = "\n".join(spec.document.lines)
+    writes = {str(r.name) for node in graph.nodes.values() for r in node.writes if r.kind is Kind.TABLE}
+    values = json.loads(json.dumps(variables, default=str))
+    given = "".join(f"\n# given for this run: {name}: {json.dumps(value)}" for name, value in sorted(values.items()))
+    return {
+        "spec": str(spec.document.file), "sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text + given,
+        "writes": sorted(writes), "run_date": str(run.date), "variables": values,
+    }  # fmt: skip
 
 
 def opener(spec: Spec, path: Path) -> Callable[[], Session]:

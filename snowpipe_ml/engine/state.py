@@ -48,10 +48,12 @@ class PastRun:
     Attributes:
         run: its ids.
         status: how it ended; None if it did not, because it was killed or still runs.
+        variables: those that were given for it, beside the spec's own.
     """
 
     run: RunInfo
     status: Status | None
+    variables: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,11 @@ class State:
                 status = None
             elif row["EVENT"] == "run_finished":
                 status = Status(row["STATUS"])
+        begun = [json.loads(row["DETAILS"]) for row in rows if row["EVENT"] in ("run_started", "run_resumed")]
         return PastRun(
-            RunInfo(name, at, f"MODEL_{name.partition('-')[0]}", date.fromisoformat(day) if day else at.date()), status
-        )
+            RunInfo(name, at, f"MODEL_{name.partition('-')[0]}", date.fromisoformat(day) if day else at.date()), status,
+            begun[-1].get("variables", {}),
+        )  # fmt: skip
 
     def events(
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None

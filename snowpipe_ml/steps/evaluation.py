@@ -48,7 +48,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         yield table(self.settings.forecasts, "forecasts")
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield table(self.settings.writes, "writes")
+        yield table(self.settings.writes, "writes", adds=True)
 
     def key(self, ctx: PlanContext) -> Identifier:
         """The column that tells the series apart."""
@@ -91,7 +91,8 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
                 rows=0, message="nothing to evaluate", warnings=("no series has validation days to score",)
             )
         return StepResult(
-            rows=count, message=f"median RMSE {model:.2f}, seasonal-naive {baseline:.2f}; better for {better} of {count}",
+            rows=count,
+            message=f"median RMSE a day ahead {model:.2f}, seasonal-naive {baseline:.2f}; better for {better} of {count}",
             metrics={"median_rmse": model, "median_baseline_rmse": baseline, "better": better},
         )  # fmt: skip
 

@@ -143,11 +143,13 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         best, warnings = board[0], []
         said = ", ".join(f"{row['MODEL']} {row['RMSE']:.4g}" for row in board[:4])
         if baselines and best["MODEL"] in BASELINES:
-            warnings.append(f"no model beats {best['MODEL']}: a model is not worth having here")
+            warnings.append(f"over whole horizons no model beats {best['MODEL']}: a model is not worth having here")
         warnings += self._series_that_lose(ctx)
         metrics = {f"rmse {row['MODEL']}": float(row["RMSE"]) for row in board}
         metrics |= {f"coverage {r['MODEL']}": float(r["COVERAGE"]) for r in board if r["COVERAGE"] is not None}
-        return StepResult(rows=rows, message=f"RMSE: {said}", warnings=tuple(warnings), metrics=metrics)
+        return StepResult(
+            rows=rows, message=f"RMSE of whole horizons: {said}", warnings=tuple(warnings), metrics=metrics
+        )
 
     def _series_that_lose(self, ctx: RunContext) -> list[str]:
         """How many series the model that is used forecasts worse than a baseline does."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.history import History
 from snowpipe_ml.errors import UsageError
 from tests.conftest import write_spec
 
@@ -132,3 +133,50 @@ def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) 
         (n, n) for (n,) in ask(pipeline, f"SELECT COUNT(*) FROM ({scored})")
     ]
     assert ask(pipeline, "SELECT COUNT(*) - COUNT(DISTINCT RUN_ID) FROM SCORES") == [(0,)]
+
+
+VARIED = """\
+vars: {months: 1, password: none}
+steps:
+  a: {type: transform, query: "SELECT {{ vars.months | literal }} AS M, LENGTH({{ vars.password | literal }}) AS N", writes: ta}
+  bad: {type: transform, query: "SELECT M / 0 AS Y FROM {{ ref('ta') }}", writes: tbad}
+  after: {type: transform, query: "SELECT {{ vars.months | literal }} AS M FROM {{ ref('tbad') }}", writes: tafter}
+"""
+
+
+def test_a_run_goes_on_with_the_variables_that_it_was_given(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, VARIED)
+    assert not Pipeline.from_yaml(path, vars={"months": 3}).run().ok
+    write_spec(tmp_path, VARIED.replace("M / 0 AS Y", "M AS Y"))
+    plain = Pipeline.from_yaml(path)
+    second = plain.run(resume=True)
+    assert second.ok
+    assert statuses(second) == {"a": "reused", "bad": "success", "after": "success"}
+    assert ask(plain, "SELECT Y, M FROM TBAD, TAFTER") == [(3, 3)]
+    with History.open(plain, None) as history:
+        assert "# given for this run: months: 3" in history.run(second.run.id).spec
+        third = Pipeline.from_yaml(path, vars={"months": 4}).run()
+        found = history.difference(second.run.id, third.run.id)
+    assert [line for line in found.spec if line.startswith(("-#", "+#"))] == [
+        "-# given for this run: months: 3", "+# given for this run: months: 4"
+    ]  # fmt: skip
+
+
+def test_what_is_given_now_counts_more(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, VARIED)
+    assert not Pipeline.from_yaml(path, vars={"months": 3}).run().ok
+    write_spec(tmp_path, VARIED.replace("M / 0 AS Y", "M AS Y"))
+    pipeline = Pipeline.from_yaml(path, vars={"months": 5})
+    assert pipeline.run(resume=True).ok
+    assert ask(pipeline, "SELECT Y FROM TBAD") == [(5,)]
+
+
+def test_a_secret_is_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_PASSWORD", "correct horse")
+    path = write_spec(tmp_path, VARIED)
+    first = Pipeline.from_yaml(path, vars={"password": "correct horse"}).run()
+    assert not first.ok
+    with pytest.raises(
+        UsageError, match=f"the run {first.run.id} was given secrets, which are not kept: give password again"
+    ):
+        Pipeline.from_yaml(path).run(resume=True)

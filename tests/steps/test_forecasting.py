@@ -15,7 +15,7 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.models.panel import Feature, past_value
 from snowpipe_ml.steps.forecasting import DeployForecaster
-from tests.conftest import REAL, write_spec
+from tests.conftest import REAL, ROOT, write_spec
 
 SPEC = """\
 stages: {s: {}}
@@ -227,6 +227,20 @@ def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Pat
 def test_origins_do_not_overlap(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="an origin would lie among the days that the one before it is scored on"):
         spec(tmp_path, **{"step_days: 7}": "step_days: 6}"}).validate()
+
+
+def test_the_model_of_the_guide_is_one(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    code = guide.partition("## A model of your own")[2].partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "growth.py").write_text(code)
+    pipeline = spec(tmp_path, '{type: python, class: "growth:Growth"}')
+    assert pipeline.run().ok
+    session = pipeline.session()
+    (row,) = session.sql("SELECT RMSE, SERIES FROM BOARD WHERE MODEL = 'Growth' AND FOLD IS NULL").collect()
+    session.close()
+    # The series repeat week by week, and the first week has no week before it.
+    assert row["RMSE"] < 0.5
+    assert row["SERIES"] == 5
 
 
 def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path: Path) -> None:
