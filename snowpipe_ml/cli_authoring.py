@@ -28,26 +28,13 @@ def steps(type_name: str | None) -> None:
     if type_name not in types:
         hint = did_you_mean(type_name, types)
         raise UsageError(f"no step type {type_name!r}" + (f"; {hint}" if hint else ""))
-    cls = types[type_name]
-    doc = (cls.__doc__ or "").strip()
-    click.echo(f"{type_name}: {doc}\n")
-    for field_name, field in cls.Settings.model_fields.items():
-        name = field.alias or field_name
-        default = "required" if field.is_required() else f"default {_shown(field.default)}"
-        click.echo(f"  {name}  ({default})")
-        if field.description:
-            click.echo(f"      {field.description}")
+    from snowpipe_ml.reference import step_text
     from snowpipe_ml.scaffold import example_of
 
+    click.echo(step_text(type_name))
     example = example_of(type_name)
     if example is not None:
         click.echo(f"\nExample:\n\n{textwrap.indent(example, '  ')}")
-
-
-def _shown(value: object) -> str:
-    return (
-        json.dumps(value) if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value)
-    )
 
 
 @click.command()

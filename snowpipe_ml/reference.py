@@ -50,8 +50,38 @@ def _nested(model: Any, leave_out: Iterable[str] = ()) -> list[str]:
     for name, inner in schema.get("$defs", {}).items():
         if "properties" in inner and name not in leave_out:
             about = inspect.cleandoc(inner.get("description") or "")
-            lines += [f"\n**{name}.** {_plain(about)}\n", *_table(_fields(inner, schema))]
+            lines += [f"\n**{_title(name, inner)}.** {_plain(about)}\n", *_table(_fields(inner, schema))]
     return lines
+
+
+def _title(name: str, inner: dict[str, Any]) -> str:
+    """What a mapping is called: its type, where it has one, as a spec has it; else the class."""
+    kind = inner["properties"].get("type", {})
+    kinds = kind.get("enum") or ([kind["const"]] if "const" in kind else [])
+    return f"`type: {' | '.join(kinds)}`" if kinds else name
+
+
+def step_text(type_name: str) -> str:
+    """A step type for the terminal: its own settings, the mappings inside, the names of what every step has."""
+    cls = step_types()[type_name]
+    shared = [row[0] for row in _rows(StepSettings)]
+    lines = [f"{type_name}: {inspect.getdoc(cls) or ''}", ""]
+    lines += _listed(row for row in _rows(cls.Settings) if row[0] not in shared)
+    schema = cls.Settings.model_json_schema()
+    for name, inner in schema.get("$defs", {}).items():
+        if "properties" in inner and name != "Query":
+            about = inspect.cleandoc(inner.get("description") or "").partition("\n")[0]
+            lines += ["", f"{_title(name, inner).strip('`')}: {about}", *_listed(_fields(inner, schema))]
+    lines += ["", f"As every step: {', '.join(shared)}"]
+    return "\n".join(lines).replace("`", "")
+
+
+def _listed(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+    for name, kind, default, text in rows:
+        known = default if default in ("", "required") else f"default {default}"
+        yield f"  {name}  ({'; '.join(filter(None, (kind, known)))})"
+        if text:
+            yield f"      {text}"
 
 
 def _fields(inner: dict[str, Any], schema: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
@@ -79,6 +109,8 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
         name = field["$ref"].rpartition("/")[2]
         inner = schema["$defs"][name]
         return f"a {name}" if "properties" in inner else _type(inner, schema)
+    if "discriminator" in field:
+        return f"a mapping with `type`: {', '.join(f'`{kind}`' for kind in field['discriminator']['mapping'])}"
     if "anyOf" in field or "oneOf" in field:
         found = [_type(option, schema) for option in field.get("anyOf") or field["oneOf"]]
         return " or ".join(dict.fromkeys(text for text in found if text != "empty"))

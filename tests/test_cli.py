@@ -142,7 +142,11 @@ def test_steps() -> None:
     listed = invoke("steps").output
     assert "copy_into" in listed
     shown = invoke("steps", "copy_into").output
-    assert "from  (required)" in shown
+    assert "from  (text; required)" in shown
+    inside = invoke("steps", "deploy_forecaster").output
+    assert "model  (a mapping with type: auto_arima," in inside
+    assert "type: lightgbm | lightgbm_global: Gradient boosted trees" in inside
+    assert "objective  (regression, regression_l1, poisson, tweedie;" in inside
     wrong = invoke("steps", "copy_inot")
     assert wrong.exit_code == 2
     assert "did you mean 'copy_into'?" in wrong.stderr

@@ -64,7 +64,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
         function: FunctionName
         features: TableName = Field(description="The table of a `features` step: its columns are the arguments")
-        model: Model
+        model: Model = Field(description="What is trained for each series")
         backtest: Backtest | None = Field(None, description="Rolling origins; `best_of` and intervals need them")
         interval: float = Field(0.8, gt=0, lt=1, description="The part of the days that should lie in the intervals")
         validation_fraction: float = Field(
