@@ -35,6 +35,7 @@ from snowpipe_ml.steps.forecasting import TrainForecasters
 from snowpipe_ml.steps.imports import staged_files
 from snowpipe_ml.steps.panels import AUTO, PanelCall, create_function, result_columns
 from snowpipe_ml.steps.publish import publish_table
+from snowpipe_ml.steps.signature import read_manifest
 
 _HANDLER = "snowpipe_ml.models.udtf.ForecastSaved"
 
@@ -127,6 +128,7 @@ forecast_stations:
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         model_id, files = self._saved(ctx)
+        self._check_features(ctx, model_id)
         made = self._bundle(ctx, files, offline=False)
         made.upload(ctx)
         create, query = self._statements(ctx, made)
@@ -140,6 +142,25 @@ forecast_stations:
             warnings=warnings,
             charts=forecast_charts(ctx, self.forecasts(ctx)),
         )
+
+    def _check_features(self, ctx: RunContext, model_id: str) -> None:
+        """The models get what they were trained on.
+
+        Raises:
+            StepError: it names the features that are missing, and those that are new.
+        """
+        s = self.settings
+        then = read_manifest(ctx, s.models.child(f"{model_id}/"), "features")["features"]
+        now = self.features(ctx).described()
+        if then != now:
+            known, given = ([str(one["name"]) for one in features] for features in (then, now))
+            lost = [name for name in known if name not in given]
+            new = [name for name in given if name not in known]
+            said = [*([f"without {', '.join(new)}"] if new else []), *([f"with {', '.join(lost)}"] if lost else [])]
+            raise StepError(
+                f"the models {model_id} were trained on other features than {s.features} has"
+                f"{': ' + ' and '.join(said) if said else ', or in another order'}; train them again, or name others by model_id"
+            )
 
     def _saved(self, ctx: RunContext) -> tuple[str, list[StagePath]]:
         """The id of the models, and their files.

@@ -63,8 +63,13 @@ def signature_at(ctx: PlanContext, place: StagePath) -> ModelSignature:
     return found
 
 
-def read_manifest(ctx: RunContext, place: StagePath) -> dict[str, Any]:
-    """The manifest of the model at a place.
+def read_manifest(ctx: RunContext, place: StagePath, holds: str = "archive") -> dict[str, Any]:
+    """The manifest of the models at a place.
+
+    Args:
+        ctx: of the step.
+        place: the folder.
+        holds: a key that a manifest of such models has.
 
     Raises:
         StepError: there is none.
@@ -80,6 +85,6 @@ def read_manifest(ctx: RunContext, place: StagePath) -> dict[str, Any]:
             manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
         except (SnowparkClientException, Error, OSError, ValueError) as error:
             raise StepError(f"{place} holds no model: its manifest.json cannot be read ({error})") from error
-    if not isinstance(manifest, dict) or "archive" not in manifest:
+    if not isinstance(manifest, dict) or holds not in manifest:
         raise StepError(f"{name} is no manifest of a model")
     return manifest

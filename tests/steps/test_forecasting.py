@@ -438,3 +438,9 @@ def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> 
     days = session.sql("SELECT MIN(DATE)::VARCHAR, COUNT(*) FROM FORECAST_AGAIN WHERE PART = 'forecast'").collect()
     session.close()
     assert days == [("2023-05-21", 35)]
+    pipeline.path.write_text(pipeline.path.read_text().replace("lags: [1, 7]", "lags: [1, 14]"))
+    third = pipeline.run()
+    assert third.steps["again"].message == (
+        f"the models {first.run.model_id} were trained on other features than FEATURES has: without LAG_14 and with LAG_7; "
+        "train them again, or name others by model_id"
+    )
