@@ -73,3 +73,12 @@ def write_spec(folder: Path, text: str) -> Path:
     head = "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\n"
     path.write_text(head + text)
     return path
+
+
+def ask(pipeline: snowpipe_ml.Pipeline, text: str) -> list[tuple[Any, ...]]:
+    """The rows of a query on a pipeline's target."""
+    session = pipeline.session()
+    try:
+        return [tuple(row) for row in session.sql(text).collect()]
+    finally:
+        session.close()

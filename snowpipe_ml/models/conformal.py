@@ -8,7 +8,7 @@ be never too narrow, and with a month of scores cover 86 % where 80 % are asked 
 the level drifts: coverage is what a backtest shows, and is not guaranteed.
 
 The younger a score the more it counts, half as much every three weeks (https://arxiv.org/abs/2202.13415): over ten
-origins of a series of two years it brought the interval score down by 3 %, whatever the scale of the scores. Further ahead
+origins of the sample it brought the interval score down by 2 to 3 %, whatever the scale of the scores. Further ahead
 than the backtest looked there is no interval: errors grow with the horizon, and nothing says how much.
 """
 

@@ -12,7 +12,7 @@ import numpy as np
 from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.panel import DAY, Feature, Series
 
-# What statsforecast raises where a series is too short for any of its models.
+# What statsforecast raises, without a class of its own, where a series is too short for any of its models.
 _TOO_SHORT = (NotImplementedError, IndexError, ValueError, ZeroDivisionError)
 # Of exponential smoothing: form, period, parameters with the first states; of ARIMA: orders, coefficients, and of a drift
 # the regressor.
@@ -120,7 +120,9 @@ class StatsForecastForecaster(_OfValues):
         try:
             with np.errstate(divide="ignore", invalid="ignore"):  # of criteria that nothing is chosen by here
                 return np.asarray(self._models[series.key].forward(y=values, h=horizon)["mean"])
-        except _TOO_SHORT:  # saved models may meet a shorter history than that they were made of
+        # A saved model may meet a shorter history than that it was made of; its series then gets a row that says that the
+        # forecast is no number.
+        except _TOO_SHORT:
             return np.full(horizon, np.nan)
 
     def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:

@@ -159,14 +159,9 @@ class Training:
                 model.failed[series.key] = reason
                 continue
             self.rows.forecast(
-                model,
-                series,
-                forecast,
-                calibration,
-                labels[series.key],
-                gains[series.key],
+                model, series, forecast, calibration, labels[series.key], gains[series.key],
                 explained[place] if explained else None,
-            )
+            )  # fmt: skip
         if self.config.get("keep_models"):
             kept = {"labels": labels, "gains": gains, "calibration": calibration.to_json()}
             self.rows.artifact(panel[0].key, save(model, kept))

@@ -16,7 +16,7 @@ import pytest
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.history import History
 from snowpipe_ml.errors import UsageError
-from tests.conftest import write_spec
+from tests.conftest import ask, write_spec
 
 SPEC = """\
 tags: {model_id: {value: "{{ run.model_id }}"}}
@@ -27,14 +27,6 @@ steps:
   after: {type: transform, query: "SELECT * FROM {{ ref('tbad') }}", writes: tafter}
   apart: {type: transform, query: SELECT 2 AS X, writes: tapart}
 """
-
-
-def ask(pipeline: Pipeline, text: str) -> list[tuple[Any, ...]]:
-    session = pipeline.session()
-    try:
-        return [tuple(row) for row in session.sql(text).collect()]
-    finally:
-        session.close()
 
 
 def statuses(result: Any) -> dict[str, str]:

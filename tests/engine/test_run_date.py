@@ -9,8 +9,7 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import UsageError
-from tests.conftest import write_spec
-from tests.engine.test_resume import ask
+from tests.conftest import ask, write_spec
 from tests.test_cli import invoke
 
 SPEC = """\

@@ -10,7 +10,7 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
-from tests.conftest import write_spec
+from tests.conftest import ask, write_spec
 
 SPEC = """\
 steps:
@@ -121,14 +121,6 @@ def small(folder: Path, events: str, **more: str) -> Pipeline:
     return Pipeline.from_yaml(write_spec(folder, text))
 
 
-def rows(pipeline: Pipeline, text: str) -> list[tuple[Any, ...]]:
-    session = pipeline.session()
-    try:
-        return [tuple(row) for row in session.sql(text).collect()]
-    finally:
-        session.close()
-
-
 DAILY = ", ".join(f"('busy', '{day}')" for day in DAYS)
 
 
@@ -140,8 +132,8 @@ def test_where_no_series_is_left_what_was_there_stays(tmp_path: Path) -> None:
         "all 1 series are left out (too little history): the longest has 0 days on which the target and LAG_900 are known, "
         "and min_history_days is 20: give shorter lags, fewer days, or more data"
     )
-    assert rows(pipeline, "SELECT COUNT(*), COUNT(LAG_7) FROM FEATURES") == [(60, 53)]
-    assert rows(pipeline, "SELECT SHOP, REASON FROM LEFT_OUT") == [("busy", "too little history")]
+    assert ask(pipeline, "SELECT COUNT(*), COUNT(LAG_7) FROM FEATURES") == [(60, 53)]
+    assert ask(pipeline, "SELECT SHOP, REASON FROM LEFT_OUT") == [("busy", "too little history")]
     nobody = small(tmp_path, "('busy', NULL)").run(select=["+features"])
     assert nobody.steps["features"].message == "EVENTS has no event with a SHOP and a AT"
 
@@ -154,10 +146,10 @@ def test_a_day_of_which_no_value_is_known_is_unknown(tmp_path: Path) -> None:
     }
     pipeline = small(tmp_path, events, **values)
     assert pipeline.run(select=["+features"]).ok
-    found = dict(rows(pipeline, "SELECT DATE, VISITS FROM FEATURES"))
+    found = dict(ask(pipeline, "SELECT DATE, VISITS FROM FEATURES"))
     assert DAYS[20] not in found
     assert found[DAYS[30]] == 0
-    assert rows(pipeline, "SELECT DATE FROM FEATURES WHERE LAG_1 IS NULL ORDER BY DATE") == [(DAYS[0],), (DAYS[22],)]
+    assert ask(pipeline, "SELECT DATE FROM FEATURES WHERE LAG_1 IS NULL ORDER BY DATE") == [(DAYS[0],), (DAYS[22],)]
 
 
 def test_the_table_of_a_forecast_has_a_day_once(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,8 +13,7 @@ from benchmarks.leaderboard import pipeline_in
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.models.panel import Feature, past_value
-from snowpipe_ml.steps.forecasting import DeployForecaster
-from tests.conftest import REAL, ROOT, write_spec
+from tests.conftest import REAL, write_spec
 
 SPEC = """\
 stages: {s: {}}
@@ -63,6 +61,26 @@ def spec(folder: Path, model: str = "{type: ridge}", future: str = "climatology"
     for old, new in more.items():
         text = text.replace(old, new)
     return Pipeline.from_yaml(write_spec(folder, text))
+
+
+OWN = """\
+import numpy as np
+from snowpipe_ml.models.base import RowForecaster
+
+
+class Mean(RowForecaster):
+    def fit(self, panel):
+        self.means = {series.key: series.y.mean() + self.settings["plus"] for series in panel}
+
+    def predict_rows(self, panel, xs):
+        return [np.full(len(x), self.means[series.key]) for series, x in zip(panel, xs)]
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+"""
 
 
 def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
@@ -150,61 +168,6 @@ def test_series_are_spread_over_partitions_and_a_model_beats_the_baselines(tmp_p
     assert "no model beats seasonal_naive" in result.steps["board"].warnings[0]
 
 
-OWN = """\
-import numpy as np
-from snowpipe_ml.models.base import RowForecaster
-
-
-class Mean(RowForecaster):
-    def fit(self, panel):
-        self.means = {series.key: series.y.mean() + self.settings["plus"] for series in panel}
-
-    def predict_rows(self, panel, xs):
-        return [np.full(len(x), self.means[series.key]) for series, x in zip(panel, xs)]
-
-    def state(self):
-        return {}
-
-    def restore(self, state):
-        pass
-"""
-
-
-def test_a_class_of_ones_own(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(OWN)
-    pipeline = spec(tmp_path, '{type: python, class: "own:Mean", settings: {plus: 1.5}}')
-    assert pipeline.run().ok
-    session = pipeline.session()
-    (row,) = session.sql(
-        "SELECT COUNT(*), MAX(ABS(F.PREDICTION - M.MEAN - 1.5)) FROM FORECASTS F JOIN (SELECT K, AVG(ACTUAL) AS MEAN FROM FORECASTS "
-        "WHERE PART IN ('train', 'validation') GROUP BY K) M ON M.K = F.K WHERE F.PART = 'forecast'"
-    ).collect()
-    session.close()
-    assert row[0] == 35
-    assert row[1] < 1e-6
-
-
-@pytest.mark.parametrize(
-    ("model", "own", "said"),
-    [
-        ('{type: python, class: "own:Men"}', OWN, "own.py has no class 'Men'; there are: Mean"),
-        ('{type: python, class: "other:Mean"}', OWN, "cannot read 'other.py'"),
-        ('{type: python, class: "own:Mean"}', OWN.replace("predict_rows", "predict_row"), "own.py:5: the forecaster Mean lacks predict_rows"),
-        ('{type: python, class: "own:Mean"}', OWN.replace("(RowForecaster)", ""), "own.py:5: Mean derives from nothing"),
-        ('{type: python, class: "own:Mean"}', "class Mean(:", "own.py:1: "),
-        ("{type: auto_ets}", OWN, "the model auto_ets needs the package statsforecast, and packages.p does not list it"),
-        ("{type: best_of, candidates: [{type: ridge}, {type: ridge}]}", OWN, "two models are named ridge: give each a `name`"),
-        ("{type: prophet}", OWN, "'type' cannot be 'prophet'"),
-        ('{type: python, class: "own:Mean", settings: {type: ridge}}', OWN, "settings of that name are given to every model: type"),
-    ],
-)  # fmt: skip
-def test_a_model_that_cannot_be_is_told_before_anything_runs(tmp_path: Path, model: str, own: str, said: str) -> None:
-    (tmp_path / "own.py").write_text(own)
-    with pytest.raises(SpecError) as caught:
-        spec(tmp_path, model).validate()
-    assert said in str(caught.value)
-
-
 def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Path) -> None:
     picky = "        self.failed |= {s.key: 'not this one' for s in panel if s.key == 'k1'}\n"
     (tmp_path / "own.py").write_text(OWN.replace("\n    def predict_rows", f"{picky}\n    def predict_rows"))
@@ -222,61 +185,6 @@ def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Pat
     session.close()
     assert backtested == {"Mean": 4, "ridge": 5, "seasonal_naive": 5}
     assert [tuple(row) for row in board] == [("Mean", 4, 28), ("ridge", 4, 28), ("seasonal_naive", 4, 28)]
-
-
-def test_origins_do_not_overlap(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="an origin would lie among the days that the one before it is scored on"):
-        spec(tmp_path, **{"step_days: 7}": "step_days: 6}"}).validate()
-
-
-def test_the_model_of_the_guide_is_one(tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "guide.md").read_text()
-    code = guide.partition("## A model of your own")[2].partition("```python\n")[2].partition("```")[0]
-    (tmp_path / "growth.py").write_text(code)
-    pipeline = spec(tmp_path, '{type: python, class: "growth:Growth"}')
-    assert pipeline.run().ok
-    session = pipeline.session()
-    (row,) = session.sql("SELECT RMSE, SERIES FROM BOARD WHERE MODEL = 'Growth' AND FOLD IS NULL").collect()
-    session.close()
-    # The series repeat week by week, and the first week has no week before it.
-    assert row["RMSE"] < 0.5
-    assert row["SERIES"] == 5
-
-
-def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path: Path) -> None:
-    candidates = "[{type: ridge, name: stiff, alpha: 1000}, {type: ridge, name: loose, alpha: 0.1, seed: 3}]"
-    pipeline = spec(tmp_path, f"{{type: best_of, seed: 7, candidates: {candidates}}}")
-    assert pipeline.run().ok
-    session = pipeline.session()
-    board = {
-        row["MODEL"]: row["RMSE"] for row in session.sql("SELECT MODEL, RMSE FROM BOARD WHERE FOLD IS NULL").collect()
-    }
-    session.close()
-    assert board.keys() == {"best_of", "stiff", "loose", "seasonal_naive", "moving_average"}
-    assert board["loose"] < board["stiff"]
-    _, graph, ctx = pipeline.load()
-    deployed = graph.nodes["deploy"].step
-    assert isinstance(deployed, DeployForecaster)
-    config = json.loads(deployed._config(ctx))
-    assert {name: one["seed"] for name, one in config["model"]["candidates"].items()} == {"stiff": 7, "loose": 3}
-
-
-def test_one_name_stands_for_one_model(tmp_path: Path) -> None:
-    compare = "step_days: 7, compare: [{type: ridge, alpha: 1000}]}"
-    with pytest.raises(SpecError, match="`model` and `compare` differ in what they call ridge: give one a `name`"):
-        spec(tmp_path, "{type: ridge}", **{"step_days: 7}": compare}).validate()
-
-
-def test_a_model_of_features_needs_some(tmp_path: Path) -> None:
-    none = {
-        "    lags: [1, 7]\n": "    lags: []\n", "    rolling: {mean: [7], stddev: [7]}\n": "",
-        "    date_features: [weekend, month]\n": "", "    fourier: [{period: 7, order: 2}]\n": "",
-        "    holidays: {table: holidays, days_before: 1, days_after: 1}\n": "",
-        "    exogenous: [{table: weather, columns: [TEMP], future: climatology}]\n": "",
-    }  # fmt: skip
-    with pytest.raises(SpecError, match="tabnet learns from features, and the step that writes FEATURES makes none"):
-        spec(tmp_path, "{type: tabnet}", **none).validate()
-    assert spec(tmp_path, "{type: seasonal_naive}", **none).run().ok
 
 
 def test_a_partition_has_a_series(tmp_path: Path) -> None:
@@ -318,28 +226,6 @@ def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path) -> No
     assert ridge == pytest.approx(expected)
 
 
-def test_forecasts_of_saved_models_need_their_packages(tmp_path: Path) -> None:
-    saved = (
-        "  saved: {type: forecast, models: '@s/m/', function: g, features: features, future: future, stage: s, packages: q, "
-        "writes: again}\n  board:"
-    )
-    pipeline = spec(
-        tmp_path, "{type: lightgbm}",
-        **{"packages: {p:": "packages: {q: [numpy, pandas], p:", "    stage: s\n": "    stage: s\n    keep_models: true\n",
-           "writes: forecasts}": "writes: forecasts, models: '@s/m/'}", "  board:": saved},
-    )  # fmt: skip
-    with pytest.raises(
-        SpecError, match=r"the model lightgbm needs the package lightgbm, and packages\.q does not list it"
-    ):
-        pipeline.validate()
-
-
-def test_best_of_needs_a_backtest(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, "{type: best_of}", **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""})
-    with pytest.raises(SpecError, match="best_of chooses by a backtest"):
-        pipeline.validate()
-
-
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not here")
 def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -363,84 +249,3 @@ def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
     assert set(board) == {item["type"] for item in quick}
     assert own["RMSE"] <= 1.05 * min(row["RMSE"] for row in board.values())
     assert 0.75 <= own["COVERAGE"] <= 0.85
-
-
-SAVED = """\
-  again:
-    type: forecast
-    models: "@s/forecasters/"
-    function: g
-    features: features
-    future: future
-    stage: s
-    packages: p
-    writes: forecast_again
-"""
-
-
-@pytest.mark.parametrize(
-    "model",
-    ["{type: tabnet, max_epochs: 2}", "{type: best_of}", '{type: python, class: "own:Mean", settings: {plus: 1}}'],
-)
-def test_saved_models_forecast_the_same_without_training(tmp_path: Path, model: str) -> None:
-    (tmp_path / "own.py").write_text(OWN.replace("return {}", "return {k: np.array(v) for k, v in self.means.items()}").replace(
-        "        pass", "        self.means = {k: float(v) for k, v in state.items()}"))  # fmt: skip
-    more = {"    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
-            "writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}', "  board:": SAVED + "  board:"}  # fmt: skip
-    pipeline = spec(tmp_path, model, **more)
-    result = pipeline.run()
-    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
-    assert result.steps["again"].message == f"models of {result.run.model_id}"
-    session = pipeline.session()
-    columns = "K, DATE, MODEL, PREDICTION, LOW, HIGH, LAG_1, LAG_1_EXPLANATION"
-    trained, saved = (
-        session.sql(f"SELECT {columns} FROM {name} WHERE PART = 'forecast' ORDER BY K, DATE").collect()
-        for name in ("FORECASTS", "FORECAST_AGAIN")
-    )
-    listed = sorted(row["name"].rpartition("/")[2] for row in session.sql("LIST @s/forecasters/").collect())
-    assert "ARTIFACT" not in session.table("FORECASTS").columns
-    session.close()
-    assert len(trained) == 35
-    for one, two in zip(trained, saved, strict=True):
-        assert one[:3] == two[:3]
-        numbers = [[math.nan if value is None else value for value in row[3:]] for row in (one, two)]
-        assert numbers[1] == pytest.approx(numbers[0], rel=1e-6, abs=1e-6, nan_ok=True)
-    assert listed == ["manifest.json", "models-000.npz", "models-001.npz", "models-002.npz"]
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}'},
-        {"    packages: p\n  train": "    packages: p\n    keep_models: true\n  train"},
-    ],
-)
-def test_models_are_kept_only_where_both_steps_say_so(tmp_path: Path, more: dict[str, str]) -> None:
-    with pytest.raises(SpecError, match="go together: give both or none"):
-        spec(tmp_path, **more).validate()
-
-
-def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> None:
-    train = 'series_per_partition: 2, writes: forecasts, when: "{{ vars.retrain }}", models: "@s/forecasters/"}'
-    more = {"    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
-            "series_per_partition: 2, writes: forecasts}": train, "  board:": SAVED + "  board:",
-            "ROWCOUNT => 600": "ROWCOUNT => {{ vars.rows | literal }}"}  # fmt: skip
-    pipeline = spec(tmp_path, **more)
-    pipeline.path.write_text(pipeline.path.read_text() + "vars: {retrain: true, rows: 600}\n")
-    first = pipeline.run()
-    assert first.ok
-    pipeline.variables |= {"retrain": False, "rows": 700}
-    second = pipeline.run()
-    assert second.ok, {name: step.message for name, step in second.steps.items() if step.error}
-    assert second.steps["train"].status.value == "omitted"
-    assert second.steps["again"].message == f"models of {first.run.model_id}"
-    session = pipeline.session()
-    days = session.sql("SELECT MIN(DATE)::VARCHAR, COUNT(*) FROM FORECAST_AGAIN WHERE PART = 'forecast'").collect()
-    session.close()
-    assert days == [("2023-05-21", 35)]
-    pipeline.path.write_text(pipeline.path.read_text().replace("lags: [1, 7]", "lags: [1, 14]"))
-    third = pipeline.run()
-    assert third.steps["again"].message == (
-        f"the models {first.run.model_id} were trained on other features than FEATURES has: without LAG_14 and with LAG_7; "
-        "train them again, or name others by model_id"
-    )

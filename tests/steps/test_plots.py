@@ -12,7 +12,8 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.history import History
 from snowpipe_ml.errors import MissingExtraError, SpecError
 from snowpipe_ml.ui.report import report_html
-from tests.steps.test_forecasting import SAVED, spec
+from tests.steps.test_forecasting import spec
+from tests.steps.test_saved_models import SAVED
 
 BOARD = "  board: {"
 PLOT = '  plots: {type: plot, forecasts: forecasts, leaderboard: board, into: "@s/plots/"}\n'
