@@ -29,7 +29,10 @@ class Epochs(NamedTuple):
 
 
 class TabNetStack:
-    """Independent TabNet regressors with the same settings. A model's result depends on its seed and data alone.
+    """Independent TabNet regressors with the same settings.
+
+    No value of one model's data enters another model. How many models are stacked changes rounding only, which training
+    amplifies: see decision 0020.
 
     Args:
         settings: ``n_d``, ``n_a``, ``n_steps``, ``gamma``, ``batch_size``, ``virtual_batch_size``, ``learning_rate``,
