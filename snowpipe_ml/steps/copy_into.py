@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from typing import Literal as Choice
 
 from pydantic import Field
 
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
     ColumnName,
     Kind,
@@ -25,7 +27,8 @@ from snowpipe_ml.plugins import (
     stage,
     table,
 )
-from snowpipe_ml.sql import Literal, Sql, join, sql
+from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
+from snowpipe_ml.steps.extract import Extract
 
 _REJECTS = (
     "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, "
@@ -43,6 +46,11 @@ class CopyInto(Step["CopyInto.Settings"]):
 
     A file that the table has loaded is not loaded again. What was loaded, and the rows that were
     rejected, can be kept in tables; they are written in the transaction of the COPY.
+
+    COPY loads a staged file again when its content has changed, and knows nothing of files that were taken off the
+    stage, so that rows would be doubled. With ``loads`` the step sees both, and ``on_changed`` says what to do:
+    ``refuse`` fails the step and loads nothing; ``replace`` empties the table and loads all staged files again;
+    ``append`` keeps the earlier rows.
     """
 
     class Settings(StepSettings):
@@ -55,12 +63,18 @@ class CopyInto(Step["CopyInto.Settings"]):
         pattern: str | None = Field(None, description="A regular expression that a file's whole path must fit")
         on_error: Choice["abort_statement", "continue", "skip_file"] = "abort_statement"
         force: bool = Field(False, description="Load files again that were loaded before")
+        on_changed: Choice["refuse", "replace", "append"] | None = Field(
+            None,
+            description="What to do about loaded files that have changed; by default as the extract step that stages "
+            "them, or refuse",
+        )
         loads: TableName | None = Field(None, description="A table that gets a row for each file loaded")
         rejects: TableName | None = Field(None, description="A table that gets each rejected row")
 
     settings: CopyInto.Settings
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        self._on_changed(ctx)
         yield stage(self.settings.from_, "from")
         yield table(self.settings.into, "into")
         if self.settings.file_format is not None:
@@ -74,7 +88,7 @@ class CopyInto(Step["CopyInto.Settings"]):
         if s.rejects is not None:
             yield table(s.rejects, "rejects", adds=True)
 
-    def _copy(self) -> Sql:
+    def _copy(self, force: bool = False) -> Sql:
         s = self.settings
         parts = [sql("COPY INTO {into}", into=s.into)]
         if s.columns:
@@ -85,7 +99,7 @@ class CopyInto(Step["CopyInto.Settings"]):
         if s.pattern is not None:
             parts.append(sql("PATTERN = {pattern}", pattern=Literal(s.pattern)))
         parts.append(Sql(f"ON_ERROR = {s.on_error.upper()}"))
-        if s.force:
+        if s.force or force:
             parts.append(Sql("FORCE = TRUE"))
         return join(" ", parts)
 
@@ -98,10 +112,9 @@ class CopyInto(Step["CopyInto.Settings"]):
             if name is not None:
                 ctx.execute(sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns)))
         with ctx.transaction():
-            results = ctx.execute(self._copy())
-            query_id = Literal(str(ctx.scalar(Sql("SELECT LAST_QUERY_ID()"))))
+            copied, files = self._load(ctx)
+            query_id = Literal(copied)
             run_id, step = Literal(ctx.run.id), Literal(self.name)
-            files = [row.as_dict() for row in results if "file" in row.as_dict()]
             if files and s.loads is not None:
                 ctx.execute(
                     sql("INSERT INTO {loads} SELECT {run_id}, {step}, \"file\", \"status\", \"rows_parsed\", \"rows_loaded\", "
@@ -123,8 +136,100 @@ class CopyInto(Step["CopyInto.Settings"]):
             metrics={"files": len(files), "rejected": rejected},
         )  # fmt: skip
 
+    # ----------------------------------------------------------------------- files that have changed
 
-def _warnings(files: list[dict[str, object]], rejects: TableName | None) -> Iterable[str]:
+    def _on_changed(self, ctx: PlanContext) -> str:
+        """The setting, or that of the extract step that stages the files.
+
+        Raises:
+            StepError: files are to be replaced, and the step does not keep which it has loaded.
+        """
+        s = self.settings
+        above = next(iter(self._extracts(ctx)), None)
+        chosen: str = s.on_changed or (above.settings.on_changed if above else "refuse")
+        if chosen == "replace" and s.loads is None:
+            raise StepError(
+                "`on_changed: replace` needs `loads`: a table in which the step keeps the files that it has loaded"
+            )
+        return chosen
+
+    def _extracts(self, ctx: PlanContext) -> Iterable[Extract]:
+        """The extract steps that stage files at the place that is loaded, or above it."""
+        place = self.settings.from_
+        folders = place.path.split("/")
+        paths = {"/".join(folders[:n]) + end for n in range(len(folders) + 1) for end in ("", "/")} - {"/"}
+        for path in sorted(paths, key=len, reverse=True):
+            step = ctx.producer(stage(StagePath(place.stage, path)))
+            if isinstance(step, Extract):
+                yield step
+
+    def _load(self, ctx: RunContext) -> tuple[str, list[dict[str, Any]]]:
+        """COPY, and again from nothing if files have changed that are to be replaced.
+
+        Returns:
+            The id of the COPY, and a row for each file.
+
+        Raises:
+            StepError: files have changed; nothing is loaded.
+        """
+        s = self.settings
+        on_changed = self._on_changed(ctx)
+        if s.loads is None or s.force or on_changed == "append":
+            return _copied(ctx, self._copy())
+        before = self._loaded(ctx, s.loads)
+        rows = ctx.count(s.into) if before else 0
+        if before and not rows:  # an emptied table: whatever was loaded may be loaded again
+            self._forget(ctx, s.loads)
+            before = {}
+        query_id, files = _copied(ctx, self._copy())
+        changed = sorted({str(file["file"]) for file in files if file["rows_loaded"]} & set(before))
+        if on_changed == "replace":
+            listed = {str(row["name"]) for row in ctx.execute(sql("LIST {place}", place=s.from_))}
+            changed += sorted(set(before) - listed)
+        if not changed:
+            return query_id, files
+        if on_changed == "refuse":
+            raise StepError(
+                f"{_some(changed)} changed after {s.into} was loaded, and the earlier rows are still there. Nothing was "
+                "loaded. Set `on_changed: replace` to load the whole table again, or `append` to keep both"
+            )
+        if rows != sum(before.values()):
+            raise StepError(
+                f"{_some(changed)} changed after {s.into} was loaded, and the table cannot be loaded again as a whole: "
+                f"it has {rows:,} rows, of which this step loaded {sum(before.values()):,}. Delete the rows of the "
+                "changed files by hand, or set `on_changed: append`"
+            )
+        self._forget(ctx, s.loads)
+        ctx.execute(sql("DELETE FROM {into}", into=s.into))
+        return _copied(ctx, self._copy(force=True))
+
+    def _loaded(self, ctx: RunContext, loads: TableName) -> dict[str, int]:
+        """The files of which this step has loaded rows, and how many."""
+        found = ctx.execute(
+            sql("SELECT FILE, SUM(ROWS_LOADED) FROM {loads} WHERE STEP = {step} AND STATUS <> 'REPLACED' GROUP BY FILE "
+                "HAVING SUM(ROWS_LOADED) > 0", loads=loads, step=Literal(self.name))
+        )  # fmt: skip
+        return {str(row[0]): int(row[1]) for row in found}
+
+    def _forget(self, ctx: RunContext, loads: TableName) -> None:
+        ctx.execute(
+            sql("UPDATE {loads} SET STATUS = 'REPLACED' WHERE STEP = {step} AND STATUS <> 'REPLACED'",
+                loads=loads, step=Literal(self.name))
+        )  # fmt: skip
+
+
+def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:
+    """Run a COPY: its id, and a row for each file."""
+    results = [row.as_dict() for row in ctx.execute(copy)]
+    query_id = str(ctx.scalar(Sql("SELECT LAST_QUERY_ID()")))
+    return query_id, [row for row in results if "file" in row]
+
+
+def _some(files: list[str]) -> str:
+    return ", ".join(files[:3]) + (f" and {len(files) - 3} more files" if len(files) > 3 else "")
+
+
+def _warnings(files: list[dict[str, Any]], rejects: TableName | None) -> Iterable[str]:
     kept = f"; all of them are in {rejects}" if rejects is not None else ""
     for file in files:
         if file["errors_seen"]:

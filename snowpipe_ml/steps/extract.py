@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -31,9 +35,18 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
-from snowpipe_ml.steps.archives import DAMAGED, Archive, csv_members, download, folder_archives, month_of, write_member
+from snowpipe_ml.steps.archives import DAMAGED, Archive, Limits, csv_members, folder_archives, month_of
+from snowpipe_ml.steps.downloads import download
 from snowpipe_ml.steps.generated import generate, given_version
+from snowpipe_ml.steps.layouts import write_member
 
+# Errors of the machine and not of a file: the step fails, and no file is blamed.
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+# PUT reads patterns and quotes in names, and a stage's listing is lines of text.
+_ODD = re.compile(r"""[\x00-\x1f\x7f-\x9f"'*?\[\]\\%#]""")
+_MANIFEST = re.compile(r"/_manifests/(?P<name>[^/]+)\.(?P<digest>[0-9a-f]{16})\.json$")
+_FOLDER = re.compile(r"/(?P<layout>[^/]+)/(?P<name>[^/]+)\.(?P<digest>[0-9a-f]{16})/[^/]+$")
+_LONGEST_NAME = 200  # bytes of an archive's name: its digest, and what the stage adds, must still fit
 _REFUSED = "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR"
 
 
@@ -58,12 +71,44 @@ class _Unpacked:
     refused: list[SourceFileError] = field(default_factory=list)
 
 
+@dataclass
+class _Staged:
+    """What is on the stage: the digest of each archive's manifest, and those of its folders.
+
+    A folder without a manifest is an archive of which a member was refused, or whose upload was interrupted.
+    """
+
+    manifests: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+
+    def has_changed(self, name: str, digest: str) -> bool:
+        """Whether other content than this was staged under the name."""
+        if name in self.manifests:
+            return self.manifests[name] != digest
+        return any(before != digest for _, before in self.folders.get(name, ()))
+
+
+@dataclass
+class _Found:
+    """The archives of a source: what is new, what has changed, and what cannot be used."""
+
+    names: set[str] = field(default_factory=set)
+    fresh: list[tuple[Archive, str]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    refused: list[SourceFileError] = field(default_factory=list)
+
+
 @register("extract")
 class Extract(Step["Extract.Settings"]):
     """Unpack archives, sort their CSV files by header layout, and stage them gzipped.
 
-    Each layout gets a folder below ``into``. An archive that is staged with the same content is
-    left alone. A file that cannot be used is refused by its name and line; the others go on.
+    Each layout gets a folder below ``into``. An archive that is staged already with the same content, under this or
+    another name, is skipped. A file that cannot be used is refused by its name and line; the others are staged.
+
+    An archive whose content has changed since it was staged would be loaded twice. ``on_changed`` says what to do:
+    ``refuse`` fails the step before anything is staged; ``replace`` takes its old files off the stage, and the
+    ``copy_into`` steps behind it reload their tables; ``append`` stages it beside the old files.
     """
 
     class Settings(StepSettings):
@@ -77,6 +122,10 @@ class Extract(Step["Extract.Settings"]):
         url_file: str | None = Field(None, description="File name at a URL, with {month} for YYYYMM")
         generator: str | None = Field(None, description="module.py:function that writes the sample's files")
         on_error: Choice["continue", "abort"] = "continue"
+        on_changed: Choice["refuse", "replace", "append"] = Field(
+            "refuse", description="What to do about an archive that has changed since it was staged"
+        )
+        limits: Limits = Field(Limits(), description="How much an archive may unpack to")
         refused: TableName | None = Field(None, description="A table that gets a row for each refused file")
 
     settings: Extract.Settings
@@ -109,100 +158,162 @@ class Extract(Step["Extract.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         with tempfile.TemporaryDirectory(prefix="snowpipe-extract-") as scratch:
-            archives = self._archives(ctx, Path(scratch))
+            archives, refused = self._archives(ctx, Path(scratch))
             staged = self._staged(ctx)
-            fresh = [(a, d) for a, d in ((a, a.digest()) for a in archives) if staged.get(a.name) != d]
-            ctx.progress(0, len(fresh), "")
+            found = self._sorted(ctx, archives, staged)
+            refused += found.refused
+            if found.changed and s.on_changed == "refuse":
+                raise StepError(_changed_message(found.changed, s.from_))
+            ctx.progress(0, len(found.fresh), "")
             unpacked, uploaded = [], 0
             with ThreadPoolExecutor(ctx.threads) as executor:
-                jobs = [executor.submit(self._unpack, a, d, Path(scratch) / "out" / a.name) for a, d in fresh]
+                jobs = [
+                    executor.submit(self._unpack, archive, digest, Path(scratch) / "out" / str(number))
+                    for number, (archive, digest) in enumerate(found.fresh)
+                ]
                 for number, job in enumerate(jobs, 1):
                     item = job.result()
                     unpacked.append(item)
-                    uploaded += self._upload(ctx, item, staged.get(item.archive.name))
-                    ctx.progress(number, len(fresh), item.archive.name)
-        refused = [error for item in unpacked for error in item.refused]
-        if refused and s.on_error == "abort":
+                    uploaded += self._upload(ctx, item, staged)
+                    ctx.progress(number, len(found.fresh), item.archive.name)
+        refused += [error for item in unpacked for error in item.refused]
+        if refused and (s.on_error == "abort" or not found.names):
             raise refused[0]
         self._keep_refused(ctx, refused)
-        replaced = [i.archive.name for i in unpacked if i.archive.name in staged]
-        warnings = [f"refused: {error}" for error in refused]
-        warnings += [f"{name} has changed since it was staged; rows loaded from it before stay" for name in replaced]
-        strangers = sorted(set(staged) - {archive.name for archive in archives}) if not s.months else []
+        unchanged = len(archives) - len(found.fresh) - len(found.refused) - len(found.copies)
+        counted = f"; {len(refused)} refused" if refused else ""
+        return StepResult(
+            rows=uploaded,
+            message=f"{uploaded} files staged, {unchanged} archives unchanged{counted}",
+            warnings=tuple(self._warnings(refused, found, staged)),
+            metrics={"archives": len(archives), "uploaded": uploaded, "refused": len(refused)},
+        )
+
+    def _warnings(self, refused: list[SourceFileError], found: _Found, staged: _Staged) -> Iterable[str]:
+        s = self.settings
+        yield from (f"refused: {error}" for error in refused)
+        yield from found.copies
+        if s.on_changed == "append":
+            for name in found.changed:
+                yield f"{name} has changed since it was staged; rows loaded from it before stay"
+        strangers = sorted(set(staged.manifests) - {_stage_name(name) for name in found.names}) if not s.months else []
         if strangers:
-            warnings.append(
+            yield (
                 f"{len(strangers)} archives that were staged before, such as {strangers[0]}, are not in {s.from_}; "
                 "their rows stay"
             )
-        return StepResult(
-            rows=uploaded, message=f"{uploaded} files staged, {len(archives) - len(fresh)} archives unchanged",
-            warnings=tuple(warnings), metrics={"archives": len(archives), "uploaded": uploaded, "refused": len(refused)},
-        )  # fmt: skip
 
-    def _archives(self, ctx: RunContext, scratch: Path) -> list[Archive]:
+    def _archives(self, ctx: RunContext, scratch: Path) -> tuple[list[Archive], list[SourceFileError]]:
+        """The archives of the source, and those that could not be downloaded."""
         s = self.settings
         if s.from_.startswith(("http://", "https://")):
-            if not s.months or s.url_file is None:
-                raise StepError("a URL has no list of its files: give `months` and `url_file`")
-            folder = scratch / "downloads"
-            folder.mkdir()
-            names = [s.url_file.replace("{month}", month.replace("-", "")) for month in s.months]
-            with ThreadPoolExecutor(ctx.threads) as executor:
-                return list(executor.map(lambda name: download(s.from_, name, folder), names))
+            return self._downloaded(ctx, scratch / "downloads")
         folder = generate(ctx, s.generator, s.from_)
         if not folder.is_dir():
             raise StepError(f"no such folder: {folder}")
         found = [a for a in folder_archives(folder, s.files) if not s.months or month_of(a.name) in s.months]
         if not found:
             raise StepError(f"no file fits {s.files!r} in {folder}")
+        return found, []
+
+    def _downloaded(self, ctx: RunContext, folder: Path) -> tuple[list[Archive], list[SourceFileError]]:
+        s = self.settings
+        if not s.months or s.url_file is None:
+            raise StepError("a URL has no list of its files: give `months` and `url_file`")
+        folder.mkdir()
+        names = [s.url_file.replace("{month}", month.replace("-", "")) for month in s.months]
+
+        def fetch(name: str) -> Archive | SourceFileError:
+            try:
+                return Archive(name, download(s.from_, name, folder))
+            except SourceFileError as error:
+                return error
+
+        with ThreadPoolExecutor(ctx.threads) as executor:
+            results = list(executor.map(fetch, dict.fromkeys(names)))
+        return [r for r in results if isinstance(r, Archive)], [r for r in results if isinstance(r, SourceFileError)]
+
+    def _sorted(self, ctx: RunContext, archives: list[Archive], staged: _Staged) -> _Found:
+        """The archives by what is to be done with them."""
+        found = _Found()
+        known = {digest: name for name, digest in staged.manifests.items()}
+        with ThreadPoolExecutor(ctx.threads) as executor:
+            for archive, digest in zip(archives, executor.map(_digest, archives), strict=True):
+                if isinstance(digest, SourceFileError):
+                    found.refused.append(digest)
+                    continue
+                name = _stage_name(archive.name)
+                found.names.add(archive.name)
+                if staged.manifests.get(name) == digest:
+                    continue
+                if digest in known:
+                    found.copies.append(f"{archive.name} is skipped: it has the same content as {known[digest]}")
+                    continue
+                known[digest] = archive.name
+                if staged.has_changed(name, digest):
+                    found.changed.append(archive.name)
+                found.fresh.append((archive, digest))
         return found
 
     def _manifests(self) -> StagePath:
         return self.settings.into.child("_manifests/")
 
-    def _staged(self, ctx: RunContext) -> dict[str, str]:
-        """Archive -> digest, as the manifests on the stage say. A manifest is uploaded last."""
-        rows = ctx.execute(sql("LIST {place}", place=self._manifests()))
-        found = {}
-        for row in rows:
-            name, _, digest = row["name"].rsplit("/", 1)[-1].removesuffix(".json").rpartition(".")
-            found[name] = digest
+    def _staged(self, ctx: RunContext) -> _Staged:
+        """What earlier runs have staged. A manifest is uploaded last."""
+        found = _Staged()
+        for row in ctx.execute(sql("LIST {place}", place=self.settings.into)):
+            if manifest := _MANIFEST.search(row["name"]):
+                found.manifests[manifest["name"]] = manifest["digest"]
+            elif (folder := _FOLDER.search(row["name"])) and folder["layout"] in self.settings.layouts:
+                found.folders.setdefault(folder["name"], set()).add((folder["layout"], folder["digest"]))
         return found
 
     def _unpack(self, archive: Archive, digest: str, folder: Path) -> _Unpacked:
         result = _Unpacked(archive, digest)
         layouts = {name: layout.columns for name, layout in self.settings.layouts.items()}
         try:
-            for number, (full, stream) in enumerate(csv_members(archive), 1):
+            for number, (full, stream) in enumerate(csv_members(archive, self.settings.limits), 1):
                 inner = full.partition("!")[2] or full
                 # The whole path, and a number: a/b.csv and a_b.csv are two files.
-                name = f"{inner.replace('!', '/').replace('/', '_').removesuffix('.csv')}.{number}.csv.gz"
+                name = (
+                    f"{_ODD.sub('_', inner.replace('!', '/').replace('/', '_').removesuffix('.csv'))}.{number}.csv.gz"
+                )
                 try:
                     result.members.append(write_member(stream, layouts, full, folder, name))
                 except SourceFileError as error:
+                    if error.file == archive.name:
+                        raise  # the archive as a whole is over its limits
                     result.refused.append(error)
         except SourceFileError as error:
             result.refused.append(error)
+            result.members.clear()
         except DAMAGED as error:
             # Whoever reads a damaged member finds it: the archive's reader, or the one who unpacks.
             result.refused.append(SourceFileError(f"damaged archive: {error}", file=archive.name))
+            result.members.clear()
+        except OSError as error:
+            result.refused.append(_unreadable(archive.name, error))
             result.members.clear()
         if not result.members and not result.refused:
             result.refused.append(SourceFileError("no CSV file inside", file=archive.name))
         return result
 
-    def _upload(self, ctx: RunContext, item: _Unpacked, before: str | None) -> int:
+    def _upload(self, ctx: RunContext, item: _Unpacked, staged: _Staged) -> int:
         s = self.settings
-        if before is not None:
-            for layout in s.layouts:
-                ctx.execute(sql("REMOVE {place}", place=s.into.child(f"{layout}/{item.archive.name}.{before}/")))
-            ctx.execute(sql("REMOVE {place}", place=self._manifests().child(f"{item.archive.name}.{before}.json")))
+        name = _stage_name(item.archive.name)
+        if item.members and s.on_changed == "replace":
+            for layout, digest in sorted(staged.folders.get(name, ())):
+                if digest != item.digest:
+                    ctx.execute(sql("REMOVE {place}", place=s.into.child(f"{layout}/{name}.{digest}/")))
+        if item.members and name in staged.manifests:
+            old = f"{name}.{staged.manifests[name]}.json"
+            ctx.execute(sql("REMOVE {place}", place=self._manifests().child(old)))
         for layout, path in item.members:
-            place = s.into.child(f"{layout}/{item.archive.name}.{item.digest}/")
+            place = s.into.child(f"{layout}/{name}.{item.digest}/")
             ctx.session.file.put(str(path), place.text, auto_compress=False, overwrite=True)
         # What was refused is tried again next time: no manifest says that it is staged.
         if not item.refused:
-            manifest = item.members[0][1].parent / f"{item.archive.name}.{item.digest}.json"
+            manifest = item.members[0][1].parent / f"{name}.{item.digest}.json"
             manifest.write_text(
                 json.dumps({"archive": item.archive.name, "members": [p.name for _, p in item.members]})
             )
@@ -222,3 +333,45 @@ class Extract(Step["Extract.Settings"]):
             ctx.execute(
                 sql("INSERT INTO {name} SELECT $1, $2, $3, $4, $5, $6 FROM VALUES {rows}", name=name, rows=rows)
             )
+
+
+def _stage_name(name: str) -> str:
+    """An archive's name on the stage: its own, unless it has characters that PUT or LIST would misread."""
+    plain = _ODD.sub("_", name)
+    return name if plain == name else f"{plain}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _digest(archive: Archive) -> str | SourceFileError:
+    """An archive's digest, or why it cannot be used."""
+    name = archive.name
+    try:
+        if len(name.encode()) > _LONGEST_NAME:
+            return SourceFileError(
+                f"its name has {len(name.encode())} bytes; a staged archive's has {_LONGEST_NAME} at most", file=name
+            )
+        return archive.digest()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        return SourceFileError("its name is not UTF-8; rename it", file=shown)
+    except OSError as error:
+        return _unreadable(name, error)
+
+
+def _unreadable(name: str, error: OSError) -> SourceFileError:
+    """The refusal of a file that the system does not let us read.
+
+    Raises:
+        OSError: the machine is at fault, and not the file.
+    """
+    if error.errno in _OF_THE_MACHINE:
+        raise error
+    return SourceFileError(f"cannot be read: {error.strerror or error}", file=name)
+
+
+def _changed_message(names: list[str], source: str) -> str:
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return (
+        f"{listed} of {source} changed after being staged, and rows of the earlier content may be loaded already. "
+        "Nothing was staged. Set `on_changed: replace` to reload the tables without the earlier rows, "
+        "or `on_changed: append` to keep them beside the new ones"
+    )

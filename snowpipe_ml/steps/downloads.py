@@ -1,0 +1,128 @@
+"""Files from an http(s) server: whole, or refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import random
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from email.message import Message
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from snowpipe_ml.errors import SourceFileError
+from snowpipe_ml.redaction import redact
+
+_CHUNK = 2**20
+_TIMEOUT = 60  # seconds without a byte
+_ATTEMPTS = 4
+# An answer of a server that another request may change: https://www.rfc-editor.org/rfc/rfc9110#section-15
+_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+# `sha-256=:...:` of RFC 9530, `SHA-256=...` of the older RFC 3230, `md5=...` of Google's x-goog-hash.
+_DIGEST = re.compile(r"(sha-512|sha-256|md5)=:?([A-Za-z0-9+/]+={0,2}):?", re.I)
+_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
+
+
+class _Truncated(Exception):
+    """The bytes that arrived are not the ones that the server announced."""
+
+
+def url_of(base: str, name: str) -> str:
+    """The URL of a file below a base URL, whose query (a signature, as a rule) stays behind the path."""
+    parts = urlsplit(base)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}"))
+
+
+def download(base: str, name: str, folder: Path, wait: Callable[[float], None] = time.sleep) -> Path:
+    """Download one file, and check that all of it has arrived.
+
+    The length is compared with ``Content-Length``, and the content with each digest that the server sends
+    (``Content-MD5``, ``Repr-Digest``, ``Digest``, ``x-goog-hash``). A connection that breaks, a short answer and an
+    overloaded server are tried again.
+
+    Args:
+        base: the URL of the folder.
+        name: the file in it.
+        folder: where the file is written; nothing stands there under its name until it is whole.
+        wait: called with the seconds between two attempts.
+
+    Raises:
+        SourceFileError: the server does not have the file, cannot be reached, or does not send all of it.
+    """
+    url = url_of(base, name)
+    shown = redact(url)
+    target = folder / name
+    aside = folder / f".{name}.part"
+    for delay in (*_delays(), None):
+        try:
+            _fetch(url, aside)
+        except (OSError, http.client.HTTPException, _Truncated) as error:
+            aside.unlink(missing_ok=True)
+            if delay is None or not _may_pass(error):
+                raise SourceFileError(f"cannot be downloaded: {_reason(error)}", file=shown) from error
+            wait(delay)
+        else:
+            break
+    aside.rename(target)
+    return target
+
+
+def _delays() -> Iterator[float]:
+    for attempt in range(_ATTEMPTS - 1):
+        yield random.uniform(0.5, 1.0) * 2**attempt  # noqa: S311 - jitter
+
+
+def _fetch(url: str, target: Path) -> None:
+    # Only http:// and https:// URLs come here.
+    with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, target.open("wb") as out:  # noqa: S310
+        hashes = [(hashlib.new(_ALGORITHMS[name]), given) for name, given in _digests(response.headers)]
+        size = 0
+        while chunk := response.read(_CHUNK):
+            out.write(chunk)
+            size += len(chunk)
+            for digest, _ in hashes:
+                digest.update(chunk)
+    # http.client returns what it has when a connection closes early, and says nothing.
+    announced = response.headers.get("Content-Length")
+    if announced is not None and announced.isdigit() and int(announced) != size:
+        raise _Truncated(f"{size:,} of {int(announced):,} bytes arrived")
+    for digest, given in hashes:
+        if digest.digest() != given:
+            raise _Truncated(f"its {digest.name.upper()} is not the one that the server announced")
+
+
+def _digests(headers: Message[str, str]) -> Iterator[tuple[str, bytes]]:
+    """(algorithm, digest) of the content, as the headers give them."""
+    if headers.get("Content-Encoding", "identity") != "identity":
+        return  # digests may be of the decoded content
+    given = [f"md5={value}" for value in headers.get_all("Content-MD5", [])]
+    for header in ("Repr-Digest", "Content-Digest", "Digest", "x-goog-hash"):
+        given += headers.get_all(header, [])
+    for text in given:
+        for name, value in _DIGEST.findall(text):
+            decoded = _decoded(value)
+            if len(decoded) == hashlib.new(_ALGORITHMS[name.lower()]).digest_size:
+                yield name.lower(), decoded
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def _may_pass(error: Exception) -> bool:
+    return error.code in _TRANSIENT_STATUS if isinstance(error, urllib.error.HTTPError) else True
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, http.client.HTTPException) else str(error)
+
+
+__all__ = ["download", "url_of"]

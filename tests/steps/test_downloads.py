@@ -1,0 +1,310 @@
+"""Files that arrive in part, and files that their publisher replaced: no row is lost, none is loaded twice."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.outcome import RunResult
+from tests.conftest import ask, write_spec
+from tests.trips import zipped
+
+SPEC = """\
+vars: {source: files, months: []}
+stages: {load: {}}
+file_formats: {csv: {skip_header: 1}}
+tables: {raw: {columns: {A: number, B: varchar}}}
+steps:
+  extract:
+    type: extract
+    from: "{{ vars.source }}"
+    months: "{{ vars.months }}"
+    url_file: x-{month}.csv
+    into: "@load/files/"
+    layouts: {ab: {columns: [a, b]}}
+    retries: 0
+  load: {type: copy_into, from: "@load/files/ab/", into: raw, file_format: csv, loads: loads}
+"""
+TEXT = b"a,b\n" + b"".join(b"%d,x\n" % n for n in range(2000))
+SHORT = TEXT.index(b"1500,x")
+
+
+@dataclass
+class Answer:
+    """What the server sends to one request.
+
+    Attributes:
+        body: the whole file.
+        cut: how many bytes of it are sent before the connection closes; all if None.
+        headers: sent beside Content-Length.
+        chunked: whether it is sent in chunks, without its length.
+    """
+
+    body: bytes = TEXT
+    cut: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    chunked: bool = False
+
+
+class Server:
+    """Gives the answers for a path, one a request, and then 404."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Answer]] = {}
+        self.url = ""
+
+    def plan(self, month: str, *answers: Answer) -> None:
+        self.answers[f"/x-{month}.csv"] = list(answers)
+
+    def respond(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        waiting = self.answers.get(handler.path)
+        if not waiting:
+            handler.send_error(404)
+            return
+        answer = waiting.pop(0)
+        part = answer.body[: answer.cut]
+        handler.send_response(200)
+        for name, value in answer.headers.items():
+            handler.send_header(name, value)
+        if answer.chunked:
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+        else:
+            handler.send_header("Content-Length", str(len(answer.body)))
+            handler.end_headers()
+            handler.wfile.write(part)
+        handler.close_connection = True
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            found.respond(self)
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    http_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http_server.daemon_threads = True
+    thread = threading.Thread(target=http_server.serve_forever, daemon=True)
+    thread.start()
+    found.url = f"http://127.0.0.1:{http_server.server_port}"
+    yield found
+    http_server.shutdown()
+    http_server.server_close()
+    thread.join()
+
+
+def told(result: RunResult) -> str:
+    """All that a run says: messages, errors and warnings."""
+    steps = result.steps.values()
+    return "\n".join(f"{step.message}\n" + "\n".join(step.warnings) for step in steps)
+
+
+def loaded(pipeline: Pipeline) -> int:
+    return int(ask(pipeline, "SELECT COUNT(*) FROM raw")[0][0])
+
+
+@pytest.fixture
+def download(tmp_path: Path, server: Server) -> Callable[..., tuple[Pipeline, RunResult]]:
+    """Run the pipeline on months of the server."""
+    path = write_spec(tmp_path, SPEC)
+
+    def run(*months: str) -> tuple[Pipeline, RunResult]:
+        pipeline = Pipeline.from_yaml(path, vars={"source": server.url, "months": list(months)})
+        return pipeline, pipeline.run()
+
+    return run
+
+
+# --------------------------------------------------------------------------- what arrives
+
+
+def test_a_download_that_ends_early_is_not_loaded(server: Server, download: Any) -> None:
+    server.plan("202101", Answer(cut=SHORT))
+    pipeline, result = download("2021-01")
+    assert loaded(pipeline) == 0
+    assert "x-202101.csv" in told(result)
+
+
+def test_a_download_that_ends_early_is_tried_again(server: Server, download: Any) -> None:
+    server.plan("202101", Answer(cut=SHORT), Answer())
+    pipeline, result = download("2021-01")
+    assert result.ok, told(result)
+    assert loaded(pipeline) == 2000
+
+
+def test_a_download_in_chunks_that_ends_early_is_refused_by_its_name(server: Server, download: Any) -> None:
+    server.plan("202101", Answer(cut=SHORT, chunked=True))
+    pipeline, result = download("2021-01")
+    assert loaded(pipeline) == 0
+    assert "x-202101.csv" in told(result)
+
+
+def digests(body: bytes) -> list[tuple[str, str]]:
+    md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    sha = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    return [
+        ("Content-MD5", md5), ("x-goog-hash", f"md5={md5}"), ("Digest", f"SHA-256={sha}"),
+        ("Repr-Digest", f"sha-256=:{sha}:"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "value"), digests(TEXT), ids=[name for name, _ in digests(TEXT)])
+def test_a_download_with_another_digest_is_not_loaded(server: Server, download: Any, header: str, value: str) -> None:
+    server.plan("202101", Answer(TEXT.replace(b"7,x", b"8,x"), headers={header: value}))
+    pipeline, result = download("2021-01")
+    assert loaded(pipeline) == 0
+    assert "x-202101.csv" in told(result)
+
+
+def test_a_file_that_the_server_lacks_does_not_stop_the_others(server: Server, download: Any) -> None:
+    server.plan("202101", Answer())
+    pipeline, result = download("2021-01", "2021-02")
+    assert loaded(pipeline) == 2000, told(result)
+    assert "x-202102.csv" in told(result)
+
+
+# --------------------------------------------------------------------------- what was replaced
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "x.csv").write_bytes(b"a,b\n1,old\n2,old\n")
+    return folder
+
+
+def pipeline_of(folder: Path, on_changed: str | None = None) -> Pipeline:
+    setting = "" if on_changed is None else f"    on_changed: {on_changed}\n"
+    return Pipeline.from_yaml(write_spec(folder, SPEC.replace("    retries: 0\n", f"    retries: 0\n{setting}")))
+
+
+def rows_of(pipeline: Pipeline) -> list[tuple[Any, ...]]:
+    return ask(pipeline, "SELECT A, B FROM raw ORDER BY A, B")
+
+
+NEW = b"a,b\n1,new\n2,new\n3,new\n"
+
+
+def test_a_replaced_file_is_refused_until_the_spec_says_what_to_do(tmp_path: Path, files: Path) -> None:
+    pipeline = pipeline_of(tmp_path)
+    assert pipeline.run().ok
+    (files / "x.csv").write_bytes(NEW)
+    for _ in range(2):  # it is refused for as long as nobody decides
+        result = pipeline.run(full_refresh=True)
+        assert rows_of(pipeline) == [(1, "old"), (2, "old")]
+        assert "x.csv" in told(result)
+        assert "on_changed" in told(result)
+
+
+def test_a_replaced_download_is_refused_until_the_spec_says_what_to_do(server: Server, download: Any) -> None:
+    server.plan("202101", Answer(TEXT[:SHORT]), Answer())
+    assert download("2021-01")[1].ok
+    pipeline, result = download("2021-01")
+    assert loaded(pipeline) == 1500
+    assert "x-202101.csv" in told(result)
+    assert "on_changed" in told(result)
+
+
+def test_the_rows_of_a_replaced_file_are_replaced(tmp_path: Path, files: Path) -> None:
+    (files / "y.csv").write_bytes(b"a,b\n9,kept\n")
+    assert pipeline_of(tmp_path).run().ok
+    (files / "x.csv").write_bytes(NEW)
+    pipeline = pipeline_of(tmp_path, "replace")
+    for _ in range(2):
+        result = pipeline.run(full_refresh=True)
+        assert result.ok, told(result)
+        assert rows_of(pipeline) == [(1, "new"), (2, "new"), (3, "new"), (9, "kept")]
+
+
+def test_a_file_that_was_refused_is_replaced_once_the_spec_says_so(tmp_path: Path, files: Path) -> None:
+    assert pipeline_of(tmp_path).run().ok
+    (files / "x.csv").write_bytes(NEW)
+    pipeline_of(tmp_path).run()
+    pipeline = pipeline_of(tmp_path, "replace")
+    result = pipeline.run()
+    assert result.ok, told(result)
+    assert rows_of(pipeline) == [(1, "new"), (2, "new"), (3, "new")]
+
+
+def test_a_file_that_was_replaced_on_the_stage_is_replaced_in_the_table_by_a_later_run(
+    tmp_path: Path, files: Path
+) -> None:
+    pipeline = pipeline_of(tmp_path, "replace")
+    assert pipeline.run().ok
+    (files / "x.csv").write_bytes(NEW)
+    assert pipeline.run(select=["extract"]).ok
+    result = pipeline.run()
+    assert result.ok, told(result)
+    assert rows_of(pipeline) == [(1, "new"), (2, "new"), (3, "new")]
+
+
+def test_a_replaced_file_is_appended_where_the_spec_says_so(tmp_path: Path, files: Path) -> None:
+    pipeline = pipeline_of(tmp_path, "append")
+    assert pipeline.run().ok
+    (files / "x.csv").write_bytes(NEW)
+    result = pipeline.run()
+    assert result.ok, told(result)
+    assert rows_of(pipeline) == [(1, "new"), (1, "old"), (2, "new"), (2, "old"), (3, "new")]
+
+
+def test_the_good_members_of_an_archive_are_not_doubled_when_the_bad_one_is_mended(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    pipeline = pipeline_of(tmp_path)
+    (files / "x.zip").write_bytes(zipped({"good.csv": b"a,b\n1,x\n2,x\n", "bad.csv": b"q\n1\n"}))
+    assert "bad.csv" in told(pipeline.run())
+    assert rows_of(pipeline) == [(1, "x"), (2, "x")]
+    (files / "x.zip").write_bytes(zipped({"good.csv": b"a,b\n1,x\n2,x\n", "bad.csv": b"a,b\n3,x\n"}))
+    result = pipeline.run()
+    # Loaded, or refused until it is said what to do: never the good ones twice.
+    if rows_of(pipeline) != [(1, "x"), (2, "x"), (3, "x")]:
+        assert rows_of(pipeline) == [(1, "x"), (2, "x")]
+        assert "on_changed" in told(result)
+
+
+@pytest.mark.parametrize("on_changed", [None, "replace"])
+def test_a_file_with_another_name_is_not_loaded_again(tmp_path: Path, files: Path, on_changed: str | None) -> None:
+    pipeline = pipeline_of(tmp_path, on_changed)
+    assert pipeline.run().ok
+    (files / "x.csv").rename(files / "y.csv")
+    result = pipeline.run()
+    assert rows_of(pipeline) == [(1, "old"), (2, "old")]
+    assert "y.csv" in told(result)
+
+
+def test_a_replaced_file_of_an_external_stage_is_not_loaded_beside_its_old_rows_in_silence(tmp_path: Path) -> None:
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    (bucket / "x.csv").write_bytes(b"a,b\n1,old\n2,old\n")
+    text = """\
+stages: {bucket: {url: "file://bucket"}}
+file_formats: {csv: {skip_header: 1}}
+tables: {raw: {columns: {A: number, B: varchar}}}
+steps:
+  load: {type: copy_into, from: "@bucket/", into: raw, file_format: csv, loads: loads}
+"""
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
+    assert pipeline.run().ok
+    (bucket / "x.csv").write_bytes(NEW)
+    result = pipeline.run(full_refresh=True)
+    assert rows_of(pipeline) == [(1, "old"), (2, "old")]
+    assert "x.csv" in told(result)
+    assert "on_changed" in told(result)
