@@ -39,6 +39,7 @@ from snowpipe_ml.engine.retry import Backoff, again, is_transient
 from snowpipe_ml.engine.sessions import Sessions, execute
 from snowpipe_ml.engine.state import State
 from snowpipe_ml.engine.versions import Versions, to_json
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
 from snowpipe_ml.results import to_show
 from snowpipe_ml.spec.models import Tag
@@ -80,7 +81,7 @@ class Runner:
         resumed: whether the run began before.
         fail_fast: whether no step is begun after one has failed.
         lock: of this run, renewed while steps run and checked before an output is published; None has none.
-        sleep: waits before a step is tried again.
+        sleep: waits before a step is tried again; by default until it is time or the run is interrupted.
     """
 
     pipeline: str
@@ -99,10 +100,11 @@ class Runner:
     resumed: bool = False
     fail_fast: bool = False
     lock: RunLock | None = None
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
         self._interrupted = False
+        self._asked = threading.Event()  # to end: by Ctrl-C or SIGTERM
         self._flush_at: float | None = None
         self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
@@ -126,6 +128,12 @@ class Runner:
         self._emit(finished)
         return RunResult(self.run, status, finished.seconds, outcomes, self._interrupted)
 
+    def _sleep(self, seconds: float) -> None:
+        if self.sleep is not None:
+            self.sleep(seconds)
+        else:
+            self._asked.wait(seconds)
+
     def _emit(self, event: Event) -> None:
         with self._emit_lock:
             for listener in self.listeners:
@@ -144,9 +152,9 @@ class Runner:
         running: dict[Future[StepOutcome], str] = {}
         executor = ThreadPoolExecutor(self.threads, thread_name_prefix="step")
         try:
-            with interrupts() as asked:
+            with interrupts() as self._asked:
                 while waiting or running:
-                    if asked.is_set():
+                    if self._asked.is_set():
                         if not self._interrupted:
                             self._interrupt(waiting, outcomes)
                         self._cancel()  # and again: a step may have begun its next statement meanwhile
@@ -243,7 +251,9 @@ class Runner:
 
     def _cancel(self) -> None:
         """Cancel what the steps run on their Sessions."""
-        if self.state is not None:
+        if self.sessions.shared:
+            self.sessions.cancel()
+        elif self.state is not None:
             for number in self.sessions.numbers():
                 self.state.cancel(number)
 
@@ -288,7 +298,7 @@ class Runner:
                     with self._prepared(node, session):
                         why = None if node.declared else left_out_on(session, node.step, ctx)
                         if why is not None:
-                            there = Versions(session, self.sleep).of(node.writes)
+                            there = Versions(session, self._sleep).of(node.writes)
                             return left_out_because(node.name, why, stands=stands(node, there))
                         # What a step reads and writes, it leaves as its output.
                         inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
@@ -302,23 +312,27 @@ class Runner:
                 }  # fmt: skip
                 return result, work
             except Exception as error:
-                delay = next(delays, None) if is_transient(error) and not self._interrupted else None
+                delay = next(delays, None) if is_transient(error) and not self._asked.is_set() else None
                 if delay is None:
                     raise
                 self._emit(StepRetried(node.name, attempt, delay, cause(error)))
-                self.sleep(delay)
+                self._sleep(delay)
+                if self._asked.is_set():
+                    raise
         raise AssertionError("unreachable")
 
     def _versions(self, session: Session, resources: Iterable[Resource]) -> list[list[Any]]:
-        return [] if self.state is None else to_json(Versions(session, self.sleep).of(resources))
+        return [] if self.state is None else to_json(Versions(session, self._sleep).of(resources))
 
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
+            if self._asked.is_set():  # work outside of the warehouse has no statement that could be canceled
+                raise StepError("interrupted")
             self._emit(StepProgress(node.name, done, total, note))
 
         return RunContext(
             **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
-            session=session, run=self.run, progress=progress, again=partial(again, sleep=self.sleep),
+            session=session, run=self.run, progress=progress, again=partial(again, sleep=self._sleep),
             fence=self.lock.check if self.lock is not None else lambda session: None,
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )  # fmt: skip
@@ -350,7 +364,7 @@ class Runner:
 
     def _ensure(self, session: Session, statement: Sql) -> None:
         """Run a statement that may run twice, and again if its reply is lost."""
-        again(lambda: execute(session, statement), sleep=self.sleep)
+        again(lambda: execute(session, statement), sleep=self._sleep)
 
     def _set_tags(self, node: Node, ctx: RunContext) -> None:
         """Set the declared tags that have a value on what the step wrote."""

@@ -76,6 +76,9 @@ class Sessions:
         with self._lock:
             return [int(session.session_id) for session in self._all]
 
+    def cancel(self) -> None:
+        """Cancel what runs on the Session, if it is one and the same; others are canceled by their numbers."""
+
     def close(self) -> None:
         """Close all Sessions."""
         for session in self._all:
@@ -103,6 +106,10 @@ class OneSession(Sessions):
     def session(self) -> Iterator[Session]:
         """The caller's Session."""
         yield self._session
+
+    def cancel(self) -> None:
+        """Cancel what runs on the Session."""
+        self._session.cancel_all()
 
     def close(self) -> None:
         """Leave the Session without our query tag; the caller closes it."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,9 +19,10 @@ import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.cancellation import Cancellation, canceled_queries
 from snowpipe_ml.local.face import ConnectionFace
 from snowpipe_ml.local.sharing import Guest, join
-from snowpipe_ml.local.storage import CATALOG, Storage, close_storage, open_storage, quoted
+from snowpipe_ml.local.storage import CATALOG, SESSION_VARIABLE, Storage, close_storage, open_storage, quoted
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.statements import Result
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("snowpipe_ml.local")
 _SESSION_IDS = itertools.count(1)
+
+_CANCEL_ALL = re.compile(r"\s*SELECT\s+SYSTEM\$CANCEL_ALL_QUERIES\s*\(\s*'?(\d+)'?\s*\)\s*;?\s*", re.I)
 
 # What Snowpark asks of a server's parameters. Thread-safe sessions give each thread a cursor.
 _SESSION_PARAMETERS = {
@@ -59,6 +63,7 @@ class Connection(ConnectionFace):
         storage.sessions[self.session_id] = self
         self.duck = storage.root.cursor()
         self.duck.execute("SET TimeZone = 'America/Los_Angeles'")
+        self.duck.execute(f"SET VARIABLE {SESSION_VARIABLE} = {self.session_id}::BIGINT")
         self.lock = threading.RLock()
         self.database: str | None = None
         self.schema: str | None = None
@@ -70,6 +75,8 @@ class Connection(ConnectionFace):
         self.parameters: dict[str, Any] = {}
         self.variables: dict[str, str] = {}
         self.in_transaction = False
+        # Of the statements that run, each inside the one before: a procedure runs statements of its own.
+        self._running: list[Cancellation] = []
         self._keeps_transaction = False
         # The Python functions that were registered with DuckDB when the open transaction began.
         self.visible_functions: frozenset[str] = frozenset()
@@ -221,31 +228,44 @@ class Connection(ConnectionFace):
 
         tag = (settings or {}).get("QUERY_TAG")
         self._keeps_transaction = bool((settings or {}).get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
-        with self.storage.history.running(self, query_id, command, tag), self._in_time():
+        with self.storage.history.running(self, query_id, command, tag), self._cancellable():
             result = run(self, command, params, query_id, file_stream)
         return self._kept(query_id, result)
 
+    @property
+    def cancellation(self) -> Cancellation:
+        """Of the statement that runs; of none if none does."""
+        return self._running[-1] if self._running else Cancellation()
+
     @contextmanager
-    def _in_time(self) -> Iterator[None]:
-        """Cancel what runs longer than STATEMENT_TIMEOUT_IN_SECONDS."""
-        timeout = self.statement_timeout
-        if timeout is None:
-            yield
-            return
-        timer = threading.Timer(timeout, self.duck.interrupt)
-        timer.start()
+    def _cancellable(self) -> Iterator[None]:
+        """Let a statement be stopped by :meth:`interrupt`, by its time limit, and with the statement around it.
+
+        Raises:
+            ProgrammingError: it was stopped.
+        """
+        outer = self._running[-1] if self._running else None
+        inner = Cancellation()
         try:
-            yield
-        except duckdb.InterruptException as raised:
-            raise errors.timed_out(timeout) from raised
-        finally:
-            timer.cancel()
+            with ExitStack() as stack:
+                if outer is not None:
+                    stack.enter_context(outer.stopping(inner.cancel))
+                stack.enter_context(inner.stopping(self.duck.interrupt))
+                stack.enter_context(inner.within(self.statement_timeout))
+                self._running.append(inner)
+                stack.callback(self._running.pop)
+                yield
+        except Exception as raised:
+            # Whatever the work said when it was ended.
+            if inner.requested and raised is not inner.error():
+                raise inner.error() from raised
+            raise
 
     def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
         from snowpipe_ml.local.statements import insert_many
 
-        with self.storage.history.running(self, query_id, command):
+        with self.storage.history.running(self, query_id, command), self._cancellable():
             result = insert_many(self, command, rows)
         return self._kept(query_id, result)
 
@@ -271,12 +291,20 @@ class Connection(ConnectionFace):
         return functions.raised_in(str(raised)) if functions else None
 
     def interrupt(self) -> bool:
-        """Cancel the statement that runs; whether one does."""
-        if self.lock.acquire(blocking=False):
-            self.lock.release()
-            return False
-        self.duck.interrupt()
-        return True
+        """Cancel the statement that runs, and what it waits for; whether one does."""
+        running = self._running[:1]
+        for statement in running:
+            statement.cancel()
+        return bool(running)
+
+    def aside(self, command: str) -> Result | None:
+        """Cancel the statement that runs, when this very session asks for it from another thread."""
+        found = _CANCEL_ALL.fullmatch(command)
+        if found is None or int(found.group(1)) != self.session_id:
+            return None
+        from snowpipe_ml.local.statements import rows
+
+        return rows([("SYSTEM$CANCEL_ALL_QUERIES", "VARCHAR")], [(canceled_queries(int(self.interrupt())),)])
 
     def close(self, retry: bool = True) -> None:
         """Drop the session's temporary objects and let the warehouse go."""

@@ -62,8 +62,10 @@ class Cursor:
         self.query = command
         self.sfqid = str(uuid.uuid4())
         self._request_id = self.sfqid
-        with connection.lock, _as_snowflake(self):
-            result = connection.perform(command, params, self.sfqid, file_stream, dict(_statement_params or {}))
+        result = connection.aside(command)
+        if result is None:
+            with connection.lock, _as_snowflake(self):
+                result = connection.perform(command, params, self.sfqid, file_stream, dict(_statement_params or {}))
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
         return self

@@ -94,6 +94,11 @@ def exists(name: object) -> ProgrammingError:
     return error(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
 
 
+def canceled() -> ProgrammingError:
+    """A statement that was canceled while it ran."""
+    return error(604, "57014", "SQL execution canceled")
+
+
 def timed_out(seconds: float) -> ProgrammingError:
     """A statement that ran longer than STATEMENT_TIMEOUT_IN_SECONDS."""
     return error(
@@ -183,7 +188,7 @@ def translate(raised: Exception) -> ProgrammingError:
     text = str(raised).strip().replace(TWIN, "")
     first = text.split("\n\n")[0].split("\nLINE ")[0]
     if type(raised).__name__ == "InterruptException":  # DuckDB's; this module does not need it otherwise
-        return error(604, "57014", "SQL execution canceled")
+        return canceled()
     for pattern, known in _SPECIFIC:
         if match := pattern.search(text):
             return known(*match.groups())

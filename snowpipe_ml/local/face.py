@@ -56,6 +56,10 @@ class ConnectionFace(ABC):
     def close(self, retry: bool = True) -> None:
         """End the session."""
 
+    def aside(self, command: str) -> Result | None:
+        """The result of a statement that need not wait for the one that runs in this session; None for others."""
+        return None
+
     def cursor(self, cursor_class: type | None = None) -> Cursor:
         """A cursor; with the connector's DictCursor class, its rows are dicts."""
         if self._closed:

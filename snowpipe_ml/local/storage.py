@@ -50,6 +50,8 @@ log = logging.getLogger("snowpipe_ml.local")
 
 CATALOG = "_SNOWPIPE"
 ACCOUNT = "_ACCOUNT"
+# Of DuckDB: the number of the session that runs a statement, in views too.
+SESSION_VARIABLE = "snowpipe_session"
 _KEPT_RESULTS = 64
 _KEPT_RESULT_BYTES = 256 * 2**20
 

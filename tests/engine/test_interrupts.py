@@ -57,11 +57,19 @@ def test_ctrl_c_cancels_what_runs_and_the_run_can_be_resumed(tmp_path: Path, pau
 
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
-    spec = "steps:\n  asleep: {type: transform, query: SELECT SYSTEM$WAIT(60) AS X, writes: asleep}\n"
-    with running(write_spec(tmp_path, spec)) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("run ")
-        time.sleep(1)
+    """For what cannot be cancelled, because it is no statement."""
+    path = write_spec(
+        tmp_path,
+        "stages: {s: {}}\nsteps:\n  asleep: {type: extract, from: sample, generator: 'own.py:write', into: '@s/x/', "
+        "layouts: {a: {columns: [a]}}}\n",
+    )
+    (tmp_path / "own.py").write_text(
+        "import pathlib, time\n\ndef write(folder):\n    pathlib.Path(__file__).with_name('begun').touch()\n    time.sleep(60)\n"
+    )
+    with running(path) as process:
+        while not (tmp_path / "begun").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
         for _ in range(2):
             process.send_signal(signal.SIGINT)
             time.sleep(0.2)

@@ -15,6 +15,7 @@ from snowpipe_ml.local.python.travel import arrow_type, travels_as
 from snowpipe_ml.local.rewrite.casts import macro, to_tz
 from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T
 from snowpipe_ml.local.rewrite.types import kind as type_of
+from snowpipe_ml.local.storage import SESSION_VARIABLE
 from snowpipe_ml.local.types import Column, from_iso, to_duckdb
 from snowpipe_ml.sql import DataType
 
@@ -109,11 +110,13 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     if definition.language == "SQL":
         return _inlined(definition, given, connection)
     arguments = [_cast(a.copy(), d.type) for a, d in zip(given, definition.arguments, strict=True)]
-    if not arguments:
-        arguments = [_stored_cast(exp.Null(), "BOOLEAN")]
     if definition.kind == "AGGREGATE":
         arguments = [_list_of(argument) for argument in arguments]
-    call: exp.Expr = exp.Anonymous(this=functions.scalar_name(connection, definition), expressions=arguments)
+    session = exp.Anonymous(this="getvariable", expressions=[exp.Literal.string(SESSION_VARIABLE)])
+    session.meta["ours"] = True
+    call: exp.Expr = exp.Anonymous(
+        this=functions.scalar_name(connection, definition), expressions=[session, *arguments]
+    )
     call.meta["ours"] = True
     if DataType.parse(definition.returns).name == "TIMESTAMP_TZ":
         call = macro("sf_text_to_tz", call)

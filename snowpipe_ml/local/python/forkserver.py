@@ -19,8 +19,18 @@ from typing import Any
 _MODULE = "snowpipe_ml.local.python.worker"
 _ROOT = str(Path(__file__).parents[3])
 # A thread a worker: two numeric threads in each of two processes are many times slower than one.
-_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _LIBRARIES}
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+# What the interpreter and numeric libraries need to start as they do here. Nothing else of this process's environment
+# reaches a function: it may hold secrets, and Snowflake gives functions none of a client's.
+_NEEDED = frozenset(
+    {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "LANG", "LC_ALL", "LC_CTYPE", "PATH"}
+)
+_NUMERIC = ("ATEN_", "OPENBLAS_", "OMP_", "MKL_", "KMP_")
+
+
+def _environment() -> dict[str, str]:
+    given = {name: value for name, value in os.environ.items() if name in _NEEDED or name.startswith(_NUMERIC)}
+    return {**given, **_ONE_THREAD, "PYTHONHASHSEED": "0", "TZ": "UTC"}
 
 
 def _is_installed() -> bool:
@@ -35,17 +45,20 @@ class ForkServer:
     """
 
     def __init__(self, modules: tuple[str, ...]) -> None:
+        self._modules = modules
         self._lock = threading.Lock()
+        self._start()
+
+    def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = {**os.environ, **_ONE_THREAD, "PYTHONHASHSEED": "0"}
-        environment.pop("PYTHONSTARTUP", None)
+        environment = _environment()
         if not _is_installed():
             # This package is imported from a checkout; the workers must find it, and then forget the way.
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, environment.get("PYTHONPATH")]))
             environment["SNOWPIPE_PACKAGE_ROOT"] = "added"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *modules],
+            [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *self._modules],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
             env=environment, start_new_session=True,
         )  # fmt: skip
@@ -61,17 +74,26 @@ class ForkServer:
             folder: its current and temporary folder.
 
         Raises:
-            RuntimeError: the fork server has died; its words are in the message.
+            RuntimeError: the fork server has died twice; its words are in the message.
         """
         with self._lock:
-            request = json.dumps({"fork": folder}).encode()
             try:
-                socket.send_fds(self._control, [request], [channel.fileno(), stderr])
-                return int(self._answer()["pid"])
+                return self._fork(channel, stderr, folder)
+            except (OSError, EOFError):
+                # It was killed, as a rule because memory was short: one that does not last is a fault of its own.
+                self._stop()
+                self._start()
+            try:
+                return self._fork(channel, stderr, folder)
             except (OSError, EOFError) as raised:
                 self._said.seek(0)
                 said = self._said.read()[-2000:].decode(errors="replace")
                 raise RuntimeError(f"the process that starts Python workers has ended:\n{said}") from raised
+
+    def _fork(self, channel: socket.socket, stderr: int, folder: str) -> int:
+        request = json.dumps({"fork": folder}).encode()
+        socket.send_fds(self._control, [request], [channel.fileno(), stderr])
+        return int(self._answer()["pid"])
 
     def wait(self, pid: int) -> int | None:
         """Reap a worker: its exit code, minus the signal that killed it, or None where that is not known."""
@@ -89,7 +111,11 @@ class ForkServer:
         return answer
 
     def close(self) -> None:
-        """End it."""
+        """End it, and the workers that it has forked."""
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
         self._control.close()
         self._process.kill()
         self._process.wait()

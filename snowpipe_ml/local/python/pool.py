@@ -9,18 +9,20 @@ import signal
 import socket
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.cancellation import Cancellation
 from snowpipe_ml.local.messages import Channel, Message
 from snowpipe_ml.local.python.forkserver import ForkServer
 
+_POLL = 0.1  # seconds between two looks at whether a statement that waits was canceled
 Serve = Callable[[dict[str, Any]], Message]
 
 
@@ -38,9 +40,6 @@ class Worker:
     Args:
         server: what forks it.
         config: what the worker script needs to load the handler.
-
-    Raises:
-        HandlerError: the handler cannot be loaded.
     """
 
     def __init__(self, server: ForkServer, config: dict[str, Any]) -> None:
@@ -50,43 +49,45 @@ class Worker:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._code: int | None = None
+        self._ready = False
+        self._config = config
         try:
             self._pid = server.fork(theirs, self._stderr.fileno(), self._temporary.name)
         finally:
             theirs.close()
-        try:
-            self._send(config, None)
-            self._receive()
-        except BaseException:
-            self.close()
-            raise
 
-    def call(
-        self, header: dict[str, Any], table: pa.Table, *, timeout: float | None = None, serve: Serve | None = None
-    ) -> Message:
+    @property
+    def is_ready(self) -> bool:
+        """Whether its handler is loaded."""
+        return self._ready
+
+    def load(self) -> None:
+        """Wait until the handler is loaded.
+
+        Raises:
+            HandlerError: it cannot be loaded.
+            ProgrammingError: the process died.
+        """
+        if not self._ready:
+            self._send(self._config, None)
+            self._receive()
+            self._ready = True
+
+    def call(self, header: dict[str, Any], table: pa.Table, serve: Serve | None = None) -> Message:
         """Send one request and wait for its answer.
 
         Args:
             header: what to do.
             table: the arguments.
-            timeout: seconds that it may take; None for no limit.
             serve: answers what the handler asks on the way: a procedure's statements.
 
         Raises:
             HandlerError: the handler raised.
-            ProgrammingError: the process died, or took too long.
+            ProgrammingError: the process died.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
         self._send(header, table)
         while True:
-            try:
-                self._channel.socket.settimeout(None if deadline is None else max(0.01, deadline - time.monotonic()))
-                answer, data = self._receive()
-            except TimeoutError as raised:
-                raise errors.timed_out(timeout or 0) from raised
-            finally:
-                with contextlib.suppress(OSError):
-                    self._channel.socket.settimeout(None)
+            answer, data = self._receive()
             if "call" not in answer:
                 return answer, data
             assert serve is not None
@@ -112,17 +113,23 @@ class Worker:
         self._stderr.seek(0)
         said = self._stderr.read()[-2000:].decode(errors="replace").strip()
         code = self._code
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        how = "has ended" if code is None else f"ended with code {code}"
+        if code is not None and code < 0:
+            how = f"was killed by signal {-code}"
         return errors.error(
             100357, "P0000", f"Python Interpreter Error:\nthe worker process {how}" + (f":\n{said}" if said else "")
         )
+
+    def kill(self) -> None:
+        """End the process and those that it started, whatever they are doing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the process."""
         self._channel.close()
         if self._code is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+            self.kill()
             self._server.wait(self._pid)
         self._stderr.close()
         self._temporary.cleanup()
@@ -147,10 +154,15 @@ class Pool:
         self._lock = threading.Lock()
 
     def call(
-        self, header: dict[str, Any], table: pa.Table, *, timeout: float | None = None, serve: Serve | None = None
+        self, header: dict[str, Any], table: pa.Table, cancellation: Cancellation, serve: Serve | None = None
     ) -> Message:
-        """Run one request on a free worker; a worker that fails otherwise than by its handler is replaced."""
-        with self._slots:
+        """Run one request on a free worker. A worker that fails otherwise than by its handler is replaced.
+
+        Raises:
+            HandlerError: the handler cannot be loaded, or raised.
+            ProgrammingError: the process died, or the statement was canceled, and the worker killed with it.
+        """
+        with self._slot(cancellation):
             try:
                 worker = self._idle.get_nowait()
             except queue.Empty:
@@ -158,27 +170,39 @@ class Pool:
                 with self._lock:
                     self._all.add(worker)
             try:
-                answer = worker.call(header, table, timeout=timeout, serve=serve)
-            except HandlerError:
-                self._idle.put(worker)
-                raise
-            except BaseException:
-                with self._lock:
-                    self._all.discard(worker)
-                worker.close()
+                with cancellation.stopping(worker.kill):
+                    worker.load()
+                    answer = worker.call(header, table, serve)
+            except BaseException as raised:
+                if isinstance(raised, HandlerError) and worker.is_ready and not cancellation.requested:
+                    self._idle.put(worker)
+                else:
+                    with self._lock:
+                        self._all.discard(worker)
+                    worker.close()
                 raise
             self._idle.put(worker)
             return answer
 
+    @contextmanager
+    def _slot(self, cancellation: Cancellation) -> Iterator[None]:
+        """One of the places for workers, as soon as one is free."""
+        while not self._slots.acquire(timeout=_POLL):
+            cancellation.check()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     def map_partitions(
-        self, table: pa.Table, offsets: Sequence[int], timeout: float | None = None
+        self, table: pa.Table, offsets: Sequence[int], cancellation: Cancellation
     ) -> list[tuple[int, pa.Table]]:
         """Run a table function over all partitions.
 
         Args:
             table: the arguments, partitions one behind the other.
             offsets: where each partition starts, and the end.
-            timeout: seconds that a batch of partitions may take.
+            cancellation: of the statement that calls.
 
         Returns:
             (row where the batch starts, result) of each batch, in order.
@@ -195,7 +219,8 @@ class Pool:
             begin, end = offsets[first], offsets[last]
             local = [offset - begin for offset in offsets[first : last + 1]]
             request = {"call": "table", "offsets": local, "first": first}
-            _, answer = self.call(request, table.slice(begin, end - begin), timeout=timeout)
+            cancellation.check()
+            _, answer = self.call(request, table.slice(begin, end - begin), cancellation)
             assert answer is not None
             return begin, answer
 

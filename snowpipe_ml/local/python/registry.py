@@ -18,6 +18,7 @@ import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.cancellation import Cancellation
 from snowpipe_ml.local.messages import Message
 from snowpipe_ml.local.proxy import session_state
 from snowpipe_ml.local.python import packages
@@ -234,7 +235,7 @@ class FunctionRegistry:
         pool = self._pool(self._prepare(connection, definition))
         sources, pieces = [], []
         try:
-            for begin, piece in pool.map_partitions(arguments, offsets, connection.statement_timeout):
+            for begin, piece in pool.map_partitions(arguments, offsets, connection.cancellation):
                 source = piece.column(0).combine_chunks().to_numpy(zero_copy_only=False)
                 sources.append(pa.array([s + begin if s >= 0 else s for s in source.tolist()], pa.int64()))
                 pieces.append(piece.drop_columns(["0"]))
@@ -255,15 +256,18 @@ class FunctionRegistry:
         pool = self._pool(self._prepare(connection, definition))
         request = {"call": "procedure", "state": session_state(connection)}
         try:
-            return pool.call(request, arguments, timeout=connection.statement_timeout, serve=serve)
+            return pool.call(request, arguments, connection.cancellation, serve)
         except HandlerError as raised:
             raise _interpreter_error(definition, raised) from None
 
     def scalar_name(self, connection: Connection, definition: Definition) -> str:
-        """The DuckDB function that calls a scalar function; registered when first used."""
+        """The DuckDB function that calls a scalar function; registered when first used.
+
+        Its first argument is the number of the session that calls, whose statement may be canceled. DuckDB has one
+        such function for all sessions.
+        """
         key = self._prepare(connection, definition)
-        timeout = connection.statement_timeout
-        name = f"_py_{key.replace(':', '_')}_{timeout or 0:g}"
+        name = f"_py_{key.replace(':', '_')}"
         with self._lock:
             if connection.in_transaction and name not in connection.visible_functions:
                 # What is registered elsewhere is not seen by a transaction that is under way.
@@ -271,10 +275,13 @@ class FunctionRegistry:
             if name in self._registered:
                 return name
 
-            def call(*columns: pa.ChunkedArray | pa.Array) -> pa.Array | pa.ChunkedArray:
-                table = pa.table(list(columns), names=[str(i) for i in range(len(columns))])
+            def call(session: pa.ChunkedArray | pa.Array, *columns: pa.ChunkedArray | pa.Array) -> Any:
+                given = list(columns) or [pa.nulls(len(session))]
+                table = pa.table(given, names=[str(i) for i in range(len(given))])
+                caller = self._storage.sessions.get(session[0].as_py()) if len(session) else None
+                cancellation = caller.cancellation if caller is not None else Cancellation()
                 try:
-                    _, result = self._pool(key).call(request, table, timeout=timeout)
+                    _, result = self._pool(key).call(request, table, cancellation)
                     assert result is not None
                     answer = result.column(0)
                 except HandlerError as raised:
@@ -283,13 +290,12 @@ class FunctionRegistry:
                     raise RuntimeError(self._keep(raised)) from None
                 return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
 
-            # DuckDB counts the parameters of what it is given; a function without any would not
-            # learn how many rows it is called for, so it gets one that says nothing.
-            kinds = [travels_as(a.type) for a in definition.arguments] or ["BOOLEAN"]
+            kinds = [travels_as(a.type) for a in definition.arguments]
             # An aggregate is called once a group, with a list of each argument's values.
             request = {"call": "aggregate" if definition.kind == "AGGREGATE" else "scalar"}
             if definition.kind == "AGGREGATE":
                 kinds = [f"{kind}[]" for kind in kinds]
+            kinds = ["BIGINT", *kinds]  # the number of the session comes first
             names = [f"a{i}" for i in range(len(kinds))]
             signature = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
             call.__signature__ = signature  # type: ignore[attr-defined]

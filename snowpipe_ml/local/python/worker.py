@@ -205,12 +205,15 @@ def work(channel):
 
 def become_worker(descriptor, stderr, folder):
     """In the forked process: its own output and folder, then work."""
+    os.setpgid(0, 0)  # so that it can be killed with what it starts
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the warehouse, which ends its workers
     for target in (1, 2):
         os.dup2(stderr, target)
     os.close(stderr)
     os.chdir(folder)
-    os.environ["TMPDIR"] = folder
+    for name in ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SNOWPIPE_PACKAGE_ROOT"):
+        os.environ.pop(name, None)  # what has served to start the interpreter
+    os.environ.update(TMPDIR=folder, HOME=folder, PATH=os.defpath)
     tempfile.tempdir = None
     code = 0
     try:
@@ -239,21 +242,31 @@ def main():
     if os.environ.get("SNOWPIPE_PACKAGE_ROOT") == "added":
         sys.path[:] = [entry for entry in sys.path if entry != root]
     sys.path[:] = [entry for entry in sys.path if entry]
+    time.tzset()
+    workers = set()
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
-        if not data:
-            return  # the warehouse is gone
+        if not data:  # the warehouse is gone: nobody waits for what its workers do
+            for pid in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            return
         request = json.loads(data)
         if "fork" in request:
             pid = os.fork()
             if pid == 0:
                 control.close()
                 become_worker(*descriptors, request["fork"])
+            with contextlib.suppress(PermissionError, ProcessLookupError):
+                os.setpgid(pid, pid)  # here too: it may be killed before it has done so itself
+            workers.add(pid)
             for descriptor in descriptors:
                 os.close(descriptor)
             control.send(json.dumps({"pid": pid}).encode())
         else:
-            control.send(json.dumps({"code": reap(request["wait"])}).encode())
+            code = reap(request["wait"])
+            workers.discard(request["wait"])
+            control.send(json.dumps({"code": code}).encode())
 
 
 def reap(pid):

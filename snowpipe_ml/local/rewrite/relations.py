@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.cancellation import canceled_queries
 from snowpipe_ml.local.rewrite import flatten
 from snowpipe_ml.local.types import Column
 
@@ -294,12 +294,12 @@ _BUILTINS: dict[str, Callable[[list[exp.Expr], Compiler], exp.Expr]] = {
 _SECONDS = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}
 
 
-def _wait(arguments: list[Any]) -> exp.Expr:
+def _wait(arguments: list[Any], connection: Connection) -> exp.Expr:
     """``SYSTEM$WAIT(2 [, 'SECONDS'])``."""
     unit = str(arguments[1]).upper() if len(arguments) > 1 else "SECONDS"
     if unit not in _SECONDS:
         raise errors.syntax(f"invalid unit '{unit}' for SYSTEM$WAIT")
-    time.sleep(float(arguments[0]) * _SECONDS[unit])
+    connection.cancellation.wait(float(arguments[0]) * _SECONDS[unit])
     return exp.Literal.string(f"waited {arguments[0]} {unit.lower()}")
 
 
@@ -327,11 +327,11 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         case "SYSTEM$ARE_ANACONDA_TERMS_ACKNOWLEDGED":
             return exp.Boolean(this=True)
         case "SYSTEM$WAIT":
-            return _wait([_literal(connection, a) for a in arguments])
+            return _wait([_literal(connection, a) for a in arguments], connection)
         case "SYSTEM$CANCEL_ALL_QUERIES":
             other = connection.storage.sessions.get(int(str(_literal(connection, arguments[0]))))
             cancelled = other is not None and other is not connection and other.interrupt()
-            return exp.Literal.string(f"{int(cancelled)} queries cancelled.")
+            return exp.Literal.string(canceled_queries(int(cancelled)))
         case "SYSTEM$TYPEOF":
             raise errors.UnsupportedError("SYSTEM$TYPEOF")
         case "CURRENT_WAREHOUSE":

@@ -1,0 +1,379 @@
+"""What runs is cancelled: statements, the worker processes of their functions, and runs that are told to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snowflake.connector.errors import OperationalError, ProgrammingError
+
+import snowpipe_ml
+from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.events import StepRetried
+from snowpipe_ml.local import connect
+from snowpipe_ml.local.connection import Connection
+from tests.conftest import write_spec
+
+SOON = 15  # seconds for what takes milliseconds, on a machine that does much else
+LONG = 60  # seconds that a worker waits at most: nothing that begins here outlives the tests
+
+
+class Gate:
+    """A handler tells by a file that it has begun, and goes on when there is another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.begun, self.opened = folder / "begun", folder / "opened"
+
+    @property
+    def code(self) -> str:
+        """The lines of a function ``wait_at_gate``."""
+        return (
+            "import os, time\n"
+            "def wait_at_gate():\n"
+            f"    with open({str(self.begun)!r}, 'a') as out:\n"
+            "        out.write(str(os.getpid()) + chr(10))\n"
+            f"    end = time.monotonic() + {LONG}\n"
+            f"    while not os.path.exists({str(self.opened)!r}) and time.monotonic() < end:\n"
+            "        time.sleep(0.02)\n"
+        )
+
+    def reached(self) -> list[int]:
+        """Wait until a handler is there; the processes of all that are."""
+        eventually(lambda: self.begun.exists() and self.begun.read_text().endswith("\n"), LONG)
+        return [int(line) for line in self.begun.read_text().split()]
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path)
+    yield gate
+    gate.opened.touch()
+
+
+def eventually(met: Callable[[], bool], seconds: float = SOON) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def is_there(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# --------------------------------------------------------------------------- statements
+
+SCALAR = "def h(x):\n    wait_at_gate()\n    return x\n"
+TABLE = "class h:\n    def process(self, x):\n        wait_at_gate()\n        yield (x,)\n"
+VECTORIZED = (
+    "from _snowflake import vectorized\nimport pandas\nclass h:\n    @vectorized(input=pandas.DataFrame)\n"
+    "    def end_partition(self, frame):\n        wait_at_gate()\n        return frame\n"
+)
+PROCEDURE = "def h(session):\n    wait_at_gate()\n    return 1\n"
+TWO = "SELECT SEQ4() AS X FROM TABLE(GENERATOR(ROWCOUNT => 40))"
+STATEMENTS = {
+    "scalar": ("FUNCTION f(x INT) RETURNS INT", SCALAR, "", f"SELECT SUM(f(X)) FROM ({TWO})"),
+    "table": ("FUNCTION f(x INT) RETURNS TABLE (Y INT)", TABLE, "",
+              f"SELECT Y FROM ({TWO}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))"),
+    "vectorized": ("FUNCTION f(x INT) RETURNS TABLE (Y INT)", VECTORIZED, "'pandas'",
+                   f"SELECT Y FROM ({TWO}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))"),
+    "procedure": ("PROCEDURE f() RETURNS INT", PROCEDURE, "'snowflake-snowpark-python'", "CALL f()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STATEMENTS)
+def test_a_statement_is_cancelled_while_its_function_computes(tmp_path: Path, gate: Gate, kind: str) -> None:
+    head, body, packages, statement = STATEMENTS[kind]
+    raised: list[BaseException] = []
+    with connect(tmp_path / "warehouse", "D") as running, connect(tmp_path / "warehouse", "D") as other:
+        running.cursor().execute(
+            f"CREATE {head} LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ({packages}) HANDLER = 'h' "
+            f"AS $$\n{gate.code}{body}\n$$"
+        )
+
+        def run() -> None:
+            try:
+                running.cursor().execute(statement)
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            workers = gate.reached()
+            other.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({running.session_id})")
+            thread.join(SOON)
+            ended = not thread.is_alive()
+            if ended:
+                eventually(lambda: not any(map(is_there, workers)))
+        finally:
+            gate.opened.touch()
+            thread.join()
+        assert ended, "the statement went on"
+        assert isinstance(raised[0], ProgrammingError)
+        assert (raised[0].errno, raised[0].sqlstate) == (604, "57014")
+        # Both the session and the function can be used again: the gate is open now.
+        assert running.cursor().execute("SELECT 1").fetchall() == [(1,)]
+        assert running.cursor().execute(statement).fetchall()
+
+
+def test_what_another_session_runs_with_the_same_function_goes_on(tmp_path: Path, gate: Gate) -> None:
+    found: dict[str, Any] = {}
+    with connect(tmp_path / "warehouse", "D") as one, connect(tmp_path / "warehouse", "D") as two:
+        one.cursor().execute(
+            "CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' "
+            f"AS $$\n{gate.code}{SCALAR}\n$$"
+        )
+
+        def run(name: str, connection: Any) -> None:
+            try:
+                found[name] = connection.cursor().execute("SELECT f(7)").fetchall()
+            except BaseException as error:
+                found[name] = error
+
+        threads = [threading.Thread(target=run, args=pair) for pair in (("one", one), ("two", two))]
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            # Where there is one worker alone, the second call waits for it.
+            eventually(lambda n=number: len(gate.reached()) >= min(n, os.cpu_count() or 1), LONG)  # type: ignore[misc]
+        with connect(tmp_path / "warehouse", "D") as other:
+            other.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({one.session_id})")
+        threads[0].join(SOON)
+        ended = not threads[0].is_alive()
+        gate.opened.touch()
+        for thread in threads:
+            thread.join()
+    assert ended, "the statement went on"
+    assert isinstance(found["one"], ProgrammingError)
+    assert found["two"] == [(7,)]
+
+
+def test_a_wait_is_cancelled(tmp_path: Path) -> None:
+    """In a process of its own, which is ended if the wait goes on."""
+    code = (
+        "import sys, threading\nfrom snowpipe_ml.local import connect\n"
+        "one, two = (connect(sys.argv[1], 'D') for _ in range(2))\n"
+        "begun = threading.Event()\none.listeners.append(lambda text: begun.set())\n"
+        "def cancel():\n    begun.wait()\n"
+        "    while thread.is_alive() and '1 q' not in "
+        "two.cursor().execute(f'SELECT SYSTEM$CANCEL_ALL_QUERIES({one.session_id})').fetchone()[0]:\n        pass\n"
+        "def run():\n    try:\n        one.cursor().execute('SELECT SYSTEM$WAIT(60)')\n"
+        "    except Exception as error:\n        print(error.errno)\n"
+        "thread = threading.Thread(target=run)\nthread.start()\ncancel()\nthread.join()\n"
+    )
+    done = _within(SOON, [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)])
+    assert done == "604"
+
+
+def _within(seconds: float, command: list[str]) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False).stdout.strip()
+    except subprocess.TimeoutExpired:
+        return "it went on"
+
+
+def test_a_time_limit_is_that_of_the_statement(tmp_path: Path) -> None:
+    """And not of each batch of partitions that a worker is given."""
+    each = 4 * (os.cpu_count() or 1)  # four batches a worker, of 0.4 s each
+    with connect(tmp_path / "warehouse", "D") as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "CREATE FUNCTION f(x INT) RETURNS TABLE (Y INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' AS "
+            "$$\nimport time\nclass h:\n    def process(self, x):\n        time.sleep(0.4)\n        yield (x,)\n$$"
+        )
+        cursor.execute("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
+        rows = f"SELECT SEQ4() AS X FROM TABLE(GENERATOR(ROWCOUNT => {each}))"
+        for statement in (f"SELECT Y FROM ({rows}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))", "SELECT SYSTEM$WAIT(3)"):
+            with pytest.raises(ProgrammingError) as raised:
+                cursor.execute(statement)
+            assert raised.value.errno == 630
+
+
+# --------------------------------------------------------------------------- runs
+
+DAYS = """\
+stages: {s: {}}
+packages: {p: [numpy, pandas]}
+steps:
+  events:
+    type: transform
+    query: >-
+      SELECT 'k' || MOD(SEQ4(), 4) AS K, DATEADD(day, FLOOR(SEQ4() / 4), '2023-01-01'::DATE) AS AT, SEQ4() AS N
+      FROM TABLE(GENERATOR(ROWCOUNT => 240))
+    writes: events
+  features: {type: features, from: events, partition_by: K, timestamp: AT, value: N, target: TOTAL, lags: [1], min_history_days: 30, writes: features}
+  future: {type: future_features, features: features, horizon_days: 3, writes: future}
+  deploy: {type: deploy_forecaster, function: f, features: features, model: {type: python, class: "own:Slow"}, stage: s, packages: p}
+  train: {type: train_forecasters, function: f, features: features, future: future, series_per_partition: 1, writes: forecasts}
+  after: {type: transform, query: "SELECT COUNT(*) AS N FROM {{ ref('forecasts') }}", writes: after}
+"""
+SLOW = """\
+import numpy as np
+from snowpipe_ml.models.base import RowForecaster
+
+class Slow(RowForecaster):
+    def fit(self, panel):
+        wait_at_gate()
+
+    def predict_rows(self, panel, xs):
+        return [np.ones(len(x)) for x in xs]
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+"""
+
+
+@contextmanager
+def running(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def training(folder: Path, gate: Gate) -> Path:
+    path = write_spec(folder, DAYS)
+    (folder / "own.py").write_text(gate.code + SLOW)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_training_ends_at_once_and_the_step_is_not_done(tmp_path: Path, gate: Gate, number: signal.Signals) -> None:
+    path = training(tmp_path, gate)
+    with running(path) as process:
+        workers = gate.reached()
+        process.send_signal(number)
+        try:
+            output, _ = process.communicate(timeout=SOON)
+        except subprocess.TimeoutExpired:
+            pytest.fail("the run went on")
+    assert process.returncode in (130, 128 + number), output
+    assert "interrupted" in output
+    assert "✓ train" not in output
+    assert "Traceback" not in output
+    eventually(lambda: not any(map(is_there, workers)))
+    gate.opened.touch()
+    result = Pipeline.from_yaml(path).run(resume=True)
+    assert result.ok
+    assert result.steps["train"].status.value == "success"
+
+
+@pytest.mark.parametrize("blow", ["kill", "second"])
+def test_no_worker_outlives_its_run(tmp_path: Path, gate: Gate, blow: str) -> None:
+    with running(training(tmp_path, gate)) as process:
+        workers = gate.reached()
+        assert all(map(is_there, workers))
+        if blow == "kill":
+            process.kill()
+        while process.poll() is None:  # however soon the first is heard, the second ends it
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        process.wait()
+        eventually(lambda: not any(map(is_there, workers)))
+
+
+def test_sigterm_is_heard_while_a_statement_runs(tmp_path: Path) -> None:
+    text = (
+        "steps:\n"
+        '  slow: {type: transform, query: "SELECT COUNT(*) AS N FROM TABLE(GENERATOR(ROWCOUNT => 2000000)) A, '
+        "TABLE(GENERATOR(ROWCOUNT => 2000000)) B WHERE MD5(A.SEQ || '-' || B.SEQ) = 'x'\", writes: slow}\n"
+        "  after: {type: transform, query: \"SELECT * FROM {{ ref('slow') }}\", writes: after}\n"
+    ).replace("TABLE(GENERATOR(ROWCOUNT => 2000000))", "(SELECT SEQ4() AS SEQ FROM TABLE(GENERATOR(ROWCOUNT => 300000)))")
+    path = write_spec(tmp_path, text)
+    with running(path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("run ")
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=2 * SOON)
+    assert process.returncode in (130, 143), output
+    assert "interrupted" in output
+    write_spec(tmp_path, text.replace("300000", "3"))
+    assert Pipeline.from_yaml(path).run(resume=True).ok
+
+
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
+def test_a_step_that_waits_to_be_tried_again_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    plain = Connection.perform
+
+    def perform(self: Connection, command: str, *arguments: Any) -> Any:
+        if "AS WANTED" in command and "EVENTS" not in command:
+            tried.append(command)
+            raise OperationalError(msg="Failed to connect", errno=250001)
+        return plain(self, command, *arguments)
+
+    def interrupt(event: Any) -> None:
+        if isinstance(event, StepRetried):
+            signal.raise_signal(signal.SIGINT)
+
+    pipeline = Pipeline.from_yaml(
+        write_spec(tmp_path, "steps: {one: {type: transform, query: SELECT 1 AS WANTED, writes: one}}\n")
+    )
+    monkeypatch.setattr(Connection, "perform", perform)
+    result = pipeline.run(listeners=[interrupt])
+    assert result.interrupted
+    assert len(tried) == 1
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
+def test_a_run_on_a_session_of_the_caller_is_cancelled(tmp_path: Path, gate: Gate) -> None:
+    session = snowpipe_ml.local_session(tmp_path / "warehouse", database="DEMO")
+    session.sql(
+        "CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' "
+        f"AS $$\n{gate.code}{SCALAR}\n$$"
+    ).collect()
+    went_on = threading.Event()
+
+    def watch() -> None:
+        gate.reached()
+        signal.raise_signal(signal.SIGINT)
+        if not ended.wait(SOON):
+            went_on.set()
+            gate.opened.touch()
+
+    ended = threading.Event()
+    watching = threading.Thread(target=watch)
+    watching.start()
+    pipeline = Pipeline.from_yaml(
+        write_spec(tmp_path, "steps: {one: {type: transform, query: SELECT f(1) AS X, writes: one}}\n")
+    )
+    try:
+        result = pipeline.run(session=session)
+    finally:
+        ended.set()
+        watching.join()
+        gate.opened.touch()
+        session.close()
+    assert not went_on.is_set(), "the statement went on"
+    assert result.interrupted
+    assert not result.ok
