@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """The values of ``--var KEY=VALUE``, each read as YAML."""
-    import yaml
+    """The values of ``--var KEY=VALUE``, each read as in the spec."""
+    from snowpipe_ml.spec.document import parse_value
 
     found = {}
     for text in values:
@@ -25,9 +25,9 @@ def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str
         if not equals or not name:
             raise click.BadParameter(f"{text!r} is not KEY=VALUE")
         try:
-            found[name] = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError as error:
-            raise click.BadParameter(f"the value of {name} is not YAML: {value!r}") from error
+            found[name] = parse_value(value) if value.strip() else ""
+        except ValueError as error:
+            raise click.BadParameter(f"the value of {name}: {error}") from error
     return found
 
 

@@ -38,15 +38,16 @@ from datetime import date, datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, StepError
 from snowpipe_ml.fields import ColumnKey, ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
 from snowpipe_ml.resources import Kind, PackageList, Resource, declared, function, stage, table
 from snowpipe_ml.results import Chart, Check, Picture, StepPlan, StepResult
 from snowpipe_ml.sql import QualifiedName, Sql, like_pattern
+from snowpipe_ml.textfiles import read_text
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
@@ -155,7 +156,7 @@ class PlanContext:
             StepError: there is no such file, or it is not UTF-8.
         """
         try:
-            return self.path(text).read_text(encoding="utf-8")
+            return read_text(self.path(text))
         except (OSError, UnicodeDecodeError) as error:
             raise StepError(f"cannot read {text!r}: {getattr(error, 'strerror', None) or error}") from error
 
@@ -262,6 +263,15 @@ class Query(BaseModel):
 Item = str | int | float | bool | dict[str, str | int | float | bool | None]
 
 
+def _no_text(value: Any) -> Any:
+    """Take no text for a truth value: ``off`` would be false here, and true in a template."""
+    if isinstance(value, str):
+        raise ValueError(
+            f"'when' must be true or false, not the text {value!r}; compare it, as in {{{{ env.X == 'on' }}}}"
+        )
+    return value
+
+
 class StepSettings(BaseModel):
     """Settings that every step has. A step type adds its own."""
 
@@ -277,9 +287,10 @@ class StepSettings(BaseModel):
     foreach: tuple[Item, ...] | Query | None = Field(
         None, description="A node an item: of this list, or of the rows of a query; {{ item }} is the item"
     )
-    when: bool | Query = Field(
+    when: Annotated[bool | Query, BeforeValidator(_no_text)] = Field(
         True,
-        description="If false, or a query whose value is not true, the step is left out, and what needs what it never made",
+        description="Skip this step when false, or when the query returns anything but TRUE. Steps that depend on an "
+        "output it has never produced are skipped too.",
     )
     retries: int = Field(3, ge=0, le=20, description="How often the step is tried again after a transient error")
     timeout: int | None = Field(None, ge=1, description="Seconds that each of its statements may take")

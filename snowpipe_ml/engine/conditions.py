@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import PlanContext, Query, Resource, Step, table
 from snowpipe_ml.spec.templates import render_query
 
@@ -36,4 +37,6 @@ def left_out_on(session: Session, step: Step[Any], ctx: PlanContext) -> str | No
         return None
     rows = session.sql(render_query(when.query, step.scope(ctx))[0].text).collect()
     value = rows[0][0] if rows else None
+    if isinstance(value, str):
+        raise StepError(f"the query of `when` must return TRUE or FALSE; it returned the text {value!r}")
     return None if value else f"its condition is {'not met by any row' if not rows else str(value).lower()}"

@@ -24,6 +24,7 @@ from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.problems import Path, Position, Problem, did_you_mean
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
 from snowpipe_ml.steps.objects import declared_steps
+from snowpipe_ml.textfiles import read_text
 
 _T = TypeVar("_T")
 
@@ -156,7 +157,7 @@ def _safely(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Probl
             where = next((found for key in ("query", "predicate") if (found := (*path, key)) in spec.document), path)
             problems.append(spec.document.problem(error.message, where, hint=error.hint))
         else:
-            lines = FilePath(error.file).read_text(encoding="utf-8").splitlines()
+            lines = read_text(FilePath(error.file)).splitlines()
             snippet = lines[error.line - 1] if error.line <= len(lines) else ""
             width = len(snippet.strip()) or 1
             column = len(snippet) - len(snippet.lstrip()) + 1

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.engine.outcome import RunResult, cause
-from snowpipe_ml.errors import StepError
+from snowpipe_ml.errors import StepError, TemplateError
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Hook
 from snowpipe_ml.spec.templates import Namespace, has_template, render_query, render_scalar
+from snowpipe_ml.sql import QualifiedName
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -44,6 +46,19 @@ def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
             _run_hook(hook, scope, session)
         except Exception as error:
             log.warning("%s, number %d: %s", name, number, cause(error))
+
+
+def hook_reads(spec: Spec) -> set[QualifiedName]:
+    """The tables that the hooks name with ``ref``.
+
+    A hook that is no template is told of when it runs.
+    """
+    found: set[QualifiedName] = set()
+    for hook in (*spec.pipeline.on_success, *spec.pipeline.on_failure):
+        if hook.query is not None:
+            with suppress(TemplateError):
+                found.update(render_query(hook.query, spec.scope)[1])
+    return found
 
 
 def _run_hook(hook: Hook, scope: Mapping[str, Any], session: Session) -> None:

@@ -23,7 +23,7 @@ from snowpipe_ml.engine.decisions import (
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
-from snowpipe_ml.engine.hooks import run_hooks
+from snowpipe_ml.engine.hooks import hook_reads, run_hooks
 from snowpipe_ml.engine.outcome import RunResult
 from snowpipe_ml.engine.run import Runner, new_run
 from snowpipe_ml.engine.selection import select as choose
@@ -165,9 +165,13 @@ class Pipeline:
         if not compare:
             chosen, excluded = list(select), list(exclude)
             if chosen or excluded:
-                graph = choose(graph, chosen, excluded)
+                graph = choose(graph, chosen, excluded, also_read=hook_reads(spec))
         elif isinstance(spec.target, LocalTarget) and not _folder(spec.target, self.path).is_dir():
-            graph = choose(graph, select, exclude, lambda: set(graph.nodes)) if select or exclude else graph
+            graph = (
+                choose(graph, select, exclude, lambda: set(graph.nodes), hook_reads(spec))
+                if select or exclude
+                else graph
+            )
             decisions = decide(graph, ctx, fingerprints(graph, ctx, run), {}, {}, refresh=full_refresh)
         else:
             session = opener(spec, self.path)()
@@ -199,7 +203,7 @@ class Pipeline:
             return {name for name, now in prints.items() if name not in past or past[name].fingerprint != now.whole}
 
         chosen, excluded = list(select), list(exclude)
-        graph = choose(whole, chosen, excluded, modified) if chosen or excluded else whole
+        graph = choose(whole, chosen, excluded, modified, hook_reads(spec)) if chosen or excluded else whole
         now = Versions(state.session, state.sleep).of(resources_of(graph, past))
         written = state.written(spec.pipeline.name, spec.target_name)
         return graph, decide(graph, ctx, prints, past, now, refresh=full_refresh, written=written), past

@@ -255,7 +255,8 @@ class Runner:
             self.sessions.cancel()
         elif self.state is not None:
             for number in self.sessions.numbers():
-                self.state.cancel(number)
+                if number != int(self.state.session.session_id):  # which would cancel what cancels
+                    self.state.cancel(number)
 
     def _record(self, outcomes: dict[str, StepOutcome], outcome: StepOutcome) -> None:
         outcomes[outcome.name] = outcome

@@ -23,6 +23,7 @@ from snowpipe_ml.engine.graph import Graph, Node
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.problems import did_you_mean
+from snowpipe_ml.sql import QualifiedName
 
 _TERM = re.compile(r"^(?:(?P<up>\d*)\+)?(?P<what>[^+]+?)(?:\+(?P<down>\d*))?$")
 
@@ -32,8 +33,9 @@ def select(
     chosen: Iterable[str],
     excluded: Iterable[str] = (),
     modified: Callable[[], Collection[str]] | None = None,
+    also_read: Collection[QualifiedName] = (),
 ) -> Graph:
-    """The part of a graph that is chosen, with the declared objects that it needs.
+    """The part of a graph that is chosen, with the declared objects that it needs and the sources that it reads.
 
     Steps that are not chosen are left out; what stands on both sides of them keeps its order.
 
@@ -42,25 +44,37 @@ def select(
         chosen: what is meant, each a union of terms; everything if there is none.
         excluded: what is not.
         modified: the names for ``state:modified``, asked for if it is used.
+        also_read: tables that are read whatever is selected, by hooks; those that are declared are kept.
 
     Raises:
         UsageError: a term that is none, or that means nothing.
     """
     chosen, excluded = list(chosen), list(excluded)
     names = _union(graph, chosen, modified) if chosen else {name for name in graph.nodes if _is_step(graph.nodes[name])}
-    names -= _union(graph, excluded, modified)
+    left = _union(graph, excluded, modified)
+    names -= left
     if not names:
         raise UsageError("nothing is selected")
     objects = {
         above for name in names for above in nx.ancestors(graph.dag, name)
-        if not _is_step(graph.nodes[above]) and above.partition(".")[0] != "sources"
+        if not _is_step(graph.nodes[above]) and not _is_source(above)
     }  # fmt: skip
-    kept = names | objects
+    objects |= {
+        name for name, node in graph.nodes.items()
+        if node.declared and not _is_source(name) and any(written.name in also_read for written in node.writes)
+    }  # fmt: skip
+    # A source is brought along by the steps that read it; one that only steps left out read may not be there at all.
+    sources = {above for name in names | objects for above in graph.needs(name) if _is_source(above)}
+    kept = names | objects | (sources - left)
     closure = nx.transitive_closure_dag(graph.dag).subgraph(kept)
     dag: nx.DiGraph[str] = nx.DiGraph()
     dag.add_nodes_from(name for name in graph.nodes if name in kept)
     dag.add_edges_from(closure.edges)
     return Graph({name: node for name, node in graph.nodes.items() if name in kept}, dag)
+
+
+def _is_source(name: str) -> bool:
+    return name.partition(".")[0] == "sources"
 
 
 def _is_step(node: Node) -> bool:

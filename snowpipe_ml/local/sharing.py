@@ -2,8 +2,9 @@
 
 DuckDB opens a file in one process alone. So the process that opens a warehouse also listens on a
 Unix socket that only its user can reach, and notes it in ``warehouse.lock``; another process that
-finds the lock taken gets a session there. When the holder is done while others still work, it waits
-for them: nothing of theirs is lost, and the next process to come is the new holder.
+finds the lock taken gets a session there. When the holder is done while others still work, it goes on
+serving them, and whoever comes meanwhile, until none is left: nothing of theirs is lost, and the next
+process to come is the new holder.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Host:
         self._listening.bind(self.address)
         self._listening.listen(64)
         self._guests: dict[int, str] = {}
-        self._closing = False
+        self._closed = False
         self._changed = threading.Condition()
         threading.Thread(target=self._accept, name="warehouse-host", daemon=True).start()
 
@@ -66,7 +67,8 @@ class Host:
             channel.close()
             return
         with self._changed:
-            if self._closing:
+            # While others work, whoever comes is welcome: a process that is there already may need another session.
+            if self._closed:
                 channel.close()
                 return
             self._guests[id(channel)] = str(request["who"])
@@ -92,15 +94,15 @@ class Host:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Take no more guests, and wait for those that are there."""
+        """Wait until no other process works here any more, and then take no more guests."""
         with self._changed:
-            self._closing = True
             if self._guests:
                 log.warning(
                     "waiting for other processes that work on this warehouse: %s", ", ".join(self._guests.values())
                 )
             while self._guests:
                 self._changed.wait()
+            self._closed = True
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()

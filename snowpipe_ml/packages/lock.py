@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from snowpipe_ml.errors import PackageError
 from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
+from snowpipe_ml.textfiles import read_text
 
 VERSION = 1
 _HEADER = "# Written by `snowpipe-ml packages SPEC --lock`. Keep it beside the spec, under version control.\n"
@@ -90,7 +91,7 @@ def read_lock(path: Path) -> dict[str, ImportLock]:
     if not path.is_file():
         return {}
     try:
-        return _read(path.name, path.read_text(encoding="utf-8"))
+        return _read(path.name, read_text(path))
     except OSError as error:
         raise PackageError(f"{path.name} cannot be read: {error}") from error
 

@@ -15,6 +15,7 @@ import yaml
 
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.spec.problems import Path, Position, Problem
+from snowpipe_ml.textfiles import read_text
 
 _MAX_NODES = 200_000
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)")
@@ -42,6 +43,10 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first))
 
 
+_WORDS = ("yes", "no", "on", "off")
+WORD_HINT = "write true or false if a truth value is meant, or quote it if it is text"
+
+
 @dataclass
 class Document:
     """A parsed YAML file.
@@ -50,11 +55,13 @@ class Document:
         file: the name to show in messages.
         value: the whole as dicts, lists and scalars.
         lines: the text's lines.
+        words: where ``yes``, ``no``, ``on`` and ``off`` stand without quotes: text here, truth values in YAML 1.1.
     """
 
     file: str
     value: Any
     lines: list[str]
+    words: dict[Path, str] = field(default_factory=dict)
     _values: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     _keys: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
@@ -95,13 +102,28 @@ def read_document(path: FilePath) -> Document:
     """
     file = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as error:
         raise SpecError([Problem(f"cannot read the spec: {error.strerror}", Position(file, 1, 1))]) from error
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
         raise SpecError([Problem("the spec is not UTF-8 text", Position(file, line, 1))]) from error
     return parse_document(text, file)
+
+
+def parse_value(text: str) -> Any:
+    """A value of the command line, read as the same text in a spec would be.
+
+    Raises:
+        ValueError: it is not YAML, or not a value that a spec can hold.
+    """
+    try:
+        document = parse_document(text)
+    except SpecError as error:
+        raise ValueError(error.problems[0].message) from error
+    if document.words:
+        raise ValueError(f"{next(iter(document.words.values()))!r} can be a truth value or text: {WORD_HINT}")
+    return document.value
 
 
 def parse_document(text: str, file: str = "<spec>") -> Document:
@@ -147,7 +169,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self._count = 0
 
-    def build(self, node: yaml.Node, path: Path) -> Any:
+    def build(self, node: Any, path: Path) -> Any:
         self._count += 1
         if self._count > _MAX_NODES:
             raise SpecError([self._at(node, "the YAML has too many nodes (aliases of aliases?)")])
@@ -159,6 +181,8 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
+        if not node.style and node.value.lower() in _WORDS:  # no quotes: None, or empty with libyaml
+            self.document.words[path] = node.value
         return self._scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from snowpipe_ml.errors import SpecError, TemplateError, UsageError
 from snowpipe_ml.plugins import RunInfo, Step, step_types
 from snowpipe_ml.redaction import remember_secrets
 from snowpipe_ml.spec import models
-from snowpipe_ml.spec.document import Document, read_document
+from snowpipe_ml.spec.document import WORD_HINT, Document, read_document
 from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
 from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
 from snowpipe_ml.spec.schema import check_document
@@ -103,6 +103,7 @@ def load_spec(
     scope = _scope(document, raw, name, variables or {}, run)
     rendered = _Renderer(document, scope)
     rendered.refuse(raw.get("vars"), ("vars",))
+    problems += _ambiguous(document)
     of_targets = _Renderer(document, {"env": scope["env"]})
     value = {
         key: item if key in _UNRENDERED else (of_targets if key == "targets" else rendered).render(item, (key,))
@@ -127,6 +128,13 @@ def load_spec(
     return Spec(
         path, document, pipeline, steps, name, scope, _in_order(problems), fan.nodes, frozenset(broken | dropped)
     )
+
+
+def _ambiguous(document: Document) -> Iterator[Problem]:
+    """Variables that a template would take for true although they say ``off``."""
+    for path, word in document.words.items():
+        if path[0] == "vars" or (path[0] == "targets" and path[2:3] == ("vars",)):
+            yield document.problem(f"{word!r} can be a truth value or text", path, hint=WORD_HINT)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

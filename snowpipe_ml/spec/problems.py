@@ -21,6 +21,9 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+_LONGEST_LINE = 160  # characters of a line that are shown
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake.
@@ -44,13 +47,25 @@ class Problem:
         if self.snippet.strip():
             number = str(self.position.line)
             gutter = " " * len(number)
+            snippet, start, width = self._shown()
             # A tab before the caret keeps it under its character however wide tabs are shown.
-            lead = "".join("\t" if c == "\t" else " " for c in self.snippet[: self.position.column - 1])
-            lines.append(f"  {number} | {self.snippet}")
-            lines.append(f"  {gutter} | {lead}{'^' * max(1, self.width)}")
+            lead = "".join("\t" if c == "\t" else " " for c in snippet[:start])
+            lines.append(f"  {number} | {snippet}")
+            lines.append(f"  {gutter} | {lead}{'^' * width}")
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
+
+    def _shown(self) -> tuple[str, int, int]:
+        """The line, or of a long one the part round what is meant; where that begins, and its width there."""
+        start, width, text = self.position.column - 1, max(1, self.width), self.snippet
+        if len(text) <= _LONGEST_LINE:
+            return text, start, width
+        left = max(0, start - _LONGEST_LINE // 4)
+        cut = text[left : left + _LONGEST_LINE]
+        before, behind = "..." if left else "", "..." if left + _LONGEST_LINE < len(text) else ""
+        start += len(before) - left
+        return f"{before}{cut}{behind}", start, max(1, min(width, len(before) + len(cut) - start))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

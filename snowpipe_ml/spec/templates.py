@@ -12,21 +12,20 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import jinja2
-from jinja2.sandbox import SandboxedEnvironment
 
 from snowpipe_ml.errors import TemplateError, UnsafeSqlError
+from snowpipe_ml.spec.bounds import BoundedEnvironment, bounded, written
 from snowpipe_ml.spec.problems import did_you_mean
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
 from snowpipe_ml.sql.text import fragment_text
 
 _T = TypeVar("_T")
-# A comment with a quote in it stays: its dashes may stand inside a text.
-_BEHIND = re.compile(r"(?:;|\s+|--[^\n'\"]*)\Z")
 _CALL = re.compile(r"""(?<!\{)\{\{ *(\w+)\( *'([^'"\\{}]*)' *\) *\}\}(?!\})""")
 _MARK = re.compile(r"\{[{%#]|[}%#]\}|\r")
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*\Z", re.S)
@@ -40,7 +39,7 @@ class Namespace(dict[str, Any]):
         self.label = label
 
 
-class _Environment(SandboxedEnvironment):
+class _Environment(BoundedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         return self._lookup(obj, attribute) if isinstance(obj, Namespace) else super().getattr(obj, attribute)
 
@@ -49,19 +48,25 @@ class _Environment(SandboxedEnvironment):
 
     @staticmethod
     def _lookup(namespace: Namespace, name: str) -> Any:
+        """A name's value.
+
+        A variable of the environment may be missing, and `default` replaces it; any other name is a mistake.
+        """
         if name in namespace:
             return namespace[name]
-        raise TemplateError(f"undefined: {namespace.label}.{name}", did_you_mean(str(name), namespace))
+        message = f"undefined: {namespace.label}.{name}"
+
+        def unknown(_: str | None) -> TemplateError:
+            return TemplateError(message, did_you_mean(str(name), namespace))
+
+        if namespace.label != "env":
+            raise unknown(None)
+
+        # Jinja raises what this makes; it is declared to be an exception's class.
+        return jinja2.StrictUndefined(hint=message, name=str(name), exc=unknown)  # type: ignore[arg-type]
 
 
-def _environment() -> _Environment:
-    environment = _Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
-    environment.globals.clear()
-    environment.globals["range"] = range
-    return environment
-
-
-_SPEC = _environment()
+_SPEC = _Environment(keep_trailing_newline=True, finalize=written)
 
 
 def has_template(text: object) -> bool:
@@ -83,6 +88,8 @@ def render_scalar(text: str, scope: Mapping[str, Any]) -> Any:
             compiled = _SPEC.compile_expression(single.group(1), undefined_to_none=False)
             value = compiled(**scope)
             if isinstance(value, jinja2.Undefined):
+                if value._undefined_hint:
+                    str(value)  # raises what is known of a name behind a dot
                 raise TemplateError(*_undefined(str(value._undefined_name), scope))
             return value
         return _SPEC.from_string(text).render(**scope)
@@ -148,8 +155,7 @@ def _sql_template(text: str) -> jinja2.Template:
 
 @cache
 def _sql_environment() -> _Environment:
-    environment = _environment()
-    environment.finalize = _finalize
+    environment = _Environment(keep_trailing_newline=True, finalize=lambda value: written(_finalize(value)))
     environment.filters["literal"] = _literal
     environment.filters["identifier"] = _identifier
     return environment
@@ -157,9 +163,14 @@ def _sql_environment() -> _Environment:
 
 def statement_text(text: str) -> str:
     """A statement without what may stand behind it: semicolons and line comments."""
-    while (shorter := _BEHIND.sub("", text)) != text:
-        text = shorter
-    return text.lstrip()
+    while True:
+        text = text.rstrip(string.whitespace + ";")
+        last = text[text.rfind("\n") + 1 :]
+        # A comment with a quote in it stays: its dashes may stand inside a text.
+        at = last.find("--", max(last.rfind("'"), last.rfind('"')) + 1)
+        if at < 0:
+            return text.lstrip()
+        text = text[: len(text) - len(last) + at]
 
 
 def _finalize(value: object) -> str:
@@ -184,7 +195,8 @@ def _identifier(value: object) -> QualifiedName | Identifier:
 
 def _guard(render: Callable[[], _T], scope: Mapping[str, Any]) -> _T:
     try:
-        return render()
+        with bounded():
+            return render()
     except TemplateError as error:
         error.line = _line_of(error)
         raise
@@ -196,6 +208,10 @@ def _guard(render: Callable[[], _T], scope: Mapping[str, Any]) -> _T:
         raise TemplateError(message, hint, _line_of(error)) from error
     except UnsafeSqlError as error:
         raise TemplateError(str(error), line=_line_of(error)) from error
+    except (RecursionError, SyntaxError) as error:  # which of them deep nesting raises depends on where it is
+        raise TemplateError("the template is nested too deeply") from error
+    except MemoryError as error:
+        raise TemplateError("the template needs too much memory", line=_line_of(error)) from error
     except (jinja2.exceptions.SecurityError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise TemplateError(f"template: {error}", line=_line_of(error)) from error
 

@@ -30,6 +30,7 @@ from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, 
 from snowpipe_ml.steps.bundle import RUNTIME, Bundle, BundleSettings, bundle, import_step
 from snowpipe_ml.steps.publish import publish_table
 from snowpipe_ml.steps.signature import ModelSignature, read_manifest, signature_at
+from snowpipe_ml.textfiles import read_text
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -122,7 +123,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         if isinstance(step, PackageModel):
             for file in step.module_files(ctx):
                 own.append(file.stem)
-                wanted += [(file.name, item) for item in imported(file.read_text(encoding="utf-8"), str(file))]
+                wanted += [(file.name, item) for item in imported(read_text(file), str(file))]
         modules, names = [*own, "snowpipe_ml"], {_distribution(text) for text in made.packages}
         for name in self.settings.imports:
             found = import_step(ctx, name).modules(ctx)

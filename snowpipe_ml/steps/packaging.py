@@ -32,6 +32,7 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.sql import Identifier, StagePath
 from snowpipe_ml.steps.imports import put_statement
 from snowpipe_ml.steps.signature import ModelSignature, model_name, read_manifest, signature_at
+from snowpipe_ml.textfiles import read_text
 
 
 @register("package_model")
@@ -132,9 +133,7 @@ class PackageModel(Step["PackageModel.Settings"]):
         file = path / f"{module.replace('.', '/')}.py" if path.is_dir() else path
         if not file.is_file() or file.stem != module.rpartition(".")[2]:
             raise StepError(f"class: there is no module {module!r} in {path}")
-        classes = [
-            node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
-        ]
+        classes = [node.name for node in ast.parse(read_text(file)).body if isinstance(node, ast.ClassDef)]
         if name not in classes:
             raise StepError(f"class: {file.name} has no class {name!r}; it has {', '.join(classes) or 'none'}")
 

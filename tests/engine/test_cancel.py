@@ -301,7 +301,9 @@ def test_sigterm_is_heard_while_a_statement_runs(tmp_path: Path) -> None:
         '  slow: {type: transform, query: "SELECT COUNT(*) AS N FROM TABLE(GENERATOR(ROWCOUNT => 2000000)) A, '
         "TABLE(GENERATOR(ROWCOUNT => 2000000)) B WHERE MD5(A.SEQ || '-' || B.SEQ) = 'x'\", writes: slow}\n"
         "  after: {type: transform, query: \"SELECT * FROM {{ ref('slow') }}\", writes: after}\n"
-    ).replace("TABLE(GENERATOR(ROWCOUNT => 2000000))", "(SELECT SEQ4() AS SEQ FROM TABLE(GENERATOR(ROWCOUNT => 300000)))")
+    ).replace(
+        "TABLE(GENERATOR(ROWCOUNT => 2000000))", "(SELECT SEQ4() AS SEQ FROM TABLE(GENERATOR(ROWCOUNT => 300000)))"
+    )
     path = write_spec(tmp_path, text)
     with running(path) as process:
         assert process.stdout is not None

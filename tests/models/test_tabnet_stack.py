@@ -214,9 +214,7 @@ LENGTHS = (350, 300, 500, 64, 65, 30, 131, 350, 2)
 
 def ragged(noise=0):
     """Series of different lengths, with their evaluation parts; ``noise`` draws other values of the same shapes."""
-    return [
-        (*series(n, 5, k + noise), *series(max(1, n // 10), 5, 20 + k + noise)) for k, n in enumerate(LENGTHS)
-    ]
+    return [(*series(n, 5, k + noise), *series(max(1, n // 10), 5, 20 + k + noise)) for k, n in enumerate(LENGTHS)]
 
 
 @pytest.mark.parametrize("change", [{}, SPLIT])

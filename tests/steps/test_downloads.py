@@ -19,7 +19,7 @@ from tests.conftest import ask, write_spec
 from tests.trips import zipped
 
 SPEC = """\
-vars: {source: files, months: []}
+vars: {source: files, months: [], url_file: "x-{month}.csv"}
 stages: {load: {}}
 file_formats: {csv: {skip_header: 1}}
 tables: {raw: {columns: {A: number, B: varchar}}}
@@ -28,7 +28,7 @@ steps:
     type: extract
     from: "{{ vars.source }}"
     months: "{{ vars.months }}"
-    url_file: x-{month}.csv
+    url_file: "{{ vars.url_file }}"
     into: "@load/files/"
     layouts: {ab: {columns: [a, b]}}
     retries: 0
@@ -180,6 +180,24 @@ def test_a_file_that_the_server_lacks_does_not_stop_the_others(server: Server, d
     assert "x-202102.csv" in told(result)
 
 
+@pytest.mark.parametrize(
+    ("url_file", "path"),
+    [
+        ("trips%20of%20{month}.csv", "/trips%20of%20202101.csv"), ("trips of {month}.csv", "/trips%20of%20202101.csv"),
+        ("get?file={month}", "/get?file=202101"), ("trips/x-{month}.csv", "/trips/x-202101.csv"),
+    ],
+)  # fmt: skip
+def test_the_name_at_a_url_is_asked_for_as_the_spec_writes_it(
+    tmp_path: Path, server: Server, url_file: str, path: str
+) -> None:
+    server.answers[path] = [Answer()]
+    variables = {"source": server.url, "months": ["2021-01"], "url_file": url_file}
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC), vars=variables)
+    result = pipeline.run()
+    assert result.ok, told(result)
+    assert loaded(pipeline) == 2000
+
+
 # --------------------------------------------------------------------------- what was replaced
 
 
@@ -290,21 +308,61 @@ def test_a_file_with_another_name_is_not_loaded_again(tmp_path: Path, files: Pat
     assert "y.csv" in told(result)
 
 
-def test_a_replaced_file_of_an_external_stage_is_not_loaded_beside_its_old_rows_in_silence(tmp_path: Path) -> None:
-    bucket = tmp_path / "bucket"
-    bucket.mkdir()
-    (bucket / "x.csv").write_bytes(b"a,b\n1,old\n2,old\n")
-    text = """\
+@pytest.mark.parametrize("on_changed", [None, "replace"])
+def test_a_file_whose_new_content_is_that_of_another_keeps_no_old_rows_in_silence(
+    tmp_path: Path, files: Path, on_changed: str | None
+) -> None:
+    (files / "y.csv").write_bytes(NEW)
+    pipeline = pipeline_of(tmp_path, on_changed)
+    assert pipeline.run().ok
+    (files / "x.csv").write_bytes(NEW)
+    result = pipeline.run()
+    if on_changed is None:
+        assert "x.csv" in told(result)
+        assert "on_changed" in told(result)
+    else:
+        assert not [row for row in rows_of(pipeline) if row[1] == "old"], told(result)
+
+
+def test_the_rejected_rows_of_a_replaced_file_are_replaced(tmp_path: Path, files: Path) -> None:
+    text = SPEC.replace("loads: loads}", "loads: loads, rejects: rejects, on_error: continue}")
+    text = text.replace("    retries: 0\n", "    retries: 0\n    on_changed: replace\n")
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
+    (files / "x.csv").write_bytes(b"a,b\n1,old\nodd,old\n")
+    assert pipeline.run().ok
+    (files / "x.csv").write_bytes(b"a,b\n1,new\nodd,new\n")
+    assert pipeline.run().ok
+    assert rows_of(pipeline) == [(1, "new")]
+    assert ask(pipeline, "SELECT REJECTED_RECORD FROM rejects") == [("odd,new",)]
+
+
+EXTERNAL = """\
 stages: {bucket: {url: "file://bucket"}}
 file_formats: {csv: {skip_header: 1}}
 tables: {raw: {columns: {A: number, B: varchar}}}
 steps:
   load: {type: copy_into, from: "@bucket/", into: raw, file_format: csv, loads: loads}
 """
-    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
+
+
+def replaced_in_a_bucket(folder: Path, spec: str) -> tuple[Pipeline, RunResult]:
+    bucket = folder / "bucket"
+    bucket.mkdir()
+    (bucket / "x.csv").write_bytes(b"a,b\n1,old\n2,old\n")
+    pipeline = Pipeline.from_yaml(write_spec(folder, spec))
     assert pipeline.run().ok
     (bucket / "x.csv").write_bytes(NEW)
-    result = pipeline.run(full_refresh=True)
+    return pipeline, pipeline.run(full_refresh=True)
+
+
+def test_a_replaced_file_of_an_external_stage_is_refused_until_the_spec_says_what_to_do(tmp_path: Path) -> None:
+    pipeline, result = replaced_in_a_bucket(tmp_path, EXTERNAL)
     assert rows_of(pipeline) == [(1, "old"), (2, "old")]
     assert "x.csv" in told(result)
     assert "on_changed" in told(result)
+
+
+def test_without_a_table_of_loads_a_replaced_file_is_not_loaded_beside_its_old_rows_in_silence(tmp_path: Path) -> None:
+    pipeline, result = replaced_in_a_bucket(tmp_path, EXTERNAL.replace(", loads: loads", ""))
+    if rows_of(pipeline) != [(1, "old"), (2, "old")]:
+        assert "x.csv" in told(result)

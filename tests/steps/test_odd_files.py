@@ -18,6 +18,7 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.outcome import RunResult
+from snowpipe_ml.steps.archives import folder_archives
 from tests.conftest import ask, write_spec
 from tests.trips import zipped
 
@@ -64,9 +65,9 @@ def rows_of(pipeline: Pipeline) -> list[tuple[Any, ...]]:
     return ask(pipeline, "SELECT A, B FROM raw ORDER BY A, B")
 
 
-def tarred(mode: str) -> bytes:
+def tarred() -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode=mode) as archive:
+    with tarfile.open(fileobj=out, mode="w") as archive:
         member = tarfile.TarInfo("m.csv")
         member.size = len(CSV)
         archive.addfile(member, io.BytesIO(CSV))
@@ -76,7 +77,7 @@ def tarred(mode: str) -> bytes:
 # --------------------------------------------------------------------------- what is not CSV text
 
 NO_TEXT = {
-    "o.tar.gz": tarred("w:gz"), "o.tar": tarred("w"), "o.csv.bz2": bz2.compress(CSV), "o.csv.xz": lzma.compress(CSV),
+    "o.tar.gz": gzip.compress(tarred()), "o.tar": tarred(), "o.csv.bz2": bz2.compress(CSV), "o.csv.xz": lzma.compress(CSV),
     "o.zip.gz": gzip.compress(zipped({"m.csv": CSV})), "o.csv.gz": gzip.compress(gzip.compress(CSV)),
     ".DS_Store": b"\0\0\0\1Bud1\0\0\x10\0", "nul.csv": b"a,\0b,c\n5,odd\n", "cr.csv": b"a,b\r5,odd\r6,odd\r",
     "utf16.csv": CSV.decode().encode("utf-16"), "utf16be.csv": CSV.decode().encode("utf-16-be"),
@@ -119,20 +120,17 @@ def test_a_link_that_leads_nowhere_is_told_of(files: Path, run: Any) -> None:
 def test_a_file_that_goes_before_it_is_read_is_refused_by_its_name(
     files: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from snowpipe_ml.steps import extract
-
-    (files / "gone.csv").write_bytes(CSV)
-    listed = extract.folder_archives
-
-    def listed_too_early(folder: Path, pattern: str) -> list[Any]:
-        found = listed(folder, pattern)
-        (folder / "gone.csv").unlink(missing_ok=True)
+    def listed_too_early(folder: Path, pattern: str) -> Any:
+        (folder / "gone.csv").write_bytes(CSV)
+        found = folder_archives(folder, pattern)
+        (folder / "gone.csv").unlink()
         return found
 
-    monkeypatch.setattr(extract, "folder_archives", listed_too_early)
+    monkeypatch.setattr("snowpipe_ml.steps.extract.folder_archives", listed_too_early)
     pipeline, result = run()
     assert result.ok, told(result)
     assert rows_of(pipeline) == [(1, "good")]
+    assert "gone.csv" in told(result)
 
 
 def test_a_packed_member_beside_a_csv_is_not_dropped_in_silence(files: Path, run: Any) -> None:
@@ -157,13 +155,15 @@ def loaded_or_refused(pipeline: Pipeline, result: RunResult, name: str) -> None:
 @pytest.mark.parametrize("name", ["m" * 236 + ".csv", "é" * 120 + ".csv", "/".join([*["d" * 60] * 5, "m.csv"])])
 def test_a_member_with_a_long_name_does_not_stop_the_others(files: Path, run: Any, name: str) -> None:
     (files / "o.zip").write_bytes(zipped({name: CSV}))
-    loaded_or_refused(*run(), name)
+    pipeline, result = run()
+    loaded_or_refused(pipeline, result, name)
 
 
 def test_a_file_with_a_long_name_does_not_stop_the_others(files: Path, run: Any) -> None:
     name = "o" * 236 + ".csv"
     (files / name).write_bytes(CSV)
-    loaded_or_refused(*run(), name)
+    pipeline, result = run()
+    loaded_or_refused(pipeline, result, name)
 
 
 @pytest.fixture

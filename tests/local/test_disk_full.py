@@ -1,0 +1,339 @@
+"""A disk without space: what is told holds, the warehouse closes, and it opens again to read and to make room."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snowflake.connector.errors import Error
+
+from snowpipe_ml.local import connect
+from snowpipe_ml.local.server import token_of
+
+
+@contextlib.contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """Let no file of this process or its children grow beyond a size: a disk without space, on any machine.
+
+    The kernel answers a longer write with EFBIG instead of ENOSPC; the code that hears it is the same.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def fill(connection: Any) -> tuple[int, str]:
+    """Insert small batches until one fails; how many rows were told as inserted, and the error."""
+    cursor = connection.cursor()
+    told = 0
+    # Batches below 100 kB, which DuckDB writes to its log first: what fails afterwards is the checkpoint.
+    for _ in range(600):
+        try:
+            cursor.execute(
+                "INSERT INTO t SELECT SEQ4(), MD5(RANDOM()::VARCHAR) FROM TABLE(GENERATOR(ROWCOUNT => 2000))"
+            )
+        except Error as raised:
+            return told, str(raised)
+        told += 2000
+    raise AssertionError("the disk did not fill")
+
+
+def limit_of(folder: Path) -> int:
+    """A warehouse whose next checkpoint needs more than its database file may hold: the size to stop at."""
+    with connect(folder, "D") as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "CREATE TABLE filler AS SELECT MD5(RANDOM()::VARCHAR) AS s FROM TABLE(GENERATOR(ROWCOUNT => 1000000))"
+        )
+        cursor.execute("CREATE TABLE t (n INT, s VARCHAR)")
+    size = (folder / "databases" / "D.duckdb").stat().st_size
+    assert size > 16.5 * 2**20  # the log grows to 16 MiB before DuckDB makes a checkpoint
+    return size
+
+
+@pytest.fixture(scope="module")
+def nearly_full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    folder = tmp_path_factory.mktemp("nearly") / "warehouse"
+    return folder, limit_of(folder)
+
+
+@pytest.fixture
+def warehouse(nearly_full: tuple[Path, int], tmp_path: Path) -> tuple[Path, int]:
+    """A copy of such a warehouse, and the size."""
+    shutil.copytree(nearly_full[0], tmp_path / "warehouse")
+    return tmp_path / "warehouse", nearly_full[1]
+
+
+def durable_rows(folder: Path, aside: Path) -> list[Any]:
+    """The rows of T that the files hold, whatever the process that has them open believes."""
+    shutil.copytree(folder / "databases", aside / "databases")
+    with connect(aside, "D") as connection:
+        rows: list[Any] = connection.cursor().execute("SELECT COUNT(*) FROM t").fetchall()
+        return rows
+
+
+def is_held(folder: Path) -> bool:
+    with (folder / "warehouse.lock").open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def test_what_was_told_as_failed_is_not_there_and_what_was_told_as_done_is(
+    warehouse: tuple[Path, int], tmp_path: Path
+) -> None:
+    folder, size = warehouse
+    connection = connect(folder, "D")
+    with files_end_at(size):
+        told, _ = fill(connection)
+    assert durable_rows(folder, tmp_path / "aside") == [(told,)]
+    with contextlib.suppress(Exception):
+        connection.close()
+
+
+def test_a_transaction_that_was_told_as_failed_is_not_there(warehouse: tuple[Path, int], tmp_path: Path) -> None:
+    folder, size = warehouse
+    connection = connect(folder, "D")
+    cursor = connection.cursor()
+    told = 0
+    with files_end_at(size), contextlib.suppress(Error):
+        for _ in range(600):
+            cursor.execute("BEGIN")
+            cursor.execute(
+                "INSERT INTO t SELECT SEQ4(), MD5(RANDOM()::VARCHAR) FROM TABLE(GENERATOR(ROWCOUNT => 1000))"
+            )
+            cursor.execute(
+                "INSERT INTO t SELECT SEQ4(), MD5(RANDOM()::VARCHAR) FROM TABLE(GENERATOR(ROWCOUNT => 1000))"
+            )
+            cursor.execute("COMMIT")
+            told += 2000
+    assert durable_rows(folder, tmp_path / "aside") == [(told,)]
+    with contextlib.suppress(Exception):
+        connection.close()
+
+
+def test_after_a_failed_statement_the_session_reads_on(warehouse: tuple[Path, int]) -> None:
+    folder, size = warehouse
+    connection = connect(folder, "D")
+    with files_end_at(size):
+        told, message = fill(connection)
+        assert "SQL compilation error" not in message
+        assert "DuckDB" not in message
+        assert "File too large" in message
+        assert connection.cursor().execute("SELECT COUNT(*) FROM t").fetchall() == [(told,)]
+        connection.close()
+
+
+def test_a_full_warehouse_closes_and_is_let_go(warehouse: tuple[Path, int]) -> None:
+    folder, size = warehouse
+    connection = connect(folder, "D")
+    with files_end_at(size):
+        fill(connection)
+        connection.close()
+        assert not is_held(folder)
+
+
+def test_a_full_warehouse_opens_to_be_read(warehouse: tuple[Path, int]) -> None:
+    folder, size = warehouse
+    connection = connect(folder, "D")
+    with files_end_at(size):
+        told, _ = fill(connection)
+        cursor = connection.cursor()
+        with contextlib.suppress(Error):  # until no record of a few bytes has room in the log either
+            for n in range(5000):
+                cursor.execute(f"INSERT INTO t VALUES ({n}, NULL)")
+                told += 1
+        with contextlib.suppress(Exception):
+            connection.close()
+        with connect(folder, "D", timeout=0) as connection:
+            assert connection.cursor().execute("SELECT COUNT(*) FROM t").fetchall() == [(told,)]
+
+
+ASK = """
+import sys
+from snowpipe_ml.local import connect
+try:
+    with connect(sys.argv[1], "D", timeout=0.5) as connection:
+        print("read", connection.cursor().execute("SELECT COUNT(*) FROM filler").fetchone()[0])
+except Exception as raised:
+    print(type(raised).__name__, raised)
+"""
+
+
+def test_another_process_costs_the_holder_of_a_full_warehouse_no_traceback(
+    warehouse: tuple[Path, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    escaped: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda raised: escaped.append(str(raised.exc_value)))
+    folder, size = warehouse
+    connection = connect(folder, "D")
+    with files_end_at(size):
+        fill(connection)
+        asked = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", ASK, str(folder)],
+            stdout=subprocess.PIPE, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        with contextlib.suppress(Exception):
+            connection.close()
+    assert escaped == []
+    assert asked.stdout == "read 1000000\n"
+
+
+def test_a_database_that_could_not_be_made_does_not_keep_the_warehouse_shut(tmp_path: Path) -> None:
+    with connect(tmp_path, "D") as connection, files_end_at(4096), pytest.raises(Error, match="File too large"):
+        connection.cursor().execute("CREATE DATABASE e")
+    with connect(tmp_path, "D") as connection:
+        assert [row[1] for row in connection.cursor().execute("SHOW DATABASES").fetchall()] == ["D"]
+        connection.cursor().execute("CREATE DATABASE e")
+
+
+def test_a_database_that_was_dropped_without_space_is_gone(tmp_path: Path) -> None:
+    with connect(tmp_path, "D") as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE DATABASE e")
+        cursor.execute(
+            "CREATE TABLE e.public.t AS SELECT MD5(RANDOM()::VARCHAR) AS s FROM TABLE(GENERATOR(ROWCOUNT => 20000))"
+        )
+        with files_end_at(4096):
+            cursor.execute("DROP DATABASE e")
+    assert sorted(path.name for path in (tmp_path / "databases").glob("E.*")) == []
+
+
+def test_a_file_that_has_no_space_on_a_stage_is_an_error_of_its_statement(tmp_path: Path) -> None:
+    (tmp_path / "large.bin").write_bytes(bytes(range(256)) * 64)
+    with connect(tmp_path / "warehouse", "D") as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE STAGE s")
+        with files_end_at(4096), pytest.raises(Error, match="File too large"):
+            cursor.execute(f"PUT file://{tmp_path}/large.bin @s AUTO_COMPRESS = FALSE")
+        assert cursor.execute("LIST @s").fetchall() == []
+
+
+def test_a_lock_that_cannot_be_noted_is_not_kept(tmp_path: Path) -> None:
+    connect(tmp_path, "D").close()
+    with files_end_at(0), contextlib.suppress(Exception):
+        connect(tmp_path, "D", timeout=0).close()
+    assert not is_held(tmp_path)
+
+
+def test_a_token_that_could_not_be_written_is_not_an_empty_one(tmp_path: Path) -> None:
+    with files_end_at(0), pytest.raises(OSError, match="File too large"):
+        token_of(tmp_path)
+    assert len(token_of(tmp_path)) > 20
+
+
+# --------------------------------------------------------------------------- a real disk without space
+
+# In a mount namespace of its own, which ends with its processes: nothing is left to unmount.
+ON_A_SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"'
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Callable[[str], list[Any]]:
+    """Run a script on a file system of 24 MiB; what it prints, a JSON value a line."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, str(place)]
+    if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("a file system cannot be mounted here")
+
+    def run(script: str) -> list[Any]:
+        done = subprocess.run(
+            [*command, sys.executable, "-W", "ignore", "-c", HELPERS + textwrap.dedent(script), str(place)],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr[-3000:]
+        assert done.returncode == 0
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+HELPERS = """
+import json, os, subprocess, sys
+from pathlib import Path
+from snowpipe_ml.local import connect
+
+place = Path(sys.argv[1])
+
+def tell(value):
+    print(json.dumps(value), flush=True)
+
+def fill(cursor, rows):
+    told = 0
+    while True:
+        try:
+            cursor.execute(f"INSERT INTO t SELECT SEQ4(), MD5(RANDOM()::VARCHAR) FROM TABLE(GENERATOR(ROWCOUNT => {rows}))")
+        except Exception as raised:
+            return told, str(raised)
+        told += rows
+
+def leave_nothing():
+    # Others use the disk too: the last free block is theirs.
+    with open(place / "others", "ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("rows", [2000, 50000, 150000], ids=["by the log", "by a checkpoint", "by the table"])
+def test_a_full_disk_is_told_and_read_and_made_room_on(small_disk: Callable[[str], list[Any]], rows: int) -> None:
+    told, message, counted, again, after = small_disk(f"""
+        connection = connect(place / "warehouse", "D")
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE t (n INT, s VARCHAR)")
+        told, message = fill(cursor, {rows})
+        tell(told)
+        tell(message)
+        leave_nothing()
+        tell(cursor.execute("SELECT COUNT(*) FROM t").fetchone()[0])
+        connection.close()
+        leave_nothing()
+        with connect(place / "warehouse", "D", timeout=0) as connection:
+            cursor = connection.cursor()
+            tell(cursor.execute("SELECT COUNT(*) FROM t").fetchone()[0])
+            cursor.execute("DROP TABLE t")
+            cursor.execute("CREATE TABLE u AS SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 1000))")
+        with connect(place / "warehouse", "D", timeout=0) as connection:
+            tell(connection.cursor().execute("SELECT COUNT(*) FROM u").fetchone()[0])
+    """)
+    assert "No space left on device" in message
+    assert "SQL compilation error" not in message
+    assert (counted, again, after) == (told, told, 1000)
+
+
+def test_the_command_line_tells_of_a_full_disk_in_its_own_words(small_disk: Callable[[str], list[Any]]) -> None:
+    ran, dropped = small_disk("""
+        query = "SELECT SEQ4() AS N, MD5(RANDOM()::VARCHAR) AS S FROM TABLE(GENERATOR(ROWCOUNT => 100000))"
+        lines = ["name: demo", "targets:", "  local: {type: local, path: warehouse, database: DEMO}", "steps:"]
+        lines += [f"  s{n}: {{type: transform, query: '{query}', writes: t{n}}}" for n in range(12)]
+        (place / "spec.yaml").write_text("\\n".join(lines))
+        for words in (["run"], ["sql", "DROP TABLE T0"]):
+            command = [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", words[0], "spec.yaml", *words[1:]]
+            done = subprocess.run(command, cwd=place, capture_output=True, text=True)
+            tell([done.returncode, done.stdout[-2000:], done.stderr[-2000:]])
+    """)
+    assert ran[0] == 1
+    assert "No space left on device" in ran[1] + ran[2]
+    assert "Traceback" not in ran[2] + dropped[2]
+    assert dropped[0] == 0, dropped
+    assert "T0 successfully dropped" in dropped[1]

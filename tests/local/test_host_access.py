@@ -1,0 +1,234 @@
+"""SQL sees what is in the warehouse: no file of the machine, no setting of DuckDB, no variable of the process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.local import connect
+from tests.conftest import write_spec
+
+SECRET = "words-of-the-host"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """A folder of the machine with a file of each kind."""
+    (tmp_path / "x.txt").write_text(SECRET)
+    (tmp_path / "x.csv").write_text(f"a\n{SECRET}\n")
+    (tmp_path / "x.json").write_text(json.dumps({"a": SECRET}))
+    duckdb.sql(f"COPY (SELECT '{SECRET}' AS a) TO '{tmp_path}/x.parquet'")
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as other:
+        other.execute(f"CREATE TABLE t AS SELECT '{SECRET}' AS a")
+    return tmp_path
+
+
+FUNCTIONS = [
+    "read_text('{}/x.txt')", "READ_TEXT('{}/x.txt')", "read_blob('{}/x.txt')", "read_csv('{}/x.csv')",
+    "read_csv_auto('{}/x.csv')", "read_json('{}/x.json')", "read_json_auto('{}/x.json')",
+    "read_json_objects('{}/x.json')", "read_ndjson('{}/x.json')", "read_parquet('{}/x.parquet')",
+    "parquet_scan('{}/x.parquet')", "parquet_metadata('{}/x.parquet')", "parquet_schema('{}/x.parquet')",
+    "parquet_file_metadata('{}/x.parquet')", "parquet_kv_metadata('{}/x.parquet')",
+    "parquet_bloom_probe('{}/x.parquet', 'a', 'b')", "sniff_csv('{}/x.csv')", "read_duckdb('{}/x.duckdb')",
+    "query('SELECT * FROM read_text(''{}/x.txt'')')", "query_table('{}/x.csv')",
+    "json_execute_serialized_sql(json_serialize_sql('SELECT * FROM read_text(''{}/x.txt'')'))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", FUNCTIONS, ids=[call.partition("(")[0] for call in FUNCTIONS])
+def test_no_function_reads_a_file(query: Any, host: Path, call: str) -> None:
+    with pytest.raises(SnowparkSQLException) as caught:
+        query(f"SELECT * FROM {call.format(host)}")
+    assert call.partition("(")[0].lower() in str(caught.value).lower()
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM '{}/x.csv'",
+        "SELECT * FROM '{}/x.parquet'",
+        "SELECT * FROM '{}/x.json' AS f",
+        "SELECT * FROM IDENTIFIER('\"{}/x.csv\"')",
+        "SELECT * FROM IDENTIFIER('\"{}/x.parquet\"')",
+        "CREATE TABLE u AS SELECT * FROM '{}/x.csv'",
+        "INSERT INTO t SELECT * FROM '{}/x.csv'",
+        "SELECT (SELECT content FROM read_text('{}/x.txt')) AS a",
+        "SELECT * FROM LATERAL read_text('{}/x.txt')",
+        "SELECT * FROM t, LATERAL read_text('{}/x.txt')",
+        "SELECT * FROM t JOIN read_text('{}/x.txt') AS r ON TRUE",
+        "WITH c AS (SELECT * FROM read_text('{}/x.txt')) SELECT * FROM c",
+        "SELECT a FROM t UNION ALL SELECT content FROM read_text('{}/x.txt')",
+        "SELECT a FROM t WHERE a IN (SELECT content FROM read_text('{}/x.txt'))",
+        "CREATE VIEW w AS SELECT * FROM read_text('{}/x.txt')",
+        "CREATE TABLE u AS SELECT * FROM read_text('{}/x.txt')",
+        "INSERT INTO t SELECT content FROM read_text('{}/x.txt')",
+        "INSERT OVERWRITE INTO t SELECT content FROM read_text('{}/x.txt')",
+        "UPDATE t SET a = r.content FROM read_text('{}/x.txt') AS r",
+        "DELETE FROM t USING read_text('{}/x.txt') AS r WHERE t.a <> r.content",
+        "MERGE INTO t USING read_text('{}/x.txt') AS r ON t.a = r.content WHEN NOT MATCHED THEN INSERT VALUES (r.content)",
+        "COPY INTO @s/out FROM (SELECT * FROM read_text('{}/x.txt'))",
+        "EXPLAIN USING TEXT SELECT * FROM read_text('{}/x.txt')",
+    ],
+)
+def test_no_statement_reads_a_file(query: Any, host: Path, text: str) -> None:
+    query("CREATE TABLE t AS SELECT 'mine' AS a")
+    query("CREATE STAGE s")
+    with pytest.raises(SnowparkSQLException) as caught:
+        query(text.format(host))
+    assert SECRET not in str(caught.value)
+    assert query("SELECT * FROM t") == [("mine",)]
+    assert query("LIST @s") == []
+
+
+def test_no_bound_value_is_read_as_a_file(session: Any, host: Path) -> None:
+    for text in ("SELECT * FROM read_text(?)", "SELECT * FROM IDENTIFIER(?)"):
+        with pytest.raises(SnowparkSQLException) as caught:
+            session.sql(text, params=[str(host / "x.txt")]).collect()
+        assert SECRET not in str(caught.value)
+
+
+def test_no_step_reads_a_file(host: Path) -> None:
+    step = f"{{type: transform, query: \"SELECT content FROM read_text('{host}/x.txt')\", writes: t}}"
+    result = Pipeline.from_yaml(write_spec(host / "pipeline", f"steps:\n  peek: {step}\n")).run()
+    assert not result.ok
+    assert "read_text" in result.steps["peek"].message.lower()
+    assert SECRET not in result.steps["peek"].message
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "duckdb_settings()", "duckdb_secrets()", "duckdb_extensions()", "duckdb_functions()", "duckdb_logs()",
+        "duckdb_memory()", "duckdb_temporary_files()", "duckdb_variables()", "which_secret('s3://b', 's3')",
+        "pragma_version()", "pragma_platform()", "pragma_database_size()", "pragma_user_agent()", "checkpoint()",
+        "force_checkpoint()", "enable_logging('QueryLog')", "disable_logging()", "truncate_duckdb_logs()",
+        "enable_profiling()", "disable_profiling()", "sql_auto_complete('SEL')", "icu_calendar_names()",
+        "pg_timezone_names()", "test_all_types()", "test_vector_types(1)", "range(3)",
+        "repeat(1, 3)", "json_each('[1]')", "json_tree('[1]')", "histogram('t', a)", "summary((SELECT 1))",
+        "memory.main.sf_split_to_table('a,b', ',', 1)",
+    ],
+)  # fmt: skip
+def test_a_table_function_that_snowflake_has_not_is_refused_by_name(query: Any, call: str) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS a")
+    for text in (f"SELECT * FROM {call}", f"SELECT * FROM t, LATERAL {call}"):
+        with pytest.raises(SnowparkSQLException, match=f"(?i){call.partition('(')[0].rpartition('.')[2]}"):
+            query(text)
+
+
+@pytest.mark.parametrize("call", ["generate_series(1, 3)", "unnest([1, 2])"])
+def test_rows_of_a_function_come_from_table(query: Any, call: str) -> None:
+    for text in (f"SELECT * FROM {call}", f"SELECT * FROM (SELECT 1 AS a) AS t, LATERAL {call}"):
+        with pytest.raises(SnowparkSQLException, match=r"(?i)unknown|does not support"):
+            query(text)
+
+
+def test_no_statement_writes_a_file_of_the_host(query: Any, tmp_path: Path) -> None:
+    target = tmp_path / "logs"
+    with pytest.raises(SnowparkSQLException):
+        query(f"SELECT * FROM enable_logging('QueryLog', storage => 'file', storage_path => '{target}')")
+    with pytest.raises(SnowparkSQLException):
+        query(f"SELECT * FROM enable_logging(storage = 'file', storage_path = '{target}')")
+    assert query("SELECT 1") == [(1,)]
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "current_setting('secret_directory')", "getvariable('x')", "write_log('x')", "pg_sleep(0)", "txid_current()",
+        "current_schemas(true)", "current_query()", "json_serialize_sql('SELECT 1')", "memory.main.sf_random()",
+        "nextval('x')", "currval('x')", "pg_typeof(1)", "gen_random_uuid()",
+    ],
+)  # fmt: skip
+def test_a_function_that_only_duckdb_has_is_unknown(query: Any, expression: str) -> None:
+    with pytest.raises(
+        SnowparkSQLException, match=f"(?i)(unknown function|does not support).*{expression.split('(')[0]}"
+    ):
+        query(f"SELECT {expression} AS x")
+
+
+@pytest.mark.parametrize("name", ["text", "self", "duckdb", "pa"])
+def test_no_name_reaches_a_variable_of_the_process(query: Any, name: str) -> None:
+    with pytest.raises(SnowparkSQLException, match="does not exist") as caught:
+        query(f"SELECT * FROM IDENTIFIER('{name}')")
+    assert ".py" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet", "json", "duckdb"])
+def test_a_table_that_is_missing_is_no_file(
+    session: Any, query: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """To DuckDB the whole name looks like that of a file."""
+    monkeypatch.chdir(tmp_path)
+    whole = f"LOCAL.PUBLIC.{name.upper()}"
+    (tmp_path / whole).write_text(f"a\n{SECRET}\n")
+    with pytest.raises(SnowparkSQLException, match=f"'{whole}' does not exist|'{name.upper()}' does not exist"):
+        query(f"SELECT * FROM {name}")
+    with pytest.raises(SnowparkSQLException, match="does not exist"):
+        query(f'SELECT * FROM "x.{name}"')
+
+
+# --------------------------------------------------------------------------- DuckDB itself
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM read_text('{}/x.txt')",
+        "SELECT * FROM '{}/x.csv'",
+        "SELECT * FROM glob('{}/*')",
+        "COPY (SELECT 1) TO '{}/new.csv'",
+        "ATTACH '{}/x.duckdb' AS other",
+        "EXPORT DATABASE '{}/exported'",
+        "SET allowed_directories = ['{}']",
+        "SET temp_directory = '{}'",
+        "SET lock_configuration = false",
+        "SET threads = 1",
+    ],
+)
+def test_duckdb_is_shut_in(host: Path, text: str) -> None:
+    """What a rewrite lets through by mistake meets a second wall."""
+    connection: Any = connect(host / "warehouse", "DEMO")
+    try:
+        with pytest.raises(duckdb.Error):
+            connection.duck.execute(text.format(host))
+    finally:
+        connection.close()
+    assert not (host / "new.csv").exists()
+
+
+def test_temporary_files_are_in_the_warehouse(tmp_path: Path) -> None:
+    connection: Any = connect(tmp_path / "warehouse", "DEMO")
+    try:
+        ((place,),) = connection.duck.execute("SELECT current_setting('temp_directory')").fetchall()
+    finally:
+        connection.close()
+    assert Path(place).resolve().is_relative_to((tmp_path / "warehouse").resolve())
+
+
+def test_a_warehouse_that_is_shut_in_works_as_before(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket" / "x.csv").write_text("7\n")
+    (tmp_path / "y.csv").write_text("8\n")
+    connection: Any = connect(tmp_path / "link" / "warehouse", "DEMO")
+    cursor = connection.cursor()
+    try:
+        for text in (
+            "CREATE DATABASE other", "USE DATABASE demo", "CREATE STAGE s", "CREATE TABLE t (a INT)",
+            f"PUT file://{tmp_path}/y.csv @s", "COPY INTO t FROM @s", f"CREATE STAGE b URL = 'file://{tmp_path}/bucket'",
+            "COPY INTO t FROM @b", "COPY INTO @s/out FROM t FILE_FORMAT = (TYPE = PARQUET)",
+            "ALTER SESSION SET TIMEZONE = 'UTC'", "DROP DATABASE other",
+        ):  # fmt: skip
+            cursor.execute(text)
+        assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(7,), (8,)]
+    finally:
+        connection.close()

@@ -1,0 +1,196 @@
+"""COPY INTO and rows that it cannot take: as many statements for many as for few, and formats of dates and times."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+from snowpipe_ml import Pipeline
+from snowpipe_ml.local import duck
+from tests.conftest import ask, write_spec
+
+# AUTO reads seconds behind the minutes, and no time without them.
+BAD = "12/1/2009 7:45"
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that DuckDB runs; one with many rows of parameters is run once a row."""
+    seen: list[str] = []
+    execute, executemany = duck.Duck.execute, duck.Duck.executemany
+
+    def counted(self: duck.Duck, text: str, parameters: Sequence[Any] | None = None) -> duck.Rows:
+        seen.append(text)
+        return execute(self, text, parameters)
+
+    def counted_many(self: duck.Duck, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        seen.extend([text] * len(rows))
+        executemany(self, text, rows)
+
+    monkeypatch.setattr(duck.Duck, "execute", counted)
+    monkeypatch.setattr(duck.Duck, "executemany", counted_many)
+    return seen
+
+
+@pytest.fixture
+def stage(session: Any, query: Any) -> Any:
+    """A stage, a table, and what puts a file with so many rows that cannot be loaded."""
+    query("CREATE STAGE s")
+    query("CREATE TABLE t (id NUMBER, at TIMESTAMP_NTZ)")
+
+    def put(name: str, bad: int, value: str = BAD) -> None:
+        lines = ["0,2009-12-01 07:45:00", *(f"{n},{value}" for n in range(1, bad + 1)), "9,2009-12-01 07:46:00"]
+        session.file.put_stream(io.BytesIO("\n".join(lines).encode()), f"@s/{name}", auto_compress=False)
+
+    return put
+
+
+def counts_of(seen: list[str], action: Any) -> int:
+    del seen[:]
+    action()
+    return len(seen)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["ON_ERROR = CONTINUE", "ON_ERROR = SKIP_FILE", "ON_ERROR = ABORT_STATEMENT", "VALIDATION_MODE = RETURN_ERRORS"],
+)
+def test_the_number_of_statements_does_not_grow_with_the_rejected_rows(
+    query: Any, stage: Any, statements: list[str], options: str
+) -> None:
+    stage("few/x.csv", 3)
+    stage("many/x.csv", 300)
+
+    def copy(folder: str) -> None:
+        text = f"COPY INTO t FROM @s/{folder}/ FILE_FORMAT = (TYPE = CSV) {options}"
+        if "ABORT" in options:
+            with pytest.raises(SnowparkSQLException, match="Timestamp '12/1/2009 7:45' is not recognized"):
+                query(text)
+        else:
+            query(text)
+
+    few = counts_of(statements, lambda: copy("few"))
+    many = counts_of(statements, lambda: copy("many"))
+    assert many <= few + 10  # none a row
+
+
+def test_all_rejected_rows_of_many_are_kept(session: Any, query: Any, stage: Any, statements: list[str]) -> None:
+    stage("x.csv", 300)
+    stage("y.csv", 200, "never")
+    rows = session.sql("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE").collect()
+    assert [(row["file"], row["rows_loaded"], row["errors_seen"]) for row in rows] == [
+        ("s/x.csv", 2, 300),
+        ("s/y.csv", 2, 200),
+    ]
+    kept = query(
+        "SELECT FILE, COUNT(*), MIN(LINE), MAX(LINE), MIN(ERROR), MIN(REJECTED_RECORD) "
+        "FROM TABLE(VALIDATE(t, JOB_ID => '_last')) GROUP BY FILE ORDER BY FILE"
+    )
+    assert kept == [
+        ("s/x.csv", 300, 2, 301, "Timestamp '12/1/2009 7:45' is not recognized", "1,12/1/2009 7:45"),
+        ("s/y.csv", 200, 2, 201, "Timestamp 'never' is not recognized", "1,never"),
+    ]
+    assert len(statements) < 100
+
+
+def test_a_value_that_auto_reads_is_found_behind_many_that_it_does_not(
+    session: Any, query: Any, stage: Any, statements: list[str]
+) -> None:
+    stage("x.csv", 300)
+    session.file.put_stream(io.BytesIO(f"6,{BAD}\n7,01/15/2024 10:20:30\n".encode()), "@s/y.csv", auto_compress=False)
+    with pytest.raises(SnowparkSQLException, match="01/15/2024 10:20:30"):
+        query("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE")
+    assert query("SELECT COUNT(*) FROM t") == [(0,)]
+    assert len(statements) < 100
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_rows_behind_many_megabytes_of_rejected_ones_are_loaded(
+    session: Any, query: Any, tmp_path: Path, packed: bool
+) -> None:
+    """With quotes, DuckDB's parallel reader ends a file at the first of its buffers that has no good row."""
+    padding = "x" * 120_000
+    lines = [*(f"{n},{BAD},{padding}\n" for n in range(600)), "7,2009-12-01 07:45:00,z\n"]
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    with gzip.open(bucket / "x.csv.gz", "wt", 1) if packed else (bucket / "x.csv").open("w") as out:
+        out.writelines(lines)
+    query(f"CREATE STAGE s URL = 'file://{bucket}'")
+    query("CREATE TABLE t (id NUMBER, at TIMESTAMP_NTZ, padding VARCHAR)")
+    options = "FILE_FORMAT = (TYPE = CSV FIELD_OPTIONALLY_ENCLOSED_BY = '\"') ON_ERROR = CONTINUE"
+    (row,) = session.sql(f"COPY INTO t FROM @s {options}").collect()
+    assert (row["rows_parsed"], row["rows_loaded"], row["errors_seen"]) == (601, 1, 600)
+    assert query("SELECT id FROM t") == [(7,)]
+
+
+# --------------------------------------------------------------------------- formats of dates and times
+
+FORMATS = [
+    ("TIMESTAMP_NTZ", "TIMESTAMP_FORMAT = 'MM/DD/YYYY HH24:MI'", BAD, "2009-12-01 07:45:00.000"),
+    ("TIMESTAMP_NTZ", "TIMESTAMP_FORMAT = 'DD.MM.YYYY HH24:MI:SS'", "03.12.2009 17:45:59", "2009-12-03 17:45:59.000"),
+    ("TIMESTAMP_NTZ", "TIMESTAMP_FORMAT = 'YYYYMMDDHH24MISS'", "20091203174559", "2009-12-03 17:45:59.000"),
+    ("DATE", "DATE_FORMAT = 'DD/MM/YYYY'", "03/12/2009", "2009-12-03"),
+    ("DATE", "DATE_FORMAT = 'DD-MON-YYYY'", "03-DEC-2009", "2009-12-03"),
+    ("TIME", "TIME_FORMAT = 'HH12:MI AM'", "05:45 PM", "17:45:00"),
+]
+
+
+@pytest.mark.parametrize(("kind", "option", "text", "expected"), FORMATS)
+def test_a_file_format_says_how_dates_and_times_are_written(
+    session: Any, query: Any, kind: str, option: str, text: str, expected: str
+) -> None:
+    query("CREATE STAGE s")
+    query(f"CREATE TABLE t (id NUMBER, at {kind})")
+    query(f"CREATE FILE FORMAT f TYPE = CSV {option}")
+    session.file.put_stream(io.BytesIO(f"1,{text}\n2,\n3,never\n".encode()), "@s/x.csv", auto_compress=False)
+    (row,) = session.sql("COPY INTO t FROM @s FILE_FORMAT = (FORMAT_NAME = f) ON_ERROR = CONTINUE").collect()
+    assert (row["rows_loaded"], row["errors_seen"], row["first_error_line"]) == (2, 1, 3)
+    assert "'never' is not recognized" in row["first_error"]
+    assert query("SELECT id, at::VARCHAR FROM t ORDER BY id") == [(1, expected), (2, None)]
+
+
+def test_what_auto_reads_is_rejected_where_the_format_is_another(session: Any, query: Any) -> None:
+    query("CREATE STAGE s")
+    query("CREATE TABLE t (at DATE)")
+    session.file.put_stream(io.BytesIO(b"2009-12-03\n03/12/2009\n"), "@s/x.csv", auto_compress=False)
+    text = "COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV DATE_FORMAT = 'DD/MM/YYYY') ON_ERROR = CONTINUE"
+    (row,) = session.sql(text).collect()
+    assert (row["rows_loaded"], row["errors_seen"], row["first_error_line"]) == (1, 1, 1)
+    assert query("SELECT at::VARCHAR FROM t") == [("2009-12-03",)]
+
+
+SPEC = """\
+stages: {load: {}}
+file_formats:
+  times:
+    skip_header: 1
+    date_format: DD/MM/YYYY
+    time_format: HH12:MI AM
+    timestamp_format: MM/DD/YYYY HH24:MI
+tables: {raw: {columns: {D: date, T: time, AT: timestamp_ntz}}}
+steps:
+  extract: {type: extract, from: files, into: "@load/files/", layouts: {all: {columns: [d, t, at]}}}
+  load: {type: copy_into, from: "@load/files/all/", into: raw, file_format: times, on_error: continue}
+"""
+
+
+def test_a_spec_says_how_dates_and_times_are_written(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "x.csv").write_text(f"d,t,at\n03/12/2009,05:45 PM,{BAD}\n")
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
+    statements = [statement.text for step in pipeline.plan() for statement in step.plan.statements]
+    (made,) = [text for text in statements if "FILE FORMAT TIMES" in text]
+    assert "DATE_FORMAT = 'DD/MM/YYYY'" in made
+    assert "TIME_FORMAT = 'HH12:MI AM'" in made
+    assert "TIMESTAMP_FORMAT = 'MM/DD/YYYY HH24:MI'" in made
+    result = pipeline.run()
+    assert result.ok, {name: step.message for name, step in result.steps.items()}
+    assert ask(pipeline, "SELECT D::VARCHAR, T::VARCHAR, AT::VARCHAR FROM raw") == [
+        ("2009-12-03", "17:45:00", "2009-12-01 07:45:00.000")
+    ]

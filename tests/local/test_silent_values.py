@@ -1,0 +1,299 @@
+"""Values that were wrong, or refused, without a word."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+
+def answer(query: Any, text: str) -> Any:
+    """The rows of a query; None where it is refused by name, which is no wrong value."""
+    try:
+        return query(text)
+    except SnowparkSQLException as refused:
+        if "does not support" not in str(refused):
+            raise
+        return None
+
+
+# --------------------------------------------------------------------------- constants of objects
+
+
+@pytest.mark.parametrize(
+    ("constant", "value"),
+    [
+        ("{'a': 1}", {"a": 1}),
+        ("{'a': {'b': [1, {'c': 2}]}, 'D': 3}", {"a": {"b": [1, {"c": 2}]}, "D": 3}),
+        ("{'a': 1, 'A': 2}", {"a": 1, "A": 2}),
+        ("{'the key': 1, 'key': 2}", {"the key": 1, "key": 2}),
+        ("OBJECT_CONSTRUCT('a', {'b': 1})", {"a": {"b": 1}}),
+        ("ARRAY_CONSTRUCT({'k': 1})", [{"k": 1}]),
+        ("{'a': 1}::VARIANT", {"a": 1}),
+    ],
+)
+def test_the_keys_of_an_object_constant_keep_their_case(query: Any, constant: str, value: Any) -> None:
+    assert json.loads(query(f"SELECT {constant}")[0][0]) == value
+
+
+def test_a_key_of_an_object_constant_is_no_name(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS a")
+    # A column beside it that has the key's name in another case changes nothing.
+    assert json.loads(query("SELECT {'a': a, 'A': a + 1} AS x FROM t")[0][0]) == {"a": 1, "A": 2}
+    assert query("SELECT {'a': 5}:a::INT, {'a': {'b': 6}}:a.b::INT, {'a': 7}['a']::INT") == [(5, 6, 7)]
+    query("CREATE TABLE u (x OBJECT)")
+    query("INSERT INTO u SELECT {'a': a} FROM t")
+    assert query("SELECT x:a::INT FROM u") == [(1,)]
+
+
+def test_the_keys_of_an_object_constant_are_read(query: Any) -> None:
+    assert json.loads(query("SELECT OBJECT_KEYS({'a': 1})")[0][0]) == ["a"]
+
+
+# --------------------------------------------------------------------------- text of a VARIANT
+
+
+@pytest.fixture
+def nested(query: Any) -> None:
+    query('CREATE TABLE j AS SELECT PARSE_JSON(\'{"xs": ["a", 1, true, {"k": "v"}], "o": {"p": "q"}}\') AS v')
+
+
+TEXTS = [("a",), ("1",), ("true",), ('{"k":"v"}',)]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "f.value::string",
+        "f.value::VARCHAR",
+        "f.value::VARCHAR(20)",
+        "CAST(f.value AS VARCHAR)",
+        "TO_VARCHAR(f.value)",
+        "TO_CHAR(f.value)",
+        "COALESCE(f.value::string, 'n')",
+    ],
+)
+def test_a_value_of_flatten_as_text_has_no_quotes(query: Any, nested: None, expression: str) -> None:
+    assert query(f"SELECT {expression} FROM j, LATERAL FLATTEN(INPUT => v:xs) f ORDER BY f.index") == TEXTS
+    assert query(f"SELECT {expression} FROM j, TABLE(FLATTEN(v:xs)) f ORDER BY f.index") == TEXTS
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("SELECT value::string FROM TABLE(FLATTEN(INPUT => PARSE_JSON('[\"a\"]')))", [("a",)]),
+        ("SELECT f.key, f.value::string FROM j, LATERAL FLATTEN(INPUT => v:o) f", [("p", "q")]),
+        ("SELECT LENGTH(f.value::string) FROM j, LATERAL FLATTEN(INPUT => v:o) f", [(1,)]),
+        ("SELECT COUNT(*) FROM j, LATERAL FLATTEN(INPUT => v:xs) f WHERE f.value::string = 'a'", [(1,)]),
+        ("SELECT LISTAGG(f.value::string, ',') FROM j, LATERAL FLATTEN(INPUT => v:o) f", [("q",)]),
+        ("SELECT f.value::string FROM j, LATERAL FLATTEN(INPUT => v, RECURSIVE => TRUE) f WHERE f.path = 'o.p'", [("q",)]),
+        ("SELECT g.value::string FROM j, LATERAL FLATTEN(INPUT => v:xs) f, LATERAL FLATTEN(INPUT => f.value) g", [("v",)]),
+        ("WITH c AS (SELECT f.value AS x FROM j, LATERAL FLATTEN(INPUT => v:o) f) SELECT x::string FROM c", [("q",)]),
+        ("SELECT x::string FROM (SELECT v:o.p AS x FROM j)", [("q",)]),
+        ("SELECT x::string FROM (SELECT v:xs[0] AS x FROM j)", [("a",)]),
+        ("SELECT x::string FROM (SELECT TO_VARIANT('q') AS x)", [("q",)]),
+    ],
+)  # fmt: skip
+def test_text_of_a_variant_has_no_quotes_wherever_it_comes_from(
+    query: Any, nested: None, text: str, rows: list[tuple[Any, ...]]
+) -> None:
+    assert query(text) == rows
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("UPPER(x)", "A"), ("x || 'z'", "az"), ("CONCAT(x, 'z')", "az"), ("LENGTH(x)", 1), ("x LIKE 'a%'", True),
+        ("SUBSTR(x, 1, 1)", "a"), ("LEFT(x, 1)", "a"), ("LPAD(x, 3, '-')", "--a"), ("STARTSWITH(x, 'a')", True),
+        ("REPLACE(x, 'a', 'b')", "b"), ("LISTAGG(x, ',')", "a"), ("x = 'a'", True), ("x IN ('a', 'b')", True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("source", ["PARSE_JSON('\"a\"') AS x", "f.value AS x FROM TABLE(FLATTEN(INPUT => ['a'])) f"])
+def test_a_variant_in_the_place_of_text_is_text_or_refused(
+    query: Any, source: str, expression: str, value: Any
+) -> None:
+    assert answer(query, f"SELECT {expression} FROM (SELECT {source})") in ([(value,)], None)
+
+
+@pytest.mark.parametrize(("expression", "value"), [("MAX(x)", "10"), ("COUNT_IF(x > 9)", 1)])
+def test_numbers_in_a_variant_are_in_order_or_refused(query: Any, expression: str, value: Any) -> None:
+    query("CREATE TABLE n AS SELECT PARSE_JSON(column1) AS x FROM VALUES ('9'), ('10')")
+    assert answer(query, f"SELECT {expression} FROM n") in ([(value,)], None)
+    assert answer(query, "SELECT x FROM n ORDER BY x") in ([("9",), ("10",)], None)
+
+
+# --------------------------------------------------------------------------- formats of dates
+# https://docs.snowflake.com/en/sql-reference/functions-conversion#date-and-time-formats-in-conversion-functions
+
+FORMATS = [
+    ("YYYY-MM-DD", "2024-01-05"),
+    ("YYYYMMDD", "20240105"),
+    ("DD.MM.YYYY", "05.01.2024"),
+    ("DD-MON-YY", "05-Jan-24"),
+    ("MMMM DD, YYYY", "January 05, 2024"),
+    ("DY, DD MON YYYY", "Fri, 05 Jan 2024"),
+    ("UUUU", "2024"),
+    ("HH24:MI:SS", "15:04:06"),
+    ("HH12:MI AM", "03:04 PM"),
+    ("HH12:MI PM", "03:04 PM"),
+    ("YYYY-MM-DD HH24:MI:SS.FF3", "2024-01-05 15:04:06.123"),
+    ("SS.FF1", "06.1"),
+    ("SS.FF2", "06.12"),
+    ("SS.FF4", "06.1234"),
+    ("SS.FF6", "06.123456"),
+    ("SS.FF9", "06.123456000"),
+    ("SS.FF", "06.123456000"),
+]
+
+
+@pytest.mark.parametrize("case", [str.upper, str.lower, str.title], ids=["upper", "lower", "title"])
+@pytest.mark.parametrize(("template", "text"), FORMATS)
+def test_a_format_reads_the_same_in_any_case(query: Any, template: str, text: str, case: Any) -> None:
+    stamp = "'2024-01-05 15:04:06.123456'::TIMESTAMP_NTZ"
+    assert query(f"SELECT TO_CHAR({stamp}, '{case(template)}')") == [(text,)]
+
+
+@pytest.mark.parametrize("function", ["TO_CHAR", "TO_VARCHAR"])
+def test_a_date_has_two_digits_of_the_day(query: Any, function: str) -> None:
+    assert query(f"SELECT {function}('2024-01-05'::DATE, 'yyyy-mm-dd')") == [("2024-01-05",)]
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ('YYYY"T"MM', "2024T01"),
+        ('yyyy"t"mm', "2024t01"),
+        ('"day" DD', "day 05"),
+        ('"MM"-YYYY', "MM-2024"),
+        ("YYYY%d", "2024%d"),
+        ("%Y", "%Y"),
+    ],
+)
+def test_what_is_no_element_of_a_format_is_as_it_is_written(query: Any, template: str, text: str) -> None:
+    assert query(f"SELECT TO_CHAR('2024-01-05'::DATE, '{template}')") == [(text,)]
+
+
+def test_the_offset_of_a_time_is_written_in_full(query: Any) -> None:
+    query("ALTER SESSION SET TIMEZONE = 'America/St_Johns'")
+    stamp = "'2024-01-05 15:04:06'::TIMESTAMP_LTZ"
+    found = query(f"SELECT TO_CHAR({stamp}, 'TZH:TZM'), TO_CHAR({stamp}, 'tzhtzm'), TO_CHAR({stamp}, 'TZH')")
+    assert found == [("-03:30", "-0330", "-03")]
+
+
+def test_a_time_without_a_zone_is_written_as_utc(query: Any) -> None:
+    # https://docs.snowflake.com/en/sql-reference/data-types-datetime
+    stamp = "'2024-01-05 15:04:06'::TIMESTAMP_NTZ"
+    assert answer(query, f"SELECT TO_CHAR({stamp}, 'HH24:MI TZHTZM')") in ([("15:04 Z",)], None)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("TO_DATE('05.01.2024', 'Dd.Mm.Yyyy')", "2024-01-05"),
+        ("TO_DATE('05-jan-24', 'Dd-Mon-Yy')", "2024-01-05"),
+        ("TO_TIMESTAMP('2024-01-05 15:04', 'Yyyy-Mm-Dd Hh24:Mi')", "2024-01-05 15:04:00.000"),
+        ("TO_TIMESTAMP('2024-01-05T15:04', 'yyyy-mm-dd\"T\"hh24:mi')", "2024-01-05 15:04:00.000"),
+        ("TO_TIMESTAMP_TZ('2024-01-05 15:04 +0200', 'YYYY-MM-DD HH24:MI TZHTZM')", "2024-01-05 15:04:00.000 +0200"),
+        ("TO_DATE('2024-01-05', 'AUTO')", "2024-01-05"),
+    ],
+)
+def test_a_format_is_read_in_any_case(query: Any, expression: str, text: str) -> None:
+    assert query(f"SELECT ({expression})::VARCHAR") == [(text,)]
+
+
+# --------------------------------------------------------------------------- random values
+
+ROWS = "TABLE(GENERATOR(ROWCOUNT => 1000))"
+
+
+@pytest.mark.parametrize(
+    ("expression", "at_least"),
+    [
+        ("RANDSTR(10, RANDOM())", 990),
+        ("UPPER(RANDSTR(10, RANDOM()))", 990),
+        ("RANDSTR(UNIFORM(5, 9, RANDOM()), RANDOM())", 990),
+        ("ZIPF(1, 10, RANDOM())", 5),
+        ("{'r': RANDOM()}::VARCHAR", 990),
+        ("OBJECT_CONSTRUCT('r', RANDOM())::VARCHAR", 990),
+        ("OBJECT_CONSTRUCT('r', UUID_STRING())::VARCHAR", 990),
+        ("OBJECT_CONSTRUCT_KEEP_NULL('r', RANDOM())::VARCHAR", 990),
+    ],
+)
+def test_each_row_has_a_random_value_of_its_own(query: Any, expression: str, at_least: int) -> None:
+    query(f"CREATE TABLE t AS SELECT SEQ4() AS n FROM {ROWS}")
+    for source in (ROWS, "t"):
+        found = answer(query, f"SELECT COUNT(DISTINCT x) FROM (SELECT {expression} AS x FROM {source})")
+        assert found is None or found[0][0] >= at_least
+
+
+def test_the_seed_decides_a_random_text(query: Any) -> None:
+    # A constant seed gives one text for all rows, and few seeds few texts.
+    assert query(f"SELECT COUNT(DISTINCT x) FROM (SELECT RANDSTR(10, 7) AS x FROM {ROWS})") == [(1,)]
+    few = query(f"SELECT COUNT(DISTINCT x) FROM (SELECT RANDSTR(10, UNIFORM(1, 5, RANDOM())) AS x FROM {ROWS})")
+    assert few == [(5,)]
+    assert query("SELECT LENGTH(RANDSTR(12, RANDOM())), LENGTH(RANDSTR(0, RANDOM()))") == [(12, 0)]
+
+
+def test_the_last_digits_of_a_random_number_are_random(query: Any) -> None:
+    rests = query(f"SELECT x, COUNT(*) FROM (SELECT MOD(ABS(RANDOM()), 4) AS x FROM {ROWS}) GROUP BY x ORDER BY x")
+    assert [rest for rest, _ in rests] == [0, 1, 2, 3]
+    assert all(150 < count < 350 for _, count in rests)
+
+
+def test_a_short_sequence_begins_again(query: Any) -> None:
+    # The example of https://docs.snowflake.com/en/sql-reference/functions/seq1
+    numbers = "SELECT SEQ2(0) AS a, SEQ1(1) AS b FROM TABLE(GENERATOR(ROWCOUNT => 132))"
+    found = answer(query, f"SELECT * FROM ({numbers}) ORDER BY a LIMIT 3 OFFSET 126")
+    assert found in ([(126, 126), (127, 127), (128, -128)], None)
+
+
+# --------------------------------------------------------------------------- SET t.c = s.c
+
+
+@pytest.fixture
+def two(query: Any) -> None:
+    query("CREATE TABLE t (k INT, c INT, d VARCHAR) AS SELECT * FROM VALUES (1, 10, 'a'), (2, 20, 'b')")
+    query("CREATE TABLE s (k INT, c INT, d VARCHAR) AS SELECT * FROM VALUES (1, 11, 'x'), (3, 33, 'z')")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE t SET t.c = s.c FROM s WHERE t.k = s.k",
+        "UPDATE t SET T.C = s.c FROM s WHERE t.k = s.k",
+        "UPDATE t AS u SET u.c = v.c FROM s AS v WHERE u.k = v.k",
+        'UPDATE t SET "T"."C" = s.c FROM s WHERE t.k = s.k',
+        "UPDATE public.t SET t.c = t.c + 1 WHERE t.k = 1",
+        "UPDATE local.public.t SET local.public.t.c = 11 WHERE k = 1",
+        "MERGE INTO t USING s ON t.k = s.k WHEN MATCHED THEN UPDATE SET t.c = s.c",
+        "MERGE INTO t AS u USING s AS v ON u.k = v.k WHEN MATCHED THEN UPDATE SET u.c = v.c",
+        "MERGE INTO t u USING (SELECT 1 AS k, 1 AS c) v ON u.k = v.k WHEN MATCHED AND v.c = 1 THEN UPDATE SET u.c = u.c + v.c",
+    ],
+)  # fmt: skip
+def test_a_column_that_is_set_may_have_the_name_of_its_table(query: Any, two: None, text: str) -> None:
+    query(text)
+    assert query("SELECT k, c, d FROM t ORDER BY k") == [(1, 11, "a"), (2, 20, "b")]
+
+
+def test_columns_of_a_merge_may_have_the_names_of_their_tables(query: Any, two: None) -> None:
+    query(
+        "MERGE INTO t u USING s v ON u.k = v.k WHEN MATCHED THEN UPDATE SET u.c = v.c, u.d = v.d "
+        "WHEN NOT MATCHED THEN INSERT (u.k, u.c) VALUES (v.k, v.c)"
+    )
+    assert query("SELECT k, c, d FROM t ORDER BY k") == [(1, 11, "x"), (2, 20, "b"), (3, 33, None)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE t SET s.c = 1 FROM s WHERE t.k = s.k",
+        "UPDATE t SET nope.c = 1",
+        "MERGE INTO t USING s ON t.k = s.k WHEN MATCHED THEN UPDATE SET s.c = 1",
+    ],
+)
+def test_only_columns_of_the_changed_table_are_set(query: Any, two: None, text: str) -> None:
+    with pytest.raises(SnowparkSQLException, match="(?i)invalid identifier"):
+        query(text)
+    assert query("SELECT k, c, d FROM t ORDER BY k") == [(1, 10, "a"), (2, 20, "b")]
