@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snowpipe_ml.engine.events import Status
+from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.redaction import redact
@@ -61,4 +62,6 @@ def cause(error: BaseException) -> str:
     """The text of an error for people: Snowpark's wrapping, query id and known secrets taken off."""
     message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
     text = redact(str(message or error).strip())
+    if number_of(error) == NO_WAREHOUSE:
+        text += "\nGive the step a `warehouse`, or its target a default one"
     return text or type(error).__name__

@@ -25,19 +25,21 @@ from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.graph import Graph, build_graph
 from snowpipe_ml.engine.hooks import hook_reads, run_hooks
 from snowpipe_ml.engine.outcome import RunResult
+from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
 from snowpipe_ml.engine.run import Runner, new_run
 from snowpipe_ml.engine.selection import select as choose
-from snowpipe_ml.engine.sessions import OneSession, Sessions, execute_rows
+from snowpipe_ml.engine.sessions import OneSession, Sessions, execute, execute_rows
 from snowpipe_ml.engine.state import PastRun, State
 from snowpipe_ml.engine.versions import Versions
-from snowpipe_ml.errors import SpecError, UsageError
+from snowpipe_ml.errors import SpecError, TargetError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, StepPlan
 from snowpipe_ml.redaction import STARS
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
-from snowpipe_ml.sql import Identifier, QualifiedName
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
+from snowpipe_ml.steps.declared import WarehouseStep
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -253,9 +255,13 @@ class Pipeline:
             TargetError: the target cannot be reached.
             LockedError: another process holds it.
         """
+        from snowflake.snowpark.exceptions import SnowparkSQLException
+
         run, variables = new_run(run_date), self.variables
         spec, whole, ctx = self.load(target, run)
-        sessions: Sessions = OneSession(session) if session is not None else Sessions(opener(spec, self.path))
+        sessions: Sessions = (
+            OneSession(session) if session is not None else Sessions(opener(spec, self.path, make=True))
+        )
         try:
             with sessions.session() as records:
                 state = State(records, state_schema(spec, records))
@@ -289,6 +295,14 @@ class Pipeline:
                     )  # fmt: skip
                     result = runner.execute(_recorded(spec, graph, run, variables))
                 run_hooks(spec, result, records)
+        except SnowparkSQLException as error:
+            sessions.close()
+            if number_of(error) == NO_WAREHOUSE:
+                raise TargetError(
+                    f"the connection of the target {spec.target_name!r} has no default warehouse, and the run's records "
+                    f"need one: set `warehouse` under targets.{spec.target_name}"
+                ) from error
+            raise
         except KeyboardInterrupt:
             raise  # the second: closing would wait for the statements that run
         except BaseException:
@@ -360,8 +374,14 @@ def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, An
     }  # fmt: skip
 
 
-def opener(spec: Spec, path: Path) -> Callable[[], Session]:
-    """What opens Sessions on a spec's target."""
+def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Session]:
+    """What opens Sessions on a spec's target.
+
+    Args:
+        spec: the spec.
+        path: its file.
+        make: whether to create the default warehouse if the spec declares it and it is missing, as a run does.
+    """
     target = spec.target
     if isinstance(target, LocalTarget):
         from snowpipe_ml.targets.local import open_session as open_local
@@ -371,10 +391,27 @@ def opener(spec: Spec, path: Path) -> Callable[[], Session]:
     assert isinstance(target, SnowflakeTarget)
     from snowpipe_ml.targets.snowflake import open_session as open_snowflake
 
-    # A warehouse that the spec itself declares may not be there yet: steps use it once it is.
-    declared = {Identifier.parse(name) for name in spec.pipeline.warehouses}
-    warehouse = None if target.warehouse in declared else target.warehouse
-    return lambda: open_snowflake(target.connection, target.database, target.schema_, target.role, warehouse)
+    declared = {Identifier.parse(name): name for name in spec.pipeline.warehouses}
+    own = declared.get(target.warehouse) if target.warehouse is not None else None
+    given = None if own is not None else target.warehouse
+
+    def open_session() -> Session:
+        session = open_snowflake(target.connection, target.database, target.schema_, target.role, given)
+        if own is not None:
+            _use_declared(session, WarehouseStep(f"warehouses.{own}", own, spec.pipeline.warehouses[own]), make)
+        return session
+
+    return open_session
+
+
+def _use_declared(session: Session, warehouse: WarehouseStep, make: bool) -> None:
+    """Use the default warehouse that the spec declares; the run's records need one before the first step."""
+    shown = execute_rows(session, Sql(f"SHOW WAREHOUSES LIKE {like_pattern(warehouse.object).sql}"))
+    if not any(row["name"] == warehouse.object.name for row in shown):
+        if not make:
+            return
+        execute(session, warehouse.create_if_missing())
+    execute(session, sql("USE WAREHOUSE {name}", name=warehouse.object))
 
 
 def _folder(target: LocalTarget, path: Path) -> Path:

@@ -14,14 +14,19 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Of the connector: the connection could not be made, was lost, or the service was overloaded.
+# Of the connector: the connection was lost, or the service was overloaded.
 # https://github.com/snowflakedb/snowflake-connector-python/blob/main/src/snowflake/connector/errorcode.py
-_CLIENT = frozenset(
-    {250001, 250003, 250005, 251011, 251012, 290400, 290403, 290408, 290429, 290500, 290502, 290503, 290504}
-)
+_CLIENT = frozenset({250003, 250005, 251011, 251012, 290400, 290408, 290429, 290500, 290502, 290503, 290504})
+# The connection could not be made. It is also the number of a login that was refused, such as a push that was denied,
+# and then another class than these.
+_NOT_CONNECTED = 250001
+_UNREACHED = frozenset({"OperationalError", "ServiceUnavailableError", "BadGatewayError", "GatewayTimeoutError"})
 # Of Snowflake: an internal error, a lock that was not had in time, a session or token that has expired. A statement
 # that reached its time limit (630) or was cancelled (604) is not among them.
-_SERVER = frozenset({603, 625, 390112, 390114, 390195})
+_SERVER = frozenset({603, 625, 390112, 390114})
+
+
+NO_WAREHOUSE = 606  # a statement computes, and its session uses no warehouse
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,9 @@ def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], No
 def is_transient(error: BaseException) -> bool:
     """Whether an error may be gone when the same is tried again: a connection, a lock, an overloaded service.
 
-    All else is terminal: the same statement would fail the same way.
+    All else is terminal: the same statement would fail the same way, and a login that was refused must not be asked for
+    again. The first error of the chain that has a number decides: the connector raises a refusal while it handles the
+    time-out before it.
     """
     seen: set[int] = set()
     found: BaseException | None = error
@@ -77,14 +84,17 @@ def is_transient(error: BaseException) -> bool:
         seen.add(id(found))
         if isinstance(found, ConnectionError | TimeoutError):
             return True
-        if _number(found) in _CLIENT | _SERVER:
+        if type(found).__name__ in _UNREACHED and number_of(found) in (None, _NOT_CONNECTED, 540001):
             return True
+        number = number_of(found)
+        if number is not None:
+            return number in _CLIENT | _SERVER
         # Snowpark wraps the connector's errors, and some are raised `from None`.
         found = getattr(found, "conn_error", None) or found.__cause__ or found.__context__
     return False
 
 
-def _number(error: BaseException) -> int | None:
+def number_of(error: BaseException) -> int | None:
     """The connector's error number; Snowpark's own exceptions have that of what they wrap."""
     for name in ("errno", "sql_error_code"):
         number = getattr(error, name, None)

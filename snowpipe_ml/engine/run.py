@@ -7,6 +7,7 @@ import json
 import logging
 import random
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -342,14 +343,12 @@ class Runner:
     def _prepared(self, node: Node, session: Session) -> Iterator[None]:
         """The step's warehouse, and a query tag by which its statements are found later.
 
-        Sessions go from step to step, so the warehouse of before is used again afterwards.
+        A Session that goes from step to step gets its first warehouse back in between: see :class:`Sessions`.
         """
         tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
         self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
         creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
         name = None if creates else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
-        # CREATE WAREHOUSE makes the new one the current one.
-        before = session.get_current_warehouse() if creates or name is not None else None
         if name is not None:
             self._ensure(session, sql("USE WAREHOUSE {name}", name=name))
         timeout = node.step.settings.timeout
@@ -358,10 +357,8 @@ class Runner:
         try:
             yield
         finally:
-            if timeout is not None:
-                self._ensure(session, Sql("ALTER SESSION UNSET STATEMENT_TIMEOUT_IN_SECONDS"))
-            if before and before != session.get_current_warehouse():
-                self._ensure(session, Sql(f"USE WAREHOUSE {before}"))
+            if timeout is not None and (self.sessions.shared or sys.exc_info()[0] is None):
+                self._ensure(session, self.sessions.unset("STATEMENT_TIMEOUT_IN_SECONDS"))
 
     def _ensure(self, session: Session, statement: Sql) -> None:
         """Run a statement that may run twice, and again if its reply is lost."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.retry import again
-from snowpipe_ml.sql import Sql
+from snowpipe_ml.engine.retry import again, is_transient
+from snowpipe_ml.sql import Identifier, Literal, Sql, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -46,29 +46,64 @@ class Sessions:
         self.sleep = sleep
         self._free: list[Session] = []
         self._all: list[Session] = []
+        # The warehouse that each had when it was opened.
+        self._warehouses: dict[int, Identifier | None] = {}
+        self._refused: Exception | None = None
         self._lock = threading.Lock()
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A Session that nobody else uses meanwhile."""
+        """A Session that nobody else uses meanwhile, on the warehouse that it was opened with."""
         with self._lock:
             found = self._free.pop() if self._free else None
         if found is None:
-            found = again(self._open, sleep=self.sleep)
-            with self._lock:
-                self._all.append(found)
+            found = self._opened()
         try:
             yield found
         except Exception:
             # A transaction may be open on it, or the connection be gone: nobody uses it again.
             self._discard(found)
             raise
+        if self._put_back(found):
+            with self._lock:
+                self._free.append(found)
+        else:
+            self._discard(found)
+
+    def _opened(self) -> Session:
+        """One more Session. A login that was refused is not asked for again: it could send another push."""
         with self._lock:
-            self._free.append(found)
+            if self._refused is not None:
+                raise self._refused
+        try:
+            found = again(self._open, sleep=self.sleep)
+        except Exception as error:
+            with self._lock:
+                self._refused = None if is_transient(error) else error
+            raise
+        with self._lock:
+            self._all.append(found)
+            self._warehouses[id(found)] = _warehouse(found)
+        return found
+
+    def _put_back(self, session: Session) -> bool:
+        """Use the warehouse again that the Session had at first; whether that can be done."""
+        first, now = self._warehouses[id(session)], _warehouse(session)
+        if now == first:
+            return True
+        if first is None:
+            return False  # no statement leaves a Session without a warehouse
+        again(lambda: execute(session, sql("USE WAREHOUSE {name}", name=first)), sleep=self.sleep)
+        return True
+
+    def unset(self, parameter: str) -> Sql:
+        """The statement after which a session parameter is as it was before the run."""
+        return Sql(f"ALTER SESSION UNSET {parameter}")
 
     def _discard(self, session: Session) -> None:
         with self._lock:
             self._all.remove(session)
+            del self._warehouses[id(session)]
         _close(session)
 
     def numbers(self) -> list[int]:
@@ -85,6 +120,12 @@ class Sessions:
             _close(session)
 
 
+def _warehouse(session: Session) -> Identifier | None:
+    """The warehouse that a Session uses, as its connection knows it without a statement."""
+    name = session.connection.warehouse
+    return Identifier.parse(name if name.startswith('"') else f'"{name}"') if name else None
+
+
 def _close(session: Session) -> None:
     """Close a Session; one whose connection is lost ends by itself on the other side."""
     try:
@@ -94,23 +135,40 @@ def _close(session: Session) -> None:
 
 
 class OneSession(Sessions):
-    """A caller's own Session: used for everything, one step at a time, and left open."""
+    """A caller's own Session: used for everything, one step at a time, and left open as it was."""
 
     shared = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(lambda: session)
         self._session = session
+        self._warehouses[id(session)] = _warehouse(session)
+        self._parameters = {
+            row["key"]: row["value"]
+            for row in execute_rows(session, Sql("SHOW PARAMETERS IN SESSION"))
+            if row["level"] == "SESSION"
+        }
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """The caller's Session."""
-        yield self._session
+        try:
+            yield self._session
+        finally:
+            self._put_back(self._session)
+
+    def unset(self, parameter: str) -> Sql:
+        """The statement after which a session parameter is as the caller had it."""
+        if parameter not in self._parameters:
+            return super().unset(parameter)
+        text = self._parameters[parameter]
+        value = Literal(int(text) if parameter.endswith("_IN_SECONDS") else text)
+        return sql("ALTER SESSION SET {name} = {value}", name=Sql(parameter), value=value)
 
     def cancel(self) -> None:
         """Cancel what runs on the Session."""
         self._session.cancel_all()
 
     def close(self) -> None:
-        """Leave the Session without our query tag; the caller closes it."""
-        execute(self._session, Sql("ALTER SESSION UNSET QUERY_TAG"))
+        """Leave the Session with the caller's query tag; the caller closes it."""
+        execute(self._session, self.unset("QUERY_TAG"))

@@ -82,9 +82,12 @@ def show_parameters(statement: Statement) -> Result:
     reader = statement.reader
     reader.expect("SHOW", "PARAMETERS")
     pattern = reader.string() if reader.accept("LIKE") else "%"
-    known = {"TIMEZONE": "America/Los_Angeles", "QUERY_TAG": ""} | statement.connection.parameters
+    own = statement.connection.parameters
+    known = {"TIMEZONE": "America/Los_Angeles", "QUERY_TAG": ""} | own
     found = [
-        (key, str(value), "", "SESSION", "", "STRING") for key, value in sorted(known.items()) if like(key, pattern)
+        (key, str(value), "", "SESSION" if key in own else "", "", "STRING")
+        for key, value in sorted(known.items())
+        if like(key, pattern)
     ]
     names = ("key", "value", "default", "level", "description", "type")
     return rows([(name, "VARCHAR") for name in names], found)

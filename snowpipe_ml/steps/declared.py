@@ -80,18 +80,26 @@ class WarehouseStep(DeclaredStep):
     type_name = "warehouse"
     kind = Kind.WAREHOUSE
 
-    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+    def _options(self) -> Sql:
         w: models.Warehouse = self.model
-        options = _spaced([
+        return _spaced([
             _option("WAREHOUSE_SIZE = {value}", w.size.upper()),
             _option("WAREHOUSE_TYPE = {value}", w.type.upper()),
             _option("RESOURCE_CONSTRAINT = {value}", w.resource_constraint),
             _option("MAX_CONCURRENCY_LEVEL = {value}", w.max_concurrency_level),
             _option("AUTO_SUSPEND = {value}", w.auto_suspend),
             _option("AUTO_RESUME = {value}", w.auto_resume),
+            # One that starts is paid for, for a minute at least.
+            Sql("INITIALLY_SUSPENDED = TRUE"),
             _option("COMMENT = {value}", w.comment),
         ])  # fmt: skip
-        yield sql("CREATE OR ALTER WAREHOUSE {name} WITH {options}", name=self.object, options=options)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        yield sql("CREATE OR ALTER WAREHOUSE {name} WITH {options}", name=self.object, options=self._options())
+
+    def create_if_missing(self) -> Sql:
+        """The statement that makes the warehouse and leaves one that is there as it is."""
+        return sql("CREATE WAREHOUSE IF NOT EXISTS {name} WITH {options}", name=self.object, options=self._options())
 
 
 class StageStep(DeclaredStep):
