@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local import errors, private
 from snowpipe_ml.local.storage import CATALOG, quoted
 from snowpipe_ml.local.tags import copy_tags
 
@@ -92,7 +92,7 @@ def _clone_catalog(connection: Connection, source: tuple[str, str], target: tupl
     ).fetchall():
         stage_id = uuid.uuid4().hex
         if not url:
-            (connection.storage.path / "stages" / stage_id).mkdir(parents=True)
+            private.make_folder(connection.storage.path / "stages" / stage_id)
         duck.execute(
             f"INSERT INTO {connection.catalog(target[0], 'STAGES')} (schema_name, name, id, url, options, comment) "
             "VALUES (?, ?, ?, ?, ?, ?)", [target[1], name, stage_id, url, options, comment],

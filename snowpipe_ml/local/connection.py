@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("snowpipe_ml.local")
 _SESSION_IDS = itertools.count(1)
 
+_MAKES_ROOM = re.compile(r"\s*(?:DROP|TRUNCATE|DELETE)\b", re.I)
 _CANCEL_ALL = re.compile(r"\s*SELECT\s+SYSTEM\$CANCEL_ALL_QUERIES\s*\(\s*'?(\d+)'?\s*\)\s*;?\s*", re.I)
 
 # What Snowpark asks of a server's parameters. Thread-safe sessions give each thread a cursor.
@@ -202,6 +203,11 @@ class Connection(ConnectionFace):
     # ----------------------------------------------------------------------- running statements
 
     @property
+    def time_zone(self) -> str:
+        """The session's time zone; set by TIMEZONE."""
+        return str(self.parameters.get("TIMEZONE", "America/Los_Angeles"))
+
+    @property
     def statement_timeout(self) -> float | None:
         """Seconds a statement may take; None for no limit. Set by STATEMENT_TIMEOUT_IN_SECONDS."""
         return float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
@@ -228,9 +234,29 @@ class Connection(ConnectionFace):
 
         tag = (settings or {}).get("QUERY_TAG")
         self._keeps_transaction = bool((settings or {}).get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
-        with self.storage.history.running(self, query_id, command, tag), self._cancellable():
-            result = run(self, command, params, query_id, file_stream)
+
+        def attempt() -> Result:
+            with self._cancellable():
+                return run(self, command, params, query_id, file_stream)
+
+        with self.storage.history.running(self, query_id, command, tag), errors.of_full_disks():
+            if not _MAKES_ROOM.match(command) or self.in_transaction:
+                result = attempt()
+            else:
+                result = self._making_room(attempt)
         return self._kept(query_id, result)
+
+    def _making_room(self, attempt: Callable[[], Result]) -> Result:
+        """Run a statement that drops rows or objects, on a full disk too."""
+        try:
+            result = attempt()
+        except duckdb.Error as raised:
+            if not errors.is_full_disk(raised):
+                raise
+            self.storage.checkpoints.release()
+            result = attempt()
+        self.storage.checkpoints.reclaim()
+        return result
 
     @property
     def cancellation(self) -> Cancellation:
@@ -265,13 +291,15 @@ class Connection(ConnectionFace):
         """Run an INSERT for many rows."""
         from snowpipe_ml.local.statements import insert_many
 
-        with self.storage.history.running(self, query_id, command), self._cancellable():
+        with self.storage.history.running(self, query_id, command), errors.of_full_disks(), self._cancellable():
             result = insert_many(self, command, rows)
         return self._kept(query_id, result)
 
     def _kept(self, query_id: str, result: Result) -> Result:
         self.last_query_ids.append(query_id)
         del self.last_query_ids[:-100]
+        if not self.in_transaction:
+            self.storage.checkpoints.after_statement()
         self.storage.results.keep(query_id, result.columns, result.table)
         return result
 
@@ -311,15 +339,20 @@ class Connection(ConnectionFace):
         if self._closed:
             return
         self._closed = True
-        with self.lock:
-            if self.in_transaction:
-                self.duck.execute("ROLLBACK")
-            from snowpipe_ml.local.objects import drop_temporary
+        from snowpipe_ml.local.objects import drop_temporary
 
-            drop_temporary(self)
-            self.duck.close()
-        if not self._shared:
-            close_storage(self.storage)
+        try:
+            with self.lock:
+                if self.in_transaction:
+                    self.duck.execute("ROLLBACK")
+                try:
+                    drop_temporary(self)
+                except duckdb.Error as raised:  # the next process to open the warehouse drops them
+                    log.warning("temporary objects of the session stay: %s", raised)
+                self.duck.close()
+        finally:
+            if not self._shared:
+                close_storage(self.storage)
 
 
 def connect(

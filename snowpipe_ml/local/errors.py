@@ -6,8 +6,11 @@ Codes and texts follow what Snowflake returns to its connector, such as
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
@@ -69,9 +72,22 @@ class WarehouseLockedError(LockedError, OperationalError):
         )
 
 
-def error(errno: int, sqlstate: str, message: str) -> ProgrammingError:
+class DiskFullError(SnowpipeMLError, ProgrammingError):
+    """The disk under the warehouse has no room."""
+
+    def __init__(self, reason: str) -> None:
+        ProgrammingError.__init__(
+            self,
+            f"the disk of the embedded warehouse is full ({reason}); the statement changed nothing. Drop tables or stages, "
+            "or make room outside of the warehouse",
+            errno=3,
+            sqlstate="53100",
+        )
+
+
+def error(number: int, sqlstate: str, message: str) -> ProgrammingError:
     """A ProgrammingError as the connector raises it: ``000904 (42000): message``."""
-    return ProgrammingError(message, errno=errno, sqlstate=sqlstate)
+    return ProgrammingError(message, errno=number, sqlstate=sqlstate)
 
 
 def missing(kind: str, name: object) -> ProgrammingError:
@@ -92,6 +108,32 @@ def missing_target(name: object) -> ProgrammingError:
 def exists(name: object) -> ProgrammingError:
     """An object that exists already."""
     return error(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
+
+
+_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def is_full_disk(raised: BaseException) -> bool:
+    """Whether an error of DuckDB or of the system says that a file could not grow."""
+    if isinstance(raised, OSError):
+        return raised.errno in _FULL_DISK
+    text = str(raised)
+    return any(os.strerror(number) in text for number in _FULL_DISK)
+
+
+@contextmanager
+def of_full_disks() -> Iterator[None]:
+    """Raise what a full disk causes as an error of the statement.
+
+    Raises:
+        DiskFullError: a file could not grow; the statement changed nothing.
+    """
+    try:
+        yield
+    except OSError as raised:
+        if not is_full_disk(raised):
+            raise
+        raise DiskFullError(raised.strerror or str(raised)) from raised
 
 
 def canceled() -> ProgrammingError:
@@ -189,6 +231,8 @@ def translate(raised: Exception) -> ProgrammingError:
     first = text.split("\n\n")[0].split("\nLINE ")[0]
     if type(raised).__name__ == "InterruptException":  # DuckDB's; this module does not need it otherwise
         return canceled()
+    if is_full_disk(raised):
+        return DiskFullError(first.rpartition(": ")[2])
     for pattern, known in _SPECIFIC:
         if match := pattern.search(text):
             return known(*match.groups())

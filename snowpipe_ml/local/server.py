@@ -330,5 +330,10 @@ def token_of(path: Path) -> str:
         return file.read_text().strip()
     with os.fdopen(handle, "w") as out:
         token = secrets.token_urlsafe(24)
-        out.write(token + "\n")
+        try:
+            out.write(token + "\n")
+            out.flush()
+        except OSError:
+            file.unlink()  # an empty one would be taken for the token later
+            raise
     return token

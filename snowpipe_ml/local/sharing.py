@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import errors
@@ -77,6 +78,10 @@ class Host:
                 connection = Connection(self._storage, request["database"], request["schema"], shared=True)
             except ProgrammingError as raised:
                 channel.send({"refused": [raised.raw_msg, raised.errno, raised.sqlstate]})
+                return
+            except duckdb.Error as raised:
+                told = errors.translate(raised)
+                channel.send({"refused": [told.raw_msg, told.errno, told.sqlstate]})
                 return
             try:
                 channel.send({"state": session_state(connection)})

@@ -20,7 +20,7 @@ from urllib.parse import quote as url_quote
 from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local import errors, private
 from snowpipe_ml.local.objects import Modifiers, already_dropped, claim, dropped, if_not_exists
 from snowpipe_ml.local.reader import Reader
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
@@ -196,7 +196,7 @@ def create_stage(statement: Statement) -> Result:
             _remove_stage(connection, stages, schema, name)
         stage_id = uuid.uuid4().hex
         if not url:
-            (connection.storage.path / "stages" / stage_id).mkdir(parents=True)
+            private.make_folder(connection.storage.path / "stages" / stage_id)
         connection.duck.execute(
             f"INSERT INTO {stages} (schema_name, name, id, url, options, comment, session) VALUES (?,?,?,?,?,?,?)",
             [schema, name, stage_id, url, dumps(options), options.get("COMMENT"),

@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local import errors, private
+from snowpipe_ml.local.checkpoints import SETTINGS, Checkpoints
 from snowpipe_ml.local.duck import Duck
 from snowpipe_ml.local.history import History
 from snowpipe_ml.local.macros import MACROS
@@ -165,25 +166,39 @@ class Storage:
         self._names: dict[tuple[str, ...], threading.RLock] = {}
         self._users = 0
         self._functions: FunctionRegistry | None = None
-        for folder in ("databases", "stages"):
-            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        for folder in ("databases", "stages", "spill"):
+            private.make_folder(self.path / folder)
+        for folder in ("databases", "stages", "spill", "functions"):
+            private.restrict(self.path / folder)
         self._lock_file = self._hold()
         try:
             self.root = Duck(
                 duckdb.connect(
                     ":memory:",
-                    config={"autoinstall_known_extensions": "false", "preserve_insertion_order": "true"},
+                    config={
+                        "autoinstall_known_extensions": "false",
+                        "preserve_insertion_order": "true",
+                        "temp_directory": str(self.path / "spill"),
+                    },
                 )
             )
+            for setting in SETTINGS:
+                self.root.execute(setting)
             self.root.execute(MACROS)
+            self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach)
             self._attach(ACCOUNT)
             self.root.execute(_ACCOUNT_DDL)
             for file in sorted((self.path / "databases").glob("*.duckdb")):
                 if file.stem != ACCOUNT:
                     self._attach(file.stem)
-                    self._drop_leftovers(file.stem)
+                    try:
+                        self._drop_leftovers(file.stem)
+                    except duckdb.Error as raised:  # without room on the disk it can still be read
+                        log.warning("temporary objects of earlier sessions stay in %s: %s", file.stem, raised)
                     streams = f'SELECT 1 FROM "{file.stem}".{CATALOG}.STREAMS LIMIT 1'
                     self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
+            self.checkpoints.after_statement()
+            self.checkpoints.reserve()
             if share and not self._temporary:
                 from snowpipe_ml.local.sharing import Host
 
@@ -208,9 +223,8 @@ class Storage:
         return handle
 
     def _release(self) -> None:
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._lock_file, 0)
-            os.close(self._lock_file)
+        note(self._lock_file, None, holder="")
+        os.close(self._lock_file)
 
     # ----------------------------------------------------------------------- databases
 
@@ -220,6 +234,7 @@ class Storage:
     def _attach(self, database: str) -> None:
         path = str(self._file(database)).replace("'", "''")
         self.root.execute(f"""ATTACH '{path}' AS "{database}" """)
+        private.restrict(self._file(database))
         if database != ACCOUNT:
             self.root.execute(_CATALOG_DDL.format(db=database))
 
@@ -254,15 +269,29 @@ class Storage:
         if "/" in name or name.startswith("_") or name.lower() in ("system", "temp", "memory"):
             raise errors.UnsupportedError(f"a database named {name!r}")
         with self.lock:
-            self._attach(name)
+            try:
+                self._attach(name)
+            except BaseException:
+                # Half a database would keep the warehouse from being opened.
+                with contextlib.suppress(duckdb.Error):
+                    self.root.execute(f'DETACH "{name}"')
+                self._unlink(name)
+                raise
+
+    def _unlink(self, database: str) -> None:
+        self._file(database).unlink(missing_ok=True)
+        Path(f"{self._file(database)}.wal").unlink(missing_ok=True)
 
     def drop_database(self, name: str) -> None:
         """Drop a database with all that is in it."""
         with self.lock:
             ids = self.root.execute(f'SELECT id FROM "{name}".{CATALOG}.STAGES').fetchall()
-            self.root.execute(f'DETACH "{name}"')
-            self._file(name).unlink()
-            Path(f"{self._file(name)}.wal").unlink(missing_ok=True)
+            try:
+                self.root.execute(f'DETACH "{name}"')
+            except duckdb.Error:
+                if name in self.databases():  # without room on the disk it raises, and has detached
+                    raise
+            self._unlink(name)
             for (stage_id,) in ids:
                 shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
 
@@ -297,10 +326,13 @@ class Storage:
         """Wait for other processes that work through this one, stop the workers, close the files."""
         if self._host is not None:
             self._host.close()
-        if self._functions is not None:
-            self._functions.close()
-        self.root.close()
-        self._release()
+        try:
+            if self._functions is not None:
+                self._functions.close()
+            self.checkpoints.all()
+            self.root.close()
+        finally:
+            self._release()
         if self._temporary:
             shutil.rmtree(self.path, ignore_errors=True)
 
@@ -346,12 +378,21 @@ def _close_all() -> None:
     _OPEN.clear()
 
 
-def note(handle: int, address: str | None) -> None:
-    """Write into the lock file who holds the warehouse, and where other processes reach it."""
-    holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
-    text = json.dumps({"holder": holder, **({"address": address} if address else {})})
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, text.encode(), 0)
+_NOTE_SIZE = 1024  # bytes: the file keeps its size, so that a full disk does not keep anybody out
+
+
+def note(handle: int, address: str | None, holder: str | None = None) -> None:
+    """Write into the lock file who holds the warehouse, and where other processes reach it.
+
+    The lock is the kernel's; the note only helps, and a full disk that has no room for it is no reason to fail.
+    """
+    if holder is None:
+        holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    text = json.dumps({"holder": holder, **({"address": address} if address else {})}) if holder else ""
+    try:
+        os.pwrite(handle, text.encode().ljust(_NOTE_SIZE), 0)
+    except OSError as raised:
+        log.warning("the holder of the warehouse could not be noted: %s", raised)
 
 
 def holder_of(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from snowflake.connector.errors import OperationalError
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local import errors, private
 from snowpipe_ml.local.reader import Reader
 from snowpipe_ml.local.stages import Stage, find_stage
 from snowpipe_ml.local.statements import Result, Statement, command, rows
@@ -84,12 +84,12 @@ def _upload(
     if target.exists() and not overwrite:
         size = os.path.getsize(source) if isinstance(source, str) else 0
         return (name, target_name, size, 0, source_kind, target_kind, "SKIPPED", "")
-    folder.mkdir(parents=True, exist_ok=True)
+    private.make_folder(folder)
     # Written aside and renamed: a reader never sees half a file, nor does a killed process leave one.
     aside = folder / f".{target_name}.{uuid.uuid4().hex}.uploading"
     size = 0
     try:
-        with aside.open("wb") as out, _reading(source) as data:
+        with private.create_file(aside) as out, _reading(source) as data:
             sink: Any = gzip.GzipFile("", "wb", 6, out, mtime=0) if zipping else out
             while chunk := data.read(_CHUNK):
                 size += len(chunk)

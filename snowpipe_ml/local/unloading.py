@@ -6,11 +6,10 @@ https://docs.snowflake.com/en/sql-reference/sql/copy-into-location
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from typing import Any
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local import errors, private
 from snowpipe_ml.local.csvfiles import literal
 from snowpipe_ml.local.query import Compiler, parse, select, to_sql
 from snowpipe_ml.local.reader import Reader
@@ -50,11 +49,12 @@ def unload(statement: Statement) -> Result:
             1036, "22000", f"Files already existing at the unload destination: @{stage.name}/{name}. Use overwrite option "
             "to force unloading.",
         )  # fmt: skip
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(target.parent)
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.uploading")
     try:
         count, plain = _write(statement, query, kind, compression, fmt, options, str(aside))
         if count:
+            private.restrict(aside)
             os.replace(aside, target)
     finally:
         aside.unlink(missing_ok=True)
@@ -208,9 +208,9 @@ def copy_files(statement: Statement) -> Result:
     for file in files:
         relative = file.relative.removeprefix(base).lstrip("/")
         place = target.file(f"{folder.rstrip('/')}/{relative}".lstrip("/"))
-        place.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(place.parent)
         aside = place.with_name(f".{place.name}.{uuid.uuid4().hex}.uploading")
-        shutil.copyfile(file.path, aside)
+        private.copy_file(file.path, aside)
         os.replace(aside, place)
         done.append((place.relative_to(target.folder.resolve()).as_posix(),))
     if options.get("DETAILED_OUTPUT") is False:

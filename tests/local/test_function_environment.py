@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from snowflake.snowpark.exceptions import SnowparkSQLException
 
 HEAD = "LANGUAGE PYTHON RUNTIME_VERSION = '3.11'"
 PRIVATE = {
@@ -112,13 +109,3 @@ def test_a_function_has_the_time_zone_of_the_session_that_calls_it(query: Any) -
     assert function(query, CLOCK) == "-0800"  # America/Los_Angeles, unless the session says otherwise
     query("ALTER SESSION SET TIMEZONE = 'Asia/Tokyo'")
     assert query("SELECT look_at_it(1)") == [("+0900",)]
-
-
-def test_a_module_that_lies_on_the_path_of_the_process_alone_cannot_be_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Any
-) -> None:
-    (tmp_path / "lies_on_the_path.py").write_text("x = 1\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    with pytest.raises(SnowparkSQLException, match="No module named 'lies_on_the_path'"):
-        function(query, "import lies_on_the_path\ndef look(n):\n    return 'imported'")

@@ -28,9 +28,12 @@ _NEEDED = frozenset(
 _NUMERIC = ("ATEN_", "OPENBLAS_", "OMP_", "MKL_", "KMP_")
 
 
+DEFAULT_TIME_ZONE = "America/Los_Angeles"  # of Snowflake's sessions
+
+
 def _environment() -> dict[str, str]:
     given = {name: value for name, value in os.environ.items() if name in _NEEDED or name.startswith(_NUMERIC)}
-    return {**given, **_ONE_THREAD, "PYTHONHASHSEED": "0", "TZ": "UTC"}
+    return {**given, **_ONE_THREAD, "PYTHONHASHSEED": "0", "TZ": DEFAULT_TIME_ZONE}
 
 
 def _is_installed() -> bool:
@@ -60,7 +63,7 @@ class ForkServer:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *self._modules],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
-            env=environment, start_new_session=True,
+            env=environment, start_new_session=True, umask=0o077,
         )  # fmt: skip
         theirs.close()
         self._control = ours

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local import errors, private
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -70,10 +70,10 @@ def import_directory(connection: Connection, imports: Sequence[str]) -> Path:
     if not folder.exists():
         aside = folder.with_suffix(f".{os.getpid()}.making")
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
+        private.make_folder(aside)
         for source in files:
             if source.suffix in (".zip", ".whl", ".egg"):
                 check_archive(source)
-            shutil.copyfile(source, aside / source.name)
+            private.copy_file(source, aside / source.name)
         aside.rename(folder)
     return folder

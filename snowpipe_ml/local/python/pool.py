@@ -10,7 +10,6 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -195,13 +194,14 @@ class Pool:
             self._slots.release()
 
     def map_partitions(
-        self, table: pa.Table, offsets: Sequence[int], cancellation: Cancellation
+        self, table: pa.Table, offsets: Sequence[int], time_zone: str, cancellation: Cancellation
     ) -> list[tuple[int, pa.Table]]:
         """Run a table function over all partitions.
 
         Args:
             table: the arguments, partitions one behind the other.
             offsets: where each partition starts, and the end.
+            time_zone: of the session that calls.
             cancellation: of the statement that calls.
 
         Returns:
@@ -218,7 +218,7 @@ class Pool:
             last = min(first + step, count)
             begin, end = offsets[first], offsets[last]
             local = [offset - begin for offset in offsets[first : last + 1]]
-            request = {"call": "table", "offsets": local, "first": first}
+            request = {"call": "table", "offsets": local, "first": first, "time_zone": time_zone}
             cancellation.check()
             _, answer = self.call(request, table.slice(begin, end - begin), cancellation)
             assert answer is not None
@@ -226,14 +226,31 @@ class Pool:
 
         if len(starts) == 1 or self.size == 1:
             return [run(first) for first in starts]
-        with ThreadPoolExecutor(self.size) as executor:
-            futures = [executor.submit(run, first) for first in starts]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
+        waiting = iter(starts)
+        taking = threading.Lock()
+        done: dict[int, tuple[int, pa.Table]] = {}
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            while not failures:
+                with taking:
+                    first = next(waiting, None)
+                if first is None:
+                    return
+                try:
+                    done[first] = run(first)
+                except BaseException as raised:
+                    failures.append(raised)
+
+        # Not an executor, which takes no work once the interpreter has begun to end: a holder may still serve others.
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self.size, len(starts)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+        return [done[first] for first in starts]
 
     def close(self) -> None:
         """End all workers."""

@@ -23,7 +23,7 @@ from snowpipe_ml.local.messages import Message
 from snowpipe_ml.local.proxy import session_state
 from snowpipe_ml.local.python import packages
 from snowpipe_ml.local.python.definition import Definition
-from snowpipe_ml.local.python.forkserver import ForkServer
+from snowpipe_ml.local.python.forkserver import DEFAULT_TIME_ZONE, ForkServer
 from snowpipe_ml.local.python.imports import import_directory
 from snowpipe_ml.local.python.overloads import IMPOSSIBLE, closest, distance
 from snowpipe_ml.local.python.pool import HandlerError, Pool, Serve
@@ -235,7 +235,7 @@ class FunctionRegistry:
         pool = self._pool(self._prepare(connection, definition))
         sources, pieces = [], []
         try:
-            for begin, piece in pool.map_partitions(arguments, offsets, connection.cancellation):
+            for begin, piece in pool.map_partitions(arguments, offsets, connection.time_zone, connection.cancellation):
                 source = piece.column(0).combine_chunks().to_numpy(zero_copy_only=False)
                 sources.append(pa.array([s + begin if s >= 0 else s for s in source.tolist()], pa.int64()))
                 pieces.append(piece.drop_columns(["0"]))
@@ -254,7 +254,7 @@ class FunctionRegistry:
     ) -> Message:
         """Run a procedure: what it said, and its value if it is no table."""
         pool = self._pool(self._prepare(connection, definition))
-        request = {"call": "procedure", "state": session_state(connection)}
+        request = {"call": "procedure", "state": session_state(connection), "time_zone": connection.time_zone}
         try:
             return pool.call(request, arguments, connection.cancellation, serve)
         except HandlerError as raised:
@@ -280,8 +280,9 @@ class FunctionRegistry:
                 table = pa.table(given, names=[str(i) for i in range(len(given))])
                 caller = self._storage.sessions.get(session[0].as_py()) if len(session) else None
                 cancellation = caller.cancellation if caller is not None else Cancellation()
+                header = {**request, "time_zone": caller.time_zone if caller is not None else DEFAULT_TIME_ZONE}
                 try:
-                    _, result = self._pool(key).call(request, table, cancellation)
+                    _, result = self._pool(key).call(header, table, cancellation)
                     assert result is not None
                     answer = result.column(0)
                 except HandlerError as raised:

@@ -187,6 +187,7 @@ def work(channel):
     channel.send({"ready": True})
     while True:
         request, table = channel.receive()
+        set_time_zone(request["time_zone"])
         try:
             if request["call"] == "scalar":
                 result = call_scalar(handler, config, table)
@@ -201,6 +202,16 @@ def work(channel):
                 channel.send({"ok": True}, answer)
         except Exception as error:
             channel.send({"error": describe_error(error), "partition": getattr(error, "snowpipe_partition", None)})
+
+
+def set_time_zone(name):
+    """The local time of a function is that of the session that calls it; a worker serves several.
+
+    https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-designing
+    """
+    if os.environ.get("TZ") != name:
+        os.environ["TZ"] = name
+        time.tzset()
 
 
 def become_worker(descriptor, stderr, folder):

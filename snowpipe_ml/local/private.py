@@ -1,0 +1,40 @@
+"""Files and folders of the warehouse: its user's alone, whatever the umask of the process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and those above it that are missing, mode 0700; a folder that exists keeps its mode."""
+    missing = []
+    at = path
+    while not at.exists():
+        missing.append(at)
+        at = at.parent
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def create_file(path: Path | str) -> IO[bytes]:
+    """Open a new file for writing, mode 0600."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's content to a new file, mode 0600."""
+    with source.open("rb") as read, create_file(target) as write:
+        shutil.copyfileobj(read, write)
+
+
+def restrict(path: Path) -> None:
+    """Take what others may do with a file or folder away, if it exists."""
+    try:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700 if path.is_dir() else 0o600)
+    except FileNotFoundError:
+        return
