@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.local import errors, private
+from snowpipe_ml.local.reserved import check_names
 from snowpipe_ml.local.storage import CATALOG, quoted
 from snowpipe_ml.local.tags import copy_tags
 
@@ -22,6 +23,7 @@ def clone_database(connection: Connection, source: str, target: str) -> None:
     Raises:
         ProgrammingError: there is no such database.
     """
+    check_names(source)
     if source not in connection.storage.databases():
         raise errors.missing("Database", source)
     schemas = connection.duck.execute(
@@ -41,6 +43,7 @@ def clone_schema(connection: Connection, source: tuple[str, str], target: tuple[
         ProgrammingError: there is no such schema.
     """
     duck = connection.duck
+    check_names(*source)
     if source[0] not in connection.storage.databases():
         raise errors.missing("Database", source[0])
     there = duck.execute(

@@ -21,6 +21,7 @@ from snowflake.connector.errors import ProgrammingError
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.cancellation import Cancellation, canceled_queries
 from snowpipe_ml.local.face import ConnectionFace
+from snowpipe_ml.local.reserved import check_names
 from snowpipe_ml.local.sharing import Guest, join
 from snowpipe_ml.local.storage import CATALOG, SESSION_VARIABLE, Storage, close_storage, open_storage, quoted
 
@@ -111,6 +112,7 @@ class Connection(ConnectionFace):
         Raises:
             ProgrammingError: there is no such database or schema.
         """
+        check_names(database, schema)
         if database not in self.storage.databases():
             raise errors.missing("Database", database)
         wanted = schema or "PUBLIC"
@@ -130,6 +132,11 @@ class Connection(ConnectionFace):
         Raises:
             ProgrammingError: a part is missing and the session has no current one.
         """
+        found = self._resolved(name, command)
+        check_names(found[0], found[1])
+        return found
+
+    def _resolved(self, name: tuple[str, ...], command: str) -> tuple[str, str, str]:
         if len(name) == 3:
             return name[0], name[1], name[2]
         if not self.database:

@@ -114,7 +114,7 @@ def _load(statement: Statement) -> Result:
     if copy.options.get("PURGE"):
         for item in done:
             if item.status == "LOADED":
-                item.file.path.unlink(missing_ok=True)
+                item.file.source.unlink(missing_ok=True)
     shown = [item for item in done if item.rejected or not copy.options.get("RETURN_FAILED_ONLY")]
     limits = [max(1, item.parsed) if copy.on_error == "CONTINUE" else 1 for item in shown]
     result = rows(_RESULT, [item.row(limit) for item, limit in zip(shown, limits, strict=True)])

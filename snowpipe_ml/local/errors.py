@@ -163,6 +163,7 @@ def no_database(command: str) -> ProgrammingError:
     )  # fmt: skip
 
 
+_FORBIDDEN_FILE = re.compile(r'Cannot access file "([^"]*)"')
 _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
 _MISSING_SCHEMA = re.compile(r"(?:Schema with name|schema) \"?(\S+?)\"? (?:does not exist|not found)", re.I)
 _MISSING_COLUMN = re.compile(
@@ -231,6 +232,8 @@ def translate(raised: Exception) -> ProgrammingError:
     first = text.split("\n\n")[0].split("\nLINE ")[0]
     if type(raised).__name__ == "InterruptException":  # DuckDB's; this module does not need it otherwise
         return canceled()
+    if type(raised).__name__ == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
+        return missing("Object", match.group(1))  # a table that is missing, whose name DuckDB takes for a file's
     if is_full_disk(raised):
         return DiskFullError(first.rpartition(": ")[2])
     for pattern, known in _SPECIFIC:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.reader import Reader
+from snowpipe_ml.local.reserved import check_names
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import CATALOG, quoted, retry_conflicts
 
@@ -92,6 +93,10 @@ def create_database(statement: Statement) -> Result:
     if reader.accept("FROM", "SHARE"):
         return _from_share(connection, name, ".".join(reader.name()))
     source = reader.name()[0] if reader.accept("CLONE") else None
+    if source is not None:
+        check_names(source)
+        if source not in connection.storage.databases():
+            raise errors.missing("Database", source)
     if there:
         if not modifiers.replace:
             raise errors.exists(name)
@@ -223,6 +228,7 @@ def _schema_exists(connection: Connection, database: str, schema: str) -> bool:
 
 
 def _drop_schema(connection: Connection, database: str, schema: str) -> None:
+    check_names(database, schema)
     ids = connection.duck.execute(
         f"SELECT id FROM {connection.catalog(database, 'STAGES')} WHERE schema_name = ?", [schema]
     ).fetchall()

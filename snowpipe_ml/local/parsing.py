@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
@@ -12,7 +15,25 @@ from snowpipe_ml.local import errors
 
 
 class _Parser(SnowflakeParser):
-    """Notes the text of each value of a SELECT list: it is the name of a result column that has none."""
+    """Notes what the tree does not keep: names of functions, and the text of each value of a SELECT list.
+
+    That text is the name of a result column that has none.
+    """
+
+    def _parse_function_call(
+        self,
+        functions: dict[str, Callable[..., Any]] | None = None,
+        anonymous: bool = False,
+        optional_parens: bool = True,
+        any_token: bool = False,
+    ) -> exp.Expr | None:
+        """Notes the name that a function is called by: a class of sqlglot's stands for several names."""
+        name = self._curr.text if self._curr is not None else ""
+        node: exp.Expr | None = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
+        call = node.this if isinstance(node, exp.Window) else node
+        if isinstance(call, exp.Func) and name:
+            call.meta.setdefault("called", name)
+        return node
 
     def _parse_projections(self) -> tuple[list[exp.Expr], list[exp.Expr] | None]:
         return self._parse_csv(self._parse_projection), None

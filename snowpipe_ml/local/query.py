@@ -51,12 +51,15 @@ class Compiler:
 
     def compile(self, tree: exp.Expr, params: Any = None) -> exp.Expr:
         """Rewrite a tree in place, and give it back."""
+        from snowpipe_ml.local.rewrite.guard import check_functions, check_relations, name_identifiers
         from snowpipe_ml.local.rewrite.relations import expand_relations
         from snowpipe_ml.local.sequences import next_values
         from snowpipe_ml.local.streams import expand_streams
 
         _bind(tree, params)
         _session_variables(tree, self.connection)
+        name_identifiers(tree)
+        check_functions(tree, self.connection)
         name_projections(tree)
         store_identifiers(tree)
         part_case_twins(tree, self.connection)
@@ -65,6 +68,7 @@ class Compiler:
         rewrite_joins(tree)
         rewrite_pivots(tree, self)
         tree = expand_relations(tree, self)
+        check_relations(tree)
         qualify_tables(tree, self.connection, tree.key.upper())
         return apply_rules(tree, self.connection)
 

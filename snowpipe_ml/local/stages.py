@@ -14,6 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
@@ -58,6 +59,7 @@ class Stage:
     Attributes:
         folder: where its files are.
         label: what LIST and COPY put before a file's path.
+        links: where files of external stages are linked for DuckDB, which reads nothing outside of the warehouse.
     """
 
     database: str
@@ -67,6 +69,7 @@ class Stage:
     label: str
     options: dict[str, Any]
     external: bool
+    links: Path
 
     def files(self, path: str, pattern: str | None = None) -> list[StagedFile]:
         """The files whose path starts with ``path`` and fits the whole pattern, by name."""
@@ -92,11 +95,35 @@ class Stage:
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file on a stage; ``relative`` is its path there."""
+    """A file on a stage.
+
+    Args:
+        stage: the stage.
+        relative: its path there.
+        source: the file itself; of an external stage, DuckDB cannot read it there.
+    """
 
     stage: Stage
     relative: str
-    path: Path
+    source: Path
+
+    @cached_property
+    def path(self) -> Path:
+        """Where DuckDB can read it: a file of an external stage is linked into the warehouse, or else copied."""
+        if not self.stage.external:
+            return self.source
+        stat = self.source.stat()
+        version = f"{self.source.resolve()}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
+        link = self.stage.links / hashlib.sha256(version.encode()).hexdigest()[:24] / self.source.name
+        if not link.exists():
+            private.make_folder(link.parent)
+            aside = link.with_name(f".{uuid.uuid4().hex}")
+            try:
+                os.link(self.source.resolve(), aside)
+            except OSError:  # another file system, or one without links
+                shutil.copy2(self.source, aside)
+            aside.replace(link)
+        return link
 
     @property
     def label(self) -> str:
@@ -154,7 +181,8 @@ def named_stage(connection: Connection, name: tuple[str, ...]) -> Stage:
     stage_id, url, options = row
     folder = _external_folder(url) if url else connection.storage.path / "stages" / stage_id
     label = url.rstrip("/") if url else stage.lower()
-    return Stage(database, schema, stage, folder, label, json.loads(options or "{}"), bool(url))
+    links = connection.storage.path / "external"
+    return Stage(database, schema, stage, folder, label, json.loads(options or "{}"), bool(url), links)
 
 
 def _external_folder(url: str) -> Path:
@@ -305,7 +333,7 @@ def directory(stage: Stage) -> tuple[list[Column], pa.Table]:
     for file in stage.files(""):
         stat = file.path.stat()
         modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
-        url = f"file://{url_quote(str(file.path))}"
+        url = f"file://{url_quote(str(file.source))}"
         found.append((file.relative, stat.st_size, modified, file.md5, file.md5, url))
     kinds = {"SIZE": "BIGINT", "LAST_MODIFIED": "TIMESTAMP WITH TIME ZONE"}
     names = ("RELATIVE_PATH", "SIZE", "LAST_MODIFIED", "MD5", "ETAG", "FILE_URL")

@@ -7,6 +7,7 @@
       databases/NAME.duckdb       tables, and the database's catalog in the schema _SNOWPIPE
       databases/_ACCOUNT.duckdb   what belongs to no database: warehouses, roles, grants
       stages/ID/...               files of a stage
+      external/...                files of external stages while statements read them
 
 The catalog of a database lives in the database's own file, because one DuckDB transaction cannot
 write to two files.
@@ -166,9 +167,9 @@ class Storage:
         self._names: dict[tuple[str, ...], threading.RLock] = {}
         self._users = 0
         self._functions: FunctionRegistry | None = None
-        for folder in ("databases", "stages", "spill"):
+        for folder in ("databases", "stages", "spill", "external"):
             private.make_folder(self.path / folder)
-        for folder in ("databases", "stages", "spill", "functions"):
+        for folder in ("databases", "stages", "spill", "external", "functions"):
             private.restrict(self.path / folder)
         self._lock_file = self._hold()
         try:
@@ -197,6 +198,9 @@ class Storage:
                         log.warning("temporary objects of earlier sessions stay in %s: %s", file.stem, raised)
                     streams = f'SELECT 1 FROM "{file.stem}".{CATALOG}.STREAMS LIMIT 1'
                     self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
+            for leftover in (self.path / "external").iterdir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            self._shut_in()
             self.checkpoints.after_statement()
             self.checkpoints.reserve()
             if share and not self._temporary:
@@ -207,6 +211,20 @@ class Storage:
         except BaseException:
             self._release()
             raise
+
+    def _shut_in(self) -> None:
+        """Let DuckDB reach the warehouse's own folders and no other file, for good.
+
+        https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
+        """
+        own = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in self._readable())
+        self.root.execute("SET allowed_configs = ['TimeZone']")
+        self.root.execute(f"SET allowed_directories = [{own}]")
+        self.root.execute("SET enable_external_access = false")
+        self.root.execute("SET lock_configuration = true")
+
+    def _readable(self) -> list[Path]:
+        return [self.path.resolve() / folder for folder in ("databases", "stages", "external")]
 
     # ----------------------------------------------------------------------- who holds it
 

@@ -187,6 +187,6 @@ def remove(statement: Statement) -> Result:
     reader.end()
     gone = []
     for file in stage.files(path, options.get("PATTERN")):
-        file.path.unlink()
+        file.source.unlink()
         gone.append((file.label, "removed"))
     return rows([("name", "VARCHAR"), ("result", "VARCHAR")], gone)

@@ -6,6 +6,7 @@ https://docs.snowflake.com/en/sql-reference/sql/copy-into-location
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from typing import Any
 
@@ -49,11 +50,17 @@ def unload(statement: Statement) -> Result:
             1036, "22000", f"Files already existing at the unload destination: @{stage.name}/{name}. Use overwrite option "
             "to force unloading.",
         )  # fmt: skip
-    private.make_folder(target.parent)
-    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.uploading")
+    if stage.external:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = stage.links / f"{uuid.uuid4().hex}.uploading"
+    else:
+        private.make_folder(target.parent)
+        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.uploading")
     try:
         count, plain = _write(statement, query, kind, compression, fmt, options, str(aside))
-        if count:
+        if count and stage.external:
+            shutil.copyfile(aside, target)
+        elif count:
             private.restrict(aside)
             os.replace(aside, target)
     finally:

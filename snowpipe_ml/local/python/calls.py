@@ -84,8 +84,8 @@ def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Exp
     return found
 
 
-def _name(node: exp.Expr) -> tuple[str, ...]:
-    """A call's name in stored form, with what qualifies it."""
+def qualified_name(node: exp.Expr) -> tuple[str, ...]:
+    """A function call's name in stored form, with what qualifies it."""
     this = node.this
     parts = [this.name if isinstance(this, exp.Identifier) and this.args.get("quoted") else node.name.upper()]
     parent = node.parent
@@ -101,7 +101,7 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     if not connection.database:
         return None
     functions = connection.storage.functions
-    definition = functions.choose(connection, _name(node), [snowflake_type(a) for a in node.expressions])
+    definition = functions.choose(connection, qualified_name(node), [snowflake_type(a) for a in node.expressions])
     if definition is None:
         return None
     if definition.returns_table:
@@ -172,7 +172,7 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     if not isinstance(call, exp.Anonymous):
         raise errors.UnsupportedError(f"the table function {call.sql(dialect='snowflake')}")
     given = [snowflake_type(argument) for argument in call.expressions]
-    definition = connection.storage.functions.choose(connection, _name(call), given)
+    definition = connection.storage.functions.choose(connection, qualified_name(call), given)
     if definition is None:
         expand_procedure(node, call, compiler)
         return
@@ -227,7 +227,7 @@ def expand_procedure(node: exp.TableFromRows, call: exp.Anonymous, compiler: Com
     from snowpipe_ml.local.rewrite.relations import empty_relation
 
     connection = compiler.connection
-    found = connection.storage.functions.find(connection, _name(call), "PROCEDURE")
+    found = connection.storage.functions.find(connection, qualified_name(call), "PROCEDURE")
     if not any(definition.returns_table for definition in found):
         raise errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {call.name.upper()}")
     alias = node.args.get("alias")
@@ -235,7 +235,7 @@ def expand_procedure(node: exp.TableFromRows, call: exp.Anonymous, compiler: Com
     if compiler.describing and columns:
         _put(node, empty_relation([(name, _stored(kind)) for name, kind in columns]), alias)
         return
-    result = call_procedure(connection, _name(call), call.expressions)
+    result = call_procedure(connection, qualified_name(call), call.expressions)
     _put(node, _relation(compiler, result.columns, result.table), alias)
 
 

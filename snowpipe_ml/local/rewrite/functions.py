@@ -226,6 +226,7 @@ _SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
         "Warehouse",
         "Database",
         "Schema",
+        "Schemas",
         "Role",
         "User",
         "Account",

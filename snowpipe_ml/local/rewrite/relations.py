@@ -332,8 +332,8 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
             other = connection.storage.sessions.get(int(str(_literal(connection, arguments[0]))))
             cancelled = other is not None and other is not connection and other.interrupt()
             return exp.Literal.string(canceled_queries(int(cancelled)))
-        case "SYSTEM$TYPEOF":
-            raise errors.UnsupportedError("SYSTEM$TYPEOF")
+        case "SYSTEM$TYPEOF" | "GETVARIABLE" | "CURRENT_SCHEMAS":  # the last two mean something else in DuckDB
+            raise errors.UnsupportedError(f"the function {name}")
         case "CURRENT_WAREHOUSE":
             return exp.convert(connection.warehouse)
         case "CURRENT_DATABASE":
