@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date
@@ -34,13 +35,18 @@ gc.set_threshold(100_000, 20, 20)
 class _Group(click.Group):
     """Turns the package's errors into a message and the exit code they carry; no known secret is printed."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        """Run the command; what it prints passes through a filter, mistakes in its options and in itself too."""
         out: Any = RedactedStream(sys.stdout)
         err: Any = RedactedStream(sys.stderr)
         with redirect_stdout(out), redirect_stderr(err):
-            return self._invoke(ctx)
+            try:
+                return super().main(*arguments, **named)
+            except Exception:  # of ours: it is told whole, but for secrets
+                traceback.print_exc()
+                sys.exit(1)
 
-    def _invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except SnowpipeMLError as error:

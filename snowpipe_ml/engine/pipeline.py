@@ -34,7 +34,7 @@ from snowpipe_ml.engine.versions import Versions
 from snowpipe_ml.errors import SpecError, TargetError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, StepPlan
-from snowpipe_ml.redaction import STARS
+from snowpipe_ml.redaction import STARS, is_secret_name
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
@@ -362,9 +362,15 @@ class Pipeline:
             session.close()
 
 
+def _is_secret(path: tuple[str | int, ...]) -> bool:
+    """Whether a value of the spec is that of a variable with a secret's name."""
+    of_vars = path[0] == "vars" or (path[0] == "targets" and path[2:3] == ("vars",))
+    return of_vars and any(is_secret_name(str(part)) for part in path)
+
+
 def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, Any]) -> dict[str, Any]:
     """What the records keep of how a run was begun."""
-    text = "\n".join(spec.document.lines)
+    text = "\n".join(spec.document.shown_lines(_is_secret))
     writes = {str(r.name) for node in graph.nodes.values() for r in node.writes if r.kind is Kind.TABLE}
     values = json.loads(json.dumps(variables, default=str))
     given = "".join(f"\n# given for this run: {name}: {json.dumps(value)}" for name, value in sorted(values.items()))

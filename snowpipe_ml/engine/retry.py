@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from snowpipe_ml.errors import SourceFileError
+
 T = TypeVar("T")
 
 # Of the connector: the connection was lost, or the service was overloaded.
@@ -82,6 +84,8 @@ def is_transient(error: BaseException) -> bool:
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
         seen.add(id(found))
+        if isinstance(found, SourceFileError):
+            return False  # what could pass was tried again where the file was asked for
         if isinstance(found, ConnectionError | TimeoutError):
             return True
         if type(found).__name__ in _UNREACHED and number_of(found) in (None, _NOT_CONNECTED, 540001):

@@ -149,9 +149,10 @@ class State:
             "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"), "STEP": step,
             "STATUS": None if status is None else status.value, "ROW_COUNT": rows,
             "SECONDS": None if seconds is None else round(seconds, 3), "MESSAGE": message, "ERROR": error,
-            "DETAILS": json.dumps(redact_all(details or {})), "WRITTEN_BY": f"snowpipe-ml {__version__}",
+            "WRITTEN_BY": f"snowpipe-ml {__version__}",
         }  # fmt: skip
-        self._pending.append({name: value for name, value in redact_all(values).items() if value is not None})
+        kept = {**redact_all(values), "DETAILS": json.dumps(redact_all(details or {}))}
+        self._pending.append({name: value for name, value in kept.items() if value is not None})
 
     def _is_there(self) -> bool:
         shown = self._run(

@@ -7,6 +7,7 @@ they stand. YAML 1.1's surprises are left out: ``no`` and ``on`` are text, and s
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from snowpipe_ml.errors import SpecError
+from snowpipe_ml.redaction import STARS
 from snowpipe_ml.spec.problems import Path, Position, Problem
 from snowpipe_ml.textfiles import read_text
 
@@ -55,6 +57,7 @@ class Document:
         file: the name to show in messages.
         value: the whole as dicts, lists and scalars.
         lines: the text's lines.
+        scalars: the paths of scalars on one line.
         words: where ``yes``, ``no``, ``on`` and ``off`` stand without quotes: text here, truth values in YAML 1.1.
     """
 
@@ -62,6 +65,7 @@ class Document:
     value: Any
     lines: list[str]
     words: dict[Path, str] = field(default_factory=dict)
+    scalars: set[Path] = field(default_factory=set)
     _values: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     _keys: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
@@ -80,6 +84,15 @@ class Document:
             max(1, min(width, len(snippet) - column)),
             hint,
         )
+
+    def shown_lines(self, hide: Callable[[Path], bool]) -> list[str]:
+        """The text's lines, with stars in the place of the scalars at the paths that are to be hidden."""
+        shown = list(self.lines)
+        # From the right, so that the columns of those before them stay right.
+        for path, (line, column, width) in sorted(self._values.items(), key=lambda item: item[1], reverse=True):
+            if path in self.scalars and line < len(shown) and hide(path):
+                shown[line] = f"{shown[line][:column]}{STARS}{shown[line][column + width :]}"
+        return shown
 
     def position(self, path: Path, *, key: bool = False) -> Position:
         """Where a value, or its key, stands."""
@@ -181,6 +194,8 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
+        if node.start_mark.line == node.end_mark.line:
+            self.document.scalars.add(path)
         if not node.style and node.value.lower() in _WORDS:  # no quotes: None, or empty with libyaml
             self.document.words[path] = node.value
         return self._scalar(node)

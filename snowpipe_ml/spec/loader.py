@@ -184,6 +184,8 @@ def _scope(
         if name not in declared:
             hint = did_you_mean(name, declared)
             raise UsageError(f"{document.file} declares no variable {name!r}" + (f"; {hint}" if hint else ""))
+    for given in (declared, of_target, variables):
+        remember_secrets(given)
     values = {**declared, **of_target, **variables}
     return {
         "vars": Namespace("vars", values),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from snowpipe_ml.redaction import STARS, is_secret_name
 
 Path = tuple[str | int, ...]
 
@@ -21,6 +24,7 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+_SETTING = re.compile(r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*")
 _LONGEST_LINE = 160  # characters of a line that are shown
 
 
@@ -48,6 +52,7 @@ class Problem:
             number = str(self.position.line)
             gutter = " " * len(number)
             snippet, start, width = self._shown()
+            snippet = _without_secrets(snippet)
             # A tab before the caret keeps it under its character however wide tabs are shown.
             lead = "".join("\t" if c == "\t" else " " for c in snippet[:start])
             lines.append(f"  {number} | {snippet}")
@@ -66,6 +71,11 @@ class Problem:
         before, behind = "..." if left else "", "..." if left + _LONGEST_LINE < len(text) else ""
         start += len(before) - left
         return f"{before}{cut}{behind}", start, max(1, min(width, len(before) + len(cut) - start))
+
+
+def _without_secrets(line: str) -> str:
+    """A line of a spec that may not be read as YAML, with stars in the place of what a secret's name is given."""
+    return _SETTING.sub(lambda m: m[0] if not is_secret_name(m["name"]) else f"{m['name']}{m['colon']}{STARS}", line)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

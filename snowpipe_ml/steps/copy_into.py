@@ -111,6 +111,7 @@ class CopyInto(Step["CopyInto.Settings"]):
         for name, columns in ((s.loads, _LOADS), (s.rejects, _REJECTS)):
             if name is not None:
                 ctx.execute(sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns)))
+        known = self._known_files(ctx) if s.loads is None and not s.force else set()
         with ctx.transaction():
             copied, files = self._load(ctx)
             query_id = Literal(copied)
@@ -132,7 +133,8 @@ class CopyInto(Step["CopyInto.Settings"]):
         if not files:
             return StepResult(rows=0, message="no new files")
         return StepResult(
-            rows=loaded, message=f"{len(files)} file{'s' * (len(files) != 1)}", warnings=tuple(_warnings(files, s.rejects)),
+            rows=loaded, message=f"{len(files)} file{'s' * (len(files) != 1)}",
+            warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
             metrics={"files": len(files), "rejected": rejected},
         )  # fmt: skip
 
@@ -201,7 +203,20 @@ class CopyInto(Step["CopyInto.Settings"]):
             )
         self._forget(ctx, s.loads)
         ctx.execute(sql("DELETE FROM {into}", into=s.into))
+        if s.rejects is not None:
+            ctx.execute(sql("DELETE FROM {rejects} WHERE STEP = {step}", rejects=s.rejects, step=Literal(self.name)))
         return _copied(ctx, self._copy(force=True))
+
+    def _known_files(self, ctx: RunContext) -> set[str]:
+        """Without a table of loads: the files that the warehouse remembers to have loaded.
+
+        It remembers 14 days: https://docs.snowflake.com/en/sql-reference/info-schema/load_history
+        """
+        rows = ctx.execute(
+            sql("SELECT FILE_NAME FROM INFORMATION_SCHEMA.LOAD_HISTORY WHERE SCHEMA_NAME = CURRENT_SCHEMA() "
+                "AND TABLE_NAME = {table} AND ROW_COUNT > 0", table=Literal(self.settings.into.name.name))
+        )  # fmt: skip
+        return {str(row[0]) for row in rows} if rows and ctx.count(self.settings.into) else set()
 
     def _loaded(self, ctx: RunContext, loads: TableName) -> dict[str, int]:
         """The files of which this step has loaded rows, and how many."""
@@ -223,6 +238,16 @@ def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:
     results = [row.as_dict() for row in ctx.execute(copy)]
     query_id = str(ctx.scalar(Sql("SELECT LAST_QUERY_ID()")))
     return query_id, [row for row in results if "file" in row]
+
+
+def _doubled(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
+    for file in files:
+        name = str(file["file"])
+        if file["rows_loaded"] and any(before == name or before.endswith(f"/{name}") for before in known):
+            yield (
+                f"{name} was loaded before with other content, and its earlier rows are still in the table; with `loads` "
+                "the step can refuse or replace such files: see `on_changed`"
+            )
 
 
 def _some(files: list[str]) -> str:

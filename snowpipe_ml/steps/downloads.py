@@ -13,12 +13,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from snowpipe_ml.errors import SourceFileError
 from snowpipe_ml.redaction import redact
 
 _CHUNK = 2**20
+_LEGAL = "/%:@!$&'()*+,;=~"  # what a path may hold: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
 _TIMEOUT = 60  # seconds without a byte
 _ATTEMPTS = 4
 # An answer of a server that another request may change: https://www.rfc-editor.org/rfc/rfc9110#section-15
@@ -32,13 +33,27 @@ class _Truncated(Exception):
     """The bytes that arrived are not the ones that the server announced."""
 
 
+class _NotWritten(Exception):
+    """The file could not be written here; its cause says why."""
+
+
 def url_of(base: str, name: str) -> str:
-    """The URL of a file below a base URL, whose query (a signature, as a rule) stays behind the path."""
+    """The URL of a file below a base URL.
+
+    The query of the base (a signature, as a rule) stays behind the path, before that of the name. Of the name only what
+    no URL can hold is quoted.
+    """
     parts = urlsplit(base)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}"))
+    path, _, query = name.partition("?")
+    return urlunsplit(
+        parts._replace(
+            path=f"{parts.path.rstrip('/')}/{quote(path, safe=_LEGAL)}",
+            query="&".join(filter(None, [parts.query, quote(query, safe=_LEGAL + "?")])),
+        )
+    )
 
 
-def download(base: str, name: str, folder: Path, wait: Callable[[float], None] = time.sleep) -> Path:
+def download(base: str, name: str, target: Path, wait: Callable[[float], None] = time.sleep) -> None:
     """Download one file, and check that all of it has arrived.
 
     The length is compared with ``Content-Length``, and the content with each digest that the server sends
@@ -47,20 +62,23 @@ def download(base: str, name: str, folder: Path, wait: Callable[[float], None] =
 
     Args:
         base: the URL of the folder.
-        name: the file in it.
-        folder: where the file is written; nothing stands there under its name until it is whole.
+        name: the file in it, with a query of its own where the server needs one.
+        target: the new file; it exists once it is whole.
         wait: called with the seconds between two attempts.
 
     Raises:
         SourceFileError: the server does not have the file, cannot be reached, or does not send all of it.
+        OSError: the file cannot be written.
     """
     url = url_of(base, name)
     shown = redact(url)
-    target = folder / name
-    aside = folder / f".{name}.part"
+    aside = target.with_name(f".{target.name}.part")
     for delay in (*_delays(), None):
         try:
             _fetch(url, aside)
+        except _NotWritten as error:
+            aside.unlink(missing_ok=True)
+            raise error.__cause__ from None  # type: ignore[misc]
         except (OSError, http.client.HTTPException, _Truncated) as error:
             aside.unlink(missing_ok=True)
             if delay is None or not _may_pass(error):
@@ -69,7 +87,6 @@ def download(base: str, name: str, folder: Path, wait: Callable[[float], None] =
         else:
             break
     aside.rename(target)
-    return target
 
 
 def _delays() -> Iterator[float]:
@@ -77,13 +94,26 @@ def _delays() -> Iterator[float]:
         yield random.uniform(0.5, 1.0) * 2**attempt  # noqa: S311 - jitter
 
 
+def _request(url: str) -> urllib.request.Request:
+    """A request with the user and password of the URL, which are not sent on to another host."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310
+    if at:
+        request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(unquote(user).encode()).decode())
+    return request
+
+
 def _fetch(url: str, target: Path) -> None:
     # Only http:// and https:// URLs come here.
-    with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, target.open("wb") as out:  # noqa: S310
+    with urllib.request.urlopen(_request(url), timeout=_TIMEOUT) as response, target.open("wb") as out:  # noqa: S310
         hashes = [(hashlib.new(_ALGORITHMS[name]), given) for name, given in _digests(response.headers)]
         size = 0
         while chunk := response.read(_CHUNK):
-            out.write(chunk)
+            try:
+                out.write(chunk)
+            except OSError as error:
+                raise _NotWritten from error
             size += len(chunk)
             for digest, _ in hashes:
                 digest.update(chunk)

@@ -34,6 +34,7 @@ from snowpipe_ml.plugins import (
     stage,
     table,
 )
+from snowpipe_ml.redaction import redact
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.archives import DAMAGED, Archive, Limits, csv_members, folder_archives, month_of
 from snowpipe_ml.steps.downloads import download
@@ -43,7 +44,7 @@ from snowpipe_ml.steps.layouts import write_member
 # Errors of the machine and not of a file: the step fails, and no file is blamed.
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 # PUT reads patterns and quotes in names, and a stage's listing is lines of text.
-_ODD = re.compile(r"""[\x00-\x1f\x7f-\x9f"'*?\[\]\\%#]""")
+_ODD = re.compile(r"""[\x00-\x1f\x7f-\x9f"'*?\[\]\\%#/]""")
 _MANIFEST = re.compile(r"/_manifests/(?P<name>[^/]+)\.(?P<digest>[0-9a-f]{16})\.json$")
 _FOLDER = re.compile(r"/(?P<layout>[^/]+)/(?P<name>[^/]+)\.(?P<digest>[0-9a-f]{16})/[^/]+$")
 _LONGEST_NAME = 200  # bytes of an archive's name: its digest, and what the stage adds, must still fit
@@ -223,14 +224,17 @@ class Extract(Step["Extract.Settings"]):
         folder.mkdir()
         names = [s.url_file.replace("{month}", month.replace("-", "")) for month in s.months]
 
-        def fetch(name: str) -> Archive | SourceFileError:
+        def fetch(name: str, target: Path) -> Archive | SourceFileError:
             try:
-                return Archive(name, download(s.from_, name, folder))
+                download(s.from_, name, target)
             except SourceFileError as error:
                 return error
+            # Without the signature of a URL, which is a secret, and is another one tomorrow.
+            return Archive(redact(name), target)
 
+        wanted = dict.fromkeys(names)
         with ThreadPoolExecutor(ctx.threads) as executor:
-            results = list(executor.map(fetch, dict.fromkeys(names)))
+            results = list(executor.map(fetch, wanted, (folder / str(number) for number in range(len(wanted)))))
         return [r for r in results if isinstance(r, Archive)], [r for r in results if isinstance(r, SourceFileError)]
 
     def _sorted(self, ctx: RunContext, archives: list[Archive], staged: _Staged) -> _Found:
@@ -246,11 +250,12 @@ class Extract(Step["Extract.Settings"]):
                 found.names.add(archive.name)
                 if staged.manifests.get(name) == digest:
                     continue
-                if digest in known:
+                changed = staged.has_changed(name, digest)
+                if digest in known and not changed:
                     found.copies.append(f"{archive.name} is skipped: it has the same content as {known[digest]}")
                     continue
                 known[digest] = archive.name
-                if staged.has_changed(name, digest):
+                if changed:
                     found.changed.append(archive.name)
                 found.fresh.append((archive, digest))
         return found
