@@ -179,7 +179,8 @@ _TIMESTAMP = re.compile(
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
 
 
-def _invalid_identifier(name: str) -> ProgrammingError:
+def invalid_identifier(name: str) -> ProgrammingError:
+    """A name that no column in its place has."""
     return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")
 
 
@@ -203,11 +204,14 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
      lambda: error(979, "42601", "SQL compilation error:\nan aggregate is not a valid group by expression")),
     (re.compile("Frame (?:starting|ending|start|end)"),
      lambda: error(2303, "0A000", "SQL compilation error:\nInvalid window frame: its start lies behind its end")),
+    (re.compile(r'Could not parse string "(.*?)" according to format specifier', re.S),
+     lambda value: error(100035, "22007", f"Timestamp '{value}' is not recognized")),
+    (re.compile("Map keys must be unique"), lambda: syntax("Duplicate field key of an OBJECT")),
     (re.compile("no argument for repetition|missing [\\])]|invalid (?:character class|escape sequence)|Invalid regular"),
      lambda: error(100048, "2201B", "Invalid regular expression")),
     (re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
      lambda name: error(979, "42601", f"SQL compilation error:\n[{name}] is not a valid group by expression")),
-    (re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'), _invalid_identifier),
+    (re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'), invalid_identifier),
     # What DuckDB does not take although it reads as Snowflake's SQL, and no line above knows better.
     (re.compile(r"^(?:Parser|Not implemented) Error: ([^\n]*)"), lambda text: UnsupportedError.unread(text)),
     (re.compile(r"^Binder Error: ([^\n]*(?:cannot be volatile|not yet supported|not supported|not implemented)[^\n]*)"),

@@ -5,7 +5,7 @@ They live in DuckDB's own in-memory database, so they are called by their whole 
 
 from __future__ import annotations
 
-from fakesnow.macros import FS_HAVERSINE, FS_OBJECT_CONSTRUCT, FS_OBJECT_CONSTRUCT_STAR
+from fakesnow.macros import FS_HAVERSINE, FS_OBJECT_CONSTRUCT_STAR
 
 _INTEGERS = "('TINYINT','SMALLINT','INTEGER','BIGINT','HUGEINT','UTINYINT','USMALLINT','UINTEGER','UBIGINT')"
 
@@ -104,10 +104,32 @@ CREATE MACRO sf_tz_iso(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%dT%H:%
   || CASE WHEN x.tz < 0 THEN '-' ELSE '+' END
   || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0') || ':' || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
 
+CREATE MACRO sf_offset_hours(x) AS CASE WHEN x.tz < 0 THEN '-' ELSE '+' END || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0');
+CREATE MACRO sf_offset_text(x, separator) AS memory.main.sf_offset_hours(x) || separator
+  || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
+-- An instant that was read from a text that ends with an offset.
+CREATE MACRO sf_parsed_tz(instant, x) AS CASE WHEN instant IS NULL THEN NULL ELSE struct_pack(
+  utc := timezone('UTC', instant), tz := memory.main.sf_offset(trim(x))::SMALLINT) END;
+-- strptime reads the year 69 as 1969; Snowflake's TWO_DIGIT_CENTURY_START is 1970.
+CREATE MACRO sf_century(x) AS CASE WHEN year(x) = 1969 THEN x + INTERVAL 100 YEAR ELSE x END;
+-- strptime reads six digits of a second, which are all that a timestamp holds here.
+CREATE MACRO sf_micros(x) AS regexp_replace(x, '([.]\\d{{6}})\\d+', '\\1');
+
 CREATE MACRO sf_number_text(x) AS
   CASE WHEN regexp_full_match(trim(x), '[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?') THEN trim(x) END;
 
 CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
+
+-- DuckDB knows the type when it binds the call, so that one branch is left.
+CREATE MACRO sf_text(x) AS CASE typeof(x) WHEN 'JSON' THEN json_extract_string(CAST(x AS VARCHAR), '$')
+  ELSE CAST(x AS VARCHAR) END;
+CREATE MACRO sf_not_variant(x) AS CASE WHEN typeof(x) = 'JSON' THEN
+  error('the embedded warehouse does not support a VARIANT whose type is not known here; Snowflake does. Cast it, as in v::STRING')
+  ELSE x END;
+
+-- An OBJECT of keys and of values as JSON.
+CREATE MACRO sf_object(keys, vals, keep_nulls) AS to_json(map_from_entries(list_filter(list_zip(keys, vals),
+  lambda e: e[1] IS NOT NULL AND (keep_nulls OR e[2] IS NOT NULL))));
 
 CREATE MACRO sf_parse_json(x) AS CASE WHEN x IS NULL OR trim(x::VARCHAR) = '' THEN NULL
   WHEN json_valid(x::VARCHAR) THEN x::VARCHAR::JSON
@@ -122,9 +144,15 @@ CREATE MACRO sf_to_array(x) AS CASE WHEN x IS NULL THEN NULL WHEN json_type(to_j
   ELSE json_array(x) END;
 CREATE MACRO sf_variant(x) AS CASE WHEN x IS NULL THEN NULL ELSE to_json(x)::VARCHAR END;
 
-CREATE MACRO sf_random() AS CAST(floor((random() - 0.5) * 18446744073709549568) AS BIGINT);
+-- random() has fewer than 64 random bits, and the low ones of its multiples would all be zero.
+CREATE MACRO sf_random() AS CAST(hash(random())::HUGEINT - 9223372036854775808 AS BIGINT);
 CREATE MACRO sf_uniform_whole(a, b) AS CAST(a + floor(random() * (b - a + 1)) AS BIGINT);
 CREATE MACRO sf_uniform(a, b) AS a + random() * (b - a);
+
+-- The list of one element holds the generator's value, so that all letters come from the same.
+CREATE MACRO sf_randstr(n, g) AS list_transform([struct_pack(n := n::BIGINT, g := g)], lambda s:
+  array_to_string(list_transform(range(s.n), lambda i: substr(
+    '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ', 1 + (hash(i, s.g) % 62)::INTEGER, 1)), ''))[1];
 
 CREATE MACRO sf_elements(j, how) AS CASE json_type(j)
   WHEN 'ARRAY' THEN CASE WHEN how IN ('BOTH', 'ARRAY') THEN list_transform(CAST(j AS JSON[]),
@@ -165,6 +193,4 @@ FROM (SELECT list_filter(string_split_regex(x, '[' || regexp_escape(marks) || ']
 """
 
 # What the transforms of fakesnow that are used here call.
-MACROS += "".join(
-    macro.substitute(catalog="memory.main") for macro in (FS_HAVERSINE, FS_OBJECT_CONSTRUCT, FS_OBJECT_CONSTRUCT_STAR)
-)
+MACROS += "".join(macro.substitute(catalog="memory.main") for macro in (FS_HAVERSINE, FS_OBJECT_CONSTRUCT_STAR))

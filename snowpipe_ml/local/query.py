@@ -20,7 +20,13 @@ from snowpipe_ml.local.inference import UNKNOWN, infer
 from snowpipe_ml.local.parsing import parse
 from snowpipe_ml.local.rewrite.functions import apply_rules
 from snowpipe_ml.local.rewrite.joins import rewrite_joins
-from snowpipe_ml.local.rewrite.names import name_projections, part_case_twins, qualify_tables, store_identifiers
+from snowpipe_ml.local.rewrite.names import (
+    name_projections,
+    own_columns,
+    part_case_twins,
+    qualify_tables,
+    store_identifiers,
+)
 from snowpipe_ml.local.rewrite.pivots import rewrite_pivots
 from snowpipe_ml.local.statements import Result, counts
 from snowpipe_ml.local.storage import retry_conflicts, transaction
@@ -62,6 +68,7 @@ class Compiler:
         check_functions(tree, self.connection)
         name_projections(tree)
         store_identifiers(tree)
+        own_columns(tree, self.connection)
         part_case_twins(tree, self.connection)
         next_values(tree, self.connection)
         expand_streams(tree, self)

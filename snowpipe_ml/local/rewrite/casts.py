@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from snowpipe_ml.local.errors import UnsupportedError
-from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, kind
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, VARIANTS, T, kind
 from snowpipe_ml.local.types import TIMESTAMP_TZ
 
 if TYPE_CHECKING:
@@ -16,9 +16,41 @@ if TYPE_CHECKING:
 
 def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
     """A call of one of :mod:`snowpipe_ml.local.macros`."""
-    call = exp.Anonymous(this=f"memory.main.{name}", expressions=list(arguments))
+    return builtin(f"memory.main.{name}", *arguments)
+
+
+def builtin(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """A call of a function of DuckDB's."""
+    call = exp.Anonymous(this=name, expressions=list(arguments))
     call.meta["ours"] = True
     return call
+
+
+def stored_cast(node: exp.Expr, duckdb: str) -> exp.Cast:
+    """A cast to a type of DuckDB's, which no rule maps again."""
+    made: exp.Cast = exp.cast(node, duckdb, dialect="duckdb")
+    made.to.meta["stored"] = True
+    return made
+
+
+def text_of(node: exp.Expr) -> exp.Expr:
+    """A value as text: that of a VARIANT has no quotes, and DuckDB would keep those of its JSON."""
+    node = node.unnest()
+    if isinstance(node, exp.JSONExtract):
+        text: exp.Expr = exp.JSONExtractScalar(this=node.this.copy(), expression=node.expression.copy())
+    elif kind(node) in VARIANTS:
+        text = builtin("json_extract_string", node.copy(), exp.Literal.string("$"))
+    elif kind(node) is None and may_be_variant(node):
+        text = macro("sf_text", node.copy())
+    else:
+        return stored_cast(node.copy(), "TEXT")
+    text.type = exp.DataType(this=T.VARCHAR)
+    return text
+
+
+def may_be_variant(node: exp.Expr) -> bool:
+    """Whether an expression of an unknown type can hold a VARIANT."""
+    return isinstance(node, exp.Column | exp.Func | exp.Subquery | exp.Parameter | exp.Bracket | exp.Dot | exp.Window)
 
 
 def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -35,13 +67,11 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
     if source == T.TIMESTAMPTZ:
         return _from_tz(node, mapped)
     if mapped.this == T.TIME and source == T.TIMESTAMPLTZ:  # the time of day in the session's time zone
-        stamp = exp.cast(node.this.copy(), "TIMESTAMP", dialect="duckdb")
-        stamp.to.meta["stored"] = True
-        node.set("this", stamp)
+        node.set("this", stored_cast(node.this.copy(), "TIMESTAMP"))
     if mapped.this == T.BIGINT and source not in INTEGERS | TEXTS | {T.BOOLEAN}:
         if source in FLOATS:
             node.set("this", exp.func("round", node.this.copy()))
-        elif source is None:
+        elif source is None or source in VARIANTS:
             inner = exp.TryCast if isinstance(node, exp.TryCast) else exp.Cast
             node.set("this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb")))
     if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
@@ -53,16 +83,14 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
         return as_text(node.this)
     if mapped.this == T.JSON and source in TEXTS | INTEGERS | DECIMALS | FLOATS | {T.BOOLEAN}:
         return exp.func("to_json", node.this.copy())  # '1'::VARIANT is a text, not the number 1
-    if source in (T.JSON, T.VARIANT, T.OBJECT, T.ARRAY) or isinstance(node.this, exp.JSONExtract):
-        if mapped.this in TEXTS and not isinstance(node.this, exp.JSONExtract):
-            return exp.func("json_extract_string", node.this.copy(), exp.Literal.string("$"))
-        node.set("to", mapped)
-        return node
-    if length is not None and int(length) < 16_777_216:
-        node.set("to", exp.DataType.build("TEXT"))
-        return exp.func("left", node.copy(), exp.Literal.number(length))
+    text: exp.Expr = node
     node.set("to", mapped)
-    return node
+    if mapped.this in TEXTS and (source in VARIANTS or (source is None and may_be_variant(node.this))):
+        text = text_of(node.this)
+    if length is not None and int(length) < 16_777_216:
+        text = builtin("left", text.copy(), exp.Literal.number(length))
+        text.type = exp.DataType(this=T.VARCHAR)
+    return text
 
 
 def data_type(node: exp.Expr, connection: Connection) -> exp.DataType:
@@ -108,9 +136,7 @@ def to_binary(node: exp.Expr, connection: Connection) -> exp.Expr:
     function = {"HEX": "unhex", "UTF-8": "encode", "UTF8": "encode", "BASE64": "from_base64"}.get(how)
     if function is None:
         raise UnsupportedError(f"TO_BINARY with the format {how}")
-    call = exp.Anonymous(this=function, expressions=[node.this.copy()])
-    call.meta["ours"] = True
-    return call
+    return builtin(function, node.this.copy())
 
 
 def to_tz(node: exp.Expr) -> exp.Expr:
@@ -169,6 +195,8 @@ def concatenation(node: exp.Expr, connection: Connection) -> exp.Expr:
 
 def comparison(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``'1.4' = 1`` compares numbers: the text is cast, and DuckDB would cast it to a whole one."""
+    if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
+        return node  # an assignment
     left, right = kind(node.this), kind(node.expression)
     if T.TIMESTAMPTZ in (left, right):  # the instants are compared
         for side in ("this", "expression"):

@@ -112,6 +112,25 @@ _WITHIN = {
 }  # fmt: skip
 
 
+_ELEMENTS = {"SEQ": "BIGINT", "KEY": "TEXT", "PATH": "TEXT", "INDEX": "BIGINT", "VALUE": "JSON", "THIS": "JSON"}
+_PARTS = {"SEQ": "BIGINT", "INDEX": "BIGINT", "VALUE": "TEXT"}
+
+
+def show_columns(lateral: exp.Lateral) -> None:
+    """Put a query with the columns and types of a call in its place, so that types can be told from the tree."""
+    within = _within(lateral)
+    if within is None:
+        return
+    columns = _ELEMENTS if within == "PATH" else _PARTS
+    typed = [
+        exp.alias_(exp.cast(exp.Null(), kind, dialect="duckdb"), name, quoted=True) for name, kind in columns.items()
+    ]
+    shown = exp.Subquery(this=exp.select(*typed))
+    if lateral.args.get("alias") is not None:
+        shown.set("alias", lateral.args["alias"].copy())
+    lateral.replace(shown)
+
+
 def number_inputs(tree: exp.Expr) -> None:
     """``SEQ`` has another number for each row that a call reads; where nobody can see it, it costs nothing."""
     for select in list(tree.find_all(exp.Select)):

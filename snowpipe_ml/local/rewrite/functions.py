@@ -8,22 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 import fakesnow.transforms as fakesnow
 from sqlglot import exp
-from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_ml.local.errors import UnsupportedError, syntax
-from snowpipe_ml.local.rewrite.casts import as_text, case_branches, cast, comparison, concatenation, macro, to_binary
+from snowpipe_ml.local.rewrite.casts import case_branches, cast, comparison, concatenation, macro, to_binary
+from snowpipe_ml.local.rewrite.dates import current_date, keep_date, read_by_format, to_char
 from snowpipe_ml.local.rewrite.numbers import (
     average,
     division,
     kurtosis,
     random_number,
+    random_text,
     statistics,
     uniform,
     variance,
     whole_literal,
 )
 from snowpipe_ml.local.rewrite.paths import rewrite_brackets
-from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, TIMESTAMPS, T, annotate, kind
+from snowpipe_ml.local.rewrite.types import DECIMALS, FLOATS, INTEGERS, T, annotate, kind
+from snowpipe_ml.local.rewrite.variants import (
+    BINARY_FUNCTIONS,
+    COMPARISONS,
+    TEXT_FUNCTIONS,
+    check_stored,
+    has_variants,
+    object_construct,
+    parse_json,
+    star_object,
+    text_function,
+    to_variant,
+    variant_comparison,
+    variant_path,
+)
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -33,24 +48,28 @@ _TYPED = (
     exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
     exp.Cast, exp.Corr, exp.CovarSamp, exp.CovarPop, exp.Uniform, exp.ToBinary, exp.ToVariant, exp.Case, exp.Ordered,
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array, exp.Bracket,
+    exp.PropertyEQ, exp.JSONKeyValue, exp.StrToTime, exp.TsOrDsToDate, exp.TsOrDsToTime,
 )  # fmt: skip
+
+# Where VARIANTs are, the types of more nodes matter: of all that take texts, compare or store.
+_TYPED_BESIDE_VARIANTS = (*TEXT_FUNCTIONS, *BINARY_FUNCTIONS, *COMPARISONS, exp.Tuple, exp.Insert)
 
 
 def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
     """Rewrite a tree whose names are qualified."""
     for call in list(tree.find_all(exp.Anonymous)):
         _timestamp_cast(call)
-    annotate(tree, connection, _TYPED)
-    for variant in tree.find_all(exp.ToVariant):
-        if kind(variant.this) == T.TIMESTAMPTZ:
-            variant.set("this", macro("sf_tz_text", variant.this.copy()))
+    variants = has_variants(tree, connection)
+    annotate(tree, connection, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
+    if variants:
+        check_stored(tree, connection)
     tree = rewrite_brackets(tree)
     present = {type(node) for node in tree.walk()}
     for transform, of in _BEFORE:
         if _any(present, of):
             tree = tree.transform(transform, copy=False)
             present = {type(node) for node in tree.walk()}
-    for classes, rule in _RULES:
+    for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
         # Most statements have few kinds of nodes, and each rule would walk the whole tree.
         if not _any(present, classes):
             continue
@@ -96,70 +115,11 @@ def _refuse(what: str) -> Rule:
 # --------------------------------------------------------------------------- numbers
 
 
-def parse_json(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``PARSE_JSON('{a: 1}')``: keys may stand without quotes."""
-    if node.args.get("safe"):
-        return node
-    return macro("sf_parse_json", node.this.copy())
-
-
-def text_function(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``LENGTH(v:name)`` is that of the text, not of its JSON."""
-    path = node.this
-    if isinstance(path, exp.JSONExtract):
-        path.replace(exp.JSONExtractScalar(this=path.this.copy(), expression=path.expression.copy()))
-    return node
-
-
 def array(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``ARRAY_CONSTRUCT(1, 'a')`` holds values of several types; a list of DuckDB's does not."""
     if len({kind(item) for item in node.expressions}) > 1:
         return exp.func("json_array", *(item.copy() for item in node.expressions))
     return node
-
-
-def current_date(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """DuckDB takes a bare ``CURRENT_DATE`` for the result column of that name."""
-    call = exp.Anonymous(this="today")
-    call.meta["ours"] = True
-    return call
-
-
-# --------------------------------------------------------------------------- dates
-
-
-def keep_date(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``DATEADD(day, 1, d)`` and ``DATE_TRUNC('month', d)`` of a DATE are DATEs, save by hours."""
-    if isinstance(node.parent, exp.Cast) and node.parent.meta.get("kept_date"):
-        return node
-    unit = (node.text("unit") or "DAY").upper().rstrip("S")
-    if kind(node.this) == T.DATE and unit in ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DAYOFYEAR"):
-        kept = exp.cast(node.copy(), "DATE", dialect="duckdb")
-        kept.meta["kept_date"] = True
-        kept.to.meta["stored"] = True
-        return kept
-    return node
-
-
-def to_char(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``TO_CHAR(x)``; with a format only for what is known to be a date or timestamp."""
-    if node.args.get("format") is not None and kind(node.this) in TIMESTAMPS | {T.DATE}:
-        return exp.TimeToStr(this=node.this.copy(), format=Snowflake().format_time(node.args["format"]))
-    if node.args.get("format") is not None:
-        raise UnsupportedError(
-            "TO_CHAR with a format of an expression whose type is not known", "Cast it, as in x::DATE"
-        )
-    return exp.cast(as_text(node.this).copy(), "TEXT", dialect="duckdb")
-
-
-def parsed_timestamp(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``TRY_TO_TIMESTAMP_NTZ(x, 'format')`` is a TIMESTAMP, whatever digits the format asks for."""
-    if isinstance(node.parent, exp.Cast) and node.parent.meta.get("parsed"):
-        return node
-    wrapped = exp.cast(node.copy(), "TIMESTAMP", dialect="duckdb")
-    wrapped.meta["parsed"] = True
-    wrapped.to.meta["stored"] = True
-    return wrapped
 
 
 _AUTO_TIMESTAMPS = {
@@ -194,29 +154,6 @@ def list_agg(node: exp.Expr, connection: Connection) -> exp.Expr:
     if isinstance(node.parent, exp.Coalesce | exp.WithinGroup | exp.Window):
         return node
     return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string("")])
-
-
-def variant_use(node: exp.Expr, connection: Connection) -> exp.Expr:
-    """``v:path`` must be cast where its value matters: as JSON text, 9 would sort behind 10."""
-    parent = node.parent
-    while isinstance(parent, exp.Paren):
-        parent = parent.parent
-    fine = (
-        exp.Cast,
-        exp.TryCast,
-        exp.JSONExtract,
-        exp.JSONExtractScalar,
-        exp.Alias,
-        exp.Select,
-        exp.Is,
-        exp.Anonymous,
-        exp.Explode,
-        exp.Kwarg,
-        exp.ArraySize,
-    )
-    if not isinstance(parent, fine):
-        raise UnsupportedError("an uncast path into a VARIANT here", "Add a cast, as in v:path::STRING")
-    return node
 
 
 # Of these sqlglot has classes, one more with each version; system_function goes by their names.
@@ -255,7 +192,7 @@ _BEFORE: tuple[tuple[Any, tuple[type[exp.Expr], ...]], ...] = (
     (fakesnow.json_extract_cased_as_varchar, (exp.JSONExtract,)),
     (fakesnow.json_extract_precedence, (exp.JSONExtract, exp.JSONExtractScalar)),
     (fakesnow.regex_replace, (exp.RegexpReplace,)), (fakesnow.regex_substr, (exp.RegexpExtract,)),
-    (fakesnow.to_variant, (exp.ToVariant,)), (fakesnow.object_construct, (exp.StarMap, exp.Struct, exp.JSONObject)),
+    (star_object, (exp.StarMap, exp.JSONObject)),
     (fakesnow.array_size, (exp.ArraySize,)), (fakesnow.object_agg, (exp.ObjectAgg,)),
     (fakesnow.array_construct_etc, (exp.ArrayConstructCompact, exp.Array, exp.ArrayConcat)),
     (fakesnow.timestamp_offsets, (exp.Cast,)), (fakesnow.haversine, (exp.Anonymous,)),
@@ -284,9 +221,16 @@ def window_frame(node: exp.Expr, connection: Connection) -> exp.Expr:
     return node
 
 
+_VARIANT_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
+    ((*TEXT_FUNCTIONS, *BINARY_FUNCTIONS), text_function),
+    (COMPARISONS, variant_comparison),
+    ((exp.JSONExtract,), variant_path),
+)
 _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
-    ((exp.Length, exp.Upper, exp.Lower, exp.Trim, exp.Substring), text_function),
-    ((exp.JSONExtract,), variant_use),
+    ((exp.Rand,), random_number),
+    ((exp.Randstr,), random_text),
+    ((exp.Struct, exp.JSONObject), object_construct),
+    ((exp.ToVariant,), to_variant),
     ((exp.Window,), window_frame),
     ((exp.ParseJSON,), parse_json),
     ((exp.Case,), case_branches),
@@ -296,7 +240,7 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp), variance),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
     ((exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc), keep_date),
-    ((exp.StrToTime,), parsed_timestamp),
+    ((exp.StrToTime, exp.TsOrDsToDate, exp.TsOrDsToTime), read_by_format),
     ((exp.ToChar,), to_char),
     ((exp.GroupConcat,), list_agg),
     ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
@@ -306,9 +250,9 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),
-    ((exp.Rand,), random_number),
     ((exp.Uniform,), uniform),
-    ((exp.Randn,), _refuse("NORMAL")),
+    ((exp.Randn, exp.Normal), _refuse("NORMAL")),
+    ((exp.Zipf,), _refuse("ZIPF")),
     ((exp.ToBinary,), to_binary),
     ((exp.Corr, exp.CovarSamp, exp.CovarPop), statistics),
     ((exp.Lambda,), _refuse("lambda expressions")),

@@ -120,3 +120,38 @@ def qualify_tables(tree: exp.Expr, connection: Connection, command: str) -> None
         table.set("db", exp.to_identifier(schema, quoted=True))
         table.set("this", exp.to_identifier(name, quoted=True))
         table.meta["resolved"] = True
+
+
+def own_columns(tree: exp.Expr, connection: Connection) -> None:
+    """``UPDATE t SET t.c = 1`` sets the column c: DuckDB takes it by its name alone.
+
+    Columns that MERGE updates or inserts may name the changed table as well.
+
+    Raises:
+        ProgrammingError: a column of another table is set.
+    """
+    if not isinstance(tree, exp.Update | exp.Merge):
+        return
+    whens = tree.args["whens"].expressions if isinstance(tree, exp.Merge) else []
+    actions = [tree, *(when.args["then"] for when in whens)]
+    for action in actions:
+        if isinstance(action, exp.Update):
+            columns = [assignment.this for assignment in action.expressions if isinstance(assignment, exp.EQ)]
+        elif isinstance(action, exp.Insert) and isinstance(action.this, exp.Tuple):
+            columns = action.this.expressions
+        else:
+            continue
+        for column in columns:
+            if isinstance(column, exp.Column) and column.table:
+                if not _is_target(column, tree.this, connection):
+                    raise errors.invalid_identifier(".".join(part.name for part in column.parts))
+                column.replace(exp.column(column.this.copy()))
+
+
+def _is_target(column: exp.Column, target: exp.Expr, connection: Connection) -> bool:
+    """Whether the qualifier of a column means the changed table: by its alias, or by its name if it has none."""
+    table = tuple(part.name for part in column.parts[:-1])
+    if target.alias or not isinstance(target, exp.Table):
+        return table == (target.alias,)
+    name = tuple(part.name for part in target.parts)
+    return table == name[-1:] or (len(table) > 1 and connection.resolve(table) == connection.resolve(name))

@@ -112,6 +112,11 @@ def uniform(node: exp.Expr, connection: Connection) -> exp.Expr:
     return macro("sf_uniform_whole" if whole else "sf_uniform", node.this.copy(), node.expression.copy())
 
 
+def random_text(node: exp.Expr, connection: Connection) -> exp.Expr:
+    """``RANDSTR(10, RANDOM())``: the generator's value decides the text, so that a constant gives one for all rows."""
+    return macro("sf_randstr", node.this.copy(), node.args["generator"].copy())
+
+
 def statistics(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``CORR(a, b)`` of texts reads them as numbers."""
     for part in list(node.iter_expressions()):

@@ -188,7 +188,7 @@ def _generator(node: exp.TableFromRows, call: exp.Expr) -> None:
         raise errors.UnsupportedError("GENERATOR without ROWCOUNT")
     select = node.find_ancestor(exp.Select)
     for sequence in list(select.find_all(exp.Seq1, exp.Seq2, exp.Seq4, exp.Seq8)) if select is not None else []:
-        sequence.replace(exp.column(exp.to_identifier("_SEQUENCE", quoted=True)))
+        sequence.replace(_sequence(sequence, int(count.name)))
     rows = exp.select("*").from_(
         exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(int(count.name))]), alias=exp.TableAlias(
             this=exp.to_identifier("_RANGE", quoted=True), columns=[exp.to_identifier("_SEQUENCE", quoted=True)]))
@@ -196,6 +196,26 @@ def _generator(node: exp.TableFromRows, call: exp.Expr) -> None:
     for call_ in rows.find_all(exp.Anonymous):
         call_.meta["ours"] = True
     _replace(node, exp.Subquery(this=rows))
+
+
+_WIDTHS: dict[type[exp.Expr], int] = {exp.Seq1: 1, exp.Seq2: 2, exp.Seq4: 4, exp.Seq8: 8}
+
+
+def _sequence(call: exp.Expr, rows: int) -> exp.Expr:
+    """``SEQ1(1)`` counts to 127 and begins again at -128.
+
+    https://docs.snowflake.com/en/sql-reference/functions/seq1
+    """
+    number = exp.column(exp.to_identifier("_SEQUENCE", quoted=True))
+    width = _WIDTHS[type(call)]
+    half = 2 ** (8 * width - 1)
+    if rows <= half:
+        return number
+    if call.this is None or call.this.name != "1":
+        raise errors.UnsupportedError(f"more than {half} rows of SEQ{width}() without a sign", "Use SEQ8()")
+    shifted = exp.Paren(this=exp.Add(this=number, expression=exp.Literal.number(half)))
+    wrapped = exp.Mod(this=shifted, expression=exp.Literal.number(2 * half))
+    return exp.Paren(this=exp.Sub(this=wrapped, expression=exp.Literal.number(half)))
 
 
 def _result_scan(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
