@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -35,13 +36,14 @@ class Checkpoints:
     """Makes checkpoints of the databases in a folder.
 
     Args:
-        duck: a connection on which no transaction is open.
+        duck: a connection to the instance; another one is opened to it.
         folder: the folder of the databases' files.
         attach: attaches a database by its name.
     """
 
     def __init__(self, duck: Duck, folder: Path, attach: Callable[[str], None]) -> None:
-        self._duck, self._folder, self._attach = duck, folder, attach
+        self._duck, self._folder, self._attach = duck.cursor(), folder, attach
+        self._lock = threading.Lock()
         self._reserve = folder.parent / ".reserve"
         # The size of the log at which the last checkpoint of a database failed, and whether it must be attached again.
         self._failed: dict[str, int] = {}
@@ -49,18 +51,29 @@ class Checkpoints:
 
     def after_statement(self) -> None:
         """Keep the logs to the user, and write the long ones into their files where the disk has room."""
-        for name in list(self._invalid):
-            self._attach_again(name)
-        for log_file, size in self._logs():
-            private.restrict(log_file)
-            name = log_file.name.removesuffix(".duckdb.wal")
-            if size > _LOG_SIZE and size >= self._failed.get(name, 0) + _LOG_SIZE and self._free() > size:
-                self._checkpoint(name, size)
+        if not self._lock.acquire(blocking=False):
+            return  # another session is at it
+        try:
+            for name in list(self._invalid):
+                self._attach_again(name)
+            for log_file, size in self._logs():
+                private.restrict(log_file)
+                name = log_file.name.removesuffix(".duckdb.wal")
+                if size > _LOG_SIZE and size >= self._failed.get(name, 0) + _LOG_SIZE and self._free() > size:
+                    self._checkpoint(name, size)
+        finally:
+            self._lock.release()
 
     def all(self) -> None:
         """Write every log into its file, as far as the disk has room."""
-        for log_file, size in self._logs():
-            self._checkpoint(log_file.name.removesuffix(".duckdb.wal"), size)
+        with self._lock:
+            for log_file, size in self._logs():
+                self._checkpoint(log_file.name.removesuffix(".duckdb.wal"), size)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._duck.close()
 
     def _logs(self) -> list[tuple[Path, int]]:
         found = []
@@ -79,7 +92,7 @@ class Checkpoints:
             self._duck.execute(f'CHECKPOINT "{name}"')
         except duckdb.TransactionException:
             return  # another session is writing: after its next statement
-        except duckdb.Error as raised:
+        except (duckdb.IOException, duckdb.FatalException) as raised:
             log.warning("the log of the database %s could not be written into its file: %s", name, raised)
             self._failed[name] = size
             self._invalid.add(name)

@@ -348,6 +348,7 @@ class Storage:
             if self._functions is not None:
                 self._functions.close()
             self.checkpoints.all()
+            self.checkpoints.close()
             self.root.close()
         finally:
             self._release()

@@ -26,6 +26,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.day_features import DateFeature, Fourier, Holidays, date_columns, day_items
+from snowpipe_ml.steps.frequency import check_daily
 from snowpipe_ml.steps.publish import publish_table
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ class Features(Step["Features.Settings"]):
         """The common table expressions: every series and day, target NULL where it is unknown."""
         s = self.settings
         covered = (
-            sql("SELECT DISTINCT DATE FROM {calendar}", calendar=s.calendar)
+            sql("SELECT DISTINCT CAST(DATE AS DATE) AS DATE FROM {calendar}", calendar=s.calendar)
             if s.calendar is not None
             else Sql("SELECT DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) AS DATE FROM SPINE "
                      "WHERE DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) <= (SELECT MAX(DATE) FROM DAILY)")
@@ -289,7 +290,9 @@ class Features(Step["Features.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
+        check_daily(ctx, s.from_, s.timestamp, s.partition_by, gaps=s.calendar is None)
         for other in s.exogenous:
+            check_daily(ctx, other.table, other.on, gaps=other.fill is None)
             one_row_a_day(ctx, other.table, other.on)
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",

@@ -22,6 +22,7 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.day_features import day_items
 from snowpipe_ml.steps.features import Exogenous, Features, ForecastTable, filled, one_row_a_day
+from snowpipe_ml.steps.frequency import check_daily
 from snowpipe_ml.steps.publish import publish_table
 
 
@@ -122,6 +123,7 @@ FROM SERIES S CROSS JOIN DAYS D
     def run(self, ctx: RunContext) -> StepResult:
         for other in self._features(ctx).settings.exogenous:
             if isinstance(other.future, ForecastTable):
+                check_daily(ctx, other.future.table, other.on)
                 one_row_a_day(ctx, other.future.table, other.on)
         self._no_holes(ctx)
         rows = publish_table(ctx, self.settings.writes, self._query(ctx))
