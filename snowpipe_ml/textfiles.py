@@ -1,12 +1,14 @@
-"""Text files that a spec names: regular files of a sensible size, in UTF-8."""
+"""Text files: those that a spec names, and records of delimited ones."""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
+from typing import IO
 
 LARGEST = 16 * 2**20  # bytes; a query of more would be refused by Snowflake too
+_LONGEST_RECORD = 16 * 2**20  # characters; a stray quote must not take a whole file into memory
 
 
 def read_text(path: Path) -> str:
@@ -29,3 +31,53 @@ def read_text(path: Path) -> str:
         if found.st_size > LARGEST:
             raise OSError(None, f"it has {found.st_size:,} bytes; at most {LARGEST:,} are read", str(path))
         return file.read(LARGEST + 1).decode("utf-8-sig")
+
+
+def read_record(lines: IO[str], delimiter: str = ",", quote: str = '"') -> list[str] | None:
+    """The fields of the next record of delimited text, which was opened with ``newline=""``.
+
+    Python's ``csv`` refuses fields of more than 131,072 characters, unless a limit of the whole process is changed.
+
+    Args:
+        lines: the text.
+        delimiter: what separates fields, of any length.
+        quote: the character around fields that hold delimiters or line ends; empty for none.
+
+    Returns:
+        The fields, none for a blank line; None at the end of the text.
+    """
+    line = lines.readline(_LONGEST_RECORD)
+    if not line:
+        return None
+    if not line.strip("\r\n"):
+        return []
+    fields: list[str] = []
+    pieces: list[str] = []
+    read = 0
+    quoted = bool(quote) and line.startswith(quote)
+    position = len(quote) if quoted else 0
+    while True:
+        if quoted:
+            end = line.find(quote, position)
+            if end < 0:
+                pieces.append(line[position:])
+                read += len(line)
+                line, position = lines.readline(_LONGEST_RECORD), 0
+                if not line or read > _LONGEST_RECORD:
+                    break
+            elif line.startswith(quote, end + 1):
+                pieces.append(line[position : end + 1])
+                position = end + 2
+            else:
+                pieces.append(line[position:end])
+                quoted, position = False, end + 1
+            continue
+        end = line.find(delimiter, position)
+        if end < 0:
+            pieces.append(line[position:].rstrip("\r\n"))
+            break
+        fields.append("".join([*pieces, line[position:end]]))
+        pieces, position = [], end + len(delimiter)
+        if quote and line.startswith(quote, position):
+            quoted, position = True, position + 1
+    return [*fields, "".join(pieces)]

@@ -71,7 +71,7 @@ def _own(node: Node, ctx: PlanContext, named: _Named) -> tuple[dict[str, str], s
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 class _Named:

@@ -6,17 +6,20 @@ https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from snowpipe_ml.local import errors, loading
 from snowpipe_ml.local.csvfiles import CsvFormat
-from snowpipe_ml.local.load_history import Loaded, remember, remembered
-from snowpipe_ml.local.query import in_transaction
+from snowpipe_ml.local.lineends import with_even_lines
+from snowpipe_ml.local.load_history import Loaded, keep_failures, rejected, remember, remembered
+from snowpipe_ml.local.query import in_transaction, select
 from snowpipe_ml.local.staged import kind_of
 from snowpipe_ml.local.stages import StagedFile, file_format, find_stage
 from snowpipe_ml.local.statements import Result, Statement, command, rows
-from snowpipe_ml.local.storage import quoted, retry_conflicts, transaction
+from snowpipe_ml.local.storage import quoted, retry_conflicts
 from snowpipe_ml.local.types import Column
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ _RESULT = [
     ("error_limit", "BIGINT"), ("errors_seen", "BIGINT"), ("first_error", "VARCHAR"),
     ("first_error_line", "BIGINT"), ("first_error_character", "BIGINT"), ("first_error_column_name", "VARCHAR"),
 ]  # fmt: skip
+T = TypeVar("T")
 _ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?\Z")
 
 
@@ -62,8 +66,8 @@ class Copy:
         """Whether ON_ERROR = SKIP_FILE, SKIP_FILE_n or SKIP_FILE_n% leaves a file out."""
         limit = self.on_error.removeprefix("SKIP_FILE").lstrip("_")
         if limit.endswith("%"):
-            return 100 * len(loaded.rejected) >= int(limit[:-1]) * loaded.parsed
-        return len(loaded.rejected) >= int(limit or 1)
+            return 100 * loaded.errors >= int(limit[:-1]) * loaded.parsed
+        return loaded.errors >= int(limit or 1)
 
 
 @command("COPY")
@@ -102,23 +106,40 @@ def _load(statement: Statement) -> Result:
     fresh = [file for file in files if known.get(file.label) != file.md5]
     if not fresh:
         return rows([("status", "VARCHAR")], [("Copy executed with 0 files processed.",)])
-    failed = loading.check_selected(connection, copy, columns, options, fresh)
 
-    def load() -> list[Loaded]:
-        with in_transaction(connection):
-            done = loading.load(connection, copy, columns, options, fresh, failed)
-            remember(connection, copy.target, done, statement.query_id)
-            return done
+    def load(files: list[StagedFile], unreadable: dict[str, Loaded]) -> list[Loaded]:
+        readable = [file for file in files if file.relative not in unreadable]
+        failed = unreadable | loading.check_selected(connection, copy, columns, options, readable)
 
-    done: list[Loaded] = retry_conflicts(load)
+        def once() -> list[Loaded]:
+            with in_transaction(connection):
+                done = loading.load(connection, copy, columns, options, files, failed, statement.query_id)
+                remember(connection, copy.target, done, statement.query_id)
+                return done
+
+        done: list[Loaded] = retry_conflicts(once)
+        return done
+
+    done = _loaded(connection, options, fresh, load)
     if copy.options.get("PURGE"):
         for item in done:
             if item.status == "LOADED":
                 item.file.source.unlink(missing_ok=True)
-    shown = [item for item in done if item.rejected or not copy.options.get("RETURN_FAILED_ONLY")]
+    shown = [item for item in done if item.errors or not copy.options.get("RETURN_FAILED_ONLY")]
     limits = [max(1, item.parsed) if copy.on_error == "CONTINUE" else 1 for item in shown]
     result = rows(_RESULT, [item.row(limit) for item, limit in zip(shown, limits, strict=True)])
     return Result(result.columns, result.table, sum(item.loaded for item in done))
+
+
+def _loaded(
+    connection: Connection,
+    options: dict[str, Any],
+    files: list[StagedFile],
+    load: Callable[[list[StagedFile], dict[str, Loaded]], T],
+) -> T:
+    if kind_of(options) == "CSV":
+        return with_even_lines(connection, CsvFormat.read(options), files, load)
+    return load(files, {})
 
 
 def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
@@ -156,54 +177,32 @@ def _validate(
     if not counted and mode not in ("RETURN_ERRORS", "RETURN_ALL_ERRORS"):
         raise errors.syntax(f"invalid value '{mode}' for VALIDATION_MODE")
     copy.options["ON_ERROR"] = "ABORT_STATEMENT" if counted else "CONTINUE"
-    shown: list[Result] = []
-    try:
-        with transaction(connection.duck):
+
+    def check(files: list[StagedFile], unreadable: dict[str, Loaded]) -> Result:
+        with _undone(connection):
             before = connection.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
-            done = loading.load(connection, copy, columns, options, files, {})
-            if counted:
-                from snowpipe_ml.local.query import select
+            done = loading.load(connection, copy, columns, options, files, unreadable, statement.query_id)
+            if not counted:
+                keep_failures(connection, copy.target, done, statement.query_id)
+                return Result(*rejected(connection, copy.target, statement.query_id))
+            listed = ", ".join(quoted(column.name) for column in columns)
+            return Result(*select(
+                connection,
+                f"SELECT {listed} FROM {quoted(*copy.target)} WHERE rowid > {before[0] if before else -1} "
+                f"ORDER BY rowid LIMIT {counted.group(1)}",
+            ))  # fmt: skip
 
-                listed = ", ".join(quoted(column.name) for column in columns)
-                shown.append(Result(*select(
-                    connection,
-                    f"SELECT {listed} FROM {quoted(*copy.target)} WHERE rowid > {before[0] if before else -1} "
-                    f"ORDER BY rowid LIMIT {counted.group(1)}",
-                )))  # fmt: skip
-            else:
-                shown.append(_errors_of(done))
-            raise _NothingLoadedError
-    except _NothingLoadedError:
-        return shown[0]
+    return _loaded(connection, options, files, check)
 
 
-class _NothingLoadedError(Exception):
-    """Rolls a validated load back."""
-
-
-def _errors_of(done: list[Loaded]) -> Result:
-    names = ("ERROR", "FILE", "LINE", "CHARACTER", "BYTE_OFFSET", "CATEGORY", "CODE", "SQL_STATE", "COLUMN_NAME",
-             "ROW_NUMBER", "ROW_START_LINE", "REJECTED_RECORD")  # fmt: skip
-    numbers = {"LINE", "CHARACTER", "BYTE_OFFSET", "CODE", "ROW_NUMBER", "ROW_START_LINE"}
-    found = [
-        (
-            r.message,
-            item.file.label,
-            r.line,
-            r.character,
-            None,
-            r.category,
-            r.code,
-            "22018",
-            r.column,
-            r.line,
-            r.line,
-            r.record,
-        )
-        for item in done
-        for r in item.rejected
-    ]
-    return rows([(name, "BIGINT" if name in numbers else "VARCHAR") for name in names], found)
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    """A transaction that is rolled back."""
+    connection.duck.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    finally:
+        connection.duck.execute("ROLLBACK")
 
 
 def _read(connection: Connection, reader: Reader) -> Copy:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import gzip
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.formats import InputFormat, format_option
 from snowpipe_ml.local.stages import StagedFile
+from snowpipe_ml.textfiles import read_record
+
+# Bytes of the longest record, as on Snowflake.
+MAX_LINE = 16_777_216
 
 # Options that are read here; what only says a default is taken as well.
 _SERVED = {
@@ -36,6 +40,9 @@ class CsvFormat:
     trim: bool
     strict_width: bool
     compression: str
+    date_format: InputFormat | None = None
+    time_format: InputFormat | None = None
+    timestamp_format: InputFormat | None = None
 
     @classmethod
     def read(cls, options: dict[str, Any]) -> CsvFormat:
@@ -64,7 +71,21 @@ class CsvFormat:
             trim=bool(options.get("TRIM_SPACE", False)),
             strict_width=bool(options.get("ERROR_ON_COLUMN_COUNT_MISMATCH", True)),
             compression=str(options.get("COMPRESSION") or "AUTO").upper(),
+            date_format=format_option(options.get("DATE_FORMAT")),
+            time_format=format_option(options.get("TIME_FORMAT")),
+            timestamp_format=format_option(options.get("TIMESTAMP_FORMAT")),
         )
+
+    def refuse_formats(self, where: str) -> None:
+        """Refuse formats of dates and times where values are read as text.
+
+        Raises:
+            UnsupportedError: the file format has one that is not AUTO.
+        """
+        for name in ("date_format", "time_format", "timestamp_format"):
+            found: InputFormat | None = getattr(self, name)
+            if found is not None:
+                raise errors.UnsupportedError(f"{name.upper()} = '{found.text}' in {where}", "AUTO is supported there")
 
     def after_header(self) -> CsvFormat:
         """The format of the lines behind a header that was read by PARSE_HEADER."""
@@ -72,9 +93,11 @@ class CsvFormat:
 
     def open(self, path: Path) -> IO[str]:
         """The file's text."""
-        if self.is_gzip(path):
-            return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors="replace", newline="")
-        return path.open(encoding="utf-8-sig", errors="replace", newline="")
+        return io.TextIOWrapper(self.open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
+
+    def open_bytes(self, path: Path) -> IO[bytes]:
+        """The file's bytes, unpacked."""
+        return cast(IO[bytes], gzip.open(path)) if self.is_gzip(path) else path.open("rb")
 
     def is_gzip(self, path: Path) -> bool:
         """Whether a file is compressed: as declared, else as its first bytes say."""
@@ -91,19 +114,38 @@ class CsvFormat:
             return self.compression == "AUTO" and file.read(2) == b"\x1f\x8b"
 
     def width(self, path: Path) -> int:
-        """How many fields the first record has; 0 for an empty file."""
-        with self.open(path) as file:
-            reader = csv.reader(file, delimiter=self.delimiter, quotechar=self.quote or None,
-                                quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE)  # fmt: skip
-            for number, record in enumerate(reader):
-                if number >= self.skip:
+        """How many fields the first record has; 0 if the file has no line behind its header."""
+        with self.open(path) as lines:
+            for _ in range(self.skip):
+                lines.readline()
+            blank = False
+            while (record := read_record(lines, self.delimiter, self.quote)) is not None:
+                if record:
                     return len(record)
-        return 0
+                blank = True
+        return int(blank)
 
-    def read_csv(self, paths: Sequence[Path], columns: Sequence[tuple[str, str]], more: str = "") -> str:
-        """The DuckDB call that reads files of equal width; ``columns`` are (name, DuckDB type)."""
+    def read_csv(
+        self,
+        paths: Sequence[Path],
+        columns: Sequence[tuple[str, str]],
+        more: Sequence[str] = (),
+        *,
+        parallel: bool = True,
+    ) -> str:
+        """The DuckDB call that reads files of equal width.
+
+        Args:
+            paths: the files.
+            columns: (name, DuckDB type) of each.
+            more: further arguments of the call.
+            parallel: whether several threads may read one file.
+        """
         nulls = [*self.null_if, *([""] if self.empty_as_null and "" not in self.null_if else [])]
         described = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
+        packed = self.is_gzip(paths[0])
+        # One thread unpacks a file anyway, and a parallel scan may end behind many rejected rows (see loading.py).
+        parallel = parallel and self.strict_width and not packed
         arguments = [
             "[" + ", ".join(literal(str(path)) for path in paths) + "]",
             "auto_detect = false", "header = false", f"skip = {self.skip}", f"delim = {literal(self.delimiter)}",
@@ -112,12 +154,10 @@ class CsvFormat:
             "nullstr = [" + ", ".join(literal(n) for n in nulls) + "]",
             # A quoted empty field is an empty text, unless NULL_IF says otherwise.
             f"allow_quoted_nulls = {str('' in self.null_if or not self.empty_as_null).lower()}",
-            f"compression = {literal('gzip' if self.is_gzip(paths[0]) else 'none')}",
+            f"compression = {literal('gzip' if packed else 'none')}",
             f"null_padding = {str(not self.strict_width).lower()}",
-            "max_line_size = 16777216", "parallel = " + ("true" if self.strict_width else "false"),
+            f"max_line_size = {MAX_LINE}", f"parallel = {str(parallel).lower()}", *more,
         ]  # fmt: skip
-        if more:
-            arguments.append(more)
         return f"read_csv({', '.join(arguments)})"
 
 
@@ -130,8 +170,7 @@ def _quote(value: Any) -> str:
 
 _ONLY: dict[str, tuple[str, ...]] = {
     "ENCODING": ("UTF8", "UTF-8"), "RECORD_DELIMITER": ("\n", "NONE", "\\n", "\r\n"), "ESCAPE": ("NONE",),
-    "ESCAPE_UNENCLOSED_FIELD": ("NONE", "\\", "\\\\"), "DATE_FORMAT": ("AUTO",), "TIMESTAMP_FORMAT": ("AUTO",),
-    "TIME_FORMAT": ("AUTO",), "PARSE_HEADER": ("FALSE",), "REPLACE_INVALID_CHARACTERS": ("FALSE",),
+    "ESCAPE_UNENCLOSED_FIELD": ("NONE", "\\", "\\\\"), "PARSE_HEADER": ("FALSE",), "REPLACE_INVALID_CHARACTERS": ("FALSE",),
     "MULTI_LINE": ("TRUE",), "SKIP_BYTE_ORDER_MARK": ("TRUE",), "BINARY_FORMAT": ("HEX",),
 }  # fmt: skip
 
@@ -150,6 +189,7 @@ def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int, metada
     from snowpipe_ml.local.staged import metadata_columns
 
     parts = []
+    fmt.refuse_formats("a SELECT from staged files")
     # A query over a file takes what is there: a field that a record does not have is NULL.
     fmt = dataclasses.replace(fmt, strict_width=False)
     for file in files:

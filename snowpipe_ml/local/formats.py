@@ -57,12 +57,19 @@ class InputFormat:
     """A format by which text is read.
 
     Attributes:
+        text: the format as it was written.
         pattern: for strptime; fractional seconds take one to six digits.
         elements: Snowflake's elements in it, in upper case and in order.
     """
 
+    text: str
     pattern: str
     elements: tuple[str, ...]
+
+    @property
+    def reader_pattern(self) -> str:
+        """The pattern for DuckDB's CSV reader, where a long fraction cannot be cut off beforehand."""
+        return self.pattern.replace("%f", "%n") if self.has_long_fraction else self.pattern
 
     @property
     def has_date(self) -> bool:
@@ -99,6 +106,15 @@ class InputFormat:
 def is_auto(text: str) -> bool:
     """Whether a format stands for the formats that Snowflake recognizes by itself."""
     return text.strip().upper() in ("AUTO", "")
+
+
+def format_option(value: object) -> InputFormat | None:
+    """The format that an option of a file format gives; None for AUTO and for nothing.
+
+    Raises:
+        UnsupportedError: an element that is not served.
+    """
+    return None if value is None or is_auto(str(value)) else input_format(str(value))
 
 
 def output_format(text: str) -> list[OutputPart]:
@@ -152,14 +168,14 @@ def input_format(text: str) -> InputFormat:
         raise UnsupportedError("a format with both HH24 and AM or PM", "Use HH12 with AM")
     if "HH12" in found and not found & {"AM", "PM"}:
         raise UnsupportedError("a format that is read with HH12 and without AM", "Use HH24")
-    return InputFormat("".join(pieces), tuple(elements))
+    return InputFormat(text, "".join(pieces), tuple(elements))
 
 
 def _fraction(digits: int) -> OutputPart:
-    if digits == 0:
-        raise UnsupportedError("the element FF0 in a date format", "Leave it out")
     # DuckDB's timestamps have six digits: what Snowflake writes behind them is zeros.
-    return Pattern("%f" + "0" * (digits - 6)) if digits >= 6 else Pattern("%g") if digits == 3 else Fraction(digits)
+    if digits >= 6:
+        return Pattern("%f" + "0" * (digits - 6))
+    return {0: Pattern(""), 3: Pattern("%g")}.get(digits, Fraction(digits))
 
 
 def _tokens(text: str) -> Iterator[tuple[str | None, str]]:

@@ -5,7 +5,6 @@ https://docs.snowflake.com/en/sql-reference/functions/infer_schema
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from snowpipe_ml.local.stages import StagedFile, file_format, find_stage
 from snowpipe_ml.local.statements import rows
 from snowpipe_ml.local.storage import quoted
 from snowpipe_ml.local.types import Column
+from snowpipe_ml.textfiles import read_record
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
@@ -120,6 +120,7 @@ def _path(name: str) -> str:
 def _delimited(compiler: Compiler, fmt: dict[str, Any], files: Sequence[StagedFile]) -> _Found:
     found: _Found = {}
     csv_format = CsvFormat.read({key: value for key, value in fmt.items() if key != "PARSE_HEADER"})
+    csv_format.refuse_formats("INFER_SCHEMA")
     for file in files:
         names: list[str] = []
         reader = csv_format
@@ -140,7 +141,7 @@ def _delimited(compiler: Compiler, fmt: dict[str, Any], files: Sequence[StagedFi
 def header(fmt: CsvFormat, file: StagedFile) -> list[str]:
     """The names in the first line of a delimited file."""
     with fmt.open(file.path) as lines:
-        return next(csv.reader(lines, delimiter=fmt.delimiter, quotechar=fmt.quote or '"'), [])
+        return read_record(lines, fmt.delimiter, fmt.quote or '"') or []
 
 
 def _records(compiler: Compiler, fmt: dict[str, Any], files: Sequence[StagedFile]) -> _Found:

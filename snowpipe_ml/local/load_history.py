@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from snowpipe_ml.local.types import Column
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
 
+SYNTAX_CODES = (100080, 100016, 100144)  # of rows that cannot be read, not of values that cannot be converted
 # How long a table remembers a file: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
 _MEMORY_DAYS = 64
 
@@ -32,36 +33,46 @@ class Rejected:
     @property
     def category(self) -> str:
         """Whether the row could not be read, or a value not converted."""
-        return "parsing" if self.code in (100080, 100016, 100144) else "conversion"
+        return "parsing" if self.code in SYNTAX_CODES else "conversion"
 
 
 @dataclass
 class Loaded:
-    """What became of one file."""
+    """What became of one file.
+
+    Attributes:
+        file: the file.
+        loaded: its rows that were loaded.
+        skipped: its rows that could have been loaded, in a file that was skipped.
+        errors: its rows that were rejected.
+        first: the first of them.
+        kept: whether COPY_ERRORS has its rejected rows.
+    """
 
     file: StagedFile
     loaded: int = 0
     skipped: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
+    errors: int = 0
+    first: Rejected | None = None
+    kept: bool = False
 
     @property
     def parsed(self) -> int:
         """How many rows the file has."""
-        return self.loaded + self.skipped + len({r.line for r in self.rejected})
+        return self.loaded + self.skipped + self.errors
 
     @property
     def status(self) -> str:
         """Snowflake's word for it."""
-        if not self.rejected:
+        if not self.errors:
             return "LOADED"
         return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
 
     def row(self, limit: int) -> tuple[Any, ...]:
         """The file's row in the result of COPY."""
-        first = self.rejected[0] if self.rejected else None
-        seen = len({r.line for r in self.rejected})
+        first = self.first
         return (
-            self.file.label, self.status, self.parsed, self.loaded, limit, seen,
+            self.file.label, self.status, self.parsed, self.loaded, limit, self.errors,
             first and first.message, first and first.line, first and first.character, first and first.column,
         )  # fmt: skip
 
@@ -81,31 +92,27 @@ def remember(connection: Connection, target: tuple[str, str, str], done: list[Lo
     if any(item.loaded for item in done):
         note_change(connection, target)
     loads = connection.catalog(target[0], "LOADS")
-    rejects = connection.catalog(target[0], "COPY_ERRORS")
     for item in done:
-        first = item.rejected[0].message if item.rejected else None
         connection.duck.execute(
             f"INSERT INTO {loads} (schema_name, table_name, file, etag, status, row_count, row_parsed, error_count, first_error) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                *target[1:],
-                item.file.label,
-                item.file.md5,
-                item.status,
-                item.loaded,
-                item.parsed,
-                len(item.rejected),
-                first,
-            ],
-        )
-        if item.rejected:
-            values = [
+            [*target[1:], item.file.label, item.file.md5, item.status, item.loaded, item.parsed, item.errors,
+             item.first and item.first.message],
+        )  # fmt: skip
+    keep_failures(connection, target, done, query_id)
+
+
+def keep_failures(connection: Connection, target: tuple[str, str, str], done: list[Loaded], query_id: str) -> None:
+    """Keep the errors of files that were rejected as a whole; rejected rows are kept when they are loaded."""
+    rejects = connection.catalog(target[0], "COPY_ERRORS")
+    for item in done:
+        r = item.first
+        if r is not None and not item.kept:
+            connection.duck.execute(
+                f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})",
                 [query_id, *target[1:], r.message, item.file.label, r.line, r.character, None,
-                 r.category, r.code, "22018", r.column,
-                 r.line, r.line, r.record]
-                for r in item.rejected
-            ]  # fmt: skip
-            connection.duck.executemany(f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})", values)
+                 r.category, r.code, "22018", r.column, r.line, r.line, r.record],
+            )  # fmt: skip
 
 
 def forget_loads(connection: Connection, name: tuple[str, str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Loading files into a table: what COPY INTO does with each format, and the rows it cannot take."""
+"""Loading files into a table: what COPY INTO does with each format."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,9 +17,12 @@ from sqlglot import exp
 
 from snowpipe_ml.local import errors, staged
 from snowpipe_ml.local.columns import varchar_lengths
-from snowpipe_ml.local.csvfiles import CsvFormat
+from snowpipe_ml.local.csvcolumns import Reading, reading_of
+from snowpipe_ml.local.csvfiles import CsvFormat, literal
+from snowpipe_ml.local.lineends import gave_up
 from snowpipe_ml.local.load_history import Loaded, Rejected
 from snowpipe_ml.local.query import Compiler, parse, to_sql
+from snowpipe_ml.local.rejects import TASK, Rejects, count_rejects, refuse_known_values
 from snowpipe_ml.local.stages import StagedFile
 from snowpipe_ml.local.storage import quoted
 from snowpipe_ml.local.types import Column
@@ -27,10 +31,8 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
     from snowpipe_ml.local.copying import Copy
 
-_UNCONVERTED = re.compile(r"Could not convert string [\"'](.*?)[\"'] to", re.S)
-_WIDTHS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _VECTOR = 2048  # DuckDB's
-_TARGET = re.compile(r"to '?(DATE|TIME|BOOL)")
+_OF_VALUES = re.compile(r"Could not convert|CSV Error|unicode", re.I)
 
 
 def load(
@@ -40,18 +42,25 @@ def load(
     options: dict[str, Any],
     files: list[StagedFile],
     failed: dict[str, Loaded],
+    query_id: str,
 ) -> list[Loaded]:
     """Load files, in one transaction of the caller's; not those of which is known that they fail.
 
     Raises:
         ProgrammingError: a row cannot be loaded, and ON_ERROR is ABORT_STATEMENT.
     """
+    if copy.on_error == "ABORT_STATEMENT":
+        for loaded in failed.values():
+            if loaded.first is not None:
+                _abort(loaded.file, loaded.first)
     if copy.select is None and staged.kind_of(options) == "CSV":
         fmt = CsvFormat.read(options)
-        damaged = {} if copy.on_error == "ABORT_STATEMENT" else _damaged(fmt, files)
+        damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
         files = [file for file in files if file.relative not in damaged]
         groups = _alike(fmt, files) if copy.on_error in ("ABORT_STATEMENT", "CONTINUE") else [[f] for f in files]
-        done = [loaded for group in groups for loaded in _load_delimited(connection, copy, columns, fmt, group)]
+        done = [
+            loaded for group in groups for loaded in _load_delimited(connection, copy, columns, fmt, group, query_id)
+        ]
         return sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
     select = copy.select or _matching(connection, copy, columns, options, files)
     return [
@@ -69,7 +78,8 @@ def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
             raise
         except ProgrammingError as raised:
             message = str(raised.raw_msg)
-            found[file.relative] = Loaded(file, 0, 0, [Rejected(1, 1, None, message, raised.errno or 100081, "")])
+            first = Rejected(1, 1, None, message, raised.errno or 100081, "")
+            found[file.relative] = Loaded(file, errors=1, first=first)
     return found
 
 
@@ -91,19 +101,54 @@ def _alike(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]
 
 
 def _load_delimited(
-    connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, files: list[StagedFile]
+    connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, files: list[StagedFile], query_id: str
 ) -> list[Loaded]:
     """Files of one kind in one statement, so that DuckDB reads several at once."""
     if fmt.width(files[0].path) == 0:
         return [Loaded(file) for file in files]
-    suffix = uuid.uuid4().hex
-    scans, errors_table = f"_scans_{suffix}", f"_errors_{suffix}"
-    source = fmt.read_csv(
-        [file.path for file in files], [(column.name, column.duckdb) for column in columns],
-        f"store_rejects = true, rejects_scan = '{scans}', rejects_table = '{errors_table}', rejects_limit = 0",
-    )  # fmt: skip
-    listed = ", ".join(_loaded_value(connection, copy, fmt, column) for column in columns)
-    with _counting(connection, len(files)) as (where, counted):
+    reading = reading_of(fmt, columns)
+    rejects = Rejects(connection.duck)
+    last = connection.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
+
+    def undo() -> None:
+        """Delete the rows of these files: within a transaction they are the last of the table."""
+        connection.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last[0]}")
+
+    done = _insert(connection, copy, columns, fmt, reading, files, rejects)
+    if not rejects.any:
+        rejects.drop()
+        return done
+    if (
+        copy.on_error != "ABORT_STATEMENT"
+        and any(file.path.stat().st_size > TASK for file in files)
+        and rejects.hide_rows()
+    ):
+        undo()
+        rejects.drop()
+        done = _insert(connection, copy, columns, fmt, reading, files, rejects, parallel=False)
+    refuse_known_values(connection, rejects, columns, reading)
+    count_rejects(connection, copy, columns, done, rejects, query_id)
+    rejects.drop()
+    if copy.on_error == "ABORT_STATEMENT":
+        for loaded in done:
+            if loaded.first is not None:
+                _abort(loaded.file, loaded.first)
+    if copy.on_error.startswith("SKIP_FILE") and done[0].loaded and copy.skips(done[0]):  # which loads them one by one
+        undo()
+        done[0].skipped, done[0].loaded = done[0].loaded, 0
+    return done
+
+
+def _insert(
+    connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, reading: Reading, files: list[StagedFile],
+    rejects: Rejects, *, parallel: bool = True,
+) -> list[Loaded]:  # fmt: skip
+    """Insert the rows that can be read; the others are in ``rejects`` afterwards."""
+    paths = [file.path for file in files]
+    condition = _of_times(connection, fmt, reading, paths, rejects)
+    source = fmt.read_csv(paths, reading.columns, [*reading.arguments, *rejects.arguments()], parallel=parallel)
+    listed = ", ".join(_loaded_value(connection, copy, fmt, reading, column) for column in columns)
+    with _counting(connection, len(files), condition) as (where, counted):
         try:
             row = connection.duck.execute(
                 f"INSERT INTO {copy.into(columns)} SELECT {listed} FROM {source}{where}"
@@ -115,25 +160,35 @@ def _load_delimited(
             raise errors.UnsupportedError(
                 f"ON_ERROR = {copy.on_error} for: {errors.translate(raised).raw_msg}"
             ) from raised
-        done = [Loaded(file, n) for file, n in zip(files, counted(int(row[0]) if row else 0), strict=True)]
-    _collect_rejects(connection, copy, columns, done, scans, errors_table)
-    first = next((loaded for loaded in done if loaded.rejected), None)
-    if first is None:
-        return done
-    if copy.on_error == "ABORT_STATEMENT":
-        _abort(first.file, first.rejected[0])
-    if copy.on_error.startswith("SKIP_FILE") and first.loaded and copy.skips(first):
-        # The rows of this file are the last that were inserted in this transaction.
-        connection.duck.execute(
-            f"DELETE FROM {quoted(*copy.target)} WHERE rowid IN "
-            f"(SELECT rowid FROM {quoted(*copy.target)} ORDER BY rowid DESC LIMIT {first.loaded})"
-        )
-        first.skipped, first.loaded = first.loaded, 0
-    return done
+        return [Loaded(file, n) for file, n in zip(files, counted(int(row[0]) if row else 0), strict=True)]
 
 
-def _loaded_value(connection: Connection, copy: Copy, fmt: CsvFormat, column: Column) -> str:
-    value = quoted(column.name)
+def _of_times(
+    connection: Connection, fmt: CsvFormat, reading: Reading, paths: Sequence[Path], rejects: Rejects
+) -> str | None:
+    """Reject the times that do not have their format, where the rows are loaded with times as text.
+
+    Returns:
+        The condition of the rows that are left; None if no time is rejected.
+    """
+    if not reading.apart or fmt.time_format is None:
+        return None
+    pattern = literal(fmt.time_format.reader_pattern)
+    names = ", ".join(literal(name) for name in reading.apart)
+    kept = Rejects(connection.duck)
+    columns = [(name, "TIMESTAMP" if name in reading.apart else "VARCHAR") for name, _ in reading.columns]
+    more = [f"timestampformat = {pattern}", *kept.arguments(f"error_type = 'CAST' AND column_name IN ({names})")]
+    connection.duck.execute(f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv(paths, columns, more, parallel=False)}")
+    if not kept.any:
+        kept.drop()
+        return None
+    rejects.add(kept)
+    checked = (f"({quoted(n)} IS NULL OR try_strptime({quoted(n)}, {pattern}) IS NOT NULL)" for n in reading.apart)
+    return " AND ".join(checked)
+
+
+def _loaded_value(connection: Connection, copy: Copy, fmt: CsvFormat, reading: Reading, column: Column) -> str:
+    value = reading.values.get(column.name, quoted(column.name))
     if fmt.trim and column.duckdb == "VARCHAR":
         value = f"trim({value})"
     if copy.truncates and column.duckdb == "VARCHAR":
@@ -143,14 +198,16 @@ def _loaded_value(connection: Connection, copy: Copy, fmt: CsvFormat, column: Co
 
 
 @contextmanager
-def _counting(connection: Connection, count: int) -> Iterator[tuple[str, Callable[[int], list[int]]]]:
-    """A condition that is always true and counts each file's rows as they pass.
+def _counting(
+    connection: Connection, count: int, condition: str | None
+) -> Iterator[tuple[str, Callable[[int], list[int]]]]:
+    """A condition that is as the one given, true by default, and counts each file's rows for which it is true.
 
     COPY reports rows a file, and an INSERT only says how many there were in all. Counting in a
     second pass would read the files twice.
     """
     if count == 1:
-        yield "", lambda total: [total]
+        yield (f" WHERE {condition}" if condition else ""), lambda total: [total]
         return
     totals = np.zeros(count, dtype=np.int64)
     true = pa.array(np.ones(_VECTOR, dtype=bool))
@@ -169,102 +226,13 @@ def _counting(connection: Connection, count: int) -> Iterator[tuple[str, Callabl
     duck.create_function(name, note, [duckdb.sqltype("UBIGINT")], duckdb.sqltype("BOOLEAN"), type="arrow",
                          null_handling="special", side_effects=True)  # fmt: skip
     try:
-        yield f" WHERE {name}(file_index)", lambda _: [int(n) for n in totals]
+        counted = f"{name}(file_index)"
+        if condition:
+            counted = f"CASE WHEN {condition} THEN {counted} ELSE false END"
+        yield f" WHERE {counted}", lambda _: [int(n) for n in totals]
     finally:
         with suppress(duckdb.TransactionException):  # in a transaction that has failed it goes with it
             duck.remove_function(name)
-
-
-def _collect_rejects(
-    connection: Connection, copy: Copy, columns: list[Column], done: list[Loaded], scans: str, errors_table: str
-) -> None:
-    """Note each file's rejected rows, and drop DuckDB's tables of them."""
-    found = connection.duck.execute(
-        "SELECT s.file_path, line, byte_position - line_byte_position + 1, column_idx, column_name, error_type::VARCHAR, "
-        f"csv_line, error_message FROM {errors_table} e JOIN {scans} s USING (scan_id, file_id) ORDER BY line, column_idx"
-    ).fetchall()
-    connection.duck.execute(f"DROP TABLE IF EXISTS {scans}")
-    connection.duck.execute(f"DROP TABLE IF EXISTS {errors_table}")
-    _refuse_known_values(connection, found)
-    by_path = {str(loaded.file.path): loaded for loaded in done}
-    seen: set[tuple[str, int]] = set()
-    for path, line, character, index, name, kind, record, message in found:
-        if (path, line) not in seen:
-            seen.add((path, line))
-            rejected = _rejected(copy, columns, line, character, index, name, kind, record, message)
-            by_path[path].rejected.append(rejected)
-
-
-def _refuse_known_values(connection: Connection, found: list[Any]) -> None:
-    """Refuse values that Snowflake's AUTO reads and DuckDB's reader rejects: they are no bad rows."""
-    for *_, kind, _, message in found:
-        value, target = _UNCONVERTED.search(message), _TARGET.search(message)
-        if kind != "CAST" or not value or not target:
-            continue
-        text = value.group(1).strip()
-        if target.group(1) == "BOOL":
-            known = text.lower() in ("on", "off", "yes", "no", "y", "n")
-        else:
-            # Not as a constant: DuckDB would evaluate every branch of the macro beforehand.
-            parsed = connection.duck.execute(
-                "SELECT memory.main.sf_try_timestamp(x) FROM (SELECT unnest([?]) AS x)", [text]
-            ).fetchone()
-            known = parsed != (None,)
-        if known:
-            raise errors.UnsupportedError(
-                f"the value {text!r} in COPY INTO", "Write dates as YYYY-MM-DD and truth values as true and false"
-            )
-
-
-def _rejected(
-    copy: Copy,
-    columns: list[Column],
-    line: int,
-    character: int | None,
-    index: int | None,
-    name: str | None,
-    kind: str,
-    record: str | None,
-    message: str,
-) -> Rejected:
-    """A DuckDB reject in Snowflake's words and codes."""
-    table = copy.target[2]
-    position = (index or 1) if index else 1
-    column = f'"{table}"["{name}":{position}]' if name else f'"{table}"[{position}]'
-    record = record or ""
-    match kind:
-        case "CAST":
-            found = _UNCONVERTED.search(message)
-            value = found.group(1) if found else ""
-            target = next((c.duckdb for c in columns if c.name == name), "")
-            if target.startswith(("DATE", "TIME")):
-                return Rejected(line, character or 1, column, f"Timestamp '{value}' is not recognized", 100035, record)
-            if target == "BOOLEAN":
-                return Rejected(
-                    line, character or 1, column, f"Boolean value '{value}' is not recognized", 100037, record
-                )
-            return Rejected(line, character or 1, column, f"Numeric value '{value}' is not recognized", 100038, record)
-        case "TOO MANY COLUMNS" | "MISSING COLUMNS":
-            widths = _WIDTHS.search(message)
-            in_table, in_file = (f" ({n})" for n in widths.groups()) if widths else ("", "")
-            text = (
-                f"Number of columns in file{in_file} does not match that of the corresponding table{in_table}, "
-                "use file format option error_on_column_count_mismatch=false to ignore this error"
-            )
-            return Rejected(line, character or 1, f'"{table}"[{position}]', text, 100080, record)
-        case "UNQUOTED VALUE":
-            return Rejected(
-                line,
-                character or 1,
-                column,
-                "Found character after the closing quote instead of field delimiter",
-                100016,
-                record,
-            )
-        case "INVALID ENCODING" | "INVALID UNICODE":
-            return Rejected(line, character or 1, column, "Invalid UTF8 detected", 100144, record)
-        case _:
-            return Rejected(line, character or 1, column, message.split("\n")[0], 100000, record)
 
 
 def _abort(file: StagedFile, first: Rejected) -> None:
@@ -365,7 +333,8 @@ def check_selected(
                     raise errors.UnsupportedError(
                         f"ON_ERROR = CONTINUE in a COPY with a SELECT, for: {message}", "SKIP_FILE is supported"
                     ) from raised
-                failed[file.relative] = Loaded(file, 0, 0, [Rejected(1, 1, None, message, 100038, "")])
+                first = Rejected(1, 1, None, message, 100038, "")
+                failed[file.relative] = Loaded(file, errors=1, first=first)
     return failed
 
 
@@ -379,7 +348,17 @@ def _load_selected(
 ) -> Loaded:
     """A COPY with a SELECT, or of records."""
     with _query_of(connection, columns, options, file, select) as query:
-        row = connection.duck.execute(f"INSERT INTO {copy.into(columns)} {query}").fetchone()
+        try:
+            row = connection.duck.execute(f"INSERT INTO {copy.into(columns)} {query}").fetchone()
+        except (duckdb.ConversionException, duckdb.InvalidInputException) as raised:
+            if gave_up(raised) or not _OF_VALUES.search(str(raised)):
+                raise
+            found = errors.translate(raised)  # which says nothing of the file
+            if isinstance(found, errors.UnsupportedError):
+                raise found from raised
+            raise errors.error(
+                found.errno or 100038, found.sqlstate or "22018", f"{found.raw_msg}\n  File '{file.relative}'"
+            ) from raised
     return Loaded(file, int(row[0]) if row else 0)
 
 

@@ -136,6 +136,9 @@ def json_query(options: dict[str, Any], file: StagedFile, wanted: Wanted) -> str
     """The records of a JSON file, as a query."""
     for key in set(options) - _JSON_OPTIONS:
         raise errors.UnsupportedError(f"the JSON file format option {key}")
+    for key in ("DATE_FORMAT", "TIME_FORMAT", "TIMESTAMP_FORMAT"):
+        if str(options.get(key) or "AUTO").upper() != "AUTO":
+            raise errors.UnsupportedError(f"{key} = {options[key]!r} in a JSON file format", "AUTO is supported")
     zipped = CsvFormat.read({"COMPRESSION": options.get("COMPRESSION")}).is_gzip(file.path)
     shape = "array" if options.get("STRIP_OUTER_ARRAY") else "unstructured"
     number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"

@@ -101,17 +101,19 @@ class StagedFile:
         stage: the stage.
         relative: its path there.
         source: the file itself; of an external stage, DuckDB cannot read it there.
+        copy: a copy that is read in its place.
     """
 
     stage: Stage
     relative: str
     source: Path
+    copy: Path | None = None
 
     @cached_property
     def path(self) -> Path:
         """Where DuckDB can read it: a file of an external stage is linked into the warehouse, or else copied."""
-        if not self.stage.external:
-            return self.source
+        if self.copy is not None or not self.stage.external:
+            return self.copy or self.source
         stat = self.source.stat()
         version = f"{self.source.resolve()}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
         link = self.stage.links / hashlib.sha256(version.encode()).hexdigest()[:24] / self.source.name

@@ -86,7 +86,7 @@ def _upload(
         return (name, target_name, size, 0, source_kind, target_kind, "SKIPPED", "")
     private.make_folder(folder)
     # Written aside and renamed: a reader never sees half a file, nor does a killed process leave one.
-    aside = folder / f".{target_name}.{uuid.uuid4().hex}.uploading"
+    aside = folder / f".{uuid.uuid4().hex}.uploading"  # a name may be as long as names can be
     size = 0
     try:
         with private.create_file(aside) as out, _reading(source) as data:

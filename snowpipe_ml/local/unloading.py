@@ -55,7 +55,7 @@ def unload(statement: Statement) -> Result:
         aside = stage.links / f"{uuid.uuid4().hex}.uploading"
     else:
         private.make_folder(target.parent)
-        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.uploading")
+        aside = target.with_name(f".{uuid.uuid4().hex}.uploading")
     try:
         count, plain = _write(statement, query, kind, compression, fmt, options, str(aside))
         if count and stage.external:
@@ -216,7 +216,7 @@ def copy_files(statement: Statement) -> Result:
         relative = file.relative.removeprefix(base).lstrip("/")
         place = target.file(f"{folder.rstrip('/')}/{relative}".lstrip("/"))
         private.make_folder(place.parent)
-        aside = place.with_name(f".{place.name}.{uuid.uuid4().hex}.uploading")
+        aside = place.with_name(f".{uuid.uuid4().hex}.uploading")
         private.copy_file(file.path, aside)
         os.replace(aside, place)
         done.append((place.relative_to(target.folder.resolve()).as_posix(),))

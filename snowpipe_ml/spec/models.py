@@ -175,6 +175,11 @@ class FileFormat(Model):
     trim_space: bool = False
     error_on_column_count_mismatch: bool = True
     encoding: Literal["UTF8"] = "UTF8"
+    date_format: str | None = Field(None, description="Format of dates, such as DD/MM/YYYY; AUTO by default")
+    time_format: str | None = Field(None, description="Format of times, such as HH12:MI AM; AUTO by default")
+    timestamp_format: str | None = Field(
+        None, description="Format of timestamps, such as MM/DD/YYYY HH24:MI; AUTO by default"
+    )
 
 
 class Table(Model):

@@ -27,6 +27,8 @@ DAMAGED = (
     zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError,
     NotImplementedError, UnicodeDecodeError, ValueError,
 )  # fmt: skip
+# Packed in another way: whoever reads the header refuses them by name, instead of nobody seeing them.
+_PACKED = (".csv.bz2", ".csv.xz", ".csv.zst", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".parquet")
 # Below this many unpacked bytes any ratio is harmless.
 _SMALL = 64 * 2**20
 _MONTH = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_]?(0[1-9]|1[0-2])(?!\d)")
@@ -64,8 +66,11 @@ class Archive:
 
 
 def folder_archives(folder: Path, pattern: str) -> list[Archive]:
-    """The archives of a folder, by name."""
-    return [Archive(path.name, path) for path in sorted(folder.glob(pattern)) if path.is_file()]
+    """The archives of a folder, by name; links that lead nowhere too, which cannot be read."""
+    found = [
+        path for path in sorted(folder.glob(pattern)) if path.is_file() or (path.is_symlink() and not path.is_dir())
+    ]
+    return [Archive(path.name, path) for path in found]
 
 
 # --------------------------------------------------------------------------- members
@@ -179,6 +184,6 @@ def _zip_member(
     elif lower.endswith(".csv.gz"):
         with archive.open(info) as member:
             yield from _gzip_member(full, member, budget)
-    elif lower.endswith(".csv"):
+    elif lower.endswith((".csv", *_PACKED)):
         with archive.open(info) as member:
             yield full, _counted(member, budget)

@@ -132,9 +132,11 @@ class CopyInto(Step["CopyInto.Settings"]):
         loaded = sum(int(file["rows_loaded"]) for file in files)
         if not files:
             return StepResult(rows=0, message="no new files")
+        message = f"{len(files)} file{'s' * (len(files) != 1)}"
+        if rejected:
+            message += f", {rejected:,} row{'s' * (rejected != 1)} rejected"
         return StepResult(
-            rows=loaded, message=f"{len(files)} file{'s' * (len(files) != 1)}",
-            warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
+            rows=loaded, message=message, warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
             metrics={"files": len(files), "rejected": rejected},
         )  # fmt: skip
 

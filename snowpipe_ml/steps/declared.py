@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from snowpipe_ml.spec.templates import render_sql, statement_text
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 from snowpipe_ml.steps.generated import generate, given_version
 from snowpipe_ml.steps.publish import publish_table
+from snowpipe_ml.textfiles import read_record
 
 
 class _Settings(StepSettings):
@@ -141,6 +141,9 @@ class FileFormatStep(DeclaredStep):
             _option("TRIM_SPACE = {value}", f.trim_space),
             _option("ERROR_ON_COLUMN_COUNT_MISMATCH = {value}", f.error_on_column_count_mismatch),
             _option("ENCODING = {value}", f.encoding),
+            _option("DATE_FORMAT = {value}", f.date_format),
+            _option("TIME_FORMAT = {value}", f.time_format),
+            _option("TIMESTAMP_FORMAT = {value}", f.timestamp_format),
         ])  # fmt: skip
         yield sql("CREATE OR REPLACE FILE FORMAT {name} {options}", name=self.object, options=options)
 
@@ -324,8 +327,14 @@ class SourceStep(DeclaredStep):
         return StepResult(rows=rows, message=f"from {path.name}")
 
     def _positions(self, source: models.SourceFrom, path: Path) -> dict[str, int]:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                header = read_record(file) or []
+        except UnicodeDecodeError as error:
+            raise SourceFileError(
+                f"the file is not text in UTF-8 ({error.reason} at byte {error.start:,}); convert it, or unpack it",
+                file=str(path),
+            ) from error
         renamed = {old: new.name for old, new in source.rename.items()}
         names = {renamed.get(title, title).upper(): i for i, title in enumerate(header, 1)}
         positions = {}

@@ -38,7 +38,7 @@ from snowpipe_ml.redaction import redact
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.archives import DAMAGED, Archive, Limits, csv_members, folder_archives, month_of
 from snowpipe_ml.steps.downloads import download
-from snowpipe_ml.steps.generated import generate, given_version
+from snowpipe_ml.steps.generated import file_version, generate, given_version
 from snowpipe_ml.steps.layouts import write_member
 
 # Errors of the machine and not of a file: the step fails, and no file is blamed.
@@ -145,8 +145,7 @@ class Extract(Step["Extract.Settings"]):
         folder = ctx.path(s.from_)
         if not folder.is_dir():
             return given_version(ctx, s.generator, s.from_)
-        stats = [(a.name, a.path.stat()) for a in folder_archives(folder, s.files)]
-        return "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+        return "\n".join(file_version(archive.path, archive.name) for archive in folder_archives(folder, s.files))
 
     def always_runs(self, ctx: PlanContext) -> str | None:
         return "a file at a URL may have changed" if "://" in self.settings.from_ else None

@@ -52,8 +52,16 @@ def given_version(ctx: PlanContext, reference: str | None, given: str) -> str | 
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    stats = [(str(p.relative_to(path)), p.stat()) for p in sorted(path.rglob("*")) if p.is_file()]
-    return "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats) or None
+    return "\n".join(file_version(p, str(p.relative_to(path))) for p in sorted(path.rglob("*")) if p.is_file()) or None
+
+
+def file_version(path: Path, name: str) -> str:
+    """A line that changes with a file's size or time; of one that cannot be asked, only its name."""
+    try:
+        stat = path.stat()
+    except OSError:  # it has just been removed, or is a link that leads nowhere
+        return name
+    return f"{name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _digest(ctx: PlanContext, reference: str) -> str:
