@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
-import json
+import io
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -19,9 +20,17 @@ from snowpipe_ml import __version__
 from snowpipe_ml.cli_authoring import COMMANDS as AUTHORING
 from snowpipe_ml.cli_history import COMMANDS as HISTORY
 from snowpipe_ml.cli_history import last_report
-from snowpipe_ml.cli_options import make_console, open_pipeline, run_date_option, selection_options, spec_options
+from snowpipe_ml.cli_options import (
+    exact_output,
+    make_console,
+    open_pipeline,
+    run_date_option,
+    selection_options,
+    spec_options,
+)
 from snowpipe_ml.errors import SnowpipeMLError, StatementError
 from snowpipe_ml.redaction import RedactedStream, redact_all
+from snowpipe_ml.visible import indented, json_text, one_line
 
 if TYPE_CHECKING:
     from snowpipe_ml.engine.events import Listener
@@ -33,12 +42,15 @@ gc.set_threshold(100_000, 20, 20)
 
 
 class _Group(click.Group):
-    """Turns the package's errors into a message and the exit code they carry; no known secret is printed."""
+    """Turns the package's errors into a message and the exit code they carry.
+
+    No known secret is printed, and no character that would steer the terminal.
+    """
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         """Run the command; what it prints passes through a filter, mistakes in its options and in itself too."""
-        out: Any = RedactedStream(sys.stdout)
-        err: Any = RedactedStream(sys.stderr)
+        out: Any = RedactedStream(_in_utf8(sys.stdout))
+        err: Any = RedactedStream(_in_utf8(sys.stderr))
         with redirect_stdout(out), redirect_stderr(err):
             try:
                 return super().main(*arguments, **named)
@@ -47,14 +59,25 @@ class _Group(click.Group):
                 sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Click would cut colours out of what it writes elsewhere than to a terminal: here they are parts of values.
+        ctx.color = True
         try:
             return super().invoke(ctx)
         except SnowpipeMLError as error:
-            click.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
             problems = getattr(error, "problems", ())
+            text = str(error)
+            several = bool(problems) and "\n" in text
+            click.echo(text if several else f"error: {indented(text, '  ')}", err=True)
             if len(problems) > 1:
                 click.echo(f"{len(problems)} problems", err=True)
             ctx.exit(error.exit_code)
+
+
+def _in_utf8(stream: TextIO) -> TextIO:
+    """A stream that takes any text. Click would write past a stream in ASCII, and so past its redaction."""
+    if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name == "ascii":
+        stream.reconfigure(encoding="utf-8")
+    return stream
 
 
 @click.group("snowpipe-ml", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,7 +95,7 @@ def main() -> None:
 @spec_options
 def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
     """Check SPEC, without a connection."""
-    nodes = open_pipeline(spec, variables).graph(target).nodes.values()
+    nodes = open_pipeline(spec, variables).validate(target).nodes.values()
     steps = sum(not node.declared for node in nodes)
     click.echo(f"{spec} is valid: {steps} steps, {len(nodes) - steps} declared objects")
 
@@ -105,16 +128,16 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
     from snowpipe_ml.engine.decisions import Action
 
     if as_json:
-        click.echo(json.dumps(redact_all([_plan_dict(step) for step in planned]), indent=2))
+        click.echo(json_text(redact_all([_plan_dict(step) for step in planned]), indent=2))
         return
     width = max(len(step.name) for step in planned)
     for step in planned:
         if step.decision is None:
-            click.echo(f"{step.name:<{width}}  {step.plan.summary}")
+            click.echo(f"{step.name:<{width}}  {one_line(step.plan.summary)}")
         else:
             lost = step.decision.destroys
             mark = f"; DESTROYS {lost}, which no run of this pipeline made" if lost else ""
-            click.echo(f"{step.decision.action:<8} {step.name:<{width}}  {step.decision.reason}{mark}")
+            click.echo(f"{step.decision.action:<8} {step.name:<{width}}  {one_line(step.decision.reason + mark)}")
         if show_sql and (step.decision is None or step.decision.action in (Action.RUN, Action.REPLACE)):
             for statement in step.plan.statements:
                 click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
@@ -187,7 +210,7 @@ def run(
             path = last_report(pipeline, target, result.run.id)
             click.echo(f"report: {path}", err=as_json)
         except Exception as error:  # how the run ended must be told in any case
-            click.echo(f"warning: no report could be written: {error}", err=True)
+            click.echo(one_line(f"warning: no report could be written: {error}"), err=True)
     if result.interrupted:
         click.echo(f"interrupted; go on with: snowpipe-ml run {spec} --resume", err=True)
         sys.exit(130)
@@ -269,7 +292,9 @@ def sql_command(spec: Path, target: str | None, variables: dict[str, Any], state
     if format_ == "json":
         click.echo(tables.as_json(names, rows))
     elif format_ == "csv":
-        click.echo(tables.as_csv(names, rows))
+        # A program gets the exact values; a person sees what would steer the terminal.
+        text = tables.as_csv(names, rows)
+        print(text, file=sys.stdout if sys.stdout.isatty() else exact_output())
     else:
         tables.print_table(make_console(), names, rows)
 
@@ -330,7 +355,7 @@ def packages(
     if write:
         click.echo(f"wrote {found.write(locks)}", err=True)
     if as_json:
-        click.echo(json.dumps({name: found.table(lock) for name, lock in locks.items()}, indent=2))
+        click.echo(json_text({name: found.table(lock) for name, lock in locks.items()}, indent=2))
         return
     from snowpipe_ml.ui.tables import print_table
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from snowpipe_ml.cli_options import make_console, open_pipeline, spec_options
+from snowpipe_ml.visible import indented, json_text, one_line
 
 if TYPE_CHECKING:
     from snowpipe_ml.engine.history import Origin, StepRecord
@@ -19,7 +19,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, indent=2, default=str)
+    return json_text(value, indent=2, default=str)
 
 
 @click.command()
@@ -84,7 +84,7 @@ def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
                 count = "" if version.rows is None else f", {version.rows:,} rows"
                 lines.append(f"    {which[:-1]} {resource}: version {version.token}{count}")
         lines += [f"    setting {name} = {value}" for name, value in (record.details.get("settings") or {}).items()]
-    return lines
+    return [indented(line, "    ") for line in lines]
 
 
 @click.command()
@@ -108,7 +108,7 @@ def diff(spec: Path, target: str | None, variables: dict[str, Any], before: str,
     for step, old, new in found.rows:
         click.echo(f"{step}: {_count(old)} -> {_count(new)} rows")
     for step, metric, first, second in found.metrics:
-        click.echo(f"{step}: {metric} {_number(first)} -> {_number(second)}")
+        click.echo(one_line(f"{step}: {metric} {_number(first)} -> {_number(second)}"))
 
 
 def _count(value: int | None) -> str:
@@ -162,11 +162,12 @@ def lineage(spec: Path, target: str | None, variables: dict[str, Any], table: st
 
 def _tree(origin: Origin, indent: str) -> list[str]:
     rows = "" if origin.rows is None else f"  {origin.rows:,} rows"
+    name = one_line(origin.name)
     if origin.by is None:
-        return [f"{indent}{origin.name}{rows}  of no run here"]
+        return [f"{indent}{name}{rows}  of no run here"]
     left = {None: "", True: "", False: "; changed since by someone else"}[origin.as_left]
     made = f"by {origin.by.step} in {origin.by.run_id} at {origin.by.at:%Y-%m-%d %H:%M:%S}"
-    lines = [f"{indent}{origin.name}{rows}  {made}{left}"]
+    lines = [f"{indent}{name}{rows}  {made}{left}"]
     for source in origin.of:
         lines += _tree(source, indent + "  ")
     return lines

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snowpipe_ml.redaction import RedactedStream
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -76,5 +78,11 @@ def make_console() -> Console:
     """Where tables and checklists are written."""
     from rich.console import Console
 
-    # Elsewhere than on a terminal a table is as wide as it is.
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
+    # A table that is no wider than this is one elsewhere than on a terminal too.
+    width = None if sys.stdout.isatty() else 200
+    return Console(file=exact_output(), highlight=False, emoji=False, markup=False, width=width)
+
+
+def exact_output() -> Any:
+    """Standard output for what is escaped already, or must be exact; known secrets are replaced there as well."""
+    return sys.stdout.exact() if isinstance(sys.stdout, RedactedStream) else sys.stdout

@@ -44,8 +44,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, StepError
 from snowpipe_ml.fields import ColumnKey, ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
-from snowpipe_ml.resources import Kind, PackageList, Resource, declared, function, stage, table
-from snowpipe_ml.results import Chart, Check, Picture, StepPlan, StepResult
+from snowpipe_ml.resources import ColumnUse, Kind, PackageList, Resource, declared, function, stage, table
+from snowpipe_ml.results import Chart, Check, Finding, Picture, StepPlan, StepResult
 from snowpipe_ml.sql import QualifiedName, Sql, like_pattern
 from snowpipe_ml.textfiles import read_text
 
@@ -59,6 +59,8 @@ __all__ = [
     "ColumnKey",
     "ColumnName",
     "ColumnType",
+    "ColumnUse",
+    "Finding",
     "FunctionName",
     "Kind",
     "ObjectName",
@@ -339,6 +341,14 @@ class Step(ABC, Generic[S]):
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         """What the step makes or changes."""
+        return ()
+
+    def columns_read(self, ctx: PlanContext) -> Iterable[ColumnUse]:
+        """The columns of other tables that its settings name; checked where the spec declares these tables."""
+        return ()
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        """What is wrong that this machine knows, such as a file that is missing; asked by ``validate`` alone."""
         return ()
 
     def external_version(self, ctx: PlanContext) -> str | None:

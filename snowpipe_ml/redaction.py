@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
+from snowpipe_ml.visible import visible
+
 STARS = "******"
 # A shorter one would be found by chance in text that has nothing to do with it.
 _SHORTEST = 6
@@ -150,25 +152,33 @@ def redact_all(value: Any) -> Any:
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it stands, and as it stands in SQL, CSV, JSON, HTML and URLs."""
+    """A value as it stands, and as it stands in SQL, CSV, JSON, HTML, URLs and on a terminal."""
     in_sql = value.replace("\\", "\\\\").replace("'", "''")
     in_csv = value.replace('"', '""')
-    return {value, in_sql, in_csv, json.dumps(value)[1:-1], html.escape(value), quote(value), quote(value, safe="")}
+    forms = {value, in_sql, in_csv, json.dumps(value)[1:-1], html.escape(value), quote(value), quote(value, safe="")}
+    return forms | {visible(value)}
 
 
 class RedactedStream:
-    """A text stream that lets no known secret through.
+    """A text stream that lets no known secret through, and no character that steers a terminal.
 
     Args:
         stream: where the rest goes.
+        exact: write all but the secrets as it is.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, exact: bool = False) -> None:
         self._stream = stream
+        self._exact = exact
+
+    def exact(self) -> RedactedStream:
+        """The same stream for rich, whose styles are control characters, and for files of data."""
+        return RedactedStream(self._stream, exact=True)
 
     def write(self, text: str) -> int:
-        """Write a text, redacted; the length that is given back is that of the text as it was."""
-        self._stream.write(redact(text))
+        """Write a text, redacted and escaped; the length that is given back is that of the text as it was."""
+        shown = redact(text)
+        self._stream.write(shown if self._exact else visible(shown))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -52,6 +52,25 @@ class Resource:
         return f"{self.kind.value} {self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnUse:
+    """A column of a table that a step's settings name.
+
+    Args:
+        table: the table or view.
+        column: the column.
+        at: the path of the setting that names it, for positions in messages.
+        key: the setting is the key at the path, and not the value.
+        feature: the column is a feature of a model, and so a number.
+    """
+
+    table: QualifiedName
+    column: Identifier
+    at: tuple[str | int, ...]
+    key: bool = False
+    feature: bool = False
+
+
 def table(name: QualifiedName, *at: str | int, view: bool = False, adds: bool = False) -> Resource:
     """A table or a view."""
     return Resource(Kind.TABLE, name, at, view, adds)

@@ -19,6 +19,23 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What is wrong with a setting, as far as this machine knows it.
+
+    Attributes:
+        message: what is wrong.
+        at: the path of the setting, for the position in the spec.
+        key: the key at the path is meant, and not its value.
+        hint: what to do.
+    """
+
+    message: str
+    at: tuple[str | int, ...]
+    key: bool = False
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
 class Check:
     """Whether something that was expected is so. ``failing`` counts the rows of which it is not."""
 

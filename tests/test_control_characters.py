@@ -223,3 +223,32 @@ def test_the_progress_shows_the_name_of_a_file_as_text() -> None:
     Console(file=out, width=120).print(tree)
     assert "[red].csv" in out.getvalue()
     assert STEERING.findall(out.getvalue()) == []
+
+
+# --------------------------------------------------------------------------- streams
+
+
+@pytest.mark.parametrize("format_", ["csv", "table", "json"])
+def test_an_output_in_ascii_is_not_written_past_the_redaction(spec: Path, format_: str) -> None:
+    """Click writes to the bytes below a stream in ASCII."""
+    command = [sys.executable, "-m", "snowpipe_ml.cli", "sql", str(spec), "SELECT 'the-secret' AS A, '\u017e' AS B"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "SOME_TOKEN": "the-secret"}
+    done = subprocess.run([*command, "--format", format_], capture_output=True, check=True, env=environment)
+    text = done.stdout.decode()
+    assert "the-secret" not in text
+    assert "******" in text
+    assert "\u017e" in text or "\\u017e" in text
+
+
+def test_an_error_forges_no_line(spec: Path) -> None:
+    done = invoke("sql", spec, "SELECT 'x\nsuccess in 0.0 s'::INT")
+    assert done.exit_code == 1
+    assert "success in 0.0 s" in done.output
+    assert not any(line.startswith("success") for line in done.output.splitlines())
+
+
+def test_a_file_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
+    """Half of a pair of surrogates stands for a byte that is not UTF-8, and no terminal takes it."""
+    out = io.StringIO()
+    Checklist(Console(file=out, width=120))(StepFinished("a", Status.SUCCESS, 1, 1.0, "x\udcff.csv"))
+    assert "x\\udcff.csv" in out.getvalue()

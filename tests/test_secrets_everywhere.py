@@ -196,7 +196,7 @@ def test_a_mistake_of_the_command_prints_no_secret(tmp_path: Path) -> None:
         "    spec, _, _ = self.load(target)\n"
         '    raise RuntimeError(f\'no entry with {spec.scope["vars"]["db_password"]}\')\n'
         "Pipeline.graph = fail\n"
-        "cli.main(['validate', sys.argv[1]])\n"
+        "cli.main(['graph', sys.argv[1]])\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(spec)], capture_output=True, text=True, check=False)
     assert done.returncode != 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from snowpipe_ml.engine.graph import Graph
+from snowpipe_ml.visible import json_text
 
 
 def _escaped(text: str) -> str:
@@ -34,7 +33,7 @@ def to_dot(graph: Graph) -> str:
 
 def to_json(graph: Graph) -> str:
     """Nodes and edges, and what each node reads and writes."""
-    return json.dumps(
+    return json_text(
         {
             "nodes": [
                 {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path as FilePath
@@ -18,11 +18,13 @@ import networkx as nx
 
 from snowpipe_ml.engine.conditions import condition_reads
 from snowpipe_ml.errors import SnowpipeMLError, TemplateError
-from snowpipe_ml.plugins import Kind, PlanContext, Resource, Step
+from snowpipe_ml.plugins import ColumnUse, Kind, PlanContext, Resource, Step, table
 from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.problems import Path, Position, Problem, did_you_mean
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
+from snowpipe_ml.steps.columns import column_fault
+from snowpipe_ml.steps.declared import DeclaredStep
 from snowpipe_ml.steps.objects import declared_steps
 from snowpipe_ml.textfiles import read_text
 
@@ -37,13 +39,14 @@ _DECLARED_ONLY = {
 
 @dataclass(frozen=True)
 class Node:
-    """A step with what it reads and writes. ``path`` is where the spec has it."""
+    """A step with what it reads and writes, and the columns that it names. ``path`` is where the spec has it."""
 
     name: str
     step: Step[Any]
     path: Path
     reads: tuple[Resource, ...]
     writes: tuple[Resource, ...]
+    columns: tuple[ColumnUse, ...] = ()
 
     @property
     def declared(self) -> bool:
@@ -104,7 +107,9 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((warehouse,)), ("warehouse",)))
         elif default is not None and path[0] != "warehouses" and _declares(spec.pipeline.warehouses, default):
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((default,))))
-        nodes[name] = Node(name, step, path, tuple(reads), tuple(writes[name]))
+        columns = _safely(spec, path, partial(_listed, step.columns_read, full), problems) or ()
+        nodes[name] = Node(name, step, path, tuple(reads), tuple(writes[name]), tuple(columns))
+    problems += _column_problems(spec, nodes)
     dag: nx.DiGraph[str] = nx.DiGraph()
     dag.add_nodes_from(nodes)
     for node in nodes.values():
@@ -128,6 +133,30 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     return Graph(nodes, dag), full, problems
 
 
+def findings(spec: Spec, ctx: PlanContext, graph: Graph) -> list[Problem]:
+    """All that steps find wrong on this machine, such as files that are missing."""
+    problems: list[Problem] = []
+    for node in graph.nodes.values():
+        for found in _safely(spec, node.path, partial(_listed, node.step.findings, ctx), problems) or ():
+            path = (*node.path, *found.at)
+            problems.append(spec.document.problem(found.message, path, key=found.key, hint=found.hint))
+    return problems
+
+
+def _column_problems(spec: Spec, nodes: Mapping[str, Node]) -> Iterator[Problem]:
+    """Columns that the spec's own declarations of their tables do not have."""
+    known: dict[QualifiedName | StagePath, Mapping[str, str]] = {}
+    for node in nodes.values():
+        if isinstance(node.step, DeclaredStep) and node.step.columns:
+            known.update((resource.name, node.step.columns) for resource in node.writes)
+    for node in nodes.values():
+        for use in node.columns:
+            columns = known.get(_own(spec, table(use.table)).name)
+            fault = None if columns is None else column_fault(use, columns)
+            if fault is not None:
+                yield spec.document.problem(fault[0], (*node.path, *use.at), key=use.key, hint=fault[1])
+
+
 def _declares(section: Iterable[str], name: Identifier) -> bool:
     return any(Identifier.parse(text) == name for text in section)
 
@@ -143,7 +172,7 @@ def _own(spec: Spec, resource: Resource) -> Resource:
     return resource
 
 
-def _listed(ask: Callable[[PlanContext], Iterable[Resource]], ctx: PlanContext) -> list[Resource]:
+def _listed(ask: Callable[[PlanContext], Iterable[_T]], ctx: PlanContext) -> list[_T]:
     return list(ask(ctx))
 
 

@@ -15,6 +15,7 @@ from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Hook
 from snowpipe_ml.spec.templates import Namespace, has_template, render_query, render_scalar
 from snowpipe_ml.sql import QualifiedName
+from snowpipe_ml.visible import one_line
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -45,7 +46,7 @@ def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
         try:
             _run_hook(hook, scope, session)
         except Exception as error:
-            log.warning("%s, number %d: %s", name, number, cause(error))
+            log.warning("%s, number %d: %s", name, number, one_line(cause(error)))
 
 
 def hook_reads(spec: Spec) -> set[QualifiedName]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,9 @@ from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.redaction import redact
+
+# Snowpark adds this to an error about a column, with whatever columns the statements before had.
+_OF_OTHERS = re.compile(r"\s*There are existing quoted column identifiers: .*", re.S)
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,9 @@ def left_out_because(name: str, why: str, *, stands: bool = False) -> StepOutcom
 
 
 def cause(error: BaseException) -> str:
-    """The text of an error for people: Snowpark's wrapping, query id and known secrets taken off."""
+    """The text of an error for people, without Snowpark's wrapping and hints, the query id and known secrets."""
     message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
-    text = redact(str(message or error).strip())
+    text = redact(_OF_OTHERS.sub("", str(message or error)).strip())
     if number_of(error) == NO_WAREHOUSE:
         text += "\nGive the step a `warehouse`, or its target a default one"
     return text or type(error).__name__

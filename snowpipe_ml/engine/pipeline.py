@@ -22,7 +22,7 @@ from snowpipe_ml.engine.decisions import (
 )
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
-from snowpipe_ml.engine.graph import Graph, build_graph
+from snowpipe_ml.engine.graph import Graph, build_graph, findings
 from snowpipe_ml.engine.hooks import hook_reads, run_hooks
 from snowpipe_ml.engine.outcome import RunResult
 from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
@@ -92,6 +92,8 @@ class Pipeline:
         run: RunInfo = NO_RUN,
         rows: Rows | None = None,
         variables: Mapping[str, Any] | None = None,
+        *,
+        whole: bool = False,
     ) -> tuple[Spec, Graph, PlanContext]:
         """The spec rendered for a target, its graph, and the context for planning.
 
@@ -100,6 +102,7 @@ class Pipeline:
             run: the run's ids.
             rows: runs the queries of ``foreach``; without it a node stands for all of their items.
             variables: values for what the pipeline itself has none of.
+            whole: look for the files that the spec names too, which only the steps that read them need.
 
         Raises:
             SpecError: all that is wrong with the spec.
@@ -120,17 +123,22 @@ class Pipeline:
         # What could not be read is missing from the graph, which is no mistake of those who need it.
         problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
         problems = spec.problems + problems
+        if whole and graph is not None:
+            problems += findings(spec, ctx, graph)
         if problems or graph is None:
             raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
         return spec, graph, ctx
 
-    def validate(self, target: str | None = None) -> None:
-        """Check the whole spec, without a connection.
+    def validate(self, target: str | None = None) -> Graph:
+        """Check the whole spec and the files that it names, without a connection.
+
+        Returns:
+            The graph.
 
         Raises:
             SpecError: all that is wrong with it.
         """
-        self.load(target)
+        return self.load(target, whole=True)[1]
 
     def graph(self, target: str | None = None) -> Graph:
         """The graph."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from snowpipe_ml.redaction import STARS, is_secret_name
+from snowpipe_ml.visible import indented, visible
 
 Path = tuple[str | int, ...]
 
@@ -47,16 +48,17 @@ class Problem:
     hint: str | None = None
 
     def __str__(self) -> str:
-        lines = [f"{self.position}: {self.message}"]
+        lines = [f"{self.position}: {indented(self.message, '  ')}"]
         if self.snippet.strip():
             number = str(self.position.line)
             gutter = " " * len(number)
             snippet, start, width = self._shown()
             snippet = _without_secrets(snippet)
             # A tab before the caret keeps it under its character however wide tabs are shown.
-            lead = "".join("\t" if c == "\t" else " " for c in snippet[:start])
-            lines.append(f"  {number} | {snippet}")
-            lines.append(f"  {gutter} | {lead}{'^' * width}")
+            lead = "".join("\t" if c == "\t" else " " for c in visible(snippet[:start]))
+            meant = max(1, len(visible(snippet[start : start + width])))
+            lines.append(f"  {number} | {visible(snippet)}")
+            lines.append(f"  {gutter} | {lead}{'^' * meant}")
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)

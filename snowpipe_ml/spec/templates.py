@@ -27,6 +27,8 @@ from snowpipe_ml.sql.text import fragment_text
 
 _T = TypeVar("_T")
 _CALL = re.compile(r"""(?<!\{)\{\{ *(\w+)\( *'([^'"\\{}]*)' *\) *\}\}(?!\})""")
+# Blanks and comments: https://docs.snowflake.com/en/sql-reference/comments
+_NO_STATEMENT = re.compile(r"(?:[\s;]|(?:--|//)[^\n]*|/\*.*?\*/)*+", re.S)
 _MARK = re.compile(r"\{[{%#]|[}%#]\}|\r")
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*\Z", re.S)
 
@@ -108,6 +110,7 @@ def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Call
     Raises:
         TemplateError: as :func:`render_scalar`; also a value that passed no filter.
     """
+    text = text.removeprefix("\ufeff")  # a byte order mark, which an editor may have left in what was pasted
     simple = _calls_alone(text, functions)
     if simple is not None:
         return simple
@@ -127,7 +130,19 @@ def render_query(text: str, scope: Mapping[str, Any]) -> tuple[Sql, list[Qualifi
         read[found] = None
         return found
 
-    return render_sql(statement_text(text), scope, {"ref": ref}), list(read)
+    return render_statement(text, scope, {"ref": ref}), list(read)
+
+
+def render_statement(text: str, scope: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Sql:
+    """Render the text of one statement, without what may stand behind it.
+
+    Raises:
+        TemplateError: as :func:`render_sql`; also a text of comments alone.
+    """
+    rendered = render_sql(statement_text(text), scope, functions)
+    if _NO_STATEMENT.fullmatch(rendered.text):
+        raise TemplateError("no SQL statement: the text is empty, or a comment")
+    return rendered
 
 
 def _calls_alone(text: str, functions: Mapping[str, Callable[..., Any]]) -> Sql | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from snowpipe_ml.errors import SourceFileError, StepError, TemplateError
+from snowpipe_ml.errors import StepError, TemplateError
 from snowpipe_ml.plugins import (
+    Finding,
     Kind,
     PlanContext,
     Resource,
@@ -20,11 +21,11 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.spec import models
-from snowpipe_ml.spec.templates import render_sql, statement_text
+from snowpipe_ml.spec.templates import render_statement
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 from snowpipe_ml.steps.generated import generate, given_version
 from snowpipe_ml.steps.publish import publish_table
-from snowpipe_ml.textfiles import read_record
+from snowpipe_ml.steps.source_files import findings, positions
 
 
 class _Settings(StepSettings):
@@ -49,6 +50,11 @@ class DeclaredStep(Step[_Settings]):
         super().__init__(name, _Settings.model_validate({"type": self.type_name}))
         self.object = Identifier.parse(object_name)
         self.model = model
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The columns of a declared table or source, as they are stored, with their types; none of other objects."""
+        return {}
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield declared(self.kind, self.object)
@@ -148,6 +154,10 @@ class FileFormatStep(DeclaredStep):
         yield sql("CREATE OR REPLACE FILE FORMAT {name} {options}", name=self.object, options=options)
 
 
+def _stored(columns: Mapping[str, Any]) -> dict[str, str]:
+    return {Identifier.parse(name).name: str(kind) for name, kind in columns.items()}
+
+
 def _columns(columns: dict[str, Any]) -> Sql:
     return join(", ", [sql("{name} {kind}", name=Identifier.parse(name), kind=kind) for name, kind in columns.items()])
 
@@ -157,6 +167,10 @@ class TableStep(DeclaredStep):
 
     type_name = "table"
     kind = Kind.TABLE
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        return _stored(self.model.columns)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(QualifiedName((self.object,)), adds=True)
@@ -226,8 +240,16 @@ class SourceStep(DeclaredStep):
 
     def __init__(self, name: str, object_name: str, model: models.Source, target: str, target_type: str) -> None:
         super().__init__(name, object_name, model)
-        self.source: models.SourceFrom | None = model.from_.get(target) or model.from_.get(target_type)
+        self.key = target if target in model.from_ else target_type
+        self.source: models.SourceFrom | None = model.from_.get(self.key)
         self.target = target
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        return _stored(self.model.columns)
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        return () if self.source is None else findings(ctx, self.source, self.model.columns, self.key)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         is_view = self.source is not None and self.source.file is None
@@ -255,7 +277,7 @@ class SourceStep(DeclaredStep):
     @staticmethod
     def _query(ctx: PlanContext, file: str) -> Sql:
         try:
-            return render_sql(statement_text(ctx.read_text(file)), ctx.scope, {})
+            return render_statement(ctx.read_text(file), ctx.scope, {})
         except TemplateError as error:
             error.file = str(ctx.path(file))
             raise
@@ -282,8 +304,6 @@ class SourceStep(DeclaredStep):
             self._mount_share(ctx, source)
             return super().run(ctx)
         path = generate(ctx, source.generator, source.file)
-        if not path.is_file():
-            raise SourceFileError("no such file", file=str(path))
         return self._load(ctx, source, path)
 
     @staticmethod
@@ -303,7 +323,7 @@ class SourceStep(DeclaredStep):
 
     def _load(self, ctx: RunContext, source: models.SourceFrom, path: Path) -> StepResult:
         """Stage the file and COPY it, column by column as its header names them."""
-        positions = self._positions(source, path)
+        fields_of = positions(source, self.model.columns, path)
         name = QualifiedName((self.object,))
         stage = self._aside
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
@@ -314,7 +334,7 @@ class SourceStep(DeclaredStep):
         columns = _columns(self.model.columns)
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns))
         fields = join(", ", [
-            sql("{field}::{kind}", field=Sql(f"${positions[column]}"), kind=kind)
+            sql("{field}::{kind}", field=Sql(f"${fields_of[column]}"), kind=kind)
             for column, kind in self.model.columns.items()
         ])  # fmt: skip
         ctx.execute(
@@ -325,25 +345,3 @@ class SourceStep(DeclaredStep):
         ctx.execute(sql("DROP TABLE {aside}", aside=aside))
         ctx.execute(sql("DROP STAGE {stage}", stage=stage))
         return StepResult(rows=rows, message=f"from {path.name}")
-
-    def _positions(self, source: models.SourceFrom, path: Path) -> dict[str, int]:
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                header = read_record(file) or []
-        except UnicodeDecodeError as error:
-            raise SourceFileError(
-                f"the file is not text in UTF-8 ({error.reason} at byte {error.start:,}); convert it, or unpack it",
-                file=str(path),
-            ) from error
-        renamed = {old: new.name for old, new in source.rename.items()}
-        names = {renamed.get(title, title).upper(): i for i, title in enumerate(header, 1)}
-        positions = {}
-        for column in self.model.columns:
-            if Identifier.parse(column).name.upper() not in names:
-                raise SourceFileError(
-                    f"the header has no column for {column} (it has {', '.join(header)}); see `rename`",
-                    file=str(path),
-                    line=1,
-                )
-            positions[column] = names[Identifier.parse(column).name.upper()]
-        return positions

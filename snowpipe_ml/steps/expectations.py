@@ -13,6 +13,7 @@ from snowpipe_ml.plugins import (
     Check,
     ColumnKey,
     ColumnName,
+    ColumnUse,
     PlanContext,
     Resource,
     RunContext,
@@ -91,6 +92,20 @@ class Expect(Step["Expect.Settings"]):
         yield table(self.settings.table, "table")
         for column, relation in self.settings.relations.items():
             yield table(relation.table, "relations", column, "table")
+
+    def columns_read(self, ctx: PlanContext) -> Iterable[ColumnUse]:
+        s = self.settings
+        for name in ("not_null", "unique"):
+            columns: tuple[Identifier, ...] = getattr(s, name)
+            for index, column in enumerate(columns):
+                yield ColumnUse(s.table, column, (name, index))
+        for name in ("accepted_values", "ranges", "relations"):
+            for key in getattr(s, name):
+                yield ColumnUse(s.table, Identifier.parse(key), (name, key), key=True)
+        for key, relation in s.relations.items():
+            yield ColumnUse(relation.table, relation.column, ("relations", key, "column"))
+        if s.freshness is not None:
+            yield ColumnUse(s.table, s.freshness.column, ("freshness", "column"))
 
     def always_runs(self, ctx: PlanContext) -> str | None:
         return "a table grows old by itself" if self.settings.freshness is not None else None

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from snowpipe_ml.errors import SourceFileError, StepError
 from snowpipe_ml.plugins import (
+    Finding,
     PlanContext,
     Resource,
     RunContext,
@@ -38,7 +39,7 @@ from snowpipe_ml.redaction import redact
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.archives import DAMAGED, Archive, Limits, csv_members, folder_archives, month_of
 from snowpipe_ml.steps.downloads import download
-from snowpipe_ml.steps.generated import file_version, generate, given_version
+from snowpipe_ml.steps.generated import SAMPLE, file_version, generate, generator_finding, given_version
 from snowpipe_ml.steps.layouts import write_member
 
 # Errors of the machine and not of a file: the step fails, and no file is blamed.
@@ -139,6 +140,10 @@ class Extract(Step["Extract.Settings"]):
         yield stage(self.settings.into, "into")
         if self.settings.refused is not None:
             yield table(self.settings.refused, "refused", adds=True)
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        found = generator_finding(ctx, self.settings.generator, ()) if self.settings.from_ == SAMPLE else None
+        return () if found is None else (found,)
 
     def external_version(self, ctx: PlanContext) -> str | None:
         s = self.settings

@@ -13,6 +13,7 @@ from snowpipe_ml.errors import StepError
 from snowpipe_ml.models.past import least_known
 from snowpipe_ml.plugins import (
     ColumnName,
+    ColumnUse,
     PlanContext,
     Resource,
     RunContext,
@@ -25,6 +26,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.columns import forecast_columns, joined_columns, require_columns
 from snowpipe_ml.steps.day_features import DateFeature, Fourier, Holidays, date_columns, day_items
 from snowpipe_ml.steps.frequency import check_daily
 from snowpipe_ml.steps.publish import publish_table
@@ -203,6 +205,9 @@ class Features(Step["Features.Settings"]):
         for index, other in enumerate(s.exogenous):
             yield table(other.table, "exogenous", index, "table")
 
+    def columns_read(self, ctx: PlanContext) -> Iterable[ColumnUse]:
+        return (*joined_columns(self.settings), *forecast_columns(self.settings))
+
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(self.settings.writes, "writes")
         if self.settings.left_out is not None:
@@ -290,6 +295,7 @@ class Features(Step["Features.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
+        require_columns(ctx, joined_columns(s))
         check_daily(ctx, s.from_, s.timestamp, s.partition_by, gaps=s.calendar is None)
         for other in s.exogenous:
             check_daily(ctx, other.table, other.on, gaps=other.fill is None)

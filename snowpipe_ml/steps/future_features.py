@@ -20,6 +20,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.steps.columns import forecast_columns, require_columns
 from snowpipe_ml.steps.day_features import day_items
 from snowpipe_ml.steps.features import Exogenous, Features, ForecastTable, filled, one_row_a_day
 from snowpipe_ml.steps.frequency import check_daily
@@ -121,6 +122,7 @@ FROM SERIES S CROSS JOIN DAYS D
         return StepPlan(f"the next {s.horizon_days} days of each series", (statement,))
 
     def run(self, ctx: RunContext) -> StepResult:
+        require_columns(ctx, forecast_columns(self._features(ctx).settings))
         for other in self._features(ctx).settings.exogenous:
             if isinstance(other.future, ForecastTable):
                 check_daily(ctx, other.future.table, other.on)

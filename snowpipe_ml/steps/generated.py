@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import shutil
@@ -12,9 +13,11 @@ from types import ModuleType
 from typing import Any
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins import PlanContext
+from snowpipe_ml.plugins import Finding, PlanContext
+from snowpipe_ml.spec.problems import did_you_mean
 
 SAMPLE = "sample"
+_NO_GENERATOR = "'sample' needs a `generator`: module.py:function of the pipeline"
 
 
 def load_attribute(ctx: PlanContext, reference: str) -> Callable[..., Any]:
@@ -26,7 +29,7 @@ def load_attribute(ctx: PlanContext, reference: str) -> Callable[..., Any]:
     file, _, name = reference.partition(":")
     path = ctx.path(file)
     if not name or not path.is_file():
-        raise StepError(f"{reference!r} is no function of a file of the pipeline: write folder/module.py:function")
+        raise StepError(_no_function(reference))
     spec = importlib.util.spec_from_file_location(f"pipeline_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -39,6 +42,48 @@ def load_attribute(ctx: PlanContext, reference: str) -> Callable[..., Any]:
     if not callable(found):
         raise StepError(f"{path} has no function {name!r}")
     return found  # type: ignore[no-any-return]
+
+
+def generator_finding(ctx: PlanContext, reference: str | None, at: tuple[str | int, ...]) -> Finding | None:
+    """What is wrong with a ``generator``, found without running any of its code; None if nothing is.
+
+    Args:
+        ctx: knows where the spec is.
+        reference: the setting.
+        at: the path of the mapping that has it.
+    """
+    if reference is None:
+        return Finding(_NO_GENERATOR, at)
+    file, _, name = reference.partition(":")
+    path = ctx.path(file)
+    if not name or not path.is_file():
+        return Finding(_no_function(reference), (*at, "generator"))
+    try:
+        tree = ast.parse(ctx.read_text(file), str(path))
+    except (StepError, SyntaxError, ValueError) as error:
+        return Finding(f"{path} cannot be loaded: {error}", (*at, "generator"))
+    names = _bound_names(tree)
+    if name in names or "*" in names:
+        return None
+    return Finding(f"{path} has no function {name!r}", (*at, "generator"), hint=did_you_mean(name, names))
+
+
+def _bound_names(tree: ast.AST) -> set[str]:
+    """Every name that a module binds, wherever it does; ``*`` if it imports names that are not told."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.Name(ctx=ast.Store()):
+                found.add(node.id)
+            case ast.alias():
+                found.add(node.asname or node.name)
+    return found
+
+
+def _no_function(reference: str) -> str:
+    return f"{reference!r} is no function of a file of the pipeline: write folder/module.py:function"
 
 
 def given_version(ctx: PlanContext, reference: str | None, given: str) -> str | None:
@@ -79,7 +124,7 @@ def generate(ctx: PlanContext, reference: str | None, given: str) -> Path:
     if given != SAMPLE:
         return ctx.path(given)
     if reference is None:
-        raise StepError("'sample' needs a `generator`: module.py:function of the pipeline")
+        raise StepError(_NO_GENERATOR)
     write = load_attribute(ctx, reference)
     target = ctx.cache_dir / "samples" / f"{reference.partition(':')[2]}-{_digest(ctx, reference)}"
     if not target.exists():

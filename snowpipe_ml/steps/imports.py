@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, StepPlan, StepResult
+from snowpipe_ml.plugins import Finding, Kind, PlanContext, Resource, RunContext, StepPlan, StepResult
 from snowpipe_ml.spec import models
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.declared import DeclaredStep
@@ -41,6 +41,12 @@ class ImportStep(DeclaredStep):
         yield Resource(Kind.STAGE, QualifiedName((self.model.stage,)), ("stage",))
         if self.model.packages is not None:
             yield Resource(Kind.PACKAGES, QualifiedName.of(self.model.packages), ("packages",))
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        from snowpipe_ml.steps.wheels import wheel_fault
+
+        faults = ((index, wheel_fault(text, ctx.base_dir)) for index, text in enumerate(self.model.wheels))
+        return [Finding(fault, ("wheels", index)) for index, fault in faults if fault is not None]
 
     def lock(self, ctx: PlanContext) -> ImportLock:
         """What the lock file says of this import.

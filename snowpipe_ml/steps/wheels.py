@@ -13,6 +13,8 @@ from pathlib import Path
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.packages.wheels import inspect, is_pure, wheel_cache
 
+_PINNED = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+")
+
 
 def _same(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
@@ -27,16 +29,24 @@ def fetch_wheels(requirements: Iterable[str], base_dir: Path) -> list[Path]:
     return [_fetch(text.strip(), base_dir) for text in requirements]
 
 
-def _fetch(text: str, base_dir: Path) -> Path:
+def wheel_fault(text: str, base_dir: Path) -> str | None:
+    """What keeps a requirement from being had, as far as this machine knows; None if nothing does."""
+    text = text.strip()
     if text.endswith(".whl"):
         path = (base_dir / text).resolve()
-        if not path.is_file():
-            raise StepError(f"no such wheel: {path}")
-        return _pure(path)
-    match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)", text)
-    if not match:
-        raise StepError(f"{text!r} must be pinned, as in 'pytorch-tabnet==4.1.0', or be a path to a .whl")
-    name, version = match.groups()
+        return None if path.is_file() else f"no such wheel: {path}"
+    if not _PINNED.fullmatch(text):
+        return f"{text!r} must be pinned, as in 'pytorch-tabnet==4.1.0', or be a path to a .whl"
+    return None
+
+
+def _fetch(text: str, base_dir: Path) -> Path:
+    fault = wheel_fault(text, base_dir)
+    if fault is not None:
+        raise StepError(fault)
+    if text.endswith(".whl"):
+        return _pure((base_dir / text).resolve())
+    name, _, version = text.partition("==")
     cache = wheel_cache()
     cache.mkdir(parents=True, exist_ok=True)
     for path in cache.glob("*.whl"):

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from snowpipe_ml.engine.events import Event
 from snowpipe_ml.redaction import redact_all
+from snowpipe_ml.visible import json_text
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -31,7 +32,7 @@ class JsonLines:
         """Write one event."""
         # Through JSON and back: an error's text is one only then.
         plain = json.loads(json.dumps(event_dict(event), default=_plain))
-        self._stream.write(json.dumps(redact_all(plain)) + "\n")
+        self._stream.write(json_text(redact_all(plain)) + "\n")
         self._stream.flush()
 
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import json
 import math
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from snowpipe_ml.redaction import redact
+from snowpipe_ml.ui.wrapping import hanging
+from snowpipe_ml.visible import json_text, visible
+
+# A column of text may be narrowed to the first, between words; a longer piece than the second may be broken.
+_NARROWEST = 24
+_LONGEST_PIECE = 36  # a UUID; an id of a run and a time with its zone are shorter
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\S*")
 
 
 def plain(value: object) -> object:
@@ -30,17 +40,22 @@ def plain(value: object) -> object:
 
 
 def as_json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A list of objects."""
-    return json.dumps([dict(zip(names, map(plain, row), strict=True)) for row in rows], indent=2, ensure_ascii=False)
+    """A list of objects, in ASCII."""
+    return json_text([dict(zip(names, map(plain, row), strict=True)) for row in rows], indent=2)
 
 
 def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Comma-separated text with a header; NULL is empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([["" if value is None else plain(value) for value in row] for row in rows])
-    return out.getvalue().rstrip("\n")
+    lines = [_csv_line(names)]
+    lines += [_csv_line(["" if value is None else plain(value) for value in row]) for row in rows]
+    return "\n".join(lines)
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    out = io.StringIO(newline="")
+    # A writer quotes the characters of its line end, and a carriage return in a value must be quoted too.
+    csv.writer(out, lineterminator="\r\n").writerow(values)
+    return out.getvalue().removesuffix("\r\n")
 
 
 def cell(value: object) -> str:
@@ -49,19 +64,77 @@ def cell(value: object) -> str:
         return "NULL"
     if isinstance(value, float):
         return f"{value:.6g}" if abs(value) < 1_000_000 else f"{value:,.1f}"
-    return str(value)
+    return visible(redact(str(value)))
 
 
 def print_table(
     console: Console, names: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None
 ) -> None:
-    """A table with numbers to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for index, name in enumerate(names):
+    """Print a table with numbers to the right; where its columns do not fit, a line a value and a block a row."""
+    heads = [visible(name) for name in names]
+    cells = [[cell(value) for value in row] for row in rows]
+    # A column has a blank on both sides, and a line behind it; one more line is before the first.
+    widths = _widths([[head, *column] for head, *column in zip(heads, *cells, strict=True)], console.width - 1, 3)
+    shown_title = None if title is None else visible(title)
+    if widths is None:
+        _print_records(console, heads, cells, shown_title)
+        return
+    table = Table(title=shown_title and Text(shown_title), title_justify="left", header_style="bold")
+    for index, (head, width) in enumerate(zip(heads, widths, strict=True)):
         numeric = any(
             isinstance(row[index], int | float | Decimal) and not isinstance(row[index], bool) for row in rows
         )
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell(value)) for value in row))
+        table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold", width=width)
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int, between: int) -> list[int] | None:
+    """The widths of columns in a room; None if one would be narrower than can be read.
+
+    Args:
+        columns: of each, its head and cells.
+        room: the characters that a line has.
+        between: how many of them each column needs beside its text.
+    """
+    wanted = [max(cell_len(line) for text in column for line in text.split("\n")) for column in columns]
+    widths = [
+        max(cell_len(column[0]), min(wide, _NARROWEST), max(map(_piece, column)))
+        for wide, column in zip(wanted, columns, strict=True)
+    ]
+    left = room - sum(widths) - between * len(widths)
+    if left < 0:
+        return None
+    # The rest goes to the narrowest of those that are still too narrow.
+    while left:
+        lacking = [index for index, width in enumerate(widths) if width < wanted[index]]
+        if not lacking:
+            break
+        widths[min(lacking, key=lambda index: widths[index])] += 1
+        left -= 1
+    return widths
+
+
+def _piece(text: str) -> int:
+    """How wide the longest part of a text is that should not be broken: a word, a number, a time."""
+    if len(text) <= _NARROWEST and not _TIME.match(text):
+        return 0  # it is narrow enough as a whole
+    pieces = [text] if _TIME.fullmatch(text) else text.split()
+    return min(_LONGEST_PIECE, max(map(cell_len, pieces), default=0))
+
+
+def _print_records(console: Console, names: list[str], rows: list[list[str]], title: str | None) -> None:
+    """Print rows one below the other: a line a column, its name before its value."""
+    if title is not None:
+        console.print(Text(title, "italic"), soft_wrap=True)
+    width = max(map(cell_len, names), default=0)
+    leads = [Text.assemble("  ", (name, "bold"), " " * (width - cell_len(name) + 2)) for name in names]
+    for number, row in enumerate(rows, 1):
+        lines = [hanging(console, lead, Text(value)) for lead, value in zip(leads, row, strict=True)]
+        block = Text("\n").join([Text(f"row {number} of {len(rows)}", "dim"), *lines])
+        console.print(block, soft_wrap=True, highlight=False)
+    if not rows:
+        for name in names:
+            console.print(Text(f"  {name}", "bold"), soft_wrap=True)
+        console.print(Text("no rows", "dim"))

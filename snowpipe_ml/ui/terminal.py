@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -22,31 +23,32 @@ from snowpipe_ml.engine.events import (
     StepRetried,
     StepStarted,
 )
+from snowpipe_ml.redaction import RedactedStream
 from snowpipe_ml.spec.fanout import base_name, is_object
 from snowpipe_ml.ui.tree import LiveTree, seconds_text
+from snowpipe_ml.ui.wrapping import hanging
+from snowpipe_ml.visible import one_line, visible
 
 _MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow"),
           Status.REUSED: ("=", "green"), Status.OMITTED: ("○", "dim")}  # fmt: skip
+_NOT_RUN = {Status.REUSED: ("", "dim"), Status.OMITTED: ("left out: ", "dim"), Status.SKIPPED: ("skipped: ", "yellow")}
 
 
-def finished_line(event: StepFinished, width: int) -> Text:
-    """One ended step."""
+def finished_line(event: StepFinished, width: int) -> tuple[Text, Text]:
+    """One ended step, and what it says."""
     mark, color = _MARKS[event.status]
-    line = Text.assemble((f" {mark} ", color), f"{event.step:<{width}}")
+    line = Text.assemble((f" {mark} ", color), f"{visible(event.step):<{width}}")
+    message = visible(event.message)
     if event.status is Status.SUCCESS:
         rows = f"{event.rows:>12,} rows" if event.rows is not None else " " * 17
-        line.append(f" {seconds_text(event.seconds):>9} {rows}", "dim")
-        if event.message:
-            line.append(f"  {event.message}")
-    elif event.status is Status.REUSED:
-        line.append(f"  {event.message}", "dim")
-    elif event.status is Status.OMITTED:
-        line.append(f"  left out: {event.message}", "dim")
-    elif event.status is Status.SKIPPED:
-        line.append(f"  skipped: {event.message}", "yellow")
-    else:
+        line.append(f" {seconds_text(event.seconds):>9} {rows}  ", "dim")
+        return line, Text(message)
+    if event.status is Status.FAILED:
         line.append(f" {seconds_text(event.seconds):>9}  failed", "red")
-    return line
+        return line, Text()
+    before, style = _NOT_RUN[event.status]
+    line.append(f"  {before}", style)
+    return line, Text(message, style)
 
 
 @dataclass
@@ -83,15 +85,21 @@ class Checklist:
         self._tree = LiveTree()
         self._fans: dict[str, _Fan] = {}
         self._live: Live | None = None
+        self._streams = sys.stdout, sys.stderr
         self._failures: list[StepFinished] = []
         self._warnings: list[tuple[str, str]] = []
 
     def __enter__(self) -> Self:
+        self._streams = sys.stdout, sys.stderr
         if self.console.is_terminal:
             self._live = Live(
                 get_renderable=lambda: self._tree, console=self.console, refresh_per_second=5, transient=True
             )
             self._live.start()
+            # While it draws, rich takes what others write and reads styles out of it, such as a value's.
+            out: Any = RedactedStream(sys.stdout)
+            err: Any = RedactedStream(sys.stderr)
+            sys.stdout, sys.stderr = out, err
         return self
 
     def __exit__(
@@ -99,6 +107,7 @@ class Checklist:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+            sys.stdout, sys.stderr = self._streams
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -109,14 +118,16 @@ class Checklist:
                 names = [name for name in steps if base_name(name) not in self._fans]
                 self._width = max(map(len, [*names, *self._fans]), default=20) + 1
                 self._tree = LiveTree(event.steps, event.needs)
-                self.console.print(f"run {event.run_id} of {event.pipeline} on {event.target}", highlight=False)
+                self._print(Text(visible(f"run {event.run_id} of {event.pipeline} on {event.target}")))
             case StepStarted():
                 self._tree.started(event.step)
+                if self._live is not None:
+                    self._live.refresh()  # a step that ends before the next drawing is seen too
             case StepProgress():
                 self._tree.progressed(event)
             case StepRetried():
-                text = f"{event.step}: {event.message.splitlines()[0]}; again in {event.delay:.0f} s"
-                self.console.print(Text.assemble(("retry ", "yellow"), text), soft_wrap=True)
+                first = event.message.strip().partition("\n")[0]
+                self._told(("retry ", "yellow"), event.step, f"{first}; again in {event.delay:.0f} s")
             case StepFinished():
                 self._tree.finished(event.step)
                 if event.status is Status.FAILED:
@@ -127,9 +138,23 @@ class Checklist:
                 else:
                     shown = self._folded(event)
                 for line in shown:
-                    self.console.print(finished_line(line, self._width), highlight=False, soft_wrap=True)
+                    self._print(*finished_line(line, self._width))
             case RunFinished():
                 self._summary(event)
+
+    def _print(self, lead: Text, body: Text | None = None) -> None:
+        """Print a line; on a terminal its text is wrapped in the column where it begins."""
+        if body is None or not body.plain.strip():
+            lead.rstrip()
+            line = lead
+        elif self.console.is_terminal:
+            line = hanging(self.console, lead, body)
+        else:
+            line = Text.assemble(lead, (one_line(body.plain), body.style))
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+    def _told(self, label: tuple[str, str], step: str, message: str) -> None:
+        self._print(Text.assemble(label, f"{visible(step)}: "), Text(visible(message.strip())))
 
     def _folded(self, event: StepFinished) -> list[StepFinished]:
         """The lines that an ended step leads to: its own, none yet, or that of all its siblings."""
@@ -146,8 +171,8 @@ class Checklist:
 
     def _summary(self, event: RunFinished) -> None:
         for step, warning in self._warnings:
-            self.console.print(Text.assemble(("warning ", "yellow"), f"{step}: {warning}"), soft_wrap=True)
+            self._told(("warning ", "yellow"), step, warning)
         for failure in self._failures:
-            self.console.print(Text.assemble(("error ", "red"), f"{failure.step}: {failure.message}"), soft_wrap=True)
+            self._told(("error ", "red"), failure.step, failure.message)
         color = "green" if event.status is Status.SUCCESS else "red"
         self.console.print(Text.assemble((event.status.value, color), f" in {seconds_text(event.seconds)}"))

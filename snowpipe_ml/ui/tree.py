@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from snowpipe_ml.engine.events import StepProgress
 from snowpipe_ml.spec.fanout import base_name, is_object
+from snowpipe_ml.visible import one_line, visible
 
 _LINES = 14  # more would push what has ended off a small terminal
 
@@ -87,19 +88,19 @@ class LiveTree:
         waiting = [name for name in opened if name not in branches]
         for name in waiting[: max(left, 0)]:
             above = [other for other in branches if other in self._needs[name]]
-            branches[name] = (branches[above[-1]] if above else root).add(Text(name, "dim"))
+            branches[name] = (branches[above[-1]] if above else root).add(Text(visible(name), "dim"))
         if len(waiting) > max(left, 0):
             root.add(Text(f"{len(waiting) - max(left, 0)} more wait", "dim"))
         yield root
 
 
 def _running_line(name: str, width: int, seconds: float, progress: StepProgress | None) -> Text:
-    line = Text.assemble(("… ", "cyan"), f"{name:<{width}}", (f" {seconds_text(seconds):>9}", "dim"))
+    line = Text.assemble(("… ", "cyan"), f"{visible(name):<{width}}", (f" {seconds_text(seconds):>9}", "dim"))
     if progress is not None and progress.total:
         done = round(20 * progress.done / progress.total)
         line.append(f"  {'━' * done}", "cyan")
         line.append("━" * (20 - done), "bright_black")
-        line.append(f" {progress.done}/{progress.total} {progress.note}", "dim")
+        line.append(f" {progress.done}/{progress.total} {one_line(progress.note)}", "dim")
     return line
 
 
