@@ -112,6 +112,7 @@ CREATE MACRO sf_parsed_tz(instant, x) AS CASE WHEN instant IS NULL THEN NULL ELS
   utc := timezone('UTC', instant), tz := memory.main.sf_offset(trim(x))::SMALLINT) END;
 -- strptime reads the year 69 as 1969; Snowflake's TWO_DIGIT_CENTURY_START is 1970.
 CREATE MACRO sf_century(x) AS CASE WHEN year(x) = 1969 THEN x + INTERVAL 100 YEAR ELSE x END;
+CREATE MACRO sf_without_offset(x) AS regexp_replace(x, '\\s*([+-]\\d{{2}}(:?\\d{{2}})?|Z)$', '');
 -- strptime reads six digits of a second, which are all that a timestamp holds here.
 CREATE MACRO sf_micros(x) AS regexp_replace(x, '([.]\\d{{6}})\\d+', '\\1');
 

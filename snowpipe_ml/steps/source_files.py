@@ -15,7 +15,6 @@ from snowpipe_ml.steps.generated import SAMPLE, generator_finding
 from snowpipe_ml.textfiles import read_record
 
 
-
 def read_header(path: Path) -> list[str]:
     """The titles of a CSV file's columns; none of an empty file.
 

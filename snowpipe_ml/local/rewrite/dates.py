@@ -105,7 +105,11 @@ def read_by_format(node: exp.Expr, connection: Connection) -> exp.Expr:
     _check(read, target)
     value = text_of(node.this) if kind(node.this) in VARIANTS else node.this.copy()
     text = macro("sf_micros", value) if read.has_long_fraction else value
-    stamp = builtin("try_strptime" if node.args.get("safe") else "strptime", text, exp.Literal.string(read.pattern))
+    pattern = read.pattern
+    if read.has_offset and target not in (T.TIMESTAMPTZ, T.TIMESTAMPLTZ):
+        # What has no time zone keeps the time that was written: the offset is not applied.
+        text, pattern = macro("sf_without_offset", text.copy()), pattern.removesuffix("%z").rstrip()
+    stamp = builtin("try_strptime" if node.args.get("safe") else "strptime", text, exp.Literal.string(pattern))
     if read.has_short_year:
         stamp = macro("sf_century", stamp)
     if target == T.TIMESTAMPTZ:
@@ -126,9 +130,7 @@ def _check(read: InputFormat, target: Any) -> None:
         raise UnsupportedError("a date format without a year and a month", "Read it as a TIME, or add the date")
     if not read.has_offset:
         return
-    if target not in (T.TIMESTAMPTZ, T.TIMESTAMPLTZ):
-        raise UnsupportedError("a time zone in a format of this type", "Use TO_TIMESTAMP_TZ or TO_TIMESTAMP_LTZ")
-    if target == T.TIMESTAMPTZ and not read.ends_with_offset:
+    if target != T.TIMESTAMPLTZ and not read.ends_with_offset:
         raise UnsupportedError("a time zone that is not the last element of a format")
 
 
