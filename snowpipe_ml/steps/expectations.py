@@ -25,9 +25,15 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
-from snowpipe_ml.spec.templates import render_sql
-from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.spec.templates import render_query, render_sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.publish import publish_table
+
+_EXPLAINED = 5  # rows of an explanation that are shown
+
+
+def _shown(name: str, value: object) -> str:
+    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
 
 
 class Freshness(BaseModel):
@@ -76,6 +82,11 @@ class Expect(Step["Expect.Settings"]):
             None, description="SQL that is true of every row; {{ vars.x | literal }} puts a value in"
         )
         severity: Choice["error", "warn"] = "error"
+        explain: str | None = Field(
+            None,
+            description="A SQL file beside the spec, run when a check fails: its first rows are added to the message, such "
+            "as the files that the rows came from; {{ ref('name') }} is a table that it reads",
+        )
         failures: TableName | None = Field(None, description="Written: the failing rows, with the CHECK that they fail")
 
         @model_validator(mode="after")
@@ -92,6 +103,8 @@ class Expect(Step["Expect.Settings"]):
         yield table(self.settings.table, "table")
         for column, relation in self.settings.relations.items():
             yield table(relation.table, "relations", column, "table")
+        if self.settings.explain is not None:
+            yield from (table(name, "explain") for name in self._explanation(ctx)[1])
 
     def columns_read(self, ctx: PlanContext) -> Iterable[ColumnUse]:
         s = self.settings
@@ -161,7 +174,10 @@ class Expect(Step["Expect.Settings"]):
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         failing = self._failing(ctx)
-        return StepPlan(f"check {self.settings.table}", (failing,) if failing is not None else ())
+        statements = [failing] if failing is not None else []
+        if self.settings.explain is not None:
+            statements.append(self._explanation(ctx)[0])
+        return StepPlan(f"check {self.settings.table}", tuple(statements))
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
@@ -191,12 +207,29 @@ class Expect(Step["Expect.Settings"]):
         if not broken:
             return StepResult(rows=rows, message=f"{len(checks)} checks hold", checks=tuple(checks))
         where = f"; the rows are in {s.failures}" if s.failures is not None and failing is not None else ""
-        text = f"{s.table}: {'; '.join(broken)}{where}"
+        text = f"{s.table}: {'; '.join(broken)}{where}{self._explained(ctx)}"
         if s.severity == "error":
             raise ExpectationError(text, checks)
         return StepResult(
-            rows=rows, message=f"{len(broken)} of {len(checks)} checks fail", warnings=(text,), checks=tuple(checks)
+            rows=rows,
+            message=f"{len(broken)} of {len(checks)} checks fail: {'; '.join(broken)}",
+            warnings=(text,),
+            checks=tuple(checks),
         )
+
+    def _explanation(self, ctx: PlanContext) -> tuple[Sql, list[QualifiedName]]:
+        assert self.settings.explain is not None
+        return render_query(ctx.read_text(self.settings.explain), self.scope(ctx))
+
+    def _explained(self, ctx: RunContext) -> str:
+        """The first rows of the query that explains a failure, for the message."""
+        if self.settings.explain is None:
+            return ""
+        query = self._explanation(ctx)[0]
+        rows = ctx.execute(sql("SELECT * FROM ({query}\n) LIMIT {n}", query=query, n=Literal(_EXPLAINED + 1)))
+        shown = [", ".join(_shown(name, value) for name, value in row.as_dict().items()) for row in rows[:_EXPLAINED]]
+        more = ["..."] if len(rows) > _EXPLAINED else []
+        return "; " + "; ".join([*shown, *more]) if shown else ""
 
     def _fresh(self, ctx: RunContext, freshness: Freshness) -> Check:
         name = f"freshness {freshness.column}"

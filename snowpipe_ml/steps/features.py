@@ -319,11 +319,38 @@ class Features(Step["Features.Settings"]):
         if not kept:
             raise StepError(self._nothing_left(every, reasons))
         rows = publish_table(ctx, s.writes, self._query())
-        left = ", ".join(f"{row['N']} left out: {row['REASON']}" for row in reasons)
+        aside = self._aside(ctx)
+        left = [f"{row['N']} left out: {row['REASON']}" for row in reasons]
+        where = f", listed in {s.left_out}" if s.left_out is not None else ""
+        warnings = [f"{row['N']} series are left out: {row['REASON']}{where}" for row in reasons]
+        warnings += [f"{count:,} events of {s.from_} are in no series: {reason}" for reason, count in aside.items()]
+        left += [f"{sum(aside.values()):,} events in no series"] if aside else []
         return StepResult(
-            rows=rows, message=f"{kept} series" + (f"; {left}" if left else ""),
+            rows=rows, message=f"{kept} series" + (f"; {', '.join(left)}" if left else ""), warnings=tuple(warnings),
             metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
         )  # fmt: skip
+
+    def _aside(self, ctx: RunContext) -> dict[str, int]:
+        """How many events no series has, by the reason."""
+        s = self.settings
+        days, uncovered = Sql(""), Sql("0")
+        if s.calendar is not None:
+            days = sql(
+                'LEFT JOIN (SELECT DISTINCT CAST(DATE AS DATE) AS "_DAY" FROM {calendar}) ON "_DAY" = CAST({timestamp} AS DATE)',
+                calendar=s.calendar, timestamp=s.timestamp,
+            )  # fmt: skip
+            uncovered = sql(
+                'COUNT_IF({key} IS NOT NULL AND {timestamp} IS NOT NULL AND "_DAY" IS NULL)',
+                key=s.partition_by,
+                timestamp=s.timestamp,
+            )
+        row = ctx.execute(
+            sql("SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), {uncovered} "
+                "FROM {events} {days}",
+                key=s.partition_by, timestamp=s.timestamp, uncovered=uncovered, events=s.from_, days=days)
+        )[0]  # fmt: skip
+        reasons = (f"{s.partition_by} is NULL", f"{s.timestamp} is NULL", f"{s.calendar} does not have their day")
+        return {reason: int(count) for reason, count in zip(reasons, row, strict=True) if count}
 
     def _nothing_left(self, every: int, reasons: list[Row]) -> str:
         """Why there is no series to learn from; what was made before stays."""

@@ -73,6 +73,9 @@ def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
     )  # fmt: skip
 
 
+_BETTER = f"the best baseline ({', '.join(BASELINES)})"
+
+
 @register("leaderboard")
 class Leaderboard(Step["Leaderboard.Settings"]):
     """Score every model of the backtest, from the second origin on: from there all know earlier errors.
@@ -143,7 +146,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         best, warnings = board[0], []
         said = ", ".join(f"{row['MODEL']} {row['RMSE']:.4g}" for row in board[:4])
         if baselines and best["MODEL"] in BASELINES:
-            warnings.append(f"over whole horizons no model beats {best['MODEL']}: a model is not worth having here")
+            warnings.append(f"{self._horizon(ctx)} no model beats {best['MODEL']}: a model is not worth having here")
         warnings += self._series_that_lose(ctx)
         metrics = {f"rmse {row['MODEL']}": float(row["RMSE"]) for row in board}
         metrics |= {f"coverage {r['MODEL']}": float(r["COVERAGE"]) for r in board if r["COVERAGE"] is not None}
@@ -165,7 +168,11 @@ class Leaderboard(Step["Leaderboard.Settings"]):
             )
         )[0]  # fmt: skip
         count, worse = int(row[0]), int(row[1])
-        return [f"{used} is worse than the better baseline for {worse} of {count} series"] if worse else []
+        return [f"{self._horizon(ctx)} {used} is worse than {_BETTER} for {worse} of {count} series"] if worse else []
+
+    def _horizon(self, ctx: RunContext) -> str:
+        backtest = self.trained(ctx).deployed(ctx).settings.backtest
+        return f"over horizons of {backtest.horizon_days} days" if backtest is not None else "over whole horizons"
 
 
 __all__ = ["BASELINES", "Leaderboard", "compared"]

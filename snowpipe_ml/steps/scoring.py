@@ -104,19 +104,24 @@ class Evaluate(Step["Evaluate.Settings"]):
         )[0]
         metrics = {name.lower(): float(v) for name, v in zip(names, values, strict=True) if v is not None}
         first = names[0].lower()
-        warnings: tuple[str, ...] = ()
-        if s.problem_type == "regression":
-            unpredicted = ctx.scalar(
-                sql("SELECT SUM(UNPREDICTED) FROM {name} WHERE RUN_ID = {run}", name=s.writes, run=Literal(ctx.run.id))
-            )
-            warnings = (f"{unpredicted:,} rows of {s.predictions} have no prediction",) if unpredicted else ()
+        aside = self._aside(ctx)
         mean = "mean " if rows > 1 else ""
         return StepResult(
             rows=rows,
-            message=f"{mean}{names[0]} {metrics.get(first, float('nan')):.4g}",
+            message="; ".join([f"{mean}{names[0]} {metrics.get(first, float('nan')):.4g}", *aside]),
             metrics=metrics,
-            warnings=warnings,
+            warnings=tuple(f"{s.predictions}: {text}" for text in aside),
         )
+
+    def _aside(self, ctx: RunContext) -> list[str]:
+        """What was not scored."""
+        s = self.settings
+        row = ctx.execute(
+            sql("SELECT COUNT_IF({actual} IS NULL), COUNT_IF({actual} IS NOT NULL AND {prediction} IS NULL) FROM {name}",
+                actual=s.actual, prediction=s.prediction, name=s.predictions)
+        )[0]  # fmt: skip
+        missing = (f"without {s.actual}", "without a prediction")
+        return [f"{int(count):,} rows {what} not scored" for what, count in zip(missing, row, strict=True) if count]
 
     def _write_leaderboard(self, ctx: RunContext) -> None:
         s = self.settings

@@ -73,7 +73,10 @@ def test_a_relation_is_an_edge(tmp_path: Path) -> None:
 
 def test_failing_rows_are_kept_and_a_warning_is_no_failure(tmp_path: Path) -> None:
     said, pipeline = checked(tmp_path, "not_null: [ID], unique: [ID], severity: warn, failures: bad")
-    assert said == "2 of 2 checks fail TRIPS: not_null ID: 1 rows; unique ID: 2 rows; the rows are in BAD"
+    assert said == (
+        "2 of 2 checks fail: not_null ID: 1 rows; unique ID: 2 rows "
+        "TRIPS: not_null ID: 1 rows; unique ID: 2 rows; the rows are in BAD"
+    )
     session = pipeline.session()
     assert session.sql('SELECT "CHECK", ID FROM BAD ORDER BY 1, 2').collect() == [
         ("not_null ID", None),

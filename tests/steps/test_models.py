@@ -187,7 +187,7 @@ def test_rows_without_a_prediction_are_counted_apart(scored: Any) -> None:
         "  judged: {type: evaluate, predictions: partly, actual: A, prediction: P, writes: judged}\n"
     )
     result, ask = scored(more)
-    assert "1 rows of PARTLY have no prediction" in result.steps["judged"].warnings
+    assert "PARTLY: 1 rows without a prediction not scored" in result.steps["judged"].warnings
     assert [tuple(map(float, row)) for row in ask("SELECT ROW_COUNT, UNPREDICTED, MSE, R2 FROM JUDGED")] == [
         (2, 1, 0.5, -1)
     ]

@@ -28,6 +28,10 @@ _KEYWORDS = frozenset(
 )
 
 
+# `col.from(x)` reads like a call too, and a reserved word cannot be a name.
+_RESERVED_WORDS = frozenset({"FROM", "GROUP", "HAVING", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE", "WITH"})
+
+
 @cache
 def snowflake_functions() -> frozenset[str]:
     """The names of Snowflake's functions, SYSTEM$ functions aside.
@@ -70,6 +74,8 @@ def check_functions(tree: exp.Expr, connection: Connection) -> None:
             continue
         if isinstance(call.parent, exp.Dot) or not (name in snowflake_functions() or name.startswith("SYSTEM$")):
             parts = qualified_name(call) if isinstance(call, exp.Anonymous) else (name,)
+            for reserved in sorted(set(map(str.upper, parts)) & _RESERVED_WORDS):
+                raise errors.syntax(f"syntax error unexpected '{reserved}'.")
             if not _is_in_snowflake_schema(parts) and not _is_users(connection, parts):
                 raise errors.error(2140, "42601", f"SQL compilation error:\nUnknown function {'.'.join(parts).upper()}")
 
