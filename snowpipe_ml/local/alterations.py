@@ -9,6 +9,8 @@ from snowpipe_ml.local.changes import Name, note_change
 from snowpipe_ml.local.load_history import forget_loads
 from snowpipe_ml.local.objects import already_dropped, dropped, if_not_exists, rename_temporary
 from snowpipe_ml.local.query import in_transaction
+from snowpipe_ml.local.reader import Reader
+from snowpipe_ml.local.retyping import retype
 from snowpipe_ml.local.statements import Result, Statement, command, status
 from snowpipe_ml.local.storage import quoted, retry_conflicts
 from snowpipe_ml.local.tables import column_definitions, existing_kind, forget
@@ -67,7 +69,7 @@ def truncate(statement: Statement) -> Result:
 
 @command("ALTER TABLE", "ALTER VIEW")
 def alter(statement: Statement) -> Result:
-    """``ALTER TABLE name SET TAG | UNSET TAG | RENAME TO | ADD COLUMN | DROP COLUMN | RENAME COLUMN``."""
+    """``ALTER TABLE name SET TAG | UNSET TAG | RENAME TO | ADD, DROP, RENAME or ALTER COLUMN``."""
     connection, reader = statement.connection, statement.reader
     reader.expect("ALTER")
     kind = reader.next().upper
@@ -117,6 +119,8 @@ def alter(statement: Statement) -> Result:
         text = f"ALTER TABLE {target} ADD COLUMN {guard}{quoted(column)} {column_kind.sql(dialect='duckdb')}"
         if default is not None:
             text += f" DEFAULT {default}"
+    elif _retypes(connection, reader, name):
+        return status("Statement executed successfully.")
     elif reader.accept("SET"):
         reader.options()
         return status("Statement executed successfully.")
@@ -124,6 +128,25 @@ def alter(statement: Statement) -> Result:
         raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
     retry_conflicts(lambda: _changed(connection, text, name))
     return status("Statement executed successfully.")
+
+
+def _retypes(connection: Connection, reader: Reader, table: Name) -> bool:
+    """Serve ``ALTER|MODIFY [COLUMN] name [SET DATA] TYPE type``; whether the statement is one."""
+    if not (reader.looking_at("ALTER") or reader.looking_at("MODIFY")):
+        return False
+    start = reader.index
+    reader.next()
+    reader.accept("COLUMN")
+    column = reader.identifier()
+    reader.accept("SET", "DATA")
+    if not reader.accept("TYPE"):
+        reader.index = start
+        return False
+    try:
+        retype(connection, table, column, reader.rest())
+    except ValueError as error:
+        raise errors.syntax(str(error)) from error
+    return True
 
 
 def _changed(connection: Connection, text: str, *names: Name) -> None:

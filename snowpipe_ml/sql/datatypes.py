@@ -27,6 +27,9 @@ _TYPE = re.compile(r"\s*([A-Za-z_0-9]+(?:\s+precision)?)\s*(?:\(\s*(\d+)\s*(?:,\
 _PARAMETERS = {"NUMBER": 2, "VARCHAR": 1, "BINARY": 1, "TIME": 1, "TIMESTAMP_NTZ": 1,
                "TIMESTAMP_LTZ": 1, "TIMESTAMP_TZ": 1}  # fmt: skip
 
+_DEFAULTS = {"NUMBER": (38, 0), "VARCHAR": (16_777_216,), "BINARY": (8_388_608,), "TIME": (9,), "TIMESTAMP_NTZ": (9,),
+             "TIMESTAMP_LTZ": (9,), "TIMESTAMP_TZ": (9,)}  # fmt: skip
+
 NAMES = tuple(sorted(_SYNONYMS))
 
 
@@ -56,6 +59,25 @@ class DataType:
             if not 1 <= precision <= 38 or scale > min(37, precision):
                 raise ValueError(f"NUMBER holds up to 38 digits, scale up to precision: {text!r}")
         return cls(name, parameters)
+
+    @property
+    def complete(self) -> DataType:
+        """The type with all its parameters, as DESCRIBE TABLE shows it: ``INT`` is ``NUMBER(38, 0)``."""
+        if self.name == "INT":
+            return DataType("NUMBER", (38, 0))
+        given, defaults = self.parameters, _DEFAULTS.get(self.name, ())
+        return DataType(self.name, (*given, *defaults[len(given) :]))
+
+    def widens_to(self, other: DataType) -> bool:
+        """Whether a column of this complete type can be altered to the other in place.
+
+        https://docs.snowflake.com/en/sql-reference/sql/alter-table-column
+        """
+        if self.name != other.name:
+            return False
+        if self.name == "NUMBER":
+            return self.parameters[1] == other.parameters[1] and self.parameters[0] <= other.parameters[0]
+        return self.name == "VARCHAR" and self.parameters[0] <= other.parameters[0]
 
     @property
     def sql(self) -> str:

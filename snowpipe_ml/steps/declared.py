@@ -26,6 +26,7 @@ from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, S
 from snowpipe_ml.steps.generated import generate, given_version
 from snowpipe_ml.steps.publish import publish_table
 from snowpipe_ml.steps.source_files import findings, positions
+from snowpipe_ml.steps.table_columns import advice, differences
 
 
 class _Settings(StepSettings):
@@ -116,16 +117,31 @@ class StageStep(DeclaredStep):
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         s: models.Stage = self.model
-        url = s.url
-        if url and url.startswith("file://") and not url.startswith("file:///"):
-            url = "file://" + str(ctx.path(url.removeprefix("file://")))
         options = _spaced([
-            _option("URL = {value}", url),
+            _option("URL = {value}", self._url(ctx)),
             _option("STORAGE_INTEGRATION = {value}", s.storage_integration),
             Sql("DIRECTORY = (ENABLE = TRUE)") if s.directory else None,
             _option("COMMENT = {value}", s.comment),
         ])  # fmt: skip
         yield sql("CREATE STAGE IF NOT EXISTS {name} {options}", name=self.object, options=options)
+
+    def run(self, ctx: RunContext) -> StepResult:
+        result = super().run(ctx)
+        wanted = self._url(ctx) or ""
+        for row in ctx.execute(sql("SHOW STAGES LIKE {name}", name=like_pattern(self.object))):
+            there = str(row["url"] or "")
+            if row["name"] == self.object.name and there.rstrip("/") != wanted.rstrip("/"):
+                raise StepError(
+                    f"the stage {self.object} is {there or 'internal'}, and the spec declares {wanted or 'an internal one'}: "
+                    f"drop it with DROP STAGE {self.object.sql} and run again, or rename the stage in the spec"
+                )
+        return result
+
+    def _url(self, ctx: PlanContext) -> str | None:
+        url: str | None = self.model.url
+        if url and url.startswith("file://") and not url.startswith("file:///"):
+            return "file://" + str(ctx.path(url.removeprefix("file://")))
+        return url
 
 
 class FileFormatStep(DeclaredStep):
@@ -181,6 +197,22 @@ class TableStep(DeclaredStep):
             "CREATE TABLE IF NOT EXISTS {name} ({columns}) {comment}", name=self.object, columns=_columns(t.columns),
             comment=_option("COMMENT = {value}", t.comment) or Sql(""),
         )  # fmt: skip
+
+    def run(self, ctx: RunContext) -> StepResult:
+        name = QualifiedName((self.object,))
+        kind = ctx.kind_of(name)
+        if kind not in (None, "TABLE"):
+            raise StepError(
+                f"{name} is a {kind.lower()}, and the spec declares a table: drop it, or give the table a name of its own"
+            )
+        result = super().run(ctx)
+        if kind is not None:
+            declared = {Identifier.parse(text).name: given for text, given in self.model.columns.items()}
+            described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
+            found, statements = differences(name, declared, [(str(row["name"]), str(row["type"])) for row in described])
+            if found:
+                raise StepError(advice(name, found, statements))
+        return result
 
 
 class TagStep(DeclaredStep):

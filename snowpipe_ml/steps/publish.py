@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, join, sql
 
 
 def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     """Make a table hold the rows of a query.
 
-    A table that is there with the same columns is overwritten in place, which keeps its grants,
-    tags and streams; any other is replaced, with its grants.
+    A table that is there with the same columns, wide enough for the new values, is overwritten in place, which keeps its
+    grants, tags and streams; any other is replaced, with its grants.
 
     Returns:
         How many rows it holds now.
@@ -20,7 +22,7 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     kind = ctx.kind_of(name)
     if kind == "VIEW":
         ctx.execute(sql("DROP VIEW {name}", name=name))
-    if kind == "TABLE" and _same_columns(ctx, name, query):
+    if kind == "TABLE" and _takes(ctx, name, query):
         columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
         ctx.execute(sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query))
     else:
@@ -54,15 +56,30 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     return int(ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE RUN_ID = {run}", name=name, run=run)))
 
 
-def _columns(ctx: RunContext, query: Sql) -> dict[str, str]:
+def _columns(ctx: RunContext, query: Sql) -> dict[str, DataType]:
     """A query's columns and their types. The query is described, not run."""
     fields = ctx.session.sql(query.text).schema.fields
-    return {field.column_identifier.name.strip('"').replace('""', '"'): str(field.datatype) for field in fields}
+    return {field.column_identifier.name.strip('"').replace('""', '"'): _kind(field.datatype) for field in fields}
 
 
-def _same_columns(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
-    there = _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))
-    return list(there.items()) == list(_columns(ctx, query).items())
+def _kind(datatype: Any) -> DataType:
+    """A Snowpark type with all that tells whether values fit; other types by their text alone."""
+    digits = getattr(datatype, "_precision", None)  # of a NUMBER without a scale, which is a LongType
+    if digits is not None:
+        return DataType("NUMBER", (int(digits), 0))
+    if hasattr(datatype, "scale"):
+        return DataType("NUMBER", (datatype.precision, datatype.scale))
+    if hasattr(datatype, "length"):
+        return DataType("VARCHAR", () if datatype.length is None else (datatype.length,)).complete
+    return DataType(str(datatype))
+
+
+def _takes(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
+    """Whether a table has the columns of a query, each wide enough for its values."""
+    there, new = _columns(ctx, Sql(f"SELECT * FROM {name.sql}")), _columns(ctx, query)
+    return list(there) == list(new) and all(
+        new[column] == kind or new[column].widens_to(kind) for column, kind in there.items()
+    )
 
 
 def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:

@@ -142,15 +142,6 @@ def test_a_stage_with_another_address_is_no_success(tmp_path: Path) -> None:
     assert files == ["there.csv"] or "S" in result.steps["stages.s"].message.split()
 
 
-def test_a_privilege_that_the_spec_no_longer_grants_is_revoked(tmp_path: Path) -> None:
-    text = "roles: {reader: {}}\ngrants: {reader: {table one: [select, insert]}}\n" + ONE
-    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
-    assert pipeline.run().ok
-    write_spec(tmp_path, text.replace("[select, insert]", "[select]"))
-    assert pipeline.run().ok
-    assert [row[1] for row in ask(pipeline, "SHOW GRANTS TO ROLE READER")] == ["SELECT"]
-
-
 def test_a_transform_with_a_wider_number_replaces_its_table(tmp_path: Path) -> None:
     text = 'steps: {one: {type: transform, query: "SELECT 1::NUMBER(3,0) AS X", writes: one}}\n'
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
