@@ -6,12 +6,17 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
+from snowpipe_ml import Pipeline
 from snowpipe_ml.cli import main
+from snowpipe_ml.errors import SpecError
+from snowpipe_ml.spec.models import Pipeline as Model
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -61,6 +66,50 @@ def test_the_mistakes_it_shows_are_shown_so(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["validate", str(path)]).stderr.replace(str(path), "pipeline.yaml")
     (example,) = [block for language, block in BLOCKS if language == "" and "did you mean" in block]
     assert shown.startswith(example)
+
+
+HEAD = "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\nvars: {nightly: true}\n"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+SPECS = [
+    (f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}", match[1])
+    for page in PAGES if page.name != "reference.md"  # which is generated
+    for match in re.finditer(r"```yaml\n(.*?)```", page.read_text(), re.S)
+]  # fmt: skip
+# What an excerpt refers to and does not show.
+_ELSEWHERE = re.compile(r"unknown (table|function)|is not declared|must be written by|no list|no such file|cannot read")
+
+
+def problems_of(path: Path, text: str) -> list[str]:
+    """What is wrong with an excerpt of a spec, or of its steps, but for what it refers to."""
+    given = set(yaml.safe_load(text))
+    if not given <= set(Model.model_fields) | {"steps"}:
+        text = "steps:\n" + textwrap.indent(text, "  ")
+    elif "steps" not in given:
+        text += "steps: {one: {type: transform, query: SELECT 1 AS X, writes: one}}\n"
+    path.write_text(HEAD + text)
+    try:
+        Pipeline.from_yaml(path).validate()
+    except SpecError as error:
+        return [str(problem) for problem in error.problems if not _ELSEWHERE.search(problem.message)]
+    return []
+
+
+@pytest.mark.parametrize(("place", "text"), SPECS, ids=[place for place, _ in SPECS])
+def test_the_excerpts_of_specs_are_right(tmp_path: Path, place: str, text: str) -> None:
+    assert problems_of(tmp_path / "spec.yaml", text) == []
+
+
+def test_a_wrong_excerpt_would_be_found(tmp_path: Path) -> None:
+    assert problems_of(tmp_path / "spec.yaml", "load:\n  type: transform\n  qurey: SELECT 1\n  writes: t\n")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/packages-and-models.md"])
+def test_the_packages_of_autogluon_are_those_that_the_pipeline_is_locked_with(page: str) -> None:
+    shown = re.search(r"  automl: \[(.*)\]", (ROOT / page).read_text())
+    locked = re.search(r"  automl: \[(.*)\]", (ROOT / "pipelines" / "insurance_autogluon.yaml").read_text())
+    assert shown is not None
+    assert locked is not None
+    assert shown[1] == locked[1]
 
 
 def test_links_lead_somewhere() -> None:
