@@ -117,10 +117,11 @@ class Runner:
     def execute(self, details: dict[str, Any]) -> RunResult:
         """Run everything that can be run."""
         begin = time.monotonic()
-        if self.state is not None:
-            self.state.started(self._started, details)
-        self._emit(self._started)
-        outcomes = self._schedule()
+        with interrupts() as self._asked:
+            if self.state is not None:
+                self.state.started(self._started, details)
+            self._emit(self._started)
+            outcomes = self._schedule()
         failed = any(not outcome.status.good for outcome in outcomes.values())
         status = Status.FAILED if failed else Status.SUCCESS
         finished = RunFinished(self.run.id, status, time.monotonic() - begin)
@@ -153,24 +154,23 @@ class Runner:
         running: dict[Future[StepOutcome], str] = {}
         executor = ThreadPoolExecutor(self.threads, thread_name_prefix="step")
         try:
-            with interrupts() as self._asked:
-                while waiting or running:
-                    if self._asked.is_set():
-                        if not self._interrupted:
-                            self._interrupt(waiting, outcomes)
-                        self._cancel()  # and again: a step may have begun its next statement meanwhile
-                    if self.sessions.shared:
-                        self._flush()  # on one Session, a step must not begin before the one before it is recorded
-                    # No step waits inside the executor: one that has not begun can still be left.
-                    free = self.threads - len(running)
-                    for name in [name for name, needs in waiting.items() if not needs][:free]:
-                        del waiting[name]
-                        running[executor.submit(self._run_node, self.graph.nodes[name])] = name
-                    done, _ = wait(running, timeout=self._behind(), return_when=FIRST_COMPLETED)
-                    if self.lock is not None:
-                        self.lock.renew()
-                    for future in done:
-                        self._ended(running.pop(future), future.result(), waiting, outcomes)
+            while waiting or running:
+                if self._asked.is_set():
+                    if not self._interrupted:
+                        self._interrupt(waiting, outcomes)
+                    self._cancel()  # and again: a step may have begun its next statement meanwhile
+                if self.sessions.shared:
+                    self._flush()  # on one Session, a step must not begin before the one before it is recorded
+                # No step waits inside the executor: one that has not begun can still be left.
+                free = self.threads - len(running)
+                for name in [name for name, needs in waiting.items() if not needs][:free]:
+                    del waiting[name]
+                    running[executor.submit(self._run_node, self.graph.nodes[name])] = name
+                done, _ = wait(running, timeout=self._behind(), return_when=FIRST_COMPLETED)
+                if self.lock is not None:
+                    self.lock.renew()
+                for future in done:
+                    self._ended(running.pop(future), future.result(), waiting, outcomes)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise

@@ -87,6 +87,12 @@ def create_database(statement: Statement) -> Result:
     reader.expect("DATABASE")
     lenient = if_not_exists(reader)
     (name,) = reader.name()
+    with connection.storage.naming((name,)):
+        return _create_database(statement, name, replace=modifiers.replace, lenient=lenient)
+
+
+def _create_database(statement: Statement, name: str, *, replace: bool, lenient: bool) -> Result:
+    connection, reader = statement.connection, statement.reader
     there = name in connection.storage.databases()
     if there and lenient:
         return status(f"{name} already exists, statement succeeded.")
@@ -98,7 +104,7 @@ def create_database(statement: Statement) -> Result:
         if source not in connection.storage.databases():
             raise errors.missing("Database", source)
     if there:
-        if not modifiers.replace:
+        if not replace:
             raise errors.exists(name)
         connection.storage.drop_database(name)
     connection.storage.create_database(name)
@@ -136,14 +142,15 @@ def drop_database(statement: Statement) -> Result:
     reader.expect("DROP", "DATABASE")
     lenient = reader.accept("IF", "EXISTS")
     (name,) = reader.name()
-    if name not in connection.storage.databases():
-        if lenient:
-            return already_dropped(name)
-        raise errors.missing("Database", name)
-    if connection.database == name:
-        connection.duck.execute("USE memory")
-        connection.database = connection.schema = None
-    connection.storage.drop_database(name)
+    with connection.storage.naming((name,)):
+        if name not in connection.storage.databases():
+            if lenient:
+                return already_dropped(name)
+            raise errors.missing("Database", name)
+        if connection.database == name:
+            connection.duck.execute("USE memory")
+            connection.database = connection.schema = None
+        connection.storage.drop_database(name)
     return dropped(name)
 
 
@@ -164,6 +171,12 @@ def create_schema(statement: Statement) -> Result:
     reader.end()
     if name[-1].upper() in (CATALOG, "MAIN"):
         raise errors.UnsupportedError(f"a schema named {name[-1]!r}")
+    check_names(database)
+    origin = (source[0] if len(source) == 2 else str(connection.database), source[-1]) if source else None
+    if origin is not None:
+        check_names(*origin)
+        if not _schema_exists(connection, *origin):
+            raise errors.missing("Schema", ".".join(origin))
     if _schema_exists(connection, database, name[-1]):
         if lenient:
             return status(f"{name[-1]} already exists, statement succeeded.")
@@ -171,11 +184,10 @@ def create_schema(statement: Statement) -> Result:
             raise errors.exists(name[-1])
         _drop_schema(connection, database, name[-1])
     retry_conflicts(lambda: connection.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
-    if source is not None:
+    if origin is not None:
         from snowpipe_ml.local.cloning import clone_schema
 
-        origin = source[0] if len(source) == 2 else str(connection.database)
-        clone_schema(connection, (origin, source[-1]), (database, name[-1]))
+        clone_schema(connection, origin, (database, name[-1]))
     connection.use(database, name[-1])
     return status(f"Schema {name[-1]} successfully created.")
 

@@ -34,13 +34,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("snowpipe_ml.local")
 
 
+_ADDRESS_LENGTH = 100  # bytes of a Unix socket's path: 108 on Linux, 104 on macOS
+
+
+def _short_folder() -> str:
+    """Make a folder of this user alone, for a socket: a warehouse, or TMPDIR, may lie too deep for one."""
+    folder = tempfile.mkdtemp(prefix="snowpipe-")
+    if len(os.fsencode(folder)) + len("/socket") <= _ADDRESS_LENGTH:
+        return folder
+    Path(folder).rmdir()
+    return tempfile.mkdtemp(prefix="snowpipe-", dir="/tmp")
+
+
 class Host:
     """The holder's end: a session for each process that comes."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        # A socket's path holds about a hundred characters, and a warehouse may lie deeper.
-        self._folder = tempfile.mkdtemp(prefix="snowpipe-")
+        self._folder = _short_folder()
         self.address = f"{self._folder}/socket"
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(self.address)

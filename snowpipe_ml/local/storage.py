@@ -172,7 +172,8 @@ class Storage:
         for folder in ("databases", "stages", "spill", "external", "functions"):
             private.restrict(self.path / folder)
         self._lock_file = self._hold()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._release)
             self.root = Duck(
                 duckdb.connect(
                     ":memory:",
@@ -183,10 +184,12 @@ class Storage:
                     },
                 )
             )
+            undo.callback(self.root.close)
             for setting in SETTINGS:
                 self.root.execute(setting)
             self.root.execute(MACROS)
-            self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach)
+            self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
+            undo.callback(self.checkpoints.close)
             self._attach(ACCOUNT)
             self.root.execute(_ACCOUNT_DDL)
             for file in sorted((self.path / "databases").glob("*.duckdb")):
@@ -196,7 +199,7 @@ class Storage:
                         self._drop_leftovers(file.stem)
                     except duckdb.Error as raised:  # without room on the disk it can still be read
                         log.warning("temporary objects of earlier sessions stay in %s: %s", file.stem, raised)
-                    streams = f'SELECT 1 FROM "{file.stem}".{CATALOG}.STREAMS LIMIT 1'
+                    streams = f"SELECT 1 FROM {quoted(file.stem, CATALOG, 'STREAMS')} LIMIT 1"
                     self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
             for leftover in (self.path / "external").iterdir():
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -208,9 +211,7 @@ class Storage:
 
                 self._host = Host(self)
                 note(self._lock_file, self._host.address)
-        except BaseException:
-            self._release()
-            raise
+            undo.pop_all()
 
     def _shut_in(self) -> None:
         """Let DuckDB reach the warehouse's own folders and no other file, for good.
@@ -251,10 +252,10 @@ class Storage:
 
     def _attach(self, database: str) -> None:
         path = str(self._file(database)).replace("'", "''")
-        self.root.execute(f"""ATTACH '{path}' AS "{database}" """)
+        self.root.execute(f"ATTACH '{path}' AS {quoted(database)}")
         private.restrict(self._file(database))
         if database != ACCOUNT:
-            self.root.execute(_CATALOG_DDL.format(db=database))
+            self.root.execute(_CATALOG_DDL.format(db=database.replace('"', '""')))
 
     def _drop_leftovers(self, database: str) -> None:
         """Drop temporary objects of sessions that were killed."""
@@ -283,16 +284,29 @@ class Storage:
         return [name for (name,) in rows.fetchall() if name != ACCOUNT]
 
     def create_database(self, name: str) -> None:
-        """Create a database with its schema PUBLIC."""
-        if "/" in name or name.startswith("_") or name.lower() in ("system", "temp", "memory"):
+        """Create a database with its schema PUBLIC.
+
+        Raises:
+            ProgrammingError: there is one of that name.
+            UnsupportedError: the name cannot be that of a file, or differs from another's by case alone.
+        """
+        own = name.lower() in ("system", "temp", "memory")
+        if own or name.startswith(("_", ".")) or '"' in name or "/" in name or not name.isprintable():
             raise errors.UnsupportedError(f"a database named {name!r}")
         with self.lock:
+            # One that could not be attached again after a full disk has its file only.
+            there = {*self.databases(), *(file.stem for file in (self.path / "databases").glob("*.duckdb"))}
+            if name in there:
+                raise errors.exists(name)
+            for other in there:
+                if other.lower() == name.lower():
+                    raise errors.UnsupportedError(f"databases whose names differ by case alone ({other} and {name})")
             try:
                 self._attach(name)
             except BaseException:
                 # Half a database would keep the warehouse from being opened.
                 with contextlib.suppress(duckdb.Error):
-                    self.root.execute(f'DETACH "{name}"')
+                    self.root.execute(f"DETACH {quoted(name)}")
                 self._unlink(name)
                 raise
 
@@ -303,13 +317,14 @@ class Storage:
     def drop_database(self, name: str) -> None:
         """Drop a database with all that is in it."""
         with self.lock:
-            ids = self.root.execute(f'SELECT id FROM "{name}".{CATALOG}.STAGES').fetchall()
+            ids = self.root.execute(f"SELECT id FROM {quoted(name, CATALOG, 'STAGES')}").fetchall()
             try:
-                self.root.execute(f'DETACH "{name}"')
+                self.root.execute(f"DETACH {quoted(name)}")
             except duckdb.Error:
                 if name in self.databases():  # without room on the disk it raises, and has detached
                     raise
             self._unlink(name)
+            self.checkpoints.forget(name)
             for (stage_id,) in ids:
                 shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
 
