@@ -21,6 +21,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from snowpipe_ml.errors import SourceFileError
 
 _CHUNK = 2**20
+_ZIP = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"PK\x07\x08",
+)  # a member, an empty archive, one in parts; a title may begin with PK
 _MAX_DEPTH = 3
 # What reading a damaged, encrypted or strangely packed archive raises.
 DAMAGED = (
@@ -35,7 +40,7 @@ _MONTH = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_]?(0[1-9]|1[0-2])(?!\d)")
 
 
 class Limits(BaseModel):
-    """How much an archive may hold; more is taken for a decompression bomb, and the archive refused."""
+    """Bounds of what an archive may hold; more is taken for a decompression bomb, and the archive refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -95,7 +100,7 @@ def csv_members(archive: Archive, limits: Limits | None = None) -> Iterator[tupl
 
 
 class _Budget:
-    """What is left of an archive's limits while its members are read."""
+    """The rest of an archive's limits while its members are read."""
 
     def __init__(self, name: str, packed: int, limits: Limits) -> None:
         self._name, self._packed, self._limits = name, max(1, packed), limits
@@ -150,7 +155,7 @@ def _members(name: str, file: IO[bytes], depth: int, budget: _Budget) -> Iterato
     file.seek(0)
     if magic[:2] == b"\x1f\x8b":
         yield from _gzip_member(name, file, budget)
-    elif magic[:2] == b"PK" or name.lower().endswith(".zip"):
+    elif magic in _ZIP or name.lower().endswith(".zip"):
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
             budget.count_members(len(infos))

@@ -29,6 +29,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.extract import Extract
+from snowpipe_ml.steps.staged_archives import StagedArchives
 
 _REJECTS = (
     "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, "
@@ -113,7 +114,7 @@ class CopyInto(Step["CopyInto.Settings"]):
                 ctx.execute(sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns)))
         known = self._known_files(ctx) if s.loads is None and not s.force else set()
         with ctx.transaction():
-            copied, files = self._load(ctx)
+            copied, files, again = self._load(ctx)
             query_id = Literal(copied)
             run_id, step = Literal(ctx.run.id), Literal(self.name)
             if files and s.loads is not None:
@@ -133,6 +134,8 @@ class CopyInto(Step["CopyInto.Settings"]):
         if not files:
             return StepResult(rows=0, message="no new files")
         message = f"{len(files)} file{'s' * (len(files) != 1)}"
+        if again:
+            message += f"; the table was loaded again, because {again} of them had changed"
         if rejected:
             message += f", {rejected:,} row{'s' * (rejected != 1)} rejected"
         return StepResult(
@@ -167,11 +170,11 @@ class CopyInto(Step["CopyInto.Settings"]):
             if isinstance(step, Extract):
                 yield step
 
-    def _load(self, ctx: RunContext) -> tuple[str, list[dict[str, Any]]]:
+    def _load(self, ctx: RunContext) -> tuple[str, list[dict[str, Any]], int]:
         """COPY, and again from nothing if files have changed that are to be replaced.
 
         Returns:
-            The id of the COPY, and a row for each file.
+            The id of the COPY, a row for each file, and how many changed files made it load the table again.
 
         Raises:
             StepError: files have changed; nothing is loaded.
@@ -179,19 +182,23 @@ class CopyInto(Step["CopyInto.Settings"]):
         s = self.settings
         on_changed = self._on_changed(ctx)
         if s.loads is None or s.force or on_changed == "append":
-            return _copied(ctx, self._copy())
+            return *_copied(ctx, self._copy()), 0
         before = self._loaded(ctx, s.loads)
-        rows = ctx.count(s.into) if before else 0
+        rows = ctx.count(s.into)
         if before and not rows:  # an emptied table: whatever was loaded may be loaded again
             self._forget(ctx, s.loads)
             before = {}
+        # More rows than this step has loaded: its name, or `loads`, may be newer than they are.
+        known = self._known_files(ctx) if rows > sum(before.values()) else set()
         query_id, files = _copied(ctx, self._copy())
-        changed = sorted({str(file["file"]) for file in files if file["rows_loaded"]} & set(before))
+        loaded = [str(file["file"]) for file in files if file["rows_loaded"]]
+        changed = [file for file in loaded if file in before or _is_known(file, known)]
+        gone: list[str] = []
         if on_changed == "replace":
-            listed = {str(row["name"]) for row in ctx.execute(sql("LIST {place}", place=s.from_))}
-            changed += sorted(set(before) - listed)
+            replaced, gone = self._off_the_stage(ctx, set(before), known)
+            changed += replaced
         if not changed:
-            return query_id, files
+            return query_id, files, 0
         if on_changed == "refuse":
             raise StepError(
                 f"{_some(changed)} changed after {s.into} was loaded, and the earlier rows are still there. Nothing was "
@@ -203,11 +210,29 @@ class CopyInto(Step["CopyInto.Settings"]):
                 f"it has {rows:,} rows, of which this step loaded {sum(before.values()):,}. Delete the rows of the "
                 "changed files by hand, or set `on_changed: append`"
             )
+        if gone:
+            raise StepError(
+                f"{_some(changed)} changed after {s.into} was loaded, and the table cannot be loaded again as a whole: "
+                f"{_some(gone)}, whose rows it has, is not on the stage any more. Stage it again, or set "
+                "`on_changed: append`"
+            )
         self._forget(ctx, s.loads)
         ctx.execute(sql("DELETE FROM {into}", into=s.into))
         if s.rejects is not None:
             ctx.execute(sql("DELETE FROM {rejects} WHERE STEP = {step}", rejects=s.rejects, step=Literal(self.name)))
-        return _copied(ctx, self._copy(force=True))
+        return *_copied(ctx, self._copy(force=True)), len(changed)
+
+    def _off_the_stage(self, ctx: RunContext, before: set[str], known: set[str]) -> tuple[list[str], list[str]]:
+        """Find loaded files that are not staged any more: those that others replace, and those that none does."""
+        above = next(iter(self._extracts(ctx)), None)
+        place = self.settings.from_ if above is None else above.settings.into
+        listed = {str(row["name"]) for row in ctx.execute(sql("LIST {place}", place=place))}
+        staged = StagedArchives()
+        for name in listed:
+            staged.add(f"/{name}")
+        missing = before - listed
+        replaced = {file for file in missing | known if staged.replaces(file)}
+        return sorted(replaced), sorted(missing - replaced)
 
     def _known_files(self, ctx: RunContext) -> set[str]:
         """Without a table of loads: the files that the warehouse remembers to have loaded.
@@ -245,11 +270,15 @@ def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:
 def _doubled(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
     for file in files:
         name = str(file["file"])
-        if file["rows_loaded"] and any(before == name or before.endswith(f"/{name}") for before in known):
+        if file["rows_loaded"] and _is_known(name, known):
             yield (
                 f"{name} was loaded before with other content, and its earlier rows are still in the table; with `loads` "
                 "the step can refuse or replace such files: see `on_changed`"
             )
+
+
+def _is_known(file: str, known: set[str]) -> bool:
+    return any(before == file or before.endswith(f"/{file}") for before in known)
 
 
 def _some(files: list[str]) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -41,13 +39,10 @@ from snowpipe_ml.steps.archives import DAMAGED, Archive, Limits, csv_members, fo
 from snowpipe_ml.steps.downloads import download
 from snowpipe_ml.steps.generated import SAMPLE, file_version, generate, generator_finding, given_version
 from snowpipe_ml.steps.layouts import write_member
+from snowpipe_ml.steps.staged_archives import ODD, StagedArchives, stage_name
 
 # Errors of the machine and not of a file: the step fails, and no file is blamed.
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-# PUT reads patterns and quotes in names, and a stage's listing is lines of text.
-_ODD = re.compile(r"""[\x00-\x1f\x7f-\x9f"'*?\[\]\\%#/]""")
-_MANIFEST = re.compile(r"/_manifests/(?P<name>[^/]+)\.(?P<digest>[0-9a-f]{16})\.json$")
-_FOLDER = re.compile(r"/(?P<layout>[^/]+)/(?P<name>[^/]+)\.(?P<digest>[0-9a-f]{16})/[^/]+$")
 _LONGEST_NAME = 200  # bytes of an archive's name: its digest, and what the stage adds, must still fit
 _REFUSED = "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR"
 
@@ -71,23 +66,6 @@ class _Unpacked:
     digest: str
     members: list[tuple[str, Path]] = field(default_factory=list)
     refused: list[SourceFileError] = field(default_factory=list)
-
-
-@dataclass
-class _Staged:
-    """What is on the stage: the digest of each archive's manifest, and those of its folders.
-
-    A folder without a manifest is an archive of which a member was refused, or whose upload was interrupted.
-    """
-
-    manifests: dict[str, str] = field(default_factory=dict)
-    folders: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
-
-    def has_changed(self, name: str, digest: str) -> bool:
-        """Whether other content than this was staged under the name."""
-        if name in self.manifests:
-            return self.manifests[name] != digest
-        return any(before != digest for _, before in self.folders.get(name, ()))
 
 
 @dataclass
@@ -142,8 +120,13 @@ class Extract(Step["Extract.Settings"]):
             yield table(self.settings.refused, "refused", adds=True)
 
     def findings(self, ctx: PlanContext) -> Iterable[Finding]:
-        found = generator_finding(ctx, self.settings.generator, ()) if self.settings.from_ == SAMPLE else None
-        return () if found is None else (found,)
+        given = self.settings.from_
+        if given == SAMPLE:
+            found = generator_finding(ctx, self.settings.generator, ())
+            return () if found is None else (found,)
+        if "://" in given or ctx.path(given).is_dir():
+            return ()
+        return (Finding(f"no such folder: {ctx.path(given)}", ("from",)),)
 
     def external_version(self, ctx: PlanContext) -> str | None:
         s = self.settings
@@ -176,11 +159,15 @@ class Extract(Step["Extract.Settings"]):
                     executor.submit(self._unpack, archive, digest, Path(scratch) / "out" / str(number))
                     for number, (archive, digest) in enumerate(found.fresh)
                 ]
-                for number, job in enumerate(jobs, 1):
-                    item = job.result()
-                    unpacked.append(item)
-                    uploaded += self._upload(ctx, item, staged)
-                    ctx.progress(number, len(found.fresh), item.archive.name)
+                try:
+                    for number, job in enumerate(jobs, 1):
+                        item = job.result()
+                        unpacked.append(item)
+                        uploaded += self._upload(ctx, item, staged)
+                        ctx.progress(number, len(found.fresh), item.archive.name)
+                except BaseException:
+                    executor.shutdown(wait=False, cancel_futures=True)  # leaves what has not begun
+                    raise
         refused += [error for item in unpacked for error in item.refused]
         if refused and (s.on_error == "abort" or not found.names):
             raise refused[0]
@@ -194,14 +181,14 @@ class Extract(Step["Extract.Settings"]):
             metrics={"archives": len(archives), "uploaded": uploaded, "refused": len(refused)},
         )
 
-    def _warnings(self, refused: list[SourceFileError], found: _Found, staged: _Staged) -> Iterable[str]:
+    def _warnings(self, refused: list[SourceFileError], found: _Found, staged: StagedArchives) -> Iterable[str]:
         s = self.settings
         yield from (f"refused: {error}" for error in refused)
         yield from found.copies
         if s.on_changed == "append":
             for name in found.changed:
                 yield f"{name} has changed since it was staged; rows loaded from it before stay"
-        strangers = sorted(set(staged.manifests) - {_stage_name(name) for name in found.names}) if not s.months else []
+        strangers = sorted(set(staged.manifests) - {stage_name(name) for name in found.names}) if not s.months else []
         if strangers:
             yield (
                 f"{len(strangers)} archives that were staged before, such as {strangers[0]}, are not in {s.from_}; "
@@ -241,40 +228,42 @@ class Extract(Step["Extract.Settings"]):
             results = list(executor.map(fetch, wanted, (folder / str(number) for number in range(len(wanted)))))
         return [r for r in results if isinstance(r, Archive)], [r for r in results if isinstance(r, SourceFileError)]
 
-    def _sorted(self, ctx: RunContext, archives: list[Archive], staged: _Staged) -> _Found:
-        """The archives by what is to be done with them."""
+    def _sorted(self, ctx: RunContext, archives: list[Archive], staged: StagedArchives) -> _Found:
+        """Sort the archives by what is to be done with them."""
         found = _Found()
-        known = {digest: name for name, digest in staged.manifests.items()}
+        usable: list[tuple[Archive, str, str]] = []
         with ThreadPoolExecutor(ctx.threads) as executor:
             for archive, digest in zip(archives, executor.map(_digest, archives), strict=True):
                 if isinstance(digest, SourceFileError):
                     found.refused.append(digest)
-                    continue
-                name = _stage_name(archive.name)
-                found.names.add(archive.name)
-                if staged.manifests.get(name) == digest:
-                    continue
-                changed = staged.has_changed(name, digest)
-                if digest in known and not changed:
-                    found.copies.append(f"{archive.name} is skipped: it has the same content as {known[digest]}")
-                    continue
-                known[digest] = archive.name
-                if changed:
-                    found.changed.append(archive.name)
-                found.fresh.append((archive, digest))
+                else:
+                    usable.append((archive, digest, stage_name(archive.name)))
+        changing = {name for _, digest, name in usable if staged.has_changed(name, digest)}
+        known = staged.contents()
+        if self.settings.on_changed == "replace":
+            # What an archive had goes with this run, and may have come under another name: latest.zip, previous.zip.
+            known = {digest: name for digest, name in known.items() if name not in changing}
+        for archive, digest, name in usable:
+            found.names.add(archive.name)
+            if staged.manifests.get(name) == digest:
+                continue
+            if known.get(digest, name) != name and name not in changing:
+                found.copies.append(f"{archive.name} is skipped: it has the same content as {known[digest]}")
+                continue
+            known[digest] = name
+            if name in changing:
+                found.changed.append(archive.name)
+            found.fresh.append((archive, digest))
         return found
 
     def _manifests(self) -> StagePath:
         return self.settings.into.child("_manifests/")
 
-    def _staged(self, ctx: RunContext) -> _Staged:
-        """What earlier runs have staged. A manifest is uploaded last."""
-        found = _Staged()
+    def _staged(self, ctx: RunContext) -> StagedArchives:
+        """List what earlier runs have staged. A manifest is uploaded last."""
+        found = StagedArchives()
         for row in ctx.execute(sql("LIST {place}", place=self.settings.into)):
-            if manifest := _MANIFEST.search(row["name"]):
-                found.manifests[manifest["name"]] = manifest["digest"]
-            elif (folder := _FOLDER.search(row["name"])) and folder["layout"] in self.settings.layouts:
-                found.folders.setdefault(folder["name"], set()).add((folder["layout"], folder["digest"]))
+            found.add(row["name"], self.settings.layouts)
         return found
 
     def _unpack(self, archive: Archive, digest: str, folder: Path) -> _Unpacked:
@@ -284,9 +273,7 @@ class Extract(Step["Extract.Settings"]):
             for number, (full, stream) in enumerate(csv_members(archive, self.settings.limits), 1):
                 inner = full.partition("!")[2] or full
                 # The whole path, and a number: a/b.csv and a_b.csv are two files.
-                name = (
-                    f"{_ODD.sub('_', inner.replace('!', '/').replace('/', '_').removesuffix('.csv'))}.{number}.csv.gz"
-                )
+                name = f"{ODD.sub('_', inner.replace('!', '/').replace('/', '_').removesuffix('.csv'))}.{number}.csv.gz"
                 try:
                     result.members.append(write_member(stream, layouts, full, folder, name))
                 except SourceFileError as error:
@@ -307,19 +294,25 @@ class Extract(Step["Extract.Settings"]):
             result.refused.append(SourceFileError("no CSV file inside", file=archive.name))
         return result
 
-    def _upload(self, ctx: RunContext, item: _Unpacked, staged: _Staged) -> int:
+    def _upload(self, ctx: RunContext, item: _Unpacked, staged: StagedArchives) -> int:
         s = self.settings
-        name = _stage_name(item.archive.name)
+        name = stage_name(item.archive.name)
+        # The manifest goes first: of whatever has none, all is staged again.
+        if item.members and name in staged.manifests:
+            old = f"{name}.{staged.manifests[name]}.json"
+            ctx.execute(sql("REMOVE {place}", place=self._manifests().child(old)))
         if item.members and s.on_changed == "replace":
             for layout, digest in sorted(staged.folders.get(name, ())):
                 if digest != item.digest:
                     ctx.execute(sql("REMOVE {place}", place=s.into.child(f"{layout}/{name}.{digest}/")))
-        if item.members and name in staged.manifests:
-            old = f"{name}.{staged.manifests[name]}.json"
-            ctx.execute(sql("REMOVE {place}", place=self._manifests().child(old)))
+        uploaded = 0
         for layout, path in item.members:
+            # PUT encrypts with a new key each time, so that COPY would take the same file for a changed one.
+            if (layout, f"{name}.{item.digest}", path.name) in staged.members:
+                continue
             place = s.into.child(f"{layout}/{name}.{item.digest}/")
             ctx.session.file.put(str(path), place.text, auto_compress=False, overwrite=True)
+            uploaded += 1
         # What was refused is tried again next time: no manifest says that it is staged.
         if not item.refused:
             manifest = item.members[0][1].parent / f"{name}.{item.digest}.json"
@@ -329,7 +322,7 @@ class Extract(Step["Extract.Settings"]):
             ctx.session.file.put(str(manifest), self._manifests().text, auto_compress=False, overwrite=True)
         if item.members:
             shutil.rmtree(item.members[0][1].parent.parent, ignore_errors=True)
-        return len(item.members)
+        return uploaded
 
     def _keep_refused(self, ctx: RunContext, refused: list[SourceFileError]) -> None:
         name = self.settings.refused
@@ -342,12 +335,6 @@ class Extract(Step["Extract.Settings"]):
             ctx.execute(
                 sql("INSERT INTO {name} SELECT $1, $2, $3, $4, $5, $6 FROM VALUES {rows}", name=name, rows=rows)
             )
-
-
-def _stage_name(name: str) -> str:
-    """An archive's name on the stage: its own, unless it has characters that PUT or LIST would misread."""
-    plain = _ODD.sub("_", name)
-    return name if plain == name else f"{plain}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _digest(archive: Archive) -> str | SourceFileError:

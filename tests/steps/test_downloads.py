@@ -324,6 +324,63 @@ def test_a_file_whose_new_content_is_that_of_another_keeps_no_old_rows_in_silenc
         assert not [row for row in rows_of(pipeline) if row[1] == "old"], told(result)
 
 
+def test_files_that_are_rotated_keep_their_rows(tmp_path: Path, files: Path) -> None:
+    pipeline = pipeline_of(tmp_path, "replace")
+    assert pipeline.run().ok
+    (files / "x.csv").rename(files / "previous.csv")
+    (files / "x.csv").write_bytes(NEW)
+    result = pipeline.run()
+    assert result.ok, told(result)
+    assert rows_of(pipeline) == [(1, "new"), (1, "old"), (2, "new"), (2, "old"), (3, "new")]
+
+
+def test_an_archive_with_a_bad_member_and_another_name_is_not_loaded_again(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "x.zip").write_bytes(zipped({"good.csv": b"a,b\n1,x\n", "bad.csv": b"q\n1\n"}))
+    pipeline = pipeline_of(tmp_path)
+    pipeline.run()
+    (files / "x.zip").rename(files / "y.zip")
+    assert "y.zip" in told(pipeline.run())
+    assert rows_of(pipeline) == [(1, "x")]
+
+
+def test_what_was_loaded_by_a_step_of_another_name_is_not_doubled(tmp_path: Path, files: Path) -> None:
+    pipeline = pipeline_of(tmp_path, "replace")
+    assert pipeline.run().ok
+    (files / "x.csv").write_bytes(NEW)
+    text = SPEC.replace("    retries: 0\n", "    retries: 0\n    on_changed: replace\n")
+    assert "  load: {" in text
+    result = Pipeline.from_yaml(write_spec(tmp_path, text.replace("  load: {", "  load_rows: {"))).run()
+    assert rows_of(pipeline) == [(1, "old"), (2, "old")]
+    assert "has 2 rows, of which this step loaded 0" in told(result)
+
+
+def test_a_file_that_only_left_the_stage_keeps_its_rows(tmp_path: Path, files: Path) -> None:
+    (files / "y.csv").write_bytes(b"a,b\n9,kept\n")
+    pipeline = pipeline_of(tmp_path, "replace")
+    assert pipeline.run().ok
+    listed = [str(row[0]) for row in ask(pipeline, "LIST @load/files/ab/")]
+    folder = next(name for name in listed if "/y.csv." in name).rpartition("/")[0]
+    ask(pipeline, f"REMOVE @{folder}/")
+    (files / "z.csv").write_bytes(b"a,b\n8,more\n")
+    result = pipeline.run()
+    assert result.ok, told(result)
+    assert rows_of(pipeline) == [(1, "old"), (2, "old"), (8, "more"), (9, "kept")]
+    (files / "x.csv").write_bytes(NEW)
+    result = pipeline.run()
+    assert "not on the stage any more" in told(result)
+    assert (9, "kept") in rows_of(pipeline)
+
+
+def test_a_header_may_begin_like_an_archive(tmp_path: Path, files: Path) -> None:
+    (files / "x.csv").write_bytes(b"PK,b\n1,x\n")
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC.replace("columns: [a, b]", "columns: [PK, b]")))
+    result = pipeline.run()
+    assert result.ok, told(result)
+    assert rows_of(pipeline) == [(1, "x")]
+
+
 def test_the_rejected_rows_of_a_replaced_file_are_replaced(tmp_path: Path, files: Path) -> None:
     text = SPEC.replace("loads: loads}", "loads: loads, rejects: rejects, on_error: continue}")
     text = text.replace("    retries: 0\n", "    retries: 0\n    on_changed: replace\n")
