@@ -22,7 +22,11 @@ from snowpipe_ml.visible import visible
 STARS = "******"
 # A shorter one would be found by chance in text that has nothing to do with it.
 _SHORTEST = 6
-_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+# A password in a URL goes on to the last @ before the path. One with a slash has its @ only behind that, and must not
+# be taken for a port and a path. A bracket begins an IPv6 address. All lengths are bounded: texts may be hostile.
+_USER = r"[^/\s:@'\"<>\[]{0,200}"
+_TO_AT = r"(?:[^/?#\s'\"<>]{1,500}|(?!\d{1,5}[/?#,;])[^\s@'\"<>]{1,200})(?=@)"
+_IN_URL = re.compile(rf"://{_USER}:({_TO_AT})")
 # The words of a name: of DB_PASSWORD, api-key and clientSecret.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
@@ -40,32 +44,59 @@ _SECRET_WORDS = frozenset(
     }
 )
 _SHORT_WORDS = frozenset({"pwd", "pat", "pass"})  # behind another word: PWD alone is a folder
+# Before "pass" they make it no password but a filter, or one time through the data.
+_OF_PASSES = frozenset(
+    {
+        "low", "high", "band", "all", "by", "first", "second", "third", "last", "final", "next", "one", "two",
+        "three", "single", "multi", "forward", "backward", "each", "per",
+    }
+)  # fmt: skip
 _SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey")  # as in PGPASSWORD
 # A key of these is a secret; others are keys of rows and of mappings.
-_SECRET_KEYS = frozenset(
-    {"api", "access", "private", "secret", "account", "storage", "encryption", "signing", "master"}
-)
+_SECRET_KEYS = frozenset({"api", "private", "secret", "encryption", "signing"})
+# A key of these is a secret in a cloud, and a column's name elsewhere: the value decides.
+_UNCLEAR_KEYS = frozenset({"account", "storage", "access", "master"})
+_SHORTEST_KEY = 16
+# Words and small numbers, such as the names of columns and tables are made of.
+_WORDS_ONLY = re.compile(r"(?:[A-Za-z]*\d{0,4}(?:[_.$]|\Z))+")
 # What stands behind: the secret is in a file, or this only describes it.
 _NO_SECRET = frozenset(
-    {"path", "file", "dir", "url", "uri", "name", "type", "id", "ttl", "count", "length", "provider"}
-)
+    {
+        "path", "file", "dir", "folder", "url", "uri", "name", "names", "type", "kind", "id", "ids", "ttl",
+        "count", "length", "provider", "column", "columns", "col", "cols", "field", "table", "tables", "view",
+        "stage", "schema", "database", "warehouse", "role", "user", "host", "port", "limit", "limits", "policy",
+        "header", "size", "sizes", "width", "format", "pattern", "regex", "prefix", "suffix", "separator",
+        "delimiter", "mode", "level", "version", "index", "enabled", "required", "day", "days", "hours", "minutes",
+        "seconds", "date", "age", "expiry", "lifetime", "timeout", "interval", "rotation", "rate", "ratio",
+        "budget", "total", "min", "max",
+    }
+)  # fmt: skip
+_AMOUNTS = frozenset({"max", "min", "num"})  # before: of max_token
 
 # Parameters of URLs: of Azure's, Amazon's and Google's signed URLs, and those that services call their keys.
 _PARAMETERS = (
     r"sig|signature|token|access_token|refresh_token|id_token|auth_token|sas_token|api_?key|client_secret|secret|password|"
     r"passwd|pwd|awsaccesskeyid|x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
 )
-# All lengths that could be scanned again and again are bounded: texts may be hostile.
+# Settings of connection strings, and of SQL. A name behind a dot is a column's.
+_SETTINGS = r"password|passwd|pwd|passphrase|accountkey|sharedaccesskey|client_?secret|aws_secret_key|secret_?access_?key|api_?key"
+_HEADERS = r"(?:x-)?api-key|(?:x-(?:auth|access|vault)|private)-token"
+# No match may go past the end of a text in JSON or CSV: no unquoted value has a quote, a backslash or a comma.
 _SHAPES = re.compile(
-    r"(?P<user>\b[a-z][a-z0-9+.-]{1,30}://[^/\s:@'\"<>]{0,200}:)[^/\s@'\"<>]+(?=@)"
+    rf"(?P<user>\b[a-z][a-z0-9+.-]{{1,30}}://{_USER}:){_TO_AT}"
     rf"|(?P<parameter>(?:[?&;]|&amp;|\\u0026)(?:{_PARAMETERS})=)[^&\s'\"<>#\\;)]+"
+    rf"|(?P<setting>(?<![\w.$])(?:{_SETTINGS})=(?:\\?['\"])?)"
+    r"(?:(?<=')[^'\"\\\n]{1,500}|(?!\{\{)[^\s;&'\"<>,:)}\]\\][^\s;&'\"<>,)\\]{3,500})"
+    rf"|(?P<api>\b(?:{_HEADERS})['\"]?\s{{0,9}}[:=]\s{{0,9}}['\"]?)(?!\d+\b)[A-Za-z0-9._~+/=-]{{6,500}}"
     r"|(?P<header>\bauthorization['\"]?\s{0,9}[:=]\s{0,9}['\"]?(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+"
     r"|(?P<bearer>\bbearer\s+)(?=[A-Za-z0-9._~+/-]{0,40}[0-9._])[A-Za-z0-9._~+/-]{12,}=*"
     r"|(?P<key>-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?!\*)[^\"'<>]*?"
     r"(?P<end>-----END [A-Z ]{0,40}PRIVATE KEY-----|(?=[\"'<>])|\Z)",
     re.I,
 )
-_MARKS = ("://", "=", "earer", "asic", "PRIVATE KEY")  # one of them is in every text that has such a shape
+_LEADS = ("user", "parameter", "setting", "api", "header", "bearer", "key")
+# One of them is in every text that has such a shape.
+_MARKS = ("://", "=", "earer", "asic", "PRIVATE KEY", "pi-", "PI-", "oken", "OKEN")
 
 _known: set[str] = set()
 _pattern: re.Pattern[str] | None = None
@@ -74,14 +105,38 @@ _lock = threading.Lock()
 
 def is_secret_name(name: str) -> bool:
     """Whether a name is that of a secret: an environment variable's, a setting's, or a variable's of a spec."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    if not words or words[-1] in _NO_SECRET:
-        return False
+    return _is_clear(name) or _is_unclear(name)
+
+
+def _is_clear(name: str) -> bool:
+    """Whether whatever is named so is secret."""
+    words = _words(name)
     if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words):
         return True
     if len(words) > 1 and words[-1] in _SHORT_WORDS:
-        return True
-    return any(word in ("key", "keys") and before in _SECRET_KEYS for before, word in itertools.pairwise(words))
+        return words[-1] != "pass" or words[-2] not in _OF_PASSES
+    return _has_key_of(words, _SECRET_KEYS)
+
+
+def _is_unclear(name: str) -> bool:
+    """Whether what is named so is secret if it looks like a key too."""
+    return _has_key_of(_words(name), _UNCLEAR_KEYS)
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name; none if it cannot be that of a secret."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    while words and words[-1].isdigit():  # the second of several
+        words.pop()
+    return [] if words and (words[-1] in _NO_SECRET or words[0] in _AMOUNTS) else words
+
+
+def _has_key_of(words: list[str], owners: frozenset[str]) -> bool:
+    return any(word in ("key", "keys") and before in owners for before, word in itertools.pairwise(words))
+
+
+def _looks_like_key(value: str) -> bool:
+    return len(value) >= _SHORTEST_KEY and not _WORDS_ONLY.fullmatch(value)
 
 
 def secret_names(names: Iterable[str]) -> list[str]:
@@ -105,25 +160,25 @@ def remember_secrets(values: Mapping[str, Any]) -> None:
 
     Lists and mappings inside are looked through; whatever stands below a secret's name is secret.
     """
-    for name, value in values.items():
-        _remember_below(value, is_secret_name(str(name)))
+    _remember_below(values, clear=False, unclear=False)
 
 
-def _remember_below(value: Any, secret: bool) -> None:
+def _remember_below(value: Any, *, clear: bool, unclear: bool) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            _remember_below(item, secret or is_secret_name(str(name)))
+            name = str(name)
+            _remember_below(item, clear=clear or _is_clear(name), unclear=unclear or _is_unclear(name))
     elif isinstance(value, list | tuple):
         for item in value:
-            _remember_below(item, secret)
+            _remember_below(item, clear=clear, unclear=unclear)
     elif isinstance(value, str):
-        if secret:
+        if clear or (unclear and _looks_like_key(value)):
             remember(value)
             for line in value.splitlines():
                 remember(line.strip())
         for password in _IN_URL.findall(value):
             remember(unquote(password))
-    elif secret and isinstance(value, int | float) and not isinstance(value, bool):
+    elif clear and isinstance(value, int | float) and not isinstance(value, bool):
         remember(str(value))
 
 
@@ -135,7 +190,7 @@ def redact(text: str) -> str:
 
 
 def _masked(match: re.Match[str]) -> str:
-    lead = next(match[name] for name in ("user", "parameter", "header", "bearer", "key") if match[name] is not None)
+    lead = next(match[name] for name in _LEADS if match[name] is not None)
     return f"{lead}{STARS}{match['end'] or ''}"
 
 
@@ -147,8 +202,8 @@ def redact_all(value: Any) -> Any:
         return {redact_all(key): redact_all(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [redact_all(item) for item in value]
-    # A number has no text of its own in JSON, where stars could take its place.
-    return STARS if isinstance(value, int | float) and str(value) in _known else value
+    # Stars within a number would be no JSON: they stand as a text in the place of the whole.
+    return STARS if isinstance(value, int | float) and redact(str(value)) != str(value) else value
 
 
 def _forms(value: str) -> set[str]:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.redaction import STARS, redact, redact_all, remember, secret_names
+from snowpipe_ml.redaction import STARS, is_secret_name, redact, redact_all, remember, remember_secrets, secret_names
+from snowpipe_ml.spec.problems import Position, Problem
 from snowpipe_ml.sql import Secret
+from snowpipe_ml.ui.tables import as_json
 
 # With what JSON, SQL, HTML and URLs each write in another way.
 CANARY = "canary'\"\\<&>/{}"
@@ -131,3 +133,70 @@ def test_what_is_named_like_a_secret() -> None:
         "APIKEY",
     ]
     assert secret_names(names) == ["APIKEY", "API_KEY", "DB_PASS", "MY_PWD", "PGPASSWORD", "SNOWFLAKE_PASSWORD"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token_limit", "token_column", "token_table", "secret_stage", "password_policy", "low_pass", "first_pass",
+        "token_limit_2", "max_token", "account_key_column", "secret_name",
+    ],
+)  # fmt: skip
+def test_a_name_that_only_describes_a_secret_is_none(name: str) -> None:
+    assert not is_secret_name(name)
+    remember_secrets({name: f"SHOWN_{name.upper()}_KSQ"})
+    assert redact(f"SHOWN_{name.upper()}_KSQ") == f"SHOWN_{name.upper()}_KSQ"
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden"),
+    [
+        ("ACCOUNT_ID_QX", False),
+        ("customer_account_identifier_2024", False),
+        ("SALES.ORDERS.CUSTOMER_NUMBER", False),
+        (72727272, False),
+        ("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==", True),
+        ("deadbeef0123456789abcdef01234567", True),
+    ],
+)
+@pytest.mark.parametrize("name", ["account_key", "storage_key"])
+def test_a_key_that_can_be_a_column_is_a_secret_if_it_looks_like_one(name: str, value: object, hidden: bool) -> None:
+    remember_secrets({name: value})
+    assert redact(f"<{value}>") == (f"<{STARS}>" if hidden else f"<{value}>")
+
+
+def test_a_redacted_number_is_a_text_of_json() -> None:
+    remember_secrets({"pin_password": 918273645, "pin_password_limit": 555000111})
+    text = redact(as_json(["N", "M", "O"], [[918273645, 19182736450, 555000111]]))
+    assert json.loads(text) == [{"N": STARS, "M": STARS, "O": 555000111}]
+
+
+def test_a_password_of_a_url_is_remembered_up_to_the_last_at_sign() -> None:
+    remember_secrets({"feed": "https://bob:qx%40p@ssqx@host/a@b"})
+    assert redact("qx@p@ssqx") == STARS
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "shown"),
+    [
+        ("  RESET_TOKEN: varchr(20)", ("tables", "t", "columns", "RESET_TOKEN"), True),
+        ("  RESET_TOKEN: varchr(20)", ("steps", "s", "columns", "RESET_TOKEN"), True),
+        ("  reset_token: varchr(20)", ("vars", "reset_token"), False),
+        ("  reset_token: varchr(20)", ("targets", "local", "reset_token"), False),
+        ("  reset_token: varchr(20)", ("steps", "s", "reset_token"), False),
+        ("  reset_token: varchr(20)", None, False),
+        ("{tables: {}, vars: {reset_token: varchr(20)}}", ("tables",), False),
+    ],
+)
+def test_a_line_hides_secrets_only_where_they_can_stand(
+    line: str, path: tuple[str | int, ...] | None, shown: bool
+) -> None:
+    problem = Problem("no such type", Position("spec.yaml", 5, line.index("varchr") + 1), line, 10, path=path)
+    assert ("varchr(20)" in str(problem)) is shown
+
+
+def test_the_caret_stands_under_what_is_meant_behind_a_hidden_value() -> None:
+    line = "  s: {token: a-very-long-one, writse: t}"
+    shown = str(Problem("no such key", Position("spec.yaml", 5, line.index("writse") + 1), line, 6)).splitlines()
+    assert STARS in shown[1]
+    assert shown[2].index("^") == shown[1].index("writse")

@@ -263,8 +263,18 @@ def test_the_token_of_a_package_index_is_not_shown(tmp_path: Path, monkeypatch: 
         ("    -----BEGIN PRIVATE KEY-----\n    MIIs3cret\n    -----END PRIVATE KEY-----", "MIIs3cret"),
         ("-----BEGIN PRIVATE KEY-----\\nMIIs3cret\\n-----END PRIVATE KEY-----", "MIIs3cret"),
         ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIs3cret and then it is cut", "MIIs3cret"),
+        ("https://bob:s3@cret@host/a@b", "cret"),
+        ("https://bob:s3/cret@host/a", "cret"),
+        ("https://bob:s3#cret@host/a", "cret"),
+        ("password=hunter22 host=x", "hunter22"),
+        ("Driver={ODBC};Server=x;PWD=hunter22;Port=1", "hunter22"),
+        ("ALTER USER robin SET PASSWORD='hunter 22'", "hunter 22"),
+        ('{"dsn": "password=\\"hunter22\\" host=x"}', "hunter22"),
+        ("AccountName=x;AccountKey=s3cret/+x==;EndpointSuffix=y", "s3cret"),
+        ("X-Api-Key: s3cretkey", "s3cretkey"),
+        ('{"x-api-key": "s3cretkey"}', "s3cretkey"),
     ],
-    ids=range(25),
+    ids=range(35),
 )
 def test_what_looks_like_a_secret_is_hidden_without_being_known(text: str, secret: str) -> None:
     found = redact(text)
@@ -286,6 +296,13 @@ def test_what_looks_like_a_secret_is_hidden_without_being_known(text: str, secre
         "signature: verified",
         "-----BEGIN CERTIFICATE-----\nMIIpublic\n-----END CERTIFICATE-----",
         "12:30:45 @ noon",
+        "http://host:8080/trips/a@b.csv",
+        "http://[::1]:8080/trips/a@b.csv",
+        "https://host:8080/trips?mail=robin@example.org",
+        "ON a.password=b.password",
+        "WHERE password = reset_password",
+        '{"a": "password=", "b": "it\'s"}',
+        "api-key,STATION_ID",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -303,6 +320,20 @@ def test_a_variable_that_is_named_like_a_secret_is_hidden(tmp_path: Path, name: 
     text = printed("plan", spec, "--offline", "--sql")
     assert "SELECT" in text
     assert value not in text
+
+
+def test_a_variable_that_is_a_columns_name_or_a_limit_falsifies_no_data(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "name: birds\ntargets:\n  local: {type: local, path: warehouse}\n"
+        "vars: {account_key: ACCOUNT_ID, token_limit: 100000}\nsteps:\n"
+        '  one: {type: transform, query: "SELECT {{ vars.token_limit | literal }} AS {{ vars.account_key | identifier }}", writes: t}\n'
+    )
+    assert "100000 AS " in (text := printed("plan", spec, "--offline", "--sql"))
+    assert "ACCOUNT_ID" in text
+    query = "SELECT 100000 AS N, 'ACCOUNT_ID' AS C"
+    assert json.loads(printed("sql", spec, query, "--format", "json")) == [{"N": 100000, "C": "ACCOUNT_ID"}]
+    assert printed("sql", spec, query, "--format", "csv").split() == ["N,C", "100000,ACCOUNT_ID"]
 
 
 @pytest.mark.parametrize("name", ["key", "primary_key", "sort_key", "keys", "tokenizer", "max_tokens", "secretary"])

@@ -83,6 +83,7 @@ class Document:
             snippet,
             max(1, min(width, len(snippet) - column)),
             hint,
+            path,
         )
 
     def shown_lines(self, hide: Callable[[Path], bool]) -> list[str]:

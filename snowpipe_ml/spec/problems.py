@@ -26,6 +26,22 @@ class Position:
 
 
 _SETTING = re.compile(r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*")
+# What holds settings of connections and values for them; names elsewhere are mostly those of columns.
+_HOLDERS = frozenset(
+    {
+        "vars",
+        "env",
+        "environment",
+        "targets",
+        "connection",
+        "credentials",
+        "headers",
+        "secrets",
+        "on_failure",
+        "on_success",
+    }
+)
+_HOLDER = re.compile(rf"\b(?:{'|'.join(sorted(_HOLDERS))})['\"]?\s{{0,20}}:")
 _LONGEST_LINE = 160  # characters of a line that are shown
 
 
@@ -39,6 +55,7 @@ class Problem:
         snippet: the offending line, without its line end.
         width: how many characters of it are meant.
         hint: what to do, such as the nearest right name.
+        path: where it is in the spec; None if that is not known.
     """
 
     message: str
@@ -46,6 +63,7 @@ class Problem:
     snippet: str = ""
     width: int = 1
     hint: str | None = None
+    path: Path | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.position}: {indented(self.message, '  ')}"]
@@ -53,7 +71,8 @@ class Problem:
             number = str(self.position.line)
             gutter = " " * len(number)
             snippet, start, width = self._shown()
-            snippet = _without_secrets(snippet)
+            if self._may_hold_secrets():
+                snippet, start, width = _without_secrets(snippet, start, width)
             # A tab before the caret keeps it under its character however wide tabs are shown.
             lead = "".join("\t" if c == "\t" else " " for c in visible(snippet[:start]))
             meant = max(1, len(visible(snippet[start : start + width])))
@@ -62,6 +81,12 @@ class Problem:
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
+
+    def _may_hold_secrets(self) -> bool:
+        """Whether a name on the line can be a secret's: only below some settings, and among those of a step."""
+        if self.path is None or _HOLDER.search(self.snippet) or not _HOLDERS.isdisjoint(self.path):
+            return True
+        return len(self.path) <= 3 and self.path[:1] == ("steps",)
 
     def _shown(self) -> tuple[str, int, int]:
         """The line, or of a long one the part round what is meant; where that begins, and its width there."""
@@ -75,9 +100,22 @@ class Problem:
         return f"{before}{cut}{behind}", start, max(1, min(width, len(before) + len(cut) - start))
 
 
-def _without_secrets(line: str) -> str:
-    """A line of a spec that may not be read as YAML, with stars in the place of what a secret's name is given."""
-    return _SETTING.sub(lambda m: m[0] if not is_secret_name(m["name"]) else f"{m['name']}{m['colon']}{STARS}", line)
+def _without_secrets(line: str, start: int, width: int) -> tuple[str, int, int]:
+    """A line of a spec that may not be read as YAML, with stars in the place of what a secret's name is given.
+
+    What is meant moves with them: its start and width are those in the new line.
+    """
+    # From the right, so that the places of those before stay right.
+    for match in reversed(list(_SETTING.finditer(line))):
+        if not is_secret_name(match["name"]):
+            continue
+        begin, end = match.end("colon"), match.end()
+        line = f"{line[:begin]}{STARS}{line[end:]}"
+        if start >= end:
+            start += len(STARS) - (end - begin)
+        elif start >= begin:
+            start, width = begin, len(STARS)
+    return line, start, width
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

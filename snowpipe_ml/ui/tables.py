@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from snowpipe_ml.redaction import redact
+from snowpipe_ml.redaction import redact, redact_all
 from snowpipe_ml.ui.wrapping import hanging
 from snowpipe_ml.visible import json_text, visible
 
@@ -40,8 +40,9 @@ def plain(value: object) -> object:
 
 
 def as_json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A list of objects, in ASCII."""
-    return json_text([dict(zip(names, map(plain, row), strict=True)) for row in rows], indent=2)
+    """A list of objects, in ASCII, without secrets."""
+    # Before they are JSON, which stars in the place of a number would not be.
+    return json_text(redact_all([dict(zip(names, map(plain, row), strict=True)) for row in rows]), indent=2)
 
 
 def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
