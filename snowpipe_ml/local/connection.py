@@ -63,7 +63,9 @@ class Connection(ConnectionFace):
         self.storage = storage
         self.session_id = next(_SESSION_IDS)
         storage.sessions[self.session_id] = self
-        self.duck = storage.root.cursor()
+        # Of the statements that run, each inside the one before: a procedure runs statements of its own.
+        self._running = running = list[Cancellation]()
+        self.duck = storage.root.cursor(lambda: running[-1] if running else None)
         self.duck.execute("SET TimeZone = 'America/Los_Angeles'")
         self.duck.execute(f"SET VARIABLE {SESSION_VARIABLE} = {self.session_id}::BIGINT")
         self.lock = threading.RLock()
@@ -77,8 +79,6 @@ class Connection(ConnectionFace):
         self.parameters: dict[str, Any] = {}
         self.variables: dict[str, str] = {}
         self.in_transaction = False
-        # Of the statements that run, each inside the one before: a procedure runs statements of its own.
-        self._running: list[Cancellation] = []
         self._keeps_transaction = False
         # The Python functions that were registered with DuckDB when the open transaction began.
         self.visible_functions: frozenset[str] = frozenset()
@@ -246,6 +246,7 @@ class Connection(ConnectionFace):
             with self._cancellable():
                 return run(self, command, params, query_id, file_stream)
 
+        self.storage.checkpoints.before_statement()
         with self.storage.history.running(self, query_id, command, tag), errors.of_full_disks():
             if not _MAKES_ROOM.match(command) or self.in_transaction:
                 result = attempt()
@@ -283,7 +284,6 @@ class Connection(ConnectionFace):
             with ExitStack() as stack:
                 if outer is not None:
                     stack.enter_context(outer.stopping(inner.cancel))
-                stack.enter_context(inner.stopping(self.duck.interrupt))
                 stack.enter_context(inner.within(self.statement_timeout))
                 self._running.append(inner)
                 stack.callback(self._running.pop)

@@ -7,10 +7,12 @@ therefore examined first; otherwise only after a failure, so that loading costs 
 from __future__ import annotations
 
 import gzip
+import os
+import queue
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -94,9 +96,37 @@ def _naming(connection: Connection, fmt: CsvFormat, files: Sequence[StagedFile])
 
 
 def _mixed(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(lambda file: _is_mixed(fmt, file.path), files)
-        return [file for file, mixed in zip(files, found, strict=True) if mixed]
+    waiting: queue.SimpleQueue[StagedFile] = queue.SimpleQueue()
+    for file in files:
+        waiting.put(file)
+    mixed: set[str] = set()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            try:
+                file = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                if _is_mixed(fmt, file.path):
+                    mixed.add(file.relative)
+            except BaseException as raised:
+                failures.append(raised)
+
+    # Not an executor, which takes no work once the interpreter has begun to end: a holder may still serve others.
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(len(files), os.cpu_count() or 1))]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException as raised:
+        failures.append(raised)
+        raise
+    if failures:
+        raise failures[0]
+    return [file for file in files if file.relative in mixed]
 
 
 def _is_mixed(fmt: CsvFormat, path: Path) -> bool:

@@ -196,6 +196,9 @@ class WarehouseServer:
 def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[str, Any]:
     text = str(body["sqlText"])
     type_id = wire.statement_type(text)
+    # Before the lock, which the statement that it cancels holds.
+    if not body.get("describeOnly") and (aside := connection.aside(text)) is not None:
+        return _done({**wire.result_data(aside, type_id), "queryId": query_id, "parameters": []})
     try:
         with connection.lock:
             values, rows = wire.parameters(body.get("bindings"))

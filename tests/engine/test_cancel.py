@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
@@ -20,7 +21,9 @@ import snowpipe_ml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.events import StepRetried
 from snowpipe_ml.local import connect
+from snowpipe_ml.local.cancellation import Cancellation
 from snowpipe_ml.local.connection import Connection
+from snowpipe_ml.local.duck import Duck
 from tests.conftest import write_spec
 
 SOON = 15  # seconds for what takes milliseconds, on a machine that does much else
@@ -199,6 +202,113 @@ def test_a_time_limit_is_that_of_the_statement(tmp_path: Path) -> None:
             with pytest.raises(ProgrammingError) as raised:
                 cursor.execute(statement)
             assert raised.value.errno == 630
+
+
+def test_what_does_not_hear_a_cancellation_is_told_again() -> None:
+    """DuckDB forgets an interrupt that comes just before its query begins."""
+    cancellation, told, often = Cancellation(), [], threading.Event()
+
+    def stop() -> None:
+        told.append(True)
+        if len(told) == 3:
+            often.set()
+
+    with cancellation.stopping(stop, again=True):
+        cancellation.cancel()
+        assert often.wait(SOON)
+
+
+def test_a_cancellation_between_two_duckdb_statements_stops_the_next() -> None:
+    cancellation = Cancellation()
+    duck = Duck(duckdb.connect(), lambda: cancellation)
+    duck.execute("BEGIN TRANSACTION")
+    cancellation.cancel()
+    with pytest.raises(ProgrammingError, match="canceled"):
+        duck.execute("SELECT 1")
+    with pytest.raises(ProgrammingError, match="canceled"):
+        duck.query("SELECT 1")
+    duck.execute("ROLLBACK")  # what ends the work is not stopped
+    duck.close()
+
+
+def test_a_statement_that_is_committed_is_not_reported_as_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = []
+    with connect(tmp_path / "warehouse", "D") as connection:
+        assert isinstance(connection, Connection)
+        execute = Duck.execute
+
+        def cancelling(duck: Duck, text: str, *args: Any) -> Any:
+            found = execute(duck, text, *args)
+            if text == "COMMIT":
+                cancelled.append(connection.interrupt())
+            return found
+
+        monkeypatch.setattr(Duck, "execute", cancelling)
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE t COMMENT = 'it' AS SELECT 1 AS X")
+        cursor.execute("INSERT OVERWRITE INTO t SELECT 2")
+        monkeypatch.undo()
+        assert len(cancelled) >= 2
+        assert all(cancelled)
+        assert cursor.execute("SELECT X FROM t").fetchall() == [(2,)]
+
+
+def test_ctrl_c_ends_the_workers_of_a_table_function(tmp_path: Path, gate: Gate) -> None:
+    head, body, _, statement = STATEMENTS["table"]
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    workers: list[int] = []
+
+    def press() -> None:
+        workers.extend(gate.reached())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    try:
+        with connect(tmp_path / "warehouse", "D") as connection:
+            connection.cursor().execute(
+                f"CREATE {head} LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' AS $$\n{gate.code}{body}\n$$"
+            )
+            thread = threading.Thread(target=press)
+            thread.start()
+            with pytest.raises(KeyboardInterrupt):
+                connection.cursor().execute(statement)
+            thread.join()
+            eventually(lambda: not any(map(is_there, gate.reached())))
+            gate.opened.touch()
+            assert len(connection.cursor().execute(statement).fetchall()) == 40
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def test_other_functions_do_not_end_the_worker_of_one_that_runs(tmp_path: Path, gate: Gate) -> None:
+    """Only a few functions keep their workers."""
+    found: list[Any] = []
+    with connect(tmp_path / "warehouse", "D") as one, connect(tmp_path / "warehouse", "D") as two:
+        for number in range(6):
+            code = f"{gate.code}{SCALAR}" if number == 0 else "def h(x):\n    return x\n"
+            one.cursor().execute(
+                f"CREATE FUNCTION f{number}(x INT) RETURNS INT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' "
+                f"AS $$\n{code}$$"
+            )
+
+        def run() -> None:
+            try:
+                found.extend(one.cursor().execute("SELECT f0(7)").fetchall())
+            except BaseException as error:
+                found.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            (worker,) = gate.reached()
+            for number in range(1, 6):
+                assert two.cursor().execute(f"SELECT f{number}(1)").fetchall() == [(1,)]
+        finally:
+            gate.opened.touch()
+            thread.join()
+        assert found == [(7,)]
+        eventually(lambda: not is_there(worker))  # it had no place to go back to
 
 
 # --------------------------------------------------------------------------- runs

@@ -73,3 +73,32 @@ def test_a_connection_without_a_database_says_so() -> None:
     with pytest.raises(Exception, match="This session does not have a current database"):
         connection.cursor().execute("CREATE TABLE t (a INT)")
     connection.close()
+
+
+AT_EXIT = """
+import atexit, pathlib, sys
+from snowpipe_ml.local import connect
+folder = pathlib.Path(sys.argv[1])
+for name in ("a.csv", "b.csv"):
+    (folder / name).write_bytes(b"1\\r\\n2\\n")
+connection = connect(folder / "warehouse", "D")
+run = lambda text: connection.cursor().execute(text).fetchall()
+run("CREATE TABLE t (a INT)")
+run("CREATE STAGE s")
+run(f"PUT file://{folder}/*.csv @s AUTO_COMPRESS = FALSE")
+def copy():
+    run("BEGIN")
+    run("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV)")
+    print(run("SELECT SUM(a) FROM t"))
+    run("COMMIT")
+    connection.close()
+atexit.register(copy)
+"""
+
+
+def test_files_are_loaded_in_a_transaction_while_the_process_ends(tmp_path: Path) -> None:
+    """Another process may work here until then."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", AT_EXIT, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[(6,)]\n", done.stderr

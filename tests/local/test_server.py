@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,22 @@ def test_a_run_goes_through_the_server(served: dict[str, Any], cursor: Any) -> N
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert cursor.execute("SELECT X FROM ONE").fetchall() == [(1,)]
+
+
+def test_a_session_cancels_its_own_statement_from_another_thread(served: dict[str, Any]) -> None:
+    raised: list[Any] = []
+    with snowflake.connector.connect(**entry(served)) as connection:
+
+        def run() -> None:
+            try:
+                connection.cursor().execute("SELECT SYSTEM$WAIT(50)")
+                raised.append(None)
+            except ProgrammingError as error:
+                raised.append(error.errno)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        while not raised:  # it may not have begun
+            connection.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({connection.session_id})")
+        thread.join()
+    assert raised == [604]

@@ -150,6 +150,7 @@ class Pool:
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         self._slots = threading.Semaphore(size)
         self._all: set[Worker] = set()
+        self._retired = False
         self._lock = threading.Lock()
 
     def call(
@@ -172,16 +173,23 @@ class Pool:
                 with cancellation.stopping(worker.kill):
                     worker.load()
                     answer = worker.call(header, table, serve)
+                cancellation.check()  # it may have been killed after its answer
             except BaseException as raised:
-                if isinstance(raised, HandlerError) and worker.is_ready and not cancellation.requested:
-                    self._idle.put(worker)
-                else:
-                    with self._lock:
-                        self._all.discard(worker)
-                    worker.close()
+                usable = isinstance(raised, HandlerError) and worker.is_ready and not cancellation.requested
+                self._give_back(worker, usable=usable)
                 raise
-            self._idle.put(worker)
+            self._give_back(worker, usable=True)
             return answer
+
+    def _give_back(self, worker: Worker, *, usable: bool) -> None:
+        with self._lock:
+            if usable and not self._retired:
+                self._idle.put(worker)
+                return
+            if worker not in self._all:
+                return  # the pool was closed, and the worker with it
+            self._all.discard(worker)
+        worker.close()
 
     @contextmanager
     def _slot(self, cancellation: Cancellation) -> Iterator[None]:
@@ -211,6 +219,8 @@ class Pool:
         if count <= 0:
             return []
         # Several batches a worker even out partitions of unequal cost; each batch costs a message.
+        # Of this call alone: an exception in this thread, such as Ctrl-C, ends its workers.
+        calling = Cancellation()
         step = max(1, -(-count // (self.size * 8)))
         starts = list(range(0, count, step))
 
@@ -219,13 +229,14 @@ class Pool:
             begin, end = offsets[first], offsets[last]
             local = [offset - begin for offset in offsets[first : last + 1]]
             request = {"call": "table", "offsets": local, "first": first, "time_zone": time_zone}
-            cancellation.check()
-            _, answer = self.call(request, table.slice(begin, end - begin), cancellation)
+            calling.check()
+            _, answer = self.call(request, table.slice(begin, end - begin), calling)
             assert answer is not None
             return begin, answer
 
         if len(starts) == 1 or self.size == 1:
-            return [run(first) for first in starts]
+            with cancellation.stopping(calling.cancel):
+                return [run(first) for first in starts]
         waiting = iter(starts)
         taking = threading.Lock()
         done: dict[int, tuple[int, pa.Table]] = {}
@@ -244,17 +255,33 @@ class Pool:
 
         # Not an executor, which takes no work once the interpreter has begun to end: a holder may still serve others.
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self.size, len(starts)))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            with cancellation.stopping(calling.cancel):
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+        except BaseException as raised:
+            failures.append(raised)
+            calling.cancel()
+            raise
         if failures:
             raise failures[0]
         return [done[first] for first in starts]
 
+    def retire(self) -> None:
+        """End the workers that are idle now, and each other one when its call ends."""
+        with self._lock, contextlib.suppress(queue.Empty):
+            self._retired = True
+            while True:
+                worker = self._idle.get_nowait()
+                self._all.discard(worker)
+                worker.close()
+
     def close(self) -> None:
         """End all workers."""
         with self._lock:
+            self._retired = True
             for worker in self._all:
                 worker.close()
             self._all.clear()

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ class FunctionRegistry:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._pools: OrderedDict[str, Pool] = OrderedDict()
+        self._retired: weakref.WeakSet[Pool] = weakref.WeakSet()  # those in which a call may run still
         self._configs: dict[str, dict[str, Any]] = {}
         self._raised: dict[str, ProgrammingError] = {}
         self._registered: set[str] = set()
@@ -213,7 +215,8 @@ class FunctionRegistry:
             self._pools.move_to_end(key)
             while len(self._pools) > _KEPT_POOLS:
                 _, old = self._pools.popitem(last=False)
-                old.close()
+                old.retire()
+                self._retired.add(old)
             return self._pools[key]
 
     def _server(self, procedures: bool) -> ForkServer:
@@ -332,7 +335,7 @@ class FunctionRegistry:
     def close(self) -> None:
         """End all workers."""
         with self._lock:
-            for pool in self._pools.values():
+            for pool in [*self._pools.values(), *self._retired]:
                 pool.close()
             self._pools.clear()
             for server in self._servers.values():
