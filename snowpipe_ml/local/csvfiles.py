@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,8 +148,9 @@ class CsvFormat:
         # One thread unpacks a file anyway, and a parallel scan may end behind many rejected rows (see loading.py).
         parallel = parallel and self.strict_width and not packed
         arguments = [
-            "[" + ", ".join(literal(str(path)) for path in paths) + "]",
-            "auto_detect = false", "header = false", f"skip = {self.skip}", f"delim = {literal(self.delimiter)}",
+            "[" + ", ".join(path_literal(path) for path in paths) + "]",
+            "auto_detect = false", "hive_partitioning = false", "header = false",
+            f"skip = {self.skip}", f"delim = {literal(self.delimiter)}",
             f"quote = {literal(self.quote)}", f"escape = {literal(self.quote)}",
             f"columns = {{{described}}}",
             "nullstr = [" + ", ".join(literal(n) for n in nulls) + "]",
@@ -182,6 +184,11 @@ def _plain(value: Any) -> str:
 def literal(value: str) -> str:
     """A text in a statement for DuckDB."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def path_literal(path: Path) -> str:
+    """A path in a statement for DuckDB's readers, which would take ``x[1].csv`` and ``*.csv`` for patterns."""
+    return literal(re.sub(r"[\[*?]", r"[\g<0>]", str(path)))
 
 
 def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int, metadata: set[str]) -> str:

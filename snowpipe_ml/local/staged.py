@@ -7,6 +7,7 @@ a VARIANT. https://docs.snowflake.com/en/user-guide/querying-stage
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import duckdb
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
-from snowpipe_ml.local.csvfiles import CsvFormat, literal, text_query
+from snowpipe_ml.local.csvfiles import CsvFormat, literal, path_literal, text_query
 from snowpipe_ml.local.stages import StagedFile
 from snowpipe_ml.local.storage import quoted
 
@@ -100,6 +101,8 @@ def relation(
     """The files as a relation for a SELECT whose references are replaced on the way."""
     wanted = read_references(select)
     kind = kind_of(options)
+    # The files of external stages can be read as long as these objects live: until the statement is over.
+    weakref.finalize(compiler, list.clear, list(files))
     if kind == "CSV":
         query = text_query(CsvFormat.read(options), files, wanted.highest, wanted.metadata)
     elif kind == "JSON":
@@ -113,10 +116,10 @@ def relation(
 
 def metadata_columns(file: StagedFile, wanted: set[str], row_number: str) -> str:
     """The metadata of a file as more columns of a query."""
-    stat = file.path.stat()
+    modified = file.stat().st_mtime
     values = {
         "_FILE": literal(file.relative), "_ROW_NUMBER": row_number, "_CONTENT_KEY": literal(file.md5),
-        "_MODIFIED": f"CAST(make_timestamp({int(stat.st_mtime * 1_000_000)}) AS TIMESTAMP)",
+        "_MODIFIED": f"CAST(make_timestamp({int(modified * 1_000_000)}) AS TIMESTAMP)",
         "_SCANNED": "current_timestamp",
     }  # fmt: skip
     return "".join(f', {values[name]} AS "{name}"' for name in sorted(wanted))
@@ -144,8 +147,8 @@ def json_query(options: dict[str, Any], file: StagedFile, wanted: Wanted) -> str
     number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
     return (
         f'SELECT json AS "_1"{metadata_columns(file, wanted.metadata, number)} FROM read_json_objects('
-        f"{literal(str(file.path))}, format = '{shape}', compression = '{'gzip' if zipped else 'none'}', "
-        "maximum_object_size = 134217728)"
+        f"{path_literal(file.path)}, format = '{shape}', compression = '{'gzip' if zipped else 'none'}', "
+        "maximum_object_size = 134217728, hive_partitioning = false)"
     )
 
 
@@ -187,7 +190,7 @@ def source(compiler: Compiler, kind: str, options: dict[str, Any], file: StagedF
         for key in set(options) - _PARQUET_OPTIONS:
             raise errors.UnsupportedError(f"the PARQUET file format option {key}")
         _refuse_twins(file)
-        return f"read_parquet({literal(str(file.path))})"
+        return f"read_parquet({path_literal(file.path)}, hive_partitioning = false)"
     from pyarrow import orc
 
     return quoted(compiler.register(orc.ORCFile(str(file.path)).read()))

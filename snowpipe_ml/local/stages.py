@@ -11,8 +11,12 @@ import json
 import os
 import re
 import shutil
+import stat
+import tempfile
 import uuid
+import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +79,7 @@ class Stage:
         """The files whose path starts with ``path`` and fits the whole pattern, by name."""
         regex = re.compile(pattern) if pattern else None
         found = []
-        for file in sorted(_walk(self.folder)):
+        for file in sorted(file for file in _walk(self.folder) if _belongs(file, self.folder)):
             relative = file.relative_to(self.folder).as_posix()
             if relative.startswith(path) and (regex is None or regex.fullmatch(relative)):
                 found.append(StagedFile(self, relative, file))
@@ -101,7 +105,7 @@ class StagedFile:
         stage: the stage.
         relative: its path there.
         source: the file itself; of an external stage, DuckDB cannot read it there.
-        copy: a copy that is read in its place.
+        copy: a copy whose rows are read in its place.
     """
 
     stage: Stage
@@ -111,21 +115,47 @@ class StagedFile:
 
     @cached_property
     def path(self) -> Path:
-        """Where DuckDB can read it: a file of an external stage is linked into the warehouse, or else copied."""
+        """Where DuckDB can read it: a file of an external stage is linked into the warehouse, or else copied.
+
+        The link or copy goes with this object, so that nothing is left of a file that is changed or removed later.
+
+        Raises:
+            ProgrammingError: the file is gone, or may not be read.
+        """
         if self.copy is not None or not self.stage.external:
             return self.copy or self.source
-        stat = self.source.stat()
-        version = f"{self.source.resolve()}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
-        link = self.stage.links / hashlib.sha256(version.encode()).hexdigest()[:24] / self.source.name
-        if not link.exists():
-            private.make_folder(link.parent)
-            aside = link.with_name(f".{uuid.uuid4().hex}")
+        folder = tempfile.mkdtemp(prefix="read-", dir=self.stage.links)
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        link = Path(folder) / self.source.name
+        with self._readable():
             try:
-                os.link(self.source.resolve(), aside)
+                os.link(self.source.resolve(), link)
             except OSError:  # another file system, or one without links
-                shutil.copy2(self.source, aside)
-            aside.replace(link)
+                private.copy_file(self.source, link)
         return link
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Name the file in an error of the file system.
+
+        Raises:
+            ProgrammingError: the file is gone, or may not be read.
+        """
+        try:
+            yield
+        except (FileNotFoundError, PermissionError) as raised:
+            raise errors.error(
+                91016, "22000", f"Remote file '{self.label}' was not found or cannot be read: {raised.strerror}"
+            ) from raised
+
+    def stat(self) -> os.stat_result:
+        """The size and times of the file itself.
+
+        Raises:
+            ProgrammingError: the file is gone.
+        """
+        with self._readable():
+            return self.source.stat()
 
     @property
     def label(self) -> str:
@@ -134,12 +164,16 @@ class StagedFile:
 
     @property
     def md5(self) -> str:
-        """The MD5 of its bytes in hexadecimal."""
-        stat = self.path.stat()
-        key = (str(self.path), stat.st_mtime_ns, stat.st_size)
+        """The MD5 of its bytes in hexadecimal.
+
+        Raises:
+            ProgrammingError: the file is gone, or may not be read.
+        """
+        found = self.stat()
+        key = (str(self.source), found.st_mtime_ns, found.st_size)
         if key not in _MD5:
             digest = hashlib.md5(usedforsecurity=False)
-            with self.path.open("rb") as file:
+            with self._readable(), self.source.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
             _MD5[key] = digest.hexdigest()
@@ -151,6 +185,16 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in names:
             if not name.endswith(".uploading"):
                 yield Path(root) / name
+
+
+def _belongs(file: Path, folder: Path) -> bool:
+    """Tell a file of a stage from a pipe or device, a link that leads nowhere, and one that leads out of the stage."""
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return False
+        return not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
+    except OSError:
+        return False
 
 
 def find_stage(connection: Connection, reference: str) -> tuple[Stage, str]:
@@ -181,19 +225,41 @@ def named_stage(connection: Connection, name: tuple[str, ...]) -> Stage:
     if row is None:
         raise errors.missing("Stage", f"{database}.{schema}.{stage}")
     stage_id, url, options = row
-    folder = _external_folder(url) if url else connection.storage.path / "stages" / stage_id
+    folder = _external_folder(connection, url) if url else connection.storage.path / "stages" / stage_id
     label = url.rstrip("/") if url else stage.lower()
     links = connection.storage.path / "external"
     return Stage(database, schema, stage, folder, label, json.loads(options or "{}"), bool(url), links)
 
 
-def _external_folder(url: str) -> Path:
+def _external_folder(connection: Connection, url: str) -> Path:
+    """The folder of an external stage.
+
+    Raises:
+        ProgrammingError: it is a part of the warehouse, or the warehouse a part of it; a stage could then overwrite
+            the warehouse's own files.
+        UnsupportedError: the URL is not a file's.
+    """
     parsed = urlparse(url)
     if parsed.scheme != "file":
         raise errors.UnsupportedError(
             f"external stages on {parsed.scheme}://", "A file:// URL is an external stage here"
         )
-    return Path(url_unquote(parsed.netloc + parsed.path))
+    folder = Path(url_unquote(parsed.netloc + parsed.path))
+    place, home = folder.resolve(), connection.storage.path.resolve()
+    if _contains(home, place) or _contains(place, home):
+        raise errors.error(
+            1059, "22023", f"invalid URL {url!r}: a stage's folder cannot be in the warehouse's own folder or above it"
+        )
+    return folder
+
+
+def _contains(outer: Path, inner: Path) -> bool:
+    """Compare by file as well as by path: on some file systems names that differ in case are one folder."""
+    if inner.is_relative_to(outer):
+        return True
+    if not os.path.exists(outer):
+        return False
+    return any(os.path.exists(each) and os.path.samefile(each, outer) for each in (inner, *inner.parents))
 
 
 # --------------------------------------------------------------------------- CREATE, DROP
@@ -212,7 +278,7 @@ def create_stage(statement: Statement) -> Result:
     reader.end()
     url = options.pop("URL", None)
     if url:
-        _external_folder(url)
+        _external_folder(connection, url)
     stages = connection.catalog(database, "STAGES")
     with connection.storage.lock:
         row = connection.duck.execute(
@@ -333,10 +399,10 @@ def directory(stage: Stage) -> tuple[list[Column], pa.Table]:
         )
     found = []
     for file in stage.files(""):
-        stat = file.path.stat()
-        modified = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
+        about = file.stat()
+        modified = dt.datetime.fromtimestamp(about.st_mtime, dt.UTC)
         url = f"file://{url_quote(str(file.source))}"
-        found.append((file.relative, stat.st_size, modified, file.md5, file.md5, url))
+        found.append((file.relative, about.st_size, modified, file.md5, file.md5, url))
     kinds = {"SIZE": "BIGINT", "LAST_MODIFIED": "TIMESTAMP WITH TIME ZONE"}
     names = ("RELATIVE_PATH", "SIZE", "LAST_MODIFIED", "MD5", "ETAG", "FILE_URL")
     result = rows([(name, kinds.get(name, "VARCHAR")) for name in names], found)

@@ -148,8 +148,8 @@ def get(statement: Statement) -> Result:
     target.mkdir(parents=True, exist_ok=True)
     results = []
     for file in found:
-        shutil.copyfile(file.path, target / file.path.name)
-        results.append((file.path.name, file.path.stat().st_size, "DOWNLOADED", ""))
+        shutil.copyfile(file.source, target / file.source.name)
+        results.append((file.source.name, file.stat().st_size, "DOWNLOADED", ""))
     return rows([("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")], results)
 
 
@@ -167,7 +167,7 @@ def list_files(statement: Statement) -> Result:
     options = reader.options()
     reader.end()
     found = [
-        (file.label, file.path.stat().st_size, file.md5, _http_date(file.path.stat().st_mtime))
+        (file.label, file.stat().st_size, file.md5, _http_date(file.stat().st_mtime))
         for file in stage.files(path, options.get("PATTERN"))
     ]
     return rows(_LIST_COLUMNS, found)

@@ -217,7 +217,7 @@ def copy_files(statement: Statement) -> Result:
         place = target.file(f"{folder.rstrip('/')}/{relative}".lstrip("/"))
         private.make_folder(place.parent)
         aside = place.with_name(f".{uuid.uuid4().hex}.uploading")
-        private.copy_file(file.path, aside)
+        private.copy_file(file.source, aside)
         os.replace(aside, place)
         done.append((place.relative_to(target.folder.resolve()).as_posix(),))
     if options.get("DETAILED_OUTPUT") is False:
