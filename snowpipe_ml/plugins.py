@@ -231,11 +231,14 @@ class RunContext(PlanContext):
         """The number of rows of a table."""
         return int(self.scalar(Sql(f"SELECT COUNT(*) FROM {name.sql}")))
 
+    def current_schema(self) -> Sql:
+        """The schema, with its database, in which a plain name is looked up."""
+        return Sql(f"{self.session.get_current_database()}.{self.session.get_current_schema()}")
+
     def kind_of(self, name: QualifiedName) -> str | None:
         """``TABLE`` or ``VIEW``; None if there is nothing of this name."""
         # Without a schema SHOW would look through the whole database.
-        here = f"{self.session.get_current_database()}.{self.session.get_current_schema()}"
-        schema = QualifiedName(name.parts[:-1]).sql if len(name.parts) > 1 else here
+        schema = QualifiedName(name.parts[:-1]).sql if len(name.parts) > 1 else self.current_schema().text
         rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql} IN SCHEMA {schema}"))
         return next((str(row["kind"]) for row in rows if row["name"] == name.name.name), None)
 
@@ -291,8 +294,8 @@ class StepSettings(BaseModel):
     )
     when: Annotated[bool | Query, BeforeValidator(_no_text)] = Field(
         True,
-        description="Skip this step when false, or when the query returns anything but TRUE. Steps that depend on an "
-        "output it has never produced are skipped too.",
+        description="Skip this step when false, or when the first value that the query returns is FALSE, 0 or NULL, or "
+        "there is no row; a text is an error. Steps that depend on an output it has never produced are skipped too.",
     )
     retries: int = Field(3, ge=0, le=20, description="How often the step is tried again after a transient error")
     timeout: int | None = Field(None, ge=1, description="Seconds that each of its statements may take")
@@ -348,7 +351,7 @@ class Step(ABC, Generic[S]):
         return ()
 
     def findings(self, ctx: PlanContext) -> Iterable[Finding]:
-        """What is wrong that this machine knows, such as a file that is missing; asked by ``validate`` alone."""
+        """The faults that this machine knows of, such as a file that is missing; asked by ``validate`` alone."""
         return ()
 
     def external_version(self, ctx: PlanContext) -> str | None:

@@ -20,7 +20,7 @@ class StepPlan:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a setting, as far as this machine knows it.
+    """The fault of a setting, as far as this machine knows it.
 
     Attributes:
         message: what is wrong.

@@ -371,7 +371,7 @@ class Pipeline:
 
 
 def _is_secret(path: tuple[str | int, ...]) -> bool:
-    """Whether a value of the spec is that of a variable with a secret's name."""
+    """Tell whether a value of the spec is that of a variable with a secret's name."""
     of_vars = path[0] == "vars" or (path[0] == "targets" and path[2:3] == ("vars",))
     return of_vars and any(is_secret_name(str(part)) for part in path)
 
@@ -389,7 +389,7 @@ def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, An
 
 
 def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Session]:
-    """What opens Sessions on a spec's target.
+    """The function that opens Sessions on a spec's target.
 
     Args:
         spec: the spec.

@@ -64,7 +64,13 @@ class Sessions:
             # A transaction may be open on it, or the connection be gone: nobody uses it again.
             self._discard(found)
             raise
-        if self._put_back(found):
+        try:
+            usable = self._put_back(found)
+        except Exception as error:
+            # What was done on it is done; only the Session is of no use any more.
+            log.warning("a session could not be put back on its warehouse, and is closed: %s", error)
+            usable = False
+        if usable:
             with self._lock:
                 self._free.append(found)
         else:

@@ -111,6 +111,10 @@ def exists(name: object) -> ProgrammingError:
 
 
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# DuckDB's errors of files, by name, as this module does not need DuckDB. The texts of others hold the user's values and
+# names, and so do those of transactions, but for a log that could not be written.
+_OF_FILES = frozenset({"IOException", "FatalException"})
+_UNLOGGED = "Failed to commit: Could not "
 
 
 def is_full_disk(raised: BaseException) -> bool:
@@ -118,6 +122,9 @@ def is_full_disk(raised: BaseException) -> bool:
     if isinstance(raised, OSError):
         return raised.errno in _FULL_DISK
     text = str(raised)
+    name = type(raised).__name__
+    if name not in _OF_FILES and not (name == "TransactionException" and _UNLOGGED in text):
+        return False
     return any(os.strerror(number) in text for number in _FULL_DISK)
 
 

@@ -17,6 +17,7 @@ from snowpipe_ml.local.columns import stored_columns
 from snowpipe_ml.local.query import in_transaction
 from snowpipe_ml.local.rewrite.casts import data_type
 from snowpipe_ml.local.storage import quoted, retry_conflicts
+from snowpipe_ml.local.tables import columns_of
 from snowpipe_ml.sql import DataType
 
 if TYPE_CHECKING:
@@ -57,15 +58,18 @@ def retype(connection: Connection, table: Name, column: str, text: str) -> None:
 
 def _with_length(connection: Connection, table: Name, column: str, before: int, after: int) -> list[str]:
     """The statements that make the table again with another length, which is a constraint that DuckDB cannot change."""
-    (definition,) = connection.duck.execute(
-        "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(table)
+    definition, comment = connection.duck.execute(
+        "SELECT sql, comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        list(table),
     ).fetchone()
     check = re.compile(rf'(CHECK\(\(length\((?:"{re.escape(column)}"|{re.escape(column)})\) <= ){before}(?=\)\))')
-    columns = check.sub(rf"\g<1>{after}", str(definition)[str(definition).index("(") :])
+    columns = check.sub(rf"\g<1>{after}", columns_of(str(definition)))
+    text = str(comment or "").replace("'", "''")
     aside = (*table[:2], f"_retyped_{uuid.uuid4().hex}")
     return [
         f"CREATE TABLE {quoted(*aside)}{columns}",
         f"INSERT INTO {quoted(*aside)} SELECT * FROM {quoted(*table)}",
         f"DROP TABLE {quoted(*table)}",
         f"ALTER TABLE {quoted(*aside)} RENAME TO {quoted(table[2])}",
+        *([f"COMMENT ON TABLE {quoted(*table)} IS '{text}'"] if text else []),
     ]

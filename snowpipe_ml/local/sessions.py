@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 from snowpipe_ml.local.storage import ACCOUNT, CATALOG
@@ -15,6 +18,7 @@ _HARMLESS = {
 }  # fmt: skip
 # Switches of Snowflake's own clients and previews: they choose how a result travels, not what it is.
 _SWITCHES = ("ENABLE_", "FEATURE_", "PYTHON_", "CLIENT_", "SNOWPARK_", "FORCE_ENABLE_", "IGNORE_CLIENT_")
+_LONGEST_TIMEOUT = 604_800
 _DONE = "Statement executed successfully."
 
 
@@ -62,16 +66,33 @@ def alter_session(statement: Statement) -> Result:
             reader.accept(",")
         return status(_DONE)
     reader.expect("SET")
-    for key, value in reader.options().items():
+    settings = reader.options()
+    reader.end()
+    for key, value in settings.items():
         if key not in _ACTED_ON | _HARMLESS and not key.startswith(_SWITCHES):
             raise errors.UnsupportedError(f"the session parameter {key}")
         if key == "AUTOCOMMIT" and value is not True:
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
-        if key == "TIMEZONE":
-            connection.duck.execute("SET TimeZone = '" + str(value).replace("'", "''") + "'")
-        connection.parameters[key] = value
-    reader.end()
+        if key == "STATEMENT_TIMEOUT_IN_SECONDS":
+            settings[key] = _timeout(value)
+    if "TIMEZONE" in settings:  # first, as DuckDB may refuse it
+        connection.duck.execute("SET TimeZone = '" + str(settings["TIMEZONE"]).replace("'", "''") + "'")
+    connection.parameters.update(settings)
     return status(_DONE)
+
+
+def _timeout(value: Any) -> int:
+    """The seconds that a statement may take.
+
+    https://docs.snowflake.com/en/sql-reference/parameters#statement-timeout-in-seconds
+    """
+    text = str(value)
+    if not re.fullmatch("[0-9]{1,6}", text) or int(text) > _LONGEST_TIMEOUT:
+        raise errors.error(
+            1008, "22023",
+            f"SQL compilation error:\ninvalid value [{value}] for parameter 'STATEMENT_TIMEOUT_IN_SECONDS'",
+        )  # fmt: skip
+    return int(text)
 
 
 @command("SHOW PARAMETERS")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ Name = tuple[str, str, str]
 # Properties of a table that change nothing of what it holds.
 _PROPERTIES = {"COMMENT", "DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING",
                "ENABLE_SCHEMA_EVOLUTION", "DEFAULT_DDL_COLLATION", "STAGE_FILE_FORMAT"}  # fmt: skip
+# What stands before the columns in a definition as DuckDB prints it; a quoted name may have brackets in it.
+_HEAD = re.compile(r'CREATE (?:TEMP )?TABLE (?:(?:"(?:[^"]|"")*"|[^".(]+)\.?)+(?=\()')
 
 
 def existing_kind(connection: Connection, name: Name) -> str | None:
@@ -310,6 +313,13 @@ def _make(
     retry_conflicts(make)
 
 
+def columns_of(definition: str) -> str:
+    """Cut the name off a table's definition: what is left begins with the bracket before the columns."""
+    head = _HEAD.match(definition)
+    assert head is not None, definition
+    return definition[head.end() :]
+
+
 def _like(connection: Connection, name: Name, source: Name) -> str:
     """The statement that makes an empty table with the columns, defaults and constraints of another."""
     row = connection.duck.execute(
@@ -317,8 +327,7 @@ def _like(connection: Connection, name: Name, source: Name) -> str:
     ).fetchone()
     if row is None:
         raise errors.missing("Table", ".".join(source))
-    definition = str(row[0])
-    return f"CREATE OR REPLACE TABLE {quoted(*name)}{definition[definition.index('(') :]}"
+    return f"CREATE OR REPLACE TABLE {quoted(*name)}{columns_of(str(row[0]))}"
 
 
 def _clone(connection: Connection, name: Name, source: Name, modifiers: Modifiers) -> Result:

@@ -7,22 +7,52 @@ it does not keep them from looping or growing without end.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from contextlib import contextmanager
 from contextvars import ContextVar
+from string import Formatter
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from snowpipe_ml.errors import TemplateError
+from snowpipe_ml.sql import Literal, Sql
 
-STEPS = 100_000  # iterations of loops and calls in one rendering; also the largest argument of a call
+STEPS = 100_000  # iterations of loops and calls in one rendering; also the largest argument that is a size
 LONGEST = 1_000_000  # characters of a text or items of a list
 OUTPUT = 16_000_000  # characters of all that one rendering writes
+_A_STEP = 100  # characters that a filter, test, method or comparison reads for one step
 _BITS = 4096  # of a whole number
-_WIDTH = re.compile(r"\d{5,}|\*")  # in a format: a field that is too wide, or as wide as an argument says
+_CONTAINERS = (list, tuple, set, frozenset, range, dict, KeysView, ValuesView, ItemsView)
+
+# A method's name has a dot in front, to tell it from a filter's.
+_SIZED = frozenset(
+    {".center", ".expandtabs", ".ljust", ".rjust", ".zfill", "batch", "center", "indent", "round", "slice", "tojson"}
+    | {"truncate"}
+)  # fmt: skip
+_CHEAP = frozenset(  # they do not read all of what they are called on
+    {".append", ".get", ".items", ".keys", ".values", "count", "d", "default", "first", "length"}
+    | {"boolean", "callable", "defined", "false", "float", "integer", "iterable", "mapping", "none", "number"}
+    | {"sameas", "sequence", "string", "true", "undefined"}
+)
+_METHODS: dict[type, frozenset[str]] = {
+    str: frozenset(
+        {".capitalize", ".casefold", ".center", ".count", ".endswith", ".expandtabs", ".find", ".format", ".format_map"}
+        | {".index", ".isalnum", ".isalpha", ".isascii", ".isdecimal", ".isdigit", ".isidentifier", ".islower"}
+        | {".isnumeric", ".isprintable", ".isspace", ".istitle", ".isupper", ".join", ".ljust", ".lower", ".lstrip"}
+        | {".partition", ".removeprefix", ".removesuffix", ".replace", ".rfind", ".rindex", ".rjust", ".rpartition"}
+        | {".rsplit", ".rstrip", ".split", ".splitlines", ".startswith", ".strip", ".swapcase", ".title", ".upper"}
+        | {".zfill"}
+    ),
+    int: frozenset({".bit_length"}),
+    bytes: frozenset(),
+}
+# Their time or their result grows faster than what they read.
+_UNBOUNDED = ("pprint", "striptags", "urlize", "wordwrap", "xmlattr")
+_CONVERSION = re.compile(r"%(?:\([^()]*\))?[-#0 +]*(\d*)(?:\.(\d*))?[hlL]?[^-(*.#+ \d]", re.S)
 
 
 class _Budget:
@@ -33,7 +63,7 @@ class _Budget:
 
     def spend(self, steps: int = 0, output: int = 0) -> None:
         self.steps -= steps
-        self.output -= output
+        self.output -= max(output, 0)
         if self.steps < 0:
             raise TemplateError(f"the template takes more than {STEPS:,} iterations and calls")
         if self.output < 0:
@@ -62,9 +92,41 @@ def _spend(steps: int = 0, output: int = 0) -> None:
         budget.spend(steps, output)
 
 
+def _length(value: Any, most: int) -> int:
+    """The length of a value's text, about; of one that is longer than ``most``, some number above it.
+
+    The text itself is not made: a short list may hold one long text many times.
+    """
+    if isinstance(value, str):
+        return len(value)
+    total, waiting = 0, [value]
+    while waiting and total <= most:
+        value = waiting.pop()
+        if isinstance(value, str):
+            total += len(repr(value))
+        elif isinstance(value, _CONTAINERS):
+            total += 2 + 2 * len(value)
+            if total <= most:
+                waiting.extend(value)
+                waiting.extend(value.values() if isinstance(value, dict) else ())
+        elif isinstance(value, int):
+            total += value.bit_length() // 3 + 1
+        elif isinstance(value, Literal):
+            waiting.append(value.value)
+        else:
+            total += len(value.text) if isinstance(value, Sql) else 20
+    return total
+
+
+def _weighed(*values: Any) -> Any:
+    """Count a step, and more for values that take long to read; return the first one."""
+    _spend(1 + sum(_length(value, STEPS * _A_STEP) // _A_STEP for value in values))
+    return values[0] if values else None
+
+
 def written(value: Any) -> Any:
     """Count what an expression of a template writes."""
-    _spend(output=len(value) if isinstance(value, str) else 20)
+    _spend(output=_length(value, OUTPUT))
     return value
 
 
@@ -87,13 +149,17 @@ def _range(*limits: int) -> range:
 
 
 def _checked(value: Any) -> Any:
-    """A value that is not too large.
+    """A result that is not too large; it counts as so many steps as making it took.
 
     Raises:
         TemplateError: it is.
     """
-    if isinstance(value, str | list | tuple | dict) and len(value) > LONGEST:
-        raise TemplateError(f"a {type(value).__name__} with {len(value):,} items; at most {LONGEST:,} are allowed")
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        raise TemplateError(f"a whole number of more than {_BITS:,} bits")
+    if isinstance(value, str | list | tuple | dict):
+        if len(value) > LONGEST:
+            raise TemplateError(f"a {type(value).__name__} with {len(value):,} items; at most {LONGEST:,} are allowed")
+        _spend(len(value) // _A_STEP)
     return value
 
 
@@ -101,38 +167,79 @@ def _size(value: Any) -> int:
     return len(value) if isinstance(value, str | bytes | list | tuple) else 0
 
 
-def _too_large(operator: str) -> TemplateError:
-    return TemplateError(f"the result of {operator!r} would be too large")
+def _limit(operation: str, size: int) -> None:
+    if size > LONGEST:
+        raise TemplateError(f"the result of {operation!r} would be too large")
 
 
 def _joined(*parts: Any) -> str:
     """``a ~ b``."""
-    texts = [str(part) for part in parts]
-    if sum(map(len, texts)) > LONGEST:
-        raise _too_large("~")
-    return "".join(texts)
+    _limit("~", sum(_length(part, LONGEST) for part in parts))
+    text = "".join(map(str, parts))
+    _checked(text)
+    return text
 
 
-def _check_call(name: str, receiver: Any, arguments: Iterable[Any], named: Mapping[str, Any]) -> None:
+def _check_format(name: str, template: str, widths: Iterable[str], fields: int, values: Iterable[Any]) -> None:
+    """Refuse a format in which each field could have the longest of the values, if that would be too large."""
+    widest = max((min(int(width[:9]), LONGEST + 1) for width in widths if width), default=0)
+    longest = max((350 if isinstance(value, float) else _length(value, LONGEST) for value in values), default=0)
+    _limit(name, len(template) + fields * max(longest, widest))
+
+
+def _check_percent(name: str, template: str, values: Any) -> None:
+    conversions = _CONVERSION.findall(template)
+    # Python also reads a name with brackets in it, and takes a width from the values.
+    if re.search(r"%[(\d*.#0 +-]", _CONVERSION.sub("", template)):
+        raise TemplateError(f"the format {template[:40]!r} is not allowed: write its names and widths plainly")
+    values = values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else [values]
+    _check_format(name, template, (width for both in conversions for width in both), len(conversions), values)
+
+
+def _check_braces(name: str, template: str, values: Iterable[Any]) -> None:
+    specs = [spec or "" for _, field, spec, _ in Formatter().parse(template) if field is not None]
+    if any("{" in spec for spec in specs):
+        raise TemplateError(f"the format {template[:40]!r} is not allowed: write its widths plainly")
+    _check_format(name, template, (width for spec in specs for width in re.findall(r"\d+", spec)), len(specs), values)
+
+
+def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
     """Refuse a call of a filter or method whose result would be too large, before it is made."""
     given = [*arguments, *named.values()]
-    for value in given:
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > STEPS:
-            raise TemplateError(f"{value if abs(value) < 10**20 else 'a number'} is too large for {name!r}")
-    if name in ("format", "format_map") and _WIDTH.search(str(receiver)):
-        raise _too_large(name)
-    texts = [value for value in given if isinstance(value, str)]
-    if name == "replace" and len(texts) >= 2:
-        text = str(receiver)
-        if len(text) + text.count(texts[0]) * len(texts[1]) > LONGEST:
-            raise _too_large(name)
-    if name == "join":
-        items = receiver if not isinstance(receiver, str) else next((v for v in given if not isinstance(v, str)), ())
-        separator = max((len(text) for text in texts), default=len(receiver) if isinstance(receiver, str) else 0)
-        if not isinstance(items, str | list | tuple | range | dict):
-            return
-        if sum(len(str(item)) + separator for item in items) > LONGEST:
-            raise _too_large(name)
+    plain = name.removeprefix(".")
+    if name in _SIZED:
+        for value in given:
+            if isinstance(value, int) and abs(value) > STEPS:
+                raise TemplateError(f"{value if abs(value) < 10**20 else 'a number'} is too large for {plain!r}")
+    wide = max((value if isinstance(value, int) else _length(value, LONGEST) for value in given), default=0)
+    match name:
+        case "format":
+            _check_percent(plain, str(receiver), named or arguments)
+        case ".format":
+            _check_braces(plain, receiver, given)
+        case ".format_map":
+            values = arguments[0] if arguments else None
+            _check_braces(plain, receiver, values.values() if isinstance(values, dict) else [values])
+        case "replace" | ".replace":
+            text, (old, new, *_) = str(receiver), [*arguments, "", ""]
+            old, new = str(named.get("old", old)), str(named.get("new", new))
+            _limit(plain, len(text) + text.count(old) * len(new))
+        case "join" | ".join":
+            items = receiver if name == "join" else (arguments or [()])[0]
+            if isinstance(items, jinja2.Undefined):
+                return
+            if not isinstance(items, (str, *_CONTAINERS)):
+                raise TemplateError(f"a {type(items).__name__} cannot be joined")
+            _limit(plain, _length(items, LONGEST) + len(items) * (wide if name == "join" else len(receiver)))
+        case ".expandtabs":
+            _limit(plain, len(receiver) + receiver.count("\t") * max(wide, 8))
+        case "indent":
+            text = str(receiver)
+            _limit(plain, len(text) + (len(text.splitlines()) + 1) * max(wide, 4))
+        case "tojson" if given:  # each line is indented as deeply as lists are nested
+            _limit(plain, _length(receiver, LONGEST) * wide * 10)
+        case "sum" if any(isinstance(value, list | tuple) for value in given):
+            raise TemplateError("'sum' adds numbers only")
 
 
 class BoundedEnvironment(SandboxedEnvironment):
@@ -145,20 +252,26 @@ class BoundedEnvironment(SandboxedEnvironment):
         super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, optimized=False, **options)
         self.globals.clear()
         self.globals["range"] = _range
-        self.filters = {name: self._bounded_filter(name, found) for name, found in self.filters.items()}
-        self.filters["_counted"] = _counted
-        self.filters["_joined"] = _joined
+        tests: dict[str, Callable[..., Any]] = dict(self.tests)  # type: ignore[arg-type]
+        for name in _UNBOUNDED:
+            del self.filters[name]
+        self.filters = {name: self.bounded_filter(name, found) for name, found in self.filters.items()}
+        self.tests = {name: self.bounded_filter(name, found) for name, found in tests.items()}
+        self.filters |= {"_counted": _counted, "_joined": _joined, "_weighed": _weighed}
 
     @staticmethod
-    def _bounded_filter(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded_filter(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
+        """A filter or test that counts what it reads, and is refused if its result would be too large."""
         passes = getattr(found, "jinja_pass_arg", None)
         skip = 1 if passes is not None else 0
 
         def call(*arguments: Any, **named: Any) -> Any:
-            own = arguments[skip:]
-            _spend(1)
-            _check_call(name, own[0] if own else None, own[1:], named)
-            return _checked(found(*arguments, **named))
+            receiver, *given = arguments[skip:]
+            _weighed(*given, *named.values(), *([] if name in _CHEAP else [receiver]))
+            _check_call(name, receiver, tuple(given), named)
+            result = found(*arguments, **named)
+            # What is still to be made could not be measured by the next filter.
+            return _checked(list(result) if isinstance(result, Iterator) else result)
 
         if passes is not None:
             call.jinja_pass_arg = passes  # type: ignore[attr-defined]
@@ -167,52 +280,87 @@ class BoundedEnvironment(SandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """``left operator right``, unless the result would be too large."""
         numbers = isinstance(left, int) and isinstance(right, int)
-        if operator == "*":
-            if numbers and left.bit_length() + right.bit_length() > _BITS:
-                raise _too_large(operator)
-            if not numbers and (_size(left) * _times(right) > LONGEST or _size(right) * _times(left) > LONGEST):
-                raise _too_large(operator)
-        elif operator == "**":
-            if numbers and left.bit_length() * max(right, 0) > _BITS:
-                raise _too_large(operator)
-        elif operator == "%":
-            if isinstance(left, str) and _WIDTH.search(left):
-                raise _too_large(operator)
-        elif _size(left) + _size(right) > LONGEST:
-            raise _too_large(operator)
+        bits = 0
+        if operator == "*" and numbers:
+            bits = left.bit_length() + right.bit_length()
+        elif operator == "*":
+            _limit(operator, max(_size(left) * _times(right), _size(right) * _times(left)))
+        elif operator == "**" and numbers:
+            bits = left.bit_length() * max(right, 0)
+        elif operator == "%" and isinstance(left, str | bytes):
+            _weighed(left, right)
+            _check_percent(operator, left if isinstance(left, str) else str(left, "latin-1"), right)
+        elif operator == "+":
+            _limit(operator, _size(left) + _size(right))
+        _limit(operator, LONGEST + 1 if bits > _BITS else 0)
         return _checked(super().call_binop(context, operator, left, right))
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
         """A call, counted, and refused if its result would be too large."""
-        _spend(1)
         # The sandbox wraps a text's format().
         receiver = getattr(__obj, "__self__", getattr(getattr(__obj, "__wrapped__", None), "__self__", None))
-        if isinstance(receiver, str | bytes | list | dict | tuple | int):
-            _check_call(str(getattr(__obj, "__name__", "")), receiver, args, kwargs)
+        name = f".{getattr(__obj, '__name__', '')}"
+        builtin = isinstance(receiver, str | bytes | list | dict | tuple | int)
+        _weighed(*args, *kwargs.values(), *([receiver] if builtin and name not in _CHEAP else []))
+        if receiver in (str, bytes, int, float, dict):  # a method of the type: maketrans, fromkeys, from_bytes
+            raise TemplateError(f"a template cannot call {name[1:]!r}")
+        if builtin:
+            for kind, methods in _METHODS.items():
+                if isinstance(receiver, kind) and name not in methods:
+                    raise TemplateError(f"a template cannot call {name[1:]!r}")
+            _check_call(name, receiver, args, kwargs)
         return _checked(super().call(__context, __obj, *args, **kwargs))
 
     def _generate(self, source: nodes.Template, *arguments: Any, **named: Any) -> str:
-        for loop in source.find_all(nodes.For):
-            text = sum(len(data.data) for data in loop.find_all(nodes.TemplateData))
-            loop.iter = nodes.Filter(loop.iter, "_counted", [nodes.Const(text)], [], None, None, lineno=loop.lineno)
-        for concat in list(source.find_all(nodes.Concat)):
-            first, *rest = concat.nodes
-            _replace(source, concat, nodes.Filter(first, "_joined", rest, [], None, None, lineno=concat.lineno))
+        _Bounds().visit(source)
         source.set_environment(self)
         return super()._generate(source, *arguments, **named)
 
 
+class _Bounds(NodeTransformer):
+    """Put filters that count where Jinja would not ask the environment: loops, ``~``, comparisons, slices, keys."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        if node.recursive:
+            raise jinja2.TemplateSyntaxError("a loop cannot be recursive", node.lineno)
+        text = sum(len(data.data) for data in node.find_all(nodes.TemplateData))
+        self.generic_visit(node)
+        node.iter = _filter(node.iter, "_counted", nodes.Const(text))
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        first, *rest = node.nodes
+        return _filter(first, "_joined", *rest)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _weigh(node.expr)
+        for operand in node.ops:
+            operand.expr = _weigh(operand.expr)
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            node.node = _weigh(node.node)
+        else:
+            node.arg = _weigh(node.arg)
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.key = _weigh(node.key)
+        return node
+
+
+def _filter(value: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(value, name, list(arguments), [], None, None, lineno=value.lineno)
+
+
+def _weigh(value: nodes.Expr) -> nodes.Expr:
+    return value if isinstance(value, nodes.Const) else _filter(value, "_weighed")
+
+
 def _times(value: Any) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _replace(root: nodes.Node, old: nodes.Node, new: nodes.Node) -> None:
-    """Put a node in another one's place."""
-    for parent in [root, *root.find_all(nodes.Node)]:
-        for name, value in parent.iter_fields():
-            if value is old:
-                setattr(parent, name, new)
-                return
-            if isinstance(value, list) and any(item is old for item in value):
-                value[:] = [new if item is old else item for item in value]
-                return

@@ -171,8 +171,8 @@ def _sql_template(text: str) -> jinja2.Template:
 @cache
 def _sql_environment() -> _Environment:
     environment = _Environment(keep_trailing_newline=True, finalize=lambda value: written(_finalize(value)))
-    environment.filters["literal"] = _literal
-    environment.filters["identifier"] = _identifier
+    environment.filters["literal"] = environment.bounded_filter("literal", _literal)
+    environment.filters["identifier"] = environment.bounded_filter("identifier", _identifier)
     return environment
 
 

@@ -128,12 +128,16 @@ class StageStep(DeclaredStep):
     def run(self, ctx: RunContext) -> StepResult:
         result = super().run(ctx)
         wanted = self._url(ctx) or ""
-        for row in ctx.execute(sql("SHOW STAGES LIKE {name}", name=like_pattern(self.object))):
+        # Without a schema SHOW would look through the whole database, for stages of this name in other schemas.
+        show = sql("SHOW STAGES LIKE {name} IN SCHEMA {schema}",
+                   name=like_pattern(self.object), schema=ctx.current_schema())  # fmt: skip
+        for row in ctx.execute(show):
             there = str(row["url"] or "")
             if row["name"] == self.object.name and there.rstrip("/") != wanted.rstrip("/"):
+                lost = "" if there else ", which deletes its files,"
                 raise StepError(
                     f"the stage {self.object} is {there or 'internal'}, and the spec declares {wanted or 'an internal one'}: "
-                    f"drop it with DROP STAGE {self.object.sql} and run again, or rename the stage in the spec"
+                    f"drop it with DROP STAGE {self.object.sql}{lost} and run again, or rename the stage in the spec"
                 )
         return result
 

@@ -223,10 +223,16 @@ class Expect(Step["Expect.Settings"]):
 
     def _explained(self, ctx: RunContext) -> str:
         """The first rows of the query that explains a failure, for the message."""
+        from snowflake.snowpark.exceptions import SnowparkSQLException
+
         if self.settings.explain is None:
             return ""
         query = self._explanation(ctx)[0]
-        rows = ctx.execute(sql("SELECT * FROM ({query}\n) LIMIT {n}", query=query, n=Literal(_EXPLAINED + 1)))
+        try:
+            rows = ctx.execute(sql("SELECT * FROM ({query}\n) LIMIT {n}", query=query, n=Literal(_EXPLAINED + 1)))
+        except SnowparkSQLException as error:
+            # The checks have failed, whatever becomes of their explanation.
+            return f"; the explaining query failed: {error.message}"
         shown = [", ".join(_shown(name, value) for name, value in row.as_dict().items()) for row in rows[:_EXPLAINED]]
         more = ["..."] if len(rows) > _EXPLAINED else []
         return "; " + "; ".join([*shown, *more]) if shown else ""

@@ -73,7 +73,7 @@ class Exogenous(BaseModel):
 
     @property
     def policy(self) -> str:
-        """How the days to come are filled, in a word."""
+        """The way in which the days to come are filled, in a word."""
         return "forecast" if isinstance(self.future, ForecastTable) else self.future
 
 
@@ -331,7 +331,7 @@ class Features(Step["Features.Settings"]):
         )  # fmt: skip
 
     def _aside(self, ctx: RunContext) -> dict[str, int]:
-        """How many events no series has, by the reason."""
+        """The number of events that no series has, by the reason."""
         s = self.settings
         days, uncovered = Sql(""), Sql("0")
         if s.calendar is not None:

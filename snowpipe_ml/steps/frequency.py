@@ -1,4 +1,4 @@
-"""How often a table is measured: features are of days, and other data would be summed or filled with zeros in silence."""
+"""The interval of a table's rows: features are of days, and other data would be summed or filled with zeros in silence."""
 
 from __future__ import annotations
 

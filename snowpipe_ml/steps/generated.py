@@ -45,7 +45,7 @@ def load_attribute(ctx: PlanContext, reference: str) -> Callable[..., Any]:
 
 
 def generator_finding(ctx: PlanContext, reference: str | None, at: tuple[str | int, ...]) -> Finding | None:
-    """What is wrong with a ``generator``, found without running any of its code; None if nothing is.
+    """The fault of a ``generator``, found without running any of its code; None if nothing is.
 
     Args:
         ctx: knows where the spec is.

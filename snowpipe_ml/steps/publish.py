@@ -1,4 +1,4 @@
-"""How a step puts a table in place: whole, in one statement, keeping what hangs on the table."""
+"""Putting a step's table in place: whole, in one statement, keeping what hangs on the table."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _kind(datatype: Any) -> DataType:
 
 
 def _takes(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
-    """Whether a table has the columns of a query, each wide enough for its values."""
+    """Tell whether a table has the columns of a query, each wide enough for its values."""
     there, new = _columns(ctx, Sql(f"SELECT * FROM {name.sql}")), _columns(ctx, query)
     return list(there) == list(new) and all(
         new[column] == kind or new[column].widens_to(kind) for column, kind in there.items()

@@ -114,7 +114,7 @@ class Evaluate(Step["Evaluate.Settings"]):
         )
 
     def _aside(self, ctx: RunContext) -> list[str]:
-        """What was not scored."""
+        """Warnings of the rows that were not scored."""
         s = self.settings
         row = ctx.execute(
             sql("SELECT COUNT_IF({actual} IS NULL), COUNT_IF({actual} IS NOT NULL AND {prediction} IS NULL) FROM {name}",

@@ -40,7 +40,7 @@ def read_header(path: Path) -> list[str]:
 
 
 def positions(source: SourceFrom, columns: Iterable[str], path: Path) -> dict[str, int]:
-    """Which field of a file each column of its source is, counted from 1.
+    """The field of a file that each column of its source is, counted from 1.
 
     Raises:
         SourceFileError: the header cannot be read, or has no title for a column.
@@ -54,7 +54,7 @@ def positions(source: SourceFrom, columns: Iterable[str], path: Path) -> dict[st
 
 
 def findings(ctx: PlanContext, source: SourceFrom, columns: Iterable[str], key: str) -> Iterator[Finding]:
-    """What is wrong with the file of a source.
+    """The faults of the file of a source.
 
     Args:
         ctx: knows where the spec is.

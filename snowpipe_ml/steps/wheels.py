@@ -30,7 +30,7 @@ def fetch_wheels(requirements: Iterable[str], base_dir: Path) -> list[Path]:
 
 
 def wheel_fault(text: str, base_dir: Path) -> str | None:
-    """What keeps a requirement from being had, as far as this machine knows; None if nothing does."""
+    """The reason why a requirement cannot be had, as far as this machine knows; None if it can."""
     text = text.strip()
     if text.endswith(".whl"):
         path = (base_dir / text).resolve()

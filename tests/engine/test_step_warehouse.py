@@ -192,3 +192,20 @@ def test_a_session_of_the_caller_keeps_its_warehouse_and_its_settings(tmp_path: 
     assert str(warehouse).strip('"') == "MINE"
     assert settings["STATEMENT_TIMEOUT_IN_SECONDS"] == "77"
     assert settings["QUERY_TAG"] == "mine"
+
+
+def test_a_session_that_cannot_go_back_to_its_warehouse_is_closed_and_its_step_stands(
+    on_snowflake: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, closed = Connection.perform, []
+
+    def perform(self: Connection, command: str, *arguments: Any) -> Any:
+        if re.match(r"USE WAREHOUSE .*OTHER", command) and self.warehouse == "BIG":
+            raise ProgrammingError("Object does not exist, or operation cannot be performed.", errno=2043)
+        return plain(self, command, *arguments)
+
+    monkeypatch.setattr(Connection, "perform", perform)
+    monkeypatch.setattr("snowpipe_ml.engine.sessions._close", lambda s: (closed.append(s.session_id), s.close()))
+    result = on_snowflake(STEPS, of_connection="OTHER").run(threads=1)
+    assert result.ok, messages(result)
+    assert len(closed) == len(set(closed)) > 1

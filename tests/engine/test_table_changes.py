@@ -151,3 +151,10 @@ def test_a_transform_with_a_wider_number_replaces_its_table(tmp_path: Path) -> N
     assert result.ok, result.steps["one"].message
     assert ask(pipeline, "SELECT X FROM ONE") == [(12345,)]
     assert ask(pipeline, "DESCRIBE TABLE ONE")[0][1] == "NUMBER(5,0)"
+
+
+def test_the_advice_to_drop_an_internal_stage_says_that_its_files_are_lost(tmp_path: Path) -> None:
+    assert Pipeline.from_yaml(write_spec(tmp_path, "stages: {s: {}}\n" + ONE)).run().ok
+    write_spec(tmp_path, "stages: {s: {url: file://there}}\n" + ONE)
+    step = Pipeline.from_yaml(tmp_path / "spec.yaml").run().steps["stages.s"]
+    assert "DROP STAGE S, which deletes its files, and run again" in step.message + str(step.error)

@@ -19,6 +19,7 @@ import pytest
 from snowflake.connector.errors import Error
 
 from snowpipe_ml.local import connect
+from snowpipe_ml.local.errors import DiskFullError
 from snowpipe_ml.local.server import token_of
 
 
@@ -337,3 +338,18 @@ def test_the_command_line_tells_of_a_full_disk_in_its_own_words(small_disk: Call
     assert "Traceback" not in ran[2] + dropped[2]
     assert dropped[0] == 0, dropped
     assert "T0 successfully dropped" in dropped[1]
+
+
+def test_a_text_that_reads_like_a_full_disk_is_none(tmp_path: Path) -> None:
+    with connect(tmp_path / "warehouse", "D") as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE t (n INT)")
+        for text in (
+            "SELECT 'No space left on device'::INT",
+            'SELECT "File too large" FROM t',
+            'SELECT * FROM "File too large"',
+        ):
+            with pytest.raises(Error) as caught:
+                cursor.execute(text)
+            assert not isinstance(caught.value, DiskFullError)
+            assert "is full" not in str(caught.value)

@@ -175,6 +175,47 @@ def test_a_table_that_is_missing_is_no_file(
         query(f'SELECT * FROM "x.{name}"')
 
 
+EXPRESSIONS = [
+    "version()", "current_setting('temp_directory')", "length(current_setting('temp_directory'))",
+    "(SELECT count(*) FROM LOCAL._SNOWPIPE.FUNCTIONS)", "EXISTS (SELECT 1 FROM LOCAL._SNOWPIPE.FUNCTIONS)",
+    "(SELECT content FROM read_text('{}/x.txt'))", "SELECT content FROM read_text('{}/x.txt')",
+    "read_blob('{}/x.txt')", "1 IN (FROM '{}/x.csv')", "x FROM LOCAL._SNOWPIPE.FUNCTIONS", "memory.main.sf_random()",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["at its creation", "at its call"])
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_no_function_of_the_user_reaches_the_host(
+    query: Any, host: Path, monkeypatch: pytest.MonkeyPatch, expression: str, stored: bool
+) -> None:
+    """Nor does one that a warehouse has kept from a time when it was let through."""
+    text = expression.format(host)
+    python = "LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' AS 'def h(x): return x'"
+    creations = [
+        "CREATE FUNCTION f(x VARCHAR DEFAULT 'a') RETURNS VARCHAR AS $$" + text + "$$",
+        f"CREATE FUNCTION f(x VARCHAR DEFAULT {text}) RETURNS VARCHAR AS 'x'",
+        f"CREATE FUNCTION f(x VARCHAR DEFAULT {text}) RETURNS VARCHAR {python}",
+    ]
+    if stored:
+        monkeypatch.setattr("snowpipe_ml.local.python.statements.check_expressions", lambda *_: None)
+    for creation in creations:
+        if stored:
+            query(creation)
+        with pytest.raises(
+            SnowparkSQLException, match=r"(?i)unknown function|does not support|syntax error|not an expr"
+        ):
+            query("SELECT f()" if stored else creation)
+        if stored:
+            query("DROP FUNCTION f(VARCHAR)")
+
+
+def test_functions_of_the_user_go_on_working(query: Any) -> None:
+    query("CREATE FUNCTION g(x INT, y INT DEFAULT 1 + (2 * 3)) RETURNS INT AS 'COALESCE(x, 0) + y; '")
+    query("CREATE FUNCTION f(comment VARCHAR DEFAULT UPPER('a')) RETURNS VARCHAR AS $$comment || LOCAL.PUBLIC.g(1)$$")
+    query("CREATE FUNCTION days(d DATE DEFAULT CURRENT_DATE) RETURNS INT AS 'DATEDIFF(day, d, CURRENT_DATE)'")
+    assert query("SELECT g(1), g(1, 1), f(), f('b'), days()") == [(8, 2, "A8", "b8", 0)]
+
+
 # --------------------------------------------------------------------------- DuckDB itself
 
 

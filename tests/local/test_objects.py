@@ -85,6 +85,20 @@ def test_tasks_run_by_hand_in_order(query: Any) -> None:
     assert query("SELECT * FROM log") == [("first",), ("second",)]
 
 
+@pytest.mark.parametrize("value", ["'abc'", "-1", "1.5", "604801", "TRUE", "''", "NULL"])
+def test_a_timeout_that_is_no_number_of_seconds_is_refused(query: Any, value: str) -> None:
+    query("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 604800 QUERY_TAG = 'mine'")
+    before = query("SHOW PARAMETERS")
+    with pytest.raises(
+        SnowparkSQLException, match=r"invalid value \[.*\] for parameter 'STATEMENT_TIMEOUT_IN_SECONDS'"
+    ):
+        query(f"ALTER SESSION SET QUERY_TAG = 'other' TIMEZONE = 'UTC' STATEMENT_TIMEOUT_IN_SECONDS = {value}")
+    assert query("SHOW PARAMETERS") == before
+    for good in ("0", "'60'"):
+        query(f"ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {good}")
+    assert query("SELECT 1") == [(1,)]
+
+
 def test_the_history_of_a_session(session: Any, query: Any) -> None:
     query("ALTER SESSION SET QUERY_TAG = 'mine'")
     query("SELECT 41 + 1")

@@ -137,7 +137,8 @@ from snowpipe_ml.local import connect
 connection = connect(sys.argv[1], "D", share=False)
 cursor = connection.cursor()
 print("ready", flush=True)
-n = cursor.execute("SELECT COALESCE(MAX(n), 0) FROM log").fetchone()[0]
+# The process before may have been killed between its INSERT and its log.
+n = cursor.execute("SELECT COALESCE(MAX(n), 0) FROM (SELECT n FROM log UNION ALL SELECT n FROM called)").fetchone()[0]
 while True:
     n += 1
     cursor.execute("TRUNCATE TABLE loaded")

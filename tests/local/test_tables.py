@@ -144,3 +144,25 @@ def test_the_last_change_of_a_table_is_known(query: Any) -> None:
     assert changed() == before
     with pytest.raises(Exception, match="does not exist"):
         query("SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('NOPE')")
+
+
+@pytest.mark.parametrize("name", ["t", '"a(b"', '"a""(.b"'])
+def test_a_longer_text_keeps_all_else_of_its_table(query: Any, name: str) -> None:
+    query(f"CREATE TABLE {name} (n INT DEFAULT 7 NOT NULL, s VARCHAR(3)) COMMENT = 'it''s'")
+    query(f"INSERT INTO {name} (s) VALUES ('abc')")
+    query(f"ALTER TABLE {name} ALTER COLUMN s SET DATA TYPE VARCHAR(5)")
+    query(f"INSERT INTO {name} (s) VALUES ('abcde')")
+    assert query(f"SELECT * FROM {name} ORDER BY s") == [(7, "abc"), (7, "abcde")]
+    with pytest.raises(SnowparkSQLException, match="too long"):
+        query(f"INSERT INTO {name} (s) VALUES ('abcdef')")
+    assert query("SELECT COMMENT FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'PUBLIC'") == [("it's",)]
+    assert "VARCHAR(5)" in query(f"DESCRIBE TABLE {name}")[1]
+
+
+def test_a_bracket_in_the_name_of_a_table_is_none_of_its_columns(query: Any) -> None:
+    query('CREATE TABLE "a(b" (n INT, s VARCHAR(3))')
+    query("""INSERT INTO "a(b" VALUES (1, 'x')""")
+    query('CREATE TABLE "c(d" LIKE "a(b"')
+    query('CREATE TABLE e CLONE "a(b"')
+    assert query('SELECT * FROM "c(d"') == []
+    assert query("SELECT * FROM e") == [(1, "x")]

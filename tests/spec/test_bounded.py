@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.errors import SpecError
+from snowpipe_ml.cli import main
+from snowpipe_ml.errors import SpecError, TemplateError
+from snowpipe_ml.spec import bounds
+from snowpipe_ml.spec.templates import Namespace, render_scalar
 from tests.conftest import write_spec
 
 ONE = "  one: {type: transform, query: SELECT 1 AS X, writes: one}\n"
@@ -38,10 +44,15 @@ def command(*arguments: object, seconds: int = 2 * SECONDS) -> subprocess.Comple
         pytest.fail("it did not end")
 
 
-def is_refused(path: Path, *words: str) -> None:
-    done = command("validate", path)
-    said = done.stdout[-2000:] + done.stderr[-2000:]
-    assert done.returncode == 2, f"{done.returncode}: {said}"
+def is_refused(path: Path, *words: str, alone: bool = False) -> None:
+    """``validate`` refuses the spec; ``alone``, in a process of its own, which is ended if it waits or grows."""
+    if alone:
+        process = command("validate", path)
+        status, said = process.returncode, process.stdout[-2000:] + process.stderr[-2000:]
+    else:
+        done = CliRunner().invoke(main, ["validate", str(path)])
+        status, said = done.exit_code, done.output[-2000:]
+    assert status == 2, f"{status}: {said}"
     assert "Traceback" not in said
     assert "MemoryError" not in said
     for word in words:
@@ -61,7 +72,9 @@ WAYS = {
 def test_what_is_no_regular_file_is_refused_by_name(tmp_path: Path, file: str, way: str) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to("/dev/zero")
-    is_refused(write_spec(tmp_path, WAYS[way].replace("FILE", file)), file, "spec.yaml:")
+    is_refused(
+        write_spec(tmp_path, WAYS[way].replace("FILE", file)), file, "spec.yaml:", alone=way == "sql" and file == "fifo"
+    )
 
 
 def test_a_file_of_ones_own_class_too(tmp_path: Path) -> None:
@@ -113,21 +126,112 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("name", [*ENDLESS, *HUGE])
-def test_a_template_that_does_not_end_is_refused_at_its_line(tmp_path: Path, name: str) -> None:
+SLOW = {
+    "a recursive loop": "{% for i in range(100000) recursive %}{{ loop(range(100000)) if loop.depth0 == 0 else '' }}{% endfor %}",
+    "a filter of a long list": "{% set b = range(9000)|list * 10 %}{% for i in range(9000) %}{% if b|sort %}{% endif %}{% endfor %}",
+    "a comparison of long lists": "{% set b = [0] * 9999 %}{% set c = [0] * 9999 %}{% for i in range(9000) %}{% if b == c %}{% endif %}{% endfor %}",
+    "a search in a long list": "{% set b = [0] * 9999 %}{% for i in range(9000) %}{% if 1 in b %}{% endif %}{% endfor %}",
+    "a part of a long list": "{% set b = [0] * 9999 %}{% for i in range(9000) %}{% if b[1:] %}{% endif %}{% endfor %}",
+    "a method of a long list": "{% set b = [0] * 9999 %}{% for i in range(9000) %}{% if b.count(1) %}{% endif %}{% endfor %}",
+    "a sum of lists": "{{ ([[0] * 10] * 9000) | sum(start=[]) }}",
+}
+MADE = {
+    "a list of one text": "a{{ ['x' * 999999] * 500 }}",
+    "one text many times in another": "{{ 'a' ~ ['x' * 999999] * 500 }}",
+    "tabs": "{{ ('\\t' * 999999).expandtabs(500) }}",
+    "a format with many fields": "{{ ('{0}' * 500).format('x' * 999999) }}",
+    "a mapping in a format": "{{ ('{a}' * 500).format_map({'a': 'x' * 999999}) }}",
+    "a percent format with many fields": "{{ ('%(a)s' * 500) % {'a': 'x' * 999999} }}",
+    "a filter's format": "{{ ('%(a)s' * 500) | format(a='x' * 999999) }}",
+    "a width behind brackets": "{{ '%((a)b)99999999999d' % {'(a)b': 1} }}",
+    "a width behind a flag": "{{ '%-*d' % (99999999999, 1) }}",
+    "a precision": "{{ '%.99999999999f' % 1.5 }}",
+    "a width from an argument": "{{ '{:{}}'.format(1, '99999999999') }}",
+    "a translation": "{{ ('x' * 999999).translate({120: 'y' * 999999}) }}",
+    "a replacement by name": "{{ ('x' * 999999) | replace(new='y' * 999999, old='x') }}",
+    "a replacement of a number": "{{ ('1' * 999999) | replace(1, 'y' * 999999) }}",
+    "joined by a long text": "{{ ('y' * 999999).join(range(90000) | map('string')) }}",
+    "joined what is counted": "{{ ('y' * 999999).join(('x' * 999999) | _counted(-10**12)) }}",
+    "indentation": "{{ ('\\n' * 999999) | indent(90000) }}",
+    "indented JSON": "{{ ([1] * 99999) | tojson(indent=90000) }}",
+    "a rounded number": "{{ 5 | round(-1000000000) }}",
+}
+
+
+@pytest.mark.parametrize("name", [*ENDLESS, *HUGE, *SLOW, *MADE])
+def test_a_template_that_does_not_end_is_refused_at_its_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name in SLOW:
+        monkeypatch.setattr(bounds, "STEPS", 9000)  # to be done sooner; the command takes all of them below
+    text = {**ENDLESS, **HUGE, **SLOW, **MADE}[name]
+    with pytest.raises(TemplateError) as caught:
+        render_scalar(f"SELECT 1 AS X,\n{text}\n2 AS Y\n", {})
+    assert caught.value.line == 2
+    assert re.search(r"too large|at most|more than|not allowed|cannot|numbers only", str(caught.value)), caught.value
+
+
+@pytest.mark.parametrize("name", ["macros", "doubling"])
+def test_and_by_the_command(tmp_path: Path, name: str) -> None:
     text = {**ENDLESS, **HUGE}[name]
     (tmp_path / "one.sql").write_text(f"SELECT 1 AS X,\n{text}\n2 AS Y\n")
-    path = write_spec(tmp_path, "steps:\n  one: {type: transform, sql: one.sql, writes: one}\n")
-    is_refused(path, "one.sql:2")
-
-
-@pytest.mark.parametrize("name", [*ENDLESS, *HUGE])
-def test_and_in_a_setting_of_the_spec(tmp_path: Path, name: str) -> None:
-    text = {**ENDLESS, **HUGE}[name]
-    path = write_spec(
-        tmp_path, f'steps:\n  one:\n    type: transform\n    query: SELECT 1 AS X\n    writes: "{text}"\n'
+    is_refused(
+        write_spec(tmp_path, "steps:\n  one: {type: transform, sql: one.sql, writes: one}\n"), "one.sql:2", alone=True
     )
-    is_refused(path, "spec.yaml:8")
+
+
+@pytest.mark.parametrize("name", ["a recursive loop", "a filter of a long list"])
+def test_and_in_a_setting_of_the_spec(tmp_path: Path, name: str) -> None:
+    path = write_spec(
+        tmp_path, f'steps:\n  one:\n    type: transform\n    query: SELECT 1 AS X\n    writes: "{SLOW[name]}"\n'
+    )
+    is_refused(path, "spec.yaml:8", alone=True)
+
+
+ORDINARY = {
+    "{{ 'SELECT * FROM %s' % vars.t }}": "SELECT * FROM sales",
+    "{{ 'SELECT COUNT(*) FROM {}'.format(vars.t) }}": "SELECT COUNT(*) FROM sales",
+    "{{ '%s_20240131' % vars.t }}": "sales_20240131",
+    "{{ '{}_20240131'.format(vars.t) }}": "sales_20240131",
+    "{{ '%(a)05d of 100%%' % {'a': 7} }}": "00007 of 100%",
+    "{{ '{a:>5}|{0:.2f}'.format(1.5, a='x') }}": "    x|1.50",
+    "{{ '{t}'.format_map(vars) }}": "sales",
+    "{{ '%s-%s' | format(1, 2) }}": "1-2",
+    "{{ env.X | default(1000000) }}": 1000000,
+    "{{ vars.m.get('b', 1000000) }}": 1000000,
+    "{{ 'x' | int(default=200000) }}": 200000,
+    "{{ vars.columns | map('upper') | join(', ') }}": "A, B",
+    "{{ ', '.join(vars.columns) }}": "a, b",
+    "{{ vars.columns | reverse | list }}": ["b", "a"],
+    "{{ vars.m.items() | list }}": [("a", 1)],
+    "{{ 'a' in vars.columns and vars.columns[1:] == ['b'] }}": True,
+    "{{ vars.t ~ '_' ~ 1 ~ (vars.t ~ 2) }}": "sales_1sales2",
+}
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_an_ordinary_template_is_rendered(text: str) -> None:
+    variables = {"t": "sales", "m": {"a": 1}, "columns": ["a", "b"]}
+    scope = {"vars": Namespace("vars", variables), "env": Namespace("env", {})}
+    assert render_scalar(text, scope) == ORDINARY[text]
+
+
+def test_loops_over_a_thousand_columns_are_rendered() -> None:
+    scope = {"vars": Namespace("vars", {"all": [f"COLUMN_{n}" for n in range(1000)], "some": ["COLUMN_7"] * 500})}
+    text = "{% for c in vars.all %}{% if c in vars.some %}{{ c | lower }}{% endif %}{% endfor %}"
+    assert render_scalar(text, scope) == "column_7"
+
+
+def test_each_joined_part_is_visited_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited = 0
+    visit = bounds._Bounds.visit
+
+    def counting(self: bounds._Bounds, *arguments: Any) -> Any:
+        nonlocal visited
+        visited += 1
+        return visit(self, *arguments)
+
+    monkeypatch.setattr(bounds._Bounds, "visit", counting)
+    assert len(render_scalar("".join(["{{ 'a' ~ 'b' }}"] * 1000), {})) == 2000
+    assert visited < 10_000
 
 
 @pytest.mark.parametrize(
@@ -136,11 +240,9 @@ def test_and_in_a_setting_of_the_spec(tmp_path: Path, name: str) -> None:
      "{{ " + "-" * 5000 + "1 }}"],
     ids=["a macro of itself", "brackets", "signs"],
 )  # fmt: skip
-def test_a_template_that_is_nested_too_deeply_is_a_mistake_of_the_spec(tmp_path: Path, text: str) -> None:
-    path = write_spec(
-        tmp_path, f'steps:\n  one:\n    type: transform\n    query: SELECT 1 AS X\n    writes: "{text}"\n'
-    )
-    is_refused(path, "spec.yaml:8")
+def test_a_template_that_is_nested_too_deeply_is_a_mistake_of_the_spec(text: str) -> None:
+    with pytest.raises(TemplateError, match="nested too deeply"):
+        render_scalar(text, {})
 
 
 @pytest.mark.parametrize("text", [" " * 200_000, "; " * 100_000], ids=["spaces", "semicolons"])

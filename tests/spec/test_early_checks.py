@@ -89,6 +89,34 @@ def test_a_missing_wheel_is_an_error(tmp_path: Path) -> None:
     assert "nowhere-1.0-py3-none-any.whl" in said
 
 
+EXTRACT = """\
+vars: {source: data}
+stages: {s: {}}
+steps:
+  staged:
+    type: extract
+    from: "{{ vars.source }}"
+    url_file: "{month}.zip"
+    months: ["2024-01"]
+    into: "@s/"
+    layouts: {all: {columns: [a]}}
+"""
+
+
+def test_a_missing_folder_of_an_extract_is_an_error_at_its_line(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, EXTRACT)
+    said = refused(path)
+    assert "no such folder" in said
+    line = path.read_text().splitlines().index('    from: "{{ vars.source }}"') + 1
+    assert f"spec.yaml:{line}:" in said
+    (tmp_path / "data").mkdir()
+    Pipeline.from_yaml(path).validate()
+
+
+def test_a_url_of_an_extract_is_not_looked_for(tmp_path: Path) -> None:
+    Pipeline.from_yaml(write_spec(tmp_path, EXTRACT), vars={"source": "https://example.com/trips"}).validate()
+
+
 # --------------------------------------------------------------------------- columns
 
 DAYS = """\

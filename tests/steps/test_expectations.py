@@ -91,3 +91,11 @@ def test_a_value_enters_a_predicate_by_a_filter_alone(tmp_path: Path) -> None:
     assert said == "TRIPS: predicate: 1 rows"
     with pytest.raises(SpecError, match=r"(?s)'9 OR TRUE' enters SQL as bare text.*predicate"):
         checked(tmp_path, 'predicate: "MINUTES <> {{ vars.newest }}"', newest="9 OR TRUE")
+
+
+def test_an_explanation_that_fails_leaves_the_result_of_the_check(tmp_path: Path) -> None:
+    (tmp_path / "explain.sql").write_text("SELECT * FROM NO_SUCH_TABLE")
+    said, pipeline = checked(tmp_path, "min_rows: 5, severity: warn, explain: explain.sql")
+    assert "TRIPS: 4 rows, at least 5 expected; the explaining query failed: " in said
+    assert "NO_SUCH_TABLE" in said
+    assert pipeline.run(full_refresh=True).ok

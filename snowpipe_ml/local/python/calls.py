@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from sqlglot import exp
 
 from snowpipe_ml.local import errors
+from snowpipe_ml.local.parsing import parse
 from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.local.python.travel import arrow_type, travels_as
 from snowpipe_ml.local.rewrite.casts import macro, to_tz
@@ -63,6 +65,66 @@ def snowflake_type(node: exp.Expr) -> str | None:
     return names.get(found) or ("TIMESTAMP_NTZ" if found in TIMESTAMPS else None)
 
 
+_QUERY = re.compile(r"[\s(]*(SELECT|WITH)\b", re.I)
+_RELATIONS = (exp.Query, exp.Table, exp.Lateral, exp.Unnest, exp.TableFromRows, exp.Values)
+
+
+def _read(text: str, what: str) -> exp.Expr:
+    """A default or the body of a SQL function, as it may stand in a statement.
+
+    Args:
+        text: the expression as it was written.
+        what: the text, as a noun phrase for the message that refuses a query: its relations would stand in the
+            statement when nothing looks at relations any more.
+
+    Raises:
+        ProgrammingError: it is not one expression, or there is a query in it.
+    """
+    from snowpipe_ml.local.rewrite.guard import name_identifiers
+    from snowpipe_ml.local.rewrite.names import store_identifiers
+
+    if _QUERY.match(text):
+        raise errors.UnsupportedError(what)
+    # Read as all expressions are, behind SELECT: by itself its first word might be a command's.
+    tree = parse(f"SELECT {text.strip().rstrip(';')}")
+    if not isinstance(tree, exp.Select):  # a UNION, say
+        raise errors.UnsupportedError(what)
+    clauses = [key for key, value in tree.args.items() if value and key != "expressions"]
+    if clauses or len(tree.expressions) != 1 or isinstance(tree.expressions[0], exp.Alias | exp.Aliases | exp.Star):
+        raise errors.syntax(f"'{text}' is not an expression")
+    if tree.expressions[0].find(*_RELATIONS) is not None:
+        raise errors.UnsupportedError(what)
+    name_identifiers(tree)
+    store_identifiers(tree)
+    expression: exp.Expr = tree.expressions[0].pop()
+    return expression
+
+
+def _default(text: str) -> exp.Expr:
+    return _read(text, "a query as an argument's default")
+
+
+def _body(definition: Definition) -> exp.Expr:
+    return _read(str(definition.body), "SQL functions whose body is a query")
+
+
+def check_expressions(definition: Definition, connection: Connection) -> None:
+    """Refuse a function whose defaults or SQL body a statement could not have in it.
+
+    A call checks them too: they get into its statement when that has been checked already.
+
+    Raises:
+        ProgrammingError: one is not an expression, or has a query or a function in it that Snowflake has not.
+    """
+    from snowpipe_ml.local.rewrite.guard import check_functions
+
+    found = [_default(argument.default) for argument in definition.arguments if argument.default is not None]
+    if definition.language == "SQL":
+        found.append(_body(definition))
+    if found:
+        check_functions(exp.select(*found), connection)
+
+
 def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Expr]:
     """An expression for each argument: given by place or by name (``a => 1``), else the default.
 
@@ -78,7 +140,7 @@ def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Exp
         if argument.name in by_name:
             found.append(by_name[argument.name])
         elif argument.default is not None:
-            found.append(exp.maybe_parse(argument.default, dialect="snowflake"))
+            found.append(_default(argument.default))
         else:
             raise errors.syntax(f"the argument {argument.name} of {definition.name} is missing")
     return found
@@ -106,6 +168,7 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         return None
     if definition.returns_table:
         raise errors.syntax(f"{definition.name} is a table function, not a scalar function")
+    check_expressions(definition, connection)
     given = with_defaults(definition, node.expressions)
     if definition.language == "SQL":
         return _inlined(definition, given, connection)
@@ -137,12 +200,8 @@ def _list_of(node: exp.Expr) -> exp.Expr:
 def _inlined(definition: Definition, given: list[exp.Expr], connection: Connection) -> exp.Expr:
     """A scalar SQL function's body with the arguments in the names' places."""
     from snowpipe_ml.local.rewrite.functions import apply_rules
-    from snowpipe_ml.local.rewrite.names import store_identifiers
 
-    body = exp.select(exp.maybe_parse(str(definition.body).strip().rstrip(";"), dialect="snowflake"))
-    if body.find(exp.Select) is not body or body.find(exp.Table):
-        raise errors.UnsupportedError("SQL functions whose body is a query")
-    store_identifiers(body)
+    body = exp.select(_body(definition))
     by_name = {a.name: _sql_cast(value, a.type) for a, value in zip(definition.arguments, given, strict=True)}
     for column in list(body.find_all(exp.Column)):
         if column.name in by_name and not column.table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.objects import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.python import procedures
+from snowpipe_ml.local.python.calls import check_expressions
 from snowpipe_ml.local.python.definition import Definition, read_definition, read_signature
 from snowpipe_ml.local.statements import Result, Statement, command, rows, status
 
@@ -28,6 +29,7 @@ def create_function(statement: Statement) -> Result:
     if modifiers.secure:
         definition = dataclasses.replace(definition, options={**definition.options, "SECURE": True})
     reader.end()
+    check_expressions(definition, connection)
     created = connection.storage.functions.create(
         connection, definition, replace=modifiers.replace, lenient=lenient, temporary=modifiers.temporary
     )
