@@ -104,12 +104,12 @@ _lock = threading.Lock()
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a name is that of a secret: an environment variable's, a setting's, or a variable's of a spec."""
+    """Return whether a name is that of a secret: an environment variable's, a setting's, or a variable's of a spec."""
     return _is_clear(name) or _is_unclear(name)
 
 
 def _is_clear(name: str) -> bool:
-    """Whether whatever is named so is secret."""
+    """Return whether whatever is named so is secret."""
     words = _words(name)
     if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words):
         return True
@@ -119,7 +119,7 @@ def _is_clear(name: str) -> bool:
 
 
 def _is_unclear(name: str) -> bool:
-    """Whether what is named so is secret if it looks like a key too."""
+    """Return whether what is named so is secret if it looks like a key too."""
     return _has_key_of(_words(name), _UNCLEAR_KEYS)
 
 

@@ -45,7 +45,7 @@ class Decision:
 
     @property
     def skips(self) -> bool:
-        """Whether the node need not run."""
+        """Return whether the node need not run."""
         return self.action is Action.SKIP
 
 
@@ -247,7 +247,7 @@ def _shared(graph: Graph) -> set[Resource]:
 
 
 def stands(node: Node, now: Mapping[Resource, Version]) -> bool:
-    """Whether all that a node writes is there: then what depends on it can go on without it."""
+    """Return whether all that a node writes is there: then what depends on it can go on without it."""
     return all(resource in now for resource in node.writes)
 
 

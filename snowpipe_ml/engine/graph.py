@@ -50,7 +50,7 @@ class Node:
 
     @property
     def declared(self) -> bool:
-        """Whether it stands for a declared object and not for a step of the spec."""
+        """Return whether it stands for a declared object and not for a step of the spec."""
         return self.path[0] != "steps"
 
 

@@ -174,7 +174,7 @@ def owner() -> str:
 
 
 def _is_dead(text: str) -> bool:
-    """Whether an owner is a process of this machine that has ended."""
+    """Return whether an owner is a process of this machine that has ended."""
     where, _, process = text.rpartition(", process ")
     if where.rpartition("@")[2] != socket.gethostname() or not process.isdigit():
         return False

@@ -53,7 +53,7 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every step succeeded."""
+        """Return whether every step succeeded."""
         return self.status is Status.SUCCESS
 
 

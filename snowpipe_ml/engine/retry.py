@@ -74,7 +74,7 @@ def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], No
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error may be gone when the same is tried again: a connection, a lock, an overloaded service.
+    """Return whether an error may be gone when the same is tried again: a connection, a lock, an overloaded service.
 
     All else is terminal: the same statement would fail the same way, and a login that was refused must not be asked for
     again. The first error of the chain that has a number decides: the connector raises a refusal while it handles the

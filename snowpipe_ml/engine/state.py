@@ -123,7 +123,7 @@ class State:
 
     @property
     def pending(self) -> bool:
-        """Whether something waits for a flush."""
+        """Return whether something waits for a flush."""
         return bool(self._pending)
 
     def flush(self) -> None:

@@ -1,4 +1,4 @@
-"""How a running statement is stopped: from another session, by its time limit, or with the statement around it."""
+"""Cancellation of a running statement: by another session, its time limit, or the statement around it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAUSE = 0.03  # seconds between two attempts to stop work that may not have hea
 
 
 class Cancellation:
-    """Whether a statement is to stop, and what ends the work that it waits for.
+    """A request to stop a statement, and the ways to end the work that it waits for.
 
     Work that does not look at :meth:`check` by itself (a query in DuckDB, a worker process) says how it is ended with
     :meth:`stopping`.
@@ -30,7 +30,7 @@ class Cancellation:
 
     @property
     def requested(self) -> bool:
-        """Whether the statement is to stop."""
+        """Return whether the statement is to stop."""
         return self._requested.is_set()
 
     def cancel(self, reason: ProgrammingError | None = None) -> None:

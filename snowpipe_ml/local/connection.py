@@ -162,7 +162,7 @@ class Connection(ConnectionFace):
         return quoted(database, CATALOG, table)
 
     def hidden(self, table: tuple[str, str, str]) -> bool:
-        """Whether it is another session's temporary table or view."""
+        """Return whether it is another session's temporary table or view."""
         return self.storage.owners.get(table, self.session_id) != self.session_id
 
     def table_kind(self, table: tuple[str, str, str]) -> str:

@@ -55,7 +55,7 @@ class Copy:
 
     @property
     def truncates(self) -> bool:
-        """Whether a text that is too long is cut."""
+        """Return whether a text that is too long is cut."""
         return bool(self.options.get("TRUNCATECOLUMNS")) or self.options.get("ENFORCE_LENGTH") is False
 
     def into(self, columns: list[Column]) -> str:
@@ -63,7 +63,7 @@ class Copy:
         return f"{quoted(*self.target)} ({', '.join(quoted(column.name) for column in columns)})"
 
     def skips(self, loaded: Loaded) -> bool:
-        """Whether ON_ERROR = SKIP_FILE, SKIP_FILE_n or SKIP_FILE_n% leaves a file out."""
+        """Return whether ON_ERROR = SKIP_FILE, SKIP_FILE_n or SKIP_FILE_n% leaves a file out."""
         limit = self.on_error.removeprefix("SKIP_FILE").lstrip("_")
         if limit.endswith("%"):
             return 100 * loaded.errors >= int(limit[:-1]) * loaded.parsed

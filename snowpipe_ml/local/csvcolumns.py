@@ -17,7 +17,7 @@ _TIMESTAMPS = ("TIMESTAMP", _LTZ, TIMESTAMP_TZ)
 
 @dataclass
 class Reading:
-    """How fields become values.
+    """Conversions of fields to values.
 
     The reader knows one format of dates and one of timestamps. Times with a format are read as timestamps; where the
     columns have timestamps too, they are read as text, and a pass of its own finds those that do not have the format.
@@ -38,7 +38,7 @@ class Reading:
 
 
 def reading_of(fmt: CsvFormat, columns: Sequence[Column]) -> Reading:
-    """How the columns of a table are read from files of a format.
+    """Expressions that read the columns of a table from files of a format.
 
     Raises:
         UnsupportedError: a format with an offset from UTC, for a column that has to keep more than the instant.

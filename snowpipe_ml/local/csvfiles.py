@@ -101,7 +101,7 @@ class CsvFormat:
         return cast(IO[bytes], gzip.open(path)) if self.is_gzip(path) else path.open("rb")
 
     def is_gzip(self, path: Path) -> bool:
-        """Whether a file is compressed: as declared, else as its first bytes say."""
+        """Return whether a file is compressed: as declared, else as its first bytes say."""
         if self.compression == "GZIP":
             with path.open("rb") as file:
                 if file.read(2) != b"\x1f\x8b":

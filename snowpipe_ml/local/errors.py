@@ -118,7 +118,7 @@ _UNLOGGED = "Failed to commit: Could not "
 
 
 def is_full_disk(raised: BaseException) -> bool:
-    """Whether an error of DuckDB or of the system says that a file could not grow."""
+    """Return whether an error of DuckDB or of the system says that a file could not grow."""
     if isinstance(raised, OSError):
         return raised.errno in _FULL_DISK
     text = str(raised)
@@ -230,7 +230,7 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
 
 
 def _is_snowflakes(name: str) -> bool:
-    """Whether Snowflake has a function of the name, as far as sqlglot knows its functions."""
+    """Return whether Snowflake has a function of the name, as far as sqlglot knows its functions."""
     from sqlglot.dialects.snowflake import Snowflake
 
     name = name.rpartition(".")[2].strip('"').upper()

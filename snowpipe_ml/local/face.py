@@ -86,7 +86,7 @@ class ConnectionFace(ABC):
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
 
     def is_closed(self) -> bool:
-        """Whether it was closed."""
+        """Return whether it was closed."""
         return self._closed
 
     def get_query_status(self, query_id: str) -> Any:
@@ -100,12 +100,12 @@ class ConnectionFace(ABC):
 
     @staticmethod
     def is_still_running(status: Any) -> bool:
-        """Whether a status says that a statement runs."""
+        """Return whether a status says that a statement runs."""
         return False
 
     @staticmethod
     def is_an_error(status: Any) -> bool:
-        """Whether a status says that a statement failed."""
+        """Return whether a status says that a statement failed."""
         return False
 
     def __enter__(self) -> Self:

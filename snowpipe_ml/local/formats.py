@@ -73,38 +73,38 @@ class InputFormat:
 
     @property
     def has_date(self) -> bool:
-        """Whether the text holds a whole date, and not only a part that needs a default."""
+        """Return whether the text holds a whole date, and not only a part that needs a default."""
         found = set(self.elements)
         return bool(found & {"YYYY", "UUUU", "YY"} and (found & {"MM", "MON", "MMMM"} or "DD" not in found))
 
     @property
     def has_time(self) -> bool:
-        """Whether the text holds an hour."""
+        """Return whether the text holds an hour."""
         return bool(set(self.elements) & {"HH24", "HH12"})
 
     @property
     def has_offset(self) -> bool:
-        """Whether the text holds the offset of a time zone."""
+        """Return whether the text holds the offset of a time zone."""
         return bool(set(self.elements) & set(_ZONES))
 
     @property
     def ends_with_offset(self) -> bool:
-        """Whether the offset is the last part of the text."""
+        """Return whether the offset is the last part of the text."""
         return self.pattern.endswith("%z")
 
     @property
     def has_short_year(self) -> bool:
-        """Whether years have two digits: strptime reads 69 as 1969, Snowflake as 2069."""
+        """Return whether years have two digits: strptime reads 69 as 1969, Snowflake as 2069."""
         return "YY" in self.elements
 
     @property
     def has_long_fraction(self) -> bool:
-        """Whether a fraction may have more than the six digits that strptime reads."""
+        """Return whether a fraction may have more than the six digits that strptime reads."""
         return any(element in ("FF", "FF7", "FF8", "FF9") for element in self.elements)
 
 
 def is_auto(text: str) -> bool:
-    """Whether a format stands for the formats that Snowflake recognizes by itself."""
+    """Return whether a format stands for the formats that Snowflake recognizes by itself."""
     return text.strip().upper() in ("AUTO", "")
 
 

@@ -34,7 +34,7 @@ Load = Callable[[list[StagedFile], dict[str, Loaded]], T]
 
 
 def gave_up(raised: duckdb.Error) -> bool:
-    """Whether DuckDB's reader could not go on in a file, for its line ends as a rule."""
+    """Return whether DuckDB's reader could not go on in a file, for its line ends as a rule."""
     return "reached an invalid state" in str(raised)
 
 

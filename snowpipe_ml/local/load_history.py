@@ -32,13 +32,13 @@ class Rejected:
 
     @property
     def category(self) -> str:
-        """Whether the row could not be read, or a value not converted."""
+        """Return whether the row could not be read, or a value not converted."""
         return "parsing" if self.code in SYNTAX_CODES else "conversion"
 
 
 @dataclass
 class Loaded:
-    """What became of one file.
+    """The result of loading one file.
 
     Attributes:
         file: the file.

@@ -84,7 +84,7 @@ class Reader:
 
     @property
     def done(self) -> bool:
-        """Whether all is read."""
+        """Return whether all is read."""
         return self.index >= len(self.tokens)
 
     def next(self) -> Token:
@@ -96,7 +96,7 @@ class Reader:
         return token
 
     def looking_at(self, *words: str) -> bool:
-        """Whether these words or marks come next."""
+        """Return whether these words or marks come next."""
         return all(self.peek(i).upper == word for i, word in enumerate(words))
 
     def accept(self, *words: str) -> bool:

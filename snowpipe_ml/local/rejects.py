@@ -71,7 +71,7 @@ class Rejects:
 
     @property
     def any(self) -> bool:
-        """Whether a row was rejected."""
+        """Return whether a row was rejected."""
         return any(self._duck.execute(f"SELECT 1 FROM {table} WHERE {kinds} LIMIT 1").fetchall()
                    for _, table, kinds in self._passes)  # fmt: skip
 

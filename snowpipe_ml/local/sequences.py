@@ -61,7 +61,7 @@ def make(connection: Connection, name: Name, start: int, step: int) -> None:
 
 
 def exists(connection: Connection, name: Name) -> bool:
-    """Whether there is a sequence of the name."""
+    """Return whether there is a sequence of the name."""
     return bool(
         connection.duck.execute(
             "SELECT 1 FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ? AND sequence_name = ?",

@@ -186,7 +186,7 @@ class WarehouseServer:
         return answer
 
     def status(self, session: _Session, query_id: str) -> dict[str, Any]:
-        """Whether a statement runs, and how it ended."""
+        """Return whether a statement runs, and how it ended."""
         known = [row for row in session.connection.storage.history.rows() if row["QUERY_ID"] == query_id]
         shown = [{"id": query_id, "status": row["EXECUTION_STATUS"], "errorMessage": row["ERROR_MESSAGE"],
                   "errorCode": None} for row in known]  # fmt: skip

@@ -2,9 +2,8 @@
 
 DuckDB opens a file in one process alone. So the process that opens a warehouse also listens on a
 Unix socket that only its user can reach, and notes it in ``warehouse.lock``; another process that
-finds the lock taken gets a session there. When the holder is done while others still work, it goes on
-serving them, and whoever comes meanwhile, until none is left: nothing of theirs is lost, and the next
-process to come is the new holder.
+finds the lock taken gets a session there. A holder that is done serves the other processes until the
+last of them has ended; new ones may join meanwhile. The next process to open the warehouse is its holder.
 """
 
 from __future__ import annotations

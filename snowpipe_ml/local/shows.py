@@ -20,7 +20,7 @@ _STAMP = "TIMESTAMP WITH TIME ZONE"
 
 
 def like(text: str, pattern: str) -> bool:
-    """Whether a name fits a LIKE pattern, upper and lower case alike."""
+    """Return whether a name fits a LIKE pattern, upper and lower case alike."""
     regex, escaped = "", False
     for character in pattern:
         if escaped or character not in "%_\\":
@@ -71,7 +71,7 @@ class Scope:
         return cls(statement.connection, statement.reader)
 
     def keep(self, database: str, schema: str, name: str) -> bool:
-        """Whether an object is to be shown."""
+        """Return whether an object is to be shown."""
         return (
             self.database in (None, database)
             and self.schema in (None, schema)

@@ -211,7 +211,7 @@ def _refuse_twins(file: StagedFile) -> None:
 
 
 def decodes(duck: Any, source: str, value: str) -> bool:
-    """Whether all bytes of a column are UTF-8: Snowflake takes such a column for text."""
+    """Return whether all bytes of a column are UTF-8: Snowflake takes such a column for text."""
     row = duck.execute(f"SELECT bool_and(try(decode({value})) IS NOT NULL OR {value} IS NULL) FROM {source}").fetchone()
     return bool(row and row[0])
 

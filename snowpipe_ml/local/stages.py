@@ -115,7 +115,7 @@ class StagedFile:
 
     @cached_property
     def path(self) -> Path:
-        """Where DuckDB can read it: a file of an external stage is linked into the warehouse, or else copied.
+        """Give the path that DuckDB reads: a file of an external stage is linked into the warehouse, or else copied.
 
         The link or copy goes with this object, so that nothing is left of a file that is changed or removed later.
 

@@ -25,14 +25,14 @@ class _LightGBM(RowForecaster):
         }  # fmt: skip
 
     def _can_learn(self, series: Series) -> bool:
-        """Whether the objective takes the series; if not, it has failed, and the others go on."""
+        """Return whether the objective takes the series; if not, it has failed, and the others go on."""
         lowest = float(series.y.min())
         if self.settings["objective"] in _COUNTS and lowest < 0:
             self.failed[series.key] = f"{self.settings['objective']} is for values from 0, and a day has {lowest:g}"
         return series.key not in self.failed
 
     def _has_events(self, panel: Sequence[Series]) -> bool:
-        """Whether there is anything to count in some series; if not, they have all failed."""
+        """Return whether there is anything to count in some series; if not, they have all failed."""
         if self.settings["objective"] not in _COUNTS or any(series.y.any() for series in panel):
             return bool(panel)
         reason = f"{self.settings['objective']} learns nothing from days that are all 0"

@@ -32,7 +32,7 @@ class Feature:
 
     @property
     def own(self) -> bool:
-        """Whether it is made of the target itself."""
+        """Return whether it is made of the target itself."""
         return self.kind != "given"
 
 

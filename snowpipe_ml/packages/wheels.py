@@ -50,7 +50,7 @@ def wheel_cache() -> Path:
 
 
 def is_pure(file_name: str) -> bool:
-    """Whether a wheel is for any platform, by its name."""
+    """Return whether a wheel is for any platform, by its name."""
     return file_name.endswith("-none-any.whl")
 
 

@@ -56,7 +56,7 @@ _CONVERSION = re.compile(r"%(?:\([^()]*\))?[-#0 +]*(\d*)(?:\.(\d*))?[hlL]?[^-(*.
 
 
 class _Budget:
-    """What is left of one rendering's steps and output."""
+    """The steps and output that one rendering has left."""
 
     def __init__(self) -> None:
         self.steps, self.output = STEPS, OUTPUT

@@ -70,7 +70,7 @@ class Document:
     _keys: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
     def __contains__(self, path: object) -> bool:
-        """Whether there is a value at a path."""
+        """Return whether there is a value at a path."""
         return path in self._values
 
     def problem(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> Problem:

@@ -32,7 +32,7 @@ def base_name(step: str) -> str:
 
 
 def is_object(node: str) -> bool:
-    """Whether a node stands for a declared object, such as ``stages.s``; an item may have a dot in its name."""
+    """Return whether a node stands for a declared object, such as ``stages.s``; an item may have a dot in its name."""
     return "." in base_name(node)
 
 

@@ -83,7 +83,7 @@ class Problem:
         return "\n".join(lines)
 
     def _may_hold_secrets(self) -> bool:
-        """Whether a name on the line can be a secret's: only below some settings, and among those of a step."""
+        """Return whether a name on the line can be a secret's: only below some settings, and among those of a step."""
         if self.path is None or _HOLDER.search(self.snippet) or not _HOLDERS.isdisjoint(self.path):
             return True
         return len(self.path) <= 3 and self.path[:1] == ("steps",)

@@ -72,7 +72,7 @@ _SPEC = _Environment(keep_trailing_newline=True, finalize=written)
 
 
 def has_template(text: object) -> bool:
-    """Whether a value is text with a template in it."""
+    """Return whether a value is text with a template in it."""
     return isinstance(text, str) and ("{{" in text or "{%" in text)
 
 

@@ -69,7 +69,7 @@ class DataType:
         return DataType(self.name, (*given, *defaults[len(given) :]))
 
     def widens_to(self, other: DataType) -> bool:
-        """Whether a column of this complete type can be altered to the other in place.
+        """Return whether a column of this complete type can be altered to the other in place.
 
         https://docs.snowflake.com/en/sql-reference/sql/alter-table-column
         """

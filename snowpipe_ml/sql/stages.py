@@ -35,7 +35,7 @@ class StagePath:
         return StagePath(self.stage, base + name)
 
     def overlaps(self, other: StagePath) -> bool:
-        """Whether one place holds the other."""
+        """Return whether one place holds the other."""
         return self.stage == other.stage and (self.path.startswith(other.path) or other.path.startswith(self.path))
 
     @property

@@ -226,7 +226,7 @@ def _distribution(text: str) -> str:
 
 
 def _fits(name: str, made: str, there: str) -> bool:
-    """Whether a model that was pickled with one version can be used with another.
+    """Return whether a model that was pickled with one version can be used with another.
 
     Pickles of scikit-learn and of the frameworks are tied to the minor version; NumPy, pandas and SciPy
     break with a new major version, in both directions.

@@ -60,7 +60,7 @@ class Layout(BaseModel):
 
 @dataclass
 class _Unpacked:
-    """What became of one archive: (layout, file) of its members, and those that were refused."""
+    """An unpacked archive: (layout, file) of its members, and the members that were refused."""
 
     archive: Archive
     digest: str

@@ -46,7 +46,7 @@ class StagedArchives:
         return gone is not None and self.has_changed(gone["name"], gone["digest"])
 
     def has_changed(self, name: str, digest: str) -> bool:
-        """Whether other content than this was staged under the name."""
+        """Return whether other content than this was staged under the name."""
         if name in self.manifests:
             return self.manifests[name] != digest
         return any(before != digest for _, before in self.folders.get(name, ()))

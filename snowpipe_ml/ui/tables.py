@@ -118,7 +118,7 @@ def _widths(columns: Sequence[Sequence[str]], room: int, between: int) -> list[i
 
 
 def _piece(text: str) -> int:
-    """How wide the longest part of a text is that should not be broken: a word, a number, a time."""
+    """Measure the longest part of a text that should not be broken: a word, a number, a time."""
     if len(text) <= _NARROWEST and not _TIME.match(text):
         return 0  # it is narrow enough as a whole
     pieces = [text] if _TIME.fullmatch(text) else text.split()

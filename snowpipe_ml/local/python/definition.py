@@ -61,7 +61,7 @@ class Definition:
 
     @property
     def returns_table(self) -> bool:
-        """Whether it returns a table; a procedure may leave the columns open."""
+        """Return whether it returns a table; a procedure may leave the columns open."""
         return not self.returns
 
     @property

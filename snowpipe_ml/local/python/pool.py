@@ -57,7 +57,7 @@ class Worker:
 
     @property
     def is_ready(self) -> bool:
-        """Whether its handler is loaded."""
+        """Return whether its handler is loaded."""
         return self._ready
 
     def load(self) -> None:

@@ -49,7 +49,7 @@ def text_of(node: exp.Expr) -> exp.Expr:
 
 
 def may_be_variant(node: exp.Expr) -> bool:
-    """Whether an expression of an unknown type can hold a VARIANT."""
+    """Return whether an expression of an unknown type can hold a VARIANT."""
     return isinstance(node, exp.Column | exp.Func | exp.Subquery | exp.Parameter | exp.Bracket | exp.Dot | exp.Window)
 
 

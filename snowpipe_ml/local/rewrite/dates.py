@@ -70,7 +70,7 @@ def _written(part: OutputPart, value: exp.Expr, found: Any) -> exp.Expr:
 
 
 def _wall_clock(value: exp.Expr, found: Any) -> exp.Expr:
-    """What strftime takes; of an instant it writes the time in the session's time zone."""
+    """Convert to a value that strftime takes; an instant becomes the time in the session's time zone."""
     if found == T.TIMESTAMPTZ:
         return macro("sf_tz_local", value.copy())
     if found == T.TIME:

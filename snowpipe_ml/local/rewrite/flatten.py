@@ -27,7 +27,7 @@ def laterals(tree: exp.Expr) -> None:
 
 
 def table_call(node: exp.TableFromRows) -> exp.Expr | None:
-    """``TABLE(FLATTEN(...))`` and ``TABLE(SPLIT_TO_TABLE(...))`` behind FROM or JOIN; None for another call."""
+    """``TABLE(FLATTEN(...))`` and ``TABLE(SPLIT_TO_TABLE(...))`` in FROM or JOIN; None for another call."""
     call = node.this
     if isinstance(call, exp.Explode):
         made = _flatten(call)

@@ -1,4 +1,4 @@
-"""What of a statement may reach DuckDB: Snowflake's functions and relations, and nothing of the host.
+"""A guard in front of DuckDB: only Snowflake's functions and relations pass, and nothing of the host.
 
 DuckDB reads files by name (``FROM '/x.csv'``), has table functions for them (``read_text``), and hundreds of functions
 that Snowflake does not have. Its own lock (see ``storage.py``) keeps it from the host's files; this keeps them out of SQL.
@@ -91,7 +91,7 @@ def _is_users(connection: Connection, parts: tuple[str, ...]) -> bool:
 
 
 def _is_relation(call: exp.Expr) -> bool:
-    """Whether a call stands behind FROM: :func:`check_relations` looks at what becomes of it."""
+    """Return whether a call is in the FROM clause: :func:`check_relations` looks at what becomes of it."""
     parent = call.parent
     while isinstance(parent, exp.Dot | exp.Window):
         parent = parent.parent
@@ -106,7 +106,7 @@ def _is_in_snowflake_schema(parts: tuple[str, ...]) -> bool:
 
 
 def check_relations(tree: exp.Expr) -> None:
-    """Refuse what stands behind FROM and is neither a table nor what a rule has made of a Snowflake relation.
+    """Refuse a FROM clause with anything but tables and what a rule has made of Snowflake's relations.
 
     Raises:
         UnsupportedError: a table function of DuckDB, or a file.
@@ -119,7 +119,7 @@ def check_relations(tree: exp.Expr) -> None:
         if isinstance(relation, fine) or (relation is not None and relation.meta.get("ours")):
             continue
         if isinstance(relation, exp.Literal):
-            raise errors.syntax(f"syntax error: unexpected '{relation.sql(dialect='snowflake')}' behind FROM")
+            raise errors.syntax(f"syntax error: unexpected '{relation.sql(dialect='snowflake')}' in the FROM clause")
         raise _unknown_table_function(relation)
 
 

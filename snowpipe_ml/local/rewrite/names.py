@@ -78,7 +78,7 @@ def _stored_columns(tree: exp.Expr, connection: Connection) -> set[str]:
 
 
 def refers_to_cte(table: exp.Table) -> bool:
-    """Whether an unqualified name means a common table expression that is visible there."""
+    """Return whether an unqualified name means a common table expression that is visible there."""
     if table.args.get("db"):
         return False
     name = table.name
@@ -149,7 +149,7 @@ def own_columns(tree: exp.Expr, connection: Connection) -> None:
 
 
 def _is_target(column: exp.Column, target: exp.Expr, connection: Connection) -> bool:
-    """Whether the qualifier of a column means the changed table: by its alias, or by its name if it has none."""
+    """Return whether the qualifier of a column means the changed table: by its alias, or by its name if it has none."""
     table = tuple(part.name for part in column.parts[:-1])
     if target.alias or not isinstance(target, exp.Table):
         return table == (target.alias,)

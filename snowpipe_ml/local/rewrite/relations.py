@@ -1,4 +1,4 @@
-"""What stands behind FROM and is no table: staged files, results, metadata, Python table functions."""
+"""Relations in a FROM clause that are not tables: staged files, results, metadata, Python table functions."""
 
 from __future__ import annotations
 

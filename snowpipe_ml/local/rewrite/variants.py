@@ -31,7 +31,7 @@ _SOURCES = (
 
 
 def has_variants(tree: exp.Expr, connection: Connection) -> bool:
-    """Whether a statement can have a VARIANT in it: most have none, and need no rule for them."""
+    """Return whether a statement can have a VARIANT in it: most have none, and need no rule for them."""
     if any(node.this in VARIANTS for node in tree.find_all(exp.DataType)) or tree.find(*_SOURCES) is not None:
         return True
     return any(
@@ -248,7 +248,7 @@ def _compared(node: exp.Expr) -> str | None:
 
 
 def _mixed(values: list[exp.Expr | None]) -> bool:
-    """Whether VARIANTs are beside values of other types, which Snowflake would make VARIANTs as well."""
+    """Return whether VARIANTs are beside values of other types, which Snowflake would make VARIANTs as well."""
     kinds = {kind(value) for value in values}
     return bool(kinds & VARIANTS and kinds - VARIANTS - {None})
 
