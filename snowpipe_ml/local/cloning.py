@@ -51,6 +51,8 @@ def clone_schema(connection: Connection, source: tuple[str, str], target: tuple[
     ).fetchone()
     if not there:
         raise errors.missing("Schema", ".".join(source))
+    from snowpipe_ml.local.tables import columns_of  # it needs this module's neighbors
+
     temporary = {
         name for (name,) in duck.execute(
             f"SELECT name FROM {connection.catalog(source[0], 'TEMPORARY')} WHERE schema_name = ?", [source[1]]
@@ -68,7 +70,7 @@ def clone_schema(connection: Connection, source: tuple[str, str], target: tuple[
     ).fetchall():
         if name in temporary:
             continue
-        columns = str(text)[str(text).index("(") :].replace(quoted(*source), quoted(*target))
+        columns = columns_of(str(text)).replace(quoted(*source), quoted(*target))
         duck.execute(f"CREATE TABLE {quoted(*target, name)}{columns}")
         duck.execute(f"INSERT INTO {quoted(*target, name)} SELECT * FROM {quoted(*source, name)}")
         copy_tags(connection, (*source, name), (*target, name))

@@ -202,7 +202,10 @@ class Storage:
                     streams = f"SELECT 1 FROM {quoted(file.stem, CATALOG, 'STREAMS')} LIMIT 1"
                     self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
             for leftover in (self.path / "external").iterdir():
-                shutil.rmtree(leftover, ignore_errors=True)
+                if leftover.is_dir():
+                    shutil.rmtree(leftover, ignore_errors=True)
+                else:  # of an unloading that was killed
+                    leftover.unlink(missing_ok=True)
             self._shut_in()
             self.checkpoints.after_statement()
             self.checkpoints.reserve()

@@ -166,3 +166,5 @@ def test_a_bracket_in_the_name_of_a_table_is_none_of_its_columns(query: Any) -> 
     query('CREATE TABLE e CLONE "a(b"')
     assert query('SELECT * FROM "c(d"') == []
     assert query("SELECT * FROM e") == [(1, "x")]
+    query("CREATE SCHEMA twin CLONE PUBLIC")
+    assert query('SELECT * FROM twin."a(b"') == [(1, "x")]
