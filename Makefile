@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo demo-insurance install check test benchmark format clean
+.PHONY: demo demo-insurance install check test stress benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -51,6 +51,9 @@ check: install
 
 test: install
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+
+stress: install
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m stress
 
 benchmark: install
 	$(BIN)/python benchmarks/citibike.py
