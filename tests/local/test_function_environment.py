@@ -55,9 +55,9 @@ def test_a_function_sees_no_variable_of_the_process(private: None, query: Any) -
     assert set(json.loads(seen)) & set(os.environ) <= {
         # Its own, whatever the process has under the same names.
         "HOME", "TMPDIR", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONHASHSEED",
-            # Settings of numeric libraries are passed on, so that they compute here and there alike.
-            "ATEN_CPU_CAPABILITY", "KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK",
-            "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+        # Settings of numeric libraries are passed on, so that they compute here and there alike.
+        "ATEN_CPU_CAPABILITY", "KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK",
+        "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
     }  # fmt: skip
 
 
