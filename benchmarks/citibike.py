@@ -41,8 +41,10 @@ def main() -> None:
         total = time.perf_counter() - begin
         if not result.ok:
             sys.exit("\n".join(f"{n}: {s.message}" for n, s in result.steps.items() if s.error))
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-              f"duckdb {version('duckdb')}, torch {version('torch')}")  # fmt: skip
+        print(
+            f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+            f"duckdb {version('duckdb')}, torch {version('torch')}"
+        )
         print(f"{'step':<24}{'seconds':>9}{'rows':>12}")
         for name, step in result.steps.items():
             if "." not in name:
@@ -52,7 +54,9 @@ def main() -> None:
         models = int(train.message.split()[0])
         rate = models / train.seconds
         floor = _floor(pipeline, spec)
-        print(f"stations trained a second: {rate:.2f} ({models} in {train.seconds:.1f} s, workers' start included)")
+        print(
+            f"stations trained a second: {rate:.2f} ({models} in {train.seconds:.1f} s, workers' start included)"
+        )
         print(f"floor, one process, one thread: {floor:.2f}; ratio {rate / floor:.2f}")
 
 

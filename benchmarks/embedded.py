@@ -43,8 +43,6 @@ def report(what: str, ours: str, rival: str, ratio: str) -> None:
     print(f"{what:62} {ours:>16} {rival:>16}   {ratio}", flush=True)
 
 
-# --------------------------------------------------------------------------- group-by and lags
-
 _MAKE = """CREATE OR REPLACE TABLE {name} AS SELECT (i % 500)::BIGINT AS "STATION", (i // 500)::BIGINT AS "DAY",
 (hash(i) % 1000)::BIGINT AS "N" FROM range({rows}) t(i)"""
 _PLAIN = """CREATE OR REPLACE TABLE out AS SELECT *, lag(n, 1) OVER w AS l1, lag(n, 7) OVER w AS l7, lag(n, 14) OVER w AS l14,
@@ -59,7 +57,9 @@ def features(table: Any) -> Any:
 
     daily = table.group_by("STATION", "DAY").agg(sum(col("N")).alias("N"))
     window = Window.partition_by("STATION").order_by("DAY")
-    return daily.select("STATION", "DAY", "N", *(lag(col("N"), n).over(window).alias(f"L{n}") for n in (1, 7, 14, 28)))
+    return daily.select(
+        "STATION", "DAY", "N", *(lag(col("N"), n).over(window).alias(f"L{n}") for n in (1, 7, 14, 28))
+    )
 
 
 def lags(local_testing: bool) -> None:
@@ -74,7 +74,10 @@ def lags(local_testing: bool) -> None:
         rival = best(lambda: plain.execute(_PLAIN), 5)
         plain.close()
     ours = best(
-        lambda: features(session.table("T")).write.save_as_table("OUT", mode="overwrite", table_type="temporary"), 5
+        lambda: features(session.table("T")).write.save_as_table(
+            "OUT", mode="overwrite", table_type="temporary"
+        ),
+        5,
     )
     report(
         "group-by and four lags, 10 M rows / plain DuckDB",
@@ -100,9 +103,6 @@ def lags(local_testing: bool) -> None:
             f"{rival / ours:.0f}x faster (>= 200)",
         )
     session.close()
-
-
-# --------------------------------------------------------------------------- COPY
 
 
 def copy(_: bool) -> None:
@@ -140,13 +140,15 @@ def copy(_: bool) -> None:
 
         pairs = [(best(ours, 1), best(rival, 1)) for _ in range(5)]
         mine, theirs = (min(values) for values in zip(*pairs, strict=True))
-        report("COPY of 5 M trips in 10 gzipped files / DuckDB read_csv", f"{mine:.2f} s", f"{theirs:.2f} s",
-               f"{mine / theirs:.2f}x (<= 1.2)")  # fmt: skip
+        report(
+            "COPY of 5 M trips in 10 gzipped files / DuckDB read_csv",
+            f"{mine:.2f} s",
+            f"{theirs:.2f} s",
+            f"{mine / theirs:.2f}x (<= 1.2)",
+        )
         session.close()
         plain.close()
 
-
-# --------------------------------------------------------------------------- Python functions
 
 _UDF = """CREATE OR REPLACE FUNCTION plus(x FLOAT) RETURNS FLOAT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('pandas')
 HANDLER = 'h' AS $$
@@ -191,14 +193,22 @@ def functions(_: bool) -> None:
     session.sql("SELECT SUM(plus(x)) FROM (SELECT x FROM T LIMIT 10)").collect()
     ours = best(lambda: session.sql("SELECT SUM(plus(x)) FROM T").collect())
     rival = best(lambda: (frame["X"] * 2 + 1).sum())
-    report("a vectorized UDF over 1 M rows / pandas in one process", f"{1 / ours:.1f} M rows/s", f"{1 / rival:.0f} M rows/s",
-           f"{ours / rival:.0f}x the time")  # fmt: skip
+    report(
+        "a vectorized UDF over 1 M rows / pandas in one process",
+        f"{1 / ours:.1f} M rows/s",
+        f"{1 / rival:.0f} M rows/s",
+        f"{ours / rival:.0f}x the time",
+    )
     query = "SELECT COUNT(*) FROM T, TABLE(total(g, x) OVER (PARTITION BY g))"
     session.sql(query).collect()
     ours = best(lambda: session.sql(query).collect())
     rival = best(lambda: [float(part["X"].sum()) for _, part in frame.groupby("G")])
-    report("1,000 partitions through a vectorized UDTF / pandas groupby", f"{ours:.2f} ms each", f"{rival:.2f} ms each",
-           f"{ours / rival:.1f}x the time")  # fmt: skip
+    report(
+        "1,000 partitions through a vectorized UDTF / pandas groupby",
+        f"{ours:.2f} ms each",
+        f"{rival:.2f} ms each",
+        f"{ours / rival:.1f}x the time",
+    )
     registry = session._conn._conn.storage.functions
     query = "SELECT COUNT(*) FROM (SELECT DISTINCT g FROM T WHERE g < 16) a, TABLE(busy(a.g) OVER (PARTITION BY a.g))"
     times = {}
@@ -207,12 +217,14 @@ def functions(_: bool) -> None:
         session.sql(_BUSY.replace("& 3", f"& {workers}")).collect()
         session.sql(query).collect()
         times[workers] = best(lambda: session.sql(query).collect())
-    report("a CPU-bound UDTF: two workers / one", f"{times[2]:.2f} s", f"{times[1]:.2f} s",
-           f"{times[1] / times[2]:.2f}x faster (>= 1.7)")  # fmt: skip
+    report(
+        "a CPU-bound UDTF: two workers / one",
+        f"{times[2]:.2f} s",
+        f"{times[1]:.2f} s",
+        f"{times[1] / times[2]:.2f}x faster (>= 1.7)",
+    )
     session.close()
 
-
-# --------------------------------------------------------------------------- opening
 
 _OPEN = """
 import sys, time
@@ -233,27 +245,44 @@ def opening(_: bool) -> None:
         opened = min(
             float(
                 subprocess.run(
-                    [sys.executable, "-W", "ignore", "-c", _OPEN, folder], capture_output=True, text=True, check=True
+                    [sys.executable, "-W", "ignore", "-c", _OPEN, folder],
+                    capture_output=True,
+                    text=True,
+                    check=True,
                 ).stdout
             )
             for _ in range(5)
         )
-        report("opening a Session on an existing warehouse, after imports", f"{opened * 1000:.0f} ms", "", "(< 300 ms)")
+        report(
+            "opening a Session on an existing warehouse, after imports",
+            f"{opened * 1000:.0f} ms",
+            "",
+            "(< 300 ms)",
+        )
         session = snowpipe_ml.local_session(folder)
         session.sql("SELECT 1").collect()
         start = time.perf_counter()
         for _ in range(200):
             session.sql("SELECT 1").collect()
-        report("SELECT 1 through Snowpark, mean of 200", f"{(time.perf_counter() - start) * 5:.1f} ms", "", "(< 5 ms)")
+        report(
+            "SELECT 1 through Snowpark, mean of 200",
+            f"{(time.perf_counter() - start) * 5:.1f} ms",
+            "",
+            "(< 5 ms)",
+        )
         session.close()
 
 
 def main() -> None:
     """Run the benchmarks, and print them as a table for docs/benchmarks.md."""
     known = {"lags": lags, "copy": copy, "functions": functions, "opening": opening}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("which", nargs="*", metavar="WHICH", help=f"of {', '.join(known)}; default: all")
-    parser.add_argument("--local-testing", action="store_true", help="measure Snowflake's local testing mode too")
+    parser.add_argument(
+        "--local-testing", action="store_true", help="measure Snowflake's local testing mode too"
+    )
     arguments = parser.parse_args()
     print(
         f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, Snowpark {version('snowflake-snowpark-python')}\n"

@@ -34,7 +34,9 @@ def timed(what: str, call: Callable[[], Any]) -> tuple[float, Any]:
 
 def main() -> None:
     """All measurements, on a warehouse of their own."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--charges", default="sample")
     parser.add_argument("--rows", type=int, default=100_000)
     options = parser.parse_args()
@@ -43,7 +45,10 @@ def main() -> None:
         for name in ("insurance_autogluon.yaml", "insurance_autogluon.lock.yaml"):
             shutil.copy(ROOT / "pipelines" / name, folder)
         charges = options.charges if options.charges == "sample" else str(Path(options.charges).resolve())
-        measure(Pipeline.from_yaml(Path(folder) / "insurance_autogluon.yaml", vars={"charges": charges}), options.rows)
+        measure(
+            Pipeline.from_yaml(Path(folder) / "insurance_autogluon.yaml", vars={"charges": charges}),
+            options.rows,
+        )
 
 
 def measure(pipeline: Pipeline, rows: int) -> None:
@@ -78,7 +83,9 @@ def measure(pipeline: Pipeline, rows: int) -> None:
         session.sql(f"SELECT PREDICT_CHARGES(ARRAY_CONSTRUCT({one}))").collect()
         scalar, _ = timed(
             "one row a call, 200 rows",
-            lambda: session.sql(f"SELECT AVG(PREDICT_CHARGES(ARRAY_CONSTRUCT({listed}))) FROM {few}").collect(),
+            lambda: session.sql(
+                f"SELECT AVG(PREDICT_CHARGES(ARRAY_CONSTRUCT({listed}))) FROM {few}"
+            ).collect(),
         )
         fast, slow = rows / batch, 200 / scalar
         print(f"rows a second: vectorized {fast:,.0f}, one row a call {slow:,.1f}: {fast / slow:,.0f} times")

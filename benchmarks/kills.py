@@ -111,7 +111,9 @@ def compared(pipeline: Pipeline, wanted: Tables) -> list[str]:
 
 def main() -> None:
     """Kill, resume, compare; print what came out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--in-a-row", type=int, default=5, help="how often a run is killed before it may end")
     parser.add_argument("--seed", type=int, default=0)

@@ -24,12 +24,20 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SINGLE = [
-    {"type": "tabnet"}, {"type": "ridge"}, {"type": "lightgbm"}, {"type": "lightgbm_global", "objective": "poisson"},
-    {"type": "seasonal_naive"}, {"type": "moving_average"}, {"type": "auto_ets"}, {"type": "auto_arima"},
-]  # fmt: skip
+    {"type": "tabnet"},
+    {"type": "ridge"},
+    {"type": "lightgbm"},
+    {"type": "lightgbm_global", "objective": "poisson"},
+    {"type": "seasonal_naive"},
+    {"type": "moving_average"},
+    {"type": "auto_ets"},
+    {"type": "auto_arima"},
+]
 
 
-def pipeline_in(folder: Path, variables: dict[str, Any], origins: int = 3, without: Sequence[str] = ()) -> Any:
+def pipeline_in(
+    folder: Path, variables: dict[str, Any], origins: int = 3, without: Sequence[str] = ()
+) -> Any:
     """The reference pipeline with all models as candidates, but for some."""
     from snowpipe_ml import Pipeline
 
@@ -37,7 +45,10 @@ def pipeline_in(folder: Path, variables: dict[str, Any], origins: int = 3, witho
     spec = yaml.safe_load((ROOT / "pipelines" / "citibike.yaml").read_text())
     spec["packages"]["forecasting"].append("statsforecast")
     deployed = spec["steps"]["deploy_forecaster"]
-    deployed["model"] = {"type": "best_of", "candidates": [model for model in SINGLE if model["type"] not in without]}
+    deployed["model"] = {
+        "type": "best_of",
+        "candidates": [model for model in SINGLE if model["type"] not in without],
+    }
     deployed["backtest"] = {"origins": origins, "horizon_days": 14}
     path = folder / "citibike.yaml"
     path.write_text(yaml.safe_dump(spec, sort_keys=False))
@@ -46,7 +57,9 @@ def pipeline_in(folder: Path, variables: dict[str, Any], origins: int = 3, witho
 
 def main() -> None:
     """Print the leaderboard of the last origin, and the ratios that count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--source", default="sample")
     parser.add_argument("--weather", default="sample")
     parser.add_argument("--months", nargs="*", default=[])
@@ -54,15 +67,20 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=[], help="types of models to leave out")
     arguments = parser.parse_args()
     variables: dict[str, Any] = {
-        "source": arguments.source, "weather": arguments.weather, "months": arguments.months, "horizon_days": 14,
-    }  # fmt: skip
+        "source": arguments.source,
+        "weather": arguments.weather,
+        "months": arguments.months,
+        "horizon_days": 14,
+    }
     if arguments.months:  # a short history: no lag of a year, and a station needs a few weeks
         variables |= {"lags": [1, 7], "min_history_days": 60}
     with tempfile.TemporaryDirectory() as folder:
         pipeline = pipeline_in(Path(folder), variables, arguments.origins, arguments.without)
         result = pipeline.run()
         if not result.ok:
-            sys.exit("\n".join(f"{name}: {step.message}" for name, step in result.steps.items() if step.error))
+            sys.exit(
+                "\n".join(f"{name}: {step.message}" for name, step in result.steps.items() if step.error)
+            )
         for warning in result.steps["leaderboard"].warnings:
             print(warning)
         begin = time.perf_counter()
@@ -76,7 +94,9 @@ def main() -> None:
         ).collect()
         session.close()
         seconds = result.steps["train_stations"].seconds
-        print(f"last of {arguments.origins} origins, {rows[0]['SERIES']} series; training took {seconds:.0f} s")
+        print(
+            f"last of {arguments.origins} origins, {rows[0]['SERIES']} series; training took {seconds:.0f} s"
+        )
         print(f"{'model':<18}" + "".join(f"{name:>10}" for name in names))
         for row in rows:
             print(f"{row['MODEL']:<18}" + "".join(f"{row[name]:>10.3f}" for name in names))
@@ -86,7 +106,10 @@ def main() -> None:
         print(f"coverage of best_of's 80 % intervals: {own['COVERAGE']:.1%} (75 % to 85 %)")
         for model in sorted({row["MODEL"] for row in covered}) if arguments.origins > 3 else ():
             parts = [row["COVERAGE"] for row in covered if row["MODEL"] == model]
-            print(f"{model:<18} covers {statistics.fmean(parts):.1%}: " + " ".join(f"{part:.2f}" for part in parts))
+            print(
+                f"{model:<18} covers {statistics.fmean(parts):.1%}: "
+                + " ".join(f"{part:.2f}" for part in parts)
+            )
         print(f"read in {time.perf_counter() - begin:.1f} s")
 
 

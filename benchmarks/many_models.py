@@ -32,9 +32,18 @@ from snowpipe_ml.models.registry import make_forecaster
 from tests.models.panels import FEATURES, frame, weekly
 
 SETTINGS: dict[str, Any] = {
-    "patience": 0, "batch_size": 64, "virtual_batch_size": 64, "learning_rate": 0.02, "n_d": 8, "n_a": 8, "n_steps": 3,
-    "gamma": 1.3, "lower_bound": 0.0, "max_growth": 2.0, "seed": 0,
-}  # fmt: skip
+    "patience": 0,
+    "batch_size": 64,
+    "virtual_batch_size": 64,
+    "learning_rate": 0.02,
+    "n_d": 8,
+    "n_a": 8,
+    "n_steps": 3,
+    "gamma": 1.3,
+    "lower_bound": 0.0,
+    "max_growth": 2.0,
+    "seed": 0,
+}
 SPECS = features_of(FEATURES)
 
 
@@ -54,8 +63,13 @@ def work(kind: str, panel: list[Series], epochs: int) -> float:
     model.fit(panel)
     predicted = model.predict(panel)
     forecasts = model.forecast(panel)
-    model.explain(panel, [Forecast(np.concatenate([y, f.y]), np.concatenate([s.x, f.x]))
-                          for s, y, f in zip(panel, predicted, forecasts, strict=True)])  # fmt: skip
+    model.explain(
+        panel,
+        [
+            Forecast(np.concatenate([y, f.y]), np.concatenate([s.x, f.x]))
+            for s, y, f in zip(panel, predicted, forecasts, strict=True)
+        ],
+    )
     return time.perf_counter() - begin
 
 
@@ -66,7 +80,9 @@ def process(job: tuple[str, list[int], list[int], int, int]) -> tuple[float, flo
     seconds = 0.0
     for first in range(0, len(numbers), size):
         part = slice(first, first + size)
-        panel = [make_series(number, length) for number, length in zip(numbers[part], days[part], strict=True)]
+        panel = [
+            make_series(number, length) for number, length in zip(numbers[part], days[part], strict=True)
+        ]
         seconds += work(kind, panel, epochs)
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -101,37 +117,49 @@ def parity(series: int, epochs: int) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         for kind in ("tabnet", "tabnet_reference"):
             for seed in range(3):
-                parts = pool.map(ratios, [(kind, list(range(i, series, 2)), seed, epochs) for i in (0, 1)], chunksize=1)
+                parts = pool.map(
+                    ratios, [(kind, list(range(i, series, 2)), seed, epochs) for i in (0, 1)], chunksize=1
+                )
                 found[kind, seed] = [value for part in parts for value in part]
                 print(f"{kind} seed {seed}: mean {statistics.mean(found[kind, seed]):.4f}", flush=True)
     means = {
         kind: statistics.mean(v for seed in range(3) for v in found[kind, seed])
         for kind in ("tabnet", "tabnet_reference")
     }
-    print(f"RMSE / lag-7 RMSE, mean over {series} series and 3 seeds: stacked {means['tabnet']:.4f}, pytorch-tabnet "
-          f"{means['tabnet_reference']:.4f}, ratio {means['tabnet'] / means['tabnet_reference']:.4f} (0.97 to 1.03)")  # fmt: skip
+    print(
+        f"RMSE / lag-7 RMSE, mean over {series} series and 3 seeds: stacked {means['tabnet']:.4f}, pytorch-tabnet "
+        f"{means['tabnet_reference']:.4f}, ratio {means['tabnet'] / means['tabnet_reference']:.4f} (0.97 to 1.03)"
+    )
 
     def spread(one: list[float], two: list[float]) -> float:
         return statistics.pstdev([a - b for a, b in zip(one, two, strict=True)])
 
     between = statistics.mean(spread(found["tabnet", s], found["tabnet_reference", s]) for s in range(3))
     own = statistics.mean(
-        spread(found["tabnet_reference", a], found["tabnet_reference", b]) for a, b in ((0, 1), (1, 2), (0, 2))
+        spread(found["tabnet_reference", a], found["tabnet_reference", b])
+        for a, b in ((0, 1), (1, 2), (0, 2))
     )
-    print(f"spread of a series' ratio: between the two {between:.4f}, between two seeds of pytorch-tabnet {own:.4f}")
+    print(
+        f"spread of a series' ratio: between the two {between:.4f}, between two seeds of pytorch-tabnet {own:.4f}"
+    )
 
 
 def main() -> None:
     """Print the figures."""
     from snowpipe_ml.steps.panels import AUTO  # here: the processes that are measured do without it
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--series", type=int, default=100)
     parser.add_argument("--days", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--reference", type=int, default=8, help="how many series pytorch-tabnet is given")
     parser.add_argument(
-        "--partition", type=int, default=AUTO, help="series that are trained together; the step's own if not given"
+        "--partition",
+        type=int,
+        default=AUTO,
+        help="series that are trained together; the step's own if not given",
     )
     parser.add_argument("--parity", action="store_true")
     a = parser.parse_args()
@@ -146,8 +174,11 @@ def main() -> None:
     ):
         slow, _ = rate("tabnet_reference", reference, a.epochs, a.partition)
         fast, memory = rate("tabnet", lengths, a.epochs, a.partition)
-        print(f"{a.series} series, {name}, {a.epochs} epochs: pytorch-tabnet {slow:.3f} series/s, stacked {fast:.2f}: "
-              f"{fast / slow:.1f} times (>= {wanted}); peak {memory:.0f} MB a process", flush=True)  # fmt: skip
+        print(
+            f"{a.series} series, {name}, {a.epochs} epochs: pytorch-tabnet {slow:.3f} series/s, stacked {fast:.2f}: "
+            f"{fast / slow:.1f} times (>= {wanted}); peak {memory:.0f} MB a process",
+            flush=True,
+        )
     many, memory = rate("tabnet", [a.days] * 1000, a.epochs, a.partition)
     print(f"1000 series: {many:.2f} series/s, peak {memory:.0f} MB a process")
 

@@ -32,13 +32,15 @@ def main() -> None:
         python, tool = [sys.executable], [sys.executable, "-m", "snowpipe_ml.cli"]
         cases = {
             "floor: import pydantic, jsonschema, networkx, jinja2, yaml": [
-                *python, "-c", "import pydantic, jsonschema, networkx, jinja2, yaml",
+                *python,
+                "-c",
+                "import pydantic, jsonschema, networkx, jinja2, yaml",
             ],
             "--help": [*tool, "--help"],
             "validate citibike.yaml": [*tool, "validate", str(ROOT / "pipelines" / "citibike.yaml")],
             "validate a spec with mistakes": [*tool, "validate", str(wrong)],
             "validate 1,000 steps": [*tool, "validate", str(large)],
-        }  # fmt: skip
+        }
         for name, command in cases.items():
             print(f"{name:<62}{best(command):>7.2f} s")
 

@@ -105,20 +105,35 @@ def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
 @selection_options
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--offline", is_flag=True, help="Without a connection: what every step would do, changed or not.")
+@click.option(
+    "--offline", is_flag=True, help="Without a connection: what every step would do, changed or not."
+)
 @click.option("--full-refresh", is_flag=True, help="As if nothing had run before.")
 @run_date_option
 def plan(
-    spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
-    show_sql: bool, as_json: bool, offline: bool, full_refresh: bool, run_date: date | None,
-) -> None:  # fmt: skip
+    spec: Path,
+    target: str | None,
+    variables: dict[str, Any],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    show_sql: bool,
+    as_json: bool,
+    offline: bool,
+    full_refresh: bool,
+    run_date: date | None,
+) -> None:
     """Show what a run of SPEC would do, in order, and why.
 
     Each step runs, replaces what it made before, or is skipped. The target is asked what is there; with
     --offline it is not.
     """
     planned = open_pipeline(spec, variables).plan(
-        target, select=select, exclude=exclude, compare=not offline, full_refresh=full_refresh, run_date=run_date
+        target,
+        select=select,
+        exclude=exclude,
+        compare=not offline,
+        full_refresh=full_refresh,
+        run_date=run_date,
     )
     show_plan(planned, show_sql=show_sql, as_json=as_json)
 
@@ -137,7 +152,9 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
         else:
             lost = step.decision.destroys
             mark = f"; DESTROYS {lost}, which no run of this pipeline made" if lost else ""
-            click.echo(f"{step.decision.action:<8} {step.name:<{width}}  {one_line(step.decision.reason + mark)}")
+            click.echo(
+                f"{step.decision.action:<8} {step.name:<{width}}  {one_line(step.decision.reason + mark)}"
+            )
         if show_sql and (step.decision is None or step.decision.action in (Action.RUN, Action.REPLACE)):
             for statement in step.plan.statements:
                 click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
@@ -151,11 +168,15 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
 def _plan_dict(step: PlannedStep) -> dict[str, Any]:
     decision = step.decision
     return {
-        "name": step.name, "type": step.type, "needs": list(step.needs), "summary": step.plan.summary,
-        "action": decision and decision.action.value, "reason": decision and decision.reason,
+        "name": step.name,
+        "type": step.type,
+        "needs": list(step.needs),
+        "summary": step.plan.summary,
+        "action": decision and decision.action.value,
+        "reason": decision and decision.reason,
         "destroys": decision and decision.destroys and str(decision.destroys),
         "statements": [str(statement) for statement in step.plan.statements],
-    }  # fmt: skip
+    }
 
 
 @main.command()
@@ -172,26 +193,52 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 @click.option("--fail-fast", is_flag=True, help="Begin no step after one has failed.")
 @click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
 @click.option(
-    "--allow-destructive", is_flag=True, help="Replace tables on Snowflake too that no run of this pipeline made."
+    "--allow-destructive",
+    is_flag=True,
+    help="Replace tables on Snowflake too that no run of this pipeline made.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be done and why, as `plan` does, and do nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be done and why, as `plan` does, and do nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
-@click.option("--openlineage", metavar="FILE|URL", help="Tell the run as OpenLineage events, to a file or a collector.")
-@click.option("--report/--no-report", default=True, show_default=True, help="Write the run's report beside SPEC.")
+@click.option(
+    "--openlineage", metavar="FILE|URL", help="Tell the run as OpenLineage events, to a file or a collector."
+)
+@click.option(
+    "--report/--no-report", default=True, show_default=True, help="Write the run's report beside SPEC."
+)
 @run_date_option
 def run(
-    spec: Path, target: str | None, variables: dict[str, Any], select: tuple[str, ...], exclude: tuple[str, ...],
-    threads: int, resume: str | None, fail_fast: bool, full_refresh: bool, report: bool, dry_run: bool, as_json: bool,
-    openlineage: str | None, allow_destructive: bool, run_date: date | None,
-) -> None:  # fmt: skip
+    spec: Path,
+    target: str | None,
+    variables: dict[str, Any],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    threads: int,
+    resume: str | None,
+    fail_fast: bool,
+    full_refresh: bool,
+    report: bool,
+    dry_run: bool,
+    as_json: bool,
+    openlineage: str | None,
+    allow_destructive: bool,
+    run_date: date | None,
+) -> None:
     """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
     if dry_run:
         show_plan(
             open_pipeline(spec, variables).plan(
-                target, select=select, exclude=exclude, compare=True, full_refresh=full_refresh, run_date=run_date
+                target,
+                select=select,
+                exclude=exclude,
+                compare=True,
+                full_refresh=full_refresh,
+                run_date=run_date,
             ),
-            show_sql=False, as_json=as_json,
-        )  # fmt: skip
+            show_sql=False,
+            as_json=as_json,
+        )
         return
     pipeline = open_pipeline(spec, variables)
     more: list[Listener] = []
@@ -201,10 +248,17 @@ def run(
         more.append(OpenLineage.to(openlineage, pipeline, target))
     with _second_interrupt(), _listening(as_json) as listener:
         result = pipeline.run(
-            target, listeners=[listener, *more], threads=threads, select=select, exclude=exclude, fail_fast=fail_fast,
-            full_refresh=full_refresh, allow_destructive=allow_destructive, run_date=run_date,
+            target,
+            listeners=[listener, *more],
+            threads=threads,
+            select=select,
+            exclude=exclude,
+            fail_fast=fail_fast,
+            full_refresh=full_refresh,
+            allow_destructive=allow_destructive,
+            run_date=run_date,
             resume=True if resume == "last" else resume or False,
-        )  # fmt: skip
+        )
     if report and not result.interrupted:
         try:
             path = last_report(pipeline, target, result.run.id)
@@ -265,7 +319,8 @@ def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
         return
     names = ("STEP", "STATUS", "ROW_COUNT", "SECONDS", "MESSAGE", "FINISHED_AT")
     shown = [
-        [row[name] if name != "FINISHED_AT" else f"{row[name]:%Y-%m-%d %H:%M:%S}" for name in names] for row in rows
+        [row[name] if name != "FINISHED_AT" else f"{row[name]:%Y-%m-%d %H:%M:%S}" for name in names]
+        for row in rows
     ]
     print_table(make_console(), names, shown, title=f"run {rows[0]['RUN_ID']}")
 
@@ -273,8 +328,12 @@ def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
 @main.command("sql")
 @spec_options
 @click.argument("statement")
-@click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-def sql_command(spec: Path, target: str | None, variables: dict[str, Any], statement: str, format_: str) -> None:
+@click.option(
+    "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
+def sql_command(
+    spec: Path, target: str | None, variables: dict[str, Any], statement: str, format_: str
+) -> None:
     """Run STATEMENT on the target of SPEC and print its rows."""
     from snowpipe_ml.ui import tables
 
@@ -308,7 +367,10 @@ def _connector_error() -> type[Exception]:
 @main.command()
 @spec_options
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1; any free one if not given."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="The port on 127.0.0.1; any free one if not given.",
 )
 def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) -> None:
     """Serve the embedded warehouse of SPEC to Snowflake's own clients, until Ctrl-C.
@@ -337,9 +399,15 @@ def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) 
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def packages(
-    spec: Path, target: str | None, variables: dict[str, Any], import_name: str | None, write: bool, check: bool,
-    channel: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    spec: Path,
+    target: str | None,
+    variables: dict[str, Any],
+    import_name: str | None,
+    write: bool,
+    check: bool,
+    channel: str | None,
+    as_json: bool,
+) -> None:
     """Show where each package of the imports of SPEC comes from, and why.
 
     The answer is read from the lock file; without one it is worked out with uv, and written with

@@ -40,13 +40,17 @@ def steps(type_name: str | None) -> None:
 @click.command()
 @click.option("--check", is_flag=True, help="Fail if the files are not what the code would write.")
 @click.option("--directory", type=click.Path(path_type=Path), default=Path("schemas"), show_default=True)
-@click.option("--reference", type=click.Path(path_type=Path), help="Write the reference page too, as this file.")
+@click.option(
+    "--reference", type=click.Path(path_type=Path), help="Write the reference page too, as this file."
+)
 def schema(check: bool, directory: Path, reference: Path | None) -> None:
     """Write the JSON Schema that editors use."""
     import snowpipe_ml.steps  # noqa: F401
     from snowpipe_ml.spec.schema import pipeline_schema
 
-    texts = {directory / "pipeline.schema.json": json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"}
+    texts = {
+        directory / "pipeline.schema.json": json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
+    }
     if reference is not None:
         from snowpipe_ml.reference import reference_page
 
@@ -65,9 +69,12 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--template", type=click.Choice(["minimal", "citibike", "insurance"]), default="minimal", show_default=True,
+    "--template",
+    type=click.Choice(["minimal", "citibike", "insurance"]),
+    default="minimal",
+    show_default=True,
     help="What to begin from.",
-)  # fmt: skip
+)
 def init(directory: Path, template: str) -> None:
     """Begin a pipeline: copy a template into DIRECTORY."""
     import snowpipe_ml.steps  # noqa: F401

@@ -24,7 +24,9 @@ def _dump(value: object) -> str:
 
 @click.command()
 @spec_options
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first."
+)
 @_json_option
 def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, as_json: bool) -> None:
     """List the runs of SPEC on a target."""
@@ -33,7 +35,9 @@ def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, 
     with History.open(open_pipeline(spec, variables), target) as history:
         found = history.runs(limit)
     if as_json:
-        click.echo(_dump([{**dataclasses.asdict(run), "steps": dict(run.steps), "spec": None} for run in found]))
+        click.echo(
+            _dump([{**dataclasses.asdict(run), "steps": dict(run.steps), "spec": None} for run in found])
+        )
         return
     if not found:
         click.echo("no run yet")
@@ -41,10 +45,15 @@ def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, 
     from snowpipe_ml.ui.tables import print_table
 
     shown = [
-        [run.id, f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.status or "not finished", run.seconds,
-         ", ".join(f"{count} {status}" for status, count in sorted(run.steps.items()))]
+        [
+            run.id,
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            run.status or "not finished",
+            run.seconds,
+            ", ".join(f"{count} {status}" for status, count in sorted(run.steps.items())),
+        ]
         for run in found
-    ]  # fmt: skip
+    ]
     print_table(make_console(), ("RUN", "STARTED_AT", "STATUS", "SECONDS", "STEPS"), shown)
 
 
@@ -54,7 +63,12 @@ def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, 
 @click.argument("step", metavar="[STEP]", required=False)
 @_json_option
 def logs(
-    spec: Path, target: str | None, variables: dict[str, Any], run: str | None, step: str | None, as_json: bool
+    spec: Path,
+    target: str | None,
+    variables: dict[str, Any],
+    run: str | None,
+    step: str | None,
+    as_json: bool,
 ) -> None:
     """Show what the steps of RUN did, or all that is known of one STEP; of the last run if none is named."""
     from snowpipe_ml.engine.history import History
@@ -73,7 +87,9 @@ def logs(
 def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
     seconds = "" if record.seconds is None else f"  {record.seconds:.1f} s"
     rows = "" if record.rows is None else f"  {record.rows:,} rows"
-    lines = [f"{record.at:%H:%M:%S}  {record.status:<8} {record.step}{seconds}{rows}  {record.message}".rstrip()]
+    lines = [
+        f"{record.at:%H:%M:%S}  {record.status:<8} {record.step}{seconds}{rows}  {record.message}".rstrip()
+    ]
     lines += [f"    warning: {warning}" for warning in record.details.get("warnings") or ()]
     if record.error and record.message not in record.error:
         lines.append(f"    {record.error}")
@@ -83,7 +99,9 @@ def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
             for resource, version in record.versions(which).items():
                 count = "" if version.rows is None else f", {version.rows:,} rows"
                 lines.append(f"    {which[:-1]} {resource}: version {version.token}{count}")
-        lines += [f"    setting {name} = {value}" for name, value in (record.details.get("settings") or {}).items()]
+        lines += [
+            f"    setting {name} = {value}" for name, value in (record.details.get("settings") or {}).items()
+        ]
     return [indented(line, "    ") for line in lines]
 
 
@@ -92,7 +110,9 @@ def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
 @click.argument("before", metavar="RUN1")
 @click.argument("after", metavar="RUN2")
 @_json_option
-def diff(spec: Path, target: str | None, variables: dict[str, Any], before: str, after: str, as_json: bool) -> None:
+def diff(
+    spec: Path, target: str | None, variables: dict[str, Any], before: str, after: str, as_json: bool
+) -> None:
     """Show what differs between RUN1 and RUN2: the spec, rows and metrics."""
     from snowpipe_ml.engine.history import History
 
@@ -127,7 +147,9 @@ def _number(value: float | None) -> str:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file; .snowpipe/reports/RUN.html beside SPEC if not given.",
 )
-def report(spec: Path, target: str | None, variables: dict[str, Any], run: str | None, output: Path | None) -> None:
+def report(
+    spec: Path, target: str | None, variables: dict[str, Any], run: str | None, output: Path | None
+) -> None:
     """Write the report of RUN as one HTML file; of the last run if none is named."""
     click.echo(last_report(open_pipeline(spec, variables), target, run, output))
 

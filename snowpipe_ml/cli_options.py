@@ -36,10 +36,16 @@ def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str
 def spec_options(command: Any) -> Any:
     """SPEC, ``--target`` and ``--var``."""
     command = click.option(
-        "--var", "variables", metavar="KEY=VALUE", multiple=True, callback=read_variables,
+        "--var",
+        "variables",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=read_variables,
         help="Set a variable of the spec; VALUE is YAML. Repeatable.",
-    )(command)  # fmt: skip
-    command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(command)
+    )(command)
+    command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(
+        command
+    )
     return click.argument("spec", type=click.Path(path_type=Path))(command)
 
 
@@ -50,21 +56,29 @@ def _date(ctx: click.Context, param: click.Parameter, value: datetime | None) ->
 def run_date_option(command: Any) -> Any:
     """``--run-date``."""
     return click.option(
-        "--run-date", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", callback=_date,
+        "--run-date",
+        type=click.DateTime(["%Y-%m-%d"]),
+        metavar="YYYY-MM-DD",
+        callback=_date,
         help="The day that the run is for: `run.date` in SPEC, RUN_DATE in the metrics. Today (UTC) if not given.",
-    )(command)  # fmt: skip
+    )(command)
 
 
 def selection_options(command: Any) -> Any:
     """``--select`` and ``--exclude``."""
     command = click.option(
-        "--exclude", metavar="STEPS", multiple=True, help="Steps to leave out, in the same grammar. Repeatable."
+        "--exclude",
+        metavar="STEPS",
+        multiple=True,
+        help="Steps to leave out, in the same grammar. Repeatable.",
     )(command)
     return click.option(
-        "--select", metavar="STEPS", multiple=True,
+        "--select",
+        metavar="STEPS",
+        multiple=True,
         help="Only these steps: NAME, +NAME (and what it needs), NAME+ (and what needs it), 2+NAME, type:TYPE, tag:TAG, "
         "state:modified; a space is a union, a comma an intersection. Repeatable.",
-    )(command)  # fmt: skip
+    )(command)
 
 
 def open_pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:

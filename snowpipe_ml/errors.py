@@ -168,7 +168,9 @@ class SourceFileError(StepError):
         record: that line's text, cut to a sensible length.
     """
 
-    def __init__(self, message: str, *, file: str, line: int | None = None, record: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, file: str, line: int | None = None, record: str | None = None
+    ) -> None:
         self.file = file
         self.line = line
         self.record = record

@@ -47,7 +47,9 @@ def _column_key(text: str) -> str:
 
 # A column as the key of a mapping: JSON Schema has text there, and so has the model.
 ColumnKey = Annotated[str, AfterValidator(_column_key)]
-ObjectName = Annotated[Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")]
+ObjectName = Annotated[
+    Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")
+]
 StageLocation = Annotated[
     StagePath,
     _reader(StagePath, StagePath.parse),

@@ -43,7 +43,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, T
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, StepError
-from snowpipe_ml.fields import ColumnKey, ColumnName, ColumnType, FunctionName, ObjectName, StageLocation, TableName
+from snowpipe_ml.fields import (
+    ColumnKey,
+    ColumnName,
+    ColumnType,
+    FunctionName,
+    ObjectName,
+    StageLocation,
+    TableName,
+)
 from snowpipe_ml.resources import ColumnUse, Kind, PackageList, Resource, declared, function, stage, table
 from snowpipe_ml.results import Chart, Check, Finding, Picture, StepPlan, StepResult
 from snowpipe_ml.sql import QualifiedName, Sql, like_pattern
@@ -89,8 +97,6 @@ __all__ = [
 ENTRY_POINT_GROUP = "snowpipe_ml.steps"
 _READS = re.compile(r"\s*(?:SELECT|SHOW|LIST|DESCRIBE)\b", re.I)
 log = logging.getLogger("snowpipe_ml.plugins")
-
-# --------------------------------------------------------------------------- what a step is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,9 @@ class PlanContext:
             StepError: there is none of the name.
         """
         if name not in self.packages:
-            raise StepError(f"no list {name!r} under `packages`; there are: {', '.join(self.packages) or 'none'}")
+            raise StepError(
+                f"no list {name!r} under `packages`; there are: {', '.join(self.packages) or 'none'}"
+            )
         return self.packages[name]
 
     def producer_of(self, resource: Resource, kind: type[_StepT]) -> _StepT:
@@ -254,9 +262,6 @@ class RunContext(PlanContext):
         self.execute(Sql("COMMIT"))
 
 
-# --------------------------------------------------------------------------- the contract
-
-
 class Query(BaseModel):
     """A query in a setting: a template, as the query of a ``transform`` step is."""
 
@@ -286,7 +291,9 @@ class StepSettings(BaseModel):
 
     type: str = Field(description="The step type")
     description: str = Field("", description="What the step is for, shown by plan and graph")
-    needs: tuple[str, ...] = Field((), description="Steps that must be done first, where data does not show it")
+    needs: tuple[str, ...] = Field(
+        (), description="Steps that must be done first, where data does not show it"
+    )
     warehouse: ObjectName | None = Field(None, description="The declared warehouse that the step uses")
     tags: tuple[str, ...] = Field((), description="For --select tag:NAME; not Snowflake's object tags")
     foreach: tuple[Item, ...] | Query | None = Field(
@@ -297,7 +304,9 @@ class StepSettings(BaseModel):
         description="Skip this step when false, or when the first value that the query returns is FALSE, 0 or NULL, or "
         "there is no row; a text is an error. Steps that depend on an output it has never produced are skipped too.",
     )
-    retries: int = Field(3, ge=0, le=20, description="How often the step is tried again after a transient error")
+    retries: int = Field(
+        3, ge=0, le=20, description="How often the step is tried again after a transient error"
+    )
     timeout: int | None = Field(None, ge=1, description="Seconds that each of its statements may take")
 
 

@@ -47,10 +47,28 @@ _SHORT_WORDS = frozenset({"pwd", "pat", "pass"})  # behind another word: PWD alo
 # Before "pass" they make it no password but a filter, or one time through the data.
 _OF_PASSES = frozenset(
     {
-        "low", "high", "band", "all", "by", "first", "second", "third", "last", "final", "next", "one", "two",
-        "three", "single", "multi", "forward", "backward", "each", "per",
+        "low",
+        "high",
+        "band",
+        "all",
+        "by",
+        "first",
+        "second",
+        "third",
+        "last",
+        "final",
+        "next",
+        "one",
+        "two",
+        "three",
+        "single",
+        "multi",
+        "forward",
+        "backward",
+        "each",
+        "per",
     }
-)  # fmt: skip
+)
 _SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey")  # as in PGPASSWORD
 # A key of these is a secret; others are keys of rows and of mappings.
 _SECRET_KEYS = frozenset({"api", "private", "secret", "encryption", "signing"})
@@ -62,15 +80,78 @@ _WORDS_ONLY = re.compile(r"(?:[A-Za-z]*\d{0,4}(?:[_.$]|\Z))+")
 # What stands behind: the secret is in a file, or this only describes it.
 _NO_SECRET = frozenset(
     {
-        "path", "file", "dir", "folder", "url", "uri", "name", "names", "type", "kind", "id", "ids", "ttl",
-        "count", "length", "provider", "column", "columns", "col", "cols", "field", "table", "tables", "view",
-        "stage", "schema", "database", "warehouse", "role", "user", "host", "port", "limit", "limits", "policy",
-        "header", "size", "sizes", "width", "format", "pattern", "regex", "prefix", "suffix", "separator",
-        "delimiter", "mode", "level", "version", "index", "enabled", "required", "day", "days", "hours", "minutes",
-        "seconds", "date", "age", "expiry", "lifetime", "timeout", "interval", "rotation", "rate", "ratio",
-        "budget", "total", "min", "max",
+        "path",
+        "file",
+        "dir",
+        "folder",
+        "url",
+        "uri",
+        "name",
+        "names",
+        "type",
+        "kind",
+        "id",
+        "ids",
+        "ttl",
+        "count",
+        "length",
+        "provider",
+        "column",
+        "columns",
+        "col",
+        "cols",
+        "field",
+        "table",
+        "tables",
+        "view",
+        "stage",
+        "schema",
+        "database",
+        "warehouse",
+        "role",
+        "user",
+        "host",
+        "port",
+        "limit",
+        "limits",
+        "policy",
+        "header",
+        "size",
+        "sizes",
+        "width",
+        "format",
+        "pattern",
+        "regex",
+        "prefix",
+        "suffix",
+        "separator",
+        "delimiter",
+        "mode",
+        "level",
+        "version",
+        "index",
+        "enabled",
+        "required",
+        "day",
+        "days",
+        "hours",
+        "minutes",
+        "seconds",
+        "date",
+        "age",
+        "expiry",
+        "lifetime",
+        "timeout",
+        "interval",
+        "rotation",
+        "rate",
+        "ratio",
+        "budget",
+        "total",
+        "min",
+        "max",
     }
-)  # fmt: skip
+)
 _AMOUNTS = frozenset({"max", "min", "num"})  # before: of max_token
 
 # Parameters of URLs: of Azure's, Amazon's and Google's signed URLs, and those that services call their keys.
@@ -210,7 +291,15 @@ def _forms(value: str) -> set[str]:
     """A value as it stands, and as it stands in SQL, CSV, JSON, HTML, URLs and on a terminal."""
     in_sql = value.replace("\\", "\\\\").replace("'", "''")
     in_csv = value.replace('"', '""')
-    forms = {value, in_sql, in_csv, json.dumps(value)[1:-1], html.escape(value), quote(value), quote(value, safe="")}
+    forms = {
+        value,
+        in_sql,
+        in_csv,
+        json.dumps(value)[1:-1],
+        html.escape(value),
+        quote(value),
+        quote(value, safe=""),
+    }
     return forms | {visible(value)}
 
 

@@ -110,7 +110,9 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
         inner = schema["$defs"][name]
         return f"a {name}" if "properties" in inner else _type(inner, schema)
     if "discriminator" in field:
-        return f"a mapping with `type`: {', '.join(f'`{kind}`' for kind in field['discriminator']['mapping'])}"
+        return (
+            f"a mapping with `type`: {', '.join(f'`{kind}`' for kind in field['discriminator']['mapping'])}"
+        )
     if "anyOf" in field or "oneOf" in field:
         found = [_type(option, schema) for option in field.get("anyOf") or field["oneOf"]]
         return " or ".join(dict.fromkeys(text for text in found if text != "empty"))

@@ -95,8 +95,14 @@ class StepResult:
     pictures: tuple[Picture, ...] = ()
 
 
-def to_show(checks: Sequence[Check], charts: Sequence[Chart] = (), pictures: Sequence[Picture] = ()) -> dict[str, Any]:
+def to_show(
+    checks: Sequence[Check], charts: Sequence[Chart] = (), pictures: Sequence[Picture] = ()
+) -> dict[str, Any]:
     """Checks, charts and pictures as the records keep them."""
-    shown: dict[str, Sequence[Check | Chart | Picture]] = {"checks": checks, "charts": charts, "pictures": pictures}
+    shown: dict[str, Sequence[Check | Chart | Picture]] = {
+        "checks": checks,
+        "charts": charts,
+        "pictures": pictures,
+    }
     found = {name: [dataclasses.asdict(item) for item in items] for name, items in shown.items()}
     return {name: items for name, items in found.items() if items}

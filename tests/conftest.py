@@ -20,7 +20,13 @@ REAL = ROOT.parent / "shared" / "data"
 
 # Over several processes (`make test`): what takes longest begins first, and what shares dear fixtures stays together.
 LONGEST = ("test_kills.py", "test_insurance.py", "test_citibike.py", "test_redaction.py", "test_examples.py")
-TOGETHER = ("test_insurance.py", "test_citibike.py", "test_examples.py", "test_server.py", "test_mutations.py")
+TOGETHER = (
+    "test_insurance.py",
+    "test_citibike.py",
+    "test_examples.py",
+    "test_server.py",
+    "test_mutations.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,7 +15,10 @@ _TEMPORARY = re.compile(r"file:///[^']*/([^/']+)'")
 
 def _told(literal: str) -> str:
     records = json.loads(literal.replace("''", "'").replace("\\\\", "\\"))
-    parts = [" ".join(str(record[key]) for key in ("EVENT", "STEP", "STATUS") if key in record) for record in records]
+    parts = [
+        " ".join(str(record[key]) for key in ("EVENT", "STEP", "STATUS") if key in record)
+        for record in records
+    ]
     return "; ".join(parts)
 
 
@@ -30,10 +33,11 @@ class Recorder:
         """The statements without what differs from run to run."""
         stamp = re.compile(r"'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.?\d*'::TIMESTAMP_NTZ")
         replace = [
-            (result.run.id, "RUN_ID"), (result.run.model_id, "MODEL_ID_VALUE"),
+            (result.run.id, "RUN_ID"),
+            (result.run.model_id, "MODEL_ID_VALUE"),
             (result.run.model_id.replace("_", r"\\_"), "MODEL_ID_VALUE"),
             (result.run.date.isoformat(), "RUN_DATE"),
-        ]  # fmt: skip
+        ]
         found = []
         for text in self.statements:
             text = stamp.sub("'AT'::TIMESTAMP_NTZ", text)

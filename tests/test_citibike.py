@@ -59,10 +59,12 @@ def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask:
     assert ask("SELECT STATION_ID, COUNT(*), MIN(COUNT) FROM FEATURES GROUP BY 1 ORDER BY 1") == [
         (new_id, 121, 1 + station + 0) for station, (_, new_id, _) in enumerate(STATIONS)
     ]
-    assert ask("SELECT STATION_ID, COUNT(*), MIN(DATE)::VARCHAR FROM FLAT_FORECAST GROUP BY 1 ORDER BY 1") == [
-        (new_id, 5, "2021-04-01") for _, new_id, _ in STATIONS
-    ]
-    assert ask("SELECT COUNT(*) FROM FLAT_FORECAST WHERE FORECAST IS NULL OR LAG_7 IS NULL OR TEMP IS NULL") == [(0,)]
+    assert ask(
+        "SELECT STATION_ID, COUNT(*), MIN(DATE)::VARCHAR FROM FLAT_FORECAST GROUP BY 1 ORDER BY 1"
+    ) == [(new_id, 5, "2021-04-01") for _, new_id, _ in STATIONS]
+    assert ask(
+        "SELECT COUNT(*) FROM FLAT_FORECAST WHERE FORECAST IS NULL OR LAG_7 IS NULL OR TEMP IS NULL"
+    ) == [(0,)]
     sums = ask(
         "SELECT MIN(s), MAX(s) FROM (SELECT LAG_1_EXPLANATION + LAG_7_EXPLANATION + MEAN_7_EXPLANATION + "
         "MEAN_28_EXPLANATION + WEEKEND_EXPLANATION + HOLIDAY_EXPLANATION + PRECIP_EXPLANATION + TEMP_EXPLANATION AS s FROM FLAT_PREDICTIONS)"
@@ -96,21 +98,25 @@ def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask:
     assert ask("SELECT MIN(DATE)::VARCHAR FROM FLAT_FORECAST") == [("2021-05-01",)]
 
 
-# --------------------------------------------------------------------------- real files
-
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real archives are not part of the project")
 
 
 @real
 def test_real_archives(spec: Path, ask: Any) -> None:
     variables = {
-        "source": str(REAL / "citibike"), "weather": str(REAL / "weather" / "central_park_weather.csv"), "lags": [1, 7],
-        "min_history_days": 60, "horizon_days": 14, "max_epochs": 1,
-    }  # fmt: skip
+        "source": str(REAL / "citibike"),
+        "weather": str(REAL / "weather" / "central_park_weather.csv"),
+        "lags": [1, 7],
+        "min_history_days": 60,
+        "horizon_days": 14,
+        "max_epochs": 1,
+    }
     pipeline = Pipeline.from_yaml(spec, vars=variables)
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
-    assert ask("SELECT COUNT(*), COUNT_IF(STARTED_AT IS NULL OR ENDED_AT IS NULL) FROM TRIPS") == [(250_919, 0)]
+    assert ask("SELECT COUNT(*), COUNT_IF(STARTED_AT IS NULL OR ENDED_AT IS NULL) FROM TRIPS") == [
+        (250_919, 0)
+    ]
     assert ask("SELECT (SELECT COUNT(*) FROM RAW_TRIPS_OLD), (SELECT COUNT(*) FROM RAW_TRIPS_NEW)") == [
         (118_571, 132_348)
     ]
@@ -146,9 +152,6 @@ def test_edited_files(spec: Path, tmp_path: Path, ask: Any) -> None:
     assert ask("SELECT FILE, LINE FROM REFUSED_FILES") == [("JC-202102.git_conflict_markers.Ppius6.csv", 1)]
 
 
-# --------------------------------------------------------------------------- the SQL for Snowflake
-
-
 @pytest.fixture(scope="module")
 def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the target `prod` sends, from the first statement of its session to the last."""
@@ -167,7 +170,13 @@ def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ]
     recorder = Recorder(session)
     enter(session, Identifier("CITIBIKE"), Identifier("ML"), None, None)
-    variables = {**SMALL, "max_epochs": 1, "min_history_days": 20, "source": str(folder / "months"), "months": []}
+    variables = {
+        **SMALL,
+        "max_epochs": 1,
+        "min_history_days": 20,
+        "source": str(folder / "months"),
+        "months": [],
+    }
     result = Pipeline.from_yaml(spec, vars=variables).run("prod", session=session)
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     statements = recorder.normalized(result)

@@ -116,7 +116,9 @@ def test_a_second_run_of_a_pipeline_exits_4(tmp_path: Path) -> None:
 
 def test_events_as_json_lines(tmp_path: Path) -> None:
     spec = write_spec(tmp_path, SPEC + '  bad: {type: transform, query: "SELECT 1 / 0 AS X", writes: bad}\n')
-    assert [step["action"] for step in json.loads(invoke("run", spec, "--dry-run", "--json").output)] == ["run"] * 2
+    assert [step["action"] for step in json.loads(invoke("run", spec, "--dry-run", "--json").output)] == [
+        "run"
+    ] * 2
     assert not (tmp_path / "warehouse").exists()
     events = [json.loads(line) for line in invoke("run", spec, "--json").stdout.splitlines()]
     assert [events[0]["event"], events[-1]["event"]] == ["run_started", "run_finished"]
@@ -130,7 +132,9 @@ def test_events_as_json_lines(tmp_path: Path) -> None:
 def test_plan_and_graph(tmp_path: Path) -> None:
     plan = json.loads(invoke("plan", CITIBIKE, "--json").output)
     assert plan[-1]["name"] == "roles.citibike_analyst"
-    assert any("CREATE OR REPLACE FUNCTION FORECAST_STATION" in s for step in plan for s in step["statements"])
+    assert any(
+        "CREATE OR REPLACE FUNCTION FORECAST_STATION" in s for step in plan for s in step["statements"]
+    )
     assert "COPY INTO RAW_TRIPS_OLD FROM '@LOAD_STAGE/trips/old/'" in invoke("plan", CITIBIKE, "--sql").output
     assert invoke("graph", CITIBIKE).output.startswith("flowchart LR\n")
     assert '"extract_trips" -> "load_old_trips"' in invoke("graph", CITIBIKE, "--format", "dot").output

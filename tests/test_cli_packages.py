@@ -27,7 +27,9 @@ steps:
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
-    make_wheel(tmp_path / "wheels", "acme.top", files={"acme/top/__init__.py": ""}, requires=["acme-core", "pandas"])
+    make_wheel(
+        tmp_path / "wheels", "acme.top", files={"acme/top/__init__.py": ""}, requires=["acme-core", "pandas"]
+    )
     make_wheel(tmp_path / "wheels", "acme-core", "1.0", files={"acme/core/__init__.py": ""})
     (tmp_path / "spec.yaml").write_text(SPEC)
     return tmp_path / "spec.yaml"
@@ -63,10 +65,14 @@ def test_nothing_is_uploaded_if_a_wheel_is_not_as_it_was_locked(spec: Path) -> N
     from snowpipe_ml import Pipeline
 
     assert invoke("packages", spec, "--lock").exit_code == 0
-    make_wheel(spec.parent / "wheels", "acme-core", "1.0", files={"acme/core/__init__.py": "CHANGED = True\n"})
+    make_wheel(
+        spec.parent / "wheels", "acme-core", "1.0", files={"acme/core/__init__.py": "CHANGED = True\n"}
+    )
     pipeline = Pipeline.from_yaml(spec)
     result = pipeline.run()
-    assert "acme_core-1.0-py3-none-any.whl is not the file that was locked" in str(result.steps["imports.acme"].error)
+    assert "acme_core-1.0-py3-none-any.whl is not the file that was locked" in str(
+        result.steps["imports.acme"].error
+    )
     session = pipeline.session()
     assert session.sql("LIST @CODE").collect() == []
     session.close()
@@ -74,7 +80,9 @@ def test_nothing_is_uploaded_if_a_wheel_is_not_as_it_was_locked(spec: Path) -> N
 
 def test_what_the_target_has_in_its_channel(spec: Path) -> None:
     (spec.parent / "channel.csv").write_text("PACKAGE_NAME,VERSION\nacme-core,1.0\n")
-    shown = json.loads(invoke("packages", spec, "--channel", spec.parent / "channel.csv", "--json").output)["acme"]
+    shown = json.loads(invoke("packages", spec, "--channel", spec.parent / "channel.csv", "--json").output)[
+        "acme"
+    ]
     assert ("acme-core", "channel") in [(row["distribution"], row["from"]) for row in shown]
     assert invoke("packages", spec, "--channel", "target", "--json").exit_code == 0
     missing = invoke("packages", spec, "--channel", "nowhere.csv")

@@ -92,10 +92,23 @@ def outputs(spec: Path) -> Mapping[str, str]:
 @pytest.mark.parametrize(
     "name",
     [
-        "run", "run --json", "status", "logs", "logs --json", "logs of a step", "plan --sql", "plan --json", "sql",
-        "sql --format json", "sql of a name", "sql of a mistake", "sql of a wrong value", "lineage", "diff",
+        "run",
+        "run --json",
+        "status",
+        "logs",
+        "logs --json",
+        "logs of a step",
+        "plan --sql",
+        "plan --json",
+        "sql",
+        "sql --format json",
+        "sql of a name",
+        "sql of a mistake",
+        "sql of a wrong value",
+        "lineage",
+        "diff",
     ],
-)  # fmt: skip
+)
 def test_no_output_steers_the_terminal(outputs: Mapping[str, str], name: str) -> None:
     text = outputs[name]
     assert "start" in text or "turn" in text  # what it is about is shown
@@ -111,21 +124,40 @@ def test_the_rest_of_a_value_is_shown_as_it_is(outputs: Mapping[str, str]) -> No
 def test_json_holds_the_exact_value(outputs: Mapping[str, str]) -> None:
     assert json.loads(outputs["sql --format json"]) == [{"X": VALUE}]
     (finished,) = [
-        event for line in outputs["run --json"].splitlines()
+        event
+        for line in outputs["run --json"].splitlines()
         if (event := json.loads(line))["event"] == "step_finished" and event["step"] == "failing"
-    ]  # fmt: skip
+    ]
     assert ESC in finished["message"]
 
 
 def test_csv_for_another_program_holds_the_exact_value(spec: Path) -> None:
-    command = [sys.executable, "-m", "snowpipe_ml.cli", "sql", str(spec), "SELECT * FROM T", "--format", "csv"]
+    command = [
+        sys.executable,
+        "-m",
+        "snowpipe_ml.cli",
+        "sql",
+        str(spec),
+        "SELECT * FROM T",
+        "--format",
+        "csv",
+    ]
     done = subprocess.run(command, capture_output=True, check=True)
     assert list(csv.reader(io.StringIO(done.stdout.decode(), newline=""))) == [["X"], [VALUE]]
 
 
 @pytest.mark.parametrize("format_", ["csv", "table", "json"])
 def test_a_terminal_gets_no_control_characters_of_data(spec: Path, format_: str) -> None:
-    command = [sys.executable, "-m", "snowpipe_ml.cli", "sql", str(spec), "SELECT * FROM T", "--format", format_]
+    command = [
+        sys.executable,
+        "-m",
+        "snowpipe_ml.cli",
+        "sql",
+        str(spec),
+        "SELECT * FROM T",
+        "--format",
+        format_,
+    ]
     text = on_a_terminal(command)
     assert "start" in text
     # The table has styles of its own; of the data there is no title, no color red, no turn.
@@ -161,7 +193,9 @@ def test_a_value_forges_no_line(tmp_path: Path) -> None:
     (tmp_path / "data" / "y.csv").write_text("a\n1\n")
     for text in (invoke("run", path, "--no-report").output, invoke("logs", path).output):
         assert "forged" in text
-        assert [line for line in text.splitlines() if line.startswith(("23:59:59", " ✓ forged", "success in"))] == []
+        assert [
+            line for line in text.splitlines() if line.startswith(("23:59:59", " ✓ forged", "success in"))
+        ] == []
 
 
 def test_the_line_of_a_mistake_is_shown_in_its_direction(tmp_path: Path) -> None:
@@ -175,10 +209,9 @@ def test_the_line_of_a_mistake_is_shown_in_its_direction(tmp_path: Path) -> None
     assert STEERING.findall(text) == []
 
 
-# --------------------------------------------------------------------------- markup of rich
-
-
-@pytest.mark.parametrize("name", ["[red]x[/red]", "[/nope]", "x [bold]", ":smile:", "[link=http://x]y[/link]"])
+@pytest.mark.parametrize(
+    "name", ["[red]x[/red]", "[/nope]", "x [bold]", ":smile:", "[link=http://x]y[/link]"]
+)
 def test_the_name_of_a_column_is_no_markup(spec: Path, name: str) -> None:
     done = invoke("sql", spec, f'SELECT 1 AS "{name}"')
     assert done.exception is None
@@ -225,13 +258,17 @@ def test_the_progress_shows_the_name_of_a_file_as_text() -> None:
     assert STEERING.findall(out.getvalue()) == []
 
 
-# --------------------------------------------------------------------------- streams
-
-
 @pytest.mark.parametrize("format_", ["csv", "table", "json"])
 def test_an_output_in_ascii_is_not_written_past_the_redaction(spec: Path, format_: str) -> None:
     """Click writes to the bytes below a stream in ASCII."""
-    command = [sys.executable, "-m", "snowpipe_ml.cli", "sql", str(spec), "SELECT 'the-secret' AS A, '\u017e' AS B"]
+    command = [
+        sys.executable,
+        "-m",
+        "snowpipe_ml.cli",
+        "sql",
+        str(spec),
+        "SELECT 'the-secret' AS A, '\u017e' AS B",
+    ]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "SOME_TOKEN": "the-secret"}
     done = subprocess.run([*command, "--format", format_], capture_output=True, check=True, env=environment)
     text = done.stdout.decode()

@@ -27,7 +27,16 @@ steps:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of installed packages with the example in it."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+    ]
     copy = tmp_path_factory.mktemp("source") / "package"  # a build leaves files beside what it builds
     subprocess.run(["cp", "-r", str(ROOT / "examples" / "deduplicate_step"), str(copy)], check=True)
     subprocess.run([*command, str(folder), str(copy)], check=True)

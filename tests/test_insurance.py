@@ -62,9 +62,6 @@ def edited(spec: Path, tmp_path: Path, **changes: Any) -> Path:
     return tmp_path / spec.name
 
 
-# --------------------------------------------------------------------------- the run
-
-
 def test_predictions_in_the_function_are_those_of_the_client(session: Any, tmp_path: Path) -> None:
     from autogluon.tabular import TabularPredictor
 
@@ -111,7 +108,9 @@ def test_one_row_through_sql_and_through_a_dataframe(session: Any) -> None:
 
 
 def test_the_worker_has_what_is_declared_and_staged_and_no_more(session: Any) -> None:
-    described = dict(tuple(row)[:2] for row in session.sql("DESCRIBE FUNCTION PREDICT_CHARGES(ARRAY)").collect())
+    described = dict(
+        tuple(row)[:2] for row in session.sql("DESCRIBE FUNCTION PREDICT_CHARGES(ARRAY)").collect()
+    )
     assert "autogluon" not in described["packages"]
     assert "autogluon_tabular" in described["imports"]
     body = "$$\ndef h(name):\n    import importlib\n    return importlib.import_module(name).__name__\n$$"
@@ -136,8 +135,11 @@ def test_a_model_of_other_versions_is_refused_at_deploy(session: Any, spec: Path
     from snowpipe_ml.plugins import RunContext, RunInfo
 
     step = graph.nodes["deploy_charges"].step
-    run = RunContext(**{f: getattr(ctx, f) for f in ctx.__dataclass_fields__}, session=session,
-                     run=RunInfo("R", pd.Timestamp("2024-01-01"), "M", date(2024, 1, 1)))  # fmt: skip
+    run = RunContext(
+        **{f: getattr(ctx, f) for f in ctx.__dataclass_fields__},
+        session=session,
+        run=RunInfo("R", pd.Timestamp("2024-01-01"), "M", date(2024, 1, 1)),
+    )
     session.file.put(str(tmp_path / "manifest.json"), "@model_stage/other/charges/", auto_compress=False)
     step.settings = step.settings.model_copy(
         update={"model": type(step.settings.model).parse("@model_stage/other/charges/")}
@@ -145,9 +147,6 @@ def test_a_model_of_other_versions_is_refused_at_deploy(session: Any, spec: Path
     with pytest.raises(StepError, match=r"numpy 1\.26\.4 and 2\.") as raised:
         step._check_versions(run, manifest)
     assert "autogluon.tabular 1.4.0 and 1.6.3" in str(raised.value)
-
-
-# --------------------------------------------------------------------------- mistakes, found before anything is uploaded
 
 
 def test_a_package_that_is_no_longer_declared(spec: Path, tmp_path: Path) -> None:
@@ -166,7 +165,8 @@ def test_a_distribution_that_is_no_longer_locked(spec: Path, tmp_path: Path) -> 
     del document["imports"]["autogluon"]["distributions"]["autogluon-features"]
     lock.write_text(yaml.safe_dump(document))
     with pytest.raises(
-        SpecError, match=r"autogluon-features is neither locked nor declared.*autogluon-tabular -> autogluon-features"
+        SpecError,
+        match=r"autogluon-features is neither locked nor declared.*autogluon-tabular -> autogluon-features",
     ):
         Pipeline.from_yaml(path).plan()
     lock.unlink()
@@ -176,17 +176,23 @@ def test_a_distribution_that_is_no_longer_locked(spec: Path, tmp_path: Path) -> 
 
 def test_a_module_that_nothing_provides(spec: Path, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "mine.py").write_text("import numpy\nimport shapely.geometry\n\nclass Mine:\n    pass\n")
+    (tmp_path / "model" / "mine.py").write_text(
+        "import numpy\nimport shapely.geometry\n\nclass Mine:\n    pass\n"
+    )
     package = {
-        "type": "package_model", "from": "model", "framework": "python", "class": "mine:Mine", "target": "CHARGES",
-        "features": {"AGE": "number"}, "writes": "@model_stage/models/charges/",
-    }  # fmt: skip
+        "type": "package_model",
+        "from": "model",
+        "framework": "python",
+        "class": "mine:Mine",
+        "target": "CHARGES",
+        "features": {"AGE": "number"},
+        "writes": "@model_stage/models/charges/",
+    }
     path = edited(spec, tmp_path, steps__package_charges=package)
-    with pytest.raises(SpecError, match=r"mine.py:2 imports shapely.geometry, which nothing provides: declare shapely"):
+    with pytest.raises(
+        SpecError, match=r"mine.py:2 imports shapely.geometry, which nothing provides: declare shapely"
+    ):
         Pipeline.from_yaml(path).plan()
-
-
-# --------------------------------------------------------------------------- for Snowflake
 
 
 def prod_plan(spec: Path) -> str:
@@ -212,9 +218,13 @@ def artifact_form(spec: Path, tmp_path: Path) -> Path:
         "packages": ["autogluon.tabular==1.6.3", "pandas<3"],
     }
     return edited(
-        spec, tmp_path, packages__automl=packages, imports=None, steps__train_charges__imports=None,
+        spec,
+        tmp_path,
+        packages__automl=packages,
+        imports=None,
+        steps__train_charges__imports=None,
         steps__deploy_charges__imports=None,
-    )  # fmt: skip
+    )
 
 
 def test_the_plan_with_an_artifact_repository(spec: Path, tmp_path: Path) -> None:

@@ -68,15 +68,20 @@ def test_the_mistakes_it_shows_are_shown_so(tmp_path: Path) -> None:
     assert shown.startswith(example)
 
 
-HEAD = "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\nvars: {nightly: true}\n"
+HEAD = (
+    "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\nvars: {nightly: true}\n"
+)
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SPECS = [
     (f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}", match[1])
-    for page in PAGES if page.name != "reference.md"  # which is generated
+    for page in PAGES
+    if page.name != "reference.md"  # which is generated
     for match in re.finditer(r"```yaml\n(.*?)```", page.read_text(), re.S)
-]  # fmt: skip
+]
 # What an excerpt refers to and does not show.
-_ELSEWHERE = re.compile(r"unknown (table|function)|is not declared|must be written by|no list|no such file|cannot read")
+_ELSEWHERE = re.compile(
+    r"unknown (table|function)|is not declared|must be written by|no list|no such file|cannot read"
+)
 
 
 def problems_of(path: Path, text: str) -> list[str]:

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.redaction import STARS, is_secret_name, redact, redact_all, remember, remember_secrets, secret_names
+from snowpipe_ml.redaction import (
+    STARS,
+    is_secret_name,
+    redact,
+    redact_all,
+    remember,
+    remember_secrets,
+    secret_names,
+)
 from snowpipe_ml.spec.problems import Position, Problem
 from snowpipe_ml.sql import Secret
 from snowpipe_ml.ui.tables import as_json
@@ -78,13 +86,19 @@ def test_no_secret_is_written_anywhere(folder: Path) -> None:
     found = {
         " ".join(arguments): outputs(folder, *arguments)
         for arguments in (
-            ["validate", spec], ["plan", spec, "--offline", "--sql"], ["plan", spec, "--offline", "--json"],
-            ["run", spec], ["run", spec, "--json"], ["status", spec], ["runs", spec], ["graph", spec],
+            ["validate", spec],
+            ["plan", spec, "--offline", "--sql"],
+            ["plan", spec, "--offline", "--json"],
+            ["run", spec],
+            ["run", spec, "--json"],
+            ["status", spec],
+            ["runs", spec],
+            ["graph", spec],
             ["sql", spec, "SELECT * FROM SNOWPIPE_ML.EVENTS", "--format", "json"],
             ["sql", spec, "SELECT * FROM T", "--format", "csv"],
             ["plan", spec, "--target", "prod"],
         )
-    }  # fmt: skip
+    }
     # Each of them said something, and stars stand where the canary was.
     assert STARS in found["plan spec.yaml --offline --sql"]
     assert "failing" in found["run spec.yaml"]
@@ -132,16 +146,32 @@ def test_what_is_named_like_a_secret() -> None:
         "DB_PASS",
         "APIKEY",
     ]
-    assert secret_names(names) == ["APIKEY", "API_KEY", "DB_PASS", "MY_PWD", "PGPASSWORD", "SNOWFLAKE_PASSWORD"]
+    assert secret_names(names) == [
+        "APIKEY",
+        "API_KEY",
+        "DB_PASS",
+        "MY_PWD",
+        "PGPASSWORD",
+        "SNOWFLAKE_PASSWORD",
+    ]
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "token_limit", "token_column", "token_table", "secret_stage", "password_policy", "low_pass", "first_pass",
-        "token_limit_2", "max_token", "account_key_column", "secret_name",
+        "token_limit",
+        "token_column",
+        "token_table",
+        "secret_stage",
+        "password_policy",
+        "low_pass",
+        "first_pass",
+        "token_limit_2",
+        "max_token",
+        "account_key_column",
+        "secret_name",
     ],
-)  # fmt: skip
+)
 def test_a_name_that_only_describes_a_secret_is_none(name: str) -> None:
     assert not is_secret_name(name)
     remember_secrets({name: f"SHOWN_{name.upper()}_KSQ"})
@@ -160,7 +190,9 @@ def test_a_name_that_only_describes_a_secret_is_none(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["account_key", "storage_key"])
-def test_a_key_that_can_be_a_column_is_a_secret_if_it_looks_like_one(name: str, value: object, hidden: bool) -> None:
+def test_a_key_that_can_be_a_column_is_a_secret_if_it_looks_like_one(
+    name: str, value: object, hidden: bool
+) -> None:
     remember_secrets({name: value})
     assert redact(f"<{value}>") == (f"<{STARS}>" if hidden else f"<{value}>")
 
@@ -197,6 +229,8 @@ def test_a_line_hides_secrets_only_where_they_can_stand(
 
 def test_the_caret_stands_under_what_is_meant_behind_a_hidden_value() -> None:
     line = "  s: {token: a-very-long-one, writse: t}"
-    shown = str(Problem("no such key", Position("spec.yaml", 5, line.index("writse") + 1), line, 6)).splitlines()
+    shown = str(
+        Problem("no such key", Position("spec.yaml", 5, line.index("writse") + 1), line, 6)
+    ).splitlines()
     assert STARS in shown[1]
     assert shown[2].index("^") == shown[1].index("writse")

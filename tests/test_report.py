@@ -39,7 +39,9 @@ class Balance(HTMLParser):
         if tag not in _VOID:
             self.open.append(tag)
         self.loaded += [
-            str(value) for name, value in attrs if name in ("src", "href") or tag in ("script", "link", "iframe")
+            str(value)
+            for name, value in attrs
+            if name in ("src", "href") or tag in ("script", "link", "iframe")
         ]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -90,7 +92,11 @@ def test_no_line_of_the_graph_runs_through_a_step(path: Path) -> None:
     for d in re.findall(r'class="edge" d="M([^"]+)"', text):
         numbers = [float(n) for n in re.findall(r"-?\d+", d)]
         x1, y1, x2, y2 = numbers[0], numbers[1], numbers[-2], numbers[-1]
-        inside = [(x, y) for x, y, width in boxes if x1 < x and x + width < x2 and min(y1, y2) <= y + 15 <= max(y1, y2)]
+        inside = [
+            (x, y)
+            for x, y, width in boxes
+            if x1 < x and x + width < x2 and min(y1, y2) <= y + 15 <= max(y1, y2)
+        ]
         assert not inside, d
 
 

@@ -46,7 +46,10 @@ def chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(
-            "apt-get update -qq && apt-get install -y -qq chromium", shell=True, check=False, capture_output=True
+            "apt-get update -qq && apt-get install -y -qq chromium",
+            shell=True,
+            check=False,
+            capture_output=True,
         )
         found = shutil.which("chromium")
     if found is None:
@@ -59,7 +62,16 @@ def test_nothing_is_cut_off(chromium: str, tmp_path: Path, width: int) -> None:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
     assert not pipeline.run().ok
     found = read_in(chromium, pipeline, tmp_path, width)
-    assert found["sections"] == ["errors", "warnings", "graph", "timeline", "steps", "checks", "metrics", "spec"]
+    assert found["sections"] == [
+        "errors",
+        "warnings",
+        "graph",
+        "timeline",
+        "steps",
+        "checks",
+        "metrics",
+        "spec",
+    ]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -67,7 +79,16 @@ def test_forecasts_and_plots_are_drawn(chromium: str, tmp_path: Path, width: int
     pipeline = forecasting(tmp_path, **PLOTTED)
     assert pipeline.run().ok
     found = read_in(chromium, pipeline, tmp_path, width)
-    assert found["sections"] == ["warnings", "graph", "timeline", "steps", "charts", "plots", "metrics", "spec"]
+    assert found["sections"] == [
+        "warnings",
+        "graph",
+        "timeline",
+        "steps",
+        "charts",
+        "plots",
+        "metrics",
+        "spec",
+    ]
     assert len(found["images"]) == 4
     assert all(natural > 300 for natural in found["images"])
 
@@ -84,13 +105,27 @@ def read_in(chromium: str, pipeline: Pipeline, tmp_path: Path, width: int) -> di
         f'<iframe id="f" src="report.html" style="width:{width}px;height:900px;border:0"></iframe><script>'
         "f.onload = () => document.body.dataset.probe = f.contentDocument.body.dataset.probe</script>"
     )
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    flags += " --disable-component-update --disable-sync --allow-file-access-from-files --virtual-time-budget=3000"
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    )
+    flags += (
+        " --disable-component-update --disable-sync --allow-file-access-from-files --virtual-time-budget=3000"
+    )
     done = subprocess.run(
-        [chromium, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1000",
-         "--enable-logging=stderr", "--dump-dom", frame.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+        [
+            chromium,
+            *flags.split(),
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1400,1000",
+            "--enable-logging=stderr",
+            "--dump-dom",
+            frame.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     assert "CONSOLE" not in done.stderr
     probe = re.search(r'data-probe="([^"]*)"', done.stdout)
     assert probe is not None, done.stdout

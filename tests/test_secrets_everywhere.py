@@ -72,8 +72,10 @@ PIN = "246813579"
 GIVEN = ("--var", "api_token=canary-of-the-command-line", "--var", f"pin_password={PIN}")
 CANARIES = (
     *sorted(set(re.findall(r"canary[\w-]*", SPEC)) - {"canary-of-the-command-line"}),
-    "canary-of-the-command-line", "Y2FuYXJ5OnBhc3N3b3Jk", PIN,
-)  # fmt: skip
+    "canary-of-the-command-line",
+    "Y2FuYXJ5OnBhc3N3b3Jk",
+    PIN,
+)
 
 
 def printed(*arguments: object) -> str:
@@ -156,9 +158,16 @@ def test_a_refused_variable_is_not_shown(tmp_path: Path, argument: str, secret: 
     [
         ("  bad: {type: transform, qeury: 'http://bob:canary-key@host/', writes: t}", "canary-key"),
         ("  bad: {type: transform, query: \"SELECT '?sig=canarySnippet' AS X\", writse: t}", "canarySnippet"),
-        ("  bad: {type: transform, query: \"SELECT 'Bearer canarySnippet.0123456789'\", writse: t}", "canarySnippet"),
+        (
+            "  bad: {type: transform, query: \"SELECT 'Bearer canarySnippet.0123456789'\", writse: t}",
+            "canarySnippet",
+        ),
     ],
-    ids=["password of a URL", "signature", "bearer"],  # the environment holds a test's name, and so what stands in it
+    ids=[
+        "password of a URL",
+        "signature",
+        "bearer",
+    ],  # the environment holds a test's name, and so what stands in it
 )
 def test_the_line_of_a_mistake_hides_its_secrets(tmp_path: Path, line: str, secret: str) -> None:
     spec = tmp_path / "spec.yaml"
@@ -198,7 +207,9 @@ def test_a_mistake_of_the_command_prints_no_secret(tmp_path: Path) -> None:
         "Pipeline.graph = fail\n"
         "cli.main(['graph', sys.argv[1]])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(spec)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(spec)], capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0
     assert "no entry with" in done.stderr
     assert "canary-db-password" not in done.stderr
@@ -230,9 +241,6 @@ def test_the_token_of_a_package_index_is_not_shown(tmp_path: Path, monkeypatch: 
     text = printed("packages", spec)
     assert HOST in text
     assert "canary-of-the-index" not in text
-
-
-# --------------------------------------------------------------------------- what a secret looks like
 
 
 @pytest.mark.parametrize(
@@ -309,7 +317,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
 
 
-@pytest.mark.parametrize("name", ["password", "db_password", "apiToken", "api-key", "clientSecret", "accessKey"])
+@pytest.mark.parametrize(
+    "name", ["password", "db_password", "apiToken", "api-key", "clientSecret", "accessKey"]
+)
 def test_a_variable_that_is_named_like_a_secret_is_hidden(tmp_path: Path, name: str) -> None:
     spec = tmp_path / "spec.yaml"
     value = f"value-of-{name}"
@@ -336,7 +346,9 @@ def test_a_variable_that_is_a_columns_name_or_a_limit_falsifies_no_data(tmp_path
     assert printed("sql", spec, query, "--format", "csv").split() == ["N,C", "100000,ACCOUNT_ID"]
 
 
-@pytest.mark.parametrize("name", ["key", "primary_key", "sort_key", "keys", "tokenizer", "max_tokens", "secretary"])
+@pytest.mark.parametrize(
+    "name", ["key", "primary_key", "sort_key", "keys", "tokenizer", "max_tokens", "secretary"]
+)
 def test_a_variable_that_is_named_only_a_little_like_a_secret_is_shown(tmp_path: Path, name: str) -> None:
     spec = tmp_path / "spec.yaml"
     value = f"shown-of-{name}"

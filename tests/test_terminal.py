@@ -63,7 +63,10 @@ def test_what_runs_has_what_waits_for_it_below(tmp_path: Path) -> None:
     assert first.split()[1] == "load"
     assert first.endswith("1/3 1 at once")
     assert end == "apart"
-    assert [line.split()[:2] for line in watched.seen["last"]] in ([["…", "last"]], [["…", "last"], ["apart"]])
+    assert [line.split()[:2] for line in watched.seen["last"]] in (
+        [["…", "last"]],
+        [["…", "last"], ["apart"]],
+    )
 
 
 def test_what_waits_for_an_object_is_below_it() -> None:

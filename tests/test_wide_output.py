@@ -23,13 +23,12 @@ NAMES = [f"COLUMN_WITH_A_LONG_NAME_{number}" for number in range(24)]
 
 
 def printed(width: int, names: list[str], rows: list[list[Any]], **options: Any) -> list[str]:
-    console = Console(width=width, file=io.StringIO(), highlight=False, force_terminal=True, color_system=None)
+    console = Console(
+        width=width, file=io.StringIO(), highlight=False, force_terminal=True, color_system=None
+    )
     print_table(console, names, rows, **options)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
-
-
-# --------------------------------------------------------------------------- tables
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
@@ -71,8 +70,19 @@ def test_ids_and_times_are_not_broken() -> None:
         "MESSAGE",
         "WRITTEN_BY",
     ]
-    row = ["20261126T173126189-f4428b", "citibike", "local", "step_finished", "2026-11-26 17:31:29.025683", "train_stations",
-           "success", 1234567, 12.5, "48 models", "snowpipe-ml 0.1.0"]  # fmt: skip
+    row = [
+        "20261126T173126189-f4428b",
+        "citibike",
+        "local",
+        "step_finished",
+        "2026-11-26 17:31:29.025683",
+        "train_stations",
+        "success",
+        1234567,
+        12.5,
+        "48 models",
+        "snowpipe-ml 0.1.0",
+    ]
     text = "\n".join(printed(100, names, [row]))
     for value in (*names, *(str(value) for value in row if isinstance(value, str))):
         assert value in text
@@ -107,8 +117,6 @@ def test_the_sql_command_prints_wide_rows_that_can_be_read(tmp_path: Path) -> No
         assert re.search(rf"\bvalue-{number}\b", done.output)
 
 
-# --------------------------------------------------------------------------- messages of steps
-
 RUN = RunInfo("20260101T000000000-abcdef", NO_RUN.started_at, "MODEL", NO_RUN.date)
 WORDS = [f"reason{number:02}" for number in range(30)]
 LONG = " ".join(WORDS)
@@ -123,7 +131,9 @@ def shown(event: Event, *, terminal: bool = True, width: int = 120) -> list[str]
     before = len(stream.getvalue())
     checklist(event)
     checklist(RunFinished(RUN.id, Status.FAILED, 1.0))
-    return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in stream.getvalue()[before:].splitlines()][:-1]
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in stream.getvalue()[before:].splitlines()][
+        :-1
+    ]
 
 
 EVENTS = {
@@ -167,7 +177,8 @@ def test_the_lines_of_a_message_are_in_its_column_too() -> None:
 def test_a_name_longer_than_the_line_is_not_lost() -> None:
     path = "/" + "/".join(f"folder{number}" for number in range(30)) + "/file.csv"
     text = "".join(
-        line.strip() for line in shown(StepFinished("train", Status.FAILED, None, 1.0, f"{path}:1: no such column"))
+        line.strip()
+        for line in shown(StepFinished("train", Status.FAILED, None, 1.0, f"{path}:1: no such column"))
     )
     assert path in text.replace(" ", "")
 

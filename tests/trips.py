@@ -18,7 +18,11 @@ NEW = (
     "ride_id,rideable_type,started_at,ended_at,start_station_name,start_station_id,end_station_name,end_station_id,"
     "start_lat,start_lng,end_lat,end_lng,member_casual"
 )
-STATIONS = [(3183, "JC001", "Exchange Place"), (3186, "JC002", "Grove St PATH"), (3199, "JC003", "Newport Pkwy")]
+STATIONS = [
+    (3183, "JC001", "Exchange Place"),
+    (3186, "JC002", "Grove St PATH"),
+    (3199, "JC003", "Newport Pkwy"),
+]
 
 
 def trips_on(station: int, day: datetime) -> int:

@@ -10,9 +10,14 @@ from pathlib import Path
 
 
 def make_wheel(
-    folder: Path, name: str, version: str = "1.0", *, files: Mapping[str, str] | None = None,
-    requires: Sequence[str] = (), tag: str = "py3-none-any",
-) -> Path:  # fmt: skip
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    *,
+    files: Mapping[str, str] | None = None,
+    requires: Sequence[str] = (),
+    tag: str = "py3-none-any",
+) -> Path:
     """Write a wheel with a RECORD, as a build backend does."""
     folder.mkdir(parents=True, exist_ok=True)
     module = name.replace("-", "_").replace(".", "_")

@@ -25,9 +25,14 @@ from snowpipe_ml.local import connect
 SECONDS_A_TEST = 120
 _WAREHOUSE = tempfile.TemporaryDirectory(prefix="conformance-")
 _PARAMETERS = {
-    "account": "LOCAL", "user": "LOCAL", "password": "none", "role": "SYSADMIN", "warehouse": "TESTWH",
-    "database": "TESTDB", "schema": "TESTSCHEMA",
-}  # fmt: skip
+    "account": "LOCAL",
+    "user": "LOCAL",
+    "password": "none",
+    "role": "SYSADMIN",
+    "warehouse": "TESTWH",
+    "database": "TESTDB",
+    "schema": "TESTSCHEMA",
+}
 
 
 def _connect(**parameters: Any) -> Any:

@@ -22,15 +22,24 @@ from pathlib import Path
 HERE = Path(__file__).parent
 # (file, passed by Snowflake's own local testing mode, collected): Snowpark 1.56, the suite of 1.54.
 OFFICIAL = {
-    "scala/test_column_suite.py": 38, "scala/test_dataframe_aggregate_suite.py": 43,
-    "scala/test_dataframe_copy_into.py": 0, "scala/test_dataframe_join_suite.py": 42,
-    "scala/test_dataframe_reader_suite.py": 27, "scala/test_dataframe_suite.py": 75,
-    "scala/test_file_operation_suite.py": 15, "scala/test_permanent_udf_suite.py": 0,
-    "scala/test_session_suite.py": 12, "scala/test_sql_suite.py": 0,
-    "scala/test_table_function_suite.py": 0, "scala/test_udf_suite.py": 34, "scala/test_udtf_suite.py": 0,
-    "scala/test_window_frame_suite.py": 18, "test_stored_procedure.py": 35, "test_udf.py": 37,
+    "scala/test_column_suite.py": 38,
+    "scala/test_dataframe_aggregate_suite.py": 43,
+    "scala/test_dataframe_copy_into.py": 0,
+    "scala/test_dataframe_join_suite.py": 42,
+    "scala/test_dataframe_reader_suite.py": 27,
+    "scala/test_dataframe_suite.py": 75,
+    "scala/test_file_operation_suite.py": 15,
+    "scala/test_permanent_udf_suite.py": 0,
+    "scala/test_session_suite.py": 12,
+    "scala/test_sql_suite.py": 0,
+    "scala/test_table_function_suite.py": 0,
+    "scala/test_udf_suite.py": 34,
+    "scala/test_udtf_suite.py": 0,
+    "scala/test_window_frame_suite.py": 18,
+    "test_stored_procedure.py": 35,
+    "test_udf.py": 37,
     "test_pandas_to_df.py": 8,
-}  # fmt: skip
+}
 
 # What cannot pass without an account, and why.
 NEEDS_ACCOUNT = {
@@ -55,10 +64,28 @@ def run_file(checkout: Path, file: str, options: list[str]) -> list[dict[str, st
             "CONFORMANCE_RESULTS": str(results),
         }
         process = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "plugin", "-q", "--no-header", "-p", "no:cacheprovider",
-             "--tb=short", "-p", "no:xdist", *options, f"tests/integ/{file}"],
-            cwd=checkout, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-p",
+                "plugin",
+                "-q",
+                "--no-header",
+                "-p",
+                "no:cacheprovider",
+                "--tb=short",
+                "-p",
+                "no:xdist",
+                *options,
+                f"tests/integ/{file}",
+            ],
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if not results.exists():
             sys.exit(f"{file}: nothing ran\n{process.stdout[-3000:]}{process.stderr[-3000:]}")
         lines = [json.loads(line) for line in results.read_text().splitlines()]
@@ -74,7 +101,9 @@ def result_of(test: dict[str, str]) -> str:
 
 def main() -> None:
     """Print passed/collected a file, and the failures on request."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", nargs="*", default=list(OFFICIAL), help="files below tests/integ")
     parser.add_argument("--failures", action="store_true", help="print each failure's first line")
     parser.add_argument("--json", type=Path, help="write every test's result to this file")
@@ -87,7 +116,11 @@ def main() -> None:
     options = ["-k", arguments.k] if arguments.k else []
     with ThreadPoolExecutor(arguments.jobs) as pool:
         found = dict(
-            zip(arguments.files, pool.map(lambda f: run_file(checkout, f, options), arguments.files), strict=True)
+            zip(
+                arguments.files,
+                pool.map(lambda f: run_file(checkout, f, options), arguments.files),
+                strict=True,
+            )
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1))
@@ -98,16 +131,25 @@ def main() -> None:
     for file, tests in found.items():
         by = Counter(result_of(test) for test in tests)
         total += by
-        print(f"{file:40} {by['passed']:7} {len(tests):4} {OFFICIAL.get(file, 0):9} {by['refused']:8} "
-              f"{by['failed']:7} {by['account']:8} {by['skipped']:8}")  # fmt: skip
-    print(f"{'all':40} {total['passed']:7} {sum(total.values()):4} {sum(OFFICIAL.get(f, 0) for f in found):9} "
-          f"{total['refused']:8} {total['failed']:7} {total['account']:8} {total['skipped']:8}")  # fmt: skip
-    print("\naccount: cannot pass without one\n" + "\n".join(f"  {name}: {why}" for name, why in NEEDS_ACCOUNT.items()))
+        print(
+            f"{file:40} {by['passed']:7} {len(tests):4} {OFFICIAL.get(file, 0):9} {by['refused']:8} "
+            f"{by['failed']:7} {by['account']:8} {by['skipped']:8}"
+        )
+    print(
+        f"{'all':40} {total['passed']:7} {sum(total.values()):4} {sum(OFFICIAL.get(f, 0) for f in found):9} "
+        f"{total['refused']:8} {total['failed']:7} {total['account']:8} {total['skipped']:8}"
+    )
+    print(
+        "\naccount: cannot pass without one\n"
+        + "\n".join(f"  {name}: {why}" for name, why in NEEDS_ACCOUNT.items())
+    )
     if arguments.failures:
         for tests in found.values():
             for test in tests:
                 if test["result"] in ("failed", "refused"):
-                    print(f"{test['result']:8} {test['test'].split('::', 1)[1]}: {' '.join(test['why'].split())[:230]}")
+                    print(
+                        f"{test['result']:8} {test['test'].split('::', 1)[1]}: {' '.join(test['why'].split())[:230]}"
+                    )
 
 
 if __name__ == "__main__":

@@ -100,12 +100,17 @@ def _stations() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndar
     numbers = np.arange(STATIONS)
     names = np.array([f"{_STREETS[i % 8]} {_ENDS[i // 8]}" for i in numbers])
     return (
-        numbers + 3180, np.array([f"JC{i + 1:03d}" for i in numbers]), names,
-        np.round(40.71 + 0.04 * rng.random(STATIONS), 6), np.round(-74.08 + 0.05 * rng.random(STATIONS), 6),
-    )  # fmt: skip
+        numbers + 3180,
+        np.array([f"JC{i + 1:03d}" for i in numbers]),
+        names,
+        np.round(40.71 + 0.04 * rng.random(STATIONS), 6),
+        np.round(-74.08 + 0.05 * rng.random(STATIONS), 6),
+    )
 
 
-def _month_columns(rng: np.random.Generator, counts: np.ndarray, day_index: np.ndarray) -> dict[str, np.ndarray]:
+def _month_columns(
+    rng: np.random.Generator, counts: np.ndarray, day_index: np.ndarray
+) -> dict[str, np.ndarray]:
     """The trips of a month as columns, in order of time."""
     station, day = np.nonzero(counts)
     repeats = counts[station, day]
@@ -118,9 +123,13 @@ def _month_columns(rng: np.random.Generator, counts: np.ndarray, day_index: np.n
     seconds = np.clip(rng.lognormal(6.2, 0.7, total), 61, 80_000).astype(int)
     order = np.argsort(started, kind="stable")
     return {
-        "start": start[order], "end": rng.integers(0, STATIONS, total)[order], "started": started[order],
-        "seconds": seconds[order], "member": (rng.random(total) < 0.78)[order], "u": rng.random(total)[order],
-    }  # fmt: skip
+        "start": start[order],
+        "end": rng.integers(0, STATIONS, total)[order],
+        "started": started[order],
+        "seconds": seconds[order],
+        "member": (rng.random(total) < 0.78)[order],
+        "u": rng.random(total)[order],
+    }
 
 
 def _old_csv(c: dict[str, np.ndarray], spreadsheet: bool) -> bytes:
@@ -133,12 +142,26 @@ def _old_csv(c: dict[str, np.ndarray], spreadsheet: bool) -> bytes:
         return np.char.add(np.char.replace(values.astype("datetime64[ms]").astype(str), "T", " "), "0")
 
     birth = np.where(c["u"] < 0.06, "NULL", (1950 + (c["u"] * 52).astype(int)).astype(str))
-    return _csv(OLD_HEADER, [
-        c["seconds"], times(c["started"]), times(stopped), numbers[c["start"]], names[c["start"]], lat[c["start"]],
-        lng[c["start"]], numbers[c["end"]], names[c["end"]], lat[c["end"]], lng[c["end"]],
-        (c["u"] * 20_000).astype(int) + 15_000, np.where(c["member"], "Subscriber", "Customer"), birth,
-        (c["u"] * 3).astype(int),
-    ])  # fmt: skip
+    return _csv(
+        OLD_HEADER,
+        [
+            c["seconds"],
+            times(c["started"]),
+            times(stopped),
+            numbers[c["start"]],
+            names[c["start"]],
+            lat[c["start"]],
+            lng[c["start"]],
+            numbers[c["end"]],
+            names[c["end"]],
+            lat[c["end"]],
+            lng[c["end"]],
+            (c["u"] * 20_000).astype(int) + 15_000,
+            np.where(c["member"], "Subscriber", "Customer"),
+            birth,
+            (c["u"] * 3).astype(int),
+        ],
+    )
 
 
 def _new_csv(c: dict[str, np.ndarray], month: int) -> bytes:
@@ -150,12 +173,24 @@ def _new_csv(c: dict[str, np.ndarray], month: int) -> bytes:
     def times(values: np.ndarray) -> np.ndarray:
         return np.char.replace(values.astype("datetime64[s]").astype(str), "T", " ")
 
-    return _csv(NEW_HEADER, [
-        [f"{value:013X}{month:03X}" for value in ride], np.where(c["u"] < 0.3, "electric_bike", "classic_bike"),
-        times(c["started"]), times(stopped), names[c["start"]], ids[c["start"]],
-        np.where(lost, "", names[c["end"]]), np.where(lost, "", ids[c["end"]]), lat[c["start"]], lng[c["start"]],
-        lat[c["end"]], lng[c["end"]], np.where(c["member"], "member", "casual"),
-    ])  # fmt: skip
+    return _csv(
+        NEW_HEADER,
+        [
+            [f"{value:013X}{month:03X}" for value in ride],
+            np.where(c["u"] < 0.3, "electric_bike", "classic_bike"),
+            times(c["started"]),
+            times(stopped),
+            names[c["start"]],
+            ids[c["start"]],
+            np.where(lost, "", names[c["end"]]),
+            np.where(lost, "", ids[c["end"]]),
+            lat[c["start"]],
+            lng[c["start"]],
+            lat[c["end"]],
+            lng[c["end"]],
+            np.where(c["member"], "member", "casual"),
+        ],
+    )
 
 
 def _csv(header: str, columns: list[np.ndarray | list[str]]) -> bytes:
@@ -192,8 +227,8 @@ def write_trips(folder: Path) -> None:
             for part, piece in enumerate((slice(0, half), slice(half, None)), 1):
                 rows = {key: values[piece] for key, values in columns.items()}
                 if len(rows["start"]):
-                    members[f"{name}_{part}.csv" if half < len(columns["start"]) else f"{name}.csv"] = _new_csv(
-                        rows, month
+                    members[f"{name}_{part}.csv" if half < len(columns["start"]) else f"{name}.csv"] = (
+                        _new_csv(rows, month)
                     )
             if year == 2022:
                 members[f"__MACOSX/._{name}.csv"] = b"\x00\x05\x16\x07 resource fork"

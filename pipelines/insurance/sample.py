@@ -28,6 +28,17 @@ def write_charges(path: Path) -> None:
             if smoker:
                 charges += 12_500 + (15_500 if bmi > 30 else 0) + 260 * (bmi - 25)
             elif draw.random() < 0.08:
-                charges += draw.uniform(6_000, 16_000)  # an accident, or an illness: nothing tells it beforehand
-            writer.writerow([age, draw.choice(("female", "male")), bmi, children, "yes" if smoker else "no",
-                             draw.choice(REGIONS), round(max(charges, 1_100), 4)])  # fmt: skip
+                charges += draw.uniform(
+                    6_000, 16_000
+                )  # an accident, or an illness: nothing tells it beforehand
+            writer.writerow(
+                [
+                    age,
+                    draw.choice(("female", "male")),
+                    bmi,
+                    children,
+                    "yes" if smoker else "no",
+                    draw.choice(REGIONS),
+                    round(max(charges, 1_100), 4),
+                ]
+            )

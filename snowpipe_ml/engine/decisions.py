@@ -111,7 +111,9 @@ def decide(
         reason = "--full-refresh" if refresh else _told(node, ctx, prints[name], known)
         if reason is None:
             # Before what else has changed: SQL that is made from the columns of another step changes with it.
-            running = [above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])]
+            running = [
+                above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])
+            ]
             reason = f"{running[0]} runs" if running else None
         if reason is None and known is not None:
             reason = _noticed(prints[name], known, now, shared)
@@ -120,11 +122,13 @@ def decide(
     _add_named_by_run(graph, past, reasons, omitted)
     made = {str(output.name) for success in past.values() for output in success.outputs} | set(written)
     return {
-        name: Decision(Action.OMIT, omitted[name]) if name in omitted
-        else Decision(_action(node, now), reasons[name], _destroyed(node, now, made)) if name in reasons
+        name: Decision(Action.OMIT, omitted[name])
+        if name in omitted
+        else Decision(_action(node, now), reasons[name], _destroyed(node, now, made))
+        if name in reasons
         else Decision(Action.SKIP, f"unchanged since {past[name].run_id}")
         for name, node in graph.nodes.items()
-    }  # fmt: skip
+    }
 
 
 def refuse_destruction(decisions: Mapping[str, Decision]) -> None:
@@ -170,9 +174,6 @@ def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
     return list(found)
 
 
-# --------------------------------------------------------------------------- reasons
-
-
 def _told(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
     """Why a node must run because its author says so: it is new, its settings changed, or it always does."""
     if past is None:
@@ -180,7 +181,9 @@ def _told(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) 
     return node.step.always_runs(ctx) or _changed_settings(past.details.get("settings") or {}, now.settings)
 
 
-def _noticed(now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]) -> str | None:
+def _noticed(
+    now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]
+) -> str | None:
     """Why a node must run because something around it changed; None if nothing did."""
     return (
         ("its SQL or code changed" if past.details.get("code") != now.code else None)
@@ -255,7 +258,9 @@ def _omitted(graph: Graph, now: Mapping[Resource, Version]) -> dict[str, str]:
     """The nodes whose condition is false, and those that need what was never made, with the reason."""
     found: dict[str, str] = {}
     for name, node in graph.nodes.items():
-        above = [needed for needed in graph.needs(name) if needed in found and not stands(graph.nodes[needed], now)]
+        above = [
+            needed for needed in graph.needs(name) if needed in found and not stands(graph.nodes[needed], now)
+        ]
         reason = left_out(node.step) if not node.declared else None
         if reason or above:
             found[name] = reason or f"needs {above[0]}, which is left out"
@@ -300,10 +305,16 @@ def _destroyed(node: Node, now: Mapping[Resource, Version], made: Collection[str
     if node.declared:
         return None
     return next(
-        (r.name for r in node.writes if r.kind is Kind.TABLE and r in now and not (r.adds or r.view or str(r.name) in made)
-         and isinstance(r.name, QualifiedName)),
+        (
+            r.name
+            for r in node.writes
+            if r.kind is Kind.TABLE
+            and r in now
+            and not (r.adds or r.view or str(r.name) in made)
+            and isinstance(r.name, QualifiedName)
+        ),
         None,
-    )  # fmt: skip
+    )
 
 
 def _action(node: Node, now: Mapping[Resource, Version]) -> Action:

@@ -37,15 +37,18 @@ def to_json(graph: Graph) -> str:
         {
             "nodes": [
                 {
-                    "name": name, "type": node.step.type_name, "declared": node.declared,
-                    "reads": sorted(map(str, node.reads)), "writes": sorted(map(str, node.writes)),
+                    "name": name,
+                    "type": node.step.type_name,
+                    "declared": node.declared,
+                    "reads": sorted(map(str, node.reads)),
+                    "writes": sorted(map(str, node.writes)),
                 }
                 for name, node in graph.nodes.items()
             ],
             "edges": [{"from": a, "to": b} for a, b in _edges(graph)],
         },
         indent=2,
-    )  # fmt: skip
+    )
 
 
 def _edges(graph: Graph) -> list[tuple[str, str]]:

@@ -37,7 +37,12 @@ class Fingerprint:
 
     def to_json(self) -> dict[str, Any]:
         """As the records keep it."""
-        return {"fingerprint": self.whole, "settings": dict(self.settings), "code": self.code, "outside": self.outside}
+        return {
+            "fingerprint": self.whole,
+            "settings": dict(self.settings),
+            "code": self.code,
+            "outside": self.outside,
+        }
 
 
 def fingerprints(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, Fingerprint]:
@@ -64,7 +69,10 @@ def _own(node: Node, ctx: PlanContext, named: _Named) -> tuple[dict[str, str], s
         settings |= model.model_dump(mode="python", by_alias=True)
     plan = step.plan(ctx)
     return (
-        {key: named(json.dumps(value, sort_keys=True, default=str)) for key, value in sorted(settings.items())},
+        {
+            key: named(json.dumps(value, sort_keys=True, default=str))
+            for key, value in sorted(settings.items())
+        },
         _digest(named("\n".join([step.type_name, plan.summary, *(str(s) for s in plan.statements)]))),
         _digest(named(step.external_version(ctx) or "")),
     )
@@ -80,10 +88,14 @@ class _Named:
     def __init__(self, ctx: PlanContext, run: RunInfo) -> None:
         environment: Mapping[str, str] = ctx.scope.get("env", {})
         values: dict[str, object] = {
-            "run.id": run.id, "run.model_id": run.model_id, "run.started_at": run.started_at,
+            "run.id": run.id,
+            "run.model_id": run.model_id,
+            "run.started_at": run.started_at,
             **{f"env.{name}": environment[name] for name in secret_names(environment)},
-        }  # fmt: skip
-        self._pairs = [(str(value), f"{{{{ {name} }}}}") for name, value in values.items() if len(str(value)) > 3]
+        }
+        self._pairs = [
+            (str(value), f"{{{{ {name} }}}}") for name, value in values.items() if len(str(value)) > 3
+        ]
 
     def __call__(self, text: str) -> str:
         for value, name in self._pairs:

@@ -32,9 +32,13 @@ _T = TypeVar("_T")
 
 # Objects that a step can only use if the spec declares them.
 _DECLARED_ONLY = {
-    Kind.WAREHOUSE: "warehouses", Kind.FILE_FORMAT: "file_formats", Kind.IMPORT: "imports",
-    Kind.PACKAGES: "packages", Kind.TAG: "tags", Kind.STAGE: "stages",
-}  # fmt: skip
+    Kind.WAREHOUSE: "warehouses",
+    Kind.FILE_FORMAT: "file_formats",
+    Kind.IMPORT: "imports",
+    Kind.PACKAGES: "packages",
+    Kind.TAG: "tags",
+    Kind.STAGE: "stages",
+}
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,13 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     default = getattr(spec.target, "warehouse", None)
     nodes = {}
     for name, step, path in steps:
-        reads = [_own(spec, r) for r in _safely(spec, path, partial(_listed, step.reads, full), problems) or []]
+        reads = [
+            _own(spec, r) for r in _safely(spec, path, partial(_listed, step.reads, full), problems) or []
+        ]
         if path[0] == "steps":
-            of_condition = _safely(spec, (*path, "when"), partial(condition_reads, step, full), problems) or ()
+            of_condition = (
+                _safely(spec, (*path, "when"), partial(condition_reads, step, full), problems) or ()
+            )
             reads += [_own(spec, resource) for resource in of_condition]
         warehouse = getattr(step.settings, "warehouse", None)
         if path[0] == "steps" and warehouse is not None:
@@ -183,7 +191,9 @@ def _safely(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Probl
     except TemplateError as error:
         if error.file is None:
             # Of the step, or of its condition.
-            where = next((found for key in ("query", "predicate") if (found := (*path, key)) in spec.document), path)
+            where = next(
+                (found for key in ("query", "predicate") if (found := (*path, key)) in spec.document), path
+            )
             problems.append(spec.document.problem(error.message, where, hint=error.hint))
         else:
             lines = read_text(FilePath(error.file)).splitlines()
@@ -213,18 +223,23 @@ def _writers(
             if others and alone and resource.kind in (Kind.TABLE, Kind.FUNCTION):
                 problems.append(
                     spec.document.problem(
-                        f"{resource} is written by {others[0]!r} already", (*path, *resource.at),
+                        f"{resource} is written by {others[0]!r} already",
+                        (*path, *resource.at),
                         hint="give one of them another name",
                     )
-                )  # fmt: skip
+                )
             others.append(name)
     return writers, writes
 
 
 def _connect(
-    spec: Spec, node: Node, nodes: Mapping[str, Node], writers: Mapping[tuple[Kind, Any], list[str]],
-    dag: nx.DiGraph[str], problems: list[Problem],
-) -> None:  # fmt: skip
+    spec: Spec,
+    node: Node,
+    nodes: Mapping[str, Node],
+    writers: Mapping[tuple[Kind, Any], list[str]],
+    dag: nx.DiGraph[str],
+    problems: list[Problem],
+) -> None:
     # A table that steps load into is declared: whoever writes it needs it to be there.
     for resource in node.writes:
         if isinstance(resource.name, StagePath):
@@ -256,26 +271,38 @@ def _connect(
         else:
             steps = [n.name for n in nodes.values() if not n.declared]
             problems.append(
-                spec.document.problem(f"needs an unknown step {name!r}", (*node.path, "needs", index),
-                                      hint=did_you_mean(name, steps))
-            )  # fmt: skip
+                spec.document.problem(
+                    f"needs an unknown step {name!r}",
+                    (*node.path, "needs", index),
+                    hint=did_you_mean(name, steps),
+                )
+            )
 
 
 def _need_stage(
-    spec: Spec, node: Node, resource: Resource, writers: Mapping[tuple[Kind, Any], list[str]],
-    dag: nx.DiGraph[str], problems: list[Problem],
-) -> None:  # fmt: skip
+    spec: Spec,
+    node: Node,
+    resource: Resource,
+    writers: Mapping[tuple[Kind, Any], list[str]],
+    dag: nx.DiGraph[str],
+    problems: list[Problem],
+) -> None:
     assert isinstance(resource.name, StagePath)
     stage = resource.name.stage
     names = writers.get((Kind.STAGE, stage), [])
     if names:
         dag.add_edges_from((name, node.name) for name in names)
     elif len(stage.parts) == 1:
-        known = [str(name) for kind, name in writers if kind is Kind.STAGE and isinstance(name, QualifiedName)]
+        known = [
+            str(name) for kind, name in writers if kind is Kind.STAGE and isinstance(name, QualifiedName)
+        ]
         problems.append(
-            spec.document.problem(f"the stage {str(stage).lower()!r} is not declared under `stages`",
-                                  (*node.path, *resource.at), hint=_lower_hint(str(stage), known))
-        )  # fmt: skip
+            spec.document.problem(
+                f"the stage {str(stage).lower()!r} is not declared under `stages`",
+                (*node.path, *resource.at),
+                hint=_lower_hint(str(stage), known),
+            )
+        )
 
 
 def _unknown(
@@ -292,9 +319,7 @@ def _unknown(
     if section:
         message = f"the {resource.kind.value} {name!r} is not declared under `{section}`"
     else:
-        message = (
-            f"unknown {resource.kind.value} {name!r}: no step writes it, and neither `sources` nor `tables` declares it"
-        )
+        message = f"unknown {resource.kind.value} {name!r}: no step writes it, and neither `sources` nor `tables` declares it"
     return spec.document.problem(message, path, hint=_lower_hint(name, known))
 
 
@@ -312,6 +337,8 @@ def _cycle(spec: Spec, nodes: Mapping[str, Node], dag: nx.DiGraph[str]) -> Probl
     first = min(names, key=lambda name: spec.document.position(nodes[name].path).line)
     names = names[names.index(first) :] + names[: names.index(first)]
     return spec.document.problem(
-        "the steps wait for each other: " + " -> ".join([*names, names[0]]), nodes[names[0]].path, key=True,
+        "the steps wait for each other: " + " -> ".join([*names, names[0]]),
+        nodes[names[0]].path,
+        key=True,
         hint="an arrow goes from what writes to what reads; break one of them",
-    )  # fmt: skip
+    )

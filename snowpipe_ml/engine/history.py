@@ -153,9 +153,10 @@ class History:
     def metrics(self, run_id: str) -> list[tuple[str, str, list[float]]]:
         """(step, metric, its values in the runs up to one), of the metrics that stood after that run."""
         records = [
-            record for record in self._records(self._state.events(self.pipeline, self.target))
+            record
+            for record in self._records(self._state.events(self.pipeline, self.target))
             if record.run_id <= run_id and record.status == "success"
-        ]  # fmt: skip
+        ]
         series: dict[tuple[str, str], list[float]] = {}
         for record in records:
             for name, value in record.metrics.items():
@@ -192,7 +193,8 @@ class History:
         )
         steps = sorted(old.keys() | new.keys())
         rows = [
-            (name, old[name].rows if name in old else None, new[name].rows if name in new else None) for name in steps
+            (name, old[name].rows if name in old else None, new[name].rows if name in new else None)
+            for name in steps
         ]
         metrics = []
         for name in steps:
@@ -200,7 +202,9 @@ class History:
             for metric in sorted(values[0].keys() | values[1].keys()):
                 metrics.append((name, metric, values[0].get(metric), values[1].get(metric)))
         return Difference(
-            list(text), [row for row in rows if row[1] != row[2]], [line for line in metrics if line[2] != line[3]]
+            list(text),
+            [row for row in rows if row[1] != row[2]],
+            [line for line in metrics if line[2] != line[3]],
         )
 
     def lineage(self, table: str) -> Origin:
@@ -214,9 +218,10 @@ class History:
         except ValueError as error:
             raise UsageError(str(error)) from error
         records = [
-            record for record in self._records(self._state.events(self.pipeline, self.target))
+            record
+            for record in self._records(self._state.events(self.pipeline, self.target))
             if record.status == "success"
-        ]  # fmt: skip
+        ]
         wanted = Resource(Kind.TABLE, name)
         now = Versions(self._state.session, self._state.sleep).of([wanted])
         return _origin(wanted, records, now.get(wanted))
@@ -225,29 +230,45 @@ class History:
         rows = self._state.events(self.pipeline, self.target, run_id=run_id)
         if not rows:
             hint = did_you_mean(run_id, [run.id for run in self.runs(limit=100)])
-            raise UsageError(f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else ""))
+            raise UsageError(
+                f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else "")
+            )
         return rows
 
     def standing(self, run_id: str) -> list[StepRecord]:
         """The last record of each step that ran, in this run or before it: what stood there afterwards."""
         records = self._records(self._state.events(self.pipeline, self.target))
-        ran = [record for record in records if record.run_id <= run_id and record.status in ("success", "failed")]
+        ran = [
+            record for record in records if record.run_id <= run_id and record.status in ("success", "failed")
+        ]
         return list({record.step: record for record in ran}.values())
 
     def _made(self, run_id: str) -> dict[str, StepRecord]:
         """Step -> the record of what stood there after a run."""
         records = self._records(self._state.events(self.pipeline, self.target))
-        return {record.step: record for record in records if record.run_id <= run_id and record.status == "success"}
+        return {
+            record.step: record
+            for record in records
+            if record.run_id <= run_id and record.status == "success"
+        }
 
     @staticmethod
     def _records(rows: list[dict[str, Any]]) -> list[StepRecord]:
         return [
             StepRecord(
-                row["RUN_ID"], row["STEP"], row["AT"], row["STATUS"], row["ROW_COUNT"], row["SECONDS"],
-                row["MESSAGE"] or "", row["ERROR"], json.loads(row["DETAILS"] or "{}"),
+                row["RUN_ID"],
+                row["STEP"],
+                row["AT"],
+                row["STATUS"],
+                row["ROW_COUNT"],
+                row["SECONDS"],
+                row["MESSAGE"] or "",
+                row["ERROR"],
+                json.loads(row["DETAILS"] or "{}"),
             )
-            for row in rows if row["EVENT"] == "step_finished"
-        ]  # fmt: skip
+            for row in rows
+            if row["EVENT"] == "step_finished"
+        ]
 
 
 def _run(name: str, rows: list[dict[str, Any]]) -> RunRecord:
@@ -256,9 +277,13 @@ def _run(name: str, rows: list[dict[str, Any]]) -> RunRecord:
     last = {row["STEP"]: row["STATUS"] for row in rows if row["EVENT"] == "step_finished"}
     details = json.loads(begins[-1]["DETAILS"] or "{}")
     return RunRecord(
-        name, begins[0]["AT"], ends[-1]["SECONDS"] if ends else None, ends[-1]["STATUS"] if ends else None,
-        Counter(last.values()), details.get("text") or "",
-    )  # fmt: skip
+        name,
+        begins[0]["AT"],
+        ends[-1]["SECONDS"] if ends else None,
+        ends[-1]["STATUS"] if ends else None,
+        Counter(last.values()),
+        details.get("text") or "",
+    )
 
 
 def _origin(wanted: Resource, records: list[StepRecord], now: Version | None) -> Origin:
@@ -268,9 +293,10 @@ def _origin(wanted: Resource, records: list[StepRecord], now: Version | None) ->
         if made := _made_of(outputs, wanted):
             earlier = records[:index]
             of = tuple(
-                _origin(resource, earlier, None) for resource in record.versions("inputs")
+                _origin(resource, earlier, None)
+                for resource in record.versions("inputs")
                 if resource.kind in (Kind.TABLE, Kind.STAGE) and resource != wanted
-            )  # fmt: skip
+            )
             as_left = None if now is None else now.token == outputs[made].token
             return Origin(str(wanted.name), record, outputs[made].rows, as_left, of)
     return Origin(str(wanted.name), None, now.rows if now else None)

@@ -80,10 +80,15 @@ class Imports:
                 raise PackageError(f"imports.{name}: no such folder of wheels: {folder}")
         try:
             return lock_import(
-                model.requirements, python=model.python, listed=model.packages, native=model.native, folder=folder,
-                packages=lists[model.packages].packages if model.packages else (), source=model.find_links or "index",
+                model.requirements,
+                python=model.python,
+                listed=model.packages,
+                native=model.native,
+                folder=folder,
+                packages=lists[model.packages].packages if model.packages else (),
+                source=model.find_links or "index",
                 channel=channel,
-            )  # fmt: skip
+            )
         except PackageError as error:
             raise PackageError(f"imports.{name}: {error}") from error
 
@@ -93,16 +98,21 @@ class Imports:
             # Not Pipeline.session(): that asks for a valid spec, and what makes this one valid is the lock.
             session = opener(self.spec, self.pipeline.path)()
             try:
-                rows = [tuple(row) for row in session.sql(
-                    "SELECT DISTINCT PACKAGE_NAME, VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' "
-                    f"AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = '{RUNTIME}')"
-                ).collect()]  # fmt: skip
+                rows = [
+                    tuple(row)
+                    for row in session.sql(
+                        "SELECT DISTINCT PACKAGE_NAME, VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' "
+                        f"AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = '{RUNTIME}')"
+                    ).collect()
+                ]
             finally:
                 session.close()
         else:
             try:
                 with Path(source).open(newline="", encoding="utf-8-sig") as file:
-                    lines = [{key.upper(): value for key, value in row.items()} for row in csv.DictReader(file)]
+                    lines = [
+                        {key.upper(): value for key, value in row.items()} for row in csv.DictReader(file)
+                    ]
                 rows = [(line["PACKAGE_NAME"], line["VERSION"]) for line in lines]
             except (OSError, KeyError, UnicodeDecodeError, AttributeError, csv.Error) as error:
                 raise PackageError(
@@ -118,7 +128,11 @@ class Imports:
 
     def write(self, locks: Mapping[str, ImportLock]) -> Path:
         """Write the lock file; imports that are not among these stay as they are."""
-        kept = {name: lock for name, lock in read_lock(self.path).items() if name in {n.lower() for n in self.declared}}
+        kept = {
+            name: lock
+            for name, lock in read_lock(self.path).items()
+            if name in {n.lower() for n in self.declared}
+        }
         write_lock(self.path, {**kept, **{name.lower(): lock for name, lock in locks.items()}})
         return self.path
 
@@ -138,9 +152,10 @@ class Imports:
                 found += [f"imports.{name}: {line}" for line in _differences(before, lock)]
         if found:
             raise PackageError(
-                f"{self.path.name} is not what would be written now:\n  " + "\n  ".join(found)
+                f"{self.path.name} is not what would be written now:\n  "
+                + "\n  ".join(found)
                 + "\nrun 'snowpipe-ml packages SPEC --lock' if that is wanted"
-            )  # fmt: skip
+            )
 
     @staticmethod
     def table(lock: ImportLock) -> list[dict[str, Any]]:
@@ -148,11 +163,13 @@ class Imports:
         order = sorted(lock.distributions.items(), key=lambda item: (item[1].as_ != "wheel", item[0]))
         return [
             {
-                "distribution": name, "version": locked.version,
-                "from": f"wheel ({locked.source})" if locked.as_ == "wheel" else "channel", "why": locked.why,
+                "distribution": name,
+                "version": locked.version,
+                "from": f"wheel ({locked.source})" if locked.as_ == "wheel" else "channel",
+                "why": locked.why,
             }
             for name, locked in order
-        ]  # fmt: skip
+        ]
 
 
 def _is_python(name: str, version: str) -> bool:
@@ -173,7 +190,9 @@ def _differences(before: ImportLock, after: ImportLock) -> list[str]:
         if old is None or new is None:
             lines.append(f"{name}: {'new' if old is None else 'gone'}")
         elif old != new:
-            changed = {f.name for f in dataclasses.fields(old) if getattr(old, f.name) != getattr(new, f.name)}
+            changed = {
+                f.name for f in dataclasses.fields(old) if getattr(old, f.name) != getattr(new, f.name)
+            }
             what = f"{old.version} -> {new.version}" if "version" in changed else ", ".join(sorted(changed))
             lines.append(f"{name}: {what}")
     return lines

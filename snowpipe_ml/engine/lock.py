@@ -82,22 +82,29 @@ class RunLock:
 
     def _taken(self) -> bool:
         self.token = None
-        self._run(self._sql(
-            "INSERT INTO {table} SELECT {pipeline}, {target}, NULL, NULL, 0, NULL "
-            "WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {mine})"
-        ))  # fmt: skip
+        self._run(
+            self._sql(
+                "INSERT INTO {table} SELECT {pipeline}, {target}, NULL, NULL, 0, NULL "
+                "WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {mine})"
+            )
+        )
         for holder in self._others():
             if _is_dead(holder["OWNER"]):  # it cannot come back: its lock need not expire
-                self._run(self._sql(
-                    "UPDATE {table} SET RUN_ID = NULL WHERE {mine} AND RUN_ID = {other} AND TOKEN = {token}",
-                    other=Literal(holder["RUN_ID"]), token=Literal(holder["TOKEN"]),
-                ))  # fmt: skip
-        self._run(self._sql(
-            "UPDATE {table} SET RUN_ID = {run}, OWNER = {owner}, TOKEN = TOKEN + 1, "
-            "EXPIRES_AT = DATEADD(second, {lasts}, SYSDATE()) "
-            "WHERE {mine} AND (RUN_ID IS NULL OR RUN_ID = {run} OR EXPIRES_AT < SYSDATE())",
-            owner=Literal(owner()),
-        ))  # fmt: skip
+                self._run(
+                    self._sql(
+                        "UPDATE {table} SET RUN_ID = NULL WHERE {mine} AND RUN_ID = {other} AND TOKEN = {token}",
+                        other=Literal(holder["RUN_ID"]),
+                        token=Literal(holder["TOKEN"]),
+                    )
+                )
+        self._run(
+            self._sql(
+                "UPDATE {table} SET RUN_ID = {run}, OWNER = {owner}, TOKEN = TOKEN + 1, "
+                "EXPIRES_AT = DATEADD(second, {lasts}, SYSDATE()) "
+                "WHERE {mine} AND (RUN_ID IS NULL OR RUN_ID = {run} OR EXPIRES_AT < SYSDATE())",
+                owner=Literal(owner()),
+            )
+        )
         others = self._others()
         # Two runs that both found no row have each made one: then neither is sure, and both let go.
         if others:
@@ -107,7 +114,9 @@ class RunLock:
                 f"{self.pipeline} is being run on {self.target} by {holder['OWNER']} (run {holder['RUN_ID']}); its lock "
                 f"lasts until {holder['EXPIRES_AT']:%Y-%m-%d %H:%M:%S} UTC unless it is renewed"
             )
-        (row,) = self._run(self._sql("SELECT MAX(TOKEN) AS TOKEN FROM {table} WHERE {mine} AND RUN_ID = {run}"))
+        (row,) = self._run(
+            self._sql("SELECT MAX(TOKEN) AS TOKEN FROM {table} WHERE {mine} AND RUN_ID = {run}")
+        )
         if row["TOKEN"] is None:
             return False  # another's lock ended between the two statements
         self.token = int(row["TOKEN"])
@@ -117,10 +126,13 @@ class RunLock:
         """Put the expiry off, if a third of the time has passed. For while something runs."""
         if time.monotonic() - self._renewed < self.lasts / 3:
             return
-        self._run(self._sql(
-            "UPDATE {table} SET EXPIRES_AT = DATEADD(second, {lasts}, SYSDATE()) WHERE {mine} AND RUN_ID = {run} "
-            "AND TOKEN = {token}", token=Literal(self.token),
-        ))  # fmt: skip
+        self._run(
+            self._sql(
+                "UPDATE {table} SET EXPIRES_AT = DATEADD(second, {lasts}, SYSDATE()) WHERE {mine} AND RUN_ID = {run} "
+                "AND TOKEN = {token}",
+                token=Literal(self.token),
+            )
+        )
         self._renewed = time.monotonic()
 
     def check(self, session: Session) -> None:
@@ -150,17 +162,24 @@ class RunLock:
 
     def _others(self) -> list[Any]:
         """The rows that another run holds, and that have not expired."""
-        return self._run(self._sql(
-            "SELECT RUN_ID, OWNER, TOKEN, EXPIRES_AT FROM {table} WHERE {mine} AND RUN_ID <> {run} "
-            "AND EXPIRES_AT >= SYSDATE() ORDER BY EXPIRES_AT DESC"
-        ))  # fmt: skip
+        return self._run(
+            self._sql(
+                "SELECT RUN_ID, OWNER, TOKEN, EXPIRES_AT FROM {table} WHERE {mine} AND RUN_ID <> {run} "
+                "AND EXPIRES_AT >= SYSDATE() ORDER BY EXPIRES_AT DESC"
+            )
+        )
 
     def _sql(self, text: str, **values: Any) -> Sql:
         mine = sql("PIPELINE = {p} AND TARGET = {t}", p=Literal(self.pipeline), t=Literal(self.target))
         known = {
-            "table": self.table, "mine": mine, "run": Literal(self.run_id), "lasts": Literal(self.lasts),
-            "pipeline": Literal(self.pipeline), "target": Literal(self.target), **values,
-        }  # fmt: skip
+            "table": self.table,
+            "mine": mine,
+            "run": Literal(self.run_id),
+            "lasts": Literal(self.lasts),
+            "pipeline": Literal(self.pipeline),
+            "target": Literal(self.target),
+            **values,
+        }
         return sql(text, **{name: value for name, value in known.items() if f"{{{name}}}" in text})
 
     def _run(self, statement: Sql) -> list[Any]:

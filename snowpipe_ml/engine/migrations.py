@@ -38,7 +38,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """The statements of each version, the first of which is number 1."""
 
 
-def migrate(run: Callable[[Sql], list[Any]], table: QualifiedName, names: Mapping[str, QualifiedName]) -> None:
+def migrate(
+    run: Callable[[Sql], list[Any]], table: QualifiedName, names: Mapping[str, QualifiedName]
+) -> None:
     """Bring the records to this version.
 
     Args:

@@ -84,8 +84,6 @@ class Pipeline:
         """
         return cls(Path(path), vars or {})
 
-    # ----------------------------------------------------------------------- offline
-
     def load(
         self,
         target: str | None = None,
@@ -115,10 +113,16 @@ class Pipeline:
         )
         base = self.path.resolve().parent
         ctx = PlanContext(
-            base_dir=base, cache_dir=base / ".snowpipe" / "cache", target=spec.target_name, scope=spec.scope,
-            packages={name: PackageList(p.packages, p.artifact_repository) for name, p in spec.pipeline.packages.items()},
+            base_dir=base,
+            cache_dir=base / ".snowpipe" / "cache",
+            target=spec.target_name,
+            scope=spec.scope,
+            packages={
+                name: PackageList(p.packages, p.artifact_repository)
+                for name, p in spec.pipeline.packages.items()
+            },
             lock_file=lock_path(self.path.resolve()),
-        )  # fmt: skip
+        )
         graph, ctx, problems = build_graph(spec, ctx)
         # What could not be read is missing from the graph, which is no mistake of those who need it.
         problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
@@ -190,35 +194,49 @@ class Pipeline:
                     spec, graph, ctx = self.load(target, run, partial(execute_rows, session))
                 state = State(session, state_schema(spec, session))
                 prints = fingerprints(graph, ctx, run)
-                graph, decisions, _ = self._decided(spec, graph, ctx, prints, state, select, exclude, full_refresh)
+                graph, decisions, _ = self._decided(
+                    spec, graph, ctx, prints, state, select, exclude, full_refresh
+                )
             finally:
                 session.close()
         return [
             PlannedStep(
-                name, node.step.type_name, node.declared, tuple(graph.needs(name)), node.step.plan(ctx),
+                name,
+                node.step.type_name,
+                node.declared,
+                tuple(graph.needs(name)),
+                node.step.plan(ctx),
                 decisions.get(name),
             )
             for name, node in graph.nodes.items()
-        ]  # fmt: skip
+        ]
 
     @staticmethod
     def _decided(
-        spec: Spec, whole: Graph, ctx: PlanContext, prints: Mapping[str, Fingerprint], state: State, select: Iterable[str],
-        exclude: Iterable[str], full_refresh: bool,
-    ) -> tuple[Graph, Mapping[str, Decision], Mapping[str, Success]]:  # fmt: skip
+        spec: Spec,
+        whole: Graph,
+        ctx: PlanContext,
+        prints: Mapping[str, Fingerprint],
+        state: State,
+        select: Iterable[str],
+        exclude: Iterable[str],
+        full_refresh: bool,
+    ) -> tuple[Graph, Mapping[str, Decision], Mapping[str, Success]]:
         """The part of the graph that is selected, what becomes of its nodes, and what the records know of them."""
         past = state.successes(spec.pipeline.name, spec.target_name)
 
         def modified() -> set[str]:
-            return {name for name, now in prints.items() if name not in past or past[name].fingerprint != now.whole}
+            return {
+                name
+                for name, now in prints.items()
+                if name not in past or past[name].fingerprint != now.whole
+            }
 
         chosen, excluded = list(select), list(exclude)
         graph = choose(whole, chosen, excluded, modified, hook_reads(spec)) if chosen or excluded else whole
         now = Versions(state.session, state.sleep).of(resources_of(graph, past))
         written = state.written(spec.pipeline.name, spec.target_name)
         return graph, decide(graph, ctx, prints, past, now, refresh=full_refresh, written=written), past
-
-    # ----------------------------------------------------------------------- online
 
     def run(
         self,
@@ -293,14 +311,25 @@ class Pipeline:
                         refuse_destruction(decisions)
                     require_extras(graph, decisions)
                     runner = Runner(
-                        pipeline=spec.pipeline.name, graph=graph, plan=ctx, run=run, sessions=sessions,
-                        threads=1 if session is not None else threads, state=state, tags=spec.pipeline.tags,
-                        default_warehouse=getattr(spec.target, "warehouse", None), listeners=tuple(listeners),
-                        fingerprints=prints, resumed=past is not None, fail_fast=fail_fast,
+                        pipeline=spec.pipeline.name,
+                        graph=graph,
+                        plan=ctx,
+                        run=run,
+                        sessions=sessions,
+                        threads=1 if session is not None else threads,
+                        state=state,
+                        tags=spec.pipeline.tags,
+                        default_warehouse=getattr(spec.target, "warehouse", None),
+                        listeners=tuple(listeners),
+                        fingerprints=prints,
+                        resumed=past is not None,
+                        fail_fast=fail_fast,
                         reused={name: known[name].run_id for name, found in decisions.items() if found.skips},
-                        omitted={n: found.reason for n, found in decisions.items() if found.action is Action.OMIT},
+                        omitted={
+                            n: found.reason for n, found in decisions.items() if found.action is Action.OMIT
+                        },
                         lock=lock,
-                    )  # fmt: skip
+                    )
                     result = runner.execute(_recorded(spec, graph, run, variables))
                 run_hooks(spec, result, records)
         except SnowparkSQLException as error:
@@ -326,7 +355,9 @@ class Pipeline:
         past = state.past_run(spec.pipeline.name, spec.target_name, name)
         if past is None:
             which = f"no run {name!r}" if name else "no run"
-            raise UsageError(f"{which} of {spec.pipeline.name} on {spec.target_name}: there is nothing to resume")
+            raise UsageError(
+                f"{which} of {spec.pipeline.name} on {spec.target_name}: there is nothing to resume"
+            )
         if past.status is Status.SUCCESS:
             raise UsageError(f"the run {past.run.id} succeeded: there is nothing to resume")
         return past
@@ -337,7 +368,11 @@ class Pipeline:
         Raises:
             UsageError: one held a secret, which the records do not keep.
         """
-        lost = [name for name, value in past.variables.items() if STARS in str(value) and name not in self.variables]
+        lost = [
+            name
+            for name, value in past.variables.items()
+            if STARS in str(value) and name not in self.variables
+        ]
         if lost:
             raise UsageError(
                 f"the run {past.run.id} was given secrets, which are not kept: give {', '.join(lost)} again"
@@ -357,7 +392,9 @@ class Pipeline:
         """
         spec, _, _ = self.load(target)
         if not isinstance(spec.target, LocalTarget):
-            raise UsageError(f"only a target of the type local can be served, and this one is {spec.target.type}")
+            raise UsageError(
+                f"only a target of the type local can be served, and this one is {spec.target.type}"
+            )
         return _folder(spec.target, self.path), spec.target.database.sql, spec.target.schema_.sql
 
     def last_run(self, target: str | None = None) -> list[dict[str, Any]]:
@@ -381,11 +418,17 @@ def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, An
     text = "\n".join(spec.document.shown_lines(_is_secret))
     writes = {str(r.name) for node in graph.nodes.values() for r in node.writes if r.kind is Kind.TABLE}
     values = json.loads(json.dumps(variables, default=str))
-    given = "".join(f"\n# given for this run: {name}: {json.dumps(value)}" for name, value in sorted(values.items()))
+    given = "".join(
+        f"\n# given for this run: {name}: {json.dumps(value)}" for name, value in sorted(values.items())
+    )
     return {
-        "spec": str(spec.document.file), "sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text + given,
-        "writes": sorted(writes), "run_date": str(run.date), "variables": values,
-    }  # fmt: skip
+        "spec": str(spec.document.file),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "text": text + given,
+        "writes": sorted(writes),
+        "run_date": str(run.date),
+        "variables": values,
+    }
 
 
 def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Session]:
@@ -412,7 +455,9 @@ def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Sessio
     def open_session() -> Session:
         session = open_snowflake(target.connection, target.database, target.schema_, target.role, given)
         if own is not None:
-            _use_declared(session, WarehouseStep(f"warehouses.{own}", own, spec.pipeline.warehouses[own]), make)
+            _use_declared(
+                session, WarehouseStep(f"warehouses.{own}", own, spec.pipeline.warehouses[own]), make
+            )
         return session
 
     return open_session

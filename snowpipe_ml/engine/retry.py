@@ -22,7 +22,9 @@ _CLIENT = frozenset({250003, 250005, 251011, 251012, 290400, 290408, 290429, 290
 # The connection could not be made. It is also the number of a login that was refused, such as a push that was denied,
 # and then another class than these.
 _NOT_CONNECTED = 250001
-_UNREACHED = frozenset({"OperationalError", "ServiceUnavailableError", "BadGatewayError", "GatewayTimeoutError"})
+_UNREACHED = frozenset(
+    {"OperationalError", "ServiceUnavailableError", "BadGatewayError", "GatewayTimeoutError"}
+)
 # Of Snowflake: an internal error, a lock that was not had in time, a session or token that has expired. A statement
 # that reached its time limit (630) or was cancelled (604) is not among them.
 _SERVER = frozenset({603, 625, 390112, 390114})

@@ -110,9 +110,14 @@ class Runner:
         self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
-            self.run.id, self.pipeline, self.plan.target, self.run.started_at, tuple(self.graph.nodes), self.resumed,
+            self.run.id,
+            self.pipeline,
+            self.plan.target,
+            self.run.started_at,
+            tuple(self.graph.nodes),
+            self.resumed,
             {name: tuple(self.graph.needs(name)) for name in self.graph.nodes},
-        )  # fmt: skip
+        )
 
     def execute(self, details: dict[str, Any]) -> RunResult:
         """Run everything that can be run."""
@@ -140,8 +145,6 @@ class Runner:
         with self._emit_lock:
             for listener in self.listeners:
                 listener(event)
-
-    # ----------------------------------------------------------------------- order
 
     def _schedule(self) -> dict[str, StepOutcome]:
         outcomes: dict[str, StepOutcome] = {}
@@ -201,13 +204,16 @@ class Runner:
         """Mark all that need not run, or must not; what this very run has done is recorded already."""
         before = {name: run for name, run in self.reused.items() if run != self.run.id}
         messages = {
-            name: f"unchanged since {before[name]}" if name in before else "done before" for name in self.reused
+            name: f"unchanged since {before[name]}" if name in before else "done before"
+            for name in self.reused
         }
         if self.state is not None:
             self.state.reused(self._started, {name: messages[name] for name in before})
         for name in self.graph.nodes:
             if name in messages:
-                self._record(outcomes, StepOutcome(name, Status.REUSED, None, 0.0, messages[name], (), None, None))
+                self._record(
+                    outcomes, StepOutcome(name, Status.REUSED, None, 0.0, messages[name], (), None, None)
+                )
             elif name in self.omitted:
                 self._record(outcomes, left_out_because(name, self.omitted[name]))
 
@@ -234,10 +240,16 @@ class Runner:
         dependents = self.graph.dependents(failed)
         for name in [name for name in self.graph.nodes if name in dependents and name in waiting]:
             del waiting[name]
-            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, f"needs {failed}", (), None, failed))
+            self._record(
+                outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, f"needs {failed}", (), None, failed)
+            )
 
     def _leave(
-        self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome], why: str, blamed: str | None = None
+        self,
+        waiting: dict[str, set[str]],
+        outcomes: dict[str, StepOutcome],
+        why: str,
+        blamed: str | None = None,
     ) -> None:
         """Mark all that has not begun."""
         for name in list(waiting):
@@ -247,7 +259,9 @@ class Runner:
     def _interrupt(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
         """Begin nothing more."""
         self._interrupted = True
-        log.warning("interrupted: no further step begins, and what runs is cancelled; once more ends it at once")
+        log.warning(
+            "interrupted: no further step begins, and what runs is cancelled; once more ends it at once"
+        )
         self._leave(waiting, outcomes, "interrupted")
 
     def _cancel(self) -> None:
@@ -262,14 +276,19 @@ class Runner:
     def _record(self, outcomes: dict[str, StepOutcome], outcome: StepOutcome) -> None:
         outcomes[outcome.name] = outcome
         event = StepFinished(
-            outcome.name, outcome.status, outcome.rows, outcome.seconds, outcome.message,
-            outcome.warnings, outcome.error, outcome.blamed, outcome.metrics,
-        )  # fmt: skip
+            outcome.name,
+            outcome.status,
+            outcome.rows,
+            outcome.seconds,
+            outcome.message,
+            outcome.warnings,
+            outcome.error,
+            outcome.blamed,
+            outcome.metrics,
+        )
         if self.state is not None and outcome.status is not Status.REUSED:
             self.state.step_finished(self._started, event, outcome.work)
         self._emit(event)
-
-    # ----------------------------------------------------------------------- one step
 
     def _run_node(self, node: Node) -> StepOutcome:
         begin = time.monotonic()
@@ -282,13 +301,28 @@ class Runner:
         except Exception as error:  # whatever a step raises fails that step, and only that step
             log.debug("step %s failed", node.name, exc_info=True)
             return StepOutcome(
-                node.name, Status.FAILED, None, time.monotonic() - begin, cause(error), (), error, None,
+                node.name,
+                Status.FAILED,
+                None,
+                time.monotonic() - begin,
+                cause(error),
+                (),
+                error,
+                None,
                 work=to_show(getattr(error, "checks", ())),
-            )  # fmt: skip
+            )
         return StepOutcome(
-            node.name, Status.SUCCESS, result.rows, time.monotonic() - begin, result.message, result.warnings,
-            None, None, result.metrics, work,
-        )  # fmt: skip
+            node.name,
+            Status.SUCCESS,
+            result.rows,
+            time.monotonic() - begin,
+            result.message,
+            result.warnings,
+            None,
+            None,
+            result.metrics,
+            work,
+        )
 
     def _tried(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | StepOutcome:
         """Run a step, and again where an error passes by itself; or say why it is left out."""
@@ -309,9 +343,11 @@ class Runner:
                         outputs = self._versions(session, node.writes)
                 made = self.fingerprints.get(node.name)
                 work = {
-                    **(made.to_json() if made else {}), "inputs": inputs, "outputs": outputs,
+                    **(made.to_json() if made else {}),
+                    "inputs": inputs,
+                    "outputs": outputs,
                     **to_show(result.checks, result.charts, result.pictures),
-                }  # fmt: skip
+                }
                 return result, work
             except Exception as error:
                 delay = next(delays, None) if is_transient(error) and not self._asked.is_set() else None
@@ -334,10 +370,13 @@ class Runner:
 
         return RunContext(
             **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
-            session=session, run=self.run, progress=progress, again=partial(again, sleep=self._sleep),
+            session=session,
+            run=self.run,
+            progress=progress,
+            again=partial(again, sleep=self._sleep),
             fence=self.lock.check if self.lock is not None else lambda session: None,
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
-        )  # fmt: skip
+        )
 
     @contextmanager
     def _prepared(self, node: Node, session: Session) -> Iterator[None]:
@@ -348,12 +387,18 @@ class Runner:
         tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
         self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
         creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
-        name = None if creates else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
+        name = (
+            None
+            if creates
+            else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
+        )
         if name is not None:
             self._ensure(session, sql("USE WAREHOUSE {name}", name=name))
         timeout = node.step.settings.timeout
         if timeout is not None:
-            self._ensure(session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout)))
+            self._ensure(
+                session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout))
+            )
         try:
             yield
         finally:
@@ -369,12 +414,17 @@ class Runner:
         values = {name: tag.value for name, tag in self.tags.items() if tag.value is not None}
         if node.declared or not values:
             return
-        pairs = join(", ", [
-            sql("{name} = {value}", name=Identifier.parse(name), value=Literal(value)) for name, value in values.items()
-        ])  # fmt: skip
+        pairs = join(
+            ", ",
+            [
+                sql("{name} = {value}", name=Identifier.parse(name), value=Literal(value))
+                for name, value in values.items()
+            ],
+        )
         for resource in node.writes:
             if resource.kind is Kind.TABLE and isinstance(resource.name, QualifiedName):
                 kind = Sql("VIEW" if resource.view else "TABLE")
                 self._ensure(
-                    ctx.session, sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs)
+                    ctx.session,
+                    sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs),
                 )

@@ -50,19 +50,28 @@ def select(
         UsageError: a term that is none, or that means nothing.
     """
     chosen, excluded = list(chosen), list(excluded)
-    names = _union(graph, chosen, modified) if chosen else {name for name in graph.nodes if _is_step(graph.nodes[name])}
+    names = (
+        _union(graph, chosen, modified)
+        if chosen
+        else {name for name in graph.nodes if _is_step(graph.nodes[name])}
+    )
     left = _union(graph, excluded, modified)
     names -= left
     if not names:
         raise UsageError("nothing is selected")
     objects = {
-        above for name in names for above in nx.ancestors(graph.dag, name)
+        above
+        for name in names
+        for above in nx.ancestors(graph.dag, name)
         if not _is_step(graph.nodes[above]) and not _is_source(above)
-    }  # fmt: skip
+    }
     objects |= {
-        name for name, node in graph.nodes.items()
-        if node.declared and not _is_source(name) and any(written.name in also_read for written in node.writes)
-    }  # fmt: skip
+        name
+        for name, node in graph.nodes.items()
+        if node.declared
+        and not _is_source(name)
+        and any(written.name in also_read for written in node.writes)
+    }
     # A source is brought along by the steps that read it; one that only steps left out read may not be there at all.
     sources = {above for name in names | objects for above in graph.needs(name) if _is_source(above)}
     kept = names | objects | (sources - left)
@@ -112,7 +121,9 @@ def _named(graph: Graph, what: str, modified: Callable[[], Collection[str]] | No
         # The brackets of a node of a foreach are no class of characters.
         plain = what.replace("[", "[[]") if what.endswith("]") else what
         found = {
-            name for name in graph.nodes if any(fnmatch.fnmatchcase(text, plain) for text in (name, base_name(name)))
+            name
+            for name in graph.nodes
+            if any(fnmatch.fnmatchcase(text, plain) for text in (name, base_name(name)))
         }
         if not found:
             hint = did_you_mean(what, graph.nodes)

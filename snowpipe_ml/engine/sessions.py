@@ -41,7 +41,9 @@ class Sessions:
 
     shared = False
 
-    def __init__(self, open_session: Callable[[], Session], sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, open_session: Callable[[], Session], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._open = open_session
         self.sleep = sleep
         self._free: list[Session] = []

@@ -26,10 +26,20 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 _TYPES = {
-    "RUN_ID": "VARCHAR", "PIPELINE": "VARCHAR", "TARGET": "VARCHAR", "EVENT": "VARCHAR", "AT": "TIMESTAMP_NTZ",
-    "STEP": "VARCHAR", "STATUS": "VARCHAR", "ROW_COUNT": "NUMBER(38, 0)", "SECONDS": "FLOAT", "MESSAGE": "VARCHAR",
-    "ERROR": "VARCHAR", "DETAILS": "VARCHAR", "WRITTEN_BY": "VARCHAR",
-}  # fmt: skip
+    "RUN_ID": "VARCHAR",
+    "PIPELINE": "VARCHAR",
+    "TARGET": "VARCHAR",
+    "EVENT": "VARCHAR",
+    "AT": "TIMESTAMP_NTZ",
+    "STEP": "VARCHAR",
+    "STATUS": "VARCHAR",
+    "ROW_COUNT": "NUMBER(38, 0)",
+    "SECONDS": "FLOAT",
+    "MESSAGE": "VARCHAR",
+    "ERROR": "VARCHAR",
+    "DETAILS": "VARCHAR",
+    "WRITTEN_BY": "VARCHAR",
+}
 
 # However many they are, records are one literal of one statement, the text of which has a limit of 1 MB:
 # https://docs.snowflake.com/en/user-guide/query-size-limits
@@ -80,16 +90,24 @@ class State:
         """Make the schema, its table and its views."""
         events = self._name("EVENTS")
         # CREATE SCHEMA makes the new schema the current one; the session goes back to its own.
-        current = [part for part in (self.session.get_current_database(), self.session.get_current_schema()) if part]
+        current = [
+            part for part in (self.session.get_current_database(), self.session.get_current_schema()) if part
+        ]
         # IF NOT EXISTS asks for the privilege to create even where there is nothing to be created.
         if not self._is_there():
             self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
         if len(current) == 2:
             self._run(Sql(f"USE SCHEMA {current[0]}.{current[1]}"))
-        migrations.migrate(self._run, self._name("MIGRATIONS"), {
-            "events": events, "locks": self._name("LOCKS"), "runs": self._name("RUNS"),
-            "step_runs": self._name("STEP_RUNS"),
-        })  # fmt: skip
+        migrations.migrate(
+            self._run,
+            self._name("MIGRATIONS"),
+            {
+                "events": events,
+                "locks": self._name("LOCKS"),
+                "runs": self._name("RUNS"),
+                "step_runs": self._name("STEP_RUNS"),
+            },
+        )
 
     def lock(self, pipeline: str, target: str, run_id: str) -> lock.RunLock:
         """The lock of a pipeline on a target, not yet taken."""
@@ -104,11 +122,21 @@ class State:
     def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, Any]) -> None:
         """Record, with the next flush, how a step ended; ``work`` is what it did, to which the next run compares."""
         self._add(
-            run, "step_finished", step=event.step, status=event.status, rows=event.rows, seconds=event.seconds,
-            message=event.message, error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
-            details={"warnings": event.warnings, "blamed": event.blamed, "metrics": dict(event.metrics),
-                     **work},
-        )  # fmt: skip
+            run,
+            "step_finished",
+            step=event.step,
+            status=event.status,
+            rows=event.rows,
+            seconds=event.seconds,
+            message=event.message,
+            error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
+            details={
+                "warnings": event.warnings,
+                "blamed": event.blamed,
+                "metrics": dict(event.metrics),
+                **work,
+            },
+        )
 
     def reused(self, run: RunStarted, messages: Mapping[str, str]) -> None:
         """Record the steps that need not run."""
@@ -140,32 +168,55 @@ class State:
         self._run(sql("SELECT SYSTEM$CANCEL_ALL_QUERIES({id})", id=Literal(session)))
 
     def _add(
-        self, run: RunStarted, event: str, *, step: str | None = None, status: Status | None = None,
-        rows: int | None = None, seconds: float | None = None, message: str | None = None,
-        error: str | None = None, details: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        run: RunStarted,
+        event: str,
+        *,
+        step: str | None = None,
+        status: Status | None = None,
+        rows: int | None = None,
+        seconds: float | None = None,
+        message: str | None = None,
+        error: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         values = {
-            "RUN_ID": run.run_id, "PIPELINE": run.pipeline, "TARGET": run.target, "EVENT": event,
-            "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"), "STEP": step,
-            "STATUS": None if status is None else status.value, "ROW_COUNT": rows,
-            "SECONDS": None if seconds is None else round(seconds, 3), "MESSAGE": message, "ERROR": error,
+            "RUN_ID": run.run_id,
+            "PIPELINE": run.pipeline,
+            "TARGET": run.target,
+            "EVENT": event,
+            "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "STEP": step,
+            "STATUS": None if status is None else status.value,
+            "ROW_COUNT": rows,
+            "SECONDS": None if seconds is None else round(seconds, 3),
+            "MESSAGE": message,
+            "ERROR": error,
             "WRITTEN_BY": f"snowpipe-ml {__version__}",
-        }  # fmt: skip
+        }
         kept = {**redact_all(values), "DETAILS": json.dumps(redact_all(details or {}))}
         self._pending.append({name: value for name, value in kept.items() if value is not None})
 
     def _is_there(self) -> bool:
         shown = self._run(
-            sql("SHOW SCHEMAS LIKE {name} IN DATABASE {database}", name=like_pattern(self.schema.name),
-                database=self.schema.parts[0])
-        )  # fmt: skip
+            sql(
+                "SHOW SCHEMAS LIKE {name} IN DATABASE {database}",
+                name=like_pattern(self.schema.name),
+                database=self.schema.parts[0],
+            )
+        )
         return any(row["name"] == self.schema.name.name for row in shown)
 
     def _has_records(self) -> bool:
         if not self._is_there():
             return False
-        shown = self._run(sql("SHOW TABLES LIKE {name} IN SCHEMA {schema}", name=like_pattern(Identifier("EVENTS")),
-                              schema=self.schema))  # fmt: skip
+        shown = self._run(
+            sql(
+                "SHOW TABLES LIKE {name} IN SCHEMA {schema}",
+                name=like_pattern(Identifier("EVENTS")),
+                schema=self.schema,
+            )
+        )
         return any(row["name"] == "EVENTS" for row in shown)
 
     def _run(self, statement: Sql) -> list[Any]:
@@ -179,9 +230,12 @@ class State:
         rows = self._run(
             sql(
                 "SELECT * FROM {steps} WHERE RUN_ID = (SELECT MAX(RUN_ID) FROM {runs} WHERE PIPELINE = {pipeline}) "
-                "ORDER BY FINISHED_AT", steps=self._name("STEP_RUNS"), runs=self._name("RUNS"), pipeline=Literal(pipeline),
+                "ORDER BY FINISHED_AT",
+                steps=self._name("STEP_RUNS"),
+                runs=self._name("RUNS"),
+                pipeline=Literal(pipeline),
             )
-        )  # fmt: skip
+        )
         return [row.as_dict() for row in rows]
 
     def past_run(self, pipeline: str, target: str, run_id: str | None = None) -> PastRun | None:
@@ -192,10 +246,12 @@ class State:
             sql(
                 "SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT LIKE 'run%' AND RUN_ID = "
                 "(SELECT MAX(RUN_ID) FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which}) ORDER BY AT",
-                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target),
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
                 which=sql("AND RUN_ID = {id}", id=Literal(run_id)) if run_id is not None else Sql(""),
             )
-        )  # fmt: skip
+        )
         if not rows:
             return None
         details = json.loads(rows[0]["DETAILS"])
@@ -210,9 +266,12 @@ class State:
                 status = Status(row["STATUS"])
         begun = [json.loads(row["DETAILS"]) for row in rows if row["EVENT"] in ("run_started", "run_resumed")]
         return PastRun(
-            RunInfo(name, at, f"MODEL_{name.partition('-')[0]}", date.fromisoformat(day) if day else at.date()), status,
+            RunInfo(
+                name, at, f"MODEL_{name.partition('-')[0]}", date.fromisoformat(day) if day else at.date()
+            ),
+            status,
             begun[-1].get("variables", {}),
-        )  # fmt: skip
+        )
 
     def events(
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
@@ -227,12 +286,20 @@ class State:
             which = sql(
                 "AND RUN_ID IN (SELECT RUN_ID FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
                 "GROUP BY RUN_ID ORDER BY RUN_ID DESC LIMIT {limit})",
-                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target), limit=Literal(limit),
-            )  # fmt: skip
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+                limit=Literal(limit),
+            )
         rows = self._run(
-            sql("SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which} ORDER BY AT",
-                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target), which=which)
-        )  # fmt: skip
+            sql(
+                "SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which} ORDER BY AT",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+                which=which,
+            )
+        )
         return [row.as_dict() for row in rows]
 
     def written(self, pipeline: str, target: str) -> set[str]:
@@ -240,10 +307,14 @@ class State:
         if not self._has_records():
             return set()
         rows = self._run(
-            sql("SELECT DISTINCT PARSE_JSON(DETAILS):writes::VARCHAR FROM {events} WHERE PIPELINE = {pipeline} "
+            sql(
+                "SELECT DISTINCT PARSE_JSON(DETAILS):writes::VARCHAR FROM {events} WHERE PIPELINE = {pipeline} "
                 "AND TARGET = {target} AND EVENT IN ('run_started', 'run_resumed')",
-                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target))
-        )  # fmt: skip
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+            )
+        )
         return {name for (text,) in rows if text for name in json.loads(text)}
 
     def successes(self, pipeline: str, target: str) -> dict[str, Success]:
@@ -255,10 +326,14 @@ class State:
                 "SELECT STEP, RUN_ID, DETAILS FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
                 "AND EVENT = 'step_finished' AND STATUS = 'success' "
                 "QUALIFY ROW_NUMBER() OVER (PARTITION BY STEP ORDER BY AT DESC) = 1",
-                events=self._name("EVENTS"), pipeline=Literal(pipeline), target=Literal(target),
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
             )
-        )  # fmt: skip
-        return {str(row["STEP"]): Success.read(str(row["RUN_ID"]), json.loads(row["DETAILS"])) for row in rows}
+        )
+        return {
+            str(row["STEP"]): Success.read(str(row["RUN_ID"]), json.loads(row["DETAILS"])) for row in rows
+        }
 
 
 def _portions(records: list[str]) -> Iterator[list[str]]:

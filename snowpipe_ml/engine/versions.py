@@ -64,8 +64,6 @@ class Versions:
             found |= self._ask[kind](self, wanted)
         return found
 
-    # ----------------------------------------------------------------------- tables
-
     def _tables(self, wanted: list[Resource]) -> dict[Resource, Version]:
         by_schema: dict[tuple[Any, ...], list[Resource]] = defaultdict(list)
         for resource in wanted:
@@ -76,17 +74,18 @@ class Versions:
             rows |= {r: shown[_name(r).name.name] for r in resources if _name(r).name.name in shown}
         if not rows:
             return {}
-        calls = join(", ", [
-            sql("SYSTEM$LAST_CHANGE_COMMIT_TIME({name})", name=Literal(_name(r).sql)) for r in rows
-        ])  # fmt: skip
+        calls = join(
+            ", ", [sql("SYSTEM$LAST_CHANGE_COMMIT_TIME({name})", name=Literal(_name(r).sql)) for r in rows]
+        )
         (tokens,) = self._run(sql("SELECT {calls}", calls=calls))
         return {r: Version(str(token), count) for (r, count), token in zip(rows.items(), tokens, strict=True)}
 
     def _shown(self, what: str, names: list[QualifiedName], parts: tuple[Any, ...]) -> dict[str, int | None]:
         """Name -> rows, if it has some, of objects of a schema."""
         like = sql(" LIKE {name}", name=like_pattern(names[0].name)) if len(names) == 1 else Sql("")
-        found = self._run(sql("SHOW {what}{like} IN SCHEMA {schema}", what=Sql(what), like=like,
-                              schema=self._schema(parts)))  # fmt: skip
+        found = self._run(
+            sql("SHOW {what}{like} IN SCHEMA {schema}", what=Sql(what), like=like, schema=self._schema(parts))
+        )
         return {str(row["name"]): _count(row.as_dict().get("rows")) for row in found}
 
     def _schema(self, parts: tuple[Any, ...]) -> Sql:
@@ -94,8 +93,6 @@ class Versions:
             return Sql(QualifiedName(parts).sql)
         # Without a name SHOW would look through the whole database.
         return Sql(f"{self._session.get_current_database()}.{self._session.get_current_schema()}")
-
-    # ----------------------------------------------------------------------- the others
 
     def _stages(self, wanted: list[Resource]) -> dict[Resource, Version]:
         found: dict[Resource, Version] = {}
@@ -110,7 +107,9 @@ class Versions:
                 continue
             token = _THERE
             if isinstance(resource.name, StagePath):
-                files = sorted((row["name"], row["size"], row["md5"]) for row in self._run(sql("LIST {p}", p=place)))
+                files = sorted(
+                    (row["name"], row["size"], row["md5"]) for row in self._run(sql("LIST {p}", p=place))
+                )
                 token = hashlib.sha256(repr(files).encode()).hexdigest()[:16]
             found[resource] = Version(token)
         return found
@@ -119,8 +118,13 @@ class Versions:
         found: dict[Resource, Version] = {}
         for resource in wanted:
             name = _name(resource)
-            shown = self._run(sql("SHOW USER FUNCTIONS LIKE {name} IN SCHEMA {schema}", name=like_pattern(name.name),
-                                  schema=self._schema(name.parts[:-1])))  # fmt: skip
+            shown = self._run(
+                sql(
+                    "SHOW USER FUNCTIONS LIKE {name} IN SCHEMA {schema}",
+                    name=like_pattern(name.name),
+                    schema=self._schema(name.parts[:-1]),
+                )
+            )
             created = sorted(str(row["created_on"]) for row in shown if row["name"] == name.name.name)
             if created:
                 found[resource] = Version(" ".join(created))
@@ -136,19 +140,28 @@ class Versions:
             shown = self._run(sql("SHOW {what} IN SCHEMA {schema}", what=what, schema=self._schema(())))
         by_name = {str(row["name"]): row.as_dict() for row in shown}
         return {
-            resource: Version(" ".join(str(row[key]).upper() for key in ("size", "type") if resource.kind is Kind.WAREHOUSE)
-                              or _THERE)
-            for resource in wanted if (row := by_name.get(_name(resource).name.name)) is not None
-        }  # fmt: skip
+            resource: Version(
+                " ".join(str(row[key]).upper() for key in ("size", "type") if resource.kind is Kind.WAREHOUSE)
+                or _THERE
+            )
+            for resource in wanted
+            if (row := by_name.get(_name(resource).name.name)) is not None
+        }
 
     def _nothing(self, wanted: list[Resource]) -> dict[Resource, Version]:
         return dict.fromkeys(wanted, Version(_THERE))
 
     _ask: Mapping[Kind, Callable[[Versions, list[Resource]], dict[Resource, Version]]] = {
-        Kind.TABLE: _tables, Kind.STAGE: _stages, Kind.FUNCTION: _functions, Kind.WAREHOUSE: _listed,
-        Kind.ROLE: _listed, Kind.FILE_FORMAT: _listed, Kind.TAG: _listed,
-        Kind.IMPORT: _nothing, Kind.PACKAGES: _nothing,
-    }  # fmt: skip
+        Kind.TABLE: _tables,
+        Kind.STAGE: _stages,
+        Kind.FUNCTION: _functions,
+        Kind.WAREHOUSE: _listed,
+        Kind.ROLE: _listed,
+        Kind.FILE_FORMAT: _listed,
+        Kind.TAG: _listed,
+        Kind.IMPORT: _nothing,
+        Kind.PACKAGES: _nothing,
+    }
 
 
 def _name(resource: Resource) -> QualifiedName:

@@ -49,7 +49,9 @@ class OpenLineage:
         namespace: of the jobs.
     """
 
-    def __init__(self, client: OpenLineageClient, datasets: Mapping[str, Datasets], namespace: str = NAMESPACE) -> None:
+    def __init__(
+        self, client: OpenLineageClient, datasets: Mapping[str, Datasets], namespace: str = NAMESPACE
+    ) -> None:
         self._client = client
         self._datasets = datasets
         self._namespace = namespace
@@ -99,7 +101,13 @@ class OpenLineage:
                 self._emit(None, RunState.COMPLETE if event.status is Status.SUCCESS else RunState.FAIL)
 
     def _emit(
-        self, step: str | None, state: RunState, at: datetime | None = None, *, rows: int | None = None, error: str = ""
+        self,
+        step: str | None,
+        state: RunState,
+        at: datetime | None = None,
+        *,
+        rows: int | None = None,
+        error: str = "",
     ) -> None:
         try:
             self._client.emit(self._event(step, state, at or datetime.now(UTC), rows, error))
@@ -108,7 +116,9 @@ class OpenLineage:
                 log.warning("OpenLineage: events cannot be delivered: %s", redact(str(problem)))
             self._warned = True
 
-    def _event(self, step: str | None, state: RunState, at: datetime, rows: int | None, error: str) -> RunEvent:
+    def _event(
+        self, step: str | None, state: RunState, at: datetime, rows: int | None, error: str
+    ) -> RunEvent:
         from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent
         from openlineage.client.facet_v2 import (
             error_message_run,
@@ -134,11 +144,14 @@ class OpenLineage:
             {"outputStatistics": statistics} if rows is not None and len(found.outputs) == 1 else {}
         )
         return RunEvent(
-            eventTime=at.isoformat(), eventType=state, producer=PRODUCER, run=Run(self._run_id(step), run_facets),
+            eventTime=at.isoformat(),
+            eventType=state,
+            producer=PRODUCER,
+            run=Run(self._run_id(step), run_facets),
             job=Job(self._namespace, ".".join(filter(None, (self._run.pipeline, step))), {"jobType": kind}),
             inputs=[InputDataset(*name) for name in found.inputs],
             outputs=[OutputDataset(*name, outputFacets=facets) for name in found.outputs],
-        )  # fmt: skip
+        )
 
     def _run_id(self, step: str | None) -> str:
         """A UUID that is the same whenever it is asked for: OpenLineage's runs are known by UUIDs."""
@@ -168,5 +181,7 @@ def datasets_of(pipeline: Pipeline, target: str | None = None) -> dict[str, Data
         return tuple(dict.fromkeys(found))
 
     return {
-        name: Datasets(named(node.reads), named(node.writes)) for name, node in graph.nodes.items() if not node.declared
+        name: Datasets(named(node.reads), named(node.writes))
+        for name, node in graph.nodes.items()
+        if not node.declared
     }

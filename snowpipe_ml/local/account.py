@@ -13,8 +13,6 @@ from snowpipe_ml.local.storage import ACCOUNT, CATALOG, dumps
 log = logging.getLogger("snowpipe_ml.local")
 _not_enforced = False
 
-# --------------------------------------------------------------------------- warehouses
-
 
 @command("CREATE WAREHOUSE")
 def create_warehouse(statement: Statement) -> Result:
@@ -93,9 +91,6 @@ def _drop_account_object(statement: Statement, kind: str, table: str) -> Result:
     return dropped(name) if gone else already_dropped(name)
 
 
-# --------------------------------------------------------------------------- roles and grants
-
-
 def _say_not_enforced() -> None:
     global _not_enforced
     if not _not_enforced:
@@ -119,7 +114,9 @@ def create_role(statement: Statement) -> Result:
             if lenient:
                 return status(f"{name} already exists, statement succeeded.")
             raise errors.exists(name)
-        connection.duck.execute(f"INSERT INTO {table} (name, comment) VALUES (?, ?)", [name, options.get("COMMENT")])
+        connection.duck.execute(
+            f"INSERT INTO {table} (name, comment) VALUES (?, ?)", [name, options.get("COMMENT")]
+        )
     return status(f"Role {name} successfully created.")
 
 

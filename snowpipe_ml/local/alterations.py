@@ -125,7 +125,9 @@ def alter(statement: Statement) -> Result:
         reader.options()
         return status("Statement executed successfully.")
     else:
-        raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
+        raise errors.UnsupportedError(
+            f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}"
+        )
     retry_conflicts(lambda: _changed(connection, text, name))
     return status("Statement executed successfully.")
 

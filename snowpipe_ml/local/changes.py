@@ -75,7 +75,8 @@ def _add_read(connection: Connection, view: Name, names: set[Name]) -> None:
     import sqlglot
 
     row = connection.duck.execute(
-        "SELECT sql FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?", list(view)
+        "SELECT sql FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?",
+        list(view),
     ).fetchone()
     if row is None:
         return

@@ -46,7 +46,9 @@ class Checkpoints:
         attaching: held while databases are attached and detached.
     """
 
-    def __init__(self, duck: Duck, folder: Path, attach: Callable[[str], None], attaching: threading.RLock) -> None:
+    def __init__(
+        self, duck: Duck, folder: Path, attach: Callable[[str], None], attaching: threading.RLock
+    ) -> None:
         self._duck, self._folder, self._attach, self._attaching = duck.cursor(), folder, attach, attaching
         self._lock = threading.Lock()
         self._reserve = folder.parent / ".reserve"
@@ -141,15 +143,15 @@ class Checkpoints:
                 try:
                     self._attach(name)
                 except duckdb.Error as raised:
-                    log.warning("the database %s cannot be opened until others have ended with it: %s", name, raised)
+                    log.warning(
+                        "the database %s cannot be opened until others have ended with it: %s", name, raised
+                    )
                     continue  # a transaction has its file still: with the next statement
                 self._invalid.discard(name)
 
     def _is_attached(self, name: str) -> bool:
         found = self._duck.execute("SELECT 1 FROM duckdb_databases() WHERE database_name = ?", [name])
         return found.fetchone() is not None
-
-    # ----------------------------------------------------------------------- a full disk
 
     def reserve(self) -> None:
         """Keep some room for statements that make more; on a full disk there is none to keep."""

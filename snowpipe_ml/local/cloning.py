@@ -54,19 +54,23 @@ def clone_schema(connection: Connection, source: tuple[str, str], target: tuple[
     from snowpipe_ml.local.tables import columns_of  # it needs this module's neighbors
 
     temporary = {
-        name for (name,) in duck.execute(
-            f"SELECT name FROM {connection.catalog(source[0], 'TEMPORARY')} WHERE schema_name = ?", [source[1]]
+        name
+        for (name,) in duck.execute(
+            f"SELECT name FROM {connection.catalog(source[0], 'TEMPORARY')} WHERE schema_name = ?",
+            [source[1]],
         ).fetchall()
-    }  # fmt: skip
+    }
     for name, start, step in duck.execute(
         "SELECT sequence_name, coalesce(last_value + increment_by, start_value), increment_by FROM duckdb_sequences() "
-        "WHERE database_name = ? AND schema_name = ?", list(source),
-    ).fetchall():  # fmt: skip
+        "WHERE database_name = ? AND schema_name = ?",
+        list(source),
+    ).fetchall():
         from snowpipe_ml.local.sequences import make
 
         make(connection, (*target, name), start, step)
     for name, text in duck.execute(
-        "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?", list(source)
+        "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?",
+        list(source),
     ).fetchall():
         if name in temporary:
             continue
@@ -93,20 +97,23 @@ def _clone_catalog(connection: Connection, source: tuple[str, str], target: tupl
     duck = connection.duck
     stages = connection.catalog(source[0], "STAGES")
     for name, url, options, comment in duck.execute(
-        f"SELECT name, url, options, comment FROM {stages} WHERE schema_name = ? AND session IS NULL", [source[1]]
+        f"SELECT name, url, options, comment FROM {stages} WHERE schema_name = ? AND session IS NULL",
+        [source[1]],
     ).fetchall():
         stage_id = uuid.uuid4().hex
         if not url:
             private.make_folder(connection.storage.path / "stages" / stage_id)
         duck.execute(
             f"INSERT INTO {connection.catalog(target[0], 'STAGES')} (schema_name, name, id, url, options, comment) "
-            "VALUES (?, ?, ?, ?, ?, ?)", [target[1], name, stage_id, url, options, comment],
-        )  # fmt: skip
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [target[1], name, stage_id, url, options, comment],
+        )
     columns = "name, options, comment"
     duck.execute(
         f"INSERT INTO {connection.catalog(target[0], 'FILE_FORMATS')} (schema_name, {columns}) SELECT ?, {columns} "
-        f"FROM {connection.catalog(source[0], 'FILE_FORMATS')} WHERE schema_name = ? AND session IS NULL", [target[1], source[1]],
-    )  # fmt: skip
+        f"FROM {connection.catalog(source[0], 'FILE_FORMATS')} WHERE schema_name = ? AND session IS NULL",
+        [target[1], source[1]],
+    )
     functions = connection.storage.functions
     for (text,) in duck.execute(
         f"SELECT definition FROM {connection.catalog(source[0], 'FUNCTIONS')} WHERE schema_name = ? AND session IS NULL",

@@ -33,8 +33,9 @@ def stored_columns(connection: Connection, table: tuple[str, str, str]) -> list[
     """The columns of a table or view, in order; none if there is no such object."""
     found = connection.duck.execute(
         "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index", list(table),
-    ).fetchall()  # fmt: skip
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        list(table),
+    ).fetchall()
     if not found:
         return []
     lengths = varchar_lengths(connection, table[0], table[1], table[2])

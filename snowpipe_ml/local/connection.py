@@ -59,7 +59,9 @@ class Connection(ConnectionFace):
             database that is created from it.
     """
 
-    def __init__(self, storage: Storage, database: str | None, schema: str | None, *, shared: bool = False) -> None:
+    def __init__(
+        self, storage: Storage, database: str | None, schema: str | None, *, shared: bool = False
+    ) -> None:
         self.storage = storage
         self.session_id = next(_SESSION_IDS)
         storage.sessions[self.session_id] = self
@@ -104,8 +106,6 @@ class Connection(ConnectionFace):
             if schema is None:
                 self.schema = None  # as on Snowflake: a connection that names none has none
 
-    # ----------------------------------------------------------------------- where it works
-
     def use(self, database: str, schema: str | None) -> None:
         """Change the current database and schema.
 
@@ -145,10 +145,11 @@ class Connection(ConnectionFace):
             return self.database, name[0], name[1]
         if not self.schema:
             raise errors.error(
-                90106, "22000",
+                90106,
+                "22000",
                 f"Cannot perform {command}. This session does not have a current schema. "
                 "Call 'USE SCHEMA', or use a qualified name.",
-            )  # fmt: skip
+            )
         return self.database, self.schema, name[0]
 
     def catalog(self, database: str, table: str) -> str:
@@ -168,12 +169,14 @@ class Connection(ConnectionFace):
     def table_kind(self, table: tuple[str, str, str]) -> str:
         """TABLE, TRANSIENT or TEMPORARY."""
         temporary = self.duck.execute(
-            f"SELECT 1 FROM {self.catalog(table[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(table[1:])
+            f"SELECT 1 FROM {self.catalog(table[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?",
+            list(table[1:]),
         ).fetchone()
         if temporary:
             return "TEMPORARY"
         transient = self.duck.execute(
-            f"SELECT 1 FROM {self.catalog(table[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?", list(table[1:])
+            f"SELECT 1 FROM {self.catalog(table[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?",
+            list(table[1:]),
         ).fetchone()
         return "TRANSIENT" if transient else "TABLE"
 
@@ -203,11 +206,10 @@ class Connection(ConnectionFace):
         except duckdb.TransactionException as raised:
             self.duck.execute("ROLLBACK")
             raise errors.UnsupportedError(
-                "COMMIT of a transaction in which a statement failed", "All of it is rolled back: begin it again"
+                "COMMIT of a transaction in which a statement failed",
+                "All of it is rolled back: begin it again",
             ) from raised
         self.duck.execute("COMMIT")
-
-    # ----------------------------------------------------------------------- running statements
 
     @property
     def time_zone(self) -> str:
@@ -298,7 +300,11 @@ class Connection(ConnectionFace):
         """Run an INSERT for many rows."""
         from snowpipe_ml.local.statements import insert_many
 
-        with self.storage.history.running(self, query_id, command), errors.of_full_disks(), self._cancellable():
+        with (
+            self.storage.history.running(self, query_id, command),
+            errors.of_full_disks(),
+            self._cancellable(),
+        ):
             result = insert_many(self, command, rows)
         return self._kept(query_id, result)
 

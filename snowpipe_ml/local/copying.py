@@ -27,13 +27,33 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.reader import Reader
     from snowpipe_ml.local.stages import Stage
 
-_OPTIONS = {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "FORCE", "PURGE", "SIZE_LIMIT", "RETURN_FAILED_ONLY",
-            "ENFORCE_LENGTH", "TRUNCATECOLUMNS", "LOAD_UNCERTAIN_FILES", "MATCH_BY_COLUMN_NAME", "VALIDATION_MODE"}  # fmt: skip
+_OPTIONS = {
+    "FILE_FORMAT",
+    "FILES",
+    "PATTERN",
+    "ON_ERROR",
+    "FORCE",
+    "PURGE",
+    "SIZE_LIMIT",
+    "RETURN_FAILED_ONLY",
+    "ENFORCE_LENGTH",
+    "TRUNCATECOLUMNS",
+    "LOAD_UNCERTAIN_FILES",
+    "MATCH_BY_COLUMN_NAME",
+    "VALIDATION_MODE",
+}
 _RESULT = [
-    ("file", "VARCHAR"), ("status", "VARCHAR"), ("rows_parsed", "BIGINT"), ("rows_loaded", "BIGINT"),
-    ("error_limit", "BIGINT"), ("errors_seen", "BIGINT"), ("first_error", "VARCHAR"),
-    ("first_error_line", "BIGINT"), ("first_error_character", "BIGINT"), ("first_error_column_name", "VARCHAR"),
-]  # fmt: skip
+    ("file", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("rows_parsed", "BIGINT"),
+    ("rows_loaded", "BIGINT"),
+    ("error_limit", "BIGINT"),
+    ("errors_seen", "BIGINT"),
+    ("first_error", "VARCHAR"),
+    ("first_error_line", "BIGINT"),
+    ("first_error_character", "BIGINT"),
+    ("first_error_column_name", "VARCHAR"),
+]
 T = TypeVar("T")
 _ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?\Z")
 
@@ -172,7 +192,9 @@ def _validate(
     if connection.in_transaction:
         raise errors.UnsupportedError("VALIDATION_MODE in a transaction")
     if copy.select is not None:
-        raise errors.syntax("VALIDATION_MODE does not support COPY statements that transform data during a load")
+        raise errors.syntax(
+            "VALIDATION_MODE does not support COPY statements that transform data during a load"
+        )
     counted = re.fullmatch(r"RETURN_(\d+)_ROWS", mode)
     if not counted and mode not in ("RETURN_ERRORS", "RETURN_ALL_ERRORS"):
         raise errors.syntax(f"invalid value '{mode}' for VALIDATION_MODE")
@@ -180,17 +202,21 @@ def _validate(
 
     def check(files: list[StagedFile], unreadable: dict[str, Loaded]) -> Result:
         with _undone(connection):
-            before = connection.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
+            before = connection.duck.execute(
+                f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}"
+            ).fetchone()
             done = loading.load(connection, copy, columns, options, files, unreadable, statement.query_id)
             if not counted:
                 keep_failures(connection, copy.target, done, statement.query_id)
                 return Result(*rejected(connection, copy.target, statement.query_id))
             listed = ", ".join(quoted(column.name) for column in columns)
-            return Result(*select(
-                connection,
-                f"SELECT {listed} FROM {quoted(*copy.target)} WHERE rowid > {before[0] if before else -1} "
-                f"ORDER BY rowid LIMIT {counted.group(1)}",
-            ))  # fmt: skip
+            return Result(
+                *select(
+                    connection,
+                    f"SELECT {listed} FROM {quoted(*copy.target)} WHERE rowid > {before[0] if before else -1} "
+                    f"ORDER BY rowid LIMIT {counted.group(1)}",
+                )
+            )
 
     return _loaded(connection, options, files, check)
 
@@ -239,8 +265,9 @@ def _read(connection: Connection, reader: Reader) -> Copy:
 def _target_columns(connection: Connection, copy: Copy) -> list[Column]:
     found = connection.duck.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? "
-        "AND table_name = ? ORDER BY column_index", list(copy.target),
-    ).fetchall()  # fmt: skip
+        "AND table_name = ? ORDER BY column_index",
+        list(copy.target),
+    ).fetchall()
     if not found:
         raise errors.missing_target(".".join(copy.target))
     by_name = {name: Column(name, kind) for name, kind in found}

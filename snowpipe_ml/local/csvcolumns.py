@@ -66,7 +66,9 @@ def reading_of(fmt: CsvFormat, columns: Sequence[Column]) -> Reading:
             found.values[column.name] = f"CAST(date_trunc('microsecond', {value}) AS TIME)"
         found.columns.append((column.name, kind))
     found.formatted = set(found.values)
-    found.arguments = [f"{name} = {literal(each.reader_pattern)}" for name, each in formats.items() if each is not None]
+    found.arguments = [
+        f"{name} = {literal(each.reader_pattern)}" for name, each in formats.items() if each is not None
+    ]
     return found
 
 

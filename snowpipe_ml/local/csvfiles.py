@@ -21,12 +21,30 @@ MAX_LINE = 16_777_216
 
 # Options that are read here; what only says a default is taken as well.
 _SERVED = {
-    "TYPE", "COMPRESSION", "FIELD_DELIMITER", "SKIP_HEADER", "FIELD_OPTIONALLY_ENCLOSED_BY", "NULL_IF",
-    "EMPTY_FIELD_AS_NULL", "TRIM_SPACE", "ERROR_ON_COLUMN_COUNT_MISMATCH", "ENCODING", "COMMENT",
-    "RECORD_DELIMITER", "ESCAPE", "ESCAPE_UNENCLOSED_FIELD", "SKIP_BLANK_LINES", "DATE_FORMAT",
-    "TIMESTAMP_FORMAT", "TIME_FORMAT", "MULTI_LINE", "SKIP_BYTE_ORDER_MARK", "PARSE_HEADER",
-    "REPLACE_INVALID_CHARACTERS", "BINARY_FORMAT",
-}  # fmt: skip
+    "TYPE",
+    "COMPRESSION",
+    "FIELD_DELIMITER",
+    "SKIP_HEADER",
+    "FIELD_OPTIONALLY_ENCLOSED_BY",
+    "NULL_IF",
+    "EMPTY_FIELD_AS_NULL",
+    "TRIM_SPACE",
+    "ERROR_ON_COLUMN_COUNT_MISMATCH",
+    "ENCODING",
+    "COMMENT",
+    "RECORD_DELIMITER",
+    "ESCAPE",
+    "ESCAPE_UNENCLOSED_FIELD",
+    "SKIP_BLANK_LINES",
+    "DATE_FORMAT",
+    "TIMESTAMP_FORMAT",
+    "TIME_FORMAT",
+    "MULTI_LINE",
+    "SKIP_BYTE_ORDER_MARK",
+    "PARSE_HEADER",
+    "REPLACE_INVALID_CHARACTERS",
+    "BINARY_FORMAT",
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,9 @@ class CsvFormat:
         for name in ("date_format", "time_format", "timestamp_format"):
             found: InputFormat | None = getattr(self, name)
             if found is not None:
-                raise errors.UnsupportedError(f"{name.upper()} = '{found.text}' in {where}", "AUTO is supported there")
+                raise errors.UnsupportedError(
+                    f"{name.upper()} = '{found.text}' in {where}", "AUTO is supported there"
+                )
 
     def after_header(self) -> CsvFormat:
         """The format of the lines behind a header that was read by PARSE_HEADER."""
@@ -149,17 +169,23 @@ class CsvFormat:
         parallel = parallel and self.strict_width and not packed
         arguments = [
             "[" + ", ".join(path_literal(path) for path in paths) + "]",
-            "auto_detect = false", "hive_partitioning = false", "header = false",
-            f"skip = {self.skip}", f"delim = {literal(self.delimiter)}",
-            f"quote = {literal(self.quote)}", f"escape = {literal(self.quote)}",
+            "auto_detect = false",
+            "hive_partitioning = false",
+            "header = false",
+            f"skip = {self.skip}",
+            f"delim = {literal(self.delimiter)}",
+            f"quote = {literal(self.quote)}",
+            f"escape = {literal(self.quote)}",
             f"columns = {{{described}}}",
             "nullstr = [" + ", ".join(literal(n) for n in nulls) + "]",
             # A quoted empty field is an empty text, unless NULL_IF says otherwise.
             f"allow_quoted_nulls = {str('' in self.null_if or not self.empty_as_null).lower()}",
             f"compression = {literal('gzip' if packed else 'none')}",
             f"null_padding = {str(not self.strict_width).lower()}",
-            f"max_line_size = {MAX_LINE}", f"parallel = {str(parallel).lower()}", *more,
-        ]  # fmt: skip
+            f"max_line_size = {MAX_LINE}",
+            f"parallel = {str(parallel).lower()}",
+            *more,
+        ]
         return f"read_csv({', '.join(arguments)})"
 
 
@@ -171,14 +197,26 @@ def _quote(value: Any) -> str:
 
 
 _ONLY: dict[str, tuple[str, ...]] = {
-    "ENCODING": ("UTF8", "UTF-8"), "RECORD_DELIMITER": ("\n", "NONE", "\\n", "\r\n"), "ESCAPE": ("NONE",),
-    "ESCAPE_UNENCLOSED_FIELD": ("NONE", "\\", "\\\\"), "PARSE_HEADER": ("FALSE",), "REPLACE_INVALID_CHARACTERS": ("FALSE",),
-    "MULTI_LINE": ("TRUE",), "SKIP_BYTE_ORDER_MARK": ("TRUE",), "BINARY_FORMAT": ("HEX",),
-}  # fmt: skip
+    "ENCODING": ("UTF8", "UTF-8"),
+    "RECORD_DELIMITER": ("\n", "NONE", "\\n", "\r\n"),
+    "ESCAPE": ("NONE",),
+    "ESCAPE_UNENCLOSED_FIELD": ("NONE", "\\", "\\\\"),
+    "PARSE_HEADER": ("FALSE",),
+    "REPLACE_INVALID_CHARACTERS": ("FALSE",),
+    "MULTI_LINE": ("TRUE",),
+    "SKIP_BYTE_ORDER_MARK": ("TRUE",),
+    "BINARY_FORMAT": ("HEX",),
+}
 
 
 def _plain(value: Any) -> str:
-    return "NONE" if value is None else str(value).upper() if not isinstance(value, str) or value.isalnum() else value
+    return (
+        "NONE"
+        if value is None
+        else str(value).upper()
+        if not isinstance(value, str) or value.isalnum()
+        else value
+    )
 
 
 def literal(value: str) -> str:

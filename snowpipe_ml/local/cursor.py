@@ -65,7 +65,9 @@ class Cursor:
         result = connection.aside(command)
         if result is None:
             with connection.lock, _as_snowflake(self):
-                result = connection.perform(command, params, self.sfqid, file_stream, dict(_statement_params or {}))
+                result = connection.perform(
+                    command, params, self.sfqid, file_stream, dict(_statement_params or {})
+                )
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
         return self
@@ -97,8 +99,6 @@ class Cursor:
     def _load(self, columns: list[Column], table: pa.Table) -> None:
         self._columns, self._table, self._rows = columns, table, None
 
-    # ----------------------------------------------------------------------- describing
-
     def _describe_internal(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadataV2]:
         with self.connection.lock, _as_snowflake(self):
             return [column.metadata for column in self.connection.describe(command, params)]
@@ -116,12 +116,11 @@ class Cursor:
         """The columns of the last result."""
         return [_v1(metadata) for metadata in self._description_internal]
 
-    # ----------------------------------------------------------------------- fetching
-
     def _iterate(self) -> Iterator[Any]:
         # By column, not into dicts: two columns may have the same name.
         by_column = [
-            python_values(column, values) for column, values in zip(self._columns, self._table.columns, strict=True)
+            python_values(column, values)
+            for column, values in zip(self._columns, self._table.columns, strict=True)
         ]
         rows: Iterator[Any] = zip(*by_column, strict=True)
         if self._as_dict:
@@ -177,8 +176,6 @@ class Cursor:
     def fetch_pandas_batches(self, **kwargs: Any) -> Iterator[pd.DataFrame]:
         """The result as DataFrames."""
         yield self.fetch_pandas_all(**kwargs)
-
-    # ----------------------------------------------------------------------- files, life
 
     def _upload(self, local_file_name: str, stage_location: str, options: dict[str, Any], **_: Any) -> None:
         pairs = " ".join(f"{key} = {value}" for key, value in options.items())

@@ -53,8 +53,9 @@ def _function(kind: str, definition: Definition) -> str:
     secure = "SECURE " if definition.options.get("SECURE") else ""
     lines = [
         f'CREATE OR REPLACE {secure}{kind} "{definition.name}"({", ".join(listed)})',
-        f"RETURNS {definition.result}", f"LANGUAGE {definition.language}",
-    ]  # fmt: skip
+        f"RETURNS {definition.result}",
+        f"LANGUAGE {definition.language}",
+    ]
     if definition.strict:
         lines.append("STRICT")
     if definition.language == "PYTHON":

@@ -69,7 +69,9 @@ class Duck:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, cancellation: Callable[[], Cancellation | None] | None = None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        cancellation: Callable[[], Cancellation | None] | None = None,
     ) -> None:
         self._connection = connection
         self._cancellation = cancellation

@@ -30,7 +30,9 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
 
     def __init__(self, what: str, instead: str | None = None) -> None:
         message = f"the embedded warehouse does not support {what}; Snowflake does"
-        ProgrammingError.__init__(self, f"{message}. {instead}" if instead else message, errno=2, sqlstate="0A000")
+        ProgrammingError.__init__(
+            self, f"{message}. {instead}" if instead else message, errno=2, sqlstate="0A000"
+        )
 
     @classmethod
     def of(cls, message: str) -> UnsupportedError:
@@ -151,9 +153,10 @@ def canceled() -> ProgrammingError:
 def timed_out(seconds: float) -> ProgrammingError:
     """A statement that ran longer than STATEMENT_TIMEOUT_IN_SECONDS."""
     return error(
-        630, "57014",
+        630,
+        "57014",
         f"Statement reached its statement or warehouse timeout of {seconds:g} second(s) and was canceled.",
-    )  # fmt: skip
+    )
 
 
 def syntax(message: str) -> ProgrammingError:
@@ -164,10 +167,11 @@ def syntax(message: str) -> ProgrammingError:
 def no_database(command: str) -> ProgrammingError:
     """A session without a database."""
     return error(
-        90105, "22000",
+        90105,
+        "22000",
         f"Cannot perform {command}. This session does not have a current database. "
         "Call 'USE DATABASE', or use a qualified name.",
-    )  # fmt: skip
+    )
 
 
 _FORBIDDEN_FILE = re.compile(r'Cannot access file "([^"]*)"')
@@ -176,7 +180,9 @@ _MISSING_SCHEMA = re.compile(r"(?:Schema with name|schema) \"?(\S+?)\"? (?:does 
 _MISSING_COLUMN = re.compile(
     r'(?:Referenced column|column named|Referenced table) "?([^"\s]+)"? (?:not found|does not)?', re.I
 )
-_MISSING_FUNCTION = re.compile(r"(?:Scalar|Table|Aggregate|Macro)?\s*Function with name \"?([^\s\"]+)\"? ", re.I)
+_MISSING_FUNCTION = re.compile(
+    r"(?:Scalar|Table|Aggregate|Macro)?\s*Function with name \"?([^\s\"]+)\"? ", re.I
+)
 _EXISTING = re.compile(r'(?:Table|View|Schema|Sequence) with name "?([^"\s]+)"? already exists', re.I)
 _CONVERSION = re.compile(r"Could not convert string ['\"](.*?)['\"] to (\w+)", re.I | re.S)
 _TIMESTAMP = re.compile(
@@ -193,40 +199,89 @@ def invalid_identifier(name: str) -> ProgrammingError:
 
 # What DuckDB says, and what Snowflake says of the same.
 _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
-    (re.compile(r"cast \(TIMESTAMP(?:TZ_NS| WITH TIME ZONE) -> TIME\)"),
-     lambda: UnsupportedError("a time zone in a TIME", "Read it as a TIMESTAMP_TZ first")),
-    (re.compile(r"STRUCT\(utc TIMESTAMP, tz SMALLINT\)"), lambda: UnsupportedError("this use of a TIMESTAMP_TZ")),
-    (re.compile("Current transaction is aborted"),
-     lambda: UnsupportedError("going on in a transaction after a statement failed", "ROLLBACK, and begin it again")),
+    (
+        re.compile(r"cast \(TIMESTAMP(?:TZ_NS| WITH TIME ZONE) -> TIME\)"),
+        lambda: UnsupportedError("a time zone in a TIME", "Read it as a TIMESTAMP_TZ first"),
+    ),
+    (
+        re.compile(r"STRUCT\(utc TIMESTAMP, tz SMALLINT\)"),
+        lambda: UnsupportedError("this use of a TIMESTAMP_TZ"),
+    ),
+    (
+        re.compile("Current transaction is aborted"),
+        lambda: UnsupportedError(
+            "going on in a transaction after a statement failed", "ROLLBACK, and begin it again"
+        ),
+    ),
     (re.compile("Division by zero", re.I), lambda: error(100051, "22012", "Division by zero")),
-    (re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)'),
-     lambda column, size: error(100078, "22000", f"String is too long for column {column}, which holds {size} characters")),
-    (re.compile("cannot affect the same target row more than once"),
-     lambda: error(100090, "42P18", "Duplicate row detected during DML action")),
-    (re.compile(r"Could not cast value (\S+) to DECIMAL"),
-     lambda value: error(100039, "22003", f"Numeric value '{value}' is out of range")),
-    (re.compile(r'Ambiguous reference to column name "?([^"\s]+)"?'),
-     lambda name: error(2028, "42601", f"SQL compilation error:\nambiguous column name '{name}'")),
-    (re.compile("cannot contain aggregates"),
-     lambda: error(979, "42601", "SQL compilation error:\nan aggregate is not a valid group by expression")),
-    (re.compile("Frame (?:starting|ending|start|end)"),
-     lambda: error(2303, "0A000", "SQL compilation error:\nInvalid window frame: its start lies behind its end")),
-    (re.compile(r'Could not parse string "(.*?)" according to format specifier', re.S),
-     lambda value: error(100035, "22007", f"Timestamp '{value}' is not recognized")),
+    (
+        re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)'),
+        lambda column, size: error(
+            100078, "22000", f"String is too long for column {column}, which holds {size} characters"
+        ),
+    ),
+    (
+        re.compile("cannot affect the same target row more than once"),
+        lambda: error(100090, "42P18", "Duplicate row detected during DML action"),
+    ),
+    (
+        re.compile(r"Could not cast value (\S+) to DECIMAL"),
+        lambda value: error(100039, "22003", f"Numeric value '{value}' is out of range"),
+    ),
+    (
+        re.compile(r'Ambiguous reference to column name "?([^"\s]+)"?'),
+        lambda name: error(2028, "42601", f"SQL compilation error:\nambiguous column name '{name}'"),
+    ),
+    (
+        re.compile("cannot contain aggregates"),
+        lambda: error(
+            979, "42601", "SQL compilation error:\nan aggregate is not a valid group by expression"
+        ),
+    ),
+    (
+        re.compile("Frame (?:starting|ending|start|end)"),
+        lambda: error(
+            2303, "0A000", "SQL compilation error:\nInvalid window frame: its start lies behind its end"
+        ),
+    ),
+    (
+        re.compile(r'Could not parse string "(.*?)" according to format specifier', re.S),
+        lambda value: error(100035, "22007", f"Timestamp '{value}' is not recognized"),
+    ),
     (re.compile("Map keys must be unique"), lambda: syntax("Duplicate field key of an OBJECT")),
-    (re.compile("no argument for repetition|missing [\\])]|invalid (?:character class|escape sequence)|Invalid regular"),
-     lambda: error(100048, "2201B", "Invalid regular expression")),
-    (re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
-     lambda name: error(979, "42601", f"SQL compilation error:\n[{name}] is not a valid group by expression")),
-    (re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'), invalid_identifier),
+    (
+        re.compile(
+            "no argument for repetition|missing [\\])]|invalid (?:character class|escape sequence)|Invalid regular"
+        ),
+        lambda: error(100048, "2201B", "Invalid regular expression"),
+    ),
+    (
+        re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
+        lambda name: error(
+            979, "42601", f"SQL compilation error:\n[{name}] is not a valid group by expression"
+        ),
+    ),
+    (
+        re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'),
+        invalid_identifier,
+    ),
     # What DuckDB does not take although it reads as Snowflake's SQL, and no line above knows better.
     (re.compile(r"^(?:Parser|Not implemented) Error: ([^\n]*)"), lambda text: UnsupportedError.unread(text)),
-    (re.compile(r"^Binder Error: ([^\n]*(?:cannot be volatile|not yet supported|not supported|not implemented)[^\n]*)"),
-     lambda text: UnsupportedError.unread(text)),
-    (re.compile(r"cast \((\w+) -> (\w+)"),
-     lambda source, target: error(
-         1065, "22023", f"SQL compilation error:\nInvalid argument types for function 'CAST': ({source}) to {target}")),
-)  # fmt: skip
+    (
+        re.compile(
+            r"^Binder Error: ([^\n]*(?:cannot be volatile|not yet supported|not supported|not implemented)[^\n]*)"
+        ),
+        lambda text: UnsupportedError.unread(text),
+    ),
+    (
+        re.compile(r"cast \((\w+) -> (\w+)"),
+        lambda source, target: error(
+            1065,
+            "22023",
+            f"SQL compilation error:\nInvalid argument types for function 'CAST': ({source}) to {target}",
+        ),
+    ),
+)
 
 
 def _is_snowflakes(name: str) -> bool:
@@ -234,7 +289,9 @@ def _is_snowflakes(name: str) -> bool:
     from sqlglot.dialects.snowflake import Snowflake
 
     name = name.rpartition(".")[2].strip('"').upper()
-    return name in Snowflake.Parser.FUNCTIONS or name.startswith(("APPROX_", "BITMAP_", "HLL", "REGR_", "ST_", "AI_"))
+    return name in Snowflake.Parser.FUNCTIONS or name.startswith(
+        ("APPROX_", "BITMAP_", "HLL", "REGR_", "ST_", "AI_")
+    )
 
 
 def translate(raised: Exception) -> ProgrammingError:
@@ -244,7 +301,9 @@ def translate(raised: Exception) -> ProgrammingError:
     if type(raised).__name__ == "InterruptException":  # DuckDB's; this module does not need it otherwise
         return canceled()
     if type(raised).__name__ == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
-        return missing("Object", match.group(1))  # a table that is missing, whose name DuckDB takes for a file's
+        return missing(
+            "Object", match.group(1)
+        )  # a table that is missing, whose name DuckDB takes for a file's
     if is_full_disk(raised):
         return DiskFullError(first.rpartition(": ")[2])
     for pattern, known in _SPECIFIC:

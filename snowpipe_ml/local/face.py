@@ -32,7 +32,12 @@ class ConnectionFace(ABC):
 
     @abstractmethod
     def perform(
-        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, settings: dict[str, Any]
+        self,
+        command: str,
+        params: Any,
+        query_id: str,
+        file_stream: IO[bytes] | None,
+        settings: dict[str, Any],
     ) -> Result:
         """Run a statement."""
 

@@ -37,10 +37,14 @@ def _upload(connection: Connection, reader: Reader) -> dict[str, Any]:
     folder = stage.file(path) if path else stage.folder
     folder.mkdir(parents=True, exist_ok=True)
     return {
-        **_place(folder), "command": "UPLOAD", "src_locations": [source], "parallel": 4,
-        "autoCompress": bool(options.get("AUTO_COMPRESS", True)), "overwrite": bool(options.get("OVERWRITE", False)),
+        **_place(folder),
+        "command": "UPLOAD",
+        "src_locations": [source],
+        "parallel": 4,
+        "autoCompress": bool(options.get("AUTO_COMPRESS", True)),
+        "overwrite": bool(options.get("OVERWRITE", False)),
         "sourceCompression": str(options.get("SOURCE_COMPRESSION") or "AUTO_DETECT").lower(),
-    }  # fmt: skip
+    }
 
 
 def _download(connection: Connection, reader: Reader) -> dict[str, Any]:
@@ -50,12 +54,23 @@ def _download(connection: Connection, reader: Reader) -> dict[str, Any]:
     reader.end()
     files = [file.relative for file in stage.files(path, options.get("PATTERN"))]
     return {
-        **_place(stage.folder), "command": "DOWNLOAD", "src_locations": files, "localLocation": target, "parallel": 4,
+        **_place(stage.folder),
+        "command": "DOWNLOAD",
+        "src_locations": files,
+        "localLocation": target,
+        "parallel": 4,
         "encryptionMaterial": [],
-    }  # fmt: skip
+    }
 
 
 def _place(folder: Path) -> dict[str, Any]:
-    info: dict[str, Any] = {"locationType": "LOCAL_FS", "location": str(folder.resolve()), "path": "", "creds": {}, "region": None,
-            "storageAccount": None, "isClientSideEncrypted": False}  # fmt: skip
+    info: dict[str, Any] = {
+        "locationType": "LOCAL_FS",
+        "location": str(folder.resolve()),
+        "path": "",
+        "creds": {},
+        "region": None,
+        "storageAccount": None,
+        "isClientSideEncrypted": False,
+    }
     return {"stageInfo": info, "encryptionMaterial": None, "operation": "Node"}

@@ -17,12 +17,25 @@ from snowpipe_ml.local.errors import UnsupportedError
 
 # Snowflake's elements and the specifiers that read and write the same.
 _SPECIFIERS = {
-    "YYYY": "%Y", "UUUU": "%Y", "YY": "%y", "MMMM": "%B", "MON": "%b", "MM": "%m", "DD": "%d", "DY": "%a",
-    "HH24": "%H", "HH12": "%I", "AM": "%p", "PM": "%p", "MI": "%M", "SS": "%S",
-}  # fmt: skip
+    "YYYY": "%Y",
+    "UUUU": "%Y",
+    "YY": "%y",
+    "MMMM": "%B",
+    "MON": "%b",
+    "MM": "%m",
+    "DD": "%d",
+    "DY": "%a",
+    "HH24": "%H",
+    "HH12": "%I",
+    "AM": "%p",
+    "PM": "%p",
+    "MI": "%M",
+    "SS": "%S",
+}
 _ZONES = ("TZH:TZM", "TZHTZM", "TZH")
 _TOKEN = re.compile(
-    "|".join([r"FF[0-9]?", *(sorted((*_SPECIFIERS, *_ZONES), key=len, reverse=True)), r'"[^"]*"', r"."]), re.I | re.S
+    "|".join([r"FF[0-9]?", *(sorted((*_SPECIFIERS, *_ZONES), key=len, reverse=True)), r'"[^"]*"', r"."]),
+    re.I | re.S,
 )
 _BEGINNINGS = {element[0] for element in _SPECIFIERS} | {"F"}
 _FRACTION_DIGITS = 9  # of FF without a number
@@ -192,14 +205,18 @@ def _check_letter(text: str, found: list[str], names: list[str | None], place: i
     """Refuse a letter that is part of an unknown element, such as HH, DAY, MONTH, the D of M/D or a third M of MMM."""
     letter = found[place].upper()
     before = found[place - 1] if place else ""
-    unknown = letter in _BEGINNINGS and before != "%"  # %Y is not an element here either, and is text on Snowflake
+    unknown = (
+        letter in _BEGINNINGS and before != "%"
+    )  # %Y is not an element here either, and is text on Snowflake
     for beside in (place - 1, place + 1):
         if 0 <= beside < len(found):
             other = found[beside].upper()
             unknown |= names[beside] is None and len(other) == 1 and other.isalpha()
             unknown |= names[beside] is not None and letter in other
     if unknown:
-        raise UnsupportedError(f"this date format: {text!r}", "Put text that is no format element in double quotes")
+        raise UnsupportedError(
+            f"this date format: {text!r}", "Put text that is no format element in double quotes"
+        )
 
 
 def _escaped(text: str) -> str:

@@ -38,7 +38,11 @@ class Query:
         """QUERY_TYPE, as far as the first word tells."""
         words = self.text.split(None, 2)
         first = words[0].upper() if words else ""
-        return first if first not in ("CREATE", "ALTER", "DROP") or len(words) < 2 else f"{first}_{words[1].upper()}"
+        return (
+            first
+            if first not in ("CREATE", "ALTER", "DROP") or len(words) < 2
+            else f"{first}_{words[1].upper()}"
+        )
 
 
 class History:
@@ -49,12 +53,21 @@ class History:
         self._lock = threading.Lock()
 
     @contextmanager
-    def running(self, connection: Connection, query_id: str, text: str, tag: str | None = None) -> Iterator[None]:
+    def running(
+        self, connection: Connection, query_id: str, text: str, tag: str | None = None
+    ) -> Iterator[None]:
         """Note a statement while it runs, and how it ended."""
         query = Query(
-            query_id, text, connection.session_id, connection.database, connection.schema, connection.warehouse,
-            connection.role, tag or str(connection.parameters.get("QUERY_TAG", "")), dt.datetime.now(dt.UTC),
-        )  # fmt: skip
+            query_id,
+            text,
+            connection.session_id,
+            connection.database,
+            connection.schema,
+            connection.warehouse,
+            connection.role,
+            tag or str(connection.parameters.get("QUERY_TAG", "")),
+            dt.datetime.now(dt.UTC),
+        )
         with self._lock:
             self._queries.append(query)
         try:
@@ -73,12 +86,24 @@ class History:
             queries = list(self._queries)
         return [
             {
-                "QUERY_ID": q.query_id, "QUERY_TEXT": q.text, "DATABASE_NAME": q.database, "SCHEMA_NAME": q.schema,
-                "QUERY_TYPE": q.kind, "SESSION_ID": q.session_id, "USER_NAME": "LOCAL", "ROLE_NAME": q.role,
-                "WAREHOUSE_NAME": q.warehouse, "QUERY_TAG": q.tag, "EXECUTION_STATUS": q.status,
-                "ERROR_MESSAGE": q.error, "START_TIME": q.started, "END_TIME": q.ended,
-                "TOTAL_ELAPSED_TIME": None if q.ended is None else int((q.ended - q.started).total_seconds() * 1000),
+                "QUERY_ID": q.query_id,
+                "QUERY_TEXT": q.text,
+                "DATABASE_NAME": q.database,
+                "SCHEMA_NAME": q.schema,
+                "QUERY_TYPE": q.kind,
+                "SESSION_ID": q.session_id,
+                "USER_NAME": "LOCAL",
+                "ROLE_NAME": q.role,
+                "WAREHOUSE_NAME": q.warehouse,
+                "QUERY_TAG": q.tag,
+                "EXECUTION_STATUS": q.status,
+                "ERROR_MESSAGE": q.error,
+                "START_TIME": q.started,
+                "END_TIME": q.ended,
+                "TOTAL_ELAPSED_TIME": None
+                if q.ended is None
+                else int((q.ended - q.started).total_seconds() * 1000),
             }
             for q in reversed(queries)
             if session_id in (None, q.session_id)
-        ]  # fmt: skip
+        ]

@@ -23,9 +23,23 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
     from snowpipe_ml.local.query import Compiler
 
-_RESULT = [("COLUMN_NAME", "VARCHAR"), ("TYPE", "VARCHAR"), ("NULLABLE", "BOOLEAN"), ("EXPRESSION", "VARCHAR"),
-           ("FILENAMES", "VARCHAR"), ("ORDER_ID", "BIGINT")]  # fmt: skip
-_OPTIONS = {"LOCATION", "FILE_FORMAT", "FILES", "IGNORE_CASE", "MAX_FILE_COUNT", "MAX_RECORDS_PER_FILE", "KIND"}
+_RESULT = [
+    ("COLUMN_NAME", "VARCHAR"),
+    ("TYPE", "VARCHAR"),
+    ("NULLABLE", "BOOLEAN"),
+    ("EXPRESSION", "VARCHAR"),
+    ("FILENAMES", "VARCHAR"),
+    ("ORDER_ID", "BIGINT"),
+]
+_OPTIONS = {
+    "LOCATION",
+    "FILE_FORMAT",
+    "FILES",
+    "IGNORE_CASE",
+    "MAX_FILE_COUNT",
+    "MAX_RECORDS_PER_FILE",
+    "KIND",
+}
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z")
 
 
@@ -98,7 +112,9 @@ def _columnar_type(duck: Any, source: str, name: str, duckdb: str, fmt: dict[str
         return "OBJECT"
     if duckdb == "BLOB":
         # With logical types a column that has none is binary: Snowpark's suite has it so.
-        text = fmt.get("BINARY_AS_TEXT", not fmt.get("USE_LOGICAL_TYPE")) and staged.decodes(duck, source, quoted(name))
+        text = fmt.get("BINARY_AS_TEXT", not fmt.get("USE_LOGICAL_TYPE")) and staged.decodes(
+            duck, source, quoted(name)
+        )
         return "TEXT" if text else "BINARY"
     if "INT" in duckdb:
         return "NUMBER(38, 0)"
@@ -106,15 +122,18 @@ def _columnar_type(duck: Any, source: str, name: str, duckdb: str, fmt: dict[str
         return "TIME"
     if ("TIME ZONE" in duckdb or "TIMESTAMPTZ" in duckdb) and fmt.get("USE_LOGICAL_TYPE"):
         return "TIMESTAMP_LTZ"
-    return {"DOUBLE": "REAL", "FLOAT": "REAL", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "VARCHAR": "TEXT",
-            "JSON": "VARIANT"}.get(duckdb, "TIMESTAMP_NTZ" if "TIMESTAMP" in duckdb else "TEXT")  # fmt: skip
+    return {
+        "DOUBLE": "REAL",
+        "FLOAT": "REAL",
+        "BOOLEAN": "BOOLEAN",
+        "DATE": "DATE",
+        "VARCHAR": "TEXT",
+        "JSON": "VARIANT",
+    }.get(duckdb, "TIMESTAMP_NTZ" if "TIMESTAMP" in duckdb else "TEXT")
 
 
 def _path(name: str) -> str:
     return name if _PLAIN_NAME.match(name) else '"' + name.replace('"', '""') + '"'
-
-
-# --------------------------------------------------------------------------- text: CSV and JSON
 
 
 def _delimited(compiler: Compiler, fmt: dict[str, Any], files: Sequence[StagedFile]) -> _Found:

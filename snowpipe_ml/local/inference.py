@@ -138,8 +138,6 @@ class _Inference:
         facts = [(c.name, Fact(c.column.nullable, c.column.length)) for c in stored]
         return _renamed(facts or None, tree)
 
-    # ----------------------------------------------------------------------- expressions
-
     def fact(self, tree: exp.Expr, sources: dict[str, Relation], named: dict[str, Fact]) -> Fact:
         """What is known of one expression."""
         match tree:
@@ -166,7 +164,11 @@ class _Inference:
                 return _either([self.fact(branch, sources, named) for branch in branches])
         if isinstance(tree, _NEVER_NULL):
             return NOT_NULL
-        if isinstance(tree, _OF_ARGUMENTS) and not isinstance(tree, exp.SubqueryPredicate) and not tree.find(exp.Query):
+        if (
+            isinstance(tree, _OF_ARGUMENTS)
+            and not isinstance(tree, exp.SubqueryPredicate)
+            and not tree.find(exp.Query)
+        ):
             inner = [value for value in tree.iter_expressions() if isinstance(value, exp.Condition)]
             return Fact(any(self.fact(value, sources, named).nullable for value in inner))
         return UNKNOWN
@@ -220,7 +222,13 @@ def _nullable(relation: Relation) -> Relation:
 def _renamed(relation: Relation, tree: exp.Expr) -> Relation:
     """With the column names of its alias: ``AS t(a, b)``."""
     alias = tree.args.get("alias")
-    columns = [column.name for column in alias.args.get("columns") or []] if isinstance(alias, exp.TableAlias) else []
+    columns = (
+        [column.name for column in alias.args.get("columns") or []]
+        if isinstance(alias, exp.TableAlias)
+        else []
+    )
     if relation is None or len(columns) > len(relation):
         return None
-    return [(name, fact) for name, (_, fact) in zip(columns, relation, strict=False)] + relation[len(columns) :]
+    return [(name, fact) for name, (_, fact) in zip(columns, relation, strict=False)] + relation[
+        len(columns) :
+    ]

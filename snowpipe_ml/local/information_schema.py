@@ -47,11 +47,13 @@ def _tables(connection: Connection, database: str) -> Table:
         connection,
         """SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, table_name AS TABLE_NAME,
         'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT, comment AS COMMENT FROM duckdb_tables()
-        WHERE database_name = {0} AND schema_name <> '""" + CATALOG + """'
+        WHERE database_name = {0} AND schema_name <> '"""
+        + CATALOG
+        + """'
         UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment FROM duckdb_views()
         WHERE database_name = {0} AND NOT internal ORDER BY 2, 3""",
         [database],
-    )  # fmt: skip
+    )
 
 
 def _views(connection: Connection, database: str) -> Table:
@@ -67,9 +69,11 @@ def _schemata(connection: Connection, database: str) -> Table:
     return _query(
         connection,
         """SELECT database_name AS CATALOG_NAME, schema_name AS SCHEMA_NAME FROM duckdb_schemas()
-        WHERE database_name = {0} AND schema_name NOT IN ('main', '""" + CATALOG + """') ORDER BY 2""",
+        WHERE database_name = {0} AND schema_name NOT IN ('main', '"""
+        + CATALOG
+        + """') ORDER BY 2""",
         [database],
-    )  # fmt: skip
+    )
 
 
 def _columns(connection: Connection, database: str) -> Table:
@@ -84,12 +88,33 @@ def _columns(connection: Connection, database: str) -> Table:
         column = Column(name, kind, nullable, lengths.get((schema, table, name)))
         described = column.metadata
         values.append(
-            (database, schema, table, name, index, "YES" if nullable else "NO",
-             column.snowflake.split("(")[0].replace("VARCHAR", "TEXT"), default,
-             described.internal_size, described.precision, described.scale)
-        )  # fmt: skip
-    names = ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "IS_NULLABLE",
-             "DATA_TYPE", "COLUMN_DEFAULT", "CHARACTER_MAXIMUM_LENGTH", "NUMERIC_PRECISION", "NUMERIC_SCALE")  # fmt: skip
+            (
+                database,
+                schema,
+                table,
+                name,
+                index,
+                "YES" if nullable else "NO",
+                column.snowflake.split("(")[0].replace("VARCHAR", "TEXT"),
+                default,
+                described.internal_size,
+                described.precision,
+                described.scale,
+            )
+        )
+    names = (
+        "TABLE_CATALOG",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "COLUMN_NAME",
+        "ORDINAL_POSITION",
+        "IS_NULLABLE",
+        "DATA_TYPE",
+        "COLUMN_DEFAULT",
+        "CHARACTER_MAXIMUM_LENGTH",
+        "NUMERIC_PRECISION",
+        "NUMERIC_SCALE",
+    )
     numbers = {"ORDINAL_POSITION", "CHARACTER_MAXIMUM_LENGTH", "NUMERIC_PRECISION", "NUMERIC_SCALE"}
     result = rows([(name, "BIGINT" if name in numbers else "VARCHAR") for name in names], values)
     return result.columns, result.table
@@ -104,7 +129,8 @@ def _packages(connection: Connection, database: str) -> Table:
     from snowpipe_ml.packages.channel import channel_name
 
     values = sorted(
-        (channel_name(name), distribution.version, "python", "3.11") for name, distribution in installed().items()
+        (channel_name(name), distribution.version, "python", "3.11")
+        for name, distribution in installed().items()
     )
     names = ("PACKAGE_NAME", "VERSION", "LANGUAGE", "RUNTIME_VERSION")
     result = rows([(name, "VARCHAR") for name in names], values)
@@ -123,17 +149,27 @@ def _load_history(connection: Connection, database: str) -> Table:
 
 
 _VIEWS: dict[str, Callable[[Connection, str], Table]] = {
-    "TABLES": _tables, "VIEWS": _views, "SCHEMATA": _schemata, "COLUMNS": _columns,
-    "PACKAGES": _packages, "LOAD_HISTORY": _load_history,
-}  # fmt: skip
+    "TABLES": _tables,
+    "VIEWS": _views,
+    "SCHEMATA": _schemata,
+    "COLUMNS": _columns,
+    "PACKAGES": _packages,
+    "LOAD_HISTORY": _load_history,
+}
 
 
 def query_history(connection: Connection, session_id: int | None, limit: int) -> Table:
     """The statements of a session or of all, the latest first."""
     found = connection.storage.history.rows(session_id)[:limit]
-    kinds = {"SESSION_ID": "BIGINT", "TOTAL_ELAPSED_TIME": "BIGINT", "START_TIME": "TIMESTAMP WITH TIME ZONE",
-             "END_TIME": "TIMESTAMP WITH TIME ZONE"}  # fmt: skip
-    result = rows([(name, kinds.get(name, "VARCHAR")) for name in found[0]], [tuple(row.values()) for row in found])
+    kinds = {
+        "SESSION_ID": "BIGINT",
+        "TOTAL_ELAPSED_TIME": "BIGINT",
+        "START_TIME": "TIMESTAMP WITH TIME ZONE",
+        "END_TIME": "TIMESTAMP WITH TIME ZONE",
+    }
+    result = rows(
+        [(name, kinds.get(name, "VARCHAR")) for name in found[0]], [tuple(row.values()) for row in found]
+    )
     return result.columns, result.table
 
 
@@ -144,8 +180,9 @@ def tag_references(connection: Connection, name: str, domain: str) -> Table:
     database, schema, target = connection.resolve(Reader(name).name())
     found = connection.duck.execute(
         f"SELECT tag_schema, tag_name, tag_value, domain, column_name FROM {connection.catalog(database, 'TAG_VALUES')} "
-        "WHERE domain = ? AND schema_name = ? AND object_name = ? ORDER BY 1, 2, 5", [domain.upper(), schema, target],
-    ).fetchall()  # fmt: skip
+        "WHERE domain = ? AND schema_name = ? AND object_name = ? ORDER BY 1, 2, 5",
+        [domain.upper(), schema, target],
+    ).fetchall()
     values = [
         (
             database,
@@ -161,7 +198,17 @@ def tag_references(connection: Connection, name: str, domain: str) -> Table:
         )
         for tag_schema, tag, value, level, column in found
     ]
-    names = ("TAG_DATABASE", "TAG_SCHEMA", "TAG_NAME", "TAG_VALUE", "LEVEL", "OBJECT_DATABASE", "OBJECT_SCHEMA",
-             "OBJECT_NAME", "DOMAIN", "COLUMN_NAME")  # fmt: skip
+    names = (
+        "TAG_DATABASE",
+        "TAG_SCHEMA",
+        "TAG_NAME",
+        "TAG_VALUE",
+        "LEVEL",
+        "OBJECT_DATABASE",
+        "OBJECT_SCHEMA",
+        "OBJECT_NAME",
+        "DOMAIN",
+        "COLUMN_NAME",
+    )
     result = rows([(n, "VARCHAR") for n in names], values)
     return result.columns, result.table

@@ -72,7 +72,9 @@ def with_even_lines(connection: Connection, fmt: CsvFormat, files: list[StagedFi
             evened[file.relative] = replace(file, copy=copy)
             message = _unreadable(connection, fmt, copy)
             if message:
-                failed[file.relative] = Loaded(file, errors=1, first=Rejected(1, 1, None, message, 100000, ""))
+                failed[file.relative] = Loaded(
+                    file, errors=1, first=Rejected(1, 1, None, message, 100000, "")
+                )
         files = [evened.get(file.relative, file) for file in files]
         with _naming(connection, fmt, files):
             return load(files, failed)
@@ -115,7 +117,9 @@ def _mixed(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
                 failures.append(raised)
 
     # Not an executor, which takes no work once the interpreter has begun to end: a holder may still serve others.
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(len(files), os.cpu_count() or 1))]
+    threads = [
+        threading.Thread(target=work, daemon=True) for _ in range(min(len(files), os.cpu_count() or 1))
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -146,7 +150,9 @@ def _ends(fmt: CsvFormat, path: Path, quote: str) -> set[str]:
                 continue
             returns = piece.count(b"\r")
             both = piece.count(b"\r\n") if returns else 0
-            found.update(["CR LF"] * (both > 0) + ["CR"] * (returns > both) + ["LF"] * (piece.count(b"\n") > both))
+            found.update(
+                ["CR LF"] * (both > 0) + ["CR"] * (returns > both) + ["LF"] * (piece.count(b"\n") > both)
+            )
             if len(found) > 1:
                 break
     return found
@@ -154,7 +160,13 @@ def _ends(fmt: CsvFormat, path: Path, quote: str) -> set[str]:
 
 def _pieces(file: IO[bytes], quote: bytes, delimiter: bytes) -> Iterator[tuple[bytes, bool]]:
     """A file's bytes in pieces, and whether each is between quotes. No piece ends between CR and LF."""
-    opening = (b"\n", b"\r", delimiter[-1:], b"\xbf", quote)  # what a quoted field follows; BF ends a byte order mark
+    opening = (
+        b"\n",
+        b"\r",
+        delimiter[-1:],
+        b"\xbf",
+        quote,
+    )  # what a quoted field follows; BF ends a byte order mark
     quoted, held, last = False, b"", b"\n"
     while chunk := file.read(_CHUNK):
         chunk, held = held + chunk, b""
@@ -187,7 +199,9 @@ def _unreadable(connection: Connection, fmt: CsvFormat, path: Path) -> str | Non
     columns = [(f"_{n + 1}", "VARCHAR") for n in range(max(1, fmt.width(path)))]
     cursor = connection.duck.cursor()
     try:
-        cursor.execute(f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv([path], columns, ['ignore_errors = true'])}")
+        cursor.execute(
+            f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv([path], columns, ['ignore_errors = true'])}"
+        )
     except duckdb.InvalidInputException as raised:
         return f"The file cannot be read to its end, because of its quotes or line ends: {str(raised).splitlines()[0]}"
     finally:

@@ -72,9 +72,17 @@ class Loaded:
         """The file's row in the result of COPY."""
         first = self.first
         return (
-            self.file.label, self.status, self.parsed, self.loaded, limit, self.errors,
-            first and first.message, first and first.line, first and first.character, first and first.column,
-        )  # fmt: skip
+            self.file.label,
+            self.status,
+            self.parsed,
+            self.loaded,
+            limit,
+            self.errors,
+            first and first.message,
+            first and first.line,
+            first and first.character,
+            first and first.column,
+        )
 
 
 def remembered(connection: Connection, target: tuple[str, str, str]) -> dict[str, str]:
@@ -96,13 +104,23 @@ def remember(connection: Connection, target: tuple[str, str, str], done: list[Lo
         connection.duck.execute(
             f"INSERT INTO {loads} (schema_name, table_name, file, etag, status, row_count, row_parsed, error_count, first_error) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [*target[1:], item.file.label, item.file.md5, item.status, item.loaded, item.parsed, item.errors,
-             item.first and item.first.message],
-        )  # fmt: skip
+            [
+                *target[1:],
+                item.file.label,
+                item.file.md5,
+                item.status,
+                item.loaded,
+                item.parsed,
+                item.errors,
+                item.first and item.first.message,
+            ],
+        )
     keep_failures(connection, target, done, query_id)
 
 
-def keep_failures(connection: Connection, target: tuple[str, str, str], done: list[Loaded], query_id: str) -> None:
+def keep_failures(
+    connection: Connection, target: tuple[str, str, str], done: list[Loaded], query_id: str
+) -> None:
     """Keep the errors of files that were rejected as a whole; rejected rows are kept when they are loaded."""
     rejects = connection.catalog(target[0], "COPY_ERRORS")
     for item in done:
@@ -110,20 +128,37 @@ def keep_failures(connection: Connection, target: tuple[str, str, str], done: li
         if r is not None and not item.kept:
             connection.duck.execute(
                 f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})",
-                [query_id, *target[1:], r.message, item.file.label, r.line, r.character, None,
-                 r.category, r.code, "22018", r.column, r.line, r.line, r.record],
-            )  # fmt: skip
+                [
+                    query_id,
+                    *target[1:],
+                    r.message,
+                    item.file.label,
+                    r.line,
+                    r.character,
+                    None,
+                    r.category,
+                    r.code,
+                    "22018",
+                    r.column,
+                    r.line,
+                    r.line,
+                    r.record,
+                ],
+            )
 
 
 def forget_loads(connection: Connection, name: tuple[str, str, str]) -> None:
     """Forget what a table has loaded: TRUNCATE, replace and drop do, DELETE does not."""
     for table in ("LOADS", "COPY_ERRORS"):
         connection.duck.execute(
-            f"DELETE FROM {connection.catalog(name[0], table)} WHERE schema_name = ? AND table_name = ?", list(name[1:])
+            f"DELETE FROM {connection.catalog(name[0], table)} WHERE schema_name = ? AND table_name = ?",
+            list(name[1:]),
         )
 
 
-def rejected(connection: Connection, name: tuple[str, str, str], query_id: str | None) -> tuple[list[Column], pa.Table]:
+def rejected(
+    connection: Connection, name: tuple[str, str, str], query_id: str | None
+) -> tuple[list[Column], pa.Table]:
     """The rows that a COPY into a table rejected; of the last one if ``query_id`` is None."""
     from snowpipe_ml.local.query import select
 

@@ -57,14 +57,21 @@ def load(
         fmt = CsvFormat.read(options)
         damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
         files = [file for file in files if file.relative not in damaged]
-        groups = _alike(fmt, files) if copy.on_error in ("ABORT_STATEMENT", "CONTINUE") else [[f] for f in files]
+        groups = (
+            _alike(fmt, files) if copy.on_error in ("ABORT_STATEMENT", "CONTINUE") else [[f] for f in files]
+        )
         done = [
-            loaded for group in groups for loaded in _load_delimited(connection, copy, columns, fmt, group, query_id)
+            loaded
+            for group in groups
+            for loaded in _load_delimited(connection, copy, columns, fmt, group, query_id)
         ]
-        return sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
+        return (
+            sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
+        )
     select = copy.select or _matching(connection, copy, columns, options, files)
     return [
-        failed.get(file.relative) or _load_selected(connection, copy, columns, options, file, select) for file in files
+        failed.get(file.relative) or _load_selected(connection, copy, columns, options, file, select)
+        for file in files
     ]
 
 
@@ -97,11 +104,13 @@ def _alike(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]
     return groups
 
 
-# --------------------------------------------------------------------------- delimited files
-
-
 def _load_delimited(
-    connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, files: list[StagedFile], query_id: str
+    connection: Connection,
+    copy: Copy,
+    columns: list[Column],
+    fmt: CsvFormat,
+    files: list[StagedFile],
+    query_id: str,
 ) -> list[Loaded]:
     """Files of one kind in one statement, so that DuckDB reads several at once."""
     if fmt.width(files[0].path) == 0:
@@ -133,20 +142,31 @@ def _load_delimited(
         for loaded in done:
             if loaded.first is not None:
                 _abort(loaded.file, loaded.first)
-    if copy.on_error.startswith("SKIP_FILE") and done[0].loaded and copy.skips(done[0]):  # which loads them one by one
+    if (
+        copy.on_error.startswith("SKIP_FILE") and done[0].loaded and copy.skips(done[0])
+    ):  # which loads them one by one
         undo()
         done[0].skipped, done[0].loaded = done[0].loaded, 0
     return done
 
 
 def _insert(
-    connection: Connection, copy: Copy, columns: list[Column], fmt: CsvFormat, reading: Reading, files: list[StagedFile],
-    rejects: Rejects, *, parallel: bool = True,
-) -> list[Loaded]:  # fmt: skip
+    connection: Connection,
+    copy: Copy,
+    columns: list[Column],
+    fmt: CsvFormat,
+    reading: Reading,
+    files: list[StagedFile],
+    rejects: Rejects,
+    *,
+    parallel: bool = True,
+) -> list[Loaded]:
     """Insert the rows that can be read; the others are in ``rejects`` afterwards."""
     paths = [file.path for file in files]
     condition = _of_times(connection, fmt, reading, paths, rejects)
-    source = fmt.read_csv(paths, reading.columns, [*reading.arguments, *rejects.arguments()], parallel=parallel)
+    source = fmt.read_csv(
+        paths, reading.columns, [*reading.arguments, *rejects.arguments()], parallel=parallel
+    )
     listed = ", ".join(_loaded_value(connection, copy, fmt, reading, column) for column in columns)
     with _counting(connection, len(files), condition) as (where, counted):
         try:
@@ -177,17 +197,26 @@ def _of_times(
     names = ", ".join(literal(name) for name in reading.apart)
     kept = Rejects(connection.duck)
     columns = [(name, "TIMESTAMP" if name in reading.apart else "VARCHAR") for name, _ in reading.columns]
-    more = [f"timestampformat = {pattern}", *kept.arguments(f"error_type = 'CAST' AND column_name IN ({names})")]
-    connection.duck.execute(f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv(paths, columns, more, parallel=False)}")
+    more = [
+        f"timestampformat = {pattern}",
+        *kept.arguments(f"error_type = 'CAST' AND column_name IN ({names})"),
+    ]
+    connection.duck.execute(
+        f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv(paths, columns, more, parallel=False)}"
+    )
     if not kept.any:
         kept.drop()
         return None
     rejects.add(kept)
-    checked = (f"({quoted(n)} IS NULL OR try_strptime({quoted(n)}, {pattern}) IS NOT NULL)" for n in reading.apart)
+    checked = (
+        f"({quoted(n)} IS NULL OR try_strptime({quoted(n)}, {pattern}) IS NOT NULL)" for n in reading.apart
+    )
     return " AND ".join(checked)
 
 
-def _loaded_value(connection: Connection, copy: Copy, fmt: CsvFormat, reading: Reading, column: Column) -> str:
+def _loaded_value(
+    connection: Connection, copy: Copy, fmt: CsvFormat, reading: Reading, column: Column
+) -> str:
     value = reading.values.get(column.name, quoted(column.name))
     if fmt.trim and column.duckdb == "VARCHAR":
         value = f"trim({value})"
@@ -219,12 +248,23 @@ def _counting(
             totals[int(numbers[0])] += len(numbers)
         else:
             np.add(totals, np.bincount(numbers.astype(np.int64), minlength=count), out=totals)
-        return true.slice(0, len(numbers)) if len(numbers) <= _VECTOR else pa.array(np.ones(len(numbers), dtype=bool))
+        return (
+            true.slice(0, len(numbers))
+            if len(numbers) <= _VECTOR
+            else pa.array(np.ones(len(numbers), dtype=bool))
+        )
 
     name = f"_count_{uuid.uuid4().hex}"
     duck = connection.duck  # in the transaction of the load, which sees nothing that is registered elsewhere
-    duck.create_function(name, note, [duckdb.sqltype("UBIGINT")], duckdb.sqltype("BOOLEAN"), type="arrow",
-                         null_handling="special", side_effects=True)  # fmt: skip
+    duck.create_function(
+        name,
+        note,
+        [duckdb.sqltype("UBIGINT")],
+        duckdb.sqltype("BOOLEAN"),
+        type="arrow",
+        null_handling="special",
+        side_effects=True,
+    )
     try:
         counted = f"{name}(file_index)"
         if condition:
@@ -237,18 +277,20 @@ def _counting(
 
 def _abort(file: StagedFile, first: Rejected) -> None:
     raise errors.error(
-        first.code, "22018",
+        first.code,
+        "22018",
         f"{first.message}\n  File '{file.relative}', line {first.line}, character {first.character}\n"
         f"  Row {first.line}, column {first.column}\n  If you would like to continue loading when an error is "
         "encountered, use other values such as 'SKIP_FILE' or 'CONTINUE' for the ON_ERROR option.",
-    )  # fmt: skip
-
-
-# --------------------------------------------------------------------------- through a SELECT
+    )
 
 
 def _matching(
-    connection: Connection, copy: Copy, columns: list[Column], options: dict[str, Any], files: Sequence[StagedFile]
+    connection: Connection,
+    copy: Copy,
+    columns: list[Column],
+    options: dict[str, Any],
+    files: Sequence[StagedFile],
 ) -> str:
     """The SELECT that a COPY of records without one means: the whole record, or its fields by name."""
     kind = staged.kind_of(options)
@@ -256,11 +298,12 @@ def _matching(
     if match == "NONE":
         if len(columns) != 1 or columns[0].duckdb != "JSON":
             raise errors.error(
-                2019, "0A000",
+                2019,
+                "0A000",
                 f"SQL compilation error:\n{kind} file format can produce one and only one column of type variant, object, "
                 "or array. Load data into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy with "
                 "transformation.",
-            )  # fmt: skip
+            )
         return "SELECT $1 FROM _COPY_SOURCE"
     fields = staged.fields(connection, options, files)
     fold = str.upper if match == "CASE_INSENSITIVE" else str
@@ -268,7 +311,8 @@ def _matching(
     matched = [(column, by_name[fold(column.name)]) for column in columns if fold(column.name) in by_name]
     columns[:] = [column for column, _ in matched]
     listed = ", ".join(
-        f'$1:"{name}"' + ("" if column.duckdb == "JSON" else f"::{column.snowflake}") for column, name in matched
+        f'$1:"{name}"' + ("" if column.duckdb == "JSON" else f"::{column.snowflake}")
+        for column, name in matched
     )
     return f"SELECT {listed} FROM _COPY_SOURCE"
 
@@ -284,10 +328,11 @@ def parsed_select(text: str, columns: list[Column]) -> exp.Select:
         raise errors.syntax("COPY takes a SELECT from a stage")
     if len(tree.expressions) != len(columns):
         raise errors.error(
-            2020, "21S01",
+            2020,
+            "21S01",
             "SQL compilation error:\nInsert value list does not match column list expecting "
             f"{len(columns)} but got {len(tree.expressions)}",
-        )  # fmt: skip
+        )
     return tree
 
 
@@ -310,7 +355,11 @@ def _query_of(
 
 
 def check_selected(
-    connection: Connection, copy: Copy, columns: list[Column], options: dict[str, Any], files: Sequence[StagedFile]
+    connection: Connection,
+    copy: Copy,
+    columns: list[Column],
+    options: dict[str, Any],
+    files: Sequence[StagedFile],
 ) -> dict[str, Loaded]:
     """The files of which a row cannot be converted: found before the transaction, which an error would end.
 
@@ -331,7 +380,8 @@ def check_selected(
                 message = str(errors.translate(raised).raw_msg)
                 if copy.on_error == "CONTINUE":
                     raise errors.UnsupportedError(
-                        f"ON_ERROR = CONTINUE in a COPY with a SELECT, for: {message}", "SKIP_FILE is supported"
+                        f"ON_ERROR = CONTINUE in a COPY with a SELECT, for: {message}",
+                        "SKIP_FILE is supported",
                     ) from raised
                 first = Rejected(1, 1, None, message, 100038, "")
                 failed[file.relative] = Loaded(file, errors=1, first=first)

@@ -194,4 +194,6 @@ FROM (SELECT list_filter(string_split_regex(x, '[' || regexp_escape(marks) || ']
 """
 
 # What the transforms of fakesnow that are used here call.
-MACROS += "".join(macro.substitute(catalog="memory.main") for macro in (FS_HAVERSINE, FS_OBJECT_CONSTRUCT_STAR))
+MACROS += "".join(
+    macro.substitute(catalog="memory.main") for macro in (FS_HAVERSINE, FS_OBJECT_CONSTRUCT_STAR)
+)

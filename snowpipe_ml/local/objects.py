@@ -75,9 +75,6 @@ def already_dropped(name: str) -> Result:
     return status(f"Drop statement executed successfully ({name} already dropped).")
 
 
-# --------------------------------------------------------------------------- databases and schemas
-
-
 @command("CREATE DATABASE")
 def create_database(statement: Statement) -> Result:
     """``CREATE DATABASE [IF NOT EXISTS] name``; one FROM SHARE only where it is there already."""
@@ -120,7 +117,8 @@ def _from_share(connection: Connection, name: str, share: str) -> Result:
     """A share comes from another account; here only a script can stand in for what it would bring."""
     if share not in connection.shares:
         raise errors.UnsupportedError(
-            f"shares (the database {name} from {share})", "Give the source another way for this target, such as a file"
+            f"shares (the database {name} from {share})",
+            "Give the source another way for this target, such as a file",
         )
     before = connection.database, connection.schema
     connection.storage.create_database(name)
@@ -248,15 +246,23 @@ def _drop_schema(connection: Connection, database: str, schema: str) -> None:
         connection.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         connection.schema = "PUBLIC" if schema != "PUBLIC" else None
     retry_conflicts(lambda: connection.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
-    for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS", "TAGS", "TAG_VALUES", "LOADS", "TEMPORARY", "TRANSIENT",
-                  "TASKS"):  # fmt: skip
+    for table in (
+        "STAGES",
+        "FILE_FORMATS",
+        "FUNCTIONS",
+        "TAGS",
+        "TAG_VALUES",
+        "LOADS",
+        "TEMPORARY",
+        "TRANSIENT",
+        "TASKS",
+    ):
         column = "tag_schema" if table == "TAG_VALUES" else "schema_name"
-        connection.duck.execute(f"DELETE FROM {connection.catalog(database, table)} WHERE {column} = ?", [schema])
+        connection.duck.execute(
+            f"DELETE FROM {connection.catalog(database, table)} WHERE {column} = ?", [schema]
+        )
     for (stage_id,) in ids:
         shutil.rmtree(connection.storage.path / "stages" / stage_id, ignore_errors=True)
-
-
-# --------------------------------------------------------------------------- temporary objects, comments
 
 
 def remember_temporary(connection: Connection, kind: str, name: tuple[str, str, str]) -> None:
@@ -294,7 +300,9 @@ def drop_temporary(connection: Connection) -> None:
             connection.duck.execute(f"DELETE FROM {temporary} WHERE session = ?", [session])
         for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS"):
             catalog = connection.catalog(database, table)
-            if not connection.duck.execute(f"SELECT 1 FROM {catalog} WHERE session = ?", [session]).fetchone():
+            if not connection.duck.execute(
+                f"SELECT 1 FROM {catalog} WHERE session = ?", [session]
+            ).fetchone():
                 continue
             columns = "id" if table == "STAGES" else "name"
             gone = connection.duck.execute(

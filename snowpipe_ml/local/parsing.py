@@ -17,16 +17,23 @@ from snowpipe_ml.local.formats import is_auto
 _T = exp.DataType.Type
 # The functions that read a date or a time by a format, and their types.
 _READERS = {
-    "DATE": _T.DATE, "TO_DATE": _T.DATE, "TRY_TO_DATE": _T.DATE,
-    "TIME": _T.TIME, "TO_TIME": _T.TIME, "TRY_TO_TIME": _T.TIME,
+    "DATE": _T.DATE,
+    "TO_DATE": _T.DATE,
+    "TRY_TO_DATE": _T.DATE,
+    "TIME": _T.TIME,
+    "TO_TIME": _T.TIME,
+    "TRY_TO_TIME": _T.TIME,
     **{
         f"{trying}TO_TIMESTAMP{suffix}": kind
         for trying in ("", "TRY_")
         for suffix, kind in (
-            ("", _T.TIMESTAMPNTZ), ("_NTZ", _T.TIMESTAMPNTZ), ("_LTZ", _T.TIMESTAMPLTZ), ("_TZ", _T.TIMESTAMPTZ)
+            ("", _T.TIMESTAMPNTZ),
+            ("_NTZ", _T.TIMESTAMPNTZ),
+            ("_LTZ", _T.TIMESTAMPLTZ),
+            ("_TZ", _T.TIMESTAMPTZ),
         )
     },
-}  # fmt: skip
+}
 
 
 def _reader(name: str) -> Callable[..., exp.Expr]:
@@ -133,7 +140,9 @@ def parse(text: str) -> exp.Expr:
         ) from error
     if len(statements) != 1:
         raise errors.error(
-            8, "0A000", f"Actual statement count {len(statements)} did not match the desired statement count 1."
+            8,
+            "0A000",
+            f"Actual statement count {len(statements)} did not match the desired statement count 1.",
         )
     tree: exp.Expr = statements[0]
     if isinstance(tree, exp.Command):

@@ -33,10 +33,13 @@ Exchange = Callable[[dict[str, Any]], Message]
 def session_state(connection: Connection) -> dict[str, Any]:
     """What a proxy shows of the session."""
     return {
-        "session_id": connection.session_id, "database": connection.database, "schema": connection.schema,
-        "warehouse": connection.warehouse, "role": connection.role,
+        "session_id": connection.session_id,
+        "database": connection.database,
+        "schema": connection.schema,
+        "warehouse": connection.warehouse,
+        "role": connection.role,
         "session_parameters": connection._session_parameters,
-    }  # fmt: skip
+    }
 
 
 class ProxyConnection(ConnectionFace):
@@ -48,7 +51,9 @@ class ProxyConnection(ConnectionFace):
         on_close: called once when it is closed.
     """
 
-    def __init__(self, exchange: Exchange, state: dict[str, Any], on_close: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, state: dict[str, Any], on_close: Callable[[], None] | None = None
+    ) -> None:
         self._exchange = exchange
         self._on_close = on_close
         self.lock = threading.RLock()
@@ -77,17 +82,25 @@ class ProxyConnection(ConnectionFace):
         self._take(answered["state"])
         return answered, table
 
-    # ----------------------------------------------------------------------- what Cursor asks
-
     def perform(
-        self, command: str, params: Any, query_id: str, file_stream: IO[bytes] | None, settings: dict[str, Any]
+        self,
+        command: str,
+        params: Any,
+        query_id: str,
+        file_stream: IO[bytes] | None,
+        settings: dict[str, Any],
     ) -> Result:
         """Run a statement in the session."""
         if file_stream is not None and file_stream.seekable():
             file_stream.seek(0)
         packed = pickle.dumps((params, file_stream.read() if file_stream is not None else None)).hex()
         answered, table = self._ask(
-            call="execute", command=command, packed=packed, query_id=query_id, settings=settings, cwd=os.getcwd()
+            call="execute",
+            command=command,
+            packed=packed,
+            query_id=query_id,
+            settings=settings,
+            cwd=os.getcwd(),
         )
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
 
@@ -123,9 +136,6 @@ def _columns(answered: dict[str, Any]) -> list[Column]:
     return [Column(*column) for column in answered["columns"]]
 
 
-# --------------------------------------------------------------------------- the end that holds the warehouse
-
-
 def answer(connection: Connection, request: dict[str, Any]) -> Message:
     """Run what a proxy asks for; its errors go back to it."""
     try:
@@ -144,7 +154,9 @@ def answer(connection: Connection, request: dict[str, Any]) -> Message:
     return answered, table
 
 
-def _perform(connection: Connection, request: dict[str, Any]) -> tuple[list[Column], pa.Table | None, int | None]:
+def _perform(
+    connection: Connection, request: dict[str, Any]
+) -> tuple[list[Column], pa.Table | None, int | None]:
     # The other process is the same user's: its pickles are no less trusted than its statements, which
     # can create and call Python functions.
     packed: Any = pickle.loads(bytes.fromhex(request["packed"])) if "packed" in request else None  # noqa: S301
@@ -155,7 +167,9 @@ def _perform(connection: Connection, request: dict[str, Any]) -> tuple[list[Colu
             for listener in connection.listeners:
                 listener(request["command"])
             connection.folder = request["cwd"]
-            result = connection.perform(request["command"], params, request["query_id"], stream, request["settings"])
+            result = connection.perform(
+                request["command"], params, request["query_id"], stream, request["settings"]
+            )
             return result.columns, result.table, result.rowcount
         case "executemany":
             result = connection.perform_many(request["command"], packed, request["query_id"])
@@ -171,4 +185,6 @@ def _perform(connection: Connection, request: dict[str, Any]) -> tuple[list[Colu
 def _raised(raised: Error, request: dict[str, Any]) -> Message:
     text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
     unsupported = isinstance(raised, errors.UnsupportedError)
-    return {"raised": [unsupported, text, raised.errno, raised.sqlstate, raised.sfqid or request.get("query_id")]}, None
+    return {
+        "raised": [unsupported, text, raised.errno, raised.sqlstate, raised.sfqid or request.get("query_id")]
+    }, None

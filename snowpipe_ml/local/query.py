@@ -118,7 +118,9 @@ def compiled(
 ) -> Iterator[exp.Expr]:
     """A tree rewritten for DuckDB, and what it refers to while it runs."""
     compiler = Compiler(connection, describing=describing)
-    written = {table.name.upper(): ".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)}
+    written = {
+        table.name.upper(): ".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)
+    }
     try:
         statement = compiler.compile(tree, params)
         if compiler.consumed:
@@ -188,8 +190,9 @@ def run_query(connection: Connection, text: str, params: Any, query_id: str) -> 
             result = counts(updated=n)
             return Result(
                 [*result.columns, Column("number of multi-joined rows updated", "BIGINT")],
-                result.table.append_column("1", pa.array([0], pa.int64())), n,
-            )  # fmt: skip
+                result.table.append_column("1", pa.array([0], pa.int64())),
+                n,
+            )
         case exp.Delete():
             return counts(deleted=_execute_count(connection, tree, params))
         case exp.Merge():
@@ -203,7 +206,9 @@ def describe_query(connection: Connection, text: str, params: Any) -> list[Colum
     """The columns of a query, by DuckDB's own DESCRIBE: nothing is run."""
     tree = parse(text)
     if not isinstance(tree, exp.Query | exp.Values):
-        return [Column(name, "BIGINT", nullable=False) for name in _counted(tree)] or [Column("status", "VARCHAR")]
+        return [Column(name, "BIGINT", nullable=False) for name in _counted(tree)] or [
+            Column("status", "VARCHAR")
+        ]
     name_projections(tree)
     store_identifiers(tree)
     facts = infer(tree, connection)
@@ -212,8 +217,12 @@ def describe_query(connection: Connection, text: str, params: Any) -> list[Colum
     columns = [Column(row[0].rstrip(errors.TWIN), row[1]) for row in found]
     if facts is None or len(facts) != len(columns):
         return columns
-    known = [fact if name == column.name else UNKNOWN for column, (name, fact) in zip(columns, facts, strict=True)]
-    return [Column(c.name, c.duckdb, fact.nullable, fact.length) for c, fact in zip(columns, known, strict=True)]
+    known = [
+        fact if name == column.name else UNKNOWN for column, (name, fact) in zip(columns, facts, strict=True)
+    ]
+    return [
+        Column(c.name, c.duckdb, fact.nullable, fact.length) for c, fact in zip(columns, known, strict=True)
+    ]
 
 
 def _counted(tree: exp.Expr) -> list[str]:
@@ -301,7 +310,11 @@ def _merge_kinds(tree: exp.Merge) -> set[str]:
     """What its clauses can do: inserted, updated, deleted."""
     actions = [when.args["then"] for when in tree.args["whens"].expressions]
     return {
-        "inserted" if isinstance(action, exp.Insert) else "updated" if isinstance(action, exp.Update) else "deleted"
+        "inserted"
+        if isinstance(action, exp.Insert)
+        else "updated"
+        if isinstance(action, exp.Update)
+        else "deleted"
         for action in actions
     }
 
@@ -342,13 +355,12 @@ def insert_rows(connection: Connection, text: str, rows: Sequence[Sequence[Any]]
         tree.set("expression", None)
         statement = compiler.compile(tree)
         return counts(
-            inserted=count_rows(connection, f"{to_sql(statement)} SELECT * FROM {name}", written_table(statement))
+            inserted=count_rows(
+                connection, f"{to_sql(statement)} SELECT * FROM {name}", written_table(statement)
+            )
         )
     finally:
         compiler.release()
-
-
-# --------------------------------------------------------------------------- values from outside
 
 
 _UNBOUND = object()

@@ -130,8 +130,6 @@ class Reader:
         """The text from here on, as it is written."""
         return self.text[self.peek().start :].rstrip().rstrip(";")
 
-    # ----------------------------------------------------------------------- parts
-
     def identifier(self) -> str:
         """One name, in stored form."""
         token = self.next()

@@ -46,7 +46,12 @@ class Rejects:
         suffix = uuid.uuid4().hex
         scans, table = f"_scans_{suffix}", f"_errors_{suffix}"
         self._passes.append((scans, table, kinds))
-        return ["store_rejects = true", f"rejects_scan = '{scans}'", f"rejects_table = '{table}'", "rejects_limit = 0"]
+        return [
+            "store_rejects = true",
+            f"rejects_scan = '{scans}'",
+            f"rejects_table = '{table}'",
+            "rejects_limit = 0",
+        ]
 
     def add(self, other: Rejects) -> None:
         """Take over the rejects of other passes."""
@@ -72,8 +77,10 @@ class Rejects:
     @property
     def any(self) -> bool:
         """Return whether a row was rejected."""
-        return any(self._duck.execute(f"SELECT 1 FROM {table} WHERE {kinds} LIMIT 1").fetchall()
-                   for _, table, kinds in self._passes)  # fmt: skip
+        return any(
+            self._duck.execute(f"SELECT 1 FROM {table} WHERE {kinds} LIMIT 1").fetchall()
+            for _, table, kinds in self._passes
+        )
 
     def hide_rows(self) -> bool:
         """Whether a parallel scan can have ended at them: a task of it that finds no good row is taken for the last."""
@@ -99,7 +106,9 @@ class Rejects:
         self._passes.clear()
 
 
-def refuse_known_values(connection: Connection, rejects: Rejects, columns: Sequence[Column], reading: Reading) -> None:
+def refuse_known_values(
+    connection: Connection, rejects: Rejects, columns: Sequence[Column], reading: Reading
+) -> None:
     """Refuse values that Snowflake's AUTO reads and DuckDB's reader rejects: their rows are not bad.
 
     Raises:
@@ -115,7 +124,7 @@ def refuse_known_values(connection: Connection, rejects: Rejects, columns: Seque
         WHERE CASE WHEN column_name IN {truths} THEN lower(value) IN ('on', 'off', 'yes', 'no', 'y', 'n')
           WHEN column_name IN {times} THEN memory.main.sf_try_timestamp(value) IS NOT NULL
           WHEN column_name IN {zoned} THEN memory.main.sf_try_timestamp(left(value, 10)) IS NOT NULL END LIMIT 1
-        """).fetchone()  # fmt: skip
+        """).fetchone()
     if row is not None:
         raise errors.UnsupportedError(
             f"the value {row[0]!r} in COPY INTO",
@@ -160,7 +169,9 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
     """A query of the first reject of each row."""
     target = copy.target[2]
     times = _names(
-        column for column in columns if column.duckdb.startswith(("DATE", "TIME")) or column.duckdb == TIMESTAMP_TZ
+        column
+        for column in columns
+        if column.duckdb.startswith(("DATE", "TIME")) or column.duckdb == TIMESTAMP_TZ
     )
     truths = _names(column for column in columns if column.duckdb == "BOOLEAN")
     in_table, in_file = (

@@ -38,9 +38,10 @@ def retype(connection: Connection, table: Name, column: str, text: str) -> None:
         return
     if not before.widens_to(after):
         raise errors.error(
-            2108, "22000",
+            2108,
+            "22000",
             f"SQL compilation error:\ncannot change column {column} from type {before} to {after}",
-        )  # fmt: skip
+        )
     if before.name == "VARCHAR":
         change = _with_length(connection, table, column, before.parameters[0], after.parameters[0])
     else:
@@ -62,7 +63,9 @@ def _with_length(connection: Connection, table: Name, column: str, before: int, 
         "SELECT sql, comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         list(table),
     ).fetchone()
-    check = re.compile(rf'(CHECK\(\(length\((?:"{re.escape(column)}"|{re.escape(column)})\) <= ){before}(?=\)\))')
+    check = re.compile(
+        rf'(CHECK\(\(length\((?:"{re.escape(column)}"|{re.escape(column)})\) <= ){before}(?=\)\))'
+    )
     columns = check.sub(rf"\g<1>{after}", columns_of(str(definition)))
     text = str(comment or "").replace("'", "''")
     aside = (*table[:2], f"_retyped_{uuid.uuid4().hex}")

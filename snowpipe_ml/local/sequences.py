@@ -38,7 +38,10 @@ def create_sequence(statement: Statement) -> Result:
         elif reader.accept("INCREMENT"):
             reader.accept("BY") or reader.accept("=")
             step = int(reader.value())
-        elif not (reader.accept("ORDER") or reader.accept("NOORDER") or reader.accept(",")) and not reader.options():
+        elif (
+            not (reader.accept("ORDER") or reader.accept("NOORDER") or reader.accept(","))
+            and not reader.options()
+        ):
             raise reader.unexpected()
     with connection.storage.naming(name):
         there = exists(connection, name)
@@ -100,8 +103,16 @@ def show_sequences(statement: Statement) -> Result:
         for name, database, schema, start, step in found
         if scope.keep(database, schema, name) and not name.startswith("_IDENTITY_")
     ]
-    return rows([("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
-                 ("next_value", "BIGINT"), ("interval", "BIGINT")], kept)  # fmt: skip
+    return rows(
+        [
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("next_value", "BIGINT"),
+            ("interval", "BIGINT"),
+        ],
+        kept,
+    )
 
 
 def next_values(tree: exp.Expr, connection: Connection) -> None:

@@ -93,8 +93,15 @@ class WarehouseServer:
     def entry(self) -> str:
         """The entry of ``connections.toml`` by which clients reach it."""
         database, schema = self._defaults
-        lines = ["[embedded]", 'account = "local"', 'user = "local"', f'password = "{self._token}"',
-                 'host = "127.0.0.1"', f"port = {self.port}", 'protocol = "http"']  # fmt: skip
+        lines = [
+            "[embedded]",
+            'account = "local"',
+            'user = "local"',
+            f'password = "{self._token}"',
+            'host = "127.0.0.1"',
+            f"port = {self.port}",
+            'protocol = "http"',
+        ]
         lines += [f'database = "{database}"'] if database else []
         lines += [f'schema = "{schema}"'] if database and schema else []
         return "\n".join(lines)
@@ -116,8 +123,6 @@ class WarehouseServer:
             session.close()
         self._holder.close()
 
-    # ----------------------------------------------------------------------- sessions
-
     def login(self, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         """Open a session."""
         data = body.get("data", {})
@@ -138,16 +143,32 @@ class WarehouseServer:
         token = secrets.token_urlsafe(32)
         with self._lock:
             self._sessions[token] = _Session(opened)
-        known = {"TIMEZONE": "America/Los_Angeles", "AUTOCOMMIT": True, "CLIENT_SESSION_KEEP_ALIVE": False,
-                 "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD": 0, "CLIENT_TELEMETRY_ENABLED": False,
-                 **opened._session_parameters, **settings}  # fmt: skip
-        return _done({
-            "token": token, "masterToken": token, "validityInSeconds": 86400, "masterValidityInSeconds": 86400,
-            "serverVersion": "embedded", "sessionId": opened.session_id,
-            "parameters": [{"name": name, "value": value} for name, value in known.items()],
-            "sessionInfo": {"databaseName": opened.database, "schemaName": opened.schema,
-                            "warehouseName": opened.warehouse, "roleName": opened.role},
-        })  # fmt: skip
+        known = {
+            "TIMEZONE": "America/Los_Angeles",
+            "AUTOCOMMIT": True,
+            "CLIENT_SESSION_KEEP_ALIVE": False,
+            "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD": 0,
+            "CLIENT_TELEMETRY_ENABLED": False,
+            **opened._session_parameters,
+            **settings,
+        }
+        return _done(
+            {
+                "token": token,
+                "masterToken": token,
+                "validityInSeconds": 86400,
+                "masterValidityInSeconds": 86400,
+                "serverVersion": "embedded",
+                "sessionId": opened.session_id,
+                "parameters": [{"name": name, "value": value} for name, value in known.items()],
+                "sessionInfo": {
+                    "databaseName": opened.database,
+                    "schemaName": opened.schema,
+                    "warehouseName": opened.warehouse,
+                    "roleName": opened.role,
+                },
+            }
+        )
 
     def session(self, authorization: str) -> _Session | None:
         """The session of a request's token."""
@@ -162,8 +183,6 @@ class WarehouseServer:
                 del self._sessions[token]
         session.close()
         return _done(None)
-
-    # ----------------------------------------------------------------------- statements
 
     def query(self, session: _Session, body: dict[str, Any]) -> dict[str, Any]:
         """Run or describe a statement; a long one is answered with where to ask again."""
@@ -188,8 +207,15 @@ class WarehouseServer:
     def status(self, session: _Session, query_id: str) -> dict[str, Any]:
         """Return whether a statement runs, and how it ended."""
         known = [row for row in session.connection.storage.history.rows() if row["QUERY_ID"] == query_id]
-        shown = [{"id": query_id, "status": row["EXECUTION_STATUS"], "errorMessage": row["ERROR_MESSAGE"],
-                  "errorCode": None} for row in known]  # fmt: skip
+        shown = [
+            {
+                "id": query_id,
+                "status": row["EXECUTION_STATUS"],
+                "errorMessage": row["ERROR_MESSAGE"],
+                "errorCode": None,
+            }
+            for row in known
+        ]
         return _done({"queries": shown})
 
 
@@ -221,11 +247,18 @@ def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[st
         # An answer of 500 would be asked for again and again, and say nothing to who asked.
         log.exception("the statement failed by a mistake of the embedded warehouse: %s", text[:200])
         return _failed("000603", f"{type(raised).__name__}: {raised}", "XX000", {"queryId": query_id})
-    return _done({
-        **data, "queryId": query_id, "parameters": [], "finalDatabaseName": connection.database,
-        "finalSchemaName": connection.schema, "finalWarehouseName": connection.warehouse,
-        "finalRoleName": connection.role, "version": 1,
-    })  # fmt: skip
+    return _done(
+        {
+            **data,
+            "queryId": query_id,
+            "parameters": [],
+            "finalDatabaseName": connection.database,
+            "finalSchemaName": connection.schema,
+            "finalWarehouseName": connection.warehouse,
+            "finalRoleName": connection.role,
+            "version": 1,
+        }
+    )
 
 
 def _kept(connection: Connection, query_id: str) -> dict[str, Any]:
@@ -242,7 +275,9 @@ def _done(data: Any) -> dict[str, Any]:
     return {"data": data, "code": None, "message": None, "success": True}
 
 
-def _failed(code: str, message: str, sqlstate: str | None, more: dict[str, Any] | None = None) -> dict[str, Any]:
+def _failed(
+    code: str, message: str, sqlstate: str | None, more: dict[str, Any] | None = None
+) -> dict[str, Any]:
     data = {"errorCode": code, "sqlState": sqlstate, **(more or {})}
     return {"data": data, "code": code, "message": message, "success": False}
 
@@ -255,9 +290,6 @@ def _refused(raised: Error, query_id: str) -> dict[str, Any]:
 def _in_progress(query_id: str, code: str) -> dict[str, Any]:
     data = {"queryId": query_id, "getResultUrl": f"/queries/{query_id}/result", "queryAbortsAfterSecs": 86400}
     return {"data": data, "code": code, "message": "Query execution in progress.", "success": True}
-
-
-# --------------------------------------------------------------------------- HTTP
 
 
 def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
@@ -312,8 +344,14 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
                     return _done(None)
                 case ["session", "token-request"]:
                     token = (self.headers.get("Authorization") or "").partition('Token="')[2].rstrip('"')
-                    return _done({"sessionToken": token, "masterToken": token, "validityInSecondsST": 86400,
-                                  "validityInSecondsMT": 86400})  # fmt: skip
+                    return _done(
+                        {
+                            "sessionToken": token,
+                            "masterToken": token,
+                            "validityInSecondsST": 86400,
+                            "validityInSecondsMT": 86400,
+                        }
+                    )
             return _failed("390400", f"the embedded warehouse does not serve {url.path}", "0A000")
 
         def log_message(self, format: str, *args: Any) -> None:

@@ -12,10 +12,21 @@ from snowpipe_ml.local.storage import ACCOUNT, CATALOG
 # Parameters that the warehouse acts on; others are kept, shown, and have no effect.
 _ACTED_ON = {"TIMEZONE", "QUERY_TAG"}
 _HARMLESS = {
-    "STATEMENT_TIMEOUT_IN_SECONDS", "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS", "CLIENT_SESSION_KEEP_ALIVE", "AUTOCOMMIT",
-    "JSON_INDENT", "MULTI_STATEMENT_COUNT", "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "USE_CACHED_RESULT",
-    "LOCK_TIMEOUT", "ABORT_DETACHED_QUERY", "LOG_LEVEL", "TRACE_LEVEL", "METRIC_LEVEL", "ROWS_PER_RESULTSET",
-}  # fmt: skip
+    "STATEMENT_TIMEOUT_IN_SECONDS",
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
+    "CLIENT_SESSION_KEEP_ALIVE",
+    "AUTOCOMMIT",
+    "JSON_INDENT",
+    "MULTI_STATEMENT_COUNT",
+    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
+    "USE_CACHED_RESULT",
+    "LOCK_TIMEOUT",
+    "ABORT_DETACHED_QUERY",
+    "LOG_LEVEL",
+    "TRACE_LEVEL",
+    "METRIC_LEVEL",
+    "ROWS_PER_RESULTSET",
+}
 # Switches of Snowflake's own clients and previews: they choose how a result travels, not what it is.
 _SWITCHES = ("ENABLE_", "FEATURE_", "PYTHON_", "CLIENT_", "SNOWPARK_", "FORCE_ENABLE_", "IGNORE_CLIENT_")
 _LONGEST_TIMEOUT = 604_800
@@ -34,7 +45,9 @@ def use(statement: Statement) -> Result:
         ).fetchone()
         if not found:
             raise errors.error(
-                2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed."
+                2043,
+                "02000",
+                "SQL compilation error:\nObject does not exist, or operation cannot be performed.",
             )
         connection.warehouse = warehouse
     elif reader.accept("ROLE"):
@@ -89,9 +102,10 @@ def _timeout(value: Any) -> int:
     text = str(value)
     if not re.fullmatch("[0-9]{1,6}", text) or int(text) > _LONGEST_TIMEOUT:
         raise errors.error(
-            1008, "22023",
+            1008,
+            "22023",
             f"SQL compilation error:\ninvalid value [{value}] for parameter 'STATEMENT_TIMEOUT_IN_SECONDS'",
-        )  # fmt: skip
+        )
     return int(text)
 
 

@@ -66,7 +66,9 @@ class Host:
                 guest, _ = self._listening.accept()
             except OSError:
                 return  # closed
-            threading.Thread(target=self._welcome, args=(Channel(guest),), name="warehouse-guest", daemon=True).start()
+            threading.Thread(
+                target=self._welcome, args=(Channel(guest),), name="warehouse-guest", daemon=True
+            ).start()
 
     def _welcome(self, channel: Channel) -> None:
         """Serve one process until it goes; what its session left open goes with it."""
@@ -113,7 +115,8 @@ class Host:
         with self._changed:
             if self._guests:
                 log.warning(
-                    "waiting for other processes that work on this warehouse: %s", ", ".join(self._guests.values())
+                    "waiting for other processes that work on this warehouse: %s",
+                    ", ".join(self._guests.values()),
                 )
             while self._guests:
                 self._changed.wait()

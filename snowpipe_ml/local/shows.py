@@ -86,8 +86,14 @@ def _objects(connection: Connection, scope: Scope, kinds: tuple[str, ...]) -> li
         "UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment, sql, false FROM duckdb_views() "
         "WHERE NOT internal ORDER BY 1, 2, 3"
     ).fetchall()
-    return [row for row in found if row[3] in kinds and row[0] not in (ACCOUNT, "memory", "temp", "system")
-            and scope.keep(*row[:3]) and not connection.hidden(row[:3])][: scope.limit]  # fmt: skip
+    return [
+        row
+        for row in found
+        if row[3] in kinds
+        and row[0] not in (ACCOUNT, "memory", "temp", "system")
+        and scope.keep(*row[:3])
+        and not connection.hidden(row[:3])
+    ][: scope.limit]
 
 
 def _counts(connection: Connection, names: Sequence[Sequence[str]]) -> Sequence[int]:
@@ -109,8 +115,19 @@ def show_tables(statement: Statement) -> Result:
     for (database, schema, name, kind, _, comment, _, _), count in zip(tables, counts, strict=True):
         kind = statement.connection.table_kind((database, schema, name))
         found.append((None, name, database, schema, kind, comment or "", count, "SYSADMIN"))
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
-                 ("kind", "VARCHAR"), ("comment", "VARCHAR"), ("rows", "BIGINT"), ("owner", "VARCHAR")], found)  # fmt: skip
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("kind", "VARCHAR"),
+            ("comment", "VARCHAR"),
+            ("rows", "BIGINT"),
+            ("owner", "VARCHAR"),
+        ],
+        found,
+    )
 
 
 @command("SHOW OBJECTS", "SHOW TERSE OBJECTS", "SHOW VIEWS", "SHOW TERSE VIEWS")
@@ -122,11 +139,31 @@ def show_objects(statement: Statement) -> Result:
     tables = [row[:3] for row in objects if row[3] == "TABLE"]
     counts = dict(zip(tables, _counts(statement.connection, tables), strict=True))
     found = [
-        (None, name, database, schema, kind, comment or "", counts.get((database, schema, name), 0), "SYSADMIN")
+        (
+            None,
+            name,
+            database,
+            schema,
+            kind,
+            comment or "",
+            counts.get((database, schema, name), 0),
+            "SYSADMIN",
+        )
         for database, schema, name, kind, _, comment, _, _ in objects
     ]
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
-                 ("kind", "VARCHAR"), ("comment", "VARCHAR"), ("rows", "BIGINT"), ("owner", "VARCHAR")], found)  # fmt: skip
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("kind", "VARCHAR"),
+            ("comment", "VARCHAR"),
+            ("rows", "BIGINT"),
+            ("owner", "VARCHAR"),
+        ],
+        found,
+    )
 
 
 @command("SHOW DATABASES", "SHOW TERSE DATABASES")
@@ -134,8 +171,10 @@ def show_databases(statement: Statement) -> Result:
     """``SHOW DATABASES``."""
     scope = Scope.of(statement, "DATABASES")
     names = [name for name in statement.connection.storage.databases() if like(name, scope.pattern)]
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("is_current", "VARCHAR"), ("owner", "VARCHAR")],
-                [(None, name, "Y" if name == statement.connection.database else "N", "SYSADMIN") for name in names])  # fmt: skip
+    return rows(
+        [("created_on", _STAMP), ("name", "VARCHAR"), ("is_current", "VARCHAR"), ("owner", "VARCHAR")],
+        [(None, name, "Y" if name == statement.connection.database else "N", "SYSADMIN") for name in names],
+    )
 
 
 @command("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
@@ -148,9 +187,14 @@ def show_schemas(statement: Statement) -> Result:
     found = connection.duck.execute(
         "SELECT database_name, schema_name FROM duckdb_schemas() WHERE NOT internal ORDER BY 1, 2"
     ).fetchall()
-    kept = [(None, schema, database) for database, schema in found
-            if scope.database in (None, database) and database in connection.storage.databases()
-            and schema not in (CATALOG, "main") and like(schema, scope.pattern)]  # fmt: skip
+    kept = [
+        (None, schema, database)
+        for database, schema in found
+        if scope.database in (None, database)
+        and database in connection.storage.databases()
+        and schema not in (CATALOG, "main")
+        and like(schema, scope.pattern)
+    ]
     return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR")], kept)
 
 
@@ -166,12 +210,31 @@ def show_warehouses(statement: Statement) -> Result:
         if like(name, scope.pattern):
             options = json.loads(options_json)
             size = str(options.get("WAREHOUSE_SIZE", "XSMALL"))
-            shown.append((name, state, str(options.get("WAREHOUSE_TYPE", "STANDARD")), size,
-                          int(options.get("AUTO_SUSPEND") or 600), str(options.get("RESOURCE_CONSTRAINT", "")),
-                          str(options.get("COMMENT", "")), created))  # fmt: skip
-    return rows([("name", "VARCHAR"), ("state", "VARCHAR"), ("type", "VARCHAR"), ("size", "VARCHAR"),
-                 ("auto_suspend", "BIGINT"), ("resource_constraint", "VARCHAR"), ("comment", "VARCHAR"),
-                 ("created_on", _STAMP)], shown)  # fmt: skip
+            shown.append(
+                (
+                    name,
+                    state,
+                    str(options.get("WAREHOUSE_TYPE", "STANDARD")),
+                    size,
+                    int(options.get("AUTO_SUSPEND") or 600),
+                    str(options.get("RESOURCE_CONSTRAINT", "")),
+                    str(options.get("COMMENT", "")),
+                    created,
+                )
+            )
+    return rows(
+        [
+            ("name", "VARCHAR"),
+            ("state", "VARCHAR"),
+            ("type", "VARCHAR"),
+            ("size", "VARCHAR"),
+            ("auto_suspend", "BIGINT"),
+            ("resource_constraint", "VARCHAR"),
+            ("comment", "VARCHAR"),
+            ("created_on", _STAMP),
+        ],
+        shown,
+    )
 
 
 @command("SHOW ROLES", "SHOW GRANTS")
@@ -189,10 +252,20 @@ def show_roles(statement: Statement) -> Result:
     reader.end()
     found = duck.execute(
         f"SELECT created_on, privilege, granted_on, name, 'ROLE', grantee FROM {ACCOUNT}.{CATALOG}.GRANTS "
-        "WHERE coalesce(grantee = ?, true) ORDER BY 4, 2", [role]
-    ).fetchall()  # fmt: skip
-    return rows([("created_on", _STAMP), ("privilege", "VARCHAR"), ("granted_on", "VARCHAR"), ("name", "VARCHAR"),
-                 ("granted_to", "VARCHAR"), ("grantee_name", "VARCHAR")], found)  # fmt: skip
+        "WHERE coalesce(grantee = ?, true) ORDER BY 4, 2",
+        [role],
+    ).fetchall()
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("privilege", "VARCHAR"),
+            ("granted_on", "VARCHAR"),
+            ("name", "VARCHAR"),
+            ("granted_to", "VARCHAR"),
+            ("grantee_name", "VARCHAR"),
+        ],
+        found,
+    )
 
 
 def _catalog_rows(statement: Statement, scope: Scope, table: str, columns: str) -> list[tuple[Any, ...]]:
@@ -210,28 +283,65 @@ def _catalog_rows(statement: Statement, scope: Scope, table: str, columns: str) 
 @command("SHOW STAGES")
 def show_stages(statement: Statement) -> Result:
     """``SHOW STAGES``."""
-    found = _catalog_rows(statement, Scope.of(statement, "STAGES"), "STAGES",
-                          "coalesce(url, ''), coalesce(comment, ''), "
-                          "CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END")  # fmt: skip
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
-                 ("url", "VARCHAR"), ("comment", "VARCHAR"), ("type", "VARCHAR")], found)  # fmt: skip
+    found = _catalog_rows(
+        statement,
+        Scope.of(statement, "STAGES"),
+        "STAGES",
+        "coalesce(url, ''), coalesce(comment, ''), CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END",
+    )
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("url", "VARCHAR"),
+            ("comment", "VARCHAR"),
+            ("type", "VARCHAR"),
+        ],
+        found,
+    )
 
 
 @command("SHOW FILE FORMATS")
 def show_file_formats(statement: Statement) -> Result:
     """``SHOW FILE FORMATS``."""
-    found = _catalog_rows(statement, Scope.of(statement, "FILE", "FORMATS"), "FILE_FORMATS",
-                          "coalesce(json_extract_string(options, '$.TYPE'), 'CSV'), options::VARCHAR")  # fmt: skip
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
-                 ("type", "VARCHAR"), ("format_options", "VARCHAR")], found)  # fmt: skip
+    found = _catalog_rows(
+        statement,
+        Scope.of(statement, "FILE", "FORMATS"),
+        "FILE_FORMATS",
+        "coalesce(json_extract_string(options, '$.TYPE'), 'CSV'), options::VARCHAR",
+    )
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("type", "VARCHAR"),
+            ("format_options", "VARCHAR"),
+        ],
+        found,
+    )
 
 
 @command("SHOW TAGS")
 def show_tags(statement: Statement) -> Result:
     """``SHOW TAGS``."""
-    found = _catalog_rows(statement, Scope.of(statement, "TAGS"), "TAGS", "coalesce(comment, ''), allowed::VARCHAR")
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR"), ("schema_name", "VARCHAR"),
-                 ("comment", "VARCHAR"), ("allowed_values", "VARCHAR")], found)  # fmt: skip
+    found = _catalog_rows(
+        statement, Scope.of(statement, "TAGS"), "TAGS", "coalesce(comment, ''), allowed::VARCHAR"
+    )
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("comment", "VARCHAR"),
+            ("allowed_values", "VARCHAR"),
+        ],
+        found,
+    )
 
 
 @command("SHOW FUNCTIONS", "SHOW USER FUNCTIONS", "SHOW PROCEDURES")
@@ -250,17 +360,44 @@ def show_functions(statement: Statement) -> Result:
         if (definition["kind"] == "PROCEDURE") == (kind == "PROCEDURE"):
             returns = definition["returns"] or "TABLE (" + ", ".join(t for _, t in definition["table"]) + ")"
             arguments = definition["arguments"]
-            found.append((
-                created, name, schema, "N", "Y" if definition["kind"] == "AGGREGATE" else "N", "N",
-                sum(a["default"] is None for a in arguments), len(arguments), f"{name}{signature} RETURN {returns}",
-                definition["comment"] or f"user-defined {kind.lower()}", database,
-                "N" if definition["returns"] else "Y", "N", definition["language"],
-            ))  # fmt: skip
+            found.append(
+                (
+                    created,
+                    name,
+                    schema,
+                    "N",
+                    "Y" if definition["kind"] == "AGGREGATE" else "N",
+                    "N",
+                    sum(a["default"] is None for a in arguments),
+                    len(arguments),
+                    f"{name}{signature} RETURN {returns}",
+                    definition["comment"] or f"user-defined {kind.lower()}",
+                    database,
+                    "N" if definition["returns"] else "Y",
+                    "N",
+                    definition["language"],
+                )
+            )
     text, number = "VARCHAR", "BIGINT"
-    return rows([("created_on", _STAMP), ("name", text), ("schema_name", text), ("is_builtin", text),
-                 ("is_aggregate", text), ("is_ansi", text), ("min_num_arguments", number), ("max_num_arguments", number),
-                 ("arguments", text), ("description", text), ("catalog_name", text), ("is_table_function", text),
-                 ("is_secure", text), ("language", text)], found)  # fmt: skip
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", text),
+            ("schema_name", text),
+            ("is_builtin", text),
+            ("is_aggregate", text),
+            ("is_ansi", text),
+            ("min_num_arguments", number),
+            ("max_num_arguments", number),
+            ("arguments", text),
+            ("description", text),
+            ("catalog_name", text),
+            ("is_table_function", text),
+            ("is_secure", text),
+            ("language", text),
+        ],
+        found,
+    )
 
 
 @command("SHOW COLUMNS", "DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW")
@@ -279,12 +416,27 @@ def describe_table(statement: Statement) -> Result:
     if not found:
         raise errors.missing("Table", ".".join(name))
     shown = [
-        (stored.name, stored.column.snowflake, "COLUMN", "Y" if stored.column.nullable else "N", stored.default,
-         stored.comment)
+        (
+            stored.name,
+            stored.column.snowflake,
+            "COLUMN",
+            "Y" if stored.column.nullable else "N",
+            stored.default,
+            stored.comment,
+        )
         for stored in found
-    ]  # fmt: skip
-    return rows([("name", "VARCHAR"), ("type", "VARCHAR"), ("kind", "VARCHAR"), ("null?", "VARCHAR"),
-                 ("default", "VARCHAR"), ("comment", "VARCHAR")], shown)  # fmt: skip
+    ]
+    return rows(
+        [
+            ("name", "VARCHAR"),
+            ("type", "VARCHAR"),
+            ("kind", "VARCHAR"),
+            ("null?", "VARCHAR"),
+            ("default", "VARCHAR"),
+            ("comment", "VARCHAR"),
+        ],
+        shown,
+    )
 
 
 @command("DESCRIBE FILE FORMAT", "DESC FILE FORMAT", "DESCRIBE STAGE", "DESC STAGE")
@@ -305,12 +457,18 @@ def describe_file_format(statement: Statement) -> Result:
         names = ("parent_property", *names)
     else:
         reader.expect("FILE", "FORMAT")
-        options = file_format(connection, ".".join(f'"{part}"' for part in connection.resolve(reader.name())), None)
+        options = file_format(
+            connection, ".".join(f'"{part}"' for part in connection.resolve(reader.name())), None
+        )
         reader.end()
         lead, more = (), []
     kind = str(options.get("TYPE") or "CSV").upper()
     found: list[tuple[str, ...]] = []
-    for key, default in {"TYPE": "CSV", **FORMAT_DEFAULTS.get(kind, {}), **dict.fromkeys(set(options), "")}.items():
+    for key, default in {
+        "TYPE": "CSV",
+        **FORMAT_DEFAULTS.get(kind, {}),
+        **dict.fromkeys(set(options), ""),
+    }.items():
         # The defaults are kept as they are shown; a given text is shown with its escapes.
         default = FORMAT_DEFAULTS.get(kind, {}).get(key, "CSV" if key == "TYPE" else "")
         value = options.get(key, kind if key == "TYPE" else default)

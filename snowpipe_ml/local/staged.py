@@ -26,19 +26,42 @@ if TYPE_CHECKING:
 
 # https://docs.snowflake.com/en/user-guide/querying-metadata
 METADATA = {
-    "METADATA$FILENAME": "_FILE", "METADATA$FILE_ROW_NUMBER": "_ROW_NUMBER",
-    "METADATA$FILE_CONTENT_KEY": "_CONTENT_KEY", "METADATA$FILE_LAST_MODIFIED": "_MODIFIED",
+    "METADATA$FILENAME": "_FILE",
+    "METADATA$FILE_ROW_NUMBER": "_ROW_NUMBER",
+    "METADATA$FILE_CONTENT_KEY": "_CONTENT_KEY",
+    "METADATA$FILE_LAST_MODIFIED": "_MODIFIED",
     "METADATA$START_SCAN_TIME": "_SCANNED",
-}  # fmt: skip
+}
 _JSON_OPTIONS = {
-    "TYPE", "COMPRESSION", "STRIP_OUTER_ARRAY", "STRIP_NULL_VALUES", "ALLOW_DUPLICATE", "IGNORE_UTF8_ERRORS",
-    "ENABLE_OCTAL", "SKIP_BYTE_ORDER_MARK", "MULTI_LINE", "TRIM_SPACE", "NULL_IF", "REPLACE_INVALID_CHARACTERS",
-    "DATE_FORMAT", "TIME_FORMAT", "TIMESTAMP_FORMAT", "BINARY_FORMAT", "FILE_EXTENSION",
-}  # fmt: skip
+    "TYPE",
+    "COMPRESSION",
+    "STRIP_OUTER_ARRAY",
+    "STRIP_NULL_VALUES",
+    "ALLOW_DUPLICATE",
+    "IGNORE_UTF8_ERRORS",
+    "ENABLE_OCTAL",
+    "SKIP_BYTE_ORDER_MARK",
+    "MULTI_LINE",
+    "TRIM_SPACE",
+    "NULL_IF",
+    "REPLACE_INVALID_CHARACTERS",
+    "DATE_FORMAT",
+    "TIME_FORMAT",
+    "TIMESTAMP_FORMAT",
+    "BINARY_FORMAT",
+    "FILE_EXTENSION",
+}
 _PARQUET_OPTIONS = {
-    "TYPE", "COMPRESSION", "SNAPPY_COMPRESSION", "BINARY_AS_TEXT", "USE_LOGICAL_TYPE", "TRIM_SPACE", "NULL_IF",
-    "USE_VECTORIZED_SCANNER", "REPLACE_INVALID_CHARACTERS",
-}  # fmt: skip
+    "TYPE",
+    "COMPRESSION",
+    "SNAPPY_COMPRESSION",
+    "BINARY_AS_TEXT",
+    "USE_LOGICAL_TYPE",
+    "TRIM_SPACE",
+    "NULL_IF",
+    "USE_VECTORIZED_SCANNER",
+    "REPLACE_INVALID_CHARACTERS",
+}
 
 
 @dataclass
@@ -62,7 +85,9 @@ def kind_of(options: dict[str, Any]) -> str:
     """
     kind = str(options.get("TYPE") or "CSV").upper()
     if kind not in ("CSV", "JSON", "PARQUET", "ORC"):
-        raise errors.UnsupportedError(f"file formats of the type {kind}", "CSV, JSON, PARQUET and ORC are supported")
+        raise errors.UnsupportedError(
+            f"file formats of the type {kind}", "CSV, JSON, PARQUET and ORC are supported"
+        )
     return kind
 
 
@@ -118,10 +143,12 @@ def metadata_columns(file: StagedFile, wanted: set[str], row_number: str) -> str
     """The metadata of a file as more columns of a query."""
     modified = file.stat().st_mtime
     values = {
-        "_FILE": literal(file.relative), "_ROW_NUMBER": row_number, "_CONTENT_KEY": literal(file.md5),
+        "_FILE": literal(file.relative),
+        "_ROW_NUMBER": row_number,
+        "_CONTENT_KEY": literal(file.md5),
         "_MODIFIED": f"CAST(make_timestamp({int(modified * 1_000_000)}) AS TIMESTAMP)",
         "_SCANNED": "current_timestamp",
-    }  # fmt: skip
+    }
     return "".join(f', {values[name]} AS "{name}"' for name in sorted(wanted))
 
 
@@ -132,16 +159,15 @@ def _union(parts: Sequence[str], wanted: Wanted) -> str:
     return f'SELECT NULL::JSON AS "_1"{nulls} LIMIT 0'
 
 
-# --------------------------------------------------------------------------- JSON
-
-
 def json_query(options: dict[str, Any], file: StagedFile, wanted: Wanted) -> str:
     """The records of a JSON file, as a query."""
     for key in set(options) - _JSON_OPTIONS:
         raise errors.UnsupportedError(f"the JSON file format option {key}")
     for key in ("DATE_FORMAT", "TIME_FORMAT", "TIMESTAMP_FORMAT"):
         if str(options.get(key) or "AUTO").upper() != "AUTO":
-            raise errors.UnsupportedError(f"{key} = {options[key]!r} in a JSON file format", "AUTO is supported")
+            raise errors.UnsupportedError(
+                f"{key} = {options[key]!r} in a JSON file format", "AUTO is supported"
+            )
     zipped = CsvFormat.read({"COMPRESSION": options.get("COMPRESSION")}).is_gzip(file.path)
     shape = "array" if options.get("STRIP_OUTER_ARRAY") else "unstructured"
     number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
@@ -152,11 +178,13 @@ def json_query(options: dict[str, Any], file: StagedFile, wanted: Wanted) -> str
     )
 
 
-# --------------------------------------------------------------------------- Parquet and ORC
-
-
 def _columnar(
-    compiler: Compiler, kind: str, options: dict[str, Any], file: StagedFile, wanted: Wanted, native: dict[str, str]
+    compiler: Compiler,
+    kind: str,
+    options: dict[str, Any],
+    file: StagedFile,
+    wanted: Wanted,
+    native: dict[str, str],
 ) -> str:
     """A file with typed columns: the record as JSON, and beside it each plain column as ``$name``.
 
@@ -207,12 +235,16 @@ def _refuse_twins(file: StagedFile) -> None:
     names = pq.read_schema(file.path).names
     if len({name.lower() for name in names}) < len(names):
         twins = sorted(name for name in names if sum(other.lower() == name.lower() for other in names) > 1)
-        raise errors.UnsupportedError(f"a Parquet file whose columns differ by case alone: {', '.join(twins)}")
+        raise errors.UnsupportedError(
+            f"a Parquet file whose columns differ by case alone: {', '.join(twins)}"
+        )
 
 
 def decodes(duck: Any, source: str, value: str) -> bool:
     """Return whether all bytes of a column are UTF-8: Snowflake takes such a column for text."""
-    row = duck.execute(f"SELECT bool_and(try(decode({value})) IS NOT NULL OR {value} IS NULL) FROM {source}").fetchone()
+    row = duck.execute(
+        f"SELECT bool_and(try(decode({value})) IS NOT NULL OR {value} IS NULL) FROM {source}"
+    ).fetchone()
     return bool(row and row[0])
 
 
@@ -261,11 +293,15 @@ def fields(connection: Connection, options: dict[str, Any], files: Sequence[Stag
     try:
         for file in files:
             if kind_of(options) == "JSON":
-                query = f'SELECT DISTINCT unnest(json_keys("_1")) FROM ({json_query(options, file, Wanted())})'
+                query = (
+                    f'SELECT DISTINCT unnest(json_keys("_1")) FROM ({json_query(options, file, Wanted())})'
+                )
                 names = sorted(name for (name,) in connection.duck.execute(query).fetchall())
             else:
                 origin = source(compiler, kind_of(options), options, file)
-                names = [row[0] for row in connection.duck.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
+                names = [
+                    row[0] for row in connection.duck.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()
+                ]
             found.update(dict.fromkeys(names))
     finally:
         compiler.release()

@@ -40,19 +40,56 @@ if TYPE_CHECKING:
 _CHUNK = 2**20
 # https://docs.snowflake.com/en/sql-reference/sql/create-file-format
 FORMAT_DEFAULTS: dict[str, dict[str, Any]] = {
-    "CSV": {"RECORD_DELIMITER": "\\n", "FIELD_DELIMITER": ",", "FILE_EXTENSION": "", "SKIP_HEADER": 0, "PARSE_HEADER": False,
-            "DATE_FORMAT": "AUTO", "TIME_FORMAT": "AUTO", "TIMESTAMP_FORMAT": "AUTO", "BINARY_FORMAT": "HEX", "ESCAPE": "NONE",
-            "ESCAPE_UNENCLOSED_FIELD": "\\\\", "TRIM_SPACE": False, "FIELD_OPTIONALLY_ENCLOSED_BY": "NONE",
-            "NULL_IF": ["\\\\N"], "COMPRESSION": "AUTO", "ERROR_ON_COLUMN_COUNT_MISMATCH": True, "SKIP_BLANK_LINES": False,
-            "REPLACE_INVALID_CHARACTERS": False, "EMPTY_FIELD_AS_NULL": True, "SKIP_BYTE_ORDER_MARK": True,
-            "ENCODING": "UTF8"},
-    "JSON": {"FILE_EXTENSION": "", "DATE_FORMAT": "AUTO", "TIME_FORMAT": "AUTO", "TIMESTAMP_FORMAT": "AUTO",
-             "BINARY_FORMAT": "HEX", "TRIM_SPACE": False, "NULL_IF": [], "COMPRESSION": "AUTO", "ENABLE_OCTAL": False,
-             "ALLOW_DUPLICATE": False, "STRIP_OUTER_ARRAY": False, "STRIP_NULL_VALUES": False,
-             "IGNORE_UTF8_ERRORS": False, "REPLACE_INVALID_CHARACTERS": False, "SKIP_BYTE_ORDER_MARK": True},
-    "PARQUET": {"TRIM_SPACE": False, "NULL_IF": [], "COMPRESSION": "AUTO", "BINARY_AS_TEXT": True,
-                "USE_LOGICAL_TYPE": False, "REPLACE_INVALID_CHARACTERS": False, "USE_VECTORIZED_SCANNER": False},
-}  # fmt: skip
+    "CSV": {
+        "RECORD_DELIMITER": "\\n",
+        "FIELD_DELIMITER": ",",
+        "FILE_EXTENSION": "",
+        "SKIP_HEADER": 0,
+        "PARSE_HEADER": False,
+        "DATE_FORMAT": "AUTO",
+        "TIME_FORMAT": "AUTO",
+        "TIMESTAMP_FORMAT": "AUTO",
+        "BINARY_FORMAT": "HEX",
+        "ESCAPE": "NONE",
+        "ESCAPE_UNENCLOSED_FIELD": "\\\\",
+        "TRIM_SPACE": False,
+        "FIELD_OPTIONALLY_ENCLOSED_BY": "NONE",
+        "NULL_IF": ["\\\\N"],
+        "COMPRESSION": "AUTO",
+        "ERROR_ON_COLUMN_COUNT_MISMATCH": True,
+        "SKIP_BLANK_LINES": False,
+        "REPLACE_INVALID_CHARACTERS": False,
+        "EMPTY_FIELD_AS_NULL": True,
+        "SKIP_BYTE_ORDER_MARK": True,
+        "ENCODING": "UTF8",
+    },
+    "JSON": {
+        "FILE_EXTENSION": "",
+        "DATE_FORMAT": "AUTO",
+        "TIME_FORMAT": "AUTO",
+        "TIMESTAMP_FORMAT": "AUTO",
+        "BINARY_FORMAT": "HEX",
+        "TRIM_SPACE": False,
+        "NULL_IF": [],
+        "COMPRESSION": "AUTO",
+        "ENABLE_OCTAL": False,
+        "ALLOW_DUPLICATE": False,
+        "STRIP_OUTER_ARRAY": False,
+        "STRIP_NULL_VALUES": False,
+        "IGNORE_UTF8_ERRORS": False,
+        "REPLACE_INVALID_CHARACTERS": False,
+        "SKIP_BYTE_ORDER_MARK": True,
+    },
+    "PARQUET": {
+        "TRIM_SPACE": False,
+        "NULL_IF": [],
+        "COMPRESSION": "AUTO",
+        "BINARY_AS_TEXT": True,
+        "USE_LOGICAL_TYPE": False,
+        "REPLACE_INVALID_CHARACTERS": False,
+        "USE_VECTORIZED_SCANNER": False,
+    },
+}
 _MD5: dict[tuple[str, int, int], str] = {}
 
 
@@ -145,7 +182,9 @@ class StagedFile:
             yield
         except (FileNotFoundError, PermissionError) as raised:
             raise errors.error(
-                91016, "22000", f"Remote file '{self.label}' was not found or cannot be read: {raised.strerror}"
+                91016,
+                "22000",
+                f"Remote file '{self.label}' was not found or cannot be read: {raised.strerror}",
             ) from raised
 
     def stat(self) -> os.stat_result:
@@ -248,7 +287,9 @@ def _external_folder(connection: Connection, url: str) -> Path:
     place, home = folder.resolve(), connection.storage.path.resolve()
     if _contains(home, place) or _contains(place, home):
         raise errors.error(
-            1059, "22023", f"invalid URL {url!r}: a stage's folder cannot be in the warehouse's own folder or above it"
+            1059,
+            "22023",
+            f"invalid URL {url!r}: a stage's folder cannot be in the warehouse's own folder or above it",
         )
     return folder
 
@@ -260,9 +301,6 @@ def _contains(outer: Path, inner: Path) -> bool:
     if not os.path.exists(outer):
         return False
     return any(os.path.exists(each) and os.path.samefile(each, outer) for each in (inner, *inner.parents))
-
-
-# --------------------------------------------------------------------------- CREATE, DROP
 
 
 @command("CREATE STAGE")
@@ -295,9 +333,16 @@ def create_stage(statement: Statement) -> Result:
             private.make_folder(connection.storage.path / "stages" / stage_id)
         connection.duck.execute(
             f"INSERT INTO {stages} (schema_name, name, id, url, options, comment, session) VALUES (?,?,?,?,?,?,?)",
-            [schema, name, stage_id, url, dumps(options), options.get("COMMENT"),
-             str(connection.session_id) if modifiers.temporary else None],
-        )  # fmt: skip
+            [
+                schema,
+                name,
+                stage_id,
+                url,
+                dumps(options),
+                options.get("COMMENT"),
+                str(connection.session_id) if modifiers.temporary else None,
+            ],
+        )
     return status(f"Stage area {name} successfully created.")
 
 
@@ -341,9 +386,14 @@ def create_file_format(statement: Statement) -> Result:
             return there
         connection.duck.execute(
             f"INSERT INTO {formats} (schema_name, name, options, comment, session) VALUES (?, ?, ?, ?, ?)",
-            [schema, name, dumps(options), options.get("COMMENT"),
-             str(connection.session_id) if modifiers.temporary else None],
-        )  # fmt: skip
+            [
+                schema,
+                name,
+                dumps(options),
+                options.get("COMMENT"),
+                str(connection.session_id) if modifiers.temporary else None,
+            ],
+        )
     return status(f"File format {name} successfully created.")
 
 

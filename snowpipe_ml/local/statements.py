@@ -55,8 +55,21 @@ def command(*beginnings: str) -> Callable[[Handler], Handler]:
 
 
 # Words that may stand between CREATE and the kind of object, and change nothing of which it is.
-_CREATE_MODIFIERS = {"OR", "REPLACE", "ALTER", "TEMPORARY", "TEMP", "SCOPED", "TRANSIENT", "VOLATILE",
-                     "LOCAL", "GLOBAL", "SECURE", "AGGREGATE", "EXTERNAL"}  # fmt: skip
+_CREATE_MODIFIERS = {
+    "OR",
+    "REPLACE",
+    "ALTER",
+    "TEMPORARY",
+    "TEMP",
+    "SCOPED",
+    "TRANSIENT",
+    "VOLATILE",
+    "LOCAL",
+    "GLOBAL",
+    "SECURE",
+    "AGGREGATE",
+    "EXTERNAL",
+}
 
 
 def _find(reader: Reader) -> Handler | None:
@@ -192,13 +205,16 @@ def split(text: str) -> Iterator[str]:
         yield text[start:].strip().rstrip(";")
 
 
-# --------------------------------------------------------------------------- results
-
-
 def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[Any]]) -> Result:
     """A result of literal rows; ``columns`` are (name, DuckDB type)."""
-    arrow = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_(), "DOUBLE": pa.float64(),
-             "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"), "JSON": pa.string()}  # fmt: skip
+    arrow = {
+        "VARCHAR": pa.string(),
+        "BIGINT": pa.int64(),
+        "BOOLEAN": pa.bool_(),
+        "DOUBLE": pa.float64(),
+        "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
+        "JSON": pa.string(),
+    }
     by_column = list(zip(*values, strict=True)) if values else [()] * len(columns)
     arrays = [pa.array(column, arrow[kind]) for column, (_, kind) in zip(by_column, columns, strict=True)]
     return Result(

@@ -230,8 +230,6 @@ class Storage:
     def _readable(self) -> list[Path]:
         return [self.path.resolve() / folder for folder in ("databases", "stages", "external")]
 
-    # ----------------------------------------------------------------------- who holds it
-
     def _hold(self) -> int:
         """Take the folder for this process; the lock goes with the process, however it ends."""
         handle = os.open(self.path / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -248,8 +246,6 @@ class Storage:
         note(self._lock_file, None, holder="")
         os.close(self._lock_file)
 
-    # ----------------------------------------------------------------------- databases
-
     def _file(self, database: str) -> Path:
         return self.path / "databases" / f"{database}.duckdb"
 
@@ -262,7 +258,9 @@ class Storage:
 
     def _drop_leftovers(self, database: str) -> None:
         """Drop temporary objects of sessions that were killed."""
-        rows = self.root.execute(f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY').fetchall()
+        rows = self.root.execute(
+            f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY'
+        ).fetchall()
         for kind, schema, name in rows:
             self.root.execute(f"DROP {kind} IF EXISTS {quoted(database, schema, name)} CASCADE")
         self.root.execute(f'DELETE FROM "{database}".{CATALOG}.TEMPORARY')
@@ -303,7 +301,9 @@ class Storage:
                 raise errors.exists(name)
             for other in there:
                 if other.lower() == name.lower():
-                    raise errors.UnsupportedError(f"databases whose names differ by case alone ({other} and {name})")
+                    raise errors.UnsupportedError(
+                        f"databases whose names differ by case alone ({other} and {name})"
+                    )
             try:
                 self._attach(name)
             except BaseException:
@@ -339,8 +339,6 @@ class Storage:
         with lock:
             yield
 
-    # ----------------------------------------------------------------------- functions
-
     @property
     def functions(self) -> FunctionRegistry:
         """The Python functions; made when the first is needed."""
@@ -355,8 +353,6 @@ class Storage:
     def functions_if_any(self) -> FunctionRegistry | None:
         """The Python functions, if any was needed so far."""
         return self._functions
-
-    # ----------------------------------------------------------------------- life
 
     def close(self) -> None:
         """Wait for other processes that work through this one, stop the workers, close the files."""

@@ -71,15 +71,17 @@ def _find(connection: Connection, name: Name) -> tuple[str, Name, bool] | None:
     """(where its rows are kept, its table, whether it is append-only)."""
     row = connection.duck.execute(
         f"SELECT kept, table_schema, table_name, append_only FROM {connection.catalog(name[0], 'STREAMS')} "
-        "WHERE schema_name = ? AND name = ?", list(name[1:]),
-    ).fetchone()  # fmt: skip
+        "WHERE schema_name = ? AND name = ?",
+        list(name[1:]),
+    ).fetchone()
     return (row[0], (name[0], row[1], row[2]), row[3]) if row else None
 
 
 def _remove(connection: Connection, name: Name, kept: str) -> None:
     connection.duck.execute(f"DROP TABLE IF EXISTS {quoted(name[0], CATALOG, kept)}")
     connection.duck.execute(
-        f"DELETE FROM {connection.catalog(name[0], 'STREAMS')} WHERE schema_name = ? AND name = ?", list(name[1:])
+        f"DELETE FROM {connection.catalog(name[0], 'STREAMS')} WHERE schema_name = ? AND name = ?",
+        list(name[1:]),
     )
 
 
@@ -167,17 +169,26 @@ def _parts(name: Name, kept: str, table: Name) -> tuple[str, str]:
 
 
 def _changes(
-    connection: Connection, tree: exp.Expr, name: Name, kept: str, table: Name, append_only: bool, describing: bool
+    connection: Connection,
+    tree: exp.Expr,
+    name: Name,
+    kept: str,
+    table: Name,
+    append_only: bool,
+    describing: bool,
 ) -> str:
     new, gone = _parts(name, kept, table)
     changed = not describing and bool(connection.duck.execute(f"SELECT 1 FROM {gone} LIMIT 1").fetchone())
     if append_only and changed:
         raise errors.UnsupportedError(
-            "an append-only stream of a table in which rows were deleted or updated", "Read the stream before that"
+            "an append-only stream of a table in which rows were deleted or updated",
+            "Read the stream before that",
         )
     unknown = changed and bool(connection.duck.execute(f"SELECT 1 FROM {new} LIMIT 1").fetchone())
     for column in tree.find_all(exp.Column):
-        if column.name.upper() == "METADATA$ROW_ID" or (unknown and column.name.upper() == "METADATA$ISUPDATE"):
+        if column.name.upper() == "METADATA$ROW_ID" or (
+            unknown and column.name.upper() == "METADATA$ISUPDATE"
+        ):
             raise errors.UnsupportedError(f"{column.name.upper()} of these changes")
     update = "NULL::BOOLEAN" if unknown else "false"
     more = f'{update} AS "METADATA$ISUPDATE", NULL::VARCHAR AS "METADATA$ROW_ID"'

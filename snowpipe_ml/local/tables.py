@@ -26,8 +26,15 @@ if TYPE_CHECKING:
 Name = tuple[str, str, str]
 
 # Properties of a table that change nothing of what it holds.
-_PROPERTIES = {"COMMENT", "DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING",
-               "ENABLE_SCHEMA_EVOLUTION", "DEFAULT_DDL_COLLATION", "STAGE_FILE_FORMAT"}  # fmt: skip
+_PROPERTIES = {
+    "COMMENT",
+    "DATA_RETENTION_TIME_IN_DAYS",
+    "MAX_DATA_EXTENSION_TIME_IN_DAYS",
+    "CHANGE_TRACKING",
+    "ENABLE_SCHEMA_EVOLUTION",
+    "DEFAULT_DDL_COLLATION",
+    "STAGE_FILE_FORMAT",
+}
 # What stands before the columns in a definition as DuckDB prints it; a quoted name may have brackets in it.
 _HEAD = re.compile(r'CREATE (?:TEMP )?TABLE (?:(?:"(?:[^"]|"")*"|[^".(]+)\.?)+(?=\()')
 
@@ -37,8 +44,9 @@ def existing_kind(connection: Connection, name: Name) -> str | None:
     row = connection.duck.execute(
         "SELECT table_type FROM (SELECT 'TABLE' AS table_type, database_name, schema_name, table_name FROM duckdb_tables() "
         "UNION ALL SELECT 'VIEW', database_name, schema_name, view_name FROM duckdb_views()) "
-        "WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(name),
-    ).fetchone()  # fmt: skip
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        list(name),
+    ).fetchone()
     return str(row[0]) if row else None
 
 
@@ -74,17 +82,16 @@ def forget(connection: Connection, name: Name) -> None:
     """Forget what hangs on a table that is dropped or replaced, and note that it changes."""
     connection.storage.owners.pop(name, None)
     connection.duck.execute(
-        f"DELETE FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?", list(name[1:])
+        f"DELETE FROM {connection.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?",
+        list(name[1:]),
     )
     connection.duck.execute(
-        f"DELETE FROM {connection.catalog(name[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?", list(name[1:])
+        f"DELETE FROM {connection.catalog(name[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?",
+        list(name[1:]),
     )
     forget_tags(connection, name)
     forget_loads(connection, name)
     note_change(connection, name)
-
-
-# --------------------------------------------------------------------------- CREATE TABLE
 
 
 @command("CREATE TABLE")
@@ -101,7 +108,9 @@ def create_table(statement: Statement) -> Result:
         return _create_table(connection, reader, modifiers, name, lenient)
 
 
-def _create_table(connection: Connection, reader: Reader, modifiers: Modifiers, name: Name, lenient: bool) -> Result:
+def _create_table(
+    connection: Connection, reader: Reader, modifiers: Modifiers, name: Name, lenient: bool
+) -> Result:
     there = existing_kind(connection, name)
     if there and lenient:
         return status(f"{name[2]} already exists, statement succeeded.")
@@ -111,7 +120,9 @@ def _create_table(connection: Connection, reader: Reader, modifiers: Modifiers, 
         raise errors.exists(name[2])
     if there == "VIEW":
         raise errors.error(
-            2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a VIEW and cannot be replaced by a TABLE."
+            2203,
+            "42601",
+            f"SQL compilation error:\nObject '{name[2]}' is a VIEW and cannot be replaced by a TABLE.",
         )
     if reader.accept("CLONE"):
         source = connection.resolve(reader.name(), "CLONE")
@@ -174,7 +185,9 @@ def _properties(reader: Reader) -> str | None:
     return comment
 
 
-def column_definitions(columns: str, connection: Connection) -> list[tuple[str, exp.DataType | None, bool, str | None]]:
+def column_definitions(
+    columns: str, connection: Connection
+) -> list[tuple[str, exp.DataType | None, bool, str | None]]:
     """(name, type, NOT NULL, default) of a column list.
 
     Primary, unique and foreign keys are read and not kept: Snowflake does not enforce them.
@@ -194,7 +207,9 @@ def column_definitions(columns: str, connection: Connection) -> list[tuple[str, 
                     not_null = not constraint.kind.args.get("allow_null")
                 case exp.DefaultColumnConstraint():
                     compiler = Compiler(connection)
-                    default = to_sql(compiler.compile(exp.select(constraint.kind.this.copy())).expressions[0].unalias())
+                    default = to_sql(
+                        compiler.compile(exp.select(constraint.kind.this.copy())).expressions[0].unalias()
+                    )
                 case exp.AutoIncrementColumnConstraint() | exp.GeneratedAsIdentityColumnConstraint():
                     start, step = (constraint.kind.args.get(key) for key in ("start", "increment"))
                     default = _identity(connection, _number(start), _number(step))
@@ -278,12 +293,15 @@ def _as_select(connection: Connection, name: Name, columns: str | None, body: st
     definitions = column_definitions(columns, connection)
     inner = ", ".join(f'"_{i}"' for i in range(len(definitions)))
     outer = ", ".join(
-        (f'CAST("_{i}" AS {kind.sql(dialect="duckdb")})' if kind is not None else f'"_{i}"') + f" AS {quoted(column)}"
+        (f'CAST("_{i}" AS {kind.sql(dialect="duckdb")})' if kind is not None else f'"_{i}"')
+        + f" AS {quoted(column)}"
         for i, (column, kind, _, _) in enumerate(definitions)
     )
     made = [f"CREATE OR REPLACE TABLE {target} AS SELECT {outer} FROM ({body}) AS _q({inner})"]
     made += [
-        f"ALTER TABLE {target} ALTER COLUMN {quoted(c)} SET NOT NULL" for c, _, required, _ in definitions if required
+        f"ALTER TABLE {target} ALTER COLUMN {quoted(c)} SET NOT NULL"
+        for c, _, required, _ in definitions
+        if required
     ]
     return made
 
@@ -323,7 +341,8 @@ def columns_of(definition: str) -> str:
 def _like(connection: Connection, name: Name, source: Name) -> str:
     """The statement that makes an empty table with the columns, defaults and constraints of another."""
     row = connection.duck.execute(
-        "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(source)
+        "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        list(source),
     ).fetchone()
     if row is None:
         raise errors.missing("Table", ".".join(source))
@@ -338,9 +357,6 @@ def _clone(connection: Connection, name: Name, source: Name, modifiers: Modifier
     fill = f"INSERT INTO {quoted(*name)} SELECT * FROM {quoted(*source)}"
     _make(connection, name, [make, fill], modifiers, lambda: copy_tags(connection, source, name))
     return status(f"Table {name[2]} successfully created.")
-
-
-# --------------------------------------------------------------------------- views
 
 
 @command("CREATE VIEW")
@@ -360,7 +376,9 @@ def create_view(statement: Statement) -> Result:
     _check_name(connection, name, modifiers.temporary, there)
     if there == "TABLE":
         raise errors.error(
-            2203, "42601", f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW."
+            2203,
+            "42601",
+            f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW.",
         )
     columns = _column_text(reader)
     comment = _properties(reader)

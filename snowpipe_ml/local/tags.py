@@ -67,8 +67,13 @@ def drop_tag(statement: Statement) -> Result:
     return dropped(name) if gone else already_dropped(name)
 
 
-def set_tags(connection: Connection, domain: str, target: tuple[str, str, str], reader: Reader,
-             column: str | None = None) -> Result:  # fmt: skip
+def set_tags(
+    connection: Connection,
+    domain: str,
+    target: tuple[str, str, str],
+    reader: Reader,
+    column: str | None = None,
+) -> Result:
     """Read ``tag = 'value', ...`` and set them on an object or a column."""
     database, schema, name = target
     while True:
@@ -81,8 +86,9 @@ def set_tags(connection: Connection, domain: str, target: tuple[str, str, str], 
         with connection.storage.lock:
             connection.duck.execute(
                 f"DELETE FROM {values} WHERE tag_schema = ? AND tag_name = ? AND domain = ? "
-                "AND schema_name = ? AND object_name = ? AND column_name = ?", key,
-            )  # fmt: skip
+                "AND schema_name = ? AND object_name = ? AND column_name = ?",
+                key,
+            )
             connection.duck.execute(f"INSERT INTO {values} VALUES (?, ?, ?, ?, ?, ?, ?)", [*key, value])
         if not reader.accept(","):
             break
@@ -97,8 +103,9 @@ def unset_tags(connection: Connection, domain: str, target: tuple[str, str, str]
         tag = connection.resolve(reader.name(), "UNSET TAG")
         connection.duck.execute(
             f"DELETE FROM {connection.catalog(database, 'TAG_VALUES')} WHERE tag_schema = ? AND tag_name = ? "
-            "AND domain = ? AND schema_name = ? AND object_name = ?", [tag[1], tag[2], domain, schema, name],
-        )  # fmt: skip
+            "AND domain = ? AND schema_name = ? AND object_name = ?",
+            [tag[1], tag[2], domain, schema, name],
+        )
         if not reader.accept(","):
             break
     reader.end()
@@ -109,14 +116,19 @@ def _check(connection: Connection, tag: tuple[str, str, str], value: str) -> Non
     import json
 
     row = connection.duck.execute(
-        f"SELECT allowed FROM {connection.catalog(tag[0], 'TAGS')} WHERE schema_name = ? AND name = ?", list(tag[1:])
+        f"SELECT allowed FROM {connection.catalog(tag[0], 'TAGS')} WHERE schema_name = ? AND name = ?",
+        list(tag[1:]),
     ).fetchone()
     if row is None:
         raise errors.missing("Tag", ".".join(tag))
     if len(value) > _MAX_VALUE:
-        raise errors.error(391801, "22023", f"Tag value exceeds the maximum length of {_MAX_VALUE} characters")
+        raise errors.error(
+            391801, "22023", f"Tag value exceeds the maximum length of {_MAX_VALUE} characters"
+        )
     if row[0] and value not in json.loads(row[0]):
-        raise errors.error(391825, "22023", f"Tag value '{value}' is not an allowed value of the tag {tag[2]}")
+        raise errors.error(
+            391825, "22023", f"Tag value '{value}' is not an allowed value of the tag {tag[2]}"
+        )
 
 
 def get_tag(connection: Connection, tag: str, name: str, domain: str) -> str | None:
@@ -154,5 +166,6 @@ def copy_tags(connection: Connection, source: tuple[str, str, str], target: tupl
         values = connection.catalog(source[0], "TAG_VALUES")
         connection.duck.execute(
             f"INSERT INTO {values} SELECT tag_schema, tag_name, domain, ?, ?, column_name, tag_value "
-            f"FROM {values} WHERE schema_name = ? AND object_name = ?", [*target[1:], *source[1:]],
-        )  # fmt: skip
+            f"FROM {values} WHERE schema_name = ? AND object_name = ?",
+            [*target[1:], *source[1:]],
+        )

@@ -155,8 +155,19 @@ def show_tasks(statement: Statement) -> Result:
                 definition = json.loads(text)
                 options = definition["options"]
                 after = json.dumps([".".join(other) for other in definition["after"]])
-                found.append((name, database, schema, str(options.get("WAREHOUSE", "")), str(options.get("SCHEDULE", "")),
-                              after, state, definition["text"], definition["when"]))  # fmt: skip
+                found.append(
+                    (
+                        name,
+                        database,
+                        schema,
+                        str(options.get("WAREHOUSE", "")),
+                        str(options.get("SCHEDULE", "")),
+                        after,
+                        state,
+                        definition["text"],
+                        definition["when"],
+                    )
+                )
     names = (
         "name",
         "database_name",

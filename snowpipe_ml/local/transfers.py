@@ -21,7 +21,14 @@ from snowpipe_ml.local.statements import Result, Statement, command, rows
 _CHUNK = 2**20
 
 # Endings by which PUT sees that a file is compressed already.
-_COMPRESSED = {".gz": "GZIP", ".bz2": "BZIP2", ".zst": "ZSTD", ".zip": "NONE", ".parquet": "PARQUET", ".orc": "ORC"}
+_COMPRESSED = {
+    ".gz": "GZIP",
+    ".bz2": "BZIP2",
+    ".zst": "ZSTD",
+    ".zip": "NONE",
+    ".parquet": "PARQUET",
+    ".orc": "ORC",
+}
 
 
 @command("PUT")
@@ -144,16 +151,18 @@ def get(statement: Statement) -> Result:
     options = reader.options()
     found = stage.files(path, options.get("PATTERN"))
     if not found:
-        raise OperationalError("While getting file(s) there was an error: the file does not exist.", errno=253006)
+        raise OperationalError(
+            "While getting file(s) there was an error: the file does not exist.", errno=253006
+        )
     target.mkdir(parents=True, exist_ok=True)
     results = []
     for file in found:
         shutil.copyfile(file.source, target / file.source.name)
         results.append((file.source.name, file.stat().st_size, "DOWNLOADED", ""))
-    return rows([("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")], results)
+    return rows(
+        [("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")], results
+    )
 
-
-# --------------------------------------------------------------------------- LIST, REMOVE
 
 _LIST_COLUMNS = [("name", "VARCHAR"), ("size", "BIGINT"), ("md5", "VARCHAR"), ("last_modified", "VARCHAR")]
 

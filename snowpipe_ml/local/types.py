@@ -26,8 +26,18 @@ TIMESTAMP_TZ = "STRUCT(utc TIMESTAMP, tz SMALLINT)"
 MAX_VARCHAR = 16_777_216
 MAX_BINARY = 8_388_608
 
-_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
-             "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}  # fmt: skip
+_INTEGERS = {
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+}
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 
 
@@ -45,9 +55,13 @@ class Column:
         """What the connector would say of it."""
         code, precision, scale, size = _describe(self.duckdb)
         return ResultMetadataV2(
-            name=self.name, type_code=code, is_nullable=self.nullable,
-            internal_size=self.length if code == TEXT and self.length is not None else size, precision=precision, scale=scale,
-        )  # fmt: skip
+            name=self.name,
+            type_code=code,
+            is_nullable=self.nullable,
+            internal_size=self.length if code == TEXT and self.length is not None else size,
+            precision=precision,
+            scale=scale,
+        )
 
     @property
     def snowflake(self) -> str:
@@ -56,10 +70,19 @@ class Column:
         if code == FIXED:
             return f"NUMBER({precision},{scale})"
         return {
-            REAL: "FLOAT", TEXT: f"VARCHAR({self.length or MAX_VARCHAR})", DATE: "DATE", VARIANT: "VARIANT",
-            LTZ: "TIMESTAMP_LTZ(9)", TZ: "TIMESTAMP_TZ(9)", NTZ: "TIMESTAMP_NTZ(9)", OBJECT: "OBJECT", ARRAY: "ARRAY",
-            BINARY: f"BINARY({MAX_BINARY})", TIME: "TIME(9)", BOOLEAN: "BOOLEAN",
-        }[code]  # fmt: skip
+            REAL: "FLOAT",
+            TEXT: f"VARCHAR({self.length or MAX_VARCHAR})",
+            DATE: "DATE",
+            VARIANT: "VARIANT",
+            LTZ: "TIMESTAMP_LTZ(9)",
+            TZ: "TIMESTAMP_TZ(9)",
+            NTZ: "TIMESTAMP_NTZ(9)",
+            OBJECT: "OBJECT",
+            ARRAY: "ARRAY",
+            BINARY: f"BINARY({MAX_BINARY})",
+            TIME: "TIME(9)",
+            BOOLEAN: "BOOLEAN",
+        }[code]
 
 
 def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
@@ -77,14 +100,21 @@ def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
     if duckdb.startswith(("STRUCT", "MAP")):
         return OBJECT, None, None, None
     simple = {
-        "VARCHAR": (TEXT, None, None, MAX_VARCHAR), '"NULL"': (TEXT, None, None, MAX_VARCHAR),
-        "NULL": (TEXT, None, None, MAX_VARCHAR), "UUID": (TEXT, None, None, MAX_VARCHAR),
-        "BOOLEAN": (BOOLEAN, None, None, None), "DATE": (DATE, None, None, None),
-        "TIME": (TIME, 0, 9, None), "TIMESTAMP": (NTZ, 0, 9, None), "TIMESTAMP_NS": (NTZ, 0, 9, None),
-        "TIMESTAMP_S": (NTZ, 0, 9, None), "TIMESTAMP_MS": (NTZ, 0, 9, None),
-        "TIMESTAMP WITH TIME ZONE": (LTZ, 0, 9, None), "JSON": (VARIANT, None, None, None),
+        "VARCHAR": (TEXT, None, None, MAX_VARCHAR),
+        '"NULL"': (TEXT, None, None, MAX_VARCHAR),
+        "NULL": (TEXT, None, None, MAX_VARCHAR),
+        "UUID": (TEXT, None, None, MAX_VARCHAR),
+        "BOOLEAN": (BOOLEAN, None, None, None),
+        "DATE": (DATE, None, None, None),
+        "TIME": (TIME, 0, 9, None),
+        "TIMESTAMP": (NTZ, 0, 9, None),
+        "TIMESTAMP_NS": (NTZ, 0, 9, None),
+        "TIMESTAMP_S": (NTZ, 0, 9, None),
+        "TIMESTAMP_MS": (NTZ, 0, 9, None),
+        "TIMESTAMP WITH TIME ZONE": (LTZ, 0, 9, None),
+        "JSON": (VARIANT, None, None, None),
         "BLOB": (BINARY, None, None, MAX_BINARY),
-    }  # fmt: skip
+    }
     if duckdb not in simple:
         raise UnsupportedError(f"a result of DuckDB's type {duckdb}")
     return simple[duckdb]
@@ -101,7 +131,9 @@ def to_duckdb(kind: DataType) -> str:
         case "INT":
             return "BIGINT"
         case "NUMBER":
-            precision, scale = (*kind.parameters, 38, 0)[:2] if not kind.parameters else (*kind.parameters, 0)[:2]
+            precision, scale = (
+                (*kind.parameters, 38, 0)[:2] if not kind.parameters else (*kind.parameters, 0)[:2]
+            )
             return "BIGINT" if scale == 0 and precision > 18 else f"DECIMAL({precision},{scale})"
         case "FLOAT":
             return "DOUBLE"
@@ -122,9 +154,6 @@ def to_duckdb(kind: DataType) -> str:
 def columns_of(description: list[Any]) -> list[Column]:
     """The columns of a DuckDB cursor's description."""
     return [Column(item[0], str(item[1])) for item in description]
-
-
-# --------------------------------------------------------------------------- values
 
 
 def pretty_json(text: str) -> str:
@@ -177,10 +206,14 @@ def from_iso(values: pa.ChunkedArray) -> pa.Array:
     """TIMESTAMP_TZ values as they come from a worker, in the form in which they are stored."""
     parsed = [None if text is None else dt.datetime.fromisoformat(text) for text in values.to_pylist()]
     stored = [
-        None if value is None
-        else {"utc": value.astimezone(dt.UTC).replace(tzinfo=None), "tz": int(value.utcoffset().total_seconds() // 60)}  # type: ignore[union-attr]
+        None
+        if value is None
+        else {
+            "utc": value.astimezone(dt.UTC).replace(tzinfo=None),
+            "tz": int(value.utcoffset().total_seconds() // 60),
+        }  # type: ignore[union-attr]
         for value in parsed
-    ]  # fmt: skip
+    ]
     return pa.array(stored, pa.struct([("utc", pa.timestamp("us")), ("tz", pa.int16())]))
 
 

@@ -17,12 +17,32 @@ from snowpipe_ml.local.reader import Reader
 from snowpipe_ml.local.stages import file_format, find_stage
 from snowpipe_ml.local.statements import Result, Statement, rows
 
-_OPTIONS = {"FILE_FORMAT", "OVERWRITE", "SINGLE", "MAX_FILE_SIZE", "INCLUDE_QUERY_ID", "DETAILED_OUTPUT", "HEADER",
-            "PARTITION", "VALIDATION_MODE"}  # fmt: skip
+_OPTIONS = {
+    "FILE_FORMAT",
+    "OVERWRITE",
+    "SINGLE",
+    "MAX_FILE_SIZE",
+    "INCLUDE_QUERY_ID",
+    "DETAILED_OUTPUT",
+    "HEADER",
+    "PARTITION",
+    "VALIDATION_MODE",
+}
 _ENDINGS = {"GZIP": ".gz", "AUTO": ".gz", "NONE": "", "ZSTD": ".zst"}
-_CSV_OPTIONS = {"TYPE", "COMPRESSION", "FIELD_DELIMITER", "RECORD_DELIMITER", "FIELD_OPTIONALLY_ENCLOSED_BY", "NULL_IF",
-                "EMPTY_FIELD_AS_NULL", "ESCAPE", "ESCAPE_UNENCLOSED_FIELD", "FILE_EXTENSION", "SKIP_HEADER",
-                "ENCODING"}  # fmt: skip
+_CSV_OPTIONS = {
+    "TYPE",
+    "COMPRESSION",
+    "FIELD_DELIMITER",
+    "RECORD_DELIMITER",
+    "FIELD_OPTIONALLY_ENCLOSED_BY",
+    "NULL_IF",
+    "EMPTY_FIELD_AS_NULL",
+    "ESCAPE",
+    "ESCAPE_UNENCLOSED_FIELD",
+    "FILE_EXTENSION",
+    "SKIP_HEADER",
+    "ENCODING",
+}
 
 
 def unload(statement: Statement) -> Result:
@@ -47,9 +67,11 @@ def unload(statement: Statement) -> Result:
     target = stage.file(name)
     if target.exists() and not options.get("OVERWRITE"):
         raise errors.error(
-            1036, "22000", f"Files already existing at the unload destination: @{stage.name}/{name}. Use overwrite option "
+            1036,
+            "22000",
+            f"Files already existing at the unload destination: @{stage.name}/{name}. Use overwrite option "
             "to force unloading.",
-        )  # fmt: skip
+        )
     if stage.external:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = stage.links / f"{uuid.uuid4().hex}.uploading"
@@ -67,7 +89,10 @@ def unload(statement: Statement) -> Result:
         aside.unlink(missing_ok=True)
     size = target.stat().st_size if count else 0
     if options.get("DETAILED_OUTPUT"):
-        return rows([("FILE_NAME", "VARCHAR"), ("FILE_SIZE", "BIGINT"), ("ROW_COUNT", "BIGINT")], [(name, size, count)])
+        return rows(
+            [("FILE_NAME", "VARCHAR"), ("FILE_SIZE", "BIGINT"), ("ROW_COUNT", "BIGINT")],
+            [(name, size, count)],
+        )
     return rows(
         [("rows_unloaded", "BIGINT"), ("input_bytes", "BIGINT"), ("output_bytes", "BIGINT")],
         [(count, plain or size, size)],
@@ -88,7 +113,9 @@ def _source(reader: Reader) -> str:
             return reader.text[start : token.start]
 
 
-def _name(path: str, options: dict[str, Any], query_id: str, kind: str, compression: str, fmt: dict[str, Any]) -> str:
+def _name(
+    path: str, options: dict[str, Any], query_id: str, kind: str, compression: str, fmt: dict[str, Any]
+) -> str:
     """``prefix`` -> ``prefix_0_0_0.csv.gz``, as Snowflake names the first file of an unload."""
     if options.get("SINGLE"):
         return path if path and not path.endswith("/") else f"{path}data"
@@ -120,24 +147,34 @@ def _write(
         names = [row[0] for row in described]
         inner = f"({query}) AS q({', '.join(f'c{i}' for i in range(len(names)))})"
         if kind == "CSV":
-            listed = ", ".join(f"{_text_of(f'c{i}', row[1])} AS {_quoted(row[0])}" for i, row in enumerate(described))
+            listed = ", ".join(
+                f"{_text_of(f'c{i}', row[1])} AS {_quoted(row[0])}" for i, row in enumerate(described)
+            )
             settings = _csv(fmt, options, compression)
         elif kind == "JSON":
             if len(names) != 1:
                 raise errors.error(
-                    2019, "0A000", "JSON file format can only unload one column of type VARIANT, OBJECT or ARRAY"
+                    2019,
+                    "0A000",
+                    "JSON file format can only unload one column of type VARIANT, OBJECT or ARRAY",
                 )
             return _write_json(statement, f"SELECT c0::VARCHAR FROM {inner}", compression, path)
         elif kind == "PARQUET":
             header = bool(options.get("HEADER"))
-            listed = ", ".join(f"c{i} AS {_quoted(n if header else f'_COL_{i}')}" for i, n in enumerate(names))
-            codec = {"AUTO": "snappy", "NONE": "uncompressed", "LZO": "snappy"}.get(compression, compression.lower())
+            listed = ", ".join(
+                f"c{i} AS {_quoted(n if header else f'_COL_{i}')}" for i, n in enumerate(names)
+            )
+            codec = {"AUTO": "snappy", "NONE": "uncompressed", "LZO": "snappy"}.get(
+                compression, compression.lower()
+            )
             if compression == "LZO":
                 raise errors.UnsupportedError("COMPRESSION = LZO when a stage is written")
             settings = f"FORMAT parquet, COMPRESSION {literal(codec)}"
         else:
             raise errors.UnsupportedError(f"COPY INTO a stage as {kind}")
-        row = connection.duck.execute(f"COPY (SELECT {listed} FROM {inner}) TO {literal(path)} ({settings})").fetchone()
+        row = connection.duck.execute(
+            f"COPY (SELECT {listed} FROM {inner}) TO {literal(path)} ({settings})"
+        ).fetchone()
         return (int(row[0]) if row else 0), 0
     finally:
         compiler.release()
@@ -153,11 +190,14 @@ def _csv(fmt: dict[str, Any], options: dict[str, Any], compression: str) -> str:
     quote = str(fmt.get("FIELD_OPTIONALLY_ENCLOSED_BY") or "")
     quote = "" if quote.upper() == "NONE" else quote
     settings = [
-        "FORMAT csv", f"HEADER {str(bool(options.get('HEADER'))).lower()}",
-        f"DELIMITER {literal(str(fmt.get('FIELD_DELIMITER') or ','))}", f"NULLSTR {literal(null)}",
-        f"QUOTE {literal(quote)}", f"ESCAPE {literal(quote)}",
+        "FORMAT csv",
+        f"HEADER {str(bool(options.get('HEADER'))).lower()}",
+        f"DELIMITER {literal(str(fmt.get('FIELD_DELIMITER') or ','))}",
+        f"NULLSTR {literal(null)}",
+        f"QUOTE {literal(quote)}",
+        f"ESCAPE {literal(quote)}",
         f"COMPRESSION {literal({'AUTO': 'gzip'}.get(compression, compression.lower()))}",
-    ]  # fmt: skip
+    ]
     if quote:
         settings.append("FORCE_QUOTE *")
     return ", ".join(settings)
@@ -197,7 +237,9 @@ def copy_files(statement: Statement) -> Result:
     target, folder = find_stage(connection, reader.stage())
     reader.expect("FROM")
     if reader.looking_at("("):
-        raise errors.UnsupportedError("COPY FILES from a query", "Name the files: FILES = (...) or PATTERN = '...'")
+        raise errors.UnsupportedError(
+            "COPY FILES from a query", "Name the files: FILES = (...) or PATTERN = '...'"
+        )
     source, path = find_stage(connection, reader.stage())
     options = reader.options()
     reader.end()
@@ -207,7 +249,9 @@ def copy_files(statement: Statement) -> Result:
         files = [file for file in files if file.relative in wanted]
         if len(files) < len(wanted):
             raise errors.error(
-                91016, "22000", f"Remote file '{sorted(wanted - {f.relative for f in files})[0]}' was not found."
+                91016,
+                "22000",
+                f"Remote file '{sorted(wanted - {f.relative for f in files})[0]}' was not found.",
             )
     # What lies below the source's folder keeps its path below the target's.
     base = path if path.endswith("/") or not path else path.rpartition("/")[0] + "/"

@@ -37,12 +37,21 @@ def row_type(columns: list[Column]) -> list[dict[str, Any]]:
     found = []
     for column in columns:
         metadata = column.metadata
-        found.append({
-            "name": metadata.name, "database": "", "schema": "", "table": "", "nullable": metadata.is_nullable,
-            "type": FIELD_ID_TO_NAME[metadata.type_code].lower(), "length": metadata.internal_size,
-            "byteLength": metadata.internal_size, "precision": metadata.precision, "scale": metadata.scale,
-            "collation": None,
-        })  # fmt: skip
+        found.append(
+            {
+                "name": metadata.name,
+                "database": "",
+                "schema": "",
+                "table": "",
+                "nullable": metadata.is_nullable,
+                "type": FIELD_ID_TO_NAME[metadata.type_code].lower(),
+                "length": metadata.internal_size,
+                "byteLength": metadata.internal_size,
+                "precision": metadata.precision,
+                "scale": metadata.scale,
+                "collation": None,
+            }
+        )
     return found
 
 
@@ -50,12 +59,21 @@ def result_data(result: Result, type_id: int) -> dict[str, Any]:
     """A result's rows: as JSON for DML, whose counts clients read from there, else as Arrow."""
     rows = row_type(result.columns)
     data: dict[str, Any] = {
-        "rowtype": rows, "total": result.table.num_rows, "returned": result.table.num_rows, "statementTypeId": type_id,
-    }  # fmt: skip
+        "rowtype": rows,
+        "total": result.table.num_rows,
+        "returned": result.table.num_rows,
+        "statementTypeId": type_id,
+    }
     if type_id in _DML:
-        values = [[None if v is None else str(v) for v in row] for row in zip(*_lists(result.table), strict=True)]
+        values = [
+            [None if v is None else str(v) for v in row] for row in zip(*_lists(result.table), strict=True)
+        ]
         return {**data, "queryResultFormat": "json", "rowset": values}
-    return {**data, "queryResultFormat": "arrow", "rowsetBase64": _arrow(result, rows) if result.columns else ""}
+    return {
+        **data,
+        "queryResultFormat": "arrow",
+        "rowsetBase64": _arrow(result, rows) if result.columns else "",
+    }
 
 
 def description_data(columns: list[Column], type_id: int) -> dict[str, Any]:
@@ -65,8 +83,14 @@ def description_data(columns: list[Column], type_id: int) -> dict[str, Any]:
         if type_id in _DML
         else {"queryResultFormat": "arrow", "rowsetBase64": ""}
     )
-    return {"rowtype": row_type(columns), "total": 0, "returned": 0, "statementTypeId": type_id,
-            "arrayBindSupported": type_id == _STATEMENT_TYPES["INSERT"], **empty}  # fmt: skip
+    return {
+        "rowtype": row_type(columns),
+        "total": 0,
+        "returned": 0,
+        "statementTypeId": type_id,
+        "arrayBindSupported": type_id == _STATEMENT_TYPES["INSERT"],
+        **empty,
+    }
 
 
 def _lists(table: pa.Table) -> list[list[Any]]:
@@ -81,10 +105,18 @@ def _arrow(result: Result, rows: list[dict[str, Any]]) -> str:
         stored = result.table.column(index).combine_chunks()
         array = _instants(column, pc.struct_field(stored, "tz")) if with_zone else _column(column)
         arrays.append(array)
-        fields.append(pa.field(described["name"], array.type, metadata={
-            "logicalType": described["type"].upper(), "precision": str(described["precision"] or 38),
-            "scale": str(described["scale"] or 0), "charLength": str(described["length"] or 0),
-        }))  # fmt: skip
+        fields.append(
+            pa.field(
+                described["name"],
+                array.type,
+                metadata={
+                    "logicalType": described["type"].upper(),
+                    "precision": str(described["precision"] or 38),
+                    "scale": str(described["scale"] or 0),
+                    "charLength": str(described["length"] or 0),
+                },
+            )
+        )
     sink = pa.BufferOutputStream()
     packed = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
     with pa.ipc.new_stream(sink, packed.schema) as writer:

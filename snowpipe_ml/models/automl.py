@@ -33,15 +33,24 @@ def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str
 
     with tempfile.TemporaryDirectory() as work:
         predictor = TabularPredictor(
-            label=config["target"], path=f"{work}/all", problem_type=config["problem_type"],
-            eval_metric=config["metric"], verbosity=0, learner_kwargs={"random_state": config["seed"]},
-        )  # fmt: skip
+            label=config["target"],
+            path=f"{work}/all",
+            problem_type=config["problem_type"],
+            eval_metric=config["metric"],
+            verbosity=0,
+            learner_kwargs={"random_state": config["seed"]},
+        )
         families: dict[str, dict[str, Any]] = {family: {} for family in config["models"]}
         options: dict[str, Any] = {} if config["presets"] is None else {"presets": config["presets"]}
         predictor.fit(
-            frame, hyperparameters=families, time_limit=config["time_limit"], num_cpus=1,
-            num_gpus=0, fit_strategy="sequential", **options,
-        )  # fmt: skip
+            frame,
+            hyperparameters=families,
+            time_limit=config["time_limit"],
+            num_cpus=1,
+            num_gpus=0,
+            fit_strategy="sequential",
+            **options,
+        )
         board = predictor.leaderboard(silent=True)
         best = predictor.clone_for_deployment(path=f"{work}/best", return_clone=True)
         metric = str(predictor.eval_metric.name)
@@ -52,13 +61,16 @@ def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str
         "model": str(predictor.model_best),
         "leaderboard": [
             {
-                "model": str(row.model), "metric": metric, "score_validation": float(row.score_val),
-                "fit_seconds": float(row.fit_time), "predict_seconds": float(row.pred_time_val),
+                "model": str(row.model),
+                "metric": metric,
+                "score_validation": float(row.score_val),
+                "fit_seconds": float(row.fit_time),
+                "predict_seconds": float(row.pred_time_val),
                 "stack_level": int(row.stack_level),
             }
             for row in board.itertuples()
         ],
-    }  # fmt: skip
+    }
 
 
 def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> tuple[Path, dict[str, Any]]:
@@ -78,10 +90,15 @@ def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> t
         folder = Path(work) / "model"
         report = train(prepared[~unlabelled], config, folder)
         manifest = {
-            "framework": "autogluon", "python": python_version(), "versions": versions("autogluon"),
-            "features": config["features"], "target": config["target"], "problem_type": config["problem_type"],
-            "trained_on": {**config["trained_on"], "rows": int((~unlabelled).sum())}, **report,
-        }  # fmt: skip
+            "framework": "autogluon",
+            "python": python_version(),
+            "versions": versions("autogluon"),
+            "features": config["features"],
+            "target": config["target"],
+            "problem_type": config["problem_type"],
+            "trained_on": {**config["trained_on"], "rows": int((~unlabelled).sum())},
+            **report,
+        }
         return pack(folder, manifest, config["name"], into)
 
 

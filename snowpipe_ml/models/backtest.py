@@ -72,7 +72,10 @@ class Fold:
 
 
 def backtest(
-    candidates: Mapping[str, Mapping[str, Any]], panel: Sequence[Series], features: Sequence[Feature], plan: Plan
+    candidates: Mapping[str, Mapping[str, Any]],
+    panel: Sequence[Series],
+    features: Sequence[Feature],
+    plan: Plan,
 ) -> list[Fold]:
     """Forecast from each origin with each candidate, fitted anew on what was known then.
 
@@ -101,9 +104,19 @@ def backtest(
                 truth = np.array([actual[series.key][day] for day in series.future_days])
                 absolute, squared = _naive_errors(series.values)
                 folds.append(
-                    Fold(series.key, name, series.days[-1], number, series.future_days, truth, forecast.y, series.level,
-                         absolute, squared)
-                )  # fmt: skip
+                    Fold(
+                        series.key,
+                        name,
+                        series.days[-1],
+                        number,
+                        series.future_days,
+                        truth,
+                        forecast.y,
+                        series.level,
+                        absolute,
+                        squared,
+                    )
+                )
     return folds
 
 

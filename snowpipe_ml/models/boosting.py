@@ -18,17 +18,25 @@ class _LightGBM(RowForecaster):
     def _parameters(self) -> dict[str, Any]:
         s = self.settings
         return {
-            "objective": s["objective"], "num_leaves": s["num_leaves"], "learning_rate": s["learning_rate"],
-            "min_data_in_leaf": s["min_data_in_leaf"], "seed": s["seed"], "verbosity": -1,
+            "objective": s["objective"],
+            "num_leaves": s["num_leaves"],
+            "learning_rate": s["learning_rate"],
+            "min_data_in_leaf": s["min_data_in_leaf"],
+            "seed": s["seed"],
+            "verbosity": -1,
             # The same model from the same data: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
-            "num_threads": 1, "deterministic": True, "force_row_wise": True,
-        }  # fmt: skip
+            "num_threads": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+        }
 
     def _can_learn(self, series: Series) -> bool:
         """Return whether the objective takes the series; if not, it has failed, and the others go on."""
         lowest = float(series.y.min())
         if self.settings["objective"] in _COUNTS and lowest < 0:
-            self.failed[series.key] = f"{self.settings['objective']} is for values from 0, and a day has {lowest:g}"
+            self.failed[series.key] = (
+                f"{self.settings['objective']} is for values from 0, and a day has {lowest:g}"
+            )
         return series.key not in self.failed
 
     def _has_events(self, panel: Sequence[Series]) -> bool:
@@ -76,7 +84,9 @@ class _LightGBM(RowForecaster):
         import lightgbm
 
         whole, ends = state["texts"].tobytes(), [0, *state["ends"].tolist()]
-        return [lightgbm.Booster(model_str=whole[start:end].decode()) for start, end in itertools.pairwise(ends)]
+        return [
+            lightgbm.Booster(model_str=whole[start:end].decode()) for start, end in itertools.pairwise(ends)
+        ]
 
 
 class LightGBMForecaster(_LightGBM):
@@ -84,7 +94,9 @@ class LightGBMForecaster(_LightGBM):
 
     def fit(self, panel: Sequence[Series]) -> None:
         """Train each."""
-        self._boosters = {s.key: self._train(s.x, s.y) for s in panel if self._can_learn(s) and self._has_events([s])}
+        self._boosters = {
+            s.key: self._train(s.x, s.y) for s in panel if self._can_learn(s) and self._has_events([s])
+        }
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The model of each series."""
@@ -92,7 +104,10 @@ class LightGBMForecaster(_LightGBM):
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """Contributions; with the base they sum to the prediction."""
-        return [self._contributions(self._boosters[s.key], f.x, 1.0) for s, f in zip(panel, forecasts, strict=True)]
+        return [
+            self._contributions(self._boosters[s.key], f.x, 1.0)
+            for s, f in zip(panel, forecasts, strict=True)
+        ]
 
     def state(self) -> dict[str, np.ndarray]:
         """The models' texts."""
@@ -147,9 +162,10 @@ class GlobalLightGBMForecaster(_LightGBM):
     def state(self) -> dict[str, np.ndarray]:
         """The model's text, and the scales."""
         return {
-            "keys": np.array(list(self._scales)), "scales": np.array(list(self._scales.values())),
+            "keys": np.array(list(self._scales)),
+            "scales": np.array(list(self._scales.values())),
             **self._texts([self._booster] if self._booster else []),
-        }  # fmt: skip
+        }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """From the model's text, and the scales."""

@@ -62,9 +62,13 @@ class Calibration:
             return cls({}, None, horizon)
         last = max(fold.origin for parts in own.values() for fold in parts)
         scores = {key: np.concatenate([fold.scores for fold in parts]) for key, parts in own.items()}
-        weights = {key: np.concatenate([_weights(fold, last) for fold in parts]) for key, parts in own.items()}
+        weights = {
+            key: np.concatenate([_weights(fold, last) for fold in parts]) for key, parts in own.items()
+        }
         tail = (1.0 - coverage) / 2
-        pooled = _quantiles(np.concatenate(list(scores.values())), np.concatenate(list(weights.values())), tail)
+        pooled = _quantiles(
+            np.concatenate(list(scores.values())), np.concatenate(list(weights.values())), tail
+        )
         tails = {}
         for key, values in scores.items():
             weight = len(values) / (len(values) + _HALF)

@@ -45,8 +45,12 @@ class RidgeForecaster(RowForecaster):
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights."""
-        return {"keys": np.array(list(self._keys)), "weights": self._weights, "intercepts": self._intercepts,
-                "means": self._means}  # fmt: skip
+        return {
+            "keys": np.array(list(self._keys)),
+            "weights": self._weights,
+            "intercepts": self._intercepts,
+            "means": self._means,
+        }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """From weights."""

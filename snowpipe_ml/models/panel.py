@@ -105,18 +105,32 @@ class Series:
             elif feature.future != "known":
                 to_come[:, column] = _climate(self.days[:rows], self.x[:rows, column], self.days[rows:])
         return Series(
-            self.key, self.features, self.days[:rows], self.y[:rows], self.x[:rows], self.first, self.values[:keep],
-            self.days[rows:], to_come,
-        )  # fmt: skip
+            self.key,
+            self.features,
+            self.days[:rows],
+            self.y[:rows],
+            self.x[:rows],
+            self.first,
+            self.values[:keep],
+            self.days[rows:],
+            to_come,
+        )
 
     def ahead(self, days: int) -> Series:
         """The same with no more than some days to come."""
         end = self.days[-1] + days * DAY
         near = self.future_days <= end
         return Series(
-            self.key, self.features, self.days, self.y, self.x, self.first, self.values, self.future_days[near],
+            self.key,
+            self.features,
+            self.days,
+            self.y,
+            self.x,
+            self.first,
+            self.values,
+            self.future_days[near],
             self.future_x[near],
-        )  # fmt: skip
+        )
 
     def rolling(self) -> Rolling:
         """The days to come, to be forecast one after the other."""
@@ -203,9 +217,7 @@ def _wrong(rows: pd.DataFrame) -> str | None:
         return "a row has no date"
     twice = rows.loc[rows["DATE"].duplicated(), "DATE"]
     if len(twice):
-        return (
-            f"{twice.iloc[0]:%Y-%m-%d} is there {int((rows['DATE'] == twice.iloc[0]).sum())} times: a day has one row"
-        )
+        return f"{twice.iloc[0]:%Y-%m-%d} is there {int((rows['DATE'] == twice.iloc[0]).sum())} times: a day has one row"
     if not rows["TARGET"].notna().any():
         return "no day has a target"
     return None
@@ -229,7 +241,9 @@ def _series(key: str, rows: pd.DataFrame, features: tuple[Feature, ...]) -> Seri
     holes = np.isnan(x[future][:, given]).any(axis=0)
     if holes.any():
         return f"{', '.join(names[given[i]] for i in np.flatnonzero(holes))}: no value on some of the days to come"
-    return Series(key, features, days[usable], target[usable], x[usable], first, values, days[future], x[future])
+    return Series(
+        key, features, days[usable], target[usable], x[usable], first, values, days[future], x[future]
+    )
 
 
 def features_of(config: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...]:

@@ -13,9 +13,21 @@ from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.panel import DAY, Series
 
 FIXED = (
-    "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
-    "SQUARED_SCALE", "GAIN",
-)  # fmt: skip
+    "SERIES",
+    "DATE",
+    "PART",
+    "MODEL",
+    "ORIGIN",
+    "ACTUAL",
+    "PREDICTION",
+    "LOW",
+    "HIGH",
+    "BASE",
+    "FOLD",
+    "SCALE",
+    "SQUARED_SCALE",
+    "GAIN",
+)
 _TEXTS = ("SERIES", "PART", "MODEL", "MESSAGE")
 # A BINARY value has at most 8 MB: https://docs.snowflake.com/en/sql-reference/data-types-text#binary
 _PIECE = 4 * 2**20
@@ -39,22 +51,39 @@ class Rows:
         self._rows.append(pd.DataFrame({"SERIES": key, **columns}))
 
     def forecast(
-        self, model: Forecaster, series: Series, forecast: Forecast, calibration: Calibration, label: str,
-        gain: float | None, explanation: Explanation | None,
-    ) -> None:  # fmt: skip
+        self,
+        model: Forecaster,
+        series: Series,
+        forecast: Forecast,
+        calibration: Calibration,
+        label: str,
+        gain: float | None,
+        explanation: Explanation | None,
+    ) -> None:
         """The days to come of a series."""
-        low, high = calibration.interval(series.key, forecast.y, series.level, (series.future_days - series.last) / DAY)
+        low, high = calibration.interval(
+            series.key, forecast.y, series.level, (series.future_days - series.last) / DAY
+        )
         self.add(
-            series.key, DATE=series.future_days, PART="forecast", MODEL=label,
-            ORIGIN=np.full(len(forecast.y), series.last), PREDICTION=forecast.y, GAIN=gain, LOW=model.bounded(series, low),
-            HIGH=model.bounded(series, high), **self.explained(forecast.x, explanation),
-        )  # fmt: skip
+            series.key,
+            DATE=series.future_days,
+            PART="forecast",
+            MODEL=label,
+            ORIGIN=np.full(len(forecast.y), series.last),
+            PREDICTION=forecast.y,
+            GAIN=gain,
+            LOW=model.bounded(series, low),
+            HIGH=model.bounded(series, high),
+            **self.explained(forecast.x, explanation),
+        )
 
     def explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, Any]:
         """The columns of features and of what they counted."""
         columns: dict[str, Any] = {name: x[:, i] for i, name in enumerate(self._names)}
         if explanation is not None:
-            columns |= {f"{name}_EXPLANATION": explanation.contributions[:, i] for i, name in enumerate(self._names)}
+            columns |= {
+                f"{name}_EXPLANATION": explanation.contributions[:, i] for i, name in enumerate(self._names)
+            }
             if explanation.base is not None:
                 columns["BASE"] = explanation.base
         return columns

@@ -42,7 +42,9 @@ def load(data: bytes) -> tuple[Forecaster, dict[str, Any]]:
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         manifest: dict[str, Any] = json.loads(file["manifest"].tobytes())
         if manifest.get("format") != FORMAT:
-            raise ValueError(f"models of format {manifest.get('format')}, and this is {FORMAT}: train them again")
+            raise ValueError(
+                f"models of format {manifest.get('format')}, and this is {FORMAT}: train them again"
+            )
         state = {key.removeprefix("state/"): file[key] for key in file.files if key.startswith("state/")}
     features, settings = features_of(manifest["features"]), manifest["settings"]
     best = settings["type"] == "best_of"

@@ -57,10 +57,12 @@ def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, C
         most = max(map(len, models.values()))
         logs[key] = {
             model: float(np.log(np.sqrt(np.mean(squares)) + _LEAST))
-            for model, squares in models.items() if len(squares) == most
-        }  # fmt: skip
+            for model, squares in models.items()
+            if len(squares) == most
+        }
     apart = {
-        key: {m: value - np.mean(list(models.values())) for m, value in models.items()} for key, models in logs.items()
+        key: {m: value - np.mean(list(models.values())) for m, value in models.items()}
+        for key, models in logs.items()
     }
     everywhere: dict[str, list[float]] = defaultdict(list)
     for relative in apart.values():
@@ -103,7 +105,9 @@ class BestOf(Forecaster):
         choices: of each series.
     """
 
-    def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature], choices: Mapping[str, Choice]) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], features: Sequence[Feature], choices: Mapping[str, Choice]
+    ) -> None:
         super().__init__(settings, features)
         self.choices = dict(choices)
         self._members: dict[str, Forecaster] = {}
@@ -112,7 +116,9 @@ class BestOf(Forecaster):
         """Fit each candidate on the series that it was chosen for."""
         for series in panel:
             if series.key not in self.choices:
-                self.failed[series.key] = "its history is too short for a backtest, from which a model is chosen"
+                self.failed[series.key] = (
+                    "its history is too short for a backtest, from which a model is chosen"
+                )
         for name, settings in self.settings["candidates"].items():
             own = self._of(name, panel)
             if own:
@@ -174,27 +180,36 @@ class BestOf(Forecaster):
             if best is not None and best.base is None:
                 found.append(best)
                 continue
-            additive = [one.contributions for one in answers[series.key] if one is not None and one.base is not None]
+            additive = [
+                one.contributions for one in answers[series.key] if one is not None and one.base is not None
+            ]
             sums = np.sum([np.zeros(forecast.x.shape), *additive], axis=0) / len(answers[series.key])
             found.append(Explanation(sums, forecast.y - sums.sum(axis=1)))
         return found
 
     def state(self) -> dict[str, np.ndarray]:
         """The choices, and the states of the candidates."""
-        state = {f"{name}/{key}": value for name, m in self._members.items() for key, value in m.state().items()}
+        state = {
+            f"{name}/{key}": value for name, m in self._members.items() for key, value in m.state().items()
+        }
         names = {key: self._usable(key) for key in self.choices}
         most = max(map(len, names.values()), default=0)
-        state["choices"] = np.array([[key, *own, *[""] * (most - len(own))] for key, own in names.items() if own])
+        state["choices"] = np.array(
+            [[key, *own, *[""] * (most - len(own))] for key, own in names.items() if own]
+        )
         state["members"] = np.array(list(self._members))
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """From the choices, and the states of the candidates."""
         self.choices = {
-            str(row[0]): Choice(tuple(str(name) for name in row[1:] if name), None) for row in state["choices"]
+            str(row[0]): Choice(tuple(str(name) for name in row[1:] if name), None)
+            for row in state["choices"]
         }
         for name in map(str, state["members"]):
             member = make_forecaster(self.settings["candidates"][name], self.features)
             prefix = f"{name}/"
-            member.restore({key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)})
+            member.restore(
+                {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
+            )
             self._members[name] = member

@@ -108,7 +108,9 @@ class StatsForecastForecaster(_OfValues):
             try:
                 self._models[series.key] = self._empty().fit(_filled(series.values))
             except _TOO_SHORT as error:
-                self.failed[series.key] = f"{self.settings['type']} cannot be fitted on {len(series.y)} days: {error}"
+                self.failed[series.key] = (
+                    f"{self.settings['type']} cannot be fitted on {len(series.y)} days: {error}"
+                )
 
     def _empty(self) -> Any:
         from statsforecast.models import AutoARIMA, AutoETS

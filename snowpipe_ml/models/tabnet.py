@@ -66,9 +66,12 @@ class TabNetForecaster(_Standardized):
         together = self.settings.get("models_together") or 32
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._stack = TabNetStack(
-            self.settings, len(self.features), [self._seed(series) for series in panel], together=together,
+            self.settings,
+            len(self.features),
+            [self._seed(series) for series in panel],
+            together=together,
             device=device,
-        )  # fmt: skip
+        )
         if panel:
             x, y, check_x, check_y = zip(*self._parts(panel), strict=True)
             self._stack.fit(x, y, check_x, check_y)
@@ -96,8 +99,13 @@ class TabNetForecaster(_Standardized):
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and moments."""
-        own = {"keys": np.array(list(self._keys)), "mean": self._mean, "scale": self._scale, "y_mean": self._y_mean,
-               "y_scale": self._y_scale}  # fmt: skip
+        own = {
+            "keys": np.array(list(self._keys)),
+            "mean": self._mean,
+            "scale": self._scale,
+            "y_mean": self._y_mean,
+            "y_scale": self._y_scale,
+        }
         return own | self._stack.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -128,17 +136,30 @@ class TabNetReferenceForecaster(_Standardized):
             # With drop_last, a batch larger than the data would train on nothing, in silence.
             batch = min(s["batch_size"], len(x))
             model = TabNetRegressor(
-                n_d=s["n_d"], n_a=s["n_a"], n_steps=s["n_steps"], gamma=s["gamma"], seed=self._seed(series), verbose=0,
-                optimizer_params={"lr": s["learning_rate"]}, device_name="cpu",
-            )  # fmt: skip
+                n_d=s["n_d"],
+                n_a=s["n_a"],
+                n_steps=s["n_steps"],
+                gamma=s["gamma"],
+                seed=self._seed(series),
+                verbose=0,
+                optimizer_params={"lr": s["learning_rate"]},
+                device_name="cpu",
+            )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 model.fit(
-                    x, y[:, None], eval_set=[(check_x, check_y[:, None])], eval_metric=["rmse"],
-                    max_epochs=s["max_epochs"], patience=s["patience"], batch_size=batch,
-                    virtual_batch_size=min(s["virtual_batch_size"], batch), num_workers=0, drop_last=True,
+                    x,
+                    y[:, None],
+                    eval_set=[(check_x, check_y[:, None])],
+                    eval_metric=["rmse"],
+                    max_epochs=s["max_epochs"],
+                    patience=s["patience"],
+                    batch_size=batch,
+                    virtual_batch_size=min(s["virtual_batch_size"], batch),
+                    num_workers=0,
+                    drop_last=True,
                     compute_importance=False,
-                )  # fmt: skip
+                )
             self._models.append(model)
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:

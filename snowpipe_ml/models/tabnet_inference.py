@@ -26,16 +26,25 @@ class Inference:
     def __init__(self, layout: Layout, parameters: Any, running: Any) -> None:
         self.layout = layout
         p = layout.views(parameters) | layout.views(running)
-        r = {kind: p[f"{kind}_weight"] * torch.rsqrt(p[f"{kind}_var"] + BN_EPSILON) for kind in ("bn0", "glu", "att")}
+        r = {
+            kind: p[f"{kind}_weight"] * torch.rsqrt(p[f"{kind}_var"] + BN_EPSILON)
+            for kind in ("bn0", "glu", "att")
+        }
         bias = {kind: p[f"{kind}_bias"] - r[kind] * p[f"{kind}_mean"] for kind in r}
         self.scale0, self.shift0 = r["bn0"][..., None], bias["bn0"][..., None]
         self.glu: list[list[tuple[Any, Any]]] = []
         for t in range(layout.transformers):
             weights = [p["shared0"], p["shared1"], *(p["own"][:, t, i] for i in range(INDEPENDENT))]
             self.glu.append(
-                [(w * r["glu"][:, t, i, :, None], bias["glu"][:, t, i, :, None]) for i, w in enumerate(weights)]
+                [
+                    (w * r["glu"][:, t, i, :, None], bias["glu"][:, t, i, :, None])
+                    for i, w in enumerate(weights)
+                ]
             )
-        self.att = [(p["att"][:, s] * r["att"][:, s, :, None], bias["att"][:, s, :, None]) for s in range(layout.steps)]
+        self.att = [
+            (p["att"][:, s] * r["att"][:, s, :, None], bias["att"][:, s, :, None])
+            for s in range(layout.steps)
+        ]
         self.final = p["final"].clone()[:, None]
 
     def __call__(self, x: Any, explain: bool = False) -> Any:

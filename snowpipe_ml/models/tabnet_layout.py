@@ -33,14 +33,26 @@ class Layout:
         self.wide, self.transformers = 2 * self.hidden, self.steps + 1
         f, h, o, t, s = features, self.hidden, self.wide, self.transformers, self.steps
         self.parameters: dict[str, tuple[int, ...]] = {
-            "bn0_weight": (f,), "bn0_bias": (f,), "shared0": (o, f), "shared1": (o, h), "own": (t, INDEPENDENT, o, h),
-            "glu_weight": (t, GLUS, o), "glu_bias": (t, GLUS, o), "att": (s, f, self.n_a), "att_weight": (s, f),
-            "att_bias": (s, f), "final": (self.n_d,),
-        }  # fmt: skip
+            "bn0_weight": (f,),
+            "bn0_bias": (f,),
+            "shared0": (o, f),
+            "shared1": (o, h),
+            "own": (t, INDEPENDENT, o, h),
+            "glu_weight": (t, GLUS, o),
+            "glu_bias": (t, GLUS, o),
+            "att": (s, f, self.n_a),
+            "att_weight": (s, f),
+            "att_bias": (s, f),
+            "final": (self.n_d,),
+        }
         self.running: dict[str, tuple[int, ...]] = {
-            "bn0_mean": (f,), "bn0_var": (f,), "glu_mean": (t, GLUS, o), "glu_var": (t, GLUS, o), "att_mean": (s, f),
+            "bn0_mean": (f,),
+            "bn0_var": (f,),
+            "glu_mean": (t, GLUS, o),
+            "glu_var": (t, GLUS, o),
+            "att_mean": (s, f),
             "att_var": (s, f),
-        }  # fmt: skip
+        }
         self.size = sum(math.prod(shape) for shape in self.parameters.values())
         self.running_size = sum(math.prod(shape) for shape in self.running.values())
 
@@ -64,7 +76,9 @@ class Layout:
 
         yield from norm("tabnet.encoder.initial_bn", "bn0")
         for t in range(self.transformers):
-            base = "tabnet.encoder.initial_splitter" if t == 0 else f"tabnet.encoder.feat_transformers.{t - 1}"
+            base = (
+                "tabnet.encoder.initial_splitter" if t == 0 else f"tabnet.encoder.feat_transformers.{t - 1}"
+            )
             for layer in range(GLUS):
                 place = f"{base}.shared" if layer < SHARED else f"{base}.specifics"
                 weight = p[f"shared{layer}"] if layer < SHARED else p["own"][t, layer - SHARED]

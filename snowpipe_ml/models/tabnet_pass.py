@@ -27,14 +27,20 @@ class Pass:
         self.layout, self.rows = layout, rows
         f, h, o, t, s = layout.features, layout.hidden, layout.wide, layout.transformers, layout.steps
         self.first = Family((t, models, o, f, rows), [1.0] * t, like)
-        self.later = Family(((GLUS - 1) * t, models, o, h, rows), [c for c in SCALES[1:] for _ in range(t)], like)
+        self.later = Family(
+            ((GLUS - 1) * t, models, o, h, rows), [c for c in SCALES[1:] for _ in range(t)], like
+        )
         self.attention = Family((s, models, f, layout.n_a, rows), [OUT_SCALE] * s, like)
         self.u, self.h, self.product = (like.new_empty(models, h, rows) for _ in range(3))
         self.sums = like.new_empty(models, h)
-        self.x, self.gx, self.masked, self.dp, self.dprior = (like.new_empty(models, f, rows) for _ in range(5))
+        self.x, self.gx, self.masked, self.dp, self.dprior = (
+            like.new_empty(models, f, rows) for _ in range(5)
+        )
         self.active = like.new_empty(s, models, layout.n_d, rows)
         self.total, self.dtotal = (like.new_empty(models, layout.n_d, rows) for _ in range(2))
-        self.prior, self.mask, self.support, self.entropy = (like.new_empty(s, models, f, rows) for _ in range(4))
+        self.prior, self.mask, self.support, self.entropy = (
+            like.new_empty(s, models, f, rows) for _ in range(4)
+        )
         self.count, self.tau = like.new_empty(s, models, 1, rows), like.new_empty(models, 1, rows)
         self.pairs = like.new_empty(models, f, f, rows) if f <= PAIRWISE else None
 
@@ -70,14 +76,22 @@ class Program:
             for j in range(INDEPENDENT):
                 units.append(Unit(b.later, (1 + j) * t + i, m, p["own"][:, i, j], gamma[:, SHARED + j]))
             self.glus.append(units)
-        self.attention = [Unit(b.attention, s, m, p["att"][:, s], p["att_weight"][:, s]) for s in range(layout.steps)]
+        self.attention = [
+            Unit(b.attention, s, m, p["att"][:, s], p["att_weight"][:, s]) for s in range(layout.steps)
+        ]
         self.u, self.h, self.product = b.u[:m], b.h[:m], b.product[:m]
         self.u2, self.sums1, self.sums = self.u.view(-1, b.rows), b.sums[:m].view(-1), b.sums[:m][..., None]
         d = layout.n_d
         self.u_d, self.u_a, self.h_d, self.h_a = self.u[:, :d], self.u[:, d:], self.h[:, :d], self.h[:, d:]
         self.datt = self.u.new_empty(m, layout.n_a, b.rows)
         self.sums_a = self.sums[:, d:]
-        self.x, self.gx, self.masked, self.dmask, self.dprior = b.x[:m], b.gx[:m], b.masked[:m], b.dp[:m], b.dprior[:m]
+        self.x, self.gx, self.masked, self.dmask, self.dprior = (
+            b.x[:m],
+            b.gx[:m],
+            b.masked[:m],
+            b.dp[:m],
+            b.dprior[:m],
+        )
         self.x2, self.masked2 = self.x.view(-1, b.rows), self.masked.view(-1, b.rows)
         self.active, self.prior = [v[:m] for v in b.active], [v[:m] for v in b.prior]
         self.mask, self.support, self.entropy = ([v[:m] for v in x] for x in (b.mask, b.support, b.entropy))
@@ -96,7 +110,9 @@ class Program:
         def by_layer(view: Any) -> Any:  # [m, T, k, ...] as [k, T, m, ...]
             return view.transpose(0, 2)
 
-        def group(family: Family, start: int, stop: int, shape: tuple[int, ...], weight: Any) -> dict[str, Any]:
+        def group(
+            family: Family, start: int, stop: int, shape: tuple[int, ...], weight: Any
+        ) -> dict[str, Any]:
             n = (stop - start) * m * family.shape[2]
 
             def cut(buffer: Any) -> Any:
@@ -105,19 +121,35 @@ class Program:
             inputs = family.shape[3]
             temporary = family.temporary[: n * inputs]
             factors = {
-                name: getattr(family, name)[start:stop].view(*shape, 1, 1) for name in ("mean_factors", "var_factors")
+                name: getattr(family, name)[start:stop].view(*shape, 1, 1)
+                for name in ("mean_factors", "var_factors")
             }
             return {
-                "w": weight, "wc": cut(family.wc), "v": cut(family.v), "g": cut(family.g), "dgamma": cut(family.dgamma),
-                "dbeta": cut(family.dbeta), "rho": cut(family.rho), "f": cut(family.f),
-                "bias": cut(family.a)[..., inputs], "sums": cut(family.sums)[..., None, :], "ones": family.ones_plain,
-                "t": temporary.view(*shape, m, family.shape[2], inputs), "t2": temporary.view(-1, inputs),
-                "epsilons": family.epsilons[start:stop].view(*shape, 1, 1), **factors,
-            }  # fmt: skip
+                "w": weight,
+                "wc": cut(family.wc),
+                "v": cut(family.v),
+                "g": cut(family.g),
+                "dgamma": cut(family.dgamma),
+                "dbeta": cut(family.dbeta),
+                "rho": cut(family.rho),
+                "f": cut(family.f),
+                "bias": cut(family.a)[..., inputs],
+                "sums": cut(family.sums)[..., None, :],
+                "ones": family.ones_plain,
+                "t": temporary.view(*shape, m, family.shape[2], inputs),
+                "t2": temporary.view(-1, inputs),
+                "epsilons": family.epsilons[start:stop].view(*shape, 1, 1),
+                **factors,
+            }
 
         def places(kind: str, pick: Any) -> dict[str, Any]:
-            names = {"dw": dp[f"{kind}_weight"], "db": dp[f"{kind}_bias"], "beta": p[f"{kind}_bias"],
-                     "mean": self.stats[f"{kind}_mean"], "var": self.stats[f"{kind}_var"]}  # fmt: skip
+            names = {
+                "dw": dp[f"{kind}_weight"],
+                "db": dp[f"{kind}_bias"],
+                "beta": p[f"{kind}_bias"],
+                "mean": self.stats[f"{kind}_mean"],
+                "var": self.stats[f"{kind}_var"],
+            }
             return {name: pick(view) for name, view in names.items()}
 
         b = self.b
@@ -187,8 +219,13 @@ class Program:
     def _attend(self, s: int) -> None:
         """The mask of a step, by sparsemax of the normalized attention times the prior."""
         unit, mask, support, prior, count, tau = (
-            self.attention[s], self.mask[s], self.support[s], self.prior[s], self.count[s], self.tau
-        )  # fmt: skip
+            self.attention[s],
+            self.mask[s],
+            self.support[s],
+            self.prior[s],
+            self.count[s],
+            self.tau,
+        )
         torch.mv(self.u2, self.ones, out=self.sums1)
         unit.sums.copy_(self.sums_a)
         unit.forward(self.u_a)

@@ -45,9 +45,14 @@ class TabNetStack:
     """
 
     def __init__(
-        self, settings: Mapping[str, Any], features: int, seeds: Sequence[int], dtype: Any = torch.float32,
-        device: str = "cpu", together: int = TOGETHER,
-    ) -> None:  # fmt: skip
+        self,
+        settings: Mapping[str, Any],
+        features: int,
+        seeds: Sequence[int],
+        dtype: Any = torch.float32,
+        device: str = "cpu",
+        together: int = TOGETHER,
+    ) -> None:
         self.settings, self.features, self.together = dict(settings), features, together
         self.layout = Layout(settings, features)
         self._like = torch.empty(0, dtype=dtype, device=device)
@@ -64,9 +69,12 @@ class TabNetStack:
         return len(self.parameters)
 
     def fit(
-        self, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray], eval_xs: Sequence[np.ndarray],
+        self,
+        xs: Sequence[np.ndarray],
+        ys: Sequence[np.ndarray],
+        eval_xs: Sequence[np.ndarray],
         eval_ys: Sequence[np.ndarray],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Train each model on its own rows, and keep its best epoch on its evaluation rows (the last with patience 0).
 
         A model with fewer rows than a batch is trained on one batch of all of them.
@@ -125,7 +133,9 @@ class TabNetStack:
             self._stepper = Trainer(self.layout, self.settings, x.shape[1], len(self), self._like)
             self._stepper.start(self.parameters, self.running)
         trainer, every = self._stepper, torch.arange(x.shape[1])
-        loss = trainer.epoch([self._tensor(a) for a in x], [self._tensor(a) for a in y], [every] * len(self), True)
+        loss = trainer.epoch(
+            [self._tensor(a) for a in x], [self._tensor(a) for a in y], [every] * len(self), True
+        )
         self.parameters.copy_(trainer.parameters)
         self.running.copy_(trainer.running)
         self._inference = None
@@ -175,18 +185,25 @@ class TabNetStack:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a prediction needs."""
-        return {"parameters": self.parameters.cpu().numpy().copy(), "running": self.running.cpu().numpy().copy()}
+        return {
+            "parameters": self.parameters.cpu().numpy().copy(),
+            "running": self.running.cpu().numpy().copy(),
+        }
 
     @classmethod
     def from_state(
         cls, settings: Mapping[str, Any], features: int, state: Mapping[str, np.ndarray], device: str = "cpu"
     ) -> TabNetStack:
         """The models whose ``state()`` was kept."""
-        stack = cls(settings, features, (), torch.from_numpy(np.empty(0, state["parameters"].dtype)).dtype, device)
+        stack = cls(
+            settings, features, (), torch.from_numpy(np.empty(0, state["parameters"].dtype)).dtype, device
+        )
         stack.parameters = stack._tensor(state["parameters"])
         stack.running = stack._tensor(state["running"])
         if stack.parameters.shape[1:] != (stack.layout.size,):
-            raise ValueError(f"the state has {stack.parameters.shape[1:]} weights a model, not {stack.layout.size}")
+            raise ValueError(
+                f"the state has {stack.parameters.shape[1:]} weights a model, not {stack.layout.size}"
+            )
         stack._generators = [torch.Generator().manual_seed(0) for _ in stack.parameters]
         stack.epochs_ = [Epochs(-1, []) for _ in stack.parameters]
         return stack

@@ -53,7 +53,9 @@ class Trainer:
         like: any tensor of the wanted type and device.
     """
 
-    def __init__(self, layout: Layout, settings: Mapping[str, Any], batch: int, models: int, like: Any) -> None:
+    def __init__(
+        self, layout: Layout, settings: Mapping[str, Any], batch: int, models: int, like: Any
+    ) -> None:
         self.layout, self.batch, self.like = layout, batch, like
         self.rate = float(settings["learning_rate"])
         names = ("parameters", "gradients", "m", "v", "work")
@@ -65,7 +67,10 @@ class Trainer:
         self.decay = (1.0 - _MOMENTUM) ** left
         self.shares: list[Any] = []
         for count, rows in cuts:
-            flats = [like.new_empty(models * count, size) for size in (layout.size, layout.size, layout.running_size)]
+            flats = [
+                like.new_empty(models * count, size)
+                for size in (layout.size, layout.size, layout.running_size)
+            ]
             if self.direct:
                 flats = [self._all[name] for name in ("parameters", "gradients", "moments")]
             flats[2].zero_()
@@ -73,7 +78,9 @@ class Trainer:
             self.parts.append(_Part(count, rows, start, buffers, flats[0], flats[1], flats[2], {}))
             left -= count
             ages = range(left + count - 1, left - 1, -1)
-            self.shares.append(like.new_tensor([[_MOMENTUM * (1.0 - _MOMENTUM) ** age] for age in ages]).T[None])
+            self.shares.append(
+                like.new_tensor([[_MOMENTUM * (1.0 - _MOMENTUM) ** age] for age in ages]).T[None]
+            )
             start += count * rows
         self._begin(0)
 
@@ -158,7 +165,9 @@ class Trainer:
         first, second = (1.0 - beta**steps for beta in _BETAS)
         rates = self.rate * np.sqrt(second) / first
         epsilons = _ADAM_EPSILON * np.sqrt(second)
-        return torch.from_numpy(rates).to(self.like)[..., None], torch.from_numpy(epsilons).to(self.like)[..., None]
+        return torch.from_numpy(rates).to(self.like)[..., None], torch.from_numpy(epsilons).to(self.like)[
+            ..., None
+        ]
 
     def _gradients(self, m: int, data: list[tuple[Any, Any]], want_loss: bool) -> Any:
         losses = []
@@ -175,7 +184,9 @@ class Trainer:
                 losses.append((loss.error - SPARSITY * loss.entropy).view(m, part.pieces).sum(1))
             if not self.direct:
                 gradients = part.gradients[:n].unflatten(0, (m, part.pieces)).sum(1)
-                moments = torch.matmul(self.shares[index], part.moments[:n].unflatten(0, (m, part.pieces)))[:, 0]
+                moments = torch.matmul(self.shares[index], part.moments[:n].unflatten(0, (m, part.pieces)))[
+                    :, 0
+                ]
                 if index:
                     self.gradients[:m] += gradients
                     self.moments[:m] += moments

@@ -72,7 +72,11 @@ class Unit:
         self.at = self.aw.transpose(1, 2)
         self.sums, self.sums1 = family.sums[layer, :m][..., None], family.sums[layer, :m].view(-1)
         self.v, self.r, self.rho = family.v[layer, :m].view(-1), family.r[layer, :m], family.rho[layer, :m]
-        self.f, self.dgamma, self.dbeta = family.f[layer, :m], family.dgamma[layer, :m], family.dbeta[layer, :m]
+        self.f, self.dgamma, self.dbeta = (
+            family.f[layer, :m],
+            family.dgamma[layer, :m],
+            family.dbeta[layer, :m],
+        )
         self.rho3, self.f3, self.v2 = self.rho[..., None], self.f[..., None], family.v[layer, :m]
         self.dgamma1, self.dbeta1 = self.dgamma.view(-1), self.dbeta.view(-1)
         self.y2 = self.y.view(-1, rows)

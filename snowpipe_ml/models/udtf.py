@@ -79,8 +79,6 @@ class Training:
             self.rows.add(key, PART=["untrained"], MESSAGE=[reason])
         return self.rows.table()
 
-    # ----------------------------------------------------------------------- the parts
-
     def _split(self, series: Series) -> int:
         return len(series.y) - max(1, round(len(series.y) * float(self.model["validation_fraction"])))
 
@@ -135,12 +133,19 @@ class Training:
                 model.failed[series.key] = reason
                 continue
             self.rows.add(
-                series.key, DATE=series.days, PART=part, MODEL=self._label(series.key, choices), ACTUAL=series.y,
-                PREDICTION=forecast.y, **self.rows.explained(series.x, explained[place] if explained else None),
-            )  # fmt: skip
+                series.key,
+                DATE=series.days,
+                PART=part,
+                MODEL=self._label(series.key, choices),
+                ACTUAL=series.y,
+                PREDICTION=forecast.y,
+                **self.rows.explained(series.x, explained[place] if explained else None),
+            )
         return model.failed
 
-    def _future(self, panel: Sequence[Series], choices: Mapping[str, Choice], folds: Sequence[Fold]) -> dict[str, str]:
+    def _future(
+        self, panel: Sequence[Series], choices: Mapping[str, Choice], folds: Sequence[Fold]
+    ) -> dict[str, str]:
         """Rows of the days to come, by a model of the whole history or, without ``refit``, of its first part."""
         known = panel if self.model["refit"] else [series.head(self._split(series)) for series in panel]
         model = self._forecaster(choices)
@@ -159,9 +164,14 @@ class Training:
                 model.failed[series.key] = reason
                 continue
             self.rows.forecast(
-                model, series, forecast, calibration, labels[series.key], gains[series.key],
+                model,
+                series,
+                forecast,
+                calibration,
+                labels[series.key],
+                gains[series.key],
                 explained[place] if explained else None,
-            )  # fmt: skip
+            )
         if self.config.get("keep_models"):
             kept = {"labels": labels, "gains": gains, "calibration": calibration.to_json()}
             self.rows.artifact(panel[0].key, save(model, kept))
@@ -173,11 +183,19 @@ class Training:
             lower = self.model["lower_bound"]
             low, high = (nothing if end is None else end for end in (fold.low, fold.high))
             self.rows.add(
-                fold.key, DATE=fold.days, PART="backtest", MODEL=fold.model, ORIGIN=np.full(len(fold.days), fold.origin),
-                ACTUAL=fold.actual, PREDICTION=fold.predicted, LOW=low if lower is None else np.maximum(low, lower),
-                HIGH=high if lower is None else np.maximum(high, lower), FOLD=fold.number, SCALE=fold.scale,
+                fold.key,
+                DATE=fold.days,
+                PART="backtest",
+                MODEL=fold.model,
+                ORIGIN=np.full(len(fold.days), fold.origin),
+                ACTUAL=fold.actual,
+                PREDICTION=fold.predicted,
+                LOW=low if lower is None else np.maximum(low, lower),
+                HIGH=high if lower is None else np.maximum(high, lower),
+                FOLD=fold.number,
+                SCALE=fold.scale,
                 SQUARED_SCALE=fold.squared_scale,
-            )  # fmt: skip
+            )
 
     def _label(self, key: str, choices: Mapping[str, Choice]) -> str:
         return str(choices[key]) if key in choices else self.name
@@ -234,7 +252,9 @@ class ForecastSaved:
             if reason:
                 refused[series.key] = reason
                 continue
-            rows.forecast(model, series, forecast, calibration, label, gain, explained[0] if explained else None)
+            rows.forecast(
+                model, series, forecast, calibration, label, gain, explained[0] if explained else None
+            )
         for key, reason in sorted(refused.items()):
             rows.add(key, PART=["untrained"], MESSAGE=[reason])
         return rows.table()

@@ -38,7 +38,8 @@ def add_wheels() -> None:
     """
     directory = import_directory()
     wheels = [
-        (str(entry["file"]), str(entry["sha256"])) for entry in json.loads((directory / "wheels.json").read_text())
+        (str(entry["file"]), str(entry["sha256"]))
+        for entry in json.loads((directory / "wheels.json").read_text())
     ]
     if not wheels:
         return
@@ -49,7 +50,9 @@ def add_wheels() -> None:
 
 def _extracted(directory: Path, wheels: list[tuple[str, str]]) -> Path:
     """The folder with the content of all wheels."""
-    digest = hashlib.sha256("\n".join(f"{file} {sha256}" for file, sha256 in wheels).encode()).hexdigest()[:24]
+    digest = hashlib.sha256("\n".join(f"{file} {sha256}" for file, sha256 in wheels).encode()).hexdigest()[
+        :24
+    ]
 
     def fill(folder: Path) -> None:
         for file, sha256 in wheels:

@@ -20,9 +20,16 @@ Channel = Mapping[str, Collection[str]]
 
 
 def lock_import(
-    requirements: Sequence[str], *, python: str, packages: Sequence[str] = (), listed: str | None = None,
-    native: Collection[str] = (), folder: Path | None = None, source: str = "index", channel: Channel | None = None,
-) -> ImportLock:  # fmt: skip
+    requirements: Sequence[str],
+    *,
+    python: str,
+    packages: Sequence[str] = (),
+    listed: str | None = None,
+    native: Collection[str] = (),
+    folder: Path | None = None,
+    source: str = "index",
+    channel: Channel | None = None,
+) -> ImportLock:
     """Resolve an import's requirements and decide where each distribution comes from.
 
     Args:
@@ -43,7 +50,9 @@ def lock_import(
     declared = {distribution_name(p.name): p for p in map(parse_package, packages)}
     # Without an index there is nothing to be learnt of what the channel has.
     excluded = [name for name in declared if name not in roots] if folder is not None else []
-    constraints = [f"{name}{p.specifier}" for name, p in declared.items() if p.specifier and name not in excluded]
+    constraints = [
+        f"{name}{p.specifier}" for name, p in declared.items() if p.specifier and name not in excluded
+    ]
     for name, versions in (channel or {}).items():
         if name not in declared and name not in roots:
             constraints.append(f"{name}=={max(versions, key=Version)}")
@@ -52,27 +61,41 @@ def lock_import(
     decided = _decide(closure, declared, channel or {}, listed, allowed)
     wheels = {name: decided[name] for name in decided if decided[name].as_ == "wheel"}
     files = fetch(
-        {str(w.file): (name, w.version, str(w.sha256)) for name, w in wheels.items()}, python=python, folder=folder
+        {str(w.file): (name, w.version, str(w.sha256)) for name, w in wheels.items()},
+        python=python,
+        folder=folder,
     )
     children = _children(closure)
     distributions = {}
     for name, locked in decided.items():
         if locked.file is None:
             distributions[name] = Locked(
-                locked.version, "channel", locked.why, requires=tuple(sorted(children[name])), declare=locked.declare
+                locked.version,
+                "channel",
+                locked.why,
+                requires=tuple(sorted(children[name])),
+                declare=locked.declare,
             )
             continue
         info = inspect(files[locked.file], python)
         if not info.pure and name not in allowed:
             raise PackageError(f"{locked.file} says that it is pure Python and holds native code")
         distributions[name] = Locked(
-            locked.version, "wheel", locked.why, requires=_needed(info.requires, closure, excluded), file=locked.file,
-            sha256=locked.sha256, source=source, modules=info.modules,
-        )  # fmt: skip
+            locked.version,
+            "wheel",
+            locked.why,
+            requires=_needed(info.requires, closure, excluded),
+            file=locked.file,
+            sha256=locked.sha256,
+            source=source,
+            modules=info.modules,
+        )
     return ImportLock(tuple(requirements), python, tuple(packages), distributions)
 
 
-def _needed(requires: Sequence[str], closure: Mapping[str, Resolved], excluded: Collection[str]) -> tuple[str, ...]:
+def _needed(
+    requires: Sequence[str], closure: Mapping[str, Resolved], excluded: Collection[str]
+) -> tuple[str, ...]:
     known = {*closure, *excluded}
     return tuple(text for text in requires if canonicalize_name(Requirement(text).name) in known)
 
@@ -86,9 +109,12 @@ def _children(closure: Mapping[str, Resolved]) -> dict[str, list[str]]:
 
 
 def _decide(
-    closure: Mapping[str, Resolved], declared: Collection[str], channel: Channel, listed: str | None,
+    closure: Mapping[str, Resolved],
+    declared: Collection[str],
+    channel: Channel,
+    listed: str | None,
     allowed: Collection[str],
-) -> dict[str, Locked]:  # fmt: skip
+) -> dict[str, Locked]:
     children = _children(closure)
     with_: dict[str, str] = {}
     for start in declared:

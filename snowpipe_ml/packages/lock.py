@@ -78,7 +78,9 @@ class ImportLock:
     def declared_here(self) -> list[str]:
         """Packages of the channel that the function must declare beside those of the spec."""
         return [
-            f"{channel_name(name)}=={locked.version}" for name, locked in self.distributions.items() if locked.declare
+            f"{channel_name(name)}=={locked.version}"
+            for name, locked in self.distributions.items()
+            if locked.declare
         ]
 
 
@@ -102,7 +104,9 @@ def _read(name: str, text: str) -> dict[str, ImportLock]:
     try:
         document = yaml.safe_load(text)
         if document["version"] != VERSION:
-            raise PackageError(f"{name} has version {document['version']}, and this snowpipe-ml writes {VERSION}")
+            raise PackageError(
+                f"{name} has version {document['version']}, and this snowpipe-ml writes {VERSION}"
+            )
         return {key: _read_import(entry) for key, entry in document["imports"].items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise PackageError(
@@ -132,14 +136,24 @@ def lock_text(locks: Mapping[str, ImportLock]) -> str:
         listed = {}
         for distribution, locked in sorted(lock.distributions.items()):
             values = asdict(locked)
-            entry = {"version": locked.version, "as": locked.as_, "file": locked.file, "sha256": locked.sha256,
-                     "from": locked.source, "why": locked.why, "declare": values["declare"] or None,
-                     "requires": list(locked.requires), "modules": list(locked.modules)}  # fmt: skip
+            entry = {
+                "version": locked.version,
+                "as": locked.as_,
+                "file": locked.file,
+                "sha256": locked.sha256,
+                "from": locked.source,
+                "why": locked.why,
+                "declare": values["declare"] or None,
+                "requires": list(locked.requires),
+                "modules": list(locked.modules),
+            }
             listed[distribution] = {key: value for key, value in entry.items() if value not in (None, [])}
         imports[name] = {
-            "requirements": list(lock.requirements), "python": lock.python, "packages": list(lock.packages),
+            "requirements": list(lock.requirements),
+            "python": lock.python,
+            "packages": list(lock.packages),
             "distributions": listed,
-        }  # fmt: skip
+        }
     return _HEADER + yaml.safe_dump({"version": VERSION, "imports": imports}, sort_keys=False, width=1000)
 
 
@@ -148,9 +162,6 @@ def write_lock(path: Path, locks: Mapping[str, ImportLock]) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(lock_text(locks), encoding="utf-8")
     aside.replace(path)
-
-
-# --------------------------------------------------------------------------- checks, without a network
 
 
 def brought(distributions: Mapping[str, Locked], packages: Iterable[str]) -> dict[str, str]:
@@ -195,7 +206,12 @@ def _chains(lock: ImportLock) -> Iterator[list[str]]:
 
 
 def problems(
-    lock: ImportLock | None, *, requirements: Sequence[str], python: str, packages: Collection[str], listed: str | None
+    lock: ImportLock | None,
+    *,
+    requirements: Sequence[str],
+    python: str,
+    packages: Collection[str],
+    listed: str | None,
 ) -> list[str]:
     """What is wrong with a lock for what the spec says now; empty if it can be used.
 

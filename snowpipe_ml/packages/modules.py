@@ -11,11 +11,22 @@ from dataclasses import dataclass
 _RUNTIME = {"_snowflake"}
 # Import name -> channel name, where the one does not tell the other.
 _IMPORT_NAMES = {
-    "sklearn": "scikit-learn", "torch": "pytorch", "yaml": "pyyaml", "PIL": "pillow", "cv2": "opencv",
-    "dateutil": "python-dateutil", "bs4": "beautifulsoup4", "snowflake.snowpark": "snowflake-snowpark-python",
-    "snowflake.connector": "snowflake-connector-python", "snowflake.ml": "snowflake-ml-python", "Crypto": "pycryptodome",
-    "msgpack": "msgpack-python", "google.protobuf": "protobuf", "umap": "umap-learn", "skimage": "scikit-image",
-}  # fmt: skip
+    "sklearn": "scikit-learn",
+    "torch": "pytorch",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "cv2": "opencv",
+    "dateutil": "python-dateutil",
+    "bs4": "beautifulsoup4",
+    "snowflake.snowpark": "snowflake-snowpark-python",
+    "snowflake.connector": "snowflake-connector-python",
+    "snowflake.ml": "snowflake-ml-python",
+    "Crypto": "pycryptodome",
+    "msgpack": "msgpack-python",
+    "google.protobuf": "protobuf",
+    "umap": "umap-learn",
+    "skimage": "scikit-image",
+}
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,13 @@ class Resolved:
 
 
 def resolve(
-    requirements: Sequence[str], *, python: str, constraints: Iterable[str] = (), excluded: Iterable[str] = (),
+    requirements: Sequence[str],
+    *,
+    python: str,
+    constraints: Iterable[str] = (),
+    excluded: Iterable[str] = (),
     wheels: Path | None = None,
-) -> dict[str, Resolved]:  # fmt: skip
+) -> dict[str, Resolved]:
     """The closure, by canonical name.
 
     Args:
@@ -63,8 +67,17 @@ def resolve(
         PackageError: nothing fits, or the index cannot be reached.
     """
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:",
-                   "--no-header", "--no-config" if "UV_CONFIG_FILE" not in os.environ else "--quiet", "--quiet"]  # fmt: skip
+        options = [
+            "--python-version",
+            python,
+            "--python-platform",
+            PLATFORM,
+            "--only-binary",
+            ":all:",
+            "--no-header",
+            "--no-config" if "UV_CONFIG_FILE" not in os.environ else "--quiet",
+            "--quiet",
+        ]
         for option, lines in (("--constraint", constraints), ("--excludes", excluded)):
             listed = sorted(lines)
             if listed:
@@ -111,7 +124,12 @@ def _add_wheels(found: Mapping[str, Resolved], lock: Mapping[str, object]) -> No
 def _run(options: Sequence[str], requirements: Sequence[str]) -> str:
     command = [_uv(), "pip", "compile", *options, "-"]
     done = subprocess.run(
-        command, input="\n".join(requirements), capture_output=True, text=True, check=False, env=_environment()
+        command,
+        input="\n".join(requirements),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(),
     )
     if done.returncode:
         raise PackageError(_explained(done.stderr, requirements))
@@ -135,8 +153,10 @@ def _environment() -> dict[str, str]:
     if not any(environment.get(key) for key in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
         asked = subprocess.run(
             [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         index = environment.get("PIP_INDEX_URL") or (asked.stdout.strip() if asked.returncode == 0 else "")
         if index:
             environment["UV_DEFAULT_INDEX"] = index
@@ -148,7 +168,9 @@ def _explained(said: str, requirements: Sequence[str]) -> str:
     lines = [re.sub(r"^[\s×╰─▶├│·]+", "", line) for line in said.strip().splitlines()]
     text = " ".join(line for line in lines if line)
     wanted = ", ".join(requirements)
-    if re.search(r"Request failed|error sending request|Could not connect|dns error|Connection refused", text, re.I):
+    if re.search(
+        r"Request failed|error sending request|Could not connect|dns error|Connection refused", text, re.I
+    ):
         return (
             f"the package index cannot be reached, so the closure of {wanted} cannot be worked out: {text[:600]}\n"
             "  check the network and the index (UV_DEFAULT_INDEX, or pip's index-url), or give a folder of wheels "

@@ -60,7 +60,9 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fetch(wanted: Mapping[str, tuple[str, str, str]], *, python: str, folder: Path | None = None) -> dict[str, Path]:
+def fetch(
+    wanted: Mapping[str, tuple[str, str, str]], *, python: str, folder: Path | None = None
+) -> dict[str, Path]:
     """The wheel files of distributions, from a folder, the cache, or the index.
 
     Args:
@@ -103,9 +105,24 @@ def _download(missing: Mapping[str, tuple[str, str, str]], python: str) -> dict[
         listed = Path(folder) / "requirements.txt"
         lines = [f"{name}=={version} --hash=sha256:{sha256}" for name, version, sha256 in missing.values()]
         listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-                   "--require-hashes", "--python-version", python, "--disable-pip-version-check", "--dest", folder,
-                   *(o for tag in _PLATFORMS for o in ("--platform", tag)), "--requirement", str(listed)]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--require-hashes",
+            "--python-version",
+            python,
+            "--disable-pip-version-check",
+            "--dest",
+            folder,
+            *(o for tag in _PLATFORMS for o in ("--platform", tag)),
+            "--requirement",
+            str(listed),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.strip() and "WARNING" not in line]
@@ -144,7 +161,9 @@ def inspect(path: Path, python: str) -> WheelInfo:
             _check_record(archive, info.replace("METADATA", "RECORD"), path.name)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
         raise PackageError(f"{path.name} is damaged: {error} ({path})") from error
-    requires = [r for r in _requirements(metadata.get_all("Requires-Dist") or []) if _applies(r.marker, python)]
+    requires = [
+        r for r in _requirements(metadata.get_all("Requires-Dist") or []) if _applies(r.marker, python)
+    ]
     native = [name for name in names if name.endswith(_NATIVE) or ".so." in name]
     return WheelInfo(
         pure=is_pure(path.name) and not native,
@@ -200,10 +219,16 @@ def _check_record(archive: zipfile.ZipFile, record: str, name: str) -> None:
 
 def _applies(marker: Marker | None, python: str) -> bool:
     environment = {
-        "extra": "", "python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux",
-        "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix",
-        "implementation_name": "cpython", "platform_python_implementation": "CPython",
-    }  # fmt: skip
+        "extra": "",
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "os_name": "posix",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
     return marker is None or marker.evaluate(environment)
 
 

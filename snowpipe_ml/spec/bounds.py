@@ -30,9 +30,21 @@ _CONTAINERS = (list, tuple, set, frozenset, range, dict, KeysView, ValuesView, I
 
 # A method's name has a dot in front, to tell it from a filter's.
 _SIZED = frozenset(
-    {".center", ".expandtabs", ".ljust", ".rjust", ".zfill", "batch", "center", "indent", "round", "slice", "tojson"}
+    {
+        ".center",
+        ".expandtabs",
+        ".ljust",
+        ".rjust",
+        ".zfill",
+        "batch",
+        "center",
+        "indent",
+        "round",
+        "slice",
+        "tojson",
+    }
     | {"truncate"}
-)  # fmt: skip
+)
 _CHEAP = frozenset(  # they do not read all of what they are called on
     {".append", ".get", ".items", ".keys", ".values", "count", "d", "default", "first", "length"}
     | {"boolean", "callable", "defined", "false", "float", "integer", "iterable", "mapping", "none", "number"}
@@ -40,11 +52,59 @@ _CHEAP = frozenset(  # they do not read all of what they are called on
 )
 _METHODS: dict[type, frozenset[str]] = {
     str: frozenset(
-        {".capitalize", ".casefold", ".center", ".count", ".endswith", ".expandtabs", ".find", ".format", ".format_map"}
-        | {".index", ".isalnum", ".isalpha", ".isascii", ".isdecimal", ".isdigit", ".isidentifier", ".islower"}
-        | {".isnumeric", ".isprintable", ".isspace", ".istitle", ".isupper", ".join", ".ljust", ".lower", ".lstrip"}
-        | {".partition", ".removeprefix", ".removesuffix", ".replace", ".rfind", ".rindex", ".rjust", ".rpartition"}
-        | {".rsplit", ".rstrip", ".split", ".splitlines", ".startswith", ".strip", ".swapcase", ".title", ".upper"}
+        {
+            ".capitalize",
+            ".casefold",
+            ".center",
+            ".count",
+            ".endswith",
+            ".expandtabs",
+            ".find",
+            ".format",
+            ".format_map",
+        }
+        | {
+            ".index",
+            ".isalnum",
+            ".isalpha",
+            ".isascii",
+            ".isdecimal",
+            ".isdigit",
+            ".isidentifier",
+            ".islower",
+        }
+        | {
+            ".isnumeric",
+            ".isprintable",
+            ".isspace",
+            ".istitle",
+            ".isupper",
+            ".join",
+            ".ljust",
+            ".lower",
+            ".lstrip",
+        }
+        | {
+            ".partition",
+            ".removeprefix",
+            ".removesuffix",
+            ".replace",
+            ".rfind",
+            ".rindex",
+            ".rjust",
+            ".rpartition",
+        }
+        | {
+            ".rsplit",
+            ".rstrip",
+            ".split",
+            ".splitlines",
+            ".startswith",
+            ".strip",
+            ".swapcase",
+            ".title",
+            ".upper",
+        }
         | {".zfill"}
     ),
     int: frozenset({".bit_length"}),
@@ -158,7 +218,9 @@ def _checked(value: Any) -> Any:
         raise TemplateError(f"a whole number of more than {_BITS:,} bits")
     if isinstance(value, str | list | tuple | dict):
         if len(value) > LONGEST:
-            raise TemplateError(f"a {type(value).__name__} with {len(value):,} items; at most {LONGEST:,} are allowed")
+            raise TemplateError(
+                f"a {type(value).__name__} with {len(value):,} items; at most {LONGEST:,} are allowed"
+            )
         _spend(len(value) // _A_STEP)
     return value
 
@@ -180,10 +242,14 @@ def _joined(*parts: Any) -> str:
     return text
 
 
-def _check_format(name: str, template: str, widths: Iterable[str], fields: int, values: Iterable[Any]) -> None:
+def _check_format(
+    name: str, template: str, widths: Iterable[str], fields: int, values: Iterable[Any]
+) -> None:
     """Refuse a format in which each field could have the longest of the values, if that would be too large."""
     widest = max((min(int(width[:9]), LONGEST + 1) for width in widths if width), default=0)
-    longest = max((350 if isinstance(value, float) else _length(value, LONGEST) for value in values), default=0)
+    longest = max(
+        (350 if isinstance(value, float) else _length(value, LONGEST) for value in values), default=0
+    )
     _limit(name, len(template) + fields * max(longest, widest))
 
 
@@ -191,8 +257,12 @@ def _check_percent(name: str, template: str, values: Any) -> None:
     conversions = _CONVERSION.findall(template)
     # Python also reads a name with brackets in it, and takes a width from the values.
     if re.search(r"%[(\d*.#0 +-]", _CONVERSION.sub("", template)):
-        raise TemplateError(f"the format {template[:40]!r} is not allowed: write its names and widths plainly")
-    values = values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else [values]
+        raise TemplateError(
+            f"the format {template[:40]!r} is not allowed: write its names and widths plainly"
+        )
+    values = (
+        values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else [values]
+    )
     _check_format(name, template, (width for both in conversions for width in both), len(conversions), values)
 
 
@@ -200,7 +270,9 @@ def _check_braces(name: str, template: str, values: Iterable[Any]) -> None:
     specs = [spec or "" for _, field, spec, _ in Formatter().parse(template) if field is not None]
     if any("{" in spec for spec in specs):
         raise TemplateError(f"the format {template[:40]!r} is not allowed: write its widths plainly")
-    _check_format(name, template, (width for spec in specs for width in re.findall(r"\d+", spec)), len(specs), values)
+    _check_format(
+        name, template, (width for spec in specs for width in re.findall(r"\d+", spec)), len(specs), values
+    )
 
 
 def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -210,7 +282,9 @@ def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Map
     if name in _SIZED:
         for value in given:
             if isinstance(value, int) and abs(value) > STEPS:
-                raise TemplateError(f"{value if abs(value) < 10**20 else 'a number'} is too large for {plain!r}")
+                raise TemplateError(
+                    f"{value if abs(value) < 10**20 else 'a number'} is too large for {plain!r}"
+                )
     wide = max((value if isinstance(value, int) else _length(value, LONGEST) for value in given), default=0)
     match name:
         case "format":
@@ -302,7 +376,13 @@ class BoundedEnvironment(SandboxedEnvironment):
         name = f".{getattr(__obj, '__name__', '')}"
         builtin = isinstance(receiver, str | bytes | list | dict | tuple | int)
         _weighed(*args, *kwargs.values(), *([receiver] if builtin and name not in _CHEAP else []))
-        if receiver in (str, bytes, int, float, dict):  # a method of the type: maketrans, fromkeys, from_bytes
+        if receiver in (
+            str,
+            bytes,
+            int,
+            float,
+            dict,
+        ):  # a method of the type: maketrans, fromkeys, from_bytes
             raise TemplateError(f"a template cannot call {name[1:]!r}")
         if builtin:
             for kind, methods in _METHODS.items():

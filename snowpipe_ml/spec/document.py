@@ -37,11 +37,14 @@ _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
-    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan",
-     "-+0123456789."),
+    (
+        "float",
+        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan",
+        "-+0123456789.",
+    ),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("merge", r"<<", "<"),
-):  # fmt: skip
+):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first))
 
 
@@ -90,7 +93,9 @@ class Document:
         """The text's lines, with stars in the place of the scalars at the paths that are to be hidden."""
         shown = list(self.lines)
         # From the right, so that the columns of those before them stay right.
-        for path, (line, column, width) in sorted(self._values.items(), key=lambda item: item[1], reverse=True):
+        for path, (line, column, width) in sorted(
+            self._values.items(), key=lambda item: item[1], reverse=True
+        ):
             if path in self.scalars and line < len(shown) and hide(path):
                 shown[line] = f"{shown[line][:column]}{STARS}{shown[line][column + width :]}"
         return shown
@@ -146,9 +151,16 @@ def parse_document(text: str, file: str = "<spec>") -> Document:
     for number, line in enumerate(lines, 1):
         if _CONFLICT.match(line):
             raise SpecError(
-                [Problem("a merge conflict was left in the file", Position(file, number, 1), line, 7,
-                         "resolve it, keeping one side, and remove the markers")]
-            )  # fmt: skip
+                [
+                    Problem(
+                        "a merge conflict was left in the file",
+                        Position(file, number, 1),
+                        line,
+                        7,
+                        "resolve it, keeping one side, and remove the markers",
+                    )
+                ]
+            )
     try:
         loader = _Loader(text)
         try:
@@ -165,7 +177,9 @@ def parse_document(text: str, file: str = "<spec>") -> Document:
         at, column = (mark.line, mark.column) if mark else (0, 0)
         snippet = lines[at] if at < len(lines) else ""
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise SpecError([Problem(f"not valid YAML: {what}", Position(file, at + 1, column + 1), snippet)]) from error
+        raise SpecError(
+            [Problem(f"not valid YAML: {what}", Position(file, at + 1, column + 1), snippet)]
+        ) from error
     except yaml.YAMLError as error:
         at = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise SpecError([Problem(f"not valid YAML: {error}", Position(file, at, 1))]) from error

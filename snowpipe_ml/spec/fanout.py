@@ -64,9 +64,12 @@ class FanOut:
 
 
 def spread(
-    document: Document, steps: Mapping[str, Any], render: Callable[[Any, Path], Any], scope: Mapping[str, Any],
+    document: Document,
+    steps: Mapping[str, Any],
+    render: Callable[[Any, Path], Any],
+    scope: Mapping[str, Any],
     rows: Rows | None,
-) -> FanOut:  # fmt: skip
+) -> FanOut:
     """Spread the steps out.
 
     Args:
@@ -96,7 +99,12 @@ def spread(
 
 
 def _items(
-    document: Document, value: Any, path: Path, scope: Mapping[str, Any], rows: Rows | None, problems: list[Problem]
+    document: Document,
+    value: Any,
+    path: Path,
+    scope: Mapping[str, Any],
+    rows: Rows | None,
+    problems: list[Problem],
 ) -> Sequence[Any]:
     if isinstance(value, list | tuple):
         return value

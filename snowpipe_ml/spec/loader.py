@@ -27,7 +27,10 @@ from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
 
 # What run.* is while nothing runs: validate and plan must render without a run.
 NO_RUN = RunInfo(
-    "00000000T000000000-000000", datetime(1970, 1, 1, tzinfo=UTC), "MODEL_00000000T000000000", date(1970, 1, 1)
+    "00000000T000000000-000000",
+    datetime(1970, 1, 1, tzinfo=UTC),
+    "MODEL_00000000T000000000",
+    date(1970, 1, 1),
 )
 
 # Sections that are not rendered, or only when a run has ended. Of `targets`, only `env` is in scope.
@@ -106,7 +109,9 @@ def load_spec(
     problems += _ambiguous(document)
     of_targets = _Renderer(document, {"env": scope["env"]})
     value = {
-        key: item if key in _UNRENDERED else (of_targets if key == "targets" else rendered).render(item, (key,))
+        key: item
+        if key in _UNRENDERED
+        else (of_targets if key == "targets" else rendered).render(item, (key,))
         for key, item in raw.items()
         if key != "steps" and not str(key).startswith("x-")
     }
@@ -118,7 +123,11 @@ def load_spec(
     problems += rendered.problems + of_targets.problems
     steps, more = _steps(document, value["steps"], fan, tainted)
     problems += more
-    broken = {text for node in set(fan.steps) - set(steps) for text in _texts(fan.steps[node], node, base_name(node))}
+    broken = {
+        text
+        for node in set(fan.steps) - set(steps)
+        for text in _texts(fan.steps[node], node, base_name(node))
+    }
     broken |= {text for p in fan.problems for step in fan.nodes for text in _texts(raw["steps"][step], step)}
     value["steps"] = raw.get("steps")
     pipeline, more, dropped = _pipeline(document, value, tainted)
@@ -126,7 +135,15 @@ def load_spec(
     if pipeline is None or name not in pipeline.targets:
         raise SpecError(_in_order(problems))
     return Spec(
-        path, document, pipeline, steps, name, scope, _in_order(problems), fan.nodes, frozenset(broken | dropped)
+        path,
+        document,
+        pipeline,
+        steps,
+        name,
+        scope,
+        _in_order(problems),
+        fan.nodes,
+        frozenset(broken | dropped),
     )
 
 
@@ -169,7 +186,11 @@ def _choose_target(document: Document, raw: Mapping[str, Any], target: str | Non
     default = raw.get("default_target", known[0])
     if default not in known:
         raise SpecError(
-            [document.problem(f"no target {default!r}", ("default_target",), hint=did_you_mean(str(default), known))]
+            [
+                document.problem(
+                    f"no target {default!r}", ("default_target",), hint=did_you_mean(str(default), known)
+                )
+            ]
         )
     return str(default)
 
@@ -190,7 +211,9 @@ def _scope(
     return {
         "vars": Namespace("vars", values),
         "env": Namespace("env", os.environ),
-        "target": Namespace("target", {"name": target, **{k: own.get(k) for k in ("type", "database", "schema")}}),
+        "target": Namespace(
+            "target", {"name": target, **{k: own.get(k) for k in ("type", "database", "schema")}}
+        ),
         "run": Namespace(
             "run", {"id": run.id, "started_at": run.started_at, "model_id": run.model_id, "date": run.date}
         ),
@@ -295,7 +318,11 @@ def _pipeline(
         if (section,) not in bad
     }
     try:
-        return models.Pipeline.model_validate(kept), problems, {str(part).lower() for loc in bad for part in loc[1:]}
+        return (
+            models.Pipeline.model_validate(kept),
+            problems,
+            {str(part).lower() for loc in bad for part in loc[1:]},
+        )
     except pydantic.ValidationError:
         return None, problems, set()
 

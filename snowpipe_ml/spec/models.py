@@ -20,7 +20,9 @@ from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocatio
 from snowpipe_ml.spec.problems import did_you_mean
 from snowpipe_ml.sql import Identifier, QualifiedName
 
-Size = Literal["xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"]
+Size = Literal[
+    "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"
+]
 
 
 def _object_name(text: str) -> str:
@@ -55,15 +57,54 @@ def _securable(text: str) -> str:
 
 
 # https://docs.snowflake.com/en/user-guide/security-access-control-privileges
-_PRIVILEGES = frozenset({
-    "ADD SEARCH OPTIMIZATION", "ALL", "ALL PRIVILEGES", "APPLYBUDGET", "DELETE", "EVOLVE SCHEMA", "INSERT", "MODIFY", "MONITOR",
-    "OPERATE", "READ", "REBUILD", "REFERENCES", "SELECT", "TRUNCATE", "UPDATE", "USAGE", "WRITE",
-    *(f"CREATE {kind}" for kind in (
-        "DATABASE ROLE", "DYNAMIC TABLE", "EXTERNAL TABLE", "FILE FORMAT", "FUNCTION", "ICEBERG TABLE", "MATERIALIZED VIEW",
-        "MODEL", "NOTEBOOK", "PIPE", "PROCEDURE", "SCHEMA", "SEQUENCE", "STAGE", "STREAM", "STREAMLIT", "TABLE", "TAG", "TASK",
-        "TEMPORARY TABLE", "VIEW",
-    )),
-})  # fmt: skip
+_PRIVILEGES = frozenset(
+    {
+        "ADD SEARCH OPTIMIZATION",
+        "ALL",
+        "ALL PRIVILEGES",
+        "APPLYBUDGET",
+        "DELETE",
+        "EVOLVE SCHEMA",
+        "INSERT",
+        "MODIFY",
+        "MONITOR",
+        "OPERATE",
+        "READ",
+        "REBUILD",
+        "REFERENCES",
+        "SELECT",
+        "TRUNCATE",
+        "UPDATE",
+        "USAGE",
+        "WRITE",
+        *(
+            f"CREATE {kind}"
+            for kind in (
+                "DATABASE ROLE",
+                "DYNAMIC TABLE",
+                "EXTERNAL TABLE",
+                "FILE FORMAT",
+                "FUNCTION",
+                "ICEBERG TABLE",
+                "MATERIALIZED VIEW",
+                "MODEL",
+                "NOTEBOOK",
+                "PIPE",
+                "PROCEDURE",
+                "SCHEMA",
+                "SEQUENCE",
+                "STAGE",
+                "STREAM",
+                "STREAMLIT",
+                "TABLE",
+                "TAG",
+                "TASK",
+                "TEMPORARY TABLE",
+                "VIEW",
+            )
+        ),
+    }
+)
 
 
 def _privilege(text: str) -> str:
@@ -147,7 +188,9 @@ class Warehouse(Model):
 class Stage(Model):
     """An internal stage, or an external one with a ``url``."""
 
-    url: str | None = Field(None, pattern=r"^(s3|s3gov|gcs|azure|file)://", description="A bucket; file:// locally")
+    url: str | None = Field(
+        None, pattern=r"^(s3|s3gov|gcs|azure|file)://", description="A bucket; file:// locally"
+    )
     storage_integration: ObjectName | None = None
     directory: bool = Field(False, description="Keep a directory table")
     comment: str | None = None
@@ -193,7 +236,9 @@ class SourceFrom(Model):
     """Where a source's rows come from on one target: a file, a query, or a table."""
 
     file: str | None = Field(None, description="A CSV file with a header line")
-    generator: str | None = Field(None, description="module.py:function that writes the file when `file` is 'sample'")
+    generator: str | None = Field(
+        None, description="module.py:function that writes the file when `file` is 'sample'"
+    )
     rename: dict[str, ColumnName] = Field({}, description="Header in the file: column of the source")
     share: str | None = Field(None, description="A share to create `database` from")
     database: ObjectName | None = None
@@ -213,7 +258,9 @@ class Source(Model):
     """A table or view that comes from outside the pipeline, another way on each target."""
 
     columns: dict[ObjectKey, ColumnType] = Field(min_length=1)
-    from_: dict[str, SourceFrom] = Field(alias="from", min_length=1, description="By target name, or by target type")
+    from_: dict[str, SourceFrom] = Field(
+        alias="from", min_length=1, description="By target name, or by target type"
+    )
     comment: str | None = None
 
 
@@ -235,9 +282,13 @@ def _requirement(text: str) -> str:
             f"{text!r} is no requirement, such as 'autogluon.tabular==1.6.3': {str(error).splitlines()[0]}"
         ) from None
     if requirement.marker is not None:
-        raise ValueError(f"{text!r} has a marker, and an import is for one Python and one platform: leave it out")
+        raise ValueError(
+            f"{text!r} has a marker, and an import is for one Python and one platform: leave it out"
+        )
     if requirement.url:
-        raise ValueError(f"{text!r} names an address; put the wheel into a folder and name that under find_links")
+        raise ValueError(
+            f"{text!r} names an address; put the wheel into a folder and name that under find_links"
+        )
     return text
 
 
@@ -254,24 +305,30 @@ class Packages(Model):
         min_length=1, description="Such as pandas, or scikit-learn==1.5.2"
     )
     artifact_repository: TableName | None = Field(
-        None, description="Such as snowflake.snowpark.pypi_shared_repository; Snowflake's channel if not given"
+        None,
+        description="Such as snowflake.snowpark.pypi_shared_repository; Snowflake's channel if not given",
     )
 
 
-_PACKAGES_SCHEMA = WithJsonSchema({
-    "anyOf": [
-        {"type": "array", "items": {"type": "string"}},
-        {
-            "type": "object", "required": ["packages"], "additionalProperties": False,
-            "properties": {
-                "packages": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                "artifact_repository": {
-                    "type": "string", "description": "Such as snowflake.snowpark.pypi_shared_repository",
+_PACKAGES_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "array", "items": {"type": "string"}},
+            {
+                "type": "object",
+                "required": ["packages"],
+                "additionalProperties": False,
+                "properties": {
+                    "packages": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                    "artifact_repository": {
+                        "type": "string",
+                        "description": "Such as snowflake.snowpark.pypi_shared_repository",
+                    },
                 },
             },
-        },
-    ],
-})  # fmt: skip
+        ],
+    }
+)
 
 
 def _as_packages(value: object) -> object:
@@ -285,11 +342,17 @@ class WheelImport(Model):
     requirements: tuple[Annotated[str, AfterValidator(_requirement)], ...] = Field(
         (), description="What is wanted; all that it needs is worked out and locked"
     )
-    packages: PlainKey | None = Field(None, description="The list of packages that functions declare beside the import")
-    native: tuple[str, ...] = Field((), description="Distributions whose native wheels may be staged all the same")
+    packages: PlainKey | None = Field(
+        None, description="The list of packages that functions declare beside the import"
+    )
+    native: tuple[str, ...] = Field(
+        (), description="Distributions whose native wheels may be staged all the same"
+    )
     find_links: str | None = Field(None, description="A folder of wheels that stands in for the index")
     python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="The functions' Python")
-    wheels: tuple[str, ...] = Field((), description="Instead: exactly these, as NAME==VERSION or files, and no more")
+    wheels: tuple[str, ...] = Field(
+        (), description="Instead: exactly these, as NAME==VERSION or files, and no more"
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> WheelImport:
@@ -313,7 +376,9 @@ class Hook(Model):
     failed) are in scope. A statement is a SQL template.
     """
 
-    query: str | None = Field(None, description="Such as CALL SYSTEM$SEND_EMAIL(...); values enter by a filter")
+    query: str | None = Field(
+        None, description="Such as CALL SYSTEM$SEND_EMAIL(...); values enter by a filter"
+    )
     command: tuple[str, ...] = Field((), description="A program and its arguments; no shell reads them")
 
     @model_validator(mode="after")

@@ -25,7 +25,9 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-_SETTING = re.compile(r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*")
+_SETTING = re.compile(
+    r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*"
+)
 # What holds settings of connections and values for them; names elsewhere are mostly those of columns.
 _HOLDERS = frozenset(
     {

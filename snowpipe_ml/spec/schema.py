@@ -87,9 +87,6 @@ def _allow_expressions(schema: Any) -> Any:
     return copied
 
 
-# --------------------------------------------------------------------------- checking a document
-
-
 def _tolerant(name: str) -> Any:
     """A keyword's check that lets an expression stand for any value."""
     original = jsonschema.Draft202012Validator.VALIDATORS[name]
@@ -162,8 +159,9 @@ def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
         case "required":
             for key in error.validator_value:
                 if key not in error.instance:
-                    yield document.problem(f"{name!r} lacks the key {key!r}", path, key=True,
-                                           hint=_describe(error.schema, key))  # fmt: skip
+                    yield document.problem(
+                        f"{name!r} lacks the key {key!r}", path, key=True, hint=_describe(error.schema, key)
+                    )
         case "type":
             yield document.problem(
                 f"{name!r} must be {_types(error.validator_value)}, not {_found(error.instance)}", path
@@ -171,16 +169,18 @@ def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
         case "enum" | "const":
             known = error.validator_value if error.validator == "enum" else [error.validator_value]
             yield document.problem(
-                f"{name!r} cannot be {error.instance!r}", path,
+                f"{name!r} cannot be {error.instance!r}",
+                path,
                 hint=did_you_mean(str(error.instance), map(str, known)),
-            )  # fmt: skip
+            )
         case "anyOf" | "oneOf":
             yield from _explain_choice(document, error, base, path)
         case "pattern":
             yield document.problem(
-                f"{name!r} does not have the form that is asked for: {error.instance!r}", path,
+                f"{name!r} does not have the form that is asked for: {error.instance!r}",
+                path,
                 hint=error.schema.get("description") or f"expected {error.validator_value}",
-            )  # fmt: skip
+            )
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             bound = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
             words = f"{bound.get(error.validator, 'less than')} {error.validator_value}"
@@ -199,11 +199,18 @@ def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> I
         known = list(error.schema["discriminator"]["mapping"])
         if chosen not in known:
             if chosen is None:
-                yield document.problem(f"{path[-1]!r} lacks the key {discriminator!r}", path, key=True,
-                                       hint=f"one of: {', '.join(known)}")  # fmt: skip
+                yield document.problem(
+                    f"{path[-1]!r} lacks the key {discriminator!r}",
+                    path,
+                    key=True,
+                    hint=f"one of: {', '.join(known)}",
+                )
             else:
-                yield document.problem(f"{discriminator!r} cannot be {chosen!r}", (*path, discriminator),
-                                       hint=did_you_mean(str(chosen), known))  # fmt: skip
+                yield document.problem(
+                    f"{discriminator!r} cannot be {chosen!r}",
+                    (*path, discriminator),
+                    hint=did_you_mean(str(chosen), known),
+                )
             return
         # Several names may be of one form.
         form = error.schema["discriminator"]["mapping"][chosen]
@@ -217,17 +224,23 @@ def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> I
         best = min(deeper, key=lambda sub: -len(sub.absolute_path))
         yield from _explain(document, best, base)
         return
-    expected = " or ".join(dict.fromkeys(_types(sub.validator_value) for sub in error.context
-                                         if sub.validator_value != "null"))  # fmt: skip
+    expected = " or ".join(
+        dict.fromkeys(_types(sub.validator_value) for sub in error.context if sub.validator_value != "null")
+    )
     name = next((part for part in reversed(path) if isinstance(part, str)), "the spec")
     where = f"an item of {name!r}" if isinstance(path[-1], int) else repr(name)
     yield document.problem(f"{where} must be {expected}, not {_found(error.instance)}", path)
 
 
 _TYPE_WORDS = {
-    "object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number",
-    "number": "a number", "boolean": "true or false", "null": "empty",
-}  # fmt: skip
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "empty",
+}
 
 
 def _types(names: str | list[str]) -> str:

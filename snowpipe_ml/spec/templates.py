@@ -156,7 +156,9 @@ def _calls_alone(text: str, functions: Mapping[str, Callable[..., Any]]) -> Sql 
     if not functions.keys() >= set(names) or _MARK.search("".join(between)):
         return None
     try:
-        values = [_finalize(functions[name](argument)) for name, argument in zip(names, arguments, strict=True)]
+        values = [
+            _finalize(functions[name](argument)) for name, argument in zip(names, arguments, strict=True)
+        ]
     except (TemplateError, UnsafeSqlError):
         return None
     return Sql("".join(itertools.chain(*zip(between, [*values, ""], strict=True))))
@@ -192,7 +194,9 @@ def _finalize(value: object) -> str:
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises UndefinedError with the name
     if isinstance(value, str | int | float) or value is None:
-        raise TemplateError(f"{value!r} enters SQL as bare text", "write {{ ... | literal }} or {{ ... | identifier }}")
+        raise TemplateError(
+            f"{value!r} enters SQL as bare text", "write {{ ... | literal }} or {{ ... | identifier }}"
+        )
     return fragment_text(value)
 
 

@@ -9,26 +9,62 @@ import re
 from dataclasses import dataclass
 
 _SYNONYMS = {
-    "NUMBER": "NUMBER", "DECIMAL": "NUMBER", "DEC": "NUMBER", "NUMERIC": "NUMBER",
-    "INT": "INT", "INTEGER": "INT", "BIGINT": "INT", "SMALLINT": "INT", "TINYINT": "INT",
+    "NUMBER": "NUMBER",
+    "DECIMAL": "NUMBER",
+    "DEC": "NUMBER",
+    "NUMERIC": "NUMBER",
+    "INT": "INT",
+    "INTEGER": "INT",
+    "BIGINT": "INT",
+    "SMALLINT": "INT",
+    "TINYINT": "INT",
     "BYTEINT": "INT",
-    "FLOAT": "FLOAT", "FLOAT4": "FLOAT", "FLOAT8": "FLOAT", "DOUBLE": "FLOAT",
-    "DOUBLE PRECISION": "FLOAT", "REAL": "FLOAT",
-    "VARCHAR": "VARCHAR", "STRING": "VARCHAR", "TEXT": "VARCHAR", "CHAR": "VARCHAR",
-    "CHARACTER": "VARCHAR", "NVARCHAR": "VARCHAR",
-    "BINARY": "BINARY", "VARBINARY": "BINARY",
+    "FLOAT": "FLOAT",
+    "FLOAT4": "FLOAT",
+    "FLOAT8": "FLOAT",
+    "DOUBLE": "FLOAT",
+    "DOUBLE PRECISION": "FLOAT",
+    "REAL": "FLOAT",
+    "VARCHAR": "VARCHAR",
+    "STRING": "VARCHAR",
+    "TEXT": "VARCHAR",
+    "CHAR": "VARCHAR",
+    "CHARACTER": "VARCHAR",
+    "NVARCHAR": "VARCHAR",
+    "BINARY": "BINARY",
+    "VARBINARY": "BINARY",
     "BOOLEAN": "BOOLEAN",
-    "DATE": "DATE", "TIME": "TIME", "DATETIME": "TIMESTAMP_NTZ", "TIMESTAMP": "TIMESTAMP_NTZ",
-    "TIMESTAMP_NTZ": "TIMESTAMP_NTZ", "TIMESTAMP_LTZ": "TIMESTAMP_LTZ",
+    "DATE": "DATE",
+    "TIME": "TIME",
+    "DATETIME": "TIMESTAMP_NTZ",
+    "TIMESTAMP": "TIMESTAMP_NTZ",
+    "TIMESTAMP_NTZ": "TIMESTAMP_NTZ",
+    "TIMESTAMP_LTZ": "TIMESTAMP_LTZ",
     "TIMESTAMP_TZ": "TIMESTAMP_TZ",
-    "VARIANT": "VARIANT", "OBJECT": "OBJECT", "ARRAY": "ARRAY",
-}  # fmt: skip
+    "VARIANT": "VARIANT",
+    "OBJECT": "OBJECT",
+    "ARRAY": "ARRAY",
+}
 _TYPE = re.compile(r"\s*([A-Za-z_0-9]+(?:\s+precision)?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*\Z", re.I)
-_PARAMETERS = {"NUMBER": 2, "VARCHAR": 1, "BINARY": 1, "TIME": 1, "TIMESTAMP_NTZ": 1,
-               "TIMESTAMP_LTZ": 1, "TIMESTAMP_TZ": 1}  # fmt: skip
+_PARAMETERS = {
+    "NUMBER": 2,
+    "VARCHAR": 1,
+    "BINARY": 1,
+    "TIME": 1,
+    "TIMESTAMP_NTZ": 1,
+    "TIMESTAMP_LTZ": 1,
+    "TIMESTAMP_TZ": 1,
+}
 
-_DEFAULTS = {"NUMBER": (38, 0), "VARCHAR": (16_777_216,), "BINARY": (8_388_608,), "TIME": (9,), "TIMESTAMP_NTZ": (9,),
-             "TIMESTAMP_LTZ": (9,), "TIMESTAMP_TZ": (9,)}  # fmt: skip
+_DEFAULTS = {
+    "NUMBER": (38, 0),
+    "VARCHAR": (16_777_216,),
+    "BINARY": (8_388_608,),
+    "TIME": (9,),
+    "TIMESTAMP_NTZ": (9,),
+    "TIMESTAMP_LTZ": (9,),
+    "TIMESTAMP_TZ": (9,),
+}
 
 NAMES = tuple(sorted(_SYNONYMS))
 

@@ -9,7 +9,9 @@ from decimal import Decimal
 
 from snowpipe_ml.errors import UnsafeSqlError
 
-LiteralValue = None | bool | int | float | Decimal | str | dt.date | dt.datetime | list[object] | tuple[object, ...]
+LiteralValue = (
+    None | bool | int | float | Decimal | str | dt.date | dt.datetime | list[object] | tuple[object, ...]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,9 @@ class StagePath:
 
     def overlaps(self, other: StagePath) -> bool:
         """Return whether one place holds the other."""
-        return self.stage == other.stage and (self.path.startswith(other.path) or other.path.startswith(self.path))
+        return self.stage == other.stage and (
+            self.path.startswith(other.path) or other.path.startswith(self.path)
+        )
 
     @property
     def text(self) -> str:

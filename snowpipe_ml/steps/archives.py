@@ -29,9 +29,17 @@ _ZIP = (
 _MAX_DEPTH = 3
 # What reading a damaged, encrypted or strangely packed archive raises.
 DAMAGED = (
-    zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError,
-    NotImplementedError, UnicodeDecodeError, ValueError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    UnicodeDecodeError,
+    ValueError,
+)
 # Packed in another way: whoever reads the header refuses them by name, instead of nobody seeing them.
 _PACKED = (".csv.bz2", ".csv.xz", ".csv.zst", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".parquet")
 # Below this many unpacked bytes any ratio is harmless.
@@ -73,12 +81,11 @@ class Archive:
 def folder_archives(folder: Path, pattern: str) -> list[Archive]:
     """The archives of a folder, by name; links that lead nowhere too, which cannot be read."""
     found = [
-        path for path in sorted(folder.glob(pattern)) if path.is_file() or (path.is_symlink() and not path.is_dir())
+        path
+        for path in sorted(folder.glob(pattern))
+        if path.is_file() or (path.is_symlink() and not path.is_dir())
     ]
     return [Archive(path.name, path) for path in found]
-
-
-# --------------------------------------------------------------------------- members
 
 
 def csv_members(archive: Archive, limits: Limits | None = None) -> Iterator[tuple[str, IO[bytes]]]:
@@ -119,12 +126,14 @@ class _Budget:
             self._refuse(f"unpacks to more than {self._limits.unpacked_mb:,} MB", "unpacked_mb")
         if self._unpacked > max(_SMALL, self._limits.ratio * self._packed):
             self._refuse(
-                f"its {self._packed:,} bytes unpack to more than {self._limits.ratio:,} times as many", "ratio"
+                f"its {self._packed:,} bytes unpack to more than {self._limits.ratio:,} times as many",
+                "ratio",
             )
 
     def _refuse(self, what: str, limit: str) -> None:
         raise SourceFileError(
-            f"{what}, which is taken for a decompression bomb; `limits: {{{limit}: ...}}` allows more", file=self._name
+            f"{what}, which is taken for a decompression bomb; `limits: {{{limit}: ...}}` allows more",
+            file=self._name,
         )
 
 

@@ -55,8 +55,12 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         )
         problem_type: Choice["regression", "binary", "multiclass"] = "regression"
         metric: str | None = Field(None, description="What models are chosen by, as AutoGluon names it")
-        models: tuple[Choice["RF", "XT", "KNN", "LR", "GBM", "CAT", "XGB", "NN_TORCH", "FASTAI"], ...] = Field(
-            ("RF", "XT", "KNN"), min_length=1, description="Families of models; some need packages of their own"
+        models: tuple[Choice["RF", "XT", "KNN", "LR", "GBM", "CAT", "XGB", "NN_TORCH", "FASTAI"], ...] = (
+            Field(
+                ("RF", "XT", "KNN"),
+                min_length=1,
+                description="Families of models; some need packages of their own",
+            )
         )
         presets: str | None = Field(None, description="AutoGluon's presets, such as good_quality")
         time_limit: int = Field(600, ge=1, description="Seconds for the training of all models")
@@ -85,20 +89,32 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
     def _config(self) -> dict[str, Any]:
         s = self.settings
         columns = [Identifier.parse(name) for name in s.features]
-        target_type = s.target_type or DataType.parse("FLOAT" if s.problem_type == "regression" else "VARCHAR")
+        target_type = s.target_type or DataType.parse(
+            "FLOAT" if s.problem_type == "regression" else "VARCHAR"
+        )
         # Cast as `predict` casts them: a model must see in training what it will see in the function.
         kinds = [*s.features.values(), target_type]
         return {
-            "name": model_name(s.writes), "table": s.table.sql, "into": s.writes.text,
+            "name": model_name(s.writes),
+            "table": s.table.sql,
+            "into": s.writes.text,
             "columns": [
                 sql("{name}::{kind}", name=name, kind=kind).text
                 for name, kind in zip((*columns, s.target), kinds, strict=True)
             ],
-            "features": {name.name: str(kind) for name, kind in zip(columns, s.features.values(), strict=True)},
-            "target": s.target.name, "target_type": str(target_type), "problem_type": s.problem_type,
-            "metric": s.metric, "models": list(s.models), "presets": s.presets, "time_limit": s.time_limit,
-            "seed": s.seed, "trained_on": {"table": str(s.table)},
-        }  # fmt: skip
+            "features": {
+                name.name: str(kind) for name, kind in zip(columns, s.features.values(), strict=True)
+            },
+            "target": s.target.name,
+            "target_type": str(target_type),
+            "problem_type": s.problem_type,
+            "metric": s.metric,
+            "models": list(s.models),
+            "presets": s.presets,
+            "time_limit": s.time_limit,
+            "seed": s.seed,
+            "trained_on": {"table": str(s.table)},
+        }
 
     @property
     def _procedure(self) -> Identifier:
@@ -108,15 +124,22 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         s = self.settings
         files = {"training.json": json.dumps(self._config(), indent=1).encode()}
         return bundle(
-            ctx, name=self._procedure, stage=s.stage, files=files, packages=s.packages, imports=s.imports,
-            more=["snowflake-snowpark-python"], offline=offline,
-        )  # fmt: skip
+            ctx,
+            name=self._procedure,
+            stage=s.stage,
+            files=files,
+            packages=s.packages,
+            imports=s.imports,
+            more=["snowflake-snowpark-python"],
+            offline=offline,
+        )
 
     def _statements(self, made: Bundle) -> tuple[Sql, Sql]:
         create = sql(
             "CREATE OR REPLACE TEMPORARY PROCEDURE {name} () RETURNS VARCHAR {options} EXECUTE AS CALLER",
-            name=self._procedure, options=made.options(_HANDLER),
-        )  # fmt: skip
+            name=self._procedure,
+            options=made.options(_HANDLER),
+        )
         return create, sql("CALL {name}()", name=self._procedure)
 
     def plan(self, ctx: PlanContext) -> StepPlan:

@@ -63,15 +63,26 @@ class Bundle:
         return sql(
             "LANGUAGE PYTHON RUNTIME_VERSION = {runtime} {repository}PACKAGES = {packages} IMPORTS = {imports} "
             "HANDLER = {handler}",
-            runtime=Literal(RUNTIME), repository=repository, packages=Literal(list(self.packages)),
-            imports=Literal([place.text for place in [*places, *self.staged]]), handler=Literal(handler),
-        )  # fmt: skip
+            runtime=Literal(RUNTIME),
+            repository=repository,
+            packages=Literal(list(self.packages)),
+            imports=Literal([place.text for place in [*places, *self.staged]]),
+            handler=Literal(handler),
+        )
 
 
 def bundle(
-    ctx: PlanContext, *, name: Identifier, stage: Identifier, files: Mapping[str, bytes], packages: str,
-    imports: Sequence[Identifier], staged: Iterable[StagePath] = (), more: Sequence[str] = (), offline: bool = False,
-) -> Bundle:  # fmt: skip
+    ctx: PlanContext,
+    *,
+    name: Identifier,
+    stage: Identifier,
+    files: Mapping[str, bytes],
+    packages: str,
+    imports: Sequence[Identifier],
+    staged: Iterable[StagePath] = (),
+    more: Sequence[str] = (),
+    offline: bool = False,
+) -> Bundle:
     """Put a function together.
 
     Args:
@@ -92,7 +103,10 @@ def bundle(
     extra: list[str] = []
     for declared_import in imports:
         step = import_step(ctx, declared_import)
-        channel = step.model.packages is not None and ctx.package_list(step.model.packages).artifact_repository is None
+        channel = (
+            step.model.packages is not None
+            and ctx.package_list(step.model.packages).artifact_repository is None
+        )
         if listed.artifact_repository is not None and (channel or step.packages(ctx)):
             # https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-packages
             raise StepError(
@@ -104,14 +118,20 @@ def bundle(
                 f"{declared_import} is resolved for Python {step.model.python}, and functions run on {RUNTIME}"
             )
         for wheel in step.staged(ctx, offline=offline):
-            same = next((w for w in wheels.values() if w.file.split("-")[0] == wheel.file.split("-")[0]), wheel)
+            same = next(
+                (w for w in wheels.values() if w.file.split("-")[0] == wheel.file.split("-")[0]), wheel
+            )
             if same.sha256 != wheel.sha256:
-                raise StepError(f"the imports bring both {same.file} and {wheel.file}: resolve them as one import")
+                raise StepError(
+                    f"the imports bring both {same.file} and {wheel.file}: resolve them as one import"
+                )
             wheels[wheel.file] = wheel
         extra += step.packages(ctx)
     all_files = {
         "snowpipe_models.zip": models_archive(),
-        "wheels.json": json.dumps([{"file": w.file, "sha256": w.sha256} for w in wheels.values()], indent=1).encode(),
+        "wheels.json": json.dumps(
+            [{"file": w.file, "sha256": w.sha256} for w in wheels.values()], indent=1
+        ).encode(),
         **files,
     }
     digest = hashlib.sha256()
@@ -121,9 +141,13 @@ def bundle(
     names = {_name(text) for text in listed.packages}
     needed = [text for text in (*extra, *more) if _name(text) not in names]
     return Bundle(
-        folder, all_files, tuple(wheels.values()), tuple(staged),
-        tuple(dict.fromkeys([*listed.packages, *needed])), listed.artifact_repository,
-    )  # fmt: skip
+        folder,
+        all_files,
+        tuple(wheels.values()),
+        tuple(staged),
+        tuple(dict.fromkeys([*listed.packages, *needed])),
+        listed.artifact_repository,
+    )
 
 
 def _name(text: str) -> str:

@@ -57,19 +57,28 @@ class Holidays(Step["Holidays.Settings"]):
                 s.country, subdiv=s.subdivision, years=range(s.first_year, s.last_year + 1)
             )
         except NotImplementedError as error:
-            raise StepError(f"the holidays library knows no {s.country} {s.subdivision or ''}: {error}") from error
+            raise StepError(
+                f"the holidays library knows no {s.country} {s.subdivision or ''}: {error}"
+            ) from error
         yield from sorted(found.items())
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
-        return StepPlan(f"make {s.writes} with the holidays of {s.country} from {s.first_year} to {s.last_year}")
+        return StepPlan(
+            f"make {s.writes} with the holidays of {s.country} from {s.first_year} to {s.last_year}"
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         rows = join(
             ", ",
-            [sql("({day}, {name})", day=Literal(day.isoformat()), name=Literal(name)) for day, name in self._days()],
+            [
+                sql("({day}, {name})", day=Literal(day.isoformat()), name=Literal(name))
+                for day, name in self._days()
+            ],
         )
         if not rows.text:
             raise StepError("no holiday in these years")
-        query = sql("SELECT $1::DATE AS DATE, $2::VARCHAR AS NAME, 1 AS HOLIDAY FROM VALUES {rows}", rows=rows)
+        query = sql(
+            "SELECT $1::DATE AS DATE, $2::VARCHAR AS NAME, 1 AS HOLIDAY FROM VALUES {rows}", rows=rows
+        )
         return StepResult(rows=publish_table(ctx, self.settings.writes, Sql(query.text)))

@@ -43,22 +43,30 @@ class Forecasts:
             nothing = Sql("NULL::FLOAT")
             past = sql(
                 " UNION ALL SELECT {key}::VARCHAR, DATE, {target}::FLOAT, {nothing}, {nothing}, {nothing} FROM {table}",
-                key=self.key, target=target, nothing=nothing, table=table,
-            )  # fmt: skip
+                key=self.key,
+                target=target,
+                nothing=nothing,
+                table=table,
+            )
         if series:
             chosen = sql("{listed}", listed=Literal(list(series)))
         else:
             chosen = sql(
                 '(SELECT {key} FROM "_DAYS" GROUP BY {key} ORDER BY SUM(ACTUAL) DESC NULLS LAST, {key} LIMIT {most})',
-                key=self.key, most=Literal(_SERIES),
-            )  # fmt: skip
+                key=self.key,
+                most=Literal(_SERIES),
+            )
         return sql(
             'WITH "_DAYS" AS (SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM {table} '
             "WHERE PART IN ('train', 'validation', 'forecast'){past})\n"
             'SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM "_DAYS" WHERE {key} IN {chosen} '
             "QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY DATE DESC) <= {days} ORDER BY {key}, DATE",
-            key=self.key, table=self.table, past=past, chosen=chosen, days=Literal(days),
-        )  # fmt: skip
+            key=self.key,
+            table=self.table,
+            past=past,
+            chosen=chosen,
+            days=Literal(days),
+        )
 
     def rows(self, ctx: RunContext, series: Sequence[str] = (), days: int = _DAYS) -> list[Row]:
         """The rows of :meth:`query`."""

@@ -28,7 +28,10 @@ def column_fault(use: ColumnUse, columns: Mapping[str, str]) -> tuple[str, str |
     if kind is None:
         return f"{use.table} has no column {use.column}", did_you_mean(use.column.name, columns)
     if use.feature and not kind.upper().startswith(_NUMBERS):
-        return f"{use.column} of {use.table} is a {kind.partition('(')[0]}, and a feature must be a number", None
+        return (
+            f"{use.column} of {use.table} is a {kind.partition('(')[0]}, and a feature must be a number",
+            None,
+        )
     return None
 
 

@@ -61,7 +61,9 @@ class CopyInto(Step["CopyInto.Settings"]):
         into: TableName
         columns: tuple[ColumnName, ...] = Field((), description="The columns that the files' fields go to")
         file_format: ObjectName | None = Field(None, description="A declared file format")
-        pattern: str | None = Field(None, description="A regular expression that a file's whole path must fit")
+        pattern: str | None = Field(
+            None, description="A regular expression that a file's whole path must fit"
+        )
         on_error: Choice["abort_statement", "continue", "skip_file"] = "abort_statement"
         force: bool = Field(False, description="Load files again that were loaded before")
         on_changed: Choice["refuse", "replace", "append"] | None = Field(
@@ -111,7 +113,9 @@ class CopyInto(Step["CopyInto.Settings"]):
         s = self.settings
         for name, columns in ((s.loads, _LOADS), (s.rejects, _REJECTS)):
             if name is not None:
-                ctx.execute(sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns)))
+                ctx.execute(
+                    sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns))
+                )
         known = self._known_files(ctx) if s.loads is None and not s.force else set()
         with ctx.transaction():
             copied, files, again = self._load(ctx)
@@ -119,17 +123,28 @@ class CopyInto(Step["CopyInto.Settings"]):
             run_id, step = Literal(ctx.run.id), Literal(self.name)
             if files and s.loads is not None:
                 ctx.execute(
-                    sql("INSERT INTO {loads} SELECT {run_id}, {step}, \"file\", \"status\", \"rows_parsed\", \"rows_loaded\", "
-                        "\"errors_seen\", \"first_error\", \"first_error_line\" FROM TABLE(RESULT_SCAN({query_id}))",
-                        loads=s.loads, run_id=run_id, step=step, query_id=query_id)
-                )  # fmt: skip
+                    sql(
+                        'INSERT INTO {loads} SELECT {run_id}, {step}, "file", "status", "rows_parsed", "rows_loaded", '
+                        '"errors_seen", "first_error", "first_error_line" FROM TABLE(RESULT_SCAN({query_id}))',
+                        loads=s.loads,
+                        run_id=run_id,
+                        step=step,
+                        query_id=query_id,
+                    )
+                )
             rejected = sum(int(file["errors_seen"]) for file in files)
             if rejected and s.rejects is not None:
                 ctx.execute(
-                    sql("INSERT INTO {rejects} SELECT {run_id}, {step}, FILE, LINE, CHARACTER, ERROR, COLUMN_NAME, "
+                    sql(
+                        "INSERT INTO {rejects} SELECT {run_id}, {step}, FILE, LINE, CHARACTER, ERROR, COLUMN_NAME, "
                         "REJECTED_RECORD FROM TABLE(VALIDATE({into}, JOB_ID => {query_id}))",
-                        rejects=s.rejects, run_id=run_id, step=step, into=s.into, query_id=query_id)
-                )  # fmt: skip
+                        rejects=s.rejects,
+                        run_id=run_id,
+                        step=step,
+                        into=s.into,
+                        query_id=query_id,
+                    )
+                )
         loaded = sum(int(file["rows_loaded"]) for file in files)
         if not files:
             return StepResult(rows=0, message="no new files")
@@ -139,11 +154,11 @@ class CopyInto(Step["CopyInto.Settings"]):
         if rejected:
             message += f", {rejected:,} row{'s' * (rejected != 1)} rejected"
         return StepResult(
-            rows=loaded, message=message, warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
+            rows=loaded,
+            message=message,
+            warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
             metrics={"files": len(files), "rejected": rejected},
-        )  # fmt: skip
-
-    # ----------------------------------------------------------------------- files that have changed
+        )
 
     def _on_changed(self, ctx: PlanContext) -> str:
         """The setting, or that of the extract step that stages the files.
@@ -219,10 +234,14 @@ class CopyInto(Step["CopyInto.Settings"]):
         self._forget(ctx, s.loads)
         ctx.execute(sql("DELETE FROM {into}", into=s.into))
         if s.rejects is not None:
-            ctx.execute(sql("DELETE FROM {rejects} WHERE STEP = {step}", rejects=s.rejects, step=Literal(self.name)))
+            ctx.execute(
+                sql("DELETE FROM {rejects} WHERE STEP = {step}", rejects=s.rejects, step=Literal(self.name))
+            )
         return *_copied(ctx, self._copy(force=True)), len(changed)
 
-    def _off_the_stage(self, ctx: RunContext, before: set[str], known: set[str]) -> tuple[list[str], list[str]]:
+    def _off_the_stage(
+        self, ctx: RunContext, before: set[str], known: set[str]
+    ) -> tuple[list[str], list[str]]:
         """Find loaded files that are not staged any more: those that others replace, and those that none does."""
         above = next(iter(self._extracts(ctx)), None)
         place = self.settings.from_ if above is None else above.settings.into
@@ -240,24 +259,34 @@ class CopyInto(Step["CopyInto.Settings"]):
         It remembers 14 days: https://docs.snowflake.com/en/sql-reference/info-schema/load_history
         """
         rows = ctx.execute(
-            sql("SELECT FILE_NAME FROM INFORMATION_SCHEMA.LOAD_HISTORY WHERE SCHEMA_NAME = CURRENT_SCHEMA() "
-                "AND TABLE_NAME = {table} AND ROW_COUNT > 0", table=Literal(self.settings.into.name.name))
-        )  # fmt: skip
+            sql(
+                "SELECT FILE_NAME FROM INFORMATION_SCHEMA.LOAD_HISTORY WHERE SCHEMA_NAME = CURRENT_SCHEMA() "
+                "AND TABLE_NAME = {table} AND ROW_COUNT > 0",
+                table=Literal(self.settings.into.name.name),
+            )
+        )
         return {str(row[0]) for row in rows} if rows and ctx.count(self.settings.into) else set()
 
     def _loaded(self, ctx: RunContext, loads: TableName) -> dict[str, int]:
         """The files of which this step has loaded rows, and how many."""
         found = ctx.execute(
-            sql("SELECT FILE, SUM(ROWS_LOADED) FROM {loads} WHERE STEP = {step} AND STATUS <> 'REPLACED' GROUP BY FILE "
-                "HAVING SUM(ROWS_LOADED) > 0", loads=loads, step=Literal(self.name))
-        )  # fmt: skip
+            sql(
+                "SELECT FILE, SUM(ROWS_LOADED) FROM {loads} WHERE STEP = {step} AND STATUS <> 'REPLACED' GROUP BY FILE "
+                "HAVING SUM(ROWS_LOADED) > 0",
+                loads=loads,
+                step=Literal(self.name),
+            )
+        )
         return {str(row[0]): int(row[1]) for row in found}
 
     def _forget(self, ctx: RunContext, loads: TableName) -> None:
         ctx.execute(
-            sql("UPDATE {loads} SET STATUS = 'REPLACED' WHERE STEP = {step} AND STATUS <> 'REPLACED'",
-                loads=loads, step=Literal(self.name))
-        )  # fmt: skip
+            sql(
+                "UPDATE {loads} SET STATUS = 'REPLACED' WHERE STEP = {step} AND STATUS <> 'REPLACED'",
+                loads=loads,
+                step=Literal(self.name),
+            )
+        )
 
 
 def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:

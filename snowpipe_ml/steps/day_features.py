@@ -80,7 +80,11 @@ def day_items(
             sql(
                 "LEFT JOIN (SELECT DISTINCT CAST({on} AS DATE) AS DAY FROM {table}) AS {alias} "
                 "ON {alias}.DAY = DATEADD(day, {n}, {day})",
-                on=holidays.on, table=holidays.table, alias=alias, n=Literal(n), day=day,
+                on=holidays.on,
+                table=holidays.table,
+                alias=alias,
+                n=Literal(n),
+                day=day,
             )
-        )  # fmt: skip
+        )
     return items, joins

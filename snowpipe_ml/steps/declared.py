@@ -22,7 +22,17 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.templates import render_statement
-from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
+from snowpipe_ml.sql import (
+    Fragment,
+    Identifier,
+    Literal,
+    QualifiedName,
+    Sql,
+    StagePath,
+    join,
+    like_pattern,
+    sql,
+)
 from snowpipe_ml.steps.generated import generate, given_version
 from snowpipe_ml.steps.publish import publish_table
 from snowpipe_ml.steps.source_files import findings, positions
@@ -65,7 +75,9 @@ class DeclaredStep(Step[_Settings]):
         raise NotImplementedError
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        return StepPlan(f"make sure that the {self.kind.value} {self.object} is there", tuple(self.statements(ctx)))
+        return StepPlan(
+            f"make sure that the {self.kind.value} {self.object} is there", tuple(self.statements(ctx))
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         for statement in self.statements(ctx):
@@ -74,7 +86,11 @@ class DeclaredStep(Step[_Settings]):
 
 
 def _option(template: str, value: object) -> Sql | None:
-    return None if value is None else sql(template, value=value if isinstance(value, Identifier) else Literal(value))
+    return (
+        None
+        if value is None
+        else sql(template, value=value if isinstance(value, Identifier) else Literal(value))
+    )
 
 
 def _spaced(parts: Iterable[Sql | None]) -> Sql:
@@ -89,24 +105,30 @@ class WarehouseStep(DeclaredStep):
 
     def _options(self) -> Sql:
         w: models.Warehouse = self.model
-        return _spaced([
-            _option("WAREHOUSE_SIZE = {value}", w.size.upper()),
-            _option("WAREHOUSE_TYPE = {value}", w.type.upper()),
-            _option("RESOURCE_CONSTRAINT = {value}", w.resource_constraint),
-            _option("MAX_CONCURRENCY_LEVEL = {value}", w.max_concurrency_level),
-            _option("AUTO_SUSPEND = {value}", w.auto_suspend),
-            _option("AUTO_RESUME = {value}", w.auto_resume),
-            # One that starts is paid for, for a minute at least.
-            Sql("INITIALLY_SUSPENDED = TRUE"),
-            _option("COMMENT = {value}", w.comment),
-        ])  # fmt: skip
+        return _spaced(
+            [
+                _option("WAREHOUSE_SIZE = {value}", w.size.upper()),
+                _option("WAREHOUSE_TYPE = {value}", w.type.upper()),
+                _option("RESOURCE_CONSTRAINT = {value}", w.resource_constraint),
+                _option("MAX_CONCURRENCY_LEVEL = {value}", w.max_concurrency_level),
+                _option("AUTO_SUSPEND = {value}", w.auto_suspend),
+                _option("AUTO_RESUME = {value}", w.auto_resume),
+                # One that starts is paid for, for a minute at least.
+                Sql("INITIALLY_SUSPENDED = TRUE"),
+                _option("COMMENT = {value}", w.comment),
+            ]
+        )
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
-        yield sql("CREATE OR ALTER WAREHOUSE {name} WITH {options}", name=self.object, options=self._options())
+        yield sql(
+            "CREATE OR ALTER WAREHOUSE {name} WITH {options}", name=self.object, options=self._options()
+        )
 
     def create_if_missing(self) -> Sql:
         """The statement that makes the warehouse and leaves one that is there as it is."""
-        return sql("CREATE WAREHOUSE IF NOT EXISTS {name} WITH {options}", name=self.object, options=self._options())
+        return sql(
+            "CREATE WAREHOUSE IF NOT EXISTS {name} WITH {options}", name=self.object, options=self._options()
+        )
 
 
 class StageStep(DeclaredStep):
@@ -117,20 +139,25 @@ class StageStep(DeclaredStep):
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         s: models.Stage = self.model
-        options = _spaced([
-            _option("URL = {value}", self._url(ctx)),
-            _option("STORAGE_INTEGRATION = {value}", s.storage_integration),
-            Sql("DIRECTORY = (ENABLE = TRUE)") if s.directory else None,
-            _option("COMMENT = {value}", s.comment),
-        ])  # fmt: skip
+        options = _spaced(
+            [
+                _option("URL = {value}", self._url(ctx)),
+                _option("STORAGE_INTEGRATION = {value}", s.storage_integration),
+                Sql("DIRECTORY = (ENABLE = TRUE)") if s.directory else None,
+                _option("COMMENT = {value}", s.comment),
+            ]
+        )
         yield sql("CREATE STAGE IF NOT EXISTS {name} {options}", name=self.object, options=options)
 
     def run(self, ctx: RunContext) -> StepResult:
         result = super().run(ctx)
         wanted = self._url(ctx) or ""
         # Without a schema SHOW would look through the whole database, for stages of this name in other schemas.
-        show = sql("SHOW STAGES LIKE {name} IN SCHEMA {schema}",
-                   name=like_pattern(self.object), schema=ctx.current_schema())  # fmt: skip
+        show = sql(
+            "SHOW STAGES LIKE {name} IN SCHEMA {schema}",
+            name=like_pattern(self.object),
+            schema=ctx.current_schema(),
+        )
         for row in ctx.execute(show):
             there = str(row["url"] or "")
             if row["name"] == self.object.name and there.rstrip("/") != wanted.rstrip("/"):
@@ -156,21 +183,23 @@ class FileFormatStep(DeclaredStep):
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         f: models.FileFormat = self.model
-        options = _spaced([
-            Sql("TYPE = CSV"),
-            _option("COMPRESSION = {value}", f.compression.upper()),
-            _option("FIELD_DELIMITER = {value}", f.field_delimiter),
-            _option("SKIP_HEADER = {value}", f.skip_header),
-            _option("FIELD_OPTIONALLY_ENCLOSED_BY = {value}", f.field_optionally_enclosed_by),
-            _option("NULL_IF = {value}", list(f.null_if)),
-            _option("EMPTY_FIELD_AS_NULL = {value}", f.empty_field_as_null),
-            _option("TRIM_SPACE = {value}", f.trim_space),
-            _option("ERROR_ON_COLUMN_COUNT_MISMATCH = {value}", f.error_on_column_count_mismatch),
-            _option("ENCODING = {value}", f.encoding),
-            _option("DATE_FORMAT = {value}", f.date_format),
-            _option("TIME_FORMAT = {value}", f.time_format),
-            _option("TIMESTAMP_FORMAT = {value}", f.timestamp_format),
-        ])  # fmt: skip
+        options = _spaced(
+            [
+                Sql("TYPE = CSV"),
+                _option("COMPRESSION = {value}", f.compression.upper()),
+                _option("FIELD_DELIMITER = {value}", f.field_delimiter),
+                _option("SKIP_HEADER = {value}", f.skip_header),
+                _option("FIELD_OPTIONALLY_ENCLOSED_BY = {value}", f.field_optionally_enclosed_by),
+                _option("NULL_IF = {value}", list(f.null_if)),
+                _option("EMPTY_FIELD_AS_NULL = {value}", f.empty_field_as_null),
+                _option("TRIM_SPACE = {value}", f.trim_space),
+                _option("ERROR_ON_COLUMN_COUNT_MISMATCH = {value}", f.error_on_column_count_mismatch),
+                _option("ENCODING = {value}", f.encoding),
+                _option("DATE_FORMAT = {value}", f.date_format),
+                _option("TIME_FORMAT = {value}", f.time_format),
+                _option("TIMESTAMP_FORMAT = {value}", f.timestamp_format),
+            ]
+        )
         yield sql("CREATE OR REPLACE FILE FORMAT {name} {options}", name=self.object, options=options)
 
 
@@ -179,7 +208,9 @@ def _stored(columns: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _columns(columns: dict[str, Any]) -> Sql:
-    return join(", ", [sql("{name} {kind}", name=Identifier.parse(name), kind=kind) for name, kind in columns.items()])
+    return join(
+        ", ", [sql("{name} {kind}", name=Identifier.parse(name), kind=kind) for name, kind in columns.items()]
+    )
 
 
 class TableStep(DeclaredStep):
@@ -198,9 +229,11 @@ class TableStep(DeclaredStep):
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         t: models.Table = self.model
         yield sql(
-            "CREATE TABLE IF NOT EXISTS {name} ({columns}) {comment}", name=self.object, columns=_columns(t.columns),
+            "CREATE TABLE IF NOT EXISTS {name} ({columns}) {comment}",
+            name=self.object,
+            columns=_columns(t.columns),
             comment=_option("COMMENT = {value}", t.comment) or Sql(""),
-        )  # fmt: skip
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         name = QualifiedName((self.object,))
@@ -213,7 +246,9 @@ class TableStep(DeclaredStep):
         if kind is not None:
             declared = {Identifier.parse(text).name: given for text, given in self.model.columns.items()}
             described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
-            found, statements = differences(name, declared, [(str(row["name"]), str(row["type"])) for row in described])
+            found, statements = differences(
+                name, declared, [(str(row["name"]), str(row["type"])) for row in described]
+            )
             if found:
                 raise StepError(advice(name, found, statements))
         return result
@@ -236,7 +271,9 @@ class RoleStep(DeclaredStep):
     type_name = "role"
     kind = Kind.ROLE
 
-    def __init__(self, name: str, object_name: str, model: models.Role, grants: dict[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, name: str, object_name: str, model: models.Role, grants: dict[str, tuple[str, ...]]
+    ) -> None:
         super().__init__(name, object_name, model)
         self.grants = grants
 
@@ -265,16 +302,15 @@ class RoleStep(DeclaredStep):
             )
 
 
-# --------------------------------------------------------------------------- sources
-
-
 class SourceStep(DeclaredStep):
     """A table or view from outside: a CSV file is loaded, a query or a table becomes a view."""
 
     type_name = "source"
     kind = Kind.TABLE
 
-    def __init__(self, name: str, object_name: str, model: models.Source, target: str, target_type: str) -> None:
+    def __init__(
+        self, name: str, object_name: str, model: models.Source, target: str, target_type: str
+    ) -> None:
         super().__init__(name, object_name, model)
         self.key = target if target in model.from_ else target_type
         self.source: models.SourceFrom | None = model.from_.get(self.key)
@@ -297,18 +333,25 @@ class SourceStep(DeclaredStep):
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         source = self._source()
-        columns = join(", ", [
-            sql("CAST({name} AS {kind}) AS {name}", name=Identifier.parse(name), kind=kind)
-            for name, kind in self.model.columns.items()
-        ])  # fmt: skip
+        columns = join(
+            ", ",
+            [
+                sql("CAST({name} AS {kind}) AS {name}", name=Identifier.parse(name), kind=kind)
+                for name, kind in self.model.columns.items()
+            ],
+        )
         if source.query is not None:
             query: Fragment = sql("({query}\n)", query=self._query(ctx, source.query))
         elif source.table is not None:
             query = source.table
         else:
             return
-        yield sql("CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM {query} AS SOURCE",
-                  name=self.object, columns=columns, query=query)  # fmt: skip
+        yield sql(
+            "CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM {query} AS SOURCE",
+            name=self.object,
+            columns=columns,
+            query=query,
+        )
 
     @staticmethod
     def _query(ctx: PlanContext, file: str) -> Sql:
@@ -323,15 +366,18 @@ class SourceStep(DeclaredStep):
         if source.file is not None:
             put = sql(
                 "PUT {file} {place} AUTO_COMPRESS = TRUE OVERWRITE = TRUE",
-                file=Literal(f"file://{source.file}"), place=StagePath(QualifiedName((self._aside,))),
-            )  # fmt: skip
+                file=Literal(f"file://{source.file}"),
+                place=StagePath(QualifiedName((self._aside,))),
+            )
             return StepPlan(f"load the source {self.object} from {source.file}", (put,))
         return StepPlan(f"make the source {self.object} a view", tuple(self.statements(ctx)))
 
     def _source(self) -> models.SourceFrom:
         if self.source is None:
             ways = ", ".join(self.model.from_)
-            raise StepError(f"the source {self.object} says nothing of the target {self.target!r}; it has: {ways}")
+            raise StepError(
+                f"the source {self.object} says nothing of the target {self.target!r}; it has: {ways}"
+            )
         return self.source
 
     def run(self, ctx: RunContext) -> StepResult:
@@ -368,15 +414,25 @@ class SourceStep(DeclaredStep):
         # Loaded aside: if a value does not fit, the table keeps the rows that it has.
         aside = self._aside
         columns = _columns(self.model.columns)
-        ctx.execute(sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns))
-        fields = join(", ", [
-            sql("{field}::{kind}", field=Sql(f"${fields_of[column]}"), kind=kind)
-            for column, kind in self.model.columns.items()
-        ])  # fmt: skip
         ctx.execute(
-            sql("COPY INTO {aside} FROM (SELECT {fields} FROM {place}) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 "
-                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"')", aside=aside, fields=fields, place=place)
-        )  # fmt: skip
+            sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns)
+        )
+        fields = join(
+            ", ",
+            [
+                sql("{field}::{kind}", field=Sql(f"${fields_of[column]}"), kind=kind)
+                for column, kind in self.model.columns.items()
+            ],
+        )
+        ctx.execute(
+            sql(
+                "COPY INTO {aside} FROM (SELECT {fields} FROM {place}) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 "
+                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"')",
+                aside=aside,
+                fields=fields,
+                place=place,
+            )
+        )
         rows = publish_table(ctx, name, sql("SELECT * FROM {aside}", aside=aside))
         ctx.execute(sql("DROP TABLE {aside}", aside=aside))
         ctx.execute(sql("DROP STAGE {stage}", stage=stage))

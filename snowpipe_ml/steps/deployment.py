@@ -78,9 +78,15 @@ class DeployModel(Step["DeployModel.Settings"]):
         s = self.settings
         files = {"manifest.json": json.dumps(manifest, indent=1).encode()}
         return bundle(
-            ctx, name=s.function.name, stage=s.stage, files=files, packages=s.packages, imports=s.imports,
-            staged=[s.model.child(manifest["archive"])], offline=offline,
-        )  # fmt: skip
+            ctx,
+            name=s.function.name,
+            stage=s.stage,
+            files=files,
+            packages=s.packages,
+            imports=s.imports,
+            staged=[s.model.child(manifest["archive"])],
+            offline=offline,
+        )
 
     def _statements(self, ctx: PlanContext, made: Bundle) -> Iterator[Sql]:
         signature = self.signature(ctx)
@@ -90,9 +96,11 @@ class DeployModel(Step["DeployModel.Settings"]):
         ):
             yield sql(
                 "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS {returns} {options}",
-                name=self.settings.function, arguments=arguments, returns=signature.returns,
+                name=self.settings.function,
+                arguments=arguments,
+                returns=signature.returns,
                 options=made.options(handler),
-            )  # fmt: skip
+            )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         made = self._bundle(ctx, {"archive": f"{self.signature(ctx).name}-<content>.zip"}, offline=True)
@@ -118,7 +126,9 @@ class DeployModel(Step["DeployModel.Settings"]):
             if isinstance(source, TrainAutoml)
             else getattr(step.settings if step else None, "framework", "")
         )
-        wanted = [(f"the {framework} framework", Import(m, 0)) for m in ("pandas", *_NEEDS.get(framework or "", ()))]
+        wanted = [
+            (f"the {framework} framework", Import(m, 0)) for m in ("pandas", *_NEEDS.get(framework or "", ()))
+        ]
         own: list[str] = []
         if isinstance(step, PackageModel):
             for file in step.module_files(ctx):
@@ -135,8 +145,9 @@ class DeployModel(Step["DeployModel.Settings"]):
         lines = [
             f"{where}{f':{item.line}' if item.line else ''} imports {item.module}, which nothing provides: declare "
             f"{channel_package(item.module)} under packages.{self.settings.packages}, or a requirement under `imports`"
-            for where, item in wanted if item in missing
-        ]  # fmt: skip
+            for where, item in wanted
+            if item in missing
+        ]
         if lines:
             raise StepError("; ".join(lines))
 
@@ -162,12 +173,16 @@ class DeployModel(Step["DeployModel.Settings"]):
         if len(there) <= 2:
             return ()
         listed = "; ".join(there)
-        return (f"there are other functions {name}, perhaps of an older model: {listed}. Drop what is not used",)
+        return (
+            f"there are other functions {name}, perhaps of an older model: {listed}. Drop what is not used",
+        )
 
     def _check_signature(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
         expected = {
             name.name: str(kind)
-            for name, kind in zip(self.signature(ctx).columns, self.signature(ctx).features.values(), strict=True)
+            for name, kind in zip(
+                self.signature(ctx).columns, self.signature(ctx).features.values(), strict=True
+            )
         }
         if manifest["features"] != expected:
             raise StepError(
@@ -210,10 +225,13 @@ class DeployModel(Step["DeployModel.Settings"]):
         if listed.artifact_repository is not None:
             return None
         rows = ctx.execute(
-            sql("SELECT VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' AND PACKAGE_NAME = {name} "
+            sql(
+                "SELECT VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' AND PACKAGE_NAME = {name} "
                 "AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = {python})",
-                name=Literal(channel_name(distribution)), python=Literal(RUNTIME))
-        )  # fmt: skip
+                name=Literal(channel_name(distribution)),
+                python=Literal(RUNTIME),
+            )
+        )
         versions = [str(row[0]) for row in rows]
         fitting = [v for v in versions if package is None or package.specifier.contains(v, prereleases=True)]
         return max(fitting, key=Version) if fitting else None
@@ -262,9 +280,11 @@ class Predict(Step["Predict.Settings"]):
         pairs = zip(signature.columns, signature.features.values(), strict=True)
         return sql(
             "SELECT *, {function}({arguments}) AS {column} FROM {name}",
-            function=s.function, column=s.column, name=s.from_,
+            function=s.function,
+            column=s.column,
+            name=s.from_,
             arguments=join(", ", [sql("{name}::{kind}", name=name, kind=kind) for name, kind in pairs]),
-        )  # fmt: skip
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings

@@ -100,7 +100,9 @@ def _request(url: str) -> urllib.request.Request:
     user, at, host = parts.netloc.rpartition("@")
     request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310
     if at:
-        request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(unquote(user).encode()).decode())
+        request.add_unredirected_header(
+            "Authorization", "Basic " + base64.b64encode(unquote(user).encode()).decode()
+        )
     return request
 
 

@@ -61,10 +61,14 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             "  FROM {forecasts} V JOIN {forecasts} B ON B.{key} = V.{key} AND B.DATE = DATEADD(day, -{season}, V.DATE)\n"
             "  WHERE V.PART = 'validation' AND B.PART IN ('train', 'validation')\n)\n"
             "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {key}, COUNT(*) AS DAYS, {model}, {baseline}\nFROM SCORED GROUP BY {key}",
-            key=self.key(ctx), forecasts=s.forecasts, season=Literal(s.season), run=run, date=date,
+            key=self.key(ctx),
+            forecasts=s.forecasts,
+            season=Literal(s.season),
+            run=run,
+            date=date,
             model=regression_metrics(Identifier("PREDICTION"), actual=_ACTUAL),
             baseline=regression_metrics(Identifier("BASELINE"), actual=_ACTUAL, prefix="BASELINE_"),
-        )  # fmt: skip
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         statement = sql(
@@ -73,7 +77,8 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             query=self._query(ctx, Literal("RUN_ID"), Literal("RUN_DATE")),
         )
         return StepPlan(
-            f"evaluate {self.settings.forecasts} against seasonal-naive ({self.settings.season})", (statement,)
+            f"evaluate {self.settings.forecasts} against seasonal-naive ({self.settings.season})",
+            (statement,),
         )
 
     def run(self, ctx: RunContext) -> StepResult:
@@ -81,10 +86,13 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         query = self._query(ctx, Literal(ctx.run.id), Literal(ctx.run.date))
         append_run(ctx, s.writes, query)
         row = ctx.execute(
-            sql("SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) "
+            sql(
+                "SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) "
                 "FROM {name} WHERE RUN_ID = {run}",
-                name=s.writes, run=Literal(ctx.run.id))
-        )[0]  # fmt: skip
+                name=s.writes,
+                run=Literal(ctx.run.id),
+            )
+        )[0]
         count, model, baseline, better = row
         if not count:
             return StepResult(
@@ -98,9 +106,10 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         else:  # whether a model is worth having is what the backtest says, over whole horizons
             message = f"{measured}; {naive}"
         return StepResult(
-            rows=count, message=message,
+            rows=count,
+            message=message,
             metrics={"median_rmse": model, "median_baseline_rmse": baseline, "better": better},
-        )  # fmt: skip
+        )
 
 
 @register("flatten_forecasts")
@@ -133,21 +142,43 @@ class FlattenForecasts(Step["FlattenForecasts.Settings"]):
         key = trained.key(ctx)
         names = trained.deployed(ctx).features(ctx).feature_columns
         shown = join(", ", [*names, *map(explanation_column, names)])
-        metrics = join(" UNION ALL ", [
-            sql("SELECT {key}, RUN_ID, RUN_DATE, {label} AS METRIC, {value} AS VALUE, {baseline} AS BASELINE FROM {metrics}",
-                key=key, label=Literal(metric), value=Identifier(metric), baseline=Identifier(f"BASELINE_{metric}"),
-                metrics=s.metrics)
-            for metric in REGRESSION
-        ])  # fmt: skip
+        metrics = join(
+            " UNION ALL ",
+            [
+                sql(
+                    "SELECT {key}, RUN_ID, RUN_DATE, {label} AS METRIC, {value} AS VALUE, {baseline} AS BASELINE FROM {metrics}",
+                    key=key,
+                    label=Literal(metric),
+                    value=Identifier(metric),
+                    baseline=Identifier(f"BASELINE_{metric}"),
+                    metrics=s.metrics,
+                )
+                for metric in REGRESSION
+            ],
+        )
         return [
-            (s.forecast, sql("SELECT {key}, DATE, PREDICTION AS FORECAST, LOW, HIGH, MODEL, {shown} FROM {name} "
-                             "WHERE PART = 'forecast'",
-                             key=key, shown=shown, name=s.forecasts)),
-            (s.predictions, sql("SELECT {key}, DATE, PART, ACTUAL, PREDICTION, {shown} FROM {name} "
-                                "WHERE PART IN ('train', 'validation')",
-                                key=key, shown=shown, name=s.forecasts)),
+            (
+                s.forecast,
+                sql(
+                    "SELECT {key}, DATE, PREDICTION AS FORECAST, LOW, HIGH, MODEL, {shown} FROM {name} "
+                    "WHERE PART = 'forecast'",
+                    key=key,
+                    shown=shown,
+                    name=s.forecasts,
+                ),
+            ),
+            (
+                s.predictions,
+                sql(
+                    "SELECT {key}, DATE, PART, ACTUAL, PREDICTION, {shown} FROM {name} "
+                    "WHERE PART IN ('train', 'validation')",
+                    key=key,
+                    shown=shown,
+                    name=s.forecasts,
+                ),
+            ),
             (s.flat_metrics, metrics),
-        ]  # fmt: skip
+        ]
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         statements = tuple(
@@ -158,5 +189,6 @@ class FlattenForecasts(Step["FlattenForecasts.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         counts: dict[Any, int] = {name: publish_table(ctx, name, query) for name, query in self._queries(ctx)}
         return StepResult(
-            rows=sum(counts.values()), message=", ".join(f"{name} {count:,}" for name, count in counts.items())
+            rows=sum(counts.values()),
+            message=", ".join(f"{name} {count:,}" for name, count in counts.items()),
         )

@@ -70,10 +70,12 @@ class Expect(Step["Expect.Settings"]):
         max_rows: int | None = Field(None, ge=0)
         not_null: tuple[ColumnName, ...] = ()
         unique: tuple[ColumnName, ...] = Field((), description="Columns that together tell the rows apart")
-        accepted_values: dict[ColumnKey, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]] = Field(
-            {}, description="Column: its values"
+        accepted_values: dict[
+            ColumnKey, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]
+        ] = Field({}, description="Column: its values")
+        ranges: dict[ColumnKey, tuple[float | None, float | None]] = Field(
+            {}, description="Column: [lowest, highest]"
         )
-        ranges: dict[ColumnKey, tuple[float | None, float | None]] = Field({}, description="Column: [lowest, highest]")
         freshness: Freshness | None = Field(None, description="How old the newest row may be")
         relations: dict[ColumnKey, Relation] = Field(
             {}, description="Column: the table and column that have its values"
@@ -87,7 +89,9 @@ class Expect(Step["Expect.Settings"]):
             description="A SQL file beside the spec, run when a check fails: its first rows are added to the message, such "
             "as the files that the rows came from; {{ ref('name') }} is a table that it reads",
         )
-        failures: TableName | None = Field(None, description="Written: the failing rows, with the CHECK that they fail")
+        failures: TableName | None = Field(
+            None, description="Written: the failing rows, with the CHECK that they fail"
+        )
 
         @model_validator(mode="after")
         def _something(self) -> Expect.Settings:
@@ -141,7 +145,10 @@ class Expect(Step["Expect.Settings"]):
             )
         for text, values in s.accepted_values.items():
             listed = join(", ", [Literal(value) for value in values])
-            yield f"accepted_values {text}", sql("{name} NOT IN ({listed})", name=Identifier.parse(text), listed=listed)
+            yield (
+                f"accepted_values {text}",
+                sql("{name} NOT IN ({listed})", name=Identifier.parse(text), listed=listed),
+            )
         for text, (low, high) in s.ranges.items():
             name = Identifier.parse(text)
             bounds = [sql("{name} < {low}", name=name, low=Literal(low))] if low is not None else []
@@ -151,9 +158,13 @@ class Expect(Step["Expect.Settings"]):
         for text, relation in s.relations.items():
             yield (
                 f"relations {text}",
-                sql("{name} IS NOT NULL AND {name} NOT IN (SELECT {column} FROM {table} WHERE {column} IS NOT NULL)",
-                    name=Identifier.parse(text), column=relation.column, table=relation.table),
-            )  # fmt: skip
+                sql(
+                    "{name} IS NOT NULL AND {name} NOT IN (SELECT {column} FROM {table} WHERE {column} IS NOT NULL)",
+                    name=Identifier.parse(text),
+                    column=relation.column,
+                    table=relation.table,
+                ),
+            )
         if s.predicate is not None:
             # The author of the spec writes SQL here on purpose; values enter it by a filter.
             predicate = render_sql(s.predicate, self.scope(ctx), {})
@@ -165,11 +176,15 @@ class Expect(Step["Expect.Settings"]):
             return None
         # The condition stands alone in a column, where a window function may be, and on a line that a comment may end.
         parts = [
-            sql('SELECT {name} AS "CHECK", * EXCLUDE ("_FAILS") '
+            sql(
+                'SELECT {name} AS "CHECK", * EXCLUDE ("_FAILS") '
                 'FROM (SELECT *, ({condition}\n) AS "_FAILS" FROM {table}) WHERE "_FAILS"',
-                name=Literal(name), table=self.settings.table, condition=condition)
+                name=Literal(name),
+                table=self.settings.table,
+                condition=condition,
+            )
             for name, condition in checks
-        ]  # fmt: skip
+        ]
         return join("\nUNION ALL\n", parts)
 
     def plan(self, ctx: PlanContext) -> StepPlan:
@@ -229,20 +244,28 @@ class Expect(Step["Expect.Settings"]):
             return ""
         query = self._explanation(ctx)[0]
         try:
-            rows = ctx.execute(sql("SELECT * FROM ({query}\n) LIMIT {n}", query=query, n=Literal(_EXPLAINED + 1)))
+            rows = ctx.execute(
+                sql("SELECT * FROM ({query}\n) LIMIT {n}", query=query, n=Literal(_EXPLAINED + 1))
+            )
         except SnowparkSQLException as error:
             # The checks have failed, whatever becomes of their explanation.
             return f"; the explaining query failed: {error.message}"
-        shown = [", ".join(_shown(name, value) for name, value in row.as_dict().items()) for row in rows[:_EXPLAINED]]
+        shown = [
+            ", ".join(_shown(name, value) for name, value in row.as_dict().items())
+            for row in rows[:_EXPLAINED]
+        ]
         more = ["..."] if len(rows) > _EXPLAINED else []
         return "; " + "; ".join([*shown, *more]) if shown else ""
 
     def _fresh(self, ctx: RunContext, freshness: Freshness) -> Check:
         name = f"freshness {freshness.column}"
         row = ctx.execute(
-            sql("SELECT MAX({column}), DATEDIFF(minute, MAX({column})::TIMESTAMP_NTZ, SYSDATE()) / 60 FROM {table}",
-                column=freshness.column, table=self.settings.table)
-        )[0]  # fmt: skip
+            sql(
+                "SELECT MAX({column}), DATEDIFF(minute, MAX({column})::TIMESTAMP_NTZ, SYSDATE()) / 60 FROM {table}",
+                column=freshness.column,
+                table=self.settings.table,
+            )
+        )[0]
         newest, hours = row[0], row[1]
         if newest is None:
             return Check(name, False, message=f"{name}: it has no time at all")

@@ -42,7 +42,9 @@ from snowpipe_ml.steps.layouts import write_member
 from snowpipe_ml.steps.staged_archives import ODD, StagedArchives, stage_name
 
 # Errors of the machine and not of a file: the step fails, and no file is blamed.
-_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
 _LONGEST_NAME = 200  # bytes of an archive's name: its digest, and what the stage adds, must still fit
 _REFUSED = "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR"
 
@@ -133,15 +135,15 @@ class Extract(Step["Extract.Settings"]):
         folder = ctx.path(s.from_)
         if not folder.is_dir():
             return given_version(ctx, s.generator, s.from_)
-        return "\n".join(file_version(archive.path, archive.name) for archive in folder_archives(folder, s.files))
+        return "\n".join(
+            file_version(archive.path, archive.name) for archive in folder_archives(folder, s.files)
+        )
 
     def always_runs(self, ctx: PlanContext) -> str | None:
         return "a file at a URL may have changed" if "://" in self.settings.from_ else None
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         return StepPlan(f"stage the files of {self.settings.from_} under {self.settings.into}")
-
-    # ----------------------------------------------------------------------- run
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
@@ -181,14 +183,18 @@ class Extract(Step["Extract.Settings"]):
             metrics={"archives": len(archives), "uploaded": uploaded, "refused": len(refused)},
         )
 
-    def _warnings(self, refused: list[SourceFileError], found: _Found, staged: StagedArchives) -> Iterable[str]:
+    def _warnings(
+        self, refused: list[SourceFileError], found: _Found, staged: StagedArchives
+    ) -> Iterable[str]:
         s = self.settings
         yield from (f"refused: {error}" for error in refused)
         yield from found.copies
         if s.on_changed == "append":
             for name in found.changed:
                 yield f"{name} has changed since it was staged; rows loaded from it before stay"
-        strangers = sorted(set(staged.manifests) - {stage_name(name) for name in found.names}) if not s.months else []
+        strangers = (
+            sorted(set(staged.manifests) - {stage_name(name) for name in found.names}) if not s.months else []
+        )
         if strangers:
             yield (
                 f"{len(strangers)} archives that were staged before, such as {strangers[0]}, are not in {s.from_}; "
@@ -225,8 +231,12 @@ class Extract(Step["Extract.Settings"]):
 
         wanted = dict.fromkeys(names)
         with ThreadPoolExecutor(ctx.threads) as executor:
-            results = list(executor.map(fetch, wanted, (folder / str(number) for number in range(len(wanted)))))
-        return [r for r in results if isinstance(r, Archive)], [r for r in results if isinstance(r, SourceFileError)]
+            results = list(
+                executor.map(fetch, wanted, (folder / str(number) for number in range(len(wanted))))
+            )
+        return [r for r in results if isinstance(r, Archive)], [
+            r for r in results if isinstance(r, SourceFileError)
+        ]
 
     def _sorted(self, ctx: RunContext, archives: list[Archive], staged: StagedArchives) -> _Found:
         """Sort the archives by what is to be done with them."""
@@ -333,7 +343,11 @@ class Extract(Step["Extract.Settings"]):
             values = [Literal((ctx.run.id, self.name, e.file, e.line, e.reason, e.record)) for e in refused]
             rows = join(", ", values)
             ctx.execute(
-                sql("INSERT INTO {name} SELECT $1, $2, $3, $4, $5, $6 FROM VALUES {rows}", name=name, rows=rows)
+                sql(
+                    "INSERT INTO {name} SELECT $1, $2, $3, $4, $5, $6 FROM VALUES {rows}",
+                    name=name,
+                    rows=rows,
+                )
             )
 
 
@@ -343,7 +357,8 @@ def _digest(archive: Archive) -> str | SourceFileError:
     try:
         if len(name.encode()) > _LONGEST_NAME:
             return SourceFileError(
-                f"its name has {len(name.encode())} bytes; a staged archive's has {_LONGEST_NAME} at most", file=name
+                f"its name has {len(name.encode())} bytes; a staged archive's has {_LONGEST_NAME} at most",
+                file=name,
             )
         return archive.digest()
     except UnicodeEncodeError:

@@ -40,10 +40,30 @@ _SHORT = "too little history"
 
 
 # What the table function of a forecaster takes and returns beside the features.
-RESERVED = frozenset({
-    "SERIES", "DATE", "PART", "MODEL", "ORIGIN", "ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE",
-    "SQUARED_SCALE", "GAIN", "MESSAGE", "ARTIFACT", "KEY", "TARGET", "BUCKET", "FORECAST",
-})  # fmt: skip
+RESERVED = frozenset(
+    {
+        "SERIES",
+        "DATE",
+        "PART",
+        "MODEL",
+        "ORIGIN",
+        "ACTUAL",
+        "PREDICTION",
+        "LOW",
+        "HIGH",
+        "BASE",
+        "FOLD",
+        "SCALE",
+        "SQUARED_SCALE",
+        "GAIN",
+        "MESSAGE",
+        "ARTIFACT",
+        "KEY",
+        "TARGET",
+        "BUCKET",
+        "FORECAST",
+    }
+)
 
 
 class ForecastTable(BaseModel):
@@ -103,17 +123,25 @@ class PastFeature:
         days = Literal(self.days)
         if self.kind == "lag":
             return sql(
-                "LAG({target}, {days}) OVER (PARTITION BY {key} ORDER BY DATE)", target=target, days=days, key=key
+                "LAG({target}, {days}) OVER (PARTITION BY {key} ORDER BY DATE)",
+                target=target,
+                days=days,
+                key=key,
             )
         function = Sql("AVG" if self.kind == "mean" else "STDDEV")
         least = least_known(self.kind, self.days)
         window = sql(
-            "(PARTITION BY {key} ORDER BY DATE ROWS BETWEEN {days} PRECEDING AND 1 PRECEDING)", key=key, days=days
+            "(PARTITION BY {key} ORDER BY DATE ROWS BETWEEN {days} PRECEDING AND 1 PRECEDING)",
+            key=key,
+            days=days,
         )
         return sql(
             "CASE WHEN COUNT({target}) OVER {window} >= {least} THEN {function}({target}::FLOAT) OVER {window} END",
-            target=target, window=window, least=Literal(least), function=function,
-        )  # fmt: skip
+            target=target,
+            window=window,
+            least=Literal(least),
+            function=function,
+        )
 
 
 @register("features")
@@ -131,16 +159,22 @@ class Features(Step["Features.Settings"]):
         from_: TableName = Field(alias="from", description="The events, a row each")
         partition_by: ColumnName = Field(description="What a series is of, such as STATION_ID")
         timestamp: ColumnName = Field(description="When an event happened")
-        value: ColumnName | None = Field(None, description="What is summed a day; without it the events are counted")
+        value: ColumnName | None = Field(
+            None, description="What is summed a day; without it the events are counted"
+        )
         target: ColumnName = Field(Identifier("COUNT"), description="The column with the daily count or sum")
-        calendar: TableName | None = Field(None, description="The days (DATE) that the events cover; all if none")
+        calendar: TableName | None = Field(
+            None, description="The days (DATE) that the events cover; all if none"
+        )
         lags: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 7, 90, 365), description="Days back")
         rolling: Rolling = Field(Rolling(mean=(), stddev=()), description="Means and deviations of past days")
         date_features: tuple[DateFeature, ...] = Field((), description="Of the date itself")
         fourier: tuple[Fourier, ...] = Field((), description="Waves of a week or a year")
         holidays: Holidays | None = Field(None, description="Holidays, and the days around them")
         exogenous: tuple[Exogenous, ...] = ()
-        min_history_days: int = Field(120, ge=1, description="Days a series needs with target and all its past known")
+        min_history_days: int = Field(
+            120, ge=1, description="Days a series needs with target and all its past known"
+        )
         max_idle_days: int = Field(30, ge=1, description="Days before the last known one with an event")
         writes: TableName
         left_out: TableName | None = Field(None, description="A table of the series left out, and why")
@@ -159,7 +193,9 @@ class Features(Step["Features.Settings"]):
                 )
             twice = {name for name in names if names.count(name) > 1}
             if twice:
-                raise ValueError(f"two columns would be named {', '.join(sorted(name.sql for name in twice))}")
+                raise ValueError(
+                    f"two columns would be named {', '.join(sorted(name.sql for name in twice))}"
+                )
             return self
 
         def past(self) -> list[PastFeature]:
@@ -190,10 +226,11 @@ class Features(Step["Features.Settings"]):
         policies = {column: other.policy for other in self.settings.exogenous for column in other.columns}
         past = {feature.column: feature for feature in self.settings.past()}
         return [
-            {"name": name.name, "kind": past[name].kind, "days": past[name].days} if name in past
+            {"name": name.name, "kind": past[name].kind, "days": past[name].days}
+            if name in past
             else {"name": name.name, "future": policies.get(name, "known")}
             for name in self.feature_columns
-        ]  # fmt: skip
+        ]
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         s = self.settings
@@ -219,13 +256,18 @@ class Features(Step["Features.Settings"]):
         covered = (
             sql("SELECT DISTINCT CAST(DATE AS DATE) AS DATE FROM {calendar}", calendar=s.calendar)
             if s.calendar is not None
-            else Sql("SELECT DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) AS DATE FROM SPINE "
-                     "WHERE DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) <= (SELECT MAX(DATE) FROM DAILY)")
-        )  # fmt: skip
-        past = join("", [
-            sql(", {value} AS {name}", value=feature.sql(s.target, s.partition_by), name=feature.column)
-            for feature in s.past()
-        ])  # fmt: skip
+            else Sql(
+                "SELECT DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) AS DATE FROM SPINE "
+                "WHERE DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) <= (SELECT MAX(DATE) FROM DAILY)"
+            )
+        )
+        past = join(
+            "",
+            [
+                sql(", {value} AS {name}", value=feature.sql(s.target, s.partition_by), name=feature.column)
+                for feature in s.past()
+            ],
+        )
         usable = join("", [sql(" AND {name} IS NOT NULL", name=feature.column) for feature in s.past()])
         daily = Sql("COUNT(*)") if s.value is None else sql("SUM({value})", value=s.value)
         return sql(
@@ -259,10 +301,19 @@ class Features(Step["Features.Settings"]):
          WHEN HISTORY_DAYS < {enough} THEN {short} END AS REASON
   FROM HISTORY
 )""",
-            spine=Literal(_SPINE_DAYS), key=s.partition_by, timestamp=s.timestamp, target=s.target, events=s.from_,
-            covered=covered, past=past, daily=daily, usable=usable, idle=Literal(s.max_idle_days),
-            enough=Literal(s.min_history_days), short=Literal(_SHORT),
-        )  # fmt: skip
+            spine=Literal(_SPINE_DAYS),
+            key=s.partition_by,
+            timestamp=s.timestamp,
+            target=s.target,
+            events=s.from_,
+            covered=covered,
+            past=past,
+            daily=daily,
+            usable=usable,
+            idle=Literal(s.max_idle_days),
+            enough=Literal(s.min_history_days),
+            short=Literal(_SHORT),
+        )
 
     def _query(self) -> Sql:
         s = self.settings
@@ -271,7 +322,10 @@ class Features(Step["Features.Settings"]):
             alias = Identifier(f"X{number}")
             joins.append(
                 sql(
-                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = G.DATE", table=other.table, alias=alias, on=other.on
+                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = G.DATE",
+                    table=other.table,
+                    alias=alias,
+                    on=other.on,
                 )
             )
             columns += [
@@ -281,9 +335,12 @@ class Features(Step["Features.Settings"]):
         return sql(
             "{series}\nSELECT G.*{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
             "{joins}\nWHERE G.{target} IS NOT NULL",
-            series=self._series(), columns=join("", columns),
-            key=s.partition_by, joins=join("\n", joins), target=s.target,
-        )  # fmt: skip
+            series=self._series(),
+            columns=join("", columns),
+            key=s.partition_by,
+            joins=join("\n", joins),
+            target=s.target,
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
@@ -302,19 +359,28 @@ class Features(Step["Features.Settings"]):
             one_row_a_day(ctx, other.table, other.on)
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
-            series=self._series(), key=s.partition_by,
-        )  # fmt: skip
+            series=self._series(),
+            key=s.partition_by,
+        )
         if s.left_out is not None:
             publish_table(ctx, s.left_out, judged)
             judged = sql("SELECT * FROM {name}", name=s.left_out)
         reasons = ctx.execute(
-            sql("SELECT REASON, COUNT(*) AS N, MAX(HISTORY_DAYS) AS MOST FROM ({judged}) GROUP BY REASON ORDER BY REASON",
-                judged=judged)
-        )  # fmt: skip
-        every = int(ctx.scalar(
-            sql("SELECT COUNT(DISTINCT {key}) FROM {events} WHERE {timestamp} IS NOT NULL", key=s.partition_by,
-                events=s.from_, timestamp=s.timestamp)
-        ))  # fmt: skip
+            sql(
+                "SELECT REASON, COUNT(*) AS N, MAX(HISTORY_DAYS) AS MOST FROM ({judged}) GROUP BY REASON ORDER BY REASON",
+                judged=judged,
+            )
+        )
+        every = int(
+            ctx.scalar(
+                sql(
+                    "SELECT COUNT(DISTINCT {key}) FROM {events} WHERE {timestamp} IS NOT NULL",
+                    key=s.partition_by,
+                    events=s.from_,
+                    timestamp=s.timestamp,
+                )
+            )
+        )
         kept = every - sum(row["N"] for row in reasons)
         if not kept:
             raise StepError(self._nothing_left(every, reasons))
@@ -323,12 +389,16 @@ class Features(Step["Features.Settings"]):
         left = [f"{row['N']} left out: {row['REASON']}" for row in reasons]
         where = f", listed in {s.left_out}" if s.left_out is not None else ""
         warnings = [f"{row['N']} series are left out: {row['REASON']}{where}" for row in reasons]
-        warnings += [f"{count:,} events of {s.from_} are in no series: {reason}" for reason, count in aside.items()]
+        warnings += [
+            f"{count:,} events of {s.from_} are in no series: {reason}" for reason, count in aside.items()
+        ]
         left += [f"{sum(aside.values()):,} events in no series"] if aside else []
         return StepResult(
-            rows=rows, message=f"{kept} series" + (f"; {', '.join(left)}" if left else ""), warnings=tuple(warnings),
+            rows=rows,
+            message=f"{kept} series" + (f"; {', '.join(left)}" if left else ""),
+            warnings=tuple(warnings),
             metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
-        )  # fmt: skip
+        )
 
     def _aside(self, ctx: RunContext) -> dict[str, int]:
         """The number of events that no series has, by the reason."""
@@ -337,19 +407,30 @@ class Features(Step["Features.Settings"]):
         if s.calendar is not None:
             days = sql(
                 'LEFT JOIN (SELECT DISTINCT CAST(DATE AS DATE) AS "_DAY" FROM {calendar}) ON "_DAY" = CAST({timestamp} AS DATE)',
-                calendar=s.calendar, timestamp=s.timestamp,
-            )  # fmt: skip
+                calendar=s.calendar,
+                timestamp=s.timestamp,
+            )
             uncovered = sql(
                 'COUNT_IF({key} IS NOT NULL AND {timestamp} IS NOT NULL AND "_DAY" IS NULL)',
                 key=s.partition_by,
                 timestamp=s.timestamp,
             )
         row = ctx.execute(
-            sql("SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), {uncovered} "
+            sql(
+                "SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), {uncovered} "
                 "FROM {events} {days}",
-                key=s.partition_by, timestamp=s.timestamp, uncovered=uncovered, events=s.from_, days=days)
-        )[0]  # fmt: skip
-        reasons = (f"{s.partition_by} is NULL", f"{s.timestamp} is NULL", f"{s.calendar} does not have their day")
+                key=s.partition_by,
+                timestamp=s.timestamp,
+                uncovered=uncovered,
+                events=s.from_,
+                days=days,
+            )
+        )[0]
+        reasons = (
+            f"{s.partition_by} is NULL",
+            f"{s.timestamp} is NULL",
+            f"{s.calendar} does not have their day",
+        )
         return {reason: int(count) for reason, count in zip(reasons, row, strict=True) if count}
 
     def _nothing_left(self, every: int, reasons: list[Row]) -> str:
@@ -376,9 +457,12 @@ def one_row_a_day(ctx: RunContext, name: QualifiedName, day: Identifier) -> None
         StepError: it names the table to look at.
     """
     double = ctx.scalar(
-        sql("SELECT COUNT(*) FROM (SELECT {on} FROM {table} WHERE {on} IS NOT NULL GROUP BY {on} HAVING COUNT(*) > 1)",
-            on=day, table=name)
-    )  # fmt: skip
+        sql(
+            "SELECT COUNT(*) FROM (SELECT {on} FROM {table} WHERE {on} IS NOT NULL GROUP BY {on} HAVING COUNT(*) > 1)",
+            on=day,
+            table=name,
+        )
+    )
     if double:
         raise StepError(f"{double} days would have several rows: a table has a day twice ({name})")
 

@@ -57,11 +57,15 @@ def draw_errors(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | alt.Fa
     data = alt.InlineData(values=[{**row, "ROLE": roles[row["MODEL"]]} for row in rows])
     model = alt.Y("MODEL:N", title=None, sort=None)
     base = alt.Chart(data).encode(y=model, color=_color())
-    nine_tenths = base.mark_rule(strokeWidth=2).encode(x=alt.X("P5:Q", title="prediction − actual"), x2="P95:Q")
+    nine_tenths = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("P5:Q", title="prediction − actual"), x2="P95:Q"
+    )
     half = base.mark_bar(height=12, opacity=0.8).encode(x="P25:Q", x2="P75:Q")
     middle = alt.Chart(data).mark_tick(color="white", thickness=2, size=12).encode(x="P50:Q", y=model)
     zero = (
-        alt.Chart(alt.InlineData(values=[{"ZERO": 0}])).mark_rule(color=BASELINE, strokeDash=[3, 3]).encode(x="ZERO:Q")
+        alt.Chart(alt.InlineData(values=[{"ZERO": 0}]))
+        .mark_rule(color=BASELINE, strokeDash=[3, 3])
+        .encode(x="ZERO:Q")
     )
     title = _title("Errors in the backtest", "bar: half of the days; line: nine of ten; dark: the baselines")
     return alt.layer(zero, nine_tenths, half, middle, width=_WIDTH, height=alt.Step(24), title=title)
@@ -80,7 +84,9 @@ def draw_leaderboard(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | a
     found = [{**row, "LABEL": labels[row["MODEL"]], "ROLE": roles[row["MODEL"]]} for row in rows]
     whole = [row for row in found if row["FOLD"] is None]
     model = alt.Y("LABEL:N", title=None, sort=None)
-    base = alt.Chart(alt.InlineData(values=whole)).encode(y=model, x=alt.X("RMSE:Q", title="RMSE, and of each origin"))
+    base = alt.Chart(alt.InlineData(values=whole)).encode(
+        y=model, x=alt.X("RMSE:Q", title="RMSE, and of each origin")
+    )
     bars = base.mark_bar(height=14, opacity=0.85).encode(color=_color())
     origins = [row for row in found if row["FOLD"] is not None]
     dots = alt.Chart(alt.InlineData(values=origins)).encode(y=model, x="RMSE:Q")
@@ -125,7 +131,11 @@ def _styled(chart: Any) -> Any:
         chart.configure(background="white", padding=10, font="Helvetica, Arial, sans-serif")
         .configure_view(stroke=None)
         .configure_axis(
-            gridColor="#e6e8eb", domainColor="#c5cad1", tickColor="#c5cad1", labelColor="#3c434d", labelLimit=220
+            gridColor="#e6e8eb",
+            domainColor="#c5cad1",
+            tickColor="#c5cad1",
+            labelColor="#3c434d",
+            labelLimit=220,
         )
         .configure_title(anchor="start", fontSize=14, subtitleColor="#6a727d")
     )
@@ -141,5 +151,7 @@ def _color() -> Any:
     import altair as alt
 
     return alt.Color(
-        "ROLE:N", legend=None, scale=alt.Scale(domain=["used", "baseline", "other"], range=[USED, BASELINE, OTHER])
+        "ROLE:N",
+        legend=None,
+        scale=alt.Scale(domain=["used", "baseline", "other"], range=[USED, BASELINE, OTHER]),
     )

@@ -17,9 +17,13 @@ from snowpipe_ml.steps.bundle import BundleSettings
 
 # What each type needs beside numpy and pandas, as Snowflake's channel names it.
 NEEDS = {
-    "tabnet": "pytorch", "tabnet_reference": "pytorch", "lightgbm": "lightgbm", "lightgbm_global": "lightgbm",
-    "auto_ets": "statsforecast", "auto_arima": "statsforecast",
-}  # fmt: skip
+    "tabnet": "pytorch",
+    "tabnet_reference": "pytorch",
+    "lightgbm": "lightgbm",
+    "lightgbm_global": "lightgbm",
+    "auto_ets": "statsforecast",
+    "auto_arima": "statsforecast",
+}
 
 
 class _Model(BaseModel):
@@ -36,7 +40,9 @@ class TabNet(_Model):
 
     type: Choice["tabnet", "tabnet_reference"]
     max_epochs: int = Field(10, ge=1)
-    patience: int = Field(10, ge=0, description="Epochs without improvement before training stops; 0 never stops")
+    patience: int = Field(
+        10, ge=0, description="Epochs without improvement before training stops; 0 never stops"
+    )
     batch_size: int = Field(64, ge=2)
     virtual_batch_size: int = Field(64, ge=2)
     learning_rate: float = Field(0.02, gt=0)
@@ -44,14 +50,18 @@ class TabNet(_Model):
     n_a: int = Field(8, ge=1)
     n_steps: int = Field(3, ge=1)
     gamma: float = Field(1.3, ge=1)
-    models_together: int = Field(32, ge=1, description="Networks in one computation; results differ by rounding only")
+    models_together: int = Field(
+        32, ge=1, description="Networks in one computation; results differ by rounding only"
+    )
 
 
 class Ridge(_Model):
     """Linear regression with a penalty, a model a series."""
 
     type: Choice["ridge"]
-    alpha: float = Field(10.0, gt=0, description="The penalty; a small one lets forecasts run away on short histories")
+    alpha: float = Field(
+        10.0, gt=0, description="The penalty; a small one lets forecasts run away on short histories"
+    )
 
 
 class LightGBM(_Model):
@@ -91,9 +101,13 @@ class PythonForecaster(_Model):
 
     type: Choice["python"]
     class_: str = Field(
-        alias="class", pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$", description="module:Class; module.py is beside the spec"
+        alias="class",
+        pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$",
+        description="module:Class; module.py is beside the spec",
     )
-    settings: dict[str, str | int | float | bool | None] = Field({}, description="Given to the class beside the others")
+    settings: dict[str, str | int | float | bool | None] = Field(
+        {}, description="Given to the class beside the others"
+    )
 
     @model_validator(mode="after")
     def _settings_are_its_own(self) -> PythonForecaster:
@@ -113,7 +127,9 @@ def name_of(candidate: Any) -> str:
     """A model's name in forecasts and leaderboard: its own, the class of one's own, or the type."""
     if candidate.name is not None:
         return str(candidate.name)
-    return candidate.class_.partition(":")[2] if isinstance(candidate, PythonForecaster) else str(candidate.type)
+    return (
+        candidate.class_.partition(":")[2] if isinstance(candidate, PythonForecaster) else str(candidate.type)
+    )
 
 
 def _refuse_twice(names: list[str]) -> None:
@@ -128,11 +144,14 @@ class BestOf(_Model):
     type: Choice["best_of"]
     candidates: tuple[Candidate, ...] = Field(
         default_factory=lambda: (
-            Ridge(type="ridge"), LightGBM(type="lightgbm_global", objective="poisson"), LightGBM(type="lightgbm"),
-            SeasonalNaive(type="seasonal_naive"), MovingAverage(type="moving_average"),
+            Ridge(type="ridge"),
+            LightGBM(type="lightgbm_global", objective="poisson"),
+            LightGBM(type="lightgbm"),
+            SeasonalNaive(type="seasonal_naive"),
+            MovingAverage(type="moving_average"),
         ),
         min_length=2,
-    )  # fmt: skip
+    )
     average: int = Field(2, ge=1, description="How many of the best are averaged")
     shrinkage: float = Field(
         2.0, ge=0, description="How much the other series count in a series' choice; 0 is not at all"
@@ -198,10 +217,17 @@ def as_json(model: Any, **common: Any) -> dict[str, Any]:
     if isinstance(model, BestOf):
         # A seed of one's own is kept, another is handed down.
         inner = {
-            name: as_json(candidate, **common, **({} if "seed" in candidate.model_fields_set else {"seed": model.seed}))
+            name: as_json(
+                candidate, **common, **({} if "seed" in candidate.model_fields_set else {"seed": model.seed})
+            )
             for name, candidate in candidates_of(model).items()
         }
-        return {**model.model_dump(exclude={"candidates"}), **common, "name": name_of(model), "candidates": inner}
+        return {
+            **model.model_dump(exclude={"candidates"}),
+            **common,
+            "name": name_of(model),
+            "candidates": inner,
+        }
     settings: dict[str, Any] = {**model.model_dump(by_alias=True), "name": name_of(model)}
     if isinstance(model, PythonForecaster):
         settings |= settings.pop("settings")
@@ -214,7 +240,9 @@ def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[A
     Raises:
         StepError: it names the model, the package, and the list that lacks it.
     """
-    given = {distribution_name(parse_package(text).name) for text in ctx.package_list(bundled.packages).packages}
+    given = {
+        distribution_name(parse_package(text).name) for text in ctx.package_list(bundled.packages).packages
+    }
     given |= {distribution_name(str(name)) for name in bundled.imports}
     for model in models:
         need = NEEDS.get(model.type)
@@ -256,5 +284,7 @@ def _check_class(path: Path, text: str, name: str) -> None:
         line = classes[name].lineno
         raise StepError(f"{path.name}:{line}: the forecaster {name} lacks {', '.join(sorted(missing))}")
     if not bases:
-        raise StepError(f"{path.name}:{classes[name].lineno}: {name} derives from nothing; a forecaster derives from "
-                        "RowForecaster or Forecaster of snowpipe_ml.models.base")  # fmt: skip
+        raise StepError(
+            f"{path.name}:{classes[name].lineno}: {name} derives from nothing; a forecaster derives from "
+            "RowForecaster or Forecaster of snowpipe_ml.models.base"
+        )

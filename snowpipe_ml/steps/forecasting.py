@@ -47,9 +47,6 @@ _HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
 _OF_FEATURES = ("tabnet", "tabnet_reference", "lightgbm", "lightgbm_global")
 
 
-# --------------------------------------------------------------------------- deploy
-
-
 @register("deploy_forecaster")
 class DeployForecaster(Step["DeployForecaster.Settings"]):
     """Create the forecaster as a permanent vectorized table function.
@@ -63,21 +60,36 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         """Settings of ``deploy_forecaster``."""
 
         function: FunctionName
-        features: TableName = Field(description="The table of a `features` step: its columns are the arguments")
-        model: Model = Field(description="What is trained for each series")
-        backtest: Backtest | None = Field(None, description="Rolling origins; `best_of` and intervals need them")
-        interval: float = Field(0.8, gt=0, lt=1, description="The part of the days that should lie in the intervals")
-        validation_fraction: float = Field(
-            0.2, gt=0, lt=0.9, description="The last part of the history, predicted by a model that did not see it"
+        features: TableName = Field(
+            description="The table of a `features` step: its columns are the arguments"
         )
-        min_train_rows: int = Field(32, ge=8, description="Fewer days give a row that says so, and no forecast")
-        refit: bool = Field(True, description="Forecast with a model of the whole history, the validation part too")
+        model: Model = Field(description="What is trained for each series")
+        backtest: Backtest | None = Field(
+            None, description="Rolling origins; `best_of` and intervals need them"
+        )
+        interval: float = Field(
+            0.8, gt=0, lt=1, description="The part of the days that should lie in the intervals"
+        )
+        validation_fraction: float = Field(
+            0.2,
+            gt=0,
+            lt=0.9,
+            description="The last part of the history, predicted by a model that did not see it",
+        )
+        min_train_rows: int = Field(
+            32, ge=8, description="Fewer days give a row that says so, and no forecast"
+        )
+        refit: bool = Field(
+            True, description="Forecast with a model of the whole history, the validation part too"
+        )
         lower_bound: float | None = Field(0.0, description="Predictions are not below this")
         max_growth: float | None = Field(
             2.0, gt=0, description="Forecasts are not above this times the highest day of the history"
         )
 
-        keep_models: bool = Field(False, description="Return the models too, for the `models` of `train_forecasters`")
+        keep_models: bool = Field(
+            False, description="Return the models too, for the `models` of `train_forecasters`"
+        )
 
         @model_validator(mode="after")
         def _choice_needs_a_backtest(self) -> DeployForecaster.Settings:
@@ -108,32 +120,50 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
     def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
         s = self.settings
-        return create_function(s.function, self.features(ctx), made.options(_HANDLER), artifacts=s.keep_models)
+        return create_function(
+            s.function, self.features(ctx), made.options(_HANDLER), artifacts=s.keep_models
+        )
 
     def _config(self, ctx: PlanContext) -> bytes:
         s = self.settings
         common = {"lower_bound": s.lower_bound, "max_growth": s.max_growth}
         plan = None
         if s.backtest is not None:
-            compare = {name: as_json(candidate, **common) for name, candidate in named(s.backtest.compare).items()}
+            compare = {
+                name: as_json(candidate, **common) for name, candidate in named(s.backtest.compare).items()
+            }
             plan = {
-                "origins": s.backtest.origins, "horizon_days": s.backtest.horizon_days,
-                "step_days": s.backtest.step_days or s.backtest.horizon_days, "compare": compare,
-            }  # fmt: skip
-        train = {"validation_fraction": s.validation_fraction, "min_train_rows": s.min_train_rows, "refit": s.refit}
+                "origins": s.backtest.origins,
+                "horizon_days": s.backtest.horizon_days,
+                "step_days": s.backtest.step_days or s.backtest.horizon_days,
+                "compare": compare,
+            }
+        train = {
+            "validation_fraction": s.validation_fraction,
+            "min_train_rows": s.min_train_rows,
+            "refit": s.refit,
+        }
         config = {
-            "model": {**as_json(s.model, **common), **train}, "backtest": plan, "interval": s.interval,
-            "features": self.features(ctx).described(), "keep_models": s.keep_models,
-        }  # fmt: skip
+            "model": {**as_json(s.model, **common), **train},
+            "backtest": plan,
+            "interval": s.interval,
+            "features": self.features(ctx).described(),
+            "keep_models": s.keep_models,
+        }
         return json.dumps(config, sort_keys=True).encode()
 
     def _bundle(self, ctx: PlanContext, *, offline: bool) -> Bundle:
         s = self.settings
         models = [*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ())]
         return bundle(
-            ctx, name=s.function.name, stage=s.stage, packages=s.packages, imports=s.imports, offline=offline,
+            ctx,
+            name=s.function.name,
+            stage=s.stage,
+            packages=s.packages,
+            imports=s.imports,
+            offline=offline,
             files={"forecaster.json": self._config(ctx), **own_files(ctx, models)},
-        )  # fmt: skip
+        )
 
     def _check_features(self, ctx: PlanContext) -> None:
         """What learns from features must have some."""
@@ -151,9 +181,15 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         self._check_features(ctx)
         kinds = {model.type for model in candidates_of(self.settings.model).values()}
         if self.settings.keep_models and "tabnet_reference" in kinds:
-            raise StepError("tabnet_reference is there to be compared with, and is not kept: tabnet is the same model")
+            raise StepError(
+                "tabnet_reference is there to be compared with, and is not kept: tabnet is the same model"
+            )
         made = self._bundle(ctx, offline=True)
-        wheels = f", and the wheels of {', '.join(map(str, self.settings.imports))}" if self.settings.imports else ""
+        wheels = (
+            f", and the wheels of {', '.join(map(str, self.settings.imports))}"
+            if self.settings.imports
+            else ""
+        )
         return StepPlan(
             f"create {self.settings.function} ({self.settings.model.type}) from {made.folder}{wheels}",
             (*made.puts(), self._statement(ctx, made)),
@@ -164,9 +200,6 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         made.upload(ctx)
         ctx.execute(self._statement(ctx, made))
         return StepResult(message=str(self.settings.function))
-
-
-# --------------------------------------------------------------------------- train
 
 
 @register("train_forecasters")
@@ -187,7 +220,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             description="How many series a call of the function gets: all of them at once for a lightgbm_global, else 16",
         )
         writes: TableName
-        models: StageLocation | None = Field(None, description="Where the models are kept, for `forecast` steps")
+        models: StageLocation | None = Field(
+            None, description="Where the models are kept, for `forecast` steps"
+        )
 
     settings: TrainForecasters.Settings
 
@@ -222,7 +257,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         s, deployed = self.settings, self.deployed(ctx)
         size = s.series_per_partition
         if size == "auto":
-            together = any(m.type == "lightgbm_global" for m in candidates_of(deployed.settings.model).values())
+            together = any(
+                m.type == "lightgbm_global" for m in candidates_of(deployed.settings.model).values()
+            )
             size = WHOLE if together else AUTO
         features = deployed.features(ctx)
         names = [name for name, _ in result_columns(features, artifacts=deployed.settings.keep_models)]
@@ -260,7 +297,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             return ()
         furthest = ctx.scalar(
             sql(
-                "SELECT MAX(DATEDIFF(day, ORIGIN, DATE)) FROM {name} WHERE PART = 'forecast'", name=self.settings.writes
+                "SELECT MAX(DATEDIFF(day, ORIGIN, DATE)) FROM {name} WHERE PART = 'forecast'",
+                name=self.settings.writes,
             )
         )
         if furthest is None or furthest <= backtest.horizon_days:
@@ -268,7 +306,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         return (
             f"forecasts reach {furthest} days ahead and the backtest {backtest.horizon_days}: the days between have no "
             f"interval; set backtest.horizon_days",
-        )  # fmt: skip
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
@@ -280,7 +318,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             from snowpipe_ml.steps.saved_models import keep_models
 
             deployed = self.deployed(ctx)
-            ctx.execute(sql("CREATE OR REPLACE TEMPORARY TABLE {name} AS {query}", name=self._trained, query=query))
+            ctx.execute(
+                sql("CREATE OR REPLACE TEMPORARY TABLE {name} AS {query}", name=self._trained, query=query)
+            )
             told = {
                 "model": deployed.settings.model.model_dump(mode="json"),
                 "features": deployed.features(ctx).described(),
@@ -290,9 +330,13 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             rows = publish_table(ctx, s.writes, self._rows())
             ctx.execute(sql("DROP TABLE {name}", name=self._trained))
         trained, untrained = ctx.execute(
-            sql("SELECT COUNT(DISTINCT IFF(PART = 'forecast', {key}, NULL)), "
-                "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) FROM {name}", key=key, name=s.writes)
-        )[0]  # fmt: skip
+            sql(
+                "SELECT COUNT(DISTINCT IFF(PART = 'forecast', {key}, NULL)), "
+                "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) FROM {name}",
+                key=key,
+                name=s.writes,
+            )
+        )[0]
         warnings: tuple[str, ...] = ()
         if untrained:
             where = f"the rows of {s.writes} with PART = 'untrained' say why"

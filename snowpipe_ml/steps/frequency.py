@@ -12,12 +12,23 @@ _FEWEST_GAPS = 5
 _REGULAR_SHARE = 0.8  # of the gaps between a series' rows that must be equal
 _ROWS_A_TIME = 1.05  # of one series at one time: more are events that fall together
 _WHOLE_MINUTES = 0.95  # of the times: measurements are on them, events are not
-_NAMES = {1.0: "hour", 24.0 * 7: "week", 24.0 * 14: "two weeks", 24.0 * 30: "month", 24.0 * 91: "quarter",
-          24.0 * 365: "year"}  # fmt: skip
+_NAMES = {
+    1.0: "hour",
+    24.0 * 7: "week",
+    24.0 * 14: "two weeks",
+    24.0 * 30: "month",
+    24.0 * 91: "quarter",
+    24.0 * 365: "year",
+}
 
 
 def check_daily(
-    ctx: RunContext, name: QualifiedName, timestamp: Identifier, key: Identifier | None = None, *, gaps: bool = True
+    ctx: RunContext,
+    name: QualifiedName,
+    timestamp: Identifier,
+    key: Identifier | None = None,
+    *,
+    gaps: bool = True,
 ) -> None:
     """Refuse a table that is measured regularly, but more or less often than once a day.
 
@@ -36,9 +47,13 @@ def check_daily(
     """
     stamp = sql("CAST({timestamp} AS TIMESTAMP_NTZ)", timestamp=timestamp)
     on_minutes = ctx.scalar(
-        sql("SELECT AVG(IFF(SECOND({stamp}) = 0, 1.0, 0.0)) FROM {name} WHERE {timestamp} IS NOT NULL",
-            stamp=stamp, name=name, timestamp=timestamp)
-    )  # fmt: skip
+        sql(
+            "SELECT AVG(IFF(SECOND({stamp}) = 0, 1.0, 0.0)) FROM {name} WHERE {timestamp} IS NOT NULL",
+            stamp=stamp,
+            name=name,
+            timestamp=timestamp,
+        )
+    )
     if on_minutes is not None and float(on_minutes) >= _WHOLE_MINUTES:
         hours = _regular(ctx, name, stamp, timestamp, key, "STEP < 24")
         if hours is not None:
@@ -48,7 +63,9 @@ def check_daily(
             )
     if not gaps:
         return
-    hours = _regular(ctx, name, sql("CAST({timestamp} AS DATE)", timestamp=timestamp), timestamp, key, "STEP > 24")
+    hours = _regular(
+        ctx, name, sql("CAST({timestamp} AS DATE)", timestamp=timestamp), timestamp, key, "STEP > 24"
+    )
     if hours is not None:
         raise StepError(
             f"{name} has a row every {_period(hours)}, and features are of days: the days between would be zeros or unknown. "
@@ -61,7 +78,8 @@ def _regular(
 ) -> float | None:
     """The hours between two rows, if at least half of the series are regular in the way that is asked for."""
     rows = ctx.execute(
-        sql("""WITH TIMES AS (
+        sql(
+            """WITH TIMES AS (
   SELECT {key} AS SERIES, {time} AS AT, COUNT(*) AS N FROM {name} WHERE {timestamp} IS NOT NULL AND {key} IS NOT NULL
   GROUP BY {key}, {time}
 ), GAPS AS (
@@ -78,9 +96,15 @@ def _regular(
 SELECT COUNT_IF(GAPS >= {fewest}) AS SERIES, COUNT_IF(GAPS >= {fewest} AND MOST >= {share} * GAPS AND {odd}) AS ODD,
   MEDIAN(IFF(GAPS >= {fewest} AND {odd}, STEP, NULL)) AS STEP, (SELECT AVG(N) FROM TIMES) AS ROWS_A_TIME
 FROM JUDGED""",
-            key=key or Sql("1"), time=time, name=name, timestamp=timestamp, fewest=Literal(_FEWEST_GAPS),
-            share=Literal(_REGULAR_SHARE), odd=Sql(odd))
-    )  # fmt: skip
+            key=key or Sql("1"),
+            time=time,
+            name=name,
+            timestamp=timestamp,
+            fewest=Literal(_FEWEST_GAPS),
+            share=Literal(_REGULAR_SHARE),
+            odd=Sql(odd),
+        )
+    )
     series, regular, step, together = rows[0]
     by_hours = odd.startswith("STEP <")
     if not series or 2 * regular < series or (by_hours and float(together) > _ROWS_A_TIME):

@@ -38,7 +38,9 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
         """Settings of ``future_features``."""
 
         features: TableName = Field(description="The table of a `features` step")
-        horizon_days: int = Field(14, ge=1, le=3660, description="How many; a `backtest` looks as far by default")
+        horizon_days: int = Field(
+            14, ge=1, le=3660, description="How many; a `backtest` looks as far by default"
+        )
         writes: TableName
 
     settings: FutureFeatures.Settings
@@ -70,9 +72,12 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
                 ctes.append(_climatology(alias, recent, other))
                 # The 366th day may never have been seen: the day before stands for it.
                 joins.append(
-                    sql("LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365) CROSS JOIN {recent}",
-                        alias=alias, recent=recent)
-                )  # fmt: skip
+                    sql(
+                        "LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365) CROSS JOIN {recent}",
+                        alias=alias,
+                        recent=recent,
+                    )
+                )
                 columns += [
                     sql(
                         ", COALESCE({alias}.{column}, {recent}.{column}) AS {column}",
@@ -111,10 +116,15 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
 SELECT S.{key}, D.DATE, NULL::FLOAT AS {target}{past}{columns}
 FROM SERIES S CROSS JOIN DAYS D
 {joins}""",
-            key=f.partition_by, features=s.features, horizon=Literal(s.horizon_days), ctes=join("", ctes), target=f.target,
-            past=past,  columns=join("", columns),
+            key=f.partition_by,
+            features=s.features,
+            horizon=Literal(s.horizon_days),
+            ctes=join("", ctes),
+            target=f.target,
+            past=past,
+            columns=join("", columns),
             joins=join("\n", joins),
-        )  # fmt: skip
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
@@ -140,9 +150,12 @@ FROM SERIES S CROSS JOIN DAYS D
         for other in self._features(ctx).settings.exogenous:
             for column in other.columns:
                 lacking = ctx.scalar(
-                    sql("SELECT COUNT(DISTINCT DATE) FROM ({query}) WHERE {column} IS NULL", query=self._query(ctx),
-                        column=column)
-                )  # fmt: skip
+                    sql(
+                        "SELECT COUNT(DISTINCT DATE) FROM ({query}) WHERE {column} IS NULL",
+                        query=self._query(ctx),
+                        column=column,
+                    )
+                )
                 if lacking:
                     raise StepError(
                         f"{column} of {other.table} has no value on {lacking} of the days to come, by the policy "
@@ -159,5 +172,10 @@ def _climatology(alias: Identifier, recent: Identifier, other: Exogenous) -> Sql
         "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY DAYOFYEAR({on})\n), {recent} AS (\n"
         "  SELECT {of_weeks} FROM {table}, LAST_DAY\n"
         "  WHERE {on} BETWEEN DATEADD(day, -27, LAST_DAY.LAST_DAY) AND LAST_DAY.LAST_DAY\n)",
-        alias=alias, recent=recent, of_weeks=of_weeks, on=other.on, means=means, table=other.table,
-    )  # fmt: skip
+        alias=alias,
+        recent=recent,
+        of_weeks=of_weeks,
+        on=other.on,
+        means=means,
+        table=other.table,
+    )

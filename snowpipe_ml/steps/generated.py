@@ -97,7 +97,10 @@ def given_version(ctx: PlanContext, reference: str | None, given: str) -> str | 
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    return "\n".join(file_version(p, str(p.relative_to(path))) for p in sorted(path.rglob("*")) if p.is_file()) or None
+    return (
+        "\n".join(file_version(p, str(p.relative_to(path))) for p in sorted(path.rglob("*")) if p.is_file())
+        or None
+    )
 
 
 def file_version(path: Path, name: str) -> str:

@@ -78,7 +78,9 @@ class ImportStep(DeclaredStep):
         return [] if offline else [self._place(path.name, digest) for path, digest in self._exactly(ctx)]
 
     def _place(self, file: str, sha256: str) -> StagedWheel:
-        return StagedWheel(StagePath(QualifiedName((self.model.stage,)), f"wheels/{sha256[:16]}/{file}"), sha256)
+        return StagedWheel(
+            StagePath(QualifiedName((self.model.stage,)), f"wheels/{sha256[:16]}/{file}"), sha256
+        )
 
     def _exactly(self, ctx: PlanContext) -> list[tuple[Path, str]]:
         from snowpipe_ml.packages.wheels import sha256_of
@@ -145,5 +147,6 @@ def put_statement(file: str, place: StagePath) -> Sql:
     """The PUT that brings a file to its place, as ``plan`` shows it."""
     return sql(
         "PUT {file} {folder} AUTO_COMPRESS = FALSE OVERWRITE = TRUE",
-        file=Literal(f"file://{file}"), folder=_folder(place),
-    )  # fmt: skip
+        file=Literal(f"file://{file}"),
+        folder=_folder(place),
+    )

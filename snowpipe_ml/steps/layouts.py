@@ -19,9 +19,15 @@ _CONFLICT_HERE = re.compile(_MARK)
 _CONFLICT = re.compile(rb"\n(?:" + _MARK + rb")")
 _LONGEST_MARK = 9  # bytes, with what must follow it
 _TEXT = {
-    b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "Zstandard",
-    b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"PAR1": "Parquet",
-}  # fmt: skip
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"(\xb5/\xfd": "Zstandard",
+    b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "RAR",
+    b"PAR1": "Parquet",
+}
 
 
 def normalized(title: str) -> str:
@@ -123,9 +129,13 @@ class _Conflicts:
         for match in _CONFLICT.finditer(window):
             if chunk and match.group().endswith(b"=") and window[match.end() :] in (b"", b"\r"):
                 continue  # the line may go on in the next chunk
-            record = window[match.start() + 1 :][:500].split(b"\n", 1)[0].decode(errors="replace").rstrip("\r")
+            record = (
+                window[match.start() + 1 :][:500].split(b"\n", 1)[0].decode(errors="replace").rstrip("\r")
+            )
             line = before + window.count(b"\n", 0, match.start() + 1) + 1
-            raise SourceFileError(f"a git conflict marker: {record[:60]!r}", file=self._file, line=line, record=record)
+            raise SourceFileError(
+                f"a git conflict marker: {record[:60]!r}", file=self._file, line=line, record=record
+            )
         self._lines = before + window.count(b"\n")
         tail = window[window.rfind(b"\n") :] if b"\n" in window else b""
         self._carried = tail if 0 < len(tail) <= 1 + _LONGEST_MARK else b" "

@@ -43,13 +43,13 @@ def _metrics(interval: float) -> Sql:
         "RMSE": f"SQRT(AVG(POWER({_ERROR}, 2)))",
         "MAE": f"AVG(ABS({_ERROR}))",
         "SMAPE": f"200 * AVG(IFF(ABS(ACTUAL) + ABS(PREDICTION) = 0, 0::FLOAT, ABS({_ERROR}) / "
-                 "NULLIF(ABS(ACTUAL) + ABS(PREDICTION), 0)))",
+        "NULLIF(ABS(ACTUAL) + ABS(PREDICTION), 0)))",
         "MASE": f"AVG(ABS({_ERROR}) / NULLIF(SCALE, 0))",
         "RMSSE": f"SQRT(AVG(POWER({_ERROR}, 2) / NULLIF(SQUARED_SCALE, 0)))",
         "BIAS": "AVG(PREDICTION - ACTUAL)",
         "PINBALL": f'AVG(IFF("_INTERVALS", ({low} + {high}) / 2, NULL))',
         "COVERAGE": 'AVG(IFF("_INTERVALS", IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0), NULL)::FLOAT)',
-    }  # fmt: skip
+    }
     return Sql(", ".join(f"{text} AS {name}" for name, text in columns.items()))
 
 
@@ -63,14 +63,17 @@ def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
     backtest = deployed.settings.backtest
     first = 1 if backtest is not None and backtest.origins > 1 else 0
     folds = sql(
-        "FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}", name=trained.settings.writes, first=Literal(first)
+        "FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}",
+        name=trained.settings.writes,
+        first=Literal(first),
     )
     return sql(
         'FROM (SELECT *, COUNT(DISTINCT MODEL) OVER (PARTITION BY {key}, FOLD) AS "_MODELS", '
         'COUNT_IF(LOW IS NULL) OVER (PARTITION BY {key}, FOLD) = 0 AS "_INTERVALS" {folds}) '
         'WHERE "_MODELS" = (SELECT COUNT(DISTINCT MODEL) {folds})',
-        key=trained.key(ctx), folds=folds,
-    )  # fmt: skip
+        key=trained.key(ctx),
+        folds=folds,
+    )
 
 
 _BETTER = f"the best baseline ({', '.join(BASELINES)})"
@@ -110,14 +113,25 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         metrics, key = _metrics(trained.deployed(ctx).settings.interval), trained.key(ctx)
         rows = compared(ctx, trained)
         counts = sql("COUNT(DISTINCT {key}) AS SERIES, COUNT(*) AS DAYS", key=key)
-        found = [(s.writes, sql(
-            "SELECT MODEL, NULL::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL\nUNION ALL\n"
-            "SELECT MODEL, FOLD::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL, FOLD",
-            metrics=metrics, counts=counts, rows=rows,
-        ))]  # fmt: skip
+        found = [
+            (
+                s.writes,
+                sql(
+                    "SELECT MODEL, NULL::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL\nUNION ALL\n"
+                    "SELECT MODEL, FOLD::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL, FOLD",
+                    metrics=metrics,
+                    counts=counts,
+                    rows=rows,
+                ),
+            )
+        ]
         if s.by_series is not None:
-            query = sql("SELECT {key}, MODEL, COUNT(*) AS DAYS, {metrics} {rows} GROUP BY {key}, MODEL", key=key,
-                        metrics=metrics, rows=rows)  # fmt: skip
+            query = sql(
+                "SELECT {key}, MODEL, COUNT(*) AS DAYS, {metrics} {rows} GROUP BY {key}, MODEL",
+                key=key,
+                metrics=metrics,
+                rows=rows,
+            )
             found.append((s.by_series, query))
         return found
 
@@ -139,17 +153,22 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         )
         if not board:
             return StepResult(
-                rows=0, message="nothing was backtested",
+                rows=0,
+                message="nothing was backtested",
                 warnings=("no series is long enough for a backtest, or the forecaster has none",),
-            )  # fmt: skip
+            )
         baselines = [row for row in board if row["MODEL"] in BASELINES]
         best, warnings = board[0], []
         said = ", ".join(f"{row['MODEL']} {row['RMSE']:.4g}" for row in board[:4])
         if baselines and best["MODEL"] in BASELINES:
-            warnings.append(f"{self._horizon(ctx)} no model beats {best['MODEL']}: a model is not worth having here")
+            warnings.append(
+                f"{self._horizon(ctx)} no model beats {best['MODEL']}: a model is not worth having here"
+            )
         warnings += self._series_that_lose(ctx)
         metrics = {f"rmse {row['MODEL']}": float(row["RMSE"]) for row in board}
-        metrics |= {f"coverage {r['MODEL']}": float(r["COVERAGE"]) for r in board if r["COVERAGE"] is not None}
+        metrics |= {
+            f"coverage {r['MODEL']}": float(r["COVERAGE"]) for r in board if r["COVERAGE"] is not None
+        }
         return StepResult(
             rows=rows, message=f"RMSE of whole horizons: {said}", warnings=tuple(warnings), metrics=metrics
         )
@@ -164,15 +183,26 @@ class Leaderboard(Step["Leaderboard.Settings"]):
             sql(
                 "SELECT COUNT(*), COUNT_IF(M.RMSE > B.RMSE) FROM {name} M JOIN (SELECT {key}, MIN(RMSE) AS RMSE FROM {name} "
                 "WHERE MODEL IN {listed} GROUP BY {key}) B ON B.{key} = M.{key} WHERE M.MODEL = {used}",
-                name=self.settings.by_series, key=self.trained(ctx).key(ctx), listed=listed, used=Literal(used),
+                name=self.settings.by_series,
+                key=self.trained(ctx).key(ctx),
+                listed=listed,
+                used=Literal(used),
             )
-        )[0]  # fmt: skip
+        )[0]
         count, worse = int(row[0]), int(row[1])
-        return [f"{self._horizon(ctx)} {used} is worse than {_BETTER} for {worse} of {count} series"] if worse else []
+        return (
+            [f"{self._horizon(ctx)} {used} is worse than {_BETTER} for {worse} of {count} series"]
+            if worse
+            else []
+        )
 
     def _horizon(self, ctx: RunContext) -> str:
         backtest = self.trained(ctx).deployed(ctx).settings.backtest
-        return f"over horizons of {backtest.horizon_days} days" if backtest is not None else "over whole horizons"
+        return (
+            f"over horizons of {backtest.horizon_days} days"
+            if backtest is not None
+            else "over whole horizons"
+        )
 
 
 __all__ = ["BASELINES", "Leaderboard", "compared"]

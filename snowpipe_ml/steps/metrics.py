@@ -28,7 +28,9 @@ def regression_metrics(prediction: Identifier, *, actual: Identifier, prefix: st
     return Sql(", ".join(f"{text} AS {prefix}{name}" for name, text in columns.items()))
 
 
-def classification_query(table: Sql, *, actual: Identifier, prediction: Identifier, keys: Sql, on: Sql) -> Sql:
+def classification_query(
+    table: Sql, *, actual: Identifier, prediction: Identifier, keys: Sql, on: Sql
+) -> Sql:
     """Accuracy, balanced accuracy and macro F1 a group.
 
     A class counts if it is among the actual values: recall is its share of hits, precision the share
@@ -53,5 +55,9 @@ def classification_query(table: Sql, *, actual: Identifier, prediction: Identifi
         'FROM (SELECT L.*, COALESCE(R."_N", 0) AS "_TIMES_SAID" FROM "_TRUE" L LEFT JOIN "_PREDICTED" R '
         'ON R."_CLASS" = L."_CLASS"{on})\n'
         "GROUP BY ALL HAVING COUNT(*) > 0",
-        keys=keys, actual=actual, prediction=prediction, table=table, on=on,
-    )  # fmt: skip
+        keys=keys,
+        actual=actual,
+        prediction=prediction,
+        table=table,
+        on=on,
+    )

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from snowpipe_ml.spec.loader import Spec
 
 _SECTIONS: dict[str, type[DeclaredStep]] = {
-    "warehouses": WarehouseStep, "stages": StageStep, "file_formats": FileFormatStep,
-    "tables": TableStep, "tags": TagStep, "imports": ImportStep,
-}  # fmt: skip
+    "warehouses": WarehouseStep,
+    "stages": StageStep,
+    "file_formats": FileFormatStep,
+    "tables": TableStep,
+    "tags": TagStep,
+    "imports": ImportStep,
+}
 
 
 def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[Any], SpecPath]]:

@@ -47,12 +47,18 @@ class PackageModel(Step["PackageModel.Settings"]):
         """Settings of ``package_model``."""
 
         from_: str = Field(alias="from", description="@stage/folder/ of a trained model, or a file or folder")
-        writes: StageLocation = Field(description="The folder of the packaged model; its last part is the model's name")
-        snapshot: TableName | None = Field(None, description="The snapshot of the training table, for the manifest")
+        writes: StageLocation = Field(
+            description="The folder of the packaged model; its last part is the model's name"
+        )
+        snapshot: TableName | None = Field(
+            None, description="The snapshot of the training table, for the manifest"
+        )
         framework: Choice["autogluon", "sklearn", "xgboost", "lightgbm", "python"] | None = Field(
             None, description="For a file or folder: what made it"
         )
-        class_: str | None = Field(None, alias="class", description="For framework python: module:Class in the folder")
+        class_: str | None = Field(
+            None, alias="class", description="For framework python: module:Class in the folder"
+        )
         features: dict[ColumnKey, ColumnType] = Field(
             {}, description="For a file or folder: column: data type, in order"
         )
@@ -135,7 +141,9 @@ class PackageModel(Step["PackageModel.Settings"]):
             raise StepError(f"class: there is no module {module!r} in {path}")
         classes = [node.name for node in ast.parse(read_text(file)).body if isinstance(node, ast.ClassDef)]
         if name not in classes:
-            raise StepError(f"class: {file.name} has no class {name!r}; it has {', '.join(classes) or 'none'}")
+            raise StepError(
+                f"class: {file.name} has no class {name!r}; it has {', '.join(classes) or 'none'}"
+            )
 
     def run(self, ctx: RunContext) -> StepResult:
         from snowpipe_ml.models.archive import pack, unpack
@@ -173,8 +181,13 @@ class PackageModel(Step["PackageModel.Settings"]):
             folder.mkdir()
             shutil.copy(path, folder / path.name)
         return folder, {
-            "framework": s.framework, "python": python_version(), "versions": dict(s.versions) or versions(s.framework),
+            "framework": s.framework,
+            "python": python_version(),
+            "versions": dict(s.versions) or versions(s.framework),
             "features": {Identifier.parse(n).name: str(kind) for n, kind in s.features.items()},
-            "target": s.target.name, "problem_type": s.problem_type, "metrics": {}, "leaderboard": [],
+            "target": s.target.name,
+            "problem_type": s.problem_type,
+            "metrics": {},
+            "leaderboard": [],
             **({"class": s.class_} if s.class_ else {"file": path.name}),
-        }  # fmt: skip
+        }

@@ -23,10 +23,12 @@ def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple
     numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE", "GAIN")
     return [
         *((Identifier(name), kind) for name, kind in fixed.items()),
-        *((Identifier(name), "FLOAT") for name in numbers), *((name, "FLOAT") for name in names),
-        *((explanation_column(name), "FLOAT") for name in names), (Identifier("MESSAGE"), "VARCHAR"),
+        *((Identifier(name), "FLOAT") for name in numbers),
+        *((name, "FLOAT") for name in names),
+        *((explanation_column(name), "FLOAT") for name in names),
+        (Identifier("MESSAGE"), "VARCHAR"),
         *([(Identifier("ARTIFACT"), "BINARY")] if artifacts else []),
-    ]  # fmt: skip
+    ]
 
 
 def create_function(name: QualifiedName, features: Features, options: Sql, *, artifacts: bool = False) -> Sql:
@@ -38,14 +40,21 @@ def create_function(name: QualifiedName, features: Features, options: Sql, *, ar
         options: where its code is.
         artifacts: whether it returns models.
     """
-    arguments = [Sql("SERIES VARCHAR"), Sql("DATE DATE"), sql("{target} FLOAT", target=features.settings.target)]
+    arguments = [
+        Sql("SERIES VARCHAR"),
+        Sql("DATE DATE"),
+        sql("{target} FLOAT", target=features.settings.target),
+    ]
     arguments += [sql("{name} FLOAT", name=name) for name in features.feature_columns]
     columns = result_columns(features, artifacts=artifacts)
     returned = [sql("{name} {kind}", name=name, kind=Sql(kind)) for name, kind in columns]
     return sql(
         "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS TABLE ({returned}) {options}",
-        name=name, arguments=join(", ", arguments), returned=join(", ", returned), options=options,
-    )  # fmt: skip
+        name=name,
+        arguments=join(", ", arguments),
+        returned=join(", ", returned),
+        options=options,
+    )
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,15 @@ class PanelCall:
         """The rows of all series; partitions are as even as can be, and by a hash, so that neighbours are apart."""
         columns, key = [self.step.settings.target, *self.step.feature_columns], self.key
         listed = join(", ", [key, Identifier("DATE"), *columns])
-        taken = join(", ", [sql("A.{key}::VARCHAR AS SERIES", key=key), Sql("A.DATE"), Sql("P.BUCKET"),
-                            *(sql("A.{name}::FLOAT AS {name}", name=name) for name in columns)])  # fmt: skip
+        taken = join(
+            ", ",
+            [
+                sql("A.{key}::VARCHAR AS SERIES", key=key),
+                Sql("A.DATE"),
+                Sql("P.BUCKET"),
+                *(sql("A.{name}::FLOAT AS {name}", name=name) for name in columns),
+            ],
+        )
         given = [Identifier("SERIES"), Identifier("DATE"), *columns]
         _, *others = self.returned
         return sql(
@@ -89,7 +105,13 @@ class PanelCall:
             "  SELECT {taken}\n  FROM DAYS A JOIN PARTITIONS P ON P.{key} = A.{key}\n)\n"
             "SELECT F.SERIES AS {key}, {returned}\n"
             "FROM T, TABLE({function}({arguments}) OVER (PARTITION BY T.BUCKET ORDER BY T.SERIES, T.DATE)) AS F",
-            key=key, size=Literal(self.size), features=self.features, future=self.future, listed=listed, taken=taken,
-            returned=join(", ", [sql("F.{name}", name=name) for name in others]), function=self.function,
+            key=key,
+            size=Literal(self.size),
+            features=self.features,
+            future=self.future,
+            listed=listed,
+            taken=taken,
+            returned=join(", ", [sql("F.{name}", name=name) for name in others]),
+            function=self.function,
             arguments=join(", ", [sql("T.{name}", name=name) for name in given]),
-        )  # fmt: skip
+        )

@@ -93,7 +93,9 @@ plots:
     def _source(self, ctx: PlanContext) -> TrainForecasters | ForecastFromSaved:
         found = ctx.producer(table(self.settings.forecasts))
         if not isinstance(found, TrainForecasters | ForecastFromSaved):
-            raise StepError(f"{self.settings.forecasts} must be written by a train_forecasters or a forecast step")
+            raise StepError(
+                f"{self.settings.forecasts} must be written by a train_forecasters or a forecast step"
+            )
         return found
 
     def _plots(self, ctx: PlanContext) -> tuple[Plot, ...]:
@@ -161,8 +163,12 @@ plots:
         ctx.before_publishing()
         self._remove_old(ctx, {f"{plot}.{form}" for plot in plots for form in s.formats} - files.keys())
         for name, data in files.items():
-            ctx.session.file.put_stream(io.BytesIO(data), s.into.child(name).text, auto_compress=False, overwrite=True)
-        return StepResult(message=", ".join(files) or "nothing", warnings=tuple(warnings), pictures=tuple(pictures))
+            ctx.session.file.put_stream(
+                io.BytesIO(data), s.into.child(name).text, auto_compress=False, overwrite=True
+            )
+        return StepResult(
+            message=", ".join(files) or "nothing", warnings=tuple(warnings), pictures=tuple(pictures)
+        )
 
     def _remove_old(self, ctx: RunContext, names: Collection[str]) -> None:
         """Remove what an earlier run has drawn, and there is nothing to draw of now."""
@@ -183,14 +189,20 @@ plots:
         if not s.series:
             return []
         rows = ctx.execute(
-            sql("SELECT {key}, MAX(IFF(PART = 'untrained', MESSAGE, NULL)) FROM {name} WHERE {key} IN {listed} GROUP BY {key}",
-                key=key, name=s.forecasts, listed=Literal(list(s.series)))
-        )  # fmt: skip
+            sql(
+                "SELECT {key}, MAX(IFF(PART = 'untrained', MESSAGE, NULL)) FROM {name} WHERE {key} IN {listed} GROUP BY {key}",
+                key=key,
+                name=s.forecasts,
+                listed=Literal(list(s.series)),
+            )
+        )
         found = {str(name): message for name, message in rows}
         missing = [name for name in s.series if name not in found]
         if missing:
             raise StepError(f"{s.forecasts} has no series {', '.join(missing)}")
-        return [f"{name} has no forecast to draw: {message}" for name, message in sorted(found.items()) if message]
+        return [
+            f"{name} has no forecast to draw: {message}" for name, message in sorted(found.items()) if message
+        ]
 
     def _drawn(self, ctx: RunContext, plot: Plot) -> alt.TopLevelMixin | None:
         from snowpipe_ml.steps.figures import draw_errors, draw_forecasts, draw_importance, draw_leaderboard
@@ -224,18 +236,24 @@ plots:
             f"PERCENTILE_CONT({p / 100}) WITHIN GROUP (ORDER BY {error}) AS P{p}" for p in (5, 25, 50, 75, 95)
         )
         rows = ctx.execute(
-            sql("SELECT MODEL, {points} {rows} GROUP BY MODEL ORDER BY AVG(POWER(PREDICTION - ACTUAL, 2)), MODEL",
-                points=Sql(points), rows=compared(ctx, source))
-        )  # fmt: skip
+            sql(
+                "SELECT MODEL, {points} {rows} GROUP BY MODEL ORDER BY AVG(POWER(PREDICTION - ACTUAL, 2)), MODEL",
+                points=Sql(points),
+                rows=compared(ctx, source),
+            )
+        )
         return [_plain(row.as_dict()) for row in rows]
 
     def _leaderboard(self, ctx: RunContext) -> list[dict[str, Any]]:
         name = self.settings.leaderboard
         assert name is not None
         rows = ctx.execute(
-            sql("SELECT MODEL, FOLD, RMSE FROM {name} ORDER BY MIN(IFF(FOLD IS NULL, RMSE, NULL)) OVER (PARTITION BY MODEL), "
-                "MODEL, FOLD", name=name)
-        )  # fmt: skip
+            sql(
+                "SELECT MODEL, FOLD, RMSE FROM {name} ORDER BY MIN(IFF(FOLD IS NULL, RMSE, NULL)) OVER (PARTITION BY MODEL), "
+                "MODEL, FOLD",
+                name=name,
+            )
+        )
         return [_plain(row.as_dict()) for row in rows]
 
     def _shares(self, ctx: RunContext) -> Sequence[Mapping[str, Any]]:
@@ -244,13 +262,19 @@ plots:
         if not features:
             return []
         names = [Identifier(f"_S{number}") for number in range(len(features))]
-        sizes = [sql("ABS({column}) AS {name}", column=explanation_column(feature), name=name)
-                 for feature, name in zip(features, names, strict=True)]  # fmt: skip
+        sizes = [
+            sql("ABS({column}) AS {name}", column=explanation_column(feature), name=name)
+            for feature, name in zip(features, names, strict=True)
+        ]
         (row,) = ctx.execute(
-            sql("SELECT {means} FROM (SELECT {sizes}, NULLIF({sum}, 0) AS _WHOLE FROM {name} WHERE PART = 'forecast')",
-                means=join(", ", [sql("AVG({name} / _WHOLE)", name=name) for name in names]), sizes=join(", ", sizes),
-                sum=join(" + ", names), name=self.settings.forecasts)
-        )  # fmt: skip
+            sql(
+                "SELECT {means} FROM (SELECT {sizes}, NULLIF({sum}, 0) AS _WHOLE FROM {name} WHERE PART = 'forecast')",
+                means=join(", ", [sql("AVG({name} / _WHOLE)", name=name) for name in names]),
+                sizes=join(", ", sizes),
+                sum=join(" + ", names),
+                name=self.settings.forecasts,
+            )
+        )
         return [
             {"FEATURE": name.name, "SHARE": float(share)}
             for name, share in zip(features, row, strict=True)
@@ -268,4 +292,7 @@ _EMPTY: Mapping[Plot, str] = {
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers as JSON has them; Snowflake's connector gives decimals."""
-    return {name: value if value is None or isinstance(value, str) else float(value) for name, value in row.items()}
+    return {
+        name: value if value is None or isinstance(value, str) else float(value)
+        for name, value in row.items()
+    }

@@ -24,7 +24,9 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
         ctx.execute(sql("DROP VIEW {name}", name=name))
     if kind == "TABLE" and _takes(ctx, name, query):
         columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
-        ctx.execute(sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query))
+        ctx.execute(
+            sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query)
+        )
     else:
         ctx.execute(sql("CREATE OR REPLACE TABLE {name} COPY GRANTS AS {query}", name=name, query=query))
     return ctx.count(name)
@@ -41,7 +43,11 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     ctx.before_publishing()
     if ctx.kind_of(name) is None:
         ctx.execute(
-            sql("CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE", name=name, query=query)
+            sql(
+                "CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE",
+                name=name,
+                query=query,
+            )
         )
     columns, there = list(_columns(ctx, query)), list(_columns(ctx, Sql(f"SELECT * FROM {name.sql}")))
     if columns != there:
@@ -59,7 +65,9 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
 def _columns(ctx: RunContext, query: Sql) -> dict[str, DataType]:
     """A query's columns and their types. The query is described, not run."""
     fields = ctx.session.sql(query.text).schema.fields
-    return {field.column_identifier.name.strip('"').replace('""', '"'): _kind(field.datatype) for field in fields}
+    return {
+        field.column_identifier.name.strip('"').replace('""', '"'): _kind(field.datatype) for field in fields
+    }
 
 
 def _kind(datatype: Any) -> DataType:

@@ -65,7 +65,9 @@ forecast_stations:
         models: StageLocation = Field(description="Where a `train_forecasters` step keeps its models")
         model_id: str | None = Field(None, description="Which run's models; the last if not given")
         function: FunctionName = Field(description="Created: the function that holds the models")
-        features: TableName = Field(description="The table of a `features` step, with the features of the training")
+        features: TableName = Field(
+            description="The table of a `features` step, with the features of the training"
+        )
         future: TableName
         writes: TableName
 
@@ -94,7 +96,9 @@ forecast_stations:
     def forecasts(self, ctx: PlanContext) -> Forecasts:
         """The table that it writes, which has no history."""
         features = self.features(ctx).settings
-        return Forecasts(self.settings.writes, features.partition_by, (self.settings.features, features.target))
+        return Forecasts(
+            self.settings.writes, features.partition_by, (self.settings.features, features.target)
+        )
 
     def _bundle(self, ctx: PlanContext, staged: Iterable[StagePath], *, offline: bool) -> Bundle:
         s = self.settings
@@ -104,9 +108,15 @@ forecast_stations:
         if trained is not None:
             own = own_files(ctx, list(candidates_of(trained.deployed(ctx).settings.model).values()))
         return bundle(
-            ctx, name=s.function.name, stage=s.stage, packages=s.packages, imports=s.imports, staged=staged,
-            offline=offline, files={"forecaster.json": config, **own},
-        )  # fmt: skip
+            ctx,
+            name=s.function.name,
+            stage=s.stage,
+            packages=s.packages,
+            imports=s.imports,
+            staged=staged,
+            offline=offline,
+            files={"forecaster.json": config, **own},
+        )
 
     def _statements(self, ctx: PlanContext, made: Bundle) -> tuple[Sql, Sql]:
         s, features = self.settings, self.features(ctx)
@@ -135,7 +145,11 @@ forecast_stations:
         ctx.execute(create)
         rows = publish_table(ctx, s.writes, query)
         lacking = ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE PART = 'untrained'", name=s.writes))
-        warnings = (f"{lacking} series have no forecast: the rows with PART = 'untrained' say why",) if lacking else ()
+        warnings = (
+            (f"{lacking} series have no forecast: the rows with PART = 'untrained' say why",)
+            if lacking
+            else ()
+        )
         return StepResult(
             rows=rows,
             message=f"models of {model_id}",
@@ -156,7 +170,10 @@ forecast_stations:
             known, given = ([str(one["name"]) for one in features] for features in (then, now))
             lost = [name for name in known if name not in given]
             new = [name for name in given if name not in known]
-            said = [*([f"without {', '.join(new)}"] if new else []), *([f"with {', '.join(lost)}"] if lost else [])]
+            said = [
+                *([f"without {', '.join(new)}"] if new else []),
+                *([f"with {', '.join(lost)}"] if lost else []),
+            ]
             raise StepError(
                 f"the models {model_id} were trained on other features than {s.features} has"
                 f"{': ' + ' and '.join(said) if said else ', or in another order'}; train them again, or name others by model_id"
@@ -172,7 +189,9 @@ forecast_stations:
         base = s.models.path if not s.models.path or s.models.path.endswith("/") else s.models.path + "/"
         paths = sorted(staged_files(ctx, s.models))
         # The manifest is put last: what has none was never finished.
-        whole = [path.removeprefix(base).partition("/")[0] for path in paths if path.endswith("/manifest.json")]
+        whole = [
+            path.removeprefix(base).partition("/")[0] for path in paths if path.endswith("/manifest.json")
+        ]
         if not whole or s.model_id not in (None, *whole):
             which = f"no models of {s.model_id}" if s.model_id else "no models"
             raise StepError(f"{which} at {s.models}; there are: {', '.join(whole) or 'none'}")
@@ -197,7 +216,11 @@ def keep_models(
         How many files there are.
     """
     rows = ctx.execute(
-        sql("SELECT {key}, FOLD, ARTIFACT FROM {name} WHERE PART = 'model' ORDER BY {key}, FOLD", key=key, name=trained)
+        sql(
+            "SELECT {key}, FOLD, ARTIFACT FROM {name} WHERE PART = 'model' ORDER BY {key}, FOLD",
+            key=key,
+            name=trained,
+        )
     )
     pieces: dict[str, bytes] = {}
     for series, _, piece in rows:
@@ -207,7 +230,9 @@ def keep_models(
     files = []
     for number, data in enumerate(pieces.values()):
         name = f"models-{number:03}.npz"
-        ctx.session.file.put_stream(io.BytesIO(data), folder.child(name).text, auto_compress=False, overwrite=True)
+        ctx.session.file.put_stream(
+            io.BytesIO(data), folder.child(name).text, auto_compress=False, overwrite=True
+        )
         files.append({"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
     manifest = {"model_id": ctx.run.model_id, "run_id": ctx.run.id, "files": files, **told}
     text = json.dumps(manifest, indent=1, sort_keys=True).encode()

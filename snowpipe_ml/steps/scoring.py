@@ -42,7 +42,9 @@ class Evaluate(Step["Evaluate.Settings"]):
         by: tuple[ColumnName, ...] = Field((), description="Columns whose values make the groups")
         writes: TableName = Field(description="Rows are appended, a run's rows once")
         model: StageLocation | None = Field(None, description="The folder of a model, for its leaderboard")
-        leaderboard: TableName | None = Field(None, description="Written: the candidate models and their scores")
+        leaderboard: TableName | None = Field(
+            None, description="Written: the candidate models and their scores"
+        )
 
     settings: Evaluate.Settings
 
@@ -65,7 +67,10 @@ class Evaluate(Step["Evaluate.Settings"]):
                 Sql(s.predictions.sql), actual=s.actual, prediction=s.prediction, keys=keys, on=on
             )
             return sql(
-                "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, * FROM (\n{scored}\n)", run=run, date=date, scored=scored
+                "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, * FROM (\n{scored}\n)",
+                run=run,
+                date=date,
+                scored=scored,
             )
         # A row without a prediction is counted apart: in the variance of the actual values it would flatter R2.
         known = Identifier("SCORED_ACTUAL")
@@ -74,9 +79,15 @@ class Evaluate(Step["Evaluate.Settings"]):
             "COUNT_IF({prediction} IS NULL) AS UNPREDICTED, {metrics}, STDDEV({known}::FLOAT) AS ACTUAL_STDDEV\n"
             "FROM (SELECT *, IFF({prediction} IS NULL, NULL, {actual}) AS {known} FROM {name} WHERE {actual} IS NOT NULL)\n"
             "GROUP BY ALL HAVING COUNT(*) > 0",
-            run=run, date=date, keys=keys, name=s.predictions, actual=s.actual, prediction=s.prediction, known=known,
+            run=run,
+            date=date,
+            keys=keys,
+            name=s.predictions,
+            actual=s.actual,
+            prediction=s.prediction,
+            known=known,
             metrics=regression_metrics(s.prediction, actual=known),
-        )  # fmt: skip
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
@@ -95,12 +106,19 @@ class Evaluate(Step["Evaluate.Settings"]):
             self._write_leaderboard(ctx)
         if not rows:
             return StepResult(
-                rows=0, message="nothing to evaluate", warnings=(f"{s.predictions} has no row with an actual",)
+                rows=0,
+                message="nothing to evaluate",
+                warnings=(f"{s.predictions} has no row with an actual",),
             )
         names = CLASSIFICATION if s.problem_type == "classification" else REGRESSION
         shown = join(", ", [sql("AVG({name})", name=Identifier(name)) for name in names])
         values = ctx.execute(
-            sql("SELECT {shown} FROM {name} WHERE RUN_ID = {run}", shown=shown, name=s.writes, run=Literal(ctx.run.id))
+            sql(
+                "SELECT {shown} FROM {name} WHERE RUN_ID = {run}",
+                shown=shown,
+                name=s.writes,
+                run=Literal(ctx.run.id),
+            )
         )[0]
         metrics = {name.lower(): float(v) for name, v in zip(names, values, strict=True) if v is not None}
         first = names[0].lower()
@@ -117,11 +135,19 @@ class Evaluate(Step["Evaluate.Settings"]):
         """Warnings of the rows that were not scored."""
         s = self.settings
         row = ctx.execute(
-            sql("SELECT COUNT_IF({actual} IS NULL), COUNT_IF({actual} IS NOT NULL AND {prediction} IS NULL) FROM {name}",
-                actual=s.actual, prediction=s.prediction, name=s.predictions)
-        )[0]  # fmt: skip
+            sql(
+                "SELECT COUNT_IF({actual} IS NULL), COUNT_IF({actual} IS NOT NULL AND {prediction} IS NULL) FROM {name}",
+                actual=s.actual,
+                prediction=s.prediction,
+                name=s.predictions,
+            )
+        )[0]
         missing = (f"without {s.actual}", "without a prediction")
-        return [f"{int(count):,} rows {what} not scored" for what, count in zip(missing, row, strict=True) if count]
+        return [
+            f"{int(count):,} rows {what} not scored"
+            for what, count in zip(missing, row, strict=True)
+            if count
+        ]
 
     def _write_leaderboard(self, ctx: RunContext) -> None:
         s = self.settings
@@ -129,14 +155,21 @@ class Evaluate(Step["Evaluate.Settings"]):
         assert s.leaderboard is not None
         manifest = read_manifest(ctx, s.model)
         rows = [
-            sql("({model}, {id}, {metric}, {score}, {fit}, {predict})", model=Literal(row["model"]),
-                id=Literal(manifest.get("model_id")), metric=Literal(row["metric"]), score=Literal(row["score_validation"]),
-                fit=Literal(row["fit_seconds"]), predict=Literal(row["predict_seconds"]))
+            sql(
+                "({model}, {id}, {metric}, {score}, {fit}, {predict})",
+                model=Literal(row["model"]),
+                id=Literal(manifest.get("model_id")),
+                metric=Literal(row["metric"]),
+                score=Literal(row["score_validation"]),
+                fit=Literal(row["fit_seconds"]),
+                predict=Literal(row["predict_seconds"]),
+            )
             for row in manifest["leaderboard"]
-        ]  # fmt: skip
+        ]
         values = join(", ", rows) if rows else Sql("(NULL, NULL, NULL, NULL, NULL, NULL)")
         query = sql(
             "SELECT $1::VARCHAR AS MODEL, $2::VARCHAR AS MODEL_ID, $3::VARCHAR AS METRIC, $4::FLOAT AS SCORE_VALIDATION, "
-            "$5::FLOAT AS FIT_SECONDS, $6::FLOAT AS PREDICT_SECONDS FROM VALUES {values} WHERE $1 IS NOT NULL", values=values
-        )  # fmt: skip
+            "$5::FLOAT AS FIT_SECONDS, $6::FLOAT AS PREDICT_SECONDS FROM VALUES {values} WHERE $1 IS NOT NULL",
+            values=values,
+        )
         publish_table(ctx, s.leaderboard, query)

@@ -38,7 +38,9 @@ class Snapshot(Step["Snapshot.Settings"]):
         yield table(self.settings.into, "into")
 
     def _statement(self) -> Sql:
-        return sql("CREATE OR REPLACE TABLE {into} CLONE {name}", into=self.settings.into, name=self.settings.table)
+        return sql(
+            "CREATE OR REPLACE TABLE {into} CLONE {name}", into=self.settings.into, name=self.settings.table
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         return StepPlan(f"clone {self.settings.table} to {self.settings.into}", (self._statement(),))

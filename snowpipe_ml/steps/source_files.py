@@ -86,7 +86,9 @@ def findings(ctx: PlanContext, source: SourceFrom, columns: Iterable[str], key: 
     for column in columns:
         if _stored(column) not in found and _stored(column) not in absent.values():
             hint = "rename: {HEADER: COLUMN} says which header a column has"
-            yield Finding(f"{source.file}: {_lacking(column, header)}", ("columns", column), key=True, hint=hint)
+            yield Finding(
+                f"{source.file}: {_lacking(column, header)}", ("columns", column), key=True, hint=hint
+            )
 
 
 def _found(source: SourceFrom, header: list[str]) -> dict[str, int]:

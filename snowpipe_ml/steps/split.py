@@ -53,22 +53,28 @@ class Split(Step["Split.Settings"]):
 
     def _queries(self) -> list[tuple[QualifiedName, Sql]]:
         s = self.settings
-        texts = join(", ", [Literal(str(s.seed)), *(sql("COALESCE({name}::VARCHAR, '')", name=name) for name in s.by)])
+        texts = join(
+            ", ", [Literal(str(s.seed)), *(sql("COALESCE({name}::VARCHAR, '')", name=name) for name in s.by)]
+        )
         found = []
         for name, sign in ((s.train, ">"), (s.test, "<=")):
             # RANK gives rows with one hash one place.
             query = sql(
                 "SELECT * FROM {name} QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', {texts}))) {sign} "
                 "{fraction} * COUNT(*) OVER ()",
-                name=s.from_, texts=texts, sign=Sql(sign), fraction=Literal(s.test_fraction),
-            )  # fmt: skip
+                name=s.from_,
+                texts=texts,
+                sign=Sql(sign),
+                fraction=Literal(s.test_fraction),
+            )
             found.append((name, query))
         return found
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         statements = tuple(
-            sql("CREATE OR REPLACE TABLE {name} AS {query}", name=name, query=query) for name, query in self._queries()
+            sql("CREATE OR REPLACE TABLE {name} AS {query}", name=name, query=query)
+            for name, query in self._queries()
         )
         return StepPlan(f"hold out {s.test_fraction:.0%} of {s.from_} as {s.test}", statements)
 

@@ -22,7 +22,9 @@ class StagedArchives:
 
     manifests: dict[str, str] = field(default_factory=dict)
     folders: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
-    members: set[tuple[str, str, str]] = field(default_factory=set)  # layout, name and digest of the archive, file
+    members: set[tuple[str, str, str]] = field(
+        default_factory=set
+    )  # layout, name and digest of the archive, file
 
     def add(self, path: str, layouts: Iterable[str] | None = None) -> None:
         """Take note of a file that the stage lists."""

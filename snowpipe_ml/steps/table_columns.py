@@ -26,7 +26,9 @@ def differences(
         quoted, wanted = Identifier(column), kind.complete
         if column not in there:
             found.append(f"it lacks {quoted} {wanted}")
-            statements.append(sql("ALTER TABLE {name} ADD COLUMN {column} {kind}", name=name, column=quoted, kind=kind))
+            statements.append(
+                sql("ALTER TABLE {name} ADD COLUMN {column} {kind}", name=name, column=quoted, kind=kind)
+            )
             continue
         has = _parsed(there[column])
         if has is not None and has.complete == wanted:
@@ -34,12 +36,19 @@ def differences(
         found.append(f"{quoted} is {there[column]} and declared {wanted}")
         if has is not None and has.complete.widens_to(wanted):
             statements.append(
-                sql("ALTER TABLE {name} ALTER COLUMN {column} SET DATA TYPE {kind}", name=name, column=quoted, kind=wanted)
-            )  # fmt: skip
+                sql(
+                    "ALTER TABLE {name} ALTER COLUMN {column} SET DATA TYPE {kind}",
+                    name=name,
+                    column=quoted,
+                    kind=wanted,
+                )
+            )
     for column in there:
         if column not in declared:
             found.append(f"{Identifier(column)} is not declared")
-            statements.append(sql("ALTER TABLE {name} DROP COLUMN {column}", name=name, column=Identifier(column)))
+            statements.append(
+                sql("ALTER TABLE {name} DROP COLUMN {column}", name=name, column=Identifier(column))
+            )
     return found, [statement.text for statement in statements]
 
 

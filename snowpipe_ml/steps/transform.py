@@ -65,7 +65,9 @@ class Transform(Step["Transform.Settings"]):
             yield table(name, at)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield Resource(Kind.TABLE, self.settings.writes, ("writes",), view=self.settings.materialized == "view")
+        yield Resource(
+            Kind.TABLE, self.settings.writes, ("writes",), view=self.settings.materialized == "view"
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         kind = "VIEW" if self.settings.materialized == "view" else "TABLE"

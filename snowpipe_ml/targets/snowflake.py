@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def open_session(
-    connection: str, database: Identifier, schema: Identifier, role: Identifier | None, warehouse: Identifier | None
+    connection: str,
+    database: Identifier,
+    schema: Identifier,
+    role: Identifier | None,
+    warehouse: Identifier | None,
 ) -> Session:
     """A Session that works in a database and schema; what is not there is made.
 
@@ -42,7 +46,9 @@ def open_session(
         enter(session, database, schema, role, warehouse)
     except (Error, SnowparkClientException) as error:
         session.close()
-        raise TargetError(f"connected with {connection!r}, but cannot work in {database}.{schema}: {error}") from error
+        raise TargetError(
+            f"connected with {connection!r}, but cannot work in {database}.{schema}: {error}"
+        ) from error
     return session
 
 
@@ -59,7 +65,11 @@ def _entry(connection: str) -> Mapping[str, Any]:
 
 
 def enter(
-    session: Session, database: Identifier, schema: Identifier, role: Identifier | None, warehouse: Identifier | None
+    session: Session,
+    database: Identifier,
+    schema: Identifier,
+    role: Identifier | None,
+    warehouse: Identifier | None,
 ) -> None:
     """Take the role and warehouse, and go to the schema; what is not there is created.
 
@@ -78,7 +88,9 @@ def enter(
     if not any(row["name"] == database.name for row in shown):
         run("CREATE DATABASE {database}", database=database)
     run("USE DATABASE {database}", database=database)
-    shown = run("SHOW SCHEMAS LIKE {name} IN DATABASE {database}", name=like_pattern(schema), database=database)
+    shown = run(
+        "SHOW SCHEMAS LIKE {name} IN DATABASE {database}", name=like_pattern(schema), database=database
+    )
     if not any(row["name"] == schema.name for row in shown):
         run("CREATE SCHEMA {schema}", schema=schema)
     run("USE SCHEMA {schema}", schema=schema)

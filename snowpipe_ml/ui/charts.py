@@ -51,14 +51,19 @@ def draw_chart(chart: Mapping[str, Any]) -> Drawing:
             drawing = value is not None
         return " ".join(parts)
 
-    pairs = [(i, a, b) for i, (a, b) in enumerate(zip(low, high, strict=True)) if a is not None and b is not None]
+    pairs = [
+        (i, a, b) for i, (a, b) in enumerate(zip(low, high, strict=True)) if a is not None and b is not None
+    ]
     edge = [f"{across(i):.1f},{up(b):.1f}" for i, _, b in pairs]
     edge += [f"{across(i):.1f},{up(a):.1f}" for i, a, _ in reversed(pairs)]
     ends = [(across(0), x[0], "start"), (across(len(x) - 1), x[-1], "end")] if len(x) > 1 else []
     return Drawing(
-        chart["title"], [(name, path(line)) for name, line in lines.items()], f"M{' L'.join(edge)} Z" if edge else "",
-        [(up(step), f"{step:g}") for step in steps], ends,
-    )  # fmt: skip
+        chart["title"],
+        [(name, path(line)) for name, line in lines.items()],
+        f"M{' L'.join(edge)} Z" if edge else "",
+        [(up(step), f"{step:g}") for step in steps],
+        ends,
+    )
 
 
 def _steps(low: float, high: float) -> list[float]:

@@ -94,32 +94,46 @@ def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = Non
     run = history.run(run_id)
     records = history.steps(run.id)
     standing = history.standing(run.id)
-    shown = [record for record in records if not is_object(record.step) or record.status in ("failed", "skipped")]
+    shown = [
+        record for record in records if not is_object(record.step) or record.status in ("failed", "skipped")
+    ]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("snowpipe_ml.ui", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.PackageLoader("snowpipe_ml.ui", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
-    )  # fmt: skip
+    )
     return environment.get_template("report.html.j2").render(
         run={
-            "id": run.id, "pipeline": history.pipeline, "target": history.target, "status": run.status,
-            "started_at": run.started_at, "seconds": run.seconds, "counts": sorted(run.steps.items()),
+            "id": run.id,
+            "pipeline": history.pipeline,
+            "target": history.target,
+            "status": run.status,
+            "started_at": run.started_at,
+            "seconds": run.seconds,
+            "counts": sorted(run.steps.items()),
         },
-        steps=shown, errors=[record for record in records if record.status == "failed"],
+        steps=shown,
+        errors=[record for record in records if record.status == "failed"],
         warnings=[(record.step, text) for record in records for text in record.details.get("warnings") or ()],
-        drawing=_draw(dag, {record.step: record for record in records}), bars=_bars(run, shown),
-        metrics=_metrics(history.metrics(run.id)), spec=run.spec, duration=seconds_text,
+        drawing=_draw(dag, {record.step: record for record in records}),
+        bars=_bars(run, shown),
+        metrics=_metrics(history.metrics(run.id)),
+        spec=run.spec,
+        duration=seconds_text,
         checks=[(record.step, check) for record in standing for check in record.checks],
-        pictures=[(record.step, item["title"], _data_url(item["svg"])) for record in standing for item in record.pictures],
+        pictures=[
+            (record.step, item["title"], _data_url(item["svg"]))
+            for record in standing
+            for item in record.pictures
+        ],
         charts=[(record.step, draw_chart(chart)) for record in standing for chart in record.charts],
-    )  # fmt: skip
+    )
 
 
 def _data_url(svg: str) -> str:
     """As an image the drawing can run nothing and load nothing."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-# --------------------------------------------------------------------------- the graph
 
 
 def _draw(dag: nx.DiGraph[str], records: Mapping[str, StepRecord]) -> _Drawing:
@@ -143,9 +157,13 @@ def _draw(dag: nx.DiGraph[str], records: Mapping[str, StepRecord]) -> _Drawing:
     for name, column in columns.items():
         record = records.get(name)
         boxes[name] = _Box(
-            name, record.status if record else "none", record.message if record else "", left[column],
-            _PAD + rows[name] * _ROW, widths[column],
-        )  # fmt: skip
+            name,
+            record.status if record else "none",
+            record.message if record else "",
+            left[column],
+            _PAD + rows[name] * _ROW,
+            widths[column],
+        )
 
     def middle(waypoint: str) -> tuple[float, float]:
         column = waypoints[waypoint]
@@ -153,7 +171,11 @@ def _draw(dag: nx.DiGraph[str], records: Mapping[str, StepRecord]) -> _Drawing:
 
     edges = []
     for above, below in routed.edges:
-        start = middle(above) if above in waypoints else (boxes[above].x + boxes[above].width, boxes[above].y + 15)
+        start = (
+            middle(above)
+            if above in waypoints
+            else (boxes[above].x + boxes[above].width, boxes[above].y + 15)
+        )
         end = middle(below) if below in waypoints else (boxes[below].x, boxes[below].y + 15)
         edges.append(_curve(start, end))
     width = max((box.x + box.width for box in boxes.values()), default=0) + _PAD
@@ -180,7 +202,9 @@ def _routed(steps: nx.DiGraph[str], columns: Mapping[str, int]) -> tuple[nx.DiGr
     return routed, waypoints
 
 
-def _order(routed: nx.DiGraph[str], columns: Mapping[str, int], waypoints: Mapping[str, int]) -> dict[str, float]:
+def _order(
+    routed: nx.DiGraph[str], columns: Mapping[str, int], waypoints: Mapping[str, int]
+) -> dict[str, float]:
     """Rows such that a step stands near what it needs."""
     by_column: dict[int, list[str]] = defaultdict(list)
     for name in routed:
@@ -205,23 +229,25 @@ def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
     return f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
 
 
-# --------------------------------------------------------------------------- time and metrics
-
-
 def _bars(run: RunRecord, records: Sequence[StepRecord]) -> list[_Bar]:
     """The steps that took time, by when they began."""
-    timed = [(record, record.at - timedelta(seconds=record.seconds or 0)) for record in records if record.seconds]
+    timed = [
+        (record, record.at - timedelta(seconds=record.seconds or 0)) for record in records if record.seconds
+    ]
     if not timed:
         return []
     first = min(begin for _, begin in timed)
     whole = max((max(record.at for record, _ in timed) - first).total_seconds(), 0.001)
     return [
         _Bar(
-            record.step, record.status, round((begin - first).total_seconds() * 100 / whole, 2),
-            round((record.seconds or 0) * 100 / whole, 2), record.seconds or 0,
+            record.step,
+            record.status,
+            round((begin - first).total_seconds() * 100 / whole, 2),
+            round((record.seconds or 0) * 100 / whole, 2),
+            record.seconds or 0,
         )
         for record, begin in sorted(timed, key=lambda item: item[1])
-    ]  # fmt: skip
+    ]
 
 
 def _metrics(values: Iterable[tuple[str, str, list[float]]]) -> list[_Metric]:

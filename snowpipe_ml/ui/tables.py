@@ -75,7 +75,9 @@ def print_table(
     heads = [visible(name) for name in names]
     cells = [[cell(value) for value in row] for row in rows]
     # A column has a blank on both sides, and a line behind it; one more line is before the first.
-    widths = _widths([[head, *column] for head, *column in zip(heads, *cells, strict=True)], console.width - 1, 3)
+    widths = _widths(
+        [[head, *column] for head, *column in zip(heads, *cells, strict=True)], console.width - 1, 3
+    )
     shown_title = None if title is None else visible(title)
     if widths is None:
         _print_records(console, heads, cells, shown_title)

@@ -29,9 +29,18 @@ from snowpipe_ml.ui.tree import LiveTree, seconds_text
 from snowpipe_ml.ui.wrapping import hanging
 from snowpipe_ml.visible import one_line, visible
 
-_MARKS = {Status.SUCCESS: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.SKIPPED: ("-", "yellow"),
-          Status.REUSED: ("=", "green"), Status.OMITTED: ("○", "dim")}  # fmt: skip
-_NOT_RUN = {Status.REUSED: ("", "dim"), Status.OMITTED: ("left out: ", "dim"), Status.SKIPPED: ("skipped: ", "yellow")}
+_MARKS = {
+    Status.SUCCESS: ("✓", "green"),
+    Status.FAILED: ("✗", "red"),
+    Status.SKIPPED: ("-", "yellow"),
+    Status.REUSED: ("=", "green"),
+    Status.OMITTED: ("○", "dim"),
+}
+_NOT_RUN = {
+    Status.REUSED: ("", "dim"),
+    Status.OMITTED: ("left out: ", "dim"),
+    Status.SKIPPED: ("skipped: ", "yellow"),
+}
 
 
 def finished_line(event: StepFinished, width: int) -> tuple[Text, Text]:

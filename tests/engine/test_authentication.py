@@ -35,10 +35,24 @@ steps:
   one: {type: transform, query: SELECT 1 AS X, writes: one}
 """
 Answer = tuple[int, dict[str, Any]]
-NEEDS_A_PUSH: Answer = (200, {"data": {"nextAction": "EXT_AUTHN_DUO_ALL", "inFlightCtx": "x"}, "code": "390120",
-                              "message": "Duo Security authentication is required", "success": False})  # fmt: skip
-DENIED: Answer = (200, {"data": {"nextAction": "RETURN_QUERY_RESULT"}, "code": "390127",
-                        "message": "Duo Security authentication is denied.", "success": False})  # fmt: skip
+NEEDS_A_PUSH: Answer = (
+    200,
+    {
+        "data": {"nextAction": "EXT_AUTHN_DUO_ALL", "inFlightCtx": "x"},
+        "code": "390120",
+        "message": "Duo Security authentication is required",
+        "success": False,
+    },
+)
+DENIED: Answer = (
+    200,
+    {
+        "data": {"nextAction": "RETURN_QUERY_RESULT"},
+        "code": "390127",
+        "message": "Duo Security authentication is denied.",
+        "success": False,
+    },
+)
 
 
 def refused(code: int, message: str) -> Answer:
@@ -90,25 +104,37 @@ def run(folder: Path, port: int) -> subprocess.CompletedProcess[str]:
     (folder / "spec.yaml").write_text(SPEC)
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "run", str(folder / "spec.yaml")],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
         env={**os.environ, "SNOWFLAKE_HOME": str(folder), "SF_TELEMETRY_ENABLED": "false"},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
     ("first", "push", "said", "expected"),
     [
         (NEEDS_A_PUSH, DENIED, "denied", ["login", "push"]),
-        (NEEDS_A_PUSH, (200, {**DENIED[1], "message": "Duo Security authentication timed out."}), "timed out",
-         ["login", "push"]),
-        (refused(390100, "Incorrect username or password was specified."), None, "Incorrect username", ["login"]),
+        (
+            NEEDS_A_PUSH,
+            (200, {**DENIED[1], "message": "Duo Security authentication timed out."}),
+            "timed out",
+            ["login", "push"],
+        ),
+        (
+            refused(390100, "Incorrect username or password was specified."),
+            None,
+            "Incorrect username",
+            ["login"],
+        ),
         (refused(390144, "JWT token is invalid."), None, "JWT token", ["login"]),
         (refused(394400, "Programmatic access token is invalid."), None, "Programmatic", ["login"]),
         (refused(394507, "Multi-factor authentication failed."), None, "Multi-factor", ["login"]),
         ((403, {}), None, "account name", ["login"]),
     ],
     ids=["push denied", "push not answered", "password", "key", "token", "second factor", "account"],
-)  # fmt: skip
+)
 def test_a_refused_login_is_asked_for_once(
     tmp_path: Path, first: Answer, push: Answer | None, said: str, expected: list[str]
 ) -> None:
@@ -134,7 +160,9 @@ MFA = "Failed to connect to DB. MFA authentication failed: x.snowflakecomputing.
     "error",
     [
         DatabaseError(msg=MFA, errno=250001, sqlstate="08001"),
-        DatabaseError(msg="Failed to get authentication by OKTA: 401: Unauthorized", errno=250001, sqlstate="08004"),
+        DatabaseError(
+            msg="Failed to get authentication by OKTA: 401: Unauthorized", errno=250001, sqlstate="08004"
+        ),
         ForbiddenError(
             msg="Failed to connect to DB. Verify the account name is correct", errno=250001, sqlstate="08001"
         ),
@@ -156,9 +184,15 @@ def test_errors_of_authentication_are_terminal(error: Exception) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        OperationalError(msg="Could not connect to Snowflake backend after 3 attempt(s).Aborting", errno=250001),
-        ServiceUnavailableError(msg="Failed to connect to DB. Service is unavailable", errno=250001, sqlstate="08001"),
-        BadGatewayError(msg="Failed to connect to DB. Service is unavailable", errno=250001, sqlstate="08001"),
+        OperationalError(
+            msg="Could not connect to Snowflake backend after 3 attempt(s).Aborting", errno=250001
+        ),
+        ServiceUnavailableError(
+            msg="Failed to connect to DB. Service is unavailable", errno=250001, sqlstate="08001"
+        ),
+        BadGatewayError(
+            msg="Failed to connect to DB. Service is unavailable", errno=250001, sqlstate="08001"
+        ),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -170,12 +204,14 @@ def test_a_service_that_was_not_reached_may_be_later(error: Exception) -> None:
 @pytest.mark.parametrize(
     ("before", "last"),
     [
-        (OperationalError(msg="ConnectionTimeout occurred during login.", errno=251011),
-         DatabaseError(msg="Incorrect username or password was specified.", errno=390100)),
+        (
+            OperationalError(msg="ConnectionTimeout occurred during login.", errno=251011),
+            DatabaseError(msg="Incorrect username or password was specified.", errno=390100),
+        ),
         (ConnectionResetError(), ProgrammingError(msg="Object 'X' does not exist", errno=2003)),
     ],
     ids=["refused after a time-out", "another error after a lost connection"],
-)  # fmt: skip
+)
 def test_the_last_error_decides_and_not_what_came_before_it(before: Exception, last: Exception) -> None:
     """The connector asks again after a time-out, inside of its handling of it, and may then be refused."""
     last.__context__ = before

@@ -76,8 +76,6 @@ def is_there(process: int) -> bool:
         return False
 
 
-# --------------------------------------------------------------------------- statements
-
 SCALAR = "def h(x):\n    wait_at_gate()\n    return x\n"
 TABLE = "class h:\n    def process(self, x):\n        wait_at_gate()\n        yield (x,)\n"
 VECTORIZED = (
@@ -88,12 +86,20 @@ PROCEDURE = "def h(session):\n    wait_at_gate()\n    return 1\n"
 TWO = "SELECT SEQ4() AS X FROM TABLE(GENERATOR(ROWCOUNT => 40))"
 STATEMENTS = {
     "scalar": ("FUNCTION f(x INT) RETURNS INT", SCALAR, "", f"SELECT SUM(f(X)) FROM ({TWO})"),
-    "table": ("FUNCTION f(x INT) RETURNS TABLE (Y INT)", TABLE, "",
-              f"SELECT Y FROM ({TWO}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))"),
-    "vectorized": ("FUNCTION f(x INT) RETURNS TABLE (Y INT)", VECTORIZED, "'pandas'",
-                   f"SELECT Y FROM ({TWO}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))"),
+    "table": (
+        "FUNCTION f(x INT) RETURNS TABLE (Y INT)",
+        TABLE,
+        "",
+        f"SELECT Y FROM ({TWO}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))",
+    ),
+    "vectorized": (
+        "FUNCTION f(x INT) RETURNS TABLE (Y INT)",
+        VECTORIZED,
+        "'pandas'",
+        f"SELECT Y FROM ({TWO}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))",
+    ),
     "procedure": ("PROCEDURE f() RETURNS INT", PROCEDURE, "'snowflake-snowpark-python'", "CALL f()"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", STATEMENTS)
@@ -182,7 +188,9 @@ def test_a_wait_is_cancelled(tmp_path: Path) -> None:
 
 def _within(seconds: float, command: list[str]) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, check=False
+        ).stdout.strip()
     except subprocess.TimeoutExpired:
         return "it went on"
 
@@ -198,7 +206,10 @@ def test_a_time_limit_is_that_of_the_statement(tmp_path: Path) -> None:
         )
         cursor.execute("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
         rows = f"SELECT SEQ4() AS X FROM TABLE(GENERATOR(ROWCOUNT => {each}))"
-        for statement in (f"SELECT Y FROM ({rows}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))", "SELECT SYSTEM$WAIT(3)"):
+        for statement in (
+            f"SELECT Y FROM ({rows}) T, TABLE(f(T.X) OVER (PARTITION BY T.X))",
+            "SELECT SYSTEM$WAIT(3)",
+        ):
             with pytest.raises(ProgrammingError) as raised:
                 cursor.execute(statement)
             assert raised.value.errno == 630
@@ -311,8 +322,6 @@ def test_other_functions_do_not_end_the_worker_of_one_that_runs(tmp_path: Path, 
         eventually(lambda: not is_there(worker))  # it had no place to go back to
 
 
-# --------------------------------------------------------------------------- runs
-
 DAYS = """\
 stages: {s: {}}
 packages: {p: [numpy, pandas]}
@@ -352,9 +361,12 @@ class Slow(RowForecaster):
 def running(path: Path) -> Iterator[subprocess.Popen[str]]:
     """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         yield process
     finally:
@@ -371,7 +383,9 @@ def training(folder: Path, gate: Gate) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_training_ends_at_once_and_the_step_is_not_done(tmp_path: Path, gate: Gate, number: signal.Signals) -> None:
+def test_training_ends_at_once_and_the_step_is_not_done(
+    tmp_path: Path, gate: Gate, number: signal.Signals
+) -> None:
     path = training(tmp_path, gate)
     with running(path) as process:
         workers = gate.reached()
@@ -412,7 +426,8 @@ def test_sigterm_is_heard_while_a_statement_runs(tmp_path: Path) -> None:
         "TABLE(GENERATOR(ROWCOUNT => 2000000)) B WHERE MD5(A.SEQ || '-' || B.SEQ) = 'x'\", writes: slow}\n"
         "  after: {type: transform, query: \"SELECT * FROM {{ ref('slow') }}\", writes: after}\n"
     ).replace(
-        "TABLE(GENERATOR(ROWCOUNT => 2000000))", "(SELECT SEQ4() AS SEQ FROM TABLE(GENERATOR(ROWCOUNT => 300000)))"
+        "TABLE(GENERATOR(ROWCOUNT => 2000000))",
+        "(SELECT SEQ4() AS SEQ FROM TABLE(GENERATOR(ROWCOUNT => 300000)))",
     )
     path = write_spec(tmp_path, text)
     with running(path) as process:

@@ -49,10 +49,19 @@ def test_what_depends_on_it_goes_on_with_what_is_there(tmp_path: Path) -> None:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC), vars={"nightly": True, "rows": 9})
     assert pipeline.run().ok
     pipeline.variables |= {"nightly": False, "rows": 2}
-    write_spec(tmp_path, SPEC.replace("SELECT * FROM {{ ref('night') }}", "SELECT X + 1 AS X FROM {{ ref('night') }}"))
+    write_spec(
+        tmp_path,
+        SPEC.replace("SELECT * FROM {{ ref('night') }}", "SELECT X + 1 AS X FROM {{ ref('night') }}"),
+    )
     result = pipeline.run()
     told = {name: step.status.value for name, step in result.steps.items()}
-    assert told == {"base": "success", "night": "omitted", "after": "success", "enough": "omitted", "beyond": "success"}
+    assert told == {
+        "base": "success",
+        "night": "omitted",
+        "after": "success",
+        "enough": "omitted",
+        "beyond": "success",
+    }
     session = pipeline.session()
     assert session.sql("SELECT X FROM AFTER_NIGHT").collect() == [(2,)]
     session.close()
@@ -99,6 +108,8 @@ def test_hooks_run_when_the_run_has_ended(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_hook_is_one_thing(tmp_path: Path) -> None:
-    text = HOOKS.replace('command: ["false"]', "{}").replace("  - {}", '  - {query: SELECT 1, command: ["true"]}')
+    text = HOOKS.replace('command: ["false"]', "{}").replace(
+        "  - {}", '  - {query: SELECT 1, command: ["true"]}'
+    )
     with pytest.raises(SpecError, match="give one of query"):
         Pipeline.from_yaml(write_spec(tmp_path, text)).validate()

@@ -130,7 +130,8 @@ def test_a_file_outside_is_watched(runs: Runs) -> None:
 
 def test_what_is_named_after_the_run_is_made_when_it_is_needed(runs: Runs) -> None:
     more = (
-        SPEC + "  later: {type: transform, query: \"SELECT * FROM {{ ref('base_' ~ run.model_id) }}\", writes: later}\n"
+        SPEC
+        + "  later: {type: transform, query: \"SELECT * FROM {{ ref('base_' ~ run.model_id) }}\", writes: later}\n"
     )
     runs.write(more)
     planned = runs.planned()
@@ -155,7 +156,11 @@ def test_a_failed_step_runs_again(runs: Runs) -> None:
 
 def test_secrets_count_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Runs(tmp_path)
-    runs.write(SPEC.replace("SELECT 2 AS X", '"SELECT {{ env.API_TOKEN | literal }} = {{ env.CITY | literal }} AS X"'))
+    runs.write(
+        SPEC.replace(
+            "SELECT 2 AS X", '"SELECT {{ env.API_TOKEN | literal }} = {{ env.CITY | literal }} AS X"'
+        )
+    )
     monkeypatch.setenv("API_TOKEN", "canary-1111")
     monkeypatch.setenv("CITY", "Jersey City")
     runs.ran()

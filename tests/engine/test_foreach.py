@@ -53,7 +53,10 @@ def test_each_item_is_a_node_with_its_own_state(pipeline: Pipeline) -> None:
     assert names.index("load[south]") < names.index("all")
     pipeline.variables["regions"] = ["north", "south", "o'hara", "west"]
     again = pipeline.run()
-    assert {name for name, step in again.steps.items() if step.status.value == "success"} == {"load[west]", "all"}
+    assert {name for name, step in again.steps.items() if step.status.value == "success"} == {
+        "load[west]",
+        "all",
+    }
     session = pipeline.session()
     assert session.sql("SELECT * FROM ALL_TRIPS ORDER BY 1").collect() == [("north",), ("o'hara",)]
     assert session.sql("SELECT * FROM PLACE_B").collect() == [(2,)]
@@ -86,7 +89,8 @@ def test_the_nodes_of_a_step_have_one_line(pipeline: Pipeline) -> None:
 def test_what_a_query_reads_must_be_there(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SPEC.replace("FROM {{ ref('places') }}", "FROM {{ ref('nowhere') }}"))
     with pytest.raises(
-        UsageError, match=r"(?s)\.yaml:\d+:\d+: the items of rows could not be read: .*NOWHERE.*must be there by then"
+        UsageError,
+        match=r"(?s)\.yaml:\d+:\d+: the items of rows could not be read: .*NOWHERE.*must be there by then",
     ):
         Pipeline.from_yaml(path).run()
 

@@ -27,9 +27,12 @@ steps:
 def running(path: Path) -> Iterator[subprocess.Popen[str]]:
     """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         yield process
     finally:

@@ -32,7 +32,9 @@ def asked(pipeline: Pipeline, *statements: str) -> list[tuple[object, ...]]:
 def test_records_of_the_first_version_are_kept_and_read(pipeline: Pipeline) -> None:
     first = pipeline.run()
     # As the first version left them: no column WRITTEN_BY, and no word of versions.
-    asked(pipeline, "ALTER TABLE SNOWPIPE_ML.EVENTS DROP COLUMN WRITTEN_BY", "DROP TABLE SNOWPIPE_ML.MIGRATIONS")
+    asked(
+        pipeline, "ALTER TABLE SNOWPIPE_ML.EVENTS DROP COLUMN WRITTEN_BY", "DROP TABLE SNOWPIPE_ML.MIGRATIONS"
+    )
     second = pipeline.run()
     assert second.steps["one"].message == f"unchanged since {first.run.id}"
     rows = asked(pipeline, "SELECT DISTINCT RUN_ID, WRITTEN_BY FROM SNOWPIPE_ML.EVENTS ORDER BY 1")

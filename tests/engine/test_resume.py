@@ -50,9 +50,9 @@ def test_a_mended_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     }
     assert ask(pipeline, "SELECT X FROM TA") == before == ask(pipeline, "SELECT Y FROM TAFTER")
     assert ask(pipeline, "SELECT RUN_ID, STATUS FROM SNOWPIPE_ML.RUNS") == [(first.run.id, "success")]
-    assert ask(pipeline, "SELECT COUNT(*), COUNT(DISTINCT STEP) FROM SNOWPIPE_ML.STEP_RUNS WHERE STEP = 'bad'") == [
-        (1, 1)
-    ]
+    assert ask(
+        pipeline, "SELECT COUNT(*), COUNT(DISTINCT STEP) FROM SNOWPIPE_ML.STEP_RUNS WHERE STEP = 'bad'"
+    ) == [(1, 1)]
     with pytest.raises(UsageError, match="succeeded: there is nothing to resume"):
         pipeline.run(resume=True)
 
@@ -121,9 +121,9 @@ def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) 
     assert ask(pipeline, "SELECT COUNT(*), MIN(STEP) FROM T11") == [(2000, 11)]
     # Appended rows are there once a run in which the step ran, however often it was killed.
     scored = "SELECT DISTINCT RUN_ID FROM SNOWPIPE_ML.EVENTS WHERE STEP = 'score' AND STATUS = 'success'"
-    assert ask(pipeline, f"SELECT COUNT(*), COUNT(DISTINCT RUN_ID) FROM SCORES WHERE RUN_ID IN ({scored})") == [
-        (n, n) for (n,) in ask(pipeline, f"SELECT COUNT(*) FROM ({scored})")
-    ]
+    assert ask(
+        pipeline, f"SELECT COUNT(*), COUNT(DISTINCT RUN_ID) FROM SCORES WHERE RUN_ID IN ({scored})"
+    ) == [(n, n) for (n,) in ask(pipeline, f"SELECT COUNT(*) FROM ({scored})")]
     assert ask(pipeline, "SELECT COUNT(*) - COUNT(DISTINCT RUN_ID) FROM SCORES") == [(0,)]
 
 
@@ -150,8 +150,9 @@ def test_a_run_goes_on_with_the_variables_that_it_was_given(tmp_path: Path) -> N
         third = Pipeline.from_yaml(path, vars={"months": 4}).run()
         found = history.difference(second.run.id, third.run.id)
     assert [line for line in found.spec if line.startswith(("-#", "+#"))] == [
-        "-# given for this run: months: 3", "+# given for this run: months: 4"
-    ]  # fmt: skip
+        "-# given for this run: months: 3",
+        "+# given for this run: months: 4",
+    ]
 
 
 def test_what_is_given_now_counts_more(tmp_path: Path) -> None:

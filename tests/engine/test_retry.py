@@ -87,7 +87,11 @@ def test_unreliable_runs_end_as_an_undisturbed_one(
         failed = unreliable(0.05, seed)
         result = pipeline.run(threads=2)
         monkeypatch.setattr(Connection, "perform", plain)
-        assert result.ok, (seed, {name: step.message for name, step in result.steps.items() if step.error}, failed)
+        assert result.ok, (
+            seed,
+            {name: step.message for name, step in result.steps.items() if step.error},
+            failed,
+        )
         assert content(pipeline) == expected
         lost += len(failed)
     assert lost > 2 * runs
@@ -104,7 +108,9 @@ def test_a_terminal_error_is_not_tried_again(tmp_path: Path) -> None:
 def test_a_step_gives_up_after_its_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Any] = []
     pipeline = Pipeline.from_yaml(
-        write_spec(tmp_path, 'steps:\n  one: {type: transform, query: "SELECT 1 AS X", writes: one, retries: 2}\n')
+        write_spec(
+            tmp_path, 'steps:\n  one: {type: transform, query: "SELECT 1 AS X", writes: one, retries: 2}\n'
+        )
     )
     plain = Connection.perform
 
@@ -123,11 +129,18 @@ def test_a_step_gives_up_after_its_retries(tmp_path: Path, monkeypatch: pytest.M
 def test_which_errors_pass() -> None:
     wrapped = RuntimeError("wrapped")
     wrapped.__cause__ = ConnectionResetError()
-    passing = [OperationalError(msg="x", errno=290503), ProgrammingError(msg="x", errno=625), wrapped, TimeoutError()]
+    passing = [
+        OperationalError(msg="x", errno=290503),
+        ProgrammingError(msg="x", errno=625),
+        wrapped,
+        TimeoutError(),
+    ]
     lasting = [ProgrammingError(msg="x", errno=2003), ValueError("x"), OSError(28, "No space left on device")]
     assert [retry.is_transient(error) for error in (*passing, *lasting)] == [True] * 4 + [False] * 3
 
 
 def test_the_waits_grow_and_differ() -> None:
     delays = list(retry.Backoff(8, first=1, most=20).delays(random.Random(1)))
-    assert all(longest / 2 <= d <= longest for d, longest in zip(delays, [1, 2, 4, 8, 16, 20, 20, 20], strict=True))
+    assert all(
+        longest / 2 <= d <= longest for d, longest in zip(delays, [1, 2, 4, 8, 16, 20, 20, 20], strict=True)
+    )

@@ -29,8 +29,13 @@ def test_a_failed_step_skips_its_dependents_alone(tmp_path: Path) -> None:
     result = pipeline.run(listeners=[events.append])
     assert not result.ok
     assert {name: step.status.value for name, step in result.steps.items() if "." not in name} == {
-        "a": "success", "bad": "failed", "after_bad": "skipped", "far_after": "skipped", "good": "success", "last": "success",
-    }  # fmt: skip
+        "a": "success",
+        "bad": "failed",
+        "after_bad": "skipped",
+        "far_after": "skipped",
+        "good": "success",
+        "last": "success",
+    }
     assert "Division by zero" in result.steps["bad"].message
     assert result.steps["bad"].error is not None
     assert (result.steps["far_after"].blamed, result.steps["far_after"].message) == ("bad", "needs bad")
@@ -56,7 +61,8 @@ def test_runs_are_recorded_and_outputs_tagged(tmp_path: Path) -> None:
     assert [tuple(row) for row in runs] == [(result.run.id, "failed")]
     for name in ("ta", "tgood", "tlast"):
         assert (
-            session.sql(f"SELECT SYSTEM$GET_TAG('model_id', '{name}', 'table')").collect()[0][0] == result.run.model_id
+            session.sql(f"SELECT SYSTEM$GET_TAG('model_id', '{name}', 'table')").collect()[0][0]
+            == result.run.model_id
         )
     session.close()
 
@@ -117,7 +123,9 @@ def test_a_step_type_is_registered_once() -> None:
 def test_plan_shows_the_sql_without_a_connection(tmp_path: Path) -> None:
     planned = Pipeline.from_yaml(write_spec(tmp_path, DIAMOND)).plan()
     by_name = {step.name: step for step in planned}
-    assert str(by_name["good"].plan.statements[0]) == "CREATE OR REPLACE VIEW TGOOD AS SELECT X + 1 AS X FROM TA"
+    assert (
+        str(by_name["good"].plan.statements[0]) == "CREATE OR REPLACE VIEW TGOOD AS SELECT X + 1 AS X FROM TA"
+    )
     assert by_name["last"].needs == ("good", "tags.model_id")
     names = [step.name for step in planned]
     assert names.index("a") < names.index("bad") < names.index("after_bad")

@@ -45,7 +45,9 @@ def test_a_resumed_run_keeps_its_own(tmp_path: Path) -> None:
     first = pipeline.run(run_date=APRIL)
     assert not first.ok
     write_spec(tmp_path, SPEC)
-    with pytest.raises(UsageError, match=f"the run {first.run.id} is for 2022-04-30: it cannot go on for 2022-05-31"):
+    with pytest.raises(
+        UsageError, match=f"the run {first.run.id} is for 2022-04-30: it cannot go on for 2022-05-31"
+    ):
         pipeline.run(resume=True, run_date=date(2022, 5, 31))
     second = pipeline.run(resume=True)
     assert second.ok

@@ -48,7 +48,9 @@ def test_what_is_needed_upstream_includes_sources(
     pipeline: Pipeline, chosen: list[str], excluded: list[str], sources: list[str]
 ) -> None:
     planned = [step.name for step in pipeline.plan(select=chosen, exclude=excluded)]
-    assert sorted(name for name in planned if name.startswith("sources.")) == [f"sources.{name}" for name in sources]
+    assert sorted(name for name in planned if name.startswith("sources.")) == [
+        f"sources.{name}" for name in sources
+    ]
     compared = [step.name for step in pipeline.plan(select=chosen, exclude=excluded, compare=True)]
     assert compared == planned
     result = pipeline.run(select=chosen, exclude=excluded)
@@ -84,8 +86,10 @@ def test_an_unchanged_source_is_not_loaded_again(pipeline: Pipeline) -> None:
     assert pipeline.run().ok
     result = pipeline.run(select=["+wetter"])
     assert {name: step.status.value for name, step in result.steps.items()} == {
-        "sources.weather": "reused", "wet": "reused", "wetter": "reused",
-    }  # fmt: skip
+        "sources.weather": "reused",
+        "wet": "reused",
+        "wetter": "reused",
+    }
 
 
 def test_the_tables_of_a_hook_are_there(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:

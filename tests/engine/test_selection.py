@@ -79,9 +79,19 @@ def test_mistakes(tmp_path: Path, term: str, said: str) -> None:
 def test_only_what_is_selected_runs(tmp_path: Path) -> None:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
     assert pipeline.run(select=["+b"]).ok
-    assert sorted(s for s in pipeline.run(select=["b+"], exclude=["d"]).steps if "." not in s) == ["b", "c", "check"]
+    assert sorted(s for s in pipeline.run(select=["b+"], exclude=["d"]).steps if "." not in s) == [
+        "b",
+        "c",
+        "check",
+    ]
     # What has not run yet, or would do something else now.
-    write_spec(tmp_path, SPEC.replace("SELECT X FROM {{ ref('tb') }}", "SELECT X + 1 AS X FROM {{ ref('tb') }}"))
-    assert sorted(s for s in pipeline.run(select=["state:modified"]).steps if "." not in s) == ["apart", "c", "d"]
+    write_spec(
+        tmp_path, SPEC.replace("SELECT X FROM {{ ref('tb') }}", "SELECT X + 1 AS X FROM {{ ref('tb') }}")
+    )
+    assert sorted(s for s in pipeline.run(select=["state:modified"]).steps if "." not in s) == [
+        "apart",
+        "c",
+        "d",
+    ]
     with pytest.raises(UsageError, match="nothing is selected"):
         pipeline.run(select=["state:modified"])

@@ -26,7 +26,8 @@ steps:
 """
 # What computes: all else is answered by the services layer, without a warehouse.
 _COMPUTES = re.compile(
-    r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|CREATE\b.*\bTABLE\b.*\bAS\s+SELECT|SELECT\b.*\bFROM|WITH)\b", re.I | re.S
+    r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|CREATE\b.*\bTABLE\b.*\bAS\s+SELECT|SELECT\b.*\bFROM|WITH)\b",
+    re.I | re.S,
 )
 _METADATA = re.compile(r"INFORMATION_SCHEMA|RESULT_SCAN|CREATE\b.*\bVIEW\b", re.I)
 Ran = list[tuple[str, str | None]]
@@ -44,8 +45,10 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
             if self.warehouse is None:
                 raise ProgrammingError(
                     "No active warehouse selected in the current session.  Select an active warehouse with the 'use "
-                    "warehouse' command.", errno=606, sqlstate="57P03",
-                )  # fmt: skip
+                    "warehouse' command.",
+                    errno=606,
+                    sqlstate="57P03",
+                )
         else:
             found.append((command, None))
         return plain(self, command, *arguments)
@@ -82,7 +85,9 @@ def on_snowflake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
 def of_step(ran: Ran, table: str) -> set[str | None]:
     """On what the table was made."""
-    return {warehouse for command, warehouse in ran if re.match(rf"CREATE OR REPLACE TABLE {table}\b", command)}
+    return {
+        warehouse for command, warehouse in ran if re.match(rf"CREATE OR REPLACE TABLE {table}\b", command)
+    }
 
 
 def messages(result: Any) -> dict[str, str]:
@@ -95,13 +100,18 @@ def test_the_default_warehouse_is_made_suspended_and_used_first(
 ) -> None:
     result = on_snowflake(STEPS, warehouse="usual", of_connection=of_connection).run(threads=1)
     assert result.ok, messages(result)
-    made = next(command for command, _ in ran if re.match(r"CREATE\b.*\bWAREHOUSE\b.*\bUSUAL\b", command, re.I))
+    made = next(
+        command for command, _ in ran if re.match(r"CREATE\b.*\bWAREHOUSE\b.*\bUSUAL\b", command, re.I)
+    )
     assert re.search(r"INITIALLY_SUSPENDED\s*=\s*TRUE", made, re.I)
     records = {w for command, w in ran if re.match(r"\s*(INSERT|UPDATE)\b.*\bSNOWPIPE_ML\b", command, re.S)}
     assert records == {"USUAL"}
     assert [of_step(ran, table) for table in ("FIRST", "SECOND", "THIRD", "FOURTH")] == [
-        {"BIG"}, {"USUAL"}, {"SMALL"}, {"USUAL"},
-    ]  # fmt: skip
+        {"BIG"},
+        {"USUAL"},
+        {"SMALL"},
+        {"USUAL"},
+    ]
 
 
 def test_a_second_run_uses_it_too(on_snowflake: Callable[..., Pipeline], ran: Ran) -> None:
@@ -110,9 +120,13 @@ def test_a_second_run_uses_it_too(on_snowflake: Callable[..., Pipeline], ran: Ra
     ran.clear()
     result = pipeline.run(threads=1, full_refresh=True)
     assert result.ok, messages(result)
-    assert {warehouse for command, warehouse in ran if _COMPUTES.match(command) and not _METADATA.search(command)} <= {
-        "USUAL", "BIG", "SMALL",
-    }  # fmt: skip
+    assert {
+        warehouse for command, warehouse in ran if _COMPUTES.match(command) and not _METADATA.search(command)
+    } <= {
+        "USUAL",
+        "BIG",
+        "SMALL",
+    }
     assert pipeline.last_run()
     assert {step.decision.action.value for step in pipeline.plan(compare=True) if step.decision} == {"skip"}
 
@@ -139,7 +153,9 @@ def test_a_warehouse_that_the_spec_does_not_declare_is_used_and_not_made(
     assert not [command for command, _ in ran if re.match(r"CREATE\b.*\bWAREHOUSE\b", command, re.I)]
 
 
-def test_no_declared_warehouse_is_started_before_it_is_used(on_snowflake: Callable[..., Pipeline], ran: Ran) -> None:
+def test_no_declared_warehouse_is_started_before_it_is_used(
+    on_snowflake: Callable[..., Pipeline], ran: Ran
+) -> None:
     """A warehouse that starts is paid for, for a minute at least."""
     assert on_snowflake(STEPS, of_connection="OTHER").run(threads=1).ok
     made = [command for command, _ in ran if re.match(r"CREATE OR ALTER WAREHOUSE", command)]
@@ -154,8 +170,11 @@ def test_a_step_without_a_warehouse_runs_on_that_of_the_connection(
     result = on_snowflake(STEPS, of_connection="OTHER").run(threads=threads)
     assert result.ok, messages(result)
     assert [of_step(ran, table) for table in ("FIRST", "SECOND", "THIRD", "FOURTH")] == [
-        {"BIG"}, {"OTHER"}, {"SMALL"}, {"OTHER"},
-    ]  # fmt: skip
+        {"BIG"},
+        {"OTHER"},
+        {"SMALL"},
+        {"OTHER"},
+    ]
 
 
 def test_a_step_does_not_inherit_the_warehouse_of_the_step_before_it(tmp_path: Path) -> None:
@@ -169,11 +188,16 @@ def test_a_step_does_not_inherit_the_warehouse_of_the_step_before_it(tmp_path: P
     assert result.ok, messages(result)
     ran = [(row[0], row[1]) for row in history]
     assert [of_step(ran, table) for table in ("FIRST", "SECOND", "THIRD", "FOURTH")] == [
-        {"BIG"}, {None}, {"SMALL"}, {None},
-    ]  # fmt: skip
+        {"BIG"},
+        {None},
+        {"SMALL"},
+        {None},
+    ]
 
 
-def test_without_any_warehouse_the_error_says_what_to_give(on_snowflake: Callable[..., Pipeline], ran: Ran) -> None:
+def test_without_any_warehouse_the_error_says_what_to_give(
+    on_snowflake: Callable[..., Pipeline], ran: Ran
+) -> None:
     steps = "steps: {first: {type: transform, query: SELECT 1 AS X, writes: first}}\n"
     with pytest.raises(Exception, match="warehouse") as raised:
         on_snowflake(steps).run()
@@ -205,7 +229,9 @@ def test_a_session_that_cannot_go_back_to_its_warehouse_is_closed_and_its_step_s
         return plain(self, command, *arguments)
 
     monkeypatch.setattr(Connection, "perform", perform)
-    monkeypatch.setattr("snowpipe_ml.engine.sessions._close", lambda s: (closed.append(s.session_id), s.close()))
+    monkeypatch.setattr(
+        "snowpipe_ml.engine.sessions._close", lambda s: (closed.append(s.session_id), s.close())
+    )
     result = on_snowflake(STEPS, of_connection="OTHER").run(threads=1)
     assert result.ok, messages(result)
     assert len(closed) == len(set(closed)) > 1

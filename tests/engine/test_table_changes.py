@@ -26,7 +26,12 @@ def changed(folder: Path, before: str, after: str) -> StepOutcome:
 @pytest.mark.parametrize(
     ("before", "after", "column", "types"),
     [
-        ("ID: number, PRICE: number", 'ID: number, PRICE: "number(10,2)"', "PRICE", ["NUMBER(38,0)", "NUMBER(10,2)"]),
+        (
+            "ID: number, PRICE: number",
+            'ID: number, PRICE: "number(10,2)"',
+            "PRICE",
+            ["NUMBER(38,0)", "NUMBER(10,2)"],
+        ),
         ('ID: "number(5,0)"', 'ID: "number(9,0)"', "ID", ["NUMBER(5,0)", "NUMBER(9,0)"]),
         ("ID: number, AT: date", "ID: number, AT: timestamp_ntz", "AT", ["DATE", "TIMESTAMP_NTZ"]),
         ('NAME: "varchar(3)"', 'NAME: "varchar(20)"', "NAME", ["VARCHAR(3)", "VARCHAR(20)"]),
@@ -55,7 +60,9 @@ def test_a_changed_type_is_an_error_that_names_both_types(
     ],
     ids=["added", "removed", "renamed"],
 )
-def test_other_columns_are_an_error_that_names_them(tmp_path: Path, before: str, after: str, column: str) -> None:
+def test_other_columns_are_an_error_that_names_them(
+    tmp_path: Path, before: str, after: str, column: str
+) -> None:
     step = changed(tmp_path, before, after)
     assert step.status.value == "failed"
     assert "PRICES" in step.message
@@ -124,8 +131,6 @@ def test_the_alter_that_the_error_names_helps(tmp_path: Path) -> None:
 def test_another_word_for_the_same_type_is_no_change(tmp_path: Path, before: str, after: str) -> None:
     assert changed(tmp_path, before, after).status.value in ("success", "reused")
 
-
-# ------------------------------------------------------------------- other objects that are there and not as declared
 
 ONE = "steps: {one: {type: transform, query: SELECT 1 AS X, writes: one}}\n"
 

@@ -26,7 +26,12 @@ steps:
 
 def told(events: list[dict[str, Any]]) -> list[tuple[str, str, list[str], list[str]]]:
     return [
-        (e["eventType"], e["job"]["name"], [d["name"] for d in e["inputs"]], [d["name"] for d in e["outputs"]])
+        (
+            e["eventType"],
+            e["job"]["name"],
+            [d["name"] for d in e["inputs"]],
+            [d["name"] for d in e["outputs"]],
+        )
         for e in events
     ]
 

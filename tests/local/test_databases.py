@@ -112,7 +112,11 @@ def test_a_warehouse_that_could_not_be_opened_can_be_once_it_is_repaired(tmp_pat
 
 
 def test_nothing_is_made_where_a_schema_is_refused(session: Any) -> None:
-    for text in ("CREATE SCHEMA _ACCOUNT.FOO", 'CREATE SCHEMA "memory".FOO', "CREATE SCHEMA C CLONE _SNOWPIPE"):
+    for text in (
+        "CREATE SCHEMA _ACCOUNT.FOO",
+        'CREATE SCHEMA "memory".FOO',
+        "CREATE SCHEMA C CLONE _SNOWPIPE",
+    ):
         with pytest.raises((Error, SnowparkSQLException)):
             session.sql(text).collect()
     found = session.connection.duck.execute("SELECT schema_name FROM duckdb_schemas()").fetchall()

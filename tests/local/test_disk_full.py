@@ -108,7 +108,9 @@ def test_what_was_told_as_failed_is_not_there_and_what_was_told_as_done_is(
         connection.close()
 
 
-def test_a_transaction_that_was_told_as_failed_is_not_there(warehouse: tuple[Path, int], tmp_path: Path) -> None:
+def test_a_transaction_that_was_told_as_failed_is_not_there(
+    warehouse: tuple[Path, int], tmp_path: Path
+) -> None:
     folder, size = warehouse
     connection = connect(folder, "D")
     cursor = connection.cursor()
@@ -188,8 +190,11 @@ def test_another_process_costs_the_holder_of_a_full_warehouse_no_traceback(
         fill(connection)
         asked = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", ASK, str(folder)],
-            stdout=subprocess.PIPE, text=True, timeout=60, check=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=True,
+        )
         with contextlib.suppress(Exception):
             connection.close()
     assert escaped == []
@@ -197,7 +202,11 @@ def test_another_process_costs_the_holder_of_a_full_warehouse_no_traceback(
 
 
 def test_a_database_that_could_not_be_made_does_not_keep_the_warehouse_shut(tmp_path: Path) -> None:
-    with connect(tmp_path, "D") as connection, files_end_at(4096), pytest.raises(Error, match="File too large"):
+    with (
+        connect(tmp_path, "D") as connection,
+        files_end_at(4096),
+        pytest.raises(Error, match="File too large"),
+    ):
         connection.cursor().execute("CREATE DATABASE e")
     with connect(tmp_path, "D") as connection:
         assert [row[1] for row in connection.cursor().execute("SHOW DATABASES").fetchall()] == ["D"]
@@ -239,8 +248,6 @@ def test_a_token_that_could_not_be_written_is_not_an_empty_one(tmp_path: Path) -
     assert len(token_of(tmp_path)) > 20
 
 
-# --------------------------------------------------------------------------- a real disk without space
-
 # In a mount namespace of its own, which ends with its processes: nothing is left to unmount.
 ON_A_SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"'
 
@@ -251,14 +258,20 @@ def small_disk(tmp_path: Path) -> Callable[[str], list[Any]]:
     place = tmp_path / "disk"
     place.mkdir()
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, str(place)]
-    if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*command, "true"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("a file system cannot be mounted here")
 
     def run(script: str) -> list[Any]:
         done = subprocess.run(
             [*command, sys.executable, "-W", "ignore", "-c", HELPERS + textwrap.dedent(script), str(place)],
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert "Traceback" not in done.stderr, done.stderr[-3000:]
         assert done.returncode == 0
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -297,7 +310,9 @@ def leave_nothing():
 
 
 @pytest.mark.parametrize("rows", [2000, 50000, 150000], ids=["by the log", "by a checkpoint", "by the table"])
-def test_a_full_disk_is_told_and_read_and_made_room_on(small_disk: Callable[[str], list[Any]], rows: int) -> None:
+def test_a_full_disk_is_told_and_read_and_made_room_on(
+    small_disk: Callable[[str], list[Any]], rows: int
+) -> None:
     told, message, counted, again, after = small_disk(f"""
         connection = connect(place / "warehouse", "D")
         cursor = connection.cursor()
@@ -322,7 +337,9 @@ def test_a_full_disk_is_told_and_read_and_made_room_on(small_disk: Callable[[str
     assert (counted, again, after) == (told, told, 1000)
 
 
-def test_the_command_line_tells_of_a_full_disk_in_its_own_words(small_disk: Callable[[str], list[Any]]) -> None:
+def test_the_command_line_tells_of_a_full_disk_in_its_own_words(
+    small_disk: Callable[[str], list[Any]],
+) -> None:
     ran, dropped = small_disk("""
         query = "SELECT SEQ4() AS N, MD5(RANDOM()::VARCHAR) AS S FROM TABLE(GENERATOR(ROWCOUNT => 100000))"
         lines = ["name: demo", "targets:", "  local: {type: local, path: warehouse, database: DEMO}", "steps:"]

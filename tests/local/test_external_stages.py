@@ -49,9 +49,6 @@ def names(run: Any, stage: str = "@e") -> list[str]:
     return [row[0].rsplit("/", 1)[1] for row in run(f"LIST {stage}")]
 
 
-# --------------------------------------------------------------------------- the folder
-
-
 @pytest.mark.parametrize(
     "place", ["", "/databases", "/databases/../stages/x", "/missing", "/..", "/../..", "/../../.."]
 )
@@ -72,24 +69,26 @@ def test_a_stage_is_not_a_link_to_the_warehouse(run: Any, warehouse: Path, tmp_p
     (tmp_path / "late").symlink_to(warehouse / "databases")
     before = {file.name for file in (warehouse / "databases").iterdir()}
     for text in (
-        "COPY INTO @w/D.duckdb.wal FROM (SELECT 1) SINGLE = TRUE OVERWRITE = TRUE", "REMOVE @w", "LIST @w",
-        "COPY FILES INTO @w FROM @w", "GET @w file:///nowhere",
-    ):  # fmt: skip
+        "COPY INTO @w/D.duckdb.wal FROM (SELECT 1) SINGLE = TRUE OVERWRITE = TRUE",
+        "REMOVE @w",
+        "LIST @w",
+        "COPY FILES INTO @w FROM @w",
+        "GET @w file:///nowhere",
+    ):
         with pytest.raises(ProgrammingError, match="warehouse's own folder"):
             run(text)
     assert {file.name for file in (warehouse / "databases").iterdir()} >= before
     run("DROP STAGE w")
 
 
-def test_a_stage_may_be_beside_the_warehouse_and_behind_a_link(run: Any, warehouse: Path, tmp_path: Path) -> None:
+def test_a_stage_may_be_beside_the_warehouse_and_behind_a_link(
+    run: Any, warehouse: Path, tmp_path: Path
+) -> None:
     (tmp_path / "house" / "warehouse2").mkdir()
     (tmp_path / "house" / "warehouse2" / "x.csv").write_text("1\n")
     (tmp_path / "link").symlink_to(tmp_path / "house" / "warehouse2")
     run(f"CREATE STAGE w URL = 'file://{tmp_path}/link/'")
     assert names(run, "@w") == ["x.csv"]
-
-
-# --------------------------------------------------------------------------- links and other files in it
 
 
 def test_only_files_of_the_folder_are_on_the_stage(run: Any, bucket: Path, tmp_path: Path) -> None:
@@ -101,16 +100,16 @@ def test_only_files_of_the_folder_are_on_the_stage(run: Any, bucket: Path, tmp_p
     (bucket / "loop.csv").symlink_to("loop.csv")
     os.mkfifo(bucket / "pipe.csv")
     assert names(run) == ["a.csv", "inside.csv"]
-    assert [row[0] for row in run("SELECT RELATIVE_PATH FROM DIRECTORY(@e) ORDER BY 1")] == ["a.csv", "inside.csv"]
+    assert [row[0] for row in run("SELECT RELATIVE_PATH FROM DIRECTORY(@e) ORDER BY 1")] == [
+        "a.csv",
+        "inside.csv",
+    ]
     run("COPY INTO t FROM @e")
     assert run("SELECT a FROM t") == [(1,), (1,)]
     with pytest.raises(ProgrammingError, match="not found"):
         run("COPY INTO t FROM @e FILES = ('outside.csv')")
     run(f"GET @e 'file://{tmp_path}/down'")
     assert sorted(file.name for file in (tmp_path / "down").iterdir()) == ["a.csv", "inside.csv"]
-
-
-# --------------------------------------------------------------------------- what is left behind
 
 
 def left(warehouse: Path) -> list[Path]:
@@ -133,11 +132,16 @@ def test_nothing_is_left_of_files_that_were_read(
     run("CREATE FILE FORMAT j TYPE = JSON")
     run("CREATE FILE FORMAT p TYPE = PARQUET")
     for text in (
-        "LIST @e", f"GET @e 'file://{tmp_path}/down'", "SELECT * FROM DIRECTORY(@e)", "SELECT $1 FROM @e/a.csv",
-        "SELECT $1:v FROM @e/b.json (FILE_FORMAT => 'j')", "SELECT $1:v, METADATA$FILENAME FROM @e/c (FILE_FORMAT => 'p')",
+        "LIST @e",
+        f"GET @e 'file://{tmp_path}/down'",
+        "SELECT * FROM DIRECTORY(@e)",
+        "SELECT $1 FROM @e/a.csv",
+        "SELECT $1:v FROM @e/b.json (FILE_FORMAT => 'j')",
+        "SELECT $1:v, METADATA$FILENAME FROM @e/c (FILE_FORMAT => 'p')",
         "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@e/c', FILE_FORMAT => 'p'))",
-        "COPY INTO t FROM (SELECT $1:v::INT FROM @e/c) FILE_FORMAT = (FORMAT_NAME = 'p')", "COPY INTO t FROM @e/a.csv",
-    ):  # fmt: skip
+        "COPY INTO t FROM (SELECT $1:v::INT FROM @e/c) FILE_FORMAT = (FORMAT_NAME = 'p')",
+        "COPY INTO t FROM @e/a.csv",
+    ):
         assert run(text)
         assert left(warehouse) == [], text
     (bucket / "d.csv").write_text("x\n")
@@ -168,7 +172,11 @@ def test_a_file_with_mixed_line_ends_is_loaded_once(run: Any, bucket: Path, ware
 
 def test_a_stage_on_another_file_system(run: Any, warehouse: Path) -> None:
     memory = Path("/dev/shm")
-    if not memory.is_dir() or memory.stat().st_dev == warehouse.stat().st_dev or not os.access(memory, os.W_OK):
+    if (
+        not memory.is_dir()
+        or memory.stat().st_dev == warehouse.stat().st_dev
+        or not os.access(memory, os.W_OK)
+    ):
         pytest.skip("no second file system here")
     folder = Path(tempfile.mkdtemp(dir=memory))
     try:
@@ -180,9 +188,19 @@ def test_a_stage_on_another_file_system(run: Any, warehouse: Path) -> None:
         shutil.rmtree(folder)
 
 
-# --------------------------------------------------------------------------- names that are patterns
-
-ODD = {"x[1]": 1, "x1": 2, "*": 3, "q?": 4, "qa": 5, "**": 6, "[!x]": 7, "[": 8, "]": 9, "{a,b}": 10, "it's": 11}
+ODD = {
+    "x[1]": 1,
+    "x1": 2,
+    "*": 3,
+    "q?": 4,
+    "qa": 5,
+    "**": 6,
+    "[!x]": 7,
+    "[": 8,
+    "]": 9,
+    "{a,b}": 10,
+    "it's": 11,
+}
 
 
 @pytest.fixture
@@ -220,8 +238,9 @@ def test_rejected_rows_of_such_a_file_are_told_of(run: Any, bucket: Path) -> Non
     (bucket / "x1.csv").write_text("2\n")
     done = run("COPY INTO t FROM @e ON_ERROR = CONTINUE")
     assert [(row[0].rsplit("/", 1)[1], row[1], row[5]) for row in done] == [
-        ("x1.csv", "LOADED", 0), ("x[1].csv", "PARTIALLY_LOADED", 1),
-    ]  # fmt: skip
+        ("x1.csv", "LOADED", 0),
+        ("x[1].csv", "PARTIALLY_LOADED", 1),
+    ]
     assert run("SELECT a FROM t ORDER BY a") == [(1,), (2,)]
 
 

@@ -83,9 +83,14 @@ def said(script: str, *arguments: object, folder: Path) -> list[dict[str, tuple[
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WATCH + script, *map(str, arguments)],
-        env={**environment, "TMPDIR": str(folder / "temporary")}, cwd=folder / "work", umask=0,
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        env={**environment, "TMPDIR": str(folder / "temporary")},
+        cwd=folder / "work",
+        umask=0,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -108,7 +113,15 @@ tell(modes(warehouse))
         folder=tmp_path,
     )
     names = {Path(path).name for path in during}
-    assert {"D.duckdb", "D.duckdb.wal", "E.duckdb", "warehouse.lock", "coded.py", "packed.zip", "a.csv.gz"} <= names
+    assert {
+        "D.duckdb",
+        "D.duckdb.wal",
+        "E.duckdb",
+        "warehouse.lock",
+        "coded.py",
+        "packed.zip",
+        "a.csv.gz",
+    } <= names
     assert open_to_others(during) == []
     assert open_to_others(after) == []
     # Folders for others to see into are none; what lies in them is out of their reach.
@@ -140,7 +153,9 @@ with connect(warehouse, "D") as connection:
     assert open_to_others(found) == []
 
 
-def test_what_does_not_fit_into_memory_is_written_into_the_warehouse_and_for_its_user_alone(tmp_path: Path) -> None:
+def test_what_does_not_fit_into_memory_is_written_into_the_warehouse_and_for_its_user_alone(
+    tmp_path: Path,
+) -> None:
     script = """
 import threading
 import duckdb
@@ -175,7 +190,9 @@ tell({path: mode for path, mode in seen.items() if "duckdb_temp" in path or path
     assert [path for path, (is_folder, mode) in found.items() if is_folder and mode & 0o077] == []
 
 
-def test_a_warehouse_that_an_earlier_version_made_is_closed_to_others_when_it_is_opened(tmp_path: Path) -> None:
+def test_a_warehouse_that_an_earlier_version_made_is_closed_to_others_when_it_is_opened(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "made").mkdir()
     said(WORK + "connection.close()", tmp_path / "warehouse", folder=tmp_path / "made")
     for path in (tmp_path / "warehouse").rglob("*"):

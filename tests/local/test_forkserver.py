@@ -59,8 +59,10 @@ def test_several_workers_are_started_at_once_after_it_was_killed(query: Any) -> 
 
 
 def test_procedures_run_after_the_process_that_starts_theirs_was_killed(query: Any) -> None:
-    for name, body in (("parent", "import os\ndef h(session): return os.getppid()"),
-                       ("add", "def h(session): return session.sql('SELECT 40 + 2').collect()[0][0]")):  # fmt: skip
+    for name, body in (
+        ("parent", "import os\ndef h(session): return os.getppid()"),
+        ("add", "def h(session): return session.sql('SELECT 40 + 2').collect()[0][0]"),
+    ):
         query(
             f"CREATE PROCEDURE {name}() RETURNS INT {HEAD} PACKAGES = ('snowflake-snowpark-python') HANDLER = 'h' "
             f"AS $$\n{body}\n$$"

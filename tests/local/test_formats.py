@@ -37,13 +37,15 @@ def test_a_run_of_letters_that_is_no_element_is_refused_by_name(text: str) -> No
 
 
 @given(
-    st.sampled_from(["YYYY-MM-DD HH24:MI:SS", "DY MON DD YY", "HH12:MI AM", "YYYY-MM-DDTHH24:MI:SS.FF3TZH:TZM"]),
+    st.sampled_from(
+        ["YYYY-MM-DD HH24:MI:SS", "DY MON DD YY", "HH12:MI AM", "YYYY-MM-DDTHH24:MI:SS.FF3TZH:TZM"]
+    ),
     st.data(),
 )
 def test_letters_of_elements_are_read_in_any_case(text: str, data: st.DataObject) -> None:
-    mixed = "".join(c.upper() if data.draw(st.booleans()) else c.lower() for c in text.replace("T", "\0")).replace(
-        "\0", "T"
-    )
+    mixed = "".join(
+        c.upper() if data.draw(st.booleans()) else c.lower() for c in text.replace("T", "\0")
+    ).replace("\0", "T")
     assert input_format(mixed).pattern == input_format(text).pattern
 
 

@@ -54,11 +54,23 @@ def test_a_function_sees_no_variable_of_the_process(private: None, query: Any) -
     assert "private-" not in seen
     assert set(json.loads(seen)) & set(os.environ) <= {
         # Its own, whatever the process has under the same names.
-        "HOME", "TMPDIR", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONHASHSEED",
+        "HOME",
+        "TMPDIR",
+        "PATH",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TZ",
+        "PYTHONHASHSEED",
         # Settings of numeric libraries are passed on, so that they compute here and there alike.
-        "ATEN_CPU_CAPABILITY", "KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK",
-        "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-    }  # fmt: skip
+        "ATEN_CPU_CAPABILITY",
+        "KMP_INIT_AT_FORK",
+        "KMP_DUPLICATE_LIB_OK",
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    }
 
 
 def test_a_procedure_sees_no_variable_of_the_process(private: None, query: Any) -> None:
@@ -74,13 +86,17 @@ def test_a_variable_that_is_set_while_the_warehouse_is_open_is_not_seen_either(
 ) -> None:
     assert "SET_LATER" not in function(query, LOOK)
     monkeypatch.setenv("SET_LATER", "private-11")
-    query(f"CREATE FUNCTION look_again(n INT) RETURNS VARCHAR {HEAD} PACKAGES = () HANDLER = 'look' AS $$\n{LOOK}\n$$")
+    query(
+        f"CREATE FUNCTION look_again(n INT) RETURNS VARCHAR {HEAD} PACKAGES = () HANDLER = 'look' AS $$\n{LOOK}\n$$"
+    )
     assert "private-" not in query("SELECT look_again(1)")[0][0]
 
 
 def test_what_a_function_sets_is_seen_by_no_other(query: Any) -> None:
     function(query, "import os\ndef look(n):\n    os.environ['LEFT'] = 'behind'\n    return ''")
-    query(f"CREATE FUNCTION look_again(n INT) RETURNS VARCHAR {HEAD} PACKAGES = () HANDLER = 'look' AS $$\n{LOOK}\n$$")
+    query(
+        f"CREATE FUNCTION look_again(n INT) RETURNS VARCHAR {HEAD} PACKAGES = () HANDLER = 'look' AS $$\n{LOOK}\n$$"
+    )
     assert "LEFT" not in json.loads(query("SELECT look_again(1)")[0][0])
     assert "LEFT" not in os.environ
 
@@ -101,7 +117,9 @@ def test_packages_find_what_they_need_without_it(private: None, query: Any) -> N
 CLOCK = "import time\ndef look(n):\n    return time.strftime('%z', time.localtime(0))"
 
 
-def test_the_clock_of_a_function_is_not_set_by_the_machine(query: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_of_a_function_is_not_set_by_the_machine(
+    query: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert function(query, CLOCK) != "+0900"
 

@@ -30,15 +30,28 @@ def host(tmp_path: Path) -> Path:
 
 
 FUNCTIONS = [
-    "read_text('{}/x.txt')", "READ_TEXT('{}/x.txt')", "read_blob('{}/x.txt')", "read_csv('{}/x.csv')",
-    "read_csv_auto('{}/x.csv')", "read_json('{}/x.json')", "read_json_auto('{}/x.json')",
-    "read_json_objects('{}/x.json')", "read_ndjson('{}/x.json')", "read_parquet('{}/x.parquet')",
-    "parquet_scan('{}/x.parquet')", "parquet_metadata('{}/x.parquet')", "parquet_schema('{}/x.parquet')",
-    "parquet_file_metadata('{}/x.parquet')", "parquet_kv_metadata('{}/x.parquet')",
-    "parquet_bloom_probe('{}/x.parquet', 'a', 'b')", "sniff_csv('{}/x.csv')", "read_duckdb('{}/x.duckdb')",
-    "query('SELECT * FROM read_text(''{}/x.txt'')')", "query_table('{}/x.csv')",
+    "read_text('{}/x.txt')",
+    "READ_TEXT('{}/x.txt')",
+    "read_blob('{}/x.txt')",
+    "read_csv('{}/x.csv')",
+    "read_csv_auto('{}/x.csv')",
+    "read_json('{}/x.json')",
+    "read_json_auto('{}/x.json')",
+    "read_json_objects('{}/x.json')",
+    "read_ndjson('{}/x.json')",
+    "read_parquet('{}/x.parquet')",
+    "parquet_scan('{}/x.parquet')",
+    "parquet_metadata('{}/x.parquet')",
+    "parquet_schema('{}/x.parquet')",
+    "parquet_file_metadata('{}/x.parquet')",
+    "parquet_kv_metadata('{}/x.parquet')",
+    "parquet_bloom_probe('{}/x.parquet', 'a', 'b')",
+    "sniff_csv('{}/x.csv')",
+    "read_duckdb('{}/x.duckdb')",
+    "query('SELECT * FROM read_text(''{}/x.txt'')')",
+    "query_table('{}/x.csv')",
     "json_execute_serialized_sql(json_serialize_sql('SELECT * FROM read_text(''{}/x.txt'')'))",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("call", FUNCTIONS, ids=[call.partition("(")[0] for call in FUNCTIONS])
@@ -105,16 +118,40 @@ def test_no_step_reads_a_file(host: Path) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        "duckdb_settings()", "duckdb_secrets()", "duckdb_extensions()", "duckdb_functions()", "duckdb_logs()",
-        "duckdb_memory()", "duckdb_temporary_files()", "duckdb_variables()", "which_secret('s3://b', 's3')",
-        "pragma_version()", "pragma_platform()", "pragma_database_size()", "pragma_user_agent()", "checkpoint()",
-        "force_checkpoint()", "enable_logging('QueryLog')", "disable_logging()", "truncate_duckdb_logs()",
-        "enable_profiling()", "disable_profiling()", "sql_auto_complete('SEL')", "icu_calendar_names()",
-        "pg_timezone_names()", "test_all_types()", "test_vector_types(1)", "range(3)",
-        "repeat(1, 3)", "json_each('[1]')", "json_tree('[1]')", "histogram('t', a)", "summary((SELECT 1))",
+        "duckdb_settings()",
+        "duckdb_secrets()",
+        "duckdb_extensions()",
+        "duckdb_functions()",
+        "duckdb_logs()",
+        "duckdb_memory()",
+        "duckdb_temporary_files()",
+        "duckdb_variables()",
+        "which_secret('s3://b', 's3')",
+        "pragma_version()",
+        "pragma_platform()",
+        "pragma_database_size()",
+        "pragma_user_agent()",
+        "checkpoint()",
+        "force_checkpoint()",
+        "enable_logging('QueryLog')",
+        "disable_logging()",
+        "truncate_duckdb_logs()",
+        "enable_profiling()",
+        "disable_profiling()",
+        "sql_auto_complete('SEL')",
+        "icu_calendar_names()",
+        "pg_timezone_names()",
+        "test_all_types()",
+        "test_vector_types(1)",
+        "range(3)",
+        "repeat(1, 3)",
+        "json_each('[1]')",
+        "json_tree('[1]')",
+        "histogram('t', a)",
+        "summary((SELECT 1))",
         "memory.main.sf_split_to_table('a,b', ',', 1)",
     ],
-)  # fmt: skip
+)
 def test_a_table_function_that_snowflake_has_not_is_refused_by_name(query: Any, call: str) -> None:
     query("CREATE TABLE t AS SELECT 1 AS a")
     for text in (f"SELECT * FROM {call}", f"SELECT * FROM t, LATERAL {call}"):
@@ -142,11 +179,21 @@ def test_no_statement_writes_a_file_of_the_host(query: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "expression",
     [
-        "current_setting('secret_directory')", "getvariable('x')", "write_log('x')", "pg_sleep(0)", "txid_current()",
-        "current_schemas(true)", "current_query()", "json_serialize_sql('SELECT 1')", "memory.main.sf_random()",
-        "nextval('x')", "currval('x')", "pg_typeof(1)", "gen_random_uuid()",
+        "current_setting('secret_directory')",
+        "getvariable('x')",
+        "write_log('x')",
+        "pg_sleep(0)",
+        "txid_current()",
+        "current_schemas(true)",
+        "current_query()",
+        "json_serialize_sql('SELECT 1')",
+        "memory.main.sf_random()",
+        "nextval('x')",
+        "currval('x')",
+        "pg_typeof(1)",
+        "gen_random_uuid()",
     ],
-)  # fmt: skip
+)
 def test_a_function_that_only_duckdb_has_is_unknown(query: Any, expression: str) -> None:
     with pytest.raises(
         SnowparkSQLException, match=f"(?i)(unknown function|does not support).*{expression.split('(')[0]}"
@@ -169,18 +216,27 @@ def test_a_table_that_is_missing_is_no_file(
     monkeypatch.chdir(tmp_path)
     whole = f"LOCAL.PUBLIC.{name.upper()}"
     (tmp_path / whole).write_text(f"a\n{SECRET}\n")
-    with pytest.raises(SnowparkSQLException, match=f"'{whole}' does not exist|'{name.upper()}' does not exist"):
+    with pytest.raises(
+        SnowparkSQLException, match=f"'{whole}' does not exist|'{name.upper()}' does not exist"
+    ):
         query(f"SELECT * FROM {name}")
     with pytest.raises(SnowparkSQLException, match="does not exist"):
         query(f'SELECT * FROM "x.{name}"')
 
 
 EXPRESSIONS = [
-    "version()", "current_setting('temp_directory')", "length(current_setting('temp_directory'))",
-    "(SELECT count(*) FROM LOCAL._SNOWPIPE.FUNCTIONS)", "EXISTS (SELECT 1 FROM LOCAL._SNOWPIPE.FUNCTIONS)",
-    "(SELECT content FROM read_text('{}/x.txt'))", "SELECT content FROM read_text('{}/x.txt')",
-    "read_blob('{}/x.txt')", "1 IN (FROM '{}/x.csv')", "x FROM LOCAL._SNOWPIPE.FUNCTIONS", "memory.main.sf_random()",
-]  # fmt: skip
+    "version()",
+    "current_setting('temp_directory')",
+    "length(current_setting('temp_directory'))",
+    "(SELECT count(*) FROM LOCAL._SNOWPIPE.FUNCTIONS)",
+    "EXISTS (SELECT 1 FROM LOCAL._SNOWPIPE.FUNCTIONS)",
+    "(SELECT content FROM read_text('{}/x.txt'))",
+    "SELECT content FROM read_text('{}/x.txt')",
+    "read_blob('{}/x.txt')",
+    "1 IN (FROM '{}/x.csv')",
+    "x FROM LOCAL._SNOWPIPE.FUNCTIONS",
+    "memory.main.sf_random()",
+]
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["at its creation", "at its call"])
@@ -211,12 +267,11 @@ def test_no_function_of_the_user_reaches_the_host(
 
 def test_functions_of_the_user_go_on_working(query: Any) -> None:
     query("CREATE FUNCTION g(x INT, y INT DEFAULT 1 + (2 * 3)) RETURNS INT AS 'COALESCE(x, 0) + y; '")
-    query("CREATE FUNCTION f(comment VARCHAR DEFAULT UPPER('a')) RETURNS VARCHAR AS $$comment || LOCAL.PUBLIC.g(1)$$")
+    query(
+        "CREATE FUNCTION f(comment VARCHAR DEFAULT UPPER('a')) RETURNS VARCHAR AS $$comment || LOCAL.PUBLIC.g(1)$$"
+    )
     query("CREATE FUNCTION days(d DATE DEFAULT CURRENT_DATE) RETURNS INT AS 'DATEDIFF(day, d, CURRENT_DATE)'")
     assert query("SELECT g(1), g(1, 1), f(), f('b'), days()") == [(8, 2, "A8", "b8", 0)]
-
-
-# --------------------------------------------------------------------------- DuckDB itself
 
 
 @pytest.mark.parametrize(
@@ -264,11 +319,18 @@ def test_a_warehouse_that_is_shut_in_works_as_before(tmp_path: Path) -> None:
     cursor = connection.cursor()
     try:
         for text in (
-            "CREATE DATABASE other", "USE DATABASE demo", "CREATE STAGE s", "CREATE TABLE t (a INT)",
-            f"PUT file://{tmp_path}/y.csv @s", "COPY INTO t FROM @s", f"CREATE STAGE b URL = 'file://{tmp_path}/bucket'",
-            "COPY INTO t FROM @b", "COPY INTO @s/out FROM t FILE_FORMAT = (TYPE = PARQUET)",
-            "ALTER SESSION SET TIMEZONE = 'UTC'", "DROP DATABASE other",
-        ):  # fmt: skip
+            "CREATE DATABASE other",
+            "USE DATABASE demo",
+            "CREATE STAGE s",
+            "CREATE TABLE t (a INT)",
+            f"PUT file://{tmp_path}/y.csv @s",
+            "COPY INTO t FROM @s",
+            f"CREATE STAGE b URL = 'file://{tmp_path}/bucket'",
+            "COPY INTO t FROM @b",
+            "COPY INTO @s/out FROM t FILE_FORMAT = (TYPE = PARQUET)",
+            "ALTER SESSION SET TIMEZONE = 'UTC'",
+            "DROP DATABASE other",
+        ):
             cursor.execute(text)
         assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(7,), (8,)]
     finally:

@@ -25,7 +25,10 @@ def table(session: Any) -> Any:
     [
         ("SELECT A, B, C FROM T", [True, False, True]),
         ("SELECT * FROM T", [True, False, True]),
-        ("SELECT B + 1, B + C, 1, NULL, COUNT(*), SUM(B) FROM T GROUP BY ALL", [False, True, False, True, False, True]),
+        (
+            "SELECT B + 1, B + C, 1, NULL, COUNT(*), SUM(B) FROM T GROUP BY ALL",
+            [False, True, False, True, False, True],
+        ),
         ("WITH q AS (SELECT B AS X FROM T) SELECT X FROM q", [False]),
         ("SELECT L.B, R.B FROM T L LEFT JOIN T R ON L.B = R.B", [False, True]),
         ("SELECT L.B, R.B FROM T L RIGHT JOIN T R ON L.B = R.B", [True, False]),
@@ -47,7 +50,12 @@ def test_null_is_said_where_it_can_be(table: Any, query: str, nullable: list[boo
 
 def test_lengths(table: Any) -> None:
     fields = table.sql("SELECT A, 'abc' AS X, A::VARCHAR(5) AS Y, A || 'x' AS Z FROM T").schema.fields
-    assert [field.datatype for field in fields] == [StringType(10), StringType(3), StringType(5), StringType()]
+    assert [field.datatype for field in fields] == [
+        StringType(10),
+        StringType(3),
+        StringType(5),
+        StringType(),
+    ]
 
 
 def test_dml_says_that_it_counts(table: Any) -> None:
@@ -55,7 +63,9 @@ def test_dml_says_that_it_counts(table: Any) -> None:
     assert (field.name, field.datatype, field.nullable) == ('"number of rows inserted"', LongType(), False)
 
 
-def test_a_saved_table_keeps_what_its_query_promises(table: Any, query: Callable[[str], list[tuple[Any, ...]]]) -> None:
+def test_a_saved_table_keeps_what_its_query_promises(
+    table: Any, query: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
     table.sql("SELECT B, C FROM T").write.save_as_table("U")
     assert [(row[0], row[3]) for row in query("DESCRIBE TABLE U")] == [("B", "N"), ("C", "Y")]
     assert [row[1] for row in query("DESCRIBE TABLE T")] == ["VARCHAR(10)", "NUMBER(38,0)", "NUMBER(38,0)"]
@@ -68,13 +78,37 @@ def test_a_saved_table_keeps_what_its_query_promises(table: Any, query: Callable
 _VALUES = st.one_of(st.none(), st.integers(0, 3))
 
 
-@given(rows=st.lists(st.tuples(_VALUES, _VALUES), min_size=1, max_size=4), expression=st.sampled_from([
-    "A", "B", "A + B", "A * 2 - B", "COALESCE(A, B)", "COALESCE(A, B, 0)", "CASE WHEN A > B THEN A ELSE B END",
-    "A = B", "A IS NULL", "NOT (A > B)", "A IN (1, B)", "ABS(A)", "COUNT(B) OVER (ORDER BY A)", "NULLIF(A, B)",
-    "IFF(A IS NULL, 0, A)", "A::VARCHAR", "GREATEST(A, B)", "A BETWEEN 0 AND B",
-]))  # fmt: skip
-def test_what_is_said_not_to_be_null_is_not(rows: list[tuple[int | None, int | None]], expression: str) -> None:
-    literal = ", ".join("(" + ", ".join("NULL::INT" if v is None else str(v) for v in row) + ")" for row in rows)
+@given(
+    rows=st.lists(st.tuples(_VALUES, _VALUES), min_size=1, max_size=4),
+    expression=st.sampled_from(
+        [
+            "A",
+            "B",
+            "A + B",
+            "A * 2 - B",
+            "COALESCE(A, B)",
+            "COALESCE(A, B, 0)",
+            "CASE WHEN A > B THEN A ELSE B END",
+            "A = B",
+            "A IS NULL",
+            "NOT (A > B)",
+            "A IN (1, B)",
+            "ABS(A)",
+            "COUNT(B) OVER (ORDER BY A)",
+            "NULLIF(A, B)",
+            "IFF(A IS NULL, 0, A)",
+            "A::VARCHAR",
+            "GREATEST(A, B)",
+            "A BETWEEN 0 AND B",
+        ]
+    ),
+)
+def test_what_is_said_not_to_be_null_is_not(
+    rows: list[tuple[int | None, int | None]], expression: str
+) -> None:
+    literal = ", ".join(
+        "(" + ", ".join("NULL::INT" if v is None else str(v) for v in row) + ")" for row in rows
+    )
     frame = SESSION.sql(f"SELECT {expression} AS X FROM (SELECT $1 AS A, $2 AS B FROM VALUES {literal})")
     if not frame.schema.fields[0].nullable:
         assert all(row[0] is not None for row in frame.collect())

@@ -92,7 +92,9 @@ def test_a_timeout_that_is_no_number_of_seconds_is_refused(query: Any, value: st
     with pytest.raises(
         SnowparkSQLException, match=r"invalid value \[.*\] for parameter 'STATEMENT_TIMEOUT_IN_SECONDS'"
     ):
-        query(f"ALTER SESSION SET QUERY_TAG = 'other' TIMEZONE = 'UTC' STATEMENT_TIMEOUT_IN_SECONDS = {value}")
+        query(
+            f"ALTER SESSION SET QUERY_TAG = 'other' TIMEZONE = 'UTC' STATEMENT_TIMEOUT_IN_SECONDS = {value}"
+        )
     assert query("SHOW PARAMETERS") == before
     for good in ("0", "'60'"):
         query(f"ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {good}")
@@ -109,8 +111,9 @@ def test_the_history_of_a_session(session: Any, query: Any) -> None:
         "WHERE QUERY_TEXT ILIKE '%41 + 1' OR QUERY_TEXT ILIKE '%nope' ORDER BY START_TIME"
     )
     assert [(text.strip(), *rest) for text, *rest in rows] == [
-        ("SELECT 41 + 1", "SUCCESS", "mine"), ("SELECT * FROM nope", "FAILED_WITH_ERROR", "mine"),
-    ]  # fmt: skip
+        ("SELECT 41 + 1", "SUCCESS", "mine"),
+        ("SELECT * FROM nope", "FAILED_WITH_ERROR", "mine"),
+    ]
 
 
 def test_a_procedure_in_owners_and_in_callers_rights(query: Any) -> None:
@@ -179,7 +182,10 @@ def test_timestamps_with_their_offset(query: Any) -> None:
 
 def test_pivot_flatten_and_asof(query: Any) -> None:
     query("CREATE TABLE t AS SELECT * FROM VALUES ('a', 'x', 1), ('a', 'y', 2), ('b', 'x', 3) v(k, c, n)")
-    assert query("SELECT * FROM t PIVOT (SUM(n) FOR c IN (ANY ORDER BY c)) ORDER BY k") == [("a", 1, 2), ("b", 3, None)]
+    assert query("SELECT * FROM t PIVOT (SUM(n) FOR c IN (ANY ORDER BY c)) ORDER BY k") == [
+        ("a", 1, 2),
+        ("b", 3, None),
+    ]
     assert query("SELECT * FROM t PIVOT (SUM(n) FOR c IN ('x', 'y') DEFAULT ON NULL (0)) ORDER BY k") == [
         ("a", 1, 2),
         ("b", 3, 0),
@@ -202,7 +208,12 @@ def test_pandas_goes_in(session: Any) -> None:
     import pandas as pd
 
     frame = pd.DataFrame(
-        {"ID": [1, 2], "NAME": ["a", None], "AT": pd.to_datetime(["2024-01-01", "2024-01-02"]), "ok": [True, False]}
+        {
+            "ID": [1, 2],
+            "NAME": ["a", None],
+            "AT": pd.to_datetime(["2024-01-01", "2024-01-02"]),
+            "ok": [True, False],
+        }
     )
     table = session.write_pandas(frame, "T", auto_create_table=True, use_logical_type=True)
     rows = [tuple(row) for row in table.sort("ID").collect()]
@@ -239,7 +250,11 @@ def test_timestamps_inside_of_others_are_shown_as_a_variant_shows_them(
     import pyarrow.parquet as pq
 
     table = pa.table(
-        {"o": pa.array([{"at": dt.datetime(2017, 1, 1), "all": [dt.datetime(2018, 1, 1, 1, 2, 3, 456000)]}, None])}
+        {
+            "o": pa.array(
+                [{"at": dt.datetime(2017, 1, 1), "all": [dt.datetime(2018, 1, 1, 1, 2, 3, 456000)]}, None]
+            )
+        }
     )
     pq.write_table(table, tmp_path / "a.parquet")
     query("CREATE STAGE st")

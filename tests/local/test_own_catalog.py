@@ -112,7 +112,9 @@ def test_no_statement_reaches_the_catalog(stocked: Any, query: Any, text: str) -
     assert query("SELECT COUNT(*) FROM t") == [(2,)]
 
 
-@pytest.mark.parametrize("text", ["USE SCHEMA _SNOWPIPE", "USE SCHEMA LOCAL._SNOWPIPE", "USE LOCAL._SNOWPIPE"])
+@pytest.mark.parametrize(
+    "text", ["USE SCHEMA _SNOWPIPE", "USE SCHEMA LOCAL._SNOWPIPE", "USE LOCAL._SNOWPIPE"]
+)
 def test_no_session_works_in_the_catalog(stocked: Any, query: Any, text: str) -> None:
     with pytest.raises(SnowparkSQLException):
         query(text)
@@ -147,9 +149,6 @@ def test_the_account_is_no_database_to_clone(query: Any) -> None:
         query("CREATE DATABASE mine CLONE _ACCOUNT")
     # Nothing is left behind by the statement that failed.
     assert [row[1] for row in query("SHOW DATABASES")] == ["LOCAL"]
-
-
-# --------------------------------------------------------------------------- IDENTIFIER
 
 
 def test_identifier_does_not_reach_the_temporary_table_of_another_session(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from snowflake.snowpark.types import (
 @pytest.fixture
 def table(query: Any) -> None:
     query("CREATE TABLE t (k VARCHAR, n INT, x FLOAT, d DATE)")
-    query("INSERT INTO t VALUES ('a', 1, 0.5, '2020-01-01'), ('a', 2, 1.5, '2020-01-02'), ('b', NULL, 2.5, NULL)")
+    query(
+        "INSERT INTO t VALUES ('a', 1, 0.5, '2020-01-01'), ('a', 2, 1.5, '2020-01-02'), ('b', NULL, 2.5, NULL)"
+    )
 
 
 def test_scalar_function_with_nulls_and_types(session: Any, query: Any, table: None) -> None:
@@ -32,8 +34,10 @@ def test_scalar_function_with_nulls_and_types(session: Any, query: Any, table: N
     types = [StringType(), LongType(), DateType()]
     session.udf.register(describe, name="describe_row", input_types=types, return_type=StringType())
     assert query("SELECT describe_row(k, n, d) FROM t ORDER BY x") == [
-        ("a 1 2020-01-01",), ("a 2 2020-01-02",), ("b None None",),
-    ]  # fmt: skip
+        ("a 1 2020-01-01",),
+        ("a 2 2020-01-02",),
+        ("b None None",),
+    ]
     # Arguments are cast at the call, and calls may be nested in expressions.
     assert query("SELECT LENGTH(describe_row('z', '7', '2021-05-05')) || '!'") == [("14!",)]
 
@@ -49,9 +53,13 @@ def test_vectorized_scalar_function(session: Any, query: Any, table: None) -> No
     from snowflake.snowpark.types import PandasSeriesType
 
     pandas_udf(
-        lambda x: x * 10, name="tenfold", session=session, return_type=PandasSeriesType(FloatType()),
-        input_types=[PandasSeriesType(FloatType())], packages=["pandas"],
-    )  # fmt: skip
+        lambda x: x * 10,
+        name="tenfold",
+        session=session,
+        return_type=PandasSeriesType(FloatType()),
+        input_types=[PandasSeriesType(FloatType())],
+        packages=["pandas"],
+    )
     assert query("SELECT tenfold(x) FROM t ORDER BY 1") == [(5.0,), (15.0,), (25.0,)]
 
 
@@ -73,7 +81,9 @@ def test_row_table_function(session: Any, table: None) -> None:
     schema = StructType([StructField("n_in", LongType()), StructField("total", LongType())])
     running = session.udtf.register(Running, name="running", output_schema=schema, input_types=[LongType()])
     frame = session.table("t").join_table_function(running(col("n")).over(partition_by="k", order_by="n"))
-    rows = sorted((row["K"], row["X"], row["N_IN"], row["TOTAL"]) for row in frame.collect() if row["N_IN"] != -1)
+    rows = sorted(
+        (row["K"], row["X"], row["N_IN"], row["TOTAL"]) for row in frame.collect() if row["N_IN"] != -1
+    )
     assert rows == [("a", 0.5, 1, 1), ("a", 1.5, 2, 3)]
     # At the end of a partition its own columns are filled and the others are NULL.
     ends = sorted((row["K"], row["X"], row["TOTAL"]) for row in frame.collect() if row["N_IN"] == -1)
@@ -101,7 +111,13 @@ def test_vectorized_table_function_from_a_staged_file(session: Any, query: Any, 
     # In a CTAS, and described without running.
     query(f"CREATE TABLE result AS {text}")
     assert query("SELECT SUM(rows_in) FROM result") == [(3,)]
-    assert [field.name for field in session.sql(text).schema.fields] == ["K", "KEY", "ROWS_IN", "TOTAL", "NAMES"]
+    assert [field.name for field in session.sql(text).schema.fields] == [
+        "K",
+        "KEY",
+        "ROWS_IN",
+        "TOTAL",
+        "NAMES",
+    ]
 
 
 def test_a_permanent_function_lives_on(tmp_path: Path) -> None:
@@ -110,9 +126,14 @@ def test_a_permanent_function_lives_on(tmp_path: Path) -> None:
     first = snowpipe_ml.local_session(tmp_path)
     first.sql("CREATE STAGE code").collect()
     first.udf.register(
-        lambda n: n + 1, name="plus_one", input_types=[LongType()], return_type=LongType(), is_permanent=True,
-        stage_location="@code", replace=True,
-    )  # fmt: skip
+        lambda n: n + 1,
+        name="plus_one",
+        input_types=[LongType()],
+        return_type=LongType(),
+        is_permanent=True,
+        stage_location="@code",
+        replace=True,
+    )
     first.close()
     second = snowpipe_ml.local_session(tmp_path)
     assert second.sql("SELECT plus_one(41)").collect()[0][0] == 42
@@ -133,9 +154,6 @@ def test_partitions_run_in_several_processes(session: Any, query: Any) -> None:
     assert os.getpid() not in pids
 
 
-# --------------------------------------------------------------------------- the sandbox
-
-
 def scalar(query: Any, body: str, packages: str = "()") -> Any:
     query(
         "CREATE OR REPLACE FUNCTION f(n INT) RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "
@@ -150,11 +168,17 @@ def test_an_undeclared_package_is_not_there(query: Any) -> None:
     # pyarrow carries the data, and is still not the function's.
     with pytest.raises(SnowparkSQLException, match="No module named 'pyarrow'"):
         scalar(query, "def f(n):\n    import pyarrow\n    return 'x'")
-    assert scalar(query, "import importlib.util\ndef f(n): return str(importlib.util.find_spec('yaml'))") == "None"
+    assert (
+        scalar(query, "import importlib.util\ndef f(n): return str(importlib.util.find_spec('yaml'))")
+        == "None"
+    )
 
 
 def test_a_declared_package_comes_with_what_it_requires(query: Any) -> None:
-    assert scalar(query, "import pandas, numpy, dateutil\ndef f(n): return pandas.__name__", "('pandas')") == "pandas"
+    assert (
+        scalar(query, "import pandas, numpy, dateutil\ndef f(n): return pandas.__name__", "('pandas')")
+        == "pandas"
+    )
     with pytest.raises(SnowparkSQLException, match="declare the package 'pytorch'"):
         scalar(query, "import torch\ndef f(n): return 'x'", "('pandas')")
 
@@ -234,12 +258,16 @@ def test_pandas_types(session: Any, table: None) -> None:
 
     Types.end_partition._sf_vectorized_input = __import__("pandas").DataFrame  # type: ignore[attr-defined]
     types = session.udtf.register(
-        Types, name="types", output_schema=PandasDataFrameType([StringType()], ["T"]), packages=["pandas"],
+        Types,
+        name="types",
+        output_schema=PandasDataFrameType([StringType()], ["T"]),
+        packages=["pandas"],
         input_types=[PandasDataFrameType([StringType(), LongType(), FloatType(), DateType()])],
-    )  # fmt: skip
+    )
     frame = session.table("t").join_table_function(
         types(col("k"), col("n"), col("x"), col("d")).over(partition_by=col("k"))
     )
     assert {row["K"]: row["T"] for row in frame.collect()} == {
-        "a": "object,int64,float64,datetime64[ns]", "b": "object,Int64,float64,datetime64[ns]",
-    }  # fmt: skip
+        "a": "object,int64,float64,datetime64[ns]",
+        "b": "object,Int64,float64,datetime64[ns]",
+    }

@@ -57,9 +57,15 @@ def test_expression(query: Any, expression: str, value: Any) -> None:
         ("SELECT a FROM (SELECT 1 AS a UNION ALL SELECT NULL) ORDER BY a", [(1,), (None,)]),
         ("SELECT a FROM (SELECT 1 AS a UNION ALL SELECT NULL) ORDER BY a DESC", [(None,), (1,)]),
         ("WITH t AS (SELECT 1 AS x), u AS (SELECT x + 1 AS x FROM t) SELECT * FROM u", [(2,)]),
-        ("SELECT x FROM (SELECT 1 AS x UNION ALL SELECT 2) QUALIFY ROW_NUMBER() OVER (ORDER BY x DESC) = 1", [(2,)]),
+        (
+            "SELECT x FROM (SELECT 1 AS x UNION ALL SELECT 2) QUALIFY ROW_NUMBER() OVER (ORDER BY x DESC) = 1",
+            [(2,)],
+        ),
         ("SELECT 1 AS a, a + 1 AS b", [(1, 2)]),
-        ("SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS n FROM TABLE(GENERATOR(ROWCOUNT => 3))", [(1,), (2,), (3,)]),
+        (
+            "SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS n FROM TABLE(GENERATOR(ROWCOUNT => 3))",
+            [(1,), (2,), (3,)],
+        ),
         (
             "SELECT f.value::INT FROM (SELECT PARSE_JSON('[4, 5]') AS j) t, LATERAL FLATTEN(INPUT => t.j) f ORDER BY 1",
             [(4,), (5,)],
@@ -137,16 +143,29 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT HASH(1)", "SELECT RANDOM(7)", "CREATE TABLE t (a GEOGRAPHY)", "CREATE STREAM s ON VIEW t", "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVA AS '1'",
-        "CREATE TABLE t (a INT, b INT AS (a + 1))", "CREATE STAGE s URL = 's3://bucket'", "LIST @~", "SELECT * FROM t0 AT (OFFSET => -60)",
-        "SELECT * FROM INFORMATION_SCHEMA.APPLICABLE_ROLES", "ALTER SESSION SET AUTOCOMMIT = FALSE", "SHOW INTEGRATIONS",
-        "CREATE DATABASE d FROM SHARE a.b", "CREATE PROCEDURE f() RETURNS INT AS 'BEGIN RETURN 1; END'",
-        "SELECT TO_CHAR(x, 'YYYY') FROM (SELECT PARSE_JSON('1') AS x)", "BEGIN LET x := 1; END",
+        "SELECT HASH(1)",
+        "SELECT RANDOM(7)",
+        "CREATE TABLE t (a GEOGRAPHY)",
+        "CREATE STREAM s ON VIEW t",
+        "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVA AS '1'",
+        "CREATE TABLE t (a INT, b INT AS (a + 1))",
+        "CREATE STAGE s URL = 's3://bucket'",
+        "LIST @~",
+        "SELECT * FROM t0 AT (OFFSET => -60)",
+        "SELECT * FROM INFORMATION_SCHEMA.APPLICABLE_ROLES",
+        "ALTER SESSION SET AUTOCOMMIT = FALSE",
+        "SHOW INTEGRATIONS",
+        "CREATE DATABASE d FROM SHARE a.b",
+        "CREATE PROCEDURE f() RETURNS INT AS 'BEGIN RETURN 1; END'",
+        "SELECT TO_CHAR(x, 'YYYY') FROM (SELECT PARSE_JSON('1') AS x)",
+        "BEGIN LET x := 1; END",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_supported_is_refused_by_name(session: Any, text: str) -> None:
     session.sql("CREATE TABLE t0 (a INT)").collect()
-    with pytest.raises(SnowparkSQLException, match="the embedded warehouse does not support .*; Snowflake does"):
+    with pytest.raises(
+        SnowparkSQLException, match="the embedded warehouse does not support .*; Snowflake does"
+    ):
         session.sql(text).collect()
 
 
@@ -164,7 +183,9 @@ def test_bound_values(session: Any) -> None:
 
 
 def test_a_join_keeps_both_columns_of_a_name(session: Any) -> None:
-    cursor = session.connection.cursor().execute("SELECT * FROM (SELECT 1 AS a) x JOIN (SELECT 2 AS a) y ON TRUE")
+    cursor = session.connection.cursor().execute(
+        "SELECT * FROM (SELECT 1 AS a) x JOIN (SELECT 2 AS a) y ON TRUE"
+    )
     assert cursor.fetchall() == [(1, 2)]
     assert [column.name for column in cursor.description] == ["A", "A"]
 
@@ -185,9 +206,13 @@ def test_a_join_keeps_both_columns_of_a_name(session: Any) -> None:
         ("V['k']::STRING", "x"),
     ],
 )
-def test_elements_of_a_variant(query: Callable[[str], list[tuple[Any, ...]]], expression: str, value: object) -> None:
+def test_elements_of_a_variant(
+    query: Callable[[str], list[tuple[Any, ...]]], expression: str, value: object
+) -> None:
     document = '{"a": [{"b": 1, "c d": {"e": [10, 20]}}, 5], "k": "x"}'
-    assert query(f"SELECT {expression} FROM (SELECT PARSE_JSON('{document}') V, 1 I, 'k'::VARCHAR NAME)") == [(value,)]
+    assert query(f"SELECT {expression} FROM (SELECT PARSE_JSON('{document}') V, 1 I, 'k'::VARCHAR NAME)") == [
+        (value,)
+    ]
 
 
 def test_a_result_column_without_a_name_has_its_text(session: Any) -> None:

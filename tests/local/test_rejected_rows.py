@@ -45,7 +45,11 @@ def stage(session: Any, query: Any) -> Any:
     query("CREATE TABLE t (id NUMBER, at TIMESTAMP_NTZ)")
 
     def put(name: str, bad: int, value: str = BAD) -> None:
-        lines = ["0,2009-12-01 07:45:00", *(f"{n},{value}" for n in range(1, bad + 1)), "9,2009-12-01 07:46:00"]
+        lines = [
+            "0,2009-12-01 07:45:00",
+            *(f"{n},{value}" for n in range(1, bad + 1)),
+            "9,2009-12-01 07:46:00",
+        ]
         session.file.put_stream(io.BytesIO("\n".join(lines).encode()), f"@s/{name}", auto_compress=False)
 
     return put
@@ -59,7 +63,12 @@ def counts_of(seen: list[str], action: Any) -> int:
 
 @pytest.mark.parametrize(
     "options",
-    ["ON_ERROR = CONTINUE", "ON_ERROR = SKIP_FILE", "ON_ERROR = ABORT_STATEMENT", "VALIDATION_MODE = RETURN_ERRORS"],
+    [
+        "ON_ERROR = CONTINUE",
+        "ON_ERROR = SKIP_FILE",
+        "ON_ERROR = ABORT_STATEMENT",
+        "VALIDATION_MODE = RETURN_ERRORS",
+    ],
 )
 def test_the_number_of_statements_does_not_grow_with_the_rejected_rows(
     query: Any, stage: Any, statements: list[str], options: str
@@ -80,7 +89,9 @@ def test_the_number_of_statements_does_not_grow_with_the_rejected_rows(
     assert many <= few + 10  # none a row
 
 
-def test_all_rejected_rows_of_many_are_kept(session: Any, query: Any, stage: Any, statements: list[str]) -> None:
+def test_all_rejected_rows_of_many_are_kept(
+    session: Any, query: Any, stage: Any, statements: list[str]
+) -> None:
     stage("x.csv", 300)
     stage("y.csv", 200, "never")
     rows = session.sql("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE").collect()
@@ -103,7 +114,9 @@ def test_a_value_that_auto_reads_is_found_behind_many_that_it_does_not(
     session: Any, query: Any, stage: Any, statements: list[str]
 ) -> None:
     stage("x.csv", 300)
-    session.file.put_stream(io.BytesIO(f"6,{BAD}\n7,01/15/2024 10:20:30\n".encode()), "@s/y.csv", auto_compress=False)
+    session.file.put_stream(
+        io.BytesIO(f"6,{BAD}\n7,01/15/2024 10:20:30\n".encode()), "@s/y.csv", auto_compress=False
+    )
     with pytest.raises(SnowparkSQLException, match="01/15/2024 10:20:30"):
         query("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE")
     assert query("SELECT COUNT(*) FROM t") == [(0,)]
@@ -129,11 +142,14 @@ def test_the_rows_behind_many_megabytes_of_rejected_ones_are_loaded(
     assert query("SELECT id FROM t") == [(7,)]
 
 
-# --------------------------------------------------------------------------- formats of dates and times
-
 FORMATS = [
     ("TIMESTAMP_NTZ", "TIMESTAMP_FORMAT = 'MM/DD/YYYY HH24:MI'", BAD, "2009-12-01 07:45:00.000"),
-    ("TIMESTAMP_NTZ", "TIMESTAMP_FORMAT = 'DD.MM.YYYY HH24:MI:SS'", "03.12.2009 17:45:59", "2009-12-03 17:45:59.000"),
+    (
+        "TIMESTAMP_NTZ",
+        "TIMESTAMP_FORMAT = 'DD.MM.YYYY HH24:MI:SS'",
+        "03.12.2009 17:45:59",
+        "2009-12-03 17:45:59.000",
+    ),
     ("TIMESTAMP_NTZ", "TIMESTAMP_FORMAT = 'YYYYMMDDHH24MISS'", "20091203174559", "2009-12-03 17:45:59.000"),
     ("DATE", "DATE_FORMAT = 'DD/MM/YYYY'", "03/12/2009", "2009-12-03"),
     ("DATE", "DATE_FORMAT = 'DD-MON-YYYY'", "03-DEC-2009", "2009-12-03"),

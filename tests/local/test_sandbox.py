@@ -42,11 +42,13 @@ def test_an_undeclared_package_is_not_there(cursor: Any) -> None:
 
 def test_a_missing_package_is_an_error_at_create(cursor: Any) -> None:
     with pytest.raises(
-        ProgrammingError, match=r"'no-such-package==1.0' is not installed .*: pip install 'no-such-package==1.0'"
+        ProgrammingError,
+        match=r"'no-such-package==1.0' is not installed .*: pip install 'no-such-package==1.0'",
     ):
         create(cursor, "def h(x):\n    return x", packages="'no-such-package==1.0'")
     with pytest.raises(
-        ProgrammingError, match=r"'pandas==0.1' is asked for and pandas .* is installed: pip install 'pandas==0.1'"
+        ProgrammingError,
+        match=r"'pandas==0.1' is asked for and pandas .* is installed: pip install 'pandas==0.1'",
     ):
         create(cursor, "def h(x):\n    return x", packages="'pandas==0.1'")
 
@@ -133,7 +135,8 @@ def test_a_statement_that_takes_too_long_is_cancelled(cursor: Any) -> None:
     create(cursor, "import time\ndef h(x):\n    time.sleep(60)\n    return x")
     cursor.execute("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
     with pytest.raises(
-        ProgrammingError, match=r"reached its statement or warehouse timeout of 1 second\(s\) and was canceled"
+        ProgrammingError,
+        match=r"reached its statement or warehouse timeout of 1 second\(s\) and was canceled",
     ) as raised:
         cursor.execute("SELECT f(1)")
     assert raised.value.errno == 630
@@ -163,7 +166,10 @@ def test_an_aggregate_function(cursor: Any) -> None:
     cursor.execute(
         "CREATE TABLE t AS SELECT * FROM VALUES ('a', 1, 2.0), ('a', 5, 2.0), ('b', 3, 1.0), ('a', NULL, 1.0) v(k, x, y)"
     )
-    assert cursor.execute("SELECT k, spread(x, y) FROM t GROUP BY k ORDER BY k").fetchall() == [("a", 8.0), ("b", 0.0)]
+    assert cursor.execute("SELECT k, spread(x, y) FROM t GROUP BY k ORDER BY k").fetchall() == [
+        ("a", 8.0),
+        ("b", 0.0),
+    ]
     assert cursor.execute("SELECT spread(x, y) FROM t WHERE k = 'none'").fetchone() == (None,)
 
 
@@ -177,7 +183,13 @@ def test_functions_have_defaults_names_and_overloads(cursor: Any) -> None:
             f"CREATE FUNCTION o(x {kind}) RETURNS {kind} LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' "
             f"AS $$\ndef h(x):\n    return {value}\n$$"
         )
-    assert cursor.execute("SELECT d(1), d(1, 2), d(b => 3, a => 4), o(1), o('a')").fetchone() == (15, 12, 43, 2, "a!")
+    assert cursor.execute("SELECT d(1), d(1, 2), d(b => 3, a => 4), o(1), o('a')").fetchone() == (
+        15,
+        12,
+        43,
+        2,
+        "a!",
+    )
     with pytest.raises(ProgrammingError, match="Invalid argument types for function 'O'"):
         cursor.execute("SELECT o(1, 2)")
     cursor.execute(

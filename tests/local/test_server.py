@@ -30,8 +30,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     spec = write_spec(folder, SPEC)
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "serve", str(spec)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
     assert process.stdout is not None
     text = ""
     while not text.endswith('schema = "PUBLIC"\n'):
@@ -45,7 +48,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 
 
 def entry(served: dict[str, Any], **changed: Any) -> dict[str, Any]:
-    return {key: value for key, value in {**served, **changed}.items() if key not in ("folder", "spec", "text")}
+    return {
+        key: value for key, value in {**served, **changed}.items() if key not in ("folder", "spec", "text")
+    }
 
 
 @pytest.fixture
@@ -65,9 +70,12 @@ def test_connections_toml(served: dict[str, Any], tmp_path: Path) -> None:
         "print(s.sql('SELECT 1 + 1').collect()[0][0])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "SNOWFLAKE_HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert done.stdout.split() == ["DEMO", "2"]
 
 
@@ -80,9 +88,19 @@ def test_types_travel(cursor: Any) -> None:
         "PARSE_JSON('{\"b\": 1, \"a\": [1]}'), TRUE, NULL, '12:13:14'::TIME, TO_BINARY('6869'), '1969-07-20 20:17:40.5'::TIMESTAMP_NTZ"
     ).fetchone()
     assert row == (
-        1, "x", 1.5, Decimal("2.25"), dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3, 4, 5, 123000),
-        '{\n  "a": [\n    1\n  ],\n  "b": 1\n}', True, None, dt.time(12, 13, 14), b"hi", dt.datetime(1969, 7, 20, 20, 17, 40, 500000),
-    )  # fmt: skip
+        1,
+        "x",
+        1.5,
+        Decimal("2.25"),
+        dt.date(2024, 1, 2),
+        dt.datetime(2024, 1, 2, 3, 4, 5, 123000),
+        '{\n  "a": [\n    1\n  ],\n  "b": 1\n}',
+        True,
+        None,
+        dt.time(12, 13, 14),
+        b"hi",
+        dt.datetime(1969, 7, 20, 20, 17, 40, 500000),
+    )
 
 
 def test_statements_binds_and_errors(cursor: Any) -> None:
@@ -141,9 +159,11 @@ def test_a_wrong_token_is_refused(served: dict[str, Any]) -> None:
 
 def test_a_run_goes_through_the_server(served: dict[str, Any], cursor: Any) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "run", str(served["spec"])], capture_output=True, text=True,
+        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "run", str(served["spec"])],
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert cursor.execute("SELECT X FROM ONE").fetchall() == [(1,)]
 

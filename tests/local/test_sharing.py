@@ -20,8 +20,11 @@ from snowpipe_ml.local import connect
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def line(process: subprocess.Popen[str]) -> str:
@@ -61,7 +64,9 @@ def test_ten_processes_lose_nothing(tmp_path: Path) -> None:
         _, said = writer.communicate(timeout=120)
         assert writer.returncode == 0, said
     with connect(tmp_path, "D") as connection:
-        assert connection.cursor().execute("SELECT COUNT(*), COUNT(DISTINCT n) FROM t").fetchall() == [(150, 150)]
+        assert connection.cursor().execute("SELECT COUNT(*), COUNT(DISTINCT n) FROM t").fetchall() == [
+            (150, 150)
+        ]
 
 
 HOLD = """
@@ -178,10 +183,12 @@ def kill_at_random_moments(folder: Path, times: int) -> None:
         worker.communicate()
         with connect(folder, "D", timeout=10) as connection:
             cursor = connection.cursor()
-            counts = dict(cursor.execute(
-                "SELECT 'loaded', COUNT(*) FROM loaded UNION ALL SELECT 'merged', COUNT(*) FROM merged "
-                "UNION ALL SELECT 'versions', COUNT(DISTINCT n) FROM merged"
-            ).fetchall())  # fmt: skip
+            counts = dict(
+                cursor.execute(
+                    "SELECT 'loaded', COUNT(*) FROM loaded UNION ALL SELECT 'merged', COUNT(*) FROM merged "
+                    "UNION ALL SELECT 'versions', COUNT(DISTINCT n) FROM merged"
+                ).fetchall()
+            )
             assert counts["loaded"] in (0, 15000)
             assert (counts["merged"], counts["versions"]) in ((0, 0), (2000, 1))
             # A COPY's memory of its files is written with its rows.
@@ -189,9 +196,13 @@ def kill_at_random_moments(folder: Path, times: int) -> None:
                 "SELECT COALESCE(SUM(row_count), 0) FROM information_schema.load_history WHERE table_name = 'LOADED'"
             ).fetchone()
             assert remembered == (counts["loaded"],)
-            for n, rows, total in cursor.execute("SELECT n, COUNT(*), SUM(i) FROM called GROUP BY n").fetchall():
+            for n, rows, total in cursor.execute(
+                "SELECT n, COUNT(*), SUM(i) FROM called GROUP BY n"
+            ).fetchall():
                 assert (rows, total) == (2000, 2000 * 1999), n
-            made = cursor.execute("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'MADE'").fetchone()
+            made = cursor.execute(
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'MADE'"
+            ).fetchone()
             if made == (1,):
                 assert cursor.execute("SELECT COUNT(*), COUNT(DISTINCT n) FROM made").fetchone() == (20000, 1)
 

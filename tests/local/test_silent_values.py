@@ -19,9 +19,6 @@ def answer(query: Any, text: str) -> Any:
         return None
 
 
-# --------------------------------------------------------------------------- constants of objects
-
-
 @pytest.mark.parametrize(
     ("constant", "value"),
     [
@@ -50,9 +47,6 @@ def test_a_key_of_an_object_constant_is_no_name(query: Any) -> None:
 
 def test_the_keys_of_an_object_constant_are_read(query: Any) -> None:
     assert json.loads(query("SELECT OBJECT_KEYS({'a': 1})")[0][0]) == ["a"]
-
-
-# --------------------------------------------------------------------------- text of a VARIANT
 
 
 @pytest.fixture
@@ -88,14 +82,23 @@ def test_a_value_of_flatten_as_text_has_no_quotes(query: Any, nested: None, expr
         ("SELECT LENGTH(f.value::string) FROM j, LATERAL FLATTEN(INPUT => v:o) f", [(1,)]),
         ("SELECT COUNT(*) FROM j, LATERAL FLATTEN(INPUT => v:xs) f WHERE f.value::string = 'a'", [(1,)]),
         ("SELECT LISTAGG(f.value::string, ',') FROM j, LATERAL FLATTEN(INPUT => v:o) f", [("q",)]),
-        ("SELECT f.value::string FROM j, LATERAL FLATTEN(INPUT => v, RECURSIVE => TRUE) f WHERE f.path = 'o.p'", [("q",)]),
-        ("SELECT g.value::string FROM j, LATERAL FLATTEN(INPUT => v:xs) f, LATERAL FLATTEN(INPUT => f.value) g", [("v",)]),
-        ("WITH c AS (SELECT f.value AS x FROM j, LATERAL FLATTEN(INPUT => v:o) f) SELECT x::string FROM c", [("q",)]),
+        (
+            "SELECT f.value::string FROM j, LATERAL FLATTEN(INPUT => v, RECURSIVE => TRUE) f WHERE f.path = 'o.p'",
+            [("q",)],
+        ),
+        (
+            "SELECT g.value::string FROM j, LATERAL FLATTEN(INPUT => v:xs) f, LATERAL FLATTEN(INPUT => f.value) g",
+            [("v",)],
+        ),
+        (
+            "WITH c AS (SELECT f.value AS x FROM j, LATERAL FLATTEN(INPUT => v:o) f) SELECT x::string FROM c",
+            [("q",)],
+        ),
         ("SELECT x::string FROM (SELECT v:o.p AS x FROM j)", [("q",)]),
         ("SELECT x::string FROM (SELECT v:xs[0] AS x FROM j)", [("a",)]),
         ("SELECT x::string FROM (SELECT TO_VARIANT('q') AS x)", [("q",)]),
     ],
-)  # fmt: skip
+)
 def test_text_of_a_variant_has_no_quotes_wherever_it_comes_from(
     query: Any, nested: None, text: str, rows: list[tuple[Any, ...]]
 ) -> None:
@@ -105,12 +108,24 @@ def test_text_of_a_variant_has_no_quotes_wherever_it_comes_from(
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
-        ("UPPER(x)", "A"), ("x || 'z'", "az"), ("CONCAT(x, 'z')", "az"), ("LENGTH(x)", 1), ("x LIKE 'a%'", True),
-        ("SUBSTR(x, 1, 1)", "a"), ("LEFT(x, 1)", "a"), ("LPAD(x, 3, '-')", "--a"), ("STARTSWITH(x, 'a')", True),
-        ("REPLACE(x, 'a', 'b')", "b"), ("LISTAGG(x, ',')", "a"), ("x = 'a'", True), ("x IN ('a', 'b')", True),
+        ("UPPER(x)", "A"),
+        ("x || 'z'", "az"),
+        ("CONCAT(x, 'z')", "az"),
+        ("LENGTH(x)", 1),
+        ("x LIKE 'a%'", True),
+        ("SUBSTR(x, 1, 1)", "a"),
+        ("LEFT(x, 1)", "a"),
+        ("LPAD(x, 3, '-')", "--a"),
+        ("STARTSWITH(x, 'a')", True),
+        ("REPLACE(x, 'a', 'b')", "b"),
+        ("LISTAGG(x, ',')", "a"),
+        ("x = 'a'", True),
+        ("x IN ('a', 'b')", True),
     ],
-)  # fmt: skip
-@pytest.mark.parametrize("source", ["PARSE_JSON('\"a\"') AS x", "f.value AS x FROM TABLE(FLATTEN(INPUT => ['a'])) f"])
+)
+@pytest.mark.parametrize(
+    "source", ["PARSE_JSON('\"a\"') AS x", "f.value AS x FROM TABLE(FLATTEN(INPUT => ['a'])) f"]
+)
 def test_a_variant_in_the_place_of_text_is_text_or_refused(
     query: Any, source: str, expression: str, value: Any
 ) -> None:
@@ -124,7 +139,6 @@ def test_numbers_in_a_variant_are_in_order_or_refused(query: Any, expression: st
     assert answer(query, "SELECT x FROM n ORDER BY x") in ([("9",), ("10",)], None)
 
 
-# --------------------------------------------------------------------------- formats of dates
 # https://docs.snowflake.com/en/sql-reference/functions-conversion#date-and-time-formats-in-conversion-functions
 
 FORMATS = [
@@ -195,15 +209,16 @@ def test_a_time_without_a_zone_is_written_as_utc(query: Any) -> None:
         ("TO_DATE('05-jan-24', 'Dd-Mon-Yy')", "2024-01-05"),
         ("TO_TIMESTAMP('2024-01-05 15:04', 'Yyyy-Mm-Dd Hh24:Mi')", "2024-01-05 15:04:00.000"),
         ("TO_TIMESTAMP('2024-01-05T15:04', 'yyyy-mm-dd\"T\"hh24:mi')", "2024-01-05 15:04:00.000"),
-        ("TO_TIMESTAMP_TZ('2024-01-05 15:04 +0200', 'YYYY-MM-DD HH24:MI TZHTZM')", "2024-01-05 15:04:00.000 +0200"),
+        (
+            "TO_TIMESTAMP_TZ('2024-01-05 15:04 +0200', 'YYYY-MM-DD HH24:MI TZHTZM')",
+            "2024-01-05 15:04:00.000 +0200",
+        ),
         ("TO_DATE('2024-01-05', 'AUTO')", "2024-01-05"),
     ],
 )
 def test_a_format_is_read_in_any_case(query: Any, expression: str, text: str) -> None:
     assert query(f"SELECT ({expression})::VARCHAR") == [(text,)]
 
-
-# --------------------------------------------------------------------------- random values
 
 ROWS = "TABLE(GENERATOR(ROWCOUNT => 1000))"
 
@@ -231,13 +246,17 @@ def test_each_row_has_a_random_value_of_its_own(query: Any, expression: str, at_
 def test_the_seed_decides_a_random_text(query: Any) -> None:
     # A constant seed gives one text for all rows, and few seeds few texts.
     assert query(f"SELECT COUNT(DISTINCT x) FROM (SELECT RANDSTR(10, 7) AS x FROM {ROWS})") == [(1,)]
-    few = query(f"SELECT COUNT(DISTINCT x) FROM (SELECT RANDSTR(10, UNIFORM(1, 5, RANDOM())) AS x FROM {ROWS})")
+    few = query(
+        f"SELECT COUNT(DISTINCT x) FROM (SELECT RANDSTR(10, UNIFORM(1, 5, RANDOM())) AS x FROM {ROWS})"
+    )
     assert few == [(5,)]
     assert query("SELECT LENGTH(RANDSTR(12, RANDOM())), LENGTH(RANDSTR(0, RANDOM()))") == [(12, 0)]
 
 
 def test_the_last_digits_of_a_random_number_are_random(query: Any) -> None:
-    rests = query(f"SELECT x, COUNT(*) FROM (SELECT MOD(ABS(RANDOM()), 4) AS x FROM {ROWS}) GROUP BY x ORDER BY x")
+    rests = query(
+        f"SELECT x, COUNT(*) FROM (SELECT MOD(ABS(RANDOM()), 4) AS x FROM {ROWS}) GROUP BY x ORDER BY x"
+    )
     assert [rest for rest, _ in rests] == [0, 1, 2, 3]
     assert all(150 < count < 350 for _, count in rests)
 
@@ -247,9 +266,6 @@ def test_a_short_sequence_begins_again(query: Any) -> None:
     numbers = "SELECT SEQ2(0) AS a, SEQ1(1) AS b FROM TABLE(GENERATOR(ROWCOUNT => 132))"
     found = answer(query, f"SELECT * FROM ({numbers}) ORDER BY a LIMIT 3 OFFSET 126")
     assert found in ([(126, 126), (127, 127), (128, -128)], None)
-
-
-# --------------------------------------------------------------------------- SET t.c = s.c
 
 
 @pytest.fixture
@@ -271,7 +287,7 @@ def two(query: Any) -> None:
         "MERGE INTO t AS u USING s AS v ON u.k = v.k WHEN MATCHED THEN UPDATE SET u.c = v.c",
         "MERGE INTO t u USING (SELECT 1 AS k, 1 AS c) v ON u.k = v.k WHEN MATCHED AND v.c = 1 THEN UPDATE SET u.c = u.c + v.c",
     ],
-)  # fmt: skip
+)
 def test_a_column_that_is_set_may_have_the_name_of_its_table(query: Any, two: None, text: str) -> None:
     query(text)
     assert query("SELECT k, c, d FROM t ORDER BY k") == [(1, 11, "a"), (2, 20, "b")]

@@ -38,17 +38,26 @@ def test_put_list_get_remove(session: Any, query: Any, loaded: Path, tmp_path: P
 def test_copy_continue_keeps_every_rejected_row(session: Any, query: Any, loaded: Path) -> None:
     (row,) = session.sql(f"COPY INTO t FROM @s {FORMAT} ON_ERROR = CONTINUE").collect()
     assert row.as_dict() == {
-        "file": "s/in/x.csv.gz", "status": "PARTIALLY_LOADED", "rows_parsed": 6, "rows_loaded": 3, "error_limit": 6,
-        "errors_seen": 3, "first_error": "Numeric value 'x' is not recognized", "first_error_line": 4,
-        "first_error_character": 1, "first_error_column_name": '"T"["ID":1]',
-    }  # fmt: skip
+        "file": "s/in/x.csv.gz",
+        "status": "PARTIALLY_LOADED",
+        "rows_parsed": 6,
+        "rows_loaded": 3,
+        "error_limit": 6,
+        "errors_seen": 3,
+        "first_error": "Numeric value 'x' is not recognized",
+        "first_error_line": 4,
+        "first_error_character": 1,
+        "first_error_column_name": '"T"["ID":1]',
+    }
     rejected = query("SELECT LINE, REJECTED_RECORD FROM TABLE(VALIDATE(t, JOB_ID => '_last')) ORDER BY LINE")
     assert rejected == [(4, "x,d,2020-01-03"), (5, "4,e,not a date"), (6, "5,f")]
     assert query("SELECT id FROM t ORDER BY id") == [(1,), (2,), (6,)]
 
 
 def test_copy_aborts_whole_by_default(query: Any, loaded: Path) -> None:
-    with pytest.raises(SnowparkSQLException, match=r"Numeric value 'x' is not recognized\s+File 'in/x.csv.gz', line 4"):
+    with pytest.raises(
+        SnowparkSQLException, match=r"Numeric value 'x' is not recognized\s+File 'in/x.csv.gz', line 4"
+    ):
         query(f"COPY INTO t FROM @s {FORMAT}")
     assert query("SELECT COUNT(*) FROM t") == [(0,)]
 

@@ -115,7 +115,12 @@ def test_warehouses_are_kept_and_shown(query: Any, session: Any) -> None:
         "CREATE OR ALTER WAREHOUSE w WITH WAREHOUSE_SIZE = 'LARGE' WAREHOUSE_TYPE = 'SNOWPARK-OPTIMIZED' AUTO_SUSPEND = 60"
     )
     row = session.sql("SHOW WAREHOUSES LIKE 'w'").collect()[0]
-    assert (row["name"], row["size"], row["type"], row["auto_suspend"]) == ("W", "LARGE", "SNOWPARK-OPTIMIZED", 60)
+    assert (row["name"], row["size"], row["type"], row["auto_suspend"]) == (
+        "W",
+        "LARGE",
+        "SNOWPARK-OPTIMIZED",
+        60,
+    )
     assert query("SELECT CURRENT_WAREHOUSE()") == [("W",)]
 
 
@@ -131,10 +136,15 @@ def test_the_last_change_of_a_table_is_known(query: Any) -> None:
     query("ALTER TABLE T SET COMMENT = 'x'")
     assert changed() == before
     for statement in (
-        "INSERT INTO T VALUES (1)", "UPDATE T SET A = 2", "DELETE FROM T", "INSERT OVERWRITE INTO T SELECT 5",
+        "INSERT INTO T VALUES (1)",
+        "UPDATE T SET A = 2",
+        "DELETE FROM T",
+        "INSERT OVERWRITE INTO T SELECT 5",
         "MERGE INTO T USING (SELECT 1 AS A) S ON S.A = T.A WHEN NOT MATCHED THEN INSERT VALUES (S.A)",
-        "TRUNCATE TABLE T", "ALTER TABLE T ADD COLUMN B INT", "CREATE OR REPLACE TABLE T AS SELECT 1 AS A",
-    ):  # fmt: skip
+        "TRUNCATE TABLE T",
+        "ALTER TABLE T ADD COLUMN B INT",
+        "CREATE OR REPLACE TABLE T AS SELECT 1 AS A",
+    ):
         query(statement)
         assert all(new > old for new, old in zip(changed(), before, strict=True)), statement
         before = changed()

@@ -66,10 +66,13 @@ def test_errors_do_not_speak_of_duckdb(session: Any, query: Any, text: str, code
 @pytest.mark.parametrize(
     "text",
     [
-        'CREATE TABLE x ("a" INT, A INT)', 'CREATE TABLE x AS SELECT 1 AS "a", 2 AS A', 'CREATE TABLE "perm" (a INT)', "CREATE TEMPORARY TABLE perm (a INT)",
+        'CREATE TABLE x ("a" INT, A INT)',
+        'CREATE TABLE x AS SELECT 1 AS "a", 2 AS A',
+        'CREATE TABLE "perm" (a INT)',
+        "CREATE TEMPORARY TABLE perm (a INT)",
         "CREATE OR REPLACE TEMPORARY TABLE perm (a INT)",
     ],
-)  # fmt: skip
+)
 def test_what_duckdb_cannot_tell_apart_is_refused(query: Any, text: str) -> None:
     query("CREATE TABLE perm AS SELECT 7 AS a")
     with pytest.raises(SnowparkSQLException, match="does not support"):
@@ -126,7 +129,9 @@ def test_a_row_that_snowflake_would_load_is_not_rejected(session: Any, query: An
 def test_functions_by_their_whole_name_and_an_unquoted_put(session: Any, query: Any, tmp_path: Any) -> None:
     from snowflake.snowpark.types import LongType
 
-    function = session.udf.register(lambda a, b: a + b, input_types=[LongType(), LongType()], return_type=LongType())
+    function = session.udf.register(
+        lambda a, b: a + b, input_types=[LongType(), LongType()], return_type=LongType()
+    )
     frame = session.create_dataframe([[1, 2]], schema=["a", "b"])
     assert frame.select(function("a", "b")).collect()[0][0] == 3
     path = tmp_path / "x.csv"
@@ -150,10 +155,14 @@ def test_result_columns_that_differ_by_case_alone(session: Any) -> None:
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
-        ("1.50 / 7", "0.21428571"), ("10::NUMBER(10,2) / 3", "3.33333333"), ("-1 / 3.0", "-0.333333"),
-        ("2 / 0.03", "66.666667"), ("0.000000000003 / 2", "0.000000000002"), ("7.5::NUMBER(38,13) / 2", "3.7500000000000"),
+        ("1.50 / 7", "0.21428571"),
+        ("10::NUMBER(10,2) / 3", "3.33333333"),
+        ("-1 / 3.0", "-0.333333"),
+        ("2 / 0.03", "66.666667"),
+        ("0.000000000003 / 2", "0.000000000002"),
+        ("7.5::NUMBER(38,13) / 2", "3.7500000000000"),
     ],
-)  # fmt: skip
+)
 def test_numbers_with_a_scale_divide_exactly(query: Any, expression: str, value: str) -> None:
     assert f"{query(f'SELECT {expression}')[0][0]:f}" == value
 

@@ -10,15 +10,28 @@ import pandas as pd
 from snowpipe_ml.models.panel import Feature, Series, features_of, past_value, read_panel
 
 FEATURES = [
-    {"name": "LAG_1", "kind": "lag", "days": 1}, {"name": "LAG_7", "kind": "lag", "days": 7},
-    {"name": "MEAN_7", "kind": "mean", "days": 7}, {"name": "WEEKEND"}, {"name": "TEMP", "future": "climatology"},
-]  # fmt: skip
+    {"name": "LAG_1", "kind": "lag", "days": 1},
+    {"name": "LAG_7", "kind": "lag", "days": 7},
+    {"name": "MEAN_7", "kind": "mean", "days": 7},
+    {"name": "WEEKEND"},
+    {"name": "TEMP", "future": "climatology"},
+]
 SPECS = features_of(FEATURES)
 COMMON = {"lower_bound": 0.0, "max_growth": 2.0, "seed": 0}
 TABNET = {
-    "type": "tabnet", "max_epochs": 5, "patience": 5, "batch_size": 32, "virtual_batch_size": 32, "learning_rate": 0.02,
-    "n_d": 4, "n_a": 4, "n_steps": 2, "gamma": 1.3, "models_together": 32, **COMMON,
-}  # fmt: skip
+    "type": "tabnet",
+    "max_epochs": 5,
+    "patience": 5,
+    "batch_size": 32,
+    "virtual_batch_size": 32,
+    "learning_rate": 0.02,
+    "n_d": 4,
+    "n_a": 4,
+    "n_steps": 2,
+    "gamma": 1.3,
+    "models_together": 32,
+    **COMMON,
+}
 BOOSTING = {
     "objective": "regression",
     "rounds": 30,
@@ -39,9 +52,14 @@ MODELS: dict[str, dict[str, Any]] = {
     "auto_arima": {"type": "auto_arima", "season": 7, **COMMON},
 }
 BEST_OF = {
-    "type": "best_of", "average": 2, "shrinkage": 2.0, **COMMON,
-    "candidates": {name: MODELS[name] for name in ("ridge", "lightgbm", "seasonal_naive", "moving_average", "auto_ets")},
-}  # fmt: skip
+    "type": "best_of",
+    "average": 2,
+    "shrinkage": 2.0,
+    **COMMON,
+    "candidates": {
+        name: MODELS[name] for name in ("ridge", "lightgbm", "seasonal_naive", "moving_average", "auto_ets")
+    },
+}
 
 
 def frame(key: str, target: np.ndarray, horizon: int = 10, start: str = "2023-01-02") -> pd.DataFrame:
@@ -63,7 +81,9 @@ def weekly(days: int, seed: int = 0, level: float = 20.0) -> np.ndarray:
     """A weekly rhythm with noise."""
     rng = np.random.default_rng(seed)
     day = np.arange(days)
-    return np.maximum(0, np.round(level * (1 + 0.4 * np.sin(day * 2 * np.pi / 7)) + rng.normal(0, level / 10, days)))
+    return np.maximum(
+        0, np.round(level * (1 + 0.4 * np.sin(day * 2 * np.pi / 7)) + rng.normal(0, level / 10, days))
+    )
 
 
 def panel(count: int = 3, days: int = 200) -> list[Series]:
@@ -74,4 +94,15 @@ def panel(count: int = 3, days: int = 200) -> list[Series]:
     return found
 
 
-__all__ = ["BEST_OF", "COMMON", "FEATURES", "MODELS", "SPECS", "TABNET", "Feature", "frame", "panel", "weekly"]
+__all__ = [
+    "BEST_OF",
+    "COMMON",
+    "FEATURES",
+    "MODELS",
+    "SPECS",
+    "TABNET",
+    "Feature",
+    "frame",
+    "panel",
+    "weekly",
+]

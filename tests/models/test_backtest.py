@@ -78,12 +78,16 @@ def test_intervals_and_choices_know_earlier_origins_only(number: int) -> None:
     earlier = with_other_truth(folds, 0)
     assert known(one, lambda f: f.high) != known(with_intervals(earlier, 0.8, PLAN.horizon), lambda f: f.high)
     if number == 1:
-        assert known(composed[0], lambda f: f.predicted) != known(compose(earlier, 0.0, 1), lambda f: f.predicted)
+        assert known(composed[0], lambda f: f.predicted) != known(
+            compose(earlier, 0.0, 1), lambda f: f.predicted
+        )
 
 
 def test_a_series_that_is_too_short_before_an_origin_is_left_out_there() -> None:
     short = panel(1)[0].head(32 + 20)
-    folds = backtest({"ridge": MODELS["ridge"]}, [*panel(1, 220), dataclasses.replace(short, key="short")], SPECS, PLAN)
+    folds = backtest(
+        {"ridge": MODELS["ridge"]}, [*panel(1, 220), dataclasses.replace(short, key="short")], SPECS, PLAN
+    )
     assert [fold.number for fold in folds if fold.key == "short"] == [2]
 
 

@@ -48,8 +48,26 @@ def test_misses_are_even_although_the_errors_are_skewed() -> None:
 
 
 def test_a_series_of_many_scores_goes_its_own_way() -> None:
-    wild = [Fold("wild", *(getattr(f, n) for n in ("model", "origin", "number", "days", "actual", "predicted", "level",
-                                                   "scale", "squared_scale"))) for f in folds(1, 400, 3, spread=6.0)]  # fmt: skip
+    wild = [
+        Fold(
+            "wild",
+            *(
+                getattr(f, n)
+                for n in (
+                    "model",
+                    "origin",
+                    "number",
+                    "days",
+                    "actual",
+                    "predicted",
+                    "level",
+                    "scale",
+                    "squared_scale",
+                )
+            ),
+        )
+        for f in folds(1, 400, 3, spread=6.0)
+    ]
     calibration = Calibration.of([*folds(20, 28, 1), *wild], 0.8, 14)
 
     def width(key: str) -> float:
@@ -86,7 +104,9 @@ def test_further_ahead_than_the_backtest_looked_there_is_no_interval() -> None:
 def test_what_happened_lately_counts_more(old: float, new: float) -> None:
     """Two origins half a year apart: the intervals are nearly those of the later one alone."""
     before = folds(20, 14, 1, spread=old)
-    later = [dataclasses.replace(f, origin=f.origin + 180 * DAY, number=1) for f in folds(20, 14, 2, spread=new)]
+    later = [
+        dataclasses.replace(f, origin=f.origin + 180 * DAY, number=1) for f in folds(20, 14, 2, spread=new)
+    ]
 
     def width(of: list[Fold]) -> float:
         low, high = Calibration.of(of, 0.8, 14).interval("never seen", np.zeros(1), 1.0, np.ones(1))

@@ -66,9 +66,13 @@ def test_what_is_saved_and_loaded_forecasts_the_same(name: str) -> None:
     assert [y.tolist() for y in model.predict(series)] == [y.tolist() for y in again.predict(series)]
 
 
-EXPLAINED = {name: MODELS[name] for name in ("tabnet", "tabnet_reference", "ridge", "lightgbm", "lightgbm_global")}
+EXPLAINED = {
+    name: MODELS[name] for name in ("tabnet", "tabnet_reference", "ridge", "lightgbm", "lightgbm_global")
+}
 # With a logarithmic link the contributions are of the logarithm.
-EXPLAINED |= {f"{name} of counts": {**MODELS[name], "objective": "poisson"} for name in ("lightgbm", "lightgbm_global")}
+EXPLAINED |= {
+    f"{name} of counts": {**MODELS[name], "objective": "poisson"} for name in ("lightgbm", "lightgbm_global")
+}
 
 
 @pytest.mark.parametrize("name", EXPLAINED)
@@ -81,8 +85,12 @@ def test_explanations_sum_to_what_is_stated(name: str) -> None:
     raw = model.predict_rows(series, [one.x for one in series])  # type: ignore[attr-defined]
     for explanation, values in zip(explained, raw, strict=True):
         total = explanation.contributions.sum(axis=1)
-        np.testing.assert_allclose(total + (0 if explanation.base is None else explanation.base),
-                                   1 if explanation.base is None else values, rtol=1e-6, atol=1e-6)  # fmt: skip
+        np.testing.assert_allclose(
+            total + (0 if explanation.base is None else explanation.base),
+            1 if explanation.base is None else values,
+            rtol=1e-6,
+            atol=1e-6,
+        )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +108,9 @@ def test_a_mean_of_models_is_explained_by_the_mean_of_their_contributions(
 ) -> None:
     series = panel(2)
     candidates = {name: MODELS[name] for name in chosen}
-    model = BestOf({**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series})
+    model = BestOf(
+        {**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series}
+    )
     model.fit(series)
     forecasts = model.forecast(series)
     singles = {name: make_forecaster(MODELS[name], SPECS) for name in counted}
@@ -120,7 +130,9 @@ def test_where_the_best_model_has_shares_these_are_told() -> None:
     series = panel(2)
     chosen = ("tabnet", "ridge")
     candidates = {name: MODELS[name] for name in chosen}
-    model = BestOf({**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series})
+    model = BestOf(
+        {**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series}
+    )
     model.fit(series)
     for explanation in model.explain(series, model.forecast(series)):
         assert explanation.base is None
@@ -146,7 +158,11 @@ def test_values_of_its_neighbors_do_not_change_the_forecast_of_a_stacked_series(
 def test_a_day_is_predicted_without_knowing_it(name: str) -> None:
     """A day's own value does not move its prediction, even 0, which hides what a multiplicative model said."""
     rng = np.random.default_rng(5)
-    level = np.exp(0.01 * np.arange(200)) * (8 + 2 * rng.random(200)) * np.tile([1, 1.5, 1, 1, 2, 2, 0.5], 29)[:200]
+    level = (
+        np.exp(0.01 * np.arange(200))
+        * (8 + 2 * rng.random(200))
+        * np.tile([1, 1.5, 1, 1, 2, 2, 0.5], 29)[:200]
+    )
     predictions = []
     for known in (level, np.where(np.arange(200) == 170, 0.0, level)):
         (series,), _ = read_panel(frame("S", known), SPECS)
@@ -175,7 +191,9 @@ def test_a_saved_model_that_cannot_go_on_from_a_short_history_has_no_forecast() 
 
 
 COUNTS = [
-    {**MODELS[name], "objective": kind} for name in ("lightgbm", "lightgbm_global") for kind in ("poisson", "tweedie")
+    {**MODELS[name], "objective": kind}
+    for name in ("lightgbm", "lightgbm_global")
+    for kind in ("poisson", "tweedie")
 ]
 
 
@@ -201,7 +219,9 @@ def test_a_series_that_counts_cannot_have_fails_alone(settings: dict[str, Any]) 
 
 def test_a_model_of_all_series_learns_from_those_that_chose_another() -> None:
     series = panel(4)
-    chosen = {one.key: Choice(("lightgbm_global",) if one is series[0] else ("ridge",), None) for one in series}
+    chosen = {
+        one.key: Choice(("lightgbm_global",) if one is series[0] else ("ridge",), None) for one in series
+    }
     candidates = {name: MODELS[name] for name in ("lightgbm_global", "ridge")}
     best = BestOf({**BEST_OF, "candidates": candidates}, SPECS, chosen)
     best.fit(series)

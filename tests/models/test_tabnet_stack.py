@@ -72,10 +72,16 @@ def _all_double(monkeypatch):
 
 @pytest.mark.parametrize(
     ("features", "change", "batch"),
-    [(7, {}, 64), (7, {"virtual_batch_size": 32}, 64), (5, {"virtual_batch_size": 40}, 101), (1, {}, 64),
-     (20, {"n_steps": 1}, 32), (4, {"n_d": 4, "n_a": 6, "n_steps": 5, "gamma": 1.7}, 50),
-     (12, {"virtual_batch_size": 16}, 70)],
-)  # fmt: skip
+    [
+        (7, {}, 64),
+        (7, {"virtual_batch_size": 32}, 64),
+        (5, {"virtual_batch_size": 40}, 101),
+        (1, {}, 64),
+        (20, {"n_steps": 1}, 32),
+        (4, {"n_d": 4, "n_a": 6, "n_steps": 5, "gamma": 1.7}, 50),
+        (12, {"virtual_batch_size": 16}, 70),
+    ],
+)
 @pytest.mark.usefixtures("_all_double")
 def test_steps_are_the_reference_s(features, change, batch):
     # At 0.02 the reference itself, begun 1e-15 apart, is 1e-7 apart after 30 steps: every step doubles a difference.
@@ -124,7 +130,9 @@ def test_steps_are_the_reference_s(features, change, batch):
         with torch.no_grad():
             t = torch.from_numpy(x[k])
             np.testing.assert_allclose(stack.predict(list(x))[k], net(t)[0][:, 0], rtol=1e-9, atol=1e-9)
-            np.testing.assert_allclose(stack.explain(list(x))[k], net.forward_masks(t)[0], rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(
+                stack.explain(list(x))[k], net.forward_masks(t)[0], rtol=1e-9, atol=1e-9
+            )
             one = stack.explain([a[:1] for a in x])[k]
             np.testing.assert_allclose(one, net.forward_masks(t[:1])[0], rtol=1e-9, atol=1e-9)
 
@@ -180,12 +188,22 @@ def test_a_fit_starts_as_the_reference_does(patience):
         model = reference(s, k + 1, *one)
         np.testing.assert_allclose(stack.epochs_[k].rmse, model.history["val_0_rmse"], rtol=1e-4)
         np.testing.assert_allclose(
-            stack.predict([d[0] for d in data])[k], model.predict(one[0].astype("f"))[:, 0], rtol=1e-3, atol=1e-3
+            stack.predict([d[0] for d in data])[k],
+            model.predict(one[0].astype("f"))[:, 0],
+            rtol=1e-3,
+            atol=1e-3,
         )
 
 
 def test_stopping_is_the_reference_s():
-    s = {**BASE, "max_epochs": 25, "patience": 2, "learning_rate": 0.05, "batch_size": 32, "virtual_batch_size": 16}
+    s = {
+        **BASE,
+        "max_epochs": 25,
+        "patience": 2,
+        "learning_rate": 0.05,
+        "batch_size": 32,
+        "virtual_batch_size": 16,
+    }
     data = [(*series(n, 5, k), *series(40, 5, 10 + k)) for k, n in enumerate((200, 150, 300, 90, 130, 20))]
     stack = TabNetStack(s, 5, range(6), dtype=torch.float64)
     stack.fit(*zip(*data, strict=False))
@@ -214,7 +232,9 @@ LENGTHS = (350, 300, 500, 64, 65, 30, 131, 350, 2)
 
 def ragged(noise=0):
     """Series of different lengths, with their evaluation parts; ``noise`` draws other values of the same shapes."""
-    return [(*series(n, 5, k + noise), *series(max(1, n // 10), 5, 20 + k + noise)) for k, n in enumerate(LENGTHS)]
+    return [
+        (*series(n, 5, k + noise), *series(max(1, n // 10), 5, 20 + k + noise)) for k, n in enumerate(LENGTHS)
+    ]
 
 
 @pytest.mark.parametrize("change", [{}, SPLIT])
@@ -265,7 +285,9 @@ def test_saved_models_predict_the_same_bytes(tmp_path):
         again = TabNetStack.from_state(BASE, 5, dict(state))
     for rows in (1, 50):
         xs = [d[0][:rows] for d in data]
-        for a, b in zip(stack.predict(xs) + stack.explain(xs), again.predict(xs) + again.explain(xs), strict=False):
+        for a, b in zip(
+            stack.predict(xs) + stack.explain(xs), again.predict(xs) + again.explain(xs), strict=False
+        ):
             assert a.tobytes() == b.tobytes()
 
 
@@ -308,7 +330,9 @@ def test_constant_series_and_features_are_finite(change):
     assert np.isfinite(stack.epochs_[0].rmse).all()
 
 
-@pytest.mark.parametrize(("batch", "virtual"), [(64, 64), (64, 32), (101, 64), (10, 3), (70, 16), (6, 2), (256, 128)])
+@pytest.mark.parametrize(
+    ("batch", "virtual"), [(64, 64), (64, 32), (101, 64), (10, 3), (70, 16), (6, 2), (256, 128)]
+)
 def test_ghost_batches_are_cut_as_torch_cuts_them(batch, virtual):
     expected = [len(c) for c in torch.zeros(batch).chunk(-(-batch // virtual))]
     if expected[-1] == 1:

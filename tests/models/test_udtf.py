@@ -20,13 +20,25 @@ from snowpipe_ml.models.udtf import ForecastPartition
 from tests.models.panels import BEST_OF, FEATURES, MODELS, frame, weekly
 
 TRAIN = {"validation_fraction": 0.2, "min_train_rows": 32, "refit": True}
-BACKTEST = {"origins": 3, "horizon_days": 7, "step_days": 7, "compare": {"seasonal_naive": MODELS["seasonal_naive"]}}
+BACKTEST = {
+    "origins": 3,
+    "horizon_days": 7,
+    "step_days": 7,
+    "compare": {"seasonal_naive": MODELS["seasonal_naive"]},
+}
 
 
 @pytest.fixture
 def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def make(model: dict[str, Any], backtest: dict[str, Any] | None = BACKTEST, **changed: Any) -> ForecastPartition:
-        config = {"model": {**model, **TRAIN, **changed}, "backtest": backtest, "interval": 0.8, "features": FEATURES}
+    def make(
+        model: dict[str, Any], backtest: dict[str, Any] | None = BACKTEST, **changed: Any
+    ) -> ForecastPartition:
+        config = {
+            "model": {**model, **TRAIN, **changed},
+            "backtest": backtest,
+            "interval": 0.8,
+            "features": FEATURES,
+        }
         (tmp_path / "forecaster.json").write_text(json.dumps(config))
         (tmp_path / "wheels.json").write_text("[]")
         monkeypatch.setitem(sys._xoptions, "snowflake_import_directory", f"{tmp_path}/")
@@ -46,11 +58,17 @@ def test_a_partition_of_several_series(handler: Any) -> None:
     # The first seven days have no LAG_7.
     counts = result.groupby(["SERIES", "PART", "MODEL"]).size().to_dict()
     assert counts == {
-        ("A", "train", "tabnet"): 90, ("A", "validation", "tabnet"): 23, ("A", "forecast", "tabnet"): 10,
-        ("A", "backtest", "tabnet"): 21, ("A", "backtest", "seasonal_naive"): 21,
-        ("B", "train", "tabnet"): 154, ("B", "validation", "tabnet"): 39, ("B", "forecast", "tabnet"): 10,
-        ("B", "backtest", "tabnet"): 21, ("B", "backtest", "seasonal_naive"): 21,
-    }  # fmt: skip
+        ("A", "train", "tabnet"): 90,
+        ("A", "validation", "tabnet"): 23,
+        ("A", "forecast", "tabnet"): 10,
+        ("A", "backtest", "tabnet"): 21,
+        ("A", "backtest", "seasonal_naive"): 21,
+        ("B", "train", "tabnet"): 154,
+        ("B", "validation", "tabnet"): 39,
+        ("B", "forecast", "tabnet"): 10,
+        ("B", "backtest", "tabnet"): 21,
+        ("B", "backtest", "seasonal_naive"): 21,
+    }
     assert result["PREDICTION"].notna().all()
     future = rows_of(result, "A", "forecast")
     assert future["ACTUAL"].isna().all()
@@ -68,7 +86,8 @@ def test_best_of_says_what_it_chose_and_by_how_much(handler: Any) -> None:
     assert future["MODEL"].str.fullmatch(r"\w+ \+ \w+").all()
     folds = rows_of(result, "S0", "backtest").assign(E=lambda f: (f["PREDICTION"] - f["ACTUAL"]) ** 2)
     best, second = (
-        float(np.sqrt(folds[folds["MODEL"] == name]["E"].mean())) for name in future["MODEL"].iloc[0].split(" + ")
+        float(np.sqrt(folds[folds["MODEL"] == name]["E"].mean()))
+        for name in future["MODEL"].iloc[0].split(" + ")
     )
     np.testing.assert_allclose(future["GAIN"].astype(float), 1 - best / second, atol=1e-3)
     assert result[~result["PART"].isin(["forecast"])]["GAIN"].isna().all()
@@ -95,7 +114,9 @@ def test_the_validation_is_not_seen_by_the_model_that_predicts_it(handler: Any, 
         first, same = (rows_of(result, key, "validation").iloc[0] for result in results)
         assert first["PREDICTION"] == pytest.approx(same["PREDICTION"], rel=1e-9)
         assert first["ACTUAL"] != same["ACTUAL"]
-    assert (one[one["PART"] == "forecast"]["PREDICTION"].mean()) < two[two["PART"] == "forecast"]["PREDICTION"].mean()
+    assert (one[one["PART"] == "forecast"]["PREDICTION"].mean()) < two[two["PART"] == "forecast"][
+        "PREDICTION"
+    ].mean()
 
 
 def test_without_a_backtest_there_are_no_intervals(handler: Any) -> None:
@@ -122,21 +143,29 @@ ODD: dict[str, pd.DataFrame] = {
     "infinite": frame("odd", np.where(np.arange(150) == 77, np.inf, weekly(150))),
     "no target": frame("odd", np.full(150, np.nan)),
     "unknown to come": frame("odd", weekly(150)).assign(TEMP=lambda d: d["TEMP"].where(d["TARGET"].notna())),
-    "no date": pd.concat([frame("odd", weekly(150)), frame("odd", weekly(150)).iloc[-1:].assign(DATE=pd.NaT)]),
+    "no date": pd.concat(
+        [frame("odd", weekly(150)), frame("odd", weekly(150)).iloc[-1:].assign(DATE=pd.NaT)]
+    ),
     "nothing to come": frame("odd", weekly(150), horizon=0),
 }
 SAID = {
-    "too short": "days to train on, and 32 are needed", "a day": "none of its 1 days has all features",
-    "a day twice": "2023-02-01 is there 2 times", "no feature at all": "none of its 150 days has all features",
-    "no target": "no day has a target", "unknown to come": "TEMP: no value on some of the days to come",
-    "no date": "a row has no date", "nulls in features": "TEMP: no value on some of the days to come",
-}  # fmt: skip
+    "too short": "days to train on, and 32 are needed",
+    "a day": "none of its 1 days has all features",
+    "a day twice": "2023-02-01 is there 2 times",
+    "no feature at all": "none of its 150 days has all features",
+    "no target": "no day has a target",
+    "unknown to come": "TEMP: no value on some of the days to come",
+    "no date": "a row has no date",
+    "nulls in features": "TEMP: no value on some of the days to come",
+}
 
 
 @pytest.mark.parametrize("name", ["tabnet", "ridge", "lightgbm", "lightgbm_global", "auto_ets", "best_of"])
 @pytest.mark.parametrize("case", ODD)
 def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case: str) -> None:
-    model = BEST_OF if name == "best_of" else {**MODELS[name], **({"max_epochs": 2} if name == "tabnet" else {})}
+    model = (
+        BEST_OF if name == "best_of" else {**MODELS[name], **({"max_epochs": 2} if name == "tabnet" else {})}
+    )
     plan = {**BACKTEST, "origins": 2}
     result = handler(model, plan).end_partition(pd.concat([frame("good", weekly(150, 5)), ODD[case]]))
     # Whatever is beside it, a good series is forecast.
@@ -166,4 +195,6 @@ def test_model_code_imports_nothing_else_of_ours() -> None:
         zipfile.ZipFile(io.BytesIO(models_archive())).extractall(folder)
         code = f"import snowpipe_ml.models.udtf as m; assert m.__file__.startswith({folder!r}), m.__file__; "
         code += "import sys; assert not {'torch', 'lightgbm', 'statsforecast'} & set(sys.modules)"
-        subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}"], check=True)
+        subprocess.run(
+            [sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}"], check=True
+        )

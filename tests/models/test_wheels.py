@@ -41,7 +41,9 @@ def _forget(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 def test_a_namespace_over_several_wheels(tmp_path: Path, stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one = make_wheel(tmp_path / "imports", "acmens.one", files={"acmens/one/__init__.py": "X = 1\n"})
     two = make_wheel(
-        tmp_path / "imports", "acmens.two", files={"acmens/two/__init__.py": "from acmens.one import X\nY = X + 1\n"}
+        tmp_path / "imports",
+        "acmens.two",
+        files={"acmens/two/__init__.py": "from acmens.one import X\nY = X + 1\n"},
     )
     stage(one, two)
     _forget(monkeypatch, "acmens", "acmens.one", "acmens.two")
@@ -55,7 +57,9 @@ def test_a_namespace_over_several_wheels(tmp_path: Path, stage: Any, monkeypatch
 
 
 def test_nothing_of_an_older_version_is_left(tmp_path: Path, stage: Any) -> None:
-    stage(make_wheel(tmp_path / "imports", "acmeold", "1.0", files={"acmeold/a.py": "", "acmeold/gone.py": ""}))
+    stage(
+        make_wheel(tmp_path / "imports", "acmeold", "1.0", files={"acmeold/a.py": "", "acmeold/gone.py": ""})
+    )
     wheels.add_wheels()
     stage(make_wheel(tmp_path / "imports", "acmeold", "2.0", files={"acmeold/a.py": ""}))
     wheels.add_wheels()
@@ -76,7 +80,9 @@ def test_what_is_not_as_it_was_staged_is_refused(tmp_path: Path, stage: Any) -> 
     (tmp_path / "imports" / "wheels.json").write_text('[{"file": "gone.whl", "sha256": "0"}]')
     with pytest.raises(ValueError, match="is not among the function's imports"):
         wheels.add_wheels()
-    assert not [p for p in (tmp_path / "tmp" / f"snowpipe_ml_{os.getuid()}" / "wheels").iterdir() if p.is_dir()]
+    assert not [
+        p for p in (tmp_path / "tmp" / f"snowpipe_ml_{os.getuid()}" / "wheels").iterdir() if p.is_dir()
+    ]
     assert not (tmp_path / "tmp" / "escaped.py").exists()
 
 
@@ -93,7 +99,10 @@ def test_many_processes_extract_once(tmp_path: Path, stage: Any) -> None:
     said = {process.communicate()[0].strip() for process in running}
     assert len(said) == 1
     assert said.pop().startswith("299 ")
-    assert len([p for p in (tmp_path / "tmp" / f"snowpipe_ml_{os.getuid()}" / "wheels").iterdir() if p.is_dir()]) == 1
+    assert (
+        len([p for p in (tmp_path / "tmp" / f"snowpipe_ml_{os.getuid()}" / "wheels").iterdir() if p.is_dir()])
+        == 1
+    )
 
 
 def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path, stage: Any) -> None:

@@ -21,25 +21,39 @@ def wheels(tmp_path: Path) -> Path:
     """``acme.top`` -> ``acme-core`` -> a native package, with a marker and an extra."""
     folder = tmp_path / "wheels"
     make_wheel(
-        folder, "acme.top", files={"acme/top/__init__.py": "from acme.core import VALUE\n"},
+        folder,
+        "acme.top",
+        files={"acme/top/__init__.py": "from acme.core import VALUE\n"},
         requires=["acme-core>=1", "pandas", "onlywin; sys_platform == 'win32'", "extra-dep; extra == 'more'"],
-    )  # fmt: skip
-    make_wheel(folder, "acme-core", "1.5", files={"acme/core/__init__.py": "VALUE = 5\n"}, requires=["fastmath"])
-    make_wheel(folder, "fastmath", tag=NATIVE, files={"fastmath/_c.cpython-311-x86_64-linux-gnu.so": "native"})
+    )
+    make_wheel(
+        folder, "acme-core", "1.5", files={"acme/core/__init__.py": "VALUE = 5\n"}, requires=["fastmath"]
+    )
+    make_wheel(
+        folder, "fastmath", tag=NATIVE, files={"fastmath/_c.cpython-311-x86_64-linux-gnu.so": "native"}
+    )
     make_wheel(folder, "extra-dep")
     return folder
 
 
 def lock(wheels: Path, *requirements: str, **options: object) -> ImportLock:
-    arguments = {"python": "3.11", "packages": ["pandas", "fastmath"], "listed": "ml", "folder": wheels, **options}
+    arguments = {
+        "python": "3.11",
+        "packages": ["pandas", "fastmath"],
+        "listed": "ml",
+        "folder": wheels,
+        **options,
+    }
     return lock_import(list(requirements) or ["acme.top"], **arguments)
 
 
 def test_the_closure_is_for_snowflakes_platform_and_every_decision_has_a_reason(wheels: Path) -> None:
     found = lock(wheels, "acme-top[more]").distributions
     assert {name: (d.as_, d.version) for name, d in found.items()} == {
-        "acme-top": ("wheel", "1.0"), "acme-core": ("wheel", "1.5"), "extra-dep": ("wheel", "1.0"),
-    }  # fmt: skip
+        "acme-top": ("wheel", "1.0"),
+        "acme-core": ("wheel", "1.5"),
+        "extra-dep": ("wheel", "1.0"),
+    }
     assert found["acme-top"].modules == ("acme.top",)
     assert found["acme-core"].why == "pure Python; acme-top -> acme-core"
     assert found["acme-top"].requires == ("acme-core>=1", "pandas")
@@ -87,7 +101,7 @@ def test_an_index_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> Non
 def check(found: ImportLock | None, packages: list[str], requirements: list[str] | None = None) -> list[str]:
     return problems(
         found, requirements=requirements or ["acme.top"], python="3.11", packages=packages, listed="ml"
-    )  # fmt: skip
+    )
 
 
 def test_a_lock_is_checked_without_a_network(wheels: Path, tmp_path: Path) -> None:
@@ -109,7 +123,9 @@ def test_what_is_gone_is_named_with_the_chain_that_needs_it(wheels: Path) -> Non
     assert "acme-top -> acme-core -> fastmath" in undeclared[0]
     fewer = {name: d for name, d in made.distributions.items() if name != "acme-core"}
     gone = check(dataclasses.replace(made, distributions=fewer), ["pandas", "fastmath"])
-    assert gone[0].startswith("acme-core is neither locked nor declared, and is needed: acme-top -> acme-core")
+    assert gone[0].startswith(
+        "acme-core is neither locked nor declared, and is needed: acme-top -> acme-core"
+    )
 
 
 def test_a_lock_file_that_is_none(tmp_path: Path) -> None:

@@ -25,17 +25,22 @@ def test_imports_are_found_wherever_they_stand() -> None:
 
 
 def test_what_nothing_provides() -> None:
-    missing = unprovided(
-        imported(SOURCE, "h.py"), packages=["numpy", "scikit-learn"], modules=["acme.core"]
-    )  # fmt: skip
+    missing = unprovided(imported(SOURCE, "h.py"), packages=["numpy", "scikit-learn"], modules=["acme.core"])
     assert [(item.module, item.line) for item in missing] == [("acme.top.thing", 8)]
     assert (
-        unprovided(imported(SOURCE, "h.py"), packages=["numpy", "scikit-learn"], modules=["acme.core", "acme.top"])
+        unprovided(
+            imported(SOURCE, "h.py"), packages=["numpy", "scikit-learn"], modules=["acme.core", "acme.top"]
+        )
         == []
     )
 
 
 def test_the_package_that_brings_a_module() -> None:
-    assert [channel_package(m) for m in ("sklearn.svm", "torch", "my_pkg", "snowflake.snowpark.functions")] == [
-        "scikit-learn", "pytorch", "my-pkg", "snowflake-snowpark-python",
-    ]  # fmt: skip
+    assert [
+        channel_package(m) for m in ("sklearn.svm", "torch", "my_pkg", "snowflake.snowpark.functions")
+    ] == [
+        "scikit-learn",
+        "pytorch",
+        "my-pkg",
+        "snowflake-snowpark-python",
+    ]

@@ -14,11 +14,17 @@ from tests.wheels import make_wheel
 
 def test_what_a_wheel_says_of_itself(tmp_path: Path) -> None:
     path = make_wheel(
-        tmp_path, "acme", files={"acme/sub/__init__.py": "", "single.py": "", "acme/other.py": ""},
+        tmp_path,
+        "acme",
+        files={"acme/sub/__init__.py": "", "single.py": "", "acme/other.py": ""},
         requires=["numpy>=1", "pytest; extra == 'dev'", "old; python_version < '3.9'"],
-    )  # fmt: skip
+    )
     info = inspect(path, "3.11")
-    assert (info.pure, info.modules, info.requires) == (True, ("acme.other", "acme.sub", "single"), ("numpy>=1",))
+    assert (info.pure, info.modules, info.requires) == (
+        True,
+        ("acme.other", "acme.sub", "single"),
+        ("numpy>=1",),
+    )
 
 
 def _with_member(path: Path, name: str, mode: int = 0o644) -> Path:

@@ -15,10 +15,51 @@ from snowpipe_ml.errors import SnowpipeMLError, SpecError
 from snowpipe_ml.spec.document import Document, parse_document
 
 WEIRD: tuple[Any, ...] = (
-    None, "", " ", 0, -1, 1e400, 10**30, 1.5, True, [], {}, [[]], {"a": 1}, "x" * 300, "{{ vars.nope }}", "{{", "}}", "{% if %}",
-    "{{ 1/0 }}", "{{ run.id }}", "; DROP TABLE T; --", "'", '"', '""', "a.b.c.d", "@", "@@", "@x/../y", "\t", "\u202e", "\u0000x",
-    "É", "SELECT", "select", "1st", "a b", "{{ env.NOPE_NOT_SET }}", "{{ ref('x') }}", "*", "on", "2024-01-01", "0x1F", "~", "null",
-)  # fmt: skip
+    None,
+    "",
+    " ",
+    0,
+    -1,
+    1e400,
+    10**30,
+    1.5,
+    True,
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    "x" * 300,
+    "{{ vars.nope }}",
+    "{{",
+    "}}",
+    "{% if %}",
+    "{{ 1/0 }}",
+    "{{ run.id }}",
+    "; DROP TABLE T; --",
+    "'",
+    '"',
+    '""',
+    "a.b.c.d",
+    "@",
+    "@@",
+    "@x/../y",
+    "\t",
+    "\u202e",
+    "\u0000x",
+    "É",
+    "SELECT",
+    "select",
+    "1st",
+    "a b",
+    "{{ env.NOPE_NOT_SET }}",
+    "{{ ref('x') }}",
+    "*",
+    "on",
+    "2024-01-01",
+    "0x1F",
+    "~",
+    "null",
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +115,9 @@ def mutate(value: Any, seed: int) -> Mutant:
 def dump(value: Any, indent: str = "") -> str:
     """YAML with a line a value, so that positions tell nodes apart; scalars are written as JSON."""
     if isinstance(value, dict) and value:
-        return "".join(f"{indent}{json.dumps(str(key))}:{_below(item, indent)}" for key, item in value.items())
+        return "".join(
+            f"{indent}{json.dumps(str(key))}:{_below(item, indent)}" for key, item in value.items()
+        )
     if isinstance(value, list) and value:
         return "".join(f"{indent}-{_below(item, indent)}" for item in value)
     return f"{indent}{_scalar(value)}\n"
@@ -106,8 +149,9 @@ def check(mutant: Mutant, folder: Path) -> list[str]:
         document = _positions(mutant.text)
         return [
             f"{problem.position.line}:{problem.position.column} {problem.message}"
-            for problem in error.problems if not _in_place(document, mutant, problem)
-        ]  # fmt: skip
+            for problem in error.problems
+            if not _in_place(document, mutant, problem)
+        ]
     except SnowpipeMLError as error:
         return (
             []
@@ -131,8 +175,14 @@ def _in_place(document: Document | None, mutant: Mutant, problem: Any) -> bool:
         return True  # it is no YAML: the parser says where
     if _references(mutant, problem.message):
         return True
-    begin = document.position(mutant.path[:-1] if mutant.what in ("remove", "rename") else mutant.path, key=True).line
-    below = [document.position(path).line for path in paths(document.value) if path[: len(mutant.path)] == mutant.path]
+    begin = document.position(
+        mutant.path[:-1] if mutant.what in ("remove", "rename") else mutant.path, key=True
+    ).line
+    below = [
+        document.position(path).line
+        for path in paths(document.value)
+        if path[: len(mutant.path)] == mutant.path
+    ]
     around = [
         document.position(path).line
         for path in paths(document.value)

@@ -37,9 +37,15 @@ def command(*arguments: object, seconds: int = 2 * SECONDS) -> subprocess.Comple
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         return subprocess.run(
-            words, capture_output=True, text=True, timeout=seconds, check=False, preexec_fn=_bound, env=environment,
+            words,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            preexec_fn=_bound,
+            env=environment,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         pytest.fail("it did not end")
 
@@ -59,8 +65,6 @@ def is_refused(path: Path, *words: str, alone: bool = False) -> None:
         assert word in said, said
 
 
-# --------------------------------------------------------------------------- files
-
 WAYS = {
     "sql": "steps:\n  one: {type: transform, sql: FILE, writes: one}\n",
     "query": "sources:\n  seen: {columns: {X: number}, from: {local: {query: FILE}}}\nsteps:\n" + ONE,
@@ -73,14 +77,19 @@ def test_what_is_no_regular_file_is_refused_by_name(tmp_path: Path, file: str, w
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to("/dev/zero")
     is_refused(
-        write_spec(tmp_path, WAYS[way].replace("FILE", file)), file, "spec.yaml:", alone=way == "sql" and file == "fifo"
+        write_spec(tmp_path, WAYS[way].replace("FILE", file)),
+        file,
+        "spec.yaml:",
+        alone=way == "sql" and file == "fifo",
     )
 
 
 def test_a_file_of_ones_own_class_too(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "own.py")
     text = (
-        "stages: {s: {}}\npackages: {p: [numpy, pandas]}\nsteps:\n" + ONE + "  features: {type: features, from: one, "
+        "stages: {s: {}}\npackages: {p: [numpy, pandas]}\nsteps:\n"
+        + ONE
+        + "  features: {type: features, from: one, "
         "partition_by: K, timestamp: AT, lags: [1], writes: features}\n  deploy: {type: deploy_forecaster, function: f, "
         'features: features, model: {type: python, class: "own:Mine"}, stage: s, packages: p}\n'
     )
@@ -101,8 +110,6 @@ def test_a_spec_that_does_not_end_is_refused(tmp_path: Path, file: str) -> None:
     is_refused(tmp_path / file, file)
 
 
-# --------------------------------------------------------------------------- templates
-
 ENDLESS = {
     "a long loop": "{% for i in range(10**12) %}x{% endfor %}",
     "a long loop without output": "{% for i in range(10**12) %}{% endfor %}x",
@@ -122,7 +129,8 @@ HUGE = {
     "a format": "{{ '%10000000000d' % 1 }}",
     "a method that formats": "{{ '{:10000000000}'.format(1) }}",
     "a replacement of a replacement": "{{ ('x' * 99999).replace('x', 'y' * 99999) }}",
-    "doubling": "".join(f"{{% set a{n + 1} = a{n} ~ a{n} %}}" for n in range(40)).replace("a0", "'x'", 2) + "{{ a40 }}",
+    "doubling": "".join(f"{{% set a{n + 1} = a{n} ~ a{n} %}}" for n in range(40)).replace("a0", "'x'", 2)
+    + "{{ a40 }}",
 }
 
 
@@ -159,14 +167,18 @@ MADE = {
 
 
 @pytest.mark.parametrize("name", [*ENDLESS, *HUGE, *SLOW, *MADE])
-def test_a_template_that_does_not_end_is_refused_at_its_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_that_does_not_end_is_refused_at_its_line(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if name in SLOW:
         monkeypatch.setattr(bounds, "STEPS", 9000)  # to be done sooner; the command takes all of them below
     text = {**ENDLESS, **HUGE, **SLOW, **MADE}[name]
     with pytest.raises(TemplateError) as caught:
         render_scalar(f"SELECT 1 AS X,\n{text}\n2 AS Y\n", {})
     assert caught.value.line == 2
-    assert re.search(r"too large|at most|more than|not allowed|cannot|numbers only", str(caught.value)), caught.value
+    assert re.search(r"too large|at most|more than|not allowed|cannot|numbers only", str(caught.value)), (
+        caught.value
+    )
 
 
 @pytest.mark.parametrize("name", ["macros", "doubling"])
@@ -174,14 +186,17 @@ def test_and_by_the_command(tmp_path: Path, name: str) -> None:
     text = {**ENDLESS, **HUGE}[name]
     (tmp_path / "one.sql").write_text(f"SELECT 1 AS X,\n{text}\n2 AS Y\n")
     is_refused(
-        write_spec(tmp_path, "steps:\n  one: {type: transform, sql: one.sql, writes: one}\n"), "one.sql:2", alone=True
+        write_spec(tmp_path, "steps:\n  one: {type: transform, sql: one.sql, writes: one}\n"),
+        "one.sql:2",
+        alone=True,
     )
 
 
 @pytest.mark.parametrize("name", ["a recursive loop", "a filter of a long list"])
 def test_and_in_a_setting_of_the_spec(tmp_path: Path, name: str) -> None:
     path = write_spec(
-        tmp_path, f'steps:\n  one:\n    type: transform\n    query: SELECT 1 AS X\n    writes: "{SLOW[name]}"\n'
+        tmp_path,
+        f'steps:\n  one:\n    type: transform\n    query: SELECT 1 AS X\n    writes: "{SLOW[name]}"\n',
     )
     is_refused(path, "spec.yaml:8", alone=True)
 
@@ -215,7 +230,9 @@ def test_an_ordinary_template_is_rendered(text: str) -> None:
 
 
 def test_loops_over_a_thousand_columns_are_rendered() -> None:
-    scope = {"vars": Namespace("vars", {"all": [f"COLUMN_{n}" for n in range(1000)], "some": ["COLUMN_7"] * 500})}
+    scope = {
+        "vars": Namespace("vars", {"all": [f"COLUMN_{n}" for n in range(1000)], "some": ["COLUMN_7"] * 500})
+    }
     text = "{% for c in vars.all %}{% if c in vars.some %}{{ c | lower }}{% endif %}{% endfor %}"
     assert render_scalar(text, scope) == "column_7"
 
@@ -236,10 +253,13 @@ def test_each_joined_part_is_visited_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
-     "{{ " + "-" * 5000 + "1 }}"],
+    [
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+        "{{ " + "-" * 5000 + "1 }}",
+    ],
     ids=["a macro of itself", "brackets", "signs"],
-)  # fmt: skip
+)
 def test_a_template_that_is_nested_too_deeply_is_a_mistake_of_the_spec(text: str) -> None:
     with pytest.raises(TemplateError, match="nested too deeply"):
         render_scalar(text, {})

@@ -19,8 +19,6 @@ def refused(path: Path) -> str:
     return str(raised.value)
 
 
-# --------------------------------------------------------------------------- files of sources
-
 SOURCE = """\
 sources:
   weather:
@@ -74,7 +72,11 @@ def test_a_file_that_is_right_is_no_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["{file: sample}", "{file: sample, generator: 'gone.py:write'}", "{file: sample, generator: 'there.py:no_such'}"],
+    [
+        "{file: sample}",
+        "{file: sample, generator: 'gone.py:write'}",
+        "{file: sample, generator: 'there.py:no_such'}",
+    ],
 )
 def test_a_sample_without_what_writes_it_is_an_error(tmp_path: Path, source: str) -> None:
     (tmp_path / "there.py").write_text("def write(path):\n    path.write_text('DAY,RAIN')\n")
@@ -116,8 +118,6 @@ def test_a_missing_folder_of_an_extract_is_an_error_at_its_line(tmp_path: Path) 
 def test_a_url_of_an_extract_is_not_looked_for(tmp_path: Path) -> None:
     Pipeline.from_yaml(write_spec(tmp_path, EXTRACT), vars={"source": "https://example.com/trips"}).validate()
 
-
-# --------------------------------------------------------------------------- columns
 
 DAYS = """\
 sources:
@@ -230,8 +230,6 @@ def test_a_wrong_exogenous_column_is_told_in_the_words_of_the_spec(
     assert '"status"' not in said
 
 
-# --------------------------------------------------------------------------- SQL files
-
 ONE = "steps:\n  one: {type: transform, sql: one.sql, writes: one}\n"
 
 
@@ -264,8 +262,6 @@ def test_a_file_without_a_statement_is_an_error(tmp_path: Path, text: str) -> No
     assert "one.sql" in refused(write_spec(tmp_path, ONE))
 
 
-# --------------------------------------------------------------------------- defaults of the environment
-
 TEMPLATES = [
     "{{ env.NOT_SET_IN_TESTS | default('given') }}",
     "{{ env['NOT_SET_IN_TESTS'] | default('given') }}",
@@ -285,7 +281,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_variable_that_is_not_set_has_a_default(tmp_path: Path, template: str) -> None:
-    path = write_spec(tmp_path, f'steps:\n  one: {{type: transform, query: SELECT 1 AS X, writes: "{template}"}}\n')
+    path = write_spec(
+        tmp_path, f'steps:\n  one: {{type: transform, query: SELECT 1 AS X, writes: "{template}"}}\n'
+    )
     (step,) = Pipeline.from_yaml(path).plan()
     assert "CREATE OR REPLACE TABLE GIVEN " in str(step.plan.statements[0])
 

@@ -66,12 +66,56 @@ steps:
 """
 
 MARKS = (
-    "'", '"', ";", "--", "/*", "*/", "$$", "\\", "`", "\n", "\t", "{{ 1 }}", "#", "@", "%", "\u2019", "\uff07", "\u02bc",
-    "\u201d", "\uff1b", "\u037e", "\u2013\u2013", "\u00a0", "\u200b", "\u202e", "\u0430", "É", "😀", "\x7f", "?", ":1", "..",
-)  # fmt: skip
-PHRASES = ("x{}y", "{}", "x{} DROP TABLE T{}", "x'{}; SELECT 1 --", 'x"{} UNION SELECT 1', "x) {}", '"x{}y"', "'x{}y'")
+    "'",
+    '"',
+    ";",
+    "--",
+    "/*",
+    "*/",
+    "$$",
+    "\\",
+    "`",
+    "\n",
+    "\t",
+    "{{ 1 }}",
+    "#",
+    "@",
+    "%",
+    "\u2019",
+    "\uff07",
+    "\u02bc",
+    "\u201d",
+    "\uff1b",
+    "\u037e",
+    "\u2013\u2013",
+    "\u00a0",
+    "\u200b",
+    "\u202e",
+    "\u0430",
+    "É",
+    "😀",
+    "\x7f",
+    "?",
+    ":1",
+    "..",
+)
+PHRASES = (
+    "x{}y",
+    "{}",
+    "x{} DROP TABLE T{}",
+    "x'{}; SELECT 1 --",
+    'x"{} UNION SELECT 1',
+    "x) {}",
+    '"x{}y"',
+    "'x{}y'",
+)
 HOSTILE = [phrase.format(*[mark] * phrase.count("{}")) for mark, phrase in itertools.product(MARKS, PHRASES)]
-_ALIKE = {TokenType.VAR: "name", TokenType.IDENTIFIER: "name", TokenType.STRING: "literal", TokenType.NUMBER: "literal"}
+_ALIKE = {
+    TokenType.VAR: "name",
+    TokenType.IDENTIFIER: "name",
+    TokenType.STRING: "literal",
+    TokenType.NUMBER: "literal",
+}
 
 
 def skeleton(text: str) -> list[str]:
@@ -88,7 +132,12 @@ def skeleton(text: str) -> list[str]:
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], bool]]:
     """(path, whether its key is meant) of all texts that a spec's author chooses."""
-    if path[:1] in (("name",), ("targets",)) or path[-1:] in (("type",), ("query",), ("predicate",), ("country",)):
+    if path[:1] in (("name",), ("targets",)) or path[-1:] in (
+        ("type",),
+        ("query",),
+        ("predicate",),
+        ("country",),
+    ):
         return
     if isinstance(value, dict):
         for key, item in value.items():
@@ -126,7 +175,9 @@ def planned(value: Any, folder: Path) -> list[str] | None:
     path = folder / "spec.yaml"
     path.write_text(dump(value), encoding="utf-8")
     try:
-        return [str(statement) for step in Pipeline.from_yaml(path).plan() for statement in step.plan.statements]
+        return [
+            str(statement) for step in Pipeline.from_yaml(path).plan() for statement in step.plan.statements
+        ]
     except SnowpipeMLError:
         return None
 

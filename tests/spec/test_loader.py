@@ -110,10 +110,19 @@ def test_variables_override_and_are_checked() -> None:
         ("steps: {a: {type: transform, query: SELECT 1, writes: a b}}", "not a name"),
         ("steps: {a: {type: transform, writes: a}}", "give one of sql (a file) and query"),
         ("steps: {a: {type: transform, sql: nope.sql, writes: a}}", "cannot read 'nope.sql': No such file"),
-        ("steps: {a: {type: transform, query: SELECT 1, writes: a, warehouse: big}}", "not declared under `warehouses`"),
+        (
+            "steps: {a: {type: transform, query: SELECT 1, writes: a, warehouse: big}}",
+            "not declared under `warehouses`",
+        ),
         ("steps: {a: {type: copy_into, from: trips, into: x}}", "does not have the form"),
-        ("steps: {a: {type: copy_into, from: '@nope/x', into: x}}\ntables: {x: {columns: {a: int}}}", "stage 'nope' is not declared"),
-        ("stages: {s: {}}\nsteps: {a: {type: copy_into, from: '@s/x', into: rwa}}\ntables: {raw: {columns: {a: int}}}", "unknown table 'rwa'"),
+        (
+            "steps: {a: {type: copy_into, from: '@nope/x', into: x}}\ntables: {x: {columns: {a: int}}}",
+            "stage 'nope' is not declared",
+        ),
+        (
+            "stages: {s: {}}\nsteps: {a: {type: copy_into, from: '@s/x', into: rwa}}\ntables: {raw: {columns: {a: int}}}",
+            "unknown table 'rwa'",
+        ),
         (GRANT % "{r: {table t: ['sel;ect']}}", "not a privilege"),
         (GRANT % "{rr: {table t: [select]}}", "the role 'rr' is not declared under `roles`"),
         ("stages: {my-stage: {}}\n" + STEP, "not a name"),
@@ -122,23 +131,38 @@ def test_variables_override_and_are_checked() -> None:
         ("vars: [a]\n" + STEP, "'vars' must be a mapping"),
         ("vars: {a: '{{ env.HOME }}'}\n" + STEP, "a variable is not a template"),
         ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "is at least medium"),
-        ("sources: {s: {columns: {A: int}, from: {lcoal: {file: x}}}}\n" + STEP, "says nothing of the target 'local'"),
-        ("sources: {s: {columns: {A: int}, from: {local: {query: nope.sql}}}}\n" + STEP, "cannot read 'nope.sql'"),
+        (
+            "sources: {s: {columns: {A: int}, from: {lcoal: {file: x}}}}\n" + STEP,
+            "says nothing of the target 'local'",
+        ),
+        (
+            "sources: {s: {columns: {A: int}, from: {local: {query: nope.sql}}}}\n" + STEP,
+            "cannot read 'nope.sql'",
+        ),
         ("steps: {a.b: {type: transform, query: SELECT 1, writes: t}}", "a step's name has letters, digits"),
         (FEATURES % "[0]", "'lags' must be at least 1, not 0"),
         (FEATURES % "[7, 7]", "two columns would be named LAG_7"),
         ("tables: {t: {columns: {a: int}}}\n" + STEP, "table T is written by 'tables.t' already"),
-        ("steps: {a: {type: transform, query: SELECT 1, writes: a, needs: [b]}}", "needs an unknown step 'b'"),
+        (
+            "steps: {a: {type: transform, query: SELECT 1, writes: a, needs: [b]}}",
+            "needs an unknown step 'b'",
+        ),
         ("steps: {a: {query: SELECT 1}}", "has no type"),
         ("steps: []", "'steps' must be a mapping"),
-        ("steps: {a: {type: transform, query: 'SELECT {{ vars.x | literal }}', writes: a}}", "undefined: vars.x"),
-        ("tables: {t: {columns: {a: nubmer}}}\nsteps: {a: {type: transform, query: SELECT 1, writes: a}}", "not a Snowflake data type"),
+        (
+            "steps: {a: {type: transform, query: 'SELECT {{ vars.x | literal }}', writes: a}}",
+            "undefined: vars.x",
+        ),
+        (
+            "tables: {t: {columns: {a: nubmer}}}\nsteps: {a: {type: transform, query: SELECT 1, writes: a}}",
+            "not a Snowflake data type",
+        ),
         (
             "steps:\n  a: {type: transform, query: SELECT 1, writes: t}\n  b: {type: transform, query: SELECT 2, writes: t}",
             "table T is written by 'a' already",
         ),
     ],
-)  # fmt: skip
+)
 def test_one_mistake_one_error(tmp_path: Path, text: str, message: str) -> None:
     found = problems(write_spec(tmp_path, text + "\n"))
     assert len(found) == 1, found
@@ -159,14 +183,18 @@ steps:
 
 def test_a_mistake_in_a_sql_file_is_at_its_line(tmp_path: Path) -> None:
     (tmp_path / "q.sql").write_text("SELECT 1 AS X\nWHERE 'x' = {{ vars.city | literal }} -- why;\n")
-    ((at, message, _),) = problems(write_spec(tmp_path, "steps: {a: {type: transform, sql: q.sql, writes: t}}\n"))
+    ((at, message, _),) = problems(
+        write_spec(tmp_path, "steps: {a: {type: transform, sql: q.sql, writes: t}}\n")
+    )
     assert (at, message) == ("2:1", "undefined: vars.city")
 
 
 def test_templates_in_targets_see_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAREHOUSES", str(tmp_path / "there"))
     path = tmp_path / "spec.yaml"
-    path.write_text("name: demo\ntargets: {local: {type: local, path: '{{ env.WAREHOUSES }}/wh'}}\n" + STEP + "\n")
+    path.write_text(
+        "name: demo\ntargets: {local: {type: local, path: '{{ env.WAREHOUSES }}/wh'}}\n" + STEP + "\n"
+    )
     assert Pipeline.from_yaml(path).run().ok
     assert (tmp_path / "there" / "wh" / "databases").is_dir()
 

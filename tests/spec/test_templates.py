@@ -61,7 +61,9 @@ def test_nothing_stands_behind_a_statement(text: str) -> None:
 def test_a_value_enters_sql_through_a_filter_alone() -> None:
     functions = {"ref": QualifiedName.parse}
     text = "SELECT * FROM {{ ref('trips') }} WHERE c = {{ vars.city | literal }} AND n IN {{ vars.lags | literal }}"
-    assert str(render_sql(text, SCOPE, functions)) == "SELECT * FROM TRIPS WHERE c = 'O''Hare' AND n IN (1, 7)"
+    assert (
+        str(render_sql(text, SCOPE, functions)) == "SELECT * FROM TRIPS WHERE c = 'O''Hare' AND n IN (1, 7)"
+    )
     with pytest.raises(TemplateError, match="bare text") as caught:
         render_sql("SELECT 1\nFROM x\nWHERE c = {{ vars.city }}", SCOPE, functions)
     assert "| literal" in (caught.value.hint or "")
@@ -73,7 +75,9 @@ def test_a_value_enters_sql_through_a_filter_alone() -> None:
 _TEXT = st.text(st.sampled_from("abc' \"(){}%#\n;-"), max_size=12)
 
 
-@given(st.lists(st.tuples(_TEXT, st.sampled_from(["{{ ref('t') }}", "{{ref( 'a.b' )}}", '{{ ref("t") }}', ""]))))
+@given(
+    st.lists(st.tuples(_TEXT, st.sampled_from(["{{ ref('t') }}", "{{ref( 'a.b' )}}", '{{ ref("t") }}', ""])))
+)
 def test_a_query_of_references_alone_is_rendered_as_a_template_would(parts: list[tuple[str, str]]) -> None:
     text = "".join(before + call for before, call in parts)
     functions = {"ref": QualifiedName.parse}

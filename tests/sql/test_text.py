@@ -14,7 +14,9 @@ from snowpipe_ml.sql import DataType, Identifier, Literal, Secret, Sql, StagePat
 
 
 def test_template_takes_fragments_alone() -> None:
-    statement = sql("SELECT {c} FROM {t} WHERE x = {v}", c=Identifier("a b"), t=Identifier("T"), v=Literal("it's"))
+    statement = sql(
+        "SELECT {c} FROM {t} WHERE x = {v}", c=Identifier("a b"), t=Identifier("T"), v=Literal("it's")
+    )
     assert str(statement) == "SELECT \"a b\" FROM T WHERE x = 'it''s'"
     with pytest.raises(UnsafeSqlError, match="bare str"):
         sql("SELECT {x}", x="1; DROP TABLE t")  # type: ignore[arg-type]
@@ -25,11 +27,18 @@ def test_template_takes_fragments_alone() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "NULL"), (True, "TRUE"), (7, "7"), (1.5, "1.5"), (Decimal("1.50"), "1.50"), ("a\\b'c", "'a\\\\b''c'"),
-        (dt.date(2020, 1, 2), "'2020-01-02'::DATE"), (["a", 1], "('a', 1)"),
-        (dt.datetime(2020, 1, 2, 3), "'2020-01-02 03:00:00'::TIMESTAMP_NTZ"), (float("nan"), "'NaN'::FLOAT"),
+        (None, "NULL"),
+        (True, "TRUE"),
+        (7, "7"),
+        (1.5, "1.5"),
+        (Decimal("1.50"), "1.50"),
+        ("a\\b'c", "'a\\\\b''c'"),
+        (dt.date(2020, 1, 2), "'2020-01-02'::DATE"),
+        (["a", 1], "('a', 1)"),
+        (dt.datetime(2020, 1, 2, 3), "'2020-01-02 03:00:00'::TIMESTAMP_NTZ"),
+        (float("nan"), "'NaN'::FLOAT"),
     ],
-)  # fmt: skip
+)
 def test_literals(value: Any, text: str) -> None:
     assert Literal(value).sql == text
 
@@ -48,7 +57,12 @@ def test_a_text_comes_back_from_the_warehouse(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "canonical"),
-    [("number(10, 2)", "NUMBER(10, 2)"), ("string", "VARCHAR"), ("double precision", "FLOAT"), ("integer", "INT")],
+    [
+        ("number(10, 2)", "NUMBER(10, 2)"),
+        ("string", "VARCHAR"),
+        ("double precision", "FLOAT"),
+        ("integer", "INT"),
+    ],
 )
 def test_data_types(text: str, canonical: str) -> None:
     assert DataType.parse(text).sql == canonical

@@ -16,10 +16,13 @@ LAYOUTS = {"old": ["tripduration", "start time"], "new": ["ride_id", "started_at
 @pytest.mark.parametrize(
     ("name", "month"),
     [
-        ("JC-201509-citibike-tripdata.csv.zip", "2015-09"), ("2015-09 - Citi Bike.csv", "2015-09"),
-        ("2013-citibike-tripdata.zip", None), ("x201513.csv", None), ("202001_1.csv", "2020-01"),
+        ("JC-201509-citibike-tripdata.csv.zip", "2015-09"),
+        ("2015-09 - Citi Bike.csv", "2015-09"),
+        ("2013-citibike-tripdata.zip", None),
+        ("x201513.csv", None),
+        ("202001_1.csv", "2020-01"),
     ],
-)  # fmt: skip
+)
 def test_months(name: str, month: str | None) -> None:
     assert month_of(name) == month
 
@@ -32,7 +35,9 @@ def test_every_csv_and_never_macosx(tmp_path: Path) -> None:
     inner = zipped({"deep/c.csv": b"c", "readme.txt": b"no"})
     path = tmp_path / "year.zip"
     path.write_bytes(
-        zipped({"a.csv": b"a", "__MACOSX/._a.csv": b"\0", "._x.csv": b"\0", "2013/inner.zip": inner, "d/": b""})
+        zipped(
+            {"a.csv": b"a", "__MACOSX/._a.csv": b"\0", "._x.csv": b"\0", "2013/inner.zip": inner, "d/": b""}
+        )
     )
     assert members(path) == {"year.zip!a.csv": b"a", "year.zip!2013/inner.zip!deep/c.csv": b"c"}
 

@@ -99,7 +99,9 @@ BOMBS = {"o.zip": zip_bomb, "nested.zip": nested_bomb, "o.csv.gz": gzip_bomb}
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Path, files: Path, name: str) -> None:
+def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(
+    tmp_path: Path, files: Path, name: str
+) -> None:
     BOMBS[name](files / name, BOMB)
     pipeline = pipeline_of(tmp_path)
     result = pipeline.run()
@@ -138,9 +140,6 @@ def test_the_limits_hold_for_an_archive_with_those_inside_it(tmp_path: Path, fil
     assert "members" in told(result)
 
 
-# --------------------------------------------------------------------------- what is held in memory
-
-
 @pytest.fixture
 def started(tmp_path: Path, files: Path) -> Pipeline:
     """A pipeline that has run once, so that what it imports is not counted again."""
@@ -151,7 +150,9 @@ def started(tmp_path: Path, files: Path) -> Pipeline:
 
 def test_a_zip_in_a_zip_is_not_held_in_memory(started: Pipeline, files: Path) -> None:
     noise = os.urandom(32 * MB)  # which no compression makes smaller: not a bomb
-    (files / "o.zip").write_bytes(zipped({"inner.zip": zipped({"m.csv": HEADER + b"5,x\n", "noise.bin": noise})}))
+    (files / "o.zip").write_bytes(
+        zipped({"inner.zip": zipped({"m.csv": HEADER + b"5,x\n", "noise.bin": noise})})
+    )
     del noise
     with measured(24 * MB):
         result = started.run()

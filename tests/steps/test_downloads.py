@@ -132,9 +132,6 @@ def download(tmp_path: Path, server: Server) -> Callable[..., tuple[Pipeline, Ru
     return run
 
 
-# --------------------------------------------------------------------------- what arrives
-
-
 def test_a_download_that_ends_early_is_not_loaded(server: Server, download: Any) -> None:
     server.plan("202101", Answer(cut=SHORT))
     pipeline, result = download("2021-01")
@@ -160,13 +157,17 @@ def digests(body: bytes) -> list[tuple[str, str]]:
     md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     sha = base64.b64encode(hashlib.sha256(body).digest()).decode()
     return [
-        ("Content-MD5", md5), ("x-goog-hash", f"md5={md5}"), ("Digest", f"SHA-256={sha}"),
+        ("Content-MD5", md5),
+        ("x-goog-hash", f"md5={md5}"),
+        ("Digest", f"SHA-256={sha}"),
         ("Repr-Digest", f"sha-256=:{sha}:"),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(("header", "value"), digests(TEXT), ids=[name for name, _ in digests(TEXT)])
-def test_a_download_with_another_digest_is_not_loaded(server: Server, download: Any, header: str, value: str) -> None:
+def test_a_download_with_another_digest_is_not_loaded(
+    server: Server, download: Any, header: str, value: str
+) -> None:
     server.plan("202101", Answer(TEXT.replace(b"7,x", b"8,x"), headers={header: value}))
     pipeline, result = download("2021-01")
     assert loaded(pipeline) == 0
@@ -183,10 +184,12 @@ def test_a_file_that_the_server_lacks_does_not_stop_the_others(server: Server, d
 @pytest.mark.parametrize(
     ("url_file", "path"),
     [
-        ("trips%20of%20{month}.csv", "/trips%20of%20202101.csv"), ("trips of {month}.csv", "/trips%20of%20202101.csv"),
-        ("get?file={month}", "/get?file=202101"), ("trips/x-{month}.csv", "/trips/x-202101.csv"),
+        ("trips%20of%20{month}.csv", "/trips%20of%20202101.csv"),
+        ("trips of {month}.csv", "/trips%20of%20202101.csv"),
+        ("get?file={month}", "/get?file=202101"),
+        ("trips/x-{month}.csv", "/trips/x-202101.csv"),
     ],
-)  # fmt: skip
+)
 def test_the_name_at_a_url_is_asked_for_as_the_spec_writes_it(
     tmp_path: Path, server: Server, url_file: str, path: str
 ) -> None:
@@ -196,9 +199,6 @@ def test_the_name_at_a_url_is_asked_for_as_the_spec_writes_it(
     result = pipeline.run()
     assert result.ok, told(result)
     assert loaded(pipeline) == 2000
-
-
-# --------------------------------------------------------------------------- what was replaced
 
 
 @pytest.fixture
@@ -211,7 +211,9 @@ def files(tmp_path: Path) -> Path:
 
 def pipeline_of(folder: Path, on_changed: str | None = None) -> Pipeline:
     setting = "" if on_changed is None else f"    on_changed: {on_changed}\n"
-    return Pipeline.from_yaml(write_spec(folder, SPEC.replace("    retries: 0\n", f"    retries: 0\n{setting}")))
+    return Pipeline.from_yaml(
+        write_spec(folder, SPEC.replace("    retries: 0\n", f"    retries: 0\n{setting}"))
+    )
 
 
 def rows_of(pipeline: Pipeline) -> list[tuple[Any, ...]]:
@@ -299,7 +301,9 @@ def test_the_good_members_of_an_archive_are_not_doubled_when_the_bad_one_is_mend
 
 
 @pytest.mark.parametrize("on_changed", [None, "replace"])
-def test_a_file_with_another_name_is_not_loaded_again(tmp_path: Path, files: Path, on_changed: str | None) -> None:
+def test_a_file_with_another_name_is_not_loaded_again(
+    tmp_path: Path, files: Path, on_changed: str | None
+) -> None:
     pipeline = pipeline_of(tmp_path, on_changed)
     assert pipeline.run().ok
     (files / "x.csv").rename(files / "y.csv")
@@ -412,14 +416,18 @@ def replaced_in_a_bucket(folder: Path, spec: str) -> tuple[Pipeline, RunResult]:
     return pipeline, pipeline.run(full_refresh=True)
 
 
-def test_a_replaced_file_of_an_external_stage_is_refused_until_the_spec_says_what_to_do(tmp_path: Path) -> None:
+def test_a_replaced_file_of_an_external_stage_is_refused_until_the_spec_says_what_to_do(
+    tmp_path: Path,
+) -> None:
     pipeline, result = replaced_in_a_bucket(tmp_path, EXTERNAL)
     assert rows_of(pipeline) == [(1, "old"), (2, "old")]
     assert "x.csv" in told(result)
     assert "on_changed" in told(result)
 
 
-def test_without_a_table_of_loads_a_replaced_file_is_not_loaded_beside_its_old_rows_in_silence(tmp_path: Path) -> None:
+def test_without_a_table_of_loads_a_replaced_file_is_not_loaded_beside_its_old_rows_in_silence(
+    tmp_path: Path,
+) -> None:
     pipeline, result = replaced_in_a_bucket(tmp_path, EXTERNAL.replace(", loads: loads", ""))
     if rows_of(pipeline) != [(1, "old"), (2, "old")]:
         assert "x.csv" in told(result)

@@ -111,7 +111,9 @@ def test_rejected_rows_are_kept(spec: Path, tmp_path: Path) -> None:
     lines[5] += ",one,too,many"
     folder = tmp_path / "months"
     folder.mkdir()
-    (folder / f"{name_of('2021-02')}.csv.zip").write_bytes(zipped({"JC-202102.csv": "\n".join(lines).encode()}))
+    (folder / f"{name_of('2021-02')}.csv.zip").write_bytes(
+        zipped({"JC-202102.csv": "\n".join(lines).encode()})
+    )
     result = run(spec)
     assert result.ok
     assert result.steps["load_new"].rows == count("2021-02") - 2
@@ -121,7 +123,8 @@ def test_rejected_rows_are_kept(spec: Path, tmp_path: Path) -> None:
     )
     session = Pipeline.from_yaml(spec).session()
     rejects = [
-        tuple(row) for row in session.sql("SELECT LINE, REJECTED_RECORD FROM rejects_new ORDER BY LINE").collect()
+        tuple(row)
+        for row in session.sql("SELECT LINE, REJECTED_RECORD FROM rejects_new ORDER BY LINE").collect()
     ]
     session.close()
     assert rejects == [(4, lines[3]), (6, lines[5])]
@@ -132,13 +135,21 @@ def test_several_members_and_archives_in_archives(spec: Path, tmp_path: Path) ->
     folder.mkdir()
     text = month_csv("2021-02").splitlines()
     half = len(text) // 2
-    inner = zipped({
-        "202102_1.csv": "\n".join(text[:half]).encode(), "202102_2.csv": "\n".join([text[0], *text[half:]]).encode(),
-        "__MACOSX/._202102_1.csv": b"\0",
-    })  # fmt: skip
-    (folder / "2021-trips.zip").write_bytes(zipped({"202102.zip": inner, "202101.csv": month_csv("2021-01").encode()}))
+    inner = zipped(
+        {
+            "202102_1.csv": "\n".join(text[:half]).encode(),
+            "202102_2.csv": "\n".join([text[0], *text[half:]]).encode(),
+            "__MACOSX/._202102_1.csv": b"\0",
+        }
+    )
+    (folder / "2021-trips.zip").write_bytes(
+        zipped({"202102.zip": inner, "202101.csv": month_csv("2021-01").encode()})
+    )
     result = run(spec)
-    assert (result.steps["load_old"].rows, result.steps["load_new"].rows) == (count("2021-01"), count("2021-02"))
+    assert (result.steps["load_old"].rows, result.steps["load_new"].rows) == (
+        count("2021-01"),
+        count("2021-02"),
+    )
 
 
 @pytest.fixture
@@ -159,7 +170,8 @@ def test_from_a_url(spec: Path, server: str) -> None:
     failed = run(spec, source=server, months=["2024-01"])
     assert not failed.ok
     assert (
-        "JC-202401-citibike-tripdata.csv.zip: cannot be downloaded: HTTP Error 404" in failed.steps["extract"].message
+        "JC-202401-citibike-tripdata.csv.zip: cannot be downloaded: HTTP Error 404"
+        in failed.steps["extract"].message
     )
     assert failed.steps["load_new"].blamed == "extract"
     nothing = run(spec, source=server)

@@ -59,7 +59,10 @@ def tables(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items()}
-    assert result.steps["features"].message == "2 series; 1 left out: no recent event, 1 left out: too little history"
+    assert (
+        result.steps["features"].message
+        == "2 series; 1 left out: no recent event, 1 left out: too little history"
+    )
     session = pipeline.session()
     found = {
         name: [row.as_dict() for row in session.sql(f"SELECT * FROM {name} ORDER BY 1, 2").collect()]
@@ -75,10 +78,16 @@ def test_counts_and_lags(tables: dict[str, list[dict[str, Any]]]) -> None:
         first = min(day for day in KNOWN if visits(shop, day))
         counts = {day: visits(shop, day) for day in KNOWN if day >= first}
         for day, count in counts.items():
-            expected.append({
-                "SHOP": shop, "DATE": day, "VISITS": count, "LAG_1": counts.get(day - timedelta(days=1)),
-                "LAG_7": counts.get(day - timedelta(days=7)), "MM": float((day - START).days),
-            })  # fmt: skip
+            expected.append(
+                {
+                    "SHOP": shop,
+                    "DATE": day,
+                    "VISITS": count,
+                    "LAG_1": counts.get(day - timedelta(days=1)),
+                    "LAG_7": counts.get(day - timedelta(days=7)),
+                    "MM": float((day - START).days),
+                }
+            )
     assert tables["features"] == expected
     zeros = [row for row in tables["features"] if row["VISITS"] == 0]
     assert len(zeros) > 30  # days without an event are zeros
@@ -87,8 +96,9 @@ def test_counts_and_lags(tables: dict[str, list[dict[str, Any]]]) -> None:
 
 def test_series_that_are_left_out_say_why(tables: dict[str, list[dict[str, Any]]]) -> None:
     assert {row["SHOP"]: row["REASON"] for row in tables["left_out"]} == {
-        "closed": "no recent event", "new": "too little history",
-    }  # fmt: skip
+        "closed": "no recent event",
+        "new": "too little history",
+    }
 
 
 def test_the_future_knows_nothing_of_the_future(tables: dict[str, list[dict[str, Any]]]) -> None:
@@ -105,7 +115,9 @@ def test_the_future_knows_nothing_of_the_future(tables: dict[str, list[dict[str,
 
 def test_a_day_twice_in_another_table_is_found(tmp_path: Path) -> None:
     text = SPEC.replace("VALUES EVENTS", "VALUES ('a', '2023-01-01 08:00:00'), ('a', '2023-01-02 08:00:00')")
-    text = text.replace("VALUES COVERED", "VALUES ('2023-01-01'), ('2023-01-02')").replace("lags: [1, 7]", "lags: [1]")
+    text = text.replace("VALUES COVERED", "VALUES ('2023-01-01'), ('2023-01-02')").replace(
+        "lags: [1, 7]", "lags: [1]"
+    )
     text = text.replace("VALUES RAIN", "VALUES ('2023-01-01', 1), ('2023-01-01', 2)").replace(
         "min_history_days: 20", "min_history_days: 1"
     )
@@ -114,7 +126,9 @@ def test_a_day_twice_in_another_table_is_found(tmp_path: Path) -> None:
 
 
 def small(folder: Path, events: str, **more: str) -> Pipeline:
-    text = SPEC.replace("VALUES EVENTS", f"VALUES {events}").replace("VALUES COVERED", "VALUES ('2023-01-01')")
+    text = SPEC.replace("VALUES EVENTS", f"VALUES {events}").replace(
+        "VALUES COVERED", "VALUES ('2023-01-01')"
+    )
     text = text.replace("VALUES RAIN", "VALUES " + ", ".join(f"('{day}', {n})" for n, day in enumerate(DAYS)))
     for old, new in {"    calendar: covered\n": "", **more}.items():
         text = text.replace(old, new)
@@ -139,7 +153,9 @@ def test_where_no_series_is_left_what_was_there_stays(tmp_path: Path) -> None:
 
 
 def test_a_day_of_which_no_value_is_known_is_unknown(tmp_path: Path) -> None:
-    events = ", ".join(f"('busy', '{day}', {'NULL' if n in (20, 21) else n})" for n, day in enumerate(DAYS) if n != 30)
+    events = ", ".join(
+        f"('busy', '{day}', {'NULL' if n in (20, 21) else n})" for n, day in enumerate(DAYS) if n != 30
+    )
     values = {
         "$2::TIMESTAMP_NTZ AS AT": "$2::TIMESTAMP_NTZ AS AT, $3::NUMBER AS SOLD",
         "target: VISITS": "value: SOLD\n    target: VISITS",
@@ -149,17 +165,23 @@ def test_a_day_of_which_no_value_is_known_is_unknown(tmp_path: Path) -> None:
     found = dict(ask(pipeline, "SELECT DATE, VISITS FROM FEATURES"))
     assert DAYS[20] not in found
     assert found[DAYS[30]] == 0
-    assert ask(pipeline, "SELECT DATE FROM FEATURES WHERE LAG_1 IS NULL ORDER BY DATE") == [(DAYS[0],), (DAYS[22],)]
+    assert ask(pipeline, "SELECT DATE FROM FEATURES WHERE LAG_1 IS NULL ORDER BY DATE") == [
+        (DAYS[0],),
+        (DAYS[22],),
+    ]
 
 
 def test_the_table_of_a_forecast_has_a_day_once(tmp_path: Path) -> None:
     twice = {
         "future: climatology": "future: {table: rain_to_come}",
-        "  features:\n": "  to_come: {type: transform, writes: rain_to_come, query: \"SELECT DATEADD(day, MOD(SEQ4(), 9), "
+        "  features:\n": '  to_come: {type: transform, writes: rain_to_come, query: "SELECT DATEADD(day, MOD(SEQ4(), 9), '
         "'2023-03-01'::DATE) AS DATE, 1.0::FLOAT AS MM FROM TABLE(GENERATOR(ROWCOUNT => 18))\"}\n  features:\n",
-    }  # fmt: skip
+    }
     result = small(tmp_path, DAILY, **twice).run(select=["+future"])
-    assert result.steps["future"].message == "9 days would have several rows: a table has a day twice (RAIN_TO_COME)"
+    assert (
+        result.steps["future"].message
+        == "9 days would have several rows: a table has a day twice (RAIN_TO_COME)"
+    )
 
 
 @pytest.mark.parametrize("key", ["MODEL", "PART", "RUN_ID"])

@@ -32,16 +32,38 @@ def test_a_class_of_ones_own(tmp_path: Path) -> None:
     [
         ('{type: python, class: "own:Men"}', OWN, "own.py has no class 'Men'; there are: Mean"),
         ('{type: python, class: "other:Mean"}', OWN, "cannot read 'other.py'"),
-        ('{type: python, class: "own:Mean"}', OWN.replace("predict_rows", "predict_row"), "own.py:5: the forecaster Mean lacks predict_rows"),
-        ('{type: python, class: "own:Mean"}', OWN.replace("(RowForecaster)", ""), "own.py:5: Mean derives from nothing"),
+        (
+            '{type: python, class: "own:Mean"}',
+            OWN.replace("predict_rows", "predict_row"),
+            "own.py:5: the forecaster Mean lacks predict_rows",
+        ),
+        (
+            '{type: python, class: "own:Mean"}',
+            OWN.replace("(RowForecaster)", ""),
+            "own.py:5: Mean derives from nothing",
+        ),
         ('{type: python, class: "own:Mean"}', "class Mean(:", "own.py:1: "),
-        ("{type: auto_ets}", OWN, "the model auto_ets needs the package statsforecast, and packages.p does not list it"),
-        ("{type: best_of, candidates: [{type: ridge}, {type: ridge}]}", OWN, "two models are named ridge: give each a `name`"),
+        (
+            "{type: auto_ets}",
+            OWN,
+            "the model auto_ets needs the package statsforecast, and packages.p does not list it",
+        ),
+        (
+            "{type: best_of, candidates: [{type: ridge}, {type: ridge}]}",
+            OWN,
+            "two models are named ridge: give each a `name`",
+        ),
         ("{type: prophet}", OWN, "'type' cannot be 'prophet'"),
-        ('{type: python, class: "own:Mean", settings: {type: ridge}}', OWN, "settings of that name are given to every model: type"),
+        (
+            '{type: python, class: "own:Mean", settings: {type: ridge}}',
+            OWN,
+            "settings of that name are given to every model: type",
+        ),
     ],
-)  # fmt: skip
-def test_a_model_that_cannot_be_is_told_before_anything_runs(tmp_path: Path, model: str, own: str, said: str) -> None:
+)
+def test_a_model_that_cannot_be_is_told_before_anything_runs(
+    tmp_path: Path, model: str, own: str, said: str
+) -> None:
     (tmp_path / "own.py").write_text(own)
     with pytest.raises(SpecError) as caught:
         spec(tmp_path, model).validate()
@@ -68,7 +90,8 @@ def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path:
     assert pipeline.run().ok
     session = pipeline.session()
     board = {
-        row["MODEL"]: row["RMSE"] for row in session.sql("SELECT MODEL, RMSE FROM BOARD WHERE FOLD IS NULL").collect()
+        row["MODEL"]: row["RMSE"]
+        for row in session.sql("SELECT MODEL, RMSE FROM BOARD WHERE FOLD IS NULL").collect()
     }
     session.close()
     assert board.keys() == {"best_of", "stiff", "loose", "seasonal_naive", "moving_average"}
@@ -77,33 +100,46 @@ def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path:
     deployed = graph.nodes["deploy"].step
     assert isinstance(deployed, DeployForecaster)
     config = json.loads(deployed._config(ctx))
-    assert {name: one["seed"] for name, one in config["model"]["candidates"].items()} == {"stiff": 7, "loose": 3}
+    assert {name: one["seed"] for name, one in config["model"]["candidates"].items()} == {
+        "stiff": 7,
+        "loose": 3,
+    }
 
 
 def test_one_name_stands_for_one_model(tmp_path: Path) -> None:
     compare = "step_days: 7, compare: [{type: ridge, alpha: 1000}]}"
-    with pytest.raises(SpecError, match="`model` and `compare` differ in what they call ridge: give one a `name`"):
+    with pytest.raises(
+        SpecError, match="`model` and `compare` differ in what they call ridge: give one a `name`"
+    ):
         spec(tmp_path, "{type: ridge}", **{"step_days: 7}": compare}).validate()
 
 
 def test_a_model_of_features_needs_some(tmp_path: Path) -> None:
     none = {
-        "    lags: [1, 7]\n": "    lags: []\n", "    rolling: {mean: [7], stddev: [7]}\n": "",
-        "    date_features: [weekend, month]\n": "", "    fourier: [{period: 7, order: 2}]\n": "",
+        "    lags: [1, 7]\n": "    lags: []\n",
+        "    rolling: {mean: [7], stddev: [7]}\n": "",
+        "    date_features: [weekend, month]\n": "",
+        "    fourier: [{period: 7, order: 2}]\n": "",
         "    holidays: {table: holidays, days_before: 1, days_after: 1}\n": "",
         "    exogenous: [{table: weather, columns: [TEMP], future: climatology}]\n": "",
-    }  # fmt: skip
-    with pytest.raises(SpecError, match="tabnet learns from features, and the step that writes FEATURES makes none"):
+    }
+    with pytest.raises(
+        SpecError, match="tabnet learns from features, and the step that writes FEATURES makes none"
+    ):
         spec(tmp_path, "{type: tabnet}", **none).validate()
     assert spec(tmp_path, "{type: seasonal_naive}", **none).run().ok
 
 
 def test_best_of_needs_a_backtest(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, "{type: best_of}", **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""})
+    pipeline = spec(
+        tmp_path, "{type: best_of}", **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""}
+    )
     with pytest.raises(SpecError, match="best_of chooses by a backtest"):
         pipeline.validate()
 
 
 def test_origins_do_not_overlap(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="an origin would lie among the days that the one before it is scored on"):
+    with pytest.raises(
+        SpecError, match="an origin would lie among the days that the one before it is scored on"
+    ):
         spec(tmp_path, **{"step_days: 7}": "step_days: 6}"}).validate()

@@ -87,8 +87,12 @@ def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
     pipeline = spec(tmp_path)
     assert pipeline.run(select=["+future"]).ok
     session = pipeline.session()
-    rows = [row.as_dict() for row in session.sql("SELECT * FROM FEATURES WHERE K = 'k2' ORDER BY DATE").collect()]
-    future = [row.as_dict() for row in session.sql("SELECT * FROM FUTURE WHERE K = 'k2' ORDER BY DATE").collect()]
+    rows = [
+        row.as_dict() for row in session.sql("SELECT * FROM FEATURES WHERE K = 'k2' ORDER BY DATE").collect()
+    ]
+    future = [
+        row.as_dict() for row in session.sql("SELECT * FROM FUTURE WHERE K = 'k2' ORDER BY DATE").collect()
+    ]
     session.close()
     assert len(rows) == 120
     import numpy as np
@@ -99,9 +103,7 @@ def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
         assert row["DATE"] == day
         assert row["WEEKEND"] == (day.weekday() >= 5)
         assert row["MONTH"] == day.month
-        assert (row["HOLIDAY"], row["BEFORE_HOLIDAY_1"], row["AFTER_HOLIDAY_1"]) == (
-            n == 5, n == 4, n == 6
-        )  # fmt: skip
+        assert (row["HOLIDAY"], row["BEFORE_HOLIDAY_1"], row["AFTER_HOLIDAY_1"]) == (n == 5, n == 4, n == 6)
         angle = 2 * math.pi * 2 * (day - date(1970, 1, 1)).days / 7
         assert row["SIN_7_2"] == pytest.approx(math.sin(angle), abs=1e-6)
         if n < 120:
@@ -114,7 +116,9 @@ def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
                 ("STDDEV_7", "stddev", 7),
             ):
                 expected = past_value(Feature(column, kind, days), values, n)
-                assert (row[column] is None and np.isnan(expected)) or row[column] == pytest.approx(expected), (
+                assert (row[column] is None and np.isnan(expected)) or row[column] == pytest.approx(
+                    expected
+                ), (
                     n,
                     column,
                 )
@@ -143,7 +147,9 @@ def test_the_table_of_a_forecast_fills_the_days_to_come(tmp_path: Path) -> None:
 
 
 def test_series_are_spread_over_partitions_and_a_model_beats_the_baselines(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, "{type: best_of, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}")
+    pipeline = spec(
+        tmp_path, "{type: best_of, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}"
+    )
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     session = pipeline.session()
@@ -222,7 +228,12 @@ def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path) -> No
     ).collect()[0][0]
     ridge = session.sql("SELECT COVERAGE FROM BOARD WHERE MODEL = 'ridge' AND FOLD IS NULL").collect()[0][0]
     session.close()
-    assert [tuple(row) for row in known] == [(1, False, False), (2, True, True), (3, True, True), (None, True, True)]
+    assert [tuple(row) for row in known] == [
+        (1, False, False),
+        (2, True, True),
+        (3, True, True),
+        (None, True, True),
+    ]
     assert ridge == pytest.approx(expected)
 
 
@@ -235,9 +246,12 @@ def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
     quick = [item for item in leaderboard.SINGLE if item["type"] not in ("auto_arima", "tabnet")]
     monkeypatch.setattr(leaderboard, "SINGLE", quick)
     variables = {
-        "source": str(REAL / "citibike"), "months": ["2022-01", "2022-02", "2022-03"], "horizon_days": 14,
-        "lags": [1, 7], "min_history_days": 60,
-    }  # fmt: skip
+        "source": str(REAL / "citibike"),
+        "months": ["2022-01", "2022-02", "2022-03"],
+        "horizon_days": 14,
+        "lags": [1, 7],
+        "min_history_days": 60,
+    }
     pipeline = pipeline_in(tmp_path, variables)
     assert pipeline.run().ok
     session = pipeline.session()

@@ -110,9 +110,6 @@ def test_hours_that_a_step_summed_to_days_are_served(tmp_path: Path) -> None:
     assert made.status.value == "success", made.message
 
 
-# --------------------------------------------------------------------------- the tables that are joined by day
-
-
 def joined(at: str, rows: int, name: str = "temp") -> str:
     return (
         f'  {name}: {{type: transform, query: "SELECT {at.replace(N, "SEQ4()")} AS DATE, SEQ4()::FLOAT AS DEGREES '

@@ -49,7 +49,11 @@ def run(tmp_path: Path) -> Callable[..., Any]:
 
     def go(source: str, framework: str, problem: str = "regression", extra: str = "", more: str = "") -> Any:
         text = SPEC.format(
-            source=source, framework=framework, problem=problem, more=more, extra=textwrap.indent(extra, "    ")
+            source=source,
+            framework=framework,
+            problem=problem,
+            more=more,
+            extra=textwrap.indent(extra, "    "),
         )
         (tmp_path / "spec.yaml").write_text(text)
         pipeline = Pipeline.from_yaml(tmp_path / "spec.yaml")
@@ -84,7 +88,9 @@ def test_scikit_learn(run: Any, tmp_path: Path) -> None:
 def test_lightgbm_with_classes(run: Any, tmp_path: Path) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     frame, y = _training()
-    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(frame, np.where(y > 20, "high", "low"))
+    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(
+        frame, np.where(y > 20, "high", "low")
+    )
     (tmp_path / "lgbm.pkl").write_bytes(pickle.dumps(model))
     found = run("lgbm.pkl", "lightgbm", "binary", more=", lightgbm")
     assert list(found["PREDICTION"]) == list(model.predict(found[["X", "N"]].astype({"N": "int64"})))
@@ -111,8 +117,6 @@ def test_a_model_needs_what_its_framework_imports(run: Any, tmp_path: Path) -> N
     ):
         run("m.pkl", "lightgbm")
 
-
-# --------------------------------------------------------------------------- split, evaluate, expect
 
 SCORED = """
 name: scored
@@ -212,12 +216,21 @@ def test_what_is_expected_and_is_not_so(scored: Any) -> None:
     step = result.steps["check"]
     assert not result.ok
     assert str(step.error) == step.message or "5 rows, at most 4 expected" in str(step.error)
-    for text in ("not_null PREDICTION: 1 rows", "unique KIND: 5 rows", "accepted_values ACTUAL: 2 rows",
-                 "ranges ID: 2 rows", "predicate: 1 rows", "the rows are in FAILED"):  # fmt: skip
+    for text in (
+        "not_null PREDICTION: 1 rows",
+        "unique KIND: 5 rows",
+        "accepted_values ACTUAL: 2 rows",
+        "ranges ID: 2 rows",
+        "predicate: 1 rows",
+        "the rows are in FAILED",
+    ):
         assert text in str(step.error)
-    assert ask('SELECT "CHECK", ID FROM FAILED WHERE "CHECK" IN (\'predicate\', \'not_null PREDICTION\') ORDER BY 2') == [
-        ("predicate", 3), ("not_null PREDICTION", 5),
-    ]  # fmt: skip
+    assert ask(
+        "SELECT \"CHECK\", ID FROM FAILED WHERE \"CHECK\" IN ('predicate', 'not_null PREDICTION') ORDER BY 2"
+    ) == [
+        ("predicate", 3),
+        ("not_null PREDICTION", 5),
+    ]
     warned, _ = scored(checks.replace("max_rows: 4", "severity: warn"))
     assert warned.ok
     assert "5 of 5 checks fail" in warned.steps["check"].message

@@ -74,14 +74,19 @@ def tarred() -> bytes:
     return out.getvalue()
 
 
-# --------------------------------------------------------------------------- what is not CSV text
-
 NO_TEXT = {
-    "o.tar.gz": gzip.compress(tarred()), "o.tar": tarred(), "o.csv.bz2": bz2.compress(CSV), "o.csv.xz": lzma.compress(CSV),
-    "o.zip.gz": gzip.compress(zipped({"m.csv": CSV})), "o.csv.gz": gzip.compress(gzip.compress(CSV)),
-    ".DS_Store": b"\0\0\0\1Bud1\0\0\x10\0", "nul.csv": b"a,\0b,c\n5,odd\n", "cr.csv": b"a,b\r5,odd\r6,odd\r",
-    "utf16.csv": CSV.decode().encode("utf-16"), "utf16be.csv": CSV.decode().encode("utf-16-be"),
-}  # fmt: skip
+    "o.tar.gz": gzip.compress(tarred()),
+    "o.tar": tarred(),
+    "o.csv.bz2": bz2.compress(CSV),
+    "o.csv.xz": lzma.compress(CSV),
+    "o.zip.gz": gzip.compress(zipped({"m.csv": CSV})),
+    "o.csv.gz": gzip.compress(gzip.compress(CSV)),
+    ".DS_Store": b"\0\0\0\1Bud1\0\0\x10\0",
+    "nul.csv": b"a,\0b,c\n5,odd\n",
+    "cr.csv": b"a,b\r5,odd\r6,odd\r",
+    "utf16.csv": CSV.decode().encode("utf-16"),
+    "utf16be.csv": CSV.decode().encode("utf-16-be"),
+}
 
 
 @pytest.mark.parametrize("name", NO_TEXT)
@@ -141,9 +146,6 @@ def test_a_packed_member_beside_a_csv_is_not_dropped_in_silence(files: Path, run
     assert "n.csv.bz2" in told(result)
 
 
-# --------------------------------------------------------------------------- names
-
-
 def loaded_or_refused(pipeline: Pipeline, result: RunResult, name: str) -> None:
     """The good file is loaded; the odd one is too, or is refused by its name."""
     assert result.ok, told(result)
@@ -152,7 +154,9 @@ def loaded_or_refused(pipeline: Pipeline, result: RunResult, name: str) -> None:
         assert name in told(result)
 
 
-@pytest.mark.parametrize("name", ["m" * 236 + ".csv", "é" * 120 + ".csv", "/".join([*["d" * 60] * 5, "m.csv"])])
+@pytest.mark.parametrize(
+    "name", ["m" * 236 + ".csv", "é" * 120 + ".csv", "/".join([*["d" * 60] * 5, "m.csv"])]
+)
 def test_a_member_with_a_long_name_does_not_stop_the_others(files: Path, run: Any, name: str) -> None:
     (files / "o.zip").write_bytes(zipped({name: CSV}))
     pipeline, result = run()
@@ -184,10 +188,15 @@ def test_a_file_name_that_is_not_utf_8_does_not_stop_the_others(caf: Path, run: 
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_the_command_line_shows_a_file_name_that_is_not_utf_8(tmp_path: Path, caf: Path, command: str) -> None:
+def test_the_command_line_shows_a_file_name_that_is_not_utf_8(
+    tmp_path: Path, caf: Path, command: str
+) -> None:
     spec = write_spec(tmp_path, SPEC)
     ended = subprocess.run(
-        [sys.executable, "-m", "snowpipe_ml.cli", command, str(spec)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "snowpipe_ml.cli", command, str(spec)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
@@ -209,8 +218,6 @@ def test_a_name_with_marks_of_a_pattern_is_not_taken_for_another(files: Path, ru
     assert result.ok, told(result)
     assert rows_of(pipeline) == [(1, "good"), (5, "first"), (6, "second")]
 
-
-# --------------------------------------------------------------------------- odd lines
 
 LINES = {
     "a line with CR LF among lines with LF": b"a,b\n5,x\n6,y\r\n7,z\n",
@@ -258,16 +265,16 @@ def test_a_long_field_in_the_first_record_is_loaded(files: Path, run: Any) -> No
     assert ask(pipeline, "SELECT A, LENGTH(B) FROM raw ORDER BY A") == [(1, 4), (5, 200_000)]
 
 
-# --------------------------------------------------------------------------- the file of a source
-
 SOURCE = """\
 sources: {w: {columns: {A: number, B: varchar}, from: {local: {file: w.csv}}}}
 steps: {t: {type: transform, query: "SELECT * FROM {{ ref('w') }}", writes: t}}
 """
 ODD_SOURCES = {
-    "Latin-1": "a,b\n1,é\n".encode("latin-1"), "UTF-16": CSV.decode().encode("utf-16"), "gzip": gzip.compress(CSV),
+    "Latin-1": "a,b\n1,é\n".encode("latin-1"),
+    "UTF-16": CSV.decode().encode("utf-16"),
+    "gzip": gzip.compress(CSV),
     "a CR within a line": b"a,b\n5,x\ry\n6,z\n",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("data", ODD_SOURCES.values(), ids=ODD_SOURCES)

@@ -64,7 +64,9 @@ def test_the_report_has_them_as_images_that_run_nothing(tmp_path: Path) -> None:
 
 
 def test_without_names_the_report_draws_the_largest_series_once(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, **{BOARD: PLOT.replace("into", "plots: [forecasts], formats: [svg], into") + BOARD})
+    pipeline = spec(
+        tmp_path, **{BOARD: PLOT.replace("into", "plots: [forecasts], formats: [svg], into") + BOARD}
+    )
     result = pipeline.run()
     assert result.steps["plots"].message == "forecasts.svg"
     with History.open(pipeline) as history:
@@ -85,7 +87,11 @@ def test_models_that_explain_nothing_leave_no_plot_of_it(tmp_path: Path) -> None
     ("old", "new", "message"),
     [
         ("leaderboard: board, ", "plots: [leaderboard], ", "the plot leaderboard needs `leaderboard`"),
-        ("forecasts: forecasts", "forecasts: features", "must be written by a train_forecasters or a forecast step"),
+        (
+            "forecasts: forecasts",
+            "forecasts: features",
+            "must be written by a train_forecasters or a forecast step",
+        ),
         ("leaderboard: board", "leaderboard: future", "must be written by a leaderboard step"),
         ("into", "plots: [error], into", "'plots' cannot be 'error'"),
         ("into", "plots: [errors, errors], into", "something is named twice"),
@@ -110,13 +116,18 @@ def test_without_a_backtest_there_are_no_errors_to_draw(tmp_path: Path) -> None:
 def test_saved_models_are_drawn_with_what_happened(tmp_path: Path) -> None:
     train = 'series_per_partition: 2, writes: forecasts, models: "@s/forecasters/"}'
     plot = SAVED + PLOT.replace("forecasts: forecasts", "forecasts: forecast_again")
-    more = {"    packages: p\n  train": "    packages: p\n    keep_models: true\n  train",
-            "series_per_partition: 2, writes: forecasts}": train, BOARD: plot + BOARD}  # fmt: skip
+    more = {
+        "    packages: p\n  train": "    packages: p\n    keep_models: true\n  train",
+        "series_per_partition: 2, writes: forecasts}": train,
+        BOARD: plot + BOARD,
+    }
     pipeline = spec(tmp_path, **more)
     result = pipeline.run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
     found = files(pipeline, tmp_path / "files")
-    assert sorted(found) == [f"{p}.{f}" for p in ("forecasts", "importance", "leaderboard") for f in ("png", "svg")]
+    assert sorted(found) == [
+        f"{p}.{f}" for p in ("forecasts", "importance", "leaderboard") for f in ("png", "svg")
+    ]
     # The four with the most in them: k4 has more a day than k3, and so on.
     named = [text for text in texts(found["forecasts.svg"]) if text.startswith("K k")]
     assert named == ["K k1", "K k2", "K k3", "K k4"]
@@ -138,9 +149,13 @@ def test_a_leaderboard_of_other_models_is_refused(tmp_path: Path) -> None:
 
 def test_a_series_without_a_model_is_a_warning_and_the_rest_is_drawn(tmp_path: Path) -> None:
     few = "MOD(SEQ4(), 5) < 4 OR SEQ4() > 400"
-    changed = {"TABLE(GENERATOR(ROWCOUNT => 600))": f"TABLE(GENERATOR(ROWCOUNT => 600)) WHERE {few}",
-               "    stage: s\n": "    stage: s\n    min_train_rows: 60\n"}  # fmt: skip
-    result = spec(tmp_path, **changed, **{BOARD: PLOT.replace("into", "series: [k1, k4], into") + BOARD}).run()
+    changed = {
+        "TABLE(GENERATOR(ROWCOUNT => 600))": f"TABLE(GENERATOR(ROWCOUNT => 600)) WHERE {few}",
+        "    stage: s\n": "    stage: s\n    min_train_rows: 60\n",
+    }
+    result = spec(
+        tmp_path, **changed, **{BOARD: PLOT.replace("into", "series: [k1, k4], into") + BOARD}
+    ).run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
     (warning,) = result.steps["plots"].warnings
     assert warning.startswith("k4 has no forecast to draw: ")
@@ -157,7 +172,9 @@ def test_what_there_is_nothing_to_draw_of_any_more_is_removed(tmp_path: Path) ->
 
 def test_without_the_extra_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = spec(tmp_path, **PLOTTED)
-    monkeypatch.setattr("snowpipe_ml.engine.decisions.find_spec", lambda name: None if name == "altair" else name)
+    monkeypatch.setattr(
+        "snowpipe_ml.engine.decisions.find_spec", lambda name: None if name == "altair" else name
+    )
     with pytest.raises(MissingExtraError, match=r"the step plots \(plot\) needs the extra 'plots'"):
         pipeline.run()
     assert pipeline.plan()

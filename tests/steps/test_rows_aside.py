@@ -39,8 +39,6 @@ def warned(result: RunResult, lines: dict[str, str], step: str, number: str, *wo
     assert any(number in warning and all(word in warning for word in words) for warning in warnings), warnings
 
 
-# --------------------------------------------------------------------------- files and rows of files
-
 FILES = """\
 stages: {load: {}}
 file_formats: {csv: {skip_header: 1}}
@@ -73,8 +71,6 @@ def test_rejected_rows_are_counted_in_the_line_of_copy_into(tmp_path: Path) -> N
     assert re.search(r"x\.1\.csv\.gz: 137 rows rejected", warnings)
     assert re.search(r"y\.1\.csv\.gz: 1,?100 rows rejected", warnings)
 
-
-# --------------------------------------------------------------------------- events and series
 
 FEATURES = """\
 steps:
@@ -113,8 +109,6 @@ def test_series_that_are_left_out_are_a_warning_of_features(tmp_path: Path) -> N
     warned(result, lines, "features", "137", "LEFT_OUT", "too little history")
 
 
-# --------------------------------------------------------------------------- rows to be scored or checked
-
 SCORED = """\
 steps:
   made:
@@ -137,9 +131,6 @@ def test_rows_that_cannot_be_scored_are_counted_in_the_line_of_evaluate(tmp_path
 def test_rows_that_fail_a_check_are_counted_in_the_line_of_expect(tmp_path: Path) -> None:
     result, lines = run(Pipeline.from_yaml(write_spec(tmp_path, SCORED)))
     warned(result, lines, "check", "137", "ACTUAL", "FAILING")
-
-
-# --------------------------------------------------------------------------- the pipeline of trips
 
 
 @pytest.fixture
@@ -180,6 +171,8 @@ def test_trips_whose_times_are_read_are_no_warning(citibike: Path) -> None:
     steps = yaml.safe_load(citibike.read_text())["steps"]
     expectations = [name for name, step in steps.items() if step["type"] == "expect"]
     assert expectations, "the pipeline expects nothing of its trips"
-    result, _ = run(Pipeline.from_yaml(citibike, vars={"source": "months"}), select=[f"+{n}" for n in expectations])
+    result, _ = run(
+        Pipeline.from_yaml(citibike, vars={"source": "months"}), select=[f"+{n}" for n in expectations]
+    )
     assert result.ok, told(result)
     assert [warning for step in result.steps.values() for warning in step.warnings] == []

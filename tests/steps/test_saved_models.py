@@ -25,13 +25,23 @@ SAVED = """\
 
 @pytest.mark.parametrize(
     "model",
-    ["{type: tabnet, max_epochs: 2}", "{type: best_of}", '{type: python, class: "own:Mean", settings: {plus: 1}}'],
+    [
+        "{type: tabnet, max_epochs: 2}",
+        "{type: best_of}",
+        '{type: python, class: "own:Mean", settings: {plus: 1}}',
+    ],
 )
 def test_saved_models_forecast_the_same_without_training(tmp_path: Path, model: str) -> None:
-    (tmp_path / "own.py").write_text(OWN.replace("return {}", "return {k: np.array(v) for k, v in self.means.items()}").replace(
-        "        pass", "        self.means = {k: float(v) for k, v in state.items()}"))  # fmt: skip
-    more = {"    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
-            "writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}', "  board:": SAVED + "  board:"}  # fmt: skip
+    (tmp_path / "own.py").write_text(
+        OWN.replace("return {}", "return {k: np.array(v) for k, v in self.means.items()}").replace(
+            "        pass", "        self.means = {k: float(v) for k, v in state.items()}"
+        )
+    )
+    more = {
+        "    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
+        "writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}',
+        "  board:": SAVED + "  board:",
+    }
     pipeline = spec(tmp_path, model, **more)
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
@@ -66,10 +76,15 @@ def test_models_are_kept_only_where_both_steps_say_so(tmp_path: Path, more: dict
 
 
 def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> None:
-    train = 'series_per_partition: 2, writes: forecasts, when: "{{ vars.retrain }}", models: "@s/forecasters/"}'
-    more = {"    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
-            "series_per_partition: 2, writes: forecasts}": train, "  board:": SAVED + "  board:",
-            "ROWCOUNT => 600": "ROWCOUNT => {{ vars.rows | literal }}"}  # fmt: skip
+    train = (
+        'series_per_partition: 2, writes: forecasts, when: "{{ vars.retrain }}", models: "@s/forecasters/"}'
+    )
+    more = {
+        "    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
+        "series_per_partition: 2, writes: forecasts}": train,
+        "  board:": SAVED + "  board:",
+        "ROWCOUNT => 600": "ROWCOUNT => {{ vars.rows | literal }}",
+    }
     pipeline = spec(tmp_path, **more)
     pipeline.path.write_text(pipeline.path.read_text() + "vars: {retrain: true, rows: 600}\n")
     first = pipeline.run()
@@ -80,7 +95,9 @@ def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> 
     assert second.steps["train"].status.value == "omitted"
     assert second.steps["again"].message == f"models of {first.run.model_id}"
     session = pipeline.session()
-    days = session.sql("SELECT MIN(DATE)::VARCHAR, COUNT(*) FROM FORECAST_AGAIN WHERE PART = 'forecast'").collect()
+    days = session.sql(
+        "SELECT MIN(DATE)::VARCHAR, COUNT(*) FROM FORECAST_AGAIN WHERE PART = 'forecast'"
+    ).collect()
     session.close()
     assert days == [("2023-05-21", 35)]
     pipeline.path.write_text(pipeline.path.read_text().replace("lags: [1, 7]", "lags: [1, 14]"))
@@ -97,10 +114,15 @@ def test_forecasts_of_saved_models_need_their_packages(tmp_path: Path) -> None:
         "writes: again}\n  board:"
     )
     pipeline = spec(
-        tmp_path, "{type: lightgbm}",
-        **{"packages: {p:": "packages: {q: [numpy, pandas], p:", "    stage: s\n": "    stage: s\n    keep_models: true\n",
-           "writes: forecasts}": "writes: forecasts, models: '@s/m/'}", "  board:": saved},
-    )  # fmt: skip
+        tmp_path,
+        "{type: lightgbm}",
+        **{
+            "packages: {p:": "packages: {q: [numpy, pandas], p:",
+            "    stage: s\n": "    stage: s\n    keep_models: true\n",
+            "writes: forecasts}": "writes: forecasts, models: '@s/m/'}",
+            "  board:": saved,
+        },
+    )
     with pytest.raises(
         SpecError, match=r"the model lightgbm needs the package lightgbm, and packages\.q does not list it"
     ):

@@ -34,7 +34,9 @@ def test_a_file_and_a_query(tmp_path: Path) -> None:
     assert session.table("WEATHER").count() == 2
     session.close()
     (tmp_path / "weather.csv").write_text("Station,DAY\na,2024-01-01\n")
-    assert "weather.csv:1: the header has no column for RAIN" in pipeline.run().steps["sources.weather"].message
+    assert (
+        "weather.csv:1: the header has no column for RAIN" in pipeline.run().steps["sources.weather"].message
+    )
 
 
 def test_a_view_becomes_a_table_and_back(tmp_path: Path) -> None:

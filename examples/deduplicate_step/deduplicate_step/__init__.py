@@ -58,14 +58,21 @@ newest_orders:
         return sql(
             "CREATE OR REPLACE TABLE {name} AS SELECT * FROM {source} "
             "QUALIFY ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) = 1",
-            name=s.writes, source=s.from_, keys=join(", ", list(s.by)), newest=s.newest,
-        )  # fmt: skip
+            name=s.writes,
+            source=s.from_,
+            keys=join(", ", list(s.by)),
+            newest=s.newest,
+        )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        return StepPlan(f"the newest row of each {', '.join(map(str, self.settings.by))}", (self._statement(),))
+        return StepPlan(
+            f"the newest row of each {', '.join(map(str, self.settings.by))}", (self._statement(),)
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         ctx.before_publishing()
         ctx.execute(self._statement())
         before, after = ctx.count(self.settings.from_), ctx.count(self.settings.writes)
-        return StepResult(rows=after, message=f"{before - after:,} duplicates left out", metrics={"kept": after})
+        return StepResult(
+            rows=after, message=f"{before - after:,} duplicates left out", metrics={"kept": after}
+        )

@@ -24,4 +24,6 @@ def write_sales(path: Path) -> None:
                 season = 1 + 0.5 * math.sin(2 * math.pi * n / 365.25 + index)
                 mean = (index + 2) * weekend * season
                 for _ in range(max(0, round(chance.gauss(mean, math.sqrt(mean))))):
-                    writer.writerow([day, item, chance.randint(1, 3), round(1 + index * 0.7 + chance.random(), 2)])
+                    writer.writerow(
+                        [day, item, chance.randint(1, 3), round(1 + index * 0.7 + chance.random(), 2)]
+                    )

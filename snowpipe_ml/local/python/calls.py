@@ -53,9 +53,19 @@ def _stored_cast(node: exp.Expr, duckdb: str) -> exp.Expr:
 def snowflake_type(node: exp.Expr) -> str | None:
     """The name of an argument's Snowflake type, where it is known."""
     found = type_of(node)
-    names = {T.BOOLEAN: "BOOLEAN", T.DATE: "DATE", T.TIME: "TIME", T.ARRAY: "ARRAY", T.OBJECT: "OBJECT",
-             T.VARIANT: "VARIANT", T.JSON: "VARIANT", T.BINARY: "BINARY", T.VARBINARY: "BINARY",
-             T.TIMESTAMPLTZ: "TIMESTAMP_LTZ", T.TIMESTAMPTZ: "TIMESTAMP_TZ"}  # fmt: skip
+    names = {
+        T.BOOLEAN: "BOOLEAN",
+        T.DATE: "DATE",
+        T.TIME: "TIME",
+        T.ARRAY: "ARRAY",
+        T.OBJECT: "OBJECT",
+        T.VARIANT: "VARIANT",
+        T.JSON: "VARIANT",
+        T.BINARY: "BINARY",
+        T.VARBINARY: "BINARY",
+        T.TIMESTAMPLTZ: "TIMESTAMP_LTZ",
+        T.TIMESTAMPTZ: "TIMESTAMP_TZ",
+    }
     if found in INTEGERS | DECIMALS:
         return "NUMBER"
     if found in FLOATS:
@@ -90,7 +100,11 @@ def _read(text: str, what: str) -> exp.Expr:
     if not isinstance(tree, exp.Select):  # a UNION, say
         raise errors.UnsupportedError(what)
     clauses = [key for key, value in tree.args.items() if value and key != "expressions"]
-    if clauses or len(tree.expressions) != 1 or isinstance(tree.expressions[0], exp.Alias | exp.Aliases | exp.Star):
+    if (
+        clauses
+        or len(tree.expressions) != 1
+        or isinstance(tree.expressions[0], exp.Alias | exp.Aliases | exp.Star)
+    ):
         raise errors.syntax(f"'{text}' is not an expression")
     if tree.expressions[0].find(*_RELATIONS) is not None:
         raise errors.UnsupportedError(what)
@@ -163,7 +177,9 @@ def scalar_call(node: exp.Expr, connection: Connection) -> exp.Expr | None:
     if not connection.database:
         return None
     functions = connection.storage.functions
-    definition = functions.choose(connection, qualified_name(node), [snowflake_type(a) for a in node.expressions])
+    definition = functions.choose(
+        connection, qualified_name(node), [snowflake_type(a) for a in node.expressions]
+    )
     if definition is None:
         return None
     if definition.returns_table:
@@ -216,9 +232,6 @@ def _sql_cast(node: exp.Expr, kind: str) -> exp.Expr:
     return exp.Paren(this=exp.cast(node.copy(), exp.DataType.build(kind, dialect="snowflake")))
 
 
-# --------------------------------------------------------------------------- table functions
-
-
 def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     """Run a table function's call, and put the result in its place."""
     from snowpipe_ml.local.rewrite.relations import empty_relation
@@ -251,10 +264,14 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     left_columns, data, offsets = _input(connection, left, arguments, window)
     width = len(definition.arguments)
     types = [arrow_type(argument.type) for argument in definition.arguments]
-    inputs = pa.table(
-        [_as_arrow(data.column(len(left_columns) + i), t) for i, t in enumerate(types)],
-        names=[str(i) for i in range(width)],
-    ) if width else data.select([]).append_column("0", pa.nulls(data.num_rows))  # fmt: skip
+    inputs = (
+        pa.table(
+            [_as_arrow(data.column(len(left_columns) + i), t) for i, t in enumerate(types)],
+            names=[str(i) for i in range(width)],
+        )
+        if width
+        else data.select([]).append_column("0", pa.nulls(data.num_rows))
+    )
     sources, result = connection.storage.functions.run_table(connection, definition, inputs, offsets)
     columns = [Column(name, _stored(kind)) for name, kind in definition.table]
     result = stored_values(definition, result)
@@ -269,7 +286,9 @@ def expand_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     }
     kept = _left_rows(left_columns, data, sources, offsets, partition_columns)
     left_relation = _relation(compiler, left_columns, kept)
-    left_alias = left.args.get("alias") or exp.TableAlias(this=exp.to_identifier(left.alias_or_name, quoted=True))
+    left_alias = left.args.get("alias") or exp.TableAlias(
+        this=exp.to_identifier(left.alias_or_name, quoted=True)
+    )
     left_relation.set("alias", left_alias.copy())
     left.replace(left_relation)
     join = node.parent
@@ -288,7 +307,9 @@ def expand_procedure(node: exp.TableFromRows, call: exp.Anonymous, compiler: Com
     connection = compiler.connection
     found = connection.storage.functions.find(connection, qualified_name(call), "PROCEDURE")
     if not any(definition.returns_table for definition in found):
-        raise errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {call.name.upper()}")
+        raise errors.error(
+            2140, "42601", f"SQL compilation error:\nUnknown table function {call.name.upper()}"
+        )
     alias = node.args.get("alias")
     columns = found[0].table
     if compiler.describing and columns:
@@ -322,7 +343,9 @@ def _left(node: exp.TableFromRows) -> exp.Expr | None:
     select = join.parent
     assert select is not None
     if len(select.args.get("joins") or []) != 1:
-        raise errors.UnsupportedError("a table function joined to several relations", "Join them in a subquery first")
+        raise errors.UnsupportedError(
+            "a table function joined to several relations", "Join them in a subquery first"
+        )
     source: exp.Expr = select.args["from_"].this
     return source
 

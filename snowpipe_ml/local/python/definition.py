@@ -98,13 +98,15 @@ class Definition:
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Definition:
         """The record from the catalog."""
-        return cls(**{
-            **value,
-            "arguments": tuple(Argument(**argument) for argument in value["arguments"]),
-            "table": tuple((name, kind) for name, kind in value["table"]),
-            "imports": tuple(value["imports"]),
-            "packages": tuple(value["packages"]),
-        })  # fmt: skip
+        return cls(
+            **{
+                **value,
+                "arguments": tuple(Argument(**argument) for argument in value["arguments"]),
+                "table": tuple((name, kind) for name, kind in value["table"]),
+                "imports": tuple(value["imports"]),
+                "packages": tuple(value["packages"]),
+            }
+        )
 
 
 def signature(types: Iterable[str]) -> str:
@@ -187,19 +189,34 @@ def read_definition(reader: Reader, kind: str, name: tuple[str, str, str]) -> De
             options |= reader.options()
         elif not any(
             reader.accept(*words)
-            for words in (("CALLED", "ON", "NULL", "INPUT"), ("VOLATILE",), ("IMMUTABLE",), ("MEMOIZABLE",),
-                          ("SECURE",))
-        ):  # fmt: skip
+            for words in (
+                ("CALLED", "ON", "NULL", "INPUT"),
+                ("VOLATILE",),
+                ("IMMUTABLE",),
+                ("MEMOIZABLE",),
+                ("SECURE",),
+            )
+        ):
             raise reader.unexpected()
     _check(kind, language, returns, body, options)
     return Definition(
-        kind=kind, database=name[0], schema=name[1], name=name[2], arguments=arguments,
-        returns=returns, table=table, language=language,
+        kind=kind,
+        database=name[0],
+        schema=name[1],
+        name=name[2],
+        arguments=arguments,
+        returns=returns,
+        table=table,
+        language=language,
         runtime=str(options.get("RUNTIME_VERSION", "")),
-        imports=tuple(options.get("IMPORTS") or ()), packages=tuple(options.get("PACKAGES") or ()),
-        handler=str(options.get("HANDLER", "")), strict=strict, body=body, comment=options.get("COMMENT"),
+        imports=tuple(options.get("IMPORTS") or ()),
+        packages=tuple(options.get("PACKAGES") or ()),
+        handler=str(options.get("HANDLER", "")),
+        strict=strict,
+        body=body,
+        comment=options.get("COMMENT"),
         options={key: options[key] for key in sorted(_KEPT & set(options))},
-    )  # fmt: skip
+    )
 
 
 def _check(kind: str, language: str, returns: str, body: str | None, options: dict[str, Any]) -> None:
@@ -214,6 +231,7 @@ def _check(kind: str, language: str, returns: str, body: str | None, options: di
     if not options.get("HANDLER"):
         raise errors.syntax("a Python function needs HANDLER = 'name'")
     if kind == "PROCEDURE" and not any(
-        re.match(r"snowflake[-_]snowpark[-_]python\b", str(package)) for package in options.get("PACKAGES") or ()
+        re.match(r"snowflake[-_]snowpark[-_]python\b", str(package))
+        for package in options.get("PACKAGES") or ()
     ):
         raise errors.syntax("a Python procedure needs the package 'snowflake-snowpark-python' in PACKAGES")

@@ -32,7 +32,9 @@ DEFAULT_TIME_ZONE = "America/Los_Angeles"  # of Snowflake's sessions
 
 
 def _environment() -> dict[str, str]:
-    given = {name: value for name, value in os.environ.items() if name in _NEEDED or name.startswith(_NUMERIC)}
+    given = {
+        name: value for name, value in os.environ.items() if name in _NEEDED or name.startswith(_NUMERIC)
+    }
     return {**given, **_ONE_THREAD, "PYTHONHASHSEED": "0", "TZ": DEFAULT_TIME_ZONE}
 
 
@@ -62,9 +64,14 @@ class ForkServer:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *self._modules],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
-            env=environment, start_new_session=True, umask=0o077,
-        )  # fmt: skip
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._said,
+            env=environment,
+            start_new_session=True,
+            umask=0o077,
+        )
         theirs.close()
         self._control = ours
 

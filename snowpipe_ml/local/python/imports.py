@@ -36,7 +36,9 @@ def check_archive(path: Path) -> None:
         parts = member.filename.replace("\\", "/").split("/")
         if member.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
             raise errors.error(
-                100358, "22000", f"the import '{path.name}' has a member that leaves its folder: '{member.filename}'"
+                100358,
+                "22000",
+                f"the import '{path.name}' has a member that leaves its folder: '{member.filename}'",
             )
         if stat.S_ISLNK(member.external_attr >> 16):
             raise errors.error(100358, "22000", f"the import '{path.name}' has a link: '{member.filename}'")
@@ -60,7 +62,9 @@ def import_directory(connection: Connection, imports: Sequence[str]) -> Path:
         source = stage.file(path)
         if not path or not source.is_file():
             raise errors.error(
-                91016, "22000", f"Remote file '{reference}' was not found. Check that the file exists on the stage."
+                91016,
+                "22000",
+                f"Remote file '{reference}' was not found. Check that the file exists on the stage.",
             )
         files.append(source)
     digest = hashlib.sha256()

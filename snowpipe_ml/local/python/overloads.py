@@ -10,13 +10,25 @@ from snowpipe_ml.sql import DataType
 
 # How near a declared type is to a given one: the same, then what Snowflake converts by itself.
 _CONVERSIONS = {
-    "NUMBER": ("NUMBER", "FLOAT", "VARIANT", "VARCHAR"), "FLOAT": ("FLOAT", "NUMBER", "VARIANT", "VARCHAR"),
-    "VARCHAR": ("VARCHAR", "VARIANT", "FLOAT", "NUMBER", "DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ",
-                "TIMESTAMP_TZ", "BOOLEAN", "BINARY"),
+    "NUMBER": ("NUMBER", "FLOAT", "VARIANT", "VARCHAR"),
+    "FLOAT": ("FLOAT", "NUMBER", "VARIANT", "VARCHAR"),
+    "VARCHAR": (
+        "VARCHAR",
+        "VARIANT",
+        "FLOAT",
+        "NUMBER",
+        "DATE",
+        "TIME",
+        "TIMESTAMP_NTZ",
+        "TIMESTAMP_LTZ",
+        "TIMESTAMP_TZ",
+        "BOOLEAN",
+        "BINARY",
+    ),
     "BOOLEAN": ("BOOLEAN", "VARIANT", "VARCHAR"),
     "DATE": ("DATE", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "VARCHAR", "VARIANT"),
     "TIMESTAMP_NTZ": ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "DATE", "TIME", "VARCHAR", "VARIANT"),
-}  # fmt: skip
+}
 
 
 IMPOSSIBLE = 100

@@ -58,16 +58,18 @@ def check(packages: Iterable[str]) -> None:
         pip = f"{name}{requirement.specifier}"
         if distribution is None:
             raise errors.error(
-                391546, "42601",
+                391546,
+                "42601",
                 f"SQL compilation error:\nCannot create a Python function with the specified packages. "
                 f"'{text}' is not installed for the embedded warehouse: pip install '{pip}'",
-            )  # fmt: skip
+            )
         if not requirement.specifier.contains(distribution.version, prereleases=True):
             raise errors.error(
-                391546, "42601",
+                391546,
+                "42601",
                 f"SQL compilation error:\nCannot create a Python function with the specified packages. "
                 f"'{text}' is asked for and {name} {distribution.version} is installed: pip install '{pip}'",
-            )  # fmt: skip
+            )
 
 
 def closure(packages: Iterable[str]) -> set[str]:

@@ -116,7 +116,9 @@ class Worker:
         if code is not None and code < 0:
             how = f"was killed by signal {-code}"
         return errors.error(
-            100357, "P0000", f"Python Interpreter Error:\nthe worker process {how}" + (f":\n{said}" if said else "")
+            100357,
+            "P0000",
+            f"Python Interpreter Error:\nthe worker process {how}" + (f":\n{said}" if said else ""),
         )
 
     def kill(self) -> None:

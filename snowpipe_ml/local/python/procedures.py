@@ -73,9 +73,10 @@ def call_procedure(connection: Connection, name: tuple[str, ...], given: list[ex
     definition = connection.storage.functions.choose(connection, name, types, "PROCEDURE")
     if definition is None:
         raise errors.error(
-            2140, "42601",
+            2140,
+            "42601",
             f"SQL compilation error:\nUnknown function {'.'.join(name)}",
-        )  # fmt: skip
+        )
     return _run(connection, definition, given)
 
 
@@ -87,7 +88,9 @@ def _run(connection: Connection, definition: Definition, given: list[exp.Expr]) 
         )
     if not definition.returns_table:
         assert value is not None
-        return Result([Column(definition.name, _stored(definition.returns))], stored_values(definition, value))
+        return Result(
+            [Column(definition.name, _stored(definition.returns))], stored_values(definition, value)
+        )
     if "query_id" not in answer:
         raise errors.error(
             100357,
@@ -98,9 +101,10 @@ def _run(connection: Connection, definition: Definition, given: list[exp.Expr]) 
     if definition.table:
         if len(definition.table) != len(columns):
             raise errors.error(
-                2232, "22000",
+                2232,
+                "22000",
                 f"the procedure {definition.name} returns {len(columns)} columns, and declares {len(definition.table)}",
-            )  # fmt: skip
+            )
         columns = [Column(name, c.duckdb) for (name, _), c in zip(definition.table, columns, strict=True)]
     return Result(columns, table)
 

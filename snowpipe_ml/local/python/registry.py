@@ -57,8 +57,6 @@ class FunctionRegistry:
         self._blocked: dict[tuple[str, ...], dict[str, str]] = {}
         self.workers = max(1, os.cpu_count() or 1)
 
-    # ----------------------------------------------------------------------- the catalog
-
     def create(
         self, connection: Connection, definition: Definition, *, replace: bool, lenient: bool, temporary: bool
     ) -> bool:
@@ -103,8 +101,9 @@ class FunctionRegistry:
         moved = dataclasses.replace(found, database=target[0], schema=target[1])
         connection.duck.execute(
             f"INSERT INTO {connection.catalog(target[0], 'FUNCTIONS')} (schema_name, name, signature, kind, definition) "
-            "VALUES (?, ?, ?, ?, ?)", [target[1], moved.name, moved.signature, moved.kind, moved.to_json()],
-        )  # fmt: skip
+            "VALUES (?, ?, ?, ?, ?)",
+            [target[1], moved.name, moved.signature, moved.kind, moved.to_json()],
+        )
 
     def check(self, connection: Connection, definition: Definition) -> None:
         """Check that a definition can be run here.
@@ -113,7 +112,11 @@ class FunctionRegistry:
             ProgrammingError: a package or an import is missing.
         """
         packages.check(definition.packages)
-        types = [*(a.type for a in definition.arguments), *(t for _, t in definition.table), definition.returns]
+        types = [
+            *(a.type for a in definition.arguments),
+            *(t for _, t in definition.table),
+            definition.returns,
+        ]
         for kind in filter(None, types):
             arrow_name(kind)
         if definition.language == "PYTHON":
@@ -136,7 +139,11 @@ class FunctionRegistry:
         return [Definition.from_dict(json.loads(text)) for (text,) in rows]
 
     def choose(
-        self, connection: Connection, name: tuple[str, ...], given: Sequence[str | None], kind: str = "FUNCTION"
+        self,
+        connection: Connection,
+        name: tuple[str, ...],
+        given: Sequence[str | None],
+        kind: str = "FUNCTION",
     ) -> Definition | None:
         """The overload for arguments of these types; None where there is none of the name.
 
@@ -154,26 +161,24 @@ class FunctionRegistry:
             return None
         count = len(given)
         fitting = [
-            d for d in found
+            d
+            for d in found
             if count <= len(d.arguments) and all(a.default is not None for a in d.arguments[count:])
-        ]  # fmt: skip
+        ]
         fitting = [d for d in fitting if distance(d, given) < IMPOSSIBLE]
         if not fitting:
             types = ", ".join(kind or "unknown" for kind in given)
             raise errors.error(
-                1044, "42P13",
+                1044,
+                "42P13",
                 f"SQL compilation error:\nInvalid argument types for function '{name[-1]}': ({types}); "
                 f"it takes {' or '.join(d.signature for d in found)}",
-            )  # fmt: skip
+            )
         return fitting[0] if len(fitting) == 1 else closest(fitting, given, name)
-
-    # ----------------------------------------------------------------------- imports
 
     def _import_directory(self, connection: Connection, definition: Definition) -> Path:
         with self._lock:
             return import_directory(connection, definition.imports)
-
-    # ----------------------------------------------------------------------- running
 
     def _prepare(self, connection: Connection, definition: Definition) -> str:
         """Have the configuration of a function's workers ready; the key by which :meth:`_pool` finds it.
@@ -211,7 +216,9 @@ class FunctionRegistry:
             if key not in self._pools:
                 # A procedure may call itself, so its workers are not counted.
                 size = _MAX_NESTED if self._configs[key]["procedure"] else self.workers
-                self._pools[key] = Pool(self._server(self._configs[key]["procedure"]), self._configs[key], size)
+                self._pools[key] = Pool(
+                    self._server(self._configs[key]["procedure"]), self._configs[key], size
+                )
             self._pools.move_to_end(key)
             while len(self._pools) > _KEPT_POOLS:
                 _, old = self._pools.popitem(last=False)
@@ -223,7 +230,9 @@ class FunctionRegistry:
         """What forks the workers: one for functions, and one that knows Snowpark for procedures."""
         with self._lock:
             if procedures not in self._servers:
-                self._servers[procedures] = ForkServer(_PRELOADED_FOR_PROCEDURES if procedures else _PRELOADED)
+                self._servers[procedures] = ForkServer(
+                    _PRELOADED_FOR_PROCEDURES if procedures else _PRELOADED
+                )
             return self._servers[procedures]
 
     def run_table(
@@ -238,7 +247,9 @@ class FunctionRegistry:
         pool = self._pool(self._prepare(connection, definition))
         sources, pieces = [], []
         try:
-            for begin, piece in pool.map_partitions(arguments, offsets, connection.time_zone, connection.cancellation):
+            for begin, piece in pool.map_partitions(
+                arguments, offsets, connection.time_zone, connection.cancellation
+            ):
                 source = piece.column(0).combine_chunks().to_numpy(zero_copy_only=False)
                 sources.append(pa.array([s + begin if s >= 0 else s for s in source.tolist()], pa.int64()))
                 pieces.append(piece.drop_columns(["0"]))
@@ -283,7 +294,10 @@ class FunctionRegistry:
                 table = pa.table(given, names=[str(i) for i in range(len(given))])
                 caller = self._storage.sessions.get(session[0].as_py()) if len(session) else None
                 cancellation = caller.cancellation if caller is not None else Cancellation()
-                header = {**request, "time_zone": caller.time_zone if caller is not None else DEFAULT_TIME_ZONE}
+                header = {
+                    **request,
+                    "time_zone": caller.time_zone if caller is not None else DEFAULT_TIME_ZONE,
+                }
                 try:
                     _, result = self._pool(key).call(header, table, cancellation)
                     assert result is not None
@@ -301,13 +315,21 @@ class FunctionRegistry:
                 kinds = [f"{kind}[]" for kind in kinds]
             kinds = ["BIGINT", *kinds]  # the number of the session comes first
             names = [f"a{i}" for i in range(len(kinds))]
-            signature = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
+            signature = inspect.Signature(
+                [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
+            )
             call.__signature__ = signature  # type: ignore[attr-defined]
             duck = connection.duck if connection.in_transaction else self._storage.root
             duck.create_function(
-                name, call, [duckdb.sqltype(k) for k in kinds], duckdb.sqltype(travels_as(definition.returns)),
-                type="arrow", null_handling="special", exception_handling="default", side_effects=True,
-            )  # fmt: skip
+                name,
+                call,
+                [duckdb.sqltype(k) for k in kinds],
+                duckdb.sqltype(travels_as(definition.returns)),
+                type="arrow",
+                null_handling="special",
+                exception_handling="default",
+                side_effects=True,
+            )
             self._registered.add(name)
         return name
 
@@ -347,6 +369,7 @@ def _interpreter_error(definition: Definition, raised: HandlerError) -> Programm
     where = f" (partition {raised.partition})" if raised.partition is not None else ""
     kind = "procedure" if definition.kind == "PROCEDURE" else "function"
     return errors.error(
-        100357, "P0000",
+        100357,
+        "P0000",
         f"Python Interpreter Error:\n{raised} in {kind} {definition.name} with handler {definition.handler}{where}",
-    )  # fmt: skip
+    )

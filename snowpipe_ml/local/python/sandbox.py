@@ -58,12 +58,16 @@ class Sandbox(importlib.abc.MetaPathFinder):
 
     def _is_users(self, globals):
         file = (globals or {}).get("__file__") or ""
-        return (globals or {}).get("__name__") == "_udf_code" or not file.startswith((*self.host_path, _PACKAGE))
+        return (globals or {}).get("__name__") == "_udf_code" or not file.startswith(
+            (*self.host_path, _PACKAGE)
+        )
 
     def _explained(self, error, top):
         """Snowflake's error, with what to do about it added."""
         if top in self.blocked and "declare" not in error.msg:
-            error.msg += f" (declare the package '{self.blocked[top]}' for this function, or stage it and import it)"
+            error.msg += (
+                f" (declare the package '{self.blocked[top]}' for this function, or stage it and import it)"
+            )
         return error
 
 

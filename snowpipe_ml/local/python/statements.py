@@ -81,14 +81,20 @@ def describe_function(statement: Statement) -> Result:
     definition = find_one(connection, kind, reader.name(), read_signature(reader))
     arguments = ", ".join(f"{a.name} {a.type}" for a in definition.arguments)
     properties = [
-        ("signature", f"({arguments})"), ("returns", definition.result), ("language", definition.language),
+        ("signature", f"({arguments})"),
+        ("returns", definition.result),
+        ("language", definition.language),
         ("null handling", "RETURNS NULL ON NULL INPUT" if definition.strict else "CALLED ON NULL INPUT"),
-        ("volatility", "VOLATILE"), *([("execute as", definition.execute_as)] if kind == "PROCEDURE" else []),
-        ("body", definition.body or ""), ("imports", str(list(definition.imports))),
-        ("handler", definition.handler), ("runtime_version", definition.runtime),
-        ("packages", str(list(definition.packages))), ("installed_packages", str(list(definition.packages))),
+        ("volatility", "VOLATILE"),
+        *([("execute as", definition.execute_as)] if kind == "PROCEDURE" else []),
+        ("body", definition.body or ""),
+        ("imports", str(list(definition.imports))),
+        ("handler", definition.handler),
+        ("runtime_version", definition.runtime),
+        ("packages", str(list(definition.packages))),
+        ("installed_packages", str(list(definition.packages))),
         ("artifact_repository", str(definition.options.get("ARTIFACT_REPOSITORY") or "")),
-    ]  # fmt: skip
+    ]
     return rows([("property", "VARCHAR"), ("value", "VARCHAR")], properties)
 
 

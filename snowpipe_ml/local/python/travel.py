@@ -9,10 +9,20 @@ from snowpipe_ml.local.types import to_duckdb
 from snowpipe_ml.sql import DataType
 
 _ARROW = {
-    "INT": "int64", "FLOAT": "double", "VARCHAR": "string", "BOOLEAN": "bool", "DATE": "date32[day]",
-    "TIMESTAMP_NTZ": "timestamp[us]", "TIMESTAMP_LTZ": "timestamp[us]", "VARIANT": "string", "OBJECT": "string",
-    "ARRAY": "string", "BINARY": "binary", "TIME": "time64[us]", "TIMESTAMP_TZ": "string",
-}  # fmt: skip
+    "INT": "int64",
+    "FLOAT": "double",
+    "VARCHAR": "string",
+    "BOOLEAN": "bool",
+    "DATE": "date32[day]",
+    "TIMESTAMP_NTZ": "timestamp[us]",
+    "TIMESTAMP_LTZ": "timestamp[us]",
+    "VARIANT": "string",
+    "OBJECT": "string",
+    "ARRAY": "string",
+    "BINARY": "binary",
+    "TIME": "time64[us]",
+    "TIMESTAMP_TZ": "string",
+}
 
 
 def arrow_name(kind: str) -> str:

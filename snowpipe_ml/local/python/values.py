@@ -149,7 +149,9 @@ class Output:
             return
         for row in rows:
             if len(row) != len(self.kinds):
-                raise ValueError(f"a row of {len(row)} values where {len(self.kinds)} columns are declared: {row!r}")
+                raise ValueError(
+                    f"a row of {len(row)} values where {len(self.kinds)} columns are declared: {row!r}"
+                )
         self._add(list(zip(*rows)), [source] * len(rows))
 
     def frame(self, result, sources):
@@ -172,7 +174,9 @@ class Output:
         self._add(columns, sources if not isinstance(sources, int) else [sources] * count)
 
     def _add(self, columns, sources):
-        arrays = [arrow_column(column, kind, type_) for column, kind, type_ in zip(columns, self.kinds, self.types)]
+        arrays = [
+            arrow_column(column, kind, type_) for column, kind, type_ in zip(columns, self.kinds, self.types)
+        ]
         self.pieces.append(
             pa.table([pa.array(sources, pa.int64()), *arrays], names=[str(i) for i in range(len(arrays) + 1)])
         )

@@ -24,9 +24,15 @@ import pyarrow as pa
 
 from snowpipe_ml.local.messages import Channel
 from snowpipe_ml.local.python.sandbox import Sandbox, load_handler
-from snowpipe_ml.local.python.values import SQL_NULL, Output, arrow_column, arrow_type, frame, null_rows, python_column
-
-# --------------------------------------------------------------------------- calling
+from snowpipe_ml.local.python.values import (
+    SQL_NULL,
+    Output,
+    arrow_column,
+    arrow_type,
+    frame,
+    null_rows,
+    python_column,
+)
 
 
 def call_scalar(handler, config, table):
@@ -201,7 +207,9 @@ def work(channel):
                 answer = call_table(handler, config, table, request["offsets"], request["first"])
                 channel.send({"ok": True}, answer)
         except Exception as error:
-            channel.send({"error": describe_error(error), "partition": getattr(error, "snowpipe_partition", None)})
+            channel.send(
+                {"error": describe_error(error), "partition": getattr(error, "snowpipe_partition", None)}
+            )
 
 
 def set_time_zone(name):
@@ -222,7 +230,14 @@ def become_worker(descriptor, stderr, folder):
         os.dup2(stderr, target)
     os.close(stderr)
     os.chdir(folder)
-    for name in ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SNOWPIPE_PACKAGE_ROOT"):
+    for name in (
+        "PATH",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "LD_LIBRARY_PATH",
+        "DYLD_LIBRARY_PATH",
+        "SNOWPIPE_PACKAGE_ROOT",
+    ):
         os.environ.pop(name, None)  # what has served to start the interpreter
     os.environ.update(TMPDIR=folder, HOME=folder, PATH=os.defpath)
     tempfile.tempdir = None

@@ -50,7 +50,9 @@ def text_of(node: exp.Expr) -> exp.Expr:
 
 def may_be_variant(node: exp.Expr) -> bool:
     """Return whether an expression of an unknown type can hold a VARIANT."""
-    return isinstance(node, exp.Column | exp.Func | exp.Subquery | exp.Parameter | exp.Bracket | exp.Dot | exp.Window)
+    return isinstance(
+        node, exp.Column | exp.Func | exp.Subquery | exp.Parameter | exp.Bracket | exp.Dot | exp.Window
+    )
 
 
 def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -73,10 +75,16 @@ def cast(node: exp.Expr, connection: Connection) -> exp.Expr:
             node.set("this", exp.func("round", node.this.copy()))
         elif source is None or source in VARIANTS:
             inner = exp.TryCast if isinstance(node, exp.TryCast) else exp.Cast
-            node.set("this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb")))
+            node.set(
+                "this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
+            )
     if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
         return exp.func("unhex", node.this.copy())  # a text is read as hexadecimal digits
-    if source in TEXTS and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE) and not target.meta.get("stored"):
+    if (
+        source in TEXTS
+        and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE)
+        and not target.meta.get("stored")
+    ):
         trying = "try_" if isinstance(node, exp.TryCast) else ""
         return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
     if mapped.this in TEXTS and length is None and source in FLOATS | TIMESTAMPS:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from snowpipe_ml.local.errors import UnsupportedError
-from snowpipe_ml.local.formats import Fraction, InputFormat, Offset, OutputPart, Pattern, input_format, is_auto
+from snowpipe_ml.local.formats import (
+    Fraction,
+    InputFormat,
+    Offset,
+    OutputPart,
+    Pattern,
+    input_format,
+    is_auto,
+)
 from snowpipe_ml.local.formats import output_format as parts_of
 from snowpipe_ml.local.rewrite.casts import as_text, builtin, macro, stored_cast, text_of
 from snowpipe_ml.local.rewrite.types import TIMESTAMPS, VARIANTS, T, kind
@@ -31,9 +39,6 @@ def keep_date(node: exp.Expr, connection: Connection) -> exp.Expr:
         kept.meta["kept_date"] = True
         return kept
     return node
-
-
-# --------------------------------------------------------------------------- written
 
 
 def to_char(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -91,9 +96,6 @@ def _offset(part: Offset, value: exp.Expr, found: Any) -> exp.Expr:
     return macro("sf_offset_text", zoned, exp.Literal.string(part.separator))
 
 
-# --------------------------------------------------------------------------- read
-
-
 def read_by_format(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``TO_DATE(x, 'DD.MM.YYYY')``, ``TRY_TO_TIMESTAMP_TZ(x, 'format')`` and their like."""
     if node.args.get("format") is None:
@@ -109,11 +111,15 @@ def read_by_format(node: exp.Expr, connection: Connection) -> exp.Expr:
     if read.has_offset and target not in (T.TIMESTAMPTZ, T.TIMESTAMPLTZ):
         # What has no time zone keeps the time that was written: the offset is not applied.
         text, pattern = macro("sf_without_offset", text.copy()), pattern.removesuffix("%z").rstrip()
-    stamp = builtin("try_strptime" if node.args.get("safe") else "strptime", text, exp.Literal.string(pattern))
+    stamp = builtin(
+        "try_strptime" if node.args.get("safe") else "strptime", text, exp.Literal.string(pattern)
+    )
     if read.has_short_year:
         stamp = macro("sf_century", stamp)
     if target == T.TIMESTAMPTZ:
-        made = macro("sf_parsed_tz", stamp, value.copy()) if read.has_offset else macro("sf_local_to_tz", stamp)
+        made = (
+            macro("sf_parsed_tz", stamp, value.copy()) if read.has_offset else macro("sf_local_to_tz", stamp)
+        )
     else:
         stored = {T.DATE: "DATE", T.TIME: "TIME", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")
         made = stored_cast(stamp, stored)
@@ -127,7 +133,9 @@ def _check(read: InputFormat, target: Any) -> None:
         if not read.has_time:
             raise UnsupportedError("a format of a TIME without an hour")
     elif not read.has_date:
-        raise UnsupportedError("a date format without a year and a month", "Read it as a TIME, or add the date")
+        raise UnsupportedError(
+            "a date format without a year and a month", "Read it as a TIME, or add the date"
+        )
     if not read.has_offset:
         return
     if target != T.TIMESTAMPLTZ and not read.ends_with_offset:

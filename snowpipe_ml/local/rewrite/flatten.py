@@ -71,10 +71,13 @@ def _flatten(call: exp.Expr) -> exp.Expr:
         json_path = "$" + (prefix if prefix.startswith("[") else f".{prefix}")
         value = _ours("json_extract", value, exp.Literal.string(json_path))
     return _ours(
-        f"memory.main.sf_flatten{'_recursive' if recursive else ''}", value,
+        f"memory.main.sf_flatten{'_recursive' if recursive else ''}",
+        value,
         exp.Literal.string(mode.name.upper() if mode is not None else "BOTH"),
-        exp.Boolean(this=_truth(options.get("OUTER"))), exp.Literal.string(prefix), exp.Literal.number(1),
-    )  # fmt: skip
+        exp.Boolean(this=_truth(options.get("OUTER"))),
+        exp.Literal.string(prefix),
+        exp.Literal.number(1),
+    )
 
 
 _SPLITS = ("SPLIT_TO_TABLE", "STRTOK_SPLIT_TO_TABLE")
@@ -86,7 +89,11 @@ def _is_split(call: exp.Expr) -> bool:
 
 def _split_name(call: exp.Expr) -> str:
     return (
-        call.name.upper() if isinstance(call, exp.Anonymous) else call.sql_name() if isinstance(call, exp.Func) else ""
+        call.name.upper()
+        if isinstance(call, exp.Anonymous)
+        else call.sql_name()
+        if isinstance(call, exp.Func)
+        else ""
     )
 
 
@@ -95,24 +102,35 @@ def _split(call: exp.Expr) -> exp.Expr:
     arguments = [argument.expression if isinstance(argument, exp.Kwarg) else argument for argument in given]
     if _split_name(call) == "STRTOK_SPLIT_TO_TABLE":
         marks = arguments[1] if len(arguments) > 1 else exp.Literal.string(" ")
-        return _ours("memory.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy(), exp.Literal.number(1))
-    return _ours("memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy(), exp.Literal.number(1))
+        return _ours(
+            "memory.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy(), exp.Literal.number(1)
+        )
+    return _ours(
+        "memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy(), exp.Literal.number(1)
+    )
 
 
 def _truth(node: exp.Expr | None) -> bool:
     return node is not None and node.sql().upper() == "TRUE"
 
 
-# --------------------------------------------------------------------------- SEQ
-
 # The column by which two rows of one input differ.
 _WITHIN = {
-    "memory.main.sf_flatten": "PATH", "memory.main.sf_flatten_recursive": "PATH",
-    "memory.main.sf_split_to_table": "INDEX", "memory.main.sf_strtok_split_to_table": "INDEX",
-}  # fmt: skip
+    "memory.main.sf_flatten": "PATH",
+    "memory.main.sf_flatten_recursive": "PATH",
+    "memory.main.sf_split_to_table": "INDEX",
+    "memory.main.sf_strtok_split_to_table": "INDEX",
+}
 
 
-_ELEMENTS = {"SEQ": "BIGINT", "KEY": "TEXT", "PATH": "TEXT", "INDEX": "BIGINT", "VALUE": "JSON", "THIS": "JSON"}
+_ELEMENTS = {
+    "SEQ": "BIGINT",
+    "KEY": "TEXT",
+    "PATH": "TEXT",
+    "INDEX": "BIGINT",
+    "VALUE": "JSON",
+    "THIS": "JSON",
+}
 _PARTS = {"SEQ": "BIGINT", "INDEX": "BIGINT", "VALUE": "TEXT"}
 
 
@@ -123,7 +141,8 @@ def show_columns(lateral: exp.Lateral) -> None:
         return
     columns = _ELEMENTS if within == "PATH" else _PARTS
     typed = [
-        exp.alias_(exp.cast(exp.Null(), kind, dialect="duckdb"), name, quoted=True) for name, kind in columns.items()
+        exp.alias_(exp.cast(exp.Null(), kind, dialect="duckdb"), name, quoted=True)
+        for name, kind in columns.items()
     ]
     shown = exp.Subquery(this=exp.select(*typed))
     if lateral.args.get("alias") is not None:
@@ -154,7 +173,9 @@ def _shows_seq(select: exp.Select) -> bool:
 def _number_inputs(select: exp.Select) -> None:
     keys: list[exp.Expr] = []
     hidden: dict[str, str] = {}
-    for position, source in enumerate([select.args["from_"].this, *(j.this for j in select.args.get("joins") or [])]):
+    for position, source in enumerate(
+        [select.args["from_"].this, *(j.this for j in select.args.get("joins") or [])]
+    ):
         alias = source.alias_or_name or f"_source_{position}"
         within = _within(source)
         if within is not None:
@@ -167,7 +188,9 @@ def _number_inputs(select: exp.Select) -> None:
             hidden[alias] = f"_row_{position}"
             keys.append(exp.column(hidden[alias], table=alias, quoted=True))
             number = exp.Window(this=exp.RowNumber())
-            numbered = exp.select(exp.Star(), exp.alias_(number, hidden[alias], quoted=True)).from_(source.copy())
+            numbered = exp.select(exp.Star(), exp.alias_(number, hidden[alias], quoted=True)).from_(
+                source.copy()
+            )
             source.replace(
                 exp.Subquery(this=numbered, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
             )

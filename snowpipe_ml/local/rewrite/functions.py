@@ -44,12 +44,46 @@ if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection
 
 _TYPED = (
-    exp.Div, exp.Avg, exp.Kurtosis, exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp,
-    exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc, exp.TsOrDsAdd, exp.ToChar,
-    exp.Cast, exp.Corr, exp.CovarSamp, exp.CovarPop, exp.Uniform, exp.ToBinary, exp.ToVariant, exp.Case, exp.Ordered,
-    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.DPipe, exp.Concat, exp.ConcatWs, exp.Array, exp.Bracket,
-    exp.PropertyEQ, exp.JSONKeyValue, exp.StrToTime, exp.TsOrDsToDate, exp.TsOrDsToTime,
-)  # fmt: skip
+    exp.Div,
+    exp.Avg,
+    exp.Kurtosis,
+    exp.Variance,
+    exp.VariancePop,
+    exp.Stddev,
+    exp.StddevPop,
+    exp.StddevSamp,
+    exp.DateAdd,
+    exp.DateSub,
+    exp.TimestampTrunc,
+    exp.DateTrunc,
+    exp.TsOrDsAdd,
+    exp.ToChar,
+    exp.Cast,
+    exp.Corr,
+    exp.CovarSamp,
+    exp.CovarPop,
+    exp.Uniform,
+    exp.ToBinary,
+    exp.ToVariant,
+    exp.Case,
+    exp.Ordered,
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.DPipe,
+    exp.Concat,
+    exp.ConcatWs,
+    exp.Array,
+    exp.Bracket,
+    exp.PropertyEQ,
+    exp.JSONKeyValue,
+    exp.StrToTime,
+    exp.TsOrDsToDate,
+    exp.TsOrDsToTime,
+)
 
 # Where VARIANTs are, the types of more nodes matter: of all that take texts, compare or store.
 _TYPED_BESIDE_VARIANTS = (*TEXT_FUNCTIONS, *BINARY_FUNCTIONS, *COMPARISONS, exp.Tuple, exp.Insert)
@@ -78,7 +112,9 @@ def apply_rules(tree: exp.Expr, connection: Connection) -> exp.Expr:
             type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
             replacement = rule(node, connection)
             if replacement is not node:
-                if replacement.type is None and not isinstance(replacement, exp.Cast | exp.TryCast | exp.Literal):
+                if replacement.type is None and not isinstance(
+                    replacement, exp.Cast | exp.TryCast | exp.Literal
+                ):
                     replacement.type = type_  # what stands around it asks
                 while isinstance(node, exp.Anonymous) and isinstance(node.parent, exp.Dot):
                     node = node.parent  # a call by its whole name: DB.SCHEMA.F(x)
@@ -97,7 +133,11 @@ def _any(present: set[type[exp.Expr]], classes: tuple[Any, ...]) -> bool:
 def _timestamp_cast(call: exp.Anonymous) -> None:
     """``TO_TIMESTAMP_TZ(x)`` is ``x::TIMESTAMP_TZ``; as a cast, what stands around it knows its type."""
     name = call.name.upper()
-    if name in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ") and len(call.expressions) == 1 and call.parent is not None:
+    if (
+        name in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ")
+        and len(call.expressions) == 1
+        and call.parent is not None
+    ):
         target = T.TIMESTAMPLTZ if name.endswith("LTZ") else T.TIMESTAMPTZ
         call.replace(exp.Cast(this=call.expressions[0].copy(), to=exp.DataType(this=target)))
 
@@ -112,9 +152,6 @@ def _refuse(what: str) -> Rule:
     return rule
 
 
-# --------------------------------------------------------------------------- numbers
-
-
 def array(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``ARRAY_CONSTRUCT(1, 'a')`` holds values of several types; a list of DuckDB's does not."""
     if len({kind(item) for item in node.expressions}) > 1:
@@ -123,9 +160,11 @@ def array(node: exp.Expr, connection: Connection) -> exp.Expr:
 
 
 _AUTO_TIMESTAMPS = {
-    "TRY_TO_TIMESTAMP": "sf_try_timestamp", "TRY_TO_TIMESTAMP_NTZ": "sf_try_timestamp",
-    "TO_TIMESTAMP": "sf_timestamp", "TO_TIMESTAMP_NTZ": "sf_timestamp",
-}  # fmt: skip
+    "TRY_TO_TIMESTAMP": "sf_try_timestamp",
+    "TRY_TO_TIMESTAMP_NTZ": "sf_try_timestamp",
+    "TO_TIMESTAMP": "sf_timestamp",
+    "TO_TIMESTAMP_NTZ": "sf_timestamp",
+}
 
 
 def anonymous(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -187,17 +226,21 @@ def session_function(node: exp.Expr, connection: Connection) -> exp.Expr:
 
 # Each with the kinds of nodes that it looks at.
 _BEFORE: tuple[tuple[Any, tuple[type[exp.Expr], ...]], ...] = (
-    (fakesnow.try_parse_json, (exp.Anonymous,)), (fakesnow.split, (exp.Split,)),
+    (fakesnow.try_parse_json, (exp.Anonymous,)),
+    (fakesnow.split, (exp.Split,)),
     (fakesnow.json_extract_cast_as_varchar, (exp.JSONExtract,)),
     (fakesnow.json_extract_cased_as_varchar, (exp.JSONExtract,)),
     (fakesnow.json_extract_precedence, (exp.JSONExtract, exp.JSONExtractScalar)),
-    (fakesnow.regex_replace, (exp.RegexpReplace,)), (fakesnow.regex_substr, (exp.RegexpExtract,)),
+    (fakesnow.regex_replace, (exp.RegexpReplace,)),
+    (fakesnow.regex_substr, (exp.RegexpExtract,)),
     (star_object, (exp.StarMap, exp.JSONObject)),
-    (fakesnow.array_size, (exp.ArraySize,)), (fakesnow.object_agg, (exp.ObjectAgg,)),
+    (fakesnow.array_size, (exp.ArraySize,)),
+    (fakesnow.object_agg, (exp.ObjectAgg,)),
     (fakesnow.array_construct_etc, (exp.ArrayConstructCompact, exp.Array, exp.ArrayConcat)),
-    (fakesnow.timestamp_offsets, (exp.Cast,)), (fakesnow.haversine, (exp.Anonymous,)),
+    (fakesnow.timestamp_offsets, (exp.Cast,)),
+    (fakesnow.haversine, (exp.Anonymous,)),
     (fakesnow.hex_string, (exp.HexString,)),
-)  # fmt: skip
+)
 
 
 def window_frame(node: exp.Expr, connection: Connection) -> exp.Expr:

@@ -29,7 +29,9 @@ _KEYWORDS = frozenset(
 
 
 # `col.from(x)` reads like a call too, and a reserved word cannot be a name.
-_RESERVED_WORDS = frozenset({"FROM", "GROUP", "HAVING", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE", "WITH"})
+_RESERVED_WORDS = frozenset(
+    {"FROM", "GROUP", "HAVING", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE", "WITH"}
+)
 
 
 @cache
@@ -38,7 +40,9 @@ def snowflake_functions() -> frozenset[str]:
 
     https://docs.snowflake.com/en/sql-reference/functions-all
     """
-    return frozenset((files("snowpipe_ml.local") / "snowflake_functions.txt").read_text(encoding="ascii").split())
+    return frozenset(
+        (files("snowpipe_ml.local") / "snowflake_functions.txt").read_text(encoding="ascii").split()
+    )
 
 
 def name_identifiers(tree: exp.Expr) -> None:
@@ -72,12 +76,16 @@ def check_functions(tree: exp.Expr, connection: Connection) -> None:
         name = _called(call)
         if not name or name in _KEYWORDS or call.meta.get("ours") or _is_relation(call):
             continue
-        if isinstance(call.parent, exp.Dot) or not (name in snowflake_functions() or name.startswith("SYSTEM$")):
+        if isinstance(call.parent, exp.Dot) or not (
+            name in snowflake_functions() or name.startswith("SYSTEM$")
+        ):
             parts = qualified_name(call) if isinstance(call, exp.Anonymous) else (name,)
             for reserved in sorted(set(map(str.upper, parts)) & _RESERVED_WORDS):
                 raise errors.syntax(f"syntax error unexpected '{reserved}'.")
             if not _is_in_snowflake_schema(parts) and not _is_users(connection, parts):
-                raise errors.error(2140, "42601", f"SQL compilation error:\nUnknown function {'.'.join(parts).upper()}")
+                raise errors.error(
+                    2140, "42601", f"SQL compilation error:\nUnknown function {'.'.join(parts).upper()}"
+                )
 
 
 def _called(call: exp.Expr) -> str:
@@ -119,7 +127,9 @@ def check_relations(tree: exp.Expr) -> None:
         if isinstance(relation, fine) or (relation is not None and relation.meta.get("ours")):
             continue
         if isinstance(relation, exp.Literal):
-            raise errors.syntax(f"syntax error: unexpected '{relation.sql(dialect='snowflake')}' in the FROM clause")
+            raise errors.syntax(
+                f"syntax error: unexpected '{relation.sql(dialect='snowflake')}' in the FROM clause"
+            )
         raise _unknown_table_function(relation)
 
 

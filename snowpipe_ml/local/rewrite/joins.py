@@ -26,7 +26,9 @@ def _sample(sample: exp.TableSample) -> None:
     if size is not None:
         if isinstance(size, exp.Literal) and int(size.name) > 1_000_000:
             raise errors.error(
-                1006, "42601", f"SQL compilation error:\nSample size {size.name} is not between 0 and 1000000."
+                1006,
+                "42601",
+                f"SQL compilation error:\nSample size {size.name} is not between 0 and 1000000.",
             )
         sample.set("method", exp.var("RESERVOIR"))
     else:
@@ -35,9 +37,9 @@ def _sample(sample: exp.TableSample) -> None:
 
 def _without_condition(join: exp.Join) -> None:
     """``a INNER JOIN b`` without ON is a cross join."""
-    if not any(join.args.get(key) for key in ("on", "using", "method", "side", "match_condition")) and join.args.get(
-        "kind"
-    ) in (None, "", "INNER"):
+    if not any(
+        join.args.get(key) for key in ("on", "using", "method", "side", "match_condition")
+    ) and join.args.get("kind") in (None, "", "INNER"):
         # `FROM a, b` is parsed as a join of no kind, and stays as it is outside brackets.
         join.set("kind", "CROSS")
 
@@ -98,10 +100,13 @@ def _using_first(select: exp.Select) -> None:
         return
     star = stars[0]
     excepted = [
-        node.this.name if isinstance(node, exp.Column) else node.name for node in star.args.get("except_") or []
+        node.this.name if isinstance(node, exp.Column) else node.name
+        for node in star.args.get("except_") or []
     ]
     names = [name for name in names if name not in excepted]
-    asof = next((join for join in select.find_all(exp.Join) if join.args.get("match_condition") is not None), None)
+    asof = next(
+        (join for join in select.find_all(exp.Join) if join.args.get("match_condition") is not None), None
+    )
     # An ASOF join is written with ON, so both sides still have the column.
     table = exp.to_identifier(_left_alias(asof), quoted=True) if asof is not None else None
     first = [exp.column(exp.to_identifier(name, quoted=True), table=table) for name in names]

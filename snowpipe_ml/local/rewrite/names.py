@@ -25,7 +25,9 @@ def name_projections(tree: exp.Expr) -> None:
             if projection.find(exp.Star) and isinstance(projection, exp.Column):
                 continue
             name = (projection.meta.get("written") or projection.sql(dialect="snowflake")).upper()
-            projection.replace(exp.alias_(projection.copy(), exp.to_identifier(name, quoted=True), copy=False))
+            projection.replace(
+                exp.alias_(projection.copy(), exp.to_identifier(name, quoted=True), copy=False)
+            )
 
 
 def store_identifiers(tree: exp.Expr) -> None:
@@ -67,7 +69,9 @@ def _stored_columns(tree: exp.Expr, connection: Connection) -> set[str]:
         parts = tuple(part.name for part in table.parts)
         found.update(parts)
         if isinstance(table.this, exp.Identifier) and connection.database:
-            name = connection.resolve(parts) if len(parts) == 3 or connection.schema or len(parts) == 2 else None
+            name = (
+                connection.resolve(parts) if len(parts) == 3 or connection.schema or len(parts) == 2 else None
+            )
             if name is not None:
                 rows = connection.duck.execute(
                     "SELECT column_name FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?",

@@ -19,7 +19,11 @@ def rewrite_brackets(tree: exp.Expr) -> exp.Expr:
     parts in another order.
     """
     for bracket in reversed(list(tree.find_all(exp.Bracket))):
-        if isinstance(bracket.parent, exp.Bracket) and bracket.arg_key == "this" and _step(bracket.parent) is not None:
+        if (
+            isinstance(bracket.parent, exp.Bracket)
+            and bracket.arg_key == "this"
+            and _step(bracket.parent) is not None
+        ):
             continue  # part of a longer chain
         replaced = _element(bracket)
         if bracket is tree:
@@ -64,4 +68,6 @@ def _computed(bracket: exp.Bracket) -> exp.Expr:
         return macro("sf_field", inner, index.copy())
     if found in INTEGERS | DECIMALS:
         return macro("sf_element", inner, index.copy())
-    raise UnsupportedError("an index into a VARIANT whose type is not known here", "Cast it: v[i::INT] or v[k::STRING]")
+    raise UnsupportedError(
+        "an index into a VARIANT whose type is not known here", "Cast it: v[i::INT] or v[k::STRING]"
+    )

@@ -55,7 +55,9 @@ def _rewrite(pivot: exp.Pivot, compiler: Compiler) -> None:
     alias = pivot.args.get("alias") or relation.args.get("alias")
     if alias is not None and alias.args.get("columns"):
         names = alias.args["columns"]
-        projections = [exp.alias_(e.unalias().copy(), n.copy()) for e, n in zip(query.expressions, names, strict=True)]
+        projections = [
+            exp.alias_(e.unalias().copy(), n.copy()) for e, n in zip(query.expressions, names, strict=True)
+        ]
         query.set("expressions", projections)
         alias = exp.TableAlias(this=alias.this)
     if alias is not None:

@@ -54,7 +54,8 @@ def _arrow_relation(compiler: Compiler, columns: list[Column], table: pa.Table) 
     select = exp.select(
         *(
             exp.alias_(
-                _as_type(exp.column(f"c{i}", quoted=True), column.duckdb), exp.to_identifier(column.name, quoted=True)
+                _as_type(exp.column(f"c{i}", quoted=True), column.duckdb),
+                exp.to_identifier(column.name, quoted=True),
             )
             for i, column in enumerate(columns)
         )
@@ -72,11 +73,10 @@ def _as_type(node: exp.Expr, duckdb: str) -> exp.Expr:
 
 def empty_relation(columns: list[tuple[str, str]]) -> exp.Subquery:
     """A relation of no rows, with these (name, DuckDB type) columns: enough to describe a query."""
-    nulls = [exp.alias_(_as_type(exp.Null(), kind), exp.to_identifier(name, quoted=True)) for name, kind in columns]
+    nulls = [
+        exp.alias_(_as_type(exp.Null(), kind), exp.to_identifier(name, quoted=True)) for name, kind in columns
+    ]
     return exp.Subquery(this=exp.select(*nulls).limit(0))
-
-
-# --------------------------------------------------------------------------- VALUES
 
 
 def _number_values(tree: exp.Expr) -> None:
@@ -99,9 +99,6 @@ def _number_values(tree: exp.Expr) -> None:
                 parameter.replace(exp.column(exp.to_identifier(f"COLUMN{parameter.name}", quoted=True)))
 
 
-# --------------------------------------------------------------------------- staged files
-
-
 def _staged_files(table: exp.Table, compiler: Compiler) -> None:
     """``SELECT $1 FROM @stage/x (FILE_FORMAT => 'F')`` reads the files."""
     from snowpipe_ml.local import staged
@@ -113,7 +110,9 @@ def _staged_files(table: exp.Table, compiler: Compiler) -> None:
     options = file_format(connection, given.name if given is not None else None, stage)
     pattern = table.args.get("pattern")
     files = stage.files(path, pattern.name if pattern is not None else None)
-    _replace(table, exp.Subquery(this=staged.relation(compiler, options, files, table.find_ancestor(exp.Select))))
+    _replace(
+        table, exp.Subquery(this=staged.relation(compiler, options, files, table.find_ancestor(exp.Select)))
+    )
 
 
 def _directory(table: exp.Table, compiler: Compiler) -> None:
@@ -123,9 +122,6 @@ def _directory(table: exp.Table, compiler: Compiler) -> None:
     stage, _ = find_stage(compiler.connection, table.this.this.name)
     columns, data = directory(stage)
     _replace(table, _arrow_relation(compiler, columns, data))
-
-
-# --------------------------------------------------------------------------- metadata
 
 
 def _information_schema(table: exp.Table, compiler: Compiler) -> None:
@@ -138,8 +134,6 @@ def _information_schema(table: exp.Table, compiler: Compiler) -> None:
     columns, data = view(connection, database, table.name.upper())
     _replace(table, _arrow_relation(compiler, columns, data))
 
-
-# --------------------------------------------------------------------------- TABLE(...)
 
 Call = Callable[[exp.TableFromRows, list[exp.Expr], "Compiler"], exp.Expr]
 
@@ -187,12 +181,19 @@ def _generator(node: exp.TableFromRows, call: exp.Expr) -> None:
     if count is None:
         raise errors.UnsupportedError("GENERATOR without ROWCOUNT")
     select = node.find_ancestor(exp.Select)
-    for sequence in list(select.find_all(exp.Seq1, exp.Seq2, exp.Seq4, exp.Seq8)) if select is not None else []:
+    for sequence in (
+        list(select.find_all(exp.Seq1, exp.Seq2, exp.Seq4, exp.Seq8)) if select is not None else []
+    ):
         sequence.replace(_sequence(sequence, int(count.name)))
     rows = exp.select("*").from_(
-        exp.Table(this=exp.Anonymous(this="range", expressions=[exp.Literal.number(int(count.name))]), alias=exp.TableAlias(
-            this=exp.to_identifier("_RANGE", quoted=True), columns=[exp.to_identifier("_SEQUENCE", quoted=True)]))
-    )  # fmt: skip
+        exp.Table(
+            this=exp.Anonymous(this="range", expressions=[exp.Literal.number(int(count.name))]),
+            alias=exp.TableAlias(
+                this=exp.to_identifier("_RANGE", quoted=True),
+                columns=[exp.to_identifier("_SEQUENCE", quoted=True)],
+            ),
+        )
+    )
     for call_ in rows.find_all(exp.Anonymous):
         call_.meta["ours"] = True
     _replace(node, exp.Subquery(this=rows))
@@ -267,9 +268,12 @@ def _infer_schema(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
             else None
         )
         options[argument.name.upper()] = (
-            [item.name for item in items] if items is not None
-            else value.this if isinstance(value, exp.Boolean) else _literal(compiler.connection, value)
-        )  # fmt: skip
+            [item.name for item in items]
+            if items is not None
+            else value.this
+            if isinstance(value, exp.Boolean)
+            else _literal(compiler.connection, value)
+        )
     columns, table = infer_schema(compiler, options)
     return _arrow_relation(compiler, columns, table)
 
@@ -302,13 +306,15 @@ def _history(arguments: list[exp.Expr], compiler: Compiler, session_id: int | No
 
 
 _BUILTINS: dict[str, Callable[[list[exp.Expr], Compiler], exp.Expr]] = {
-    "RESULT_SCAN": _result_scan, "VALIDATE": _validate, "TAG_REFERENCES": _tag_references,
-    "INFER_SCHEMA": _infer_schema, "QUERY_HISTORY": _query_history, "QUERY_HISTORY_BY_SESSION": _session_history,
-    "QUERY_HISTORY_BY_USER": _query_history, "QUERY_HISTORY_BY_WAREHOUSE": _query_history,
-}  # fmt: skip
-
-
-# --------------------------------------------------------------------------- functions with a session
+    "RESULT_SCAN": _result_scan,
+    "VALIDATE": _validate,
+    "TAG_REFERENCES": _tag_references,
+    "INFER_SCHEMA": _infer_schema,
+    "QUERY_HISTORY": _query_history,
+    "QUERY_HISTORY_BY_SESSION": _session_history,
+    "QUERY_HISTORY_BY_USER": _query_history,
+    "QUERY_HISTORY_BY_WAREHOUSE": _query_history,
+}
 
 
 _SECONDS = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}
@@ -352,7 +358,9 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
             other = connection.storage.sessions.get(int(str(_literal(connection, arguments[0]))))
             cancelled = other is not None and other is not connection and other.interrupt()
             return exp.Literal.string(canceled_queries(int(cancelled)))
-        case "SYSTEM$TYPEOF" | "GETVARIABLE" | "CURRENT_SCHEMAS":  # the last two mean something else in DuckDB
+        case (
+            "SYSTEM$TYPEOF" | "GETVARIABLE" | "CURRENT_SCHEMAS"
+        ):  # the last two mean something else in DuckDB
             raise errors.UnsupportedError(f"the function {name}")
         case "CURRENT_WAREHOUSE":
             return exp.convert(connection.warehouse)
@@ -379,7 +387,9 @@ def system_function(node: exp.Expr, connection: Connection) -> exp.Expr | None:
         case "CURRENT_ACCOUNT" | "CURRENT_USER" | "CURRENT_ACCOUNT_NAME" | "CURRENT_ORGANIZATION_NAME":
             return exp.Literal.string("LOCAL")
         case "SYSDATE":
-            return exp.maybe_parse("CAST(current_timestamp AT TIME ZONE 'UTC' AS TIMESTAMP)", dialect="duckdb")
+            return exp.maybe_parse(
+                "CAST(current_timestamp AT TIME ZONE 'UTC' AS TIMESTAMP)", dialect="duckdb"
+            )
         case "HASH":
             raise errors.UnsupportedError("HASH")
     from snowpipe_ml.local.python.calls import scalar_call

@@ -64,9 +64,14 @@ def annotate(tree: exp.Expr, connection: Connection, interesting: tuple[type[exp
             node.pop()
     try:
         copied = qualify(
-            copied, schema=schema, dialect="snowflake", quote_identifiers=False,
-            validate_qualify_columns=False, expand_stars=True, identify=False,
-        )  # fmt: skip
+            copied,
+            schema=schema,
+            dialect="snowflake",
+            quote_identifiers=False,
+            validate_qualify_columns=False,
+            expand_stars=True,
+            identify=False,
+        )
         annotated = annotate_types(copied, schema=schema, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types stay unknown, and the rules that need one take their slow, safe way
@@ -76,7 +81,9 @@ def annotate(tree: exp.Expr, connection: Connection, interesting: tuple[type[exp
             if node.type is not None:
                 marked[found].type = node.type
             if isinstance(node, exp.Select):
-                marked[found].meta[_OUTPUTS] = [(output.alias_or_name, kind(output)) for output in node.expressions]
+                marked[found].meta[_OUTPUTS] = [
+                    (output.alias_or_name, kind(output)) for output in node.expressions
+                ]
 
 
 def _needs_outputs(select: exp.Expr) -> bool:
@@ -115,7 +122,7 @@ def _as_query(tree: exp.Expr) -> exp.Expr | None:
             return None
     return exp.Select(
         expressions=values, from_=exp.From(this=tree.this), joins=joined, where=tree.args.get("where")
-    )  # fmt: skip
+    )
 
 
 def outputs(select: exp.Expr | None) -> list[tuple[str, Any]]:

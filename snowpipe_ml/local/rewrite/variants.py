@@ -25,9 +25,18 @@ _CAST_IT = "Add a cast, as in v::STRING"
 
 # What makes a VARIANT out of other values; a function without a class may be the user's.
 _SOURCES = (
-    exp.ParseJSON, exp.JSONExtract, exp.JSONExtractScalar, exp.ToVariant, exp.Struct, exp.StarMap, exp.JSONObject,
-    exp.ObjectAgg, exp.GetExtract, exp.Bracket, exp.Anonymous,
-)  # fmt: skip
+    exp.ParseJSON,
+    exp.JSONExtract,
+    exp.JSONExtractScalar,
+    exp.ToVariant,
+    exp.Struct,
+    exp.StarMap,
+    exp.JSONObject,
+    exp.ObjectAgg,
+    exp.GetExtract,
+    exp.Bracket,
+    exp.Anonymous,
+)
 
 
 def has_variants(tree: exp.Expr, connection: Connection) -> bool:
@@ -52,9 +61,6 @@ def parse_json(node: exp.Expr, connection: Connection) -> exp.Expr:
 def to_variant(node: exp.Expr, connection: Connection) -> exp.Expr:
     """``TO_VARIANT(x)``."""
     return _json(node.this)
-
-
-# --------------------------------------------------------------------------- objects
 
 
 def star_object(node: exp.Expr) -> exp.Expr:
@@ -84,11 +90,13 @@ def object_construct(node: exp.Expr, connection: Connection) -> exp.Expr:
             raise syntax(f"Duplicate field key '{name}'")
     made: exp.Expr
     if len(names) == len(keys) and (keep_nulls or all(isinstance(value, exp.Literal) for value in values)):
-        made = builtin("json_object", *(part for pair in zip(keys, map(_json, values), strict=True) for part in pair))
+        made = builtin(
+            "json_object", *(part for pair in zip(keys, map(_json, values), strict=True) for part in pair)
+        )
     else:
         made = macro(
             "sf_object", _list(keys), _list([_json(value) for value in values]), exp.Boolean(this=keep_nulls)
-        )  # fmt: skip
+        )
     made.type = exp.DataType(this=T.JSON)
     return made
 
@@ -111,20 +119,53 @@ def _list(items: list[exp.Expr]) -> exp.Expr:
     return builtin("list_value", *items)
 
 
-# --------------------------------------------------------------------------- text
-
 # Functions whose arguments are texts, and nothing else.
 TEXT_FUNCTIONS: tuple[type[exp.Expr], ...] = (
-    exp.Upper, exp.Lower, exp.Initcap, exp.Trim, exp.Like, exp.ILike, exp.RegexpLike, exp.RegexpReplace,
-    exp.RegexpExtract, exp.RegexpCount, exp.RegexpInstr, exp.Replace, exp.StartsWith, exp.EndsWith, exp.Contains,
-    exp.GroupConcat, exp.Split, exp.SplitPart, exp.StrPosition, exp.Translate, exp.Repeat, exp.Ascii, exp.Soundex,
-    exp.Levenshtein, exp.Strtok, exp.Collate,
-)  # fmt: skip
+    exp.Upper,
+    exp.Lower,
+    exp.Initcap,
+    exp.Trim,
+    exp.Like,
+    exp.ILike,
+    exp.RegexpLike,
+    exp.RegexpReplace,
+    exp.RegexpExtract,
+    exp.RegexpCount,
+    exp.RegexpInstr,
+    exp.Replace,
+    exp.StartsWith,
+    exp.EndsWith,
+    exp.Contains,
+    exp.GroupConcat,
+    exp.Split,
+    exp.SplitPart,
+    exp.StrPosition,
+    exp.Translate,
+    exp.Repeat,
+    exp.Ascii,
+    exp.Soundex,
+    exp.Levenshtein,
+    exp.Strtok,
+    exp.Collate,
+)
 # Functions that take binary values as well.
 BINARY_FUNCTIONS: tuple[type[exp.Expr], ...] = (
-    exp.Length, exp.Substring, exp.Left, exp.Right, exp.Pad, exp.Reverse, exp.DPipe, exp.Concat, exp.ConcatWs,
-    exp.Stuff, exp.MD5, exp.SHA, exp.SHA2, exp.Base64Encode, exp.Hex,
-)  # fmt: skip
+    exp.Length,
+    exp.Substring,
+    exp.Left,
+    exp.Right,
+    exp.Pad,
+    exp.Reverse,
+    exp.DPipe,
+    exp.Concat,
+    exp.ConcatWs,
+    exp.Stuff,
+    exp.MD5,
+    exp.SHA,
+    exp.SHA2,
+    exp.Base64Encode,
+    exp.Hex,
+)
 
 
 def text_function(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -141,11 +182,12 @@ def _as_text_argument(item: exp.Expr, may_be_binary: bool) -> None:
     found = kind(item)
     if isinstance(item.unnest(), exp.JSONExtract) or found in VARIANTS:
         item.replace(text_of(item))
-    elif found is None and may_be_variant(item.unnest()) and not isinstance(item.unnest(), exp.JSONExtractScalar):
+    elif (
+        found is None
+        and may_be_variant(item.unnest())
+        and not isinstance(item.unnest(), exp.JSONExtractScalar)
+    ):
         item.replace(macro("sf_not_variant" if may_be_binary else "sf_text", item.copy()))
-
-
-# --------------------------------------------------------------------------- stored
 
 
 def check_stored(tree: exp.Expr, connection: Connection) -> None:
@@ -164,16 +206,21 @@ def check_stored(tree: exp.Expr, connection: Connection) -> None:
     for name, value in _assigned(tree, list(kinds)):
         if value in VARIANTS and kinds.get(name, "").startswith("VARCHAR"):
             raise error(
-                2023, "22000",
+                2023,
+                "22000",
                 "SQL compilation error:\nExpression type does not match column data type, expecting "
                 f"{kinds[name]} but got VARIANT for column {name}",
-            )  # fmt: skip
+            )
 
 
 def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, Any]]:
     """(column, type of its new value) of a statement that changes a table."""
     if isinstance(tree, exp.Insert):
-        named = [column.name for column in tree.this.expressions] if isinstance(tree.this, exp.Schema) else columns
+        named = (
+            [column.name for column in tree.this.expressions]
+            if isinstance(tree.this, exp.Schema)
+            else columns
+        )
         yield from zip(named, (found for _, found in outputs(tree.expression)), strict=False)
     whens = tree.args["whens"].expressions if isinstance(tree, exp.Merge) else []
     for action in (tree, *(when.args["then"] for when in whens)):
@@ -186,14 +233,31 @@ def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, Any]]:
         yield from ((column.name, kind(value)) for column, value in pairs)
 
 
-# --------------------------------------------------------------------------- comparisons
-
 # Nodes that compare or mix values by their types.
 COMPARISONS: tuple[type[exp.Expr], ...] = (
-    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.Between, exp.In, exp.Min,
-    exp.Max, exp.Ordered, exp.Group, exp.Window, exp.Distinct, exp.SetOperation, exp.Coalesce, exp.Greatest, exp.Least,
-    exp.Nullif, exp.If, exp.Case,
-)  # fmt: skip
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.NullSafeEQ,
+    exp.Between,
+    exp.In,
+    exp.Min,
+    exp.Max,
+    exp.Ordered,
+    exp.Group,
+    exp.Window,
+    exp.Distinct,
+    exp.SetOperation,
+    exp.Coalesce,
+    exp.Greatest,
+    exp.Least,
+    exp.Nullif,
+    exp.If,
+    exp.Case,
+)
 
 
 def variant_path(node: exp.Expr, connection: Connection) -> exp.Expr:
@@ -202,9 +266,18 @@ def variant_path(node: exp.Expr, connection: Connection) -> exp.Expr:
     while isinstance(parent, exp.Paren):
         parent = parent.parent
     fine = (
-        exp.Cast, exp.TryCast, exp.JSONExtract, exp.JSONExtractScalar, exp.Alias, exp.Select, exp.Is, exp.Anonymous,
-        exp.Explode, exp.Kwarg, exp.ArraySize,
-    )  # fmt: skip
+        exp.Cast,
+        exp.TryCast,
+        exp.JSONExtract,
+        exp.JSONExtractScalar,
+        exp.Alias,
+        exp.Select,
+        exp.Is,
+        exp.Anonymous,
+        exp.Explode,
+        exp.Kwarg,
+        exp.ArraySize,
+    )
     if not isinstance(parent, fine):
         raise UnsupportedError("an uncast path into a VARIANT here", "Add a cast, as in v:path::STRING")
     return node
