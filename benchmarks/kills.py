@@ -32,7 +32,6 @@ import altair  # noqa: E402, F401
 import holidays  # noqa: E402, F401
 import vl_convert  # noqa: E402, F401
 
-import snowpipe_ml.steps  # noqa: E402
 import snowpipe_ml.targets.local  # noqa: E402, F401
 from snowpipe_ml import Pipeline  # noqa: E402
 from snowpipe_ml.errors import UsageError  # noqa: E402

@@ -146,7 +146,7 @@ def parity(series: int, epochs: int) -> None:
 
 def main() -> None:
     """Print the figures."""
-    from snowpipe_ml.steps.panels import AUTO  # here: the processes that are measured do without it
+    from snowpipe_ml.steps.forecasting.panels import AUTO
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -29,7 +29,7 @@ def main() -> None:
         wrong.write_text(
             (ROOT / "pipelines" / "citibike.yaml").read_text().replace("type: copy_into", "type: copy_inot")
         )
-        python, tool = [sys.executable], [sys.executable, "-m", "snowpipe_ml.cli"]
+        python, tool = [sys.executable], [sys.executable, "-m", "snowpipe_ml"]
         cases = {
             "floor: import pydantic, jsonschema, networkx, jinja2, yaml": [
                 *python,

@@ -25,15 +25,13 @@ tell the two targets apart: see :mod:`snowpipe_ml.local.errors`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from snowpipe_ml.redaction import redact
-
-if TYPE_CHECKING:
-    from snowpipe_ml.results import Check
-    from snowpipe_ml.spec.problems import Problem
+from snowpipe_ml.text.problems import Problem
+from snowpipe_ml.text.redaction import redact
 
 __all__ = [
+    "Check",
     "ExpectationError",
     "LockedError",
     "MissingExtraError",
@@ -177,6 +175,16 @@ class SourceFileError(StepError):
         self.reason = message
         where = file if line is None else f"{file}:{line}"
         super().__init__(f"{where}: {message}")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether something that was expected is so. ``failing`` counts the rows of which it is not."""
+
+    name: str
+    ok: bool
+    failing: int | None = None
+    message: str = ""
 
 
 class ExpectationError(StepError):

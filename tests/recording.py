@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from snowpipe_ml.engine.outcome import RunResult
+from snowpipe_ml.engine.run.outcome import RunResult
 
 # The records of a run have times in them: what is told of them is what they are of.
 _RECORDS = re.compile(r"PARSE_JSON\('(\[\{\"RUN_ID.*)'\)\)\)$", re.S)

@@ -246,7 +246,7 @@ def test_the_sample_is_the_same_everywhere(tmp_path: Path) -> None:
     from hashlib import sha256
 
     from snowpipe_ml.plugins import PlanContext
-    from snowpipe_ml.steps.generated import load_attribute
+    from snowpipe_ml.steps.data.generated import load_attribute
 
     ctx = PlanContext(base_dir=CITIBIKE.parent, cache_dir=tmp_path, target="local", scope={})
     load_attribute(ctx, "citibike/sample.py:write_weather")(tmp_path / "weather.csv")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from snowpipe_ml.cli import main
+from snowpipe_ml.cli.main import main
 from tests.conftest import CITIBIKE, ROOT, write_spec
 
 GOLDEN = Path(__file__).parent / "golden"

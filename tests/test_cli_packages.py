@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from snowpipe_ml.cli import main
+from snowpipe_ml.cli.main import main
 from tests.wheels import make_wheel
 
 SPEC = """

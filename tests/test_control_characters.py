@@ -19,8 +19,15 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from snowpipe_ml.cli import main
-from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished, StepProgress, StepRetried
+from snowpipe_ml.cli.main import main
+from snowpipe_ml.engine.run.events import (
+    RunFinished,
+    RunStarted,
+    Status,
+    StepFinished,
+    StepProgress,
+    StepRetried,
+)
 from snowpipe_ml.ui.tables import print_table
 from snowpipe_ml.ui.terminal import Checklist
 from snowpipe_ml.ui.tree import LiveTree
@@ -135,7 +142,7 @@ def test_csv_for_another_program_holds_the_exact_value(spec: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "snowpipe_ml.cli",
+        "snowpipe_ml.cli.main",
         "sql",
         str(spec),
         "SELECT * FROM T",
@@ -151,7 +158,7 @@ def test_a_terminal_gets_no_control_characters_of_data(spec: Path, format_: str)
     command = [
         sys.executable,
         "-m",
-        "snowpipe_ml.cli",
+        "snowpipe_ml.cli.main",
         "sql",
         str(spec),
         "SELECT * FROM T",
@@ -264,7 +271,7 @@ def test_an_output_in_ascii_is_not_written_past_the_redaction(spec: Path, format
     command = [
         sys.executable,
         "-m",
-        "snowpipe_ml.cli",
+        "snowpipe_ml.cli.main",
         "sql",
         str(spec),
         "SELECT 'the-secret' AS A, '\u017e' AS B",

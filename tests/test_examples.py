@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(site)}
     return subprocess.run(
-        [sys.executable, "-m", "snowpipe_ml.cli", *arguments],
+        [sys.executable, "-m", "snowpipe_ml", *arguments],
         env=environment,
         capture_output=True,
         text=True,

@@ -65,7 +65,7 @@ def edited(spec: Path, tmp_path: Path, **changes: Any) -> Path:
 def test_predictions_in_the_function_are_those_of_the_client(session: Any, tmp_path: Path) -> None:
     from autogluon.tabular import TabularPredictor
 
-    from snowpipe_ml.models.archive import unpack
+    from snowpipe_ml.models.tabular.archive import unpack
 
     session.file.get("@model_stage/models/charges/manifest.json", str(tmp_path))
     manifest = json.loads((tmp_path / "manifest.json").read_text())

@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.cli import main
+from snowpipe_ml.cli.main import main
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.spec.models import Pipeline as Model
 from tests.conftest import ROOT

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.redaction import (
+from snowpipe_ml.sql import Secret
+from snowpipe_ml.text.problems import Position, Problem
+from snowpipe_ml.text.redaction import (
     STARS,
     is_secret_name,
     redact,
@@ -22,8 +24,6 @@ from snowpipe_ml.redaction import (
     remember_secrets,
     secret_names,
 )
-from snowpipe_ml.spec.problems import Position, Problem
-from snowpipe_ml.sql import Secret
 from snowpipe_ml.ui.tables import as_json
 
 # With what JSON, SQL, HTML and URLs each write in another way.
@@ -76,7 +76,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def outputs(folder: Path, *arguments: str) -> str:
     """All that a command prints."""
-    command = [sys.executable, "-m", "snowpipe_ml.cli", *arguments]
+    command = [sys.executable, "-m", "snowpipe_ml", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     return done.stdout + done.stderr
 

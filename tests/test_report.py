@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.history import History
+from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.ui.report import report_html
 from tests.conftest import write_spec
 from tests.test_cli import invoke

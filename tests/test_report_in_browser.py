@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.history import History
+from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.ui.report import report_html
 from tests.conftest import write_spec
 from tests.steps.test_forecasting import spec as forecasting

@@ -9,12 +9,11 @@ import jsonschema
 import pytest
 import yaml
 
-import snowpipe_ml.steps  # noqa: F401
 from snowpipe_ml import Pipeline
+from snowpipe_ml.cli.reference import reference_page
+from snowpipe_ml.cli.scaffold import TEMPLATES, example_of, init
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import step_types
-from snowpipe_ml.reference import reference_page
-from snowpipe_ml.scaffold import TEMPLATES, example_of, init
 from tests.conftest import ROOT
 
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.cli import main
-from snowpipe_ml.redaction import STARS, redact
+from snowpipe_ml.cli.main import main
+from snowpipe_ml.text.redaction import STARS, redact
 
 # Nothing listens on this port: what is asked for there fails at once.
 HOST = "127.0.0.1:9"

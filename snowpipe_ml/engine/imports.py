@@ -20,8 +20,8 @@ from snowpipe_ml.packages.decide import Channel, lock_import
 from snowpipe_ml.packages.lock import ImportLock, lock_text, read_lock, write_lock
 from snowpipe_ml.spec.loader import load_spec
 from snowpipe_ml.spec.models import WheelImport
-from snowpipe_ml.spec.problems import did_you_mean
-from snowpipe_ml.steps.bundle import RUNTIME
+from snowpipe_ml.steps.models.bundle import RUNTIME
+from snowpipe_ml.text.problems import did_you_mean
 
 
 class Imports:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.decisions import (
+from snowpipe_ml.engine.plan.decisions import (
     Action,
     Decision,
     Success,
@@ -20,26 +20,26 @@ from snowpipe_ml.engine.decisions import (
     require_extras,
     resources_of,
 )
-from snowpipe_ml.engine.events import Listener, Status
-from snowpipe_ml.engine.fingerprint import Fingerprint, fingerprints
-from snowpipe_ml.engine.graph import Graph, build_graph, findings
-from snowpipe_ml.engine.hooks import hook_reads, run_hooks
-from snowpipe_ml.engine.outcome import RunResult
-from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
-from snowpipe_ml.engine.run import Runner, new_run
-from snowpipe_ml.engine.selection import select as choose
-from snowpipe_ml.engine.sessions import OneSession, Sessions, execute, execute_rows
-from snowpipe_ml.engine.state import PastRun, State
-from snowpipe_ml.engine.versions import Versions
+from snowpipe_ml.engine.plan.fingerprint import Fingerprint, fingerprints
+from snowpipe_ml.engine.plan.graph import Graph, build_graph, findings
+from snowpipe_ml.engine.plan.selection import select as choose
+from snowpipe_ml.engine.plan.versions import Versions
+from snowpipe_ml.engine.records.state import PastRun, State
+from snowpipe_ml.engine.run.events import Listener, Status
+from snowpipe_ml.engine.run.hooks import hook_reads, run_hooks
+from snowpipe_ml.engine.run.outcome import RunResult
+from snowpipe_ml.engine.run.retry import NO_WAREHOUSE, number_of
+from snowpipe_ml.engine.run.run import Runner, new_run
+from snowpipe_ml.engine.run.sessions import OneSession, Sessions, execute, execute_rows
 from snowpipe_ml.errors import SpecError, TargetError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, StepPlan
-from snowpipe_ml.redaction import STARS, is_secret_name
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
-from snowpipe_ml.steps.declared import WarehouseStep
+from snowpipe_ml.steps.declared.objects import WarehouseStep
+from snowpipe_ml.text.redaction import STARS, is_secret_name
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -106,8 +106,6 @@ class Pipeline:
             SpecError: all that is wrong with the spec.
             UsageError: no such target or variable.
         """
-        import snowpipe_ml.steps  # noqa: F401 - registers the built-in step types
-
         spec = load_spec(
             self.path, target=target, variables={**(variables or {}), **self.variables}, run=run, rows=rows
         )
@@ -253,7 +251,7 @@ class Pipeline:
         allow_destructive: bool = False,
         run_date: date | None = None,
     ) -> RunResult:
-        """Run what has changed: :mod:`snowpipe_ml.engine.decisions` has the reasons for which a step runs.
+        """Run what has changed: :mod:`snowpipe_ml.engine.plan.decisions` has the reasons for which a step runs.
 
         Args:
             target: the target's name; the default target if None.
@@ -261,7 +259,7 @@ class Pipeline:
                 the other; the target then only chooses the spec's values.
             listeners: hear of every event.
             threads: how many steps may run at once.
-            select: the steps to run, as :mod:`snowpipe_ml.engine.selection` reads them; all if empty.
+            select: the steps to run, as :mod:`snowpipe_ml.engine.plan.selection` reads them; all if empty.
             exclude: steps to leave out.
             resume: go on with a run that failed or was killed: its id, or True for the last one. It keeps
                 its id.

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml import __version__
-from snowpipe_ml.engine.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.engine.pipeline import Pipeline
+from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.errors import MissingExtraError
 from snowpipe_ml.plugins import Kind, Resource
-from snowpipe_ml.redaction import redact
 from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.spec.models import LocalTarget
 from snowpipe_ml.sql import QualifiedName
+from snowpipe_ml.text.redaction import redact
 
 if TYPE_CHECKING:
     from openlineage.client import OpenLineageClient

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 from snowpipe_ml.local import errors
 from snowpipe_ml.local.formats import InputFormat, format_option
 from snowpipe_ml.local.stages import StagedFile
-from snowpipe_ml.textfiles import read_record
+from snowpipe_ml.text.files import read_record
 
 # Bytes of the longest record, as on Snowflake.
 MAX_LINE = 16_777_216

@@ -17,7 +17,7 @@ from snowpipe_ml.local.stages import StagedFile, file_format, find_stage
 from snowpipe_ml.local.statements import rows
 from snowpipe_ml.local.storage import quoted
 from snowpipe_ml.local.types import Column
-from snowpipe_ml.textfiles import read_record
+from snowpipe_ml.text.files import read_record
 
 if TYPE_CHECKING:
     from snowpipe_ml.local.connection import Connection

@@ -202,18 +202,19 @@ def _with_offset(value: dict[str, Any]) -> dt.datetime:
     return instant.astimezone(zone)
 
 
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    return value.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def _offset(value: dt.datetime) -> int:
+    """The offset from UTC in minutes; that of UTC for a value without one."""
+    return (value.utcoffset() or dt.timedelta()) // dt.timedelta(minutes=1)
+
+
 def from_iso(values: pa.ChunkedArray) -> pa.Array:
     """TIMESTAMP_TZ values as they come from a worker, in the form in which they are stored."""
     parsed = [None if text is None else dt.datetime.fromisoformat(text) for text in values.to_pylist()]
-    stored = [
-        None
-        if value is None
-        else {
-            "utc": value.astimezone(dt.UTC).replace(tzinfo=None),
-            "tz": int(value.utcoffset().total_seconds() // 60),
-        }  # type: ignore[union-attr]
-        for value in parsed
-    ]
+    stored = [None if value is None else {"utc": _in_utc(value), "tz": _offset(value)} for value in parsed]
     return pa.array(stored, pa.struct([("utc", pa.timestamp("us")), ("tz", pa.int16())]))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from snowpipe_ml.models.past import least_known
+from snowpipe_ml.models.known_values import least_known
 
 DAY = np.timedelta64(1, "D")
 

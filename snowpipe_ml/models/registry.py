@@ -11,15 +11,15 @@ from snowpipe_ml.models.panel import Feature
 
 # Module and class; they are imported when they are used: torch and lightgbm take seconds.
 FORECASTERS = {
-    "tabnet": "snowpipe_ml.models.tabnet:TabNetForecaster",
-    "tabnet_reference": "snowpipe_ml.models.tabnet:TabNetReferenceForecaster",
-    "ridge": "snowpipe_ml.models.linear:RidgeForecaster",
-    "lightgbm": "snowpipe_ml.models.boosting:LightGBMForecaster",
-    "lightgbm_global": "snowpipe_ml.models.boosting:GlobalLightGBMForecaster",
-    "seasonal_naive": "snowpipe_ml.models.statistical:SeasonalNaiveForecaster",
-    "moving_average": "snowpipe_ml.models.statistical:MovingAverageForecaster",
-    "auto_ets": "snowpipe_ml.models.statistical:StatsForecastForecaster",
-    "auto_arima": "snowpipe_ml.models.statistical:StatsForecastForecaster",
+    "tabnet": "snowpipe_ml.models.tabnet.forecaster:TabNetForecaster",
+    "tabnet_reference": "snowpipe_ml.models.tabnet.forecaster:TabNetReferenceForecaster",
+    "ridge": "snowpipe_ml.models.forecasters.linear:RidgeForecaster",
+    "lightgbm": "snowpipe_ml.models.forecasters.boosting:LightGBMForecaster",
+    "lightgbm_global": "snowpipe_ml.models.forecasters.boosting:GlobalLightGBMForecaster",
+    "seasonal_naive": "snowpipe_ml.models.forecasters.statistical:SeasonalNaiveForecaster",
+    "moving_average": "snowpipe_ml.models.forecasters.statistical:MovingAverageForecaster",
+    "auto_ets": "snowpipe_ml.models.forecasters.statistical:StatsForecastForecaster",
+    "auto_arima": "snowpipe_ml.models.forecasters.statistical:StatsForecastForecaster",
 }
 
 

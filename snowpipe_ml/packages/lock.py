@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from snowpipe_ml.errors import PackageError
 from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
-from snowpipe_ml.textfiles import read_text
+from snowpipe_ml.text.files import read_text
 
 VERSION = 1
 _HEADER = "# Written by `snowpipe-ml packages SPEC --lock`. Keep it beside the spec, under version control.\n"

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from snowpipe_ml.errors import SpecError
-from snowpipe_ml.redaction import STARS
-from snowpipe_ml.spec.problems import Path, Position, Problem
-from snowpipe_ml.textfiles import read_text
+from snowpipe_ml.text.files import read_text
+from snowpipe_ml.text.problems import Path, Position, Problem
+from snowpipe_ml.text.redaction import STARS
 
 _MAX_NODES = 200_000
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)")

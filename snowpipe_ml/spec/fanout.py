@@ -15,9 +15,9 @@ from typing import Any
 
 from snowpipe_ml.errors import TemplateError, UsageError
 from snowpipe_ml.spec.document import Document
-from snowpipe_ml.spec.problems import Path, Problem
 from snowpipe_ml.spec.templates import Namespace, render_query
 from snowpipe_ml.sql import Sql
+from snowpipe_ml.text.problems import Path, Problem
 
 Rows = Callable[[Sql], Sequence[Mapping[str, Any]]]
 """What runs a query on the target and gives its rows."""

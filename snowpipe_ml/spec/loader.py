@@ -17,13 +17,13 @@ import pydantic
 
 from snowpipe_ml.errors import SpecError, TemplateError, UsageError
 from snowpipe_ml.plugins import RunInfo, Step, step_types
-from snowpipe_ml.redaction import remember_secrets
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.document import WORD_HINT, Document, read_document
 from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
-from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
 from snowpipe_ml.spec.schema import check_document
 from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
+from snowpipe_ml.text.problems import Path, Problem, did_you_mean
+from snowpipe_ml.text.redaction import remember_secrets
 
 # What run.* is while nothing runs: validate and plan must render without a run.
 NO_RUN = RunInfo(

@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
-from snowpipe_ml.spec.problems import did_you_mean
 from snowpipe_ml.sql import Identifier, QualifiedName
+from snowpipe_ml.text.problems import did_you_mean
 
 Size = Literal[
     "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"

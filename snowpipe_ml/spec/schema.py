@@ -17,8 +17,8 @@ from jsonschema.validators import extend
 from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.document import Document
 from snowpipe_ml.spec.models import Pipeline
-from snowpipe_ml.spec.problems import Path, Problem, did_you_mean
 from snowpipe_ml.spec.templates import has_template
+from snowpipe_ml.text.problems import Path, Problem, did_you_mean
 
 _REFERENCE = "#/$defs/{model}"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -21,9 +21,9 @@ import jinja2
 
 from snowpipe_ml.errors import TemplateError, UnsafeSqlError
 from snowpipe_ml.spec.bounds import BoundedEnvironment, bounded, written
-from snowpipe_ml.spec.problems import did_you_mean
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
 from snowpipe_ml.sql.text import fragment_text
+from snowpipe_ml.text.problems import did_you_mean
 
 _T = TypeVar("_T")
 _CALL = re.compile(r"""(?<!\{)\{\{ *(\w+)\( *'([^'"\\{}]*)' *\) *\}\}(?!\})""")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snowpipe_ml.redaction import remember
+from snowpipe_ml.text.redaction import remember
 
 
 class Secret:

@@ -1,22 +1,27 @@
 """The built-in step types, a module a family. Importing this package registers them."""
 
-from snowpipe_ml.steps import (  # noqa: F401
-    automl,
-    calendars,
-    copy_into,
-    deployment,
-    evaluation,
-    expectations,
-    extract,
-    features,
-    forecasting,
-    future_features,
-    leaderboard,
-    packaging,
-    plots,
-    saved_models,
-    scoring,
-    snapshot,
-    split,
-    transform,
-)
+from snowpipe_ml.steps.data import calendars, copy_into, expectations, extract, snapshot, split, transform
+from snowpipe_ml.steps.forecasting import evaluation, features, forecast, future_features, leaderboard, train
+from snowpipe_ml.steps.models import automl, deployment, packaging, scoring
+from snowpipe_ml.steps.report import plots
+
+__all__ = [
+    "automl",
+    "calendars",
+    "copy_into",
+    "deployment",
+    "evaluation",
+    "expectations",
+    "extract",
+    "features",
+    "forecast",
+    "future_features",
+    "leaderboard",
+    "packaging",
+    "plots",
+    "scoring",
+    "snapshot",
+    "split",
+    "train",
+    "transform",
+]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from snowpipe_ml.errors import TargetError
-from snowpipe_ml.redaction import remember_secrets
 from snowpipe_ml.sql import Fragment, Identifier, like_pattern, sql
+from snowpipe_ml.text.redaction import remember_secrets
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session

@@ -30,7 +30,7 @@ class Drawing:
 
 
 def draw_chart(chart: Mapping[str, Any]) -> Drawing:
-    """Draw a chart as :class:`~snowpipe_ml.results.Chart` has it."""
+    """Draw a chart as :class:`~snowpipe_ml.plugins.results.Chart` has it."""
     x, lines = chart["x"], chart["lines"]
     low, high = chart.get("low") or (), chart.get("high") or ()
     values = [value for line in (*lines.values(), low, high) for value in line if value is not None]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from snowpipe_ml.engine.events import Event
-from snowpipe_ml.redaction import redact_all
-from snowpipe_ml.visible import json_text
+from snowpipe_ml.engine.run.events import Event
+from snowpipe_ml.text.printable import json_text
+from snowpipe_ml.text.redaction import redact_all
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 

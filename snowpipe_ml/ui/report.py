@@ -17,7 +17,7 @@ from snowpipe_ml.ui.tree import seconds_text
 if TYPE_CHECKING:
     import networkx as nx
 
-    from snowpipe_ml.engine.history import History, RunRecord, StepRecord
+    from snowpipe_ml.engine.records.history import History, RunRecord, StepRecord
 
 _ROW, _GAP, _PAD = 48, 56, 12
 _LETTER = 7.4  # pixels of a letter in the drawing

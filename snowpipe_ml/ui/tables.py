@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from snowpipe_ml.redaction import redact, redact_all
+from snowpipe_ml.text.printable import json_text, visible
+from snowpipe_ml.text.redaction import redact, redact_all
 from snowpipe_ml.ui.wrapping import hanging
-from snowpipe_ml.visible import json_text, visible
 
 # A column of text may be narrowed to the first, between words; a longer piece than the second may be broken.
 _NARROWEST = 24

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from snowpipe_ml.engine.events import (
+from snowpipe_ml.engine.run.events import (
     Event,
     RunFinished,
     RunStarted,
@@ -23,11 +23,11 @@ from snowpipe_ml.engine.events import (
     StepRetried,
     StepStarted,
 )
-from snowpipe_ml.redaction import RedactedStream
 from snowpipe_ml.spec.fanout import base_name, is_object
+from snowpipe_ml.text.printable import one_line, visible
+from snowpipe_ml.text.redaction import RedactedStream
 from snowpipe_ml.ui.tree import LiveTree, seconds_text
 from snowpipe_ml.ui.wrapping import hanging
-from snowpipe_ml.visible import one_line, visible
 
 _MARKS = {
     Status.SUCCESS: ("✓", "green"),

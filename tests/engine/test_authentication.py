@@ -24,8 +24,8 @@ from snowflake.connector.errors import (
     ServiceUnavailableError,
 )
 
-from snowpipe_ml.engine.retry import again, is_transient
-from snowpipe_ml.engine.sessions import Sessions
+from snowpipe_ml.engine.run.retry import again, is_transient
+from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.errors import TargetError
 
 SPEC = """\
@@ -103,7 +103,7 @@ def run(folder: Path, port: int) -> subprocess.CompletedProcess[str]:
     (folder / "connections.toml").chmod(0o600)
     (folder / "spec.yaml").write_text(SPEC)
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "run", str(folder / "spec.yaml")],
+        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml", "run", str(folder / "spec.yaml")],
         capture_output=True,
         text=True,
         check=False,

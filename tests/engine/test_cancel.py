@@ -19,7 +19,7 @@ from snowflake.connector.errors import OperationalError, ProgrammingError
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.events import StepRetried
+from snowpipe_ml.engine.run.events import StepRetried
 from snowpipe_ml.local import connect
 from snowpipe_ml.local.cancellation import Cancellation
 from snowpipe_ml.local.connection import Connection
@@ -361,7 +361,7 @@ class Slow(RowForecaster):
 def running(path: Path) -> Iterator[subprocess.Popen[str]]:
     """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)],
+        [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

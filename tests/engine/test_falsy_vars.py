@@ -9,7 +9,7 @@ import click
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.cli_options import read_variables
+from snowpipe_ml.cli.options import read_variables
 from snowpipe_ml.errors import SnowpipeMLError
 from tests.conftest import write_spec
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.history import History
-from snowpipe_ml.engine.run import new_run
+from snowpipe_ml.engine.records.history import History
+from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.errors import UsageError
 from tests.conftest import write_spec
 from tests.test_cli import invoke

@@ -27,7 +27,7 @@ steps:
 def running(path: Path) -> Iterator[subprocess.Popen[str]]:
     """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)],
+        [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

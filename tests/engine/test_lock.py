@@ -13,8 +13,8 @@ import pytest
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.events import StepStarted
-from snowpipe_ml.engine.lock import COLUMNS, RunLock, owner
+from snowpipe_ml.engine.records.lock import COLUMNS, RunLock, owner
+from snowpipe_ml.engine.run.events import StepStarted
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.sql import QualifiedName
 from tests.conftest import write_spec
@@ -28,7 +28,7 @@ steps:
 
 def start(path: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)],
+        [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -44,7 +44,7 @@ def test_of_two_runs_one_runs_and_the_lock_of_a_killed_one_is_taken_over(tmp_pat
     path = write_spec(tmp_path, SLOW)
     process = start(path)
     try:
-        command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)]
+        command = [sys.executable, "-m", "snowpipe_ml", "run", str(path)]
         second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert second.returncode == 4, second.stdout + second.stderr
         assert f"is being run on local by {owner().rpartition(' ')[0]} {process.pid} (run 2" in second.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline, __version__
-from snowpipe_ml.engine.migrations import MIGRATIONS
+from snowpipe_ml.engine.records.migrations import MIGRATIONS
 from snowpipe_ml.errors import UsageError
 from tests.conftest import write_spec
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.history import History
+from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.errors import UsageError
 from tests.conftest import ask, write_spec
 
@@ -103,7 +103,7 @@ def unfinished(pipeline: Pipeline) -> bool:
 def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) -> None:
     path = write_spec(tmp_path, CHAIN)
     pipeline = Pipeline.from_yaml(path)
-    command = [sys.executable, "-m", "snowpipe_ml.cli", "run", str(path)]
+    command = [sys.executable, "-m", "snowpipe_ml", "run", str(path)]
     chance = random.Random(5)
     for _ in range(8):
         resume = ["--resume"] if unfinished(pipeline) else ["--full-refresh"]

@@ -7,7 +7,7 @@ import pytest
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
+from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.sql import Sql
 from tests.conftest import write_spec
 
@@ -82,7 +82,7 @@ def test_on_a_session_that_the_caller_has(tmp_path: Path) -> None:
 def test_independent_steps_run_at_once(tmp_path: Path) -> None:
     import threading
 
-    from snowpipe_ml.plugins import _REGISTRY, Step, StepResult, StepSettings, register
+    from snowpipe_ml.plugins import STEP_TYPES, Step, StepResult, StepSettings, register
 
     meet = threading.Barrier(3, timeout=30)
 
@@ -101,7 +101,7 @@ def test_independent_steps_run_at_once(tmp_path: Path) -> None:
         )
         result = Pipeline.from_yaml(write_spec(tmp_path, text + "\n")).run()
     finally:
-        _REGISTRY.pop("meet")
+        STEP_TYPES.discard("meet")
     assert result.ok
     assert result.steps["b"].rows == 3
     assert list(result.steps)[-1] == "d"
@@ -116,7 +116,7 @@ def test_a_step_type_is_registered_once() -> None:
 
     with pytest.raises(PluginError, match="registered twice"):
         register("transform")(Other)  # type: ignore[type-var]
-    with pytest.raises(PluginError, match="no Settings"):
+    with pytest.raises(PluginError, match="not a subclass of Step"):
         register("other")(Other)  # type: ignore[type-var]
 
 
@@ -134,7 +134,7 @@ def test_plan_shows_the_sql_without_a_connection(tmp_path: Path) -> None:
 
 def test_a_plugin_that_returns_nothing_or_breaks(tmp_path: Path) -> None:
     from snowpipe_ml.errors import SpecError
-    from snowpipe_ml.plugins import _REGISTRY, Step, StepSettings, register
+    from snowpipe_ml.plugins import STEP_TYPES, Step, StepSettings, register
 
     @register("quiet")
     class Quiet(Step[Any]):
@@ -153,8 +153,8 @@ def test_a_plugin_that_returns_nothing_or_breaks(tmp_path: Path) -> None:
         with pytest.raises(SpecError, match=r"spec.yaml:4:9: a: IndexError: list index out of range"):
             Pipeline.from_yaml(write_spec(tmp_path, "steps: {a: {type: broken}}\n")).validate()
     finally:
-        _REGISTRY.pop("quiet")
-        _REGISTRY.pop("broken")
+        STEP_TYPES.discard("quiet")
+        STEP_TYPES.discard("broken")
 
 
 def test_a_step_leaves_the_warehouse_as_it_was(tmp_path: Path) -> None:

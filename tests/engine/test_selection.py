@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.selection import select
+from snowpipe_ml.engine.plan.selection import select
 from snowpipe_ml.errors import UsageError
 from tests.conftest import write_spec
 

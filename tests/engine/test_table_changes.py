@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.outcome import StepOutcome
+from snowpipe_ml.engine.run.outcome import StepOutcome
 from tests.conftest import ask, write_spec
 
 STEP = "steps:\n  one: {type: transform, query: \"SELECT COUNT(*) AS N FROM {{ ref('prices') }}\", writes: one}\n"

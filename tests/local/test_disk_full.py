@@ -346,7 +346,7 @@ def test_the_command_line_tells_of_a_full_disk_in_its_own_words(
         lines += [f"  s{n}: {{type: transform, query: '{query}', writes: t{n}}}" for n in range(12)]
         (place / "spec.yaml").write_text("\\n".join(lines))
         for words in (["run"], ["sql", "DROP TABLE T0"]):
-            command = [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", words[0], "spec.yaml", *words[1:]]
+            command = [sys.executable, "-W", "ignore", "-m", "snowpipe_ml", words[0], "spec.yaml", *words[1:]]
             done = subprocess.run(command, cwd=place, capture_output=True, text=True)
             tell([done.returncode, done.stdout[-2000:], done.stderr[-2000:]])
     """)

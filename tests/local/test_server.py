@@ -29,7 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     folder = tmp_path_factory.mktemp("served")
     spec = write_spec(folder, SPEC)
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "serve", str(spec)],
+        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml", "serve", str(spec)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -159,7 +159,7 @@ def test_a_wrong_token_is_refused(served: dict[str, Any]) -> None:
 
 def test_a_run_goes_through_the_server(served: dict[str, Any], cursor: Any) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml.cli", "run", str(served["spec"])],
+        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml", "run", str(served["spec"])],
         capture_output=True,
         text=True,
         check=False,

@@ -93,7 +93,7 @@ def test_a_series_that_is_too_short_before_an_origin_is_left_out_there() -> None
 
 DIVERGES = """\
 import numpy as np
-from snowpipe_ml.models.statistical import MovingAverageForecaster
+from snowpipe_ml.models.forecasters.statistical import MovingAverageForecaster
 
 class Diverges(MovingAverageForecaster):
     def forecast(self, panel):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from snowpipe_ml.models.tabnet_stack import TabNetStack
-from snowpipe_ml.models.tabnet_training import ghosts
+from snowpipe_ml.models.tabnet.stack import TabNetStack
+from snowpipe_ml.models.tabnet.training import ghosts
 
 tab_network = pytest.importorskip("pytorch_tabnet.tab_network")
 torch.set_num_threads(1)

@@ -188,7 +188,7 @@ def test_fewer_rows_than_a_batch_still_train(handler: Any) -> None:
 
 
 def test_model_code_imports_nothing_else_of_ours() -> None:
-    from snowpipe_ml.steps.bundle import models_archive
+    from snowpipe_ml.steps.models.bundle import models_archive
 
     assert models_archive() == models_archive()
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.cli import main
+from snowpipe_ml.cli.main import main
 from snowpipe_ml.errors import SpecError, TemplateError
 from snowpipe_ml.spec import bounds
 from snowpipe_ml.spec.templates import Namespace, render_scalar
@@ -32,7 +32,7 @@ def _bound() -> None:
 
 def command(*arguments: object, seconds: int = 2 * SECONDS) -> subprocess.CompletedProcess[str]:
     """``snowpipe-ml`` in a process that is ended when it takes too much."""
-    words = [sys.executable, "-m", "snowpipe_ml.cli", *map(str, arguments)]
+    words = [sys.executable, "-m", "snowpipe_ml", *map(str, arguments)]
     # One thread a library: each reserves memory, and that is bounded.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:

@@ -73,7 +73,7 @@ def test_five_mistakes_five_errors_each_at_its_place(tmp_path: Path) -> None:
 
 def test_the_command_line_shows_all_five_and_exits_2(tmp_path: Path) -> None:
     path = write_spec(tmp_path, FIVE)
-    command = [sys.executable, "-m", "snowpipe_ml.cli", "validate", str(path)]
+    command = [sys.executable, "-m", "snowpipe_ml", "validate", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count(f"{path}:") == 5

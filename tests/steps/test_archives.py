@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml.errors import SourceFileError
-from snowpipe_ml.steps.archives import Archive, csv_members, month_of
-from snowpipe_ml.steps.layouts import layout_of, write_member
+from snowpipe_ml.steps.data.archives import Archive, csv_members, month_of
+from snowpipe_ml.steps.data.layouts import layout_of, write_member
 from tests.trips import zipped
 
 LAYOUTS = {"old": ["tripduration", "start time"], "new": ["ride_id", "started_at"]}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.outcome import RunResult
+from snowpipe_ml.engine.run.outcome import RunResult
 from tests.conftest import ask, write_spec
 from tests.trips import zipped
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.outcome import RunResult
+from snowpipe_ml.engine.run.outcome import RunResult
 from tests.conftest import write_spec
 
 # Noise about a level that rises once. A day ahead, ridge is near the level, and the value of a week ago is twice as far

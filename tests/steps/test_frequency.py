@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.outcome import StepOutcome
+from snowpipe_ml.engine.run.outcome import StepOutcome
 from tests.conftest import ask, write_spec
 
 START = "'2023-01-02'::TIMESTAMP_NTZ"

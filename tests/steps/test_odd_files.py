@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.outcome import RunResult
-from snowpipe_ml.steps.archives import folder_archives
+from snowpipe_ml.engine.run.outcome import RunResult
+from snowpipe_ml.steps.data.archives import folder_archives
 from tests.conftest import ask, write_spec
 from tests.trips import zipped
 
@@ -131,7 +131,7 @@ def test_a_file_that_goes_before_it_is_read_is_refused_by_its_name(
         (folder / "gone.csv").unlink()
         return found
 
-    monkeypatch.setattr("snowpipe_ml.steps.extract.folder_archives", listed_too_early)
+    monkeypatch.setattr("snowpipe_ml.steps.data.extract.folder_archives", listed_too_early)
     pipeline, result = run()
     assert result.ok, told(result)
     assert rows_of(pipeline) == [(1, "good")]
@@ -193,7 +193,7 @@ def test_the_command_line_shows_a_file_name_that_is_not_utf_8(
 ) -> None:
     spec = write_spec(tmp_path, SPEC)
     ended = subprocess.run(
-        [sys.executable, "-m", "snowpipe_ml.cli", command, str(spec)],
+        [sys.executable, "-m", "snowpipe_ml", command, str(spec)],
         capture_output=True,
         text=True,
         check=False,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.history import History
+from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.errors import MissingExtraError, SpecError
 from snowpipe_ml.ui.report import report_html
 from tests.steps.test_forecasting import spec
@@ -173,7 +173,7 @@ def test_what_there_is_nothing_to_draw_of_any_more_is_removed(tmp_path: Path) ->
 def test_without_the_extra_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = spec(tmp_path, **PLOTTED)
     monkeypatch.setattr(
-        "snowpipe_ml.engine.decisions.find_spec", lambda name: None if name == "altair" else name
+        "snowpipe_ml.engine.plan.decisions.find_spec", lambda name: None if name == "altair" else name
     )
     with pytest.raises(MissingExtraError, match=r"the step plots \(plot\) needs the extra 'plots'"):
         pipeline.run()

@@ -7,7 +7,7 @@ import pytest
 
 from snowpipe_ml.plugins import RunContext
 from snowpipe_ml.sql import QualifiedName, Sql
-from snowpipe_ml.steps.publish import publish_table
+from snowpipe_ml.steps.data.publish import publish_table
 
 T = QualifiedName.of("T")
 

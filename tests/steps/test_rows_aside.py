@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.outcome import RunResult
+from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.ui.terminal import Checklist
 from tests.conftest import CITIBIKE, ROOT, write_spec
 from tests.trips import count, month_csv, name_of, write_months, zipped

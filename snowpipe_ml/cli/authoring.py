@@ -1,0 +1,86 @@
+"""The commands for who writes a pipeline: ``init``, ``steps`` and ``schema``."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import click
+
+from snowpipe_ml.errors import SchemaDriftError, UsageError
+
+
+@click.command()
+@click.argument("type_name", metavar="[TYPE]", required=False)
+def steps(type_name: str | None) -> None:
+    """List the step types, or show the settings of one, with an example."""
+    from snowpipe_ml.plugins import step_types
+    from snowpipe_ml.text.problems import did_you_mean
+
+    types = step_types()
+    if type_name is None:
+        width = max(map(len, types))
+        for name, cls in types.items():
+            click.echo(f"{name:<{width}}  {(cls.__doc__ or '').strip().split(chr(10))[0]}")
+        return
+    if type_name not in types:
+        hint = did_you_mean(type_name, types)
+        raise UsageError(f"no step type {type_name!r}" + (f"; {hint}" if hint else ""))
+    from snowpipe_ml.cli.reference import step_text
+    from snowpipe_ml.cli.scaffold import example_of
+
+    click.echo(step_text(type_name))
+    example = example_of(type_name)
+    if example is not None:
+        click.echo(f"\nExample:\n\n{textwrap.indent(example, '  ')}")
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Fail if the files are not what the code would write.")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("schemas"), show_default=True)
+@click.option(
+    "--reference", type=click.Path(path_type=Path), help="Write the reference page too, as this file."
+)
+def schema(check: bool, directory: Path, reference: Path | None) -> None:
+    """Write the JSON Schema that editors use."""
+    from snowpipe_ml.spec.schema import pipeline_schema
+
+    texts = {
+        directory / "pipeline.schema.json": json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
+    }
+    if reference is not None:
+        from snowpipe_ml.cli.reference import reference_page
+
+        texts[reference] = reference_page()
+    for path, text in texts.items():
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            click.echo(f"wrote {path}")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            raise SchemaDriftError(f"{path} is not what the code would write: run 'snowpipe-ml schema'")
+        else:
+            click.echo(f"{path} is up to date")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--template",
+    type=click.Choice(["minimal", "citibike", "insurance"]),
+    default="minimal",
+    show_default=True,
+    help="What to begin from.",
+)
+def init(directory: Path, template: str) -> None:
+    """Begin a pipeline: copy a template into DIRECTORY."""
+    from snowpipe_ml.cli import scaffold
+
+    files = scaffold.init(directory, template)
+    for path in files:
+        click.echo(f"wrote {path}")
+    click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")
+
+
+COMMANDS = (steps, schema, init)

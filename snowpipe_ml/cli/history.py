@@ -1,0 +1,198 @@
+"""The commands that look back: ``runs``, ``logs``, ``diff`` and ``lineage``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
+from snowpipe_ml.text.printable import indented, json_text, one_line
+
+if TYPE_CHECKING:
+    from snowpipe_ml.engine.pipeline import Pipeline
+    from snowpipe_ml.engine.records.history import Origin, StepRecord
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _dump(value: object) -> str:
+    return json_text(value, indent=2, default=str)
+
+
+@click.command()
+@spec_options
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first."
+)
+@_json_option
+def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, as_json: bool) -> None:
+    """List the runs of SPEC on a target."""
+    from snowpipe_ml.engine.records.history import History
+
+    with History.open(open_pipeline(spec, variables), target) as history:
+        found = history.runs(limit)
+    if as_json:
+        click.echo(
+            _dump([{**dataclasses.asdict(run), "steps": dict(run.steps), "spec": None} for run in found])
+        )
+        return
+    if not found:
+        click.echo("no run yet")
+        return
+    from snowpipe_ml.ui.tables import print_table
+
+    shown = [
+        [
+            run.id,
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            run.status or "not finished",
+            run.seconds,
+            ", ".join(f"{count} {status}" for status, count in sorted(run.steps.items())),
+        ]
+        for run in found
+    ]
+    print_table(make_console(), ("RUN", "STARTED_AT", "STATUS", "SECONDS", "STEPS"), shown)
+
+
+@click.command()
+@spec_options
+@click.argument("run", metavar="[RUN]", required=False)
+@click.argument("step", metavar="[STEP]", required=False)
+@_json_option
+def logs(
+    spec: Path,
+    target: str | None,
+    variables: dict[str, Any],
+    run: str | None,
+    step: str | None,
+    as_json: bool,
+) -> None:
+    """Show what the steps of RUN did, or all that is known of one STEP; of the last run if none is named."""
+    from snowpipe_ml.engine.records.history import History
+
+    with History.open(open_pipeline(spec, variables), target) as history:
+        found = history.steps(run, step)
+    if as_json:
+        click.echo(_dump([dataclasses.asdict(record) for record in found]))
+        return
+    if not found:
+        click.echo("no run yet")
+    for record in found:
+        click.echo("\n".join(_log_lines(record, whole=step is not None)))
+
+
+def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
+    seconds = "" if record.seconds is None else f"  {record.seconds:.1f} s"
+    rows = "" if record.rows is None else f"  {record.rows:,} rows"
+    lines = [
+        f"{record.at:%H:%M:%S}  {record.status:<8} {record.step}{seconds}{rows}  {record.message}".rstrip()
+    ]
+    lines += [f"    warning: {warning}" for warning in record.details.get("warnings") or ()]
+    if record.error and record.message not in record.error:
+        lines.append(f"    {record.error}")
+    if whole:
+        lines += [f"    {name} = {value}" for name, value in record.metrics.items()]
+        for which in ("inputs", "outputs"):
+            for resource, version in record.versions(which).items():
+                count = "" if version.rows is None else f", {version.rows:,} rows"
+                lines.append(f"    {which[:-1]} {resource}: version {version.token}{count}")
+        lines += [
+            f"    setting {name} = {value}" for name, value in (record.details.get("settings") or {}).items()
+        ]
+    return [indented(line, "    ") for line in lines]
+
+
+@click.command()
+@spec_options
+@click.argument("before", metavar="RUN1")
+@click.argument("after", metavar="RUN2")
+@_json_option
+def diff(
+    spec: Path, target: str | None, variables: dict[str, Any], before: str, after: str, as_json: bool
+) -> None:
+    """Show what differs between RUN1 and RUN2: the spec, rows and metrics."""
+    from snowpipe_ml.engine.records.history import History
+
+    with History.open(open_pipeline(spec, variables), target) as history:
+        found = history.difference(before, after)
+    if as_json:
+        click.echo(_dump(dataclasses.asdict(found)))
+        return
+    if not (found.spec or found.rows or found.metrics):
+        click.echo("nothing differs")
+    for line in found.spec:
+        click.echo(line)
+    for step, old, new in found.rows:
+        click.echo(f"{step}: {_count(old)} -> {_count(new)} rows")
+    for step, metric, first, second in found.metrics:
+        click.echo(one_line(f"{step}: {metric} {_number(first)} -> {_number(second)}"))
+
+
+def _count(value: int | None) -> str:
+    return "no" if value is None else f"{value:,}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"
+
+
+@click.command()
+@spec_options
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; .snowpipe/reports/RUN.html beside SPEC if not given.",
+)
+def report(
+    spec: Path, target: str | None, variables: dict[str, Any], run: str | None, output: Path | None
+) -> None:
+    """Write the report of RUN as one HTML file; of the last run if none is named."""
+    click.echo(last_report(open_pipeline(spec, variables), target, run, output))
+
+
+def last_report(pipeline: Pipeline, target: str | None, run: str | None, output: Path | None = None) -> Path:
+    """Write the report of a run, and give its path."""
+    from snowpipe_ml.engine.records.history import History
+    from snowpipe_ml.ui.report import write_report
+
+    with History.open(pipeline, target) as history:
+        name = history.run(run).id
+        path = output or pipeline.path.resolve().parent / ".snowpipe" / "reports" / f"{name}.html"
+        return write_report(history, pipeline.graph(target).dag, path, name)
+
+
+@click.command()
+@spec_options
+@click.argument("table")
+@_json_option
+def lineage(spec: Path, target: str | None, variables: dict[str, Any], table: str, as_json: bool) -> None:
+    """Show which run and step made TABLE as it is now, and of what."""
+    from snowpipe_ml.engine.records.history import History
+
+    with History.open(open_pipeline(spec, variables), target) as history:
+        found = history.lineage(table)
+    if as_json:
+        click.echo(_dump(dataclasses.asdict(found)))
+        return
+    for line in _tree(found, ""):
+        click.echo(line)
+
+
+def _tree(origin: Origin, indent: str) -> list[str]:
+    rows = "" if origin.rows is None else f"  {origin.rows:,} rows"
+    name = one_line(origin.name)
+    if origin.by is None:
+        return [f"{indent}{name}{rows}  of no run here"]
+    left = {None: "", True: "", False: "; changed since by someone else"}[origin.as_left]
+    made = f"by {origin.by.step} in {origin.by.run_id} at {origin.by.at:%Y-%m-%d %H:%M:%S}"
+    lines = [f"{indent}{name}{rows}  {made}{left}"]
+    for source in origin.of:
+        lines += _tree(source, indent + "  ")
+    return lines
+
+
+COMMANDS = (runs, logs, diff, lineage, report)

@@ -1,0 +1,102 @@
+"""Options and helpers that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snowpipe_ml.text.redaction import RedactedStream
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from snowpipe_ml.engine.pipeline import Pipeline
+
+
+def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """The values of ``--var KEY=VALUE``, each read as in the spec."""
+    from snowpipe_ml.spec.document import parse_value
+
+    found = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        try:
+            found[name] = parse_value(value) if value.strip() else ""
+        except ValueError as error:
+            raise click.BadParameter(f"the value of {name}: {error}") from error
+    return found
+
+
+def spec_options(command: Any) -> Any:
+    """SPEC, ``--target`` and ``--var``."""
+    command = click.option(
+        "--var",
+        "variables",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=read_variables,
+        help="Set a variable of the spec; VALUE is YAML. Repeatable.",
+    )(command)
+    command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(
+        command
+    )
+    return click.argument("spec", type=click.Path(path_type=Path))(command)
+
+
+def _date(ctx: click.Context, param: click.Parameter, value: datetime | None) -> date | None:
+    return value and value.date()
+
+
+def run_date_option(command: Any) -> Any:
+    """``--run-date``."""
+    return click.option(
+        "--run-date",
+        type=click.DateTime(["%Y-%m-%d"]),
+        metavar="YYYY-MM-DD",
+        callback=_date,
+        help="The day that the run is for: `run.date` in SPEC, RUN_DATE in the metrics. Today (UTC) if not given.",
+    )(command)
+
+
+def selection_options(command: Any) -> Any:
+    """``--select`` and ``--exclude``."""
+    command = click.option(
+        "--exclude",
+        metavar="STEPS",
+        multiple=True,
+        help="Steps to leave out, in the same grammar. Repeatable.",
+    )(command)
+    return click.option(
+        "--select",
+        metavar="STEPS",
+        multiple=True,
+        help="Only these steps: NAME, +NAME (and what it needs), NAME+ (and what needs it), 2+NAME, type:TYPE, tag:TAG, "
+        "state:modified; a space is a union, a comma an intersection. Repeatable.",
+    )(command)
+
+
+def open_pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
+    """The pipeline of a command's SPEC."""
+    from snowpipe_ml.engine.pipeline import Pipeline
+
+    return Pipeline.from_yaml(spec, vars=variables)
+
+
+def make_console() -> Console:
+    """Where tables and checklists are written."""
+    from rich.console import Console
+
+    # A table that is no wider than this is one elsewhere than on a terminal too.
+    width = None if sys.stdout.isatty() else 200
+    return Console(file=exact_output(), highlight=False, emoji=False, markup=False, width=width)
+
+
+def exact_output() -> Any:
+    """Standard output for what is escaped already, or must be exact; known secrets are replaced there as well."""
+    return sys.stdout.exact() if isinstance(sys.stdout, RedactedStream) else sys.stdout

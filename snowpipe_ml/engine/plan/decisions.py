@@ -1,0 +1,322 @@
+"""Whether a node runs or is skipped, and why, in words."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+from snowpipe_ml.engine.plan.conditions import left_out
+from snowpipe_ml.engine.plan.fingerprint import Fingerprint
+from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.versions import Version, from_json
+from snowpipe_ml.errors import MissingExtraError, UsageError
+from snowpipe_ml.plugins import Kind, PlanContext, Resource
+from snowpipe_ml.sql import QualifiedName
+
+
+class Action(enum.StrEnum):
+    """What becomes of a node.
+
+    REPLACE is a run that makes a table that is there anew; OMIT is one whose condition is false, or that
+    needs what one of those has never made.
+    """
+
+    RUN = "run"
+    REPLACE = "replace"
+    SKIP = "skip"
+    OMIT = "omit"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a node, and the reason.
+
+    Attributes:
+        destroys: a table that is there, was made by no run of the pipeline, and would be replaced.
+    """
+
+    action: Action
+    reason: str
+    destroys: QualifiedName | None = None
+
+    @property
+    def skips(self) -> bool:
+        """Return whether the node need not run."""
+        return self.action is Action.SKIP
+
+
+@dataclass(frozen=True)
+class Success:
+    """The last time that a node succeeded on a target.
+
+    Attributes:
+        run_id: the run in which it did.
+        details: its fingerprint as it was recorded.
+        inputs: the versions of what it read, before it ran.
+        outputs: the versions of what it wrote, after it.
+    """
+
+    run_id: str
+    details: Mapping[str, Any]
+    inputs: Mapping[Resource, Version] = field(default_factory=dict)
+    outputs: Mapping[Resource, Version] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The whole fingerprint that was recorded."""
+        return self.details.get("fingerprint")
+
+    @classmethod
+    def read(cls, run_id: str, details: Mapping[str, Any]) -> Success:
+        """From the details of the record."""
+        inputs, outputs = from_json(details.get("inputs") or ()), from_json(details.get("outputs") or ())
+        return cls(run_id, details, inputs, outputs)
+
+
+def decide(
+    graph: Graph,
+    ctx: PlanContext,
+    prints: Mapping[str, Fingerprint],
+    past: Mapping[str, Success],
+    now: Mapping[Resource, Version],
+    *,
+    refresh: bool = False,
+    written: Collection[str] = (),
+) -> dict[str, Decision]:
+    """What becomes of each node.
+
+    A node is skipped if what it would do is what it did when it last succeeded, what it reads and what
+    it wrote are as they were then, and nothing that it needs runs.
+
+    Args:
+        graph: what is to be run.
+        ctx: what the steps may know.
+        prints: of the nodes now.
+        past: their last successes on the target.
+        now: the versions of :func:`resources_of` those.
+        refresh: run everything.
+        written: the names of the tables that any run before was to write.
+    """
+    shared = _shared(graph)
+    reasons: dict[str, str] = {}
+    omitted = _omitted(graph, now)
+    for name, node in graph.nodes.items():
+        if name in omitted:
+            continue
+        known = past.get(name)
+        reason = "--full-refresh" if refresh else _told(node, ctx, prints[name], known)
+        if reason is None:
+            # Before what else has changed: SQL that is made from the columns of another step changes with it.
+            running = [
+                above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])
+            ]
+            reason = f"{running[0]} runs" if running else None
+        if reason is None and known is not None:
+            reason = _noticed(prints[name], known, now, shared)
+        if reason is not None:
+            reasons[name] = reason
+    _add_named_by_run(graph, past, reasons, omitted)
+    made = {str(output.name) for success in past.values() for output in success.outputs} | set(written)
+    return {
+        name: Decision(Action.OMIT, omitted[name])
+        if name in omitted
+        else Decision(_action(node, now), reasons[name], _destroyed(node, now, made))
+        if name in reasons
+        else Decision(Action.SKIP, f"unchanged since {past[name].run_id}")
+        for name, node in graph.nodes.items()
+    }
+
+
+def refuse_destruction(decisions: Mapping[str, Decision]) -> None:
+    """Let nothing run that would replace a table of somebody else's.
+
+    Raises:
+        UsageError: it names the tables.
+    """
+    found = [f"{name} would replace {made.destroys}" for name, made in decisions.items() if made.destroys]
+    if found:
+        raise UsageError(
+            f"{'; '.join(found)}: these tables are there, and no run of this pipeline made them. Give the steps other "
+            "names to write to, or allow it with --allow-destructive"
+        )
+
+
+def require_extras(graph: Graph, decisions: Mapping[str, Decision]) -> None:
+    """Let nothing run if a step that would run cannot: hours of training may come before it.
+
+    Raises:
+        MissingExtraError: what it imports in this process is not installed.
+    """
+    for name, node in graph.nodes.items():
+        if decisions[name].action in (Action.SKIP, Action.OMIT):
+            continue
+        for module, extra in node.step.imports_here().items():
+            if find_spec(module) is None:
+                raise MissingExtraError(extra, f"the step {name} ({node.step.type_name})")
+
+
+def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
+    """What the versions are needed of."""
+    found: dict[Resource, None] = {}
+    for name, node in graph.nodes.items():
+        known = past.get(name)
+        for resource in (
+            *node.reads,
+            *node.writes,
+            *(known.inputs if known else ()),
+            *(known.outputs if known else ()),
+        ):
+            found[resource] = None
+    return list(found)
+
+
+def _told(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
+    """Why a node must run because its author says so: it is new, its settings changed, or it always does."""
+    if past is None:
+        return "it has not succeeded here yet"
+    return node.step.always_runs(ctx) or _changed_settings(past.details.get("settings") or {}, now.settings)
+
+
+def _noticed(
+    now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]
+) -> str | None:
+    """Why a node must run because something around it changed; None if nothing did."""
+    return (
+        ("its SQL or code changed" if past.details.get("code") != now.code else None)
+        or ("what it reads from outside changed" if past.details.get("outside") != now.outside else None)
+        or _changed_outputs(past.outputs, there, shared)
+        or _changed_inputs(past.inputs, there)
+    )
+
+
+def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    changes = []
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key), now.get(key)
+        if old != new:
+            changes.append(f"{key} changed from {_short(old)} to {_short(new)}")
+    return "; ".join(changes) or None
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "nothing"
+    value = json.loads(text)
+    plain = value if isinstance(value, str) else text
+    return plain if len(plain) <= 60 else plain[:57] + "..."
+
+
+def _changed_outputs(
+    before: Mapping[Resource, Version], now: Mapping[Resource, Version], shared: set[Resource]
+) -> str | None:
+    for resource, version in before.items():
+        if resource not in now:
+            return f"output {resource.name} is gone"
+        # What several steps write is as the last of them left it.
+        if resource not in shared and now[resource].token != version.token:
+            return f"output {resource.name} is not as it was left"
+    return None
+
+
+def _changed_inputs(before: Mapping[Resource, Version], now: Mapping[Resource, Version]) -> str | None:
+    for resource, version in before.items():
+        if resource not in now:
+            return f"{resource.name} is gone"
+        current = now[resource]
+        if current.token == version.token:
+            continue
+        if resource.kind is Kind.TABLE and None not in (current.rows, version.rows):
+            more = (current.rows or 0) - (version.rows or 0)
+            if more:
+                return f"{resource.name} has {abs(more):,} rows {'more' if more > 0 else 'less'}"
+        return f"{resource.name} changed"
+    return None
+
+
+def _shared(graph: Graph) -> set[Resource]:
+    """What more than one node writes, or only adds to."""
+    once: set[Resource] = set()
+    found: set[Resource] = set()
+    for node in graph.nodes.values():
+        for resource in node.writes:
+            if resource in once or resource.adds:
+                found.add(resource)
+            once.add(resource)
+    return found
+
+
+def stands(node: Node, now: Mapping[Resource, Version]) -> bool:
+    """Return whether all that a node writes is there: then what depends on it can go on without it."""
+    return all(resource in now for resource in node.writes)
+
+
+def _omitted(graph: Graph, now: Mapping[Resource, Version]) -> dict[str, str]:
+    """The nodes whose condition is false, and those that need what was never made, with the reason."""
+    found: dict[str, str] = {}
+    for name, node in graph.nodes.items():
+        above = [
+            needed for needed in graph.needs(name) if needed in found and not stands(graph.nodes[needed], now)
+        ]
+        reason = left_out(node.step) if not node.declared else None
+        if reason or above:
+            found[name] = reason or f"needs {above[0]}, which is left out"
+    return found
+
+
+def _has_data(node: Node) -> bool:
+    return not node.declared or node.path[0] == "sources"
+
+
+def _add_named_by_run(
+    graph: Graph, past: Mapping[str, Success], reasons: dict[str, str], omitted: Mapping[str, str]
+) -> None:
+    """An output that is named after the run is not there under its new name: who needs it needs its maker to run."""
+    waiting = True
+    while waiting:
+        waiting = False
+        for name in reversed(list(graph.nodes)):
+            if name in reasons or name in omitted:
+                continue
+            new = [r for r in graph.nodes[name].writes if r not in past[name].outputs]
+            reader = _reader(graph, name, new, reasons)
+            if reader is not None:
+                reasons[name] = f"{reader} needs {new[0].name}"
+                for dependent in graph.dependents(name):
+                    if _has_data(graph.nodes[dependent]) and dependent not in omitted:
+                        reasons.setdefault(dependent, f"{name} runs")
+                waiting = True
+
+
+def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Mapping[str, str]) -> str | None:
+    """A node that runs and reads one of these."""
+    wanted = set(resources)
+    for other in graph.dag.successors(name):
+        if other in reasons and wanted & set(graph.nodes[other].reads):
+            return str(other)
+    return None
+
+
+def _destroyed(node: Node, now: Mapping[Resource, Version], made: Collection[str]) -> QualifiedName | None:
+    """A table that somebody else made, and that the node would replace."""
+    if node.declared:
+        return None
+    return next(
+        (
+            r.name
+            for r in node.writes
+            if r.kind is Kind.TABLE
+            and r in now
+            and not (r.adds or r.view or str(r.name) in made)
+            and isinstance(r.name, QualifiedName)
+        ),
+        None,
+    )
+
+
+def _action(node: Node, now: Mapping[Resource, Version]) -> Action:
+    replaced = any(r.kind is Kind.TABLE and r in now and not r.adds for r in node.writes)
+    return Action.REPLACE if replaced and not node.declared else Action.RUN

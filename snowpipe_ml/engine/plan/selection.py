@@ -1,0 +1,149 @@
+"""Which steps of a graph are meant: dbt's grammar of selection.
+
+``train``        the step, all nodes of it if it has a ``foreach``; ``*`` and ``?`` stand for any characters
+``train+``       and all that depends on it; ``train+2`` no further than two steps
+``+train``       and all that it needs; ``2+train`` likewise
+``type:expect``  the steps of a type
+``tag:nightly``  the steps with a tag
+``state:modified``  the steps that are not what they were when they last succeeded
+``a b``          the union; ``a,b`` the intersection
+
+https://docs.getdbt.com/reference/node-selection/syntax
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Collection, Iterable
+
+import networkx as nx
+
+from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.errors import UsageError
+from snowpipe_ml.spec.fanout import base_name
+from snowpipe_ml.sql import QualifiedName
+from snowpipe_ml.text.problems import did_you_mean
+
+_TERM = re.compile(r"^(?:(?P<up>\d*)\+)?(?P<what>[^+]+?)(?:\+(?P<down>\d*))?$")
+
+
+def select(
+    graph: Graph,
+    chosen: Iterable[str],
+    excluded: Iterable[str] = (),
+    modified: Callable[[], Collection[str]] | None = None,
+    also_read: Collection[QualifiedName] = (),
+) -> Graph:
+    """The part of a graph that is chosen, with the declared objects that it needs and the sources that it reads.
+
+    Steps that are not chosen are left out; what stands on both sides of them keeps its order.
+
+    Args:
+        graph: the whole.
+        chosen: what is meant, each a union of terms; everything if there is none.
+        excluded: what is not.
+        modified: the names for ``state:modified``, asked for if it is used.
+        also_read: tables that are read whatever is selected, by hooks; those that are declared are kept.
+
+    Raises:
+        UsageError: a term that is none, or that means nothing.
+    """
+    chosen, excluded = list(chosen), list(excluded)
+    names = (
+        _union(graph, chosen, modified)
+        if chosen
+        else {name for name in graph.nodes if _is_step(graph.nodes[name])}
+    )
+    left = _union(graph, excluded, modified)
+    names -= left
+    if not names:
+        raise UsageError("nothing is selected")
+    objects = {
+        above
+        for name in names
+        for above in nx.ancestors(graph.dag, name)
+        if not _is_step(graph.nodes[above]) and not _is_source(above)
+    }
+    objects |= {
+        name
+        for name, node in graph.nodes.items()
+        if node.declared
+        and not _is_source(name)
+        and any(written.name in also_read for written in node.writes)
+    }
+    # A source is brought along by the steps that read it; one that only steps left out read may not be there at all.
+    sources = {above for name in names | objects for above in graph.needs(name) if _is_source(above)}
+    kept = names | objects | (sources - left)
+    closure = nx.transitive_closure_dag(graph.dag).subgraph(kept)
+    dag: nx.DiGraph[str] = nx.DiGraph()
+    dag.add_nodes_from(name for name in graph.nodes if name in kept)
+    dag.add_edges_from(closure.edges)
+    return Graph({name: node for name, node in graph.nodes.items() if name in kept}, dag)
+
+
+def _is_source(name: str) -> bool:
+    return name.partition(".")[0] == "sources"
+
+
+def _is_step(node: Node) -> bool:
+    return not node.declared
+
+
+def _union(graph: Graph, texts: Iterable[str], modified: Callable[[], Collection[str]] | None) -> set[str]:
+    found: set[str] = set()
+    for text in texts:
+        for part in text.split():
+            found |= set.intersection(*(_term(graph, term, modified) for term in part.split(",")))
+    return found
+
+
+def _term(graph: Graph, term: str, modified: Callable[[], Collection[str]] | None) -> set[str]:
+    match = _TERM.match(term)
+    if not match:
+        raise UsageError(
+            f"{term!r} is no selection: write STEP, +STEP, STEP+, 2+STEP, type:TYPE, tag:TAG or state:modified"
+        )
+    base = _named(graph, match["what"], modified)
+    found = set(base)
+    for sign, direction in ((match["up"], graph.dag.reverse(copy=False)), (match["down"], graph.dag)):
+        if sign is not None:
+            depth = int(sign) if sign else None
+            for name in base:
+                found |= set(nx.single_source_shortest_path_length(direction, name, cutoff=depth))
+    return {name for name in found if name in base or _is_step(graph.nodes[name])}
+
+
+def _named(graph: Graph, what: str, modified: Callable[[], Collection[str]] | None) -> set[str]:
+    method, colon, value = what.partition(":")
+    steps = {name: node for name, node in graph.nodes.items() if _is_step(node)}
+    if not colon:
+        # The brackets of a node of a foreach are no class of characters.
+        plain = what.replace("[", "[[]") if what.endswith("]") else what
+        found = {
+            name
+            for name in graph.nodes
+            if any(fnmatch.fnmatchcase(text, plain) for text in (name, base_name(name)))
+        }
+        if not found:
+            hint = did_you_mean(what, graph.nodes)
+            raise UsageError(f"no step {what!r}" + (f"; {hint}" if hint else ""))
+        return found
+    if method == "type":
+        found = {name for name, node in steps.items() if fnmatch.fnmatchcase(node.step.type_name, value)}
+    elif method == "tag":
+        found = {name for name, node in steps.items() if value in node.step.settings.tags}
+    elif method == "state" and value == "modified":
+        if modified is None:
+            raise UsageError(
+                "state:modified asks the records of the target: it goes with `run`, and `plan` has no connection"
+            )
+        return set(modified()) & set(steps)
+    else:
+        raise UsageError(f"{what!r} is no selection: the methods are type:, tag: and state:modified")
+    if not found:
+        by_type = {node.step.type_name for node in steps.values()}
+        by_tag = {tag for node in steps.values() for tag in node.step.settings.tags}
+        known = sorted(by_type if method == "type" else by_tag)
+        raise UsageError(f"no step has the {method} {value!r}; there are: {', '.join(known) or 'none'}")
+    return found

@@ -1,0 +1,1 @@
+"""What the target keeps of runs: the state store, its history, migrations and the lock."""

@@ -1,0 +1,312 @@
+"""What the records of a target tell: runs, their steps, what differs between two, and where a table came from."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from snowpipe_ml.engine.pipeline import Pipeline, opener, state_schema
+from snowpipe_ml.engine.plan.versions import Version, Versions, from_json
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.errors import UsageError
+from snowpipe_ml.plugins import Kind, Resource
+from snowpipe_ml.sql import QualifiedName, StagePath
+from snowpipe_ml.text.problems import did_you_mean
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run; ``status`` is None if it was killed or goes on still. ``steps`` counts them by status."""
+
+    id: str
+    started_at: datetime
+    seconds: float | None
+    status: str | None
+    steps: Mapping[str, int]
+    spec: str
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """How a step ended in a run."""
+
+    run_id: str
+    step: str
+    at: datetime
+    status: str
+    rows: int | None
+    seconds: float | None
+    message: str
+    error: str | None
+    details: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The numbers that the step kept."""
+        return self.details.get("metrics") or {}
+
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """What it checked, each with ``name``, ``ok``, ``failing`` and ``message``."""
+        return self.details.get("checks") or []
+
+    @property
+    def charts(self) -> list[dict[str, Any]]:
+        """The charts it left, each with ``title``, ``x``, ``lines``, ``low`` and ``high``."""
+        return self.details.get("charts") or []
+
+    @property
+    def pictures(self) -> list[dict[str, str]]:
+        """The drawings it left, each with ``title`` and ``svg``."""
+        return self.details.get("pictures") or []
+
+    def versions(self, which: str) -> dict[Resource, Version]:
+        """The versions of its ``inputs`` or ``outputs``."""
+        return from_json(self.details.get(which) or ())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two runs.
+
+    Attributes:
+        spec: the lines of a unified difference of the specs as they were run.
+        rows: (step, rows before, rows after).
+        metrics: (step, metric, value before, value after).
+    """
+
+    spec: list[str]
+    rows: list[tuple[str, int | None, int | None]]
+    metrics: list[tuple[str, str, float | None, float | None]]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a table or stage came from.
+
+    Attributes:
+        by: the record of the step that made it; None if no run of the records did.
+        as_left: whether it is as that step left it; None where nobody asked.
+        of: what it was made of.
+    """
+
+    name: str
+    by: StepRecord | None
+    rows: int | None = None
+    as_left: bool | None = None
+    of: tuple[Origin, ...] = ()
+
+
+class History:
+    """The records of a pipeline on a target.
+
+    Use :meth:`open`; it asks when it is asked.
+    """
+
+    def __init__(self, state: State, pipeline: str, target: str) -> None:
+        self._state = state
+        self.pipeline = pipeline
+        self.target = target
+
+    @classmethod
+    @contextmanager
+    def open(cls, pipeline: Pipeline, target: str | None = None) -> Iterator[History]:
+        """The history of a pipeline on a target, over a Session that is closed at the end.
+
+        Raises:
+            SpecError: the spec is wrong.
+            TargetError: the target cannot be reached.
+        """
+        spec, _, _ = pipeline.load(target)
+        session = opener(spec, pipeline.path)()
+        try:
+            yield cls(State(session, state_schema(spec, session)), spec.pipeline.name, spec.target_name)
+        finally:
+            session.close()
+
+    def runs(self, limit: int = 20) -> list[RunRecord]:
+        """The last runs, the newest first."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self._state.events(self.pipeline, self.target, limit=limit):
+            found.setdefault(row["RUN_ID"], []).append(row)
+        return [_run(name, found[name]) for name in sorted(found, reverse=True)]
+
+    def run(self, run_id: str | None = None) -> RunRecord:
+        """A run, the last one if none is named.
+
+        Raises:
+            UsageError: there is no such run, or none yet.
+        """
+        if run_id is None:
+            last = self.runs(limit=1)
+            if not last:
+                raise UsageError(f"no run of {self.pipeline} on {self.target} yet")
+            return last[0]
+        return _run(run_id, self._rows_of(run_id))
+
+    def metrics(self, run_id: str) -> list[tuple[str, str, list[float]]]:
+        """(step, metric, its values in the runs up to one), of the metrics that stood after that run."""
+        records = [
+            record
+            for record in self._records(self._state.events(self.pipeline, self.target))
+            if record.run_id <= run_id and record.status == "success"
+        ]
+        series: dict[tuple[str, str], list[float]] = {}
+        for record in records:
+            for name, value in record.metrics.items():
+                series.setdefault((record.step, name), []).append(float(value))
+        return [(step, name, values) for (step, name), values in series.items()]
+
+    def steps(self, run_id: str | None = None, step: str | None = None) -> list[StepRecord]:
+        """The steps of a run in the order in which they ended; of the last run if none is named.
+
+        Raises:
+            UsageError: there is no such run, or no such step in it.
+        """
+        if run_id is None:
+            last = self.runs(limit=1)
+            if not last:
+                return []
+            run_id = last[0].id
+        records = {record.step: record for record in self._records(self._rows_of(run_id))}
+        if step is not None and step not in records:
+            hint = did_you_mean(step, records)
+            raise UsageError(f"no step {step!r} in the run {run_id}" + (f"; {hint}" if hint else ""))
+        return [record for name, record in records.items() if step in (None, name)]
+
+    def difference(self, before: str, after: str) -> Difference:
+        """What differs between two runs; a step that was skipped counts with what it made before.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        runs = {name: self.run(name) for name in (before, after)}
+        old, new = self._made(before), self._made(after)
+        text = difflib.unified_diff(
+            runs[before].spec.splitlines(), runs[after].spec.splitlines(), before, after, lineterm="", n=1
+        )
+        steps = sorted(old.keys() | new.keys())
+        rows = [
+            (name, old[name].rows if name in old else None, new[name].rows if name in new else None)
+            for name in steps
+        ]
+        metrics = []
+        for name in steps:
+            values = [records[name].metrics if name in records else {} for records in (old, new)]
+            for metric in sorted(values[0].keys() | values[1].keys()):
+                metrics.append((name, metric, values[0].get(metric), values[1].get(metric)))
+        return Difference(
+            list(text),
+            [row for row in rows if row[1] != row[2]],
+            [line for line in metrics if line[2] != line[3]],
+        )
+
+    def lineage(self, table: str) -> Origin:
+        """Which run and step made a table as it is now, and of what, back to where the records end.
+
+        Raises:
+            UsageError: the text is no name of a table.
+        """
+        try:
+            name = QualifiedName.parse(table)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        records = [
+            record
+            for record in self._records(self._state.events(self.pipeline, self.target))
+            if record.status == "success"
+        ]
+        wanted = Resource(Kind.TABLE, name)
+        now = Versions(self._state.session, self._state.sleep).of([wanted])
+        return _origin(wanted, records, now.get(wanted))
+
+    def _rows_of(self, run_id: str) -> list[dict[str, Any]]:
+        rows = self._state.events(self.pipeline, self.target, run_id=run_id)
+        if not rows:
+            hint = did_you_mean(run_id, [run.id for run in self.runs(limit=100)])
+            raise UsageError(
+                f"no run {run_id!r} of {self.pipeline} on {self.target}" + (f"; {hint}" if hint else "")
+            )
+        return rows
+
+    def standing(self, run_id: str) -> list[StepRecord]:
+        """The last record of each step that ran, in this run or before it: what stood there afterwards."""
+        records = self._records(self._state.events(self.pipeline, self.target))
+        ran = [
+            record for record in records if record.run_id <= run_id and record.status in ("success", "failed")
+        ]
+        return list({record.step: record for record in ran}.values())
+
+    def _made(self, run_id: str) -> dict[str, StepRecord]:
+        """Step -> the record of what stood there after a run."""
+        records = self._records(self._state.events(self.pipeline, self.target))
+        return {
+            record.step: record
+            for record in records
+            if record.run_id <= run_id and record.status == "success"
+        }
+
+    @staticmethod
+    def _records(rows: list[dict[str, Any]]) -> list[StepRecord]:
+        return [
+            StepRecord(
+                row["RUN_ID"],
+                row["STEP"],
+                row["AT"],
+                row["STATUS"],
+                row["ROW_COUNT"],
+                row["SECONDS"],
+                row["MESSAGE"] or "",
+                row["ERROR"],
+                json.loads(row["DETAILS"] or "{}"),
+            )
+            for row in rows
+            if row["EVENT"] == "step_finished"
+        ]
+
+
+def _run(name: str, rows: list[dict[str, Any]]) -> RunRecord:
+    begins = [row for row in rows if row["EVENT"] in ("run_started", "run_resumed")]
+    ends = [row for row in rows if row["EVENT"] == "run_finished" and row["AT"] >= begins[-1]["AT"]]
+    last = {row["STEP"]: row["STATUS"] for row in rows if row["EVENT"] == "step_finished"}
+    details = json.loads(begins[-1]["DETAILS"] or "{}")
+    return RunRecord(
+        name,
+        begins[0]["AT"],
+        ends[-1]["SECONDS"] if ends else None,
+        ends[-1]["STATUS"] if ends else None,
+        Counter(last.values()),
+        details.get("text") or "",
+    )
+
+
+def _origin(wanted: Resource, records: list[StepRecord], now: Version | None) -> Origin:
+    for index in range(len(records) - 1, -1, -1):
+        record = records[index]
+        outputs = record.versions("outputs")
+        if made := _made_of(outputs, wanted):
+            earlier = records[:index]
+            of = tuple(
+                _origin(resource, earlier, None)
+                for resource in record.versions("inputs")
+                if resource.kind in (Kind.TABLE, Kind.STAGE) and resource != wanted
+            )
+            as_left = None if now is None else now.token == outputs[made].token
+            return Origin(str(wanted.name), record, outputs[made].rows, as_left, of)
+    return Origin(str(wanted.name), None, now.rows if now else None)
+
+
+def _made_of(outputs: Mapping[Resource, Version], wanted: Resource) -> Resource | None:
+    """The output that is the resource, or a place on a stage that holds it or lies in it."""
+    if wanted in outputs or not isinstance(wanted.name, StagePath):
+        return wanted if wanted in outputs else None
+    for output in outputs:
+        if isinstance(output.name, StagePath) and wanted.name.overlaps(output.name):
+            return output
+    return None

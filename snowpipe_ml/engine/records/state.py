@@ -1,0 +1,343 @@
+"""The records of runs, kept in the target's schema ``SNOWPIPE_ML``, written through the Session.
+
+One append-only table, ``EVENTS``, and two views over it: ``RUNS`` and ``STEP_RUNS``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml import __version__
+from snowpipe_ml.engine.plan.decisions import Success
+from snowpipe_ml.engine.records import lock, migrations
+from snowpipe_ml.engine.run.events import RunFinished, RunStarted, Status, StepFinished
+from snowpipe_ml.engine.run.retry import again
+from snowpipe_ml.plugins import RunInfo
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, like_pattern, sql
+from snowpipe_ml.text.redaction import redact_all
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+_TYPES = {
+    "RUN_ID": "VARCHAR",
+    "PIPELINE": "VARCHAR",
+    "TARGET": "VARCHAR",
+    "EVENT": "VARCHAR",
+    "AT": "TIMESTAMP_NTZ",
+    "STEP": "VARCHAR",
+    "STATUS": "VARCHAR",
+    "ROW_COUNT": "NUMBER(38, 0)",
+    "SECONDS": "FLOAT",
+    "MESSAGE": "VARCHAR",
+    "ERROR": "VARCHAR",
+    "DETAILS": "VARCHAR",
+    "WRITTEN_BY": "VARCHAR",
+}
+
+# However many they are, records are one literal of one statement, the text of which has a limit of 1 MB:
+# https://docs.snowflake.com/en/user-guide/query-size-limits
+_APPEND = (
+    f"INSERT INTO {{events}} ({', '.join(_TYPES)}) SELECT "
+    + ", ".join(f"VALUE:{name}::{kind}" for name, kind in _TYPES.items())
+    + " FROM TABLE(FLATTEN(INPUT => PARSE_JSON({records})))"
+)
+_CHARACTERS = 400_000
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """What the records know of a run.
+
+    Attributes:
+        run: its ids.
+        status: how it ended; None if it did not, because it was killed or still runs.
+        variables: those that were given for it, beside the spec's own.
+    """
+
+    run: RunInfo
+    status: Status | None
+    variables: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """Writes and reads the records of one pipeline on one target.
+
+    How steps ended is kept until :meth:`flush`, so that many short steps cost one statement.
+
+    Args:
+        session: a Session of its own: records must not wait for, or roll back with, a step's work.
+        schema: the schema of the records, with its database.
+        sleep: waits before a statement is tried again.
+    """
+
+    session: Session
+    schema: QualifiedName
+    sleep: Callable[[float], None] = time.sleep
+    _pending: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
+
+    def _name(self, name: str) -> QualifiedName:
+        return QualifiedName((*self.schema.parts, Identifier(name)))
+
+    def prepare(self) -> None:
+        """Make the schema, its table and its views."""
+        events = self._name("EVENTS")
+        # CREATE SCHEMA makes the new schema the current one; the session goes back to its own.
+        current = [
+            part for part in (self.session.get_current_database(), self.session.get_current_schema()) if part
+        ]
+        # IF NOT EXISTS asks for the privilege to create even where there is nothing to be created.
+        if not self._is_there():
+            self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
+        if len(current) == 2:
+            self._run(Sql(f"USE SCHEMA {current[0]}.{current[1]}"))
+        migrations.migrate(
+            self._run,
+            self._name("MIGRATIONS"),
+            {
+                "events": events,
+                "locks": self._name("LOCKS"),
+                "runs": self._name("RUNS"),
+                "step_runs": self._name("STEP_RUNS"),
+            },
+        )
+
+    def lock(self, pipeline: str, target: str, run_id: str) -> lock.RunLock:
+        """The lock of a pipeline on a target, not yet taken."""
+        return lock.RunLock(self.session, self._name("LOCKS"), pipeline, target, run_id, sleep=self.sleep)
+
+    def started(self, event: RunStarted, details: Mapping[str, Any]) -> None:
+        """Record that a run begins, or goes on."""
+        name = "run_resumed" if event.resumed else "run_started"
+        self._add(event, name, details={**details, "started_at": event.at.isoformat()})
+        self.flush()
+
+    def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, Any]) -> None:
+        """Record, with the next flush, how a step ended; ``work`` is what it did, to which the next run compares."""
+        self._add(
+            run,
+            "step_finished",
+            step=event.step,
+            status=event.status,
+            rows=event.rows,
+            seconds=event.seconds,
+            message=event.message,
+            error=None if event.error is None else f"{type(event.error).__name__}: {event.error}",
+            details={
+                "warnings": event.warnings,
+                "blamed": event.blamed,
+                "metrics": dict(event.metrics),
+                **work,
+            },
+        )
+
+    def reused(self, run: RunStarted, messages: Mapping[str, str]) -> None:
+        """Record the steps that need not run."""
+        for name, message in messages.items():
+            self._add(run, "step_finished", step=name, status=Status.REUSED, message=message)
+        self.flush()
+
+    def finished(self, run: RunStarted, event: RunFinished) -> None:
+        """Record how a run ended."""
+        self._add(run, "run_finished", status=event.status, seconds=event.seconds)
+        self.flush()
+
+    @property
+    def pending(self) -> bool:
+        """Return whether something waits for a flush."""
+        return bool(self._pending)
+
+    def flush(self) -> None:
+        """Write, in as few statements as can be, what was recorded since the last time."""
+        written = 0
+        for records in _portions([json.dumps(record) for record in self._pending]):
+            text = f"[{','.join(records)}]"
+            self._run(sql(_APPEND, events=self._name("EVENTS"), records=Literal(text)))
+            written += len(records)
+        del self._pending[:written]
+
+    def cancel(self, session: int) -> None:
+        """Cancel what runs on another Session of the same user."""
+        self._run(sql("SELECT SYSTEM$CANCEL_ALL_QUERIES({id})", id=Literal(session)))
+
+    def _add(
+        self,
+        run: RunStarted,
+        event: str,
+        *,
+        step: str | None = None,
+        status: Status | None = None,
+        rows: int | None = None,
+        seconds: float | None = None,
+        message: str | None = None,
+        error: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        values = {
+            "RUN_ID": run.run_id,
+            "PIPELINE": run.pipeline,
+            "TARGET": run.target,
+            "EVENT": event,
+            "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "STEP": step,
+            "STATUS": None if status is None else status.value,
+            "ROW_COUNT": rows,
+            "SECONDS": None if seconds is None else round(seconds, 3),
+            "MESSAGE": message,
+            "ERROR": error,
+            "WRITTEN_BY": f"snowpipe-ml {__version__}",
+        }
+        kept = {**redact_all(values), "DETAILS": json.dumps(redact_all(details or {}))}
+        self._pending.append({name: value for name, value in kept.items() if value is not None})
+
+    def _is_there(self) -> bool:
+        shown = self._run(
+            sql(
+                "SHOW SCHEMAS LIKE {name} IN DATABASE {database}",
+                name=like_pattern(self.schema.name),
+                database=self.schema.parts[0],
+            )
+        )
+        return any(row["name"] == self.schema.name.name for row in shown)
+
+    def _has_records(self) -> bool:
+        if not self._is_there():
+            return False
+        shown = self._run(
+            sql(
+                "SHOW TABLES LIKE {name} IN SCHEMA {schema}",
+                name=like_pattern(Identifier("EVENTS")),
+                schema=self.schema,
+            )
+        )
+        return any(row["name"] == "EVENTS" for row in shown)
+
+    def _run(self, statement: Sql) -> list[Any]:
+        # Each may run twice: an event that was recorded twice counts once.
+        return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
+
+    def last_run(self, pipeline: str) -> list[dict[str, Any]]:
+        """The step records of a pipeline's last run; empty if it never ran on this target."""
+        if not self._has_records():
+            return []
+        rows = self._run(
+            sql(
+                "SELECT * FROM {steps} WHERE RUN_ID = (SELECT MAX(RUN_ID) FROM {runs} WHERE PIPELINE = {pipeline}) "
+                "ORDER BY FINISHED_AT",
+                steps=self._name("STEP_RUNS"),
+                runs=self._name("RUNS"),
+                pipeline=Literal(pipeline),
+            )
+        )
+        return [row.as_dict() for row in rows]
+
+    def past_run(self, pipeline: str, target: str, run_id: str | None = None) -> PastRun | None:
+        """A run of a pipeline on a target, the last one if none is named; None if there is none."""
+        if not self._has_records():
+            return None
+        rows = self._run(
+            sql(
+                "SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT LIKE 'run%' AND RUN_ID = "
+                "(SELECT MAX(RUN_ID) FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which}) ORDER BY AT",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+                which=sql("AND RUN_ID = {id}", id=Literal(run_id)) if run_id is not None else Sql(""),
+            )
+        )
+        if not rows:
+            return None
+        details = json.loads(rows[0]["DETAILS"])
+        started, day = details.get("started_at"), details.get("run_date")
+        at = datetime.fromisoformat(started) if started else rows[0]["AT"].replace(tzinfo=UTC)
+        name = str(rows[0]["RUN_ID"])
+        status: Status | None = None
+        for row in rows:
+            if row["EVENT"] in ("run_started", "run_resumed"):
+                status = None
+            elif row["EVENT"] == "run_finished":
+                status = Status(row["STATUS"])
+        begun = [json.loads(row["DETAILS"]) for row in rows if row["EVENT"] in ("run_started", "run_resumed")]
+        return PastRun(
+            RunInfo(
+                name, at, f"MODEL_{name.partition('-')[0]}", date.fromisoformat(day) if day else at.date()
+            ),
+            status,
+            begun[-1].get("variables", {}),
+        )
+
+    def events(
+        self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The records of a pipeline on a target in order: of one run, or of the last runs; none if it never ran."""
+        if not self._has_records():
+            return []
+        which = Sql("")
+        if run_id is not None:
+            which = sql("AND RUN_ID = {id}", id=Literal(run_id))
+        elif limit is not None:
+            which = sql(
+                "AND RUN_ID IN (SELECT RUN_ID FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
+                "GROUP BY RUN_ID ORDER BY RUN_ID DESC LIMIT {limit})",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+                limit=Literal(limit),
+            )
+        rows = self._run(
+            sql(
+                "SELECT * FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} {which} ORDER BY AT",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+                which=which,
+            )
+        )
+        return [row.as_dict() for row in rows]
+
+    def written(self, pipeline: str, target: str) -> set[str]:
+        """The names of the tables that any run was to write: a run that was killed had no time to say that it did."""
+        if not self._has_records():
+            return set()
+        rows = self._run(
+            sql(
+                "SELECT DISTINCT PARSE_JSON(DETAILS):writes::VARCHAR FROM {events} WHERE PIPELINE = {pipeline} "
+                "AND TARGET = {target} AND EVENT IN ('run_started', 'run_resumed')",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+            )
+        )
+        return {name for (text,) in rows if text for name in json.loads(text)}
+
+    def successes(self, pipeline: str, target: str) -> dict[str, Success]:
+        """Step -> its last success, in whatever run."""
+        if not self._has_records():
+            return {}
+        rows = self._run(
+            sql(
+                "SELECT STEP, RUN_ID, DETAILS FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
+                "AND EVENT = 'step_finished' AND STATUS = 'success' "
+                "QUALIFY ROW_NUMBER() OVER (PARTITION BY STEP ORDER BY AT DESC) = 1",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+            )
+        )
+        return {
+            str(row["STEP"]): Success.read(str(row["RUN_ID"]), json.loads(row["DETAILS"])) for row in rows
+        }
+
+
+def _portions(records: list[str]) -> Iterator[list[str]]:
+    """The records cut where a statement would become too long; a long one stands alone."""
+    ends = itertools.accumulate(len(record) for record in records)
+    for _, group in itertools.groupby(zip(records, ends, strict=True), lambda pair: pair[1] // _CHARACTERS):
+        yield [record for record, _ in group]

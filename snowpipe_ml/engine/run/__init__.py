@@ -1,0 +1,1 @@
+"""Executing a plan: threads, sessions, retries, interrupts, hooks and events."""

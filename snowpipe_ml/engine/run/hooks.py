@@ -1,0 +1,73 @@
+"""``on_success`` and ``on_failure``: what is done when a run has ended."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.engine.run.events import Status
+from snowpipe_ml.engine.run.outcome import RunResult, cause
+from snowpipe_ml.errors import StepError, TemplateError
+from snowpipe_ml.spec.loader import Spec
+from snowpipe_ml.spec.models import Hook
+from snowpipe_ml.spec.templates import Namespace, has_template, render_query, render_scalar
+from snowpipe_ml.sql import QualifiedName
+from snowpipe_ml.text.printable import one_line
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+log = logging.getLogger("snowpipe_ml.engine")
+_SECONDS = 60
+
+
+def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
+    """Do what the spec asks for after such a run.
+
+    A hook that fails is told by a warning: how the run ended is not its business.
+
+    Args:
+        spec: the spec as run.
+        result: how the run ended.
+        session: where statements are run.
+    """
+    hooks = spec.pipeline.on_success if result.ok else spec.pipeline.on_failure
+    name = "on_success" if result.ok else "on_failure"
+    run = {
+        **spec.scope["run"],
+        "status": result.status.value,
+        "failed": [name for name, step in result.steps.items() if step.status is Status.FAILED],
+    }
+    scope = {**spec.scope, "run": Namespace("run", run)}
+    for number, hook in enumerate(hooks, 1):
+        try:
+            _run_hook(hook, scope, session)
+        except Exception as error:
+            log.warning("%s, number %d: %s", name, number, one_line(cause(error)))
+
+
+def hook_reads(spec: Spec) -> set[QualifiedName]:
+    """The tables that the hooks name with ``ref``.
+
+    A hook that is no template is told of when it runs.
+    """
+    found: set[QualifiedName] = set()
+    for hook in (*spec.pipeline.on_success, *spec.pipeline.on_failure):
+        if hook.query is not None:
+            with suppress(TemplateError):
+                found.update(render_query(hook.query, spec.scope)[1])
+    return found
+
+
+def _run_hook(hook: Hook, scope: Mapping[str, Any], session: Session) -> None:
+    if hook.query is not None:
+        statement, _ = render_query(hook.query, scope)
+        session.sql(statement.text).collect()
+        return
+    command = [str(render_scalar(part, scope)) if has_template(part) else part for part in hook.command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    if done.returncode:
+        raise StepError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")

@@ -1,0 +1,1 @@
+"""The built-in forecasters; each module holds one family."""

@@ -1,0 +1,1 @@
+"""TabNet for many series at once, trained as one stacked computation."""

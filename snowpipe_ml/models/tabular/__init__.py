@@ -1,0 +1,1 @@
+"""Tabular models: training with AutoML, the saved archive, and serving it."""

@@ -1,0 +1,130 @@
+"""AutoGluon's TabularPredictor: trained in a stored procedure or in the client, and used in a function."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.models.tabular.archive import pack, python_version, versions
+from snowpipe_ml.models.wheels import add_wheels, import_directory
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from snowflake.snowpark import Session
+
+
+def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Train on a frame and leave the best model in a folder.
+
+    Args:
+        frame: features and target, under their names.
+        config: ``target``, ``problem_type``, ``metric``, ``models``, ``presets``, ``time_limit`` in
+            seconds, ``seed``.
+        folder: for the model; it must not be there.
+
+    Returns:
+        metrics of the best model on AutoGluon's own validation rows, and the leaderboard.
+    """
+    from autogluon.tabular import TabularPredictor
+
+    with tempfile.TemporaryDirectory() as work:
+        predictor = TabularPredictor(
+            label=config["target"],
+            path=f"{work}/all",
+            problem_type=config["problem_type"],
+            eval_metric=config["metric"],
+            verbosity=0,
+            learner_kwargs={"random_state": config["seed"]},
+        )
+        families: dict[str, dict[str, Any]] = {family: {} for family in config["models"]}
+        options: dict[str, Any] = {} if config["presets"] is None else {"presets": config["presets"]}
+        predictor.fit(
+            frame,
+            hyperparameters=families,
+            time_limit=config["time_limit"],
+            num_cpus=1,
+            num_gpus=0,
+            fit_strategy="sequential",
+            **options,
+        )
+        board = predictor.leaderboard(silent=True)
+        best = predictor.clone_for_deployment(path=f"{work}/best", return_clone=True)
+        metric = str(predictor.eval_metric.name)
+        score = float(board.loc[board["model"] == predictor.model_best, "score_val"].iloc[0])
+        shutil.move(str(best.path), folder)
+    return {
+        "metrics": {f"validation_{metric}": float(predictor.eval_metric.convert_score_to_original(score))},
+        "model": str(predictor.model_best),
+        "leaderboard": [
+            {
+                "model": str(row.model),
+                "metric": metric,
+                "score_validation": float(row.score_val),
+                "fit_seconds": float(row.fit_time),
+                "predict_seconds": float(row.pred_time_val),
+                "stack_level": int(row.stack_level),
+            }
+            for row in board.itertuples()
+        ],
+    }
+
+
+def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> tuple[Path, dict[str, Any]]:
+    """Train, and pack the model with its manifest.
+
+    Args:
+        frame: features and target, by position in the order of ``config["features"]`` and the target.
+        config: what ``train`` takes, and ``name``, ``features`` (name -> Snowflake type), ``trained_on``.
+        into: the folder for the archive.
+    """
+    from snowpipe_ml.models.tabular.frames import as_features
+
+    columns = {**config["features"], config["target"]: config["target_type"]}
+    prepared = as_features(frame, columns)
+    unlabelled = prepared[config["target"]].isna()
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "model"
+        report = train(prepared[~unlabelled], config, folder)
+        manifest = {
+            "framework": "autogluon",
+            "python": python_version(),
+            "versions": versions("autogluon"),
+            "features": config["features"],
+            "target": config["target"],
+            "problem_type": config["problem_type"],
+            "trained_on": {**config["trained_on"], "rows": int((~unlabelled).sum())},
+            **report,
+        }
+        return pack(folder, manifest, config["name"], into)
+
+
+def read_rows(session: Session, columns: Sequence[str], table: str) -> pd.DataFrame:
+    """The columns of a table, by position. The names come quoted from the step."""
+    return session.sql(f"SELECT {', '.join(columns)} FROM {table}").to_pandas()
+
+
+def train_procedure(session: Session) -> str:
+    """The handler of ``train_automl``'s stored procedure: the data does not leave Snowflake.
+
+    Returns:
+        the manifest, as JSON.
+    """
+    add_wheels()
+    config = json.loads((import_directory() / "training.json").read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as work:
+        frame = read_rows(session, config["columns"], config["table"])
+        archive, manifest = train_and_pack(frame, config, Path(work))
+        publish(session, archive, manifest, config["into"])
+    return json.dumps(manifest)
+
+
+def publish(session: Session, archive: Path, manifest: dict[str, Any], place: str) -> None:
+    """Put an archive on a stage, and then the manifest that points to it: whoever reads it finds the archive."""
+    session.file.put(str(archive), place, auto_compress=False, overwrite=True)
+    beside = archive.with_name("manifest.json")
+    beside.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    session.file.put(str(beside), place, auto_compress=False, overwrite=True)

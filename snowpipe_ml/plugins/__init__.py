@@ -1,0 +1,95 @@
+"""What an author of a step type needs.
+
+A step type is a class with a settings model (a frozen pydantic model, from which the JSON Schema,
+the reference page and the typed object come), and methods that say what it reads and writes, what
+it would do, and that do it::
+
+    from snowpipe_ml.plugins import Step, StepResult, StepSettings, TableName, register, table
+    from snowpipe_ml.sql import sql
+
+    @register("count_rows")
+    class CountRows(Step["CountRows.Settings"]):
+        '''Count a table's rows.'''
+
+        class Settings(StepSettings):
+            table: TableName
+
+        def reads(self, ctx):
+            yield table(self.settings.table, "table")
+
+        def run(self, ctx):
+            n = ctx.scalar(sql("SELECT COUNT(*) FROM {t}", t=self.settings.table))
+            return StepResult(rows=n)
+
+Third parties name their class under the entry-point group ``snowpipe_ml.steps``; nothing here need
+change for them.
+"""
+
+from snowpipe_ml.errors import Check
+from snowpipe_ml.plugins.fields import (
+    ColumnKey,
+    ColumnName,
+    ColumnType,
+    FunctionName,
+    ObjectName,
+    StageLocation,
+    TableName,
+)
+from snowpipe_ml.plugins.registry import ENTRY_POINT_GROUP, STEP_TYPES, register, step_types
+from snowpipe_ml.plugins.resources import (
+    ColumnUse,
+    Kind,
+    PackageList,
+    Resource,
+    declared,
+    function,
+    stage,
+    table,
+)
+from snowpipe_ml.plugins.results import Chart, Finding, Picture, StepPlan, StepResult
+from snowpipe_ml.plugins.step import (
+    PlanContext,
+    Progress,
+    Query,
+    RunContext,
+    RunInfo,
+    RunsIn,
+    Step,
+    StepSettings,
+)
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "STEP_TYPES",
+    "Chart",
+    "Check",
+    "ColumnKey",
+    "ColumnName",
+    "ColumnType",
+    "ColumnUse",
+    "Finding",
+    "FunctionName",
+    "Kind",
+    "ObjectName",
+    "PackageList",
+    "Picture",
+    "PlanContext",
+    "Progress",
+    "Query",
+    "Resource",
+    "RunContext",
+    "RunInfo",
+    "RunsIn",
+    "StageLocation",
+    "Step",
+    "StepPlan",
+    "StepResult",
+    "StepSettings",
+    "TableName",
+    "declared",
+    "function",
+    "register",
+    "stage",
+    "step_types",
+    "table",
+]

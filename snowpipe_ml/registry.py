@@ -1,0 +1,118 @@
+"""The one door for everything that can be added: step types, forecasters, targets, file formats, SQL functions.
+
+A registry holds the things of one kind by name. Built-in ones are registered by the modules that
+define them; installed packages add theirs under an entry-point group::
+
+    [project.entry-points."snowpipe_ml.steps"]
+    deduplicate = "my_package.steps:Deduplicate"
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from snowpipe_ml.errors import PluginError
+
+__all__ = ["Registry"]
+
+log = logging.getLogger("snowpipe_ml.plugins")
+T = TypeVar("T")
+_X = TypeVar("_X")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """The things of one kind, by name. Looking one up loads the built-in and the installed ones first.
+
+    Args:
+        kind: what one is, as a noun for messages: ``step type``.
+        group: the entry-point group of installed packages.
+        builtin: the modules whose import registers the built-in ones.
+        check: called with a name and a thing before it is registered; raises
+            :class:`~snowpipe_ml.errors.PluginError` if the thing cannot be used.
+        key: how a name is written in the registry, such as ``str.upper``.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        *,
+        builtin: tuple[str, ...] = (),
+        check: Callable[[str, T], None] = lambda name, thing: None,
+        key: Callable[[str], str] = str,
+    ) -> None:
+        self.kind = kind
+        self.group = group
+        self._builtin = builtin
+        self._check = check
+        self._key = key
+        self._things: dict[str, T] = {}
+        self._lock = threading.RLock()
+        self._loaded = self._loading = False
+
+    def register(self, *names: str) -> Callable[[_X], _X]:
+        """Register the decorated thing under one or more names.
+
+        Raises:
+            PluginError: a name is taken by something else, or the thing cannot be used.
+        """
+
+        def decorate(thing: _X) -> _X:
+            for name in names:
+                self.add(name, thing)  # type: ignore[arg-type]
+            return thing
+
+        return decorate
+
+    def add(self, name: str, thing: T) -> None:
+        """Register a thing under a name.
+
+        Raises:
+            PluginError: the name is taken by something else, or the thing cannot be used.
+        """
+        known = self._things.get(self._key(name), thing)
+        if known is not thing:
+            raise PluginError(f"the {self.kind} {name!r} is registered twice: {known} and {thing}")
+        self._check(name, thing)
+        self._things[self._key(name)] = thing
+
+    def discard(self, name: str) -> None:
+        """Remove a name; nothing happens if it is not registered."""
+        self._things.pop(self._key(name), None)
+
+    def load(self) -> None:
+        """Register the built-in things and those of installed packages, once.
+
+        A broken package is a warning: it must not break what does not use it.
+        """
+        if self._loaded:
+            return
+        with self._lock:
+            if self._loaded or self._loading:
+                return
+            self._loading = True
+            for module in self._builtin:
+                import_module(module)
+            for entry in entry_points(group=self.group):
+                try:
+                    self.add(entry.name, entry.load())
+                except Exception as error:
+                    log.warning("cannot use the %s %r of %s: %s", self.kind, entry.name, entry.value, error)
+            self._loading, self._loaded = False, True
+
+    def __getitem__(self, name: str) -> T:
+        self.load()
+        return self._things[self._key(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        self.load()
+        return iter(sorted(self._things))
+
+    def __len__(self) -> int:
+        self.load()
+        return len(self._things)

@@ -1,0 +1,1 @@
+"""Steps that extract, load, transform and check data."""

@@ -1,0 +1,324 @@
+"""``copy_into``: staged files become rows, each file once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from typing import Literal as Choice
+
+from pydantic import Field
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import (
+    ColumnName,
+    Kind,
+    ObjectName,
+    PlanContext,
+    Resource,
+    RunContext,
+    StageLocation,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    declared,
+    register,
+    stage,
+    table,
+)
+from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
+from snowpipe_ml.steps.data.extract import Extract
+from snowpipe_ml.steps.data.staged_archives import StagedArchives
+
+_REJECTS = (
+    "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, "
+    "COLUMN_NAME VARCHAR, REJECTED_RECORD VARCHAR"
+)
+_LOADS = (
+    "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, STATUS VARCHAR, ROWS_PARSED NUMBER(38, 0), "
+    "ROWS_LOADED NUMBER(38, 0), ERRORS_SEEN NUMBER(38, 0), FIRST_ERROR VARCHAR, FIRST_ERROR_LINE NUMBER(38, 0)"
+)
+
+
+@register("copy_into")
+class CopyInto(Step["CopyInto.Settings"]):
+    """Load staged files into a declared table with COPY INTO.
+
+    A file that the table has loaded is not loaded again. What was loaded, and the rows that were
+    rejected, can be kept in tables; they are written in the transaction of the COPY.
+
+    COPY loads a staged file again when its content has changed, and knows nothing of files that were taken off the
+    stage, so that rows would be doubled. With ``loads`` the step sees both, and ``on_changed`` says what to do:
+    ``refuse`` fails the step and loads nothing; ``replace`` empties the table and loads all staged files again;
+    ``append`` keeps the earlier rows.
+    """
+
+    class Settings(StepSettings):
+        """Settings of ``copy_into``."""
+
+        from_: StageLocation = Field(alias="from")
+        into: TableName
+        columns: tuple[ColumnName, ...] = Field((), description="The columns that the files' fields go to")
+        file_format: ObjectName | None = Field(None, description="A declared file format")
+        pattern: str | None = Field(
+            None, description="A regular expression that a file's whole path must fit"
+        )
+        on_error: Choice["abort_statement", "continue", "skip_file"] = "abort_statement"
+        force: bool = Field(False, description="Load files again that were loaded before")
+        on_changed: Choice["refuse", "replace", "append"] | None = Field(
+            None,
+            description="What to do about loaded files that have changed; by default as the extract step that stages "
+            "them, or refuse",
+        )
+        loads: TableName | None = Field(None, description="A table that gets a row for each file loaded")
+        rejects: TableName | None = Field(None, description="A table that gets each rejected row")
+
+    settings: CopyInto.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        self._on_changed(ctx)
+        yield stage(self.settings.from_, "from")
+        yield table(self.settings.into, "into")
+        if self.settings.file_format is not None:
+            yield declared(Kind.FILE_FORMAT, self.settings.file_format, "file_format")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        s = self.settings
+        yield table(s.into, "into", adds=True)
+        if s.loads is not None:
+            yield table(s.loads, "loads", adds=True)
+        if s.rejects is not None:
+            yield table(s.rejects, "rejects", adds=True)
+
+    def _copy(self, force: bool = False) -> Sql:
+        s = self.settings
+        parts = [sql("COPY INTO {into}", into=s.into)]
+        if s.columns:
+            parts.append(sql("({columns})", columns=join(", ", s.columns)))
+        parts.append(sql("FROM {place}", place=s.from_))
+        if s.file_format is not None:
+            parts.append(sql("FILE_FORMAT = (FORMAT_NAME = {name})", name=Literal(s.file_format.sql)))
+        if s.pattern is not None:
+            parts.append(sql("PATTERN = {pattern}", pattern=Literal(s.pattern)))
+        parts.append(Sql(f"ON_ERROR = {s.on_error.upper()}"))
+        if s.force or force:
+            parts.append(Sql("FORCE = TRUE"))
+        return join(" ", parts)
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        return StepPlan(f"load {self.settings.from_} into {self.settings.into}", (self._copy(),))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        s = self.settings
+        for name, columns in ((s.loads, _LOADS), (s.rejects, _REJECTS)):
+            if name is not None:
+                ctx.execute(
+                    sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns))
+                )
+        known = self._known_files(ctx) if s.loads is None and not s.force else set()
+        with ctx.transaction():
+            copied, files, again = self._load(ctx)
+            query_id = Literal(copied)
+            run_id, step = Literal(ctx.run.id), Literal(self.name)
+            if files and s.loads is not None:
+                ctx.execute(
+                    sql(
+                        'INSERT INTO {loads} SELECT {run_id}, {step}, "file", "status", "rows_parsed", "rows_loaded", '
+                        '"errors_seen", "first_error", "first_error_line" FROM TABLE(RESULT_SCAN({query_id}))',
+                        loads=s.loads,
+                        run_id=run_id,
+                        step=step,
+                        query_id=query_id,
+                    )
+                )
+            rejected = sum(int(file["errors_seen"]) for file in files)
+            if rejected and s.rejects is not None:
+                ctx.execute(
+                    sql(
+                        "INSERT INTO {rejects} SELECT {run_id}, {step}, FILE, LINE, CHARACTER, ERROR, COLUMN_NAME, "
+                        "REJECTED_RECORD FROM TABLE(VALIDATE({into}, JOB_ID => {query_id}))",
+                        rejects=s.rejects,
+                        run_id=run_id,
+                        step=step,
+                        into=s.into,
+                        query_id=query_id,
+                    )
+                )
+        loaded = sum(int(file["rows_loaded"]) for file in files)
+        if not files:
+            return StepResult(rows=0, message="no new files")
+        message = f"{len(files)} file{'s' * (len(files) != 1)}"
+        if again:
+            message += f"; the table was loaded again, because {again} of them had changed"
+        if rejected:
+            message += f", {rejected:,} row{'s' * (rejected != 1)} rejected"
+        return StepResult(
+            rows=loaded,
+            message=message,
+            warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
+            metrics={"files": len(files), "rejected": rejected},
+        )
+
+    def _on_changed(self, ctx: PlanContext) -> str:
+        """The setting, or that of the extract step that stages the files.
+
+        Raises:
+            StepError: files are to be replaced, and the step does not keep which it has loaded.
+        """
+        s = self.settings
+        above = next(iter(self._extracts(ctx)), None)
+        chosen: str = s.on_changed or (above.settings.on_changed if above else "refuse")
+        if chosen == "replace" and s.loads is None:
+            raise StepError(
+                "`on_changed: replace` needs `loads`: a table in which the step keeps the files that it has loaded"
+            )
+        return chosen
+
+    def _extracts(self, ctx: PlanContext) -> Iterable[Extract]:
+        """The extract steps that stage files at the place that is loaded, or above it."""
+        place = self.settings.from_
+        folders = place.path.split("/")
+        paths = {"/".join(folders[:n]) + end for n in range(len(folders) + 1) for end in ("", "/")} - {"/"}
+        for path in sorted(paths, key=len, reverse=True):
+            step = ctx.producer(stage(StagePath(place.stage, path)))
+            if isinstance(step, Extract):
+                yield step
+
+    def _load(self, ctx: RunContext) -> tuple[str, list[dict[str, Any]], int]:
+        """COPY, and again from nothing if files have changed that are to be replaced.
+
+        Returns:
+            The id of the COPY, a row for each file, and how many changed files made it load the table again.
+
+        Raises:
+            StepError: files have changed; nothing is loaded.
+        """
+        s = self.settings
+        on_changed = self._on_changed(ctx)
+        if s.loads is None or s.force or on_changed == "append":
+            return *_copied(ctx, self._copy()), 0
+        before = self._loaded(ctx, s.loads)
+        rows = ctx.count(s.into)
+        if before and not rows:  # an emptied table: whatever was loaded may be loaded again
+            self._forget(ctx, s.loads)
+            before = {}
+        # More rows than this step has loaded: its name, or `loads`, may be newer than they are.
+        known = self._known_files(ctx) if rows > sum(before.values()) else set()
+        query_id, files = _copied(ctx, self._copy())
+        loaded = [str(file["file"]) for file in files if file["rows_loaded"]]
+        changed = [file for file in loaded if file in before or _is_known(file, known)]
+        gone: list[str] = []
+        if on_changed == "replace":
+            replaced, gone = self._off_the_stage(ctx, set(before), known)
+            changed += replaced
+        if not changed:
+            return query_id, files, 0
+        if on_changed == "refuse":
+            raise StepError(
+                f"{_some(changed)} changed after {s.into} was loaded, and the earlier rows are still there. Nothing was "
+                "loaded. Set `on_changed: replace` to load the whole table again, or `append` to keep both"
+            )
+        if rows != sum(before.values()):
+            raise StepError(
+                f"{_some(changed)} changed after {s.into} was loaded, and the table cannot be loaded again as a whole: "
+                f"it has {rows:,} rows, of which this step loaded {sum(before.values()):,}. Delete the rows of the "
+                "changed files by hand, or set `on_changed: append`"
+            )
+        if gone:
+            raise StepError(
+                f"{_some(changed)} changed after {s.into} was loaded, and the table cannot be loaded again as a whole: "
+                f"{_some(gone)}, whose rows it has, is not on the stage any more. Stage it again, or set "
+                "`on_changed: append`"
+            )
+        self._forget(ctx, s.loads)
+        ctx.execute(sql("DELETE FROM {into}", into=s.into))
+        if s.rejects is not None:
+            ctx.execute(
+                sql("DELETE FROM {rejects} WHERE STEP = {step}", rejects=s.rejects, step=Literal(self.name))
+            )
+        return *_copied(ctx, self._copy(force=True)), len(changed)
+
+    def _off_the_stage(
+        self, ctx: RunContext, before: set[str], known: set[str]
+    ) -> tuple[list[str], list[str]]:
+        """Find loaded files that are not staged any more: those that others replace, and those that none does."""
+        above = next(iter(self._extracts(ctx)), None)
+        place = self.settings.from_ if above is None else above.settings.into
+        listed = {str(row["name"]) for row in ctx.execute(sql("LIST {place}", place=place))}
+        staged = StagedArchives()
+        for name in listed:
+            staged.add(f"/{name}")
+        missing = before - listed
+        replaced = {file for file in missing | known if staged.replaces(file)}
+        return sorted(replaced), sorted(missing - replaced)
+
+    def _known_files(self, ctx: RunContext) -> set[str]:
+        """Without a table of loads: the files that the warehouse remembers to have loaded.
+
+        It remembers 14 days: https://docs.snowflake.com/en/sql-reference/info-schema/load_history
+        """
+        rows = ctx.execute(
+            sql(
+                "SELECT FILE_NAME FROM INFORMATION_SCHEMA.LOAD_HISTORY WHERE SCHEMA_NAME = CURRENT_SCHEMA() "
+                "AND TABLE_NAME = {table} AND ROW_COUNT > 0",
+                table=Literal(self.settings.into.name.name),
+            )
+        )
+        return {str(row[0]) for row in rows} if rows and ctx.count(self.settings.into) else set()
+
+    def _loaded(self, ctx: RunContext, loads: TableName) -> dict[str, int]:
+        """The files of which this step has loaded rows, and how many."""
+        found = ctx.execute(
+            sql(
+                "SELECT FILE, SUM(ROWS_LOADED) FROM {loads} WHERE STEP = {step} AND STATUS <> 'REPLACED' GROUP BY FILE "
+                "HAVING SUM(ROWS_LOADED) > 0",
+                loads=loads,
+                step=Literal(self.name),
+            )
+        )
+        return {str(row[0]): int(row[1]) for row in found}
+
+    def _forget(self, ctx: RunContext, loads: TableName) -> None:
+        ctx.execute(
+            sql(
+                "UPDATE {loads} SET STATUS = 'REPLACED' WHERE STEP = {step} AND STATUS <> 'REPLACED'",
+                loads=loads,
+                step=Literal(self.name),
+            )
+        )
+
+
+def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:
+    """Run a COPY: its id, and a row for each file."""
+    results = [row.as_dict() for row in ctx.execute(copy)]
+    query_id = str(ctx.scalar(Sql("SELECT LAST_QUERY_ID()")))
+    return query_id, [row for row in results if "file" in row]
+
+
+def _doubled(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
+    for file in files:
+        name = str(file["file"])
+        if file["rows_loaded"] and _is_known(name, known):
+            yield (
+                f"{name} was loaded before with other content, and its earlier rows are still in the table; with `loads` "
+                "the step can refuse or replace such files: see `on_changed`"
+            )
+
+
+def _is_known(file: str, known: set[str]) -> bool:
+    return any(before == file or before.endswith(f"/{file}") for before in known)
+
+
+def _some(files: list[str]) -> str:
+    return ", ".join(files[:3]) + (f" and {len(files) - 3} more files" if len(files) > 3 else "")
+
+
+def _warnings(files: list[dict[str, Any]], rejects: TableName | None) -> Iterable[str]:
+    kept = f"; all of them are in {rejects}" if rejects is not None else ""
+    for file in files:
+        if file["errors_seen"]:
+            yield (
+                f"{file['file']}: {file['errors_seen']} rows rejected, the first at line {file['first_error_line']}: "
+                f"{file['first_error']}{kept}"
+            )

@@ -1,0 +1,160 @@
+"""Files from an http(s) server: whole, or refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import random
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from email.message import Message
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from snowpipe_ml.errors import SourceFileError
+from snowpipe_ml.text.redaction import redact
+
+_CHUNK = 2**20
+_LEGAL = "/%:@!$&'()*+,;=~"  # what a path may hold: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
+_TIMEOUT = 60  # seconds without a byte
+_ATTEMPTS = 4
+# An answer of a server that another request may change: https://www.rfc-editor.org/rfc/rfc9110#section-15
+_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+# `sha-256=:...:` of RFC 9530, `SHA-256=...` of the older RFC 3230, `md5=...` of Google's x-goog-hash.
+_DIGEST = re.compile(r"(sha-512|sha-256|md5)=:?([A-Za-z0-9+/]+={0,2}):?", re.I)
+_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
+
+
+class _Truncated(Exception):
+    """The bytes that arrived are not the ones that the server announced."""
+
+
+class _NotWritten(Exception):
+    """The file could not be written here; its cause says why."""
+
+
+def url_of(base: str, name: str) -> str:
+    """The URL of a file below a base URL.
+
+    The query of the base (a signature, as a rule) stays behind the path, before that of the name. Of the name only what
+    no URL can hold is quoted.
+    """
+    parts = urlsplit(base)
+    path, _, query = name.partition("?")
+    return urlunsplit(
+        parts._replace(
+            path=f"{parts.path.rstrip('/')}/{quote(path, safe=_LEGAL)}",
+            query="&".join(filter(None, [parts.query, quote(query, safe=_LEGAL + "?")])),
+        )
+    )
+
+
+def download(base: str, name: str, target: Path, wait: Callable[[float], None] = time.sleep) -> None:
+    """Download one file, and check that all of it has arrived.
+
+    The length is compared with ``Content-Length``, and the content with each digest that the server sends
+    (``Content-MD5``, ``Repr-Digest``, ``Digest``, ``x-goog-hash``). A connection that breaks, a short answer and an
+    overloaded server are tried again.
+
+    Args:
+        base: the URL of the folder.
+        name: the file in it, with a query of its own where the server needs one.
+        target: the new file; it exists once it is whole.
+        wait: called with the seconds between two attempts.
+
+    Raises:
+        SourceFileError: the server does not have the file, cannot be reached, or does not send all of it.
+        OSError: the file cannot be written.
+    """
+    url = url_of(base, name)
+    shown = redact(url)
+    aside = target.with_name(f".{target.name}.part")
+    for delay in (*_delays(), None):
+        try:
+            _fetch(url, aside)
+        except _NotWritten as error:
+            aside.unlink(missing_ok=True)
+            raise error.__cause__ from None  # type: ignore[misc]
+        except (OSError, http.client.HTTPException, _Truncated) as error:
+            aside.unlink(missing_ok=True)
+            if delay is None or not _may_pass(error):
+                raise SourceFileError(f"cannot be downloaded: {_reason(error)}", file=shown) from error
+            wait(delay)
+        else:
+            break
+    aside.rename(target)
+
+
+def _delays() -> Iterator[float]:
+    for attempt in range(_ATTEMPTS - 1):
+        yield random.uniform(0.5, 1.0) * 2**attempt  # noqa: S311 - jitter
+
+
+def _request(url: str) -> urllib.request.Request:
+    """A request with the user and password of the URL, which are not sent on to another host."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310
+    if at:
+        request.add_unredirected_header(
+            "Authorization", "Basic " + base64.b64encode(unquote(user).encode()).decode()
+        )
+    return request
+
+
+def _fetch(url: str, target: Path) -> None:
+    # Only http:// and https:// URLs come here.
+    with urllib.request.urlopen(_request(url), timeout=_TIMEOUT) as response, target.open("wb") as out:  # noqa: S310
+        hashes = [(hashlib.new(_ALGORITHMS[name]), given) for name, given in _digests(response.headers)]
+        size = 0
+        while chunk := response.read(_CHUNK):
+            try:
+                out.write(chunk)
+            except OSError as error:
+                raise _NotWritten from error
+            size += len(chunk)
+            for digest, _ in hashes:
+                digest.update(chunk)
+    # http.client returns what it has when a connection closes early, and says nothing.
+    announced = response.headers.get("Content-Length")
+    if announced is not None and announced.isdigit() and int(announced) != size:
+        raise _Truncated(f"{size:,} of {int(announced):,} bytes arrived")
+    for digest, given in hashes:
+        if digest.digest() != given:
+            raise _Truncated(f"its {digest.name.upper()} is not the one that the server announced")
+
+
+def _digests(headers: Message[str, str]) -> Iterator[tuple[str, bytes]]:
+    """(algorithm, digest) of the content, as the headers give them."""
+    if headers.get("Content-Encoding", "identity") != "identity":
+        return  # digests may be of the decoded content
+    given = [f"md5={value}" for value in headers.get_all("Content-MD5", [])]
+    for header in ("Repr-Digest", "Content-Digest", "Digest", "x-goog-hash"):
+        given += headers.get_all(header, [])
+    for text in given:
+        for name, value in _DIGEST.findall(text):
+            decoded = _decoded(value)
+            if len(decoded) == hashlib.new(_ALGORITHMS[name.lower()]).digest_size:
+                yield name.lower(), decoded
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def _may_pass(error: Exception) -> bool:
+    return error.code in _TRANSIENT_STATUS if isinstance(error, urllib.error.HTTPError) else True
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, http.client.HTTPException) else str(error)
+
+
+__all__ = ["download", "url_of"]

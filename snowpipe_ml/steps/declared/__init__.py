@@ -1,0 +1,1 @@
+"""The declared objects of a spec, as nodes of the graph."""

@@ -1,0 +1,152 @@
+"""``imports``: wheels on a stage, once each, for functions to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import Finding, Kind, PlanContext, Resource, RunContext, StepPlan, StepResult
+from snowpipe_ml.spec import models
+from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, sql
+from snowpipe_ml.steps.declared.objects import DeclaredStep
+
+if TYPE_CHECKING:
+    from snowpipe_ml.packages.lock import ImportLock
+
+
+@dataclass(frozen=True)
+class StagedWheel:
+    """A wheel, and the place on a stage that its content has for itself."""
+
+    place: StagePath
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.place.path.rsplit("/", 1)[-1]
+
+
+class ImportStep(DeclaredStep):
+    """Wheels on a stage: those that the lock file names, or exactly those that the spec names."""
+
+    type_name = "import"
+    kind = Kind.IMPORT
+    model: models.WheelImport
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield Resource(Kind.STAGE, QualifiedName((self.model.stage,)), ("stage",))
+        if self.model.packages is not None:
+            yield Resource(Kind.PACKAGES, QualifiedName.of(self.model.packages), ("packages",))
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        from snowpipe_ml.steps.declared.wheels import wheel_fault
+
+        faults = ((index, wheel_fault(text, ctx.base_dir)) for index, text in enumerate(self.model.wheels))
+        return [Finding(fault, ("wheels", index)) for index, fault in faults if fault is not None]
+
+    def lock(self, ctx: PlanContext) -> ImportLock:
+        """What the lock file says of this import.
+
+        Raises:
+            StepError: nothing, or something else than the spec; all that is wrong.
+        """
+        from snowpipe_ml.packages.lock import problems, read_lock
+
+        model = self.model
+        lock = read_lock(ctx.lock_file).get(self.object.name.lower())
+        listed = ctx.package_list(model.packages).packages if model.packages else ()
+        found = problems(
+            lock, requirements=model.requirements, python=model.python, packages=listed, listed=model.packages
+        )
+        if found or lock is None:
+            raise StepError("; ".join(found))
+        return lock
+
+    def staged(self, ctx: PlanContext, *, offline: bool = False) -> list[StagedWheel]:
+        """The wheels and their places.
+
+        Args:
+            offline: leave out wheels whose hash is not known without having them.
+        """
+        if self.model.requirements:
+            locked = self.lock(ctx).wheels.values()
+            return [self._place(str(wheel.file), str(wheel.sha256)) for wheel in locked]
+        return [] if offline else [self._place(path.name, digest) for path, digest in self._exactly(ctx)]
+
+    def _place(self, file: str, sha256: str) -> StagedWheel:
+        return StagedWheel(
+            StagePath(QualifiedName((self.model.stage,)), f"wheels/{sha256[:16]}/{file}"), sha256
+        )
+
+    def _exactly(self, ctx: PlanContext) -> list[tuple[Path, str]]:
+        from snowpipe_ml.packages.wheels import sha256_of
+        from snowpipe_ml.steps.declared.wheels import fetch_wheels
+
+        return [(path, sha256_of(path)) for path in fetch_wheels(self.model.wheels, ctx.base_dir)]
+
+    def modules(self, ctx: PlanContext) -> list[str] | None:
+        """The modules that the wheels bring; None where that is not known without having them."""
+        return list(self.lock(ctx).modules) if self.model.requirements else None
+
+    def packages(self, ctx: PlanContext) -> list[str]:
+        """Packages of the channel that a function with this import must declare, beside its own list."""
+        return self.lock(ctx).declared_here if self.model.requirements else []
+
+    def always_runs(self, ctx: PlanContext) -> str | None:
+        return "it makes sure that its wheels are staged"
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        if not self.model.requirements:
+            return StepPlan(f"stage {', '.join(self.model.wheels)} on {self.model.stage}")
+        wheels = self.staged(ctx)
+        summary = f"stage {', '.join(self.model.requirements)}: {len(wheels)} wheels on {self.model.stage}"
+        return StepPlan(summary, tuple(put_statement(wheel.file, wheel.place) for wheel in wheels))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        wheels = self.staged(ctx)
+        there = staged_files(ctx, StagePath(QualifiedName((self.model.stage,)), "wheels/"))
+        fresh = [wheel for wheel in wheels if wheel.place.path not in there]
+        for wheel, path in self._files(ctx, fresh):
+            ctx.session.file.put(str(path), _folder(wheel.place).text, auto_compress=False, overwrite=True)
+        return StepResult(message=f"{len(fresh)} of {len(wheels)} wheels uploaded")
+
+    def _files(self, ctx: RunContext, wheels: list[StagedWheel]) -> list[tuple[StagedWheel, Path]]:
+        """The files, all of them had and looked into before the first is uploaded."""
+        from snowpipe_ml.packages.wheels import fetch, inspect
+
+        if not self.model.requirements:
+            by_name = {path.name: path for path, _ in self._exactly(ctx)}
+            return [(wheel, by_name[wheel.file]) for wheel in wheels]
+        names = {locked.file: (name, locked.version) for name, locked in self.lock(ctx).wheels.items()}
+        folder = ctx.path(self.model.find_links) if self.model.find_links else None
+        wanted = {wheel.file: (*names[wheel.file], wheel.sha256) for wheel in wheels}
+        found = fetch(wanted, python=self.model.python, folder=folder)
+        for path in found.values():
+            inspect(path, self.model.python)
+        return [(wheel, found[wheel.file]) for wheel in wheels]
+
+
+def _folder(place: StagePath) -> StagePath:
+    return StagePath(place.stage, place.path.rpartition("/")[0] + "/")
+
+
+def staged_files(ctx: RunContext, place: StagePath) -> set[str]:
+    """The paths of the files below a place, relative to its stage."""
+    stage = place.stage.name.name.lower()
+    return {
+        str(row["name"]).removeprefix(f"{stage}/").removeprefix(f"{place.stage.name.name}/")
+        for row in ctx.execute(sql("LIST {place}", place=place))
+    }
+
+
+def put_statement(file: str, place: StagePath) -> Sql:
+    """The PUT that brings a file to its place, as ``plan`` shows it."""
+    return sql(
+        "PUT {file} {folder} AUTO_COMPRESS = FALSE OVERWRITE = TRUE",
+        file=Literal(f"file://{file}"),
+        folder=_folder(place),
+    )

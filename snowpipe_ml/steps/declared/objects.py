@@ -1,0 +1,439 @@
+"""The declared objects of a spec as steps: each makes its object, and others wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from snowpipe_ml.errors import StepError, TemplateError
+from snowpipe_ml.plugins import (
+    Finding,
+    Kind,
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    declared,
+    table,
+)
+from snowpipe_ml.spec import models
+from snowpipe_ml.spec.templates import render_statement
+from snowpipe_ml.sql import (
+    Fragment,
+    Identifier,
+    Literal,
+    QualifiedName,
+    Sql,
+    StagePath,
+    join,
+    like_pattern,
+    sql,
+)
+from snowpipe_ml.steps.data.generated import generate, given_version
+from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.source_files import findings, positions
+from snowpipe_ml.steps.declared.column_changes import advice, differences
+
+
+class _Settings(StepSettings):
+    """A declared object has settings of its own; as a step it has none."""
+
+    type: str = "declared"
+
+
+class DeclaredStep(Step[_Settings]):
+    """A step that makes sure that a declared object is there.
+
+    Args:
+        name: the node's name, such as ``stages.load_stage``.
+        object_name: the object's name.
+        model: what the spec declares.
+    """
+
+    Settings = _Settings
+    kind: Kind
+
+    def __init__(self, name: str, object_name: str, model: Any) -> None:
+        super().__init__(name, _Settings.model_validate({"type": self.type_name}))
+        self.object = Identifier.parse(object_name)
+        self.model = model
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The columns of a declared table or source, as they are stored, with their types; none of other objects."""
+        return {}
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield declared(self.kind, self.object)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        """The statements that make the object."""
+        raise NotImplementedError
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        return StepPlan(
+            f"make sure that the {self.kind.value} {self.object} is there", tuple(self.statements(ctx))
+        )
+
+    def run(self, ctx: RunContext) -> StepResult:
+        for statement in self.statements(ctx):
+            ctx.execute(statement)
+        return StepResult()
+
+
+def _option(template: str, value: object) -> Sql | None:
+    return (
+        None
+        if value is None
+        else sql(template, value=value if isinstance(value, Identifier) else Literal(value))
+    )
+
+
+def _spaced(parts: Iterable[Sql | None]) -> Sql:
+    return join(" ", [part for part in parts if part is not None])
+
+
+class WarehouseStep(DeclaredStep):
+    """A virtual warehouse."""
+
+    type_name = "warehouse"
+    kind = Kind.WAREHOUSE
+
+    def _options(self) -> Sql:
+        w: models.Warehouse = self.model
+        return _spaced(
+            [
+                _option("WAREHOUSE_SIZE = {value}", w.size.upper()),
+                _option("WAREHOUSE_TYPE = {value}", w.type.upper()),
+                _option("RESOURCE_CONSTRAINT = {value}", w.resource_constraint),
+                _option("MAX_CONCURRENCY_LEVEL = {value}", w.max_concurrency_level),
+                _option("AUTO_SUSPEND = {value}", w.auto_suspend),
+                _option("AUTO_RESUME = {value}", w.auto_resume),
+                # One that starts is paid for, for a minute at least.
+                Sql("INITIALLY_SUSPENDED = TRUE"),
+                _option("COMMENT = {value}", w.comment),
+            ]
+        )
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        yield sql(
+            "CREATE OR ALTER WAREHOUSE {name} WITH {options}", name=self.object, options=self._options()
+        )
+
+    def create_if_missing(self) -> Sql:
+        """The statement that makes the warehouse and leaves one that is there as it is."""
+        return sql(
+            "CREATE WAREHOUSE IF NOT EXISTS {name} WITH {options}", name=self.object, options=self._options()
+        )
+
+
+class StageStep(DeclaredStep):
+    """A stage."""
+
+    type_name = "stage"
+    kind = Kind.STAGE
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        s: models.Stage = self.model
+        options = _spaced(
+            [
+                _option("URL = {value}", self._url(ctx)),
+                _option("STORAGE_INTEGRATION = {value}", s.storage_integration),
+                Sql("DIRECTORY = (ENABLE = TRUE)") if s.directory else None,
+                _option("COMMENT = {value}", s.comment),
+            ]
+        )
+        yield sql("CREATE STAGE IF NOT EXISTS {name} {options}", name=self.object, options=options)
+
+    def run(self, ctx: RunContext) -> StepResult:
+        result = super().run(ctx)
+        wanted = self._url(ctx) or ""
+        # Without a schema SHOW would look through the whole database, for stages of this name in other schemas.
+        show = sql(
+            "SHOW STAGES LIKE {name} IN SCHEMA {schema}",
+            name=like_pattern(self.object),
+            schema=ctx.current_schema(),
+        )
+        for row in ctx.execute(show):
+            there = str(row["url"] or "")
+            if row["name"] == self.object.name and there.rstrip("/") != wanted.rstrip("/"):
+                lost = "" if there else ", which deletes its files,"
+                raise StepError(
+                    f"the stage {self.object} is {there or 'internal'}, and the spec declares {wanted or 'an internal one'}: "
+                    f"drop it with DROP STAGE {self.object.sql}{lost} and run again, or rename the stage in the spec"
+                )
+        return result
+
+    def _url(self, ctx: PlanContext) -> str | None:
+        url: str | None = self.model.url
+        if url and url.startswith("file://") and not url.startswith("file:///"):
+            return "file://" + str(ctx.path(url.removeprefix("file://")))
+        return url
+
+
+class FileFormatStep(DeclaredStep):
+    """A named file format."""
+
+    type_name = "file_format"
+    kind = Kind.FILE_FORMAT
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        f: models.FileFormat = self.model
+        options = _spaced(
+            [
+                Sql("TYPE = CSV"),
+                _option("COMPRESSION = {value}", f.compression.upper()),
+                _option("FIELD_DELIMITER = {value}", f.field_delimiter),
+                _option("SKIP_HEADER = {value}", f.skip_header),
+                _option("FIELD_OPTIONALLY_ENCLOSED_BY = {value}", f.field_optionally_enclosed_by),
+                _option("NULL_IF = {value}", list(f.null_if)),
+                _option("EMPTY_FIELD_AS_NULL = {value}", f.empty_field_as_null),
+                _option("TRIM_SPACE = {value}", f.trim_space),
+                _option("ERROR_ON_COLUMN_COUNT_MISMATCH = {value}", f.error_on_column_count_mismatch),
+                _option("ENCODING = {value}", f.encoding),
+                _option("DATE_FORMAT = {value}", f.date_format),
+                _option("TIME_FORMAT = {value}", f.time_format),
+                _option("TIMESTAMP_FORMAT = {value}", f.timestamp_format),
+            ]
+        )
+        yield sql("CREATE OR REPLACE FILE FORMAT {name} {options}", name=self.object, options=options)
+
+
+def _stored(columns: Mapping[str, Any]) -> dict[str, str]:
+    return {Identifier.parse(name).name: str(kind) for name, kind in columns.items()}
+
+
+def _columns(columns: dict[str, Any]) -> Sql:
+    return join(
+        ", ", [sql("{name} {kind}", name=Identifier.parse(name), kind=kind) for name, kind in columns.items()]
+    )
+
+
+class TableStep(DeclaredStep):
+    """A declared table: made if it is not there, never replaced."""
+
+    type_name = "table"
+    kind = Kind.TABLE
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        return _stored(self.model.columns)
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(QualifiedName((self.object,)), adds=True)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        t: models.Table = self.model
+        yield sql(
+            "CREATE TABLE IF NOT EXISTS {name} ({columns}) {comment}",
+            name=self.object,
+            columns=_columns(t.columns),
+            comment=_option("COMMENT = {value}", t.comment) or Sql(""),
+        )
+
+    def run(self, ctx: RunContext) -> StepResult:
+        name = QualifiedName((self.object,))
+        kind = ctx.kind_of(name)
+        if kind not in (None, "TABLE"):
+            raise StepError(
+                f"{name} is a {kind.lower()}, and the spec declares a table: drop it, or give the table a name of its own"
+            )
+        result = super().run(ctx)
+        if kind is not None:
+            declared = {Identifier.parse(text).name: given for text, given in self.model.columns.items()}
+            described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
+            found, statements = differences(
+                name, declared, [(str(row["name"]), str(row["type"])) for row in described]
+            )
+            if found:
+                raise StepError(advice(name, found, statements))
+        return result
+
+
+class TagStep(DeclaredStep):
+    """An object tag."""
+
+    type_name = "tag"
+    kind = Kind.TAG
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
+        yield sql("CREATE TAG IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
+
+
+class RoleStep(DeclaredStep):
+    """A role and what it may do."""
+
+    type_name = "role"
+    kind = Kind.ROLE
+
+    def __init__(
+        self, name: str, object_name: str, model: models.Role, grants: dict[str, tuple[str, ...]]
+    ) -> None:
+        super().__init__(name, object_name, model)
+        self.grants = grants
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        for target in self.grants:
+            kind, name = models.securable_of(target)
+            if kind in ("TABLE", "VIEW"):
+                yield table(name, target)
+            elif kind == "WAREHOUSE":
+                yield declared(Kind.WAREHOUSE, name.name, target)
+            elif kind == "STAGE":
+                yield declared(Kind.STAGE, name.name, target)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
+        yield sql("CREATE ROLE IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
+        for target, privileges in self.grants.items():
+            kind, name = models.securable_of(target)
+            listed = join(", ", [Sql(privilege) for privilege in privileges])
+            yield sql(
+                "GRANT {listed} ON {kind} {name} TO ROLE {role}",
+                listed=listed,
+                kind=Sql(kind),
+                name=name,
+                role=self.object,
+            )
+
+
+class SourceStep(DeclaredStep):
+    """A table or view from outside: a CSV file is loaded, a query or a table becomes a view."""
+
+    type_name = "source"
+    kind = Kind.TABLE
+
+    def __init__(
+        self, name: str, object_name: str, model: models.Source, target: str, target_type: str
+    ) -> None:
+        super().__init__(name, object_name, model)
+        self.key = target if target in model.from_ else target_type
+        self.source: models.SourceFrom | None = model.from_.get(self.key)
+        self.target = target
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        return _stored(self.model.columns)
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        return () if self.source is None else findings(ctx, self.source, self.model.columns, self.key)
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        is_view = self.source is not None and self.source.file is None
+        yield Resource(Kind.TABLE, QualifiedName((self.object,)), view=is_view)
+
+    def external_version(self, ctx: PlanContext) -> str | None:
+        source = self._source()
+        return None if source.file is None else given_version(ctx, source.generator, source.file)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        source = self._source()
+        columns = join(
+            ", ",
+            [
+                sql("CAST({name} AS {kind}) AS {name}", name=Identifier.parse(name), kind=kind)
+                for name, kind in self.model.columns.items()
+            ],
+        )
+        if source.query is not None:
+            query: Fragment = sql("({query}\n)", query=self._query(ctx, source.query))
+        elif source.table is not None:
+            query = source.table
+        else:
+            return
+        yield sql(
+            "CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM {query} AS SOURCE",
+            name=self.object,
+            columns=columns,
+            query=query,
+        )
+
+    @staticmethod
+    def _query(ctx: PlanContext, file: str) -> Sql:
+        try:
+            return render_statement(ctx.read_text(file), ctx.scope, {})
+        except TemplateError as error:
+            error.file = str(ctx.path(file))
+            raise
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        source = self._source()
+        if source.file is not None:
+            put = sql(
+                "PUT {file} {place} AUTO_COMPRESS = TRUE OVERWRITE = TRUE",
+                file=Literal(f"file://{source.file}"),
+                place=StagePath(QualifiedName((self._aside,))),
+            )
+            return StepPlan(f"load the source {self.object} from {source.file}", (put,))
+        return StepPlan(f"make the source {self.object} a view", tuple(self.statements(ctx)))
+
+    def _source(self) -> models.SourceFrom:
+        if self.source is None:
+            ways = ", ".join(self.model.from_)
+            raise StepError(
+                f"the source {self.object} says nothing of the target {self.target!r}; it has: {ways}"
+            )
+        return self.source
+
+    def run(self, ctx: RunContext) -> StepResult:
+        source = self._source()
+        if source.file is None:
+            self._mount_share(ctx, source)
+            return super().run(ctx)
+        path = generate(ctx, source.generator, source.file)
+        return self._load(ctx, source, path)
+
+    @staticmethod
+    def _mount_share(ctx: RunContext, source: models.SourceFrom) -> None:
+        """Create the share's database if it is not there; IF NOT EXISTS is not for shares."""
+        if source.database is None:
+            return
+        shown = ctx.execute(sql("SHOW DATABASES LIKE {name}", name=like_pattern(source.database)))
+        if not any(row["name"] == source.database.name for row in shown):
+            share = QualifiedName.parse(source.share or "")
+            ctx.execute(sql("CREATE DATABASE {name} FROM SHARE {share}", name=source.database, share=share))
+
+    @property
+    def _aside(self) -> Identifier:
+        """The name of the temporary stage and table through which a file is loaded."""
+        return Identifier(f"SOURCE_{self.object.name}")
+
+    def _load(self, ctx: RunContext, source: models.SourceFrom, path: Path) -> StepResult:
+        """Stage the file and COPY it, column by column as its header names them."""
+        fields_of = positions(source, self.model.columns, path)
+        name = QualifiedName((self.object,))
+        stage = self._aside
+        ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
+        place = StagePath(QualifiedName((stage,)))
+        ctx.session.file.put(str(path), place.text, auto_compress=True, overwrite=True)
+        # Loaded aside: if a value does not fit, the table keeps the rows that it has.
+        aside = self._aside
+        columns = _columns(self.model.columns)
+        ctx.execute(
+            sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns)
+        )
+        fields = join(
+            ", ",
+            [
+                sql("{field}::{kind}", field=Sql(f"${fields_of[column]}"), kind=kind)
+                for column, kind in self.model.columns.items()
+            ],
+        )
+        ctx.execute(
+            sql(
+                "COPY INTO {aside} FROM (SELECT {fields} FROM {place}) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 "
+                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"')",
+                aside=aside,
+                fields=fields,
+                place=place,
+            )
+        )
+        rows = publish_table(ctx, name, sql("SELECT * FROM {aside}", aside=aside))
+        ctx.execute(sql("DROP TABLE {aside}", aside=aside))
+        ctx.execute(sql("DROP STAGE {stage}", stage=stage))
+        return StepResult(rows=rows, message=f"from {path.name}")

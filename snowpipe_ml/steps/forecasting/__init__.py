@@ -1,0 +1,1 @@
+"""Steps that prepare series, train forecasters and evaluate them."""

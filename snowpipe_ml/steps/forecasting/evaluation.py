@@ -1,0 +1,194 @@
+"""``evaluate_forecasts`` and ``flatten_forecasts``: what forecasts are worth, and tables to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from snowpipe_ml.plugins import (
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    register,
+    table,
+)
+from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.data.publish import append_run, publish_table
+from snowpipe_ml.steps.forecasting.panels import explanation_column
+from snowpipe_ml.steps.forecasting.train import TrainForecasters
+from snowpipe_ml.steps.models.metrics import REGRESSION, regression_metrics
+
+_ACTUAL = Identifier("ACTUAL")
+
+
+@register("evaluate_forecasts")
+class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
+    """Metrics a series on the validation days, beside a seasonal-naive baseline, run after run.
+
+    Both are scored on the same days: those on which the baseline's day is known.
+    """
+
+    class Settings(StepSettings):
+        """Settings of ``evaluate_forecasts``."""
+
+        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
+        season: int = Field(7, ge=1, description="The baseline is the value of so many days before")
+        writes: TableName = Field(description="Rows are appended, a run's rows once")
+
+    settings: EvaluateForecasts.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.forecasts, "forecasts")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.writes, "writes", adds=True)
+
+    def key(self, ctx: PlanContext) -> Identifier:
+        """The column that tells the series apart."""
+        return ctx.producer_of(table(self.settings.forecasts), TrainForecasters).key(ctx)
+
+    def _query(self, ctx: PlanContext, run: Fragment, date: Fragment) -> Sql:
+        s = self.settings
+        return sql(
+            "WITH SCORED AS (\n  SELECT V.{key}, V.DATE, V.ACTUAL, V.PREDICTION, B.ACTUAL AS BASELINE\n"
+            "  FROM {forecasts} V JOIN {forecasts} B ON B.{key} = V.{key} AND B.DATE = DATEADD(day, -{season}, V.DATE)\n"
+            "  WHERE V.PART = 'validation' AND B.PART IN ('train', 'validation')\n)\n"
+            "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {key}, COUNT(*) AS DAYS, {model}, {baseline}\nFROM SCORED GROUP BY {key}",
+            key=self.key(ctx),
+            forecasts=s.forecasts,
+            season=Literal(s.season),
+            run=run,
+            date=date,
+            model=regression_metrics(Identifier("PREDICTION"), actual=_ACTUAL),
+            baseline=regression_metrics(Identifier("BASELINE"), actual=_ACTUAL, prefix="BASELINE_"),
+        )
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        statement = sql(
+            "INSERT INTO {name} {query}",
+            name=self.settings.writes,
+            query=self._query(ctx, Literal("RUN_ID"), Literal("RUN_DATE")),
+        )
+        return StepPlan(
+            f"evaluate {self.settings.forecasts} against seasonal-naive ({self.settings.season})",
+            (statement,),
+        )
+
+    def run(self, ctx: RunContext) -> StepResult:
+        s = self.settings
+        query = self._query(ctx, Literal(ctx.run.id), Literal(ctx.run.date))
+        append_run(ctx, s.writes, query)
+        row = ctx.execute(
+            sql(
+                "SELECT COUNT(*), MEDIAN(RMSE), MEDIAN(BASELINE_RMSE), COUNT_IF(RMSE < BASELINE_RMSE) "
+                "FROM {name} WHERE RUN_ID = {run}",
+                name=s.writes,
+                run=Literal(ctx.run.id),
+            )
+        )[0]
+        count, model, baseline, better = row
+        if not count:
+            return StepResult(
+                rows=0, message="nothing to evaluate", warnings=("no series has validation days to score",)
+            )
+        measured = f"one day ahead, from the true values of the days before: median RMSE {model:.2f}"
+        naive = f"the value {s.season} days earlier (seasonal naive) {baseline:.2f}"
+        trained = ctx.producer_of(table(s.forecasts), TrainForecasters)
+        if trained.deployed(ctx).settings.backtest is None:
+            message = f"{measured}, better for {better} of {count} series than {naive}"
+        else:  # whether a model is worth having is what the backtest says, over whole horizons
+            message = f"{measured}; {naive}"
+        return StepResult(
+            rows=count,
+            message=message,
+            metrics={"median_rmse": model, "median_baseline_rmse": baseline, "better": better},
+        )
+
+
+@register("flatten_forecasts")
+class FlattenForecasts(Step["FlattenForecasts.Settings"]):
+    """Tables for dashboards: the forecast, the predictions of history, and the metrics one a row."""
+
+    class Settings(StepSettings):
+        """Settings of ``flatten_forecasts``."""
+
+        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
+        metrics: TableName = Field(description="The table of an `evaluate_forecasts` step")
+        forecast: TableName = Field(description="Written: series, day, forecast, features, explanations")
+        predictions: TableName = Field(description="Written: series, day, actual, prediction")
+        flat_metrics: TableName = Field(description="Written: series, run, metric, value, baseline")
+
+    settings: FlattenForecasts.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.forecasts, "forecasts")
+        yield table(self.settings.metrics, "metrics")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.forecast, "forecast")
+        yield table(self.settings.predictions, "predictions")
+        yield table(self.settings.flat_metrics, "flat_metrics")
+
+    def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
+        s = self.settings
+        trained = ctx.producer_of(table(s.forecasts), TrainForecasters)
+        key = trained.key(ctx)
+        names = trained.deployed(ctx).features(ctx).feature_columns
+        shown = join(", ", [*names, *map(explanation_column, names)])
+        metrics = join(
+            " UNION ALL ",
+            [
+                sql(
+                    "SELECT {key}, RUN_ID, RUN_DATE, {label} AS METRIC, {value} AS VALUE, {baseline} AS BASELINE FROM {metrics}",
+                    key=key,
+                    label=Literal(metric),
+                    value=Identifier(metric),
+                    baseline=Identifier(f"BASELINE_{metric}"),
+                    metrics=s.metrics,
+                )
+                for metric in REGRESSION
+            ],
+        )
+        return [
+            (
+                s.forecast,
+                sql(
+                    "SELECT {key}, DATE, PREDICTION AS FORECAST, LOW, HIGH, MODEL, {shown} FROM {name} "
+                    "WHERE PART = 'forecast'",
+                    key=key,
+                    shown=shown,
+                    name=s.forecasts,
+                ),
+            ),
+            (
+                s.predictions,
+                sql(
+                    "SELECT {key}, DATE, PART, ACTUAL, PREDICTION, {shown} FROM {name} "
+                    "WHERE PART IN ('train', 'validation')",
+                    key=key,
+                    shown=shown,
+                    name=s.forecasts,
+                ),
+            ),
+            (s.flat_metrics, metrics),
+        ]
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        statements = tuple(
+            sql("CREATE OR REPLACE TABLE {name} AS {query}", name=n, query=q) for n, q in self._queries(ctx)
+        )
+        return StepPlan(f"flatten {self.settings.forecasts}", statements)
+
+    def run(self, ctx: RunContext) -> StepResult:
+        counts: dict[Any, int] = {name: publish_table(ctx, name, query) for name, query in self._queries(ctx)}
+        return StepResult(
+            rows=sum(counts.values()),
+            message=", ".join(f"{name} {count:,}" for name, count in counts.items()),
+        )

@@ -1,0 +1,473 @@
+"""``features``: what a forecaster learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+from typing import Literal as Choice
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.models.known_values import least_known
+from snowpipe_ml.plugins import (
+    ColumnName,
+    ColumnUse,
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    register,
+    table,
+)
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.forecasting.columns import forecast_columns, joined_columns, require_columns
+from snowpipe_ml.steps.forecasting.day_features import DateFeature, Fourier, Holidays, date_columns, day_items
+from snowpipe_ml.steps.forecasting.frequency import check_daily
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Row
+
+# GENERATOR takes a constant, so the calendar is cut from a spine that is long enough: 80 years.
+_SPINE_DAYS = 29_220
+_SHORT = "too little history"
+
+
+# What the table function of a forecaster takes and returns beside the features.
+RESERVED = frozenset(
+    {
+        "SERIES",
+        "DATE",
+        "PART",
+        "MODEL",
+        "ORIGIN",
+        "ACTUAL",
+        "PREDICTION",
+        "LOW",
+        "HIGH",
+        "BASE",
+        "FOLD",
+        "SCALE",
+        "SQUARED_SCALE",
+        "GAIN",
+        "MESSAGE",
+        "ARTIFACT",
+        "KEY",
+        "TARGET",
+        "BUCKET",
+        "FORECAST",
+    }
+)
+
+
+class ForecastTable(BaseModel):
+    """A table that has the columns for the days to come, such as a weather forecast."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+
+    table: TableName
+
+
+class Exogenous(BaseModel):
+    """Columns of another table, joined by day.
+
+    ``future`` says what they are beyond the last known day: ``known`` (a calendar: the table has the days to
+    come), ``climatology`` (the mean of the same day of the year so far, or of the last four weeks where it was
+    never seen), ``last_year`` (the same day a year before), or the table of a forecast. A day to come without a
+    value is an error, and no guess.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+
+    table: TableName
+    columns: tuple[ColumnName, ...] = Field(min_length=1)
+    on: ColumnName = Field(Identifier("DATE"), description="The table's day column")
+    fill: float | None = Field(None, description="The value of a day that the table does not have")
+    future: Choice["known", "climatology", "last_year"] | ForecastTable = "known"
+
+    @property
+    def policy(self) -> str:
+        """The way in which the days to come are filled, in a word."""
+        return "forecast" if isinstance(self.future, ForecastTable) else self.future
+
+
+class Rolling(BaseModel):
+    """Means and deviations of the days before a day; unknown where fewer than half of these are known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Over how many days")
+    stddev: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Over how many days")
+
+
+@dataclass(frozen=True)
+class PastFeature:
+    """A feature that is made of the target's past."""
+
+    kind: Choice["lag", "mean", "stddev"]
+    days: int
+
+    @property
+    def column(self) -> Identifier:
+        """Its column, such as ``LAG_7`` or ``MEAN_28``."""
+        return Identifier(f"{self.kind.upper()}_{self.days}")
+
+    def sql(self, target: Identifier, key: Identifier) -> Sql:
+        """Its value over complete days; :func:`snowpipe_ml.models.panel.past_value` computes the same."""
+        days = Literal(self.days)
+        if self.kind == "lag":
+            return sql(
+                "LAG({target}, {days}) OVER (PARTITION BY {key} ORDER BY DATE)",
+                target=target,
+                days=days,
+                key=key,
+            )
+        function = Sql("AVG" if self.kind == "mean" else "STDDEV")
+        least = least_known(self.kind, self.days)
+        window = sql(
+            "(PARTITION BY {key} ORDER BY DATE ROWS BETWEEN {days} PRECEDING AND 1 PRECEDING)",
+            key=key,
+            days=days,
+        )
+        return sql(
+            "CASE WHEN COUNT({target}) OVER {window} >= {least} THEN {function}({target}::FLOAT) OVER {window} END",
+            target=target,
+            window=window,
+            least=Literal(least),
+            function=function,
+        )
+
+
+@register("features")
+class Features(Step["Features.Settings"]):
+    """Count or sum events a series and day on a complete calendar, with features of the past and of the day.
+
+    A day without events is a zero. A day that is not in ``calendar``, or of whose events no ``value`` is known,
+    is unknown: it is neither a zero nor a row, and a lag that falls on it is NULL. Series with too little history, or without
+    a recent event, are left out; ``left_out`` keeps them with the reason.
+    """
+
+    class Settings(StepSettings):
+        """Settings of ``features``."""
+
+        from_: TableName = Field(alias="from", description="The events, a row each")
+        partition_by: ColumnName = Field(description="What a series is of, such as STATION_ID")
+        timestamp: ColumnName = Field(description="When an event happened")
+        value: ColumnName | None = Field(
+            None, description="What is summed a day; without it the events are counted"
+        )
+        target: ColumnName = Field(Identifier("COUNT"), description="The column with the daily count or sum")
+        calendar: TableName | None = Field(
+            None, description="The days (DATE) that the events cover; all if none"
+        )
+        lags: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 7, 90, 365), description="Days back")
+        rolling: Rolling = Field(Rolling(mean=(), stddev=()), description="Means and deviations of past days")
+        date_features: tuple[DateFeature, ...] = Field((), description="Of the date itself")
+        fourier: tuple[Fourier, ...] = Field((), description="Waves of a week or a year")
+        holidays: Holidays | None = Field(None, description="Holidays, and the days around them")
+        exogenous: tuple[Exogenous, ...] = ()
+        min_history_days: int = Field(
+            120, ge=1, description="Days a series needs with target and all its past known"
+        )
+        max_idle_days: int = Field(30, ge=1, description="Days before the last known one with an event")
+        writes: TableName
+        left_out: TableName | None = Field(None, description="A table of the series left out, and why")
+
+        @model_validator(mode="after")
+        def _columns_differ(self) -> Features.Settings:
+            names = self.feature_names()
+            names += [self.partition_by, self.target, Identifier("DATE")]
+            taken = [name for name in (*self.feature_names(), self.target) if name.name in RESERVED]
+            if self.partition_by.name in RESERVED - {"SERIES", "KEY"} | {"RUN_ID", "RUN_DATE"}:
+                taken.append(self.partition_by)
+            if taken:
+                raise ValueError(
+                    f"{', '.join(sorted(name.sql for name in taken))}: forecasters return columns of that name; rename it "
+                    "in a transform step"
+                )
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(
+                    f"two columns would be named {', '.join(sorted(name.sql for name in twice))}"
+                )
+            return self
+
+        def past(self) -> list[PastFeature]:
+            """The features that are made of the target's past."""
+            found = [PastFeature("lag", days) for days in self.lags]
+            found += [PastFeature("mean", days) for days in self.rolling.mean]
+            return found + [PastFeature("stddev", days) for days in self.rolling.stddev]
+
+        def of_date(self) -> list[tuple[Identifier, str]]:
+            """The features of the date, with their expressions."""
+            return date_columns(self.date_features, self.fourier)
+
+        def feature_names(self) -> list[Identifier]:
+            """All features in the order of the table."""
+            names = [feature.column for feature in self.past()] + [name for name, _ in self.of_date()]
+            names += [name for name, _ in self.holidays.columns()] if self.holidays else []
+            return names + [column for other in self.exogenous for column in other.columns]
+
+    settings: Features.Settings
+
+    @property
+    def feature_columns(self) -> tuple[Identifier, ...]:
+        """The columns a model learns from: of the past, of the date, then exogenous ones."""
+        return tuple(self.settings.feature_names())
+
+    def described(self) -> list[dict[str, str | int]]:
+        """The features as the forecaster's code knows them, in the order of the columns."""
+        policies = {column: other.policy for other in self.settings.exogenous for column in other.columns}
+        past = {feature.column: feature for feature in self.settings.past()}
+        return [
+            {"name": name.name, "kind": past[name].kind, "days": past[name].days}
+            if name in past
+            else {"name": name.name, "future": policies.get(name, "known")}
+            for name in self.feature_columns
+        ]
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        s = self.settings
+        yield table(s.from_, "from")
+        if s.calendar is not None:
+            yield table(s.calendar, "calendar")
+        if s.holidays is not None:
+            yield table(s.holidays.table, "holidays", "table")
+        for index, other in enumerate(s.exogenous):
+            yield table(other.table, "exogenous", index, "table")
+
+    def columns_read(self, ctx: PlanContext) -> Iterable[ColumnUse]:
+        return (*joined_columns(self.settings), *forecast_columns(self.settings))
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.writes, "writes")
+        if self.settings.left_out is not None:
+            yield table(self.settings.left_out, "left_out")
+
+    def _series(self) -> Sql:
+        """The common table expressions: every series and day, target NULL where it is unknown."""
+        s = self.settings
+        covered = (
+            sql("SELECT DISTINCT CAST(DATE AS DATE) AS DATE FROM {calendar}", calendar=s.calendar)
+            if s.calendar is not None
+            else Sql(
+                "SELECT DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) AS DATE FROM SPINE "
+                "WHERE DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) <= (SELECT MAX(DATE) FROM DAILY)"
+            )
+        )
+        past = join(
+            "",
+            [
+                sql(", {value} AS {name}", value=feature.sql(s.target, s.partition_by), name=feature.column)
+                for feature in s.past()
+            ],
+        )
+        usable = join("", [sql(" AND {name} IS NOT NULL", name=feature.column) for feature in s.past()])
+        daily = Sql("COUNT(*)") if s.value is None else sql("SUM({value})", value=s.value)
+        return sql(
+            """WITH SPINE AS (
+  SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) - 1 AS N FROM TABLE(GENERATOR(ROWCOUNT => {spine}))
+), DAILY AS (
+  SELECT {key}, CAST({timestamp} AS DATE) AS DATE, {daily} AS {target}
+  FROM {events} WHERE {key} IS NOT NULL AND {timestamp} IS NOT NULL GROUP BY {key}, CAST({timestamp} AS DATE)
+), COVERED AS (
+  {covered}
+), BOUNDS AS (
+  SELECT {key}, MIN(DATE) AS FIRST_DAY, MAX(DATE) AS LAST_EVENT FROM DAILY GROUP BY {key}
+), LAST_DAY AS (
+  SELECT MAX(DATE) AS LAST_DAY FROM COVERED
+), COMPLETE AS (
+  SELECT B.{key}, DATEADD(day, S.N, B.FIRST_DAY) AS DATE
+  FROM BOUNDS B CROSS JOIN LAST_DAY L JOIN SPINE S ON S.N <= DATEDIFF(day, B.FIRST_DAY, L.LAST_DAY)
+), KNOWN AS (
+  SELECT C.{key}, C.DATE, CASE WHEN V.DATE IS NULL THEN NULL WHEN D.DATE IS NULL THEN 0 ELSE D.{target} END AS {target}
+  FROM COMPLETE C LEFT JOIN COVERED V ON V.DATE = C.DATE
+  LEFT JOIN DAILY D ON D.{key} = C.{key} AND D.DATE = C.DATE
+), LAGGED AS (
+  SELECT {key}, DATE, {target}{past} FROM KNOWN
+), HISTORY AS (
+  SELECT B.{key}, B.LAST_EVENT, L.LAST_DAY, COUNT_IF(G.{target} IS NOT NULL{usable}) AS HISTORY_DAYS
+  FROM BOUNDS B CROSS JOIN LAST_DAY L LEFT JOIN LAGGED G ON G.{key} = B.{key}
+  GROUP BY B.{key}, B.LAST_EVENT, L.LAST_DAY
+), JUDGED AS (
+  SELECT {key}, LAST_EVENT, HISTORY_DAYS,
+    CASE WHEN DATEDIFF(day, LAST_EVENT, LAST_DAY) > {idle} THEN 'no recent event'
+         WHEN HISTORY_DAYS < {enough} THEN {short} END AS REASON
+  FROM HISTORY
+)""",
+            spine=Literal(_SPINE_DAYS),
+            key=s.partition_by,
+            timestamp=s.timestamp,
+            target=s.target,
+            events=s.from_,
+            covered=covered,
+            past=past,
+            daily=daily,
+            usable=usable,
+            idle=Literal(s.max_idle_days),
+            enough=Literal(s.min_history_days),
+            short=Literal(_SHORT),
+        )
+
+    def _query(self) -> Sql:
+        s = self.settings
+        columns, joins = day_items(s.of_date(), s.holidays, Sql("G.DATE"))
+        for number, other in enumerate(s.exogenous, 1):
+            alias = Identifier(f"X{number}")
+            joins.append(
+                sql(
+                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = G.DATE",
+                    table=other.table,
+                    alias=alias,
+                    on=other.on,
+                )
+            )
+            columns += [
+                sql(", {value} AS {column}", value=filled(alias, column, other.fill), column=column)
+                for column in other.columns
+            ]
+        return sql(
+            "{series}\nSELECT G.*{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
+            "{joins}\nWHERE G.{target} IS NOT NULL",
+            series=self._series(),
+            columns=join("", columns),
+            key=s.partition_by,
+            joins=join("\n", joins),
+            target=s.target,
+        )
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        s = self.settings
+        statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query())
+        return StepPlan(
+            f"daily features of each {s.partition_by}: {', '.join(name.name for name in self.feature_columns)}",
+            (statement,),
+        )
+
+    def run(self, ctx: RunContext) -> StepResult:
+        s = self.settings
+        require_columns(ctx, joined_columns(s))
+        check_daily(ctx, s.from_, s.timestamp, s.partition_by, gaps=s.calendar is None)
+        for other in s.exogenous:
+            check_daily(ctx, other.table, other.on, gaps=other.fill is None)
+            one_row_a_day(ctx, other.table, other.on)
+        judged = sql(
+            "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
+            series=self._series(),
+            key=s.partition_by,
+        )
+        if s.left_out is not None:
+            publish_table(ctx, s.left_out, judged)
+            judged = sql("SELECT * FROM {name}", name=s.left_out)
+        reasons = ctx.execute(
+            sql(
+                "SELECT REASON, COUNT(*) AS N, MAX(HISTORY_DAYS) AS MOST FROM ({judged}) GROUP BY REASON ORDER BY REASON",
+                judged=judged,
+            )
+        )
+        every = int(
+            ctx.scalar(
+                sql(
+                    "SELECT COUNT(DISTINCT {key}) FROM {events} WHERE {timestamp} IS NOT NULL",
+                    key=s.partition_by,
+                    events=s.from_,
+                    timestamp=s.timestamp,
+                )
+            )
+        )
+        kept = every - sum(row["N"] for row in reasons)
+        if not kept:
+            raise StepError(self._nothing_left(every, reasons))
+        rows = publish_table(ctx, s.writes, self._query())
+        aside = self._aside(ctx)
+        left = [f"{row['N']} left out: {row['REASON']}" for row in reasons]
+        where = f", listed in {s.left_out}" if s.left_out is not None else ""
+        warnings = [f"{row['N']} series are left out: {row['REASON']}{where}" for row in reasons]
+        warnings += [
+            f"{count:,} events of {s.from_} are in no series: {reason}" for reason, count in aside.items()
+        ]
+        left += [f"{sum(aside.values()):,} events in no series"] if aside else []
+        return StepResult(
+            rows=rows,
+            message=f"{kept} series" + (f"; {', '.join(left)}" if left else ""),
+            warnings=tuple(warnings),
+            metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
+        )
+
+    def _aside(self, ctx: RunContext) -> dict[str, int]:
+        """The number of events that no series has, by the reason."""
+        s = self.settings
+        days, uncovered = Sql(""), Sql("0")
+        if s.calendar is not None:
+            days = sql(
+                'LEFT JOIN (SELECT DISTINCT CAST(DATE AS DATE) AS "_DAY" FROM {calendar}) ON "_DAY" = CAST({timestamp} AS DATE)',
+                calendar=s.calendar,
+                timestamp=s.timestamp,
+            )
+            uncovered = sql(
+                'COUNT_IF({key} IS NOT NULL AND {timestamp} IS NOT NULL AND "_DAY" IS NULL)',
+                key=s.partition_by,
+                timestamp=s.timestamp,
+            )
+        row = ctx.execute(
+            sql(
+                "SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), {uncovered} "
+                "FROM {events} {days}",
+                key=s.partition_by,
+                timestamp=s.timestamp,
+                uncovered=uncovered,
+                events=s.from_,
+                days=days,
+            )
+        )[0]
+        reasons = (
+            f"{s.partition_by} is NULL",
+            f"{s.timestamp} is NULL",
+            f"{s.calendar} does not have their day",
+        )
+        return {reason: int(count) for reason, count in zip(reasons, row, strict=True) if count}
+
+    def _nothing_left(self, every: int, reasons: list[Row]) -> str:
+        """Why there is no series to learn from; what was made before stays."""
+        s = self.settings
+        if not every:
+            return f"{s.from_} has no event with a {s.partition_by} and a {s.timestamp}"
+        found = [f"all {every} series are left out ({', '.join(row['REASON'] for row in reasons)})"]
+        past = max(s.past(), key=lambda feature: feature.days, default=None)
+        short = next((row for row in reasons if row["REASON"] == _SHORT), None)
+        if short is not None:
+            lacking = f" and {past.column}" if past is not None else ""
+            found.append(
+                f"the longest has {short['MOST']} days on which the target{lacking} are known, and min_history_days is "
+                f"{s.min_history_days}: give shorter lags, fewer days, or more data"
+            )
+        return ": ".join(found)
+
+
+def one_row_a_day(ctx: RunContext, name: QualifiedName, day: Identifier) -> None:
+    """Refuse a table with two rows for a day: joined to the days of series, it would double them.
+
+    Raises:
+        StepError: it names the table to look at.
+    """
+    double = ctx.scalar(
+        sql(
+            "SELECT COUNT(*) FROM (SELECT {on} FROM {table} WHERE {on} IS NOT NULL GROUP BY {on} HAVING COUNT(*) > 1)",
+            on=day,
+            table=name,
+        )
+    )
+    if double:
+        raise StepError(f"{double} days would have several rows: a table has a day twice ({name})")
+
+
+def filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
+    """A column of a joined table, with the value of the days that the table does not have."""
+    value = sql("{alias}.{column}", alias=alias, column=column)
+    return value if fill is None else sql("COALESCE({value}, {fill})", value=value, fill=Literal(fill))

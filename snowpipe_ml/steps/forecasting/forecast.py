@@ -1,0 +1,242 @@
+"""Saved forecasters: the files of a run's models on a stage, and ``forecast``, which needs no training."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import (
+    FunctionName,
+    PlanContext,
+    Resource,
+    RunContext,
+    StageLocation,
+    Step,
+    StepPlan,
+    StepResult,
+    TableName,
+    function,
+    register,
+    stage,
+    table,
+)
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, StagePath, sql
+from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.declared.imports import staged_files
+from snowpipe_ml.steps.forecasting.features import Features
+from snowpipe_ml.steps.forecasting.models import candidates_of, check_packages, own_files
+from snowpipe_ml.steps.forecasting.panels import AUTO, PanelCall, create_function, result_columns
+from snowpipe_ml.steps.forecasting.train import TrainForecasters
+from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle
+from snowpipe_ml.steps.models.signature import read_manifest
+from snowpipe_ml.steps.report.charts import Forecasts, forecast_charts
+
+_HANDLER = "snowpipe_ml.models.udtf.ForecastSaved"
+
+
+@register("forecast")
+class ForecastFromSaved(Step["ForecastFromSaved.Settings"]):
+    """Forecast with models that a ``train_forecasters`` step kept: nothing is trained.
+
+    The histories may have grown since; a series without a saved model gets a row that says so.
+    """
+
+    example = """
+forecast_stations:
+  type: forecast
+  models: "@model_stage/forecasters/"
+  function: forecast_saved
+  features: features
+  future: future_features
+  stage: model_stage
+  packages: forecasting
+  writes: forecasts
+"""
+
+    class Settings(BundleSettings):
+        """Settings of ``forecast``."""
+
+        models: StageLocation = Field(description="Where a `train_forecasters` step keeps its models")
+        model_id: str | None = Field(None, description="Which run's models; the last if not given")
+        function: FunctionName = Field(description="Created: the function that holds the models")
+        features: TableName = Field(
+            description="The table of a `features` step, with the features of the training"
+        )
+        future: TableName
+        writes: TableName
+
+    settings: ForecastFromSaved.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        s = self.settings
+        yield stage(s.models, "models")
+        yield table(s.features, "features")
+        yield table(s.future, "future")
+        yield from s.bundle_reads()
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield function(self.settings.function, "function")
+        yield table(self.settings.writes, "writes")
+
+    def features(self, ctx: PlanContext) -> Features:
+        """The step whose table it reads."""
+        return ctx.producer_of(table(self.settings.features), Features)
+
+    def trained(self, ctx: PlanContext) -> TrainForecasters | None:
+        """The step that keeps the models; None if it is in another spec."""
+        found = ctx.producer(stage(self.settings.models))
+        return found if isinstance(found, TrainForecasters) else None
+
+    def forecasts(self, ctx: PlanContext) -> Forecasts:
+        """The table that it writes, which has no history."""
+        features = self.features(ctx).settings
+        return Forecasts(
+            self.settings.writes, features.partition_by, (self.settings.features, features.target)
+        )
+
+    def _bundle(self, ctx: PlanContext, staged: Iterable[StagePath], *, offline: bool) -> Bundle:
+        s = self.settings
+        config = json.dumps({"features": self.features(ctx).described()}, sort_keys=True).encode()
+        trained = self.trained(ctx)
+        own: dict[str, bytes] = {}
+        if trained is not None:
+            own = own_files(ctx, list(candidates_of(trained.deployed(ctx).settings.model).values()))
+        return bundle(
+            ctx,
+            name=s.function.name,
+            stage=s.stage,
+            packages=s.packages,
+            imports=s.imports,
+            staged=staged,
+            offline=offline,
+            files={"forecaster.json": config, **own},
+        )
+
+    def _statements(self, ctx: PlanContext, made: Bundle) -> tuple[Sql, Sql]:
+        s, features = self.settings, self.features(ctx)
+        names = [name for name, _ in result_columns(features)]
+        call = PanelCall(s.function, features, s.features, s.future, AUTO, names)
+        return create_function(s.function, features, made.options(_HANDLER)), call.query()
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        s = self.settings
+        trained = self.trained(ctx)
+        if trained is not None:
+            check_packages(ctx, s, candidates_of(trained.deployed(ctx).settings.model).values())
+        files = [s.models.child(f"{s.model_id or '<model_id>'}/models-<number>.npz")]
+        made = self._bundle(ctx, files, offline=True)
+        create, query = self._statements(ctx, made)
+        filled = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=query)
+        return StepPlan(f"forecast with the models of {s.models}", (*made.puts(), create, filled))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        s = self.settings
+        model_id, files = self._saved(ctx)
+        self._check_features(ctx, model_id)
+        made = self._bundle(ctx, files, offline=False)
+        made.upload(ctx)
+        create, query = self._statements(ctx, made)
+        ctx.execute(create)
+        rows = publish_table(ctx, s.writes, query)
+        lacking = ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE PART = 'untrained'", name=s.writes))
+        warnings = (
+            (f"{lacking} series have no forecast: the rows with PART = 'untrained' say why",)
+            if lacking
+            else ()
+        )
+        return StepResult(
+            rows=rows,
+            message=f"models of {model_id}",
+            warnings=warnings,
+            charts=forecast_charts(ctx, self.forecasts(ctx)),
+        )
+
+    def _check_features(self, ctx: RunContext, model_id: str) -> None:
+        """The models get what they were trained on.
+
+        Raises:
+            StepError: it names the features that are missing, and those that are new.
+        """
+        s = self.settings
+        then = read_manifest(ctx, s.models.child(f"{model_id}/"), "features")["features"]
+        now = self.features(ctx).described()
+        if then != now:
+            known, given = ([str(one["name"]) for one in features] for features in (then, now))
+            lost = [name for name in known if name not in given]
+            new = [name for name in given if name not in known]
+            said = [
+                *([f"without {', '.join(new)}"] if new else []),
+                *([f"with {', '.join(lost)}"] if lost else []),
+            ]
+            raise StepError(
+                f"the models {model_id} were trained on other features than {s.features} has"
+                f"{': ' + ' and '.join(said) if said else ', or in another order'}; train them again, or name others by model_id"
+            )
+
+    def _saved(self, ctx: RunContext) -> tuple[str, list[StagePath]]:
+        """The id of the models, and their files.
+
+        Raises:
+            StepError: there are none, or not those that are asked for.
+        """
+        s = self.settings
+        base = s.models.path if not s.models.path or s.models.path.endswith("/") else s.models.path + "/"
+        paths = sorted(staged_files(ctx, s.models))
+        # The manifest is put last: what has none was never finished.
+        whole = [
+            path.removeprefix(base).partition("/")[0] for path in paths if path.endswith("/manifest.json")
+        ]
+        if not whole or s.model_id not in (None, *whole):
+            which = f"no models of {s.model_id}" if s.model_id else "no models"
+            raise StepError(f"{which} at {s.models}; there are: {', '.join(whole) or 'none'}")
+        model_id = s.model_id or max(whole)
+        files = [path for path in paths if path.startswith(f"{base}{model_id}/") and path.endswith(".npz")]
+        return model_id, [StagePath(s.models.stage, path) for path in files]
+
+
+def keep_models(
+    ctx: RunContext, trained: QualifiedName, key: Identifier, place: StagePath, told: dict[str, Any]
+) -> int:
+    """Bring the models that the function returned to a stage: a file a partition, and a manifest at last.
+
+    Args:
+        ctx: of the step.
+        trained: the table of what the function returned.
+        key: the column that tells the series apart.
+        place: the folder; the models go below it, under the run's model id.
+        told: more for the manifest.
+
+    Returns:
+        How many files there are.
+    """
+    rows = ctx.execute(
+        sql(
+            "SELECT {key}, FOLD, ARTIFACT FROM {name} WHERE PART = 'model' ORDER BY {key}, FOLD",
+            key=key,
+            name=trained,
+        )
+    )
+    pieces: dict[str, bytes] = {}
+    for series, _, piece in rows:
+        pieces[series] = pieces.get(series, b"") + bytes(piece)
+    folder = place.child(f"{ctx.run.model_id}/")
+    ctx.execute(sql("REMOVE {folder}", folder=folder))  # what this run left before it was killed
+    files = []
+    for number, data in enumerate(pieces.values()):
+        name = f"models-{number:03}.npz"
+        ctx.session.file.put_stream(
+            io.BytesIO(data), folder.child(name).text, auto_compress=False, overwrite=True
+        )
+        files.append({"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+    manifest = {"model_id": ctx.run.model_id, "run_id": ctx.run.id, "files": files, **told}
+    text = json.dumps(manifest, indent=1, sort_keys=True).encode()
+    ctx.session.file.put_stream(
+        io.BytesIO(text), folder.child("manifest.json").text, auto_compress=False, overwrite=True
+    )
+    return len(files)

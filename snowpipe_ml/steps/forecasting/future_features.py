@@ -1,0 +1,181 @@
+"""``future_features``: the days that a forecaster forecasts over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import (
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    register,
+    table,
+)
+from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.forecasting.columns import forecast_columns, require_columns
+from snowpipe_ml.steps.forecasting.day_features import day_items
+from snowpipe_ml.steps.forecasting.features import Exogenous, Features, ForecastTable, filled, one_row_a_day
+from snowpipe_ml.steps.forecasting.frequency import check_daily
+
+
+@register("future_features")
+class FutureFeatures(Step["FutureFeatures.Settings"]):
+    """The days to forecast for every series of a ``features`` step, with the exogenous columns.
+
+    What is made of the target is NULL here: the forecaster fills it, day after day, with what it forecast.
+    """
+
+    class Settings(StepSettings):
+        """Settings of ``future_features``."""
+
+        features: TableName = Field(description="The table of a `features` step")
+        horizon_days: int = Field(
+            14, ge=1, le=3660, description="How many; a `backtest` looks as far by default"
+        )
+        writes: TableName
+
+    settings: FutureFeatures.Settings
+
+    def _features(self, ctx: PlanContext) -> Features:
+        return ctx.producer_of(table(self.settings.features), Features)
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.features, "features")
+        step = ctx.producer(table(self.settings.features))
+        if isinstance(step, Features):
+            for other in step.settings.exogenous:
+                known = other.future.table if isinstance(other.future, ForecastTable) else other.table
+                yield table(known, "features")
+            if step.settings.holidays is not None:
+                yield table(step.settings.holidays.table, "features")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.writes, "writes")
+
+    def _query(self, ctx: PlanContext) -> Sql:
+        s, f = self.settings, self._features(ctx).settings
+        columns, joins = day_items(f.of_date(), f.holidays, Sql("D.DATE"))
+        ctes = []
+        for number, other in enumerate(f.exogenous, 1):
+            alias = Identifier(f"X{number}")
+            if other.policy == "climatology":
+                recent = Identifier(f"R{number}")
+                ctes.append(_climatology(alias, recent, other))
+                # The 366th day may never have been seen: the day before stands for it.
+                joins.append(
+                    sql(
+                        "LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365) CROSS JOIN {recent}",
+                        alias=alias,
+                        recent=recent,
+                    )
+                )
+                columns += [
+                    sql(
+                        ", COALESCE({alias}.{column}, {recent}.{column}) AS {column}",
+                        alias=alias,
+                        recent=recent,
+                        column=column,
+                    )
+                    for column in other.columns
+                ]
+                continue
+            source = other.future.table if isinstance(other.future, ForecastTable) else other.table
+            day = Sql("DATEADD(year, -1, D.DATE)" if other.policy == "last_year" else "D.DATE")
+            joins.append(
+                sql(
+                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = {day}",
+                    table=source,
+                    alias=alias,
+                    on=other.on,
+                    day=day,
+                )
+            )
+            columns += [
+                sql(", {value} AS {column}", value=filled(alias, column, other.fill), column=column)
+                for column in other.columns
+            ]
+        past = join("", [sql(", NULL::FLOAT AS {name}", name=feature.column) for feature in f.past()])
+        return sql(
+            """WITH SERIES AS (
+  SELECT DISTINCT {key} FROM {features}
+), LAST_DAY AS (
+  SELECT MAX(DATE) AS LAST_DAY FROM {features}
+), DAYS AS (
+  SELECT DATEADD(day, N, L.LAST_DAY) AS DATE
+  FROM (SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS N FROM TABLE(GENERATOR(ROWCOUNT => {horizon}))) CROSS JOIN LAST_DAY L
+){ctes}
+SELECT S.{key}, D.DATE, NULL::FLOAT AS {target}{past}{columns}
+FROM SERIES S CROSS JOIN DAYS D
+{joins}""",
+            key=f.partition_by,
+            features=s.features,
+            horizon=Literal(s.horizon_days),
+            ctes=join("", ctes),
+            target=f.target,
+            past=past,
+            columns=join("", columns),
+            joins=join("\n", joins),
+        )
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        s = self.settings
+        statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query(ctx))
+        return StepPlan(f"the next {s.horizon_days} days of each series", (statement,))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        require_columns(ctx, forecast_columns(self._features(ctx).settings))
+        for other in self._features(ctx).settings.exogenous:
+            if isinstance(other.future, ForecastTable):
+                check_daily(ctx, other.future.table, other.on)
+                one_row_a_day(ctx, other.future.table, other.on)
+        self._no_holes(ctx)
+        rows = publish_table(ctx, self.settings.writes, self._query(ctx))
+        return StepResult(rows=rows, message=f"{self.settings.horizon_days} days")
+
+    def _no_holes(self, ctx: RunContext) -> None:
+        """A model is not given what nobody knows.
+
+        Raises:
+            StepError: it names the columns, how many days lack a value, and what to say in the spec.
+        """
+        for other in self._features(ctx).settings.exogenous:
+            for column in other.columns:
+                lacking = ctx.scalar(
+                    sql(
+                        "SELECT COUNT(DISTINCT DATE) FROM ({query}) WHERE {column} IS NULL",
+                        query=self._query(ctx),
+                        column=column,
+                    )
+                )
+                if lacking:
+                    raise StepError(
+                        f"{column} of {other.table} has no value on {lacking} of the days to come, by the policy "
+                        f"{other.policy!r}: give `future` (climatology, last_year or the table of a forecast), or `fill`"
+                    )
+
+
+def _climatology(alias: Identifier, recent: Identifier, other: Exogenous) -> Sql:
+    """Common table expressions of the means of each day of the year so far, and of the last four weeks."""
+    of_weeks = join(", ", [sql("AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
+    means = join("", [sql(", AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
+    return sql(
+        ", {alias} AS (\n  SELECT DAYOFYEAR({on}) AS DAY{means} FROM {table}, LAST_DAY\n"
+        "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY DAYOFYEAR({on})\n), {recent} AS (\n"
+        "  SELECT {of_weeks} FROM {table}, LAST_DAY\n"
+        "  WHERE {on} BETWEEN DATEADD(day, -27, LAST_DAY.LAST_DAY) AND LAST_DAY.LAST_DAY\n)",
+        alias=alias,
+        recent=recent,
+        of_weeks=of_weeks,
+        on=other.on,
+        means=means,
+        table=other.table,
+    )

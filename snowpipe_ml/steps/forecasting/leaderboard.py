@@ -1,0 +1,208 @@
+"""``leaderboard``: what each model was worth in the backtest, in all and for each series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from snowpipe_ml.plugins import (
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    register,
+    table,
+)
+from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
+from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.forecasting.models import name_of
+from snowpipe_ml.steps.forecasting.train import DeployForecaster, TrainForecasters
+
+# What a model must beat to be worth having.
+BASELINES = ("seasonal_naive", "moving_average")
+
+_ERROR = "(ACTUAL - PREDICTION)"
+_PINBALL = "GREATEST({p} * (ACTUAL - {end}), ({p} - 1) * (ACTUAL - {end}))"
+
+
+def _metrics(interval: float) -> Sql:
+    """The columns of a leaderboard, each over the rows of a group.
+
+    Hyndman and Koehler, https://doi.org/10.1016/j.ijforecast.2006.03.001, for MASE and its squared form RMSSE, both scaled
+    by the differences of days a week apart. PINBALL is the mean of the losses at both ends of the interval, COVERAGE the
+    part of the days inside; both of the days on which all models have an interval.
+    """
+    tail = (1 - interval) / 2
+    low, high = (_PINBALL.format(p=p, end=end) for p, end in ((tail, "LOW"), (1 - tail, "HIGH")))
+    columns = {
+        "RMSE": f"SQRT(AVG(POWER({_ERROR}, 2)))",
+        "MAE": f"AVG(ABS({_ERROR}))",
+        "SMAPE": f"200 * AVG(IFF(ABS(ACTUAL) + ABS(PREDICTION) = 0, 0::FLOAT, ABS({_ERROR}) / "
+        "NULLIF(ABS(ACTUAL) + ABS(PREDICTION), 0)))",
+        "MASE": f"AVG(ABS({_ERROR}) / NULLIF(SCALE, 0))",
+        "RMSSE": f"SQRT(AVG(POWER({_ERROR}, 2) / NULLIF(SQUARED_SCALE, 0)))",
+        "BIAS": "AVG(PREDICTION - ACTUAL)",
+        "PINBALL": f'AVG(IFF("_INTERVALS", ({low} + {high}) / 2, NULL))',
+        "COVERAGE": 'AVG(IFF("_INTERVALS", IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0), NULL)::FLOAT)',
+    }
+    return Sql(", ".join(f"{text} AS {name}" for name, text in columns.items()))
+
+
+def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
+    """``FROM ...`` of the backtest's rows on which models are compared.
+
+    From the second origin on, where all know earlier errors; and on the same days, those of the series and origins that
+    all models forecast. "_INTERVALS" is whether all have one.
+    """
+    deployed: DeployForecaster = trained.deployed(ctx)
+    backtest = deployed.settings.backtest
+    first = 1 if backtest is not None and backtest.origins > 1 else 0
+    folds = sql(
+        "FROM {name} WHERE PART = 'backtest' AND FOLD >= {first}",
+        name=trained.settings.writes,
+        first=Literal(first),
+    )
+    return sql(
+        'FROM (SELECT *, COUNT(DISTINCT MODEL) OVER (PARTITION BY {key}, FOLD) AS "_MODELS", '
+        'COUNT_IF(LOW IS NULL) OVER (PARTITION BY {key}, FOLD) = 0 AS "_INTERVALS" {folds}) '
+        'WHERE "_MODELS" = (SELECT COUNT(DISTINCT MODEL) {folds})',
+        key=trained.key(ctx),
+        folds=folds,
+    )
+
+
+_BETTER = f"the best baseline ({', '.join(BASELINES)})"
+
+
+@register("leaderboard")
+class Leaderboard(Step["Leaderboard.Settings"]):
+    """Score every model of the backtest, from the second origin on: from there all know earlier errors.
+
+    ``writes`` has a row a model and origin, and one a model over all of these with FOLD NULL; ``by_series`` one a
+    series and model. It says plainly where no model beats the baselines, seasonal-naive and the mean of two weeks.
+    """
+
+    class Settings(StepSettings):
+        """Settings of ``leaderboard``."""
+
+        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
+        writes: TableName = Field(description="Written: MODEL, FOLD and the metrics")
+        by_series: TableName | None = Field(None, description="Written: series, MODEL and the metrics")
+
+    settings: Leaderboard.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.forecasts, "forecasts")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.writes, "writes")
+        if self.settings.by_series is not None:
+            yield table(self.settings.by_series, "by_series")
+
+    def trained(self, ctx: PlanContext) -> TrainForecasters:
+        """The step whose forecasts are scored."""
+        return ctx.producer_of(table(self.settings.forecasts), TrainForecasters)
+
+    def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
+        s, trained = self.settings, self.trained(ctx)
+        metrics, key = _metrics(trained.deployed(ctx).settings.interval), trained.key(ctx)
+        rows = compared(ctx, trained)
+        counts = sql("COUNT(DISTINCT {key}) AS SERIES, COUNT(*) AS DAYS", key=key)
+        found = [
+            (
+                s.writes,
+                sql(
+                    "SELECT MODEL, NULL::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL\nUNION ALL\n"
+                    "SELECT MODEL, FOLD::NUMBER AS FOLD, {counts}, {metrics} {rows} GROUP BY MODEL, FOLD",
+                    metrics=metrics,
+                    counts=counts,
+                    rows=rows,
+                ),
+            )
+        ]
+        if s.by_series is not None:
+            query = sql(
+                "SELECT {key}, MODEL, COUNT(*) AS DAYS, {metrics} {rows} GROUP BY {key}, MODEL",
+                key=key,
+                metrics=metrics,
+                rows=rows,
+            )
+            found.append((s.by_series, query))
+        return found
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        statements = tuple(
+            sql("CREATE OR REPLACE TABLE {name} AS {query}", name=name, query=query)
+            for name, query in self._queries(ctx)
+        )
+        return StepPlan(f"score the models of {self.settings.forecasts} on the backtest", statements)
+
+    def run(self, ctx: RunContext) -> StepResult:
+        s = self.settings
+        rows, *_ = [publish_table(ctx, name, query) for name, query in self._queries(ctx)]
+        board = ctx.execute(
+            sql(
+                "SELECT MODEL, RMSE, COVERAGE, SERIES FROM {name} WHERE FOLD IS NULL ORDER BY RMSE, MODEL",
+                name=s.writes,
+            )
+        )
+        if not board:
+            return StepResult(
+                rows=0,
+                message="nothing was backtested",
+                warnings=("no series is long enough for a backtest, or the forecaster has none",),
+            )
+        baselines = [row for row in board if row["MODEL"] in BASELINES]
+        best, warnings = board[0], []
+        said = ", ".join(f"{row['MODEL']} {row['RMSE']:.4g}" for row in board[:4])
+        if baselines and best["MODEL"] in BASELINES:
+            warnings.append(
+                f"{self._horizon(ctx)} no model beats {best['MODEL']}: a model is not worth having here"
+            )
+        warnings += self._series_that_lose(ctx)
+        metrics = {f"rmse {row['MODEL']}": float(row["RMSE"]) for row in board}
+        metrics |= {
+            f"coverage {r['MODEL']}": float(r["COVERAGE"]) for r in board if r["COVERAGE"] is not None
+        }
+        return StepResult(
+            rows=rows, message=f"RMSE of whole horizons: {said}", warnings=tuple(warnings), metrics=metrics
+        )
+
+    def _series_that_lose(self, ctx: RunContext) -> list[str]:
+        """How many series the model that is used forecasts worse than a baseline does."""
+        used = name_of(self.trained(ctx).deployed(ctx).settings.model)
+        if self.settings.by_series is None or used in BASELINES:
+            return []
+        listed = Literal(list(BASELINES))
+        row = ctx.execute(
+            sql(
+                "SELECT COUNT(*), COUNT_IF(M.RMSE > B.RMSE) FROM {name} M JOIN (SELECT {key}, MIN(RMSE) AS RMSE FROM {name} "
+                "WHERE MODEL IN {listed} GROUP BY {key}) B ON B.{key} = M.{key} WHERE M.MODEL = {used}",
+                name=self.settings.by_series,
+                key=self.trained(ctx).key(ctx),
+                listed=listed,
+                used=Literal(used),
+            )
+        )[0]
+        count, worse = int(row[0]), int(row[1])
+        return (
+            [f"{self._horizon(ctx)} {used} is worse than {_BETTER} for {worse} of {count} series"]
+            if worse
+            else []
+        )
+
+    def _horizon(self, ctx: RunContext) -> str:
+        backtest = self.trained(ctx).deployed(ctx).settings.backtest
+        return (
+            f"over horizons of {backtest.horizon_days} days"
+            if backtest is not None
+            else "over whole horizons"
+        )
+
+
+__all__ = ["BASELINES", "Leaderboard", "compared"]

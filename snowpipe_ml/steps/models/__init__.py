@@ -1,0 +1,1 @@
+"""Steps that train, package, deploy and score tabular models."""

@@ -1,0 +1,196 @@
+"""What a Python function is made of: its code on a stage, the wheels, and the packages it declares."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from pydantic import Field
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import Kind, ObjectName, PlanContext, Resource, RunContext, StepSettings, declared
+from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, sql
+from snowpipe_ml.steps.declared.imports import ImportStep, StagedWheel, put_statement, staged_files
+
+RUNTIME = "3.11"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A function's files and packages.
+
+    Attributes:
+        folder: the folder of its code, named by the content.
+        files: the code and settings, by file name.
+        wheels: staged wheels.
+        staged: other files on stages, such as a model.
+        packages: what PACKAGES lists.
+        repository: the artifact repository that they come from; Snowflake's channel if None.
+    """
+
+    folder: StagePath
+    files: Mapping[str, bytes]
+    wheels: tuple[StagedWheel, ...]
+    staged: tuple[StagePath, ...]
+    packages: tuple[str, ...]
+    repository: QualifiedName | None
+
+    def puts(self) -> list[Sql]:
+        """The statements that bring the files to the stage, as ``plan`` shows them."""
+        return [put_statement(name, self.folder.child(name)) for name in self.files]
+
+    def upload(self, ctx: RunContext) -> None:
+        """Bring the files to the stage; those that are there already have this very content."""
+        there = staged_files(ctx, self.folder)
+        for name, data in self.files.items():
+            place = self.folder.child(name)
+            if place.path not in there:
+                ctx.session.file.put_stream(io.BytesIO(data), place.text, auto_compress=False, overwrite=True)
+
+    def options(self, handler: str) -> Sql:
+        """``LANGUAGE PYTHON ... HANDLER = ...`` of the function."""
+        places = [self.folder.child(name) for name in self.files] + [wheel.place for wheel in self.wheels]
+        repository: Fragment = Sql("")
+        if self.repository is not None:
+            repository = sql("ARTIFACT_REPOSITORY = {name} ", name=self.repository)
+        return sql(
+            "LANGUAGE PYTHON RUNTIME_VERSION = {runtime} {repository}PACKAGES = {packages} IMPORTS = {imports} "
+            "HANDLER = {handler}",
+            runtime=Literal(RUNTIME),
+            repository=repository,
+            packages=Literal(list(self.packages)),
+            imports=Literal([place.text for place in [*places, *self.staged]]),
+            handler=Literal(handler),
+        )
+
+
+def bundle(
+    ctx: PlanContext,
+    *,
+    name: Identifier,
+    stage: Identifier,
+    files: Mapping[str, bytes],
+    packages: str,
+    imports: Sequence[Identifier],
+    staged: Iterable[StagePath] = (),
+    more: Sequence[str] = (),
+    offline: bool = False,
+) -> Bundle:
+    """Put a function together.
+
+    Args:
+        name: the function's name, for its folder.
+        stage: the stage of its code.
+        files: its own files beside ``snowpipe_ml.models``.
+        packages: the declared list of packages.
+        imports: declared imports.
+        staged: other files on stages.
+        more: packages that it needs whatever the list says.
+        offline: leave out wheels whose hash is not known yet.
+
+    Raises:
+        StepError: an import and an artifact repository that do not go together.
+    """
+    listed = ctx.package_list(packages)
+    wheels: dict[str, StagedWheel] = {}
+    extra: list[str] = []
+    for declared_import in imports:
+        step = import_step(ctx, declared_import)
+        channel = (
+            step.model.packages is not None
+            and ctx.package_list(step.model.packages).artifact_repository is None
+        )
+        if listed.artifact_repository is not None and (channel or step.packages(ctx)):
+            # https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-packages
+            raise StepError(
+                f"{declared_import} takes packages of Snowflake's channel, and packages.{packages} comes from "
+                f"{listed.artifact_repository}: a function has the one or the other"
+            )
+        if step.model.requirements and step.model.python != RUNTIME:
+            raise StepError(
+                f"{declared_import} is resolved for Python {step.model.python}, and functions run on {RUNTIME}"
+            )
+        for wheel in step.staged(ctx, offline=offline):
+            same = next(
+                (w for w in wheels.values() if w.file.split("-")[0] == wheel.file.split("-")[0]), wheel
+            )
+            if same.sha256 != wheel.sha256:
+                raise StepError(
+                    f"the imports bring both {same.file} and {wheel.file}: resolve them as one import"
+                )
+            wheels[wheel.file] = wheel
+        extra += step.packages(ctx)
+    all_files = {
+        "snowpipe_models.zip": models_archive(),
+        "wheels.json": json.dumps(
+            [{"file": w.file, "sha256": w.sha256} for w in wheels.values()], indent=1
+        ).encode(),
+        **files,
+    }
+    digest = hashlib.sha256()
+    for file, data in sorted(all_files.items()):
+        digest.update(hashlib.sha256(file.encode()).digest() + hashlib.sha256(data).digest())
+    folder = StagePath(QualifiedName((stage,)), f"functions/{name.name.lower()}/{digest.hexdigest()[:16]}/")
+    names = {_name(text) for text in listed.packages}
+    needed = [text for text in (*extra, *more) if _name(text) not in names]
+    return Bundle(
+        folder,
+        all_files,
+        tuple(wheels.values()),
+        tuple(staged),
+        tuple(dict.fromkeys([*listed.packages, *needed])),
+        listed.artifact_repository,
+    )
+
+
+def _name(text: str) -> str:
+    from snowpipe_ml.packages.channel import distribution_name, parse_package
+
+    return distribution_name(parse_package(text).name)
+
+
+def import_step(ctx: PlanContext, name: Identifier) -> ImportStep:
+    """The step of a declared import."""
+    return ctx.producer_of(declared(Kind.IMPORT, name), ImportStep)
+
+
+class BundleSettings(StepSettings):
+    """Settings of every step that makes a Python function or procedure."""
+
+    stage: ObjectName = Field(description="The stage for the function's code")
+    packages: str = Field(description="A declared list of packages")
+    imports: tuple[ObjectName, ...] = Field((), description="Declared imports")
+
+    def bundle_reads(self) -> Iterable[Resource]:
+        """What the step reads for its bundle."""
+        yield Resource(Kind.STAGE, QualifiedName((self.stage,)), ("stage",))
+        yield Resource(Kind.PACKAGES, QualifiedName.of(self.packages), ("packages",))
+        for index, name in enumerate(self.imports):
+            yield declared(Kind.IMPORT, name, "imports", index)
+
+
+@cache
+def models_archive() -> bytes:
+    """``snowpipe_ml.models`` as a zip: the same bytes for the same code, on every machine."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+
+        def add(name: str, data: bytes) -> None:
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+
+        add("snowpipe_ml/__init__.py", b"")
+        folder = resources.files("snowpipe_ml") / "models"
+        for file in sorted(folder.iterdir(), key=lambda item: item.name):
+            if Path(file.name).suffix == ".py":
+                add(f"snowpipe_ml/models/{file.name}", file.read_bytes())
+    return buffer.getvalue()

@@ -1,0 +1,295 @@
+"""``deploy_model`` and ``predict``: a packaged model as a function, and a table through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import (
+    ColumnName,
+    FunctionName,
+    PlanContext,
+    Resource,
+    RunContext,
+    StageLocation,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    function,
+    register,
+    stage,
+    table,
+)
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
+from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.models.bundle import RUNTIME, Bundle, BundleSettings, bundle, import_step
+from snowpipe_ml.steps.models.signature import ModelSignature, read_manifest, signature_at
+from snowpipe_ml.text.files import read_text
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+# Framework -> the modules that the handler imports for it, beside pandas.
+_NEEDS = {
+    "autogluon": ("autogluon.tabular",),
+    "sklearn": ("sklearn",),
+    "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+}
+
+
+@register("deploy_model")
+class DeployModel(Step["DeployModel.Settings"]):
+    """Create a packaged model as a permanent function, twice: vectorized with a typed argument a feature,
+    and scalar with one array of the features in their order.
+
+    A model that was made with other versions than the function would have is refused here, and not at
+    the first call.
+    """
+
+    class Settings(BundleSettings):
+        """Settings of ``deploy_model``."""
+
+        model: StageLocation = Field(description="The folder of a `package_model` step")
+        function: FunctionName
+
+    settings: DeployModel.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        s = self.settings
+        yield stage(s.model, "model")
+        yield from s.bundle_reads()
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield function(self.settings.function, "function")
+
+    def signature(self, ctx: PlanContext) -> ModelSignature:
+        """What the function takes and returns."""
+        return signature_at(ctx, self.settings.model)
+
+    def _bundle(self, ctx: PlanContext, manifest: Mapping[str, Any], *, offline: bool) -> Bundle:
+        # The manifest is the function's own copy: a model that is packaged later must not change this one.
+        s = self.settings
+        files = {"manifest.json": json.dumps(manifest, indent=1).encode()}
+        return bundle(
+            ctx,
+            name=s.function.name,
+            stage=s.stage,
+            files=files,
+            packages=s.packages,
+            imports=s.imports,
+            staged=[s.model.child(manifest["archive"])],
+            offline=offline,
+        )
+
+    def _statements(self, ctx: PlanContext, made: Bundle) -> Iterator[Sql]:
+        signature = self.signature(ctx)
+        for arguments, handler in (
+            (signature.arguments, "snowpipe_ml.models.tabular.serving.predict"),
+            (Sql("FEATURES ARRAY"), "snowpipe_ml.models.tabular.serving.predict_row"),
+        ):
+            yield sql(
+                "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS {returns} {options}",
+                name=self.settings.function,
+                arguments=arguments,
+                returns=signature.returns,
+                options=made.options(handler),
+            )
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        made = self._bundle(ctx, {"archive": f"{self.signature(ctx).name}-<content>.zip"}, offline=True)
+        self._check_imports(ctx, made)
+        summary = f"create {self.settings.function} from the model of {self.settings.model}"
+        return StepPlan(summary, (*made.puts(), *self._statements(ctx, made)))
+
+    def _check_imports(self, ctx: PlanContext, made: Bundle) -> None:
+        """Everything that the model's code imports must be declared, staged, or in the archive."""
+        from snowpipe_ml.packages.lock import brought
+        from snowpipe_ml.packages.modules import Import, channel_package, imported, unprovided
+        from snowpipe_ml.steps.models.automl import TrainAutoml
+        from snowpipe_ml.steps.models.packaging import PackageModel
+
+        if made.repository is not None:
+            return
+        step = ctx.producer(stage(self.settings.model))
+        source: Step[Any] | None = step
+        if isinstance(step, PackageModel) and step.settings.from_.startswith("@"):
+            source = ctx.producer(stage(StagePath.parse(step.settings.from_)))
+        framework = (
+            "autogluon"
+            if isinstance(source, TrainAutoml)
+            else getattr(step.settings if step else None, "framework", "")
+        )
+        wanted = [
+            (f"the {framework} framework", Import(m, 0)) for m in ("pandas", *_NEEDS.get(framework or "", ()))
+        ]
+        own: list[str] = []
+        if isinstance(step, PackageModel):
+            for file in step.module_files(ctx):
+                own.append(file.stem)
+                wanted += [(file.name, item) for item in imported(read_text(file), str(file))]
+        modules, names = [*own, "snowpipe_ml"], {_distribution(text) for text in made.packages}
+        for name in self.settings.imports:
+            found = import_step(ctx, name).modules(ctx)
+            if found is None:
+                return  # the wheels are not there yet: what they bring is not known
+            modules += found
+            names |= set(brought(import_step(ctx, name).lock(ctx).distributions, made.packages))
+        missing = set(unprovided([i for _, i in wanted], packages=names, modules=modules))
+        lines = [
+            f"{where}{f':{item.line}' if item.line else ''} imports {item.module}, which nothing provides: declare "
+            f"{channel_package(item.module)} under packages.{self.settings.packages}, or a requirement under `imports`"
+            for where, item in wanted
+            if item in missing
+        ]
+        if lines:
+            raise StepError("; ".join(lines))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        manifest = read_manifest(ctx, self.settings.model)
+        self._check_signature(ctx, manifest)
+        self._check_versions(ctx, manifest)
+        made = self._bundle(ctx, manifest, offline=False)
+        made.upload(ctx)
+        for statement in self._statements(ctx, made):
+            ctx.execute(statement)
+        return StepResult(
+            message=f"{self.settings.function} ({manifest['framework']}, model {manifest.get('model_id', '')})",
+            warnings=self._overloads(ctx),
+        )
+
+    def _overloads(self, ctx: RunContext) -> tuple[str, ...]:
+        """Other functions of the name: of a model with other features, a call may still mean them."""
+        name = self.settings.function
+        where = f" IN SCHEMA {QualifiedName(name.parts[:-1]).sql}" if len(name.parts) > 1 else ""
+        shown = ctx.execute(Sql(f"SHOW USER FUNCTIONS LIKE {like_pattern(name.name).sql}{where}"))
+        there = [str(row["arguments"]) for row in shown if row["name"] == name.name.name]
+        if len(there) <= 2:
+            return ()
+        listed = "; ".join(there)
+        return (
+            f"there are other functions {name}, perhaps of an older model: {listed}. Drop what is not used",
+        )
+
+    def _check_signature(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
+        expected = {
+            name.name: str(kind)
+            for name, kind in zip(
+                self.signature(ctx).columns, self.signature(ctx).features.values(), strict=True
+            )
+        }
+        if manifest["features"] != expected:
+            raise StepError(
+                f"the model at {self.settings.model} takes {manifest['features']}, and the spec says {expected}"
+            )
+
+    def _check_versions(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
+        """Compare what the model was made with to what the function will have."""
+        wrong = []
+        if manifest["python"] != RUNTIME:
+            wrong.append(f"Python {manifest['python']} and {RUNTIME}")
+        for name, made in manifest["versions"].items():
+            there = self._version(ctx, name)
+            if there is not None and not _fits(name, made, there):
+                wrong.append(f"{name} {made} and {there}")
+        if wrong:
+            raise StepError(
+                f"the model at {self.settings.model} does not fit its function. Made with, and there: {', '.join(wrong)}. "
+                f"Declare a version that fits under packages.{self.settings.packages}, or train it anew"
+            )
+
+    def _version(self, ctx: RunContext, name: str) -> str | None:
+        """The version of a distribution that the function will import; None if it is not known."""
+        from packaging.utils import canonicalize_name
+        from packaging.version import Version
+
+        from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
+
+        distribution = canonicalize_name(name)
+        for declared_import in self.settings.imports:
+            step = import_step(ctx, declared_import)
+            wheels = step.lock(ctx).wheels if step.model.requirements else {}
+            if distribution in wheels:
+                return wheels[distribution].version
+        listed = ctx.package_list(self.settings.packages)
+        packages = {distribution_name(p.name): p for p in map(parse_package, listed.packages)}
+        package: Requirement | None = packages.get(distribution)
+        if package is not None and (pinned := [s.version for s in package.specifier if s.operator == "=="]):
+            return pinned[0].removesuffix(".*")
+        if listed.artifact_repository is not None:
+            return None
+        rows = ctx.execute(
+            sql(
+                "SELECT VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' AND PACKAGE_NAME = {name} "
+                "AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = {python})",
+                name=Literal(channel_name(distribution)),
+                python=Literal(RUNTIME),
+            )
+        )
+        versions = [str(row[0]) for row in rows]
+        fitting = [v for v in versions if package is None or package.specifier.contains(v, prereleases=True)]
+        return max(fitting, key=Version) if fitting else None
+
+
+def _distribution(text: str) -> str:
+    from snowpipe_ml.packages.channel import parse_package
+
+    return parse_package(text).name.lower()
+
+
+def _fits(name: str, made: str, there: str) -> bool:
+    """Return whether a model that was pickled with one version can be used with another.
+
+    Pickles of scikit-learn and of the frameworks are tied to the minor version; NumPy, pandas and SciPy
+    break with a new major version, in both directions.
+    """
+    depth = 1 if name in ("numpy", "pandas", "scipy") else 2
+    return made.split(".")[:depth] == there.split(".")[:depth]
+
+
+@register("predict")
+class Predict(Step["Predict.Settings"]):
+    """A table's rows with the predictions of a deployed model beside them."""
+
+    class Settings(StepSettings):
+        """Settings of ``predict``."""
+
+        from_: TableName = Field(alias="from", description="A table with the features as columns")
+        function: FunctionName = Field(description="The function of a `deploy_model` step")
+        column: ColumnName = Field(Identifier("PREDICTION"), description="The name of the predictions")
+        writes: TableName
+
+    settings: Predict.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.from_, "from")
+        yield function(self.settings.function, "function")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.writes, "writes")
+
+    def _query(self, ctx: PlanContext) -> Sql:
+        s = self.settings
+        signature = ctx.producer_of(function(s.function), DeployModel).signature(ctx)
+        pairs = zip(signature.columns, signature.features.values(), strict=True)
+        return sql(
+            "SELECT *, {function}({arguments}) AS {column} FROM {name}",
+            function=s.function,
+            column=s.column,
+            name=s.from_,
+            arguments=join(", ", [sql("{name}::{kind}", name=name, kind=kind) for name, kind in pairs]),
+        )
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        s = self.settings
+        statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query(ctx))
+        return StepPlan(f"predict the rows of {s.from_} with {s.function}", (statement,))
+
+    def run(self, ctx: RunContext) -> StepResult:
+        return StepResult(rows=publish_table(ctx, self.settings.writes, self._query(ctx)))

@@ -1,0 +1,1 @@
+"""Steps that draw plots, and the charts of the report."""

@@ -1,0 +1,303 @@
+"""``plot``: forecasts, errors, the leaderboard and what counted, as files on a stage and in the report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from typing import Literal as Choice
+
+from pydantic import Field, field_validator
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import (
+    Picture,
+    PlanContext,
+    Resource,
+    RunContext,
+    StageLocation,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    TableName,
+    register,
+    stage,
+    table,
+)
+from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.steps.declared.imports import put_statement, staged_files
+from snowpipe_ml.steps.forecasting.forecast import ForecastFromSaved
+from snowpipe_ml.steps.forecasting.leaderboard import BASELINES, Leaderboard, compared
+from snowpipe_ml.steps.forecasting.models import name_of
+from snowpipe_ml.steps.forecasting.panels import explanation_column
+from snowpipe_ml.steps.forecasting.train import TrainForecasters
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Plot = Choice["forecasts", "errors", "leaderboard", "importance"]
+EVERY: tuple[Plot, ...] = ("forecasts", "errors", "leaderboard", "importance")
+
+
+@register("plot")
+class PlotForecasts(Step["PlotForecasts.Settings"]):
+    """Plot forecasts, as SVG and PNG on a stage and in the report of the run.
+
+    - `forecasts`: what happened and what was predicted, with the interval, of chosen series;
+    - `errors`: how the errors of the backtest are spread, for each model beside the baselines;
+    - `leaderboard`: the RMSE of each model, over all and for each origin;
+    - `importance`: the share of each feature in the explanations of the forecasts.
+
+    The warehouse sums up; only what is drawn comes to the client.
+    """
+
+    example = """
+plots:
+  type: plot
+  forecasts: forecasts
+  leaderboard: leaderboard
+  into: "@model_stage/plots/"
+"""
+
+    class Settings(StepSettings):
+        """Settings of ``plot``."""
+
+        forecasts: TableName = Field(description="The table of a `train_forecasters` or `forecast` step")
+        leaderboard: TableName | None = Field(None, description="The table of a `leaderboard` step")
+        plots: tuple[Plot, ...] = Field((), description="Which; all that the tables allow if none is named")
+        series: tuple[str, ...] = Field(
+            (), max_length=12, description="For `forecasts`; the four largest if none is named"
+        )
+        days: int = Field(90, ge=2, le=400, description="How many of the last days of each series are drawn")
+        into: StageLocation = Field(description="The folder for the files, which are named as the plots")
+        formats: tuple[Choice["svg", "png"], ...] = Field(("svg", "png"), min_length=1)
+
+        @field_validator("plots", "series", "formats")
+        @classmethod
+        def _once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+            if len({*values}) < len(values):
+                raise ValueError("something is named twice")
+            return values
+
+    settings: PlotForecasts.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield table(self.settings.forecasts, "forecasts")
+        if self.settings.leaderboard is not None:
+            yield table(self.settings.leaderboard, "leaderboard")
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield stage(self.settings.into, "into")
+
+    def _source(self, ctx: PlanContext) -> TrainForecasters | ForecastFromSaved:
+        found = ctx.producer(table(self.settings.forecasts))
+        if not isinstance(found, TrainForecasters | ForecastFromSaved):
+            raise StepError(
+                f"{self.settings.forecasts} must be written by a train_forecasters or a forecast step"
+            )
+        return found
+
+    def _plots(self, ctx: PlanContext) -> tuple[Plot, ...]:
+        """The plots to make.
+
+        Raises:
+            StepError: one was named that lacks what it is made of.
+        """
+        s, source = self.settings, self._source(ctx)
+        lacks: dict[Plot, str] = {}
+        if s.leaderboard is None:
+            lacks["leaderboard"] = "`leaderboard`, the table of a leaderboard step"
+        if not isinstance(source, TrainForecasters) or source.deployed(ctx).settings.backtest is None:
+            lacks["errors"] = "forecasts of a train_forecasters step with a `backtest`"
+        for plot in s.plots:
+            if plot in lacks:
+                raise StepError(f"the plot {plot} needs {lacks[plot]}")
+        return s.plots or tuple(plot for plot in EVERY if plot not in lacks)
+
+    def _trained(self, ctx: PlanContext) -> TrainForecasters | None:
+        """The step that trained the models; None if it is in another spec."""
+        source = self._source(ctx)
+        return source if isinstance(source, TrainForecasters) else source.trained(ctx)
+
+    def _check_leaderboard(self, ctx: PlanContext) -> None:
+        s, trained = self.settings, self._trained(ctx)
+        if s.leaderboard is None:
+            return
+        scored = ctx.producer_of(table(s.leaderboard), Leaderboard).settings.forecasts
+        if trained is not None and scored != trained.settings.writes:
+            raise StepError(
+                f"{s.leaderboard} scores the models of {scored}, and the models of {s.forecasts} are those of "
+                f"{trained.settings.writes}"
+            )
+
+    def imports_here(self) -> Mapping[str, str]:
+        return {"altair": "plots", "vl_convert": "plots"}
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        s, plots = self.settings, self._plots(ctx)
+        self._check_leaderboard(ctx)
+        files = [f"{plot}.{form}" for plot in plots for form in s.formats]
+        puts = tuple(put_statement(file, s.into.child(file)) for file in files)
+        return StepPlan(f"plot {', '.join(plots)} into {s.into}", puts)
+
+    def run(self, ctx: RunContext) -> StepResult:
+        from snowpipe_ml.steps.report.figures import as_png, as_svg
+
+        s = self.settings
+        files: dict[str, bytes] = {}
+        pictures, warnings = [], self._untrained(ctx)
+        plots = self._plots(ctx)
+        for plot in plots:
+            chart = self._drawn(ctx, plot)
+            if chart is None:
+                warnings.append(f"there is nothing to draw for {plot}: {_EMPTY[plot]}")
+                continue
+            svg = as_svg(chart)
+            if plot != "forecasts" or s.series:  # the report draws the largest series by itself
+                pictures.append(Picture(plot, svg))
+            if "svg" in s.formats:
+                files[f"{plot}.svg"] = svg.encode()
+            if "png" in s.formats:
+                files[f"{plot}.png"] = as_png(chart)
+        ctx.before_publishing()
+        self._remove_old(ctx, {f"{plot}.{form}" for plot in plots for form in s.formats} - files.keys())
+        for name, data in files.items():
+            ctx.session.file.put_stream(
+                io.BytesIO(data), s.into.child(name).text, auto_compress=False, overwrite=True
+            )
+        return StepResult(
+            message=", ".join(files) or "nothing", warnings=tuple(warnings), pictures=tuple(pictures)
+        )
+
+    def _remove_old(self, ctx: RunContext, names: Collection[str]) -> None:
+        """Remove what an earlier run has drawn, and there is nothing to draw of now."""
+        if not names:
+            return
+        there = staged_files(ctx, self.settings.into)
+        for place in [self.settings.into.child(name) for name in sorted(names)]:
+            if place.path in there:
+                ctx.execute(sql("REMOVE {place}", place=place))
+
+    def _untrained(self, ctx: RunContext) -> list[str]:
+        """Which of the named series have no model, and why.
+
+        Raises:
+            StepError: one is not in the table at all.
+        """
+        s, key = self.settings, self._source(ctx).forecasts(ctx).key
+        if not s.series:
+            return []
+        rows = ctx.execute(
+            sql(
+                "SELECT {key}, MAX(IFF(PART = 'untrained', MESSAGE, NULL)) FROM {name} WHERE {key} IN {listed} GROUP BY {key}",
+                key=key,
+                name=s.forecasts,
+                listed=Literal(list(s.series)),
+            )
+        )
+        found = {str(name): message for name, message in rows}
+        missing = [name for name in s.series if name not in found]
+        if missing:
+            raise StepError(f"{s.forecasts} has no series {', '.join(missing)}")
+        return [
+            f"{name} has no forecast to draw: {message}" for name, message in sorted(found.items()) if message
+        ]
+
+    def _drawn(self, ctx: RunContext, plot: Plot) -> alt.TopLevelMixin | None:
+        from snowpipe_ml.steps.report.figures import (
+            draw_errors,
+            draw_forecasts,
+            draw_importance,
+            draw_leaderboard,
+        )
+
+        if plot == "forecasts":
+            rows = self._forecasts(ctx)
+            return draw_forecasts(rows, self._source(ctx).forecasts(ctx).key.name) if rows else None
+        if plot == "importance":
+            shares = self._shares(ctx)
+            return draw_importance(shares) if shares else None
+        rows = self._errors(ctx) if plot == "errors" else self._leaderboard(ctx)
+        roles = {row["MODEL"]: self._role(ctx, row["MODEL"]) for row in rows}
+        draw = draw_errors if plot == "errors" else draw_leaderboard
+        return draw(rows, roles) if rows else None
+
+    def _forecasts(self, ctx: RunContext) -> list[dict[str, Any]]:
+        names = ("SERIES", "DATE", "ACTUAL", "PREDICTION", "LOW", "HIGH")
+        found = self._source(ctx).forecasts(ctx).rows(ctx, self.settings.series, self.settings.days)
+        return [{**dict(zip(names, row, strict=True)), "DATE": str(row[1])[:10]} for row in found]
+
+    def _role(self, ctx: PlanContext, model: str) -> str:
+        trained = self._trained(ctx)
+        if trained is not None and name_of(trained.deployed(ctx).settings.model) == model:
+            return "used"
+        return "baseline" if model in BASELINES else "other"
+
+    def _errors(self, ctx: RunContext) -> list[dict[str, Any]]:
+        source = ctx.producer_of(table(self.settings.forecasts), TrainForecasters)
+        error = "PREDICTION - ACTUAL"
+        points = ", ".join(
+            f"PERCENTILE_CONT({p / 100}) WITHIN GROUP (ORDER BY {error}) AS P{p}" for p in (5, 25, 50, 75, 95)
+        )
+        rows = ctx.execute(
+            sql(
+                "SELECT MODEL, {points} {rows} GROUP BY MODEL ORDER BY AVG(POWER(PREDICTION - ACTUAL, 2)), MODEL",
+                points=Sql(points),
+                rows=compared(ctx, source),
+            )
+        )
+        return [_plain(row.as_dict()) for row in rows]
+
+    def _leaderboard(self, ctx: RunContext) -> list[dict[str, Any]]:
+        name = self.settings.leaderboard
+        assert name is not None
+        rows = ctx.execute(
+            sql(
+                "SELECT MODEL, FOLD, RMSE FROM {name} ORDER BY MIN(IFF(FOLD IS NULL, RMSE, NULL)) OVER (PARTITION BY MODEL), "
+                "MODEL, FOLD",
+                name=name,
+            )
+        )
+        return [_plain(row.as_dict()) for row in rows]
+
+    def _shares(self, ctx: RunContext) -> Sequence[Mapping[str, Any]]:
+        """The share of each feature; masks and contributions of different models become comparable as shares of a row."""
+        features = self._source(ctx).features(ctx).feature_columns
+        if not features:
+            return []
+        names = [Identifier(f"_S{number}") for number in range(len(features))]
+        sizes = [
+            sql("ABS({column}) AS {name}", column=explanation_column(feature), name=name)
+            for feature, name in zip(features, names, strict=True)
+        ]
+        (row,) = ctx.execute(
+            sql(
+                "SELECT {means} FROM (SELECT {sizes}, NULLIF({sum}, 0) AS _WHOLE FROM {name} WHERE PART = 'forecast')",
+                means=join(", ", [sql("AVG({name} / _WHOLE)", name=name) for name in names]),
+                sizes=join(", ", sizes),
+                sum=join(" + ", names),
+                name=self.settings.forecasts,
+            )
+        )
+        return [
+            {"FEATURE": name.name, "SHARE": float(share)}
+            for name, share in zip(features, row, strict=True)
+            if share is not None
+        ]
+
+
+_EMPTY: Mapping[Plot, str] = {
+    "forecasts": "no series has a forecast",
+    "errors": "nothing was backtested",
+    "leaderboard": "the table is empty",
+    "importance": "the models explain nothing, as baselines and statsforecast's do not",
+}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as JSON has them; Snowflake's connector gives decimals."""
+    return {
+        name: value if value is None or isinstance(value, str) else float(value)
+        for name, value in row.items()
+    }

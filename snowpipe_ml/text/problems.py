@@ -1,0 +1,138 @@
+"""What is wrong with a spec, and where: ``file:line:column``, the line itself, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from snowpipe_ml.text.printable import indented, visible
+from snowpipe_ml.text.redaction import STARS, is_secret_name
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a text file. ``line`` and ``column`` count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+_SETTING = re.compile(
+    r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*"
+)
+# What holds settings of connections and values for them; names elsewhere are mostly those of columns.
+_HOLDERS = frozenset(
+    {
+        "vars",
+        "env",
+        "environment",
+        "targets",
+        "connection",
+        "credentials",
+        "headers",
+        "secrets",
+        "on_failure",
+        "on_success",
+    }
+)
+_HOLDER = re.compile(rf"\b(?:{'|'.join(sorted(_HOLDERS))})['\"]?\s{{0,20}}:")
+_LONGEST_LINE = 160  # characters of a line that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake.
+
+    Args:
+        message: what is wrong and what was expected, in one sentence.
+        position: where it is.
+        snippet: the offending line, without its line end.
+        width: how many characters of it are meant.
+        hint: what to do, such as the nearest right name.
+        path: where it is in the spec; None if that is not known.
+    """
+
+    message: str
+    position: Position
+    snippet: str = ""
+    width: int = 1
+    hint: str | None = None
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.position}: {indented(self.message, '  ')}"]
+        if self.snippet.strip():
+            number = str(self.position.line)
+            gutter = " " * len(number)
+            snippet, start, width = self._shown()
+            if self._may_hold_secrets():
+                snippet, start, width = _without_secrets(snippet, start, width)
+            # A tab before the caret keeps it under its character however wide tabs are shown.
+            lead = "".join("\t" if c == "\t" else " " for c in visible(snippet[:start]))
+            meant = max(1, len(visible(snippet[start : start + width])))
+            lines.append(f"  {number} | {visible(snippet)}")
+            lines.append(f"  {gutter} | {lead}{'^' * meant}")
+        if self.hint:
+            lines.append(f"  {self.hint}")
+        return "\n".join(lines)
+
+    def _may_hold_secrets(self) -> bool:
+        """Return whether a name on the line can be a secret's: only below some settings, and among those of a step."""
+        if self.path is None or _HOLDER.search(self.snippet) or not _HOLDERS.isdisjoint(self.path):
+            return True
+        return len(self.path) <= 3 and self.path[:1] == ("steps",)
+
+    def _shown(self) -> tuple[str, int, int]:
+        """The line, or of a long one the part round what is meant; where that begins, and its width there."""
+        start, width, text = self.position.column - 1, max(1, self.width), self.snippet
+        if len(text) <= _LONGEST_LINE:
+            return text, start, width
+        left = max(0, start - _LONGEST_LINE // 4)
+        cut = text[left : left + _LONGEST_LINE]
+        before, behind = "..." if left else "", "..." if left + _LONGEST_LINE < len(text) else ""
+        start += len(before) - left
+        return f"{before}{cut}{behind}", start, max(1, min(width, len(before) + len(cut) - start))
+
+
+def _without_secrets(line: str, start: int, width: int) -> tuple[str, int, int]:
+    """A line of a spec that may not be read as YAML, with stars in the place of what a secret's name is given.
+
+    What is meant moves with them: its start and width are those in the new line.
+    """
+    # From the right, so that the places of those before stay right.
+    for match in reversed(list(_SETTING.finditer(line))):
+        if not is_secret_name(match["name"]):
+            continue
+        begin, end = match.end("colon"), match.end()
+        line = f"{line[:begin]}{STARS}{line[end:]}"
+        if start >= end:
+            start += len(STARS) - (end - begin)
+        elif start >= begin:
+            start, width = begin, len(STARS)
+    return line, start, width
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint with the nearest of the known names, or all of them where they are few.
+
+    >>> did_you_mean("wharehouse", ["warehouse", "stage"])
+    "did you mean 'warehouse'?"
+    """
+    names = sorted(set(known))
+    by_fold = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {by_fold[close[0]]!r}?"
+    if not names:
+        return None
+    if len(names) <= 12:
+        return f"known here: {', '.join(names)}"
+    return None

@@ -1,0 +1,334 @@
+"""Values that must not be seen, taken out of all text that is written.
+
+A secret is known by its name (an environment variable, a setting of a connection, a variable of the spec), or as a
+:class:`~snowpipe_ml.sql.Secret`, or by its shape: a password in a URL, the signature of a signed URL, the value of an
+Authorization header, a private key. It becomes stars in errors, in the records of runs, in reports and in whatever the
+command prints.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+from urllib.parse import quote, unquote
+
+from snowpipe_ml.text.printable import visible
+
+STARS = "******"
+# A shorter one would be found by chance in text that has nothing to do with it.
+_SHORTEST = 6
+# A password in a URL goes on to the last @ before the path. One with a slash has its @ only behind that, and must not
+# be taken for a port and a path. A bracket begins an IPv6 address. All lengths are bounded: texts may be hostile.
+_USER = r"[^/\s:@'\"<>\[]{0,200}"
+_TO_AT = r"(?:[^/?#\s'\"<>]{1,500}|(?!\d{1,5}[/?#,;])[^\s@'\"<>]{1,200})(?=@)"
+_IN_URL = re.compile(rf"://{_USER}:({_TO_AT})")
+# The words of a name: of DB_PASSWORD, api-key and clientSecret.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SECRET_WORDS = frozenset(
+    {
+        "password",
+        "passwd",
+        "passphrase",
+        "passcode",
+        "secret",
+        "secrets",
+        "token",
+        "credential",
+        "credentials",
+        "apikey",
+    }
+)
+_SHORT_WORDS = frozenset({"pwd", "pat", "pass"})  # behind another word: PWD alone is a folder
+# Before "pass" they make it no password but a filter, or one time through the data.
+_OF_PASSES = frozenset(
+    {
+        "low",
+        "high",
+        "band",
+        "all",
+        "by",
+        "first",
+        "second",
+        "third",
+        "last",
+        "final",
+        "next",
+        "one",
+        "two",
+        "three",
+        "single",
+        "multi",
+        "forward",
+        "backward",
+        "each",
+        "per",
+    }
+)
+_SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey")  # as in PGPASSWORD
+# A key of these is a secret; others are keys of rows and of mappings.
+_SECRET_KEYS = frozenset({"api", "private", "secret", "encryption", "signing"})
+# A key of these is a secret in a cloud, and a column's name elsewhere: the value decides.
+_UNCLEAR_KEYS = frozenset({"account", "storage", "access", "master"})
+_SHORTEST_KEY = 16
+# Words and small numbers, such as the names of columns and tables are made of.
+_WORDS_ONLY = re.compile(r"(?:[A-Za-z]*\d{0,4}(?:[_.$]|\Z))+")
+# What stands behind: the secret is in a file, or this only describes it.
+_NO_SECRET = frozenset(
+    {
+        "path",
+        "file",
+        "dir",
+        "folder",
+        "url",
+        "uri",
+        "name",
+        "names",
+        "type",
+        "kind",
+        "id",
+        "ids",
+        "ttl",
+        "count",
+        "length",
+        "provider",
+        "column",
+        "columns",
+        "col",
+        "cols",
+        "field",
+        "table",
+        "tables",
+        "view",
+        "stage",
+        "schema",
+        "database",
+        "warehouse",
+        "role",
+        "user",
+        "host",
+        "port",
+        "limit",
+        "limits",
+        "policy",
+        "header",
+        "size",
+        "sizes",
+        "width",
+        "format",
+        "pattern",
+        "regex",
+        "prefix",
+        "suffix",
+        "separator",
+        "delimiter",
+        "mode",
+        "level",
+        "version",
+        "index",
+        "enabled",
+        "required",
+        "day",
+        "days",
+        "hours",
+        "minutes",
+        "seconds",
+        "date",
+        "age",
+        "expiry",
+        "lifetime",
+        "timeout",
+        "interval",
+        "rotation",
+        "rate",
+        "ratio",
+        "budget",
+        "total",
+        "min",
+        "max",
+    }
+)
+_AMOUNTS = frozenset({"max", "min", "num"})  # before: of max_token
+
+# Parameters of URLs: of Azure's, Amazon's and Google's signed URLs, and those that services call their keys.
+_PARAMETERS = (
+    r"sig|signature|token|access_token|refresh_token|id_token|auth_token|sas_token|api_?key|client_secret|secret|password|"
+    r"passwd|pwd|awsaccesskeyid|x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
+)
+# Settings of connection strings, and of SQL. A name behind a dot is a column's.
+_SETTINGS = r"password|passwd|pwd|passphrase|accountkey|sharedaccesskey|client_?secret|aws_secret_key|secret_?access_?key|api_?key"
+_HEADERS = r"(?:x-)?api-key|(?:x-(?:auth|access|vault)|private)-token"
+# No match may go past the end of a text in JSON or CSV: no unquoted value has a quote, a backslash or a comma.
+_SHAPES = re.compile(
+    rf"(?P<user>\b[a-z][a-z0-9+.-]{{1,30}}://{_USER}:){_TO_AT}"
+    rf"|(?P<parameter>(?:[?&;]|&amp;|\\u0026)(?:{_PARAMETERS})=)[^&\s'\"<>#\\;)]+"
+    rf"|(?P<setting>(?<![\w.$])(?:{_SETTINGS})=(?:\\?['\"])?)"
+    r"(?:(?<=')[^'\"\\\n]{1,500}|(?!\{\{)[^\s;&'\"<>,:)}\]\\][^\s;&'\"<>,)\\]{3,500})"
+    rf"|(?P<api>\b(?:{_HEADERS})['\"]?\s{{0,9}}[:=]\s{{0,9}}['\"]?)(?!\d+\b)[A-Za-z0-9._~+/=-]{{6,500}}"
+    r"|(?P<header>\bauthorization['\"]?\s{0,9}[:=]\s{0,9}['\"]?(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+"
+    r"|(?P<bearer>\bbearer\s+)(?=[A-Za-z0-9._~+/-]{0,40}[0-9._])[A-Za-z0-9._~+/-]{12,}=*"
+    r"|(?P<key>-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?!\*)[^\"'<>]*?"
+    r"(?P<end>-----END [A-Z ]{0,40}PRIVATE KEY-----|(?=[\"'<>])|\Z)",
+    re.I,
+)
+_LEADS = ("user", "parameter", "setting", "api", "header", "bearer", "key")
+# One of them is in every text that has such a shape.
+_MARKS = ("://", "=", "earer", "asic", "PRIVATE KEY", "pi-", "PI-", "oken", "OKEN")
+
+_known: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+_lock = threading.Lock()
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a name is that of a secret: an environment variable's, a setting's, or a variable's of a spec."""
+    return _is_clear(name) or _is_unclear(name)
+
+
+def _is_clear(name: str) -> bool:
+    """Return whether whatever is named so is secret."""
+    words = _words(name)
+    if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words):
+        return True
+    if len(words) > 1 and words[-1] in _SHORT_WORDS:
+        return words[-1] != "pass" or words[-2] not in _OF_PASSES
+    return _has_key_of(words, _SECRET_KEYS)
+
+
+def _is_unclear(name: str) -> bool:
+    """Return whether what is named so is secret if it looks like a key too."""
+    return _has_key_of(_words(name), _UNCLEAR_KEYS)
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name; none if it cannot be that of a secret."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    while words and words[-1].isdigit():  # the second of several
+        words.pop()
+    return [] if words and (words[-1] in _NO_SECRET or words[0] in _AMOUNTS) else words
+
+
+def _has_key_of(words: list[str], owners: frozenset[str]) -> bool:
+    return any(word in ("key", "keys") and before in owners for before, word in itertools.pairwise(words))
+
+
+def _looks_like_key(value: str) -> bool:
+    return len(value) >= _SHORTEST_KEY and not _WORDS_ONLY.fullmatch(value)
+
+
+def secret_names(names: Iterable[str]) -> list[str]:
+    """Those that are names of secrets."""
+    return sorted(name for name in names if is_secret_name(name))
+
+
+def remember(value: str) -> None:
+    """Take a value out of all that is written from now on; one of a few characters cannot be."""
+    global _pattern
+    if len(value) < _SHORTEST or value in _known:
+        return
+    with _lock:
+        _known.add(value)
+        forms = {form for known in _known for form in _forms(known)}
+        _pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+
+
+def remember_secrets(values: Mapping[str, Any]) -> None:
+    """Remember the values of a mapping whose names are those of secrets, and the passwords of its URLs.
+
+    Lists and mappings inside are looked through; whatever stands below a secret's name is secret.
+    """
+    _remember_below(values, clear=False, unclear=False)
+
+
+def _remember_below(value: Any, *, clear: bool, unclear: bool) -> None:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            name = str(name)
+            _remember_below(item, clear=clear or _is_clear(name), unclear=unclear or _is_unclear(name))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _remember_below(item, clear=clear, unclear=unclear)
+    elif isinstance(value, str):
+        if clear or (unclear and _looks_like_key(value)):
+            remember(value)
+            for line in value.splitlines():
+                remember(line.strip())
+        for password in _IN_URL.findall(value):
+            remember(unquote(password))
+    elif clear and isinstance(value, int | float) and not isinstance(value, bool):
+        remember(str(value))
+
+
+def redact(text: str) -> str:
+    """A text with stars in the place of every known secret, and of whatever has the shape of one."""
+    if _pattern is not None:
+        text = _pattern.sub(STARS, text)
+    return _SHAPES.sub(_masked, text) if any(mark in text for mark in _MARKS) else text
+
+
+def _masked(match: re.Match[str]) -> str:
+    lead = next(match[name] for name in _LEADS if match[name] is not None)
+    return f"{lead}{STARS}{match['end'] or ''}"
+
+
+def redact_all(value: Any) -> Any:
+    """Plain values, such as JSON is made of, with every text in them redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redact_all(key): redact_all(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_all(item) for item in value]
+    # Stars within a number would be no JSON: they stand as a text in the place of the whole.
+    return STARS if isinstance(value, int | float) and redact(str(value)) != str(value) else value
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it stands, and as it stands in SQL, CSV, JSON, HTML, URLs and on a terminal."""
+    in_sql = value.replace("\\", "\\\\").replace("'", "''")
+    in_csv = value.replace('"', '""')
+    forms = {
+        value,
+        in_sql,
+        in_csv,
+        json.dumps(value)[1:-1],
+        html.escape(value),
+        quote(value),
+        quote(value, safe=""),
+    }
+    return forms | {visible(value)}
+
+
+class RedactedStream:
+    """A text stream that lets no known secret through, and no character that steers a terminal.
+
+    Args:
+        stream: where the rest goes.
+        exact: write all but the secrets as it is.
+    """
+
+    def __init__(self, stream: TextIO, *, exact: bool = False) -> None:
+        self._stream = stream
+        self._exact = exact
+
+    def exact(self) -> RedactedStream:
+        """The same stream for rich, whose styles are control characters, and for files of data."""
+        return RedactedStream(self._stream, exact=True)
+
+    def write(self, text: str) -> int:
+        """Write a text, redacted and escaped; the length that is given back is that of the text as it was."""
+        shown = redact(text)
+        self._stream.write(shown if self._exact else visible(shown))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
