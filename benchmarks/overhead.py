@@ -71,9 +71,7 @@ def command(*arguments: str) -> float:
     times = []
     for _ in range(5):
         begin = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "snowpipe_ml", *arguments], check=True, capture_output=True
-        )
+        subprocess.run([sys.executable, "-m", "snowpipe_ml", *arguments], check=True, capture_output=True)
         times.append(time.perf_counter() - begin)
     return statistics.median(times)
 

@@ -19,7 +19,7 @@ Everything that the package raises on purpose derives from one base::
         └── ExpectationError    a table is not as it is expected to be; knows every check
 
 The embedded warehouse raises what the Snowflake connector raises, so that code above it cannot
-tell the two targets apart: see :mod:`snowpipe_ml.local.errors`.
+tell the two targets apart: see :mod:`snowpipe_ml.local.core.errors`.
 """
 
 from __future__ import annotations

@@ -1,28 +1,31 @@
 """An embedded Snowflake: real Snowpark on a laptop and in CI, without an account.
 
-It knows nothing of pipelines. What it does not support it refuses by name
+It is independent of pipelines. What it does not support it refuses by name
 (:class:`UnsupportedError`): a wrong answer is worse than a refusal.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from snowpipe_ml.local.connection import Connection, connect
-    from snowpipe_ml.local.errors import UnsupportedError, WarehouseLockedError
+    from snowpipe_ml.local.client.connect import connect
+    from snowpipe_ml.local.client.connection import Connection
+    from snowpipe_ml.local.core.errors import UnsupportedError, WarehouseLockedError
 
 __all__ = ["Connection", "UnsupportedError", "WarehouseLockedError", "connect"]
 
+# Imported when first used: the connector alone takes most of a second.
+_MODULES = {
+    "Connection": "client.connection",
+    "connect": "client.connect",
+    "UnsupportedError": "core.errors",
+    "WarehouseLockedError": "core.errors",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # Imported when first used: the connector alone takes most of a second.
-    if name in ("Connection", "connect"):
-        from snowpipe_ml.local import connection
-
-        return getattr(connection, name)
-    if name in ("UnsupportedError", "WarehouseLockedError"):
-        from snowpipe_ml.local import errors
-
-        return getattr(errors, name)
-    raise AttributeError(name)
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

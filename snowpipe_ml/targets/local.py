@@ -12,7 +12,7 @@ from snowpipe_ml.errors import MissingExtraError, TargetError
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
-    from snowpipe_ml.local.server import WarehouseServer
+    from snowpipe_ml.local.server.http import WarehouseServer
 
 
 def open_session(path: str | Path | None, database: str, schema: str, **options: Any) -> Session:
@@ -20,7 +20,7 @@ def open_session(path: str | Path | None, database: str, schema: str, **options:
     _check_extra()
     from snowflake.snowpark import Session
 
-    from snowpipe_ml.local.connection import connect
+    from snowpipe_ml.local.client.connect import connect
 
     try:
         connection = connect(path, database, schema, **options)
@@ -39,7 +39,7 @@ def serve(path: Path, database: str, schema: str, port: int) -> Iterator[Warehou
         WarehouseLockedError: another process holds the warehouse.
     """
     _check_extra()
-    from snowpipe_ml.local.server import WarehouseServer, token_of
+    from snowpipe_ml.local.server.http import WarehouseServer, token_of
 
     path.mkdir(parents=True, exist_ok=True)
     try:

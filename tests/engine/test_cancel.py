@@ -21,9 +21,9 @@ import snowpipe_ml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.events import StepRetried
 from snowpipe_ml.local import connect
-from snowpipe_ml.local.cancellation import Cancellation
-from snowpipe_ml.local.connection import Connection
-from snowpipe_ml.local.duck import Duck
+from snowpipe_ml.local.client.connection import Connection
+from snowpipe_ml.local.core.cancellation import Cancellation
+from snowpipe_ml.local.core.duck import Duck
 from tests.conftest import write_spec
 
 SOON = 15  # seconds for what takes milliseconds, on a machine that does much else
@@ -253,7 +253,7 @@ def test_a_statement_that_is_committed_is_not_reported_as_cancelled(
         def cancelling(duck: Duck, text: str, *args: Any) -> Any:
             found = execute(duck, text, *args)
             if text == "COMMIT":
-                cancelled.append(connection.interrupt())
+                cancelled.append(connection.session.interrupt())
             return found
 
         monkeypatch.setattr(Duck, "execute", cancelling)

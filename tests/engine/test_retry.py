@@ -13,7 +13,7 @@ from snowflake.connector.errors import OperationalError, ProgrammingError
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run import retry, run
 from snowpipe_ml.engine.run.events import StepRetried
-from snowpipe_ml.local.connection import Connection
+from snowpipe_ml.local.client.connection import Connection
 from tests.conftest import write_spec
 
 SPEC = """\

@@ -12,7 +12,7 @@ from snowflake.connector.errors import ProgrammingError
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
-from snowpipe_ml.local.connection import Connection
+from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.targets import snowflake
 from tests.conftest import write_spec
 

@@ -12,7 +12,7 @@ from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 import snowpipe_ml
-from snowpipe_ml.local.storage import open_storage
+from snowpipe_ml.local.core.storage import open_storage
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_checkpoint_that_fails_is_no_error_of_the_statement_before_it(
     session.sql("CREATE TABLE T (X INT)").collect()
     other.sql("BEGIN").collect()
     other.sql("SELECT * FROM T").collect()
-    monkeypatch.setattr("snowpipe_ml.local.checkpoints._LOG_SIZE", 1)
+    monkeypatch.setattr("snowpipe_ml.local.core.checkpoints._LOG_SIZE", 1)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "_duck", NoRoom())
         session.sql("INSERT INTO T SELECT 1").collect()
@@ -119,5 +119,5 @@ def test_nothing_is_made_where_a_schema_is_refused(session: Any) -> None:
     ):
         with pytest.raises((Error, SnowparkSQLException)):
             session.sql(text).collect()
-    found = session.connection.duck.execute("SELECT schema_name FROM duckdb_schemas()").fetchall()
+    found = session.connection.session.duck.execute("SELECT schema_name FROM duckdb_schemas()").fetchall()
     assert not {"FOO", "C"} & {name for (name,) in found}

@@ -19,8 +19,8 @@ import pytest
 from snowflake.connector.errors import Error
 
 from snowpipe_ml.local import connect
-from snowpipe_ml.local.errors import DiskFullError
-from snowpipe_ml.local.server import token_of
+from snowpipe_ml.local.core.errors import DiskFullError
+from snowpipe_ml.local.server.http import token_of
 
 
 @contextlib.contextmanager

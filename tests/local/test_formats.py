@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowpipe_ml.local.errors import UnsupportedError
-from snowpipe_ml.local.formats import Fraction, Offset, Pattern, format_option, input_format, output_format
+from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.local.core.time_formats import (
+    Fraction,
+    Offset,
+    Pattern,
+    format_option,
+    input_format,
+    output_format,
+)
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def test_no_function_of_the_user_reaches_the_host(
         f"CREATE FUNCTION f(x VARCHAR DEFAULT {text}) RETURNS VARCHAR {python}",
     ]
     if stored:
-        monkeypatch.setattr("snowpipe_ml.local.python.statements.check_expressions", lambda *_: None)
+        monkeypatch.setattr("snowpipe_ml.local.statements.functions.check_expressions", lambda *_: None)
     for creation in creations:
         if stored:
             query(creation)
@@ -294,7 +294,7 @@ def test_duckdb_is_shut_in(host: Path, text: str) -> None:
     connection: Any = connect(host / "warehouse", "DEMO")
     try:
         with pytest.raises(duckdb.Error):
-            connection.duck.execute(text.format(host))
+            connection.session.duck.execute(text.format(host))
     finally:
         connection.close()
     assert not (host / "new.csv").exists()
@@ -303,7 +303,7 @@ def test_duckdb_is_shut_in(host: Path, text: str) -> None:
 def test_temporary_files_are_in_the_warehouse(tmp_path: Path) -> None:
     connection: Any = connect(tmp_path / "warehouse", "DEMO")
     try:
-        ((place,),) = connection.duck.execute("SELECT current_setting('temp_directory')").fetchall()
+        ((place,),) = connection.session.duck.execute("SELECT current_setting('temp_directory')").fetchall()
     finally:
         connection.close()
     assert Path(place).resolve().is_relative_to((tmp_path / "warehouse").resolve())

@@ -9,7 +9,7 @@ import time
 import pyarrow as pa
 import pytest
 
-from snowpipe_ml.local.messages import Channel
+from snowpipe_ml.local.core.messages import Channel
 
 
 @pytest.mark.parametrize("rows", [0, 1, 200_000])

@@ -10,7 +10,7 @@ from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 from snowpipe_ml.local import connect
-from snowpipe_ml.local.errors import UnsupportedError
+from snowpipe_ml.local.core.errors import UnsupportedError
 
 
 def test_sequences_and_autoincrement(query: Any) -> None:

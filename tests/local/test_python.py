@@ -18,6 +18,8 @@ from snowflake.snowpark.types import (
     StructType,
 )
 
+from snowpipe_ml.local.python.registry import functions_of
+
 
 @pytest.fixture
 def table(query: Any) -> None:
@@ -150,7 +152,7 @@ def test_partitions_run_in_several_processes(session: Any, query: Any) -> None:
     pids = {pid for (pid,) in query("SELECT w.pid FROM p, TABLE(whoami(p.n) OVER (PARTITION BY p.n)) w")}
     import os
 
-    assert len(pids) == min(session.connection.storage.functions.workers, 16)
+    assert len(pids) == min(functions_of(session.connection.storage).workers, 16)
     assert os.getpid() not in pids
 
 

@@ -12,7 +12,7 @@ import pytest
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.local import duck
+from snowpipe_ml.local.core import duck
 from tests.conftest import ask, write_spec
 
 # AUTO reads seconds behind the minutes, and no time without them.

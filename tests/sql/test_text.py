@@ -50,7 +50,7 @@ def test_no_literal_for_an_object() -> None:
 
 @given(st.text(max_size=60).filter(lambda s: "\0" not in s))
 def test_a_text_comes_back_from_the_warehouse(text: str) -> None:
-    from snowpipe_ml.local.reader import unquote
+    from snowpipe_ml.local.syntax.reader import unquote
 
     assert unquote(Literal(text).sql) == text
 

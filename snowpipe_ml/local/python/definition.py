@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from snowpipe_ml.local import errors
-from snowpipe_ml.local.reader import Reader
-from snowpipe_ml.local.storage import dumps
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import Name, dumps
+from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.sql import DataType
 
 # Options that are kept with a definition.
@@ -161,7 +161,7 @@ def _arguments(reader: Reader) -> tuple[Argument, ...]:
     return tuple(arguments)
 
 
-def read_definition(reader: Reader, kind: str, name: tuple[str, str, str]) -> Definition:
+def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
     """Read from the argument list to the end, or to the CALL of an anonymous procedure."""
     arguments = _arguments(reader)
     reader.accept("COPY", "GRANTS")

@@ -9,12 +9,10 @@ import stat
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from snowpipe_ml.local import errors, private
-
-if TYPE_CHECKING:
-    from snowpipe_ml.local.connection import Connection
+from snowpipe_ml.local.catalog.stages import find_stage
+from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core.session import Session
 
 _MAX_UNPACKED = 8 * 2**30
 
@@ -52,13 +50,11 @@ def check_archive(path: Path) -> None:
         )
 
 
-def import_directory(connection: Connection, imports: Sequence[str]) -> Path:
+def import_directory(session: Session, imports: Sequence[str]) -> Path:
     """A folder with the staged imports, made once for each set of contents."""
-    from snowpipe_ml.local.stages import find_stage
-
     files = []
     for reference in imports:
-        stage, path = find_stage(connection, reference)
+        stage, path = find_stage(session, reference)
         source = stage.file(path)
         if not path or not source.is_file():
             raise errors.error(
@@ -70,7 +66,7 @@ def import_directory(connection: Connection, imports: Sequence[str]) -> Path:
     digest = hashlib.sha256()
     for source in files:
         digest.update(source.name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
-    folder = connection.storage.path / "functions" / digest.hexdigest()[:24]
+    folder = session.storage.path / "functions" / digest.hexdigest()[:24]
     if not folder.exists():
         aside = folder.with_suffix(f".{os.getpid()}.making")
         shutil.rmtree(aside, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.sql import DataType
 

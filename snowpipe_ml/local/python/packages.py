@@ -14,7 +14,7 @@ from importlib import metadata
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from snowpipe_ml.local import errors
+from snowpipe_ml.local.core import errors
 from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
 
 

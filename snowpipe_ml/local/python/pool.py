@@ -16,9 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from snowpipe_ml.local import errors
-from snowpipe_ml.local.cancellation import Cancellation
-from snowpipe_ml.local.messages import Channel, Message
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.cancellation import Cancellation
+from snowpipe_ml.local.core.messages import Channel, Message
 from snowpipe_ml.local.python.forkserver import ForkServer
 
 _POLL = 0.1  # seconds between two looks at whether a statement that waits was canceled

@@ -12,16 +12,19 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local import errors
-from snowpipe_ml.local.cancellation import Cancellation
-from snowpipe_ml.local.messages import Message
-from snowpipe_ml.local.proxy import session_state
+from snowpipe_ml.local.catalog.functions import definitions
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.cancellation import Cancellation
+from snowpipe_ml.local.core.exchange import session_state
+from snowpipe_ml.local.core.messages import Message
+from snowpipe_ml.local.core.session import Session, find_session
+from snowpipe_ml.local.core.storage import Storage
 from snowpipe_ml.local.python import packages
 from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.local.python.forkserver import DEFAULT_TIME_ZONE, ForkServer
@@ -30,16 +33,12 @@ from snowpipe_ml.local.python.overloads import IMPOSSIBLE, closest, distance
 from snowpipe_ml.local.python.pool import HandlerError, Pool, Serve
 from snowpipe_ml.local.python.travel import arrow_name, arrow_type, travels_as, value_kind
 
-if TYPE_CHECKING:
-    from snowpipe_ml.local.connection import Connection
-    from snowpipe_ml.local.storage import Storage
-
 _KEPT_POOLS = 4
 _MAX_NESTED = 64
 # What workers have imported before they are forked. The sandbox shows none of it to a handler that
 # has not declared it.
 _PRELOADED = ("pyarrow", "pandas")
-_PRELOADED_FOR_PROCEDURES = ("pandas", "snowflake.snowpark", "snowpipe_ml.local.python.caller")
+_PRELOADED_FOR_PROCEDURES = ("pandas", "snowflake.snowpark", "snowpipe_ml.local.client.procedure_session")
 
 
 class FunctionRegistry:
@@ -58,54 +57,54 @@ class FunctionRegistry:
         self.workers = max(1, os.cpu_count() or 1)
 
     def create(
-        self, connection: Connection, definition: Definition, *, replace: bool, lenient: bool, temporary: bool
+        self, session: Session, definition: Definition, *, replace: bool, lenient: bool, temporary: bool
     ) -> bool:
         """Check a definition and keep it. False where IF NOT EXISTS found one.
 
         Raises:
             ProgrammingError: a package or an import is missing, or the function exists.
         """
-        self.check(connection, definition)
-        table = connection.catalog(definition.database, "FUNCTIONS")
+        self.check(session, definition)
+        table = session.catalog(definition.database, "FUNCTIONS")
         kind = "= 'PROCEDURE'" if definition.kind == "PROCEDURE" else "<> 'PROCEDURE'"
         where = f"FROM {table} WHERE schema_name = ? AND name = ? AND signature = ? AND kind {kind}"
         key = [definition.schema, definition.name, definition.signature]
-        session = str(connection.session_id) if temporary else None
+        owner = str(session.session_id) if temporary else None
         with self._storage.lock:
-            there = connection.duck.execute(f"SELECT session {where}", key).fetchone()
-            if there and (there[0] is None) != (session is None):
+            there = session.duck.execute(f"SELECT session {where}", key).fetchone()
+            if there and (there[0] is None) != (owner is None):
                 raise errors.exists(definition.name)
             if there:
                 if lenient:
                     return False
                 if not replace:
                     raise errors.exists(definition.name)
-                connection.duck.execute(f"DELETE {where}", key)
-            connection.duck.execute(
+                session.duck.execute(f"DELETE {where}", key)
+            session.duck.execute(
                 f"INSERT INTO {table} (schema_name, name, signature, kind, definition, session) VALUES (?, ?, ?, ?, ?, ?)",
-                [*key, definition.kind, definition.to_json(), session],
+                [*key, definition.kind, definition.to_json(), owner],
             )
         return True
 
-    def update(self, connection: Connection, definition: Definition) -> None:
+    def update(self, session: Session, definition: Definition) -> None:
         """Keep a definition in the place of the one of its name and argument types."""
-        connection.duck.execute(
-            f"UPDATE {connection.catalog(definition.database, 'FUNCTIONS')} SET definition = ? "
+        session.duck.execute(
+            f"UPDATE {session.catalog(definition.database, 'FUNCTIONS')} SET definition = ? "
             "WHERE schema_name = ? AND name = ? AND signature = ? AND kind = ?",
             [definition.to_json(), definition.schema, definition.name, definition.signature, definition.kind],
         )
 
-    def copy(self, connection: Connection, text: str, target: tuple[str, str]) -> None:
+    def copy(self, session: Session, text: str, target: tuple[str, str]) -> None:
         """Keep a function of another schema in this one too."""
         found = Definition.from_dict(json.loads(text))
         moved = dataclasses.replace(found, database=target[0], schema=target[1])
-        connection.duck.execute(
-            f"INSERT INTO {connection.catalog(target[0], 'FUNCTIONS')} (schema_name, name, signature, kind, definition) "
+        session.duck.execute(
+            f"INSERT INTO {session.catalog(target[0], 'FUNCTIONS')} (schema_name, name, signature, kind, definition) "
             "VALUES (?, ?, ?, ?, ?)",
             [target[1], moved.name, moved.signature, moved.kind, moved.to_json()],
         )
 
-    def check(self, connection: Connection, definition: Definition) -> None:
+    def check(self, session: Session, definition: Definition) -> None:
         """Check that a definition can be run here.
 
         Raises:
@@ -120,27 +119,16 @@ class FunctionRegistry:
         for kind in filter(None, types):
             arrow_name(kind)
         if definition.language == "PYTHON":
-            self._import_directory(connection, definition)
+            self._import_directory(session, definition)
             self._server(definition.kind == "PROCEDURE")  # it gets ready while the client goes on
 
-    def find(self, connection: Connection, name: tuple[str, ...], kind: str = "FUNCTION") -> list[Definition]:
+    def find(self, session: Session, name: tuple[str, ...], kind: str = "FUNCTION") -> list[Definition]:
         """The functions or procedures of a name: its overloads."""
-        if len(name) < 3 and not (connection.database and (len(name) == 2 or connection.schema)):
-            return []
-        database, schema, last = connection.resolve(name)
-        if database not in self._storage.databases():
-            return []
-        rows = connection.duck.execute(
-            f"SELECT definition FROM {connection.catalog(database, 'FUNCTIONS')} "
-            "WHERE schema_name = ? AND name = ? AND (kind = 'PROCEDURE') = (? = 'PROCEDURE') "
-            "AND coalesce(session = ?, true) ORDER BY signature",
-            [schema, last, kind, str(connection.session_id)],
-        ).fetchall()
-        return [Definition.from_dict(json.loads(text)) for (text,) in rows]
+        return [Definition.from_dict(json.loads(text)) for text in definitions(session, name, kind)]
 
     def choose(
         self,
-        connection: Connection,
+        session: Session,
         name: tuple[str, ...],
         given: Sequence[str | None],
         kind: str = "FUNCTION",
@@ -148,7 +136,7 @@ class FunctionRegistry:
         """The overload for arguments of these types; None where there is none of the name.
 
         Args:
-            connection: the session that calls.
+            session: the session that calls.
             name: the name, in one to three parts.
             given: the Snowflake type of each argument, None where it is not known.
             kind: FUNCTION or PROCEDURE.
@@ -156,7 +144,7 @@ class FunctionRegistry:
         Raises:
             ProgrammingError: there are overloads of the name and none takes so many arguments.
         """
-        found = self.find(connection, name, kind)
+        found = self.find(session, name, kind)
         if not found:
             return None
         count = len(given)
@@ -176,16 +164,16 @@ class FunctionRegistry:
             )
         return fitting[0] if len(fitting) == 1 else closest(fitting, given, name)
 
-    def _import_directory(self, connection: Connection, definition: Definition) -> Path:
+    def _import_directory(self, session: Session, definition: Definition) -> Path:
         with self._lock:
-            return import_directory(connection, definition.imports)
+            return import_directory(session, definition.imports)
 
-    def _prepare(self, connection: Connection, definition: Definition) -> str:
+    def _prepare(self, session: Session, definition: Definition) -> str:
         """Have the configuration of a function's workers ready; the key by which :meth:`_pool` finds it.
 
         Only here the catalog is read: while a query runs, its connection can run nothing else.
         """
-        folder = self._import_directory(connection, definition)
+        folder = self._import_directory(session, definition)
         key = f"{definition.key}:{folder.name}"
         with self._lock:
             if key in self._configs:
@@ -236,7 +224,7 @@ class FunctionRegistry:
             return self._servers[procedures]
 
     def run_table(
-        self, connection: Connection, definition: Definition, arguments: pa.Table, offsets: list[int]
+        self, session: Session, definition: Definition, arguments: pa.Table, offsets: list[int]
     ) -> tuple[pa.Array, pa.Table]:
         """Run a table function.
 
@@ -244,11 +232,11 @@ class FunctionRegistry:
             For each result row its source (a row's index, or -1-p for the end of partition p), and
             the result.
         """
-        pool = self._pool(self._prepare(connection, definition))
+        pool = self._pool(self._prepare(session, definition))
         sources, pieces = [], []
         try:
             for begin, piece in pool.map_partitions(
-                arguments, offsets, connection.time_zone, connection.cancellation
+                arguments, offsets, session.time_zone, session.cancellation
             ):
                 source = piece.column(0).combine_chunks().to_numpy(zero_copy_only=False)
                 sources.append(pa.array([s + begin if s >= 0 else s for s in source.tolist()], pa.int64()))
@@ -264,35 +252,35 @@ class FunctionRegistry:
         return pa.concat_arrays(sources), pa.concat_tables(pieces)
 
     def run_procedure(
-        self, connection: Connection, definition: Definition, arguments: pa.Table, serve: Serve
+        self, session: Session, definition: Definition, arguments: pa.Table, serve: Serve
     ) -> Message:
         """Run a procedure: what it said, and its value if it is no table."""
-        pool = self._pool(self._prepare(connection, definition))
-        request = {"call": "procedure", "state": session_state(connection), "time_zone": connection.time_zone}
+        pool = self._pool(self._prepare(session, definition))
+        request = {"call": "procedure", "state": session_state(session), "time_zone": session.time_zone}
         try:
-            return pool.call(request, arguments, connection.cancellation, serve)
+            return pool.call(request, arguments, session.cancellation, serve)
         except HandlerError as raised:
             raise _interpreter_error(definition, raised) from None
 
-    def scalar_name(self, connection: Connection, definition: Definition) -> str:
+    def scalar_name(self, session: Session, definition: Definition) -> str:
         """The DuckDB function that calls a scalar function; registered when first used.
 
         Its first argument is the number of the session that calls, whose statement may be canceled. DuckDB has one
         such function for all sessions.
         """
-        key = self._prepare(connection, definition)
+        key = self._prepare(session, definition)
         name = f"_py_{key.replace(':', '_')}"
         with self._lock:
-            if connection.in_transaction and name not in connection.visible_functions:
+            if session.in_transaction and name not in session.visible_functions:
                 # What is registered elsewhere is not seen by a transaction that is under way.
-                name = f"{name}_{connection.transaction_id}"
+                name = f"{name}_{session.transaction_id}"
             if name in self._registered:
                 return name
 
-            def call(session: pa.ChunkedArray | pa.Array, *columns: pa.ChunkedArray | pa.Array) -> Any:
-                given = list(columns) or [pa.nulls(len(session))]
+            def call(caller_id: pa.ChunkedArray | pa.Array, *columns: pa.ChunkedArray | pa.Array) -> Any:
+                given = list(columns) or [pa.nulls(len(caller_id))]
                 table = pa.table(given, names=[str(i) for i in range(len(given))])
-                caller = self._storage.sessions.get(session[0].as_py()) if len(session) else None
+                caller = find_session(caller_id[0].as_py()) if len(caller_id) else None
                 cancellation = caller.cancellation if caller is not None else Cancellation()
                 header = {
                     **request,
@@ -319,7 +307,7 @@ class FunctionRegistry:
                 [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
             )
             call.__signature__ = signature  # type: ignore[attr-defined]
-            duck = connection.duck if connection.in_transaction else self._storage.root
+            duck = session.duck if session.in_transaction else self._storage.root
             duck.create_function(
                 name,
                 call,
@@ -363,6 +351,15 @@ class FunctionRegistry:
             for server in self._servers.values():
                 server.close()
             self._servers.clear()
+
+
+def functions_of(storage: Storage) -> FunctionRegistry:
+    """The Python functions of a warehouse; their registry is created when the first is needed."""
+    with storage.lock:
+        if storage.functions is None:
+            storage.functions = FunctionRegistry(storage)
+        assert isinstance(storage.functions, FunctionRegistry)
+        return storage.functions
 
 
 def _interpreter_error(definition: Definition, raised: HandlerError) -> ProgrammingError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from snowpipe_ml.local import errors
-from snowpipe_ml.local.types import to_duckdb
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.types import to_duckdb
 from snowpipe_ml.sql import DataType
 
 _ARROW = {

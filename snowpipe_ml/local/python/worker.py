@@ -22,7 +22,7 @@ import types
 
 import pyarrow as pa
 
-from snowpipe_ml.local.messages import Channel
+from snowpipe_ml.local.core.messages import Channel
 from snowpipe_ml.local.python.sandbox import Sandbox, load_handler
 from snowpipe_ml.local.python.values import (
     SQL_NULL,
@@ -121,7 +121,7 @@ def call_table(handler, config, table, offsets, first_partition):
 
 def call_procedure(handler, config, table, state, channel):
     """One call; a DataFrame is run, and the id of its query is what the caller gets."""
-    caller = sys.modules["snowpipe_ml.local.python.caller"]
+    caller = sys.modules["snowpipe_ml.local.client.procedure_session"]
 
     def exchange(request):
         channel.send(request)

@@ -1,0 +1,1 @@
+"""What the warehouse keeps: objects, columns, stages, streams, tags, and their metadata."""

@@ -1,0 +1,59 @@
+"""What a stored column is, beyond its name and DuckDB's type."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from snowpipe_ml.local.core.names import Name
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
+
+# How tables.py writes VARCHAR(n), as DuckDB prints it.
+_LENGTH = re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)\Z')
+
+
+@dataclass(frozen=True, slots=True)
+class StoredColumn:
+    """A column of a table or view: how it is declared."""
+
+    column: Column
+    default: str | None
+    comment: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name, as it is stored."""
+        return self.column.name
+
+
+def stored_columns(session: Session, table: Name) -> list[StoredColumn]:
+    """The columns of a table or view, in order; none if there is no such object."""
+    found = session.duck.execute(
+        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        list(table),
+    ).fetchall()
+    if not found:
+        return []
+    lengths = varchar_lengths(session, table[0], table[1], table[2])
+    return [
+        StoredColumn(Column(name, kind, nullable, lengths.get((table[1], table[2], name))), default, comment)
+        for name, kind, nullable, default, comment in found
+    ]
+
+
+def varchar_lengths(
+    session: Session, database: str, schema: str | None = None, table: str | None = None
+) -> dict[Name, int]:
+    """The declared lengths of VARCHAR columns, by (schema, table, column)."""
+    found = session.duck.execute(
+        "SELECT schema_name, table_name, constraint_text FROM duckdb_constraints() WHERE constraint_type = 'CHECK' "
+        "AND database_name = $1 AND ($2 IS NULL OR schema_name = $2) AND ($3 IS NULL OR table_name = $3)",
+        [database, schema, table],
+    ).fetchall()
+    return {
+        (of_schema, of_table, match.group(1).replace('""', '"')): int(match.group(2))
+        for of_schema, of_table, text in found
+        if (match := _LENGTH.match(text))
+    }

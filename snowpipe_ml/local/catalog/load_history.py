@@ -1,0 +1,170 @@
+"""COPY's memory: what a table has loaded, and the rows that were rejected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from snowpipe_ml.local.catalog.changes import note_change
+from snowpipe_ml.local.catalog.stages import StagedFile
+from snowpipe_ml.local.core.names import Name
+from snowpipe_ml.local.core.queries import select
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
+
+SYNTAX_CODES = (100080, 100016, 100144)  # of rows that cannot be read, not of values that cannot be converted
+# How long a table remembers a file: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
+_MEMORY_DAYS = 64
+
+
+@dataclass
+class Rejected:
+    """A row that could not be loaded."""
+
+    line: int
+    character: int
+    column: str | None
+    message: str
+    code: int
+    record: str
+
+    @property
+    def category(self) -> str:
+        """Return whether the row could not be read, or a value not converted."""
+        return "parsing" if self.code in SYNTAX_CODES else "conversion"
+
+
+@dataclass
+class Loaded:
+    """The result of loading one file.
+
+    Attributes:
+        file: the file.
+        loaded: its rows that were loaded.
+        skipped: its rows that could have been loaded, in a file that was skipped.
+        errors: its rows that were rejected.
+        first: the first of them.
+        kept: whether COPY_ERRORS has its rejected rows.
+    """
+
+    file: StagedFile
+    loaded: int = 0
+    skipped: int = 0
+    errors: int = 0
+    first: Rejected | None = None
+    kept: bool = False
+
+    @property
+    def parsed(self) -> int:
+        """How many rows the file has."""
+        return self.loaded + self.skipped + self.errors
+
+    @property
+    def status(self) -> str:
+        """Snowflake's word for it."""
+        if not self.errors:
+            return "LOADED"
+        return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
+
+    def row(self, limit: int) -> tuple[Any, ...]:
+        """The file's row in the result of COPY."""
+        first = self.first
+        return (
+            self.file.label,
+            self.status,
+            self.parsed,
+            self.loaded,
+            limit,
+            self.errors,
+            first and first.message,
+            first and first.line,
+            first and first.character,
+            first and first.column,
+        )
+
+
+def remembered(session: Session, target: Name) -> dict[str, str]:
+    """File -> content of what the table has loaded in the last 64 days."""
+    found = session.duck.execute(
+        f"SELECT file, etag FROM {session.catalog(target[0], 'LOADS')} WHERE schema_name = ? AND table_name = ? "
+        f"AND status <> 'LOAD_FAILED' AND loaded_at > current_timestamp - INTERVAL {_MEMORY_DAYS} DAY ORDER BY loaded_at",
+        list(target[1:]),
+    ).fetchall()
+    return dict(found)
+
+
+def remember(session: Session, target: Name, done: list[Loaded], query_id: str) -> None:
+    """Note what a COPY has loaded and rejected, in the transaction in which it did."""
+    if any(item.loaded for item in done):
+        note_change(session, target)
+    loads = session.catalog(target[0], "LOADS")
+    for item in done:
+        session.duck.execute(
+            f"INSERT INTO {loads} (schema_name, table_name, file, etag, status, row_count, row_parsed, error_count, first_error) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *target[1:],
+                item.file.label,
+                item.file.md5,
+                item.status,
+                item.loaded,
+                item.parsed,
+                item.errors,
+                item.first and item.first.message,
+            ],
+        )
+    keep_failures(session, target, done, query_id)
+
+
+def keep_failures(session: Session, target: Name, done: list[Loaded], query_id: str) -> None:
+    """Keep the errors of files that were rejected as a whole; rejected rows are kept when they are loaded."""
+    rejects = session.catalog(target[0], "COPY_ERRORS")
+    for item in done:
+        r = item.first
+        if r is not None and not item.kept:
+            session.duck.execute(
+                f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})",
+                [
+                    query_id,
+                    *target[1:],
+                    r.message,
+                    item.file.label,
+                    r.line,
+                    r.character,
+                    None,
+                    r.category,
+                    r.code,
+                    "22018",
+                    r.column,
+                    r.line,
+                    r.line,
+                    r.record,
+                ],
+            )
+
+
+def forget_loads(session: Session, name: Name) -> None:
+    """Forget what a table has loaded: TRUNCATE, replace and drop do, DELETE does not."""
+    for table in ("LOADS", "COPY_ERRORS"):
+        session.duck.execute(
+            f"DELETE FROM {session.catalog(name[0], table)} WHERE schema_name = ? AND table_name = ?",
+            list(name[1:]),
+        )
+
+
+def rejected(session: Session, name: Name, query_id: str | None) -> tuple[list[Column], pa.Table]:
+    """The rows that a COPY into a table rejected; of the last one if ``query_id`` is None."""
+    table = session.catalog(name[0], "COPY_ERRORS")
+    if query_id is None:
+        query_id = session.last_query_ids[-1] if session.last_query_ids else ""
+    literals = ["'" + text.replace("'", "''") + "'" for text in (name[1], name[2], query_id)]
+    return select(
+        session,
+        'SELECT error AS "ERROR", file AS "FILE", line AS "LINE", "character" AS "CHARACTER", byte_offset AS "BYTE_OFFSET", '
+        'category AS "CATEGORY", code AS "CODE", sql_state AS "SQL_STATE", column_name AS "COLUMN_NAME", '
+        'row_number AS "ROW_NUMBER", row_start_line AS "ROW_START_LINE", rejected_record AS "REJECTED_RECORD" '
+        f"FROM {table} WHERE schema_name = {literals[0]} AND table_name = {literals[1]} "
+        f"AND query_id = {literals[2]} ORDER BY file, line",
+    )

@@ -1,0 +1,239 @@
+"""Stages and the files on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote as url_unquote
+from urllib.parse import urlparse
+
+from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.reader import Reader
+
+_CHUNK = 2**20
+
+
+_MD5: dict[tuple[str, int, int], str] = {}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as it stands in the catalog.
+
+    Attributes:
+        folder: where its files are.
+        label: what LIST and COPY put before a file's path.
+        links: where files of external stages are linked for DuckDB, which reads nothing outside of the warehouse.
+    """
+
+    database: str
+    schema: str
+    name: str
+    folder: Path
+    label: str
+    options: dict[str, Any]
+    external: bool
+    links: Path
+
+    def files(self, path: str, pattern: str | None = None) -> list[StagedFile]:
+        """The files whose path starts with ``path`` and fits the whole pattern, by name."""
+        regex = re.compile(pattern) if pattern else None
+        found = []
+        for file in sorted(file for file in _walk(self.folder) if _belongs(file, self.folder)):
+            relative = file.relative_to(self.folder).as_posix()
+            if relative.startswith(path) and (regex is None or regex.fullmatch(relative)):
+                found.append(StagedFile(self, relative, file))
+        return found
+
+    def file(self, relative: str) -> Path:
+        """A file's place.
+
+        Raises:
+            ProgrammingError: the path leaves the stage.
+        """
+        place = (self.folder / relative).resolve()
+        if not place.is_relative_to(self.folder.resolve()):
+            raise errors.error(1059, "22023", f"the path leaves the stage: {relative!r}")
+        return place
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file on a stage.
+
+    Args:
+        stage: the stage.
+        relative: its path there.
+        source: the file itself; of an external stage, DuckDB cannot read it there.
+        copy: a copy whose rows are read in its place.
+    """
+
+    stage: Stage
+    relative: str
+    source: Path
+    copy: Path | None = None
+
+    @cached_property
+    def path(self) -> Path:
+        """Give the path that DuckDB reads: a file of an external stage is linked into the warehouse, or else copied.
+
+        The link or copy goes with this object, so that nothing is left of a file that is changed or removed later.
+
+        Raises:
+            ProgrammingError: the file is gone, or may not be read.
+        """
+        if self.copy is not None or not self.stage.external:
+            return self.copy or self.source
+        folder = tempfile.mkdtemp(prefix="read-", dir=self.stage.links)
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        link = Path(folder) / self.source.name
+        with self._readable():
+            try:
+                os.link(self.source.resolve(), link)
+            except OSError:  # another file system, or one without links
+                private.copy_file(self.source, link)
+        return link
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Name the file in an error of the file system.
+
+        Raises:
+            ProgrammingError: the file is gone, or may not be read.
+        """
+        try:
+            yield
+        except (FileNotFoundError, PermissionError) as raised:
+            raise errors.error(
+                91016,
+                "22000",
+                f"Remote file '{self.label}' was not found or cannot be read: {raised.strerror}",
+            ) from raised
+
+    def stat(self) -> os.stat_result:
+        """The size and times of the file itself.
+
+        Raises:
+            ProgrammingError: the file is gone.
+        """
+        with self._readable():
+            return self.source.stat()
+
+    @property
+    def label(self) -> str:
+        """Its name as LIST and COPY show it."""
+        return f"{self.stage.label}/{self.relative}"
+
+    @property
+    def md5(self) -> str:
+        """The MD5 of its bytes in hexadecimal.
+
+        Raises:
+            ProgrammingError: the file is gone, or may not be read.
+        """
+        found = self.stat()
+        key = (str(self.source), found.st_mtime_ns, found.st_size)
+        if key not in _MD5:
+            digest = hashlib.md5(usedforsecurity=False)
+            with self._readable(), self.source.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+            _MD5[key] = digest.hexdigest()
+        return _MD5[key]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        for name in names:
+            if not name.endswith(".uploading"):
+                yield Path(root) / name
+
+
+def _belongs(file: Path, folder: Path) -> bool:
+    """Tell a file of a stage from a pipe or device, a link that leads nowhere, and one that leads out of the stage."""
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return False
+        return not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
+    except OSError:
+        return False
+
+
+def find_stage(session: Session, reference: str) -> tuple[Stage, str]:
+    """The stage that ``@[[db.]schema.]name[/path]`` means, and the path.
+
+    Raises:
+        ProgrammingError: there is no such stage; UnsupportedError for user and table stages.
+    """
+    if not reference.startswith("@"):
+        raise errors.syntax(f"a stage path starts with @: {reference!r}")
+    if reference.startswith(("@~", "@%")):
+        raise errors.UnsupportedError("user and table stages", "Create a named stage")
+    text = reference[1:]
+    reader = Reader(text.split("/", 1)[0] if not text.startswith('"') else text)
+    name = reader.name()
+    consumed = reader.tokens[reader.index - 1].end
+    path = text[consumed:].lstrip("/")
+    return named_stage(session, name), path
+
+
+def named_stage(session: Session, name: tuple[str, ...]) -> Stage:
+    """A stage by its name."""
+    database, schema, stage = session.resolve(name, "this statement on a stage")
+    row = session.duck.execute(
+        f"SELECT id, url, options FROM {session.catalog(database, 'STAGES')} WHERE schema_name = ? AND name = ?",
+        [schema, stage],
+    ).fetchone()
+    if row is None:
+        raise errors.missing("Stage", f"{database}.{schema}.{stage}")
+    stage_id, url, options = row
+    folder = _external_folder(session, url) if url else session.storage.path / "stages" / stage_id
+    label = url.rstrip("/") if url else stage.lower()
+    links = session.storage.path / "external"
+    return Stage(database, schema, stage, folder, label, json.loads(options or "{}"), bool(url), links)
+
+
+def _external_folder(session: Session, url: str) -> Path:
+    """The folder of an external stage.
+
+    Raises:
+        ProgrammingError: it is a part of the warehouse, or the warehouse a part of it; a stage could then overwrite
+            the warehouse's own files.
+        UnsupportedError: the URL is not a file's.
+    """
+    parsed = urlparse(url)
+    if parsed.scheme != "file":
+        raise errors.UnsupportedError(
+            f"external stages on {parsed.scheme}://", "A file:// URL is an external stage here"
+        )
+    folder = Path(url_unquote(parsed.netloc + parsed.path))
+    place, home = folder.resolve(), session.storage.path.resolve()
+    if _contains(home, place) or _contains(place, home):
+        raise errors.error(
+            1059,
+            "22023",
+            f"invalid URL {url!r}: a stage's folder cannot be in the warehouse's own folder or above it",
+        )
+    return folder
+
+
+def _contains(outer: Path, inner: Path) -> bool:
+    """Compare by file as well as by path: on some file systems names that differ in case are one folder."""
+    if inner.is_relative_to(outer):
+        return True
+    if not os.path.exists(outer):
+        return False
+    return any(os.path.exists(each) and os.path.samefile(each, outer) for each in (inner, *inner.parents))

@@ -1,0 +1,45 @@
+"""Tags and their values on objects."""
+
+from __future__ import annotations
+
+from snowpipe_ml.local.core.names import Name
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.reader import Reader
+
+
+def get_tag(session: Session, tag: str, name: str, domain: str) -> str | None:
+    """``SYSTEM$GET_TAG('tag', 'object', 'domain')``: the value, or None where it is not set.
+
+    The domain is TABLE for views too, and COLUMN for ``table.column``.
+    """
+    tag_name = session.resolve(Reader(tag).name())
+    parts = Reader(name).name()
+    column = ""
+    if domain.upper() == "COLUMN":
+        parts, column = parts[:-1], parts[-1]
+    database, schema, target = session.resolve(parts)
+    row = session.duck.execute(
+        f"SELECT tag_value FROM {session.catalog(database, 'TAG_VALUES')} WHERE tag_schema = ? AND tag_name = ? "
+        "AND domain = ? AND schema_name = ? AND object_name = ? AND column_name = ?",
+        [tag_name[1], tag_name[2], "TABLE" if column else domain.upper(), schema, target, column],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def forget_tags(session: Session, name: Name) -> None:
+    """Drop the tag values of an object that is dropped or replaced."""
+    session.duck.execute(
+        f"DELETE FROM {session.catalog(name[0], 'TAG_VALUES')} WHERE schema_name = ? AND object_name = ?",
+        list(name[1:]),
+    )
+
+
+def copy_tags(session: Session, source: Name, target: Name) -> None:
+    """A clone keeps the tags of its source."""
+    if source[0] == target[0]:
+        values = session.catalog(source[0], "TAG_VALUES")
+        session.duck.execute(
+            f"INSERT INTO {values} SELECT tag_schema, tag_name, domain, ?, ?, column_name, tag_value "
+            f"FROM {values} WHERE schema_name = ? AND object_name = ?",
+            [*target[1:], *source[1:]],
+        )

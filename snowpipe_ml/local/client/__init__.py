@@ -1,0 +1,1 @@
+"""What a client holds: connections and cursors, in this process and from another."""

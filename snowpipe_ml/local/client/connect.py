@@ -1,0 +1,81 @@
+"""Open an embedded warehouse, or a session on one that another process holds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from snowpipe_ml.local.client.connection import Connection
+from snowpipe_ml.local.client.sharing import Guest, Host, join
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.storage import Storage, close_storage, open_storage
+from snowpipe_ml.sql import Identifier
+
+
+def connect(
+    path: str | Path | None = None,
+    database: str | None = None,
+    schema: str | None = "PUBLIC",
+    *,
+    timeout: float = 30.0,
+    share: bool = True,
+    function_memory: int | None = None,
+    **ignored: Any,
+) -> Connection | Guest:
+    """Open an embedded warehouse.
+
+    Args:
+        path: its folder, made if it is not there; a temporary warehouse if None.
+        database: the database to work in, made if it is not there. An unquoted name: ``citibike``
+            is CITIBIKE.
+        schema: the schema to work in; with None the session has no current schema.
+        timeout: seconds to wait for a process that holds the folder and gives no session.
+        share: whether to work through the process that holds the folder, and to let others work
+            through this one. Without it, a second process is refused.
+        function_memory: bytes that a worker process of Python functions may hold; None for no limit.
+        **ignored: what a connection to an account would take: user, account, role...
+
+    Raises:
+        WarehouseLockedError: another process holds the folder.
+        duckdb.Error: the folder's files cannot be read.
+    """
+    names = [Identifier.parse(name).name if name else None for name in (database, schema)]
+    if path is None or not share:
+        storage = open_storage(Path(path) if path is not None else None, Host if share else None)
+    else:
+        found = _hold_or_join(Path(path), names, timeout)
+        if isinstance(found, Guest):
+            return found
+        storage = found
+    if function_memory is not None:
+        storage.function_memory = function_memory
+    try:
+        return Connection(storage, names[0], names[1])
+    except duckdb.Error as raised:
+        close_storage(storage)
+        raise errors.translate(raised) from raised
+    except BaseException:
+        close_storage(storage)
+        raise
+
+
+def _hold_or_join(path: Path, names: list[str | None], timeout: float) -> Storage | Guest:
+    """The warehouse, if no other process holds it; else a session through the one that does.
+
+    Raises:
+        WarehouseLockedError: the holder gives no session, for as long as the time-out.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return open_storage(path, Host)
+        except errors.WarehouseLockedError:
+            guest = join(path.resolve(), names[0], names[1])
+            if guest is not None:
+                return guest
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.05)

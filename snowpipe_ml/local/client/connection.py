@@ -1,0 +1,191 @@
+"""The connection under a Snowpark Session: what it runs, and the results it keeps."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+import duckdb
+import pyarrow as pa
+from snowflake.connector.errors import ProgrammingError
+
+from snowpipe_ml.local.catalog.temporary import drop_temporary
+from snowpipe_ml.local.client.base import ClientConnection
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.cancellation import canceled_queries
+from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.storage import Storage, close_storage
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.statements.dispatch import describe, insert_many, run
+
+log = logging.getLogger("snowpipe_ml.local")
+
+_MAKES_ROOM = re.compile(r"\s*(?:DROP|TRUNCATE|DELETE)\b", re.I)
+_CANCEL_ALL = re.compile(r"\s*SELECT\s+SYSTEM\$CANCEL_ALL_QUERIES\s*\(\s*'?(\d+)'?\s*\)\s*;?\s*", re.I)
+
+
+class Connection(ClientConnection):
+    """Speaks the part of ``SnowflakeConnection`` that Snowpark and ordinary clients use.
+
+    Args:
+        storage: the open warehouse.
+        database: the database to work in; created if it does not exist.
+        schema: the schema to work in; created if it does not exist.
+        shared: whether the session belongs to another process, which does not keep the warehouse open.
+
+    Attributes:
+        session: where it works.
+        listeners: called with each statement's text before it is read: the SQL that Snowflake
+            would get.
+    """
+
+    def __init__(
+        self, storage: Storage, database: str | None, schema: str | None, *, shared: bool = False
+    ) -> None:
+        self.session = Session(storage, database, schema)
+        self.session.client = self
+        self.lock = threading.RLock()
+        self.listeners: list[Callable[[str], None]] = []
+        self._shared = shared
+
+    @property
+    def storage(self) -> Storage:
+        """The warehouse."""
+        return self.session.storage
+
+    @property
+    def session_id(self) -> int:
+        """The session's number."""
+        return self.session.session_id
+
+    @property
+    def database(self) -> str | None:
+        """The current database."""
+        return self.session.database
+
+    @property
+    def schema(self) -> str | None:
+        """The current schema."""
+        return self.session.schema
+
+    @property
+    def warehouse(self) -> str | None:
+        """The current warehouse."""
+        return self.session.warehouse
+
+    @property
+    def role(self) -> str | None:
+        """The current role."""
+        return self.session.role
+
+    @property
+    def shares(self) -> dict[str, list[str]]:
+        """Scripts that stand in for shares; see :class:`Session`."""
+        return self.session.shares
+
+    def perform(
+        self,
+        command: str,
+        params: Any,
+        query_id: str,
+        file_stream: IO[bytes] | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> Result:
+        """Run a statement, and keep its result and its place in the history.
+
+        Args:
+            command: the statement.
+            params: its bound values.
+            query_id: the id under which its result is kept.
+            file_stream: what a PUT uploads, if it is not a file.
+            settings: what holds for this statement alone: QUERY_TAG, and whether DDL on a temporary
+                object leaves the transaction open, as Snowpark asks.
+        """
+        tag = (settings or {}).get("QUERY_TAG")
+        self.session.keeps_transaction = bool((settings or {}).get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
+
+        def attempt() -> Result:
+            with self.session.cancellable():
+                return run(self.session, command, params, query_id, file_stream)
+
+        self.storage.checkpoints.before_statement()
+        with self.storage.history.running(self.session.query(query_id, command, tag)), errors.of_full_disks():
+            if not _MAKES_ROOM.match(command) or self.session.in_transaction:
+                result = attempt()
+            else:
+                result = self._making_room(attempt)
+        return self._kept(query_id, result)
+
+    def _making_room(self, attempt: Callable[[], Result]) -> Result:
+        """Run a statement that drops rows or objects, on a full disk too."""
+        try:
+            result = attempt()
+        except duckdb.Error as raised:
+            if not errors.is_full_disk(raised):
+                raise
+            self.storage.checkpoints.release()
+            result = attempt()
+        self.storage.checkpoints.reclaim()
+        return result
+
+    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+        """Run an INSERT for many rows."""
+        with (
+            self.storage.history.running(self.session.query(query_id, command)),
+            errors.of_full_disks(),
+            self.session.cancellable(),
+        ):
+            result = insert_many(self.session, command, rows)
+        return self._kept(query_id, result)
+
+    def _kept(self, query_id: str, result: Result) -> Result:
+        self.session.last_query_ids.append(query_id)
+        del self.session.last_query_ids[:-100]
+        if not self.session.in_transaction:
+            self.storage.checkpoints.after_statement()
+        self.storage.results.keep(query_id, result.columns, result.table)
+        return result
+
+    def describe(self, command: str, params: Any) -> list[Column]:
+        """The columns a statement would return; it is not run."""
+        return describe(self.session, command, params)
+
+    def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """The result of an earlier statement."""
+        return self.storage.results.get(query_id)
+
+    def translated(self, raised: Exception) -> ProgrammingError | None:
+        """The error that a handler raised, where DuckDB carried only its ticket."""
+        functions = self.storage.functions
+        return functions.raised_in(str(raised)) if functions is not None else None
+
+    def aside(self, command: str) -> Result | None:
+        """Cancel the statement that runs, when this very session asks for it from another thread."""
+        found = _CANCEL_ALL.fullmatch(command)
+        if found is None or int(found.group(1)) != self.session_id:
+            return None
+        return rows(
+            [("SYSTEM$CANCEL_ALL_QUERIES", "VARCHAR")], [(canceled_queries(int(self.session.interrupt())),)]
+        )
+
+    def close(self, retry: bool = True) -> None:
+        """Drop the session's temporary objects and let the warehouse go."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with self.lock:
+                if self.session.in_transaction:
+                    self.session.duck.execute("ROLLBACK")
+                try:
+                    drop_temporary(self.session)
+                except duckdb.Error as raised:  # the next process to open the warehouse drops them
+                    log.warning("temporary objects of the session stay: %s", raised)
+                self.session.duck.close()
+        finally:
+            if not self._shared:
+                close_storage(self.storage)

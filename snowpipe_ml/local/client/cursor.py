@@ -1,0 +1,259 @@
+"""The cursor: takes a statement's text, hands it on, and keeps the result for fetching."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+
+import duckdb
+import pyarrow as pa
+from snowflake.connector.cursor import ResultMetadata, ResultMetadataV2
+from snowflake.connector.errors import NotSupportedError, ProgrammingError
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.types import Column, arrow_result, python_values
+from snowpipe_ml.local.syntax.script import FIRST_WORD
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Statements(Protocol):
+    """What a cursor asks of its connection."""
+
+    lock: threading.RLock
+    listeners: list[Callable[[str], None]]
+
+    def perform(
+        self,
+        command: str,
+        params: Any,
+        query_id: str,
+        file_stream: IO[bytes] | None,
+        settings: dict[str, Any],
+    ) -> Result:
+        """Run a statement."""
+
+    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+        """Run an INSERT for many rows."""
+
+    def describe(self, command: str, params: Any) -> list[Column]:
+        """The columns that a statement would return."""
+
+    def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """The result of an earlier statement."""
+
+    def translated(self, raised: Exception) -> ProgrammingError | None:
+        """The error behind one that DuckDB carried."""
+
+    def aside(self, command: str) -> Result | None:
+        """The result of a statement that need not wait for the running one; None for others."""
+
+    def is_closed(self) -> bool:
+        """Return whether the connection was closed."""
+
+
+class Cursor:
+    """Speaks the part of ``SnowflakeCursor`` that Snowpark and ordinary clients use."""
+
+    def __init__(self, connection: Statements, as_dict: bool = False) -> None:
+        self.connection = connection
+        self.arraysize = 1
+        self.query: str | None = None
+        self.sfqid: str | None = None
+        self.sqlstate: str | None = None
+        self.rowcount: int | None = None
+        self._request_id: str | None = None
+        self._as_dict = as_dict
+        self._columns: list[Column] = []
+        self._table: pa.Table = pa.table({})
+        self._rows: Iterator[Any] | None = None
+
+    def execute(
+        self,
+        command: str,
+        params: Sequence[Any] | dict[str, Any] | None = None,
+        *,
+        _statement_params: dict[str, str] | None = None,
+        file_stream: IO[bytes] | None = None,
+        **_: Any,
+    ) -> Self:
+        """Run one statement.
+
+        Raises:
+            ProgrammingError: as Snowflake would raise it; UnsupportedError names what only
+                Snowflake does.
+        """
+        connection = self.connection
+        if connection.is_closed():
+            raise errors.error(250002, "08003", "Connection is closed")
+        for listener in connection.listeners:
+            listener(command)
+        self.query = command
+        self.sfqid = str(uuid.uuid4())
+        self._request_id = self.sfqid
+        result = connection.aside(command)
+        if result is None:
+            with connection.lock, _as_snowflake(self):
+                result = connection.perform(
+                    command, params, self.sfqid, file_stream, dict(_statement_params or {})
+                )
+        self._load(result.columns, result.table)
+        self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
+        return self
+
+    def executemany(self, command: str, seqparams: Sequence[Sequence[Any]], **_: Any) -> Self:
+        """Run an INSERT for many rows in one statement."""
+        for listener in self.connection.listeners:
+            listener(command)
+        self.query = command
+        self.sfqid = str(uuid.uuid4())
+        with self.connection.lock, _as_snowflake(self):
+            result = self.connection.perform_many(command, seqparams, self.sfqid)
+        self._load(result.columns, result.table)
+        self.rowcount = result.rowcount
+        return self
+
+    def execute_async(self, command: str, params: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """Run a statement; it is done when this returns."""
+        kwargs.pop("num_statements", None)
+        self.execute(command, params, **kwargs)
+        return {"queryId": self.sfqid, "success": True}
+
+    def get_results_from_sfqid(self, sfqid: str) -> None:
+        """Take up the result of an earlier statement."""
+        columns, table = self.connection.result(sfqid)
+        self.sfqid = sfqid
+        self._load(columns, table)
+
+    def _load(self, columns: list[Column], table: pa.Table) -> None:
+        self._columns, self._table, self._rows = columns, table, None
+
+    def _describe_internal(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadataV2]:
+        with self.connection.lock, _as_snowflake(self):
+            return [column.metadata for column in self.connection.describe(command, params)]
+
+    def describe(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadata]:
+        """The columns that a statement would return; it is not run."""
+        return [_v1(metadata) for metadata in self._describe_internal(command, params)]
+
+    @property
+    def _description_internal(self) -> list[ResultMetadataV2]:
+        return [column.metadata for column in self._columns]
+
+    @property
+    def description(self) -> list[ResultMetadata]:
+        """The columns of the last result."""
+        return [_v1(metadata) for metadata in self._description_internal]
+
+    def _iterate(self) -> Iterator[Any]:
+        # By column, not into dicts: two columns may have the same name.
+        by_column = [
+            python_values(column, values)
+            for column, values in zip(self._columns, self._table.columns, strict=True)
+        ]
+        rows: Iterator[Any] = zip(*by_column, strict=True)
+        if self._as_dict:
+            names = [column.name for column in self._columns]
+            return (dict(zip(names, row, strict=True)) for row in rows)
+        return rows
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._rows is None:
+            self._rows = self._iterate()
+        return self._rows
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+        return next(iter(self), None)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next rows."""
+        rows = iter(self)
+        return [row for _, row in zip(range(size or self.arraysize), rows, strict=False)]
+
+    def fetchall(self) -> list[Any]:
+        """The rows that are left."""
+        return list(iter(self))
+
+    def _check_arrow(self) -> None:
+        """As from Snowflake, only the result of a query comes as Arrow; Snowpark goes by rows for the others."""
+        word = FIRST_WORD.match(self.query or "")
+        if word and word.group(1).upper() not in ("SELECT", "WITH", "VALUES", "CALL"):
+            raise NotSupportedError
+
+    def fetch_arrow_all(self, force_return_table: bool = False) -> pa.Table | None:
+        """The whole result as an Arrow table; None for no rows unless forced.
+
+        Raises:
+            NotSupportedError: the result is not that of a query.
+        """
+        self._check_arrow()
+        table = arrow_result(self._columns, self._table)
+        return table if table.num_rows or force_return_table else None
+
+    def fetch_arrow_batches(self) -> Iterator[pa.Table]:
+        """The result as Arrow tables."""
+        self._check_arrow()
+        yield arrow_result(self._columns, self._table)
+
+    def fetch_pandas_all(self, **_: Any) -> pd.DataFrame:
+        """The whole result as a DataFrame."""
+        self._check_arrow()
+        frame: pd.DataFrame = arrow_result(self._columns, self._table).to_pandas(date_as_object=True)
+        return frame
+
+    def fetch_pandas_batches(self, **kwargs: Any) -> Iterator[pd.DataFrame]:
+        """The result as DataFrames."""
+        yield self.fetch_pandas_all(**kwargs)
+
+    def _upload(self, local_file_name: str, stage_location: str, options: dict[str, Any], **_: Any) -> None:
+        pairs = " ".join(f"{key} = {value}" for key, value in options.items())
+        self.execute(f"PUT {local_file_name} {_quote_stage(stage_location)} {pairs}")
+
+    def _log_telemetry_job_data(self, *_: Any, **__: Any) -> None:
+        """The embedded warehouse has no telemetry."""
+
+    def close(self) -> bool:
+        """Forget the result."""
+        self._load([], pa.table({}))
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _v1(m: ResultMetadataV2) -> ResultMetadata:
+    return ResultMetadata(m.name, m.type_code, None, m.internal_size, m.precision, m.scale, m.is_nullable)
+
+
+def _quote_stage(location: str) -> str:
+    return location if location.startswith("'") else "'" + location.replace("'", "\\'") + "'"
+
+
+@contextlib.contextmanager
+def _as_snowflake(cursor: Cursor) -> Iterator[None]:
+    """Raise DuckDB's errors in the connector's classes, with the statement and its id."""
+    try:
+        yield
+    except duckdb.Error as raised:
+        translated = cursor.connection.translated(raised) or errors.translate(raised)
+        translated.sfqid, translated.query = cursor.sfqid, cursor.query
+        cursor.sqlstate = translated.sqlstate
+        raise translated from raised
+    except NotImplementedError as raised:  # fakesnow's transforms say so of what they cannot do
+        raise errors.UnsupportedError(str(raised) or "this use of a function") from raised
+    except ProgrammingError as raised:
+        raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query
+        cursor.sqlstate = raised.sqlstate
+        raise

@@ -1,0 +1,112 @@
+"""A connection whose statements are run by another process: the two ends of it.
+
+:class:`ProxyConnection` stands for the session in the process that has only the wire to it: a stored
+procedure, or a second process that opens a warehouse which a first one holds. :func:`answer` runs
+what it asks for, in the process that holds the warehouse.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+import pyarrow as pa
+from snowflake.connector.errors import ProgrammingError
+
+from snowpipe_ml.local.client.base import ClientConnection
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.exchange import Exchange
+from snowpipe_ml.local.core.messages import Message
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.types import Column
+
+
+class ProxyConnection(ClientConnection):
+    """Speaks the part of ``SnowflakeConnection`` that Snowpark uses, for a session in another process.
+
+    Args:
+        exchange: sends a request and waits for the answer.
+        state: the session, as :func:`session_state` tells it.
+        on_close: called once when it is closed.
+    """
+
+    def __init__(
+        self, exchange: Exchange, state: dict[str, Any], on_close: Callable[[], None] | None = None
+    ) -> None:
+        self._exchange = exchange
+        self._on_close = on_close
+        self.lock = threading.RLock()
+        self.listeners: list[Callable[[str], None]] = []
+        self._take(state)
+
+    def _take(self, state: dict[str, Any]) -> None:
+        self.session_id = state["session_id"]
+        self.database, self.schema = state["database"], state["schema"]
+        self.warehouse, self.role = state["warehouse"], state["role"]
+
+    def _ask(self, **request: Any) -> Message:
+        with self.lock:
+            answered, table = self._exchange(request)
+        if "raised" in answered:
+            unsupported, text, errno, sqlstate, query_id = answered["raised"]
+            if unsupported:
+                raise errors.UnsupportedError.of(text)
+            raise ProgrammingError(text, errno=errno, sqlstate=sqlstate, sfqid=query_id)
+        self._take(answered["state"])
+        return answered, table
+
+    def perform(
+        self,
+        command: str,
+        params: Any,
+        query_id: str,
+        file_stream: IO[bytes] | None,
+        settings: dict[str, Any],
+    ) -> Result:
+        """Run a statement in the session."""
+        if file_stream is not None and file_stream.seekable():
+            file_stream.seek(0)
+        packed = pickle.dumps((params, file_stream.read() if file_stream is not None else None)).hex()
+        answered, table = self._ask(
+            call="execute",
+            command=command,
+            packed=packed,
+            query_id=query_id,
+            settings=settings,
+            cwd=os.getcwd(),
+        )
+        return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
+
+    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+        """Run an INSERT for many rows."""
+        packed = pickle.dumps(rows).hex()
+        answered, table = self._ask(call="executemany", command=command, packed=packed, query_id=query_id)
+        return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
+
+    def describe(self, command: str, params: Any) -> list[Column]:
+        """The columns a statement would return."""
+        answered, _ = self._ask(call="describe", command=command, packed=pickle.dumps(params).hex())
+        return _columns(answered)
+
+    def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """The result of an earlier statement."""
+        answered, table = self._ask(call="result", query_id=query_id)
+        return _columns(answered), table if table is not None else pa.table({})
+
+    def translated(self, raised: Exception) -> ProgrammingError | None:
+        """Errors come translated from the warehouse."""
+        return None
+
+    def close(self, retry: bool = True) -> None:
+        """Let go of the session. A procedure's goes on: it is the caller's."""
+        if not self._closed:
+            self._closed = True
+            if self._on_close is not None:
+                self._on_close()
+
+
+def _columns(answered: dict[str, Any]) -> list[Column]:
+    return [Column(*column) for column in answered["columns"]]

@@ -1,0 +1,181 @@
+"""Several processes on one warehouse: the first holds the files, the others work through it.
+
+DuckDB opens a file in one process alone. So the process that opens a warehouse also listens on a
+Unix socket that only its user can reach, and notes it in ``warehouse.lock``; another process that
+finds the lock taken gets a session there. A holder that is done serves the other processes until the
+last of them has ended; new ones may join meanwhile. The next process to open the warehouse is its holder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from snowflake.connector.errors import ProgrammingError
+
+from snowpipe_ml.local.client.connection import Connection
+from snowpipe_ml.local.client.proxy import ProxyConnection
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.exchange import answer, session_state
+from snowpipe_ml.local.core.messages import Channel, Message
+from snowpipe_ml.local.core.storage import Storage
+
+log = logging.getLogger("snowpipe_ml.local")
+
+
+_ADDRESS_LENGTH = 100  # bytes of a Unix socket's path: 108 on Linux, 104 on macOS
+
+
+def _short_folder() -> str:
+    """Make a folder of this user alone, for a socket: a warehouse, or TMPDIR, may lie too deep for one."""
+    folder = tempfile.mkdtemp(prefix="snowpipe-")
+    if len(os.fsencode(folder)) + len("/socket") <= _ADDRESS_LENGTH:
+        return folder
+    Path(folder).rmdir()
+    return tempfile.mkdtemp(prefix="snowpipe-", dir="/tmp")
+
+
+class Host:
+    """The holder's end: a session for each process that comes."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._folder = _short_folder()
+        self.address = f"{self._folder}/socket"
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(self.address)
+        self._listening.listen(64)
+        self._guests: dict[int, str] = {}
+        self._closed = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._accept, name="warehouse-host", daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                guest, _ = self._listening.accept()
+            except OSError:
+                return  # closed
+            threading.Thread(
+                target=self._welcome, args=(Channel(guest),), name="warehouse-guest", daemon=True
+            ).start()
+
+    def _welcome(self, channel: Channel) -> None:
+        """Serve one process until it goes; what its session left open goes with it."""
+        try:
+            request, _ = channel.receive()
+        except EOFError:
+            channel.close()
+            return
+        with self._changed:
+            # While others work, whoever comes is welcome: a process that is there already may need another session.
+            if self._closed:
+                channel.close()
+                return
+            self._guests[id(channel)] = str(request["who"])
+        try:
+            try:
+                connection = Connection(self._storage, request["database"], request["schema"], shared=True)
+            except ProgrammingError as raised:
+                channel.send({"refused": [raised.raw_msg, raised.errno, raised.sqlstate]})
+                return
+            except duckdb.Error as raised:
+                told = errors.translate(raised)
+                channel.send({"refused": [told.raw_msg, told.errno, told.sqlstate]})
+                return
+            try:
+                channel.send({"state": session_state(connection.session)})
+                while True:
+                    asked, _ = channel.receive()
+                    channel.send(*_answered(connection, asked))
+            finally:
+                connection.close()
+        except (EOFError, OSError):
+            pass  # the guest is gone, or was killed: its open transaction is rolled back
+        finally:
+            channel.close()
+            with self._changed:
+                del self._guests[id(channel)]
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Wait until no other process works here any more, and then take no more guests."""
+        with self._changed:
+            if self._guests:
+                log.warning(
+                    "waiting for other processes that work on this warehouse: %s",
+                    ", ".join(self._guests.values()),
+                )
+            while self._guests:
+                self._changed.wait()
+            self._closed = True
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _answered(connection: Connection, asked: dict[str, Any]) -> Message:
+    """The answer to a guest. A mistake of ours must reach it as such, and not as the holder's end."""
+    try:
+        with connection.lock:
+            return answer(connection, asked)
+    except Exception as raised:
+        log.exception("a statement of another process failed by a mistake of the embedded warehouse")
+        text = f"{type(raised).__name__}: {raised}"
+        return {"raised": [False, text, 603, "XX000", asked.get("query_id")]}, None
+
+
+class Guest(ProxyConnection):
+    """A session on a warehouse that another process holds.
+
+    Attributes:
+        holder: the process that holds it, in words.
+    """
+
+    def __init__(self, channel: Channel, state: dict[str, Any], holder: str) -> None:
+        super().__init__(self._through, state, channel.close)
+        self.holder = holder
+        self._channel = channel
+
+    def _through(self, request: dict[str, Any]) -> Message:
+        try:
+            return self._channel.exchange(request)
+        except (EOFError, OSError) as raised:
+            self._closed = True
+            raise errors.HolderGoneError(self.holder) from raised
+
+
+def join(path: Path, database: str | None, schema: str | None) -> Guest | None:
+    """A session on the warehouse that another process holds; None where it cannot be had now.
+
+    Raises:
+        ProgrammingError: the holder refused the session: there is no such database or schema.
+    """
+    try:
+        noted = json.loads((path / "warehouse.lock").read_text())
+        connected = socket.socket(socket.AF_UNIX)
+        connected.connect(noted["address"])
+    except (OSError, ValueError, KeyError):
+        return None  # it is just opening, or closing
+    channel = Channel(connected)
+    try:
+        who = f"process {os.getpid()}"
+        answered, _ = channel.exchange({"database": database, "schema": schema, "who": who})
+    except (EOFError, OSError):
+        channel.close()
+        return None
+    if "refused" in answered:
+        channel.close()
+        text, errno, sqlstate = answered["refused"]
+        raise errors.error(errno, sqlstate, text)
+    return Guest(channel, answered["state"], noted["holder"])

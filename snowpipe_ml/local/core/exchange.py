@@ -1,0 +1,82 @@
+"""Answering the statements that another process sends: a stored procedure or a guest."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from snowflake.connector.errors import Error, ProgrammingError
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.messages import Message
+from snowpipe_ml.local.core.session import Client, Session
+from snowpipe_ml.local.core.types import Column
+
+Exchange = Callable[[dict[str, Any]], Message]
+
+
+def session_state(session: Session) -> dict[str, Any]:
+    """What a proxy shows of the session."""
+    return {
+        "session_id": session.session_id,
+        "database": session.database,
+        "schema": session.schema,
+        "warehouse": session.warehouse,
+        "role": session.role,
+    }
+
+
+def answer(client: Client, request: dict[str, Any]) -> Message:
+    """Run what a proxy asks for; its errors go back to it."""
+    try:
+        columns, table, rowcount = _perform(client, request)
+    except duckdb.Error as raised:
+        return _raised(client.translated(raised) or errors.translate(raised), request)
+    except NotImplementedError as raised:
+        return _raised(errors.UnsupportedError(str(raised) or "this use of a function"), request)
+    except Error as raised:
+        return _raised(raised, request)
+    answered = {
+        "columns": [[column.name, column.duckdb, column.nullable, column.length] for column in columns],
+        "rowcount": rowcount,
+        "state": session_state(client.session),
+    }
+    return answered, table
+
+
+def _perform(client: Client, request: dict[str, Any]) -> tuple[list[Column], pa.Table | None, int | None]:
+    # The other process is the same user's: its pickles are no less trusted than its statements, which
+    # can create and call Python functions.
+    packed: Any = pickle.loads(bytes.fromhex(request["packed"])) if "packed" in request else None  # noqa: S301
+    match request["call"]:
+        case "execute":
+            params, data = packed
+            stream = io.BytesIO(data) if data is not None else None
+            for listener in client.listeners:
+                listener(request["command"])
+            client.session.folder = request["cwd"]
+            result = client.perform(
+                request["command"], params, request["query_id"], stream, request["settings"]
+            )
+            return result.columns, result.table, result.rowcount
+        case "executemany":
+            result = client.perform_many(request["command"], packed, request["query_id"])
+            return result.columns, result.table, result.rowcount
+        case "describe":
+            return client.describe(request["command"], packed), None, None
+        case "result":
+            columns, table = client.result(request["query_id"])
+            return columns, table, None
+    raise AssertionError(request["call"])
+
+
+def _raised(raised: Error, request: dict[str, Any]) -> Message:
+    text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
+    unsupported = isinstance(raised, errors.UnsupportedError)
+    return {
+        "raised": [unsupported, text, raised.errno, raised.sqlstate, raised.sfqid or request.get("query_id")]
+    }, None

@@ -1,0 +1,93 @@
+"""The statements that ran: what QUERY_HISTORY shows. It lasts as long as the warehouse is open."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+_KEPT = 10_000
+
+
+@dataclass
+class Query:
+    """A statement that ran, or is running. Times are UTC."""
+
+    query_id: str
+    text: str
+    session_id: int
+    database: str | None
+    schema: str | None
+    warehouse: str | None
+    role: str | None
+    tag: str
+    started: dt.datetime
+    ended: dt.datetime | None = None
+    status: str = "RUNNING"
+    error: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """QUERY_TYPE, as far as the first word tells."""
+        words = self.text.split(None, 2)
+        first = words[0].upper() if words else ""
+        return (
+            first
+            if first not in ("CREATE", "ALTER", "DROP") or len(words) < 2
+            else f"{first}_{words[1].upper()}"
+        )
+
+
+class History:
+    """The last statements of all sessions."""
+
+    def __init__(self) -> None:
+        self._queries: deque[Query] = deque(maxlen=_KEPT)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self, query: Query) -> Iterator[None]:
+        """Note a statement while it runs, and how it ended."""
+        with self._lock:
+            self._queries.append(query)
+        try:
+            yield
+        except BaseException as raised:
+            query.status, query.error = "FAILED_WITH_ERROR", str(raised)
+            raise
+        else:
+            query.status = "SUCCESS"
+        finally:
+            query.ended = dt.datetime.now(dt.UTC)
+
+    def rows(self, session_id: int | None = None) -> list[dict[str, Any]]:
+        """The statements, the latest first; of one session or of all."""
+        with self._lock:
+            queries = list(self._queries)
+        return [
+            {
+                "QUERY_ID": q.query_id,
+                "QUERY_TEXT": q.text,
+                "DATABASE_NAME": q.database,
+                "SCHEMA_NAME": q.schema,
+                "QUERY_TYPE": q.kind,
+                "SESSION_ID": q.session_id,
+                "USER_NAME": "LOCAL",
+                "ROLE_NAME": q.role,
+                "WAREHOUSE_NAME": q.warehouse,
+                "QUERY_TAG": q.tag,
+                "EXECUTION_STATUS": q.status,
+                "ERROR_MESSAGE": q.error,
+                "START_TIME": q.started,
+                "END_TIME": q.ended,
+                "TOTAL_ELAPSED_TIME": None
+                if q.ended is None
+                else int((q.ended - q.started).total_seconds() * 1000),
+            }
+            for q in reversed(queries)
+            if session_id in (None, q.session_id)
+        ]

@@ -1,0 +1,22 @@
+"""Schemas and databases that belong to the embedded warehouse or to DuckDB, and that no SQL may name."""
+
+from __future__ import annotations
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
+
+_SCHEMAS = frozenset({CATALOG, "MAIN", "PG_CATALOG"})
+_DATABASES = frozenset({ACCOUNT, "SYSTEM", "TEMP", "MEMORY"})
+RESERVED = _SCHEMAS | _DATABASES
+
+
+def check_names(database: str | None, schema: str | None = None) -> None:
+    """Refuse names of the warehouse's own catalog, in any case: DuckDB does not tell cases apart.
+
+    Raises:
+        ProgrammingError: as for a schema or database that does not exist.
+    """
+    if database is not None and database.upper() in _DATABASES:
+        raise errors.missing("Database", database)
+    if schema is not None and schema.upper() in _SCHEMAS:
+        raise errors.missing("Schema", schema if database is None else f"{database}.{schema}")

@@ -1,0 +1,49 @@
+"""Results of statements: columns and an Arrow table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from snowpipe_ml.local.core.types import Column
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a statement returns. ``table``'s columns are those of ``columns``, in order."""
+
+    columns: list[Column]
+    table: pa.Table
+    rowcount: int | None = None
+
+
+def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[Any]]) -> Result:
+    """A result of literal rows; ``columns`` are (name, DuckDB type)."""
+    arrow = {
+        "VARCHAR": pa.string(),
+        "BIGINT": pa.int64(),
+        "BOOLEAN": pa.bool_(),
+        "DOUBLE": pa.float64(),
+        "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
+        "JSON": pa.string(),
+    }
+    by_column = list(zip(*values, strict=True)) if values else [()] * len(columns)
+    arrays = [pa.array(column, arrow[kind]) for column, (_, kind) in zip(by_column, columns, strict=True)]
+    return Result(
+        [Column(name, kind) for name, kind in columns],
+        pa.table(arrays, names=[str(i) for i in range(len(columns))]),
+    )
+
+
+def status(message: str) -> Result:
+    """The one-cell result of DDL."""
+    return rows([("status", "VARCHAR")], [(message,)])
+
+
+def counts(**by_kind: int) -> Result:
+    """The result of DML: ``counts(inserted=3)`` is 'number of rows inserted', 3."""
+    result = rows([(f"number of rows {kind}", "BIGINT") for kind in by_kind], [tuple(by_kind.values())])
+    return Result(result.columns, result.table, sum(by_kind.values()))

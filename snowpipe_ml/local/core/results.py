@@ -1,0 +1,44 @@
+"""Results of the last statements, kept for RESULT_SCAN and for clients that fetch them later."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+import pyarrow as pa
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.types import Column
+
+_KEPT_RESULTS = 64
+
+
+_KEPT_RESULT_BYTES = 256 * 2**20
+
+
+class Results:
+    """The results of the last statements, for RESULT_SCAN and for a client that comes back."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[list[Column], pa.Table]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, query_id: str, columns: list[Column], table: pa.Table) -> None:
+        """Keep a result; old ones leave when there are many, or when they are large."""
+        with self._lock:
+            self._kept[query_id] = (columns, table)
+            size = sum(t.nbytes for _, t in self._kept.values())
+            while len(self._kept) > _KEPT_RESULTS or (size > _KEPT_RESULT_BYTES and len(self._kept) > 1):
+                _, (_, old) = self._kept.popitem(last=False)
+                size -= old.nbytes
+
+    def get(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """A kept result.
+
+        Raises:
+            ProgrammingError: it is not kept any more, or never was.
+        """
+        with self._lock:
+            if query_id not in self._kept:
+                raise errors.error(709, "02000", f"Statement {query_id} not found")
+            return self._kept[query_id]

@@ -1,0 +1,279 @@
+"""A session: where it works and as whom, its parameters, its transaction, and the statement that runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+import uuid
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any, Protocol
+
+import duckdb
+import pyarrow as pa
+from snowflake.connector.errors import ProgrammingError
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.cancellation import Cancellation
+from snowpipe_ml.local.core.history import Query
+from snowpipe_ml.local.core.names import CATALOG, SESSION_VARIABLE, Name, quoted
+from snowpipe_ml.local.core.reserved import check_names
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.storage import Storage
+from snowpipe_ml.local.core.types import Column
+
+_IDS = itertools.count(1)
+_SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
+
+
+class Client(Protocol):
+    """The connection of a session, as far as statements inside statements need it."""
+
+    session: Session
+    listeners: list[Callable[[str], None]]
+
+    def perform(
+        self,
+        command: str,
+        params: Any,
+        query_id: str,
+        file_stream: IO[bytes] | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> Result:
+        """Run a statement."""
+
+    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+        """Run an INSERT for many rows."""
+
+    def describe(self, command: str, params: Any) -> list[Column]:
+        """The columns that a statement would return."""
+
+    def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
+        """The result of an earlier statement."""
+
+    def translated(self, raised: Exception) -> ProgrammingError | None:
+        """The error behind one that DuckDB carried."""
+
+
+class Session:
+    """One session on an embedded warehouse.
+
+    Args:
+        storage: the open warehouse.
+        database: the database to work in; created if it does not exist.
+        schema: the schema to work in; created if it does not exist.
+
+    Attributes:
+        client: the connection through which statements inside statements run.
+        folder: where relative paths of PUT and GET begin.
+        shares: scripts that stand in for shares, by the share's name; each fills the database that is
+            created from it.
+        visible_functions: the Python functions registered with DuckDB when the open transaction began.
+        keeps_transaction: whether DDL of the running statement leaves the transaction open.
+    """
+
+    client: Client
+
+    def __init__(self, storage: Storage, database: str | None, schema: str | None) -> None:
+        self.storage = storage
+        self.session_id = next(_IDS)
+        _SESSIONS[self.session_id] = self
+        # The running statements, each inside the one before: a procedure runs statements of its own.
+        self._running = running = list[Cancellation]()
+        self.duck = storage.root.cursor(lambda: running[-1] if running else None)
+        self.duck.execute("SET TimeZone = 'America/Los_Angeles'")
+        self.duck.execute(f"SET VARIABLE {SESSION_VARIABLE} = {self.session_id}::BIGINT")
+        self.database: str | None = None
+        self.schema: str | None = None
+        self.warehouse: str | None = None
+        self.role: str | None = "SYSADMIN"
+        self.parameters: dict[str, Any] = {}
+        self.variables: dict[str, str] = {}
+        self.in_transaction = False
+        self.keeps_transaction = False
+        self.visible_functions: frozenset[str] = frozenset()
+        self.transaction_id = ""
+        self.last_query_ids: list[str] = []
+        self.shares: dict[str, list[str]] = {}
+        self.folder = os.getcwd()
+        if database:
+            with storage.lock:  # two sessions may begin at once
+                if database not in storage.databases():
+                    storage.create_database(database)
+            self.use(database, None)
+            if schema and schema != "PUBLIC":
+                self.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database, schema)}")
+            self.use(database, schema or "PUBLIC")
+            if schema is None:
+                self.schema = None  # as on Snowflake: a connection that names none has none
+
+    def use(self, database: str, schema: str | None) -> None:
+        """Change the current database and schema.
+
+        Raises:
+            ProgrammingError: there is no such database or schema.
+        """
+        check_names(database, schema)
+        if database not in self.storage.databases():
+            raise errors.missing("Database", database)
+        wanted = schema or "PUBLIC"
+        found = self.duck.execute(
+            "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, wanted]
+        ).fetchone()
+        if not found and schema is not None:
+            raise errors.missing("Schema", f"{database}.{schema}")
+        if found:
+            self.duck.execute(f"USE {quoted(database, wanted)}")
+        self.database = database
+        self.schema = wanted if found else None
+
+    def resolve(self, name: tuple[str, ...], command: str = "this statement") -> Name:
+        """A name with all three parts.
+
+        Raises:
+            ProgrammingError: a part is missing and the session has no current one.
+        """
+        found = self._resolved(name, command)
+        check_names(found[0], found[1])
+        return found
+
+    def _resolved(self, name: tuple[str, ...], command: str) -> Name:
+        if len(name) == 3:
+            return name[0], name[1], name[2]
+        if not self.database:
+            raise errors.no_database(command)
+        if len(name) == 2:
+            return self.database, name[0], name[1]
+        if not self.schema:
+            raise errors.error(
+                90106,
+                "22000",
+                f"Cannot perform {command}. This session does not have a current schema. "
+                "Call 'USE SCHEMA', or use a qualified name.",
+            )
+        return self.database, self.schema, name[0]
+
+    def catalog(self, database: str, table: str) -> str:
+        """A table of a database's catalog, as a DuckDB name.
+
+        Raises:
+            ProgrammingError: there is no such database.
+        """
+        if database not in self.storage.databases():
+            raise errors.missing("Database", database)
+        return quoted(database, CATALOG, table)
+
+    def hidden(self, table: Name) -> bool:
+        """Return whether it is another session's temporary table or view."""
+        return self.storage.owners.get(table, self.session_id) != self.session_id
+
+    def table_kind(self, table: Name) -> str:
+        """TABLE, TRANSIENT or TEMPORARY."""
+        temporary = self.duck.execute(
+            f"SELECT 1 FROM {self.catalog(table[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?",
+            list(table[1:]),
+        ).fetchone()
+        if temporary:
+            return "TEMPORARY"
+        transient = self.duck.execute(
+            f"SELECT 1 FROM {self.catalog(table[0], 'TRANSIENT')} WHERE schema_name = ? AND name = ?",
+            list(table[1:]),
+        ).fetchone()
+        return "TRANSIENT" if transient else "TABLE"
+
+    def commit_open(self) -> None:
+        """End an open transaction before DDL, as Snowflake does."""
+        if self.in_transaction and not self.keeps_transaction:
+            self.commit_transaction()
+
+    def begin_transaction(self) -> None:
+        """Begin a transaction."""
+        functions = self.storage.functions
+        self.visible_functions = functions.registered if functions is not None else frozenset()
+        self.transaction_id = uuid.uuid4().hex[:8]
+        self.duck.execute("BEGIN TRANSACTION")
+        self.in_transaction = True
+
+    def commit_transaction(self) -> None:
+        """Commit the open transaction.
+
+        Raises:
+            UnsupportedError: a statement in it failed. Snowflake commits the others; DuckDB has given
+                all of them up, and would say nothing of it.
+        """
+        self.in_transaction = False
+        try:
+            self.duck.execute("SELECT 1")
+        except duckdb.TransactionException as raised:
+            self.duck.execute("ROLLBACK")
+            raise errors.UnsupportedError(
+                "COMMIT of a transaction in which a statement failed",
+                "All of it is rolled back: begin it again",
+            ) from raised
+        self.duck.execute("COMMIT")
+
+    @property
+    def time_zone(self) -> str:
+        """The session's time zone; set by TIMEZONE."""
+        return str(self.parameters.get("TIMEZONE", "America/Los_Angeles"))
+
+    @property
+    def statement_timeout(self) -> float | None:
+        """Seconds a statement may take; None for no limit. Set by STATEMENT_TIMEOUT_IN_SECONDS."""
+        return float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """Of the statement that runs; of none if none does."""
+        return self._running[-1] if self._running else Cancellation()
+
+    @contextmanager
+    def cancellable(self) -> Iterator[None]:
+        """Let a statement be stopped by :meth:`interrupt`, by its time limit, and with the statement around it.
+
+        Raises:
+            ProgrammingError: it was stopped.
+        """
+        outer = self._running[-1] if self._running else None
+        inner = Cancellation()
+        try:
+            with ExitStack() as stack:
+                if outer is not None:
+                    stack.enter_context(outer.stopping(inner.cancel))
+                stack.enter_context(inner.within(self.statement_timeout))
+                self._running.append(inner)
+                stack.callback(self._running.pop)
+                yield
+        except Exception as raised:
+            # Whatever the work said when it was ended.
+            if inner.requested and raised is not inner.error():
+                raise inner.error() from raised
+            raise
+
+    def interrupt(self) -> bool:
+        """Cancel the statement that runs, and what it waits for; whether one does."""
+        running = self._running[:1]
+        for statement in running:
+            statement.cancel()
+        return bool(running)
+
+    def query(self, query_id: str, text: str, tag: str | None = None) -> Query:
+        """The history's entry of a statement that begins now."""
+        return Query(
+            query_id,
+            text,
+            self.session_id,
+            self.database,
+            self.schema,
+            self.warehouse,
+            self.role,
+            tag or str(self.parameters.get("QUERY_TAG", "")),
+            dt.datetime.now(dt.UTC),
+        )
+
+
+def find_session(session_id: int) -> Session | None:
+    """The open session of a number, on any warehouse of this process."""
+    return _SESSIONS.get(session_id)

@@ -1,0 +1,406 @@
+"""A warehouse on disk: one DuckDB file a database, staged files beside them, and who holds it.
+
+::
+
+    PATH/
+      warehouse.lock              who has it open
+      databases/NAME.duckdb       tables, and the database's catalog in the schema _SNOWPIPE
+      databases/_ACCOUNT.duckdb   what belongs to no database: warehouses, roles, grants
+      stages/ID/...               files of a stage
+      external/...                files of external stages while statements read them
+
+The catalog of a database lives in the database's own file, because one DuckDB transaction cannot
+write to two files.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+from snowflake.connector.errors import ProgrammingError
+
+from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core.checkpoints import SETTINGS, Checkpoints
+from snowpipe_ml.local.core.duck import Duck
+from snowpipe_ml.local.core.history import History
+from snowpipe_ml.local.core.macros import MACROS
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, Name, quoted
+from snowpipe_ml.local.core.results import Results
+
+log = logging.getLogger("snowpipe_ml.local")
+
+
+_CATALOG_DDL = f"""
+CREATE SCHEMA IF NOT EXISTS "{{db}}".{CATALOG};
+CREATE SCHEMA IF NOT EXISTS "{{db}}"."PUBLIC";
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STAGES (
+  schema_name VARCHAR, name VARCHAR, id VARCHAR, url VARCHAR, options JSON, comment VARCHAR,
+  session VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FILE_FORMATS (
+  schema_name VARCHAR, name VARCHAR, options JSON, comment VARCHAR, session VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FUNCTIONS (
+  schema_name VARCHAR, name VARCHAR, signature VARCHAR, kind VARCHAR, definition JSON, session VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAGS (
+  schema_name VARCHAR, name VARCHAR, allowed JSON, comment VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAG_VALUES (
+  tag_schema VARCHAR, tag_name VARCHAR, domain VARCHAR, schema_name VARCHAR, object_name VARCHAR,
+  column_name VARCHAR, tag_value VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.LOADS (
+  schema_name VARCHAR, table_name VARCHAR, file VARCHAR, etag VARCHAR, status VARCHAR,
+  row_count BIGINT, row_parsed BIGINT, error_count BIGINT, first_error VARCHAR,
+  loaded_at TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_ERRORS (
+  query_id VARCHAR, schema_name VARCHAR, table_name VARCHAR, error VARCHAR, file VARCHAR,
+  line BIGINT, "character" BIGINT, byte_offset BIGINT, category VARCHAR, code BIGINT,
+  sql_state VARCHAR, column_name VARCHAR, row_number BIGINT, row_start_line BIGINT,
+  rejected_record VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TEMPORARY (
+  kind VARCHAR, schema_name VARCHAR, name VARCHAR, session VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMS (
+  schema_name VARCHAR, name VARCHAR, kept VARCHAR, table_schema VARCHAR, table_name VARCHAR, append_only BOOLEAN);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASKS (
+  schema_name VARCHAR, name VARCHAR, definition JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TRANSIENT (schema_name VARCHAR, name VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.CHANGES (schema_name VARCHAR, name VARCHAR, changed_at BIGINT);
+"""
+_ACCOUNT_DDL = f"""
+CREATE SCHEMA IF NOT EXISTS {ACCOUNT}.{CATALOG};
+CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.WAREHOUSES (
+  name VARCHAR, options JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.ROLES (
+  name VARCHAR, comment VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.GRANTS (
+  privilege VARCHAR, granted_on VARCHAR, name VARCHAR, grantee VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
+"""
+
+
+class Clock:
+    """The time in nanoseconds, and never the same twice."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def tick(self) -> int:
+        """Now."""
+        with self._lock:
+            self._last = max(time.time_ns(), self._last + 1)
+            return self._last
+
+
+class Host(Protocol):
+    """Serves other processes on a warehouse that this one holds."""
+
+    address: str
+
+    def close(self) -> None:
+        """Wait for the other processes, and serve no more."""
+
+
+class Functions(Protocol):
+    """The Python functions of a warehouse, as far as sessions need to know them."""
+
+    @property
+    def registered(self) -> frozenset[str]:
+        """The DuckDB functions registered so far."""
+
+    def raised_in(self, text: str) -> ProgrammingError | None:
+        """The error of a handler that DuckDB's message refers to."""
+
+    def close(self) -> None:
+        """End all workers."""
+
+
+class Storage:
+    """An open warehouse. Sessions of one process that name the same folder share one.
+
+    Args:
+        path: its folder; a new temporary one if None.
+        host: makes what serves other processes; None to refuse them.
+    """
+
+    def __init__(self, path: Path | None, host: Callable[[Storage], Host] | None = None) -> None:
+        self._temporary = path is None
+        self.function_memory: int | None = None
+        self._host: Host | None = None
+        # Which session a temporary table or view belongs to: the others do not see it.
+        self.owners: dict[Name, int] = {}
+        self.has_streams = False  # so that statements need not ask for streams where there are none
+        self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
+        self.id = uuid.uuid4().hex
+        self.results = Results()
+        self.history = History()
+        self.clock = Clock()
+        self.lock = threading.RLock()
+        self._names: dict[tuple[str, ...], threading.RLock] = {}
+        self._users = 0
+        self.functions: Functions | None = None  # set when the first Python function is needed
+        for folder in ("databases", "stages", "spill", "external"):
+            private.make_folder(self.path / folder)
+        for folder in ("databases", "stages", "spill", "external", "functions"):
+            private.restrict(self.path / folder)
+        self._lock_file = self._hold()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._release)
+            self.root = Duck(
+                duckdb.connect(
+                    ":memory:",
+                    config={
+                        "autoinstall_known_extensions": "false",
+                        "preserve_insertion_order": "true",
+                        "temp_directory": str(self.path / "spill"),
+                    },
+                )
+            )
+            undo.callback(self.root.close)
+            for setting in SETTINGS:
+                self.root.execute(setting)
+            self.root.execute(MACROS)
+            self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
+            undo.callback(self.checkpoints.close)
+            self._attach(ACCOUNT)
+            self.root.execute(_ACCOUNT_DDL)
+            for file in sorted((self.path / "databases").glob("*.duckdb")):
+                if file.stem != ACCOUNT:
+                    self._attach(file.stem)
+                    try:
+                        self._drop_leftovers(file.stem)
+                    except duckdb.Error as raised:  # without room on the disk it can still be read
+                        log.warning("temporary objects of earlier sessions stay in %s: %s", file.stem, raised)
+                    streams = f"SELECT 1 FROM {quoted(file.stem, CATALOG, 'STREAMS')} LIMIT 1"
+                    self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
+            for leftover in (self.path / "external").iterdir():
+                if leftover.is_dir():
+                    shutil.rmtree(leftover, ignore_errors=True)
+                else:  # of an unloading that was killed
+                    leftover.unlink(missing_ok=True)
+            self._shut_in()
+            self.checkpoints.after_statement()
+            self.checkpoints.reserve()
+            if host is not None and not self._temporary:
+                self._host = host(self)
+                note(self._lock_file, self._host.address)
+            undo.pop_all()
+
+    def _shut_in(self) -> None:
+        """Let DuckDB reach the warehouse's own folders and no other file, for good.
+
+        https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
+        """
+        own = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in self._readable())
+        self.root.execute("SET allowed_configs = ['TimeZone']")
+        self.root.execute(f"SET allowed_directories = [{own}]")
+        self.root.execute("SET enable_external_access = false")
+        self.root.execute("SET lock_configuration = true")
+
+    def _readable(self) -> list[Path]:
+        return [self.path.resolve() / folder for folder in ("databases", "stages", "external")]
+
+    def _hold(self) -> int:
+        """Take the folder for this process; the lock goes with the process, however it ends."""
+        handle = os.open(self.path / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = holder_of(os.read(handle, 2000).decode(errors="replace"))
+            os.close(handle)
+            raise errors.WarehouseLockedError(self.path, holder) from None
+        note(handle, None)
+        return handle
+
+    def _release(self) -> None:
+        note(self._lock_file, None, holder="")
+        os.close(self._lock_file)
+
+    def _file(self, database: str) -> Path:
+        return self.path / "databases" / f"{database}.duckdb"
+
+    def _attach(self, database: str) -> None:
+        path = str(self._file(database)).replace("'", "''")
+        self.root.execute(f"ATTACH '{path}' AS {quoted(database)}")
+        private.restrict(self._file(database))
+        if database != ACCOUNT:
+            self.root.execute(_CATALOG_DDL.format(db=database.replace('"', '""')))
+
+    def _drop_leftovers(self, database: str) -> None:
+        """Drop temporary objects of sessions that were killed."""
+        rows = self.root.execute(
+            f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY'
+        ).fetchall()
+        for kind, schema, name in rows:
+            self.root.execute(f"DROP {kind} IF EXISTS {quoted(database, schema, name)} CASCADE")
+        self.root.execute(f'DELETE FROM "{database}".{CATALOG}.TEMPORARY')
+        for (stage_id,) in self.root.execute(
+            f'DELETE FROM "{database}".{CATALOG}.STAGES WHERE session IS NOT NULL RETURNING id'
+        ).fetchall():
+            shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
+        changes = f'"{database}".{CATALOG}.CHANGES'
+        self.root.execute(
+            f"DELETE FROM {changes} AS o USING (SELECT schema_name, name, max(changed_at) AS changed_at FROM {changes} "
+            "GROUP BY ALL HAVING count(*) > 1) n "
+            "WHERE o.schema_name = n.schema_name AND o.name = n.name AND o.changed_at < n.changed_at"
+        )
+        for table in ("FILE_FORMATS", "FUNCTIONS"):
+            self.root.execute(f'DELETE FROM "{database}".{CATALOG}.{table} WHERE session IS NOT NULL')
+
+    def databases(self) -> list[str]:
+        """The names of the databases."""
+        rows = self.root.cursor().execute(
+            "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL ORDER BY 1"
+        )
+        return [name for (name,) in rows.fetchall() if name != ACCOUNT]
+
+    def create_database(self, name: str) -> None:
+        """Create a database with its schema PUBLIC.
+
+        Raises:
+            ProgrammingError: there is one of that name.
+            UnsupportedError: the name cannot be that of a file, or differs from another's by case alone.
+        """
+        own = name.lower() in ("system", "temp", "memory")
+        if own or name.startswith(("_", ".")) or '"' in name or "/" in name or not name.isprintable():
+            raise errors.UnsupportedError(f"a database named {name!r}")
+        with self.lock:
+            # One that could not be attached again after a full disk has its file only.
+            there = {*self.databases(), *(file.stem for file in (self.path / "databases").glob("*.duckdb"))}
+            if name in there:
+                raise errors.exists(name)
+            for other in there:
+                if other.lower() == name.lower():
+                    raise errors.UnsupportedError(
+                        f"databases whose names differ by case alone ({other} and {name})"
+                    )
+            try:
+                self._attach(name)
+            except BaseException:
+                # Half a database would keep the warehouse from being opened.
+                with contextlib.suppress(duckdb.Error):
+                    self.root.execute(f"DETACH {quoted(name)}")
+                self._unlink(name)
+                raise
+
+    def _unlink(self, database: str) -> None:
+        self._file(database).unlink(missing_ok=True)
+        Path(f"{self._file(database)}.wal").unlink(missing_ok=True)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database with all that is in it."""
+        with self.lock:
+            ids = self.root.execute(f"SELECT id FROM {quoted(name, CATALOG, 'STAGES')}").fetchall()
+            try:
+                self.root.execute(f"DETACH {quoted(name)}")
+            except duckdb.Error:
+                if name in self.databases():  # without room on the disk it raises, and has detached
+                    raise
+            self._unlink(name)
+            self.checkpoints.forget(name)
+            for (stage_id,) in ids:
+                shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def naming(self, name: tuple[str, ...]) -> Iterator[None]:
+        """Hold a name while an object is created, replaced or dropped: two sessions may want it at once."""
+        with self.lock:
+            lock = self._names.setdefault(name, threading.RLock())
+        with lock:
+            yield
+
+    def close(self) -> None:
+        """Wait for other processes that work through this one, stop the workers, close the files."""
+        if self._host is not None:
+            self._host.close()
+        try:
+            if self.functions is not None:
+                self.functions.close()
+            self.checkpoints.all()
+            self.checkpoints.close()
+            self.root.close()
+        finally:
+            self._release()
+        if self._temporary:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+_OPEN: dict[Path | str, Storage] = {}
+_OPEN_LOCK = threading.Lock()
+
+
+def open_storage(path: Path | None, host: Callable[[Storage], Host] | None = None) -> Storage:
+    """Open a warehouse, or share the one that this process has open.
+
+    Args:
+        path: its folder; a new temporary one if None.
+        host: makes what serves other processes; None to refuse them.
+
+    Raises:
+        WarehouseLockedError: another process holds it.
+    """
+    key = path.resolve() if path else uuid.uuid4().hex
+    with _OPEN_LOCK:
+        if key not in _OPEN:
+            _OPEN[key] = Storage(key if isinstance(key, Path) else None, host)
+        _OPEN[key]._users += 1
+        return _OPEN[key]
+
+
+def close_storage(storage: Storage) -> None:
+    """Let go of a warehouse; the last to do so closes it."""
+    with _OPEN_LOCK:
+        storage._users -= 1
+        if storage._users > 0:
+            return
+        for key in [key for key, value in _OPEN.items() if value is storage]:
+            del _OPEN[key]
+    storage.close()  # it may wait for other processes
+
+
+@atexit.register
+def _close_all() -> None:
+    for storage in list(_OPEN.values()):
+        with contextlib.suppress(Exception):
+            storage.close()
+    _OPEN.clear()
+
+
+_NOTE_SIZE = 1024  # bytes: the file keeps its size, so that a full disk does not keep anybody out
+
+
+def note(handle: int, address: str | None, holder: str | None = None) -> None:
+    """Write into the lock file who holds the warehouse, and where other processes reach it.
+
+    The lock is the kernel's; the note only helps, and a full disk that has no room for it is no reason to fail.
+    """
+    if holder is None:
+        holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    text = json.dumps({"holder": holder, **({"address": address} if address else {})}) if holder else ""
+    try:
+        os.pwrite(handle, text.encode().ljust(_NOTE_SIZE), 0)
+    except OSError as raised:
+        log.warning("the holder of the warehouse could not be noted: %s", raised)
+
+
+def holder_of(text: str) -> str:
+    """The holder that a lock file names."""
+    try:
+        return str(json.loads(text)["holder"])
+    except (ValueError, KeyError):
+        return text.strip() or "unknown"

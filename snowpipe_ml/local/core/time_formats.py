@@ -1,0 +1,223 @@
+"""Date and time formats: Snowflake's format elements in DuckDB's strftime and strptime specifiers.
+
+https://docs.snowflake.com/en/sql-reference/functions-conversion#date-and-time-formats-in-conversion-functions
+
+An element is read in any case, and the longest one wins. Text in double quotes, marks and single
+letters are literal. A longer run of letters that is not an element is refused: it is more likely an
+element of another system than text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snowpipe_ml.local.core.errors import UnsupportedError
+
+# Snowflake's elements and the specifiers that read and write the same.
+_SPECIFIERS = {
+    "YYYY": "%Y",
+    "UUUU": "%Y",
+    "YY": "%y",
+    "MMMM": "%B",
+    "MON": "%b",
+    "MM": "%m",
+    "DD": "%d",
+    "DY": "%a",
+    "HH24": "%H",
+    "HH12": "%I",
+    "AM": "%p",
+    "PM": "%p",
+    "MI": "%M",
+    "SS": "%S",
+}
+_ZONES = ("TZH:TZM", "TZHTZM", "TZH")
+_TOKEN = re.compile(
+    "|".join([r"FF[0-9]?", *(sorted((*_SPECIFIERS, *_ZONES), key=len, reverse=True)), r'"[^"]*"', r"."]),
+    re.I | re.S,
+)
+_BEGINNINGS = {element[0] for element in _SPECIFIERS} | {"F"}
+_FRACTION_DIGITS = 9  # of FF without a number
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A part of an output format that strftime writes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """The first digits of the fractional second, fewer than strftime can write."""
+
+    digits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """The offset of the time zone: hours, and minutes behind a separator unless that is None."""
+
+    separator: str | None
+
+
+OutputPart = Pattern | Fraction | Offset
+
+
+@dataclass(frozen=True, slots=True)
+class InputFormat:
+    """A format by which text is read.
+
+    Attributes:
+        text: the format as it was written.
+        pattern: for strptime; fractional seconds take one to six digits.
+        elements: Snowflake's elements in it, in upper case and in order.
+    """
+
+    text: str
+    pattern: str
+    elements: tuple[str, ...]
+
+    @property
+    def reader_pattern(self) -> str:
+        """The pattern for DuckDB's CSV reader, where a long fraction cannot be cut off beforehand."""
+        return self.pattern.replace("%f", "%n") if self.has_long_fraction else self.pattern
+
+    @property
+    def has_date(self) -> bool:
+        """Return whether the text holds a whole date, and not only a part that needs a default."""
+        found = set(self.elements)
+        return bool(found & {"YYYY", "UUUU", "YY"} and (found & {"MM", "MON", "MMMM"} or "DD" not in found))
+
+    @property
+    def has_time(self) -> bool:
+        """Return whether the text holds an hour."""
+        return bool(set(self.elements) & {"HH24", "HH12"})
+
+    @property
+    def has_offset(self) -> bool:
+        """Return whether the text holds the offset of a time zone."""
+        return bool(set(self.elements) & set(_ZONES))
+
+    @property
+    def ends_with_offset(self) -> bool:
+        """Return whether the offset is the last part of the text."""
+        return self.pattern.endswith("%z")
+
+    @property
+    def has_short_year(self) -> bool:
+        """Return whether years have two digits: strptime reads 69 as 1969, Snowflake as 2069."""
+        return "YY" in self.elements
+
+    @property
+    def has_long_fraction(self) -> bool:
+        """Return whether a fraction may have more than the six digits that strptime reads."""
+        return any(element in ("FF", "FF7", "FF8", "FF9") for element in self.elements)
+
+
+def is_auto(text: str) -> bool:
+    """Return whether a format stands for the formats that Snowflake recognizes by itself."""
+    return text.strip().upper() in ("AUTO", "")
+
+
+def format_option(value: object) -> InputFormat | None:
+    """The format that an option of a file format gives; None for AUTO and for nothing.
+
+    Raises:
+        UnsupportedError: an element that is not served.
+    """
+    return None if value is None or is_auto(str(value)) else input_format(str(value))
+
+
+def output_format(text: str) -> list[OutputPart]:
+    """The parts that a format writes, one behind the other; neighbouring patterns are one part.
+
+    Raises:
+        UnsupportedError: an element that is not served.
+    """
+    parts: list[OutputPart] = []
+    for element, written in _tokens(text):
+        part: OutputPart
+        if element is None:
+            part = Pattern(_escaped(written))
+        elif element in _ZONES:
+            part = Offset(None if element == "TZH" else ":" if ":" in element else "")
+        elif element.startswith("FF"):
+            part = _fraction(int(element[2:] or _FRACTION_DIGITS))
+        else:
+            part = Pattern(_SPECIFIERS[element])
+        last = parts[-1] if parts else None
+        if isinstance(part, Pattern) and isinstance(last, Pattern):
+            parts[-1] = Pattern(last.text + part.text)
+        else:
+            parts.append(part)
+    return parts
+
+
+def input_format(text: str) -> InputFormat:
+    """The format by which text is read.
+
+    Raises:
+        UnsupportedError: an element that is not served.
+    """
+    pieces: list[str] = []
+    elements: list[str] = []
+    for element, written in _tokens(text):
+        if element is None:
+            pieces.append(_escaped(written))
+            continue
+        elements.append(element)
+        if element in _ZONES:
+            pieces.append("%z")
+        elif element.startswith("FF"):
+            if element == "FF0":
+                raise UnsupportedError("the element FF0 in a format that is read")
+            pieces.append("%f")
+        else:
+            pieces.append(_SPECIFIERS[element])
+    found = set(elements)
+    if "HH24" in found and found & {"AM", "PM"}:
+        raise UnsupportedError("a format with both HH24 and AM or PM", "Use HH12 with AM")
+    if "HH12" in found and not found & {"AM", "PM"}:
+        raise UnsupportedError("a format that is read with HH12 and without AM", "Use HH24")
+    return InputFormat(text, "".join(pieces), tuple(elements))
+
+
+def _fraction(digits: int) -> OutputPart:
+    # DuckDB's timestamps have six digits: what Snowflake writes behind them is zeros.
+    if digits >= 6:
+        return Pattern("%f" + "0" * (digits - 6))
+    return {0: Pattern(""), 3: Pattern("%g")}.get(digits, Fraction(digits))
+
+
+def _tokens(text: str) -> Iterator[tuple[str | None, str]]:
+    """(element, None for literal text; the text) for each part of a format."""
+    found = [match.group() for match in _TOKEN.finditer(text)]
+    names = [token.upper() if len(token) > 1 and not token.startswith('"') else None for token in found]
+    for place, (token, name) in enumerate(zip(found, names, strict=True)):
+        if name is None and len(token) == 1 and token.isalpha():
+            _check_letter(text, found, names, place)
+        yield name, token[1:-1] if name is None and len(token) > 1 else token
+
+
+def _check_letter(text: str, found: list[str], names: list[str | None], place: int) -> None:
+    """Refuse a letter that is part of an unknown element, such as HH, DAY, MONTH, the D of M/D or a third M of MMM."""
+    letter = found[place].upper()
+    before = found[place - 1] if place else ""
+    unknown = (
+        letter in _BEGINNINGS and before != "%"
+    )  # %Y is not an element here either, and is text on Snowflake
+    for beside in (place - 1, place + 1):
+        if 0 <= beside < len(found):
+            other = found[beside].upper()
+            unknown |= names[beside] is None and len(other) == 1 and other.isalpha()
+            unknown |= names[beside] is not None and letter in other
+    if unknown:
+        raise UnsupportedError(
+            f"this date format: {text!r}", "Put text that is no format element in double quotes"
+        )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")

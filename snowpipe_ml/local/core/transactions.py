@@ -1,0 +1,52 @@
+"""Transactions in DuckDB, and retrying statements that conflict with another session's."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from snowpipe_ml.local.core.duck import Duck
+from snowpipe_ml.local.core.session import Session
+
+
+def retry_conflicts(run: Callable[[], Any], attempts: int = 40) -> Any:
+    """Run a statement again when another session changed the same catalog entry meanwhile.
+
+    Snowflake queues such statements; DuckDB lets one of them fail.
+    """
+    for attempt in range(attempts):
+        try:
+            return run()
+        except duckdb.TransactionException as error:
+            conflict = "onflict" in str(error) or "Attempting to modify" in str(error)
+            if not conflict or attempt == attempts - 1:
+                raise
+            time.sleep(min(0.002 * 2**attempt, 0.25))
+    raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def transaction(session: Duck) -> Iterator[None]:
+    """A DuckDB transaction that is rolled back on any exception."""
+    session.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        session.execute("ROLLBACK")
+        raise
+    session.execute("COMMIT")
+
+
+@contextmanager
+def in_transaction(session: Session) -> Iterator[None]:
+    """The session's open transaction, or one of its own."""
+    if session.in_transaction:
+        yield
+    else:
+        with transaction(session.duck):
+            yield

@@ -1,0 +1,267 @@
+"""Types between three worlds: Snowflake's, DuckDB's, and the connector's result metadata."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from snowflake.connector.cursor import ResultMetadataV2
+
+from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.sql import DataType
+
+# Type codes of the connector: snowflake.connector.constants.FIELD_TYPES, by position.
+FIXED, REAL, TEXT, DATE, VARIANT, LTZ, TZ, NTZ = 0, 1, 2, 3, 5, 6, 7, 8
+OBJECT, ARRAY, BINARY, TIME, BOOLEAN = 9, 10, 11, 12, 13
+
+# DuckDB has no timestamp that keeps its offset: the instant, and the offset in minutes.
+TIMESTAMP_TZ = "STRUCT(utc TIMESTAMP, tz SMALLINT)"
+MAX_VARCHAR = 16_777_216
+MAX_BINARY = 8_388_608
+
+_INTEGERS = {
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A result column: its name, its DuckDB type as text, and what is declared or can be told of it."""
+
+    name: str
+    duckdb: str
+    nullable: bool = True
+    length: int | None = None
+
+    @property
+    def metadata(self) -> ResultMetadataV2:
+        """What the connector would say of it."""
+        code, precision, scale, size = _describe(self.duckdb)
+        return ResultMetadataV2(
+            name=self.name,
+            type_code=code,
+            is_nullable=self.nullable,
+            internal_size=self.length if code == TEXT and self.length is not None else size,
+            precision=precision,
+            scale=scale,
+        )
+
+    @property
+    def snowflake(self) -> str:
+        """Its type in Snowflake's words, as DESCRIBE TABLE prints it."""
+        code, precision, scale, _ = _describe(self.duckdb)
+        if code == FIXED:
+            return f"NUMBER({precision},{scale})"
+        return {
+            REAL: "FLOAT",
+            TEXT: f"VARCHAR({self.length or MAX_VARCHAR})",
+            DATE: "DATE",
+            VARIANT: "VARIANT",
+            LTZ: "TIMESTAMP_LTZ(9)",
+            TZ: "TIMESTAMP_TZ(9)",
+            NTZ: "TIMESTAMP_NTZ(9)",
+            OBJECT: "OBJECT",
+            ARRAY: "ARRAY",
+            BINARY: f"BINARY({MAX_BINARY})",
+            TIME: "TIME(9)",
+            BOOLEAN: "BOOLEAN",
+        }[code]
+
+
+def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
+    """(type code, precision, scale, size) of a DuckDB type."""
+    if duckdb in _INTEGERS:
+        return FIXED, 38, 0, None
+    if match := _DECIMAL.match(duckdb):
+        return FIXED, int(match.group(1)), int(match.group(2)), None
+    if duckdb in ("DOUBLE", "FLOAT"):
+        return REAL, None, None, None
+    if duckdb == TIMESTAMP_TZ:
+        return TZ, 0, 9, None
+    if duckdb.endswith("[]"):
+        return ARRAY, None, None, None
+    if duckdb.startswith(("STRUCT", "MAP")):
+        return OBJECT, None, None, None
+    simple = {
+        "VARCHAR": (TEXT, None, None, MAX_VARCHAR),
+        '"NULL"': (TEXT, None, None, MAX_VARCHAR),
+        "NULL": (TEXT, None, None, MAX_VARCHAR),
+        "UUID": (TEXT, None, None, MAX_VARCHAR),
+        "BOOLEAN": (BOOLEAN, None, None, None),
+        "DATE": (DATE, None, None, None),
+        "TIME": (TIME, 0, 9, None),
+        "TIMESTAMP": (NTZ, 0, 9, None),
+        "TIMESTAMP_NS": (NTZ, 0, 9, None),
+        "TIMESTAMP_S": (NTZ, 0, 9, None),
+        "TIMESTAMP_MS": (NTZ, 0, 9, None),
+        "TIMESTAMP WITH TIME ZONE": (LTZ, 0, 9, None),
+        "JSON": (VARIANT, None, None, None),
+        "BLOB": (BINARY, None, None, MAX_BINARY),
+    }
+    if duckdb not in simple:
+        raise UnsupportedError(f"a result of DuckDB's type {duckdb}")
+    return simple[duckdb]
+
+
+def to_duckdb(kind: DataType) -> str:
+    """The DuckDB type that stores a Snowflake type.
+
+    Whole numbers of any declared precision are BIGINT: a value that does not fit in 64 bits is an
+    error and never a wrong number, and 128-bit decimals are several times slower
+    (docs/decisions/0003).
+    """
+    match kind.name:
+        case "INT":
+            return "BIGINT"
+        case "NUMBER":
+            precision, scale = (
+                (*kind.parameters, 38, 0)[:2] if not kind.parameters else (*kind.parameters, 0)[:2]
+            )
+            return "BIGINT" if scale == 0 and precision > 18 else f"DECIMAL({precision},{scale})"
+        case "FLOAT":
+            return "DOUBLE"
+        case "BINARY":
+            return "BLOB"
+        case "TIMESTAMP_NTZ":
+            return "TIMESTAMP"
+        case "TIMESTAMP_LTZ":
+            return "TIMESTAMPTZ"
+        case "VARIANT" | "OBJECT" | "ARRAY":
+            return "JSON"
+        case "TIMESTAMP_TZ":
+            return TIMESTAMP_TZ
+        case _:
+            return kind.name
+
+
+def columns_of(description: list[Any]) -> list[Column]:
+    """The columns of a DuckDB cursor's description."""
+    return [Column(item[0], str(item[1])) for item in description]
+
+
+def pretty_json(text: str) -> str:
+    """A VARIANT as Snowflake prints it: indented by two, keys in order, a bare value as it is."""
+    value = json.loads(text)
+    if isinstance(value, dict | list) and value:
+        return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _list_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else convert(value)
+
+
+def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
+    """A column of a result as the connector's Python values."""
+    code, _, scale, _ = _describe(column.duckdb)
+    listed: list[Any] = values.to_pylist()
+    if code == FIXED and not scale and column.duckdb not in _INTEGERS:
+        return [_optional(int)(v) for v in listed]
+    if code == FIXED and not scale and pa.types.is_decimal(values.type):
+        return [_optional(int)(v) for v in listed]  # HUGEINT travels as a decimal
+    if code == VARIANT:
+        return [_optional(pretty_json)(v) for v in listed]
+    if code == TZ:
+        return [_optional(_with_offset)(v) for v in listed]
+    if column.duckdb == "JSON[]":
+        decoded = [None if v is None else [None if e is None else json.loads(e) for e in v] for v in listed]
+        return [_optional(_list_json)(v) for v in decoded]
+    if code in (ARRAY, OBJECT):
+        return [_optional(_list_json)(v) for v in listed]
+    if code == BINARY:
+        return [_optional(bytearray)(v) for v in listed]
+    if code == TEXT and listed and not pa.types.is_string(values.type):
+        return [_optional(str)(v) for v in listed]
+    return listed
+
+
+def _with_offset(value: dict[str, Any]) -> dt.datetime:
+    zone = dt.timezone(dt.timedelta(minutes=value["tz"]))
+    instant: dt.datetime = value["utc"].replace(tzinfo=dt.UTC)
+    return instant.astimezone(zone)
+
+
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    return value.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def _offset(value: dt.datetime) -> int:
+    """The offset from UTC in minutes; that of UTC for a value without one."""
+    return (value.utcoffset() or dt.timedelta()) // dt.timedelta(minutes=1)
+
+
+def from_iso(values: pa.ChunkedArray) -> pa.Array:
+    """TIMESTAMP_TZ values as they come from a worker, in the form in which they are stored."""
+    parsed = [None if text is None else dt.datetime.fromisoformat(text) for text in values.to_pylist()]
+    stored = [None if value is None else {"utc": _in_utc(value), "tz": _offset(value)} for value in parsed]
+    return pa.array(stored, pa.struct([("utc", pa.timestamp("us")), ("tz", pa.int16())]))
+
+
+def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
+    """A result as the connector's Arrow tables are: whole numbers in 64 bits, VARIANT as text."""
+    arrays = []
+    for column, values in zip(columns, result.columns, strict=True):
+        code, _, scale, _ = _describe(column.duckdb)
+        if code == FIXED and not scale:
+            arrays.append(_narrow(values))
+        elif code == TZ:
+            flat = pc.struct_field(values, "utc").cast(pa.timestamp("us", tz="UTC"))
+            arrays.append(_nanoseconds(pa.chunked_array([flat]) if isinstance(flat, pa.Array) else flat))
+        elif code in (NTZ, LTZ):
+            arrays.append(_nanoseconds(values))
+        elif code in (VARIANT, ARRAY, OBJECT):
+            arrays.append(pa.chunked_array([pa.array(python_values(column, values), pa.string())]))
+        else:
+            arrays.append(values)
+    return pa.table(arrays, names=[column.name for column in columns])
+
+
+def _nanoseconds(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps in the unit in which the connector has them; beyond the year 2262 in microseconds."""
+    try:
+        return values.cast(pa.timestamp("ns", tz=values.type.tz))
+    except pa.ArrowInvalid:
+        return values
+
+
+def _narrow(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_integer(values.type) and values.type.bit_width <= 64:
+        return values.cast(pa.int64())
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return values  # beyond 64 bits: the client gets decimals, as from Snowflake
+
+
+def parameter(value: object) -> object:
+    """A bound value in a form that DuckDB takes."""
+    if isinstance(value, bytearray):
+        return bytes(value)
+    if value is None or isinstance(
+        value, bool | int | float | Decimal | str | bytes | dt.date | dt.time | dt.timedelta
+    ):
+        return value
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value)
+    return str(value) if not hasattr(value, "item") else value.item()

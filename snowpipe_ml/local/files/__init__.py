@@ -1,0 +1,1 @@
+"""Files on stages: formats, reading, loading, schema detection."""

@@ -1,0 +1,42 @@
+"""A COPY INTO table statement as it was read: target, files, format and options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from snowpipe_ml.local.catalog.load_history import Loaded
+from snowpipe_ml.local.core.names import Name, quoted
+from snowpipe_ml.local.core.types import Column
+
+
+@dataclass
+class Copy:
+    """A COPY statement, read."""
+
+    target: Name
+    columns: list[str]
+    stage: str
+    select: str | None
+    options: dict[str, Any]
+
+    @property
+    def on_error(self) -> str:
+        """ON_ERROR; Snowflake's default is to abort."""
+        return str(self.options.get("ON_ERROR") or "ABORT_STATEMENT").upper().strip("'")
+
+    @property
+    def truncates(self) -> bool:
+        """Return whether a text that is too long is cut."""
+        return bool(self.options.get("TRUNCATECOLUMNS")) or self.options.get("ENFORCE_LENGTH") is False
+
+    def into(self, columns: list[Column]) -> str:
+        """The table and columns of the INSERT."""
+        return f"{quoted(*self.target)} ({', '.join(quoted(column.name) for column in columns)})"
+
+    def skips(self, loaded: Loaded) -> bool:
+        """Return whether ON_ERROR = SKIP_FILE, SKIP_FILE_n or SKIP_FILE_n% leaves a file out."""
+        limit = self.on_error.removeprefix("SKIP_FILE").lstrip("_")
+        if limit.endswith("%"):
+            return 100 * loaded.errors >= int(limit[:-1]) * loaded.parsed
+        return loaded.errors >= int(limit or 1)

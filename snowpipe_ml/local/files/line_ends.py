@@ -1,0 +1,207 @@
+"""Delimited files in which lines end in different ways: DuckDB's reader gives up on them, Snowflake reads them.
+
+The reader does not name the file, and its error ends the transaction. In a transaction of the caller the files are
+therefore examined first; otherwise only after a failure, so that loading costs nothing more.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import queue
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TypeVar
+
+import duckdb
+
+from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
+from snowpipe_ml.local.catalog.stages import StagedFile
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.files.csv import CsvFormat
+
+_CHUNK = 2**20
+T = TypeVar("T")
+Load = Callable[[list[StagedFile], dict[str, Loaded]], T]
+
+
+def gave_up(raised: duckdb.Error) -> bool:
+    """Return whether DuckDB's reader could not go on in a file, for its line ends as a rule."""
+    return "reached an invalid state" in str(raised)
+
+
+def with_even_lines(session: Session, fmt: CsvFormat, files: list[StagedFile], load: Load[T]) -> T:
+    """Load delimited files, those with lines that end in different ways from copies in which all end in LF.
+
+    Args:
+        session: the session.
+        fmt: their format.
+        files: the files.
+        load: loads files; its second argument are those that cannot be read, by path.
+
+    Raises:
+        ProgrammingError: a file cannot be read for another reason.
+    """
+    if session.in_transaction:
+        mixed = _mixed(fmt, files)
+        if not mixed:
+            with _naming(session, fmt, files):
+                return load(files, {})
+    else:
+        try:
+            return load(files, {})
+        except duckdb.InvalidInputException as raised:
+            mixed = _mixed(fmt, files) if gave_up(raised) else []
+            if not mixed:
+                with _naming(session, fmt, files):
+                    raise
+    with tempfile.TemporaryDirectory(prefix="copy-", dir=session.storage.path / "external") as folder:
+        evened: dict[str, StagedFile] = {}
+        failed: dict[str, Loaded] = {}
+        for number, file in enumerate(mixed):
+            copy = Path(folder) / f"{number}.csv"
+            _write_evenly(fmt, file.path, copy)
+            evened[file.relative] = replace(file, copy=copy)
+            message = _unreadable(session, fmt, copy)
+            if message:
+                failed[file.relative] = Loaded(
+                    file, errors=1, first=Rejected(1, 1, None, message, 100000, "")
+                )
+        files = [evened.get(file.relative, file) for file in files]
+        with _naming(session, fmt, files):
+            return load(files, failed)
+
+
+@contextmanager
+def _naming(session: Session, fmt: CsvFormat, files: Sequence[StagedFile]) -> Iterator[None]:
+    """Name the file that DuckDB's reader gives up on.
+
+    Raises:
+        ProgrammingError: there is one.
+    """
+    try:
+        yield
+    except duckdb.InvalidInputException as raised:
+        for file in files if gave_up(raised) else []:
+            message = _unreadable(session, fmt, file.path)
+            if message:
+                raise errors.error(100016, "22000", f"{message}\n  File '{file.relative}'") from raised
+        raise
+
+
+def _mixed(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
+    waiting: queue.SimpleQueue[StagedFile] = queue.SimpleQueue()
+    for file in files:
+        waiting.put(file)
+    mixed: set[str] = set()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            try:
+                file = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                if _is_mixed(fmt, file.path):
+                    mixed.add(file.relative)
+            except BaseException as raised:
+                failures.append(raised)
+
+    # Not an executor, which takes no work once the interpreter has begun to end: a holder may still serve others.
+    threads = [
+        threading.Thread(target=work, daemon=True) for _ in range(min(len(files), os.cpu_count() or 1))
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException as raised:
+        failures.append(raised)
+        raise
+    if failures:
+        raise failures[0]
+    return [file for file in files if file.relative in mixed]
+
+
+def _is_mixed(fmt: CsvFormat, path: Path) -> bool:
+    try:
+        # Quotes cost time and matter only where ends differ at all.
+        return all(len(_ends(fmt, path, quote)) > 1 for quote in ("", fmt.quote))
+    except (OSError, EOFError, zlib.error):
+        return False  # a damaged archive: DuckDB's reader says so
+
+
+def _ends(fmt: CsvFormat, path: Path, quote: str) -> set[str]:
+    """The ways in which lines end."""
+    found: set[str] = set()
+    with fmt.open_bytes(path) as file:
+        for piece, quoted in _pieces(file, quote.encode(), fmt.delimiter.encode()):
+            if quoted:
+                continue
+            returns = piece.count(b"\r")
+            both = piece.count(b"\r\n") if returns else 0
+            found.update(
+                ["CR LF"] * (both > 0) + ["CR"] * (returns > both) + ["LF"] * (piece.count(b"\n") > both)
+            )
+            if len(found) > 1:
+                break
+    return found
+
+
+def _pieces(file: IO[bytes], quote: bytes, delimiter: bytes) -> Iterator[tuple[bytes, bool]]:
+    """A file's bytes in pieces, and whether each is between quotes. No piece ends between CR and LF."""
+    opening = (
+        b"\n",
+        b"\r",
+        delimiter[-1:],
+        b"\xbf",
+        quote,
+    )  # what a quoted field follows; BF ends a byte order mark
+    quoted, held, last = False, b"", b"\n"
+    while chunk := file.read(_CHUNK):
+        chunk, held = held + chunk, b""
+        if chunk.endswith(b"\r"):
+            chunk, held = chunk[:-1], b"\r"
+        for number, piece in enumerate(chunk.split(quote) if quote else [chunk]):
+            if number:
+                if quoted:
+                    quoted, last = False, quote
+                else:  # within a field that has no quotes around it, a quote is a character like others
+                    quoted, last = last in opening, b""
+                yield quote, True
+            yield piece, quoted
+            last = piece[-1:] or last
+    yield held, quoted
+
+
+def _write_evenly(fmt: CsvFormat, source: Path, target: Path) -> None:
+    """Copy a file, packed if it is packed, with LF at the end of each line outside quotes."""
+    with (
+        fmt.open_bytes(source) as file,
+        gzip.open(target, "wb", 1) if fmt.is_gzip(source) else target.open("wb") as out,
+    ):
+        for piece, quoted in _pieces(file, fmt.quote.encode(), fmt.delimiter.encode()):
+            out.write(piece if quoted else piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+
+
+def _unreadable(session: Session, fmt: CsvFormat, path: Path) -> str | None:
+    """DuckDB's reason why a file cannot be read to its end, asked outside the transaction, which the error would end."""
+    columns = [(f"_{n + 1}", "VARCHAR") for n in range(max(1, fmt.width(path)))]
+    cursor = session.duck.cursor()
+    try:
+        cursor.execute(
+            f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv([path], columns, ['ignore_errors = true'])}"
+        )
+    except duckdb.InvalidInputException as raised:
+        return f"The file cannot be read to its end, because of its quotes or line ends: {str(raised).splitlines()[0]}"
+    finally:
+        cursor.close()
+    return None

@@ -1,0 +1,419 @@
+"""Loading files into a table: what COPY INTO does with each format."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from snowflake.connector.errors import ProgrammingError
+from sqlglot import exp
+
+from snowpipe_ml.local.catalog.columns import varchar_lengths
+from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
+from snowpipe_ml.local.catalog.stages import StagedFile
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import literal, quoted
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.files import relation as staged
+from snowpipe_ml.local.files.copy import Copy
+from snowpipe_ml.local.files.csv import CsvFormat
+from snowpipe_ml.local.files.csv_columns import Reading, reading_of
+from snowpipe_ml.local.files.line_ends import gave_up
+from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, refuse_known_values
+from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.translate.compiler import to_sql
+from snowpipe_ml.local.translate.passes import new_compiler
+
+_VECTOR = 2048  # DuckDB's
+_OF_VALUES = re.compile(r"Could not convert|CSV Error|unicode", re.I)
+
+
+def load(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    options: dict[str, Any],
+    files: list[StagedFile],
+    failed: dict[str, Loaded],
+    query_id: str,
+) -> list[Loaded]:
+    """Load files, in one transaction of the caller's; not those of which is known that they fail.
+
+    Raises:
+        ProgrammingError: a row cannot be loaded, and ON_ERROR is ABORT_STATEMENT.
+    """
+    if copy.on_error == "ABORT_STATEMENT":
+        for loaded in failed.values():
+            if loaded.first is not None:
+                _abort(loaded.file, loaded.first)
+    if copy.select is None and staged.kind_of(options) == "CSV":
+        fmt = CsvFormat.read(options)
+        damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
+        files = [file for file in files if file.relative not in damaged]
+        groups = (
+            _alike(fmt, files) if copy.on_error in ("ABORT_STATEMENT", "CONTINUE") else [[f] for f in files]
+        )
+        done = [
+            loaded
+            for group in groups
+            for loaded in _load_delimited(session, copy, columns, fmt, group, query_id)
+        ]
+        return (
+            sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
+        )
+    select = copy.select or _matching(session, copy, columns, options, files)
+    return [
+        failed.get(file.relative) or _load_selected(session, copy, columns, options, file, select)
+        for file in files
+    ]
+
+
+def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
+    """The files that cannot be opened as their format says, each with the reason."""
+    found: dict[str, Loaded] = {}
+    for file in files:
+        try:
+            fmt.is_gzip(file.path)
+        except errors.UnsupportedError:
+            raise
+        except ProgrammingError as raised:
+            message = str(raised.raw_msg)
+            first = Rejected(1, 1, None, message, raised.errno or 100081, "")
+            found[file.relative] = Loaded(file, errors=1, first=first)
+    return found
+
+
+def _alike(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]]:
+    """The files in runs that one call of the reader can take: packed ones apart, empty ones alone."""
+    groups: list[list[StagedFile]] = []
+    last: tuple[bool, bool] | None = None
+    for file in files:
+        key = (fmt.width(file.path) == 0, fmt.is_gzip(file.path))
+        if key == last and not key[0]:
+            groups[-1].append(file)
+        else:
+            groups.append([file])
+        last = key
+    return groups
+
+
+def _load_delimited(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    fmt: CsvFormat,
+    files: list[StagedFile],
+    query_id: str,
+) -> list[Loaded]:
+    """Files of one kind in one statement, so that DuckDB reads several at once."""
+    if fmt.width(files[0].path) == 0:
+        return [Loaded(file) for file in files]
+    reading = reading_of(fmt, columns)
+    rejects = Rejects(session.duck)
+    last = session.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
+
+    def undo() -> None:
+        """Delete the rows of these files: within a transaction they are the last of the table."""
+        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last[0]}")
+
+    done = _insert(session, copy, columns, fmt, reading, files, rejects)
+    if not rejects.any:
+        rejects.drop()
+        return done
+    if (
+        copy.on_error != "ABORT_STATEMENT"
+        and any(file.path.stat().st_size > TASK for file in files)
+        and rejects.hide_rows()
+    ):
+        undo()
+        rejects.drop()
+        done = _insert(session, copy, columns, fmt, reading, files, rejects, parallel=False)
+    refuse_known_values(session, rejects, columns, reading)
+    count_rejects(session, copy, columns, done, rejects, query_id)
+    rejects.drop()
+    if copy.on_error == "ABORT_STATEMENT":
+        for loaded in done:
+            if loaded.first is not None:
+                _abort(loaded.file, loaded.first)
+    if (
+        copy.on_error.startswith("SKIP_FILE") and done[0].loaded and copy.skips(done[0])
+    ):  # which loads them one by one
+        undo()
+        done[0].skipped, done[0].loaded = done[0].loaded, 0
+    return done
+
+
+def _insert(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    fmt: CsvFormat,
+    reading: Reading,
+    files: list[StagedFile],
+    rejects: Rejects,
+    *,
+    parallel: bool = True,
+) -> list[Loaded]:
+    """Insert the rows that can be read; the others are in ``rejects`` afterwards."""
+    paths = [file.path for file in files]
+    condition = _of_times(session, fmt, reading, paths, rejects)
+    source = fmt.read_csv(
+        paths, reading.columns, [*reading.arguments, *rejects.arguments()], parallel=parallel
+    )
+    listed = ", ".join(_loaded_value(session, copy, fmt, reading, column) for column in columns)
+    with _counting(session, len(files), condition) as (where, counted):
+        try:
+            row = session.duck.execute(
+                f"INSERT INTO {copy.into(columns)} SELECT {listed} FROM {source}{where}"
+            ).fetchone()
+        except duckdb.ConstraintException as raised:
+            if copy.on_error == "ABORT_STATEMENT":
+                raise
+            # Snowflake rejects the one row; DuckDB has given up the statement.
+            raise errors.UnsupportedError(
+                f"ON_ERROR = {copy.on_error} for: {errors.translate(raised).raw_msg}"
+            ) from raised
+        return [Loaded(file, n) for file, n in zip(files, counted(int(row[0]) if row else 0), strict=True)]
+
+
+def _of_times(
+    session: Session, fmt: CsvFormat, reading: Reading, paths: Sequence[Path], rejects: Rejects
+) -> str | None:
+    """Reject the times that do not have their format, where the rows are loaded with times as text.
+
+    Returns:
+        The condition of the rows that are left; None if no time is rejected.
+    """
+    if not reading.apart or fmt.time_format is None:
+        return None
+    pattern = literal(fmt.time_format.reader_pattern)
+    names = ", ".join(literal(name) for name in reading.apart)
+    kept = Rejects(session.duck)
+    columns = [(name, "TIMESTAMP" if name in reading.apart else "VARCHAR") for name, _ in reading.columns]
+    more = [
+        f"timestampformat = {pattern}",
+        *kept.arguments(f"error_type = 'CAST' AND column_name IN ({names})"),
+    ]
+    session.duck.execute(
+        f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv(paths, columns, more, parallel=False)}"
+    )
+    if not kept.any:
+        kept.drop()
+        return None
+    rejects.add(kept)
+    checked = (
+        f"({quoted(n)} IS NULL OR try_strptime({quoted(n)}, {pattern}) IS NOT NULL)" for n in reading.apart
+    )
+    return " AND ".join(checked)
+
+
+def _loaded_value(session: Session, copy: Copy, fmt: CsvFormat, reading: Reading, column: Column) -> str:
+    value = reading.values.get(column.name, quoted(column.name))
+    if fmt.trim and column.duckdb == "VARCHAR":
+        value = f"trim({value})"
+    if copy.truncates and column.duckdb == "VARCHAR":
+        length = varchar_lengths(session, *copy.target).get((copy.target[1], copy.target[2], column.name))
+        value = f"left({value}, {length})" if length else value
+    return value
+
+
+@contextmanager
+def _counting(
+    session: Session, count: int, condition: str | None
+) -> Iterator[tuple[str, Callable[[int], list[int]]]]:
+    """A condition that is as the one given, true by default, and counts each file's rows for which it is true.
+
+    COPY reports rows a file, and an INSERT only says how many there were in all. Counting in a
+    second pass would read the files twice.
+    """
+    if count == 1:
+        yield (f" WHERE {condition}" if condition else ""), lambda total: [total]
+        return
+    totals = np.zeros(count, dtype=np.int64)
+    true = pa.array(np.ones(_VECTOR, dtype=bool))
+
+    def note(index: pa.ChunkedArray | pa.Array) -> pa.Array:
+        flat = index.combine_chunks() if isinstance(index, pa.ChunkedArray) else index
+        numbers = flat.to_numpy(zero_copy_only=False)
+        if len(numbers) and (numbers == numbers[0]).all():  # as a rule DuckDB reads a vector from one file
+            totals[int(numbers[0])] += len(numbers)
+        else:
+            np.add(totals, np.bincount(numbers.astype(np.int64), minlength=count), out=totals)
+        return (
+            true.slice(0, len(numbers))
+            if len(numbers) <= _VECTOR
+            else pa.array(np.ones(len(numbers), dtype=bool))
+        )
+
+    name = f"_count_{uuid.uuid4().hex}"
+    duck = session.duck  # in the transaction of the load, which sees nothing that is registered elsewhere
+    duck.create_function(
+        name,
+        note,
+        [duckdb.sqltype("UBIGINT")],
+        duckdb.sqltype("BOOLEAN"),
+        type="arrow",
+        null_handling="special",
+        side_effects=True,
+    )
+    try:
+        counted = f"{name}(file_index)"
+        if condition:
+            counted = f"CASE WHEN {condition} THEN {counted} ELSE false END"
+        yield f" WHERE {counted}", lambda _: [int(n) for n in totals]
+    finally:
+        with suppress(duckdb.TransactionException):  # in a transaction that has failed it goes with it
+            duck.remove_function(name)
+
+
+def _abort(file: StagedFile, first: Rejected) -> None:
+    raise errors.error(
+        first.code,
+        "22018",
+        f"{first.message}\n  File '{file.relative}', line {first.line}, character {first.character}\n"
+        f"  Row {first.line}, column {first.column}\n  If you would like to continue loading when an error is "
+        "encountered, use other values such as 'SKIP_FILE' or 'CONTINUE' for the ON_ERROR option.",
+    )
+
+
+def _matching(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    options: dict[str, Any],
+    files: Sequence[StagedFile],
+) -> str:
+    """The SELECT that a COPY of records without one means: the whole record, or its fields by name."""
+    kind = staged.kind_of(options)
+    match = str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper()
+    if match == "NONE":
+        if len(columns) != 1 or columns[0].duckdb != "JSON":
+            raise errors.error(
+                2019,
+                "0A000",
+                f"SQL compilation error:\n{kind} file format can produce one and only one column of type variant, object, "
+                "or array. Load data into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy with "
+                "transformation.",
+            )
+        return "SELECT $1 FROM _COPY_SOURCE"
+    fields = staged.fields(session, options, files)
+    fold = str.upper if match == "CASE_INSENSITIVE" else str
+    by_name = {fold(name): name for name in fields}
+    matched = [(column, by_name[fold(column.name)]) for column in columns if fold(column.name) in by_name]
+    columns[:] = [column for column, _ in matched]
+    listed = ", ".join(
+        f'$1:"{name}"' + ("" if column.duckdb == "JSON" else f"::{column.snowflake}")
+        for column, name in matched
+    )
+    return f"SELECT {listed} FROM _COPY_SOURCE"
+
+
+def parsed_select(text: str, columns: list[Column]) -> exp.Select:
+    """A COPY's SELECT.
+
+    Raises:
+        ProgrammingError: it gives another number of values than there are columns.
+    """
+    tree = parse(text)
+    if not isinstance(tree, exp.Select):
+        raise errors.syntax("COPY takes a SELECT from a stage")
+    if len(tree.expressions) != len(columns):
+        raise errors.error(
+            2020,
+            "21S01",
+            "SQL compilation error:\nInsert value list does not match column list expecting "
+            f"{len(columns)} but got {len(tree.expressions)}",
+        )
+    return tree
+
+
+@contextmanager
+def _query_of(
+    session: Session, columns: list[Column], options: dict[str, Any], file: StagedFile, select: str
+) -> Iterator[str]:
+    """A COPY's SELECT over one file, as DuckDB's text, each value in the type of its column."""
+    tree = parsed_select(select, columns)
+    compiler = new_compiler(session)
+    try:
+        for table in list(tree.find_all(exp.Table)):
+            if table.name.upper() == "_COPY_SOURCE":
+                source = staged.relation(compiler, options, [file], tree)
+                table.replace(exp.Subquery(this=source, alias=table.args.get("alias")))
+        tree.set("expressions", [_into_column(e, c) for e, c in zip(tree.expressions, columns, strict=True)])
+        yield to_sql(compiler.compile(tree))
+    finally:
+        compiler.release()
+
+
+def check_selected(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    options: dict[str, Any],
+    files: Sequence[StagedFile],
+) -> dict[str, Loaded]:
+    """The files of which a row cannot be converted: found before the transaction, which an error would end.
+
+    Raises:
+        UnsupportedError: ON_ERROR = CONTINUE would have to leave out single rows.
+    """
+    failed: dict[str, Loaded] = {}
+    if copy.on_error == "ABORT_STATEMENT" or (copy.select is None and staged.kind_of(options) == "CSV"):
+        return failed
+    if session.in_transaction:
+        raise errors.UnsupportedError(f"ON_ERROR = {copy.on_error} of such a COPY in a transaction")
+    select = copy.select or _matching(session, copy, columns, options, files)
+    for file in files:
+        with _query_of(session, columns, options, file, select) as query:
+            try:
+                session.duck.execute(f"SELECT count(COLUMNS(*)) FROM ({query})")
+            except duckdb.Error as raised:
+                message = str(errors.translate(raised).raw_msg)
+                if copy.on_error == "CONTINUE":
+                    raise errors.UnsupportedError(
+                        f"ON_ERROR = CONTINUE in a COPY with a SELECT, for: {message}",
+                        "SKIP_FILE is supported",
+                    ) from raised
+                first = Rejected(1, 1, None, message, 100038, "")
+                failed[file.relative] = Loaded(file, errors=1, first=first)
+    return failed
+
+
+def _load_selected(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    options: dict[str, Any],
+    file: StagedFile,
+    select: str,
+) -> Loaded:
+    """A COPY with a SELECT, or of records."""
+    with _query_of(session, columns, options, file, select) as query:
+        try:
+            row = session.duck.execute(f"INSERT INTO {copy.into(columns)} {query}").fetchone()
+        except (duckdb.ConversionException, duckdb.InvalidInputException) as raised:
+            if gave_up(raised) or not _OF_VALUES.search(str(raised)):
+                raise
+            found = errors.translate(raised)  # which says nothing of the file
+            if isinstance(found, errors.UnsupportedError):
+                raise found from raised
+            raise errors.error(
+                found.errno or 100038, found.sqlstate or "22018", f"{found.raw_msg}\n  File '{file.relative}'"
+            ) from raised
+    return Loaded(file, int(row[0]) if row else 0)
+
+
+def _into_column(node: exp.Expr, column: Column) -> exp.Expr:
+    """A selected value in the type of its column, so that text becomes a date as Snowflake reads it."""
+    value = node.unalias()
+    if isinstance(value, exp.Cast | exp.TryCast) or column.duckdb == "JSON":
+        return value.copy()
+    return exp.cast(value.copy(), exp.DataType.build(column.snowflake, dialect="snowflake"))

@@ -1,0 +1,170 @@
+"""Arguments and results of Python functions: their types, casts and defaults."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import from_iso, to_duckdb
+from snowpipe_ml.local.python.definition import Definition
+from snowpipe_ml.local.python.travel import travels_as
+from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.translate.casts import macro, to_tz
+from snowpipe_ml.local.translate.guard import check_functions, name_identifiers
+from snowpipe_ml.local.translate.names import store_identifiers
+from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T
+from snowpipe_ml.local.translate.types import kind as type_of
+from snowpipe_ml.sql import DataType
+
+
+def _stored(kind: str) -> str:
+    return to_duckdb(DataType.parse(kind))
+
+
+def _cast(node: exp.Expr, kind: str) -> exp.Expr:
+    """An argument in the type in which it travels."""
+    if DataType.parse(kind).name == "TIMESTAMP_TZ":
+        return macro("sf_tz_iso", to_tz(node))
+    if _stored(kind) == "JSON":
+        return macro("sf_variant", node)
+    if _stored(kind) == "BIGINT" and type_of(node) in FLOATS:
+        node = exp.func("round", node)
+    steps = [_stored(kind), travels_as(kind)]
+    for step in dict.fromkeys(steps):
+        node = _stored_cast(node, step)
+    return node
+
+
+def _stored_cast(node: exp.Expr, duckdb: str) -> exp.Expr:
+    cast = exp.cast(node, duckdb, dialect="duckdb")
+    cast.to.meta["stored"] = True
+    return cast
+
+
+def snowflake_type(node: exp.Expr) -> str | None:
+    """The name of an argument's Snowflake type, where it is known."""
+    found = type_of(node)
+    names = {
+        T.BOOLEAN: "BOOLEAN",
+        T.DATE: "DATE",
+        T.TIME: "TIME",
+        T.ARRAY: "ARRAY",
+        T.OBJECT: "OBJECT",
+        T.VARIANT: "VARIANT",
+        T.JSON: "VARIANT",
+        T.BINARY: "BINARY",
+        T.VARBINARY: "BINARY",
+        T.TIMESTAMPLTZ: "TIMESTAMP_LTZ",
+        T.TIMESTAMPTZ: "TIMESTAMP_TZ",
+    }
+    if found in INTEGERS | DECIMALS:
+        return "NUMBER"
+    if found in FLOATS:
+        return "FLOAT"
+    if found in TEXTS:
+        return "VARCHAR"
+    return names.get(found) or ("TIMESTAMP_NTZ" if found in TIMESTAMPS else None)
+
+
+_QUERY = re.compile(r"[\s(]*(SELECT|WITH)\b", re.I)
+
+
+_RELATIONS = (exp.Query, exp.Table, exp.Lateral, exp.Unnest, exp.TableFromRows, exp.Values)
+
+
+def _read(text: str, what: str) -> exp.Expr:
+    """A default or the body of a SQL function, as it may stand in a statement.
+
+    Args:
+        text: the expression as it was written.
+        what: the text, as a noun phrase for the message that refuses a query: its relations would stand in the
+            statement when nothing looks at relations any more.
+
+    Raises:
+        ProgrammingError: it is not one expression, or there is a query in it.
+    """
+    if _QUERY.match(text):
+        raise errors.UnsupportedError(what)
+    # Read as all expressions are, behind SELECT: by itself its first word might be a command's.
+    tree = parse(f"SELECT {text.strip().rstrip(';')}")
+    if not isinstance(tree, exp.Select):  # a UNION, say
+        raise errors.UnsupportedError(what)
+    clauses = [key for key, value in tree.args.items() if value and key != "expressions"]
+    if (
+        clauses
+        or len(tree.expressions) != 1
+        or isinstance(tree.expressions[0], exp.Alias | exp.Aliases | exp.Star)
+    ):
+        raise errors.syntax(f"'{text}' is not an expression")
+    if tree.expressions[0].find(*_RELATIONS) is not None:
+        raise errors.UnsupportedError(what)
+    name_identifiers(tree)
+    store_identifiers(tree)
+    expression: exp.Expr = tree.expressions[0].pop()
+    return expression
+
+
+def _default(text: str) -> exp.Expr:
+    return _read(text, "a query as an argument's default")
+
+
+def _body(definition: Definition) -> exp.Expr:
+    return _read(str(definition.body), "SQL functions whose body is a query")
+
+
+def check_expressions(definition: Definition, session: Session) -> None:
+    """Refuse a function whose defaults or SQL body a statement could not have in it.
+
+    A call checks them too: they get into its statement when that has been checked already.
+
+    Raises:
+        ProgrammingError: one is not an expression, or has a query or a function in it that Snowflake has not.
+    """
+    found = [_default(argument.default) for argument in definition.arguments if argument.default is not None]
+    if definition.language == "SQL":
+        found.append(_body(definition))
+    if found:
+        check_functions(exp.select(*found), session)
+
+
+def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Expr]:
+    """An expression for each argument: given by place or by name (``a => 1``), else the default.
+
+    Raises:
+        ProgrammingError: a name is none of the arguments', or an argument is missing.
+    """
+    by_name = {node.name.upper(): node.expression for node in given if isinstance(node, exp.Kwarg)}
+    by_place = [node for node in given if not isinstance(node, exp.Kwarg)]
+    for name in set(by_name) - {a.name for a in definition.arguments[len(by_place) :]}:
+        raise errors.error(904, "42000", f"SQL compilation error:\ninvalid argument name '{name}'")
+    found = list(by_place)
+    for argument in definition.arguments[len(by_place) :]:
+        if argument.name in by_name:
+            found.append(by_name[argument.name])
+        elif argument.default is not None:
+            found.append(_default(argument.default))
+        else:
+            raise errors.syntax(f"the argument {argument.name} of {definition.name} is missing")
+    return found
+
+
+def stored_values(definition: Definition, result: pa.Table) -> pa.Table:
+    """What a worker gave, in the types in which it is stored; columns by position."""
+    kinds = [kind for _, kind in definition.table] or [definition.returns]
+    columns = [
+        from_iso(column) if DataType.parse(kind).name == "TIMESTAMP_TZ" else column
+        for column, kind in zip(result.columns, kinds, strict=True)
+    ]
+    return pa.table(columns, names=[str(i) for i in range(len(columns))])
+
+
+def _as_arrow(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
+    if column.type == target:
+        return column
+    if pa.types.is_timestamp(column.type) and pa.types.is_timestamp(target):
+        return column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.timestamp("us"))
+    return column.cast(target)

@@ -1,0 +1,1 @@
+"""Snowflake's wire protocol over HTTP."""

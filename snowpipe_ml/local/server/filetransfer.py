@@ -1,0 +1,74 @@
+"""PUT and GET for clients of the server: the client copies the files, and is told where.
+
+The clients are on the same machine, so the place is a folder of the warehouse ("LOCAL_FS").
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from snowpipe_ml.local.catalog.stages import find_stage
+from snowpipe_ml.local.client.connection import Connection
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.statements.transfers import local_file
+from snowpipe_ml.local.syntax.reader import Reader
+
+
+def transfer(connection: Connection, text: str) -> dict[str, Any] | None:
+    """What a client must know to do a PUT or GET itself; None for any other statement."""
+    word = text.lstrip()[:3].upper()
+    if word not in ("PUT", "GET") or not text.lstrip()[3:4].isspace():
+        return None
+    reader = Reader(text)
+    reader.next()
+    return _upload(connection, reader) if word == "PUT" else _download(connection, reader)
+
+
+def _upload(connection: Connection, reader: Reader) -> dict[str, Any]:
+    source = local_file(reader)
+    stage, path = find_stage(connection.session, reader.stage())
+    options = reader.options()
+    reader.end()
+    if stage.external:
+        raise errors.error(1059, "22023", "PUT needs an internal stage")
+    folder = stage.file(path) if path else stage.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        **_place(folder),
+        "command": "UPLOAD",
+        "src_locations": [source],
+        "parallel": 4,
+        "autoCompress": bool(options.get("AUTO_COMPRESS", True)),
+        "overwrite": bool(options.get("OVERWRITE", False)),
+        "sourceCompression": str(options.get("SOURCE_COMPRESSION") or "AUTO_DETECT").lower(),
+    }
+
+
+def _download(connection: Connection, reader: Reader) -> dict[str, Any]:
+    stage, path = find_stage(connection.session, reader.stage())
+    target = local_file(reader)
+    options = reader.options()
+    reader.end()
+    files = [file.relative for file in stage.files(path, options.get("PATTERN"))]
+    return {
+        **_place(stage.folder),
+        "command": "DOWNLOAD",
+        "src_locations": files,
+        "localLocation": target,
+        "parallel": 4,
+        "encryptionMaterial": [],
+    }
+
+
+def _place(folder: Path) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "locationType": "LOCAL_FS",
+        "location": str(folder.resolve()),
+        "path": "",
+        "creds": {},
+        "region": None,
+        "storageAccount": None,
+        "isClientSideEncrypted": False,
+    }
+    return {"stageInfo": info, "encryptionMaterial": None, "operation": "Node"}

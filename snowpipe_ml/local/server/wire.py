@@ -1,0 +1,167 @@
+"""Results and bound values as Snowflake's clients send and expect them over HTTP.
+
+There is no public description of the protocol; the shapes are those that the Python connector reads
+(``snowflake/connector/cursor.py`` and its Arrow iterator) and that fakesnow's server sends.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from fakesnow.converter import from_binding
+from snowflake.connector.constants import FIELD_ID_TO_NAME
+
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.types import Column, arrow_result
+
+# Statement types by the first word, of those that clients tell apart.
+_STATEMENT_TYPES = {"INSERT": 0x3100, "UPDATE": 0x3200, "DELETE": 0x3300, "MERGE": 0x3400, "COPY": 0x3600}
+_SELECT, _OTHER = 0x1000, 0x4000
+_DML = {0x3100, 0x3200, 0x3300, 0x3400}
+
+
+def statement_type(text: str) -> int:
+    """The number by which clients know DML from queries."""
+    word = text.lstrip().split(None, 1)[0].upper() if text.strip() else ""
+    if word in _STATEMENT_TYPES:
+        return _STATEMENT_TYPES[word]
+    return _SELECT if word in ("SELECT", "WITH", "VALUES", "(SELECT") else _OTHER
+
+
+def row_type(columns: list[Column]) -> list[dict[str, Any]]:
+    """The columns of a result, as ``data.rowtype``."""
+    found = []
+    for column in columns:
+        metadata = column.metadata
+        found.append(
+            {
+                "name": metadata.name,
+                "database": "",
+                "schema": "",
+                "table": "",
+                "nullable": metadata.is_nullable,
+                "type": FIELD_ID_TO_NAME[metadata.type_code].lower(),
+                "length": metadata.internal_size,
+                "byteLength": metadata.internal_size,
+                "precision": metadata.precision,
+                "scale": metadata.scale,
+                "collation": None,
+            }
+        )
+    return found
+
+
+def result_data(result: Result, type_id: int) -> dict[str, Any]:
+    """A result's rows: as JSON for DML, whose counts clients read from there, else as Arrow."""
+    rows = row_type(result.columns)
+    data: dict[str, Any] = {
+        "rowtype": rows,
+        "total": result.table.num_rows,
+        "returned": result.table.num_rows,
+        "statementTypeId": type_id,
+    }
+    if type_id in _DML:
+        values = [
+            [None if v is None else str(v) for v in row] for row in zip(*_lists(result.table), strict=True)
+        ]
+        return {**data, "queryResultFormat": "json", "rowset": values}
+    return {
+        **data,
+        "queryResultFormat": "arrow",
+        "rowsetBase64": _arrow(result, rows) if result.columns else "",
+    }
+
+
+def description_data(columns: list[Column], type_id: int) -> dict[str, Any]:
+    """A result that is only described."""
+    empty: dict[str, Any] = (
+        {"queryResultFormat": "json", "rowset": []}
+        if type_id in _DML
+        else {"queryResultFormat": "arrow", "rowsetBase64": ""}
+    )
+    return {
+        "rowtype": row_type(columns),
+        "total": 0,
+        "returned": 0,
+        "statementTypeId": type_id,
+        "arrayBindSupported": type_id == _STATEMENT_TYPES["INSERT"],
+        **empty,
+    }
+
+
+def _lists(table: pa.Table) -> list[list[Any]]:
+    return [column.to_pylist() for column in table.columns]
+
+
+def _arrow(result: Result, rows: list[dict[str, Any]]) -> str:
+    table = arrow_result(result.columns, result.table)
+    arrays, fields = [], []
+    for index, (column, described) in enumerate(zip(table.columns, rows, strict=True)):
+        with_zone = described["type"] == "timestamp_tz"
+        stored = result.table.column(index).combine_chunks()
+        array = _instants(column, pc.struct_field(stored, "tz")) if with_zone else _column(column)
+        arrays.append(array)
+        fields.append(
+            pa.field(
+                described["name"],
+                array.type,
+                metadata={
+                    "logicalType": described["type"].upper(),
+                    "precision": str(described["precision"] or 38),
+                    "scale": str(described["scale"] or 0),
+                    "charLength": str(described["length"] or 0),
+                },
+            )
+        )
+    sink = pa.BufferOutputStream()
+    packed = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+    with pa.ipc.new_stream(sink, packed.schema) as writer:
+        writer.write_table(packed)
+    return base64.b64encode(sink.getvalue()).decode()
+
+
+def _column(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column in the Arrow types that the connector's iterator reads."""
+    if pa.types.is_timestamp(column.type):
+        return _instants(column)
+    if pa.types.is_time(column.type):
+        return pc.multiply(column.cast(pa.time64("us")).cast(pa.int64()), 1000)
+    if pa.types.is_null(column.type):
+        return column.cast(pa.string())
+    return column
+
+
+def _instants(column: pa.ChunkedArray, offsets: pa.Array | None = None) -> pa.Array:
+    """Timestamps as seconds and nanoseconds; with offsets, in minutes plus 1440, for a TIMESTAMP_TZ."""
+    flat = column.combine_chunks().cast(pa.timestamp("ns")).cast(pa.int64())
+    epoch, fraction = np.divmod(flat.fill_null(0).to_numpy(zero_copy_only=False), 1_000_000_000)
+    parts = {"epoch": pa.array(epoch, pa.int64()), "fraction": pa.array(fraction.astype(np.int32))}
+    if offsets is not None:
+        parts["timezone"] = pc.add(offsets.cast(pa.int32()).fill_null(0), 1440)
+    mask = pc.is_null(flat) if flat.null_count else None
+    return pa.StructArray.from_arrays(list(parts.values()), names=list(parts), mask=mask)
+
+
+def parameters(bindings: dict[str, Any] | None) -> tuple[list[Any] | None, list[list[Any]] | None]:
+    """Bound values of one execution, or of many: (values, rows)."""
+    if not bindings:
+        return None, None
+    placed = [bindings[key] for key in sorted(bindings, key=int)]
+    if any(isinstance(binding["value"], list) for binding in placed):
+        columns = [[_value({**b, "value": value}) for value in b["value"]] for b in placed]
+        return None, [list(row) for row in zip(*columns, strict=True)]
+    return [_value(binding) for binding in placed], None
+
+
+def _value(binding: dict[str, Any]) -> Any:
+    if binding["value"] is None:
+        return None
+    if binding["type"] == "REAL":
+        return float(binding["value"])
+    value: Any = from_binding(binding)
+    # A TIMESTAMP_NTZ has no zone, and from_binding gives it one.
+    return value.replace(tzinfo=None) if binding["type"] == "TIMESTAMP_NTZ" else value

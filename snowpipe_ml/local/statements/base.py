@@ -1,0 +1,53 @@
+"""Statements that are read word by word, and the registry of their handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.registry import Registry
+
+
+def _refuse_inner(text: str) -> Result:
+    raise errors.UnsupportedError("a statement inside a statement that is only described")
+
+
+@dataclass
+class Statement:
+    """A statement that is read word by word, and what came with it.
+
+    Attributes:
+        session: the session that runs it.
+        text: the whole statement.
+        reader: its tokens, from the first.
+        query_id: the id under which its result is kept.
+        file_stream: what a PUT uploads, if it is not a file.
+        run: runs a statement inside this one.
+    """
+
+    session: Session
+    text: str
+    reader: Reader
+    query_id: str
+    file_stream: IO[bytes] | None = None
+    run: Callable[[str], Result] = _refuse_inner
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+Handler = Callable[[Statement], Result]
+
+
+STATEMENTS: Registry[Handler] = Registry("statement", "snowpipe_ml.statements")
+
+
+def command(*beginnings: str) -> Callable[[Handler], Handler]:
+    """Serve the statements that begin with these words; the longest beginning wins.
+
+    Modifiers between CREATE and the kind of object do not count: ``CREATE OR REPLACE TABLE`` is ``CREATE TABLE``.
+    """
+    return STATEMENTS.register(*beginnings)

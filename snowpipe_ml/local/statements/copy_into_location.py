@@ -1,0 +1,274 @@
+"""COPY INTO a stage, and COPY FILES from stage to stage.
+
+https://docs.snowflake.com/en/sql-reference/sql/copy-into-location
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from typing import Any
+
+from snowpipe_ml.local.catalog.stages import find_stage
+from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core.names import literal
+from snowpipe_ml.local.core.queries import select
+from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.files.format_options import file_format
+from snowpipe_ml.local.statements.base import Statement
+from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.translate.compiler import to_sql
+from snowpipe_ml.local.translate.passes import new_compiler
+
+_OPTIONS = {
+    "FILE_FORMAT",
+    "OVERWRITE",
+    "SINGLE",
+    "MAX_FILE_SIZE",
+    "INCLUDE_QUERY_ID",
+    "DETAILED_OUTPUT",
+    "HEADER",
+    "PARTITION",
+    "VALIDATION_MODE",
+}
+_ENDINGS = {"GZIP": ".gz", "AUTO": ".gz", "NONE": "", "ZSTD": ".zst"}
+_CSV_OPTIONS = {
+    "TYPE",
+    "COMPRESSION",
+    "FIELD_DELIMITER",
+    "RECORD_DELIMITER",
+    "FIELD_OPTIONALLY_ENCLOSED_BY",
+    "NULL_IF",
+    "EMPTY_FIELD_AS_NULL",
+    "ESCAPE",
+    "ESCAPE_UNENCLOSED_FIELD",
+    "FILE_EXTENSION",
+    "SKIP_HEADER",
+    "ENCODING",
+}
+
+
+def unload(statement: Statement) -> Result:
+    """``COPY INTO @stage/path FROM table | (query) [PARTITION BY (x)] options``: one file, or one a partition."""
+    session, reader = statement.session, statement.reader
+    reader.expect("COPY", "INTO")
+    stage, path = find_stage(session, reader.stage())
+    reader.expect("FROM")
+    query = _source(reader)
+    if reader.looking_at("PARTITION", "BY"):
+        raise errors.UnsupportedError("PARTITION BY in COPY INTO a stage")
+    options = {**({"HEADER": True} if reader.accept("HEADER") else {}), **reader.options()}
+    reader.end()
+    for key in set(options) - _OPTIONS:
+        raise errors.UnsupportedError(f"COPY INTO a stage with {key}")
+    if options.get("VALIDATION_MODE"):
+        raise errors.UnsupportedError("VALIDATION_MODE in COPY INTO a stage")
+    fmt = file_format(session, options.get("FILE_FORMAT"), stage)
+    kind = str(fmt.get("TYPE") or "CSV").upper()
+    compression = str(fmt.get("COMPRESSION") or "AUTO").upper()
+    name = _name(path, options, statement.query_id, kind, compression, fmt)
+    target = stage.file(name)
+    if target.exists() and not options.get("OVERWRITE"):
+        raise errors.error(
+            1036,
+            "22000",
+            f"Files already existing at the unload destination: @{stage.name}/{name}. Use overwrite option "
+            "to force unloading.",
+        )
+    if stage.external:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = stage.links / f"{uuid.uuid4().hex}.uploading"
+    else:
+        private.make_folder(target.parent)
+        aside = target.with_name(f".{uuid.uuid4().hex}.uploading")
+    try:
+        count, plain = _write(statement, query, kind, compression, fmt, options, str(aside))
+        if count and stage.external:
+            shutil.copyfile(aside, target)
+        elif count:
+            private.restrict(aside)
+            os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+    size = target.stat().st_size if count else 0
+    if options.get("DETAILED_OUTPUT"):
+        return rows(
+            [("FILE_NAME", "VARCHAR"), ("FILE_SIZE", "BIGINT"), ("ROW_COUNT", "BIGINT")],
+            [(name, size, count)],
+        )
+    return rows(
+        [("rows_unloaded", "BIGINT"), ("input_bytes", "BIGINT"), ("output_bytes", "BIGINT")],
+        [(count, plain or size, size)],
+    )
+
+
+def _source(reader: Reader) -> str:
+    """A table's name or a query in brackets, as a query."""
+    if not reader.accept("("):
+        start = reader.peek().start
+        reader.name()
+        return f"SELECT * FROM {reader.text[start : reader.tokens[reader.index - 1].end]}"
+    start, depth = reader.peek().start, 1
+    while True:
+        token = reader.next()
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            return reader.text[start : token.start]
+
+
+def _name(
+    path: str, options: dict[str, Any], query_id: str, kind: str, compression: str, fmt: dict[str, Any]
+) -> str:
+    """``prefix`` -> ``prefix_0_0_0.csv.gz``, as Snowflake names the first file of an unload."""
+    if options.get("SINGLE"):
+        return path if path and not path.endswith("/") else f"{path}data"
+    ending = str(fmt.get("FILE_EXTENSION") or kind.lower()).lstrip(".")
+    if kind == "PARQUET":
+        packed = ".snappy" if compression in ("AUTO", "SNAPPY") else ""
+        ending = f"{packed.lstrip('.')}.{ending}".lstrip(".")
+    elif not fmt.get("FILE_EXTENSION"):
+        ending += _ENDINGS.get(compression, "")
+    prefix = path if path and not path.endswith("/") else f"{path}data"
+    identity = f"_{query_id}" if options.get("INCLUDE_QUERY_ID") else ""
+    return f"{prefix}{identity}_0_0_0.{ending}"
+
+
+def _write(
+    statement: Statement,
+    text: str,
+    kind: str,
+    compression: str,
+    fmt: dict[str, Any],
+    options: dict[str, Any],
+    path: str,
+) -> tuple[int, int]:
+    session = statement.session
+    compiler = new_compiler(session)
+    try:
+        query = to_sql(compiler.compile(parse(text)))
+        described = session.duck.execute(f"DESCRIBE {query}").fetchall()
+        names = [row[0] for row in described]
+        inner = f"({query}) AS q({', '.join(f'c{i}' for i in range(len(names)))})"
+        if kind == "CSV":
+            listed = ", ".join(
+                f"{_text_of(f'c{i}', row[1])} AS {_quoted(row[0])}" for i, row in enumerate(described)
+            )
+            settings = _csv(fmt, options, compression)
+        elif kind == "JSON":
+            if len(names) != 1:
+                raise errors.error(
+                    2019,
+                    "0A000",
+                    "JSON file format can only unload one column of type VARIANT, OBJECT or ARRAY",
+                )
+            return _write_json(statement, f"SELECT c0::VARCHAR FROM {inner}", compression, path)
+        elif kind == "PARQUET":
+            header = bool(options.get("HEADER"))
+            listed = ", ".join(
+                f"c{i} AS {_quoted(n if header else f'_COL_{i}')}" for i, n in enumerate(names)
+            )
+            codec = {"AUTO": "snappy", "NONE": "uncompressed", "LZO": "snappy"}.get(
+                compression, compression.lower()
+            )
+            if compression == "LZO":
+                raise errors.UnsupportedError("COMPRESSION = LZO when a stage is written")
+            settings = f"FORMAT parquet, COMPRESSION {literal(codec)}"
+        else:
+            raise errors.UnsupportedError(f"COPY INTO a stage as {kind}")
+        row = session.duck.execute(
+            f"COPY (SELECT {listed} FROM {inner}) TO {literal(path)} ({settings})"
+        ).fetchone()
+        return (int(row[0]) if row else 0), 0
+    finally:
+        compiler.release()
+
+
+def _csv(fmt: dict[str, Any], options: dict[str, Any], compression: str) -> str:
+    for key in set(fmt) - _CSV_OPTIONS:
+        raise errors.UnsupportedError(f"{key} when a stage is written")
+    if compression not in _ENDINGS:
+        raise errors.UnsupportedError(f"COMPRESSION = {compression} when a stage is written")
+    nulls = fmt.get("NULL_IF", ["\\N"])
+    null = nulls[0] if isinstance(nulls, list) and nulls else str(nulls or "")
+    quote = str(fmt.get("FIELD_OPTIONALLY_ENCLOSED_BY") or "")
+    quote = "" if quote.upper() == "NONE" else quote
+    settings = [
+        "FORMAT csv",
+        f"HEADER {str(bool(options.get('HEADER'))).lower()}",
+        f"DELIMITER {literal(str(fmt.get('FIELD_DELIMITER') or ','))}",
+        f"NULLSTR {literal(null)}",
+        f"QUOTE {literal(quote)}",
+        f"ESCAPE {literal(quote)}",
+        f"COMPRESSION {literal({'AUTO': 'gzip'}.get(compression, compression.lower()))}",
+    ]
+    if quote:
+        settings.append("FORCE_QUOTE *")
+    return ", ".join(settings)
+
+
+def _text_of(column: str, duckdb: str) -> str:
+    """A value as Snowflake writes it to a delimited file."""
+    if duckdb.startswith("TIMESTAMP"):
+        return f"strftime({column}, '%Y-%m-%d %H:%M:%S.%g')"
+    if duckdb in ("DOUBLE", "FLOAT"):
+        return f"memory.main.sf_float_text({column})"
+    if duckdb == "BLOB":
+        return f"hex({column})"
+    return column
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _write_json(statement: Statement, query: str, compression: str, path: str) -> tuple[int, int]:
+    """One record a line."""
+    import gzip
+
+    _, table = select(statement.session, query)
+    lines = [line for line in table.column(0).to_pylist() if line is not None]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    with open(path, "wb") as file:
+        file.write(data if compression == "NONE" else gzip.compress(data, mtime=0))
+    return len(lines), len(data)
+
+
+def copy_files(statement: Statement) -> Result:
+    """``COPY FILES INTO @stage/path FROM @stage/path [FILES = (...)] [PATTERN = 'x']``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("COPY", "FILES", "INTO")
+    target, folder = find_stage(session, reader.stage())
+    reader.expect("FROM")
+    if reader.looking_at("("):
+        raise errors.UnsupportedError(
+            "COPY FILES from a query", "Name the files: FILES = (...) or PATTERN = '...'"
+        )
+    source, path = find_stage(session, reader.stage())
+    options = reader.options()
+    reader.end()
+    files = source.files(path, options.get("PATTERN"))
+    if options.get("FILES"):
+        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in options["FILES"]}
+        files = [file for file in files if file.relative in wanted]
+        if len(files) < len(wanted):
+            raise errors.error(
+                91016,
+                "22000",
+                f"Remote file '{sorted(wanted - {f.relative for f in files})[0]}' was not found.",
+            )
+    # What lies below the source's folder keeps its path below the target's.
+    base = path if path.endswith("/") or not path else path.rpartition("/")[0] + "/"
+    done = []
+    for file in files:
+        relative = file.relative.removeprefix(base).lstrip("/")
+        place = target.file(f"{folder.rstrip('/')}/{relative}".lstrip("/"))
+        private.make_folder(place.parent)
+        aside = place.with_name(f".{uuid.uuid4().hex}.uploading")
+        private.copy_file(file.source, aside)
+        os.replace(aside, place)
+        done.append((place.relative_to(target.folder.resolve()).as_posix(),))
+    if options.get("DETAILED_OUTPUT") is False:
+        return rows([("numOfFilesCopied", "BIGINT")], [(len(done),)])
+    return rows([("file", "VARCHAR")], done)

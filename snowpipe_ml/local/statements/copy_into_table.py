@@ -1,0 +1,245 @@
+"""COPY INTO a table: what it says, which files it means, and what it reports.
+
+https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from snowpipe_ml.local.catalog.load_history import Loaded, keep_failures, rejected, remember, remembered
+from snowpipe_ml.local.catalog.stages import Stage, StagedFile, find_stage
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import quoted
+from snowpipe_ml.local.core.queries import select
+from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.files import loading
+from snowpipe_ml.local.files.copy import Copy
+from snowpipe_ml.local.files.csv import CsvFormat
+from snowpipe_ml.local.files.format_options import file_format
+from snowpipe_ml.local.files.line_ends import with_even_lines
+from snowpipe_ml.local.files.relation import kind_of
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.copy_into_location import copy_files, unload
+from snowpipe_ml.local.syntax.reader import Reader
+
+_OPTIONS = {
+    "FILE_FORMAT",
+    "FILES",
+    "PATTERN",
+    "ON_ERROR",
+    "FORCE",
+    "PURGE",
+    "SIZE_LIMIT",
+    "RETURN_FAILED_ONLY",
+    "ENFORCE_LENGTH",
+    "TRUNCATECOLUMNS",
+    "LOAD_UNCERTAIN_FILES",
+    "MATCH_BY_COLUMN_NAME",
+    "VALIDATION_MODE",
+}
+_RESULT = [
+    ("file", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("rows_parsed", "BIGINT"),
+    ("rows_loaded", "BIGINT"),
+    ("error_limit", "BIGINT"),
+    ("errors_seen", "BIGINT"),
+    ("first_error", "VARCHAR"),
+    ("first_error_line", "BIGINT"),
+    ("first_error_character", "BIGINT"),
+    ("first_error_column_name", "VARCHAR"),
+]
+T = TypeVar("T")
+_ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?\Z")
+
+
+@command("COPY")
+def copy_into(statement: Statement) -> Result:
+    """``COPY INTO table [(columns)] FROM @stage | (SELECT ... FROM @stage) options``; see the other two below."""
+    reader = statement.reader
+    if reader.looking_at("COPY", "FILES"):
+        return copy_files(statement)
+    if reader.peek(2).kind == "stage" or reader.peek(2).text.startswith("'@"):
+        return unload(statement)
+    return _load(statement)
+
+
+def _load(statement: Statement) -> Result:
+    session = statement.session
+    copy = _read(session, statement.reader)
+    for key in set(copy.options) - _OPTIONS:
+        raise errors.UnsupportedError(f"COPY INTO with {key}")
+    if not _ON_ERROR.match(copy.on_error):
+        raise errors.syntax(f"invalid value '{copy.on_error}' for ON_ERROR")
+    stage, path = find_stage(session, copy.stage)
+    options = file_format(session, copy.options.get("FILE_FORMAT"), stage)
+    if kind_of(options) == "CSV":
+        CsvFormat.read(options)
+        if str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper() != "NONE":
+            raise errors.UnsupportedError("MATCH_BY_COLUMN_NAME for CSV")
+    files = _files(copy, stage, path)
+    columns = _target_columns(session, copy)
+    if copy.options.get("VALIDATION_MODE"):
+        return _validate(statement, copy, columns, options, files)
+    known = {} if copy.options.get("FORCE") else remembered(session, copy.target)
+    if copy.select is not None:
+        loading.parsed_select(copy.select, columns)
+    fresh = [file for file in files if known.get(file.label) != file.md5]
+    if not fresh:
+        return rows([("status", "VARCHAR")], [("Copy executed with 0 files processed.",)])
+
+    def load(files: list[StagedFile], unreadable: dict[str, Loaded]) -> list[Loaded]:
+        readable = [file for file in files if file.relative not in unreadable]
+        failed = unreadable | loading.check_selected(session, copy, columns, options, readable)
+
+        def once() -> list[Loaded]:
+            with in_transaction(session):
+                done = loading.load(session, copy, columns, options, files, failed, statement.query_id)
+                remember(session, copy.target, done, statement.query_id)
+                return done
+
+        done: list[Loaded] = retry_conflicts(once)
+        return done
+
+    done = _loaded(session, options, fresh, load)
+    if copy.options.get("PURGE"):
+        for item in done:
+            if item.status == "LOADED":
+                item.file.source.unlink(missing_ok=True)
+    shown = [item for item in done if item.errors or not copy.options.get("RETURN_FAILED_ONLY")]
+    limits = [max(1, item.parsed) if copy.on_error == "CONTINUE" else 1 for item in shown]
+    result = rows(_RESULT, [item.row(limit) for item, limit in zip(shown, limits, strict=True)])
+    return Result(result.columns, result.table, sum(item.loaded for item in done))
+
+
+def _loaded(
+    session: Session,
+    options: dict[str, Any],
+    files: list[StagedFile],
+    load: Callable[[list[StagedFile], dict[str, Loaded]], T],
+) -> T:
+    if kind_of(options) == "CSV":
+        return with_even_lines(session, CsvFormat.read(options), files, load)
+    return load(files, {})
+
+
+def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
+    """The files that a COPY names, by prefix, pattern or list.
+
+    Raises:
+        ProgrammingError: a listed file is not there.
+    """
+    files = stage.files(path, copy.options.get("PATTERN"))
+    if not copy.options.get("FILES"):
+        return files
+    wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in copy.options["FILES"]}
+    files = [file for file in files if file.relative in wanted]
+    if len(files) < len(wanted):
+        missing = sorted(wanted - {file.relative for file in files})[0]
+        raise errors.error(91016, "22000", f"Remote file '{stage.label}/{missing}' was not found.")
+    return files
+
+
+def _validate(
+    statement: Statement, copy: Copy, columns: list[Column], options: dict[str, Any], files: list[StagedFile]
+) -> Result:
+    """``VALIDATION_MODE = RETURN_ERRORS | RETURN_n_ROWS``: nothing is loaded.
+
+    Raises:
+        UnsupportedError: in an open transaction, which would have to be rolled back.
+    """
+    session = statement.session
+    mode = str(copy.options["VALIDATION_MODE"]).upper()
+    if session.in_transaction:
+        raise errors.UnsupportedError("VALIDATION_MODE in a transaction")
+    if copy.select is not None:
+        raise errors.syntax(
+            "VALIDATION_MODE does not support COPY statements that transform data during a load"
+        )
+    counted = re.fullmatch(r"RETURN_(\d+)_ROWS", mode)
+    if not counted and mode not in ("RETURN_ERRORS", "RETURN_ALL_ERRORS"):
+        raise errors.syntax(f"invalid value '{mode}' for VALIDATION_MODE")
+    copy.options["ON_ERROR"] = "ABORT_STATEMENT" if counted else "CONTINUE"
+
+    def check(files: list[StagedFile], unreadable: dict[str, Loaded]) -> Result:
+        with _undone(session):
+            before = session.duck.execute(
+                f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}"
+            ).fetchone()
+            done = loading.load(session, copy, columns, options, files, unreadable, statement.query_id)
+            if not counted:
+                keep_failures(session, copy.target, done, statement.query_id)
+                return Result(*rejected(session, copy.target, statement.query_id))
+            listed = ", ".join(quoted(column.name) for column in columns)
+            return Result(
+                *select(
+                    session,
+                    f"SELECT {listed} FROM {quoted(*copy.target)} WHERE rowid > {before[0] if before else -1} "
+                    f"ORDER BY rowid LIMIT {counted.group(1)}",
+                )
+            )
+
+    return _loaded(session, options, files, check)
+
+
+@contextmanager
+def _undone(session: Session) -> Iterator[None]:
+    """A transaction that is rolled back."""
+    session.duck.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    finally:
+        session.duck.execute("ROLLBACK")
+
+
+def _read(session: Session, reader: Reader) -> Copy:
+    reader.expect("COPY", "INTO")
+    target = session.resolve(reader.name(), "COPY")
+    columns: list[str] = []
+    if reader.accept("("):
+        columns.append(reader.identifier())
+        while reader.accept(","):
+            columns.append(reader.identifier())
+        reader.expect(")")
+    reader.expect("FROM")
+    select = None
+    if reader.accept("("):
+        start, depth = reader.peek().start, 1
+        stage = ""
+        while depth:
+            token = reader.next()
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if token.kind == "stage" or (token.kind == "string" and token.text.startswith("'@")):
+                stage = token.text.strip("'")
+                location = (token.start, token.end)
+        text = reader.text[start : token.start]
+        if not stage:
+            raise errors.syntax("the SELECT of a COPY reads from a stage")
+        select = text[: location[0] - start] + "_COPY_SOURCE" + text[location[1] - start :]
+    else:
+        stage = reader.stage()
+    options = reader.options()
+    reader.end()
+    return Copy(target, columns, stage, select, options)
+
+
+def _target_columns(session: Session, copy: Copy) -> list[Column]:
+    found = session.duck.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? "
+        "AND table_name = ? ORDER BY column_index",
+        list(copy.target),
+    ).fetchall()
+    if not found:
+        raise errors.missing_target(".".join(copy.target))
+    by_name = {name: Column(name, kind) for name, kind in found}
+    for name in copy.columns:
+        if name not in by_name:
+            raise errors.error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")
+    return [by_name[name] for name in copy.columns] if copy.columns else list(by_name.values())

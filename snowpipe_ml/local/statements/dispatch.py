@@ -1,0 +1,169 @@
+"""From a statement's first words to the code that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.files import directory, infer_schema, relation
+from snowpipe_ml.local.python import calls
+from snowpipe_ml.local.statements import (
+    account,
+    alterations,
+    comment,
+    copy_into_location,
+    copy_into_table,
+    databases,
+    explain,
+    file_formats,
+    functions,
+    functions_show,
+    get_ddl,
+    procedures,
+    sequences,
+    shows,
+    stages,
+    streams,
+    table_relations,
+    tables,
+    tags,
+    tasks,
+    transfers,
+    validate,
+    views,
+)
+from snowpipe_ml.local.statements import session as session_statements
+from snowpipe_ml.local.statements.base import STATEMENTS, Handler, Statement
+from snowpipe_ml.local.statements.dml import insert_rows
+from snowpipe_ml.local.statements.queries import describe_query, run_query
+from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.syntax.script import FIRST_WORD
+from snowpipe_ml.sql import Literal
+
+# Importing a module registers its statements and functions; installed packages add theirs by entry points.
+MODULES = (
+    calls,
+    directory,
+    infer_schema,
+    relation,
+    account,
+    alterations,
+    comment,
+    copy_into_location,
+    copy_into_table,
+    databases,
+    explain,
+    file_formats,
+    functions,
+    functions_show,
+    get_ddl,
+    procedures,
+    sequences,
+    session_statements,
+    shows,
+    stages,
+    streams,
+    table_relations,
+    tables,
+    tags,
+    tasks,
+    transfers,
+    validate,
+    views,
+)
+
+# Words between CREATE and the kind of object that do not change which kind it is.
+_CREATE_MODIFIERS = {
+    "OR",
+    "REPLACE",
+    "ALTER",
+    "TEMPORARY",
+    "TEMP",
+    "SCOPED",
+    "TRANSIENT",
+    "VOLATILE",
+    "LOCAL",
+    "GLOBAL",
+    "SECURE",
+    "AGGREGATE",
+    "EXTERNAL",
+}
+
+
+def _find(reader: Reader) -> Handler | None:
+    words = [token.upper for token in reader.tokens[:12] if token.kind == "word"]
+    if words[:1] == ["WITH"]:  # a query, unless it is WITH x AS PROCEDURE ... CALL x()
+        return STATEMENTS["WITH"] if [t.upper for t in reader.tokens[2:4]] == ["AS", "PROCEDURE"] else None
+    if words[:1] == ["CREATE"]:
+        kind = [word for word in words[1:] if word not in _CREATE_MODIFIERS]
+        words = ["CREATE", *kind]
+    for length in (3, 2, 1):
+        handler = STATEMENTS.get(" ".join(words[:length]))
+        if handler:
+            return handler
+    return None
+
+
+def run(
+    session: Session,
+    text: str,
+    params: Sequence[Any] | dict[str, Any] | None,
+    query_id: str,
+    file_stream: IO[bytes] | None,
+) -> Result:
+    """Run one statement.
+
+    Raises:
+        ProgrammingError: as Snowflake would.
+    """
+    first = FIRST_WORD.match(text)
+    if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
+        return run_query(session, text, params, query_id)
+    reader = Reader(_bind(text, params) if params and "?" in text else text)
+    if reader.done:
+        raise errors.error(900, "42601", "SQL compilation error:\nEmpty SQL statement.")
+    handler = _find(reader)
+    if handler is None:
+        return run_query(session, text, params, query_id)
+
+    def run_inner(inner: str) -> Result:
+        return run(session, inner, None, query_id, None)
+
+    return handler(Statement(session, text, reader, query_id, file_stream, run_inner))
+
+
+def _bind(text: str, params: Sequence[Any] | dict[str, Any]) -> str:
+    """A command's text with its ``?`` replaced by literals; strings and comments are left alone."""
+    values = iter(params.values() if isinstance(params, dict) else params)
+    pieces, position = [], 0
+    for token in Reader(text).tokens:
+        if token.text == "?":
+            pieces += [text[position : token.start], Literal(next(values)).sql]
+            position = token.end
+    return "".join(pieces) + text[position:]
+
+
+def describe(session: Session, text: str, params: Any = None) -> list[Column]:
+    """The columns a statement would return, without running it."""
+    reader = Reader(text)
+    handler = _find(reader) if not reader.done else None
+    if handler is None:
+        return describe_query(session, text, params)
+    if (
+        reader.looking_at("SHOW")
+        or reader.looking_at("LIST")
+        or reader.looking_at("LS")
+        or reader.looking_at("DESCRIBE")
+        or reader.looking_at("DESC")
+    ):
+        return handler(Statement(session, text, reader, "")).columns
+    return [Column("status", "VARCHAR")]
+
+
+def insert_many(session: Session, text: str, rows: Sequence[Sequence[Any]]) -> Result:
+    """An INSERT with placeholders, for many rows at once."""
+    return insert_rows(session, text, rows)

@@ -1,0 +1,152 @@
+"""INSERT, UPDATE, DELETE and MERGE."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from snowpipe_ml.local.catalog.changes import note_change, written_table
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import Name
+from snowpipe_ml.local.core.result import Result, counts
+from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
+from snowpipe_ml.local.core.types import parameter
+from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.translate.passes import new_compiler
+
+if TYPE_CHECKING:
+    from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.translate.compiled import compiled
+from snowpipe_ml.local.translate.compiler import to_sql
+
+
+def _counted(tree: exp.Expr) -> list[str]:
+    """The names of a DML statement's result columns: one for each kind of change it can make."""
+    match tree:
+        case exp.Insert():
+            kinds = ["inserted"]
+        case exp.Update():
+            return ["number of rows updated", "number of multi-joined rows updated"]
+        case exp.Delete():
+            kinds = ["deleted"]
+        case exp.Merge():
+            taken = _merge_kinds(tree)
+            kinds = [kind for kind in ("inserted", "updated", "deleted") if kind in taken]
+        case _:
+            kinds = []
+    return [f"number of rows {kind}" for kind in kinds]
+
+
+def _execute_count(session: Session, tree: exp.Expr, params: Any) -> int:
+    with compiled(session, tree, params) as statement:
+        return count_rows(session, to_sql(statement), written_table(statement))
+
+
+def count_rows(session: Session, sql_text: str, target: Name | None) -> int:
+    """Run DML on a table and give the number of rows it changed."""
+    rows = _changed(session, sql_text, target)
+    return int(rows[0][0]) if rows else 0
+
+
+def _changed(session: Session, sql_text: str, target: Name | None) -> list[Any]:
+    """Run DML, and note in the same transaction that it changed a table."""
+
+    def run() -> list[Any]:
+        with in_transaction(session):
+            found = session.duck.execute(sql_text).fetchall()
+            if target is not None:
+                note_change(session, target)
+        return found
+
+    result: list[Any] = retry_conflicts(run)
+    return result
+
+
+def _insert(session: Session, tree: exp.Insert, params: Any) -> Result:
+    overwrite = bool(tree.args.get("overwrite"))
+    tree.set("overwrite", False)
+    with compiled(session, tree, params) as statement:
+        if not overwrite:
+            return counts(inserted=count_rows(session, to_sql(statement), written_table(statement)))
+        target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
+        written = written_table(statement)
+        delete = f"DELETE FROM {to_sql(target)}"
+        # The new rows are made first: the query may read the table that it overwrites.
+        new = f"_new_{uuid.uuid4().hex}"
+        query = to_sql(statement.expression)
+        statement.set("expression", exp.select("*").from_(exp.to_table(new)))
+
+        def swap() -> int:
+            session.duck.execute(f"CREATE OR REPLACE TEMP TABLE {new} AS {query}")
+            try:
+                with in_transaction(session):
+                    session.duck.execute(delete)
+                    row = session.duck.execute(to_sql(statement)).fetchone()
+                    if written is not None:
+                        note_change(session, written)
+                    return int(row[0]) if row else 0
+            finally:
+                session.duck.execute(f"DROP TABLE IF EXISTS {new}")
+
+        return counts(inserted=retry_conflicts(swap))
+
+
+def _merge_kinds(tree: exp.Merge) -> set[str]:
+    """What its clauses can do: inserted, updated, deleted."""
+    actions = [when.args["then"] for when in tree.args["whens"].expressions]
+    return {
+        "inserted"
+        if isinstance(action, exp.Insert)
+        else "updated"
+        if isinstance(action, exp.Update)
+        else "deleted"
+        for action in actions
+    }
+
+
+def _merge(session: Session, tree: exp.Merge, params: Any) -> Result:
+    """MERGE; its result has a column for each kind of action that its clauses can take."""
+    kinds = _merge_kinds(tree)
+    with compiled(session, tree, params) as statement:
+        text = to_sql(statement) + " RETURNING merge_action"
+        actions = _changed(session, text, written_table(statement))
+    done = {"inserted": 0, "updated": 0, "deleted": 0}
+    for (action,) in actions:
+        done[{"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}[action]] += 1
+    return counts(**{word: done[word] for word in done if word in kinds})
+
+
+def insert_rows(session: Session, text: str, rows: Sequence[Sequence[Any]]) -> Result:
+    """``INSERT INTO t (a, b) VALUES (?, ?)`` for many rows, in one statement."""
+    tree = parse(text)
+    values = tree.expression if isinstance(tree, exp.Insert) else None
+    if not isinstance(values, exp.Values) or any(
+        not isinstance(v, exp.Placeholder) for v in values.expressions[0].expressions
+    ):
+        raise errors.UnsupportedError("executemany of anything but INSERT ... VALUES (?, ...)")
+    if not rows:
+        return counts(inserted=0)
+    columns = [[parameter(row[i]) for row in rows] for i in range(len(rows[0]))]
+    arrays = []
+    for column in columns:
+        try:
+            arrays.append(pa.array(column))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            arrays.append(pa.array([None if v is None else str(v) for v in column]))
+    data = pa.table(arrays, names=[f"c{i}" for i in range(len(arrays))])
+    compiler = new_compiler(session)
+    try:
+        name = compiler.register(data)
+        tree.set("expression", None)
+        statement = compiler.compile(tree)
+        return counts(
+            inserted=count_rows(
+                session, f"{to_sql(statement)} SELECT * FROM {name}", written_table(statement)
+            )
+        )
+    finally:
+        compiler.release()

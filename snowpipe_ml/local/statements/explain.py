@@ -1,0 +1,36 @@
+"""EXPLAIN: the plan of the embedded warehouse, which is not Snowflake's.
+
+https://docs.snowflake.com/en/sql-reference/sql/explain
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.translate.compiled import compiled
+from snowpipe_ml.local.translate.compiler import to_sql
+
+
+@command("EXPLAIN")
+def explain(statement: Statement) -> Result:
+    """``EXPLAIN USING TEXT <query>``: DuckDB's plan of what the query is rewritten to.
+
+    Raises:
+        UnsupportedError: another form than TEXT, or of another statement than a query.
+    """
+    session, reader = statement.session, statement.reader
+    reader.expect("EXPLAIN")
+    if not (reader.accept("USING", "TEXT")):
+        raise errors.UnsupportedError(
+            "EXPLAIN as a table or JSON", "EXPLAIN USING TEXT gives the embedded warehouse's plan"
+        )
+    tree = parse(statement.text[reader.peek().start :])
+    if not isinstance(tree, exp.Query):
+        raise errors.UnsupportedError("EXPLAIN of anything but a query")
+    with compiled(session, tree, describing=True) as query:
+        found = session.duck.execute(f"EXPLAIN {to_sql(query)}").fetchall()
+    return rows([("content", "VARCHAR")], [("\n".join(text for _, text in found),)])

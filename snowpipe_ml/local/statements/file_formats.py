@@ -1,0 +1,144 @@
+"""File formats: CREATE, DROP, SHOW and DESCRIBE."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from snowpipe_ml.local.catalog.stages import named_stage
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import dumps
+from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.files.format_options import FORMAT_DEFAULTS, file_format
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, claim, dropped, if_not_exists
+from snowpipe_ml.local.statements.scope import Scope
+from snowpipe_ml.local.statements.shows import _STAMP, _catalog_rows
+
+
+@command("CREATE FILE FORMAT")
+def create_file_format(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE] FILE FORMAT [IF NOT EXISTS] name options``."""
+    session, reader = statement.session, statement.reader
+    modifiers = Modifiers(reader)
+    reader.expect("FILE", "FORMAT")
+    lenient = if_not_exists(reader)
+    database, schema, name = session.resolve(reader.name(), "CREATE FILE FORMAT")
+    lenient = if_not_exists(reader) or lenient
+    options = reader.options()
+    reader.end()
+    formats = session.catalog(database, "FILE_FORMATS")
+    with session.storage.lock:
+        there = claim(session, formats, schema, name, replace=modifiers.replace, lenient=lenient)
+        if there is not None:
+            return there
+        session.duck.execute(
+            f"INSERT INTO {formats} (schema_name, name, options, comment, session) VALUES (?, ?, ?, ?, ?)",
+            [
+                schema,
+                name,
+                dumps(options),
+                options.get("COMMENT"),
+                str(session.session_id) if modifiers.temporary else None,
+            ],
+        )
+    return status(f"File format {name} successfully created.")
+
+
+@command("DROP FILE FORMAT")
+def drop_file_format(statement: Statement) -> Result:
+    """``DROP FILE FORMAT [IF EXISTS] name``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("DROP", "FILE", "FORMAT")
+    lenient = reader.accept("IF", "EXISTS")
+    database, schema, name = session.resolve(reader.name(), "DROP FILE FORMAT")
+    gone = session.duck.execute(
+        f"DELETE FROM {session.catalog(database, 'FILE_FORMATS')} WHERE schema_name = ? AND name = ? RETURNING 1",
+        [schema, name],
+    ).fetchall()
+    if not gone and not lenient:
+        raise errors.missing("File format", name)
+    return dropped(name) if gone else already_dropped(name)
+
+
+@command("SHOW FILE FORMATS")
+def show_file_formats(statement: Statement) -> Result:
+    """``SHOW FILE FORMATS``."""
+    found = _catalog_rows(
+        statement,
+        Scope.of(statement, "FILE", "FORMATS"),
+        "FILE_FORMATS",
+        "coalesce(json_extract_string(options, '$.TYPE'), 'CSV'), options::VARCHAR",
+    )
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("type", "VARCHAR"),
+            ("format_options", "VARCHAR"),
+        ],
+        found,
+    )
+
+
+@command("DESCRIBE FILE FORMAT", "DESC FILE FORMAT", "DESCRIBE STAGE", "DESC STAGE")
+def describe_file_format(statement: Statement) -> Result:
+    """``DESCRIBE FILE FORMAT|STAGE name``: its options, and the defaults of the others."""
+    reader, session = statement.reader, statement.session
+    reader.next()
+    names: tuple[str, ...] = ("property", "property_type", "property_value", "property_default")
+    if reader.accept("STAGE"):
+        stage = named_stage(session, reader.name())
+        reader.end()
+        options: dict[str, Any] = stage.options.get("FILE_FORMAT") or {}
+        lead: tuple[str, ...] = ("STAGE_FILE_FORMAT",)
+        location = json.dumps([stage.label]) if stage.external else ""
+        more = [("STAGE_LOCATION", "URL", "String", location, "")]
+        names = ("parent_property", *names)
+    else:
+        reader.expect("FILE", "FORMAT")
+        options = file_format(session, ".".join(f'"{part}"' for part in session.resolve(reader.name())), None)
+        reader.end()
+        lead, more = (), []
+    kind = str(options.get("TYPE") or "CSV").upper()
+    found: list[tuple[str, ...]] = []
+    for key, default in {
+        "TYPE": "CSV",
+        **FORMAT_DEFAULTS.get(kind, {}),
+        **dict.fromkeys(set(options), ""),
+    }.items():
+        # The defaults are kept as they are shown; a given text is shown with its escapes.
+        default = FORMAT_DEFAULTS.get(kind, {}).get(key, "CSV" if key == "TYPE" else "")
+        value = options.get(key, kind if key == "TYPE" else default)
+        shown = _escaped(value) if key in options and isinstance(value, str) else _property_text(value)
+        found.append((*lead, key, _property_type(value), shown, _property_text(default)))
+    return rows([(name, "VARCHAR") for name in names], [*found, *more])
+
+
+def _property_type(value: Any) -> str:
+    return (
+        "Boolean"
+        if isinstance(value, bool)
+        else "Integer"
+        if isinstance(value, int)
+        else "List"
+        if isinstance(value, list)
+        else "String"
+    )
+
+
+def _property_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (
+        "[" + ", ".join(str(item) for item in value) + "]"
+        if isinstance(value, list)
+        else str(value if value is not None else "NONE")
+    )
+
+
+def _escaped(text: str) -> str:
+    r"""As DESCRIBE writes a text: the mark ``\"`` of a format is shown with its backslash."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,106 @@
+"""CREATE, DROP, ALTER and DESCRIBE of functions and procedures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.python.arguments import check_expressions
+from snowpipe_ml.local.python.definition import Definition, read_definition, read_signature
+from snowpipe_ml.local.python.registry import functions_of
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
+
+
+@command("CREATE FUNCTION", "CREATE PROCEDURE")
+def create_function(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE] [TEMPORARY] [AGGREGATE] FUNCTION|PROCEDURE name(...) RETURNS ... LANGUAGE PYTHON ...``."""
+    session, reader = statement.session, statement.reader
+    session.commit_open()
+    modifiers = Modifiers(reader)
+    kind = reader.next().upper
+    lenient = if_not_exists(reader)
+    name = session.resolve(reader.name(), f"CREATE {kind}")
+    definition = read_definition(reader, "AGGREGATE" if modifiers.aggregate else kind, name)
+    if modifiers.secure:
+        definition = dataclasses.replace(definition, options={**definition.options, "SECURE": True})
+    reader.end()
+    check_expressions(definition, session)
+    created = functions_of(session.storage).create(
+        session, definition, replace=modifiers.replace, lenient=lenient, temporary=modifiers.temporary
+    )
+    if not created:
+        return status(f"{name[2]} already exists, statement succeeded.")
+    return status(f"Function {name[2]} successfully created.")
+
+
+@command("EXECUTE IMMEDIATE")
+def execute_immediate(statement: Statement) -> Result:
+    """``EXECUTE IMMEDIATE 'statement'``; blocks of Snowflake Scripting are refused."""
+    reader = statement.reader
+    reader.expect("EXECUTE", "IMMEDIATE")
+    if reader.peek().kind not in ("string", "dollar"):
+        raise errors.UnsupportedError("EXECUTE IMMEDIATE of anything but a text")
+    text = reader.string()
+    reader.end()
+    return statement.run(text)
+
+
+@command("DROP FUNCTION", "DROP PROCEDURE")
+def drop_function(statement: Statement) -> Result:
+    """``DROP FUNCTION|PROCEDURE [IF EXISTS] name(types)``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("DROP")
+    kind = reader.next().upper
+    lenient = reader.accept("IF", "EXISTS")
+    database, schema, name = session.resolve(reader.name(), f"DROP {kind}")
+    types = read_signature(reader)
+    reader.end()
+    gone = session.duck.execute(
+        f"DELETE FROM {session.catalog(database, 'FUNCTIONS')} WHERE schema_name = ? AND name = ? AND signature = ? "
+        "AND (kind = 'PROCEDURE') = (? = 'PROCEDURE') RETURNING 1",
+        [schema, name, types, kind],
+    ).fetchall()
+    if not gone and not lenient:
+        raise errors.missing(kind.capitalize(), f"{name}{types}")
+    return dropped(name) if gone else already_dropped(name)
+
+
+@command("DESCRIBE FUNCTION", "DESC FUNCTION", "DESCRIBE PROCEDURE", "DESC PROCEDURE")
+def describe_function(statement: Statement) -> Result:
+    """``DESCRIBE FUNCTION|PROCEDURE name(types)``."""
+    session, reader = statement.session, statement.reader
+    reader.next()
+    kind = reader.next().upper
+    definition = find_one(session, kind, reader.name(), read_signature(reader))
+    arguments = ", ".join(f"{a.name} {a.type}" for a in definition.arguments)
+    properties = [
+        ("signature", f"({arguments})"),
+        ("returns", definition.result),
+        ("language", definition.language),
+        ("null handling", "RETURNS NULL ON NULL INPUT" if definition.strict else "CALLED ON NULL INPUT"),
+        ("volatility", "VOLATILE"),
+        *([("execute as", definition.execute_as)] if kind == "PROCEDURE" else []),
+        ("body", definition.body or ""),
+        ("imports", str(list(definition.imports))),
+        ("handler", definition.handler),
+        ("runtime_version", definition.runtime),
+        ("packages", str(list(definition.packages))),
+        ("installed_packages", str(list(definition.packages))),
+        ("artifact_repository", str(definition.options.get("ARTIFACT_REPOSITORY") or "")),
+    ]
+    return rows([("property", "VARCHAR"), ("value", "VARCHAR")], properties)
+
+
+def find_one(session: Session, kind: str, name: tuple[str, ...], types: str) -> Definition:
+    """The function or procedure of a name and argument types.
+
+    Raises:
+        ProgrammingError: there is none.
+    """
+    for definition in functions_of(session.storage).find(session, name, kind):
+        if definition.signature == types:
+            return definition
+    raise errors.missing(kind.capitalize(), f"{name[-1]}{types}")

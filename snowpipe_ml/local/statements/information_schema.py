@@ -1,0 +1,208 @@
+"""``INFORMATION_SCHEMA`` of a database, as far as pipelines and Snowpark read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from snowpipe_ml.local.catalog.columns import varchar_lengths
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import CATALOG
+from snowpipe_ml.local.core.queries import select
+from snowpipe_ml.local.core.result import rows
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.python.packages import installed
+from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.packages.channel import channel_name
+
+Table = tuple[list[Column], pa.Table]
+
+
+def view(session: Session, database: str, name: str) -> Table:
+    """A view of the information schema.
+
+    Raises:
+        UnsupportedError: it is not one of those served here.
+    """
+    if name not in _VIEWS:
+        raise errors.UnsupportedError(f"the view INFORMATION_SCHEMA.{name}")
+    columns, table = _VIEWS[name](session, database)
+    names = [column.name for column in columns]
+    if session.storage.owners and names[:3] == ["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME"]:
+        found = zip(*(table.column(i).to_pylist() for i in range(3)), strict=True)
+        table = table.filter(pa.array([not session.hidden(name) for name in found], pa.bool_()))
+    return columns, table
+
+
+def _query(session: Session, text: str, parameters: list[object]) -> Table:
+    literals = ["'" + str(p).replace("'", "''") + "'" for p in parameters]
+    return select(session, text.format(*literals))
+
+
+def _tables(session: Session, database: str) -> Table:
+    return _query(
+        session,
+        """SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, table_name AS TABLE_NAME,
+        'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT, comment AS COMMENT FROM duckdb_tables()
+        WHERE database_name = {0} AND schema_name <> '"""
+        + CATALOG
+        + """'
+        UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment FROM duckdb_views()
+        WHERE database_name = {0} AND NOT internal ORDER BY 2, 3""",
+        [database],
+    )
+
+
+def _views(session: Session, database: str) -> Table:
+    return _query(
+        session,
+        """SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, view_name AS TABLE_NAME,
+        comment AS COMMENT FROM duckdb_views() WHERE database_name = {0} AND NOT internal ORDER BY 2, 3""",
+        [database],
+    )
+
+
+def _schemata(session: Session, database: str) -> Table:
+    return _query(
+        session,
+        """SELECT database_name AS CATALOG_NAME, schema_name AS SCHEMA_NAME FROM duckdb_schemas()
+        WHERE database_name = {0} AND schema_name NOT IN ('main', '"""
+        + CATALOG
+        + """') ORDER BY 2""",
+        [database],
+    )
+
+
+def _columns(session: Session, database: str) -> Table:
+    found = session.duck.execute(
+        "SELECT schema_name, table_name, column_name, column_index, is_nullable, data_type, column_default "
+        "FROM duckdb_columns() WHERE database_name = ? AND schema_name <> ? AND NOT internal ORDER BY 1, 2, 4",
+        [database, CATALOG],
+    ).fetchall()
+    lengths = varchar_lengths(session, database)
+    values = []
+    for schema, table, name, index, nullable, kind, default in found:
+        column = Column(name, kind, nullable, lengths.get((schema, table, name)))
+        described = column.metadata
+        values.append(
+            (
+                database,
+                schema,
+                table,
+                name,
+                index,
+                "YES" if nullable else "NO",
+                column.snowflake.split("(")[0].replace("VARCHAR", "TEXT"),
+                default,
+                described.internal_size,
+                described.precision,
+                described.scale,
+            )
+        )
+    names = (
+        "TABLE_CATALOG",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "COLUMN_NAME",
+        "ORDINAL_POSITION",
+        "IS_NULLABLE",
+        "DATA_TYPE",
+        "COLUMN_DEFAULT",
+        "CHARACTER_MAXIMUM_LENGTH",
+        "NUMERIC_PRECISION",
+        "NUMERIC_SCALE",
+    )
+    numbers = {"ORDINAL_POSITION", "CHARACTER_MAXIMUM_LENGTH", "NUMERIC_PRECISION", "NUMERIC_SCALE"}
+    result = rows([(name, "BIGINT" if name in numbers else "VARCHAR") for name in names], values)
+    return result.columns, result.table
+
+
+def _packages(session: Session, database: str) -> Table:
+    """The packages that functions may declare: what is installed here, by the channel's names.
+
+    It is not a list of what Snowflake's channel holds; see docs/decisions/0006-packages.md.
+    """
+    values = sorted(
+        (channel_name(name), distribution.version, "python", "3.11")
+        for name, distribution in installed().items()
+    )
+    names = ("PACKAGE_NAME", "VERSION", "LANGUAGE", "RUNTIME_VERSION")
+    result = rows([(name, "VARCHAR") for name in names], values)
+    return result.columns, result.table
+
+
+def _load_history(session: Session, database: str) -> Table:
+    return _query(
+        session,
+        "SELECT schema_name AS SCHEMA_NAME, file AS FILE_NAME, table_name AS TABLE_NAME, loaded_at AS LAST_LOAD_TIME, "
+        "status AS STATUS, row_count AS ROW_COUNT, row_parsed AS ROW_PARSED, error_count AS ERROR_COUNT, "
+        f"first_error AS FIRST_ERROR_MESSAGE FROM {session.catalog(database, 'LOADS')} "
+        "WHERE loaded_at > current_timestamp - INTERVAL 14 DAY ORDER BY loaded_at",
+        [],
+    )
+
+
+_VIEWS: dict[str, Callable[[Session, str], Table]] = {
+    "TABLES": _tables,
+    "VIEWS": _views,
+    "SCHEMATA": _schemata,
+    "COLUMNS": _columns,
+    "PACKAGES": _packages,
+    "LOAD_HISTORY": _load_history,
+}
+
+
+def query_history(session: Session, session_id: int | None, limit: int) -> Table:
+    """The statements of a session or of all, the latest first."""
+    found = session.storage.history.rows(session_id)[:limit]
+    kinds = {
+        "SESSION_ID": "BIGINT",
+        "TOTAL_ELAPSED_TIME": "BIGINT",
+        "START_TIME": "TIMESTAMP WITH TIME ZONE",
+        "END_TIME": "TIMESTAMP WITH TIME ZONE",
+    }
+    result = rows(
+        [(name, kinds.get(name, "VARCHAR")) for name in found[0]], [tuple(row.values()) for row in found]
+    )
+    return result.columns, result.table
+
+
+def tag_references(session: Session, name: str, domain: str) -> Table:
+    """The tags of an object: https://docs.snowflake.com/en/sql-reference/functions/tag_references."""
+    database, schema, target = session.resolve(Reader(name).name())
+    found = session.duck.execute(
+        f"SELECT tag_schema, tag_name, tag_value, domain, column_name FROM {session.catalog(database, 'TAG_VALUES')} "
+        "WHERE domain = ? AND schema_name = ? AND object_name = ? ORDER BY 1, 2, 5",
+        [domain.upper(), schema, target],
+    ).fetchall()
+    values = [
+        (
+            database,
+            tag_schema,
+            tag,
+            value,
+            "COLUMN" if column else level,
+            database,
+            schema,
+            target,
+            level,
+            column or None,
+        )
+        for tag_schema, tag, value, level, column in found
+    ]
+    names = (
+        "TAG_DATABASE",
+        "TAG_SCHEMA",
+        "TAG_NAME",
+        "TAG_VALUE",
+        "LEVEL",
+        "OBJECT_DATABASE",
+        "OBJECT_SCHEMA",
+        "OBJECT_NAME",
+        "DOMAIN",
+        "COLUMN_NAME",
+    )
+    result = rows([(n, "VARCHAR") for n in names], values)
+    return result.columns, result.table

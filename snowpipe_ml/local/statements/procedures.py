@@ -1,0 +1,177 @@
+"""Stored procedures: CALL, and the statements that a procedure sends back to its caller's session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.exchange import answer as serve
+from snowpipe_ml.local.core.queries import select
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.python.arguments import (
+    _as_arrow,
+    _cast,
+    _stored,
+    snowflake_type,
+    stored_values,
+    with_defaults,
+)
+from snowpipe_ml.local.python.calls import _put, _relation
+from snowpipe_ml.local.python.definition import Definition, read_definition
+from snowpipe_ml.local.python.registry import functions_of
+from snowpipe_ml.local.python.travel import arrow_type
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.queries import run_query
+from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.translate.arrow_relation import empty_relation
+from snowpipe_ml.local.translate.compiled import compiled
+from snowpipe_ml.local.translate.compiler import Compiler, to_sql
+from snowpipe_ml.local.translate.names import qualified_name, store_identifiers
+from snowpipe_ml.local.translate.registry import user_table
+
+
+@command("CALL")
+def call(statement: Statement) -> Result:
+    """``CALL name(arguments)``: one row with its value, or the table that it returns."""
+    reader = statement.reader
+    reader.expect("CALL")
+    if reader.peek().upper.startswith("SYSTEM$"):
+        return run_query(statement.session, f"SELECT {reader.rest()}", None, statement.query_id)
+    name = reader.name()
+    return call_procedure(statement.session, name, _arguments(reader.rest()))
+
+
+@command("WITH")
+def anonymous(statement: Statement) -> Result:
+    """``WITH name AS PROCEDURE (...) ... AS $$...$$ CALL name(...)``: a procedure for one call."""
+    session, reader = statement.session, statement.reader
+    reader.expect("WITH")
+    name = session.resolve((reader.identifier(),), "CALL")
+    reader.expect("AS", "PROCEDURE")
+    definition = read_definition(reader, "PROCEDURE", name)
+    reader.expect("CALL")
+    reader.name()
+    functions_of(session.storage).check(session, definition)
+    return _run(session, definition, _arguments(reader.rest()))
+
+
+def _arguments(text: str) -> list[exp.Expr]:
+    """The expressions of ``(1, x => 2)``."""
+    closing = text.rindex(")") + 1 if ")" in text else len(text)
+    if text[closing:].strip():
+        raise errors.UnsupportedError("CALL ... INTO", "It is for Snowflake Scripting")
+    tree = parse(f"SELECT _CALL{text[:closing]}")
+    store_identifiers(tree)
+    found = tree.expressions[0]
+    assert isinstance(found, exp.Anonymous)
+    return list(found.expressions)
+
+
+def call_procedure(session: Session, name: tuple[str, ...], given: list[exp.Expr]) -> Result:
+    """Call a procedure.
+
+    Raises:
+        ProgrammingError: there is no such procedure, or its handler raised.
+    """
+    types = [snowflake_type(node) for node in given]
+    definition = functions_of(session.storage).choose(session, name, types, "PROCEDURE")
+    if definition is None:
+        raise errors.error(
+            2140,
+            "42601",
+            f"SQL compilation error:\nUnknown function {'.'.join(name)}",
+        )
+    return _run(session, definition, given)
+
+
+def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
+    arguments = _evaluate(session, definition, given)
+    with _rights(session, definition):
+        answer, value = functions_of(session.storage).run_procedure(
+            session, definition, arguments, lambda request: serve(session.client, request)
+        )
+    if not definition.returns_table:
+        assert value is not None
+        return Result(
+            [Column(definition.name, _stored(definition.returns))], stored_values(definition, value)
+        )
+    if "query_id" not in answer:
+        raise errors.error(
+            100357,
+            "P0000",
+            f"the procedure {definition.name} is declared to return a table and returned {answer['type']}",
+        )
+    columns, table = session.storage.results.get(answer["query_id"])
+    if definition.table:
+        if len(definition.table) != len(columns):
+            raise errors.error(
+                2232,
+                "22000",
+                f"the procedure {definition.name} returns {len(columns)} columns, and declares {len(definition.table)}",
+            )
+        columns = [Column(name, c.duckdb) for (name, _), c in zip(definition.table, columns, strict=True)]
+    return Result(columns, table)
+
+
+def _evaluate(session: Session, definition: Definition, given: list[exp.Expr]) -> pa.Table:
+    """One row with the arguments' values."""
+    filled = with_defaults(definition, given)
+    if not filled:
+        return pa.table({"0": pa.nulls(1)})
+    cells = [
+        exp.alias_(_cast(node.copy(), argument.type), f"A{i}")
+        for i, (node, argument) in enumerate(zip(filled, definition.arguments, strict=True))
+    ]
+    with compiled(session, exp.select(*cells)) as query:
+        _, table = select(session, to_sql(query))
+    columns = [
+        _as_arrow(column, arrow_type(argument.type))
+        for column, argument in zip(table.columns, definition.arguments, strict=True)
+    ]
+    return pa.table(columns, names=[str(i) for i in range(len(columns))])
+
+
+@contextmanager
+def _rights(session: Session, definition: Definition) -> Iterator[None]:
+    """Owner's rights: the procedure's own database and schema, and none of the caller's variables.
+
+    https://docs.snowflake.com/en/developer-guide/stored-procedure/stored-procedures-rights
+    """
+    if definition.execute_as == "CALLER":
+        yield
+        return
+    before = session.database, session.schema
+    variables, session.variables = session.variables, {}
+    session.use(definition.database, definition.schema)
+    try:
+        yield
+    finally:
+        session.variables = variables
+        if before[0] in session.storage.databases():
+            session.use(str(before[0]), before[1])
+
+
+@user_table
+def expand_procedure(node: exp.TableFromRows, compiler: Compiler) -> bool:
+    """``SELECT * FROM TABLE(procedure(1))``: a procedure that returns a table, in place of a table."""
+    call = node.this.find(exp.Anonymous)
+    if call is None:
+        return False
+    session = compiler.session
+    found = functions_of(session.storage).find(session, qualified_name(call), "PROCEDURE")
+    if not any(definition.returns_table for definition in found):
+        return False
+    alias = node.args.get("alias")
+    columns = found[0].table
+    if compiler.describing and columns:
+        _put(node, empty_relation([(name, _stored(kind)) for name, kind in columns]), alias)
+        return True
+    result = call_procedure(session, qualified_name(call), call.expressions)
+    _put(node, _relation(compiler, result.columns, result.table), alias)
+    return True

@@ -1,0 +1,76 @@
+"""Queries and DML: parsed by sqlglot, rewritten, run by DuckDB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.queries import select
+from snowpipe_ml.local.core.result import Result, counts
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge, insert_rows
+from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.translate.compiled import compiled
+from snowpipe_ml.local.translate.compiler import Compiler, to_sql
+from snowpipe_ml.local.translate.inference import UNKNOWN, infer
+from snowpipe_ml.local.translate.names import (
+    name_projections,
+    store_identifiers,
+)
+
+
+def run_query(session: Session, text: str, params: Any, query_id: str) -> Result:
+    """Run a query or DML statement."""
+    tree = parse(text)
+    match tree:
+        case exp.Query() | exp.Values():
+            with compiled(session, tree, params) as query:
+                columns, table = select(session, to_sql(query))
+            return Result(columns, table)
+        case exp.Insert():
+            return _insert(session, tree, params)
+        case exp.Update():
+            n = _execute_count(session, tree, params)
+            result = counts(updated=n)
+            return Result(
+                [*result.columns, Column("number of multi-joined rows updated", "BIGINT")],
+                result.table.append_column("1", pa.array([0], pa.int64())),
+                n,
+            )
+        case exp.Delete():
+            return counts(deleted=_execute_count(session, tree, params))
+        case exp.Merge():
+            return _merge(session, tree, params)
+        case exp.Describe():
+            raise errors.UnsupportedError("this DESCRIBE")
+    raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
+
+
+def describe_query(session: Session, text: str, params: Any) -> list[Column]:
+    """The columns of a query, by DuckDB's own DESCRIBE: nothing is run."""
+    tree = parse(text)
+    if not isinstance(tree, exp.Query | exp.Values):
+        return [Column(name, "BIGINT", nullable=False) for name in _counted(tree)] or [
+            Column("status", "VARCHAR")
+        ]
+    name_projections(tree)
+    store_identifiers(tree)
+    facts = infer(tree, session)
+    with compiled(session, tree, params, describing=True) as query:
+        found = session.duck.execute(f"DESCRIBE {to_sql(query)}").fetchall()
+    columns = [Column(row[0].rstrip(errors.TWIN), row[1]) for row in found]
+    if facts is None or len(facts) != len(columns):
+        return columns
+    known = [
+        fact if name == column.name else UNKNOWN for column, (name, fact) in zip(columns, facts, strict=True)
+    ]
+    return [
+        Column(c.name, c.duckdb, fact.nullable, fact.length) for c, fact in zip(columns, known, strict=True)
+    ]
+
+
+__all__ = ["Compiler", "compiled", "describe_query", "insert_rows", "parse", "run_query"]

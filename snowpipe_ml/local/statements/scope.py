@@ -1,0 +1,72 @@
+"""The scope and pattern of SHOW statements: LIKE, IN, STARTS WITH, LIMIT."""
+
+from __future__ import annotations
+
+import re
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import CATALOG
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.statements.base import Statement
+from snowpipe_ml.local.syntax.reader import Reader
+
+
+def like(text: str, pattern: str) -> bool:
+    """Return whether a name fits a LIKE pattern, upper and lower case alike."""
+    regex, escaped = "", False
+    for character in pattern:
+        if escaped or character not in "%_\\":
+            regex += re.escape(character)
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        else:
+            regex += ".*" if character == "%" else "."
+    return re.fullmatch(regex, text, re.I | re.S) is not None
+
+
+class Scope:
+    """``[LIKE 'x'] [IN [ACCOUNT|DATABASE|SCHEMA] name] [LIMIT n]`` of a SHOW statement."""
+
+    def __init__(self, session: Session, reader: Reader) -> None:
+        self.pattern = "%"
+        self.database, self.schema = session.database, session.schema
+        self.limit: int | None = None
+        if reader.accept("HISTORY"):
+            raise errors.UnsupportedError("SHOW ... HISTORY")
+        if reader.accept("LIKE"):
+            self.pattern = reader.string()
+        if reader.accept("IN"):
+            if reader.accept("ACCOUNT"):
+                self.database = self.schema = None
+            elif reader.accept("DATABASE"):
+                self.schema = None
+                if not reader.done and reader.peek().upper not in ("LIKE", "LIMIT", "STARTS"):
+                    (self.database,) = reader.name()
+            else:
+                reader.accept("SCHEMA") or reader.accept("TABLE") or reader.accept("VIEW")
+                self.name = reader.name()
+                self.database = self.name[0] if len(self.name) > 1 else session.database
+                self.schema = self.name[-1]
+        if reader.accept("LIKE"):
+            self.pattern = reader.string()
+        if reader.accept("LIMIT"):
+            self.limit = int(reader.value())
+        reader.end()
+
+    @classmethod
+    def of(cls, statement: Statement, *words: str) -> Scope:
+        """Read ``SHOW [TERSE] words`` and the scope behind it."""
+        statement.reader.expect("SHOW")
+        statement.reader.accept("TERSE")
+        statement.reader.expect(*words)
+        return cls(statement.session, statement.reader)
+
+    def keep(self, database: str, schema: str, name: str) -> bool:
+        """Return whether an object is to be shown."""
+        return (
+            self.database in (None, database)
+            and self.schema in (None, schema)
+            and schema not in (CATALOG, "main")
+            and like(name, self.pattern)
+        )

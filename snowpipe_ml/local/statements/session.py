@@ -1,0 +1,175 @@
+"""Statements about the session itself: USE, ALTER SESSION, variables, transactions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
+from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.scope import like
+
+# Parameters that the warehouse acts on; others are kept, shown, and have no effect.
+_ACTED_ON = {"TIMEZONE", "QUERY_TAG"}
+_HARMLESS = {
+    "STATEMENT_TIMEOUT_IN_SECONDS",
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
+    "CLIENT_SESSION_KEEP_ALIVE",
+    "AUTOCOMMIT",
+    "JSON_INDENT",
+    "MULTI_STATEMENT_COUNT",
+    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
+    "USE_CACHED_RESULT",
+    "LOCK_TIMEOUT",
+    "ABORT_DETACHED_QUERY",
+    "LOG_LEVEL",
+    "TRACE_LEVEL",
+    "METRIC_LEVEL",
+    "ROWS_PER_RESULTSET",
+}
+# Switches of Snowflake's own clients and previews: they choose how a result travels, not what it is.
+_SWITCHES = ("ENABLE_", "FEATURE_", "PYTHON_", "CLIENT_", "SNOWPARK_", "FORCE_ENABLE_", "IGNORE_CLIENT_")
+_LONGEST_TIMEOUT = 604_800
+_DONE = "Statement executed successfully."
+
+
+@command("USE")
+def use(statement: Statement) -> Result:
+    """``USE [DATABASE|SCHEMA|WAREHOUSE|ROLE] name``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("USE")
+    if reader.accept("WAREHOUSE"):
+        (warehouse,) = reader.name()
+        found = session.duck.execute(
+            f"SELECT 1 FROM {ACCOUNT}.{CATALOG}.WAREHOUSES WHERE name = ?", [warehouse]
+        ).fetchone()
+        if not found:
+            raise errors.error(
+                2043,
+                "02000",
+                "SQL compilation error:\nObject does not exist, or operation cannot be performed.",
+            )
+        session.warehouse = warehouse
+    elif reader.accept("ROLE"):
+        (session.role,) = reader.name()
+    elif reader.accept("SECONDARY", "ROLES"):
+        reader.next()
+    elif reader.accept("SCHEMA"):
+        name = reader.name()
+        database = name[0] if len(name) == 2 else session.database
+        if not database:
+            raise errors.no_database("USE SCHEMA")
+        session.use(database, name[-1])
+    else:
+        reader.accept("DATABASE")
+        name = reader.name()
+        session.use(name[0], name[1] if len(name) == 2 else None)
+    reader.end()
+    return status(_DONE)
+
+
+@command("ALTER SESSION")
+def alter_session(statement: Statement) -> Result:
+    """``ALTER SESSION SET key = value ...`` and ``UNSET key, ...``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("ALTER", "SESSION")
+    if reader.accept("UNSET"):
+        while not reader.done:
+            session.parameters.pop(reader.identifier(), None)
+            reader.accept(",")
+        return status(_DONE)
+    reader.expect("SET")
+    settings = reader.options()
+    reader.end()
+    for key, value in settings.items():
+        if key not in _ACTED_ON | _HARMLESS and not key.startswith(_SWITCHES):
+            raise errors.UnsupportedError(f"the session parameter {key}")
+        if key == "AUTOCOMMIT" and value is not True:
+            raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
+        if key == "STATEMENT_TIMEOUT_IN_SECONDS":
+            settings[key] = _timeout(value)
+    if "TIMEZONE" in settings:  # first, as DuckDB may refuse it
+        session.duck.execute("SET TimeZone = '" + str(settings["TIMEZONE"]).replace("'", "''") + "'")
+    session.parameters.update(settings)
+    return status(_DONE)
+
+
+def _timeout(value: Any) -> int:
+    """The seconds that a statement may take.
+
+    https://docs.snowflake.com/en/sql-reference/parameters#statement-timeout-in-seconds
+    """
+    text = str(value)
+    if not re.fullmatch("[0-9]{1,6}", text) or int(text) > _LONGEST_TIMEOUT:
+        raise errors.error(
+            1008,
+            "22023",
+            f"SQL compilation error:\ninvalid value [{value}] for parameter 'STATEMENT_TIMEOUT_IN_SECONDS'",
+        )
+    return int(text)
+
+
+@command("SHOW PARAMETERS")
+def show_parameters(statement: Statement) -> Result:
+    """``SHOW PARAMETERS [LIKE 'x']``: the parameters that were set, and TIMEZONE."""
+    reader = statement.reader
+    reader.expect("SHOW", "PARAMETERS")
+    pattern = reader.string() if reader.accept("LIKE") else "%"
+    own = statement.session.parameters
+    known = {"TIMEZONE": "America/Los_Angeles", "QUERY_TAG": ""} | own
+    found = [
+        (key, str(value), "", "SESSION" if key in own else "", "", "STRING")
+        for key, value in sorted(known.items())
+        if like(key, pattern)
+    ]
+    names = ("key", "value", "default", "level", "description", "type")
+    return rows([(name, "VARCHAR") for name in names], found)
+
+
+@command("BEGIN", "START TRANSACTION", "BEGIN TRANSACTION")
+def begin(statement: Statement) -> Result:
+    """``BEGIN [TRANSACTION|WORK]``; a second one changes nothing, as on Snowflake."""
+    reader = statement.reader
+    reader.next()
+    reader.accept("TRANSACTION") or reader.accept("WORK")
+    if not reader.done and not reader.looking_at("NAME"):
+        raise errors.UnsupportedError("Snowflake Scripting blocks")
+    session = statement.session
+    if not session.in_transaction:
+        session.begin_transaction()
+    return status(_DONE)
+
+
+@command("COMMIT", "ROLLBACK")
+def end_transaction(statement: Statement) -> Result:
+    """``COMMIT`` and ``ROLLBACK``; without a transaction they change nothing."""
+    session = statement.session
+    word = statement.reader.next().upper
+    if session.in_transaction and word == "COMMIT":
+        session.commit_transaction()
+    elif session.in_transaction:
+        session.in_transaction = False
+        session.duck.execute("ROLLBACK")
+    return status(_DONE)
+
+
+@command("SET")
+def set_variable(statement: Statement) -> Result:
+    """``SET name = value``; used as ``$name``."""
+    reader = statement.reader
+    reader.expect("SET")
+    for key, value in reader.options().items():
+        statement.session.variables[key] = value
+    reader.end()
+    return status(_DONE)
+
+
+@command("UNSET")
+def unset_variable(statement: Statement) -> Result:
+    """``UNSET name``."""
+    reader = statement.reader
+    reader.expect("UNSET")
+    statement.session.variables.pop(reader.identifier(), None)
+    return status(_DONE)

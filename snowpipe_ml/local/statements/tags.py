@@ -1,0 +1,149 @@
+"""Object tags: CREATE TAG, SET TAG, SYSTEM$GET_TAG, TAG_REFERENCES.
+
+https://docs.snowflake.com/en/user-guide/object-tagging/introduction
+"""
+
+from __future__ import annotations
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import Name, dumps
+from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, claim, dropped, if_not_exists
+from snowpipe_ml.local.statements.scope import Scope
+from snowpipe_ml.local.statements.shows import _STAMP, _catalog_rows
+from snowpipe_ml.local.syntax.reader import Reader
+
+_MAX_VALUE = 256
+
+
+@command("CREATE TAG")
+def create_tag(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE] TAG [IF NOT EXISTS] name [ALLOWED_VALUES 'a', ...] [COMMENT = 'x']``."""
+    session, reader = statement.session, statement.reader
+    session.commit_open()
+    modifiers = Modifiers(reader)
+    reader.expect("TAG")
+    lenient = if_not_exists(reader)
+    database, schema, name = session.resolve(reader.name(), "CREATE TAG")
+    allowed: list[str] = []
+    if reader.accept("ALLOWED_VALUES"):
+        allowed.append(reader.string())
+        while reader.accept(","):
+            allowed.append(reader.string())
+    options = reader.options()
+    reader.end()
+    tags = session.catalog(database, "TAGS")
+    with session.storage.lock:
+        there = claim(session, tags, schema, name, replace=modifiers.replace, lenient=lenient)
+        if there is not None:
+            return there
+        session.duck.execute(
+            f"INSERT INTO {tags} (schema_name, name, allowed, comment) VALUES (?, ?, ?, ?)",
+            [schema, name, dumps(allowed) if allowed else None, options.get("COMMENT")],
+        )
+    return status(f"Tag {name} successfully created.")
+
+
+@command("DROP TAG")
+def drop_tag(statement: Statement) -> Result:
+    """``DROP TAG [IF EXISTS] name``; its values go with it."""
+    session, reader = statement.session, statement.reader
+    reader.expect("DROP", "TAG")
+    lenient = reader.accept("IF", "EXISTS")
+    database, schema, name = session.resolve(reader.name(), "DROP TAG")
+    gone = session.duck.execute(
+        f"DELETE FROM {session.catalog(database, 'TAGS')} WHERE schema_name = ? AND name = ? RETURNING 1",
+        [schema, name],
+    ).fetchall()
+    if not gone and not lenient:
+        raise errors.missing("Tag", name)
+    session.duck.execute(
+        f"DELETE FROM {session.catalog(database, 'TAG_VALUES')} WHERE tag_schema = ? AND tag_name = ?",
+        [schema, name],
+    )
+    return dropped(name) if gone else already_dropped(name)
+
+
+def set_tags(
+    session: Session,
+    domain: str,
+    target: Name,
+    reader: Reader,
+    column: str | None = None,
+) -> Result:
+    """Read ``tag = 'value', ...`` and set them on an object or a column."""
+    database, schema, name = target
+    while True:
+        tag = session.resolve(reader.name(), "SET TAG")
+        reader.expect("=")
+        value = reader.string()
+        _check(session, tag, value)
+        values = session.catalog(database, "TAG_VALUES")
+        key = [tag[1], tag[2], domain, schema, name, column or ""]
+        with session.storage.lock:
+            session.duck.execute(
+                f"DELETE FROM {values} WHERE tag_schema = ? AND tag_name = ? AND domain = ? "
+                "AND schema_name = ? AND object_name = ? AND column_name = ?",
+                key,
+            )
+            session.duck.execute(f"INSERT INTO {values} VALUES (?, ?, ?, ?, ?, ?, ?)", [*key, value])
+        if not reader.accept(","):
+            break
+    reader.end()
+    return status("Statement executed successfully.")
+
+
+def unset_tags(session: Session, domain: str, target: Name, reader: Reader) -> Result:
+    """Read ``tag, ...`` and unset them."""
+    database, schema, name = target
+    while True:
+        tag = session.resolve(reader.name(), "UNSET TAG")
+        session.duck.execute(
+            f"DELETE FROM {session.catalog(database, 'TAG_VALUES')} WHERE tag_schema = ? AND tag_name = ? "
+            "AND domain = ? AND schema_name = ? AND object_name = ?",
+            [tag[1], tag[2], domain, schema, name],
+        )
+        if not reader.accept(","):
+            break
+    reader.end()
+    return status("Statement executed successfully.")
+
+
+def _check(session: Session, tag: Name, value: str) -> None:
+    import json
+
+    row = session.duck.execute(
+        f"SELECT allowed FROM {session.catalog(tag[0], 'TAGS')} WHERE schema_name = ? AND name = ?",
+        list(tag[1:]),
+    ).fetchone()
+    if row is None:
+        raise errors.missing("Tag", ".".join(tag))
+    if len(value) > _MAX_VALUE:
+        raise errors.error(
+            391801, "22023", f"Tag value exceeds the maximum length of {_MAX_VALUE} characters"
+        )
+    if row[0] and value not in json.loads(row[0]):
+        raise errors.error(
+            391825, "22023", f"Tag value '{value}' is not an allowed value of the tag {tag[2]}"
+        )
+
+
+@command("SHOW TAGS")
+def show_tags(statement: Statement) -> Result:
+    """``SHOW TAGS``."""
+    found = _catalog_rows(
+        statement, Scope.of(statement, "TAGS"), "TAGS", "coalesce(comment, ''), allowed::VARCHAR"
+    )
+    return rows(
+        [
+            ("created_on", _STAMP),
+            ("name", "VARCHAR"),
+            ("database_name", "VARCHAR"),
+            ("schema_name", "VARCHAR"),
+            ("comment", "VARCHAR"),
+            ("allowed_values", "VARCHAR"),
+        ],
+        found,
+    )

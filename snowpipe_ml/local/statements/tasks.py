@@ -1,0 +1,180 @@
+"""Tasks: kept, shown, and run by hand with EXECUTE TASK. Nothing runs on a schedule here.
+
+https://docs.snowflake.com/en/user-guide/tasks-intro
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import Any
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import Name, dumps
+from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, claim, dropped, if_not_exists
+from snowpipe_ml.local.statements.scope import Scope
+
+log = logging.getLogger("snowpipe_ml.local")
+Name = Name
+
+
+@command("CREATE TASK")
+def create_task(statement: Statement) -> Result:
+    """``CREATE [OR REPLACE] TASK name [options] [AFTER a, b] [WHEN condition] AS statement``; it begins suspended."""
+    session, reader = statement.session, statement.reader
+    session.commit_open()
+    modifiers = Modifiers(reader)
+    reader.expect("TASK")
+    lenient = if_not_exists(reader)
+    name = session.resolve(reader.name(), "CREATE TASK")
+    definition: dict[str, Any] = {"options": {}, "after": [], "when": None}
+    while not reader.accept("AS"):
+        if reader.accept("AFTER"):
+            definition["after"].append(list(session.resolve(reader.name())))
+            while reader.accept(","):
+                definition["after"].append(list(session.resolve(reader.name())))
+        elif reader.accept("WHEN"):
+            start = reader.peek().start
+            while not reader.looking_at("AS"):
+                reader.next()
+            definition["when"] = reader.text[start : reader.peek().start].strip()
+        elif not (found := reader.options()):
+            raise reader.unexpected()
+        else:
+            definition["options"] |= found
+    definition["text"] = reader.rest()
+    tasks = session.catalog(name[0], "TASKS")
+    with session.storage.lock:
+        there = claim(session, tasks, name[1], name[2], replace=modifiers.replace, lenient=lenient)
+        if there is not None:
+            return there
+        session.duck.execute(
+            f"INSERT INTO {tasks} (schema_name, name, definition, state) VALUES (?, ?, ?, 'suspended')",
+            [name[1], name[2], dumps(definition)],
+        )
+    return status(f"Task {name[2]} successfully created.")
+
+
+def _get(session: Session, name: Name) -> dict[str, Any]:
+    row = session.duck.execute(
+        f"SELECT definition, state FROM {session.catalog(name[0], 'TASKS')} WHERE schema_name = ? AND name = ?",
+        list(name[1:]),
+    ).fetchone()
+    if row is None:
+        raise errors.missing("Task", ".".join(name))
+    return {**json.loads(row[0]), "state": row[1]}
+
+
+@command("ALTER TASK")
+def alter_task(statement: Statement) -> Result:
+    """``ALTER TASK [IF EXISTS] name RESUME | SUSPEND``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("ALTER", "TASK")
+    reader.accept("IF", "EXISTS")
+    name = session.resolve(reader.name(), "ALTER TASK")
+    _get(session, name)
+    if reader.accept("RESUME"):
+        state = "started"
+    elif reader.accept("SUSPEND"):
+        state = "suspended"
+    else:
+        raise errors.UnsupportedError(f"ALTER TASK ... {reader.peek().upper}")
+    session.duck.execute(
+        f"UPDATE {session.catalog(name[0], 'TASKS')} SET state = ? WHERE schema_name = ? AND name = ?",
+        [state, *name[1:]],
+    )
+    return status("Statement executed successfully.")
+
+
+@command("EXECUTE TASK")
+def execute_task(statement: Statement) -> Result:
+    """``EXECUTE TASK name``: it, then the resumed tasks that come after it, each once."""
+    session, reader = statement.session, statement.reader
+    reader.expect("EXECUTE", "TASK")
+    name = session.resolve(reader.name(), "EXECUTE TASK")
+    reader.end()
+    _get(session, name)
+    _run(session, name, set())
+    return status(f"Task {name[2]} is scheduled to run immediately.")
+
+
+def _run(session: Session, name: Name, done: set[Name]) -> None:
+    definition = _get(session, name)
+    done.add(name)
+    if definition["when"] and not _holds(session, definition["when"]):
+        log.info("the task %s is skipped: %s is false", ".".join(name), definition["when"])
+        return
+    session.client.perform(definition["text"], None, str(uuid.uuid4()))
+    for schema, task, text, state in session.duck.execute(
+        f"SELECT schema_name, name, definition, state FROM {session.catalog(name[0], 'TASKS')} ORDER BY 1, 2"
+    ).fetchall():
+        after = {tuple(other) for other in json.loads(text)["after"]}
+        following = (name[0], schema, task)
+        if name in after and after <= done and state == "started" and following not in done:
+            _run(session, following, done)
+
+
+def _holds(session: Session, condition: str) -> bool:
+    result = session.client.perform(f"SELECT {condition}", None, str(uuid.uuid4()))
+    return bool(result.table.column(0)[0].as_py())
+
+
+@command("DROP TASK")
+def drop_task(statement: Statement) -> Result:
+    """``DROP TASK [IF EXISTS] name``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("DROP", "TASK")
+    lenient = reader.accept("IF", "EXISTS")
+    name = session.resolve(reader.name(), "DROP TASK")
+    gone = session.duck.execute(
+        f"DELETE FROM {session.catalog(name[0], 'TASKS')} WHERE schema_name = ? AND name = ? RETURNING 1",
+        list(name[1:]),
+    ).fetchall()
+    if not gone and not lenient:
+        raise errors.missing("Task", ".".join(name))
+    return dropped(name[2]) if gone else already_dropped(name[2])
+
+
+@command("SHOW TASKS")
+def show_tasks(statement: Statement) -> Result:
+    """``SHOW TASKS``."""
+    session = statement.session
+    scope = Scope.of(statement, "TASKS")
+    found = []
+    for database in session.storage.databases():
+        for schema, name, text, state in session.duck.execute(
+            f"SELECT schema_name, name, definition, state FROM {session.catalog(database, 'TASKS')} ORDER BY 1, 2"
+        ).fetchall():
+            if scope.keep(database, schema, name):
+                definition = json.loads(text)
+                options = definition["options"]
+                after = json.dumps([".".join(other) for other in definition["after"]])
+                found.append(
+                    (
+                        name,
+                        database,
+                        schema,
+                        str(options.get("WAREHOUSE", "")),
+                        str(options.get("SCHEDULE", "")),
+                        after,
+                        state,
+                        definition["text"],
+                        definition["when"],
+                    )
+                )
+    names = (
+        "name",
+        "database_name",
+        "schema_name",
+        "warehouse",
+        "schedule",
+        "predecessors",
+        "state",
+        "definition",
+        "condition",
+    )
+    return rows([(n, "VARCHAR") for n in names], found)

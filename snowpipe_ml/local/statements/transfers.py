@@ -1,0 +1,202 @@
+"""Files to stages and back: PUT, GET, LIST, REMOVE."""
+
+from __future__ import annotations
+
+import email.utils
+import glob
+import gzip
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import IO, Any
+
+from snowflake.connector.errors import OperationalError
+
+from snowpipe_ml.local.catalog.stages import Stage, find_stage
+from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.syntax.reader import Reader
+
+_CHUNK = 2**20
+
+# Endings by which PUT sees that a file is compressed already.
+_COMPRESSED = {
+    ".gz": "GZIP",
+    ".bz2": "BZIP2",
+    ".zst": "ZSTD",
+    ".zip": "NONE",
+    ".parquet": "PARQUET",
+    ".orc": "ORC",
+}
+
+
+@command("PUT")
+def put(statement: Statement) -> Result:
+    """``PUT 'file://PATTERN' @stage/path options``; streams come beside the statement."""
+    session, reader = statement.session, statement.reader
+    reader.expect("PUT")
+    source = local_file(reader)
+    stage, path = find_stage(session, reader.stage())
+    options = reader.options()
+    reader.end()
+    if stage.external:
+        raise errors.error(1059, "22023", "PUT needs an internal stage")
+    local = os.path.join(session.folder, os.path.expanduser(source))
+    compress = bool(options.get("AUTO_COMPRESS", True))
+    overwrite = bool(options.get("OVERWRITE", False))
+    if statement.file_stream is not None:
+        sources: list[tuple[str, Any]] = [(os.path.basename(local), statement.file_stream)]
+    else:
+        sources = [(os.path.basename(name), name) for name in sorted(glob.glob(local))]
+        if not sources:
+            raise errors.error(253006, "22000", f"File doesn't exist: ['{local}']")
+    results = [_upload(stage, path, name, data, compress, overwrite) for name, data in sources]
+    names = (
+        "source",
+        "target",
+        "source_size",
+        "target_size",
+        "source_compression",
+        "target_compression",
+        "status",
+        "message",
+    )
+    kinds = ["BIGINT" if name.endswith("_size") else "VARCHAR" for name in names]
+    return rows(list(zip(names, kinds, strict=True)), results)
+
+
+def local_file(reader: Reader) -> str:
+    """``file://path``, in quotes or not: the path."""
+    if reader.peek().kind == "string":
+        return reader.string().removeprefix("file://")
+    start = end = reader.peek().start
+    while end < len(reader.text) and not reader.text[end].isspace():
+        end += 1
+    while not reader.done and reader.peek().start < end:
+        reader.next()
+    return reader.text[start:end].removeprefix("file://")
+
+
+def _upload(
+    stage: Stage, path: str, name: str, source: str | IO[bytes], compress: bool, overwrite: bool
+) -> tuple[Any, ...]:
+    known = _COMPRESSED.get(os.path.splitext(name)[1].lower()) or _known_by_content(source)
+    zipping = compress and known is None
+    target_name = f"{name}.gz" if zipping else name
+    folder = stage.file(path) if path else stage.folder
+    target = folder / target_name
+    source_kind = known or "NONE"
+    target_kind = "GZIP" if zipping else source_kind
+    if target.exists() and not overwrite:
+        size = os.path.getsize(source) if isinstance(source, str) else 0
+        return (name, target_name, size, 0, source_kind, target_kind, "SKIPPED", "")
+    private.make_folder(folder)
+    # Written aside and renamed: a reader never sees half a file, nor does a killed process leave one.
+    aside = folder / f".{uuid.uuid4().hex}.uploading"  # a name may be as long as names can be
+    size = 0
+    try:
+        with private.create_file(aside) as out, _reading(source) as data:
+            sink: Any = gzip.GzipFile("", "wb", 6, out, mtime=0) if zipping else out
+            while chunk := data.read(_CHUNK):
+                size += len(chunk)
+                sink.write(chunk)
+            if zipping:
+                sink.close()
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return (name, target_name, size, target.stat().st_size, source_kind, target_kind, "UPLOADED", "")
+
+
+def _known_by_content(source: str | IO[bytes]) -> str | None:
+    """PARQUET or ORC, by a file's first bytes: the connector's write_pandas gives it no ending."""
+    if not isinstance(source, str):
+        return None
+    with open(source, "rb") as file:
+        start = file.read(4)
+    return "PARQUET" if start == b"PAR1" else "ORC" if start[:3] == b"ORC" else None
+
+
+class _reading:  # noqa: N801 - used as a keyword-like context
+    """Opens a path; leaves a caller's stream open."""
+
+    def __init__(self, source: str | IO[bytes]) -> None:
+        self.stream: IO[bytes] = open(source, "rb") if isinstance(source, str) else source  # noqa: SIM115
+        self.own = isinstance(source, str)
+        if not self.own and self.stream.seekable():
+            self.stream.seek(0)  # as the connector does, wherever the caller left it
+
+    def __enter__(self) -> IO[bytes]:
+        return self.stream
+
+    def __exit__(self, *_: object) -> None:
+        if self.own:
+            self.stream.close()
+
+
+@command("GET")
+def get(statement: Statement) -> Result:
+    """``GET @stage/path 'file://FOLDER' [PATTERN = 'x']``.
+
+    Raises:
+        OperationalError: there is no such file on the stage, in the words of the connector.
+    """
+    session, reader = statement.session, statement.reader
+    reader.expect("GET")
+    stage, path = find_stage(session, reader.stage())
+    target = Path(session.folder, os.path.expanduser(local_file(reader)))
+    options = reader.options()
+    found = stage.files(path, options.get("PATTERN"))
+    if not found:
+        raise OperationalError(
+            "While getting file(s) there was an error: the file does not exist.", errno=253006
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    results = []
+    for file in found:
+        shutil.copyfile(file.source, target / file.source.name)
+        results.append((file.source.name, file.stat().st_size, "DOWNLOADED", ""))
+    return rows(
+        [("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")], results
+    )
+
+
+_LIST_COLUMNS = [("name", "VARCHAR"), ("size", "BIGINT"), ("md5", "VARCHAR"), ("last_modified", "VARCHAR")]
+
+
+@command("LIST", "LS")
+def list_files(statement: Statement) -> Result:
+    """``LIST @stage/path [PATTERN = 'x']``."""
+    reader = statement.reader
+    reader.next()
+    stage, path = find_stage(statement.session, reader.stage())
+    options = reader.options()
+    reader.end()
+    found = [
+        (file.label, file.stat().st_size, file.md5, _http_date(file.stat().st_mtime))
+        for file in stage.files(path, options.get("PATTERN"))
+    ]
+    return rows(_LIST_COLUMNS, found)
+
+
+def _http_date(seconds: float) -> str:
+    return email.utils.formatdate(seconds, usegmt=True)
+
+
+@command("REMOVE", "RM")
+def remove(statement: Statement) -> Result:
+    """``REMOVE @stage/path [PATTERN = 'x']``; the path is a prefix, as on Snowflake."""
+    reader = statement.reader
+    reader.next()
+    stage, path = find_stage(statement.session, reader.stage())
+    options = reader.options()
+    reader.end()
+    gone = []
+    for file in stage.files(path, options.get("PATTERN")):
+        file.source.unlink()
+        gone.append((file.label, "removed"))
+    return rows([("name", "VARCHAR"), ("result", "VARCHAR")], gone)

@@ -1,0 +1,1 @@
+"""Reading Snowflake's SQL: tokens, sqlglot trees and scripts."""

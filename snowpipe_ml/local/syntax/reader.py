@@ -1,0 +1,224 @@
+"""A reader for the statements that are read word by word: stages, functions, warehouses, sessions.
+
+They hold stage paths, option lists and ``$$`` bodies, which a SQL grammar does not keep as they are
+written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from snowpipe_ml.local.core import errors
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+|--[^\n]*|(?<![:/])//[^\n]*|/\*.*?\*/)
+    | (?P<dollar>\$\$.*?\$\$)
+    | (?P<string>'(?:[^'\\]|\\.|'')*')
+    | (?P<quoted>"(?:[^"]|"")*")
+    | (?P<stage>@[^\s()',;]*(?:"(?:[^"]|"")*"[^\s()',;]*)*)
+    | (?P<number>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)
+    | (?P<word>[A-Za-z_][A-Za-z0-9_$]*)
+    | (?P<mark>=>|::|<=|>=|<>|!=|\|\||.)
+    """,
+    re.X | re.S,
+)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, name, text or mark, with its place in the statement."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def upper(self) -> str:
+        """The text as keywords are compared."""
+        return self.text.upper() if self.kind == "word" else self.text
+
+
+def unquote(text: str) -> str:
+    """The value of a string in single quotes or in ``$$``, escapes read as Snowflake reads them."""
+    if text.startswith("$$"):
+        return text[2:-2]
+
+    def replace(match: re.Match[str]) -> str:
+        if match.group() == "''":
+            return "'"
+        return _ESCAPES.get(match.group(1), match.group(1))
+
+    return re.sub(r"\\(.)|''", replace, text[1:-1], flags=re.S)
+
+
+class Reader:
+    """Reads a statement from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens: list[Token] = []
+        position = 0
+        while position < len(text):
+            match = _TOKEN.match(text, position)
+            if match is None:  # pragma: no cover - the last alternative takes any character
+                raise errors.syntax(f"unexpected character at position {position}")
+            kind = match.lastgroup or "mark"
+            if kind != "space":
+                self.tokens.append(Token(kind, match.group(), match.start(), match.end()))
+            position = match.end()
+        while self.tokens and self.tokens[-1].text == ";":
+            self.tokens.pop()
+        self.index = 0
+
+    def peek(self, ahead: int = 0) -> Token:
+        """A token that is not yet read; an empty mark at the end."""
+        index = self.index + ahead
+        if index < len(self.tokens):
+            return self.tokens[index]
+        return Token("mark", "", len(self.text), len(self.text))
+
+    @property
+    def done(self) -> bool:
+        """Return whether all is read."""
+        return self.index >= len(self.tokens)
+
+    def next(self) -> Token:
+        """Read one token."""
+        token = self.peek()
+        if self.done:
+            raise errors.syntax("syntax error: unexpected end of the statement")
+        self.index += 1
+        return token
+
+    def looking_at(self, *words: str) -> bool:
+        """Return whether these words or marks come next."""
+        return all(self.peek(i).upper == word for i, word in enumerate(words))
+
+    def accept(self, *words: str) -> bool:
+        """Read these words if they come next."""
+        if self.looking_at(*words):
+            self.index += len(words)
+            return True
+        return False
+
+    def expect(self, *words: str) -> None:
+        """Read these words, which must come next."""
+        if not self.accept(*words):
+            raise self.unexpected(f"expected {' '.join(words)}")
+
+    def unexpected(self, hint: str = "") -> Exception:
+        """The error for a token that does not fit."""
+        token = self.peek()
+        line = self.text.count("\n", 0, token.start) + 1
+        column = token.start - (self.text.rfind("\n", 0, token.start) + 1)
+        detail = f" ({hint})" if hint else ""
+        return errors.syntax(
+            f"syntax error line {line} at position {column} unexpected '{token.text or '<EOF>'}'{detail}."
+        )
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if not self.done:
+            raise self.unexpected()
+
+    def rest(self) -> str:
+        """The text from here on, as it is written."""
+        return self.text[self.peek().start :].rstrip().rstrip(";")
+
+    def identifier(self) -> str:
+        """One name, in stored form."""
+        token = self.next()
+        if token.kind == "quoted":
+            return token.text[1:-1].replace('""', '"')
+        if token.kind == "word":
+            return token.text.upper()
+        self.index -= 1
+        raise self.unexpected("expected a name")
+
+    def name(self) -> tuple[str, ...]:
+        """A name with its qualifiers; ``IDENTIFIER('x')`` and a string are read as a name too."""
+        if self.accept("IDENTIFIER", "("):
+            name = Reader(self.string()).name()
+            self.expect(")")
+            return name
+        if self.peek().kind == "string":
+            return Reader(self.string()).name()
+        parts = [self.identifier()]
+        while self.accept("."):
+            parts.append("PUBLIC" if self.looking_at(".") else self.identifier())
+        return tuple(parts)
+
+    def string(self) -> str:
+        """A string's value."""
+        token = self.next()
+        if token.kind not in ("string", "dollar"):
+            self.index -= 1
+            raise self.unexpected("expected a string")
+        return unquote(token.text)
+
+    def stage(self) -> str:
+        """A stage path, with its ``@``, in quotes or not."""
+        if self.peek().kind == "string":
+            return self.string()
+        if self.peek().kind == "stage":
+            return self.next().text
+        raise self.unexpected("expected a stage path")
+
+    def value(self) -> Any:
+        """An option's value: text, number, truth value, name, or a list or options in brackets."""
+        token = self.peek()
+        if token.text == "(":
+            return self._parenthesis()
+        if token.text == "-":
+            self.next()
+            return -self.value()
+        self.next()
+        match token.kind:
+            case "string" | "dollar":
+                return unquote(token.text)
+            case "number":
+                return float(token.text) if "." in token.text else int(token.text)
+            case "quoted":
+                return token.text[1:-1]
+            case "word":
+                upper = token.upper
+                if upper in ("TRUE", "FALSE"):
+                    return upper == "TRUE"
+                if upper in ("NONE", "NULL"):
+                    return None
+                parts = [token.text]
+                while self.looking_at("."):
+                    self.next()
+                    parts.append(self.next().text)
+                return ".".join(parts)
+        self.index -= 1
+        raise self.unexpected("expected a value")
+
+    def _parenthesis(self) -> Any:
+        self.expect("(")
+        if self.accept(")"):
+            return []
+        if self.peek().kind == "word" and self.peek(1).text in ("=", "=>"):
+            options = self.options()
+            self.expect(")")
+            return options
+        items = [self.value()]
+        while self.accept(","):
+            items.append(self.value())
+        self.expect(")")
+        return items
+
+    def options(self) -> dict[str, Any]:
+        """``KEY = value`` pairs, as many as follow; keys in upper case."""
+        found: dict[str, Any] = {}
+        while self.peek().kind == "word" and self.peek(1).text in ("=", "=>"):
+            key = self.next().upper
+            self.next()
+            found[key] = self.value()
+            self.accept(",")
+        return found

@@ -1,0 +1,1 @@
+"""Snowflake's trees turned into DuckDB's."""

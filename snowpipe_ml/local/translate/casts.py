@@ -1,0 +1,228 @@
+"""Types and casts: what a value becomes, and what is compared and joined as which type."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, VARIANTS, T, kind
+
+
+def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """A call of one of :mod:`snowpipe_ml.local.core.macros`."""
+    return builtin(f"memory.main.{name}", *arguments)
+
+
+def builtin(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """A call of a function of DuckDB's."""
+    call = exp.Anonymous(this=name, expressions=list(arguments))
+    call.meta["ours"] = True
+    return call
+
+
+def stored_cast(node: exp.Expr, duckdb: str) -> exp.Cast:
+    """A cast to a type of DuckDB's, which no rule maps again."""
+    made: exp.Cast = exp.cast(node, duckdb, dialect="duckdb")
+    made.to.meta["stored"] = True
+    return made
+
+
+def text_of(node: exp.Expr) -> exp.Expr:
+    """A value as text: that of a VARIANT has no quotes, and DuckDB would keep those of its JSON."""
+    node = node.unnest()
+    if isinstance(node, exp.JSONExtract):
+        text: exp.Expr = exp.JSONExtractScalar(this=node.this.copy(), expression=node.expression.copy())
+    elif kind(node) in VARIANTS:
+        text = builtin("json_extract_string", node.copy(), exp.Literal.string("$"))
+    elif kind(node) is None and may_be_variant(node):
+        text = macro("sf_text", node.copy())
+    else:
+        return stored_cast(node.copy(), "TEXT")
+    text.type = exp.DataType(this=T.VARCHAR)
+    return text
+
+
+def may_be_variant(node: exp.Expr) -> bool:
+    """Return whether an expression of an unknown type can hold a VARIANT."""
+    return isinstance(
+        node, exp.Column | exp.Func | exp.Subquery | exp.Parameter | exp.Bracket | exp.Dot | exp.Window
+    )
+
+
+def cast(node: exp.Expr, session: Session) -> exp.Expr:
+    """Types as they are stored; a float becomes a whole number half away from zero.
+
+    ``x::FLOAT`` -> ``CAST(x AS DOUBLE)``; ``2.5::FLOAT::INT`` is 3.
+    """
+    target = node.args["to"]
+    source = kind(node.this)
+    length = target.expressions[0].name if target.this in TEXTS and target.expressions else None
+    mapped = data_type(target, session)
+    if mapped.meta.get("kind") == T.TIMESTAMPTZ:
+        return to_tz(node.this)
+    if source == T.TIMESTAMPTZ:
+        return _from_tz(node, mapped)
+    if mapped.this == T.TIME and source == T.TIMESTAMPLTZ:  # the time of day in the session's time zone
+        node.set("this", stored_cast(node.this.copy(), "TIMESTAMP"))
+    if mapped.this == T.BIGINT and source not in INTEGERS | TEXTS | {T.BOOLEAN}:
+        if source in FLOATS:
+            node.set("this", exp.func("round", node.this.copy()))
+        elif source is None or source in VARIANTS:
+            inner = exp.TryCast if isinstance(node, exp.TryCast) else exp.Cast
+            node.set(
+                "this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
+            )
+    if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
+        return exp.func("unhex", node.this.copy())  # a text is read as hexadecimal digits
+    if (
+        source in TEXTS
+        and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE)
+        and not target.meta.get("stored")
+    ):
+        trying = "try_" if isinstance(node, exp.TryCast) else ""
+        return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
+    if mapped.this in TEXTS and length is None and source in FLOATS | TIMESTAMPS:
+        return as_text(node.this)
+    if mapped.this == T.JSON and source in TEXTS | INTEGERS | DECIMALS | FLOATS | {T.BOOLEAN}:
+        return exp.func("to_json", node.this.copy())  # '1'::VARIANT is a text, not the number 1
+    text: exp.Expr = node
+    node.set("to", mapped)
+    if mapped.this in TEXTS and (source in VARIANTS or (source is None and may_be_variant(node.this))):
+        text = text_of(node.this)
+    if length is not None and int(length) < 16_777_216:
+        text = builtin("left", text.copy(), exp.Literal.number(length))
+        text.type = exp.DataType(this=T.VARCHAR)
+    return text
+
+
+def data_type(node: exp.Expr, session: Session) -> exp.DataType:
+    """The DuckDB type that stores a Snowflake type: see :func:`snowpipe_ml.local.core.types.to_duckdb`."""
+    assert isinstance(node, exp.DataType)
+    if node.meta.get("stored"):
+        return node
+    match node.this:
+        case T.INT | T.BIGINT | T.SMALLINT | T.TINYINT:
+            text = "BIGINT"
+        case T.DECIMAL:
+            parameters = [int(p.name) for p in node.expressions]
+            precision, scale = (parameters or [38, 0]) if len(parameters) != 1 else (parameters[0], 0)
+            text = "BIGINT" if scale == 0 and precision > 18 else f"DECIMAL({precision},{scale})"
+        case T.FLOAT | T.DOUBLE:
+            text = "DOUBLE"
+        case T.TIMESTAMPTZ:
+            text = TIMESTAMP_TZ
+        case T.TIMESTAMPLTZ:
+            text = "TIMESTAMPTZ"
+        case T.TIMESTAMP | T.TIMESTAMPNTZ | T.DATETIME:
+            text = "TIMESTAMP"
+        case T.VARIANT | T.OBJECT | T.ARRAY | T.JSON | T.STRUCT | T.MAP:
+            text = "JSON"
+        case T.BINARY | T.VARBINARY:
+            text = "BLOB"
+        case T.TEXT | T.VARCHAR | T.CHAR | T.NVARCHAR | T.NCHAR:
+            text = "TEXT"
+        case T.BOOLEAN | T.DATE | T.TIME:
+            text = node.this.value
+        case _:
+            raise UnsupportedError(f"the type {node.sql(dialect='snowflake')}")
+    mapped = exp.DataType.build(text, dialect="duckdb")
+    mapped.meta["stored"] = True
+    if text == TIMESTAMP_TZ:
+        mapped.meta["kind"] = T.TIMESTAMPTZ
+    return mapped
+
+
+def to_binary(node: exp.Expr, session: Session) -> exp.Expr:
+    """``TO_BINARY(x [, 'HEX'|'UTF-8'|'BASE64'])``."""
+    how = node.args["format"].name.upper() if node.args.get("format") is not None else "HEX"
+    function = {"HEX": "unhex", "UTF-8": "encode", "UTF8": "encode", "BASE64": "from_base64"}.get(how)
+    if function is None:
+        raise UnsupportedError(f"TO_BINARY with the format {how}")
+    return builtin(function, node.this.copy())
+
+
+def to_tz(node: exp.Expr) -> exp.Expr:
+    """A value as a TIMESTAMP_TZ: text with its offset, anything else in the session's time zone."""
+    source = kind(node)
+    if source == T.TIMESTAMPTZ:
+        return node.copy()
+    if source in TEXTS:
+        name = "sf_text_to_tz"
+    elif source == T.TIMESTAMPLTZ:
+        name = "sf_instant_to_tz"
+    elif source in TIMESTAMPS | {T.DATE}:
+        name = "sf_local_to_tz"
+    else:
+        # By its text, which has the offset if there is one.
+        name, node = "sf_text_to_tz", exp.cast(node.copy(), "TEXT", dialect="duckdb")
+    made = macro(name, node.copy())
+    made.type = exp.DataType(this=T.TIMESTAMPTZ)
+    return made
+
+
+def _from_tz(node: exp.Expr, mapped: exp.DataType) -> exp.Expr:
+    value = node.this.copy()
+    if mapped.this in TEXTS:
+        return macro("sf_tz_text", value)
+    if mapped.this == T.JSON:
+        return exp.func("to_json", macro("sf_tz_text", value))
+    if mapped.this == T.TIMESTAMPTZ:
+        return macro("sf_tz_instant", value)
+    node.set("this", macro("sf_tz_local", value))
+    node.set("to", mapped)
+    return node
+
+
+def as_text(node: exp.Expr) -> exp.Expr:
+    """A float and a timestamp as Snowflake writes them: ``1``, ``2024-01-15 10:20:30.000``."""
+    found = kind(node)
+    if found in FLOATS:
+        return macro("sf_float_text", node.copy())
+    if found == T.TIMESTAMPTZ:
+        return macro("sf_tz_text", node.copy())
+    if found == T.TIMESTAMPLTZ:
+        return macro("sf_tz_text", macro("sf_instant_to_tz", node.copy()))
+    if found in TIMESTAMPS:
+        return exp.func("strftime", node.copy(), exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"), dialect="duckdb")
+    return node
+
+
+def concatenation(node: exp.Expr, session: Session) -> exp.Expr:
+    """``'x' || 1::FLOAT`` is x1."""
+    for part in list(node.iter_expressions()):
+        if kind(part) in FLOATS | TIMESTAMPS:
+            part.replace(as_text(part))
+    return node
+
+
+def comparison(node: exp.Expr, session: Session) -> exp.Expr:
+    """``'1.4' = 1`` compares numbers: the text is cast, and DuckDB would cast it to a whole one."""
+    if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
+        return node  # an assignment
+    left, right = kind(node.this), kind(node.expression)
+    if T.TIMESTAMPTZ in (left, right):  # the instants are compared
+        for side in ("this", "expression"):
+            node.set(side, macro("sf_tz_utc", to_tz(node.args[side])))
+        return node
+    numbers = INTEGERS | DECIMALS | FLOATS
+    if left in TEXTS and right in numbers:
+        node.set("this", exp.cast(node.this.copy(), "DOUBLE", dialect="duckdb"))
+    elif right in TEXTS and left in numbers:
+        node.set("expression", exp.cast(node.expression.copy(), "DOUBLE", dialect="duckdb"))
+    return node
+
+
+def case_branches(node: exp.Expr, session: Session) -> exp.Expr:
+    """``CASE WHEN x THEN 'a' ELSE 1 END``: the text is read as a number, and 'a' is none."""
+    branches = [branch.args["true"] for branch in node.args["ifs"]]
+    if node.args.get("default") is not None:
+        branches.append(node.args["default"])
+    kinds = {kind(branch) for branch in branches}
+    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
+        target = "DOUBLE" if kinds & (DECIMALS | FLOATS) else "BIGINT"
+        for branch in branches:
+            if kind(branch) in TEXTS:
+                branch.replace(exp.cast(branch.copy(), target, dialect="duckdb"))
+    return node

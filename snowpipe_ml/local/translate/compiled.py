@@ -1,0 +1,57 @@
+"""Compile a statement and keep what it refers to while it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+
+from snowpipe_ml.local.catalog.streams import advance
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.transactions import in_transaction
+from snowpipe_ml.local.translate.compiler import Compiler
+from snowpipe_ml.local.translate.passes import new_compiler
+
+_MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
+
+
+@contextmanager
+def compiled(
+    session: Session, tree: exp.Expr, params: Any = None, *, describing: bool = False
+) -> Iterator[exp.Expr]:
+    """A tree rewritten for DuckDB, and what it refers to while it runs."""
+    compiler = new_compiler(session, describing=describing)
+    written = {
+        table.name.upper(): ".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)
+    }
+    try:
+        statement = compiler.compile(tree, params)
+        if compiler.consumed:
+            with _consuming(session, compiler):
+                yield statement
+        else:
+            yield statement
+    except duckdb.CatalogException as raised:
+        found = _MISSING_TABLE.search(str(raised))
+        if found and "." in written.get(found.group(1).upper(), ""):
+            raise errors.missing("Object", written[found.group(1).upper()]) from raised
+        raise
+    finally:
+        compiler.release()
+
+
+@contextmanager
+def _consuming(session: Session, compiler: Compiler) -> Iterator[None]:
+    """Run a DML statement and move the offsets of the streams that it reads, both or neither."""
+    with in_transaction(session):
+        outer, session.in_transaction = session.in_transaction, True
+        try:
+            yield
+            advance(session, compiler.consumed)
+        finally:
+            session.in_transaction = outer

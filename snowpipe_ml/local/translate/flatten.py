@@ -1,0 +1,216 @@
+"""FLATTEN and SPLIT_TO_TABLE: a row for each element of a value.
+
+https://docs.snowflake.com/en/sql-reference/functions/flatten
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+
+_FLATTEN = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")
+
+
+def laterals(tree: exp.Expr) -> None:
+    """``LATERAL FLATTEN(INPUT => v, PATH => 'a', OUTER => TRUE) f``."""
+    for lateral in list(tree.find_all(exp.Lateral)):
+        if isinstance(lateral.this, exp.Explode):
+            call = _flatten(lateral.this)
+        elif _is_split(lateral.this):
+            call = _split(lateral.this)
+        else:
+            continue
+        alias = lateral.args.get("alias")
+        plain = exp.TableAlias(this=alias.this.copy()) if alias is not None and alias.this else None
+        lateral.replace(exp.Lateral(this=call, alias=plain))
+
+
+def table_call(node: exp.TableFromRows) -> exp.Expr | None:
+    """``TABLE(FLATTEN(...))`` and ``TABLE(SPLIT_TO_TABLE(...))`` in FROM or JOIN; None for another call."""
+    call = node.this
+    if isinstance(call, exp.Explode):
+        made = _flatten(call)
+    elif _is_split(call):
+        made = _split(call)
+    elif isinstance(call, exp.Anonymous) and call.name.upper() == "FLATTEN":
+        made = _flatten(call)
+    else:
+        return None
+    join = node.parent
+    if isinstance(join, exp.Join):
+        outer = join.args.get("side") == "LEFT"
+        if not outer:
+            for key in ("kind", "side", "on", "using"):
+                join.set(key, None)
+            join.set("kind", "CROSS")
+        elif not join.args.get("on"):
+            join.set("on", exp.true())
+    return exp.Lateral(this=made)
+
+
+def _flatten(call: exp.Expr) -> exp.Expr:
+    options: dict[str, exp.Expr] = {}
+    places = iter(_FLATTEN)
+    arguments = [call.this, *call.expressions] if isinstance(call, exp.Explode) else call.expressions
+    for argument in arguments:
+        if isinstance(argument, exp.Kwarg):
+            options[argument.name.upper()] = argument.expression
+        else:
+            options[next(places)] = argument
+    for unknown in set(options) - set(_FLATTEN):
+        raise errors.syntax(f"FLATTEN has no argument {unknown}")
+    recursive = _truth(options.get("RECURSIVE"))
+    path = options.get("PATH")
+    if path is not None and not (isinstance(path, exp.Literal) and path.is_string):
+        raise errors.UnsupportedError("a PATH of FLATTEN that is no constant text")
+    mode = options.get("MODE")
+    prefix = path.name if path is not None else ""
+    value = options["INPUT"].copy()
+    if prefix:
+        json_path = "$" + (prefix if prefix.startswith("[") else f".{prefix}")
+        value = _ours("json_extract", value, exp.Literal.string(json_path))
+    return _ours(
+        f"memory.main.sf_flatten{'_recursive' if recursive else ''}",
+        value,
+        exp.Literal.string(mode.name.upper() if mode is not None else "BOTH"),
+        exp.Boolean(this=_truth(options.get("OUTER"))),
+        exp.Literal.string(prefix),
+        exp.Literal.number(1),
+    )
+
+
+_SPLITS = ("SPLIT_TO_TABLE", "STRTOK_SPLIT_TO_TABLE")
+
+
+def _is_split(call: exp.Expr) -> bool:
+    return _split_name(call) in _SPLITS
+
+
+def _split_name(call: exp.Expr) -> str:
+    return (
+        call.name.upper()
+        if isinstance(call, exp.Anonymous)
+        else call.sql_name()
+        if isinstance(call, exp.Func)
+        else ""
+    )
+
+
+def _split(call: exp.Expr) -> exp.Expr:
+    given = call.expressions if isinstance(call, exp.Anonymous) else [call.this, call.expression]
+    arguments = [argument.expression if isinstance(argument, exp.Kwarg) else argument for argument in given]
+    if _split_name(call) == "STRTOK_SPLIT_TO_TABLE":
+        marks = arguments[1] if len(arguments) > 1 else exp.Literal.string(" ")
+        return _ours(
+            "memory.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy(), exp.Literal.number(1)
+        )
+    return _ours(
+        "memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy(), exp.Literal.number(1)
+    )
+
+
+def _truth(node: exp.Expr | None) -> bool:
+    return node is not None and node.sql().upper() == "TRUE"
+
+
+# The column by which two rows of one input differ.
+_WITHIN = {
+    "memory.main.sf_flatten": "PATH",
+    "memory.main.sf_flatten_recursive": "PATH",
+    "memory.main.sf_split_to_table": "INDEX",
+    "memory.main.sf_strtok_split_to_table": "INDEX",
+}
+
+
+_ELEMENTS = {
+    "SEQ": "BIGINT",
+    "KEY": "TEXT",
+    "PATH": "TEXT",
+    "INDEX": "BIGINT",
+    "VALUE": "JSON",
+    "THIS": "JSON",
+}
+_PARTS = {"SEQ": "BIGINT", "INDEX": "BIGINT", "VALUE": "TEXT"}
+
+
+def show_columns(lateral: exp.Lateral) -> None:
+    """Put a query with the columns and types of a call in its place, so that types can be told from the tree."""
+    within = _within(lateral)
+    if within is None:
+        return
+    columns = _ELEMENTS if within == "PATH" else _PARTS
+    typed = [
+        exp.alias_(exp.cast(exp.Null(), kind, dialect="duckdb"), name, quoted=True)
+        for name, kind in columns.items()
+    ]
+    shown = exp.Subquery(this=exp.select(*typed))
+    if lateral.args.get("alias") is not None:
+        shown.set("alias", lateral.args["alias"].copy())
+    lateral.replace(shown)
+
+
+def number_inputs(tree: exp.Expr) -> None:
+    """``SEQ`` has another number for each row that a call reads; where nobody can see it, it costs nothing."""
+    for select in list(tree.find_all(exp.Select)):
+        calls = [join.this for join in select.args.get("joins") or [] if _within(join.this)]
+        if calls and select.args.get("from_") is not None and _shows_seq(select):
+            _number_inputs(select)
+
+
+def _within(source: exp.Expr) -> str | None:
+    call = source.this if isinstance(source, exp.Lateral) else None
+    return _WITHIN.get(call.name) if isinstance(call, exp.Anonymous) else None
+
+
+def _shows_seq(select: exp.Select) -> bool:
+    return any(
+        isinstance(node, exp.Star) or (isinstance(node, exp.Column) and node.name.upper() == "SEQ")
+        for node in select.find_all(exp.Star, exp.Column)
+    )
+
+
+def _number_inputs(select: exp.Select) -> None:
+    keys: list[exp.Expr] = []
+    hidden: dict[str, str] = {}
+    for position, source in enumerate(
+        [select.args["from_"].this, *(j.this for j in select.args.get("joins") or [])]
+    ):
+        alias = source.alias_or_name or f"_source_{position}"
+        within = _within(source)
+        if within is not None:
+            if keys:
+                source.this.expressions[-1].replace(keys[0].copy() if len(keys) == 1 else _row_hash(keys))
+            if not source.alias:
+                source.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+            keys.append(exp.column(within, table=alias, quoted=True))
+        elif isinstance(source, exp.Table | exp.Subquery | exp.Values):
+            hidden[alias] = f"_row_{position}"
+            keys.append(exp.column(hidden[alias], table=alias, quoted=True))
+            number = exp.Window(this=exp.RowNumber())
+            numbered = exp.select(exp.Star(), exp.alias_(number, hidden[alias], quoted=True)).from_(
+                source.copy()
+            )
+            source.replace(
+                exp.Subquery(this=numbered, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+            )
+        else:
+            raise errors.UnsupportedError("SEQ of a FLATTEN beside this", "Name the columns that are wanted")
+    for shown in select.expressions:
+        star = shown.this if isinstance(shown, exp.Column) else shown
+        if isinstance(star, exp.Star):
+            names = [n for a, n in hidden.items() if star is shown or a.upper() == shown.table.upper()]
+            excluded = [exp.to_identifier(name, quoted=True) for name in names]
+            star.set("except_", [*(star.args.get("except_") or []), *excluded] or None)
+
+
+def _row_hash(keys: list[exp.Expr]) -> exp.Expr:
+    """One number for a joined row; Snowflake promises neither order nor absence of gaps."""
+    texts = [exp.cast(key.copy(), "TEXT", dialect="duckdb") for key in keys]
+    return _ours("memory.main.sf_row_hash", exp.Array(expressions=texts))
+
+
+def _ours(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    call = exp.Anonymous(this=name, expressions=list(arguments))
+    call.meta["ours"] = True
+    return call

@@ -1,0 +1,305 @@
+"""Functions, operators and types, each rewritten to what DuckDB computes alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import fakesnow.transforms as fakesnow
+from sqlglot import exp
+
+from snowpipe_ml.local.core.errors import UnsupportedError, syntax
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.translate.casts import case_branches, cast, comparison, concatenation, macro, to_binary
+from snowpipe_ml.local.translate.dates import current_date, keep_date, read_by_format, to_char
+from snowpipe_ml.local.translate.numbers import (
+    average,
+    division,
+    kurtosis,
+    random_number,
+    random_text,
+    statistics,
+    uniform,
+    variance,
+    whole_literal,
+)
+from snowpipe_ml.local.translate.paths import rewrite_brackets
+from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
+from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, T, annotate, kind
+from snowpipe_ml.local.translate.variants import (
+    BINARY_FUNCTIONS,
+    COMPARISONS,
+    TEXT_FUNCTIONS,
+    check_stored,
+    has_variants,
+    object_construct,
+    parse_json,
+    star_object,
+    text_function,
+    to_variant,
+    variant_comparison,
+    variant_path,
+)
+
+_TYPED = (
+    exp.Div,
+    exp.Avg,
+    exp.Kurtosis,
+    exp.Variance,
+    exp.VariancePop,
+    exp.Stddev,
+    exp.StddevPop,
+    exp.StddevSamp,
+    exp.DateAdd,
+    exp.DateSub,
+    exp.TimestampTrunc,
+    exp.DateTrunc,
+    exp.TsOrDsAdd,
+    exp.ToChar,
+    exp.Cast,
+    exp.Corr,
+    exp.CovarSamp,
+    exp.CovarPop,
+    exp.Uniform,
+    exp.ToBinary,
+    exp.ToVariant,
+    exp.Case,
+    exp.Ordered,
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.DPipe,
+    exp.Concat,
+    exp.ConcatWs,
+    exp.Array,
+    exp.Bracket,
+    exp.PropertyEQ,
+    exp.JSONKeyValue,
+    exp.StrToTime,
+    exp.TsOrDsToDate,
+    exp.TsOrDsToTime,
+)
+
+# Where VARIANTs are, the types of more nodes matter: of all that take texts, compare or store.
+_TYPED_BESIDE_VARIANTS = (*TEXT_FUNCTIONS, *BINARY_FUNCTIONS, *COMPARISONS, exp.Tuple, exp.Insert)
+
+
+def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
+    """Rewrite a tree whose names are qualified."""
+    for call in list(tree.find_all(exp.Anonymous)):
+        _timestamp_cast(call)
+    variants = has_variants(tree, session)
+    annotate(tree, session, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
+    if variants:
+        check_stored(tree, session)
+    tree = rewrite_brackets(tree)
+    present = {type(node) for node in tree.walk()}
+    for transform, of in _BEFORE:
+        if _any(present, of):
+            tree = tree.transform(transform, copy=False)
+            present = {type(node) for node in tree.walk()}
+    for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
+        # Most statements have few kinds of nodes, and each rule would walk the whole tree.
+        if not _any(present, classes):
+            continue
+        # The innermost first: a rule may write a copy of its node's arguments.
+        for node in reversed(list(tree.find_all(*classes))):
+            type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
+            replacement = rule(node, session)
+            if replacement is not node:
+                if replacement.type is None and not isinstance(
+                    replacement, exp.Cast | exp.TryCast | exp.Literal
+                ):
+                    replacement.type = type_  # what stands around it asks
+                while isinstance(node, exp.Anonymous) and isinstance(node.parent, exp.Dot):
+                    node = node.parent  # a call by its whole name: DB.SCHEMA.F(x)
+                if node is tree:
+                    tree = replacement
+                else:
+                    node.replace(replacement)
+        present = {type(node) for node in tree.walk()}
+    return tree
+
+
+def _any(present: set[type[exp.Expr]], classes: tuple[Any, ...]) -> bool:
+    return any(issubclass(kind_, classes) for kind_ in present)
+
+
+def _timestamp_cast(call: exp.Anonymous) -> None:
+    """``TO_TIMESTAMP_TZ(x)`` is ``x::TIMESTAMP_TZ``; as a cast, what stands around it knows its type."""
+    name = call.name.upper()
+    if (
+        name in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ")
+        and len(call.expressions) == 1
+        and call.parent is not None
+    ):
+        target = T.TIMESTAMPLTZ if name.endswith("LTZ") else T.TIMESTAMPTZ
+        call.replace(exp.Cast(this=call.expressions[0].copy(), to=exp.DataType(this=target)))
+
+
+Rule = Callable[[exp.Expr, Session], exp.Expr]
+
+
+def _refuse(what: str) -> Rule:
+    def rule(node: exp.Expr, session: Session) -> exp.Expr:
+        raise UnsupportedError(what)
+
+    return rule
+
+
+def array(node: exp.Expr, session: Session) -> exp.Expr:
+    """``ARRAY_CONSTRUCT(1, 'a')`` holds values of several types; a list of DuckDB's does not."""
+    if len({kind(item) for item in node.expressions}) > 1:
+        return exp.func("json_array", *(item.copy() for item in node.expressions))
+    return node
+
+
+_AUTO_TIMESTAMPS = {
+    "TRY_TO_TIMESTAMP": "sf_try_timestamp",
+    "TRY_TO_TIMESTAMP_NTZ": "sf_try_timestamp",
+    "TO_TIMESTAMP": "sf_timestamp",
+    "TO_TIMESTAMP_NTZ": "sf_timestamp",
+}
+
+
+def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
+    """Functions that sqlglot has no class for: the user's, SYSTEM$..., and what else is known here."""
+    name = node.name.upper()
+    if node.meta.get("ours"):
+        return node
+    if name.startswith("_FS_"):
+        return macro(name.lower(), *(argument.copy() for argument in node.expressions))
+    if name in _AUTO_TIMESTAMPS and len(node.expressions) == 1:
+        return macro(_AUTO_TIMESTAMPS[name], node.expressions[0].copy())
+    if name in ("TO_OBJECT", "TO_ARRAY") and len(node.expressions) == 1:
+        return macro(f"sf_{name.lower()}", node.expressions[0].copy())
+    return call_scalar(node, session)
+
+
+def call_scalar(call: exp.Expr, session: Session) -> exp.Expr:
+    """Serve a call by its name: a registered function, or one that a user has created; else leave it alone."""
+    if call.name.upper() in SCALAR_FUNCTIONS:
+        return SCALAR_FUNCTIONS[call.name](call, session)
+    for serve in USER_SCALARS:
+        replaced = serve(call, session)
+        if replaced is not None:
+            return replaced
+    return call
+
+
+def list_agg(node: exp.Expr, session: Session) -> exp.Expr:
+    """``LISTAGG(x)`` without a separator joins without one; of nothing it is an empty text."""
+    if not node.args.get("separator"):
+        node.set("separator", exp.Literal.string(""))
+    if isinstance(node.parent, exp.Coalesce | exp.WithinGroup | exp.Window):
+        return node
+    return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string("")])
+
+
+# Of these sqlglot has classes, one more with each version; the registered functions go by name.
+_SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
+    cls
+    for name in (
+        "Warehouse",
+        "Database",
+        "Schema",
+        "Schemas",
+        "Role",
+        "User",
+        "Account",
+        "Session",
+        "Version",
+        "AccountName",
+        "Transaction",
+        "Client",
+    )
+    if (cls := getattr(exp, f"Current{name}", None)) is not None
+)
+
+
+def session_function(node: exp.Expr, session: Session) -> exp.Expr:
+    """``CURRENT_WAREHOUSE()`` and its like."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(node).__name__).upper()
+    return SCALAR_FUNCTIONS[name](exp.Anonymous(this=name), session) if name in SCALAR_FUNCTIONS else node
+
+
+# Each with the kinds of nodes that it looks at.
+_BEFORE: tuple[tuple[Any, tuple[type[exp.Expr], ...]], ...] = (
+    (fakesnow.try_parse_json, (exp.Anonymous,)),
+    (fakesnow.split, (exp.Split,)),
+    (fakesnow.json_extract_cast_as_varchar, (exp.JSONExtract,)),
+    (fakesnow.json_extract_cased_as_varchar, (exp.JSONExtract,)),
+    (fakesnow.json_extract_precedence, (exp.JSONExtract, exp.JSONExtractScalar)),
+    (fakesnow.regex_replace, (exp.RegexpReplace,)),
+    (fakesnow.regex_substr, (exp.RegexpExtract,)),
+    (star_object, (exp.StarMap, exp.JSONObject)),
+    (fakesnow.array_size, (exp.ArraySize,)),
+    (fakesnow.object_agg, (exp.ObjectAgg,)),
+    (fakesnow.array_construct_etc, (exp.ArrayConstructCompact, exp.Array, exp.ArrayConcat)),
+    (fakesnow.timestamp_offsets, (exp.Cast,)),
+    (fakesnow.haversine, (exp.Anonymous,)),
+    (fakesnow.hex_string, (exp.HexString,)),
+)
+
+
+def window_frame(node: exp.Expr, session: Session) -> exp.Expr:
+    """What Snowflake refuses of a frame, in its words."""
+    spec = node.args.get("spec")
+    if spec is None or spec.args.get("kind") != "RANGE":
+        return node
+    bounds = [spec.args.get(side) for side in ("start", "end")]
+    intervals = [b for b in bounds if isinstance(b, exp.Expr) and b.find(exp.Interval)]
+    numbers = [b for b in bounds if isinstance(b, exp.Expr) and not b.find(exp.Interval)]
+    if intervals and numbers and any(not isinstance(b, exp.Literal) or b.name != "0" for b in numbers):
+        raise syntax("Mixing numeric and interval frames is not supported")
+    order = node.args.get("order")
+    ordered = {kind(o.this) for o in order.expressions} if order is not None else set()
+    if intervals and ordered & (INTEGERS | DECIMALS | FLOATS):
+        raise syntax("numeric ORDER BY clause only allows numeric window frame boundaries")
+    if spec.args.get("start_side") == "FOLLOWING" and (
+        spec.args.get("end") == "CURRENT ROW" or spec.args.get("end_side") == "PRECEDING"
+    ):
+        raise syntax("Invalid window frame")
+    return node
+
+
+_VARIANT_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
+    ((*TEXT_FUNCTIONS, *BINARY_FUNCTIONS), text_function),
+    (COMPARISONS, variant_comparison),
+    ((exp.JSONExtract,), variant_path),
+)
+_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
+    ((exp.Rand,), random_number),
+    ((exp.Randstr,), random_text),
+    ((exp.Struct, exp.JSONObject), object_construct),
+    ((exp.ToVariant,), to_variant),
+    ((exp.Window,), window_frame),
+    ((exp.ParseJSON,), parse_json),
+    ((exp.Case,), case_branches),
+    ((exp.Div,), division),
+    ((exp.Avg,), average),
+    ((exp.Kurtosis,), kurtosis),
+    ((exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp), variance),
+    ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
+    ((exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc), keep_date),
+    ((exp.StrToTime, exp.TsOrDsToDate, exp.TsOrDsToTime), read_by_format),
+    ((exp.ToChar,), to_char),
+    ((exp.GroupConcat,), list_agg),
+    ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
+    ((exp.Array,), array),
+    ((exp.CurrentDate,), current_date),
+    ((exp.Mul, exp.Add, exp.Sub), whole_literal),
+    ((exp.Cast, exp.TryCast), cast),
+    ((exp.Anonymous,), anonymous),
+    (_SESSION_FUNCTIONS, session_function),
+    ((exp.Uniform,), uniform),
+    ((exp.Randn, exp.Normal), _refuse("NORMAL")),
+    ((exp.Zipf,), _refuse("ZIPF")),
+    ((exp.ToBinary,), to_binary),
+    ((exp.Corr, exp.CovarSamp, exp.CovarPop), statistics),
+    ((exp.Lambda,), _refuse("lambda expressions")),
+)

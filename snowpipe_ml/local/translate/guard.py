@@ -1,0 +1,136 @@
+"""A guard in front of DuckDB: only Snowflake's functions and relations pass, and nothing of the host.
+
+DuckDB reads files by name (``FROM '/x.csv'``), has table functions for them (``read_text``), and hundreds of functions
+that Snowflake does not have. Its own lock (see ``storage.py``) keeps it from the host's files; this keeps them out of SQL.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from snowflake.connector.errors import ProgrammingError
+from sqlglot import exp
+
+from snowpipe_ml.local.catalog.functions import definitions
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.reserved import RESERVED
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.translate.names import qualified_name
+from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS
+
+# Read like calls, and none of them is a function.
+_KEYWORDS = frozenset(
+    {"ALL", "ANY", "CASE", "DISTINCT", "EXISTS", "IDENTIFIER", "INTERVAL", "NOT", "ROW", "SOME", "VALUES"}
+)
+
+
+# `col.from(x)` reads like a call too, and a reserved word cannot be a name.
+_RESERVED_WORDS = frozenset(
+    {"FROM", "GROUP", "HAVING", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE", "WITH"}
+)
+
+
+@cache
+def snowflake_functions() -> frozenset[str]:
+    """The names of Snowflake's functions, SYSTEM$ functions aside.
+
+    https://docs.snowflake.com/en/sql-reference/functions-all
+    """
+    return frozenset(
+        (files("snowpipe_ml.local") / "snowflake_functions.txt").read_text(encoding="ascii").split()
+    )
+
+
+def name_identifiers(tree: exp.Expr) -> None:
+    """``FROM IDENTIFIER('db.schema.t')`` -> ``FROM db.schema.t``.
+
+    https://docs.snowflake.com/en/sql-reference/identifier-literal
+    """
+    for node in list(tree.find_all(exp.DynamicIdentifier)):
+        if not isinstance(node.this, exp.Literal):
+            raise errors.UnsupportedError("IDENTIFIER() of anything but a text, a bound value or a variable")
+        reader = Reader(node.this.name)
+        names = [exp.to_identifier(part, quoted=True) for part in reader.name()]
+        reader.end()
+        if isinstance(node.parent, exp.Table):
+            for key, name in zip(("this", "db", "catalog"), reversed(names), strict=False):
+                node.parent.set(key, name)
+        else:
+            node.replace(exp.column(*reversed(names)))
+
+
+def check_functions(tree: exp.Expr, session: Session) -> None:
+    """Refuse functions that only DuckDB has; called before any rule has put some into the tree.
+
+    Raises:
+        ProgrammingError: a function is neither Snowflake's nor the user's.
+    """
+    for table in tree.find_all(exp.Table):
+        if isinstance(table.this, exp.Func) and not table.this.meta.get("ours"):
+            raise _unknown_table_function(table.this)
+    for call in tree.find_all(exp.Func):
+        name = _called(call)
+        if not name or name in _KEYWORDS or call.meta.get("ours") or _is_relation(call):
+            continue
+        if isinstance(call.parent, exp.Dot) or not (
+            name in snowflake_functions() or name.startswith("SYSTEM$") or name in SCALAR_FUNCTIONS
+        ):
+            parts = qualified_name(call) if isinstance(call, exp.Anonymous) else (name,)
+            for reserved in sorted(set(map(str.upper, parts)) & _RESERVED_WORDS):
+                raise errors.syntax(f"syntax error unexpected '{reserved}'.")
+            if not _is_in_snowflake_schema(parts) and not _is_users(session, parts):
+                raise errors.error(
+                    2140, "42601", f"SQL compilation error:\nUnknown function {'.'.join(parts).upper()}"
+                )
+
+
+def _called(call: exp.Expr) -> str:
+    """The name that a function is called by; empty for an operator, and for what a rule has put into the tree."""
+    return call.name.upper() if isinstance(call, exp.Anonymous) else str(call.meta.get("called", "")).upper()
+
+
+def _is_users(session: Session, parts: tuple[str, ...]) -> bool:
+    reserved = any(part.upper() in RESERVED for part in parts[:-1])
+    return not reserved and bool(definitions(session, parts, "FUNCTION"))
+
+
+def _is_relation(call: exp.Expr) -> bool:
+    """Return whether a call is in the FROM clause: :func:`check_relations` looks at what becomes of it."""
+    parent = call.parent
+    while isinstance(parent, exp.Dot | exp.Window):
+        parent = parent.parent
+    return isinstance(parent, exp.TableFromRows | exp.Table | exp.Lateral)
+
+
+def _is_in_snowflake_schema(parts: tuple[str, ...]) -> bool:
+    """``SNOWFLAKE.CORTEX.COMPLETE`` and ``INFORMATION_SCHEMA.QUERY_HISTORY``: refused by name where they are served."""
+    return parts[0].upper() in ("SNOWFLAKE", "INFORMATION_SCHEMA") or (
+        len(parts) == 3 and parts[1].upper() == "INFORMATION_SCHEMA"
+    )
+
+
+def check_relations(tree: exp.Expr) -> None:
+    """Refuse a FROM clause with anything but tables and what a rule has made of Snowflake's relations.
+
+    Raises:
+        UnsupportedError: a table function of DuckDB, or a file.
+    """
+    for node in tree.find_all(exp.Table, exp.Lateral, exp.Unnest):
+        relation = node.this
+        fine = exp.Identifier if isinstance(node, exp.Table) else exp.Subquery
+        if isinstance(node, exp.Unnest):
+            raise errors.error(2140, "42601", "SQL compilation error:\nUnknown table function UNNEST")
+        if isinstance(relation, fine) or (relation is not None and relation.meta.get("ours")):
+            continue
+        if isinstance(relation, exp.Literal):
+            raise errors.syntax(
+                f"syntax error: unexpected '{relation.sql(dialect='snowflake')}' in the FROM clause"
+            )
+        raise _unknown_table_function(relation)
+
+
+def _unknown_table_function(relation: exp.Expr | None) -> ProgrammingError:
+    name = "" if relation is None else _called(relation) or relation.sql(dialect="snowflake")
+    return errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {name}")

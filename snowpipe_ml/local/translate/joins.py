@@ -1,0 +1,134 @@
+"""Joins that DuckDB writes otherwise: without a condition, ASOF, and the columns of USING."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+
+
+def rewrite_joins(tree: exp.Expr) -> None:
+    """All of the below."""
+    for sample in tree.find_all(exp.TableSample):
+        _sample(sample)
+    for select in list(tree.find_all(exp.Select)):
+        _using_first(select)
+    for join in list(tree.find_all(exp.Join)):
+        _without_condition(join)
+        _asof(join)
+
+
+def _sample(sample: exp.TableSample) -> None:
+    """``SAMPLE (3 ROWS)``, ``SAMPLE BLOCK (10)`` in DuckDB's names of the methods."""
+    size = sample.args.get("size")
+    if size is not None:
+        if isinstance(size, exp.Literal) and int(size.name) > 1_000_000:
+            raise errors.error(
+                1006,
+                "42601",
+                f"SQL compilation error:\nSample size {size.name} is not between 0 and 1000000.",
+            )
+        sample.set("method", exp.var("RESERVOIR"))
+    else:
+        sample.set("method", exp.var("BERNOULLI"))
+
+
+def _without_condition(join: exp.Join) -> None:
+    """``a INNER JOIN b`` without ON is a cross join."""
+    if not any(
+        join.args.get(key) for key in ("on", "using", "method", "side", "match_condition")
+    ) and join.args.get("kind") in (None, "", "INNER"):
+        # `FROM a, b` is parsed as a join of no kind, and stays as it is outside brackets.
+        join.set("kind", "CROSS")
+
+
+def _asof(join: exp.Join) -> None:
+    """``ASOF JOIN b MATCH_CONDITION (a.t >= b.t) ON a.k = b.k``; rows without a match stay, as on Snowflake.
+
+    https://docs.snowflake.com/en/sql-reference/constructs/asof-join
+    """
+    condition = join.args.get("match_condition")
+    if condition is None:
+        return
+    on = join.args.get("on")
+    while isinstance(condition, exp.Paren):
+        condition = condition.this
+    if not isinstance(condition, exp.GTE | exp.GT | exp.LTE | exp.LT):
+        raise errors.syntax(
+            "MATCH_CONDITION clause is invalid: Only comparison operators '>=', '>', '<=' and '<' are allowed."
+        )
+    using = join.args.get("using")
+    if using:
+        left, right = _left_alias(join), join.this.alias_or_name
+        pairs = [exp.EQ(this=_of(left, name), expression=_of(right, name)) for name in using]
+        on = exp.and_(*pairs, copy=False)
+        join.set("using", None)
+    join.set("match_condition", None)
+    join.set("on", condition.copy() if on is None else exp.and_(on.copy(), condition.copy(), copy=False))
+    join.set("side", "LEFT")
+
+
+def _left_alias(join: exp.Join) -> str:
+    holder = join.parent
+    assert holder is not None
+    source = (
+        holder.args["from_"].this
+        if isinstance(holder, exp.Select)
+        else holder.this
+        if isinstance(holder, exp.Paren)
+        else holder
+    )
+    return str(source.alias_or_name)
+
+
+def _of(table: str, name: exp.Expr) -> exp.Column:
+    column: exp.Column = exp.column(
+        exp.to_identifier(name.name, quoted=True), table=exp.to_identifier(table, quoted=True)
+    )
+    return column
+
+
+def _using_first(select: exp.Select) -> None:
+    """``SELECT * FROM a JOIN b USING (k)`` begins with k; DuckDB leaves k where it stands in a."""
+    stars = [e for e in select.expressions if isinstance(e, exp.Star)]
+    if not stars:
+        return
+    names = list(dict.fromkeys(_using(select)))
+    if not names:
+        return
+    star = stars[0]
+    excepted = [
+        node.this.name if isinstance(node, exp.Column) else node.name
+        for node in star.args.get("except_") or []
+    ]
+    names = [name for name in names if name not in excepted]
+    asof = next(
+        (join for join in select.find_all(exp.Join) if join.args.get("match_condition") is not None), None
+    )
+    # An ASOF join is written with ON, so both sides still have the column.
+    table = exp.to_identifier(_left_alias(asof), quoted=True) if asof is not None else None
+    first = [exp.column(exp.to_identifier(name, quoted=True), table=table) for name in names]
+    star.set("except_", [exp.to_identifier(name, quoted=True) for name in (*excepted, *names)])
+    position = select.expressions.index(star)
+    select.set("expressions", [*select.expressions[:position], *first, *select.expressions[position:]])
+
+
+def _using(select: exp.Select) -> Iterator[str]:
+    """The columns of USING, those of the outermost join first, as a join of a join puts them."""
+    yield from _named(select)
+    source = select.args.get("from_")
+    node = source.this if source is not None else None
+    while isinstance(node, exp.Expr):
+        yield from _named(node)
+        # Brackets around a join, `((SELECT ...) AS a JOIN ...)`, are a subquery of something that is no query itself.
+        bracketed = isinstance(node, exp.Paren | exp.Subquery) and isinstance(
+            node.this, exp.Paren | exp.Subquery | exp.Table
+        )
+        node = node.this if bracketed else None
+
+
+def _named(holder: exp.Expr) -> Iterator[str]:
+    for join in reversed(holder.args.get("joins") or []):
+        yield from (identifier.name for identifier in join.args.get("using") or [])

@@ -1,0 +1,130 @@
+"""Arithmetic and statistics of NUMBERs: scales and rounding as Snowflake has them."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.translate.casts import macro
+from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, kind, scale_of
+
+
+def division(node: exp.Expr, session: Session) -> exp.Expr:
+    """``1 / 3`` is 0.333333, ``1.0::FLOAT / 3`` is 0.333...; DuckDB's ``/`` is always floating."""
+    left, right = kind(node.this), kind(node.expression)
+    if left in FLOATS or right in FLOATS:
+        return node
+    if left in INTEGERS and right in INTEGERS:
+        return macro("sf_idiv", node.this.copy(), node.expression.copy())
+    if left in INTEGERS | DECIMALS and right in INTEGERS | DECIMALS:
+        return _exact_division(node)
+    return macro("sf_div", node.this.copy(), node.expression.copy())
+
+
+def _exact_division(node: exp.Expr) -> exp.Expr:
+    """``1.50 / 7``: the scale of the left side and six more, at most twelve, rounded half away from zero.
+
+    https://docs.snowflake.com/en/sql-reference/operators-arithmetic
+    """
+    scales = [scale_of(node.this), scale_of(node.expression)]
+    if None in scales:
+        raise UnsupportedError("division of NUMBERs whose scale is not known here", "Cast both sides")
+    left, right = (int(scale or 0) for scale in scales)
+    scale = max(left, min(left + 6, 12))
+    numbers = [
+        exp.Literal.number(10**left),
+        exp.Literal.number(10**right),
+        exp.Literal.number(10 ** (scale - left + right)),
+    ]
+    quotient = macro("sf_exact_division", node.this.copy(), node.expression.copy(), *numbers)
+    if scale:
+        unit = exp.cast(
+            exp.Literal.number(f"0.{'0' * (scale - 1)}1"), f"DECIMAL({scale + 1},{scale})", dialect="duckdb"
+        )
+        quotient = exp.Mul(this=quotient, expression=unit)
+    result = exp.cast(exp.Paren(this=quotient), f"DECIMAL(38,{scale})", dialect="duckdb")
+    for made in result.find_all(exp.Cast):
+        if made.to.this == T.DECIMAL and made is not node.this:
+            made.to.meta["stored"] = True
+    return result
+
+
+def average(node: exp.Expr, session: Session) -> exp.Expr:
+    """``AVG(n)`` of whole numbers has a scale of six."""
+    if kind(node.this) in INTEGERS and isinstance(node.parent, exp.Window):
+        total, count = node.parent.copy(), node.parent.copy()
+        total.set("this", exp.Sum(this=node.this.copy()))
+        count.set("this", exp.Count(this=node.this.copy()))
+        # With a frame Snowflake keeps three places and cuts the rest: Snowpark's suite has it so.
+        name = "sf_idiv" if node.parent.args.get("spec") is None else "sf_idiv3"
+        node.parent.replace(macro(name, total, count))
+        return node
+    if kind(node.this) in INTEGERS and not isinstance(node.parent, exp.Window | exp.Filter):
+        argument = node.this.copy()
+        return macro("sf_idiv", exp.Sum(this=argument), exp.Count(this=argument.copy()))
+    return node
+
+
+def variance(node: exp.Expr, session: Session) -> exp.Expr:
+    """``VAR_POP(n)`` of whole numbers has a scale of six, and ``STDDEV_POP(n)`` is the root of that."""
+    deviation = isinstance(node, exp.Stddev | exp.StddevPop | exp.StddevSamp)
+    if kind(node.this) not in INTEGERS:
+        return node
+    spread = exp.VariancePop if isinstance(node, exp.StddevPop | exp.VariancePop) else exp.Variance
+    outer = node.parent if isinstance(node.parent, exp.Window) else None
+    whole: exp.Expr = spread(this=node.this.copy())
+    if outer is not None:
+        window = outer.copy()
+        window.set("this", whole)
+        whole = window
+    result = macro("sf_root_of_scale_6" if deviation else "sf_scale_6", whole)
+    if outer is None:
+        return result
+    outer.replace(result)
+    return node
+
+
+def kurtosis(node: exp.Expr, session: Session) -> exp.Expr:
+    """``KURTOSIS(n)`` of whole numbers has a scale of twelve."""
+    if kind(node.this) not in INTEGERS or isinstance(node.parent, exp.Window):
+        return node
+    return macro("sf_scale_12", node.copy())
+
+
+def random_number(node: exp.Expr, session: Session) -> exp.Expr:
+    """``RANDOM()``: a whole number of 64 bits. With a seed Snowflake's own sequence would be expected."""
+    if node.args.get("this") is not None:
+        raise UnsupportedError("RANDOM with a seed")
+    return macro("sf_random")
+
+
+def uniform(node: exp.Expr, session: Session) -> exp.Expr:
+    """``UNIFORM(1, 10, RANDOM())``: whole if both bounds are, and both are included."""
+    generator = node.args.get("gen")
+    if not (isinstance(generator, exp.Anonymous) and generator.name == "memory.main.sf_random"):
+        raise UnsupportedError("UNIFORM with anything but RANDOM()")
+    whole = kind(node.this) in INTEGERS and kind(node.expression) in INTEGERS
+    return macro("sf_uniform_whole" if whole else "sf_uniform", node.this.copy(), node.expression.copy())
+
+
+def random_text(node: exp.Expr, session: Session) -> exp.Expr:
+    """``RANDSTR(10, RANDOM())``: the generator's value decides the text, so that a constant gives one for all rows."""
+    return macro("sf_randstr", node.this.copy(), node.args["generator"].copy())
+
+
+def statistics(node: exp.Expr, session: Session) -> exp.Expr:
+    """``CORR(a, b)`` of texts reads them as numbers."""
+    for part in list(node.iter_expressions()):
+        if kind(part) in TEXTS:
+            part.replace(exp.cast(part.copy(), "DOUBLE", dialect="duckdb"))
+    return node
+
+
+def whole_literal(node: exp.Expr, session: Session) -> exp.Expr:
+    """``86400 * 100000``: DuckDB would reckon with 32 bits."""
+    if isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
+        cast_ = exp.cast(node.this.copy(), "BIGINT", dialect="duckdb")
+        cast_.to.meta["stored"] = True
+        node.this.replace(cast_)
+    return node

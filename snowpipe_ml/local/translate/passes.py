@@ -1,0 +1,85 @@
+"""All passes that turn a Snowflake statement into DuckDB's, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import parameter
+from snowpipe_ml.local.translate.compiler import Compiler
+from snowpipe_ml.local.translate.functions import apply_rules
+from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
+from snowpipe_ml.local.translate.joins import rewrite_joins
+from snowpipe_ml.local.translate.names import (
+    name_projections,
+    own_columns,
+    part_case_twins,
+    qualify_tables,
+    store_identifiers,
+)
+from snowpipe_ml.local.translate.pivots import rewrite_pivots
+from snowpipe_ml.local.translate.relations import expand_relations
+from snowpipe_ml.local.translate.sequences import next_values
+from snowpipe_ml.local.translate.streams import expand_streams
+
+_UNBOUND = object()
+
+
+def new_compiler(session: Session, *, describing: bool = False, in_view: bool = False) -> Compiler:
+    """A compiler that runs all passes; see :class:`Compiler` for its arguments."""
+    return Compiler(session, translate, describing=describing, in_view=in_view)
+
+
+def translate(tree: exp.Expr, compiler: Compiler, params: Any = None) -> exp.Expr:
+    """Run all passes on a tree, in place, and return it.
+
+    Raises:
+        ProgrammingError: as Snowflake would raise it.
+        UnsupportedError: a part of the statement is not served.
+    """
+    session = compiler.session
+    bind(tree, params)
+    replace_variables(tree, session)
+    name_identifiers(tree)
+    check_functions(tree, session)
+    name_projections(tree)
+    store_identifiers(tree)
+    own_columns(tree, session)
+    part_case_twins(tree, session)
+    next_values(tree, session)
+    expand_streams(tree, compiler)
+    rewrite_joins(tree)
+    rewrite_pivots(tree, compiler)
+    tree = expand_relations(tree, compiler)
+    check_relations(tree)
+    qualify_tables(tree, session, tree.key.upper())
+    return apply_rules(tree, session)
+
+
+def bind(tree: exp.Expr, params: Any) -> None:
+    """Put bound values in place of ``?`` and ``:1``, as literals of the tree."""
+    if not params:
+        return
+    by_order = iter(params.values() if isinstance(params, dict) else params)
+    for placeholder in list(tree.find_all(exp.Placeholder, bfs=False)):
+        name = placeholder.name
+        if name.isdigit():
+            value = params[int(name) - 1]
+        elif name and name != "?":
+            value = params[name]
+        else:
+            value = next(by_order, _UNBOUND)
+            if value is _UNBOUND:
+                raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
+        placeholder.replace(exp.convert(parameter(value)))
+
+
+def replace_variables(tree: exp.Expr, session: Session) -> None:
+    """``$name`` -> the variable's value; ``$1`` is a column of VALUES or of a staged file."""
+    for node in list(tree.find_all(exp.Parameter)):
+        name = node.name.upper()
+        if name in session.variables:
+            node.replace(exp.convert(session.variables[name]))

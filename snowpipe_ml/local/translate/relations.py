@@ -1,0 +1,51 @@
+"""Relations in a FROM clause that are not tables: staged files, results, metadata, Python table functions."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.translate import flatten
+from snowpipe_ml.local.translate.compiler import Compiler
+from snowpipe_ml.local.translate.registry import RELATIONS
+from snowpipe_ml.local.translate.table_functions import replace_call
+
+
+def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
+    """Replace every relation that DuckDB does not know."""
+    _number_values(tree)
+    for table in list(tree.find_all(exp.Table)):
+        if isinstance(table.this, exp.Var | exp.Literal) and table.name.startswith("@"):
+            RELATIONS["STAGE"](table, compiler)
+        elif isinstance(table.this, exp.DirectoryStage):
+            RELATIONS["DIRECTORY"](table, compiler)
+        elif table.args.get("when") is not None or table.args.get("changes") is not None:
+            raise errors.UnsupportedError("time travel (AT, BEFORE, CHANGES)")
+        elif table.db.upper() == "INFORMATION_SCHEMA":
+            RELATIONS["INFORMATION_SCHEMA"](table, compiler)
+    flatten.laterals(tree)
+    # The innermost first: an outer call reads what an inner one makes.
+    for node in reversed(list(tree.find_all(exp.TableFromRows))):
+        replace_call(node, compiler)
+    flatten.number_inputs(tree)
+    return tree
+
+
+def _number_values(tree: exp.Expr) -> None:
+    """``SELECT $1 FROM VALUES (1), (2)``: the columns are named and ``$1`` is the first of them."""
+    for values in list(tree.find_all(exp.Values)):
+        rows = values.expressions
+        if not rows or not isinstance(rows[0], exp.Tuple) or isinstance(values.parent, exp.Insert):
+            continue
+        alias = values.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            continue
+        names = [exp.to_identifier(f"COLUMN{i + 1}", quoted=True) for i in range(len(rows[0].expressions))]
+        name = alias.this if alias is not None and alias.this else exp.to_identifier("_VALUES", quoted=True)
+        values.set("alias", exp.TableAlias(this=name.copy(), columns=names))
+        select = values.find_ancestor(exp.Select)
+        if select is None:
+            continue
+        for parameter in list(select.find_all(exp.Parameter)):
+            if parameter.find_ancestor(exp.Select) is select and parameter.name.isdigit():
+                parameter.replace(exp.column(exp.to_identifier(f"COLUMN{parameter.name}", quoted=True)))

@@ -1,0 +1,28 @@
+"""NAME.NEXTVAL in a query."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from snowpipe_ml.local.catalog.sequences import exists
+from snowpipe_ml.local.core.names import quoted
+from snowpipe_ml.local.core.session import Session
+
+
+def next_values(tree: exp.Expr, session: Session) -> None:
+    """``S.NEXTVAL`` -> ``nextval('"DB"."SCHEMA"."S"')``."""
+    for identifier in [i for i in tree.find_all(exp.Identifier) if i.name == "NEXTVAL"]:
+        node = identifier.parent
+        while isinstance(node.parent if node is not None else None, exp.Column | exp.Dot):
+            node = node.parent  # type: ignore[union-attr]
+        if node is None:
+            continue
+        found = node.parts if isinstance(node, exp.Column) else node.find_all(exp.Identifier, bfs=False)
+        parts = [part.name for part in found]
+        if len(parts) < 2:
+            continue
+        name = session.resolve(tuple(part for part in parts if part != "NEXTVAL"))
+        if exists(session, name):
+            call = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(quoted(*name))])
+            call.meta["ours"] = True
+            node.replace(call)

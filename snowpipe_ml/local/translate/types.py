@@ -1,0 +1,206 @@
+"""The types of expressions, where sqlglot can tell them from the tables' columns.
+
+A rewrite sometimes depends on a type: whole numbers divide to a scale of six, a DATE stays a DATE
+under DATEADD. The tree is marked, copied, qualified and annotated, and the types are read off the
+copy by the marks; the tree itself is left as it is, because qualifying changes what it says.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.schema import MappingSchema
+
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.translate.flatten import show_columns
+
+_MARK = "snowpipe_mark"
+_OUTPUTS = "snowpipe_outputs"
+T = exp.DataType.Type
+INTEGERS = {T.INT, T.BIGINT, T.SMALLINT, T.TINYINT, T.INT128, T.UBIGINT, T.UINT}
+FLOATS = {T.DOUBLE, T.FLOAT}
+DECIMALS = {T.DECIMAL}
+TIMESTAMPS = {T.TIMESTAMP, T.TIMESTAMPNTZ, T.TIMESTAMPLTZ, T.TIMESTAMPTZ, T.DATETIME}
+TEXTS = {T.TEXT, T.VARCHAR, T.CHAR, T.NVARCHAR}
+VARIANTS = {T.JSON, T.VARIANT, T.OBJECT}
+
+
+def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
+    """Set ``type`` on the nodes of these kinds and on their operands, where it can be told."""
+    nodes = list(tree.find_all(*interesting))
+    if not nodes:
+        return
+    if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
+        annotate_types(tree, dialect="snowflake")  # no names whose types would have to be looked up
+        return
+    # Sort keys and DISTINCT refer to the columns of their SELECT.
+    nodes += [select for select in tree.find_all(exp.Select) if _needs_outputs(select)]
+    marked: dict[int, exp.Expr] = {}
+    numbers = itertools.count()
+    for node in nodes:
+        for part in (node, *node.iter_expressions()):
+            if _MARK not in part.meta:
+                number = next(numbers)
+                part.meta[_MARK] = number
+                marked[number] = part
+    schema = _schema(tree, session)
+    copied = _as_query(tree.copy())
+    if copied is None:
+        return
+    for lateral in list(copied.find_all(exp.Lateral)):
+        show_columns(lateral)
+    # A position may lie behind a star that sqlglot cannot expand, and then its qualify() gives up. It has no type.
+    for node in list(copied.find_all(exp.Ordered)):
+        if isinstance(node.this, exp.Literal):
+            node.pop()
+    try:
+        copied = qualify(
+            copied,
+            schema=schema,
+            dialect="snowflake",
+            quote_identifiers=False,
+            validate_qualify_columns=False,
+            expand_stars=True,
+            identify=False,
+        )
+        annotated = annotate_types(copied, schema=schema, dialect="snowflake")
+    except (SqlglotError, KeyError, AttributeError, RecursionError):
+        return  # the types stay unknown, and the rules that need one take their slow, safe way
+    for node in annotated.walk():
+        found: int | None = node.meta.get(_MARK) if node._meta else None
+        if found is not None and found in marked:
+            if node.type is not None:
+                marked[found].type = node.type
+            if isinstance(node, exp.Select):
+                marked[found].meta[_OUTPUTS] = [
+                    (output.alias_or_name, kind(output)) for output in node.expressions
+                ]
+
+
+def _needs_outputs(select: exp.Expr) -> bool:
+    return isinstance(select.parent, exp.Insert | exp.SetOperation) or any(
+        select.args.get(key) is not None for key in ("distinct", "group", "order")
+    )
+
+
+def _as_query(tree: exp.Expr) -> exp.Expr | None:
+    """A statement's expressions over its tables as a query, which sqlglot can qualify; None for another statement."""
+    values: list[exp.Expr] = [exp.Literal.number(1)]
+    joined = []
+    match tree:
+        case exp.Query():
+            return tree
+        case exp.Insert() | exp.Create():
+            query = tree.expression
+            return query if isinstance(query, exp.Query) else None
+        case exp.Update():
+            values += [assignment.expression for assignment in tree.expressions]
+            from_ = tree.args.get("from_")
+            if from_ is not None:
+                joined = [exp.Join(this=from_.this), *(from_.this.args.get("joins") or [])]
+        case exp.Delete():
+            joined = [exp.Join(this=table) for table in tree.args.get("using") or []]
+        case exp.Merge():
+            joined = [exp.Join(this=tree.args["using"], on=tree.args["on"])]
+            for when in tree.args["whens"].expressions:
+                values += [when.args["condition"]] if when.args.get("condition") is not None else []
+                action = when.args["then"]
+                if isinstance(action, exp.Update):
+                    values += [assignment.expression for assignment in action.expressions]
+                elif isinstance(action, exp.Insert) and isinstance(action.expression, exp.Tuple):
+                    values += action.expression.expressions
+        case _:
+            return None
+    return exp.Select(
+        expressions=values, from_=exp.From(this=tree.this), joins=joined, where=tree.args.get("where")
+    )
+
+
+def outputs(select: exp.Expr | None) -> list[tuple[str, Any]]:
+    """The (name, type) of the columns of an annotated SELECT; none where they are not known."""
+    found: list[tuple[str, Any]] = select.meta.get(_OUTPUTS, []) if select is not None else []
+    return [] if any(isinstance(name, str) and name == "*" for name, _ in found) else found
+
+
+def kind(node: exp.Expr | None) -> Any:
+    """The type of a node that was annotated; None where it is not known."""
+    if node is None:
+        return None
+    if isinstance(node, exp.Paren):
+        return kind(node.this)
+    if isinstance(node, exp.Cast | exp.TryCast):
+        if node.to.meta.get("stored") and node.to.this == T.TIMESTAMPTZ:
+            return T.TIMESTAMPLTZ  # in DuckDB's words
+        return node.to.meta.get("kind") or node.to.this
+    if isinstance(node, exp.Neg):
+        return kind(node.this)
+    if isinstance(node, exp.Literal):
+        return T.VARCHAR if node.is_string else T.DECIMAL if "." in node.name else T.BIGINT
+    if isinstance(node, exp.CurrentTimestamp):
+        return T.TIMESTAMPLTZ
+    if isinstance(node, exp.Count | exp.RowNumber | exp.Length | exp.DateDiff):
+        return T.BIGINT
+    if node.type is None or node.type.this in (T.UNKNOWN, T.NULL):
+        return None
+    if node.type.this == T.DECIMAL and _scale(node.type) == 0:
+        return T.BIGINT
+    return node.type.this
+
+
+def scale_of(node: exp.Expr | None) -> int | None:
+    """The scale of a NUMBER; None where it is not known."""
+    if isinstance(node, exp.Paren | exp.Neg):
+        return scale_of(node.this)
+    if isinstance(node, exp.Literal):
+        return len(node.name.partition(".")[2])
+    if node is None or kind(node) in INTEGERS:
+        return 0 if node is not None else None
+    type_ = node.to if isinstance(node, exp.Cast | exp.TryCast) else node.type
+    return _scale(type_) if type_ is not None else None
+
+
+def _scale(type_: exp.DataType) -> int | None:
+    parameters = [int(p.name) for p in type_.expressions if p.name.isdigit()]
+    return parameters[1] if len(parameters) > 1 else None
+
+
+def _schema(tree: exp.Expr, session: Session) -> MappingSchema:
+    schema = MappingSchema(dialect="duckdb", normalize=False)
+    for table in tree.find_all(exp.Table):
+        if not table.meta.get("resolved"):
+            continue
+        columns = column_types(table, session)
+        if columns:
+            plain: dict[str, Any] = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
+            schema.add_table(table.copy(), plain, dialect="duckdb", normalize=False, match_depth=False)
+    return schema
+
+
+def column_types(table: exp.Table, session: Session) -> list[tuple[str, str]]:
+    """The (name, DuckDB type) of a table's or view's columns; none if there is no such table, or it cannot be read."""
+    if not table.catalog:
+        return []
+    name = exp.Table(this=table.this.copy(), db=table.args["db"].copy(), catalog=table.args["catalog"].copy())
+    try:
+        # It is bound and not run, in a tenth of the time that duckdb_columns() takes.
+        relation = session.duck.query(f"FROM {name.sql(dialect='duckdb')}")
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error:
+        return []  # the statement fails by itself, and says why
+    if relation is None:
+        return []
+    return [(column, str(kind_)) for column, kind_ in zip(relation.columns, relation.types, strict=True)]
+
+
+def _plain(type_: str) -> str | exp.DataType:
+    if type_ == "TIMESTAMP WITH TIME ZONE":
+        return exp.DataType(this=T.TIMESTAMPLTZ)
+    return exp.DataType(this=T.TIMESTAMPTZ) if type_ == TIMESTAMP_TZ else type_
