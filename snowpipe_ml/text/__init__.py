@@ -1,1 +1,1 @@
-"""Text that is read from files or shown to people: encodings, control characters, secrets, positions."""
+"""Helpers for text that is read from files or shown to users: encodings, control characters, secrets, positions."""

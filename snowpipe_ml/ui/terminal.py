@@ -136,7 +136,9 @@ class Checklist:
                 self._tree.progressed(event)
             case StepRetried():
                 first = event.message.strip().partition("\n")[0]
-                self._told(("retry ", "yellow"), event.step, f"{first}; again in {event.delay:.0f} s")
+                self._print_message(
+                    ("retry ", "yellow"), event.step, f"{first}; again in {event.delay:.0f} s"
+                )
             case StepFinished():
                 self._tree.finished(event.step)
                 if event.status is Status.FAILED:
@@ -162,7 +164,7 @@ class Checklist:
             line = Text.assemble(lead, (one_line(body.plain), body.style))
         self.console.print(line, highlight=False, soft_wrap=True)
 
-    def _told(self, label: tuple[str, str], step: str, message: str) -> None:
+    def _print_message(self, label: tuple[str, str], step: str, message: str) -> None:
         self._print(Text.assemble(label, f"{visible(step)}: "), Text(visible(message.strip())))
 
     def _folded(self, event: StepFinished) -> list[StepFinished]:
@@ -180,8 +182,8 @@ class Checklist:
 
     def _summary(self, event: RunFinished) -> None:
         for step, warning in self._warnings:
-            self._told(("warning ", "yellow"), step, warning)
+            self._print_message(("warning ", "yellow"), step, warning)
         for failure in self._failures:
-            self._told(("error ", "red"), failure.step, failure.message)
+            self._print_message(("error ", "red"), failure.step, failure.message)
         color = "green" if event.status is Status.SUCCESS else "red"
         self.console.print(Text.assemble((event.status.value, color), f" in {seconds_text(event.seconds)}"))

@@ -68,7 +68,7 @@ def test_order_is_kept_across_what_is_left_out(tmp_path: Path) -> None:
         ("type:snapshot", "there are: expect, transform"),
         ("owner:me", "the methods are type:, tag: and state:modified"),
         ("state:modified", "goes with `run`"),
-        ("++", "is no selection"),
+        ("++", "is not a selection"),
     ],
 )
 def test_mistakes(tmp_path: Path, term: str, said: str) -> None:
