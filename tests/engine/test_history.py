@@ -115,4 +115,4 @@ def test_before_the_first_run(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SPEC)
     assert invoke("runs", path).output == "no run yet\n"
     assert invoke("logs", path).output == "no run yet\n"
-    assert "of no run here" in invoke("lineage", path, "base").output
+    assert "not written by a recorded run" in invoke("lineage", path, "base").output

@@ -236,7 +236,7 @@ class Runner:
         else:
             self._skip(name, waiting, outcomes)
             if self.fail_fast:
-                self._skip_rest(waiting, outcomes, f"not begun after {name} failed", name)
+                self._skip_rest(waiting, outcomes, f"not started after {name} failed", name)
 
     def _skip(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
         """Skip all waiting steps that depend on a failed step."""
