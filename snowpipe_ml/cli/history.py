@@ -188,7 +188,7 @@ def _tree(origin: Origin, indent: str) -> list[str]:
     if origin.by is None:
         return [f"{indent}{name}{rows}  not written by a recorded run"]
     left = {None: "", True: "", False: "; changed since then by someone else"}[origin.as_left]
-    made = f"by {origin.by.step} in {origin.by.run_id} at {origin.by.at:%Y-%m-%d %H:%M:%S}"
+    made = f"written by {origin.by.step} in {origin.by.run_id} at {origin.by.at:%Y-%m-%d %H:%M:%S}"
     lines = [f"{indent}{name}{rows}  {made}{left}"]
     for source in origin.of:
         lines += _tree(source, indent + "  ")

@@ -177,7 +177,7 @@ def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
 def _spec_reason(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
     """The reason a node must run whatever its inputs: it is new, its settings changed, or it always runs."""
     if past is None:
-        return "it has not succeeded here yet"
+        return "it has not succeeded on this target yet"
     return node.step.always_runs(ctx) or _changed_settings(past.details.get("settings") or {}, now.settings)
 
 
@@ -187,7 +187,7 @@ def _change_reason(
     """The reason a node must run because its code, inputs or outputs changed; None if nothing changed."""
     return (
         ("its SQL or code changed" if past.details.get("code") != now.code else None)
-        or ("what it reads from outside changed" if past.details.get("outside") != now.outside else None)
+        or ("its external source changed" if past.details.get("outside") != now.outside else None)
         or _changed_outputs(past.outputs, there, shared)
         or _changed_inputs(past.inputs, there)
     )
@@ -215,24 +215,24 @@ def _changed_outputs(
 ) -> str | None:
     for resource, version in before.items():
         if resource not in now:
-            return f"output {resource.name} is gone"
+            return f"output {resource.name} no longer exists"
         # An output of several steps has the version that the last of them left.
         if resource not in shared and now[resource].token != version.token:
-            return f"output {resource.name} is not as it was left"
+            return f"output {resource.name} was changed after the step wrote it"
     return None
 
 
 def _changed_inputs(before: Mapping[Resource, Version], now: Mapping[Resource, Version]) -> str | None:
     for resource, version in before.items():
         if resource not in now:
-            return f"{resource.name} is gone"
+            return f"{resource.name} no longer exists"
         current = now[resource]
         if current.token == version.token:
             continue
         if resource.kind is Kind.TABLE and None not in (current.rows, version.rows):
             more = (current.rows or 0) - (version.rows or 0)
             if more:
-                return f"{resource.name} has {abs(more):,} rows {'more' if more > 0 else 'less'}"
+                return f"{resource.name} has {abs(more):,} {'more' if more > 0 else 'fewer'} rows"
         return f"{resource.name} changed"
     return None
 

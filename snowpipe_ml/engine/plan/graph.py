@@ -104,11 +104,11 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     for name, step, path in steps:
         reads = [
             _without_home(spec, r)
-            for r in _collect_problems(spec, path, partial(_listed, step.reads, full), problems) or []
+            for r in _call_or_report(spec, path, partial(_listed, step.reads, full), problems) or []
         ]
         if path[0] == "steps":
             of_condition = (
-                _collect_problems(spec, (*path, "when"), partial(condition_reads, step, full), problems) or ()
+                _call_or_report(spec, (*path, "when"), partial(condition_reads, step, full), problems) or ()
             )
             reads += [_without_home(spec, resource) for resource in of_condition]
         warehouse = getattr(step.settings, "warehouse", None)
@@ -116,7 +116,7 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((warehouse,)), ("warehouse",)))
         elif default is not None and path[0] != "warehouses" and _declares(spec.pipeline.warehouses, default):
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((default,))))
-        columns = _collect_problems(spec, path, partial(_listed, step.columns_read, full), problems) or ()
+        columns = _call_or_report(spec, path, partial(_listed, step.columns_read, full), problems) or ()
         nodes[name] = Node(name, step, path, tuple(reads), tuple(writes[name]), tuple(columns))
     problems += _column_problems(spec, nodes)
     dag: nx.DiGraph[str] = nx.DiGraph()
@@ -138,7 +138,7 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     if not problems:
         # A step that cannot be planned cannot run: report it here and not halfway through a run.
         for node in nodes.values():
-            _collect_problems(spec, node.path, partial(node.step.plan, full), problems)
+            _call_or_report(spec, node.path, partial(node.step.plan, full), problems)
     return Graph(nodes, dag), full, problems
 
 
@@ -147,7 +147,7 @@ def findings(spec: Spec, ctx: PlanContext, graph: Graph) -> list[Problem]:
     problems: list[Problem] = []
     for node in graph.nodes.values():
         for found in (
-            _collect_problems(spec, node.path, partial(_listed, node.step.findings, ctx), problems) or ()
+            _call_or_report(spec, node.path, partial(_listed, node.step.findings, ctx), problems) or ()
         ):
             path = (*node.path, *found.at)
             problems.append(spec.document.problem(found.message, path, key=found.key, hint=found.hint))
@@ -187,7 +187,7 @@ def _listed(ask: Callable[[PlanContext], Iterable[_T]], ctx: PlanContext) -> lis
     return list(ask(ctx))
 
 
-def _collect_problems(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Problem]) -> _T | None:
+def _call_or_report(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Problem]) -> _T | None:
     """Call a method of a step; turn any exception into a problem at the step or in its SQL file."""
     try:
         return call()
@@ -218,7 +218,7 @@ def _writers(
     writers: dict[tuple[Kind, Any], list[str]] = defaultdict(list)
     writes: dict[str, list[Resource]] = {}
     for name, step, path in steps:
-        found = _collect_problems(spec, path, partial(_listed, step.writes, ctx), problems) or []
+        found = _call_or_report(spec, path, partial(_listed, step.writes, ctx), problems) or []
         writes[name] = [_without_home(spec, resource) for resource in found]
         for resource in writes[name]:
             others = writers[(resource.kind, resource.name)]

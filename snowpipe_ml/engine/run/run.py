@@ -207,7 +207,7 @@ class Runner:
         """Record the unchanged and the omitted nodes; what a resumed run did before is recorded already."""
         before = {name: run for name, run in self.reused.items() if run != self.run.id}
         messages = {
-            name: f"unchanged since {before[name]}" if name in before else "done before"
+            name: f"unchanged since {before[name]}" if name in before else "done earlier in this run"
             for name in self.reused
         }
         if self.state is not None:
