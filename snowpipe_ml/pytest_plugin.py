@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def snowpark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The warehouse folder of this test run; it stays open so that each test's session opens in milliseconds."""
+    """The warehouse folder of this test run; it stays open so that sessions open in milliseconds."""
     from snowpipe_ml.local import connect
 
     folder = tmp_path_factory.mktemp("warehouse")

@@ -1,4 +1,4 @@
-"""Registries of everything that plugins can add: step types, forecasters, targets, file formats, SQL functions.
+"""Registries of what plugins can add: step types, forecasters, targets, file formats, SQL functions.
 
 A registry maps names to objects of one kind. Built-in objects are registered by the modules that
 define them; installed packages add theirs under an entry-point group::

@@ -59,7 +59,8 @@ class _Group(click.Group):
                 sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
-        # Click strips color codes from output that does not go to a terminal, but here they may be parts of values.
+        # Click strips color codes from output that does not go to a terminal, but here they may be
+        # parts of values.
         ctx.color = True
         try:
             return super().invoke(ctx)

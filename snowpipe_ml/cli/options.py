@@ -98,5 +98,5 @@ def make_console() -> Console:
 
 
 def exact_output() -> Any:
-    """Standard output without escaping, for text that is escaped already or must be exact; secrets are redacted."""
+    """Standard output with secrets redacted but nothing escaped, for exact or already escaped text."""
     return sys.stdout.exact() if isinstance(sys.stdout, RedactedStream) else sys.stdout

@@ -62,7 +62,7 @@ def _title(name: str, inner: dict[str, Any]) -> str:
 
 
 def step_text(type_name: str) -> str:
-    """Describe a step type for the terminal: its own settings, nested mappings, and the names of common settings."""
+    """Describe a step type for the terminal: its own settings, nested mappings, and common setting names."""
     cls = step_types()[type_name]
     shared = [row[0] for row in _rows(StepSettings)]
     lines = [f"{type_name}: {inspect.getdoc(cls) or ''}", ""]

@@ -1,4 +1,4 @@
-"""The pipelines that are shipped with the package: templates to copy, and the examples of step types in them."""
+"""The pipelines shipped with the package: templates to copy, and examples of step types from them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _sorted(folder: Traversable) -> list[Traversable]:
 
 
 def example_of(type_name: str) -> str | None:
-    """Return an example of a step type: its own ``example``, or a step of a shipped pipeline; None if there is none."""
+    """Return an example of a step type: its own ``example``, or a step of a shipped pipeline, or None."""
     own = step_types()[type_name].example
     if own is not None:
         return own.strip("\n")

@@ -94,7 +94,8 @@ class Imports:
     def _channel(self, source: str) -> Channel:
         """The packages of Snowflake's Anaconda channel: distribution -> versions."""
         if source == "target":
-            # Not Pipeline.session(), which needs a valid spec: without its lock file, this one may be invalid.
+            # Not Pipeline.session(), which needs a valid spec: without its lock file, this one may
+            # be invalid.
             session = opener(self.spec, self.pipeline.path)()
             try:
                 rows = [

@@ -100,7 +100,8 @@ class Pipeline:
             run: the identity of the run.
             rows: runs the queries of ``foreach``; without it, one node represents all of their items.
             variables: values for variables that the pipeline itself was given no value for.
-            whole: check also that the files named in the spec exist, which only the steps that read them need.
+            whole: check also that the files named in the spec exist, which only the steps that read
+                them need.
 
         Raises:
             SpecError: the spec is invalid; holds every problem.
@@ -259,23 +260,24 @@ class Pipeline:
                 target then only determines the values of the spec.
             listeners: called with every event.
             threads: how many steps may run at once.
-            select: the steps to run, in the grammar of :mod:`snowpipe_ml.engine.plan.selection`; all if empty.
+            select: the steps to run, in the grammar of :mod:`snowpipe_ml.engine.plan.selection`;
+                all if empty.
             exclude: the steps to exclude.
             resume: resume a run that failed or was killed: its id, or True for the last one. The run keeps
                 its id.
             fail_fast: stop scheduling new steps after the first failure.
             full_refresh: run every step, changed or not.
             allow_destructive: replace tables on Snowflake even if no run of this pipeline created them.
-            run_date: the run date, such as a scheduler's logical date: ``run.date`` in the spec, RUN_DATE in the
-                metrics; today if None. A resumed run keeps its own.
+            run_date: the run date, such as a scheduler's logical date: ``run.date`` in the spec,
+                RUN_DATE in the metrics; today if None. A resumed run keeps its own.
 
         Returns:
             The result of the run and of each step. A failed step does not raise an exception.
 
         Raises:
             SpecError: the spec is invalid.
-            UsageError: nothing is selected, there is nothing to resume, the run date differs from that of the resumed
-                run, or a table would be destroyed.
+            UsageError: nothing is selected, there is nothing to resume, the run date differs from
+                that of the resumed run, or a table would be destroyed.
             TargetError: the target cannot be reached.
             LockedError: another run or process holds the target.
         """

@@ -299,7 +299,7 @@ class Step(ABC, Generic[S]):
         return ()
 
     def findings(self, ctx: PlanContext) -> Iterable[Finding]:
-        """The problems that can be found without a connection, such as a missing file; used only by ``validate``."""
+        """The problems that ``validate`` can find without a connection, such as a missing file."""
         return ()
 
     def external_version(self, ctx: PlanContext) -> str | None:
@@ -307,7 +307,7 @@ class Step(ABC, Generic[S]):
         return None
 
     def imports_here(self) -> Mapping[str, str]:
-        """The optional modules that the step imports in this process, each with the extra that installs it."""
+        """The optional modules that the step imports in this process, and the extras that install them."""
         return {}
 
     def always_runs(self, ctx: PlanContext) -> str | None:

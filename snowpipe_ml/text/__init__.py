@@ -1,1 +1,1 @@
-"""Helpers for text that is read from files or shown to users: encodings, control characters, secrets, positions."""
+"""Helpers for text from files and for users: encodings, control characters, secrets, positions."""

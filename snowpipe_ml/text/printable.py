@@ -1,4 +1,4 @@
-"""Escaping of text from data, file names and messages, so that it cannot control the terminal that shows it."""
+"""Escaping of text from data, file names and messages, so that it cannot control the user's terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a text and escape it like :func:`visible`, so that a value cannot forge a line of output."""
+    """Join the lines of a text and escape it like :func:`visible`, so that it cannot forge output lines."""
     if "\n" not in text:
         return visible(text)
     return visible(" ".join(filter(None, (line.strip() for line in text.split("\n")))))

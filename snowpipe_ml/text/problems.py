@@ -85,13 +85,13 @@ class Problem:
         return "\n".join(lines)
 
     def _may_hold_secrets(self) -> bool:
-        """Return whether the line may name a secret: only inside some settings, and among a step's own settings."""
+        """Return whether the line may name a secret: inside some settings, and among those of a step."""
         if self.path is None or _HOLDER.search(self.snippet) or not _HOLDERS.isdisjoint(self.path):
             return True
         return len(self.path) <= 3 and self.path[:1] == ("steps",)
 
     def _shown(self) -> tuple[str, int, int]:
-        """The line, or the part of a long line around the marked text, with the start and width of that text."""
+        """The line, or the part of a long line around the marked text, and the text's start and width."""
         start, width, text = self.position.column - 1, max(1, self.width), self.snippet
         if len(text) <= _LONGEST_LINE:
             return text, start, width

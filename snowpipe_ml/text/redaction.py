@@ -1,9 +1,9 @@
 """Redaction of secrets in all text that the package writes.
 
-A secret is recognized by its name (of an environment variable, a connection setting or a variable of the spec), as a
-:class:`~snowpipe_ml.sql.Secret`, or by its shape: a password in a URL, the signature of a signed URL, the value of an
-Authorization header, a private key. It is replaced by stars in errors, in the run metadata, in reports and in
-everything that the command prints.
+A secret is recognized by its name (of an environment variable, a connection setting or a variable
+of the spec), as a :class:`~snowpipe_ml.sql.Secret`, or by its shape: a password in a URL, the
+signature of a signed URL, the value of an Authorization header, a private key. It is replaced by
+stars in errors, in the run metadata, in reports and in everything that the command prints.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from snowpipe_ml.text.printable import visible
 STARS = "******"
 # A shorter value would match unrelated text by chance.
 _SHORTEST = 6
-# A password in a URL ends at the last @ before the path. If the password contains a slash, the @ follows the slash, and
-# the password must not be mistaken for a port and a path. A bracket starts an IPv6 address. All lengths are bounded,
-# since the text may be hostile.
+# A password in a URL ends at the last @ before the path. If the password contains a slash, the @
+# follows the slash, and the password must not be mistaken for a port and a path. A bracket starts
+# an IPv6 address. All lengths are bounded, since the text may be hostile.
 _USER = r"[^/\s:@'\"<>\[]{0,200}"
 _TO_AT = r"(?:[^/?#\s'\"<>]{1,500}|(?!\d{1,5}[/?#,;])[^\s@'\"<>]{1,200})(?=@)"
 _IN_URL = re.compile(rf"://{_USER}:({_TO_AT})")
@@ -163,7 +163,8 @@ _PARAMETERS = (
 # Settings of connection strings and of SQL. A name after a dot is a column.
 _SETTINGS = r"password|passwd|pwd|passphrase|accountkey|sharedaccesskey|client_?secret|aws_secret_key|secret_?access_?key|api_?key"
 _HEADERS = r"(?:x-)?api-key|(?:x-(?:auth|access|vault)|private)-token"
-# A match must not extend past the end of a string in JSON or CSV: unquoted values have no quote, backslash or comma.
+# A match must not extend past the end of a string in JSON or CSV: unquoted values have no quote,
+# backslash or comma.
 _SHAPES = re.compile(
     rf"(?P<user>\b[a-z][a-z0-9+.-]{{1,30}}://{_USER}:){_TO_AT}"
     rf"|(?P<parameter>(?:[?&;]|&amp;|\\u0026)(?:{_PARAMETERS})=)[^&\s'\"<>#\\;)]+"
@@ -186,7 +187,7 @@ _lock = threading.Lock()
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether an environment variable, a setting or a variable of the spec of this name holds a secret."""
+    """Return whether an environment variable, setting or spec variable of this name holds a secret."""
     return _is_clear(name) or _is_unclear(name)
 
 
@@ -317,7 +318,7 @@ class RedactedStream:
         self._exact = exact
 
     def exact(self) -> RedactedStream:
-        """The same stream without escaping, for rich, whose styles are control characters, and for data files."""
+        """The same stream without escaping: for data files, and for rich, whose styles are control codes."""
         return RedactedStream(self._stream, exact=True)
 
     def write(self, text: str) -> int:

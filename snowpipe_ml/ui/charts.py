@@ -67,7 +67,7 @@ def draw_chart(chart: Mapping[str, Any]) -> Drawing:
 
 
 def _steps(low: float, high: float) -> list[float]:
-    """Three to six round numbers that enclose the lowest and highest values; zero is included if it is near."""
+    """Three to six round numbers that enclose the lowest and highest values, and zero if it is near."""
     if 0 < low < high / 2:
         low = 0.0
     rough = max(high - low, abs(high) / 10, 1e-9) / 4

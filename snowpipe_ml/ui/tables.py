@@ -20,8 +20,8 @@ from snowpipe_ml.text.printable import json_text, visible
 from snowpipe_ml.text.redaction import redact, redact_all
 from snowpipe_ml.ui.wrapping import hanging
 
-# A text column may be narrowed to _NARROWEST characters by wrapping between words. A piece without spaces is broken only
-# if it is longer than _LONGEST_PIECE characters.
+# A text column may be narrowed to _NARROWEST characters by wrapping between words. A piece without
+# spaces is broken only if it is longer than _LONGEST_PIECE characters.
 _NARROWEST = 24
 _LONGEST_PIECE = 36  # a UUID; run ids and timestamps with a time zone are shorter
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\S*")
@@ -55,7 +55,8 @@ def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _csv_line(values: Sequence[object]) -> str:
     out = io.StringIO(newline="")
-    # The writer quotes values with characters of its line terminator; values with a carriage return must be quoted.
+    # The writer quotes values with characters of its line terminator; values with a carriage return
+    # must be quoted.
     csv.writer(out, lineterminator="\r\n").writerow(values)
     return out.getvalue().removesuffix("\r\n")
 
@@ -72,10 +73,11 @@ def cell(value: object) -> str:
 def print_table(
     console: Console, names: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None
 ) -> None:
-    """Print a table, with numbers right-aligned; if it is too wide, print a block per row with a line per value."""
+    """Print a table with right-aligned numbers; if it is too wide, a block per row with a line per value."""
     heads = [visible(name) for name in names]
     cells = [[cell(value) for value in row] for row in rows]
-    # Each column has a space on both sides and a border after it; the first column has a border before it too.
+    # Each column has a space on both sides and a border after it; the first column has a border
+    # before it too.
     widths = _widths(
         [[head, *column] for head, *column in zip(heads, *cells, strict=True)], console.width - 1, 3
     )
@@ -110,7 +112,8 @@ def _widths(columns: Sequence[Sequence[str]], available: int, padding: int) -> l
     left = available - sum(widths) - padding * len(widths)
     if left < 0:
         return None
-    # Distribute the remaining characters: always to the narrowest column that is still too narrow for its text.
+    # Distribute the remaining characters: always to the narrowest column that is still too narrow
+    # for its text.
     while left:
         lacking = [index for index, width in enumerate(widths) if width < wanted[index]]
         if not lacking:
@@ -121,7 +124,7 @@ def _widths(columns: Sequence[Sequence[str]], available: int, padding: int) -> l
 
 
 def _piece(text: str) -> int:
-    """Return the length of the longest part of a text that should not be broken: a word, a number, a timestamp."""
+    """Return the length of the longest part that should not be broken: a word, a number, a timestamp."""
     if len(text) <= _NARROWEST and not _TIME.match(text):
         return 0  # the whole text is narrow enough
     pieces = [text] if _TIME.fullmatch(text) else text.split()

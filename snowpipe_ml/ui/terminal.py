@@ -82,7 +82,8 @@ class _Fan:
 class Checklist:
     """Listens to a run and prints one line per step; the nodes of a ``foreach`` share one line.
 
-    Use it as a context manager; on a terminal it then also draws the running steps, with the waiting steps below.
+    Use it as a context manager; on a terminal it then also draws the running steps, with the
+    waiting steps below.
 
     Args:
         console: the console to write to.
@@ -105,7 +106,8 @@ class Checklist:
                 get_renderable=lambda: self._tree, console=self.console, refresh_per_second=5, transient=True
             )
             self._live.start()
-            # While the display is live, rich intercepts all output and interprets style codes in it, such as in a value.
+            # While the display is live, rich intercepts all output and interprets style codes in
+            # it, such as in a value.
             out: Any = RedactedStream(sys.stdout)
             err: Any = RedactedStream(sys.stderr)
             sys.stdout, sys.stderr = out, err

@@ -28,10 +28,11 @@ def seconds_text(seconds: float) -> str:
 
 
 class LiveTree:
-    """A rich renderable: each running step with its duration and progress, and below it the steps that wait for it.
+    """A rich renderable: each running step with its duration and progress, above the steps that wait for it.
 
-    A step that waits for several steps is shown below the last of them; a step that waits only for a free thread is
-    shown at the top level. The nodes of a ``foreach`` share one line. The methods are thread-safe.
+    A step that waits for several steps is shown below the last of them; a step that waits only for
+    a free thread is shown at the top level. The nodes of a ``foreach`` share one line. The methods
+    are thread-safe.
 
     Args:
         steps: the nodes of the run in the order of the graph.

@@ -12,7 +12,8 @@ _INDENT = 4
 def hanging(console: Console, lead: Text, body: Text) -> Text:
     """Append a text to a lead, with all lines of the text aligned below its first line.
 
-    If there is too little space after the lead, the text starts on a new line. Print the result with ``soft_wrap``.
+    If there is too little space after the lead, the text starts on a new line. Print the result
+    with ``soft_wrap``.
 
     Args:
         console: the console on which it will be printed.

@@ -31,7 +31,7 @@ def left_out(step: Step[Any]) -> str | None:
 
 
 def left_out_on(session: Session, step: Step[Any], ctx: PlanContext) -> str | None:
-    """The reason to leave out a step, according to the query of its condition; None if the condition holds."""
+    """The reason to leave out a step, from the query of its condition; None if the condition holds."""
     when = step.settings.when
     if not isinstance(when, Query):
         return None

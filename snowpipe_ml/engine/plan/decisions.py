@@ -110,7 +110,8 @@ def decide(
         known = past.get(name)
         reason = "--full-refresh" if refresh else _spec_reason(node, ctx, prints[name], known)
         if reason is None:
-            # Checked before _change_reason: SQL that is generated from another step's columns changes with that step.
+            # Checked before _change_reason: SQL that is generated from another step's columns
+            # changes with that step.
             running = [
                 above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])
             ]
@@ -146,7 +147,7 @@ def refuse_destruction(decisions: Mapping[str, Decision]) -> None:
 
 
 def require_extras(graph: Graph, decisions: Mapping[str, Decision]) -> None:
-    """Refuse a run in which a step lacks an optional module, before hours of training are spent on earlier steps.
+    """Refuse a run in which a step lacks an optional module, before earlier steps train for hours.
 
     Raises:
         MissingExtraError: a module that a step imports in this process is not installed.
@@ -255,7 +256,7 @@ def stands(node: Node, now: Mapping[Resource, Version]) -> bool:
 
 
 def _omitted(graph: Graph, now: Mapping[Resource, Version]) -> dict[str, str]:
-    """The nodes whose condition is false or that depend on outputs that do not exist, each with the reason."""
+    """The nodes whose condition is false or whose dependencies have no outputs, each with the reason."""
     found: dict[str, str] = {}
     for name, node in graph.nodes.items():
         above = [
@@ -304,7 +305,7 @@ def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Map
 
 
 def _destroyed(node: Node, now: Mapping[Resource, Version], made: Collection[str]) -> QualifiedName | None:
-    """An existing table that no run of the pipeline created and that the node would replace; None if there is none."""
+    """An existing table that no run of the pipeline created and that the node would replace, if any."""
     if node.declared:
         return None
     return next(

@@ -26,7 +26,8 @@ class Fingerprint:
     Attributes:
         whole: the digest of all attributes below, and of ``whole`` of every node that it needs.
         settings: its settings by name, as JSON.
-        code: the digest of its type and its plan, with the statements: SQL files, function code, locked wheels.
+        code: the digest of its type and its plan, with the statements: SQL files, function code,
+            locked wheels.
         outside: the digest of the version of what it reads from outside the target.
     """
 

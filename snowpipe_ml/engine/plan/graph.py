@@ -85,8 +85,9 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     """Build the graph of a spec.
 
     Returns:
-        The graph, the context that can look up its producers, and the problems: unknown tables, undeclared objects, two
-        writers of one table, a cycle. The graph is None if there is a cycle.
+        The graph, the context that can look up its producers, and the problems: unknown tables,
+        undeclared objects, two writers of one table, a cycle. The graph is None if there is a
+        cycle.
     """
     problems: list[Problem] = []
     steps = [(name, step, path) for name, step, path in declared_steps(spec)]

@@ -35,7 +35,7 @@ def select(
     modified: Callable[[], Collection[str]] | None = None,
     also_read: Collection[QualifiedName] = (),
 ) -> Graph:
-    """Return the selected part of a graph, with the declared objects that it needs and the sources that it reads.
+    """Return the selected part of a graph, with the declared objects and the sources that it needs.
 
     The order of two selected steps is kept, even if the steps between them are not selected.
 
@@ -72,7 +72,8 @@ def select(
         and not _is_source(name)
         and any(written.name in also_read for written in node.writes)
     }
-    # A source is kept for the selected steps that read it; a source of unselected steps need not exist at all.
+    # A source is kept for the selected steps that read it; a source of unselected steps need not
+    # exist at all.
     sources = {above for name in names | objects for above in graph.needs(name) if _is_source(above)}
     kept = names | objects | (sources - left)
     closure = nx.transitive_closure_dag(graph.dag).subgraph(kept)

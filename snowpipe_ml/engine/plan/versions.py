@@ -55,7 +55,7 @@ class Versions:
         return rows
 
     def of(self, resources: Iterable[Resource]) -> dict[Resource, Version]:
-        """Return the versions of the resources that exist. Kinds without an object on a target always exist."""
+        """Return the versions of existing resources. Kinds without an object on the target always exist."""
         by_kind: dict[Kind, list[Resource]] = defaultdict(list)
         for resource in dict.fromkeys(resources):
             by_kind[resource.kind].append(resource)

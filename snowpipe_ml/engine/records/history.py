@@ -22,7 +22,7 @@ from snowpipe_ml.text.problems import did_you_mean
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run. ``status`` is None if it was killed or still runs. ``steps`` has the number of steps by status."""
+    """A run. ``status`` is None if it was killed or still runs; ``steps`` counts the steps by status."""
 
     id: str
     started_at: datetime
@@ -233,7 +233,7 @@ class History:
         return rows
 
     def standing(self, run_id: str) -> list[StepRecord]:
-        """Return the last record of each step that ran in this run or before: the results current after the run."""
+        """Return the results that were current after a run: each step's last record up to then."""
         records = self._records(self._state.events(self.pipeline, self.target))
         ran = [
             record for record in records if record.run_id <= run_id and record.status in ("success", "failed")

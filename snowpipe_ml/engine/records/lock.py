@@ -59,7 +59,8 @@ class RunLock:
     def held(self) -> Iterator[None]:
         """Hold the lock during the context.
 
-        An interrupt does not release the lock, since the session may still be busy; another run takes it over.
+        An interrupt does not release the lock, since the session may still be busy; another run
+        takes it over.
 
         Raises:
             LockedError: another run holds the lock.
@@ -155,7 +156,10 @@ class RunLock:
             )
 
     def release(self) -> None:
-        """Release the lock, if this run still holds it; a later acquisition under the same run id has a greater token."""
+        """Release the lock if this run still holds it.
+
+        A later acquisition under the same run id has a greater token and is not released.
+        """
         text = "UPDATE {table} SET RUN_ID = NULL, OWNER = NULL, EXPIRES_AT = NULL WHERE {mine} AND RUN_ID = {run}"
         if self.token is None:
             self._run(self._sql(text))

@@ -239,7 +239,7 @@ class State:
         return [row.as_dict() for row in rows]
 
     def past_run(self, pipeline: str, target: str, run_id: str | None = None) -> PastRun | None:
-        """Return a run of a pipeline on a target, the last one if no id is given; None if it does not exist."""
+        """Return a run of a pipeline on a target, the last one if no id is given; None if there is none."""
         if not self._has_records():
             return None
         rows = self._run(
@@ -276,7 +276,7 @@ class State:
     def events(
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """Return the records of one run or of the last runs, in order; empty if the pipeline never ran there."""
+        """Return the records of one run or of the last runs, in order; empty if there is none."""
         if not self._has_records():
             return []
         which = Sql("")
@@ -303,7 +303,7 @@ class State:
         return [row.as_dict() for row in rows]
 
     def written(self, pipeline: str, target: str) -> set[str]:
-        """Return the names of the tables that past runs were going to write, including runs that were killed."""
+        """Return the names of the tables that past runs were going to write, including killed runs."""
         if not self._has_records():
             return set()
         rows = self._run(

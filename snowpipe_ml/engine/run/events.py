@@ -64,7 +64,7 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True)
 class StepRetried:
-    """A step had a transient error and is retried after ``delay`` seconds; ``attempt`` is the number of the retry."""
+    """A step had a transient error; retry number ``attempt`` follows after ``delay`` seconds."""
 
     step: str
     attempt: int

@@ -58,12 +58,12 @@ class RunResult:
 
 
 def left_out_because(name: str, why: str, *, stands: bool = False) -> StepOutcome:
-    """Return the outcome of a step that is omitted because its condition, or that of a step it needs, is false."""
+    """Return the outcome of a step that is omitted: its condition, or that of a step it needs, is false."""
     return StepOutcome(name, Status.OMITTED, None, 0.0, why, (), None, None, stands=stands)
 
 
 def cause(error: BaseException) -> str:
-    """Return the text of an error for users, without Snowpark's wrapper and notes, the query id and known secrets."""
+    """Return the text of an error for users, without Snowpark's wrapper and notes, query id and secrets."""
     message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
     text = redact(_COLUMN_NOTE.sub("", str(message or error)).strip())
     if number_of(error) == NO_WAREHOUSE:

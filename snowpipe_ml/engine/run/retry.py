@@ -19,14 +19,14 @@ T = TypeVar("T")
 # Errors of the connector: the connection was lost, or the service was overloaded.
 # https://github.com/snowflakedb/snowflake-connector-python/blob/main/src/snowflake/connector/errorcode.py
 _CLIENT = frozenset({250003, 250005, 251011, 251012, 290400, 290408, 290429, 290500, 290502, 290503, 290504})
-# The connection could not be established. A refused login, such as a denied push notification, has the same number, but
-# another exception class than those below.
+# The connection could not be established. A refused login, such as a denied push notification, has
+# the same number, but another exception class than those below.
 _NOT_CONNECTED = 250001
 _UNREACHED = frozenset(
     {"OperationalError", "ServiceUnavailableError", "BadGatewayError", "GatewayTimeoutError"}
 )
-# Errors of Snowflake: an internal error, a lock timeout, an expired session or token. A statement that reached its time
-# limit (630) or was canceled (604) is not among them.
+# Errors of Snowflake: an internal error, a lock timeout, an expired session or token. A statement
+# that reached its time limit (630) or was canceled (604) is not among them.
 _SERVER = frozenset({603, 625, 390112, 390114})
 
 
@@ -78,9 +78,9 @@ def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], No
 def is_transient(error: BaseException) -> bool:
     """Return whether an error is transient: a lost connection, a lock timeout or an overloaded service.
 
-    All other errors are terminal: the same statement would fail again, and a refused login must not be retried.
-    The first error of the chain that has a number decides: the connector raises a refused login while it handles
-    the timeout before it.
+    All other errors are terminal: the same statement would fail again, and a refused login must not
+    be retried. The first error of the chain that has a number decides: the connector raises a
+    refused login while it handles the timeout before it.
     """
     seen: set[int] = set()
     found: BaseException | None = error

@@ -1,4 +1,4 @@
-"""The runner of a graph: it runs steps in order and in parallel, and independent steps even after a failure."""
+"""The runner of a graph: steps run in order and in parallel, and independent steps even after a failure."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class Runner:
         omitted: the nodes that are left out, each with the reason.
         resumed: whether the run is resumed.
         fail_fast: whether to stop scheduling new steps after the first failure.
-        lock: the lock of this run, renewed while steps run and checked before an output is published; None for no lock.
+        lock: the lock of this run, renewed while steps run and checked before an output is
+            published; None for no lock.
         sleep: waits before a step is retried; by default, an interrupt ends the wait early.
     """
 
@@ -167,7 +168,8 @@ class Runner:
                     self._cancel()  # in every iteration: a step may have started another statement meanwhile
                 if self.sessions.shared:
                     self._flush()  # on one Session, a step must not start before the previous one is recorded
-                # Steps do not queue in the executor, so that a step that has not started can still be skipped.
+                # Steps do not queue in the executor, so that a step that has not started can still
+                # be skipped.
                 free = self.threads - len(running)
                 for name in [name for name, needs in waiting.items() if not needs][:free]:
                     del waiting[name]
@@ -328,7 +330,7 @@ class Runner:
         )
 
     def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | StepOutcome:
-        """Run a step, with retries after transient errors; or return the outcome of a step that is left out."""
+        """Run a step, with retries after transient errors; return the outcome if it is left out."""
         delays = Backoff(node.step.settings.retries).delays(self._chance)
         for attempt in itertools.count(1):
             try:

@@ -81,7 +81,7 @@ class Sessions:
             self._discard(found)
 
     def _opened(self) -> Session:
-        """Open another Session. A refused login is not retried, since it could send another push notification."""
+        """Open another Session. A refused login is not retried: it could send another push notification."""
         with self._lock:
             if self._refused is not None:
                 raise self._refused
