@@ -1,4 +1,4 @@
-"""snowpipe-ml: ML pipelines on Snowflake from one YAML file, and the same on a laptop."""
+"""snowpipe-ml: ML pipelines from one YAML file, on Snowflake or on a laptop."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def local_session(
     schema: str = "PUBLIC",
     **options: Any,
 ) -> Session:
-    """A Snowpark Session on an embedded warehouse.
+    """Open a Snowpark Session on an embedded warehouse.
 
     Args:
-        path: the warehouse's folder, made if it is not there; a temporary one if None.
-        database: the database to work in, made if it is not there.
-        schema: the schema to work in, made if it is not there.
+        path: the warehouse's folder, created if it does not exist; a temporary folder if None.
+        database: the current database, created if it does not exist.
+        schema: the current schema, created if it does not exist.
         **options: see :func:`snowpipe_ml.local.connect`.
 
     Raises:
         MissingExtraError: the extra ``local`` is not installed.
-        WarehouseLockedError: another process holds the folder.
+        WarehouseLockedError: another process has the folder open.
     """
     from snowpipe_ml.targets.local import open_session
 

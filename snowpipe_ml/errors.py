@@ -1,25 +1,25 @@
 """The exceptions of snowpipe-ml.
 
-Everything that the package raises on purpose derives from one base::
+Every exception that the package raises on purpose derives from one base class::
 
     SnowpipeMLError
-    ├── SpecError           the YAML file is wrong; holds every problem found (exit code 2)
-    ├── UsageError          a command line or a call is wrong (exit code 2)
-    ├── PluginError         a step type does not keep the contract, or is registered twice
-    ├── UnsafeSqlError      a bare value was about to become SQL text
+    ├── SpecError           the spec is invalid; holds every problem found (exit code 2)
+    ├── UsageError          a command-line option or an argument is invalid (exit code 2)
+    ├── PluginError         a step type breaks the plugin contract, or is registered twice
+    ├── UnsafeSqlError      a plain value was passed where SQL text is expected
     ├── TargetError         the target cannot be reached (exit code 3)
-    │   └── MissingExtraError   an optional dependency of the target is not installed
+    │   └── MissingExtraError   an optional dependency is not installed
     ├── PackageError        a package, a wheel or the lock file of an import cannot be used (exit code 1)
     ├── LockedError         another run or process holds the target (exit code 4)
-    ├── TemplateError       a template that cannot be rendered (exit code 2)
-    ├── StatementError      a statement of the `sql` command failed (exit code 1)
-    ├── SchemaDriftError    the schemas on disk are not those of the code (exit code 1)
+    ├── TemplateError       a template cannot be rendered (exit code 2)
+    ├── StatementError      the statement of the `sql` command failed (exit code 1)
+    ├── SchemaDriftError    the schema files on disk are out of date (exit code 1)
     └── StepError           a step failed while it ran (exit code 1)
-        ├── SourceFileError     an input file cannot be read; knows the file and the line
-        └── ExpectationError    a table is not as it is expected to be; knows every check
+        ├── SourceFileError     an input file cannot be read; holds the file and the line
+        └── ExpectationError    a table does not meet its expectations; holds every check
 
-The embedded warehouse raises what the Snowflake connector raises, so that code above it cannot
-tell the two targets apart: see :mod:`snowpipe_ml.local.core.errors`.
+The embedded warehouse raises the exceptions of the Snowflake connector, so that calling code need
+not distinguish the two targets: see :mod:`snowpipe_ml.local.core.errors`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ __all__ = [
 
 
 class SnowpipeMLError(Exception):
-    """Base of every error of this package. ``exit_code`` is what the command line ends with."""
+    """Base class of every error of this package. ``exit_code`` is the exit code of the command line."""
 
     exit_code = 1
 
@@ -60,10 +60,10 @@ class SnowpipeMLError(Exception):
 
 
 class SpecError(SnowpipeMLError):
-    """A spec that cannot be used, with all that is wrong in it.
+    """An invalid spec, with every problem found in it.
 
     Args:
-        problems: every mistake found, in the order of the file.
+        problems: the problems, in the order of the file.
     """
 
     exit_code = 2
@@ -74,17 +74,17 @@ class SpecError(SnowpipeMLError):
 
 
 class UsageError(SnowpipeMLError):
-    """A command line option or an argument of the Python API that makes no sense."""
+    """An invalid command-line option, or an invalid argument of the Python API."""
 
     exit_code = 2
 
 
 class PluginError(SnowpipeMLError):
-    """A step type that does not keep the plugin contract, or whose name is taken."""
+    """A step type breaks the plugin contract, or its name is taken."""
 
 
 class UnsafeSqlError(SnowpipeMLError, TypeError):
-    """A plain value was given where only an identifier, a literal or trusted SQL may stand."""
+    """A plain value was passed where only an identifier, a literal or trusted SQL is allowed."""
 
 
 class TargetError(SnowpipeMLError):
@@ -97,8 +97,8 @@ class MissingExtraError(TargetError):
     """An optional dependency is not installed.
 
     Args:
-        extra: the extra of this package that brings it, such as ``local``.
-        needed_for: what could not be done, as a noun phrase.
+        extra: the extra of this package that installs it, such as ``local``.
+        needed_for: the feature that needs it, as a noun phrase.
     """
 
     def __init__(self, extra: str, needed_for: str) -> None:
@@ -109,11 +109,11 @@ class MissingExtraError(TargetError):
 
 
 class PackageError(SnowpipeMLError):
-    """A requirement that nothing fits, a wheel that cannot be used, or a lock that is not the spec's."""
+    """A requirement that cannot be met, an unusable wheel, or a lock file that does not match the spec."""
 
 
 class LockedError(SnowpipeMLError):
-    """Another run, or another process, holds the target."""
+    """Another run or another process holds the target."""
 
     exit_code = 4
 
@@ -124,8 +124,8 @@ class TemplateError(SnowpipeMLError):
     Args:
         message: what is wrong.
         hint: what to do.
-        line: where in the template, counted from 1.
-        file: the template's file; None for a text in the spec.
+        line: the line of the template, counted from 1.
+        file: the template's file; None for a template inside the spec.
     """
 
     exit_code = 2
@@ -136,19 +136,19 @@ class TemplateError(SnowpipeMLError):
 
 
 class StatementError(SnowpipeMLError):
-    """A statement of the ``sql`` command that failed."""
+    """The statement of the ``sql`` command failed."""
 
 
 class SchemaDriftError(SnowpipeMLError):
-    """The schemas on disk are not those of the code."""
+    """The schema files on disk differ from those that the code generates."""
 
 
 class StepError(SnowpipeMLError):
-    """A step that failed while it ran.
+    """A step failed while it ran.
 
     Args:
         message: what went wrong.
-        step: the step's name in the spec, where it is known.
+        step: the step's name in the spec, if it is known.
     """
 
     def __init__(self, message: str, *, step: str | None = None) -> None:
@@ -162,8 +162,8 @@ class SourceFileError(StepError):
     Args:
         message: what is wrong with it.
         file: the file's name; a member of an archive is written ``archive.zip!member.csv``.
-        line: the first bad line, counted from 1; None where the file has no lines.
-        record: that line's text, cut to a sensible length.
+        line: the first bad line, counted from 1; None if the file has no lines.
+        record: the text of that line, truncated.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class SourceFileError(StepError):
 
 @dataclass(frozen=True)
 class Check:
-    """Whether something that was expected is so. ``failing`` counts the rows of which it is not."""
+    """The result of one expectation. ``failing`` is the number of rows that do not meet it."""
 
     name: str
     ok: bool
@@ -188,11 +188,11 @@ class Check:
 
 
 class ExpectationError(StepError):
-    """A table is not as it is expected to be.
+    """A table does not meet its expectations.
 
     Args:
-        message: what is not so.
-        checks: every check that was made, those that hold too.
+        message: which expectations failed.
+        checks: the results of all checks, including those that passed.
     """
 
     def __init__(self, message: str, checks: Sequence[Check]) -> None:

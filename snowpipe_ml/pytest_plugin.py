@@ -1,6 +1,6 @@
-"""Fixtures for tests of any project that uses Snowpark: a fresh Session on an embedded warehouse.
+"""Pytest fixtures for any project that uses Snowpark: a fresh Session on an embedded warehouse.
 
-Installed with the extra ``local``; pytest finds it by itself. See ``docs/testing.md``.
+Needs the extra ``local``; pytest discovers the plugin by its entry point. See ``docs/testing.md``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``snowpark_database`` and ``snowpark_schema`` in the project's pytest settings."""
-    parser.addini("snowpark_database", "The database that snowpark_session works in.", default="TEST")
-    parser.addini("snowpark_schema", "The schema that snowpark_session works in.", default="PUBLIC")
+    """Add the ini options ``snowpark_database`` and ``snowpark_schema``."""
+    parser.addini("snowpark_database", "The current database of snowpark_session.", default="TEST")
+    parser.addini("snowpark_schema", "The current schema of snowpark_session.", default="PUBLIC")
 
 
 @pytest.fixture(scope="session")
 def snowpark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the warehouse of this test run; it stays open, so that a test's session opens in milliseconds."""
+    """The warehouse folder of this test run; it stays open so that sessions open in milliseconds."""
     from snowpipe_ml.local import connect
 
     folder = tmp_path_factory.mktemp("warehouse")
@@ -34,7 +34,7 @@ def snowpark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 @pytest.fixture
 def snowpark_session(snowpark_warehouse: Path, request: pytest.FixtureRequest) -> Iterator[Session]:
-    """A Snowpark Session on a database of its own, which is dropped when the test is over."""
+    """A Snowpark Session on a fresh database, which is dropped after the test."""
     import snowpipe_ml
 
     name, schema = request.config.getini("snowpark_database"), request.config.getini("snowpark_schema")
@@ -48,7 +48,7 @@ def snowpark_session(snowpark_warehouse: Path, request: pytest.FixtureRequest) -
 
 @pytest.fixture
 def snowpark_load(snowpark_session: Session) -> Callable[[str, Any], None]:
-    """``snowpark_load("TRIPS", rows)``: make a table of a list of dicts, or of a pandas DataFrame."""
+    """``snowpark_load("TRIPS", rows)``: create a table from a list of dicts or a pandas DataFrame."""
 
     def load(table: str, rows: Any) -> None:
         data = [tuple(row.values()) for row in rows] if isinstance(rows, list) else rows

@@ -1,6 +1,6 @@
-"""The one door for everything that can be added: step types, forecasters, targets, file formats, SQL functions.
+"""Registries of what plugins can add: step types, forecasters, targets, file formats, SQL functions.
 
-A registry holds the things of one kind by name. Built-in ones are registered by the modules that
+A registry maps names to objects of one kind. Built-in objects are registered by the modules that
 define them; installed packages add theirs under an entry-point group::
 
     [project.entry-points."snowpipe_ml.steps"]
@@ -26,15 +26,15 @@ _X = TypeVar("_X")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """The things of one kind, by name. Looking one up loads the built-in and the installed ones first.
+    """The objects of one kind, by name. A lookup first loads the built-in and the installed ones.
 
     Args:
-        kind: what one is, as a noun for messages: ``step type``.
+        kind: the kind, as a noun for messages: ``step type``.
         group: the entry-point group of installed packages.
-        builtin: the modules whose import registers the built-in ones.
-        check: called with a name and a thing before it is registered; raises
-            :class:`~snowpipe_ml.errors.PluginError` if the thing cannot be used.
-        key: how a name is written in the registry, such as ``str.upper``.
+        builtin: the modules that register the built-in objects when they are imported.
+        check: called with a name and an object before it is registered; raises
+            :class:`~snowpipe_ml.errors.PluginError` if the object cannot be used.
+        key: normalizes a name before it is stored or looked up, such as ``str.upper``.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Registry(Mapping[str, T], Generic[T]):
         self._loaded = self._loading = False
 
     def register(self, *names: str) -> Callable[[_X], _X]:
-        """Register the decorated thing under one or more names.
+        """Register the decorated object under one or more names.
 
         Raises:
-            PluginError: a name is taken by something else, or the thing cannot be used.
+            PluginError: a name is taken by another object, or the object cannot be used.
         """
 
         def decorate(thing: _X) -> _X:
@@ -70,10 +70,10 @@ class Registry(Mapping[str, T], Generic[T]):
         return decorate
 
     def add(self, name: str, thing: T) -> None:
-        """Register a thing under a name.
+        """Register an object under a name.
 
         Raises:
-            PluginError: the name is taken by something else, or the thing cannot be used.
+            PluginError: the name is taken by another object, or the object cannot be used.
         """
         known = self._things.get(self._key(name), thing)
         if known is not thing:
@@ -82,13 +82,13 @@ class Registry(Mapping[str, T], Generic[T]):
         self._things[self._key(name)] = thing
 
     def discard(self, name: str) -> None:
-        """Remove a name; nothing happens if it is not registered."""
+        """Remove a name; do nothing if it is not registered."""
         self._things.pop(self._key(name), None)
 
     def load(self) -> None:
-        """Register the built-in things and those of installed packages, once.
+        """Register the built-in objects and those of installed packages, once.
 
-        A broken package is a warning: it must not break what does not use it.
+        A package that cannot be loaded is only a warning, so that pipelines that do not use it still run.
         """
         if self._loaded:
             return

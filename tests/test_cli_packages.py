@@ -87,7 +87,7 @@ def test_what_the_target_has_in_its_channel(spec: Path) -> None:
     assert invoke("packages", spec, "--channel", "target", "--json").exit_code == 0
     missing = invoke("packages", spec, "--channel", "nowhere.csv")
     assert missing.exit_code == 1
-    assert "is no list of a channel" in missing.output
+    assert "is not a package list of a channel" in missing.output
 
 
 def test_mistakes(spec: Path) -> None:

@@ -102,7 +102,7 @@ def test_no_secret_is_written_anywhere(folder: Path) -> None:
     # Each of them said something, and stars stand where the canary was.
     assert STARS in found["plan spec.yaml --offline --sql"]
     assert "failing" in found["run spec.yaml"]
-    assert "on_failure, number 1: python ended with 1: no entry: ******" in found["run spec.yaml"]
+    assert "on_failure, number 1: python exited with 1: no entry: ******" in found["run spec.yaml"]
     assert STARS in found["sql spec.yaml SELECT * FROM T --format csv"]
     assert "cannot connect with 'birds'" in found["plan spec.yaml --target prod"]
     reports = list((folder / ".snowpipe" / "reports").glob("*.html"))

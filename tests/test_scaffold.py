@@ -33,7 +33,7 @@ def test_the_smallest_one_runs(tmp_path: Path) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "minimal").mkdir()
     (tmp_path / "minimal" / "orders.csv").write_text("mine")
-    with pytest.raises(UsageError, match=r"already there, and left alone: .*orders\.csv"):
+    with pytest.raises(UsageError, match=r"exist already: .*orders\.csv"):
         init(tmp_path, "minimal")
     assert [path.name for path in tmp_path.iterdir()] == ["minimal"]
     with pytest.raises(UsageError, match="no template 'big'"):

@@ -61,7 +61,7 @@ def test_what_runs_has_what_waits_for_it_below(tmp_path: Path) -> None:
     assert lines[1:] == ["└── load", "    └── all", "        └── last", "apart"]
     first, *_, end = watched.seen["load[south]"]
     assert first.split()[1] == "load"
-    assert first.endswith("1/3 1 at once")
+    assert first.endswith("1/3 1 running")
     assert end == "apart"
     assert [line.split()[:2] for line in watched.seen["last"]] in (
         [["…", "last"]],
@@ -83,7 +83,7 @@ def test_a_long_queue_is_counted() -> None:
     tree.started("s0")
     lines = drawn(tree)
     assert len(lines) == 15
-    assert lines[-1] == "26 more wait"
+    assert lines[-1] == "26 more waiting"
 
 
 def test_progress_is_a_bar() -> None:

@@ -1,1 +1,1 @@
-"""The command line: it parses, calls the library and prints."""
+"""The command line: it parses arguments, calls the library and prints the results."""

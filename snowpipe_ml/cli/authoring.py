@@ -1,4 +1,4 @@
-"""The commands for who writes a pipeline: ``init``, ``steps`` and ``schema``."""
+"""The commands for authors of pipelines: ``init``, ``steps`` and ``schema``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from snowpipe_ml.errors import SchemaDriftError, UsageError
 @click.command()
 @click.argument("type_name", metavar="[TYPE]", required=False)
 def steps(type_name: str | None) -> None:
-    """List the step types, or show the settings of one, with an example."""
+    """List the step types, or show the settings and an example of TYPE."""
     from snowpipe_ml.plugins import step_types
     from snowpipe_ml.text.problems import did_you_mean
 
@@ -37,13 +37,13 @@ def steps(type_name: str | None) -> None:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Fail if the files are not what the code would write.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @click.option("--directory", type=click.Path(path_type=Path), default=Path("schemas"), show_default=True)
 @click.option(
-    "--reference", type=click.Path(path_type=Path), help="Write the reference page too, as this file."
+    "--reference", type=click.Path(path_type=Path), help="Write the reference page too, to this file."
 )
 def schema(check: bool, directory: Path, reference: Path | None) -> None:
-    """Write the JSON Schema that editors use."""
+    """Write the JSON Schema with which editors check a spec."""
     from snowpipe_ml.spec.schema import pipeline_schema
 
     texts = {
@@ -59,7 +59,7 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
             path.write_text(text, encoding="utf-8")
             click.echo(f"wrote {path}")
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            raise SchemaDriftError(f"{path} is not what the code would write: run 'snowpipe-ml schema'")
+            raise SchemaDriftError(f"{path} is out of date: run 'snowpipe-ml schema'")
         else:
             click.echo(f"{path} is up to date")
 
@@ -71,10 +71,10 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
     type=click.Choice(["minimal", "citibike", "insurance"]),
     default="minimal",
     show_default=True,
-    help="What to begin from.",
+    help="The template to copy.",
 )
 def init(directory: Path, template: str) -> None:
-    """Begin a pipeline: copy a template into DIRECTORY."""
+    """Create a pipeline: copy a template into DIRECTORY."""
     from snowpipe_ml.cli import scaffold
 
     files = scaffold.init(directory, template)

@@ -1,4 +1,4 @@
-"""The commands that look back: ``runs``, ``logs``, ``diff`` and ``lineage``."""
+"""The commands on past runs: ``runs``, ``logs``, ``diff``, ``report`` and ``lineage``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _dump(value: object) -> str:
 @click.command()
 @spec_options
 @click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first."
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs, newest first."
 )
 @_json_option
 def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, as_json: bool) -> None:
@@ -70,7 +70,7 @@ def logs(
     step: str | None,
     as_json: bool,
 ) -> None:
-    """Show what the steps of RUN did, or all that is known of one STEP; of the last run if none is named."""
+    """Show the steps of RUN, or every detail of one STEP. The default is the last run."""
     from snowpipe_ml.engine.records.history import History
 
     with History.open(open_pipeline(spec, variables), target) as history:
@@ -113,7 +113,7 @@ def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
 def diff(
     spec: Path, target: str | None, variables: dict[str, Any], before: str, after: str, as_json: bool
 ) -> None:
-    """Show what differs between RUN1 and RUN2: the spec, rows and metrics."""
+    """Compare RUN1 and RUN2: their specs, row counts and metrics."""
     from snowpipe_ml.engine.records.history import History
 
     with History.open(open_pipeline(spec, variables), target) as history:
@@ -145,17 +145,17 @@ def _number(value: float | None) -> str:
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file; .snowpipe/reports/RUN.html beside SPEC if not given.",
+    help="The file to write. The default is .snowpipe/reports/RUN.html beside SPEC.",
 )
 def report(
     spec: Path, target: str | None, variables: dict[str, Any], run: str | None, output: Path | None
 ) -> None:
-    """Write the report of RUN as one HTML file; of the last run if none is named."""
+    """Write the report of RUN as one HTML file. The default is the last run."""
     click.echo(last_report(open_pipeline(spec, variables), target, run, output))
 
 
 def last_report(pipeline: Pipeline, target: str | None, run: str | None, output: Path | None = None) -> Path:
-    """Write the report of a run, and give its path."""
+    """Write the report of a run, the last one if none is given, and return its path."""
     from snowpipe_ml.engine.records.history import History
     from snowpipe_ml.ui.report import write_report
 
@@ -170,7 +170,7 @@ def last_report(pipeline: Pipeline, target: str | None, run: str | None, output:
 @click.argument("table")
 @_json_option
 def lineage(spec: Path, target: str | None, variables: dict[str, Any], table: str, as_json: bool) -> None:
-    """Show which run and step made TABLE as it is now, and of what."""
+    """Show which run and step wrote TABLE, and from which inputs."""
     from snowpipe_ml.engine.records.history import History
 
     with History.open(open_pipeline(spec, variables), target) as history:
@@ -186,9 +186,9 @@ def _tree(origin: Origin, indent: str) -> list[str]:
     rows = "" if origin.rows is None else f"  {origin.rows:,} rows"
     name = one_line(origin.name)
     if origin.by is None:
-        return [f"{indent}{name}{rows}  of no run here"]
-    left = {None: "", True: "", False: "; changed since by someone else"}[origin.as_left]
-    made = f"by {origin.by.step} in {origin.by.run_id} at {origin.by.at:%Y-%m-%d %H:%M:%S}"
+        return [f"{indent}{name}{rows}  not written by a recorded run"]
+    left = {None: "", True: "", False: "; changed since then by someone else"}[origin.as_left]
+    made = f"written by {origin.by.step} in {origin.by.run_id} at {origin.by.at:%Y-%m-%d %H:%M:%S}"
     lines = [f"{indent}{name}{rows}  {made}{left}"]
     for source in origin.of:
         lines += _tree(source, indent + "  ")

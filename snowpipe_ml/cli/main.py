@@ -1,4 +1,4 @@
-"""The command line: it parses, calls the library, and renders."""
+"""The command line: its entry point, the main group, and the commands for planning and running."""
 
 from __future__ import annotations
 
@@ -37,29 +37,30 @@ if TYPE_CHECKING:
     from snowpipe_ml.engine.run.events import Listener
 
 
-# Start-up makes a great many objects and no garbage: looking for some is a tenth of its time.
+# Start-up creates many objects and no garbage: garbage collection would take a tenth of its time.
 gc.set_threshold(100_000, 20, 20)
 
 
 class _Group(click.Group):
-    """Turns the package's errors into a message and the exit code they carry.
+    """A group that turns the package's errors into a message and their exit code.
 
-    No known secret is printed, and no character that would steer the terminal.
+    Secrets are redacted in all output, and characters that would control the terminal are escaped.
     """
 
     def main(self, *arguments: Any, **named: Any) -> Any:
-        """Run the command; what it prints passes through a filter, mistakes in its options and in itself too."""
+        """Run the command; redact all of its output, including usage errors and tracebacks."""
         out: Any = RedactedStream(_in_utf8(sys.stdout))
         err: Any = RedactedStream(_in_utf8(sys.stderr))
         with redirect_stdout(out), redirect_stderr(err):
             try:
                 return super().main(*arguments, **named)
-            except Exception:  # of ours: it is told whole, but for secrets
+            except Exception:  # a bug in the package: print the traceback, without secrets
                 traceback.print_exc()
                 sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
-        # Click would cut colours out of what it writes elsewhere than to a terminal: here they are parts of values.
+        # Click strips color codes from output that does not go to a terminal, but here they may be
+        # parts of values.
         ctx.color = True
         try:
             return super().invoke(ctx)
@@ -74,7 +75,7 @@ class _Group(click.Group):
 
 
 def _in_utf8(stream: TextIO) -> TextIO:
-    """A stream that takes any text. Click would write past a stream in ASCII, and so past its redaction."""
+    """Switch an ASCII stream to UTF-8. Click would bypass an ASCII stream, and with it the redaction."""
     if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name == "ascii":
         stream.reconfigure(encoding="utf-8")
     return stream
@@ -83,18 +84,18 @@ def _in_utf8(stream: TextIO) -> TextIO:
 @click.group("snowpipe-ml", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="snowpipe-ml")
 def main() -> None:
-    """ML pipelines on Snowflake from one YAML file, and the same file on a laptop.
+    """Run ML pipelines from one YAML file, on Snowflake or on a laptop.
 
-    Exit codes: 0 done, 1 a step failed, 2 the spec or the command line is wrong, 3 the target
-    cannot be reached, 4 another process runs the same pipeline there or holds the target, 130 it was
-    interrupted.
+    Exit codes: 0 success, 1 a step failed, 2 the spec or the command line is invalid, 3 the target
+    cannot be reached, 4 another process runs the same pipeline on the target or holds the target,
+    130 interrupted.
     """
 
 
 @main.command()
 @spec_options
 def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
-    """Check SPEC, without a connection."""
+    """Check SPEC and the files that it names, without a connection."""
     nodes = open_pipeline(spec, variables).validate(target).nodes.values()
     steps = sum(not node.declared for node in nodes)
     click.echo(f"{spec} is valid: {steps} steps, {len(nodes) - steps} declared objects")
@@ -106,9 +107,9 @@ def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--offline", is_flag=True, help="Without a connection: what every step would do, changed or not."
+    "--offline", is_flag=True, help="Do not connect: show what every step would do, changed or not."
 )
-@click.option("--full-refresh", is_flag=True, help="As if nothing had run before.")
+@click.option("--full-refresh", is_flag=True, help="Plan as if nothing had run before.")
 @run_date_option
 def plan(
     spec: Path,
@@ -124,8 +125,8 @@ def plan(
 ) -> None:
     """Show what a run of SPEC would do, in order, and why.
 
-    Each step runs, replaces what it made before, or is skipped. The target is asked what is there; with
-    --offline it is not.
+    Each step runs, replaces an existing table, or is skipped. To decide this, the plan is compared with
+    the target, unless --offline is given.
     """
     planned = open_pipeline(spec, variables).plan(
         target,
@@ -151,7 +152,7 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
             click.echo(f"{step.name:<{width}}  {one_line(step.plan.summary)}")
         else:
             lost = step.decision.destroys
-            mark = f"; DESTROYS {lost}, which no run of this pipeline made" if lost else ""
+            mark = f"; DESTROYS {lost}, which no run of this pipeline created" if lost else ""
             click.echo(
                 f"{step.decision.action:<8} {step.name:<{width}}  {one_line(step.decision.reason + mark)}"
             )
@@ -182,27 +183,35 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 @main.command()
 @spec_options
 @selection_options
-@click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Steps at once.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="The maximum number of steps that run in parallel.",
+)
 @click.option(
     "--resume",
     is_flag=False,
     flag_value="last",
     metavar="[RUN]",
-    help="Go on with the last run, or the one named, that failed or was killed.",
+    help="Resume the last run, or RUN, after it failed or was killed.",
 )
-@click.option("--fail-fast", is_flag=True, help="Begin no step after one has failed.")
+@click.option("--fail-fast", is_flag=True, help="Stop scheduling new steps after the first failure.")
 @click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
 @click.option(
     "--allow-destructive",
     is_flag=True,
-    help="Replace tables on Snowflake too that no run of this pipeline made.",
+    help="Replace tables on Snowflake even if no run of this pipeline created them.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Show what would be done and why, as `plan` does, and do nothing."
+    "--dry-run", is_flag=True, help="Show what the run would do and why, as `plan` does, and do nothing."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
 @click.option(
-    "--openlineage", metavar="FILE|URL", help="Tell the run as OpenLineage events, to a file or a collector."
+    "--openlineage",
+    metavar="FILE|URL",
+    help="Emit OpenLineage events for the run to a file or an HTTP endpoint.",
 )
 @click.option(
     "--report/--no-report", default=True, show_default=True, help="Write the run's report beside SPEC."
@@ -225,7 +234,10 @@ def run(
     allow_destructive: bool,
     run_date: date | None,
 ) -> None:
-    """Run what has changed in SPEC or on the target since it last ran there; `plan` says what and why."""
+    """Run the steps that changed in SPEC or on the target since their last success there.
+
+    `plan` shows which steps would run, and why.
+    """
     if dry_run:
         show_plan(
             open_pipeline(spec, variables).plan(
@@ -263,10 +275,10 @@ def run(
         try:
             path = last_report(pipeline, target, result.run.id)
             click.echo(f"report: {path}", err=as_json)
-        except Exception as error:  # how the run ended must be told in any case
-            click.echo(one_line(f"warning: no report could be written: {error}"), err=True)
+        except Exception as error:  # the run must end with its own exit code in any case
+            click.echo(one_line(f"warning: the report could not be written: {error}"), err=True)
     if result.interrupted:
-        click.echo(f"interrupted; go on with: snowpipe-ml run {spec} --resume", err=True)
+        click.echo(f"interrupted; resume with: snowpipe-ml run {spec} --resume", err=True)
         sys.exit(130)
     if not result.ok:
         sys.exit(1)
@@ -274,7 +286,7 @@ def run(
 
 @contextmanager
 def _listening(as_json: bool) -> Iterator[Listener]:
-    """What shows the run."""
+    """Yield the listener that displays the run."""
     if as_json:
         from snowpipe_ml.ui.jsonlines import JsonLines
 
@@ -288,7 +300,7 @@ def _listening(as_json: bool) -> Iterator[Listener]:
 
 @contextmanager
 def _second_interrupt() -> Iterator[None]:
-    """A second Ctrl-C ends the process at once, whatever its threads do."""
+    """Exit at once on a second Ctrl-C, without waiting for running threads."""
     try:
         yield
     except KeyboardInterrupt:
@@ -351,7 +363,7 @@ def sql_command(
     if format_ == "json":
         click.echo(tables.as_json(names, rows))
     elif format_ == "csv":
-        # A program gets the exact values; a person sees what would steer the terminal.
+        # Programs get the exact values; on a terminal, control characters are escaped.
         text = tables.as_csv(names, rows)
         print(text, file=sys.stdout if sys.stdout.isatty() else exact_output())
     else:
@@ -370,32 +382,33 @@ def _connector_error() -> type[Exception]:
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
-    help="The port on 127.0.0.1; any free one if not given.",
+    help="The port on 127.0.0.1. The default, 0, is any free port.",
 )
 def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) -> None:
     """Serve the embedded warehouse of SPEC to Snowflake's own clients, until Ctrl-C.
 
-    They connect over loopback with the printed entry of connections.toml. Runs and sessions on the
-    same target go through this process meanwhile.
+    Clients connect over the loopback interface, with the printed entry for connections.toml. While the
+    server runs, runs and sessions on the same target use this process.
     """
     from snowpipe_ml.targets.local import serve as serve_local
 
     settings = open_pipeline(spec, variables).local_target(target)
     with serve_local(*settings, port) as server:
         click.echo(server.entry)
-        click.echo(f"# serving {settings[0]} on 127.0.0.1:{server.port}; Ctrl-C ends it", err=True)
+        click.echo(f"# serving {settings[0]} on 127.0.0.1:{server.port}; press Ctrl-C to stop", err=True)
         server.serve_forever()
 
 
 @main.command()
 @spec_options
 @click.argument("import_name", metavar="[IMPORT]", required=False)
-@click.option("--lock", "write", is_flag=True, help="Work it out anew and write the lock file beside SPEC.")
-@click.option("--check", is_flag=True, help="Work it out anew and fail if the lock file says something else.")
+@click.option("--lock", "write", is_flag=True, help="Resolve again and write the lock file beside SPEC.")
+@click.option("--check", is_flag=True, help="Resolve again and fail if the lock file is out of date.")
 @click.option(
     "--channel",
     metavar="SOURCE",
-    help="What Snowflake's channel has: 'target' asks the target; else a CSV file with PACKAGE_NAME and VERSION.",
+    help="The packages of Snowflake's Anaconda channel: 'target' queries the target; otherwise a CSV file with "
+    "PACKAGE_NAME and VERSION.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def packages(
@@ -408,11 +421,11 @@ def packages(
     channel: str | None,
     as_json: bool,
 ) -> None:
-    """Show where each package of the imports of SPEC comes from, and why.
+    """Show the source of each package that the imports of SPEC need, and why.
 
-    The answer is read from the lock file; without one it is worked out with uv, and written with
-    --lock. A distribution is taken from Snowflake's channel if the spec declares it or a declared
-    one brings it along, and staged as a wheel otherwise, if it is pure Python.
+    The answer is read from the lock file. Without one, the requirements are resolved with uv; --lock
+    writes the result. A distribution is taken from Snowflake's Anaconda channel if the spec declares it
+    or a declared package depends on it. Otherwise it is staged as a wheel, if it is pure Python.
     """
     from snowpipe_ml.engine.imports import Imports
 

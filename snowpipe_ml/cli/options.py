@@ -1,4 +1,4 @@
-"""Options and helpers that several commands share."""
+"""Options and helpers shared by several commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """The values of ``--var KEY=VALUE``, each read as in the spec."""
+    """Parse the values of ``--var KEY=VALUE``, each like a value in the spec."""
     from snowpipe_ml.spec.document import parse_value
 
     found = {}
@@ -34,7 +34,7 @@ def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str
 
 
 def spec_options(command: Any) -> Any:
-    """SPEC, ``--target`` and ``--var``."""
+    """Add SPEC, ``--target`` and ``--var`` to a command."""
     command = click.option(
         "--var",
         "variables",
@@ -43,7 +43,7 @@ def spec_options(command: Any) -> Any:
         callback=read_variables,
         help="Set a variable of the spec; VALUE is YAML. Repeatable.",
     )(command)
-    command = click.option("--target", metavar="NAME", help="The target; the spec's default if not given.")(
+    command = click.option("--target", metavar="NAME", help="The target. The default is that of the spec.")(
         command
     )
     return click.argument("spec", type=click.Path(path_type=Path))(command)
@@ -54,49 +54,49 @@ def _date(ctx: click.Context, param: click.Parameter, value: datetime | None) ->
 
 
 def run_date_option(command: Any) -> Any:
-    """``--run-date``."""
+    """Add ``--run-date`` to a command."""
     return click.option(
         "--run-date",
         type=click.DateTime(["%Y-%m-%d"]),
         metavar="YYYY-MM-DD",
         callback=_date,
-        help="The day that the run is for: `run.date` in SPEC, RUN_DATE in the metrics. Today (UTC) if not given.",
+        help="The run date: `run.date` in SPEC, RUN_DATE in the metrics. The default is today (UTC).",
     )(command)
 
 
 def selection_options(command: Any) -> Any:
-    """``--select`` and ``--exclude``."""
+    """Add ``--select`` and ``--exclude`` to a command."""
     command = click.option(
         "--exclude",
         metavar="STEPS",
         multiple=True,
-        help="Steps to leave out, in the same grammar. Repeatable.",
+        help="Steps to exclude, in the same grammar. Repeatable.",
     )(command)
     return click.option(
         "--select",
         metavar="STEPS",
         multiple=True,
-        help="Only these steps: NAME, +NAME (and what it needs), NAME+ (and what needs it), 2+NAME, type:TYPE, tag:TAG, "
+        help="Steps to select: NAME, +NAME (with its dependencies), NAME+ (with its dependents), 2+NAME, type:TYPE, tag:TAG, "
         "state:modified; a space is a union, a comma an intersection. Repeatable.",
     )(command)
 
 
 def open_pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
-    """The pipeline of a command's SPEC."""
+    """Open the pipeline of a command's SPEC."""
     from snowpipe_ml.engine.pipeline import Pipeline
 
     return Pipeline.from_yaml(spec, vars=variables)
 
 
 def make_console() -> Console:
-    """Where tables and checklists are written."""
+    """Create the console for tables and checklists."""
     from rich.console import Console
 
-    # A table that is no wider than this is one elsewhere than on a terminal too.
+    # Output that does not go to a terminal is still a table up to this width.
     width = None if sys.stdout.isatty() else 200
     return Console(file=exact_output(), highlight=False, emoji=False, markup=False, width=width)
 
 
 def exact_output() -> Any:
-    """Standard output for what is escaped already, or must be exact; known secrets are replaced there as well."""
+    """Standard output with secrets redacted but nothing escaped, for exact or already escaped text."""
     return sys.stdout.exact() if isinstance(sys.stdout, RedactedStream) else sys.stdout

@@ -1,4 +1,4 @@
-"""What comes with the package to begin from: pipelines to copy, and from them an example of each step type."""
+"""The pipelines shipped with the package: templates to copy, and examples of step types from them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.schema import pipeline_schema
 
 TEMPLATES = {"minimal": "minimal", "citibike": "citibike", "insurance": "insurance_autogluon"}
-"""Name of a template: name of its pipeline."""
+"""Template name -> pipeline name."""
 
 _SCHEMA = "pipeline.schema.json"
 _SUFFIXES = (".yaml", ".py", ".sql", ".csv")
 
 
 def init(directory: Path, template: str) -> list[Path]:
-    """Copy a template into a folder, with the schema that editors check it by.
+    """Copy a template into a folder, with the JSON Schema with which editors check it.
 
     Args:
-        directory: the folder; made if it is not there.
+        directory: the folder; created if it does not exist.
         template: one of :data:`TEMPLATES`.
 
     Returns:
         The files, the spec first.
 
     Raises:
-        UsageError: there is no such template, or a file of its is there already; then nothing is written.
+        UsageError: the template does not exist, or one of its files already exists; nothing is written then.
     """
     if template not in TEMPLATES:
         raise UsageError(f"no template {template!r}; there are: {', '.join(TEMPLATES)}")
@@ -42,7 +42,7 @@ def init(directory: Path, template: str) -> list[Path]:
     files[directory / _SCHEMA] = schema.encode()
     there = sorted(str(path) for path in files if path.exists())
     if there:
-        raise UsageError(f"already there, and left alone: {', '.join(there)}")
+        raise UsageError(f"nothing was written, because these files exist already: {', '.join(there)}")
     for path, data in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -50,7 +50,7 @@ def init(directory: Path, template: str) -> list[Path]:
 
 
 def _files(name: str) -> Iterator[tuple[str, bytes]]:
-    """The files of a pipeline: its spec, its lock if it has one, and its folder."""
+    """Yield the files of a pipeline: its spec, its lock file if it has one, and its folder."""
     root = resources.files("snowpipe_ml") / "pipelines"
     text = (root / f"{name}.yaml").read_text(encoding="utf-8")
     yield f"{name}.yaml", text.replace(f"../schemas/{_SCHEMA}", _SCHEMA).replace("pipelines/", "").encode()
@@ -67,7 +67,7 @@ def _sorted(folder: Traversable) -> list[Traversable]:
 
 
 def example_of(type_name: str) -> str | None:
-    """A step of a type as it stands in a pipeline that comes with the package, or in the type's own ``example``."""
+    """Return an example of a step type: its own ``example``, or a step of a shipped pipeline, or None."""
     own = step_types()[type_name].example
     if own is not None:
         return own.strip("\n")
@@ -80,7 +80,7 @@ def example_of(type_name: str) -> str | None:
             if kind.value == type_name:
                 lines = text.splitlines()[key.start_mark.line : value.end_mark.line]
                 while lines and re.match(r"\s*(#|$)", lines[-1]):
-                    lines.pop()  # a comment of the next step
+                    lines.pop()  # blank lines and comments before the next step
                 return "\n".join(line.removeprefix("  ") for line in lines)
     return None
 

@@ -1,1 +1,1 @@
-"""From a spec to a run: graph, plan, run, state, events."""
+"""The engine: it builds the graph of a spec, plans it, runs it and records the run."""

@@ -1,4 +1,4 @@
-"""The imports of a spec, resolved and locked: what the command ``packages`` does."""
+"""Resolving and locking of the imports of a spec, for the command ``packages``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ from snowpipe_ml.text.problems import did_you_mean
 
 
 class Imports:
-    """The imports of a pipeline that are resolved from requirements.
+    """The imports of a pipeline that are declared by requirements.
 
     Args:
-        pipeline: the pipeline. Its spec need not be valid in all else: a lock that is missing is what
-            this is for.
+        pipeline: the pipeline. Its spec may lack a valid lock file, which this class creates.
         target: the target's name; the default target if None.
     """
 
@@ -47,16 +46,16 @@ class Imports:
     def resolved(
         self, only: str | None = None, *, fresh: bool = False, channel: str | None = None
     ) -> dict[str, ImportLock]:
-        """The locks of the imports: those of the lock file, or worked out.
+        """Return the locks of the imports, from the lock file or else newly resolved.
 
         Args:
-            only: one import's name; all if None.
-            fresh: work them out, whatever the lock file says.
-            channel: ``target``, or a CSV file, to learn what the channel has.
+            only: the name of one import; all imports if None.
+            fresh: resolve the imports again, whatever the lock file says.
+            channel: the source of the channel's package list: ``target``, or the path of a CSV file.
 
         Raises:
-            UsageError: there is no such import.
-            PackageError: one cannot be resolved.
+            UsageError: the import does not exist.
+            PackageError: an import cannot be resolved.
         """
         if only is not None and only not in self.declared:
             hint = did_you_mean(only, self.declared)
@@ -93,9 +92,10 @@ class Imports:
             raise PackageError(f"imports.{name}: {error}") from error
 
     def _channel(self, source: str) -> Channel:
-        """What Snowflake's channel has: distribution -> versions."""
+        """The packages of Snowflake's Anaconda channel: distribution -> versions."""
         if source == "target":
-            # Not Pipeline.session(): that asks for a valid spec, and what makes this one valid is the lock.
+            # Not Pipeline.session(), which needs a valid spec: without its lock file, this one may
+            # be invalid.
             session = opener(self.spec, self.pipeline.path)()
             try:
                 rows = [
@@ -116,18 +116,18 @@ class Imports:
                 rows = [(line["PACKAGE_NAME"], line["VERSION"]) for line in lines]
             except (OSError, KeyError, UnicodeDecodeError, AttributeError, csv.Error) as error:
                 raise PackageError(
-                    f"{source} is no list of a channel: a CSV file with the columns PACKAGE_NAME and VERSION, as "
-                    f"INFORMATION_SCHEMA.PACKAGES has them ({type(error).__name__}: {error})"
+                    f"{source} is not a package list of a channel: expected a CSV file with the columns PACKAGE_NAME and "
+                    f"VERSION, as in INFORMATION_SCHEMA.PACKAGES ({type(error).__name__}: {error})"
                 ) from error
         found: dict[str, list[str]] = defaultdict(list)
         for name, version in rows:
-            # conda's channel also has what is no Python package, under names and versions of its own.
+            # The channel also has packages other than Python's, with names and versions of other forms.
             if _is_python(name, version):
                 found[distribution_name(name)].append(version)
         return found
 
     def write(self, locks: Mapping[str, ImportLock]) -> Path:
-        """Write the lock file; imports that are not among these stay as they are."""
+        """Write the lock file; the locks of other imports are kept."""
         kept = {
             name: lock
             for name, lock in read_lock(self.path).items()
@@ -137,10 +137,10 @@ class Imports:
         return self.path
 
     def check(self, locks: Mapping[str, ImportLock]) -> None:
-        """Compare what was worked out with the lock file.
+        """Compare newly resolved locks with the lock file.
 
         Raises:
-            PackageError: they differ; in what.
+            PackageError: they differ; the message lists the differences.
         """
         there = read_lock(self.path)
         found = []
@@ -152,14 +152,14 @@ class Imports:
                 found += [f"imports.{name}: {line}" for line in _differences(before, lock)]
         if found:
             raise PackageError(
-                f"{self.path.name} is not what would be written now:\n  "
+                f"{self.path.name} is not up to date:\n  "
                 + "\n  ".join(found)
-                + "\nrun 'snowpipe-ml packages SPEC --lock' if that is wanted"
+                + "\nrun 'snowpipe-ml packages SPEC --lock' to update it"
             )
 
     @staticmethod
     def table(lock: ImportLock) -> list[dict[str, Any]]:
-        """The decision table: a row a distribution, wheels first."""
+        """The decision table: one row per distribution, wheels first."""
         order = sorted(lock.distributions.items(), key=lambda item: (item[1].as_ != "wheel", item[0]))
         return [
             {

@@ -1,4 +1,4 @@
-"""A pipeline as Python code uses it: :class:`Pipeline`."""
+"""The Python API: :class:`Pipeline`."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ DEFAULT_THREADS = 4
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A node of the plan, in the order in which it would run.
+    """A node of a plan.
 
-    ``decision`` is whether it would and why, where the plan was compared with the target.
+    ``decision`` says whether and why the node would run; None if the plan was not compared with the target.
     """
 
     name: str
@@ -63,7 +63,7 @@ class PlannedStep:
 
 
 class Pipeline:
-    """A spec, ready to be checked, planned and run.
+    """A pipeline that can be validated, planned and run.
 
     >>> pipeline = Pipeline.from_yaml("pipelines/citibike.yaml", vars={"horizon_days": 14})  # doctest: +SKIP
     >>> pipeline.run("local").ok  # doctest: +SKIP
@@ -76,11 +76,11 @@ class Pipeline:
 
     @classmethod
     def from_yaml(cls, path: str | Path, vars: Mapping[str, Any] | None = None) -> Pipeline:
-        """A pipeline from a file.
+        """Create a pipeline from a spec file.
 
         Args:
-            path: the spec. It is read when something is asked of the pipeline.
-            vars: values of ``vars`` that override the file's.
+            path: the spec. It is read by each method that needs it, not here.
+            vars: values of ``vars`` that override those of the file.
         """
         return cls(Path(path), vars or {})
 
@@ -93,18 +93,19 @@ class Pipeline:
         *,
         whole: bool = False,
     ) -> tuple[Spec, Graph, PlanContext]:
-        """The spec rendered for a target, its graph, and the context for planning.
+        """Load the spec for a target, and build its graph and the context for planning.
 
         Args:
             target: the target's name; the default target if None.
-            run: the run's ids.
-            rows: runs the queries of ``foreach``; without it a node stands for all of their items.
-            variables: values for what the pipeline itself has none of.
-            whole: look for the files that the spec names too, which only the steps that read them need.
+            run: the identity of the run.
+            rows: runs the queries of ``foreach``; without it, one node represents all of their items.
+            variables: values for variables that the pipeline itself was given no value for.
+            whole: check also that the files named in the spec exist, which only the steps that read
+                them need.
 
         Raises:
-            SpecError: all that is wrong with the spec.
-            UsageError: no such target or variable.
+            SpecError: the spec is invalid; holds every problem.
+            UsageError: the target or a variable does not exist.
         """
         spec = load_spec(
             self.path, target=target, variables={**(variables or {}), **self.variables}, run=run, rows=rows
@@ -122,7 +123,7 @@ class Pipeline:
             lock_file=lock_path(self.path.resolve()),
         )
         graph, ctx, problems = build_graph(spec, ctx)
-        # What could not be read is missing from the graph, which is no mistake of those who need it.
+        # A step that could not be loaded is missing from the graph; do not blame the steps that need it.
         problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
         problems = spec.problems + problems
         if whole and graph is not None:
@@ -138,12 +139,12 @@ class Pipeline:
             The graph.
 
         Raises:
-            SpecError: all that is wrong with it.
+            SpecError: the spec is invalid; holds every problem.
         """
         return self.load(target, whole=True)[1]
 
     def graph(self, target: str | None = None) -> Graph:
-        """The graph."""
+        """Build the graph of the pipeline."""
         return self.load(target)[1]
 
     def plan(
@@ -156,19 +157,19 @@ class Pipeline:
         full_refresh: bool = False,
         run_date: date | None = None,
     ) -> list[PlannedStep]:
-        """What a run would do, in order.
+        """Plan a run: the nodes in order, and what each would do.
 
         Args:
             target: the target's name; the default target if None.
-            select: the steps that are meant; all if empty.
-            exclude: steps to leave out.
-            compare: ask the target what need not run, and why the rest must. Without it there is no
-                connection.
-            full_refresh: as if nothing had run before.
-            run_date: the day that the run would be for; today if None.
+            select: the steps to select; all if empty.
+            exclude: the steps to exclude.
+            compare: connect to the target and decide which nodes would run or be skipped, and why.
+                Without it, no connection is made.
+            full_refresh: plan as if nothing had run before.
+            run_date: the run date; today if None.
 
         Raises:
-            SpecError: the spec is wrong.
+            SpecError: the spec is invalid.
             TargetError: the target cannot be reached.
         """
         run = new_run(run_date)
@@ -220,7 +221,7 @@ class Pipeline:
         exclude: Iterable[str],
         full_refresh: bool,
     ) -> tuple[Graph, Mapping[str, Decision], Mapping[str, Success]]:
-        """The part of the graph that is selected, what becomes of its nodes, and what the records know of them."""
+        """The selected part of the graph, the decisions for its nodes, and their last successes."""
         past = state.successes(spec.pipeline.name, spec.target_name)
 
         def modified() -> set[str]:
@@ -251,33 +252,34 @@ class Pipeline:
         allow_destructive: bool = False,
         run_date: date | None = None,
     ) -> RunResult:
-        """Run what has changed: :mod:`snowpipe_ml.engine.plan.decisions` has the reasons for which a step runs.
+        """Run the steps that have changed; see :mod:`snowpipe_ml.engine.plan.decisions` for when a step runs.
 
         Args:
             target: the target's name; the default target if None.
-            session: a Session that the caller has already, on which every step then runs, one after
-                the other; the target then only chooses the spec's values.
-            listeners: hear of every event.
+            session: an open Session of the caller's, on which all steps run one after the other; the
+                target then only determines the values of the spec.
+            listeners: called with every event.
             threads: how many steps may run at once.
-            select: the steps to run, as :mod:`snowpipe_ml.engine.plan.selection` reads them; all if empty.
-            exclude: steps to leave out.
-            resume: go on with a run that failed or was killed: its id, or True for the last one. It keeps
+            select: the steps to run, in the grammar of :mod:`snowpipe_ml.engine.plan.selection`;
+                all if empty.
+            exclude: the steps to exclude.
+            resume: resume a run that failed or was killed: its id, or True for the last one. The run keeps
                 its id.
-            fail_fast: begin no step after one has failed.
+            fail_fast: stop scheduling new steps after the first failure.
             full_refresh: run every step, changed or not.
-            allow_destructive: replace tables on Snowflake that no run of the pipeline made.
-            run_date: the day that the run is for, such as a scheduler's logical date: ``run.date`` in the spec, RUN_DATE
-                in the metrics; today if None. A run that is resumed keeps its own.
+            allow_destructive: replace tables on Snowflake even if no run of this pipeline created them.
+            run_date: the run date, such as a scheduler's logical date: ``run.date`` in the spec,
+                RUN_DATE in the metrics; today if None. A resumed run keeps its own.
 
         Returns:
-            How the run and each step ended. A failed step is no exception.
+            The result of the run and of each step. A failed step does not raise an exception.
 
         Raises:
-            SpecError: the spec is wrong.
-            UsageError: nothing is selected, there is nothing to resume, it was for another day, or a table would be
-                destroyed.
+            SpecError: the spec is invalid.
+            UsageError: nothing is selected, there is nothing to resume, the run date differs from
+                that of the resumed run, or a table would be destroyed.
             TargetError: the target cannot be reached.
-            LockedError: another process holds it.
+            LockedError: another run or process holds the target.
         """
         from snowflake.snowpark.exceptions import SnowparkSQLException
 
@@ -293,7 +295,7 @@ class Pipeline:
                 if past is not None:
                     if run_date is not None and run_date != past.run.date:
                         raise UsageError(
-                            f"the run {past.run.id} is for {past.run.date}: it cannot go on for {run_date}"
+                            f"the run {past.run.id} has the run date {past.run.date}: it cannot be resumed for {run_date}"
                         )
                     run, variables = past.run, self._resumed(past)
                 if past is not None or spec.fanned:
@@ -334,12 +336,12 @@ class Pipeline:
             sessions.close()
             if number_of(error) == NO_WAREHOUSE:
                 raise TargetError(
-                    f"the connection of the target {spec.target_name!r} has no default warehouse, and the run's records "
-                    f"need one: set `warehouse` under targets.{spec.target_name}"
+                    f"the connection of the target {spec.target_name!r} has no default warehouse, which the run metadata "
+                    f"needs: set `warehouse` under targets.{spec.target_name}"
                 ) from error
             raise
         except KeyboardInterrupt:
-            raise  # the second: closing would wait for the statements that run
+            raise  # the second interrupt: closing the sessions would wait for running statements
         except BaseException:
             sessions.close()
             raise
@@ -348,7 +350,7 @@ class Pipeline:
 
     @staticmethod
     def _past(state: State, spec: Spec, resume: str | bool) -> PastRun:
-        """The run that is to be resumed."""
+        """The run to resume."""
         name = resume if isinstance(resume, str) else None
         past = state.past_run(spec.pipeline.name, spec.target_name, name)
         if past is None:
@@ -361,10 +363,10 @@ class Pipeline:
         return past
 
     def _resumed(self, past: PastRun) -> dict[str, Any]:
-        """The variables with which a run goes on: those that it began with, and what is given now.
+        """The variables of a resumed run: those that it started with, overridden by those given now.
 
         Raises:
-            UsageError: one held a secret, which the records do not keep.
+            UsageError: a variable held a secret, which the run metadata does not store.
         """
         lost = [
             name
@@ -373,30 +375,30 @@ class Pipeline:
         ]
         if lost:
             raise UsageError(
-                f"the run {past.run.id} was given secrets, which are not kept: give {', '.join(lost)} again"
+                f"the run {past.run.id} was given secrets, which are not stored: give {', '.join(lost)} again"
             )
         return {**past.variables, **self.variables}
 
     def session(self, target: str | None = None) -> Session:
-        """A Session on a target, working in its database and schema."""
+        """Open a Session on a target, in its database and schema."""
         spec, _, _ = self.load(target)
         return opener(spec, self.path)()
 
     def local_target(self, target: str | None = None) -> tuple[Path, str, str]:
-        """The folder, database and schema of an embedded target.
+        """Return the folder, database and schema of a local target.
 
         Raises:
-            UsageError: the target is another one.
+            UsageError: the target is not a local one.
         """
         spec, _, _ = self.load(target)
         if not isinstance(spec.target, LocalTarget):
             raise UsageError(
-                f"only a target of the type local can be served, and this one is {spec.target.type}"
+                f"only a target of the type local can be served; the type of this one is {spec.target.type}"
             )
         return _folder(spec.target, self.path), spec.target.database.sql, spec.target.schema_.sql
 
     def last_run(self, target: str | None = None) -> list[dict[str, Any]]:
-        """The step records of the last run on a target; empty if there was none."""
+        """Return the step records of the last run on a target; empty if there was none."""
         spec, _, _ = self.load(target)
         session = opener(spec, self.path)()
         try:
@@ -406,13 +408,13 @@ class Pipeline:
 
 
 def _is_secret(path: tuple[str | int, ...]) -> bool:
-    """Tell whether a value of the spec is that of a variable with a secret's name."""
+    """Return whether a value of the spec belongs to a variable with the name of a secret."""
     of_vars = path[0] == "vars" or (path[0] == "targets" and path[2:3] == ("vars",))
     return of_vars and any(is_secret_name(str(part)) for part in path)
 
 
 def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """What the records keep of how a run was begun."""
+    """The details that the state store keeps about the start of a run."""
     text = "\n".join(spec.document.shown_lines(_is_secret))
     writes = {str(r.name) for node in graph.nodes.values() for r in node.writes if r.kind is Kind.TABLE}
     values = json.loads(json.dumps(variables, default=str))
@@ -430,12 +432,12 @@ def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, An
 
 
 def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Session]:
-    """The function that opens Sessions on a spec's target.
+    """Return a function that opens Sessions on a spec's target.
 
     Args:
         spec: the spec.
         path: its file.
-        make: whether to create the default warehouse if the spec declares it and it is missing, as a run does.
+        make: create the default warehouse if the spec declares it and it does not exist, as a run does.
     """
     target = spec.target
     if isinstance(target, LocalTarget):
@@ -462,7 +464,7 @@ def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Sessio
 
 
 def _use_declared(session: Session, warehouse: WarehouseStep, make: bool) -> None:
-    """Use the default warehouse that the spec declares; the run's records need one before the first step."""
+    """Use the default warehouse that the spec declares; the state store needs one before the first step."""
     shown = execute_rows(session, Sql(f"SHOW WAREHOUSES LIKE {like_pattern(warehouse.object).sql}"))
     if not any(row["name"] == warehouse.object.name for row in shown):
         if not make:
@@ -476,7 +478,7 @@ def _folder(target: LocalTarget, path: Path) -> Path:
 
 
 def state_schema(spec: Spec, session: Session) -> QualifiedName:
-    """Where the run records are: in the database that the Session works in."""
+    """The schema of the state store, in the current database of the Session."""
     current = session.get_current_database()
     database = QualifiedName.parse(current).name if current else spec.target.database
     return QualifiedName((database, spec.pipeline.state))

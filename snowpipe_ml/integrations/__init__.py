@@ -1,1 +1,1 @@
-"""Runs told to other tools. Each is an extra of its own, and is imported when it is used."""
+"""Integrations that report runs to other tools. Each has its own extra and is imported only when used."""

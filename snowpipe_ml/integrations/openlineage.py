@@ -1,4 +1,4 @@
-"""Runs as OpenLineage events, to a file or to a collector such as Marquez or DataHub.
+"""OpenLineage events for runs, written to a file or sent to a collector such as Marquez or DataHub.
 
 https://openlineage.io/docs/spec/object-model
 """
@@ -32,21 +32,21 @@ PRODUCER = f"https://pypi.org/project/snowpipe-ml/{__version__}"
 
 @dataclass(frozen=True)
 class Datasets:
-    """What a step reads and writes, as OpenLineage names it: (namespace, name)."""
+    """The datasets that a step reads and writes, as OpenLineage's pairs of (namespace, name)."""
 
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
 
 
 class OpenLineage:
-    """Listens to a run and emits its events: one job for the pipeline, and one for each step below it.
+    """Listens to a run and emits its events: one job for the pipeline, with a child job for each step.
 
-    What cannot be delivered is told by one warning, and the run goes on.
+    If events cannot be delivered, one warning is logged and the run continues.
 
     Args:
         client: the OpenLineage client.
-        datasets: of each step.
-        namespace: of the jobs.
+        datasets: the datasets of each step, by the step's name.
+        namespace: the namespace of the jobs.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class OpenLineage:
 
     @classmethod
     def to(cls, destination: str, pipeline: Pipeline, target: str | None = None) -> OpenLineage:
-        """A listener that writes to a file, a JSON object a line, or to an http(s) URL.
+        """Create a listener that appends JSON lines to a file or posts to an http(s) URL.
 
         Raises:
-            MissingExtraError: the client is not installed.
-            SpecError: the spec is wrong.
+            MissingExtraError: the OpenLineage client is not installed.
+            SpecError: the spec is invalid.
         """
         try:
             from openlineage.client import OpenLineageClient
@@ -81,7 +81,7 @@ class OpenLineage:
         return cls(OpenLineageClient(transport=transport), datasets_of(pipeline, target))
 
     def __call__(self, event: Event) -> None:
-        """Emit what an event means, if it means something."""
+        """Emit the OpenLineage event that an event of the run corresponds to, if any."""
         from openlineage.client.event_v2 import RunState
 
         match event:
@@ -131,7 +131,7 @@ class OpenLineage:
         run_facets: dict[str, Any] = {}
         found = Datasets((), ())
         if step is not None:
-            # The items of a query are not known beforehand, and what they write neither.
+            # The items of a `foreach` query are not known in advance, and neither are their datasets.
             found = self._datasets.get(step, found)
             run_facets["parent"] = parent_run.ParentRunFacet(
                 parent_run.Run(self._run_id(None)), parent_run.Job(self._namespace, self._run.pipeline)
@@ -154,7 +154,7 @@ class OpenLineage:
         )
 
     def _run_id(self, step: str | None) -> str:
-        """A UUID that is the same whenever it is asked for: OpenLineage's runs are known by UUIDs."""
+        """The stable UUID of the run or of a step's run: OpenLineage identifies runs by UUIDs."""
         from openlineage.client.uuid import generate_static_uuid
 
         assert self._run is not None
@@ -162,7 +162,7 @@ class OpenLineage:
 
 
 def datasets_of(pipeline: Pipeline, target: str | None = None) -> dict[str, Datasets]:
-    """What each step of a pipeline reads and writes."""
+    """The datasets that each step of a pipeline reads and writes."""
     spec, graph, _ = pipeline.load(target)
     if isinstance(spec.target, LocalTarget):
         namespace = f"file://{(pipeline.path.resolve().parent / spec.target.path).resolve()}"

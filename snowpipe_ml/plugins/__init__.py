@@ -1,8 +1,8 @@
-"""What an author of a step type needs.
+"""The public API for authors of step types.
 
-A step type is a class with a settings model (a frozen pydantic model, from which the JSON Schema,
-the reference page and the typed object come), and methods that say what it reads and writes, what
-it would do, and that do it::
+A step type is a class with a settings model and methods. The settings model is a frozen pydantic
+model, from which the JSON Schema and the reference page are generated. The methods declare what the
+step reads and writes, describe what it would do, and do it::
 
     from snowpipe_ml.plugins import Step, StepResult, StepSettings, TableName, register, table
     from snowpipe_ml.sql import sql
@@ -21,8 +21,7 @@ it would do, and that do it::
             n = ctx.scalar(sql("SELECT COUNT(*) FROM {t}", t=self.settings.table))
             return StepResult(rows=n)
 
-Third parties name their class under the entry-point group ``snowpipe_ml.steps``; nothing here need
-change for them.
+Other packages register their classes under the entry-point group ``snowpipe_ml.steps``.
 """
 
 from snowpipe_ml.errors import Check

@@ -1,4 +1,4 @@
-"""Types of settings: names and places that are read from a spec's text, and how the JSON Schema shows them."""
+"""Types of settings: names and stage locations parsed from the text of a spec, with their JSON Schema."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FunctionName = Annotated[
 ColumnName = Annotated[
     Identifier,
     _reader(Identifier, Identifier.parse),
-    _text("A column; in double quotes where its case matters"),
+    _text("A column; in double quotes if its case matters"),
 ]
 
 
@@ -45,7 +45,7 @@ def _column_key(text: str) -> str:
     return text
 
 
-# A column as the key of a mapping: JSON Schema has text there, and so has the model.
+# A column as the key of a mapping: keys are strings in JSON Schema, and therefore in the model too.
 ColumnKey = Annotated[str, AfterValidator(_column_key)]
 ObjectName = Annotated[
     Identifier, _reader(Identifier, Identifier.parse), _text("The name of a declared object")
@@ -53,7 +53,7 @@ ObjectName = Annotated[
 StageLocation = Annotated[
     StagePath,
     _reader(StagePath, StagePath.parse),
-    _text("A place on a stage: @stage/path/", pattern="^@"),
+    _text("A stage location: @stage/path/", pattern="^@"),
 ]
 ColumnType = Annotated[
     DataType, _reader(DataType, DataType.parse), _text("A Snowflake data type, such as NUMBER(10, 2)")

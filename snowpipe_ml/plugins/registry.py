@@ -28,7 +28,7 @@ STEP_TYPES: Registry[type[Step[Any]]] = Registry(
 
 
 def register(name: str) -> Callable[[type[_StepT]], type[_StepT]]:
-    """Make a class a step type under a name.
+    """Register the decorated class as a step type.
 
     Raises:
         PluginError: the name is taken, or the class has no ``Settings``.

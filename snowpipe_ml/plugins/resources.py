@@ -1,4 +1,4 @@
-"""What steps read and write, from which the graph's edges come, and declared lists of packages."""
+"""The resources that steps read and write, which give the edges of the graph, and declared package lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
 
 
 class Kind(enum.StrEnum):
-    """What a step can read or write."""
+    """The kinds of resources that a step can read or write."""
 
     TABLE = "table"
     STAGE = "stage"
@@ -24,7 +24,7 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PackageList:
-    """A declared list of packages: of Snowflake's channel, or of an artifact repository."""
+    """A declared list of packages from Snowflake's Anaconda channel or from an artifact repository."""
 
     packages: tuple[str, ...]
     artifact_repository: QualifiedName | None = None
@@ -32,14 +32,14 @@ class PackageList:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something that one step writes and another reads, from which the graph's edges come.
+    """An object that one step writes and another reads; each such pair is an edge of the graph.
 
     Args:
-        kind: what it is.
-        name: its name; a :class:`StagePath` for a place on a stage.
+        kind: the kind of object.
+        name: its name; a :class:`StagePath` for a stage location.
         at: the path of the setting that names it, for positions in messages.
-        view: a view, where a table and a view are told apart (in ``ALTER``).
-        adds: rows are added to it, so that several steps may write it.
+        view: it is a view, for statements that distinguish tables from views (``ALTER``).
+        adds: the step only appends rows to it, so several steps may write it.
     """
 
     kind: Kind
@@ -60,8 +60,8 @@ class ColumnUse:
         table: the table or view.
         column: the column.
         at: the path of the setting that names it, for positions in messages.
-        key: the setting is the key at the path, and not the value.
-        feature: the column is a feature of a model, and so a number.
+        key: the column is the key at the path, not the value.
+        feature: the column is a feature of a model and must be numeric.
     """
 
     table: QualifiedName
@@ -77,7 +77,7 @@ def table(name: QualifiedName, *at: str | int, view: bool = False, adds: bool = 
 
 
 def stage(path: StagePath, *at: str | int) -> Resource:
-    """A place on a stage."""
+    """A stage location."""
     return Resource(Kind.STAGE, path, at)
 
 
@@ -87,5 +87,5 @@ def function(name: QualifiedName, *at: str | int) -> Resource:
 
 
 def declared(kind: Kind, name: Identifier, *at: str | int) -> Resource:
-    """An object of one of the spec's other sections."""
+    """An object that is declared in a section of the spec other than ``steps``."""
     return Resource(kind, QualifiedName((name,)), at)

@@ -1,4 +1,4 @@
-"""What a step says of itself: what it would do, and what it did."""
+"""The values that a step returns: its plan and its result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snowpipe_ml.sql import Sql
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What a step would do: a line of words, and the SQL where it is known beforehand."""
+    """The plan of a step: a one-line summary, and its SQL statements if they are known in advance."""
 
     summary: str
     statements: tuple[Sql, ...] = ()
@@ -21,12 +21,12 @@ class StepPlan:
 
 @dataclass(frozen=True)
 class Finding:
-    """The fault of a setting, as far as this machine knows it.
+    """A problem with a setting that can be found without a connection.
 
     Attributes:
         message: what is wrong.
         at: the path of the setting, for the position in the spec.
-        key: the key at the path is meant, and not its value.
+        key: the problem is the key at the path, not its value.
         hint: what to do.
     """
 
@@ -38,14 +38,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over common points, for the report.
+    """A line chart for the report.
 
     Attributes:
-        title: what it is of, such as a series.
-        x: the points, in order, such as days.
-        lines: by name, a value or None a point.
-        low: the lower edge of a band, such as a prediction interval, a value or None a point.
-        high: its upper edge.
+        title: the subject of the chart, such as a series.
+        x: the labels of the points on the x axis, in order, such as timestamps.
+        lines: the lines by name, each with one value or None per point.
+        low: the lower edge of a band, such as a prediction interval, with one value or None per point.
+        high: the upper edge of the band.
     """
 
     title: str
@@ -57,7 +57,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing as SVG, for the report."""
+    """An SVG image for the report."""
 
     title: str
     svg: str
@@ -65,16 +65,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step did.
+    """The result of a step.
 
     Attributes:
-        rows: rows written, where that says something.
-        message: a few words for the checklist.
-        warnings: what a user should look at although the step went well.
-        metrics: numbers to keep with the run.
-        checks: what was expected, for the report.
-        charts: a few small ones, for the report.
-        pictures: drawings, for the report.
+        rows: the number of rows written; None if it does not apply.
+        message: a short text for the checklist.
+        warnings: messages about problems that did not make the step fail.
+        metrics: numbers to store in the run metadata.
+        checks: the results of expectations, for the report.
+        charts: a few small charts, for the report.
+        pictures: images, for the report.
     """
 
     rows: int | None = None
@@ -89,7 +89,7 @@ class StepResult:
 def to_show(
     checks: Sequence[Check], charts: Sequence[Chart] = (), pictures: Sequence[Picture] = ()
 ) -> dict[str, Any]:
-    """Checks, charts and pictures as the records keep them."""
+    """Convert checks, charts and pictures to plain values for the run metadata."""
     shown: dict[str, Sequence[Check | Chart | Picture]] = {
         "checks": checks,
         "charts": charts,

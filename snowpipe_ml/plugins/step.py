@@ -1,4 +1,4 @@
-"""The contract of a step type: its settings, what it may know at plan time and at run time, and its methods."""
+"""The contract of a step type: its settings, its methods, and its context at plan time and at run time."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ log = logging.getLogger("snowpipe_ml.plugins")
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """Which run this is.
+    """The identity of a run.
 
     Attributes:
-        id: sorts by time.
-        started_at: when it began.
-        model_id: names the models trained in it, and tags its outputs.
-        date: the day that it is for, as schedulers have it: RUN_DATE in the metrics.
+        id: the run's id; ids sort by time.
+        started_at: when the run started.
+        model_id: the id of the models trained in the run; it also labels the run's outputs.
+        date: the run date, like a scheduler's logical date: RUN_DATE in the metrics.
     """
 
     id: str
@@ -54,25 +54,25 @@ class RunInfo:
 
 
 class Progress(Protocol):
-    """Where a step says how far it is."""
+    """A callback by which a step reports its progress."""
 
     def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
-        """``done`` of ``total`` things; ``note`` says which was the last."""
+        """Report that ``done`` of ``total`` items are finished; ``note`` names the last one."""
 
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What a step may know before anything runs.
+    """The context of a step at plan time, before anything runs.
 
     Attributes:
-        base_dir: the folder of the spec, which relative paths start from.
-        cache_dir: a folder for files that can be made again.
+        base_dir: the folder of the spec; relative paths are resolved against it.
+        cache_dir: a folder for files that can be created again.
         target: the target's name.
         scope: ``vars``, ``env``, ``target`` and ``run`` for templates.
         packages: the declared package lists, by name.
-        lock_file: the file beside the spec that says what its imports were resolved to.
+        lock_file: the lock file beside the spec, with the resolved requirements of its imports.
         threads: how many threads a step may use for its own work.
-        producer: the step that writes a resource, if one of this pipeline does.
+        producer: returns the step of this pipeline that writes a resource, or None.
     """
 
     base_dir: Path
@@ -85,20 +85,20 @@ class PlanContext:
     producer: Callable[[Resource], Step[Any] | None] = lambda resource: None
 
     def path(self, text: str) -> Path:
-        """A file or folder that a setting names.
+        """Return the path of a file or folder that a setting names.
 
-        A relative one is beside the spec, or else, as a ``--var`` of the command line may mean it, in
-        the current folder.
+        A relative path is resolved against the folder of the spec. If nothing exists there, the current
+        folder is tried, since the value may be from a ``--var`` of the command line.
         """
         beside = (self.base_dir / Path(text).expanduser()).resolve()
         here = Path(text).expanduser().resolve()
         return here if here.exists() and not beside.exists() else beside
 
     def read_text(self, text: str) -> str:
-        """The text of a file named in the spec.
+        """Return the text of a file named in the spec.
 
         Raises:
-            StepError: there is no such file, or it is not UTF-8.
+            StepError: the file does not exist, or is not UTF-8.
         """
         try:
             return read_text(self.path(text))
@@ -106,10 +106,10 @@ class PlanContext:
             raise StepError(f"cannot read {text!r}: {getattr(error, 'strerror', None) or error}") from error
 
     def package_list(self, name: str) -> PackageList:
-        """A declared list of packages.
+        """Return a declared package list.
 
         Raises:
-            StepError: there is none of the name.
+            StepError: no package list has this name.
         """
         if name not in self.packages:
             raise StepError(
@@ -118,10 +118,10 @@ class PlanContext:
         return self.packages[name]
 
     def producer_of(self, resource: Resource, kind: type[_StepT]) -> _StepT:
-        """The step of a type that writes a resource.
+        """Return the step that writes a resource, which must be of the given type.
 
         Raises:
-            StepError: no step of this pipeline writes it, or one of another type does.
+            StepError: no step of this pipeline writes it, or a step of another type does.
         """
         step = self.producer(resource)
         if not isinstance(step, kind):
@@ -131,15 +131,15 @@ class PlanContext:
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext(PlanContext):
-    """What a step has while it runs.
+    """The context of a step while it runs.
 
     Attributes:
-        session: a Snowpark Session of its own, its warehouse and query tag set.
-        run: the run's ids.
-        logger: for a line that should be in the log.
-        progress: for a display of how far the step is.
-        again: does something that may be done twice, and does it again after an error that passes by itself.
-        fence: raises if another run has taken this run's place; see :meth:`before_publishing`.
+        session: a Snowpark Session that no other step uses, with the step's warehouse and query tag set.
+        run: the identity of the run.
+        logger: the step's logger.
+        progress: reports progress to the display.
+        again: calls an idempotent action, and retries it after a transient error.
+        fence: raises if another run has taken over this run's lease; see :meth:`before_publishing`.
     """
 
     session: Session
@@ -150,17 +150,17 @@ class RunContext(PlanContext):
     fence: Callable[[Session], None] = lambda session: None
 
     def before_publishing(self) -> None:
-        """To be called before an output is put in place.
+        """Check that this run still holds its lease. Call it before an output is published.
 
         Raises:
-            LockedError: this run was believed dead, and another one has begun.
+            LockedError: this run's lease expired, and another run has started.
         """
         self.fence(self.session)
 
     def execute(self, statement: Sql) -> list[Row]:
-        """Run one statement and give its rows; only trusted SQL is taken.
+        """Run one statement of trusted SQL and return its rows.
 
-        One that only reads is run again after an error that passes by itself; any other fails, and the step with it.
+        A statement that only reads is retried after a transient error; any other error fails the step.
         """
         if not isinstance(statement, Sql):
             raise TypeError("execute() takes Sql, not bare text: see snowpipe_ml.sql.sql")
@@ -168,7 +168,7 @@ class RunContext(PlanContext):
         return self.again(run) if _READS.match(statement.text) else run()
 
     def scalar(self, statement: Sql) -> Any:
-        """Run one statement and give the first column of its first row; None without rows."""
+        """Run one statement and return the first column of its first row; None if it returns no rows."""
         rows = self.execute(statement)
         return rows[0][0] if rows else None
 
@@ -177,19 +177,19 @@ class RunContext(PlanContext):
         return int(self.scalar(Sql(f"SELECT COUNT(*) FROM {name.sql}")))
 
     def current_schema(self) -> Sql:
-        """The schema, with its database, in which a plain name is looked up."""
+        """The current schema with its database, in which unqualified names are resolved."""
         return Sql(f"{self.session.get_current_database()}.{self.session.get_current_schema()}")
 
     def kind_of(self, name: QualifiedName) -> str | None:
-        """``TABLE`` or ``VIEW``; None if there is nothing of this name."""
-        # Without a schema SHOW would look through the whole database.
+        """Return ``TABLE`` or ``VIEW``, or None if no object has this name."""
+        # Without a schema, SHOW would search the whole database.
         schema = QualifiedName(name.parts[:-1]).sql if len(name.parts) > 1 else self.current_schema().text
         rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql} IN SCHEMA {schema}"))
         return next((str(row["kind"]) for row in rows if row["name"] == name.name.name), None)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All statements inside, or none of them."""
+        """Run the statements of the block in one transaction."""
         try:
             self.execute(Sql("BEGIN TRANSACTION"))
             yield
@@ -200,18 +200,18 @@ class RunContext(PlanContext):
 
 
 class Query(BaseModel):
-    """A query in a setting: a template, as the query of a ``transform`` step is."""
+    """A query in a setting: a template, like the query of a ``transform`` step."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    query: str = Field(description="SQL; {{ ref('name') }} is a table that it reads")
+    query: str = Field(description="SQL; {{ ref('name') }} inserts the name of a table that it reads")
 
 
 Item = str | int | float | bool | dict[str, str | int | float | bool | None]
 
 
 def _no_text(value: Any) -> Any:
-    """Take no text for a truth value: ``off`` would be false here, and true in a template."""
+    """Reject a text as a truth value: ``off`` would be false here, but true in a template."""
     if isinstance(value, str):
         raise ValueError(
             f"'when' must be true or false, not the text {value!r}; compare it, as in {{{{ env.X == 'on' }}}}"
@@ -220,21 +220,23 @@ def _no_text(value: Any) -> Any:
 
 
 class StepSettings(BaseModel):
-    """Settings that every step has. A step type adds its own."""
+    """The settings that all steps share. A step type adds its own."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True
     )
 
     type: str = Field(description="The step type")
-    description: str = Field("", description="What the step is for, shown by plan and graph")
+    description: str = Field("", description="The purpose of the step, shown by plan and graph")
     needs: tuple[str, ...] = Field(
-        (), description="Steps that must be done first, where data does not show it"
+        (), description="Steps that must finish first, beyond those whose outputs this step reads"
     )
     warehouse: ObjectName | None = Field(None, description="The declared warehouse that the step uses")
     tags: tuple[str, ...] = Field((), description="For --select tag:NAME; not Snowflake's object tags")
     foreach: tuple[Item, ...] | Query | None = Field(
-        None, description="A node an item: of this list, or of the rows of a query; {{ item }} is the item"
+        None,
+        description="Run the step once for each item of this list, or for each row that the query returns; "
+        "{{ item }} is the item",
     )
     when: Annotated[bool | Query, BeforeValidator(_no_text)] = Field(
         True,
@@ -242,9 +244,9 @@ class StepSettings(BaseModel):
         "there is no row; a text is an error. Steps that depend on an output it has never produced are skipped too.",
     )
     retries: int = Field(
-        3, ge=0, le=20, description="How often the step is tried again after a transient error"
+        3, ge=0, le=20, description="How many times the step is retried after a transient error"
     )
-    timeout: int | None = Field(None, ge=1, description="Seconds that each of its statements may take")
+    timeout: int | None = Field(None, ge=1, description="Time limit of each of its statements, in seconds")
 
 
 S = TypeVar("S", bound=StepSettings)
@@ -252,22 +254,22 @@ _StepT = TypeVar("_StepT", bound="Step[Any]")
 
 
 class RunsIn(enum.StrEnum):
-    """Where the work of a step can be started from."""
+    """Where a step's work runs: in the client's process or in the warehouse."""
 
     CLIENT = "client"
     WAREHOUSE = "warehouse"
 
 
 class Step(ABC, Generic[S]):
-    """Base of all step types; see the module's docstring for one.
+    """Base class of all step types; see the docstring of :mod:`snowpipe_ml.plugins` for an example.
 
     Args:
         name: the step's name in the spec.
-        settings: its settings, checked.
+        settings: its validated settings.
 
     Attributes:
-        example: a step of the type as a spec has it, in YAML; shown by ``snowpipe-ml steps TYPE``.
-        item: the item of a ``foreach`` that this node is for; None if it is not for one.
+        example: an example of the step in YAML, as in a spec; shown by ``snowpipe-ml steps TYPE``.
+        item: the ``foreach`` item of this node; None if the step has no ``foreach``.
     """
 
     item: Any = None
@@ -281,44 +283,44 @@ class Step(ABC, Generic[S]):
         self.settings = settings
 
     def scope(self, ctx: PlanContext) -> Mapping[str, Any]:
-        """What the templates of its SQL see."""
+        """The variables of its SQL templates."""
         return ctx.scope if self.item is None else {**ctx.scope, "item": self.item}
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
-        """What must be there before the step runs."""
+        """The resources that must exist before the step runs."""
         return ()
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        """What the step makes or changes."""
+        """The resources that the step creates or changes."""
         return ()
 
     def columns_read(self, ctx: PlanContext) -> Iterable[ColumnUse]:
-        """The columns of other tables that its settings name; checked where the spec declares these tables."""
+        """The columns of other tables that its settings name; checked if the spec declares these tables."""
         return ()
 
     def findings(self, ctx: PlanContext) -> Iterable[Finding]:
-        """The faults that this machine knows of, such as a file that is missing; asked by ``validate`` alone."""
+        """The problems that ``validate`` can find without a connection, such as a missing file."""
         return ()
 
     def external_version(self, ctx: PlanContext) -> str | None:
-        """A text that changes when the outside world that the step reads does (a folder, a URL)."""
+        """A text that changes when an external source that the step reads changes (a folder, a URL)."""
         return None
 
     def imports_here(self) -> Mapping[str, str]:
-        """What the step imports in this process beside our own requirements, with the extra that brings it."""
+        """The optional modules that the step imports in this process, and the extras that install them."""
         return {}
 
     def always_runs(self, ctx: PlanContext) -> str | None:
-        """Why the step cannot be skipped although nothing that is known changed; None if it can."""
+        """The reason the step must run although no change was detected; None if it can be skipped."""
         return None
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        """What the step would do. Needs no connection."""
+        """Describe what the step would do, without a connection."""
         return StepPlan(self.settings.description or (type(self).__doc__ or "").split("\n")[0])
 
     @abstractmethod
     def run(self, ctx: RunContext) -> StepResult:
-        """Do it. An exception fails the step and skips what depends on it."""
+        """Run the step. An exception fails the step, and the steps that depend on it are skipped."""
 
     def __repr__(self) -> str:
         return f"<{self.type_name} {self.name}>"

@@ -1,1 +1,1 @@
-"""Text that is read from files or shown to people: encodings, control characters, secrets, positions."""
+"""Helpers for text from files and for users: encodings, control characters, secrets, positions."""

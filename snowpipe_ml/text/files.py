@@ -1,4 +1,4 @@
-"""Text files: those that a spec names, and records of delimited ones."""
+"""Reading of text files and of records of delimited text."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import stat
 from pathlib import Path
 from typing import IO
 
-LARGEST = 16 * 2**20  # bytes; a query of more would be refused by Snowflake too
-_LONGEST_RECORD = 16 * 2**20  # characters; a stray quote must not take a whole file into memory
+LARGEST = 16 * 2**20  # bytes; Snowflake would reject a longer query too
+_LONGEST_RECORD = 16 * 2**20  # characters; a stray quote must not load a whole file into memory
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, without a byte order mark.
+    """Return the text of a file, without a byte order mark.
 
-    A device or a named pipe may never end, so neither is read.
+    Devices and named pipes are not read, since they may never end.
 
     Raises:
-        OSError: there is no such file, it cannot be read, or it is not a regular file of at most 16 MB.
+        OSError: the file does not exist, cannot be read, or is not a regular file of at most 16 MB.
         UnicodeDecodeError: it is not UTF-8.
     """
-    # Without O_NONBLOCK the opening of a pipe waits for whoever writes to it.
+    # Without O_NONBLOCK, opening a named pipe blocks until a writer opens it.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with open(handle, "rb") as file:
         found = os.fstat(handle)
@@ -34,17 +34,17 @@ def read_text(path: Path) -> str:
 
 
 def read_record(lines: IO[str], delimiter: str = ",", quote: str = '"') -> list[str] | None:
-    """The fields of the next record of delimited text, which was opened with ``newline=""``.
+    """Read the fields of the next record of delimited text.
 
-    Python's ``csv`` refuses fields of more than 131,072 characters, unless a limit of the whole process is changed.
+    Python's ``csv`` rejects fields of more than 131,072 characters, unless a process-wide limit is changed.
 
     Args:
-        lines: the text.
-        delimiter: what separates fields, of any length.
-        quote: the character around fields that hold delimiters or line ends; empty for none.
+        lines: the text, opened with ``newline=""``.
+        delimiter: the field delimiter, of any length.
+        quote: the quote character around fields that hold delimiters or line ends; empty for none.
 
     Returns:
-        The fields, none for a blank line; None at the end of the text.
+        The fields, or an empty list for a blank line; None at the end of the text.
     """
     line = lines.readline(_LONGEST_RECORD)
     if not line:

@@ -1,4 +1,4 @@
-"""Text of data, file names and messages, written so that it cannot steer the terminal that shows it."""
+"""Escaping of text from data, file names and messages, so that it cannot control the user's terminal."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import json
 import re
 from typing import Any
 
-# Control characters but for line feed and tab, line separators, marks that turn the direction of text around
-# (https://www.unicode.org/reports/tr9/), and lone surrogates, which no terminal can be sent.
-_STEERING = re.compile(
+# Control characters except line feed and tab, line separators, marks that change the direction of text
+# (https://www.unicode.org/reports/tr9/), and lone surrogates, which cannot be encoded for a terminal.
+_CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def visible(text: str) -> str:
-    r"""Escape the characters of a text that would steer a terminal; line feeds and tabs stay.
+    r"""Escape the characters of a text that would control a terminal; keep line feeds and tabs.
 
     >>> visible("\x1b[31mred")
     '\\x1b[31mred'
     """
-    return _STEERING.sub(_escape, text)
+    return _CONTROL.sub(_escape, text)
 
 
 def one_line(text: str) -> str:
-    """Put a text on one line, escaped as :func:`visible` does: a value with line feeds can forge no line of ours."""
+    """Join the lines of a text and escape it like :func:`visible`, so that it cannot forge output lines."""
     if "\n" not in text:
         return visible(text)
     return visible(" ".join(filter(None, (line.strip() for line in text.split("\n")))))
 
 
 def indented(text: str, indent: str) -> str:
-    """Escape a text, and begin each of its lines but the first with an indent."""
+    """Escape a text, and indent all of its lines but the first."""
     return visible(text).replace("\n", "\n" + indent)
 
 
 def json_text(value: Any, **options: Any) -> str:
-    """Dump a value as JSON in printable ASCII: any other character is an escape that a reader of JSON undoes."""
+    """Dump a value as JSON in printable ASCII; all other characters are JSON escapes."""
     return json.dumps(value, **options).replace("\x7f", "\\u007f")
 
 

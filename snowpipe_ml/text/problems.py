@@ -1,4 +1,4 @@
-"""What is wrong with a spec, and where: ``file:line:column``, the line itself, and what to do."""
+"""Problems in a spec: the message, the position as ``file:line:column``, the line itself, and a hint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a text file. ``line`` and ``column`` count from 1."""
+    """A position in a text file. ``line`` and ``column`` count from 1."""
 
     file: str
     line: int
@@ -28,7 +28,7 @@ class Position:
 _SETTING = re.compile(
     r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*"
 )
-# What holds settings of connections and values for them; names elsewhere are mostly those of columns.
+# Mappings that hold connection settings and their values; names elsewhere are mostly column names.
 _HOLDERS = frozenset(
     {
         "vars",
@@ -49,15 +49,15 @@ _LONGEST_LINE = 160  # characters of a line that are shown
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake.
+    """One problem in a text file.
 
     Args:
         message: what is wrong and what was expected, in one sentence.
-        position: where it is.
+        position: the position of the problem.
         snippet: the offending line, without its line end.
-        width: how many characters of it are meant.
-        hint: what to do, such as the nearest right name.
-        path: where it is in the spec; None if that is not known.
+        width: how many characters of the line to mark.
+        hint: what to do, such as the closest known name.
+        path: the path of the setting in the spec; None if it is not known.
     """
 
     message: str
@@ -75,7 +75,7 @@ class Problem:
             snippet, start, width = self._shown()
             if self._may_hold_secrets():
                 snippet, start, width = _without_secrets(snippet, start, width)
-            # A tab before the caret keeps it under its character however wide tabs are shown.
+            # Repeating the tabs keeps the caret under its character whatever the tab width.
             lead = "".join("\t" if c == "\t" else " " for c in visible(snippet[:start]))
             meant = max(1, len(visible(snippet[start : start + width])))
             lines.append(f"  {number} | {visible(snippet)}")
@@ -85,13 +85,13 @@ class Problem:
         return "\n".join(lines)
 
     def _may_hold_secrets(self) -> bool:
-        """Return whether a name on the line can be a secret's: only below some settings, and among those of a step."""
+        """Return whether the line may name a secret: inside some settings, and among those of a step."""
         if self.path is None or _HOLDER.search(self.snippet) or not _HOLDERS.isdisjoint(self.path):
             return True
         return len(self.path) <= 3 and self.path[:1] == ("steps",)
 
     def _shown(self) -> tuple[str, int, int]:
-        """The line, or of a long one the part round what is meant; where that begins, and its width there."""
+        """The line, or the part of a long line around the marked text, and the text's start and width."""
         start, width, text = self.position.column - 1, max(1, self.width), self.snippet
         if len(text) <= _LONGEST_LINE:
             return text, start, width
@@ -103,11 +103,12 @@ class Problem:
 
 
 def _without_secrets(line: str, start: int, width: int) -> tuple[str, int, int]:
-    """A line of a spec that may not be read as YAML, with stars in the place of what a secret's name is given.
+    """Mask the values of secret names in a line of a spec, which need not be valid YAML.
 
-    What is meant moves with them: its start and width are those in the new line.
+    Returns:
+        The new line, and the start and width of the marked text in it.
     """
-    # From the right, so that the places of those before stay right.
+    # From right to left, so that the positions of earlier matches stay valid.
     for match in reversed(list(_SETTING.finditer(line))):
         if not is_secret_name(match["name"]):
             continue
@@ -121,7 +122,7 @@ def _without_secrets(line: str, start: int, width: int) -> tuple[str, int, int]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint with the nearest of the known names, or all of them where they are few.
+    """Return a hint with the closest known name, or with all known names if there are few.
 
     >>> did_you_mean("wharehouse", ["warehouse", "stage"])
     "did you mean 'warehouse'?"

@@ -1,9 +1,9 @@
-"""Values that must not be seen, taken out of all text that is written.
+"""Redaction of secrets in all text that the package writes.
 
-A secret is known by its name (an environment variable, a setting of a connection, a variable of the spec), or as a
-:class:`~snowpipe_ml.sql.Secret`, or by its shape: a password in a URL, the signature of a signed URL, the value of an
-Authorization header, a private key. It becomes stars in errors, in the records of runs, in reports and in whatever the
-command prints.
+A secret is recognized by its name (of an environment variable, a connection setting or a variable
+of the spec), as a :class:`~snowpipe_ml.sql.Secret`, or by its shape: a password in a URL, the
+signature of a signed URL, the value of an Authorization header, a private key. It is replaced by
+stars in errors, in the run metadata, in reports and in everything that the command prints.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from urllib.parse import quote, unquote
 from snowpipe_ml.text.printable import visible
 
 STARS = "******"
-# A shorter one would be found by chance in text that has nothing to do with it.
+# A shorter value would match unrelated text by chance.
 _SHORTEST = 6
-# A password in a URL goes on to the last @ before the path. One with a slash has its @ only behind that, and must not
-# be taken for a port and a path. A bracket begins an IPv6 address. All lengths are bounded: texts may be hostile.
+# A password in a URL ends at the last @ before the path. If the password contains a slash, the @
+# follows the slash, and the password must not be mistaken for a port and a path. A bracket starts
+# an IPv6 address. All lengths are bounded, since the text may be hostile.
 _USER = r"[^/\s:@'\"<>\[]{0,200}"
 _TO_AT = r"(?:[^/?#\s'\"<>]{1,500}|(?!\d{1,5}[/?#,;])[^\s@'\"<>]{1,200})(?=@)"
 _IN_URL = re.compile(rf"://{_USER}:({_TO_AT})")
-# The words of a name: of DB_PASSWORD, api-key and clientSecret.
+# The words of a name such as DB_PASSWORD, api-key or clientSecret.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
     {
@@ -43,8 +44,8 @@ _SECRET_WORDS = frozenset(
         "apikey",
     }
 )
-_SHORT_WORDS = frozenset({"pwd", "pat", "pass"})  # behind another word: PWD alone is a folder
-# Before "pass" they make it no password but a filter, or one time through the data.
+_SHORT_WORDS = frozenset({"pwd", "pat", "pass"})  # only after another word: PWD alone is a folder
+# Before "pass", these words mean a filter or an iteration over the data, not a password.
 _OF_PASSES = frozenset(
     {
         "low",
@@ -70,14 +71,14 @@ _OF_PASSES = frozenset(
     }
 )
 _SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey")  # as in PGPASSWORD
-# A key of these is a secret; others are keys of rows and of mappings.
+# "Key" after one of these words is a secret; other keys are those of rows and mappings.
 _SECRET_KEYS = frozenset({"api", "private", "secret", "encryption", "signing"})
-# A key of these is a secret in a cloud, and a column's name elsewhere: the value decides.
+# "Key" after one of these words is a secret of a cloud service or an ordinary column name: the value decides.
 _UNCLEAR_KEYS = frozenset({"account", "storage", "access", "master"})
 _SHORTEST_KEY = 16
-# Words and small numbers, such as the names of columns and tables are made of.
+# Words and small numbers, like the names of columns and tables.
 _WORDS_ONLY = re.compile(r"(?:[A-Za-z]*\d{0,4}(?:[_.$]|\Z))+")
-# What stands behind: the secret is in a file, or this only describes it.
+# Last words of names that are not secrets: the secret is in a file, or the value only describes it.
 _NO_SECRET = frozenset(
     {
         "path",
@@ -152,17 +153,18 @@ _NO_SECRET = frozenset(
         "max",
     }
 )
-_AMOUNTS = frozenset({"max", "min", "num"})  # before: of max_token
+_AMOUNTS = frozenset({"max", "min", "num"})  # first words of names that are not secrets, such as max_token
 
-# Parameters of URLs: of Azure's, Amazon's and Google's signed URLs, and those that services call their keys.
+# URL parameters: those of Azure's, Amazon's and Google's signed URLs, and common names of API keys.
 _PARAMETERS = (
     r"sig|signature|token|access_token|refresh_token|id_token|auth_token|sas_token|api_?key|client_secret|secret|password|"
     r"passwd|pwd|awsaccesskeyid|x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
 )
-# Settings of connection strings, and of SQL. A name behind a dot is a column's.
+# Settings of connection strings and of SQL. A name after a dot is a column.
 _SETTINGS = r"password|passwd|pwd|passphrase|accountkey|sharedaccesskey|client_?secret|aws_secret_key|secret_?access_?key|api_?key"
 _HEADERS = r"(?:x-)?api-key|(?:x-(?:auth|access|vault)|private)-token"
-# No match may go past the end of a text in JSON or CSV: no unquoted value has a quote, a backslash or a comma.
+# A match must not extend past the end of a string in JSON or CSV: unquoted values have no quote,
+# backslash or comma.
 _SHAPES = re.compile(
     rf"(?P<user>\b[a-z][a-z0-9+.-]{{1,30}}://{_USER}:){_TO_AT}"
     rf"|(?P<parameter>(?:[?&;]|&amp;|\\u0026)(?:{_PARAMETERS})=)[^&\s'\"<>#\\;)]+"
@@ -176,7 +178,7 @@ _SHAPES = re.compile(
     re.I,
 )
 _LEADS = ("user", "parameter", "setting", "api", "header", "bearer", "key")
-# One of them is in every text that has such a shape.
+# Every text that matches one of the shapes contains one of these.
 _MARKS = ("://", "=", "earer", "asic", "PRIVATE KEY", "pi-", "PI-", "oken", "OKEN")
 
 _known: set[str] = set()
@@ -185,12 +187,12 @@ _lock = threading.Lock()
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a name is that of a secret: an environment variable's, a setting's, or a variable's of a spec."""
+    """Return whether an environment variable, setting or spec variable of this name holds a secret."""
     return _is_clear(name) or _is_unclear(name)
 
 
 def _is_clear(name: str) -> bool:
-    """Return whether whatever is named so is secret."""
+    """Return whether any value of this name is a secret."""
     words = _words(name)
     if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words):
         return True
@@ -200,14 +202,14 @@ def _is_clear(name: str) -> bool:
 
 
 def _is_unclear(name: str) -> bool:
-    """Return whether what is named so is secret if it looks like a key too."""
+    """Return whether a value of this name is a secret if it also looks like a key."""
     return _has_key_of(_words(name), _UNCLEAR_KEYS)
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name; none if it cannot be that of a secret."""
+    """The words of a name; an empty list if the name cannot be that of a secret."""
     words = [word.lower() for word in _WORD.findall(name)]
-    while words and words[-1].isdigit():  # the second of several
+    while words and words[-1].isdigit():  # a number at the end, as in PASSWORD_2
         words.pop()
     return [] if words and (words[-1] in _NO_SECRET or words[0] in _AMOUNTS) else words
 
@@ -221,12 +223,12 @@ def _looks_like_key(value: str) -> bool:
 
 
 def secret_names(names: Iterable[str]) -> list[str]:
-    """Those that are names of secrets."""
+    """Return the names that are names of secrets, sorted."""
     return sorted(name for name in names if is_secret_name(name))
 
 
 def remember(value: str) -> None:
-    """Take a value out of all that is written from now on; one of a few characters cannot be."""
+    """Redact a value from all text that is written from now on, unless it is too short to be redacted."""
     global _pattern
     if len(value) < _SHORTEST or value in _known:
         return
@@ -237,9 +239,9 @@ def remember(value: str) -> None:
 
 
 def remember_secrets(values: Mapping[str, Any]) -> None:
-    """Remember the values of a mapping whose names are those of secrets, and the passwords of its URLs.
+    """Remember the values of a mapping that have names of secrets, and the passwords in its URLs.
 
-    Lists and mappings inside are looked through; whatever stands below a secret's name is secret.
+    Nested lists and mappings are searched too; everything below the name of a secret is secret.
     """
     _remember_below(values, clear=False, unclear=False)
 
@@ -264,7 +266,7 @@ def _remember_below(value: Any, *, clear: bool, unclear: bool) -> None:
 
 
 def redact(text: str) -> str:
-    """A text with stars in the place of every known secret, and of whatever has the shape of one."""
+    """Replace every known secret in a text, and everything that has the shape of a secret, by stars."""
     if _pattern is not None:
         text = _pattern.sub(STARS, text)
     return _SHAPES.sub(_masked, text) if any(mark in text for mark in _MARKS) else text
@@ -276,19 +278,19 @@ def _masked(match: re.Match[str]) -> str:
 
 
 def redact_all(value: Any) -> Any:
-    """Plain values, such as JSON is made of, with every text in them redacted."""
+    """Redact every text in a JSON-like value."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
         return {redact_all(key): redact_all(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [redact_all(item) for item in value]
-    # Stars within a number would be no JSON: they stand as a text in the place of the whole.
+    # Stars inside a number would not be valid JSON, so a text of stars replaces the whole number.
     return STARS if isinstance(value, int | float) and redact(str(value)) != str(value) else value
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it stands, and as it stands in SQL, CSV, JSON, HTML, URLs and on a terminal."""
+    """A value as it is, and as it is written in SQL, CSV, JSON, HTML, URLs and on a terminal."""
     in_sql = value.replace("\\", "\\\\").replace("'", "''")
     in_csv = value.replace('"', '""')
     forms = {
@@ -304,11 +306,11 @@ def _forms(value: str) -> set[str]:
 
 
 class RedactedStream:
-    """A text stream that lets no known secret through, and no character that steers a terminal.
+    """A text stream that redacts secrets and escapes characters that would control a terminal.
 
     Args:
-        stream: where the rest goes.
-        exact: write all but the secrets as it is.
+        stream: the stream to write to.
+        exact: redact secrets, but do not escape anything.
     """
 
     def __init__(self, stream: TextIO, *, exact: bool = False) -> None:
@@ -316,17 +318,17 @@ class RedactedStream:
         self._exact = exact
 
     def exact(self) -> RedactedStream:
-        """The same stream for rich, whose styles are control characters, and for files of data."""
+        """The same stream without escaping: for data files, and for rich, whose styles are control codes."""
         return RedactedStream(self._stream, exact=True)
 
     def write(self, text: str) -> int:
-        """Write a text, redacted and escaped; the length that is given back is that of the text as it was."""
+        """Write a text, redacted and escaped; return the length of the original text."""
         shown = redact(text)
         self._stream.write(shown if self._exact else visible(shown))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write several."""
+        """Write several texts."""
         for line in lines:
             self.write(line)
 

@@ -1,1 +1,1 @@
-"""What people see: the terminal's checklist and tables."""
+"""Output for users: the checklist of a run, tables, JSON lines and the HTML report."""

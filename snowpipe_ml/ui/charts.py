@@ -1,4 +1,4 @@
-"""Line charts as SVG, drawn from what the records keep."""
+"""Line charts as SVG, drawn from the run metadata."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 24
 
 @dataclass(frozen=True)
 class Drawing:
-    """A chart in coordinates of its drawing.
+    """A chart in SVG coordinates.
 
     Attributes:
         lines: (name, path) of each line; a path has gaps where there is no value.
-        band: the path round the band; empty if there is none.
+        band: the outline of the band; empty if there is none.
         across: (y, text) of the horizontal grid lines.
         along: (x, text, anchor) of the labels below.
     """
@@ -30,7 +30,7 @@ class Drawing:
 
 
 def draw_chart(chart: Mapping[str, Any]) -> Drawing:
-    """Draw a chart as :class:`~snowpipe_ml.plugins.results.Chart` has it."""
+    """Draw a chart from a mapping with the fields of :class:`~snowpipe_ml.plugins.results.Chart`."""
     x, lines = chart["x"], chart["lines"]
     low, high = chart.get("low") or (), chart.get("high") or ()
     values = [value for line in (*lines.values(), low, high) for value in line if value is not None]
@@ -67,7 +67,7 @@ def draw_chart(chart: Mapping[str, Any]) -> Drawing:
 
 
 def _steps(low: float, high: float) -> list[float]:
-    """Three to six round numbers from below the lowest to above the highest value; zero is one if it is near."""
+    """Three to six round numbers that enclose the lowest and highest values, and zero if it is near."""
     if 0 < low < high / 2:
         low = 0.0
     rough = max(high - low, abs(high) / 10, 1e-9) / 4

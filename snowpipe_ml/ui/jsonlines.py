@@ -1,4 +1,4 @@
-"""The events of a run as JSON, one object a line, for machines that read along."""
+"""The events of a run as JSON lines, for other programs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class JsonLines:
-    """Listens to a run and writes each event.
+    """Listens to a run and writes each event as one JSON object per line.
 
-    An object has ``event`` (``run_started``, ``step_finished``...), ``at``, and the event's own fields.
+    An object has ``event`` (``run_started``, ``step_finished``...), ``at``, and the fields of the event.
 
     Args:
-        stream: where to write; it is flushed after each line.
+        stream: the stream to write to; it is flushed after each line.
     """
 
     def __init__(self, stream: IO[str]) -> None:
@@ -30,14 +30,14 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        # Through JSON and back: an error's text is one only then.
+        # The round trip through JSON turns errors into plain text, which is redacted afterwards.
         plain = json.loads(json.dumps(event_dict(event), default=_plain))
         self._stream.write(json_text(redact_all(plain)) + "\n")
         self._stream.flush()
 
 
 def event_dict(event: Event) -> dict[str, Any]:
-    """An event as plain values; an error is its type and text."""
+    """Convert an event to a dict with its name, the current time and its fields."""
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     name = _WORDS.sub("_", type(event).__name__).lower()
     return {"event": name, "at": datetime.now(UTC), **fields}

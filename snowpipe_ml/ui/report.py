@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else."""
+"""The report of a run: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Drawing:
 
 @dataclass(frozen=True)
 class _Bar:
-    """A step on the time line, in percent of the run."""
+    """A step on the timeline; ``left`` and ``width`` are percentages of the run's duration."""
 
     step: str
     status: str
@@ -56,7 +56,7 @@ class _Bar:
 
 @dataclass(frozen=True)
 class _Metric:
-    """A number over the runs; ``points`` are those of an SVG polyline of 200 by 44."""
+    """A metric over the runs; ``points`` are the points of an SVG polyline of 200 by 44."""
 
     step: str
     name: str
@@ -68,19 +68,19 @@ class _Metric:
 
 
 def write_report(history: History, dag: nx.DiGraph[str], path: Path, run_id: str | None = None) -> Path:
-    """Write the report of a run, of the last one if none is named.
+    """Write the report of a run.
 
     Args:
-        history: the records.
-        dag: the graph of the pipeline; what is no step of it is drawn without a result.
+        history: the run metadata.
+        dag: the graph of the pipeline; nodes without a record in the run are drawn without a result.
         path: the file.
-        run_id: the run.
+        run_id: the run; the last one if None.
 
     Returns:
         The file's path.
 
     Raises:
-        UsageError: there is no such run, or no run yet.
+        UsageError: the run does not exist, or there is no run yet.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(report_html(history, dag, run_id), encoding="utf-8")
@@ -88,7 +88,7 @@ def write_report(history: History, dag: nx.DiGraph[str], path: Path, run_id: str
 
 
 def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = None) -> str:
-    """The report of a run as HTML; see :func:`write_report`."""
+    """Render the report of a run as HTML; see :func:`write_report`."""
     import jinja2
 
     run = history.run(run_id)
@@ -132,12 +132,12 @@ def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = Non
 
 
 def _data_url(svg: str) -> str:
-    """As an image the drawing can run nothing and load nothing."""
+    """Encode an SVG as an image URL: as an image it cannot run scripts or load resources."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def _draw(dag: nx.DiGraph[str], records: Mapping[str, StepRecord]) -> _Drawing:
-    """Steps in columns from left to right, each as far left as what it needs allows."""
+    """Lay out the steps in columns from left to right, each directly after the last of its dependencies."""
     import networkx as nx
 
     steps = nx.transitive_reduction(
@@ -184,7 +184,7 @@ def _draw(dag: nx.DiGraph[str], records: Mapping[str, StepRecord]) -> _Drawing:
 
 
 def _routed(steps: nx.DiGraph[str], columns: Mapping[str, int]) -> tuple[nx.DiGraph[str], dict[str, int]]:
-    """The graph with a waypoint in each column that an edge crosses, so that no line runs through a step."""
+    """Add a waypoint in each column that an edge crosses, so that no line is drawn through a step."""
     import networkx as nx
 
     routed: nx.DiGraph[str] = nx.DiGraph()
@@ -193,7 +193,7 @@ def _routed(steps: nx.DiGraph[str], columns: Mapping[str, int]) -> tuple[nx.DiGr
     for above, below in steps.edges:
         before = above
         for column in range(columns[above] + 1, columns[below]):
-            # Lines to one step share their way.
+            # The lines to one step share their waypoints.
             waypoint = f"{below} <- {column}"
             waypoints[waypoint] = column
             routed.add_edge(before, waypoint)
@@ -205,7 +205,7 @@ def _routed(steps: nx.DiGraph[str], columns: Mapping[str, int]) -> tuple[nx.DiGr
 def _order(
     routed: nx.DiGraph[str], columns: Mapping[str, int], waypoints: Mapping[str, int]
 ) -> dict[str, float]:
-    """Rows such that a step stands near what it needs."""
+    """Assign a row to each node, near the rows of its dependencies."""
     by_column: dict[int, list[str]] = defaultdict(list)
     for name in routed:
         by_column[waypoints[name] if name in waypoints else columns[name]].append(name)
@@ -230,7 +230,7 @@ def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _bars(run: RunRecord, records: Sequence[StepRecord]) -> list[_Bar]:
-    """The steps that took time, by when they began."""
+    """The bars of the steps with a duration, in the order in which the steps started."""
     timed = [
         (record, record.at - timedelta(seconds=record.seconds or 0)) for record in records if record.seconds
     ]

@@ -1,4 +1,4 @@
-"""Query results and plans for people and for machines."""
+"""Formatting of query results as tables for users, and as JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from snowpipe_ml.text.printable import json_text, visible
 from snowpipe_ml.text.redaction import redact, redact_all
 from snowpipe_ml.ui.wrapping import hanging
 
-# A column of text may be narrowed to the first, between words; a longer piece than the second may be broken.
+# A text column may be narrowed to _NARROWEST characters by wrapping between words. A piece without
+# spaces is broken only if it is longer than _LONGEST_PIECE characters.
 _NARROWEST = 24
-_LONGEST_PIECE = 36  # a UUID; an id of a run and a time with its zone are shorter
+_LONGEST_PIECE = 36  # a UUID; run ids and timestamps with a time zone are shorter
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\S*")
 
 
 def plain(value: object) -> object:
-    """A value that JSON can hold."""
+    """Convert a value to one that JSON supports."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float) and not math.isfinite(value):
-        return None  # JSON has no such numbers
+        return None  # JSON has no NaN or infinity
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray):
@@ -40,13 +41,13 @@ def plain(value: object) -> object:
 
 
 def as_json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A list of objects, in ASCII, without secrets."""
-    # Before they are JSON, which stars in the place of a number would not be.
+    """Format rows as a JSON list of objects, in ASCII and with secrets redacted."""
+    # Redact before dumping: stars in the place of a number would not be valid JSON.
     return json_text(redact_all([dict(zip(names, map(plain, row), strict=True)) for row in rows]), indent=2)
 
 
 def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Comma-separated text with a header; NULL is empty."""
+    """Format rows as CSV with a header; NULL is empty."""
     lines = [_csv_line(names)]
     lines += [_csv_line(["" if value is None else plain(value) for value in row]) for row in rows]
     return "\n".join(lines)
@@ -54,13 +55,14 @@ def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _csv_line(values: Sequence[object]) -> str:
     out = io.StringIO(newline="")
-    # A writer quotes the characters of its line end, and a carriage return in a value must be quoted too.
+    # The writer quotes values with characters of its line terminator; values with a carriage return
+    # must be quoted.
     csv.writer(out, lineterminator="\r\n").writerow(values)
     return out.getvalue().removesuffix("\r\n")
 
 
 def cell(value: object) -> str:
-    """A value in a table."""
+    """Format a value for a table cell."""
     if value is None:
         return "NULL"
     if isinstance(value, float):
@@ -71,10 +73,11 @@ def cell(value: object) -> str:
 def print_table(
     console: Console, names: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None
 ) -> None:
-    """Print a table with numbers to the right; where its columns do not fit, a line a value and a block a row."""
+    """Print a table with right-aligned numbers; if it is too wide, a block per row with a line per value."""
     heads = [visible(name) for name in names]
     cells = [[cell(value) for value in row] for row in rows]
-    # A column has a blank on both sides, and a line behind it; one more line is before the first.
+    # Each column has a space on both sides and a border after it; the first column has a border
+    # before it too.
     widths = _widths(
         [[head, *column] for head, *column in zip(heads, *cells, strict=True)], console.width - 1, 3
     )
@@ -93,23 +96,24 @@ def print_table(
     console.print(table)
 
 
-def _widths(columns: Sequence[Sequence[str]], room: int, between: int) -> list[int] | None:
-    """The widths of columns in a room; None if one would be narrower than can be read.
+def _widths(columns: Sequence[Sequence[str]], available: int, padding: int) -> list[int] | None:
+    """Choose the widths of the columns of a table; None if a column would be too narrow to read.
 
     Args:
-        columns: of each, its head and cells.
-        room: the characters that a line has.
-        between: how many of them each column needs beside its text.
+        columns: the columns, each with its header and cells.
+        available: the number of characters in a line.
+        padding: the number of characters that each column needs besides its text.
     """
     wanted = [max(cell_len(line) for text in column for line in text.split("\n")) for column in columns]
     widths = [
         max(cell_len(column[0]), min(wide, _NARROWEST), max(map(_piece, column)))
         for wide, column in zip(wanted, columns, strict=True)
     ]
-    left = room - sum(widths) - between * len(widths)
+    left = available - sum(widths) - padding * len(widths)
     if left < 0:
         return None
-    # The rest goes to the narrowest of those that are still too narrow.
+    # Distribute the remaining characters: always to the narrowest column that is still too narrow
+    # for its text.
     while left:
         lacking = [index for index, width in enumerate(widths) if width < wanted[index]]
         if not lacking:
@@ -120,15 +124,15 @@ def _widths(columns: Sequence[Sequence[str]], room: int, between: int) -> list[i
 
 
 def _piece(text: str) -> int:
-    """Measure the longest part of a text that should not be broken: a word, a number, a time."""
+    """Return the length of the longest part that should not be broken: a word, a number, a timestamp."""
     if len(text) <= _NARROWEST and not _TIME.match(text):
-        return 0  # it is narrow enough as a whole
+        return 0  # the whole text is narrow enough
     pieces = [text] if _TIME.fullmatch(text) else text.split()
     return min(_LONGEST_PIECE, max(map(cell_len, pieces), default=0))
 
 
 def _print_records(console: Console, names: list[str], rows: list[list[str]], title: str | None) -> None:
-    """Print rows one below the other: a line a column, its name before its value."""
+    """Print each row as a block with one line per column: its name and its value."""
     if title is not None:
         console.print(Text(title, "italic"), soft_wrap=True)
     width = max(map(cell_len, names), default=0)

@@ -1,4 +1,4 @@
-"""The checklist of a run: live on a terminal, a line an event elsewhere."""
+"""The checklist of a run: a live display on a terminal, one line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _NOT_RUN = {
 
 
 def finished_line(event: StepFinished, width: int) -> tuple[Text, Text]:
-    """One ended step, and what it says."""
+    """The line of an ended step, as its lead and its message."""
     mark, color = _MARKS[event.status]
     line = Text.assemble((f" {mark} ", color), f"{visible(event.step):<{width}}")
     message = visible(event.message)
@@ -62,13 +62,13 @@ def finished_line(event: StepFinished, width: int) -> tuple[Text, Text]:
 
 @dataclass
 class _Fan:
-    """The nodes of a step with a ``foreach``, which have one line together."""
+    """The nodes of a ``foreach`` step, which share one line."""
 
     total: int
     ended: list[StepFinished] = field(default_factory=list)
 
     def line(self, name: str) -> StepFinished:
-        """The line, once all have ended and none went wrong."""
+        """The event for the shared line, after all of its nodes have ended without failure."""
         worked = [event for event in self.ended if event.status is Status.SUCCESS]
         if not worked:
             return dataclasses.replace(self.ended[0], step=name)
@@ -80,12 +80,13 @@ class _Fan:
 
 
 class Checklist:
-    """Listens to a run: a line a step, one for all the nodes of a ``foreach``.
+    """Listens to a run and prints one line per step; the nodes of a ``foreach`` share one line.
 
-    Use it as a context; on a terminal it then also draws what runs, and below that what waits for it.
+    Use it as a context manager; on a terminal it then also draws the running steps, with the
+    waiting steps below.
 
     Args:
-        console: where to write.
+        console: the console to write to.
     """
 
     def __init__(self, console: Console) -> None:
@@ -105,7 +106,8 @@ class Checklist:
                 get_renderable=lambda: self._tree, console=self.console, refresh_per_second=5, transient=True
             )
             self._live.start()
-            # While it draws, rich takes what others write and reads styles out of it, such as a value's.
+            # While the display is live, rich intercepts all output and interprets style codes in
+            # it, such as in a value.
             out: Any = RedactedStream(sys.stdout)
             err: Any = RedactedStream(sys.stderr)
             sys.stdout, sys.stderr = out, err
@@ -131,12 +133,14 @@ class Checklist:
             case StepStarted():
                 self._tree.started(event.step)
                 if self._live is not None:
-                    self._live.refresh()  # a step that ends before the next drawing is seen too
+                    self._live.refresh()  # show also a step that ends before the next regular refresh
             case StepProgress():
                 self._tree.progressed(event)
             case StepRetried():
                 first = event.message.strip().partition("\n")[0]
-                self._told(("retry ", "yellow"), event.step, f"{first}; again in {event.delay:.0f} s")
+                self._print_message(
+                    ("retry ", "yellow"), event.step, f"{first}; again in {event.delay:.0f} s"
+                )
             case StepFinished():
                 self._tree.finished(event.step)
                 if event.status is Status.FAILED:
@@ -152,7 +156,7 @@ class Checklist:
                 self._summary(event)
 
     def _print(self, lead: Text, body: Text | None = None) -> None:
-        """Print a line; on a terminal its text is wrapped in the column where it begins."""
+        """Print a line; on a terminal, the body is wrapped in the column where it starts."""
         if body is None or not body.plain.strip():
             lead.rstrip()
             line = lead
@@ -162,17 +166,17 @@ class Checklist:
             line = Text.assemble(lead, (one_line(body.plain), body.style))
         self.console.print(line, highlight=False, soft_wrap=True)
 
-    def _told(self, label: tuple[str, str], step: str, message: str) -> None:
+    def _print_message(self, label: tuple[str, str], step: str, message: str) -> None:
         self._print(Text.assemble(label, f"{visible(step)}: "), Text(visible(message.strip())))
 
     def _folded(self, event: StepFinished) -> list[StepFinished]:
-        """The lines that an ended step leads to: its own, none yet, or that of all its siblings."""
+        """The lines to print for an ended step: its own, the shared line of its ``foreach``, or none yet."""
         name = base_name(event.step)
         fan = self._fans.get(name)
         if fan is None:
             return [event]
         if not event.status.good:
-            fan.total -= 1  # it is not among those that the line of all is of
+            fan.total -= 1  # it has its own line and is not counted in the shared line
         else:
             fan.ended.append(event)
         own = [] if event.status.good else [event]
@@ -180,8 +184,8 @@ class Checklist:
 
     def _summary(self, event: RunFinished) -> None:
         for step, warning in self._warnings:
-            self._told(("warning ", "yellow"), step, warning)
+            self._print_message(("warning ", "yellow"), step, warning)
         for failure in self._failures:
-            self._told(("error ", "red"), failure.step, failure.message)
+            self._print_message(("error ", "red"), failure.step, failure.message)
         color = "green" if event.status is Status.SUCCESS else "red"
         self.console.print(Text.assemble((event.status.value, color), f" in {seconds_text(event.seconds)}"))

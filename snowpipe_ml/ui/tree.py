@@ -1,4 +1,4 @@
-"""What runs now, and what waits for it: the part of a run's display that is drawn again and again."""
+"""The live part of a run's display: the running steps and the steps that wait for them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from snowpipe_ml.engine.run.events import StepProgress
 from snowpipe_ml.spec.fanout import base_name, is_object
 from snowpipe_ml.text.printable import one_line, visible
 
-_LINES = 14  # more would push what has ended off a small terminal
+_LINES = 14  # more lines would push the ended steps off a small terminal
 
 
 def seconds_text(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3 m 05 s``."""
+    """Format a duration: ``0.4 s``, ``12 s``, ``3 m 05 s``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:
@@ -28,14 +28,15 @@ def seconds_text(seconds: float) -> str:
 
 
 class LiveTree:
-    """A renderable of rich: each running step, how far and how long, and below it the steps that wait for it.
+    """A rich renderable: each running step with its duration and progress, above the steps that wait for it.
 
-    A step that waits for several is below the last of them; one that waits for none but a free thread stands alone.
-    The nodes of a ``foreach`` are one line. It may be told from any thread.
+    A step that waits for several steps is shown below the last of them; a step that waits only for
+    a free thread is shown at the top level. The nodes of a ``foreach`` share one line. The methods
+    are thread-safe.
 
     Args:
         steps: the nodes of the run in the order of the graph.
-        needs: of each, the nodes that it needs.
+        needs: the nodes that each node depends on.
     """
 
     def __init__(self, steps: Sequence[str] = (), needs: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -49,18 +50,18 @@ class LiveTree:
         self._lock = threading.Lock()
 
     def started(self, step: str) -> None:
-        """A step begins."""
+        """Add a step that has started."""
         with self._lock:
             self._running[step] = (time.monotonic(), None)
 
     def progressed(self, event: StepProgress) -> None:
-        """A step is further."""
+        """Update the progress of a step."""
         with self._lock:
             if event.step in self._running:
                 self._running[event.step] = (self._running[event.step][0], event)
 
     def finished(self, step: str) -> None:
-        """A step ended, or will not run."""
+        """Remove a step that has ended or will not run."""
         with self._lock:
             self._running.pop(step, None)
             self._open[base_name(step)] -= 1
@@ -82,7 +83,7 @@ class LiveTree:
             if name in branches:
                 continue
             if self._totals[name] > 1:
-                progress = StepProgress(name, ended[name], self._totals[name], f"{at_once[name]} at once")
+                progress = StepProgress(name, ended[name], self._totals[name], f"{at_once[name]} running")
             branches[name] = root.add(_running_line(name, width, now - start, progress))
         left = _LINES - len(branches)
         waiting = [name for name in opened if name not in branches]
@@ -90,7 +91,7 @@ class LiveTree:
             above = [other for other in branches if other in self._needs[name]]
             branches[name] = (branches[above[-1]] if above else root).add(Text(visible(name), "dim"))
         if len(waiting) > max(left, 0):
-            root.add(Text(f"{len(waiting) - max(left, 0)} more wait", "dim"))
+            root.add(Text(f"{len(waiting) - max(left, 0)} more waiting", "dim"))
         yield root
 
 

@@ -1,4 +1,4 @@
-"""Long text on a terminal: wrapped in its column instead of going on at the left edge."""
+"""Hanging indents: long text on a terminal is wrapped in its column and not at the left edge."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _INDENT = 4
 
 
 def hanging(console: Console, lead: Text, body: Text) -> Text:
-    """Put a text behind a lead, with all of its lines below the first.
+    """Append a text to a lead, with all lines of the text aligned below its first line.
 
-    Where too little room is left behind the lead, the text begins on a line of its own. It is to be printed with
-    ``soft_wrap``.
+    If there is too little space after the lead, the text starts on a new line. Print the result
+    with ``soft_wrap``.
 
     Args:
-        console: where it will be printed.
-        lead: what is before the text, on its first line.
-        body: the text; its line feeds end lines.
+        console: the console on which it will be printed.
+        lead: the text before the body, on the first line.
+        body: the text to wrap; its line feeds are kept.
     """
     indent = lead.cell_len
     below = console.width - indent < _NARROWEST

@@ -97,7 +97,7 @@ def test_hooks_run_when_the_run_has_ended(tmp_path: Path, caplog: pytest.LogCapt
         good = pipeline.run()
     assert good.ok
     assert (tmp_path / "ended $HOME success").read_text() == "it ended"
-    assert "on_success, number 3: false ended with 1" in caplog.text
+    assert "on_success, number 3: false exited with 1" in caplog.text
     pipeline.variables["by"] = 0
     bad = pipeline.run()
     session = pipeline.session()

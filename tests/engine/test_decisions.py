@@ -67,7 +67,7 @@ class Runs:
 def runs(tmp_path: Path) -> Iterator[Runs]:
     """A pipeline that ran once."""
     found = Runs(tmp_path)
-    assert set(found.planned().values()) == {("run", "it has not succeeded here yet")}
+    assert set(found.planned().values()) == {("run", "it has not succeeded on this target yet")}
     assert not (tmp_path / "warehouse").exists(), "a plan makes nothing"
     found.ran()
     return found
@@ -104,7 +104,7 @@ def test_a_description_or_a_retry_changes_nothing(runs: Runs) -> None:
 
 def test_rows_that_someone_adds_are_noticed(runs: Runs) -> None:
     runs.ask("INSERT INTO SEEN VALUES (1), (2)")
-    assert runs.planned() == {"used": ("replace", "SEEN has 2 rows more")}
+    assert runs.planned() == {"used": ("replace", "SEEN has 2 more rows")}
     assert runs.ran() == {"used"}
     assert runs.planned() == {}
     runs.ask("UPDATE SEEN SET ID = 3")
@@ -113,16 +113,16 @@ def test_rows_that_someone_adds_are_noticed(runs: Runs) -> None:
 
 def test_an_output_that_is_gone_or_touched_is_made_again(runs: Runs) -> None:
     runs.ask("DROP TABLE APART")
-    assert runs.planned() == {"apart": ("run", "output APART is gone")}
+    assert runs.planned() == {"apart": ("run", "output APART no longer exists")}
     assert runs.ran() == {"apart"}
     runs.ask("DELETE FROM LEARNT")
-    assert runs.planned() == {"parts": ("replace", "output LEARNT is not as it was left")}
+    assert runs.planned() == {"parts": ("replace", "output LEARNT was changed after the step wrote it")}
 
 
 def test_a_file_outside_is_watched(runs: Runs) -> None:
     (runs.folder / "days.csv").write_text("DAY\n1\n")
     assert runs.planned() == {
-        "sources.days": ("run", "what it reads from outside changed"),
+        "sources.days": ("run", "its external source changed"),
         "joined": ("replace", "sources.days runs"),
     }
     assert runs.ran() == {"sources.days", "joined"}
@@ -135,7 +135,7 @@ def test_what_is_named_after_the_run_is_made_when_it_is_needed(runs: Runs) -> No
     )
     runs.write(more)
     planned = runs.planned()
-    assert planned["later"] == ("run", "it has not succeeded here yet")
+    assert planned["later"] == ("run", "it has not succeeded on this target yet")
     assert planned["copy"][1].startswith("later needs BASE_MODEL_")
     assert runs.ran() == {"copy", "later"}
     assert runs.planned() == {}

@@ -106,7 +106,7 @@ def test_the_commands(path: Path) -> None:
     assert "nothing differs" in invoke("diff", path, after, after).output
     tree = invoke("lineage", path, "scores").output.splitlines()
     assert tree[0].startswith("SCORES")
-    assert tree[1].startswith("  TWICE  12 rows  by twice in")
+    assert tree[1].startswith("  TWICE  12 rows  written by twice in")
     assert tree[2].startswith("    BASE")
     assert invoke("logs", path, "nonsense").exit_code == 2
 
@@ -115,4 +115,4 @@ def test_before_the_first_run(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SPEC)
     assert invoke("runs", path).output == "no run yet\n"
     assert invoke("logs", path).output == "no run yet\n"
-    assert "of no run here" in invoke("lineage", path, "base").output
+    assert "not written by a recorded run" in invoke("lineage", path, "base").output

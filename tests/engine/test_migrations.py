@@ -48,7 +48,7 @@ def test_records_of_a_later_version_are_not_touched(pipeline: Pipeline) -> None:
     pipeline.run()
     asked(pipeline, "INSERT INTO SNOWPIPE_ML.MIGRATIONS SELECT 99, SYSDATE()")
     before = asked(pipeline, "SELECT COUNT(*) FROM SNOWPIPE_ML.EVENTS")
-    with pytest.raises(UsageError, match=r"are of version 99, and this snowpipe-ml knows \d"):
+    with pytest.raises(UsageError, match=r"has version 99, and this snowpipe-ml supports up to \d"):
         pipeline.run()
     assert asked(pipeline, "SELECT COUNT(*) FROM SNOWPIPE_ML.EVENTS") == before
 

@@ -170,6 +170,7 @@ def test_a_secret_is_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     first = Pipeline.from_yaml(path, vars={"password": "correct horse"}).run()
     assert not first.ok
     with pytest.raises(
-        UsageError, match=f"the run {first.run.id} was given secrets, which are not kept: give password again"
+        UsageError,
+        match=f"the run {first.run.id} was given secrets, which are not stored: give password again",
     ):
         Pipeline.from_yaml(path).run(resume=True)

@@ -46,7 +46,8 @@ def test_a_resumed_run_keeps_its_own(tmp_path: Path) -> None:
     assert not first.ok
     write_spec(tmp_path, SPEC)
     with pytest.raises(
-        UsageError, match=f"the run {first.run.id} is for 2022-04-30: it cannot go on for 2022-05-31"
+        UsageError,
+        match=f"the run {first.run.id} has the run date 2022-04-30: it cannot be resumed for 2022-05-31",
     ):
         pipeline.run(resume=True, run_date=date(2022, 5, 31))
     second = pipeline.run(resume=True)

@@ -67,8 +67,8 @@ def test_order_is_kept_across_what_is_left_out(tmp_path: Path) -> None:
         ("tag:weekly", "no step has the tag 'weekly'; there are: nightly, report"),
         ("type:snapshot", "there are: expect, transform"),
         ("owner:me", "the methods are type:, tag: and state:modified"),
-        ("state:modified", "goes with `run`"),
-        ("++", "is no selection"),
+        ("state:modified", "use it with `run`"),
+        ("++", "is not a selection"),
     ],
 )
 def test_mistakes(tmp_path: Path, term: str, said: str) -> None:

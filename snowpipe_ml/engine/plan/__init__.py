@@ -1,1 +1,1 @@
-"""What a run will do: the graph, fingerprints, versions, selection and decisions."""
+"""Planning of a run: the graph, fingerprints, versions, selection and decisions."""

@@ -1,4 +1,4 @@
-"""``when``: whether a step runs at all."""
+"""Evaluation of a step's ``when`` condition."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def condition_reads(step: Step[Any], ctx: PlanContext) -> Iterable[Resource]:
-    """The tables that a step's condition reads.
+    """Return the tables that a step's condition reads.
 
     Raises:
-        TemplateError: its query is no template.
+        TemplateError: the query is not a valid template.
     """
     when = step.settings.when
     if not isinstance(when, Query):
@@ -26,12 +26,12 @@ def condition_reads(step: Step[Any], ctx: PlanContext) -> Iterable[Resource]:
 
 
 def left_out(step: Step[Any]) -> str | None:
-    """Why a step is left out, as far as that is known without a connection; None if it is not."""
+    """The reason to leave out a step, if it is known without a connection; None otherwise."""
     return "its condition is false" if step.settings.when is False else None
 
 
 def left_out_on(session: Session, step: Step[Any], ctx: PlanContext) -> str | None:
-    """Why a step is left out, by the value of its condition's query; None if it is not."""
+    """The reason to leave out a step, from the query of its condition; None if the condition holds."""
     when = step.settings.when
     if not isinstance(when, Query):
         return None

@@ -1,4 +1,4 @@
-"""Whether a node runs or is skipped, and why, in words."""
+"""The decision for each node: whether it runs or is skipped, and the reason in words."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from snowpipe_ml.sql import QualifiedName
 
 
 class Action(enum.StrEnum):
-    """What becomes of a node.
+    """The action for a node.
 
-    REPLACE is a run that makes a table that is there anew; OMIT is one whose condition is false, or that
-    needs what one of those has never made.
+    RUN: the node runs. REPLACE: the node runs and replaces an existing table. SKIP: the node is unchanged.
+    OMIT: its ``when`` is false, or it depends on an omitted node that has never produced its outputs.
     """
 
     RUN = "run"
@@ -33,10 +33,10 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a node, and the reason.
+    """The action for a node, and the reason.
 
     Attributes:
-        destroys: a table that is there, was made by no run of the pipeline, and would be replaced.
+        destroys: an existing table that no run of the pipeline created, and that would be replaced.
     """
 
     action: Action
@@ -45,19 +45,19 @@ class Decision:
 
     @property
     def skips(self) -> bool:
-        """Return whether the node need not run."""
+        """Return whether the node is skipped because it is unchanged."""
         return self.action is Action.SKIP
 
 
 @dataclass(frozen=True)
 class Success:
-    """The last time that a node succeeded on a target.
+    """The last success of a node on a target.
 
     Attributes:
-        run_id: the run in which it did.
-        details: its fingerprint as it was recorded.
-        inputs: the versions of what it read, before it ran.
-        outputs: the versions of what it wrote, after it.
+        run_id: the run in which the node succeeded.
+        details: its recorded details, with its fingerprint.
+        inputs: the versions of its inputs before it ran.
+        outputs: the versions of its outputs after it ran.
     """
 
     run_id: str
@@ -67,12 +67,12 @@ class Success:
 
     @property
     def fingerprint(self) -> str | None:
-        """The whole fingerprint that was recorded."""
+        """The recorded fingerprint as a whole."""
         return self.details.get("fingerprint")
 
     @classmethod
     def read(cls, run_id: str, details: Mapping[str, Any]) -> Success:
-        """From the details of the record."""
+        """Create a success from the details of a record."""
         inputs, outputs = from_json(details.get("inputs") or ()), from_json(details.get("outputs") or ())
         return cls(run_id, details, inputs, outputs)
 
@@ -87,19 +87,19 @@ def decide(
     refresh: bool = False,
     written: Collection[str] = (),
 ) -> dict[str, Decision]:
-    """What becomes of each node.
+    """Decide what to do with each node.
 
-    A node is skipped if what it would do is what it did when it last succeeded, what it reads and what
-    it wrote are as they were then, and nothing that it needs runs.
+    A node is skipped if its fingerprint, its inputs and its outputs are unchanged since its last success,
+    and no node that it needs runs.
 
     Args:
-        graph: what is to be run.
-        ctx: what the steps may know.
-        prints: of the nodes now.
-        past: their last successes on the target.
-        now: the versions of :func:`resources_of` those.
+        graph: the nodes of the run.
+        ctx: the planning context.
+        prints: the current fingerprints of the nodes.
+        past: the last successes of the nodes on the target.
+        now: the current versions of the resources from :func:`resources_of`.
         refresh: run everything.
-        written: the names of the tables that any run before was to write.
+        written: the names of the tables that earlier runs were going to write.
     """
     shared = _shared(graph)
     reasons: dict[str, str] = {}
@@ -108,15 +108,16 @@ def decide(
         if name in omitted:
             continue
         known = past.get(name)
-        reason = "--full-refresh" if refresh else _told(node, ctx, prints[name], known)
+        reason = "--full-refresh" if refresh else _spec_reason(node, ctx, prints[name], known)
         if reason is None:
-            # Before what else has changed: SQL that is made from the columns of another step changes with it.
+            # Checked before _change_reason: SQL that is generated from another step's columns
+            # changes with that step.
             running = [
                 above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])
             ]
             reason = f"{running[0]} runs" if running else None
         if reason is None and known is not None:
-            reason = _noticed(prints[name], known, now, shared)
+            reason = _change_reason(prints[name], known, now, shared)
         if reason is not None:
             reasons[name] = reason
     _add_named_by_run(graph, past, reasons, omitted)
@@ -132,24 +133,24 @@ def decide(
 
 
 def refuse_destruction(decisions: Mapping[str, Decision]) -> None:
-    """Let nothing run that would replace a table of somebody else's.
+    """Refuse a run that would replace tables that no run of the pipeline created.
 
     Raises:
-        UsageError: it names the tables.
+        UsageError: there are such tables; the message names them.
     """
     found = [f"{name} would replace {made.destroys}" for name, made in decisions.items() if made.destroys]
     if found:
         raise UsageError(
-            f"{'; '.join(found)}: these tables are there, and no run of this pipeline made them. Give the steps other "
+            f"{'; '.join(found)}: these tables exist, and no run of this pipeline created them. Give the steps other "
             "names to write to, or allow it with --allow-destructive"
         )
 
 
 def require_extras(graph: Graph, decisions: Mapping[str, Decision]) -> None:
-    """Let nothing run if a step that would run cannot: hours of training may come before it.
+    """Refuse a run in which a step lacks an optional module, before earlier steps train for hours.
 
     Raises:
-        MissingExtraError: what it imports in this process is not installed.
+        MissingExtraError: a module that a step imports in this process is not installed.
     """
     for name, node in graph.nodes.items():
         if decisions[name].action in (Action.SKIP, Action.OMIT):
@@ -160,7 +161,7 @@ def require_extras(graph: Graph, decisions: Mapping[str, Decision]) -> None:
 
 
 def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
-    """What the versions are needed of."""
+    """Return the resources whose versions :func:`decide` needs."""
     found: dict[Resource, None] = {}
     for name, node in graph.nodes.items():
         known = past.get(name)
@@ -174,20 +175,20 @@ def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
     return list(found)
 
 
-def _told(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
-    """Why a node must run because its author says so: it is new, its settings changed, or it always does."""
+def _spec_reason(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
+    """The reason a node must run whatever its inputs: it is new, its settings changed, or it always runs."""
     if past is None:
-        return "it has not succeeded here yet"
+        return "it has not succeeded on this target yet"
     return node.step.always_runs(ctx) or _changed_settings(past.details.get("settings") or {}, now.settings)
 
 
-def _noticed(
+def _change_reason(
     now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]
 ) -> str | None:
-    """Why a node must run because something around it changed; None if nothing did."""
+    """The reason a node must run because its code, inputs or outputs changed; None if nothing changed."""
     return (
         ("its SQL or code changed" if past.details.get("code") != now.code else None)
-        or ("what it reads from outside changed" if past.details.get("outside") != now.outside else None)
+        or ("its external source changed" if past.details.get("outside") != now.outside else None)
         or _changed_outputs(past.outputs, there, shared)
         or _changed_inputs(past.inputs, there)
     )
@@ -215,30 +216,30 @@ def _changed_outputs(
 ) -> str | None:
     for resource, version in before.items():
         if resource not in now:
-            return f"output {resource.name} is gone"
-        # What several steps write is as the last of them left it.
+            return f"output {resource.name} no longer exists"
+        # An output of several steps has the version that the last of them left.
         if resource not in shared and now[resource].token != version.token:
-            return f"output {resource.name} is not as it was left"
+            return f"output {resource.name} was changed after the step wrote it"
     return None
 
 
 def _changed_inputs(before: Mapping[Resource, Version], now: Mapping[Resource, Version]) -> str | None:
     for resource, version in before.items():
         if resource not in now:
-            return f"{resource.name} is gone"
+            return f"{resource.name} no longer exists"
         current = now[resource]
         if current.token == version.token:
             continue
         if resource.kind is Kind.TABLE and None not in (current.rows, version.rows):
             more = (current.rows or 0) - (version.rows or 0)
             if more:
-                return f"{resource.name} has {abs(more):,} rows {'more' if more > 0 else 'less'}"
+                return f"{resource.name} has {abs(more):,} {'more' if more > 0 else 'fewer'} rows"
         return f"{resource.name} changed"
     return None
 
 
 def _shared(graph: Graph) -> set[Resource]:
-    """What more than one node writes, or only adds to."""
+    """The resources that several nodes write, or that a node only appends to."""
     once: set[Resource] = set()
     found: set[Resource] = set()
     for node in graph.nodes.values():
@@ -250,12 +251,12 @@ def _shared(graph: Graph) -> set[Resource]:
 
 
 def stands(node: Node, now: Mapping[Resource, Version]) -> bool:
-    """Return whether all that a node writes is there: then what depends on it can go on without it."""
+    """Return whether all outputs of a node exist, so that its dependents can run without it."""
     return all(resource in now for resource in node.writes)
 
 
 def _omitted(graph: Graph, now: Mapping[Resource, Version]) -> dict[str, str]:
-    """The nodes whose condition is false, and those that need what was never made, with the reason."""
+    """The nodes whose condition is false or whose dependencies have no outputs, each with the reason."""
     found: dict[str, str] = {}
     for name, node in graph.nodes.items():
         above = [
@@ -274,10 +275,13 @@ def _has_data(node: Node) -> bool:
 def _add_named_by_run(
     graph: Graph, past: Mapping[str, Success], reasons: dict[str, str], omitted: Mapping[str, str]
 ) -> None:
-    """An output that is named after the run is not there under its new name: who needs it needs its maker to run."""
-    waiting = True
-    while waiting:
-        waiting = False
+    """Add the nodes whose output is named after the run, if a node that runs reads that output.
+
+    Such an output does not exist yet under this run's name, so the node that creates it must run too.
+    """
+    added = True
+    while added:
+        added = False
         for name in reversed(list(graph.nodes)):
             if name in reasons or name in omitted:
                 continue
@@ -288,11 +292,11 @@ def _add_named_by_run(
                 for dependent in graph.dependents(name):
                     if _has_data(graph.nodes[dependent]) and dependent not in omitted:
                         reasons.setdefault(dependent, f"{name} runs")
-                waiting = True
+                added = True
 
 
 def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Mapping[str, str]) -> str | None:
-    """A node that runs and reads one of these."""
+    """A node that runs and reads one of the resources; None if there is none."""
     wanted = set(resources)
     for other in graph.dag.successors(name):
         if other in reasons and wanted & set(graph.nodes[other].reads):
@@ -301,7 +305,7 @@ def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Map
 
 
 def _destroyed(node: Node, now: Mapping[Resource, Version], made: Collection[str]) -> QualifiedName | None:
-    """A table that somebody else made, and that the node would replace."""
+    """An existing table that no run of the pipeline created and that the node would replace, if any."""
     if node.declared:
         return None
     return next(

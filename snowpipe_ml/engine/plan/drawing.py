@@ -1,4 +1,4 @@
-"""The graph as text: Mermaid, Graphviz DOT, JSON."""
+"""Rendering of the graph as text: Mermaid, Graphviz DOT or JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _escaped(text: str) -> str:
 
 
 def to_mermaid(graph: Graph) -> str:
-    """A flowchart for Markdown pages."""
+    """Render a graph as a Mermaid flowchart for Markdown pages."""
     ids = {name: f"n{i}" for i, name in enumerate(graph.nodes)}
     lines = ["flowchart LR"]
     for name, node in graph.nodes.items():
@@ -22,7 +22,7 @@ def to_mermaid(graph: Graph) -> str:
 
 
 def to_dot(graph: Graph) -> str:
-    """Input for Graphviz."""
+    """Render a graph as DOT, the input of Graphviz."""
     lines = ["digraph pipeline {", "  rankdir=LR;"]
     for name, node in graph.nodes.items():
         shape = "ellipse" if node.declared else "box"
@@ -32,7 +32,7 @@ def to_dot(graph: Graph) -> str:
 
 
 def to_json(graph: Graph) -> str:
-    """Nodes and edges, and what each node reads and writes."""
+    """Render the nodes and edges of a graph as JSON, with the inputs and outputs of each node."""
     return json_text(
         {
             "nodes": [

@@ -1,4 +1,4 @@
-"""A text that changes when what a step would do changes, and stays when only the run does."""
+"""Fingerprints of nodes: digests that change with what a node would do, but not from run to run."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from snowpipe_ml.plugins import PlanContext, RunInfo
 from snowpipe_ml.text.redaction import redact, secret_names
 
 VERSION = 2
-# Settings that say how a step is run and not what it makes.
+# Settings that affect how a step is run, but not its outputs.
 _OF_THE_RUN = ("type", "description", "tags", "retries", "timeout", "needs", "warehouse", "foreach", "when")
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a node would do.
+    """The fingerprint of a node.
 
     Attributes:
-        whole: changes with anything below, and with the whole of every node that it needs.
+        whole: the digest of all attributes below, and of ``whole`` of every node that it needs.
         settings: its settings by name, as JSON.
-        code: its type, and the statements of its plan: SQL files, the code of functions, locked wheels.
-        outside: what it reads from outside the target.
+        code: the digest of its type and its plan, with the statements: SQL files, function code,
+            locked wheels.
+        outside: the digest of the version of what it reads from outside the target.
     """
 
     whole: str
@@ -36,7 +37,7 @@ class Fingerprint:
     outside: str
 
     def to_json(self) -> dict[str, Any]:
-        """As the records keep it."""
+        """Convert the fingerprint to the form in which the state store keeps it."""
         return {
             "fingerprint": self.whole,
             "settings": dict(self.settings),
@@ -46,22 +47,22 @@ class Fingerprint:
 
 
 def fingerprints(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, Fingerprint]:
-    """The fingerprint of every node.
+    """Return the fingerprint of every node.
 
-    The run's id, model id and time, and environment variables that are named like a secret, count by
-    their names.
+    The run's id, model id and start time, and environment variables with names of secrets, contribute
+    their names and not their values.
     """
-    named = _Named(ctx, run)
+    masked = _Masked(ctx, run)
     found: dict[str, Fingerprint] = {}
     for name, node in graph.nodes.items():
-        settings, code, outside = _own(node, ctx, named)
+        settings, code, outside = _parts(node, ctx, masked)
         above = [found[needed].whole for needed in graph.needs(name)]
         whole = _digest(json.dumps([VERSION, settings, code, outside, above], sort_keys=True))
         found[name] = Fingerprint(whole, settings, code, outside)
     return found
 
 
-def _own(node: Node, ctx: PlanContext, named: _Named) -> tuple[dict[str, str], str, str]:
+def _parts(node: Node, ctx: PlanContext, masked: _Masked) -> tuple[dict[str, str], str, str]:
     step = node.step
     settings = step.settings.model_dump(mode="python", by_alias=True, exclude=set(_OF_THE_RUN))
     model = getattr(step, "model", None)
@@ -70,11 +71,11 @@ def _own(node: Node, ctx: PlanContext, named: _Named) -> tuple[dict[str, str], s
     plan = step.plan(ctx)
     return (
         {
-            key: named(json.dumps(value, sort_keys=True, default=str))
+            key: masked(json.dumps(value, sort_keys=True, default=str))
             for key, value in sorted(settings.items())
         },
-        _digest(named("\n".join([step.type_name, plan.summary, *(str(s) for s in plan.statements)]))),
-        _digest(named(step.external_version(ctx) or "")),
+        _digest(masked("\n".join([step.type_name, plan.summary, *(str(s) for s in plan.statements)]))),
+        _digest(masked(step.external_version(ctx) or "")),
     )
 
 
@@ -82,8 +83,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-class _Named:
-    """Puts names in the place of values that must not count."""
+class _Masked:
+    """Replaces values that must not affect a fingerprint by their names."""
 
     def __init__(self, ctx: PlanContext, run: RunInfo) -> None:
         environment: Mapping[str, str] = ctx.scope.get("env", {})
@@ -100,4 +101,4 @@ class _Named:
     def __call__(self, text: str) -> str:
         for value, name in self._pairs:
             text = text.replace(value, name)
-        return redact(text)  # as the records have it
+        return redact(text)  # as in the state store

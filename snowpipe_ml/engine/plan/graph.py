@@ -1,7 +1,7 @@
-"""The graph of a pipeline: its steps and declared objects, and what each waits for.
+"""The graph of a pipeline: its steps and declared objects, and their dependencies.
 
-Edges come from data: a step that reads what another writes runs after it. ``needs`` adds what data
-does not show.
+Edges are derived from inputs and outputs: a step that reads an output of another step runs after it.
+The setting ``needs`` adds further edges.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _DECLARED_ONLY = {
 
 @dataclass(frozen=True)
 class Node:
-    """A step with what it reads and writes, and the columns that it names. ``path`` is where the spec has it."""
+    """A step with its inputs, its outputs and the columns that it names. ``path`` is its path in the spec."""
 
     name: str
     step: Step[Any]
@@ -54,7 +54,7 @@ class Node:
 
     @property
     def declared(self) -> bool:
-        """Return whether it stands for a declared object and not for a step of the spec."""
+        """Return whether the node is a declared object and not a step of the spec."""
         return self.path[0] != "steps"
 
 
@@ -62,8 +62,8 @@ class Graph:
     """The nodes in an order in which they can run.
 
     Attributes:
-        nodes: by name.
-        dag: the networkx graph; an edge goes from what is needed to what needs it.
+        nodes: the nodes by name.
+        dag: the networkx graph; an edge points from a node to a node that depends on it.
     """
 
     def __init__(self, nodes: Mapping[str, Node], dag: nx.DiGraph[str]) -> None:
@@ -73,11 +73,11 @@ class Graph:
         self.nodes = {name: nodes[name] for name in names}
 
     def needs(self, name: str) -> list[str]:
-        """What a node waits for, directly."""
+        """The direct dependencies of a node."""
         return sorted(self.dag.predecessors(name))
 
     def dependents(self, name: str) -> set[str]:
-        """All that waits for a node, directly or not."""
+        """All nodes that depend on a node, directly or indirectly."""
         return set(nx.descendants(self.dag, name))
 
 
@@ -85,8 +85,9 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     """Build the graph of a spec.
 
     Returns:
-        The graph, the context that knows it, and what is wrong: unknown tables, objects that are not declared, two writers of
-        one table, a cycle. No graph where there is a cycle.
+        The graph, the context that can look up its producers, and the problems: unknown tables,
+        undeclared objects, two writers of one table, a cycle. The graph is None if there is a
+        cycle.
     """
     problems: list[Problem] = []
     steps = [(name, step, path) for name, step, path in declared_steps(spec)]
@@ -94,7 +95,7 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     writers, writes = _writers(spec, steps, ctx, problems)
 
     def producer(resource: Resource) -> Step[Any] | None:
-        resource = _own(spec, resource)
+        resource = _without_home(spec, resource)
         names = writers.get((resource.kind, resource.name), [])
         return next((step for name, step, _ in steps if name in names), None)
 
@@ -103,19 +104,20 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     nodes = {}
     for name, step, path in steps:
         reads = [
-            _own(spec, r) for r in _safely(spec, path, partial(_listed, step.reads, full), problems) or []
+            _without_home(spec, r)
+            for r in _call_or_report(spec, path, partial(_listed, step.reads, full), problems) or []
         ]
         if path[0] == "steps":
             of_condition = (
-                _safely(spec, (*path, "when"), partial(condition_reads, step, full), problems) or ()
+                _call_or_report(spec, (*path, "when"), partial(condition_reads, step, full), problems) or ()
             )
-            reads += [_own(spec, resource) for resource in of_condition]
+            reads += [_without_home(spec, resource) for resource in of_condition]
         warehouse = getattr(step.settings, "warehouse", None)
         if path[0] == "steps" and warehouse is not None:
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((warehouse,)), ("warehouse",)))
         elif default is not None and path[0] != "warehouses" and _declares(spec.pipeline.warehouses, default):
             reads.append(Resource(Kind.WAREHOUSE, QualifiedName((default,))))
-        columns = _safely(spec, path, partial(_listed, step.columns_read, full), problems) or ()
+        columns = _call_or_report(spec, path, partial(_listed, step.columns_read, full), problems) or ()
         nodes[name] = Node(name, step, path, tuple(reads), tuple(writes[name]), tuple(columns))
     problems += _column_problems(spec, nodes)
     dag: nx.DiGraph[str] = nx.DiGraph()
@@ -130,36 +132,38 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     tags = [f"tags.{name}" for name, tag in spec.pipeline.tags.items() if tag.value is not None]
     for node in nodes.values():
         if not node.declared and any(resource.kind is Kind.TABLE for resource in node.writes):
-            dag.add_edges_from((tag, node.name) for tag in tags)  # it is set on what the step writes
+            dag.add_edges_from((tag, node.name) for tag in tags)  # the tags are set on the step's outputs
     cycle = _cycle(spec, nodes, dag)
     if cycle:
         return None, full, [*problems, cycle]
     if not problems:
-        # What cannot be planned cannot be run: it is found here and not half-way through a run.
+        # A step that cannot be planned cannot run: report it here and not halfway through a run.
         for node in nodes.values():
-            _safely(spec, node.path, partial(node.step.plan, full), problems)
+            _call_or_report(spec, node.path, partial(node.step.plan, full), problems)
     return Graph(nodes, dag), full, problems
 
 
 def findings(spec: Spec, ctx: PlanContext, graph: Graph) -> list[Problem]:
-    """All that steps find wrong on this machine, such as files that are missing."""
+    """Return the problems that steps find without a connection, such as missing files."""
     problems: list[Problem] = []
     for node in graph.nodes.values():
-        for found in _safely(spec, node.path, partial(_listed, node.step.findings, ctx), problems) or ():
+        for found in (
+            _call_or_report(spec, node.path, partial(_listed, node.step.findings, ctx), problems) or ()
+        ):
             path = (*node.path, *found.at)
             problems.append(spec.document.problem(found.message, path, key=found.key, hint=found.hint))
     return problems
 
 
 def _column_problems(spec: Spec, nodes: Mapping[str, Node]) -> Iterator[Problem]:
-    """Columns that the spec's own declarations of their tables do not have."""
+    """Yield a problem for each column that is missing from the spec's declaration of its table."""
     known: dict[QualifiedName | StagePath, Mapping[str, str]] = {}
     for node in nodes.values():
         if isinstance(node.step, DeclaredStep) and node.step.columns:
             known.update((resource.name, node.step.columns) for resource in node.writes)
     for node in nodes.values():
         for use in node.columns:
-            columns = known.get(_own(spec, table(use.table)).name)
+            columns = known.get(_without_home(spec, table(use.table)).name)
             fault = None if columns is None else column_fault(use, columns)
             if fault is not None:
                 yield spec.document.problem(fault[0], (*node.path, *use.at), key=use.key, hint=fault[1])
@@ -169,8 +173,8 @@ def _declares(section: Iterable[str], name: Identifier) -> bool:
     return any(Identifier.parse(text) == name for text in section)
 
 
-def _own(spec: Spec, resource: Resource) -> Resource:
-    """A resource without the database and schema that the target works in: ``ML.TRIPS`` is ``TRIPS``."""
+def _without_home(spec: Spec, resource: Resource) -> Resource:
+    """Drop the database and schema of the target from a resource's name: ``ML.TRIPS`` becomes ``TRIPS``."""
     if not isinstance(resource.name, QualifiedName):
         return resource
     parts = resource.name.parts
@@ -184,13 +188,13 @@ def _listed(ask: Callable[[PlanContext], Iterable[_T]], ctx: PlanContext) -> lis
     return list(ask(ctx))
 
 
-def _safely(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Problem]) -> _T | None:
-    """Ask a step something of itself; whatever it raises is a problem at the step, or in its SQL file."""
+def _call_or_report(spec: Spec, path: Path, call: Callable[[], _T], problems: list[Problem]) -> _T | None:
+    """Call a method of a step; turn any exception into a problem at the step or in its SQL file."""
     try:
         return call()
     except TemplateError as error:
         if error.file is None:
-            # Of the step, or of its condition.
+            # The query or predicate of the step, or the query of its condition.
             where = next(
                 (found for key in ("query", "predicate") if (found := (*path, key)) in spec.document), path
             )
@@ -215,8 +219,8 @@ def _writers(
     writers: dict[tuple[Kind, Any], list[str]] = defaultdict(list)
     writes: dict[str, list[Resource]] = {}
     for name, step, path in steps:
-        found = _safely(spec, path, partial(_listed, step.writes, ctx), problems) or []
-        writes[name] = [_own(spec, resource) for resource in found]
+        found = _call_or_report(spec, path, partial(_listed, step.writes, ctx), problems) or []
+        writes[name] = [_without_home(spec, resource) for resource in found]
         for resource in writes[name]:
             others = writers[(resource.kind, resource.name)]
             alone = not resource.adds or any(not w.adds for o in others for w in writes[o] if w == resource)
@@ -240,7 +244,7 @@ def _connect(
     dag: nx.DiGraph[str],
     problems: list[Problem],
 ) -> None:
-    # A table that steps load into is declared: whoever writes it needs it to be there.
+    # A declared table must exist before the steps that write it run.
     for resource in node.writes:
         if isinstance(resource.name, StagePath):
             _need_stage(spec, node, resource, writers, dag, problems)
@@ -309,7 +313,7 @@ def _unknown(
     spec: Spec, node: Node, resource: Resource, writers: Mapping[tuple[Kind, Any], list[str]]
 ) -> Problem | None:
     if isinstance(resource.name, QualifiedName) and len(resource.name.parts) > 1:
-        return None  # something outside of the pipeline, named in full
+        return None  # a qualified name: an object outside the pipeline
     known = [str(name) for (kind, name), by in writers.items() if kind is resource.kind and by != [node.name]]
     path = (*node.path, *resource.at)
     name = str(resource.name).lower()
@@ -333,12 +337,12 @@ def _cycle(spec: Spec, nodes: Mapping[str, Node], dag: nx.DiGraph[str]) -> Probl
     except nx.NetworkXNoCycle:
         return None
     names = [edge[0] for edge in edges]
-    # Begin with the one that stands first in the file, so that the message does not depend on luck.
+    # Start with the node that is first in the file, so that the message is deterministic.
     first = min(names, key=lambda name: spec.document.position(nodes[name].path).line)
     names = names[names.index(first) :] + names[: names.index(first)]
     return spec.document.problem(
         "the steps wait for each other: " + " -> ".join([*names, names[0]]),
         nodes[names[0]].path,
         key=True,
-        hint="an arrow goes from what writes to what reads; break one of them",
+        hint="an arrow points from a writer to a reader; remove one of them",
     )

@@ -1,11 +1,11 @@
-"""Which steps of a graph are meant: dbt's grammar of selection.
+"""Selection of steps in a graph, with dbt's selection grammar.
 
-``train``        the step, all nodes of it if it has a ``foreach``; ``*`` and ``?`` stand for any characters
-``train+``       and all that depends on it; ``train+2`` no further than two steps
-``+train``       and all that it needs; ``2+train`` likewise
+``train``        the step, with all its nodes if it has a ``foreach``; ``*`` and ``?`` are wildcards
+``train+``       the step and its dependents; ``train+2`` at most two levels of them
+``+train``       the step and its dependencies; ``2+train`` at most two levels of them
 ``type:expect``  the steps of a type
 ``tag:nightly``  the steps with a tag
-``state:modified``  the steps that are not what they were when they last succeeded
+``state:modified``  the steps whose fingerprint has changed since their last success
 ``a b``          the union; ``a,b`` the intersection
 
 https://docs.getdbt.com/reference/node-selection/syntax
@@ -35,19 +35,19 @@ def select(
     modified: Callable[[], Collection[str]] | None = None,
     also_read: Collection[QualifiedName] = (),
 ) -> Graph:
-    """The part of a graph that is chosen, with the declared objects that it needs and the sources that it reads.
+    """Return the selected part of a graph, with the declared objects and the sources that it needs.
 
-    Steps that are not chosen are left out; what stands on both sides of them keeps its order.
+    The order of two selected steps is kept, even if the steps between them are not selected.
 
     Args:
-        graph: the whole.
-        chosen: what is meant, each a union of terms; everything if there is none.
-        excluded: what is not.
-        modified: the names for ``state:modified``, asked for if it is used.
-        also_read: tables that are read whatever is selected, by hooks; those that are declared are kept.
+        graph: the whole graph.
+        chosen: the selections, each a union of terms; everything if empty.
+        excluded: the selections to exclude.
+        modified: returns the names for ``state:modified``; called only if it is used.
+        also_read: tables that hooks read whatever is selected; those that are declared are kept.
 
     Raises:
-        UsageError: a term that is none, or that means nothing.
+        UsageError: a term is invalid or matches nothing, or nothing is selected.
     """
     chosen, excluded = list(chosen), list(excluded)
     names = (
@@ -72,7 +72,8 @@ def select(
         and not _is_source(name)
         and any(written.name in also_read for written in node.writes)
     }
-    # A source is brought along by the steps that read it; one that only steps left out read may not be there at all.
+    # A source is kept for the selected steps that read it; a source of unselected steps need not
+    # exist at all.
     sources = {above for name in names | objects for above in graph.needs(name) if _is_source(above)}
     kept = names | objects | (sources - left)
     closure = nx.transitive_closure_dag(graph.dag).subgraph(kept)
@@ -102,7 +103,7 @@ def _term(graph: Graph, term: str, modified: Callable[[], Collection[str]] | Non
     match = _TERM.match(term)
     if not match:
         raise UsageError(
-            f"{term!r} is no selection: write STEP, +STEP, STEP+, 2+STEP, type:TYPE, tag:TAG or state:modified"
+            f"{term!r} is not a selection: write STEP, +STEP, STEP+, 2+STEP, type:TYPE, tag:TAG or state:modified"
         )
     base = _named(graph, match["what"], modified)
     found = set(base)
@@ -118,7 +119,7 @@ def _named(graph: Graph, what: str, modified: Callable[[], Collection[str]] | No
     method, colon, value = what.partition(":")
     steps = {name: node for name, node in graph.nodes.items() if _is_step(node)}
     if not colon:
-        # The brackets of a node of a foreach are no class of characters.
+        # The brackets in the name of a foreach node are not a character class.
         plain = what.replace("[", "[[]") if what.endswith("]") else what
         found = {
             name
@@ -136,11 +137,12 @@ def _named(graph: Graph, what: str, modified: Callable[[], Collection[str]] | No
     elif method == "state" and value == "modified":
         if modified is None:
             raise UsageError(
-                "state:modified asks the records of the target: it goes with `run`, and `plan` has no connection"
+                "state:modified needs the run metadata of the target, and `plan --offline` has no connection: use it with "
+                "`run`, or with `plan` without --offline"
             )
         return set(modified()) & set(steps)
     else:
-        raise UsageError(f"{what!r} is no selection: the methods are type:, tag: and state:modified")
+        raise UsageError(f"{what!r} is not a selection: the methods are type:, tag: and state:modified")
     if not found:
         by_type = {node.step.type_name for node in steps.values()}
         by_tag = {tag for node in steps.values() for tag in node.step.settings.tags}

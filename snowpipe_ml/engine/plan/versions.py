@@ -1,7 +1,7 @@
-"""What a target holds now: a text for each resource that changes when the resource does.
+"""Current versions of the resources on a target: tokens that change when the resource changes.
 
-The same statements ask on both targets. A table's is Snowflake's token of its last change, a stage's
-are its files, a function's is when it was created.
+The same statements are used on both targets. The version of a table is Snowflake's last change commit
+time, that of a stage is a digest of its file list, and that of a function is its creation time.
 https://docs.snowflake.com/en/sql-reference/functions/system_last_change_commit_time
 """
 
@@ -21,17 +21,17 @@ from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, like_p
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
-# Of what is there or not, and has no state that could change.
-_THERE = "there"
+# The token of resources that only exist or not, and have no state that could change.
+_EXISTS = "there"  # stored in the run metadata
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Of a resource that is there.
+    """The version of an existing resource.
 
     Attributes:
-        token: another one when the resource has changed.
-        rows: of a table, as far as the target says it without counting.
+        token: a text that differs after each change of the resource.
+        rows: the number of rows of a table, if the target's metadata has it.
     """
 
     token: str
@@ -39,11 +39,11 @@ class Version:
 
 
 class Versions:
-    """Asks for the versions of resources.
+    """Queries the versions of resources.
 
     Args:
-        session: works in the target's database and schema.
-        sleep: waits before a statement is asked again.
+        session: a Session in the target's database and schema.
+        sleep: waits before a statement is retried.
     """
 
     def __init__(self, session: Session, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -55,7 +55,7 @@ class Versions:
         return rows
 
     def of(self, resources: Iterable[Resource]) -> dict[Resource, Version]:
-        """The versions of those that are there. What has no object on a target is always there."""
+        """Return the versions of existing resources. Kinds without an object on the target always exist."""
         by_kind: dict[Kind, list[Resource]] = defaultdict(list)
         for resource in dict.fromkeys(resources):
             by_kind[resource.kind].append(resource)
@@ -81,7 +81,7 @@ class Versions:
         return {r: Version(str(token), count) for (r, count), token in zip(rows.items(), tokens, strict=True)}
 
     def _shown(self, what: str, names: list[QualifiedName], parts: tuple[Any, ...]) -> dict[str, int | None]:
-        """Name -> rows, if it has some, of objects of a schema."""
+        """Name -> number of rows, or None if the target does not report it, of the objects in a schema."""
         like = sql(" LIKE {name}", name=like_pattern(names[0].name)) if len(names) == 1 else Sql("")
         found = self._run(
             sql("SHOW {what}{like} IN SCHEMA {schema}", what=Sql(what), like=like, schema=self._schema(parts))
@@ -91,21 +91,21 @@ class Versions:
     def _schema(self, parts: tuple[Any, ...]) -> Sql:
         if parts:
             return Sql(QualifiedName(parts).sql)
-        # Without a name SHOW would look through the whole database.
+        # Without a schema, SHOW would search the whole database.
         return Sql(f"{self._session.get_current_database()}.{self._session.get_current_schema()}")
 
     def _stages(self, wanted: list[Resource]) -> dict[Resource, Version]:
         found: dict[Resource, Version] = {}
-        there: dict[QualifiedName, bool] = {}
+        exists: dict[QualifiedName, bool] = {}
         for resource in wanted:
             place = resource.name if isinstance(resource.name, StagePath) else StagePath(resource.name)
-            if place.stage not in there:
-                there[place.stage] = place.stage.name.name in self._shown(
+            if place.stage not in exists:
+                exists[place.stage] = place.stage.name.name in self._shown(
                     "STAGES", [place.stage], place.stage.parts[:-1]
                 )
-            if not there[place.stage]:
+            if not exists[place.stage]:
                 continue
-            token = _THERE
+            token = _EXISTS
             if isinstance(resource.name, StagePath):
                 files = sorted(
                     (row["name"], row["size"], row["md5"]) for row in self._run(sql("LIST {p}", p=place))
@@ -131,7 +131,7 @@ class Versions:
         return found
 
     def _listed(self, wanted: list[Resource]) -> dict[Resource, Version]:
-        """Objects that SHOW lists by name; of a warehouse its size and type count as well."""
+        """The versions of objects that SHOW lists by name; a warehouse's version is its size and type."""
         kind = wanted[0].kind
         if kind in (Kind.WAREHOUSE, Kind.ROLE):
             shown = self._run(Sql("SHOW WAREHOUSES" if kind is Kind.WAREHOUSE else "SHOW ROLES"))
@@ -142,14 +142,14 @@ class Versions:
         return {
             resource: Version(
                 " ".join(str(row[key]).upper() for key in ("size", "type") if resource.kind is Kind.WAREHOUSE)
-                or _THERE
+                or _EXISTS
             )
             for resource in wanted
             if (row := by_name.get(_name(resource).name.name)) is not None
         }
 
     def _nothing(self, wanted: list[Resource]) -> dict[Resource, Version]:
-        return dict.fromkeys(wanted, Version(_THERE))
+        return dict.fromkeys(wanted, Version(_EXISTS))
 
     _ask: Mapping[Kind, Callable[[Versions, list[Resource]], dict[Resource, Version]]] = {
         Kind.TABLE: _tables,
@@ -173,12 +173,12 @@ def _count(value: object) -> int | None:
 
 
 def to_json(versions: Mapping[Resource, Version]) -> list[list[Any]]:
-    """Versions as the records keep them."""
+    """Convert versions to the form in which the state store keeps them."""
     return [[r.kind.value, str(r.name), v.token, v.rows] for r, v in versions.items()]
 
 
 def from_json(rows: Iterable[Iterable[Any]]) -> dict[Resource, Version]:
-    """Versions as they were recorded."""
+    """Convert versions from the form in which the state store keeps them."""
     found: dict[Resource, Version] = {}
     for kind, name, token, count in rows:
         place = StagePath.parse(name) if name.startswith("@") else QualifiedName.parse(name)

@@ -1,1 +1,1 @@
-"""What the target keeps of runs: the state store, its history, migrations and the lock."""
+"""The run metadata on the target: the state store, its history, its migrations and the lock."""

@@ -1,4 +1,4 @@
-"""What the records of a target tell: runs, their steps, what differs between two, and where a table came from."""
+"""Queries on the run metadata of a target: runs, their steps, the difference of two runs, and lineage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from snowpipe_ml.text.problems import did_you_mean
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run; ``status`` is None if it was killed or goes on still. ``steps`` counts them by status."""
+    """A run. ``status`` is None if it was killed or still runs; ``steps`` counts the steps by status."""
 
     id: str
     started_at: datetime
@@ -34,7 +34,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """How a step ended in a run."""
+    """The result of a step in a run."""
 
     run_id: str
     step: str
@@ -48,35 +48,35 @@ class StepRecord:
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """The numbers that the step kept."""
+        """The metrics that the step recorded."""
         return self.details.get("metrics") or {}
 
     @property
     def checks(self) -> list[dict[str, Any]]:
-        """What it checked, each with ``name``, ``ok``, ``failing`` and ``message``."""
+        """The checks of the step, each with ``name``, ``ok``, ``failing`` and ``message``."""
         return self.details.get("checks") or []
 
     @property
     def charts(self) -> list[dict[str, Any]]:
-        """The charts it left, each with ``title``, ``x``, ``lines``, ``low`` and ``high``."""
+        """The charts of the step, each with ``title``, ``x``, ``lines``, ``low`` and ``high``."""
         return self.details.get("charts") or []
 
     @property
     def pictures(self) -> list[dict[str, str]]:
-        """The drawings it left, each with ``title`` and ``svg``."""
+        """The images of the step, each with ``title`` and ``svg``."""
         return self.details.get("pictures") or []
 
     def versions(self, which: str) -> dict[Resource, Version]:
-        """The versions of its ``inputs`` or ``outputs``."""
+        """Return the versions of the step's ``inputs`` or ``outputs``."""
         return from_json(self.details.get(which) or ())
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs between two runs.
+    """The difference between two runs.
 
     Attributes:
-        spec: the lines of a unified difference of the specs as they were run.
+        spec: the lines of a unified diff of the specs as they were run.
         rows: (step, rows before, rows after).
         metrics: (step, metric, value before, value after).
     """
@@ -88,12 +88,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a table or stage came from.
+    """The lineage of a table or stage.
 
     Attributes:
-        by: the record of the step that made it; None if no run of the records did.
-        as_left: whether it is as that step left it; None where nobody asked.
-        of: what it was made of.
+        by: the record of the step that wrote it; None if no recorded run did.
+        as_left: whether it is unchanged since that step; None if it was not compared.
+        of: the lineage of the inputs of that step.
     """
 
     name: str
@@ -104,10 +104,7 @@ class Origin:
 
 
 class History:
-    """The records of a pipeline on a target.
-
-    Use :meth:`open`; it asks when it is asked.
-    """
+    """The run metadata of a pipeline on a target, queried on each call. Create it with :meth:`open`."""
 
     def __init__(self, state: State, pipeline: str, target: str) -> None:
         self._state = state
@@ -117,10 +114,10 @@ class History:
     @classmethod
     @contextmanager
     def open(cls, pipeline: Pipeline, target: str | None = None) -> Iterator[History]:
-        """The history of a pipeline on a target, over a Session that is closed at the end.
+        """Open the history of a pipeline on a target; its Session is closed when the context exits.
 
         Raises:
-            SpecError: the spec is wrong.
+            SpecError: the spec is invalid.
             TargetError: the target cannot be reached.
         """
         spec, _, _ = pipeline.load(target)
@@ -131,17 +128,17 @@ class History:
             session.close()
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
-        """The last runs, the newest first."""
+        """Return the last runs, newest first."""
         found: dict[str, list[dict[str, Any]]] = {}
         for row in self._state.events(self.pipeline, self.target, limit=limit):
             found.setdefault(row["RUN_ID"], []).append(row)
         return [_run(name, found[name]) for name in sorted(found, reverse=True)]
 
     def run(self, run_id: str | None = None) -> RunRecord:
-        """A run, the last one if none is named.
+        """Return a run, the last one if no id is given.
 
         Raises:
-            UsageError: there is no such run, or none yet.
+            UsageError: the run does not exist, or there is no run yet.
         """
         if run_id is None:
             last = self.runs(limit=1)
@@ -151,7 +148,7 @@ class History:
         return _run(run_id, self._rows_of(run_id))
 
     def metrics(self, run_id: str) -> list[tuple[str, str, list[float]]]:
-        """(step, metric, its values in the runs up to one), of the metrics that stood after that run."""
+        """Return (step, metric, values) for each metric, with its values in all runs up to the given one."""
         records = [
             record
             for record in self._records(self._state.events(self.pipeline, self.target))
@@ -164,10 +161,10 @@ class History:
         return [(step, name, values) for (step, name), values in series.items()]
 
     def steps(self, run_id: str | None = None, step: str | None = None) -> list[StepRecord]:
-        """The steps of a run in the order in which they ended; of the last run if none is named.
+        """Return the steps of a run in the order in which they ended; of the last run if no id is given.
 
         Raises:
-            UsageError: there is no such run, or no such step in it.
+            UsageError: the run does not exist, or has no such step.
         """
         if run_id is None:
             last = self.runs(limit=1)
@@ -181,13 +178,13 @@ class History:
         return [record for name, record in records.items() if step in (None, name)]
 
     def difference(self, before: str, after: str) -> Difference:
-        """What differs between two runs; a step that was skipped counts with what it made before.
+        """Compare two runs; a step that was skipped is compared by its last success before.
 
         Raises:
-            UsageError: there is no such run.
+            UsageError: a run does not exist.
         """
         runs = {name: self.run(name) for name in (before, after)}
-        old, new = self._made(before), self._made(after)
+        old, new = self._last_successes(before), self._last_successes(after)
         text = difflib.unified_diff(
             runs[before].spec.splitlines(), runs[after].spec.splitlines(), before, after, lineterm="", n=1
         )
@@ -208,10 +205,10 @@ class History:
         )
 
     def lineage(self, table: str) -> Origin:
-        """Which run and step made a table as it is now, and of what, back to where the records end.
+        """Trace the current table to the run and step that wrote it, and to their inputs, as far as recorded.
 
         Raises:
-            UsageError: the text is no name of a table.
+            UsageError: the text is not a valid table name.
         """
         try:
             name = QualifiedName.parse(table)
@@ -236,15 +233,15 @@ class History:
         return rows
 
     def standing(self, run_id: str) -> list[StepRecord]:
-        """The last record of each step that ran, in this run or before it: what stood there afterwards."""
+        """Return the results that were current after a run: each step's last record up to then."""
         records = self._records(self._state.events(self.pipeline, self.target))
         ran = [
             record for record in records if record.run_id <= run_id and record.status in ("success", "failed")
         ]
         return list({record.step: record for record in ran}.values())
 
-    def _made(self, run_id: str) -> dict[str, StepRecord]:
-        """Step -> the record of what stood there after a run."""
+    def _last_successes(self, run_id: str) -> dict[str, StepRecord]:
+        """Step -> its last successful record, in this run or before."""
         records = self._records(self._state.events(self.pipeline, self.target))
         return {
             record.step: record
@@ -290,7 +287,7 @@ def _origin(wanted: Resource, records: list[StepRecord], now: Version | None) ->
     for index in range(len(records) - 1, -1, -1):
         record = records[index]
         outputs = record.versions("outputs")
-        if made := _made_of(outputs, wanted):
+        if made := _matching_output(outputs, wanted):
             earlier = records[:index]
             of = tuple(
                 _origin(resource, earlier, None)
@@ -302,8 +299,8 @@ def _origin(wanted: Resource, records: list[StepRecord], now: Version | None) ->
     return Origin(str(wanted.name), None, now.rows if now else None)
 
 
-def _made_of(outputs: Mapping[Resource, Version], wanted: Resource) -> Resource | None:
-    """The output that is the resource, or a place on a stage that holds it or lies in it."""
+def _matching_output(outputs: Mapping[Resource, Version], wanted: Resource) -> Resource | None:
+    """The output that is the resource, or an output on a stage whose location contains it or is inside it."""
     if wanted in outputs or not isinstance(wanted.name, StagePath):
         return wanted if wanted in outputs else None
     for output in outputs:

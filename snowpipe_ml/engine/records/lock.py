@@ -1,9 +1,9 @@
-"""One run of a pipeline on a target at a time: a lock in the records, with an expiry and a fencing token.
+"""The lock that allows one run of a pipeline on a target at a time: a lease with a fencing token.
 
-The lock is taken by an UPDATE that is guarded by its own condition, so that of two runs one changes a
-row. It is renewed while steps run and never otherwise, so that it keeps no warehouse awake. A run that
-was believed dead, because it was not heard of for longer than the lock lasts, finds another token in
-its place when it comes back, and publishes nothing.
+The lock is a row in the state store. It is acquired by a conditional UPDATE, so only one of two runs
+succeeds. It is renewed only while steps run, so it does not keep a warehouse awake. If a run stalls for
+longer than its lease, another run can take the lock over with a new fencing token. The stalled run checks
+its token before it publishes an output; it finds that it no longer holds the lock, and publishes nothing.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class RunLock:
     """The lock of a pipeline on a target.
 
     Args:
-        session: the records' Session.
+        session: the Session of the state store.
         table: the table of locks.
         pipeline: the pipeline's name.
         target: the target's name.
-        run_id: the run that wants it. A run that is resumed takes its own lock over.
-        lasts: seconds until it expires if it is not renewed.
-        sleep: waits before a statement is tried again.
+        run_id: the run that acquires the lock. A resumed run takes over its own lock.
+        lasts: the lease duration: seconds until the lock expires if it is not renewed.
+        sleep: waits before a statement is retried.
     """
 
     session: Session
@@ -57,10 +57,13 @@ class RunLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock. An interrupt leaves it to be taken over: the session may be busy still.
+        """Hold the lock during the context.
+
+        An interrupt does not release the lock, since the session may still be busy; another run
+        takes it over.
 
         Raises:
-            LockedError: another run has it.
+            LockedError: another run holds the lock.
         """
         self.take()
         try:
@@ -71,10 +74,10 @@ class RunLock:
         self.release()
 
     def take(self) -> None:
-        """Take the lock.
+        """Acquire the lock.
 
         Raises:
-            LockedError: another run has it.
+            LockedError: another run holds the lock.
         """
         while not self._taken():
             log.debug("the lock of %s expired meanwhile", self.pipeline)
@@ -89,7 +92,7 @@ class RunLock:
             )
         )
         for holder in self._others():
-            if _is_dead(holder["OWNER"]):  # it cannot come back: its lock need not expire
+            if _is_dead(holder["OWNER"]):  # no need to wait until its lock expires
                 self._run(
                     self._sql(
                         "UPDATE {table} SET RUN_ID = NULL WHERE {mine} AND RUN_ID = {other} AND TOKEN = {token}",
@@ -106,24 +109,24 @@ class RunLock:
             )
         )
         others = self._others()
-        # Two runs that both found no row have each made one: then neither is sure, and both let go.
+        # Two runs that both found no row have each inserted one: then both release the lock.
         if others:
             self.release()
             holder = others[0]
             raise LockedError(
                 f"{self.pipeline} is being run on {self.target} by {holder['OWNER']} (run {holder['RUN_ID']}); its lock "
-                f"lasts until {holder['EXPIRES_AT']:%Y-%m-%d %H:%M:%S} UTC unless it is renewed"
+                f"expires at {holder['EXPIRES_AT']:%Y-%m-%d %H:%M:%S} UTC unless it is renewed"
             )
         (row,) = self._run(
             self._sql("SELECT MAX(TOKEN) AS TOKEN FROM {table} WHERE {mine} AND RUN_ID = {run}")
         )
         if row["TOKEN"] is None:
-            return False  # another's lock ended between the two statements
+            return False  # the lock of another run ended between the two statements
         self.token = int(row["TOKEN"])
         return True
 
     def renew(self) -> None:
-        """Put the expiry off, if a third of the time has passed. For while something runs."""
+        """Extend the lease if a third of its duration has passed. Call it repeatedly while steps run."""
         if time.monotonic() - self._renewed < self.lasts / 3:
             return
         self._run(
@@ -136,10 +139,10 @@ class RunLock:
         self._renewed = time.monotonic()
 
     def check(self, session: Session) -> None:
-        """Make sure, on a step's own Session, that the lock is still this run's.
+        """Check, on a step's own Session, that this run still holds the lock.
 
         Raises:
-            LockedError: another run has taken it over.
+            LockedError: another run has taken the lock over.
         """
         statement = self._sql(
             "SELECT COUNT(*) FROM {table} WHERE {mine} AND RUN_ID = {run} AND TOKEN = {token}",
@@ -148,12 +151,15 @@ class RunLock:
         ((count,),) = again(lambda: session.sql(statement.text).collect(), sleep=self.sleep)
         if not count:
             raise LockedError(
-                f"the run {self.run_id} has lost its lock: it was not heard of for {self.lasts} s, and another run has "
-                "begun; nothing more is published by this one"
+                f"the run {self.run_id} has lost its lock: it did not renew it for {self.lasts} s, and another run has "
+                "started; this run publishes nothing more"
             )
 
     def release(self) -> None:
-        """Let the lock go, if it is still this run's; a later taking under the same id has a greater token."""
+        """Release the lock if this run still holds it.
+
+        A later acquisition under the same run id has a greater token and is not released.
+        """
         text = "UPDATE {table} SET RUN_ID = NULL, OWNER = NULL, EXPIRES_AT = NULL WHERE {mine} AND RUN_ID = {run}"
         if self.token is None:
             self._run(self._sql(text))
@@ -161,7 +167,7 @@ class RunLock:
             self._run(self._sql(text + " AND TOKEN <= {token}", token=Literal(self.token)))
 
     def _others(self) -> list[Any]:
-        """The rows that another run holds, and that have not expired."""
+        """The unexpired locks of other runs."""
         return self._run(
             self._sql(
                 "SELECT RUN_ID, OWNER, TOKEN, EXPIRES_AT FROM {table} WHERE {mine} AND RUN_ID <> {run} "
@@ -188,12 +194,12 @@ class RunLock:
 
 
 def owner() -> str:
-    """Who holds a lock: ``ada@laptop, process 4711``."""
+    """Return the owner of a lock taken by this process, as in ``ada@laptop, process 4711``."""
     return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
 
 
 def _is_dead(text: str) -> bool:
-    """Return whether an owner is a process of this machine that has ended."""
+    """Return whether an owner is a process on this machine that has ended."""
     where, _, process = text.rpartition(", process ")
     if where.rpartition("@")[2] != socket.gethostname() or not process.isdigit():
         return False

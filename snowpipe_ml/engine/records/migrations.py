@@ -1,7 +1,7 @@
-"""The schema of the records, from version to version.
+"""Schema migrations of the state store.
 
-A version is never changed: what comes later is a version of its own. Every statement may run twice, since
-a reply can be lost, and two runs of different pipelines may begin at once.
+A released version is never changed; each change is a new version. Every statement must be idempotent, since
+it may run twice: a reply can be lost, and two runs of different pipelines may start at the same time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EVENTS = """CREATE TABLE IF NOT EXISTS {events} (RUN_ID VARCHAR, PIPELINE VARCH
   AT TIMESTAMP_NTZ, STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
   DETAILS VARCHAR)"""
 
-# A run that was resumed begins several times and ends with the last of them.
+# A resumed run has several start events, and ends after the last of them.
 _RUNS = """CREATE OR REPLACE VIEW {runs} AS
 SELECT S.RUN_ID, S.PIPELINE, S.TARGET, S.STARTED_AT, F.AT AS FINISHED_AT, F.STATUS, F.SECONDS
 FROM (
@@ -35,28 +35,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (_EVENTS, f"CREATE TABLE IF NOT EXISTS {{locks}} ({lock.COLUMNS})", _RUNS, _STEP_RUNS),
     ("ALTER TABLE {events} ADD COLUMN IF NOT EXISTS WRITTEN_BY VARCHAR",),
 )
-"""The statements of each version, the first of which is number 1."""
+"""The statements of each version; the first version is number 1."""
 
 
 def migrate(
     run: Callable[[Sql], list[Any]], table: QualifiedName, names: Mapping[str, QualifiedName]
 ) -> None:
-    """Bring the records to this version.
+    """Migrate the state store to the version of this package.
 
     Args:
-        run: runs one statement and gives its rows.
-        table: where the versions that were reached are written down.
+        run: runs one statement and returns its rows.
+        table: the table of applied versions.
         names: the tables and views that the statements name.
 
     Raises:
-        UsageError: the records are of a later version than this package knows.
+        UsageError: the state store has a later version than this package supports.
     """
     run(sql("CREATE TABLE IF NOT EXISTS {table} (VERSION NUMBER(38, 0), AT TIMESTAMP_NTZ)", table=table))
     reached = run(sql("SELECT MAX(VERSION) FROM {table}", table=table))[0][0] or 0
     if reached > len(MIGRATIONS):
         raise UsageError(
-            f"the records in {table} are of version {reached}, and this snowpipe-ml knows {len(MIGRATIONS)}: a later one "
-            "has run here; install that, or name another schema under `state`"
+            f"the run metadata in {table} has version {reached}, and this snowpipe-ml supports up to {len(MIGRATIONS)}: a "
+            "later snowpipe-ml has run here; install that version, or name another schema under `state`"
         )
     for version, statements in enumerate(MIGRATIONS[reached:], reached + 1):
         for text in statements:

@@ -1,6 +1,6 @@
-"""The records of runs, kept in the target's schema ``SNOWPIPE_ML``, written through the Session.
+"""The state store: run metadata in the schema ``SNOWPIPE_ML`` of the target, written through the Session.
 
-One append-only table, ``EVENTS``, and two views over it: ``RUNS`` and ``STEP_RUNS``.
+It has one append-only table, ``EVENTS``, and two views on it: ``RUNS`` and ``STEP_RUNS``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TYPES = {
     "WRITTEN_BY": "VARCHAR",
 }
 
-# However many they are, records are one literal of one statement, the text of which has a limit of 1 MB:
+# All records are one literal of one statement. The text of a statement is limited to 1 MB:
 # https://docs.snowflake.com/en/user-guide/query-size-limits
 _APPEND = (
     f"INSERT INTO {{events}} ({', '.join(_TYPES)}) SELECT "
@@ -53,12 +53,12 @@ _CHARACTERS = 400_000
 
 @dataclass(frozen=True)
 class PastRun:
-    """What the records know of a run.
+    """A past run, as recorded in the state store.
 
     Attributes:
-        run: its ids.
-        status: how it ended; None if it did not, because it was killed or still runs.
-        variables: those that were given for it, beside the spec's own.
+        run: the identity of the run.
+        status: how it ended; None if it was killed or still runs.
+        variables: the variables that were given for the run, in addition to those of the spec.
     """
 
     run: RunInfo
@@ -68,14 +68,14 @@ class PastRun:
 
 @dataclass(frozen=True)
 class State:
-    """Writes and reads the records of one pipeline on one target.
+    """Writes and reads the run metadata on one target.
 
-    How steps ended is kept until :meth:`flush`, so that many short steps cost one statement.
+    The results of steps are buffered until :meth:`flush`, so that many short steps cost one statement.
 
     Args:
-        session: a Session of its own: records must not wait for, or roll back with, a step's work.
-        schema: the schema of the records, with its database.
-        sleep: waits before a statement is tried again.
+        session: a separate Session: records must not wait for a step's work or be rolled back with it.
+        schema: the schema of the state store, with its database.
+        sleep: waits before a statement is retried.
     """
 
     session: Session
@@ -87,13 +87,13 @@ class State:
         return QualifiedName((*self.schema.parts, Identifier(name)))
 
     def prepare(self) -> None:
-        """Make the schema, its table and its views."""
+        """Create the schema, its tables and its views."""
         events = self._name("EVENTS")
-        # CREATE SCHEMA makes the new schema the current one; the session goes back to its own.
+        # CREATE SCHEMA makes the new schema the current one; afterwards the session's own schema is restored.
         current = [
             part for part in (self.session.get_current_database(), self.session.get_current_schema()) if part
         ]
-        # IF NOT EXISTS asks for the privilege to create even where there is nothing to be created.
+        # IF NOT EXISTS needs the privilege to create even if the schema exists.
         if not self._is_there():
             self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
         if len(current) == 2:
@@ -110,17 +110,17 @@ class State:
         )
 
     def lock(self, pipeline: str, target: str, run_id: str) -> lock.RunLock:
-        """The lock of a pipeline on a target, not yet taken."""
+        """Return the lock of a pipeline on a target, not yet acquired."""
         return lock.RunLock(self.session, self._name("LOCKS"), pipeline, target, run_id, sleep=self.sleep)
 
     def started(self, event: RunStarted, details: Mapping[str, Any]) -> None:
-        """Record that a run begins, or goes on."""
+        """Record that a run starts or is resumed."""
         name = "run_resumed" if event.resumed else "run_started"
         self._add(event, name, details={**details, "started_at": event.at.isoformat()})
         self.flush()
 
     def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, Any]) -> None:
-        """Record, with the next flush, how a step ended; ``work`` is what it did, to which the next run compares."""
+        """Record, with the next flush, how a step ended; later runs compare their steps with ``work``."""
         self._add(
             run,
             "step_finished",
@@ -139,7 +139,7 @@ class State:
         )
 
     def reused(self, run: RunStarted, messages: Mapping[str, str]) -> None:
-        """Record the steps that need not run."""
+        """Record the steps that are skipped because they are unchanged."""
         for name, message in messages.items():
             self._add(run, "step_finished", step=name, status=Status.REUSED, message=message)
         self.flush()
@@ -151,11 +151,11 @@ class State:
 
     @property
     def pending(self) -> bool:
-        """Return whether something waits for a flush."""
+        """Return whether records are waiting for a flush."""
         return bool(self._pending)
 
     def flush(self) -> None:
-        """Write, in as few statements as can be, what was recorded since the last time."""
+        """Write the records since the last flush, in as few statements as possible."""
         written = 0
         for records in _portions([json.dumps(record) for record in self._pending]):
             text = f"[{','.join(records)}]"
@@ -164,7 +164,7 @@ class State:
         del self._pending[:written]
 
     def cancel(self, session: int) -> None:
-        """Cancel what runs on another Session of the same user."""
+        """Cancel the running statements of another Session of the same user."""
         self._run(sql("SELECT SYSTEM$CANCEL_ALL_QUERIES({id})", id=Literal(session)))
 
     def _add(
@@ -220,11 +220,11 @@ class State:
         return any(row["name"] == "EVENTS" for row in shown)
 
     def _run(self, statement: Sql) -> list[Any]:
-        # Each may run twice: an event that was recorded twice counts once.
+        # A statement may run twice: an event that is recorded twice counts once.
         return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
 
     def last_run(self, pipeline: str) -> list[dict[str, Any]]:
-        """The step records of a pipeline's last run; empty if it never ran on this target."""
+        """Return the step records of a pipeline's last run; empty if it never ran on this target."""
         if not self._has_records():
             return []
         rows = self._run(
@@ -239,7 +239,7 @@ class State:
         return [row.as_dict() for row in rows]
 
     def past_run(self, pipeline: str, target: str, run_id: str | None = None) -> PastRun | None:
-        """A run of a pipeline on a target, the last one if none is named; None if there is none."""
+        """Return a run of a pipeline on a target, the last one if no id is given; None if there is none."""
         if not self._has_records():
             return None
         rows = self._run(
@@ -276,7 +276,7 @@ class State:
     def events(
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """The records of a pipeline on a target in order: of one run, or of the last runs; none if it never ran."""
+        """Return the records of one run or of the last runs, in order; empty if there is none."""
         if not self._has_records():
             return []
         which = Sql("")
@@ -303,7 +303,7 @@ class State:
         return [row.as_dict() for row in rows]
 
     def written(self, pipeline: str, target: str) -> set[str]:
-        """The names of the tables that any run was to write: a run that was killed had no time to say that it did."""
+        """Return the names of the tables that past runs were going to write, including killed runs."""
         if not self._has_records():
             return set()
         rows = self._run(
@@ -318,7 +318,7 @@ class State:
         return {name for (text,) in rows if text for name in json.loads(text)}
 
     def successes(self, pipeline: str, target: str) -> dict[str, Success]:
-        """Step -> its last success, in whatever run."""
+        """Return the last success of each step, in any run."""
         if not self._has_records():
             return {}
         rows = self._run(
@@ -337,7 +337,7 @@ class State:
 
 
 def _portions(records: list[str]) -> Iterator[list[str]]:
-    """The records cut where a statement would become too long; a long one stands alone."""
+    """Split the records so that no statement becomes too long; a very long record has its own statement."""
     ends = itertools.accumulate(len(record) for record in records)
     for _, group in itertools.groupby(zip(records, ends, strict=True), lambda pair: pair[1] // _CHARACTERS):
         yield [record for record, _ in group]

@@ -1,1 +1,1 @@
-"""Executing a plan: threads, sessions, retries, interrupts, hooks and events."""
+"""Execution of a plan: threads, sessions, retries, interrupts, hooks and events."""

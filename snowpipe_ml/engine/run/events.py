@@ -1,4 +1,4 @@
-"""What happens in a run, as typed events. The terminal, a log or a report each listen."""
+"""The typed events of a run. Listeners such as the terminal display receive them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from datetime import datetime
 
 
 class Status(enum.StrEnum):
-    """How a step, or a run, ended."""
+    """How a step or a run ended.
+
+    SKIPPED: a step that it needs failed, or the run was stopped. REUSED: the step is unchanged. OMITTED: its
+    ``when`` is false, or it depends on an omitted step that has never produced its outputs.
+    """
 
     SUCCESS = "success"
     FAILED = "failed"
@@ -19,17 +23,17 @@ class Status(enum.StrEnum):
 
     @property
     def good(self) -> bool:
-        """Whether nothing went wrong: the step made what it makes, now or before, or its condition left it out."""
+        """Return whether nothing went wrong: the step succeeded, is unchanged, or was omitted."""
         return self in (Status.SUCCESS, Status.REUSED, Status.OMITTED)
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins.
+    """A run starts.
 
     Attributes:
         steps: the nodes in the order of the graph.
-        needs: of each, the nodes of the run that it needs.
+        needs: the nodes of the run that each node depends on.
     """
 
     run_id: str
@@ -43,14 +47,14 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step begins."""
+    """A step starts."""
 
     step: str
 
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """How far a step is: ``done`` of ``total`` things, ``note`` saying which."""
+    """The progress of a step: ``done`` of ``total`` items; ``note`` names the last one."""
 
     step: str
     done: int
@@ -60,7 +64,7 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True)
 class StepRetried:
-    """A step met a transient error and is tried again after ``delay`` seconds, for the ``attempt``-th time."""
+    """A step had a transient error; retry number ``attempt`` follows after ``delay`` seconds."""
 
     step: str
     attempt: int
@@ -70,7 +74,7 @@ class StepRetried:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step ended, or was skipped because of ``blamed``, a step that it needs."""
+    """A step ended, or was skipped because the step ``blamed`` failed."""
 
     step: str
     status: Status

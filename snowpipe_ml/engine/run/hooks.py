@@ -1,4 +1,4 @@
-"""``on_success`` and ``on_failure``: what is done when a run has ended."""
+"""The hooks ``on_success`` and ``on_failure``, which run after a run has ended."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SECONDS = 60
 
 
 def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
-    """Do what the spec asks for after such a run.
+    """Run the hooks of the spec for the result of a run.
 
-    A hook that fails is told by a warning: how the run ended is not its business.
+    A hook that fails is logged as a warning and does not change the result of the run.
 
     Args:
-        spec: the spec as run.
-        result: how the run ended.
-        session: where statements are run.
+        spec: the spec as it was run.
+        result: the result of the run.
+        session: the Session for the statements of hooks.
     """
     hooks = spec.pipeline.on_success if result.ok else spec.pipeline.on_failure
     name = "on_success" if result.ok else "on_failure"
@@ -50,9 +50,9 @@ def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
 
 
 def hook_reads(spec: Spec) -> set[QualifiedName]:
-    """The tables that the hooks name with ``ref``.
+    """Return the tables that the hooks name with ``ref``.
 
-    A hook that is no template is told of when it runs.
+    A hook with an invalid template is ignored here; it is reported when it runs.
     """
     found: set[QualifiedName] = set()
     for hook in (*spec.pipeline.on_success, *spec.pipeline.on_failure):
@@ -70,4 +70,4 @@ def _run_hook(hook: Hook, scope: Mapping[str, Any], session: Session) -> None:
     command = [str(render_scalar(part, scope)) if has_template(part) else part for part in hook.command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     if done.returncode:
-        raise StepError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise StepError(f"{command[0]} exited with {done.returncode}: {done.stderr.strip()[-500:]}")

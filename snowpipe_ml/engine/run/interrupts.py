@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heard wherever the main thread is."""
+"""Handling of Ctrl-C and SIGTERM during a run."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# A scheduler, a container and a service manager end a process with SIGTERM.
+# Schedulers, containers and service managers end a process with SIGTERM.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second one is a KeyboardInterrupt.
+    """Yield an event that the first Ctrl-C or SIGTERM sets; a second one raises KeyboardInterrupt.
 
-    A KeyboardInterrupt may be raised between any two lines, so that a record would be half written or a
-    step forgotten; the event is looked at where that is safe. Elsewhere than in the main thread, and
-    where a signal is ignored, as SIGINT is under nohup, nothing is changed.
+    A KeyboardInterrupt may be raised between any two lines, and could leave a record half written or lose
+    a step; the event is checked only where that is safe. Outside the main thread no handler is installed,
+    nor for a signal that is ignored, such as SIGINT under nohup.
     """
-    asked = threading.Event()
+    requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield requested
         return
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+    def handle(number: int, frame: FrameType | None) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        requested.set()
 
-    # None is a handler that was not installed from Python: it cannot be put back.
+    # None means a handler that was not installed from Python and cannot be restored.
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    heard = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
-    for number in heard:
-        signal.signal(number, hear)
+    replaced = {
+        number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)
+    }
+    for number in replaced:
+        signal.signal(number, handle)
     try:
-        yield asked
+        yield requested
     finally:
-        for number, handler in heard.items():
+        for number, handler in replaced.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""How steps and runs end."""
+"""The outcomes of steps and runs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.text.redaction import redact
 
-# Snowpark adds this to an error about a column, with whatever columns the statements before had.
-_OF_OTHERS = re.compile(r"\s*There are existing quoted column identifiers: .*", re.S)
+# Snowpark adds this to an error about a column, with the columns of earlier statements.
+_COLUMN_NOTE = re.compile(r"\s*There are existing quoted column identifiers: .*", re.S)
 
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """How a step ended.
+    """The outcome of a step.
 
     Attributes:
         seconds: how long it ran.
-        blamed: the failed step because of which it was skipped.
-        work: what it did, as the records keep it: its fingerprint, and the versions of what it read and wrote.
-        stands: whether, though it was left out, all that it writes is there from before.
+        blamed: the failed step that caused it to be skipped.
+        work: the details for the state store: its fingerprint, and the versions of its inputs and outputs.
+        stands: whether an omitted step has all of its outputs from earlier runs.
     """
 
     name: str
@@ -43,7 +43,7 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended; ``steps`` in the order in which they ended."""
+    """The result of a run; ``steps`` has the steps in the order in which they ended."""
 
     run: RunInfo
     status: Status
@@ -53,19 +53,19 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Return whether every step succeeded."""
+        """Return whether the run succeeded."""
         return self.status is Status.SUCCESS
 
 
 def left_out_because(name: str, why: str, *, stands: bool = False) -> StepOutcome:
-    """The outcome of a step whose condition, or that of a step that it needs, is false."""
+    """Return the outcome of a step that is omitted: its condition, or that of a step it needs, is false."""
     return StepOutcome(name, Status.OMITTED, None, 0.0, why, (), None, None, stands=stands)
 
 
 def cause(error: BaseException) -> str:
-    """The text of an error for people, without Snowpark's wrapping and hints, the query id and known secrets."""
+    """Return the text of an error for users, without Snowpark's wrapper and notes, query id and secrets."""
     message = getattr(error, "message", None) if not isinstance(error, SnowpipeMLError) else None
-    text = redact(_OF_OTHERS.sub("", str(message or error)).strip())
+    text = redact(_COLUMN_NOTE.sub("", str(message or error)).strip())
     if number_of(error) == NO_WAREHOUSE:
-        text += "\nGive the step a `warehouse`, or its target a default one"
+        text += "\nSet `warehouse` for the step, or a default warehouse for its target"
     return text or type(error).__name__

@@ -1,7 +1,7 @@
-"""Which errors pass by themselves, and how long to wait for that.
+"""Transient errors, and the delays between retries.
 
-A step is tried again as a whole and on a Session of its own: every step leaves its outputs as if it had
-run once, so that a reply that was lost after its statement took effect doubles nothing.
+A step is retried as a whole and on another Session. Every step is idempotent, so nothing is duplicated if
+the reply to a statement is lost after the statement took effect.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from snowpipe_ml.errors import SourceFileError
 
 T = TypeVar("T")
 
-# Of the connector: the connection was lost, or the service was overloaded.
+# Errors of the connector: the connection was lost, or the service was overloaded.
 # https://github.com/snowflakedb/snowflake-connector-python/blob/main/src/snowflake/connector/errorcode.py
 _CLIENT = frozenset({250003, 250005, 251011, 251012, 290400, 290408, 290429, 290500, 290502, 290503, 290504})
-# The connection could not be made. It is also the number of a login that was refused, such as a push that was denied,
-# and then another class than these.
+# The connection could not be established. A refused login, such as a denied push notification, has
+# the same number, but another exception class than those below.
 _NOT_CONNECTED = 250001
 _UNREACHED = frozenset(
     {"OperationalError", "ServiceUnavailableError", "BadGatewayError", "GatewayTimeoutError"}
 )
-# Of Snowflake: an internal error, a lock that was not had in time, a session or token that has expired. A statement
-# that reached its time limit (630) or was cancelled (604) is not among them.
+# Errors of Snowflake: an internal error, a lock timeout, an expired session or token. A statement
+# that reached its time limit (630) or was canceled (604) is not among them.
 _SERVER = frozenset({603, 625, 390112, 390114})
 
 
-NO_WAREHOUSE = 606  # a statement computes, and its session uses no warehouse
+NO_WAREHOUSE = 606  # the statement needs a warehouse, and its session has no active one
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Backoff:
     """Exponential backoff with jitter.
 
     Args:
-        retries: how often something is tried again.
-        first: seconds before the first time, at most.
-        most: seconds before any time, at most.
+        retries: the number of retries.
+        first: the maximum delay before the first retry, in seconds.
+        most: the maximum delay before any retry, in seconds.
     """
 
     retries: int
@@ -48,10 +48,10 @@ class Backoff:
     most: float = 60.0
 
     def delays(self, chance: random.Random) -> Iterator[float]:
-        """The seconds to wait before each further try.
+        """Yield the seconds to wait before each retry.
 
-        Each is drawn from the upper half of what doubles from time to time, so that many who failed
-        together do not come back together.
+        The maximum doubles with each retry, and each delay is drawn from the upper half of it, so that
+        clients that failed together do not retry together.
         """
         for attempt in range(self.retries):
             longest = min(self.most, self.first * 2**attempt)
@@ -59,10 +59,10 @@ class Backoff:
 
 
 def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], None] = time.sleep) -> T:
-    """Do something that may be done twice, again after each transient error.
+    """Call an idempotent action, and retry it after each transient error.
 
     Raises:
-        Exception: what the action raises, if it is terminal or does not pass.
+        Exception: the error of the action, if it is not transient or no retries are left.
     """
     delays = Backoff(retries).delays(random.Random())  # noqa: S311 - jitter
     while True:
@@ -76,18 +76,18 @@ def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], No
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether an error may be gone when the same is tried again: a connection, a lock, an overloaded service.
+    """Return whether an error is transient: a lost connection, a lock timeout or an overloaded service.
 
-    All else is terminal: the same statement would fail the same way, and a login that was refused must not be asked for
-    again. The first error of the chain that has a number decides: the connector raises a refusal while it handles the
-    time-out before it.
+    All other errors are terminal: the same statement would fail again, and a refused login must not
+    be retried. The first error of the chain that has a number decides: the connector raises a
+    refused login while it handles the timeout before it.
     """
     seen: set[int] = set()
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
         seen.add(id(found))
         if isinstance(found, SourceFileError):
-            return False  # what could pass was tried again where the file was asked for
+            return False  # transient errors were already retried where the file was requested
         if isinstance(found, ConnectionError | TimeoutError):
             return True
         if type(found).__name__ in _UNREACHED and number_of(found) in (None, _NOT_CONNECTED, 540001):
@@ -101,7 +101,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def number_of(error: BaseException) -> int | None:
-    """The connector's error number; Snowpark's own exceptions have that of what they wrap."""
+    """Return the connector's error number; Snowpark's exceptions have the number of the error they wrap."""
     for name in ("errno", "sql_error_code"):
         number = getattr(error, name, None)
         if isinstance(number, int) and not isinstance(error, OSError):

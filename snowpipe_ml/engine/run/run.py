@@ -1,4 +1,4 @@
-"""Running a graph: in order, in parallel, and on past a failure where that is possible."""
+"""The runner of a graph: steps run in order and in parallel, and independent steps even after a failure."""
 
 from __future__ import annotations
 
@@ -51,11 +51,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("snowpipe_ml.engine")
 
-_BEHIND = 0.1  # seconds that the record of a step may wait for others, to be written with them
+_FLUSH_DELAY = 0.1  # seconds that the record of a step may be delayed, to be written together with others
 
 
 def new_run(run_date: date | None = None) -> RunInfo:
-    """A new run for a day, today if None; ids sort by time, to the millisecond: "the last run" is the greatest."""
+    """Create a run for a run date, today if None.
+
+    Ids sort by time, to the millisecond, so the last run is the one with the greatest id.
+    """
     now = datetime.now(UTC)
     stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}"
     return RunInfo(f"{stamp}-{secrets.token_hex(3)}", now, f"MODEL_{stamp}", run_date or now.date())
@@ -67,22 +70,23 @@ class Runner:
 
     Args:
         pipeline: the pipeline's name.
-        graph: what to run.
-        plan: what steps may know without a connection.
-        run: the ids.
-        sessions: where Sessions come from.
+        graph: the graph to run.
+        plan: the planning context.
+        run: the identity of the run.
+        sessions: the pool of Sessions.
         threads: how many steps may run at once.
-        state: the records; None keeps none.
-        tags: declared tags; those with a value are set on each output.
-        default_warehouse: used by steps that name none.
-        listeners: hear of every event, one at a time.
-        fingerprints: of the nodes, for the records.
-        reused: nodes that need not run, each with the run in which it last did.
-        omitted: nodes that are left out, each with the reason.
-        resumed: whether the run began before.
-        fail_fast: whether no step is begun after one has failed.
-        lock: of this run, renewed while steps run and checked before an output is published; None has none.
-        sleep: waits before a step is tried again; by default until it is time or the run is interrupted.
+        state: the state store; None records nothing.
+        tags: the declared tags; those with a value are set on each output.
+        default_warehouse: the warehouse of steps that name none.
+        listeners: called with every event, one event at a time.
+        fingerprints: the fingerprints of the nodes, for the state store.
+        reused: the nodes that are unchanged, each with the run in which it last succeeded.
+        omitted: the nodes that are left out, each with the reason.
+        resumed: whether the run is resumed.
+        fail_fast: whether to stop scheduling new steps after the first failure.
+        lock: the lock of this run, renewed while steps run and checked before an output is
+            published; None for no lock.
+        sleep: waits before a step is retried; by default, an interrupt ends the wait early.
     """
 
     pipeline: str
@@ -105,7 +109,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._interrupted = False
-        self._asked = threading.Event()  # to end: by Ctrl-C or SIGTERM
+        self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
         self._flush_at: float | None = None
         self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
@@ -120,7 +124,7 @@ class Runner:
         )
 
     def execute(self, details: dict[str, Any]) -> RunResult:
-        """Run everything that can be run."""
+        """Run all nodes that can run, and record the run with its details."""
         begin = time.monotonic()
         with interrupts() as self._asked:
             if self.state is not None:
@@ -161,15 +165,16 @@ class Runner:
                 if self._asked.is_set():
                     if not self._interrupted:
                         self._interrupt(waiting, outcomes)
-                    self._cancel()  # and again: a step may have begun its next statement meanwhile
+                    self._cancel()  # in every iteration: a step may have started another statement meanwhile
                 if self.sessions.shared:
-                    self._flush()  # on one Session, a step must not begin before the one before it is recorded
-                # No step waits inside the executor: one that has not begun can still be left.
+                    self._flush()  # on one Session, a step must not start before the previous one is recorded
+                # Steps do not queue in the executor, so that a step that has not started can still
+                # be skipped.
                 free = self.threads - len(running)
                 for name in [name for name, needs in waiting.items() if not needs][:free]:
                     del waiting[name]
                     running[executor.submit(self._run_node, self.graph.nodes[name])] = name
-                done, _ = wait(running, timeout=self._behind(), return_when=FIRST_COMPLETED)
+                done, _ = wait(running, timeout=self._flush_if_due(), return_when=FIRST_COMPLETED)
                 if self.lock is not None:
                     self.lock.renew()
                 for future in done:
@@ -181,15 +186,15 @@ class Runner:
         self._flush()
         return outcomes
 
-    def _behind(self) -> float:
-        """Write what was recorded if it is time to; the seconds until it will be.
+    def _flush_if_due(self) -> float:
+        """Flush the records if they are due; return the seconds until the next flush.
 
-        Steps that were recorded a moment too late run once more if the process dies in that moment.
+        If the process dies before a flush, the steps that were not yet recorded run again.
         """
         if self.state is None or not self.state.pending:
             return 0.5
         now = time.monotonic()
-        self._flush_at = self._flush_at or now + _BEHIND
+        self._flush_at = self._flush_at or now + _FLUSH_DELAY
         if now >= self._flush_at:
             self._flush()
             return 0.5
@@ -201,10 +206,10 @@ class Runner:
             self.state.flush()
 
     def _reuse(self, outcomes: dict[str, StepOutcome]) -> None:
-        """Mark all that need not run, or must not; what this very run has done is recorded already."""
+        """Record the unchanged and the omitted nodes; what a resumed run did before is recorded already."""
         before = {name: run for name, run in self.reused.items() if run != self.run.id}
         messages = {
-            name: f"unchanged since {before[name]}" if name in before else "done before"
+            name: f"unchanged since {before[name]}" if name in before else "done earlier in this run"
             for name in self.reused
         }
         if self.state is not None:
@@ -220,7 +225,7 @@ class Runner:
     def _ended(
         self, name: str, outcome: StepOutcome, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]
     ) -> None:
-        """Record how a step ended, and what that means for those that wait."""
+        """Record how a step ended, and update the waiting steps accordingly."""
         self._record(outcomes, outcome)
         if outcome.status is Status.SUCCESS or outcome.stands:
             for needs in waiting.values():
@@ -233,10 +238,10 @@ class Runner:
         else:
             self._skip(name, waiting, outcomes)
             if self.fail_fast:
-                self._leave(waiting, outcomes, f"not begun after {name} failed", name)
+                self._skip_rest(waiting, outcomes, f"not started after {name} failed", name)
 
     def _skip(self, failed: str, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
-        """Mark all that waits for a failed step."""
+        """Skip all waiting steps that depend on a failed step."""
         dependents = self.graph.dependents(failed)
         for name in [name for name in self.graph.nodes if name in dependents and name in waiting]:
             del waiting[name]
@@ -244,33 +249,33 @@ class Runner:
                 outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, f"needs {failed}", (), None, failed)
             )
 
-    def _leave(
+    def _skip_rest(
         self,
         waiting: dict[str, set[str]],
         outcomes: dict[str, StepOutcome],
         why: str,
         blamed: str | None = None,
     ) -> None:
-        """Mark all that has not begun."""
+        """Skip all steps that have not started."""
         for name in list(waiting):
             del waiting[name]
             self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, why, (), None, blamed))
 
     def _interrupt(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
-        """Begin nothing more."""
+        """Stop scheduling steps."""
         self._interrupted = True
         log.warning(
-            "interrupted: no further step begins, and what runs is cancelled; once more ends it at once"
+            "interrupted: no further steps are started, and running statements are canceled; interrupt again to exit at once"
         )
-        self._leave(waiting, outcomes, "interrupted")
+        self._skip_rest(waiting, outcomes, "interrupted")
 
     def _cancel(self) -> None:
-        """Cancel what the steps run on their Sessions."""
+        """Cancel the running statements of the steps."""
         if self.sessions.shared:
             self.sessions.cancel()
         elif self.state is not None:
             for number in self.sessions.numbers():
-                if number != int(self.state.session.session_id):  # which would cancel what cancels
+                if number != int(self.state.session.session_id):  # this Session runs the cancel statement
                     self.state.cancel(number)
 
     def _record(self, outcomes: dict[str, StepOutcome], outcome: StepOutcome) -> None:
@@ -294,11 +299,11 @@ class Runner:
         begin = time.monotonic()
         self._emit(StepStarted(node.name))
         try:
-            tried = self._tried(node)
+            tried = self._with_retries(node)
             if isinstance(tried, StepOutcome):
                 return tried
             result, work = tried
-        except Exception as error:  # whatever a step raises fails that step, and only that step
+        except Exception as error:  # an exception of a step fails that step only
             log.debug("step %s failed", node.name, exc_info=True)
             return StepOutcome(
                 node.name,
@@ -324,8 +329,8 @@ class Runner:
             work,
         )
 
-    def _tried(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | StepOutcome:
-        """Run a step, and again where an error passes by itself; or say why it is left out."""
+    def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | StepOutcome:
+        """Run a step, with retries after transient errors; return the outcome if it is left out."""
         delays = Backoff(node.step.settings.retries).delays(self._chance)
         for attempt in itertools.count(1):
             try:
@@ -336,7 +341,7 @@ class Runner:
                         if why is not None:
                             there = Versions(session, self._sleep).of(node.writes)
                             return left_out_because(node.name, why, stands=stands(node, there))
-                        # What a step reads and writes, it leaves as its output.
+                        # A resource that a step both reads and writes counts as an output.
                         inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
                         result = node.step.run(ctx) or StepResult()
                         self._set_tags(node, ctx)
@@ -364,7 +369,7 @@ class Runner:
 
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
-            if self._asked.is_set():  # work outside of the warehouse has no statement that could be canceled
+            if self._asked.is_set():  # work outside the warehouse has no statement to cancel
                 raise StepError("interrupted")
             self._emit(StepProgress(node.name, done, total, note))
 
@@ -380,9 +385,9 @@ class Runner:
 
     @contextmanager
     def _prepared(self, node: Node, session: Session) -> Iterator[None]:
-        """The step's warehouse, and a query tag by which its statements are found later.
+        """Set the step's warehouse and statement timeout, and a query tag that identifies its statements.
 
-        A Session that goes from step to step gets its first warehouse back in between: see :class:`Sessions`.
+        A Session that is reused by another step gets its first warehouse back: see :class:`Sessions`.
         """
         tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
         self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
@@ -406,11 +411,11 @@ class Runner:
                 self._ensure(session, self.sessions.unset("STATEMENT_TIMEOUT_IN_SECONDS"))
 
     def _ensure(self, session: Session, statement: Sql) -> None:
-        """Run a statement that may run twice, and again if its reply is lost."""
+        """Run an idempotent statement, with retries."""
         again(lambda: execute(session, statement), sleep=self._sleep)
 
     def _set_tags(self, node: Node, ctx: RunContext) -> None:
-        """Set the declared tags that have a value on what the step wrote."""
+        """Set the declared tags that have a value on the step's outputs."""
         values = {name: tag.value for name, tag in self.tags.items() if tag.value is not None}
         if node.declared or not values:
             return

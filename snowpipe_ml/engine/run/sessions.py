@@ -1,4 +1,4 @@
-"""The Sessions of a run: one for each step that runs, and none that an error has left in doubt."""
+"""The Sessions of a run: one for each running step. A Session is discarded after an error."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def execute(session: Session, statement: Sql) -> None:
 
 
 def execute_rows(session: Session, statement: Sql) -> list[dict[str, Any]]:
-    """Run one statement on a Session and give its rows."""
+    """Run one statement on a Session and return its rows."""
     return [row.as_dict() for row in session.sql(statement.text).collect()]
 
 
 class Sessions:
-    """Gives each thread of a run a Session of its own, and closes them all at the end.
+    """A pool that lends each thread of a run its own Session, and closes all Sessions at the end.
 
     Args:
-        open_session: opens one more Session on the target.
-        sleep: waits before one that could not be opened is tried again.
+        open_session: opens another Session on the target.
+        sleep: waits before opening a Session is retried.
 
     Attributes:
-        shared: whether all of it is one and the same Session.
+        shared: whether all threads share one Session.
     """
 
     shared = False
@@ -48,14 +48,14 @@ class Sessions:
         self.sleep = sleep
         self._free: list[Session] = []
         self._all: list[Session] = []
-        # The warehouse that each had when it was opened.
+        # The warehouse of each Session when it was opened.
         self._warehouses: dict[int, Identifier | None] = {}
         self._refused: Exception | None = None
         self._lock = threading.Lock()
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A Session that nobody else uses meanwhile, on the warehouse that it was opened with."""
+        """Lend a Session for exclusive use, with the warehouse that it was opened with."""
         with self._lock:
             found = self._free.pop() if self._free else None
         if found is None:
@@ -63,14 +63,16 @@ class Sessions:
         try:
             yield found
         except Exception:
-            # A transaction may be open on it, or the connection be gone: nobody uses it again.
+            # It may have an open transaction or a lost connection: do not use it again.
             self._discard(found)
             raise
         try:
             usable = self._put_back(found)
         except Exception as error:
-            # What was done on it is done; only the Session is of no use any more.
-            log.warning("a session could not be put back on its warehouse, and is closed: %s", error)
+            # The work on it succeeded; only the Session cannot be used again.
+            log.warning(
+                "the warehouse of a session could not be restored, and the session is closed: %s", error
+            )
             usable = False
         if usable:
             with self._lock:
@@ -79,7 +81,7 @@ class Sessions:
             self._discard(found)
 
     def _opened(self) -> Session:
-        """One more Session. A login that was refused is not asked for again: it could send another push."""
+        """Open another Session. A refused login is not retried: it could send another push notification."""
         with self._lock:
             if self._refused is not None:
                 raise self._refused
@@ -95,17 +97,17 @@ class Sessions:
         return found
 
     def _put_back(self, session: Session) -> bool:
-        """Use the warehouse again that the Session had at first; whether that can be done."""
+        """Restore the first warehouse of the Session; return whether that is possible."""
         first, now = self._warehouses[id(session)], _warehouse(session)
         if now == first:
             return True
         if first is None:
-            return False  # no statement leaves a Session without a warehouse
+            return False  # no statement unsets the warehouse of a Session
         again(lambda: execute(session, sql("USE WAREHOUSE {name}", name=first)), sleep=self.sleep)
         return True
 
     def unset(self, parameter: str) -> Sql:
-        """The statement after which a session parameter is as it was before the run."""
+        """Return the statement that resets a session parameter to its value before the run."""
         return Sql(f"ALTER SESSION UNSET {parameter}")
 
     def _discard(self, session: Session) -> None:
@@ -115,12 +117,12 @@ class Sessions:
         _close(session)
 
     def numbers(self) -> list[int]:
-        """The Sessions' numbers on the target."""
+        """Return the session ids of the Sessions on the target."""
         with self._lock:
             return [int(session.session_id) for session in self._all]
 
     def cancel(self) -> None:
-        """Cancel what runs on the Session, if it is one and the same; others are canceled by their numbers."""
+        """Cancel the running statements of a shared Session; other Sessions are canceled by their ids."""
 
     def close(self) -> None:
         """Close all Sessions."""
@@ -129,13 +131,13 @@ class Sessions:
 
 
 def _warehouse(session: Session) -> Identifier | None:
-    """The warehouse that a Session uses, as its connection knows it without a statement."""
+    """The current warehouse of a Session, from its connection, without a statement."""
     name = session.connection.warehouse
     return Identifier.parse(name if name.startswith('"') else f'"{name}"') if name else None
 
 
 def _close(session: Session) -> None:
-    """Close a Session; one whose connection is lost ends by itself on the other side."""
+    """Close a Session; if its connection is lost, the target ends the session by itself."""
     try:
         session.close()
     except Exception as error:
@@ -143,7 +145,7 @@ def _close(session: Session) -> None:
 
 
 class OneSession(Sessions):
-    """A caller's own Session: used for everything, one step at a time, and left open as it was."""
+    """A caller's own Session: it is used for everything, one step at a time, and left open and unchanged."""
 
     shared = True
 
@@ -166,7 +168,7 @@ class OneSession(Sessions):
             self._put_back(self._session)
 
     def unset(self, parameter: str) -> Sql:
-        """The statement after which a session parameter is as the caller had it."""
+        """Return the statement that resets a session parameter to the caller's value."""
         if parameter not in self._parameters:
             return super().unset(parameter)
         text = self._parameters[parameter]
@@ -174,9 +176,9 @@ class OneSession(Sessions):
         return sql("ALTER SESSION SET {name} = {value}", name=Sql(parameter), value=value)
 
     def cancel(self) -> None:
-        """Cancel what runs on the Session."""
+        """Cancel the running statements of the Session."""
         self._session.cancel_all()
 
     def close(self) -> None:
-        """Leave the Session with the caller's query tag; the caller closes it."""
+        """Restore the caller's query tag; the caller closes the Session."""
         execute(self._session, self.unset("QUERY_TAG"))
