@@ -205,7 +205,10 @@ def test_a_series_that_counts_cannot_have_fails_alone(settings: dict[str, Any]) 
     zero = dataclasses.replace(other, key="zeros", y=np.zeros(len(other.y)))
     model = make_forecaster(settings, SPECS)
     model.fit([good, negative, zero])
-    assert model.failed["refunds"] == f"{settings['objective']} is for values from 0, and a day has -400"
+    assert (
+        model.failed["refunds"]
+        == f"{settings['objective']} requires values of at least 0, but a day has -400"
+    )
     assert ("zeros" in model.failed) == (settings["type"] == "lightgbm")
     alone = make_forecaster(settings, SPECS)
     alone.fit([good] if settings["type"] == "lightgbm" else [good, zero])

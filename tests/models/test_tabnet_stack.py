@@ -305,7 +305,7 @@ def test_refusals():
     stack = TabNetStack(BASE, 3, (0,))
     with pytest.raises(ValueError, match="at least 2 rows"):
         stack.fit([x[:1]], [y[:1]], [x], [y])
-    with pytest.raises(ValueError, match="as many arrays"):
+    with pytest.raises(ValueError, match="one array per model"):
         stack.fit([x, x], [y], [x], [y])
     with pytest.raises(ValueError, match="at least 2 rows"):
         stack.fit([x], [y], [x[:0]], [y[:0]])

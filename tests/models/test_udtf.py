@@ -151,12 +151,12 @@ ODD: dict[str, pd.DataFrame] = {
 SAID = {
     "too short": "days to train on, and 32 are needed",
     "a day": "none of its 1 days has all features",
-    "a day twice": "2023-02-01 is there 2 times",
+    "a day twice": "2023-02-01 occurs 2 times",
     "no feature at all": "none of its 150 days has all features",
     "no target": "no day has a target",
-    "unknown to come": "TEMP: no value on some of the days to come",
+    "unknown to come": "TEMP: no value on some of the future days",
     "no date": "a row has no date",
-    "nulls in features": "TEMP: no value on some of the days to come",
+    "nulls in features": "TEMP: no value on some of the future days",
 }
 
 
