@@ -113,9 +113,8 @@ def copy(_: bool) -> None:
         for i, file in enumerate(files):
             duckdb.sql(
                 f"""COPY (SELECT format('{{:016X}}', hash(i)) AS ride_id, TIMESTAMP '2021-01-01' + to_seconds(i * 7) AS started_at,
-                TIMESTAMP '2021-01-01' + to_seconds(i * 7 + 600) AS ended_at, 'JC' || lpad((i %
-                300)::VARCHAR, 3, '0') AS station, 40.7 + (i % 1000) / 10000 AS lat, -74.0 - (i % 1000) /
-                10000 AS lng, i % 2 = 0 AS member
+                TIMESTAMP '2021-01-01' + to_seconds(i * 7 + 600) AS ended_at, 'JC' || lpad((i % 300)::VARCHAR, 3, '0') AS station,
+                40.7 + (i % 1000) / 10000 AS lat, -74.0 - (i % 1000) / 10000 AS lng, i % 2 = 0 AS member
                 FROM range({i * 500_000}, {(i + 1) * 500_000}) t(i)) TO '{file}' (FORMAT csv, HEADER false, COMPRESSION gzip)"""
             )
         plain = duckdb.connect(f"{folder}/plain.duckdb")
@@ -228,9 +227,12 @@ def functions(_: bool) -> None:
 
 
 _OPEN = """
-import sys, time import snowflake.snowpark, duckdb, fakesnow, snowpipe_ml.local.connection,
-snowpipe_ml.local.query, snowpipe_ml.targets.local import snowpipe_ml start = time.perf_counter() session =
-snowpipe_ml.local_session(sys.argv[1]) print(time.perf_counter() - start)
+import sys, time
+import snowflake.snowpark, duckdb, fakesnow, snowpipe_ml.local.connection, snowpipe_ml.local.query, snowpipe_ml.targets.local
+import snowpipe_ml
+start = time.perf_counter()
+session = snowpipe_ml.local_session(sys.argv[1])
+print(time.perf_counter() - start)
 """
 
 

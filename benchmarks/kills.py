@@ -115,7 +115,7 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument(
-        "--in-a-row", type=int, default=5, help="how often a run is killed before it may finish"
+        "--in-a-row", type=int, default=5, help="number of kills of a run before it may finish"
     )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Which distribution comes from where: with uv, on small real wheels in a folder."""
+"""The source of each distribution, resolved by uv from small real wheels in a folder."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_wheel_that_says_it_is_pure_and_is_not(wheels: Path) -> None:
 def test_what_the_channel_has_is_preferred(wheels: Path) -> None:
     found = lock(wheels, packages=["pandas"], channel={"fastmath": ["0.9", "1.0"], "acme-core": ["1.5"]})
     assert found.declared_here == ["acme-core==1.5", "fastmath==1.0"]
-    # A version that the wheels do not go with is found here, and not in the function.
+    # A version that conflicts with the wheels is reported here, and not first in the function.
     with pytest.raises(PackageError, match="no set of wheels fits"):
         lock(wheels, packages=["pandas"], channel={"acme-core": ["0.1"]})
 
