@@ -140,7 +140,10 @@ def _as_of(series: Series, back: int, plan: Plan) -> Series | None:
 
 
 def _naive_errors(values: np.ndarray) -> tuple[float, float]:
-    """The mean absolute and mean squared difference of days a week apart; of adjacent days if that is 0."""
+    """The mean absolute and mean squared difference of days a week apart.
+
+    If those are all 0 or unknown, of adjacent days.
+    """
     for apart in (7, 1):
         difference = values[apart:] - values[:-apart]
         difference = difference[~np.isnan(difference)]

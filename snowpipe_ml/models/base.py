@@ -20,7 +20,7 @@ class Explanation:
         contributions: (rows, features). For an additive model, each row plus ``base`` sums to the prediction
             before bounds are applied; for any other model, the row holds shares that sum to 1.
         base: (rows,) the prediction of an additive model without any feature contribution; for an average of
-            models, the part of the prediction that their contributions do not explain; None for shares.
+            models, the part of the prediction that the contributions do not explain; None for shares.
     """
 
     contributions: np.ndarray

@@ -82,7 +82,9 @@ class Calibration:
     def interval(
         self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The ends for some predictions of a series; NaN where nothing was learnt, or nothing so far ahead.
+        """Return the lower and upper ends of the intervals for predictions of a series.
+
+        The ends are NaN beyond the horizon, and everywhere if there were no folds to calibrate on.
 
         Args:
             key: the key of the series.

@@ -3,11 +3,11 @@
 Every array is ``[model, channel, row]``, so that the layers are batches of small matrix products, and
 statistics over the rows read contiguous memory.
 
-A linear map followed by batch normalization is one matrix. With ``u`` the centered input and ``C = u u'``,
-the variance of channel ``o`` is ``w_o C w_o' / rows``, so the normalized output is ``A u + beta`` with ``A
-= gamma W / deviation``. The activations, which are 2 (n_d + n_a) wide, are written once and never
-normalized in place. The gradient has the same form: ``A' dy - A' [dgamma W / deviation | dbeta] [u; 1] /
-rows``, which is again a matrix product.
+A linear map followed by batch normalization is one matrix. With ``u`` the centered input and
+``C = u u'``, the variance of channel ``o`` is ``w_o C w_o' / rows``, so the normalized output is
+``A u + beta`` with ``A = gamma W / deviation``. The activations, which are 2 (n_d + n_a) wide, are
+written once and never normalized in place. The gradient has the same form:
+``A' dy - A' [dgamma W / deviation | dbeta] [u; 1] / rows``, which is again a matrix product.
 
 The factor sqrt(1/2) of each residual is left out. A batch normalization is invariant to the scale of its
 input, except for its epsilon, which is divided by the square of the scale instead.
