@@ -40,8 +40,8 @@ def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, C
     """Choose the candidates of each series by the RMSE of its folds.
 
     A few weeks say little about one series, and much about all series together. The relative error of a
-    candidate is the logarithm of its RMSE minus the mean over the candidates. It is averaged with the candidate's
-    mean over all series, which has the weight ``shrinkage``.
+    candidate is the logarithm of its RMSE minus the mean over the candidates. It is averaged with the
+    candidate's mean over all series, which has the weight ``shrinkage``.
 
     A candidate that lacks a forecast from an origin where others have one is not chosen, because its errors
     may be from easier days.

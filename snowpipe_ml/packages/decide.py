@@ -48,7 +48,7 @@ def lock_import(
     """
     roots = [canonicalize_name(Requirement(text).name) for text in requirements]
     declared = {distribution_name(p.name): p for p in map(parse_package, packages)}
-    # Without an index, the dependencies of the channel's packages cannot be resolved.
+    # A folder of wheels need not contain the declared packages, so they are excluded from the resolution.
     excluded = [name for name in declared if name not in roots] if folder is not None else []
     constraints = [
         f"{name}{p.specifier}" for name, p in declared.items() if p.specifier and name not in excluded

@@ -165,7 +165,7 @@ class TabNetStack:
         return self._infer(xs, explain=False)
 
     def explain(self, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the masks of each row, ``[rows, features]``: weighted sums over the steps, not normalized."""
+        """Return the masks of each row, ``[rows, features]``: weighted sums over steps, not normalized."""
         return self._infer(xs, explain=True)
 
     def _infer(self, xs: Sequence[np.ndarray], explain: bool) -> list[np.ndarray]:
