@@ -35,7 +35,7 @@ Ran = list[tuple[str, str | None]]
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """Records the statements that need a warehouse, and the session's; without one they fail as on Snowflake."""
+    """Records the statements that need a warehouse; without one they fail, as on Snowflake."""
     plain = Connection.perform
     found: Ran = []
 

@@ -1,4 +1,4 @@
-"""The messages of evaluate_forecasts and leaderboard say what they measure, and do not contradict each other."""
+"""Messages of evaluate_forecasts and leaderboard say what they measure, and never contradict each other."""
 
 from __future__ import annotations
 
