@@ -1,4 +1,4 @@
-"""A full disk: confirmed rows are kept, and the closed warehouse can be reopened to read and to free space."""
+"""A full disk: confirmed rows are kept, and the closed warehouse can be reopened to read and free space."""
 
 from __future__ import annotations
 

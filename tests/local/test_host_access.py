@@ -1,4 +1,4 @@
-"""SQL can access only the warehouse, not the machine's files, DuckDB's settings or the process's variables."""
+"""SQL can access only the warehouse, not the machine's files, DuckDB's settings or process variables."""
 
 from __future__ import annotations
 
