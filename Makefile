@@ -1,4 +1,4 @@
-# Everything on a machine with Python 3.11 or 3.12 and make: `make demo`, `make demo-insurance`, `make test`.
+# Requires Python 3.11 or 3.12. Main targets: `make demo`, `make demo-insurance`, `make check`, `make test`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,11 +8,11 @@ SPEC := pipelines/citibike.yaml
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
-	@echo; echo "The next days, at the busiest stations:"
+	@echo; echo "Forecasts for the busiest stations:"
 	@$(BIN)/snowpipe-ml sql $(SPEC) --target demo "SELECT DATE, STATION_ID, STATION_NAME, ROUND(FORECAST, 1) AS FORECAST, TEMP, PRECIP \
 	  FROM FLAT_FORECAST JOIN STATION_NAMES USING (STATION_ID) \
 	  QUALIFY ROW_NUMBER() OVER (PARTITION BY DATE ORDER BY FORECAST DESC) <= 3 ORDER BY DATE, FORECAST DESC LIMIT 12"
-	@echo; echo "Errors on the last fifth of each history, beside the seasonal-naive baseline (lag 7):"
+	@echo; echo "Errors on the last fifth of each history, compared with the seasonal-naive baseline (lag 7):"
 	@$(BIN)/snowpipe-ml sql $(SPEC) --target demo "SELECT STATION_ID, DAYS, ROUND(RMSE, 2) AS RMSE, ROUND(BASELINE_RMSE, 2) AS BASELINE_RMSE, \
 	  ROUND(MAE, 2) AS MAE, ROUND(BASELINE_MAE, 2) AS BASELINE_MAE, ROUND(SMAPE, 1) AS SMAPE, ROUND(R2, 2) AS R2 \
 	  FROM METRICS QUALIFY RANK() OVER (ORDER BY RUN_ID DESC) = 1 ORDER BY RMSE / BASELINE_RMSE"
@@ -23,19 +23,19 @@ ROW := 19, 'female', 27.9, 0, 'yes', 'southwest'
 demo-insurance: install
 	$(BIN)/snowpipe-ml packages $(INSURANCE)
 	$(BIN)/snowpipe-ml run $(INSURANCE)
-	@echo; echo "Errors on the rows that were held out, beside their standard deviation:"
+	@echo; echo "Errors on the held-out rows, compared with the standard deviation of the target:"
 	@$(BIN)/snowpipe-ml sql $(INSURANCE) "SELECT ROW_COUNT, ROUND(RMSE) AS RMSE, ROUND(ACTUAL_STDDEV) AS ACTUAL_STDDEV, \
 	  ROUND(RMSE / ACTUAL_STDDEV, 3) AS RATIO, ROUND(MAE) AS MAE, ROUND(R2, 3) AS R2 \
 	  FROM INSURANCE_METRICS QUALIFY RANK() OVER (ORDER BY RUN_ID DESC) = 1"
-	@echo; echo "The candidates (a score is better the higher it is):"
+	@echo; echo "The candidate models (higher scores are better):"
 	@$(BIN)/snowpipe-ml sql $(INSURANCE) "SELECT MODEL, METRIC, ROUND(SCORE_VALIDATION) AS SCORE_VALIDATION, ROUND(FIT_SECONDS, 1) AS FIT_SECONDS \
 	  FROM INSURANCE_LEADERBOARD ORDER BY SCORE_VALIDATION DESC"
-	@echo; echo "One row, with an argument a feature and with an array:"
+	@echo; echo "A prediction for one row, from one argument per feature and from an array:"
 	@$(BIN)/snowpipe-ml sql $(INSURANCE) "SELECT PREDICT_CHARGES($(ROW)) AS CHARGES, PREDICT_CHARGES(ARRAY_CONSTRUCT($(ROW))) AS FROM_ARRAY"
 
 install: $(VENV)/.installed
 
-# torch comes first: this version is a small build for the CPU, and whatever else needs torch is then content.
+# Install torch first: this version is a small CPU build, and it satisfies all other packages that need torch.
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0

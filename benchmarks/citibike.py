@@ -1,9 +1,9 @@
-"""Step times of the reference pipeline, and how many stations are trained a second.
+"""Measure the step times of the reference pipeline, and the stations trained per second.
 
     python benchmarks/citibike.py [--source FOLDER --weather FILE]
 
-The floor for training is the same handler, called for a partition of stations in this process, on one thread: what the
-embedded warehouse adds is the ratio of the two.
+The floor for training is the same handler, called for a partition of stations in this process on one
+thread. The ratio of the two rates shows the cost of the embedded warehouse.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", default="sample")
     parser.add_argument("--weather", default="sample")
-    parser.add_argument("--vars", default="{}", help="more variables, as JSON")
+    parser.add_argument("--vars", default="{}", help="additional variables, as JSON")
     arguments = parser.parse_args()
     from snowpipe_ml import Pipeline
 
@@ -55,13 +55,14 @@ def main() -> None:
         rate = models / train.seconds
         floor = _floor(pipeline, spec)
         print(
-            f"stations trained a second: {rate:.2f} ({models} in {train.seconds:.1f} s, workers' start included)"
+            f"stations trained per second: {rate:.2f} "
+            f"({models} in {train.seconds:.1f} s, including the start of the workers)"
         )
         print(f"floor, one process, one thread: {floor:.2f}; ratio {rate / floor:.2f}")
 
 
 def _floor(pipeline: object, spec: Path) -> float:
-    """Stations a second of the handler alone, on one partition."""
+    """The stations that the handler alone trains per second, on one partition."""
     import torch
 
     torch.set_num_threads(1)
@@ -78,7 +79,7 @@ def _floor(pipeline: object, spec: Path) -> float:
         f"QUALIFY DENSE_RANK() OVER (ORDER BY STATION_ID) <= {FLOOR_STATIONS}"
     ).to_pandas()
     session.close()
-    handler.end_partition(frame)  # the libraries are imported here, and not in the measurement
+    handler.end_partition(frame)  # import the libraries before the measurement
     begin = time.perf_counter()
     handler.end_partition(frame)
     return FLOOR_STATIONS / (time.perf_counter() - begin)

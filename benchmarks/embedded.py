@@ -1,10 +1,10 @@
-"""The embedded warehouse against what else there is: ratios, each taken in one run on the same data.
+"""Compare the embedded warehouse with alternatives: ratios, each measured in one run on the same data.
 
-    python benchmarks/embedded.py                      # all but the slow rival
+    python benchmarks/embedded.py                      # all benchmarks, without the slow local testing mode
     python benchmarks/embedded.py --local-testing      # with Snowflake's local testing mode: many minutes
-    python benchmarks/embedded.py lags copy            # some
+    python benchmarks/embedded.py lags copy            # only some benchmarks
 
-Each figure is the best of three; the machine is noisy, and the best is the least disturbed.
+Most figures are the best of several measurements, because the best is the least disturbed by other load.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ROWS: list[Row] = []
 
 
 def best(run: Callable[[], Any], times: int = 3) -> float:
-    """Seconds of the fastest of some runs."""
+    """The seconds of the fastest of several runs."""
     found = []
     for _ in range(times):
         start = time.perf_counter()
@@ -38,7 +38,7 @@ def best(run: Callable[[], Any], times: int = 3) -> float:
 
 
 def report(what: str, ours: str, rival: str, ratio: str) -> None:
-    """Note a line, and print it at once."""
+    """Record a result row and print it immediately."""
     _ROWS.append((what, ours, rival, ratio))
     print(f"{what:62} {ours:>16} {rival:>16}   {ratio}", flush=True)
 
@@ -51,7 +51,7 @@ WINDOW w AS (PARTITION BY station ORDER BY day)"""
 
 
 def features(table: Any) -> Any:
-    """A group-by and four lags, in Snowpark."""
+    """A group-by and four lags, written in Snowpark."""
     from snowflake.snowpark import Window
     from snowflake.snowpark.functions import col, lag, sum
 
@@ -63,7 +63,7 @@ def features(table: Any) -> Any:
 
 
 def lags(local_testing: bool) -> None:
-    """Against plain DuckDB on ten million rows, and against local testing on a hundred thousand."""
+    """Compare features with plain DuckDB on 10 million rows, and with local testing on 100,000."""
     session = snowpipe_ml.local_session()
     duck = session._conn._conn.duck
     rows = 10_000_000
@@ -106,7 +106,7 @@ def lags(local_testing: bool) -> None:
 
 
 def copy(_: bool) -> None:
-    """COPY of five million trips in gzipped CSV, against DuckDB's own reader into a table."""
+    """Compare COPY of five million trips in gzipped CSV with DuckDB's own CSV reader."""
     columns = "ride_id VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, station VARCHAR, lat DOUBLE, lng DOUBLE, member BOOLEAN"
     with tempfile.TemporaryDirectory() as folder:
         files = [f"{folder}/trips_{i}.csv.gz" for i in range(10)]
@@ -178,7 +178,7 @@ $$"""
 
 
 def functions(_: bool) -> None:
-    """A vectorized UDF, many partitions, and what a second worker adds."""
+    """Measure a vectorized UDF, a UDTF over many partitions, and the speedup by a second worker."""
     import pandas as pd
 
     session = snowpipe_ml.local_session()
@@ -237,7 +237,7 @@ print(time.perf_counter() - start)
 
 
 def opening(_: bool) -> None:
-    """Opening an existing warehouse in a new process, and the smallest statement."""
+    """Measure opening an existing warehouse in a new process, and the smallest statement."""
     with tempfile.TemporaryDirectory() as folder:
         session = snowpipe_ml.local_session(folder)
         session.sql("CREATE TABLE t AS SELECT 1 AS a").collect()
@@ -274,14 +274,14 @@ def opening(_: bool) -> None:
 
 
 def main() -> None:
-    """Run the benchmarks, and print them as a table for docs/benchmarks.md."""
+    """Run the benchmarks, and print the results as a table for docs/benchmarks.md."""
     known = {"lags": lags, "copy": copy, "functions": functions, "opening": opening}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("which", nargs="*", metavar="WHICH", help=f"of {', '.join(known)}; default: all")
+    parser.add_argument("which", nargs="*", metavar="WHICH", help=f"one of {', '.join(known)}; default: all")
     parser.add_argument(
-        "--local-testing", action="store_true", help="measure Snowflake's local testing mode too"
+        "--local-testing", action="store_true", help="also measure Snowflake's local testing mode"
     )
     arguments = parser.parse_args()
     print(
@@ -289,7 +289,7 @@ def main() -> None:
     )
     for name in arguments.which or known:
         known[name](arguments.local_testing)
-    print("\n| what | ours | beside it | ratio |\n| --- | --- | --- | --- |")
+    print("\n| what | embedded warehouse | alternative | ratio |\n| --- | --- | --- | --- |")
     for row in _ROWS:
         print("| " + " | ".join(row) + " |")
 

@@ -1,4 +1,4 @@
-"""Ten thousand specs with one thing wrong each: no traceback, and every error in its place.
+"""Check ten thousand specs with one mistake each: no traceback, and every error at the right position.
 
 python benchmarks/fuzz.py [--specs 10000] [--seed 0]
 """
@@ -14,14 +14,14 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # the mutants are the tests', which no installation has
+sys.path.insert(0, str(ROOT))  # the mutations are part of the tests, which are not installed
 
 from snowpipe_ml.spec.document import parse_document  # noqa: E402
 from tests.spec.mutations import check, mutate  # noqa: E402
 
 
 def main() -> None:
-    """Print how many were refused in place, and those that were not."""
+    """Print how many specs were refused at the right position, and list the others."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -46,11 +46,11 @@ def main() -> None:
                 counts["traceback"] += 1
                 print(f"seed {seed}: {mutant.what} {mutant.path}\n{traceback.format_exc()}")
                 continue
-            counts["out of place" if wrong else "in place or valid"] += 1
+            counts["wrong position" if wrong else "right position or valid"] += 1
             for text in wrong:
                 print(f"seed {seed}: {mutant.what} {mutant.path}: {text}")
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
-    sys.exit(1 if counts["traceback"] or counts["out of place"] else 0)
+    sys.exit(1 if counts["traceback"] or counts["wrong position"] else 0)
 
 
 if __name__ == "__main__":

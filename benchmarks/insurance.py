@@ -1,9 +1,9 @@
-"""What staged wheels and a model in a function cost: resolve, upload, cold start, warm call, batches.
+"""Measure staged wheels and a model in a function: resolution, upload, cold start, warm call and batches.
 
     python benchmarks/insurance.py [--charges FILE] [--rows 100000]
 
-Prints each time, and the rate of batch prediction against the form that people write today: a scalar
-function that is called once a row and predicts a DataFrame of one row (its rate is taken on 200 rows).
+Prints each time, and compares the rate of batch prediction with the common alternative: a scalar function
+that is called once per row and predicts a DataFrame of one row (its rate is measured on 200 rows).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FEATURES = ("AGE", "SEX", "BMI", "CHILDREN", "SMOKER", "REGION")
 
 
 def timed(what: str, call: Callable[[], Any]) -> tuple[float, Any]:
-    """Run something, print its time."""
+    """Call a function and print its time."""
     start = time.perf_counter()
     found = call()
     seconds = time.perf_counter() - start
@@ -33,7 +33,7 @@ def timed(what: str, call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def main() -> None:
-    """All measurements, on a warehouse of their own."""
+    """Run all measurements on a temporary warehouse."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -52,11 +52,11 @@ def main() -> None:
 
 
 def measure(pipeline: Pipeline, rows: int) -> None:
-    """Resolve, run twice, call the functions."""
-    timed("resolve the closure, wheels in the cache", lambda: Imports(pipeline).resolved(fresh=True))
+    """Resolve the imports, run the pipeline twice, and call the functions."""
+    timed("resolve the requirements, wheels in the cache", lambda: Imports(pipeline).resolved(fresh=True))
     timed("read and check the lock", lambda: Imports(pipeline).resolved())
-    _, first = timed("the pipeline, from nothing", pipeline.run)
-    _, second = timed("the pipeline, again", pipeline.run)
+    _, first = timed("the pipeline, first run", pipeline.run)
+    _, second = timed("the pipeline, second run", pipeline.run)
     for label, result in (("first", first), ("unchanged", second)):
         assert result.ok, result
         step = result.steps["imports.autogluon"]
@@ -82,13 +82,15 @@ def measure(pipeline: Pipeline, rows: int) -> None:
         few = "(SELECT * FROM MANY LIMIT 200) AS FEW"
         session.sql(f"SELECT PREDICT_CHARGES(ARRAY_CONSTRUCT({one}))").collect()
         scalar, _ = timed(
-            "one row a call, 200 rows",
+            "one row per call, 200 rows",
             lambda: session.sql(
                 f"SELECT AVG(PREDICT_CHARGES(ARRAY_CONSTRUCT({listed}))) FROM {few}"
             ).collect(),
         )
         fast, slow = rows / batch, 200 / scalar
-        print(f"rows a second: vectorized {fast:,.0f}, one row a call {slow:,.1f}: {fast / slow:,.0f} times")
+        print(
+            f"rows per second: vectorized {fast:,.0f}, one row per call {slow:,.1f}: {fast / slow:,.0f} times"
+        )
     finally:
         session.close()
 

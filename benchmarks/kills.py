@@ -1,12 +1,12 @@
-"""A Citi Bike run is killed with SIGKILL at random moments and resumed: are the tables as if nothing had happened?
+"""Kill runs of the Citi Bike pipeline with SIGKILL at random moments, resume them, and compare the tables.
 
     python benchmarks/kills.py [--kills 100] [--in-a-row 5] [--seed 0]
 
-A fresh run of the reference pipeline, on four small months, is killed at a moment drawn from the time that the
-undisturbed run takes. It is resumed, and the run that resumes it is killed, and so on, some times in a row; the
-last `run --resume` must finish it, and every table must hold, row for row, what the undisturbed run's holds: what
-the models predict too. Ids and times of runs are left out. The processes are forked
-from this one, so that imports are no part of that time.
+A fresh run of the reference pipeline on four small months is killed at a random moment within the duration
+of an undisturbed run. It is resumed, the resumed run is killed, and so on, several times in a row. The last
+`run --resume` must finish, and every table must equal the undisturbed run's table row for row, including
+the models' predictions. Ids and times of runs are not compared. The processes are forked from this one, so
+that the duration excludes imports.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-# Before the forks, or each killed run would spend its time on importing them.
+# Import these before forking; otherwise each killed run would spend its time on imports.
 import altair  # noqa: E402, F401
 import holidays  # noqa: E402, F401
 import vl_convert  # noqa: E402, F401
@@ -44,7 +44,7 @@ Tables = dict[str, list[tuple[Any, ...]]]
 
 
 def prepared(folder: Path) -> Pipeline:
-    """The reference pipeline with a warehouse of its own, on the small months."""
+    """The reference pipeline on the small months, with its own warehouse."""
     folder.mkdir()
     spec = Path(shutil.copy(ROOT / "pipelines" / "citibike.yaml", folder))
     shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
@@ -57,7 +57,7 @@ def prepared(folder: Path) -> Pipeline:
 
 
 def forked(action: Callable[[], object]) -> int:
-    """Do something in a process of its own, and give the process's number."""
+    """Run an action in a forked process, and return the process id."""
     child = os.fork()
     if child:
         return child
@@ -71,12 +71,12 @@ def forked(action: Callable[[], object]) -> int:
 
 
 def waited(child: int) -> bool:
-    """Whether a process did what it should."""
+    """Wait for a process, and return whether it succeeded."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def ran(pipeline: Pipeline, *, resume: bool = False) -> None:
-    """Run, or go on with what was killed; what had not begun, or had ended, has nothing to resume."""
+    """Run or resume the pipeline; start a new run if there is nothing to resume."""
     try:
         result = pipeline.run(resume=resume)
     except UsageError as error:
@@ -87,7 +87,7 @@ def ran(pipeline: Pipeline, *, resume: bool = False) -> None:
 
 
 def tables(pipeline: Pipeline) -> Tables:
-    """Every table's rows in order, without what is the run's own."""
+    """The sorted rows of every table, without the columns that differ between runs."""
     session = pipeline.session()
     try:
         found: Tables = {}
@@ -109,12 +109,14 @@ def compared(pipeline: Pipeline, wanted: Tables) -> list[str]:
 
 
 def main() -> None:
-    """Kill, resume, compare; print what came out."""
+    """Kill, resume and compare runs, and print the result."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--in-a-row", type=int, default=5, help="how often a run is killed before it may end")
+    parser.add_argument(
+        "--in-a-row", type=int, default=5, help="number of kills of a run before it may finish"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
@@ -137,10 +139,10 @@ def main() -> None:
                 time.sleep(moments[-1])
                 os.kill(child, signal.SIGKILL)
                 if waited(child):
-                    break  # it had ended before: nobody was killed
+                    break  # the process had already finished, so nothing was killed
                 killed += 1
             resumed = waited(forked(partial(ran, pipeline, resume=True)))
-            different = compared(pipeline, wanted) if resumed else ["it was not resumed"]
+            different = compared(pipeline, wanted) if resumed else ["the run was not resumed"]
             if different:
                 sys.exit(f"killed after {moments} s: {', '.join(different)}")
             runs += 1

@@ -1,11 +1,12 @@
-"""The leaderboard of all models on the reference pipeline: is `best_of` worth having, and do the intervals hold?
+"""Compare all models on the reference pipeline: the gain by `best_of`, and the coverage of the intervals.
 
     python benchmarks/leaderboard.py [--source FOLDER --weather FILE --months 2022-01 2022-02 2022-03]
     python benchmarks/leaderboard.py --origins 10 --without auto_arima
 
-The pipeline's forecaster becomes `best_of` over all models, with three origins and a horizon of 14 days. What is
-scored is the last origin, for which `best_of` was chosen on those before, and intervals were calibrated on them. A
-fortnight is one draw: with more origins it also prints what the intervals covered of each.
+The pipeline's forecaster is replaced by `best_of` over all models, with three origins and a horizon of 14
+days. Only the last origin is scored; the earlier origins choose the candidates of `best_of` and calibrate
+the intervals. A single fortnight is one sample, so with more origins the coverage of the intervals is
+printed for each of them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SINGLE = [
 def pipeline_in(
     folder: Path, variables: dict[str, Any], origins: int = 3, without: Sequence[str] = ()
 ) -> Any:
-    """The reference pipeline with all models as candidates, but for some."""
+    """The reference pipeline with all models as candidates, except the types in ``without``."""
     from snowpipe_ml import Pipeline
 
     shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
@@ -56,7 +57,7 @@ def pipeline_in(
 
 
 def main() -> None:
-    """Print the leaderboard of the last origin, and the ratios that count."""
+    """Print the leaderboard of the last origin, and the ratios to check."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -72,7 +73,7 @@ def main() -> None:
         "months": arguments.months,
         "horizon_days": 14,
     }
-    if arguments.months:  # a short history: no lag of a year, and a station needs a few weeks
+    if arguments.months:  # with a short history, use short lags and require only a few weeks per station
         variables |= {"lags": [1, 7], "min_history_days": 60}
     with tempfile.TemporaryDirectory() as folder:
         pipeline = pipeline_in(Path(folder), variables, arguments.origins, arguments.without)
@@ -107,7 +108,7 @@ def main() -> None:
         for model in sorted({row["MODEL"] for row in covered}) if arguments.origins > 3 else ():
             parts = [row["COVERAGE"] for row in covered if row["MODEL"] == model]
             print(
-                f"{model:<18} covers {statistics.fmean(parts):.1%}: "
+                f"{model:<18} coverage {statistics.fmean(parts):.1%}: "
                 + " ".join(f"{part:.2f}" for part in parts)
             )
         print(f"read in {time.perf_counter() - begin:.1f} s")

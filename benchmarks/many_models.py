@@ -1,12 +1,13 @@
-"""A TabNet a series: the stacked computation beside pytorch-tabnet, one series after the other.
+"""Compare the stacked training of one TabNet per series with pytorch-tabnet, which trains them one by one.
 
     python benchmarks/many_models.py [--series 100] [--days 2000] [--epochs 10] [--partition 16] [--parity]
 
-Both do the same work in two processes of one thread: fit, predict the history, forecast 30 days one after the other,
-explain. A process gets the series in partitions, as a worker of the warehouse does. pytorch-tabnet does it for a part
-of the series only, since its time is the same for each; with histories of unequal length, for series of their mean
-length. `--parity` compares accuracy instead: the ratio of validation RMSE to that of the day a week before, over 100
-series and three seeds, which takes five minutes.
+Both do the same work in two processes of one thread: fit, predict the history, forecast 30 days
+recursively, and explain. A process receives the series in partitions, like a worker of the warehouse.
+pytorch-tabnet processes only some of the series, because its time per series is constant; if the histories
+have unequal lengths, its series have their mean length. `--parity` compares accuracy instead, which takes
+five minutes: the ratio of the validation RMSE to the RMSE of the lag-7 baseline, over 100 series and three
+seeds.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ SPECS = features_of(FEATURES)
 
 
 def make_series(number: int, days: int) -> Series:
-    """A series with a weekly rhythm, a season and noise."""
+    """A series with weekly and yearly seasonality and noise."""
     rng = np.random.default_rng(number)
     target = weekly(days, number, rng.uniform(5, 80)) * (1 + 0.3 * np.sin(np.arange(days) * 2 * np.pi / 365))
     (series,), refused = read_panel(frame(f"S{number}", np.round(target), 30), SPECS)
@@ -57,7 +58,7 @@ def make_series(number: int, days: int) -> Series:
 
 
 def work(kind: str, panel: list[Series], epochs: int) -> float:
-    """Seconds for all that the table function does with a panel."""
+    """The seconds for all that the table function does with a panel."""
     begin = time.perf_counter()
     model = make_forecaster({**SETTINGS, "type": kind, "max_epochs": epochs}, SPECS)
     model.fit(panel)
@@ -74,7 +75,7 @@ def work(kind: str, panel: list[Series], epochs: int) -> float:
 
 
 def process(job: tuple[str, list[int], list[int], int, int]) -> tuple[float, float]:
-    """(seconds, peak of memory in MB) of one process; imports are not counted, nor is making the series."""
+    """(seconds, peak memory in MB) of one process; imports and generating the series are not counted."""
     kind, numbers, days, epochs, size = job
     work(kind, [make_series(0, 300)], 1)
     seconds = 0.0
@@ -88,7 +89,7 @@ def process(job: tuple[str, list[int], list[int], int, int]) -> tuple[float, flo
 
 
 def rate(kind: str, lengths: list[int], epochs: int, size: int) -> tuple[float, float]:
-    """(series a second, peak of memory in MB of a process) with two processes that get ``size`` series at a time."""
+    """(series per second, peak memory in MB per process) of two processes, ``size`` series at a time."""
     halves = [(kind, list(range(i, len(lengths), 2)), lengths[i::2], epochs, size) for i in (0, 1)]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         found = pool.map(process, halves, chunksize=1)
@@ -96,7 +97,7 @@ def rate(kind: str, lengths: list[int], epochs: int, size: int) -> tuple[float, 
 
 
 def ratios(job: tuple[str, list[int], int, int]) -> list[float]:
-    """Validation RMSE over that of lag 7, for some series."""
+    """The validation RMSE divided by the RMSE of the lag-7 baseline, for each series."""
     kind, numbers, seed, epochs = job
     whole = [make_series(number, 600) for number in numbers]
     heads = [series.head(int(len(series.y) * 0.8)) for series in whole]
@@ -112,7 +113,7 @@ def ratios(job: tuple[str, list[int], int, int]) -> list[float]:
 
 
 def parity(series: int, epochs: int) -> None:
-    """Accuracy of the two, over series and seeds."""
+    """Print the accuracy of both implementations over series and seeds."""
     found: dict[tuple[str, int], list[float]] = {}
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         for kind in ("tabnet", "tabnet_reference"):
@@ -140,7 +141,8 @@ def parity(series: int, epochs: int) -> None:
         for a, b in ((0, 1), (1, 2), (0, 2))
     )
     print(
-        f"spread of a series' ratio: between the two {between:.4f}, between two seeds of pytorch-tabnet {own:.4f}"
+        f"spread of a series' ratio: between the implementations {between:.4f}, "
+        f"between two seeds of pytorch-tabnet {own:.4f}"
     )
 
 
@@ -154,12 +156,12 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=100)
     parser.add_argument("--days", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--reference", type=int, default=8, help="how many series pytorch-tabnet is given")
+    parser.add_argument("--reference", type=int, default=8, help="number of series for pytorch-tabnet")
     parser.add_argument(
         "--partition",
         type=int,
         default=AUTO,
-        help="series that are trained together; the step's own if not given",
+        help="number of series trained together; default: the default of the step",
     )
     parser.add_argument("--parity", action="store_true")
     a = parser.parse_args()
@@ -176,11 +178,11 @@ def main() -> None:
         fast, memory = rate("tabnet", lengths, a.epochs, a.partition)
         print(
             f"{a.series} series, {name}, {a.epochs} epochs: pytorch-tabnet {slow:.3f} series/s, stacked {fast:.2f}: "
-            f"{fast / slow:.1f} times (>= {wanted}); peak {memory:.0f} MB a process",
+            f"{fast / slow:.1f} times (>= {wanted}); peak {memory:.0f} MB per process",
             flush=True,
         )
     many, memory = rate("tabnet", [a.days] * 1000, a.epochs, a.partition)
-    print(f"1000 series: {many:.2f} series/s, peak {memory:.0f} MB a process")
+    print(f"1000 series: {many:.2f} series/s, peak {memory:.0f} MB per process")
 
 
 if __name__ == "__main__":

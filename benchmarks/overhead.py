@@ -1,9 +1,9 @@
-"""What the engine itself costs: milliseconds a no-op step, a long spec's validation, the start of the command.
+"""Measure the engine's overhead: time per no-op step, validation of a long spec, start of the command.
 
     python benchmarks/overhead.py [--steps 1000]
 
-A thousand steps that do nothing are run on an embedded warehouse on disk, each recorded durably through
-the Session. The floor is a bare networkx loop with two SQLite writes a node, in the same run.
+A thousand no-op steps run on an embedded warehouse on disk, each recorded durably through the Session. The
+floor, measured in the same run, is a networkx loop with two SQLite writes per node.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ HEAD = "name: overhead\ntargets: {local: {type: local, path: warehouse, database
 
 @register("noop")
 class NoOp(Step[Any]):
-    """Nothing."""
+    """A step that does nothing."""
 
     Settings = StepSettings
 
     def run(self, ctx: Any) -> StepResult:
-        """Nothing."""
+        """Do nothing."""
         return StepResult()
 
 
 def floor(steps: int, folder: Path) -> float:
-    """Milliseconds a node of a bare loop that writes its beginning and its end to SQLite."""
+    """The milliseconds per node of a loop that writes the start and the end of each node to SQLite."""
     dag = nx.DiGraph((i - 1, i) for i in range(1, steps))
     with sqlite3.connect(folder / "floor.db") as connection:
         connection.execute("CREATE TABLE events (step INT, event TEXT)")
@@ -51,12 +51,12 @@ def floor(steps: int, folder: Path) -> float:
 
 
 def run(steps: int, folder: Path) -> tuple[float, float]:
-    """Milliseconds a no-op step, and a step that a second run skips, all in."""
+    """The total milliseconds per no-op step, and per step that a second run skips."""
     path = folder / "spec.yaml"
     lines = [f"  s{i}: {{type: noop{f', needs: [s{i - 1}]' if i else ''}}}\n" for i in range(steps)]
     path.write_text(HEAD + "steps:\n" + "".join(lines))
     pipeline = Pipeline.from_yaml(path)
-    pipeline.session().close()  # imports, and the first opening
+    pipeline.session().close()  # import and open the warehouse before the measurement
     times = []
     for _ in range(2):
         begin = time.perf_counter()
@@ -67,7 +67,7 @@ def run(steps: int, folder: Path) -> tuple[float, float]:
 
 
 def command(*arguments: str) -> float:
-    """Seconds of a whole process, the median of five."""
+    """The seconds of a whole process, the median of five."""
     times = []
     for _ in range(5):
         begin = time.perf_counter()
@@ -88,7 +88,8 @@ def main() -> None:
         bare = floor(steps, folder)
         once, again = run(steps, folder)
         print(
-            f"{steps} no-op steps: {once:.2f} ms a step, {again:.2f} ms when all are skipped; bare loop {bare:.3f} ms"
+            f"{steps} no-op steps: {once:.2f} ms per step, {again:.2f} ms when all are skipped; "
+            f"bare loop {bare:.3f} ms"
         )
         query = "SELECT * FROM {{{{ ref('t{}') }}}}"
         lines = [

@@ -1,8 +1,8 @@
-"""How long a user waits before anything happens: whole processes, the best of several.
+"""Measure the startup time of commands: whole processes, the best of several runs.
 
     python benchmarks/startup.py
 
-The floor is a Python that imports what every spec needs and does nothing.
+The floor is a Python process that only imports the libraries that every spec needs.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from hypothesis import settings
 import snowpipe_ml
 from tests.trips import write_months, write_weather
 
-# How fast an example runs is the machine's business: the first one imports the connector.
+# The speed of an example depends on the machine, and the first one imports the connector.
 settings.register_profile("no clocks", deadline=None)
 settings.load_profile("no clocks")
 
@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 CITIBIKE = ROOT / "pipelines" / "citibike.yaml"
 REAL = ROOT.parent / "shared" / "data"
 
-# Over several processes (`make test`): what takes longest begins first, and what shares dear fixtures stays together.
+# For `make test`, which uses several processes: start the slowest files first, and keep tests that share
+# expensive fixtures in one process.
 LONGEST = ("test_kills.py", "test_insurance.py", "test_citibike.py", "test_redaction.py", "test_examples.py")
 TOGETHER = (
     "test_insurance.py",
@@ -48,7 +49,7 @@ def session() -> Iterator[Any]:
 
 @pytest.fixture
 def query(session: Any) -> Callable[[str], list[tuple[Any, ...]]]:
-    """Run a statement and give its rows as tuples."""
+    """Run a statement and return its rows as tuples."""
 
     def run(text: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in session.sql(text).collect()]
@@ -58,7 +59,7 @@ def query(session: Any) -> Callable[[str], list[tuple[Any, ...]]]:
 
 @pytest.fixture
 def months(tmp_path: Path) -> Path:
-    """A folder with a few small month archives of both layouts."""
+    """A folder with a few small monthly archives of both layouts."""
     folder = tmp_path / "months"
     write_months(folder, ["2020-12", "2021-01", "2021-02", "2021-03"])
     return folder
@@ -73,7 +74,7 @@ def weather(tmp_path: Path) -> Path:
 
 
 def write_spec(folder: Path, text: str) -> Path:
-    """A spec with the head that every spec needs."""
+    """Write a spec, with the head that every spec needs."""
     folder.mkdir(exist_ok=True)
     path = folder / "spec.yaml"
     head = "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\n"
@@ -82,7 +83,7 @@ def write_spec(folder: Path, text: str) -> Path:
 
 
 def ask(pipeline: snowpipe_ml.Pipeline, text: str) -> list[tuple[Any, ...]]:
-    """The rows of a query on a pipeline's target."""
+    """Return the rows of a query on a pipeline's target."""
     session = pipeline.session()
     try:
         return [tuple(row) for row in session.sql(text).collect()]

@@ -1,4 +1,4 @@
-"""The SQL that Snowflake would get, recorded at the embedded connection before it is rewritten."""
+"""Recording of the SQL that Snowflake would receive, at the embedded connection before it is rewritten."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from snowpipe_ml.engine.run.outcome import RunResult
 
-# The records of a run have times in them: what is told of them is what they are of.
+# Run metadata contains times, so each record is replaced by a summary of its event, step and status.
 _RECORDS = re.compile(r"PARSE_JSON\('(\[\{\"RUN_ID.*)'\)\)\)$", re.S)
 _TEMPORARY = re.compile(r"file:///[^']*/([^/']+)'")
 
 
-def _told(literal: str) -> str:
+def _summary(literal: str) -> str:
     records = json.loads(literal.replace("''", "'").replace("\\\\", "\\"))
     parts = [
         " ".join(str(record[key]) for key in ("EVENT", "STEP", "STATUS") if key in record)
@@ -23,14 +23,14 @@ def _told(literal: str) -> str:
 
 
 class Recorder:
-    """Listens to a Session's statements."""
+    """Records the statements of a Session."""
 
     def __init__(self, session: Any) -> None:
         self.statements: list[str] = []
         session.connection.listeners.append(self.statements.append)
 
     def normalized(self, result: RunResult) -> list[str]:
-        """The statements without what differs from run to run."""
+        """The statements, with placeholders for everything that differs between runs."""
         stamp = re.compile(r"'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.?\d*'::TIMESTAMP_NTZ")
         replace = [
             (result.run.id, "RUN_ID"),
@@ -46,8 +46,8 @@ class Recorder:
             text = _TEMPORARY.sub(r"file:///FOLDER/\1'", text)
             text = re.sub(r"(?<=[./])[0-9a-f]{16}(?=[./'])", "DIGEST", text)
             text = re.sub(r"'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'", "'QUERY_ID'", text)
-            text = _RECORDS.sub(lambda match: f"PARSE_JSON('{_told(match[1])}')))", text)
-            # The days are the holidays library's, and change with its version.
+            text = _RECORDS.sub(lambda match: f"PARSE_JSON('{_summary(match[1])}')))", text)
+            # The days are from the holidays library and change with its version.
             text = re.sub(r"(?<=AS HOLIDAY FROM VALUES ).*", "('DAY', 'NAME')", text)
             text = re.sub(r"'[^']*@[^']*, process \d+'", "'OWNER'", text)
             found.append(text.strip())

@@ -1,4 +1,4 @@
-"""The reference pipeline: on small archives, on real ones, and as the SQL that Snowflake gets."""
+"""The reference pipeline on small archives, on real archives, and as the SQL that Snowflake receives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL = {"lags": [1, 7], "min_history_days": 40, "horizon_days": 5, "max_epochs"
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
-    """A copy of the pipeline, so that its warehouse is in a folder of its own."""
+    """A copy of the pipeline, with its own warehouse."""
     shutil.copytree(ROOT / "pipelines" / "citibike", tmp_path / "citibike")
     shutil.copy(CITIBIKE, tmp_path / "citibike.yaml")
     return tmp_path / "citibike.yaml"
@@ -55,7 +55,7 @@ def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask:
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     assert ask("SELECT COUNT(*), COUNT(STARTED_AT), COUNT(ENDED_AT) FROM TRIPS") == [(total, total, total)]
     assert ask("SELECT COUNT(*) FROM UNREADABLE_TRIPS") == [(0,)]
-    # A station has one id in both layouts, and its history is whole.
+    # A station has the same id in both layouts, and a complete history.
     assert ask("SELECT STATION_ID, COUNT(*), MIN(COUNT) FROM FEATURES GROUP BY 1 ORDER BY 1") == [
         (new_id, 121, 1 + station + 0) for station, (_, new_id, _) in enumerate(STATIONS)
     ]
@@ -77,19 +77,19 @@ def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask:
     ]
     assert ask("SELECT SYSTEM$GET_TAG('model_id', 'flat_forecast', 'table')") == [(result.run.model_id,)]
     ask.close()
-    # Again: nothing has changed, so nothing runs.
+    # Second run: nothing has changed, so all steps are skipped.
     ask.close()
     assert not [step for step in pipeline.plan(compare=True) if not step.declared and not step.decision.skips]
     again = pipeline.run()
     assert {step.status.value for name, step in again.steps.items() if "." not in name} == {"reused"}
-    # All of it again: not one trip more, and the metrics of this run beside those of the last.
+    # Rerun everything: no trip is loaded twice, and the metrics of both runs are kept.
     again = pipeline.run(full_refresh=True)
     assert again.ok
     assert again.steps["load_new_trips"].rows == 0
     assert ask("SELECT COUNT(*) FROM TRIPS") == [(total,)]
     assert ask("SELECT COUNT(DISTINCT RUN_ID), COUNT(*) FROM METRICS") == [(2, 6)]
     ask.close()
-    # A month more: its rows more.
+    # Add a month: only its rows are added.
     write_months(months, ["2021-04"])
     third = pipeline.run()
     assert third.steps["load_new_trips"].rows == count("2021-04")
@@ -126,7 +126,7 @@ def test_real_archives(spec: Path, ask: Any) -> None:
     assert ask("SELECT COUNT(*), COUNT(DISTINCT STATION_ID), COUNT(DISTINCT DATE) FROM FLAT_FORECAST") == [
         (14 * qualified, qualified, 14)
     ]
-    # The archives have gaps of months: those days are neither zeros nor rows.
+    # The archives lack some months, whose days have no rows, not even zeros.
     assert ask("SELECT COUNT(*) FROM FEATURES WHERE DATE BETWEEN '2021-04-01' AND '2021-12-31'") == [(0,)]
     ask.close()
     again = pipeline.run()
@@ -154,13 +154,13 @@ def test_edited_files(spec: Path, tmp_path: Path, ask: Any) -> None:
 
 @pytest.fixture(scope="module")
 def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the target `prod` sends, from the first statement of its session to the last."""
+    """All statements that a run on the target `prod` sends in its session."""
     folder = tmp_path_factory.mktemp("prod")
     shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
     spec = Path(shutil.copy(CITIBIKE, folder / "citibike.yaml"))
     write_months(folder / "months", ["2021-01", "2021-02", "2021-03"])
     session = snowpipe_ml.local_session(folder / "warehouse", database="SCRATCH")
-    # A share needs an account: a script stands in for what it would bring.
+    # A share needs an account, so a script of statements creates its data here.
     session.connection.shares["WEATHER_SOURCE.SHARE"] = [
         "CREATE SCHEMA ONPOINT_ID",
         "CREATE TABLE HISTORY_DAY (DATE_VALID_STD DATE, TOT_PRECIPITATION_IN FLOAT, MAX_TEMPERATURE_AIR_2M_F FLOAT, "
@@ -197,7 +197,7 @@ def test_every_statement_is_snowflakes_sql(prod_sql: list[str]) -> None:
 
 
 def _brings_rows(tree: exp.Expr) -> bool:
-    """Whether a query returns a table's rows: not counts, aggregates, constants or metadata."""
+    """Return whether a query returns rows of a table, not counts, aggregates, constants or metadata."""
     if not isinstance(tree, exp.Query):
         return False
     if not list(tree.find_all(exp.Table)):
@@ -208,10 +208,10 @@ def _brings_rows(tree: exp.Expr) -> bool:
 
 
 def test_no_row_of_a_table_comes_to_the_client(prod_sql: list[str]) -> None:
-    # The records of runs are not the user's rows; and the report and the plots show four series, and no more.
+    # Run metadata is not user data, and the report and the plots show only four series.
     charts = [text for text in prod_sql if "LIMIT 4) QUALIFY ROW_NUMBER()" in text and "<= 90" in text]
     assert len(charts) == 2
-    # And the leaderboard, a row a model.
+    # The leaderboard has one row per model.
     board = [
         text
         for text in prod_sql

@@ -1,4 +1,4 @@
-"""The command ``packages``, on a folder of small wheels."""
+"""The command ``packages``, tested with a folder of small wheels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What data, file names and messages hold is shown as text: nothing of it steers the terminal."""
+"""Control characters in data, file names and messages are shown as text and never reach the terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from snowpipe_ml.ui.tables import print_table
 from snowpipe_ml.ui.terminal import Checklist
 from snowpipe_ml.ui.tree import LiveTree
 
-# C0 but for line feed and tab, DEL, C1, line separators, and what turns the direction of text around.
+# C0 except line feed and tab, DEL, C1, line separators, and bidirectional controls.
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 ESC = "\x1b[31mred\x1b[0m"
 VALUE = f"start {ESC} \x1b]0;title\x07 \x1b]8;;http://x\x1b\\link \x9b31m \u202eright \u2066left \r over \x08 \x7f \u2028 [red]m[/red] :smile: end"
@@ -60,7 +60,7 @@ def invoke(*arguments: object, color: bool = False) -> Result:
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A spec that was run twice, once with another text."""
+    """A spec that was run twice with different texts."""
     folder = tmp_path_factory.mktemp("demo")
     path = folder / "spec.yaml"
     (folder / "data").mkdir()
@@ -74,7 +74,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outputs(spec: Path) -> Mapping[str, str]:
-    """What the commands print, as for a terminal that shows colors."""
+    """The output of the commands for a terminal with colors."""
     found = {
         "run": invoke("run", spec, "--no-report", color=True).output,
         "run --json": invoke("run", spec, "--no-report", "--json", color=True).output,
@@ -118,7 +118,7 @@ def outputs(spec: Path) -> Mapping[str, str]:
 )
 def test_no_output_steers_the_terminal(outputs: Mapping[str, str], name: str) -> None:
     text = outputs[name]
-    assert "start" in text or "turn" in text  # what it is about is shown
+    assert "start" in text or "turn" in text  # the visible text is shown
     assert sorted({repr(found) for found in STEERING.findall(text)}) == []
 
 
@@ -167,13 +167,13 @@ def test_a_terminal_gets_no_control_characters_of_data(spec: Path, format_: str)
     ]
     text = on_a_terminal(command)
     assert "start" in text
-    # The table has styles of its own; of the data there is no title, no color red, no turn.
+    # The table itself has styles; those of the data (title, red, text direction) are removed.
     for piece in ("\x1b[31m", "\x1b]", "\x07", "\x08", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028"):
         assert piece not in text, repr(piece)
 
 
 def on_a_terminal(command: list[str]) -> str:
-    """What a command writes to a terminal."""
+    """The bytes that a command writes to a terminal."""
     ours, its = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"}
     with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment) as process:
@@ -292,7 +292,7 @@ def test_an_error_forges_no_line(spec: Path) -> None:
 
 
 def test_a_file_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
-    """Half of a pair of surrogates stands for a byte that is not UTF-8, and no terminal takes it."""
+    """A lone surrogate represents a byte that is not UTF-8, and cannot be written to a terminal."""
     out = io.StringIO()
     Checklist(Console(file=out, width=120))(StepFinished("a", Status.SUCCESS, 1, 1.0, "x\udcff.csv"))
     assert "x\\udcff.csv" in out.getvalue()

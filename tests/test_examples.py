@@ -1,4 +1,4 @@
-"""The example of a step type in a package of its own, installed as its users would."""
+"""The example package with a custom step type, installed the way a user installs it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--no-build-isolation",
         "--target",
     ]
-    copy = tmp_path_factory.mktemp("source") / "package"  # a build leaves files beside what it builds
+    copy = tmp_path_factory.mktemp("source") / "package"  # a build leaves files beside the sources
     subprocess.run(["cp", "-r", str(ROOT / "examples" / "deduplicate_step"), str(copy)], check=True)
     subprocess.run([*command, str(folder), str(copy)], check=True)
     return folder

@@ -1,4 +1,4 @@
-"""The second reference pipeline: AutoGluon from staged wheels, in a function."""
+"""The second reference pipeline: a function with AutoGluon from staged wheels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FEATURES = ["AGE", "SEX", "BMI", "CHILDREN", "SMOKER", "REGION"]
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the pipeline, so that its warehouse is in a folder of its own."""
+    """A copy of the pipeline, with its own warehouse."""
     folder = tmp_path_factory.mktemp("insurance")
     shutil.copytree(ROOT / "pipelines" / "insurance", folder / "insurance")
     for name in ("insurance_autogluon.yaml", "insurance_autogluon.lock.yaml"):
@@ -34,7 +34,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def session(spec: Path) -> Iterator[Any]:
-    """A Session on the warehouse after a run, on the real table where it is at hand."""
+    """A Session on the warehouse after a run, with the real table if it is available."""
     real = REAL / "insurance" / "insurance.csv"
     pipeline = Pipeline.from_yaml(spec, vars={"charges": str(real)} if real.is_file() else {})
     result = pipeline.run()
@@ -45,7 +45,7 @@ def session(spec: Path) -> Iterator[Any]:
 
 
 def edited(spec: Path, tmp_path: Path, **changes: Any) -> Path:
-    """The spec with sections replaced, in a folder of its own."""
+    """A copy of the spec in a new folder, with some sections replaced."""
     shutil.copytree(spec.parent / "insurance", tmp_path / "insurance")
     shutil.copy(spec.with_name("insurance_autogluon.lock.yaml"), tmp_path / "insurance_autogluon.lock.yaml")
     document = yaml.safe_load(spec.read_text())
@@ -196,7 +196,7 @@ def test_a_module_that_nothing_provides(spec: Path, tmp_path: Path) -> None:
 
 
 def prod_plan(spec: Path) -> str:
-    """What would be sent to Snowflake, a statement a line."""
+    """The statements that would be sent to Snowflake, one per line."""
     lines = []
     for step in Pipeline.from_yaml(spec).plan("prod"):
         lines.append(f"-- {step.name}: {step.plan.summary}")
@@ -212,7 +212,7 @@ def test_the_plan_for_snowflake(spec: Path) -> None:
 
 
 def artifact_form(spec: Path, tmp_path: Path) -> Path:
-    """The same pipeline with its packages from an artifact repository, and no wheels."""
+    """The same pipeline, with packages from an artifact repository instead of wheels."""
     packages = {
         "artifact_repository": "snowflake.snowpark.pypi_shared_repository",
         "packages": ["autogluon.tabular==1.6.3", "pandas<3"],

@@ -1,4 +1,4 @@
-"""Processes that are killed while they write leave nothing half done."""
+"""Processes that are killed during a run leave no inconsistent tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.stress)])
 def test_kills_leave_the_tables_as_if_there_had_been_none(kills: int) -> None:
-    # A process of its own: it forks, and must have no threads.
+    # The script forks, so it runs in a separate process without threads.
     command = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "--kills", str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The pytest plugin, as another project has it."""
+"""The pytest plugin, used as in another project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README tells people to type is typed here."""
+"""The commands and excerpts in the README and the documentation are valid."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_other_commands_exist() -> None:
         if words[0] == "make":
             assert words[1] in targets
         else:
-            # The pipeline itself is run by test_citibike; the options are those of the command.
+            # test_citibike runs the pipeline; here only the options are checked.
             names = {name for parameter in main.commands["run"].params for name in parameter.opts}
             assert {word for word in words if word.startswith("--")} <= names
 
@@ -78,14 +78,14 @@ SPECS = [
     if page.name != "reference.md"  # which is generated
     for match in re.finditer(r"```yaml\n(.*?)```", page.read_text(), re.S)
 ]
-# What an excerpt refers to and does not show.
+# Messages about objects that an excerpt refers to but does not show.
 _ELSEWHERE = re.compile(
     r"unknown (table|function)|is not declared|must be written by|no list|no such file|cannot read"
 )
 
 
 def problems_of(path: Path, text: str) -> list[str]:
-    """What is wrong with an excerpt of a spec, or of its steps, but for what it refers to."""
+    """The errors in an excerpt of a spec or of its steps, except for references that it does not show."""
     given = set(yaml.safe_load(text))
     if not given <= set(Model.model_fields) | {"steps"}:
         text = "steps:\n" + textwrap.indent(text, "  ")

@@ -1,4 +1,4 @@
-"""No secret is written anywhere: canaries in every place that a credential can come from, and a search of every output."""
+"""No secret is written anywhere: canaries in every source of credentials do not appear in any output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from snowpipe_ml.text.redaction import (
 )
 from snowpipe_ml.ui.tables import as_json
 
-# With what JSON, SQL, HTML and URLs each write in another way.
+# With characters that JSON, SQL, HTML and URLs each escape differently.
 CANARY = "canary'\"\\<&>/{}"
 
 SPEC = """\
@@ -60,7 +60,7 @@ login_timeout = 1
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the spec, and canaries around it."""
+    """A folder with the spec, and canaries in all sources of credentials."""
     (tmp_path / "home").mkdir()
     connections = tmp_path / "home" / "connections.toml"
     connections.write_text(CONNECTIONS)
@@ -75,7 +75,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def outputs(folder: Path, *arguments: str) -> str:
-    """All that a command prints."""
+    """The complete output of a command."""
     command = [sys.executable, "-m", "snowpipe_ml", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     return done.stdout + done.stderr
@@ -99,7 +99,7 @@ def test_no_secret_is_written_anywhere(folder: Path) -> None:
             ["plan", spec, "--target", "prod"],
         )
     }
-    # Each of them said something, and stars stand where the canary was.
+    # Each command printed something, with stars in place of the canary.
     assert STARS in found["plan spec.yaml --offline --sql"]
     assert "failing" in found["run spec.yaml"]
     assert "on_failure, number 1: python exited with 1: no entry: ******" in found["run spec.yaml"]
@@ -108,7 +108,7 @@ def test_no_secret_is_written_anywhere(folder: Path) -> None:
     reports = list((folder / ".snowpipe" / "reports").glob("*.html"))
     assert reports
     found |= {str(path): path.read_text() for path in reports}
-    # The records themselves, and not only what the command shows of them.
+    # Check the stored run metadata too, and not only its display by the command.
     session = Pipeline.from_yaml(folder / spec).session()
     rows = session.sql("SELECT * FROM SNOWPIPE_ML.EVENTS").collect()
     session.close()
@@ -123,7 +123,7 @@ def test_a_secret_type_is_remembered() -> None:
     assert redact_all({"a": ["x the-canary-of-a-plugin"]}) == {"a": [f"x {STARS}"]}
 
 
-@settings(max_examples=20)  # each is remembered for good
+@settings(max_examples=20)  # each secret is remembered permanently
 @given(st.text(min_size=6, max_size=30), st.text(max_size=10), st.text(max_size=10))
 def test_a_remembered_value_is_in_no_redacted_text(value: str, before: str, after: str) -> None:
     value = "§" + value + "§"

@@ -1,4 +1,4 @@
-"""The report of a run: what is in it, and that it needs nothing else."""
+"""The report of a run: its content, and that it is self-contained."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VOID = {"meta", "br", "rect", "circle", "path", "polyline"}
 
 
 class Balance(HTMLParser):
-    """Collects what is opened and not closed, and all that would be loaded from elsewhere."""
+    """Collects unclosed tags and references to external resources."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Balance(HTMLParser):
         ]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass  # a closed one loads nothing: none of the drawing's has an address
+        pass  # self-closing tags load nothing: those of the drawings have no address
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag, tag
@@ -53,7 +53,7 @@ class Balance(HTMLParser):
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A spec that ran, with a failure."""
+    """A spec that was run, with a failed step."""
     path = write_spec(tmp_path, SPEC)
     assert not Pipeline.from_yaml(path).run().ok
     return path

@@ -1,4 +1,4 @@
-"""The report in a real browser, offline, as wide as a desktop and as a phone."""
+"""The report in a real browser, offline, at the widths of a desktop and a phone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ steps:
   bad: {type: transform, query: "SELECT 1 / 0 AS X FROM {{ ref('long') }}", writes: bad}
   after: {type: transform, query: "SELECT * FROM {{ ref('bad') }}", writes: after}
 """
-# What the page finds out about itself, where --dump-dom shows it.
+# A script with which the page measures itself, and writes the results where --dump-dom shows them.
 PROBE = """<script>
 const wide = [...document.querySelectorAll('body *')].filter(
   e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide') && !e.closest('pre'));
@@ -42,7 +42,7 @@ document.body.dataset.probe = JSON.stringify({
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    """Chromium, installed if this machine lets us."""
+    """The path of Chromium, which is installed if the machine allows it."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(
@@ -94,11 +94,11 @@ def test_forecasts_and_plots_are_drawn(chromium: str, tmp_path: Path, width: int
 
 
 def read_in(chromium: str, pipeline: Pipeline, tmp_path: Path, width: int) -> dict[str, Any]:
-    """What a browser of a width finds in the report of the last run; nothing may be cut off, or loaded."""
+    """Measure the last run's report in a browser of a width; nothing may be cut off or loaded."""
     with History.open(pipeline) as history:
         page = report_html(history, pipeline.graph().dag)
     path = tmp_path / "report.html"
-    # Headless Chromium has no narrower window than 500 pixels: a frame is as narrow as a phone.
+    # Headless Chromium has no windows narrower than 500 pixels, so a frame has the width of a phone.
     path.write_text(page.replace("</body>", PROBE + "</body>"))
     frame = tmp_path / "frame.html"
     frame.write_text(

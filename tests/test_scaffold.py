@@ -1,4 +1,4 @@
-"""What comes with the package to begin from, and the pages made from the models."""
+"""The pipeline templates that the package includes, and the generated schema and reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets that a spec itself holds: in variables, in URLs, in headers. They are in no output and in no record."""
+"""Secrets in a spec's variables, URLs and headers appear neither in output nor in run metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.cli.main import main
 from snowpipe_ml.text.redaction import STARS, redact
 
-# Nothing listens on this port: what is asked for there fails at once.
+# Nothing listens on this port, so requests fail immediately.
 HOST = "127.0.0.1:9"
 SPEC = f"""\
 name: birds
@@ -79,13 +79,13 @@ CANARIES = (
 
 
 def printed(*arguments: object) -> str:
-    """All that a command prints."""
+    """The complete output of a command."""
     return CliRunner().invoke(main, [str(argument) for argument in arguments]).output
 
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """What each command prints, and each file that a run leaves, by name."""
+    """The output of each command and the content of each file that a run writes, by name."""
     folder = tmp_path_factory.mktemp("birds")
     spec = folder / "spec.yaml"
     spec.write_text(SPEC)
@@ -125,7 +125,7 @@ def test_a_secret_of_the_spec_is_in_no_output(outputs: Mapping[str, str], canary
 
 
 def test_what_is_no_secret_is_shown(outputs: Mapping[str, str]) -> None:
-    # Each of them said something, and of a URL its host and path are left.
+    # Each command printed something, and the host and path of a URL are kept.
     assert "from_feed" in outputs["run"]
     assert f"{HOST}/trips" in outputs["run"]
     assert f"{HOST}/trips" in outputs["plan --offline --sql"]
@@ -133,7 +133,7 @@ def test_what_is_no_secret_is_shown(outputs: Mapping[str, str]) -> None:
     for visible in ("STATION_ID", "RIDE_ID", "moses-tokenizer", "123456", "qwerty-layout"):
         assert visible in outputs["records"]
     assert "moses-tokenizer" in outputs["plan --offline --sql"]
-    # The records keep where the secrets were.
+    # The run metadata shows where the secrets were.
     assert STARS in outputs["records"]
 
 
@@ -167,7 +167,7 @@ def test_a_refused_variable_is_not_shown(tmp_path: Path, argument: str, secret: 
         "password of a URL",
         "signature",
         "bearer",
-    ],  # the environment holds a test's name, and so what stands in it
+    ],  # the environment contains the test's name, with its parameters
 )
 def test_the_line_of_a_mistake_hides_its_secrets(tmp_path: Path, line: str, secret: str) -> None:
     spec = tmp_path / "spec.yaml"

@@ -1,4 +1,4 @@
-"""What a person sees on a terminal while a run goes on."""
+"""The terminal display during a run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def drawn(tree: LiveTree) -> list[str]:
 
 
 class Watched(Checklist):
-    """A display that keeps what its tree shows when a step begins, and at the end."""
+    """A display that records its tree whenever a step starts, and at the end."""
 
     def __init__(self) -> None:
         super().__init__(Console(width=100, file=io.StringIO()))
@@ -102,7 +102,7 @@ def test_what_ended_stays_and_the_tree_goes(tmp_path: Path, terminal: bool) -> N
     with Checklist(console) as checklist:
         assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run(listeners=[checklist]).ok
     written = stream.getvalue()
-    # A terminal's tree is drawn over and at last erased: with the cursor back at its first line, line by line.
+    # On a terminal, the tree is redrawn in place and finally erased line by line, from its first line on.
     assert ("\x1b[1A" in written) is terminal
     plain = re.sub(r"\x1b\[[0-9;]*m", "", written)
     assert ("… base" in plain) is terminal

@@ -1,4 +1,4 @@
-"""Tables and messages that are wider than the terminal can still be read."""
+"""Tables and messages that are wider than the terminal stay readable."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_name_and_value_of_a_wide_table_is_whole(width: int) -> None:
 
 
 def test_values_stay_with_their_names() -> None:
-    """In the order of the columns, row by row."""
+    """The cells are in the order of the columns, row by row."""
     rows = [[f"value-{row}-{column}" for column in range(len(NAMES))] for row in range(2)]
     text = "\n".join(printed(100, NAMES, rows))
     places = [text.index(f"value-0-{column}") for column in range(len(NAMES))]
@@ -107,7 +107,7 @@ def test_no_rows_of_a_wide_table() -> None:
 
 
 def test_the_sql_command_prints_wide_rows_that_can_be_read(tmp_path: Path) -> None:
-    """Also where the output is no terminal."""
+    """This also holds if the output is not a terminal."""
     spec = write_spec(tmp_path, "steps:\n  one: {type: transform, query: SELECT 1 AS X, writes: one}\n")
     columns = ", ".join(f"'value-{number}' AS {name}" for number, name in enumerate(NAMES))
     done = CliRunner().invoke(main, ["sql", str(spec), f"SELECT {columns}"])
@@ -123,7 +123,7 @@ LONG = " ".join(WORDS)
 
 
 def shown(event: Event, *, terminal: bool = True, width: int = 120) -> list[str]:
-    """What the checklist prints for an event, without colours; for one that ended a step, with the summary."""
+    """The checklist's output for an event, without colors, and with the summary if the event ended a step."""
     stream = io.StringIO()
     console = Console(width=width, file=stream, force_terminal=terminal, color_system=None)
     checklist = Checklist(console)
@@ -155,7 +155,7 @@ def test_a_long_message_is_wrapped_in_its_column(name: str, width: int) -> None:
     assert max(map(len, lines)) <= width
     for word in WORDS:
         assert any(re.search(rf"\b{word}\b", line) for line in lines), f"{word} is broken"
-    # What goes on in a further line begins where the message does, and not at the left edge.
+    # A continuation line is indented to the start of the message.
     begins = next(number for number, line in enumerate(lines) if WORDS[0] in line)
     column = lines[begins].index(WORDS[0])
     further = [line for line in lines[begins + 1 :] if any(word in line for word in WORDS)]
@@ -184,6 +184,6 @@ def test_a_name_longer_than_the_line_is_not_lost() -> None:
 
 
 def test_elsewhere_than_on_a_terminal_a_message_is_one_line() -> None:
-    """For grep, and for the logs of schedulers."""
+    """One line suits grep and the logs of schedulers."""
     lines = shown(EVENTS["success"], terminal=False)
     assert [line for line in lines if LONG in line]

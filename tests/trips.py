@@ -1,4 +1,4 @@
-"""Small month archives in the layouts of the real files, with known counts."""
+"""Small monthly archives in the layouts of the real files, with known counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATIONS = [
 
 
 def trips_on(station: int, day: datetime) -> int:
-    """How many trips start at a station on a day: a weekly rhythm, one trip more a station."""
+    """The number of trips that start at a station on a day: a weekly pattern, plus the station's number."""
     return 1 + station + (2 if day.weekday() < 5 else 0) + day.day % 3
 
 

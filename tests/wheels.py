@@ -1,4 +1,4 @@
-"""Small real wheels, for tests that need packages of their own."""
+"""Small real wheels, for tests that need their own packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_wheel(
     requires: Sequence[str] = (),
     tag: str = "py3-none-any",
 ) -> Path:
-    """Write a wheel with a RECORD, as a build backend does."""
+    """Write a wheel with a RECORD, like a build backend."""
     folder.mkdir(parents=True, exist_ok=True)
     module = name.replace("-", "_").replace(".", "_")
     info = f"{module}-{version}.dist-info"

@@ -1,8 +1,8 @@
-"""A pytest plugin that points the public Snowpark integration suite at the embedded warehouse.
+"""A pytest plugin that runs the public Snowpark integration suite on the embedded warehouse.
 
-Loaded with ``-p plugin`` in the suite's checkout by ``run.py``, which reads what it prints. The
-suite asks for an account in two places: a file of connection parameters, which stands in the way of
-every import and is made here, and ``snowflake.connector.connect``.
+``run.py`` loads it with ``-p plugin`` in a checkout of the suite, and reads the results that it writes. The
+suite needs an account in two places, and both are replaced here: a module of connection parameters, without
+which no test can be imported, and ``snowflake.connector.connect``.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _PARAMETERS = {
 
 
 def _connect(**parameters: Any) -> Any:
-    """What the suite takes for an account. Each process has a warehouse of its own."""
+    """Connect to the embedded warehouse instead of an account. Each process has its own warehouse."""
     return connect(_WAREHOUSE.name, **{"database": "TESTDB", "schema": None, **parameters})
 
 
 def _first_warehouse() -> None:
-    """The warehouse and the tables that an account of the suite has."""
+    """Create the database, schema and virtual warehouse that the suite expects in an account."""
     with connect(_WAREHOUSE.name, "TESTDB", "TESTSCHEMA") as connection:
         connection.cursor().execute("CREATE OR ALTER WAREHOUSE TESTWH")
 
@@ -49,7 +49,7 @@ def _first_warehouse() -> None:
 parameters = types.ModuleType("tests.parameters")
 parameters.CONNECTION_PARAMETERS = _PARAMETERS  # type: ignore[attr-defined]
 sys.modules["tests.parameters"] = parameters
-# The suite loads this file as a plugin of pytest for its fixtures; it needs one more client library.
+# The suite loads this module as a pytest plugin for its fixtures, but it needs another client library.
 sys.modules["tests.integ.test_catalog"] = types.ModuleType("tests.integ.test_catalog")
 snowflake.connector.connect = _connect
 server_connection.connect = _connect
@@ -58,7 +58,7 @@ _first_warehouse()
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """End a test that hangs."""
+    """Abort a test that hangs."""
 
     def expired(*_: object) -> None:
         raise TimeoutError(f"the test ran longer than {SECONDS_A_TEST} s")
@@ -71,7 +71,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[None]:
-    """Write a line a test: passed, skipped, refused by name, or failed."""
+    """Write one line per test: passed, skipped, refused as unsupported, or failed."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):

@@ -1,10 +1,10 @@
-"""How much of Snowpark's own integration suite passes on the embedded warehouse.
+"""Measure how much of Snowpark's own integration suite passes on the embedded warehouse.
 
     SNOWPARK_TESTS=path/to/snowpark-python python benchmarks/conformance/run.py [FILE ...]
 
-The checkout is of the public repository snowflakedb/snowpark-python; none of it is kept here. Each
-file runs in a process and on a warehouse of its own. A failure that is a refusal by name is counted
-apart from one that is something else.
+The checkout is of the public repository snowflakedb/snowpark-python, which is not part of this project.
+Each file runs in its own process on its own warehouse. Failures because a feature is reported as
+unsupported ("refused") are counted separately from other failures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# (file, passed by Snowflake's own local testing mode, collected): Snowpark 1.56, the suite of 1.54.
+# File -> tests passed by Snowflake's own local testing mode, of Snowpark 1.56 with the suite of 1.54.
 OFFICIAL = {
     "scala/test_column_suite.py": 38,
     "scala/test_dataframe_aggregate_suite.py": 43,
@@ -41,21 +41,21 @@ OFFICIAL = {
     "test_pandas_to_df.py": 8,
 }
 
-# What cannot pass without an account, and why.
+# The tests that cannot pass without an account -> what they need.
 NEEDS_ACCOUNT = {
     "test_invalid_configs": "a login that an account refuses",
-    "test_snowpark_python_bugfix_version_warning": "a channel that holds Snowpark 1.39.0 beside the installed one",
+    "test_snowpark_python_bugfix_version_warning": "a channel with Snowpark 1.39.0 besides the installed one",
     "test_register_artifact_repository_negative": "an artifact repository of the account",
     "test_sproc_pass_system_reference": "SYSTEM$REFERENCE, which grants rights that are not enforced here",
     "test_add_import_duplicate": "the log of the connector's own upload",
-    "test_put_with_one_relative_path_file": "files that are encrypted on the stage, by their size",
-    "test_put_stream_with_one_file_twice": "files that are encrypted on the stage, by their size",
-    "test_get_multiple_files": "files that are encrypted on the stage, by their size",
+    "test_put_with_one_relative_path_file": "the size of files that are encrypted on the stage",
+    "test_put_stream_with_one_file_twice": "the size of files that are encrypted on the stage",
+    "test_get_multiple_files": "the size of files that are encrypted on the stage",
 }
 
 
 def run_file(checkout: Path, file: str, options: list[str]) -> list[dict[str, str]]:
-    """Run one file of the suite; a line a test."""
+    """Run one file of the suite, and return the result of each test."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.jsonl"
         environment = {
@@ -94,21 +94,21 @@ def run_file(checkout: Path, file: str, options: list[str]) -> list[dict[str, st
 
 
 def result_of(test: dict[str, str]) -> str:
-    """passed, refused by name, failed otherwise, skipped by the suite, or in need of an account."""
+    """The result of a test: passed, refused, failed, skipped, or ``account`` if it needs an account."""
     name = test["test"].rpartition("::")[2].partition("[")[0]
     return "account" if test["result"] in ("failed", "refused") and name in NEEDS_ACCOUNT else test["result"]
 
 
 def main() -> None:
-    """Print passed/collected a file, and the failures on request."""
+    """Print the results per file, and the failures on request."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("files", nargs="*", default=list(OFFICIAL), help="files below tests/integ")
     parser.add_argument("--failures", action="store_true", help="print each failure's first line")
     parser.add_argument("--json", type=Path, help="write every test's result to this file")
-    parser.add_argument("-k", help="only tests that match, as pytest's -k")
-    parser.add_argument("--jobs", type=int, default=2, help="files at once")
+    parser.add_argument("-k", help="run only matching tests, like pytest's -k")
+    parser.add_argument("--jobs", type=int, default=2, help="number of files to run at once")
     arguments = parser.parse_args()
     if "SNOWPARK_TESTS" not in os.environ:
         parser.error("set SNOWPARK_TESTS to a checkout of github.com/snowflakedb/snowpark-python")
@@ -140,7 +140,7 @@ def main() -> None:
         f"{total['refused']:8} {total['failed']:7} {total['account']:8} {total['skipped']:8}"
     )
     print(
-        "\naccount: cannot pass without one\n"
+        "\naccount: tests that cannot pass without an account\n"
         + "\n".join(f"  {name}: {why}" for name, why in NEEDS_ACCOUNT.items())
     )
     if arguments.failures:

@@ -1,8 +1,8 @@
-"""The pipeline's sample: trips and weather that are made up, the same on every machine.
+"""The generated sample of the pipeline: synthetic trips and weather, identical on every machine.
 
-Thirty-two stations over thirty-one months, about a million trips, in the archives and with the
-quirks of the real files: two header layouts, nested archives, `__MACOSX` members, months in several
-CSV files, fractional seconds, times edited by a spreadsheet, missing stations and birth years.
+About a million trips of thirty-two stations over thirty-one months. The archives have the quirks of
+the real files: two header layouts, nested archives, `__MACOSX` members, months split into several CSV
+files, fractional seconds, times edited by a spreadsheet, and missing stations and birth years.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _days() -> list[date]:
 
 
 def _weather() -> tuple[np.ndarray, np.ndarray]:
-    """Highest temperature (Fahrenheit) and precipitation (inches) of each day."""
+    """The highest temperature (Fahrenheit) and the precipitation (inches) of each day."""
     rng = np.random.default_rng(SEED)
     days = _days()
     season = np.array([np.cos(2 * np.pi * (day.timetuple().tm_yday - 200) / 365.25) for day in days])
@@ -56,7 +56,7 @@ def _weather() -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_weather(path: Path) -> None:
-    """Write daily summaries as NOAA publishes them."""
+    """Write daily summaries in the layout of NOAA."""
     temperature, precipitation = _weather()
     lines = ['"STATION","NAME","DATE","AWND","PRCP","SNOW","SNWD","TMAX","TMIN"']
     for day, high, rain in zip(_days(), temperature, precipitation, strict=True):
@@ -67,7 +67,7 @@ def write_weather(path: Path) -> None:
 
 
 def _demand() -> np.ndarray:
-    """The expected number of trips, (stations, days)."""
+    """The expected numbers of trips, (stations, days)."""
     rng = np.random.default_rng(SEED + 1)
     days = _days()
     temperature, precipitation = _weather()
@@ -81,7 +81,7 @@ def _demand() -> np.ndarray:
     week = np.where(free[None, :], 0.45 + 0.9 * leisure[:, None], 1.15 - 0.35 * leisure[:, None])
     growth = np.linspace(0.85, 1.2, len(days))
     demand: np.ndarray = size[:, None] * week * comfort[None, :] * dry[None, :] * growth[None, :] * 1.35
-    # One station opens late, one is closed for good before the end.
+    # One station opens late, and one closes permanently before the end.
     demand[STATIONS - 1, : len(days) - 60] = 0
     demand[STATIONS - 2, len(days) - 200 :] = 0
     return demand
@@ -111,7 +111,7 @@ def _stations() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndar
 def _month_columns(
     rng: np.random.Generator, counts: np.ndarray, day_index: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The trips of a month as columns, in order of time."""
+    """The trips of a month as columns, ordered by start time."""
     station, day = np.nonzero(counts)
     repeats = counts[station, day]
     start = np.repeat(station, repeats)
@@ -167,7 +167,7 @@ def _old_csv(c: dict[str, np.ndarray], spreadsheet: bool) -> bytes:
 def _new_csv(c: dict[str, np.ndarray], month: int) -> bytes:
     _, ids, names, lat, lng = _stations()
     stopped = c["started"] + c["seconds"].astype("timedelta64[s]")
-    lost = c["u"] < 0.004  # bikes that were left somewhere: no end station
+    lost = c["u"] < 0.004  # bikes that were left away from a station have no end station
     ride = (c["u"] * 2**52).astype(np.int64)
 
     def times(values: np.ndarray) -> np.ndarray:
@@ -210,7 +210,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 
 def write_trips(folder: Path) -> None:
-    """Write the month archives into a folder."""
+    """Write the monthly archives to a folder."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(SEED + 3)
     demand = _demand()

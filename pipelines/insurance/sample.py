@@ -1,6 +1,6 @@
-"""A sample of insurance charges: the columns of the well-known table, and relations like its own.
+"""A generated sample of insurance charges, with the columns and relations of the well-known data set.
 
-Nothing in it is a real person's: it is drawn from distributions, with a fixed seed.
+The values are drawn from distributions with a fixed seed; no row describes a real person.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ def write_charges(path: Path) -> None:
             if smoker:
                 charges += 12_500 + (15_500 if bmi > 30 else 0) + 260 * (bmi - 25)
             elif draw.random() < 0.08:
-                charges += draw.uniform(
-                    6_000, 16_000
-                )  # an accident, or an illness: nothing tells it beforehand
+                # An accident or an illness, which no feature predicts.
+                charges += draw.uniform(6_000, 16_000)
             writer.writerow(
                 [
                     age,

@@ -1,1 +1,1 @@
-"""Model code that is shipped into Snowflake functions. It imports nothing else of this package."""
+"""Model code that is staged for Snowflake functions. It imports no other part of this package."""

@@ -1,4 +1,4 @@
-"""Rolling origins: what models would have forecast some weeks ago, beside what came true."""
+"""Rolling-origin backtests: forecasts from past origins, compared with the actual values."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from snowpipe_ml.models.registry import make_forecaster
 
 @dataclass(frozen=True)
 class Plan:
-    """Which origins there are.
+    """The origins of a backtest.
 
     Attributes:
-        origins: how many.
-        horizon: days that are forecast from each.
-        step: days between one and the next; the last is ``horizon`` days before the end.
-        least: days of history that a series needs before an origin.
+        origins: the number of origins.
+        horizon: the number of days forecast from each origin.
+        step: the number of days between two origins; the last origin is ``horizon`` days before the end.
+        least: the number of days of history that a series needs before an origin.
     """
 
     origins: int
@@ -34,16 +34,19 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What one model forecast for one series from one origin.
+    """One model's forecast for one series from one origin.
 
     Attributes:
-        model: its name.
-        origin: the last day that it knew.
-        number: of the origin, from 0, the oldest.
-        level: the series' level then.
-        scale: the mean absolute difference of a day and the same a week before, until then: MASE's denominator.
-        squared_scale: the mean squared one: RMSSE's.
-        low: the lower ends of the prediction intervals; None for the first origin, before which nothing was learnt.
+        model: the model's name.
+        origin: the last day of the history that the model was fitted on.
+        number: the number of the origin, counted from 0, the oldest.
+        level: the level of the series at the origin.
+        scale: the denominator of MASE: the mean absolute difference between a day and the same day a week
+            before, up to the origin.
+        squared_scale: the denominator of RMSSE: the mean squared difference.
+        low: the lower ends of the prediction intervals; None for the first origin, which has no earlier
+            forecasts to calibrate on.
+        high: the upper ends.
     """
 
     key: str
@@ -77,14 +80,14 @@ def backtest(
     features: Sequence[Feature],
     plan: Plan,
 ) -> list[Fold]:
-    """Forecast from each origin with each candidate, fitted anew on what was known then.
+    """Forecast from each origin with each candidate, refitted on the history up to that origin.
 
-    A forecast with a number that is not finite is none: the candidate has no fold there.
+    A forecast that contains a non-finite number is dropped: the candidate has no fold for that origin.
 
     Args:
-        candidates: settings of a model, by name.
-        panel: the series; one that is too short before an origin is left out there.
-        features: the columns of their ``x``.
+        candidates: the settings of each candidate, by name.
+        panel: the series; a series that is too short before an origin is skipped for that origin.
+        features: the columns of ``x``.
         plan: the origins.
     """
     folds: list[Fold] = []
@@ -121,7 +124,10 @@ def backtest(
 
 
 def _as_of(series: Series, back: int, plan: Plan) -> Series | None:
-    """A series as it was some days before its end; None if there was too little of it, or nothing came after."""
+    """The series as of ``back`` days before its end.
+
+    None if its history was too short by then, or no known day follows within the horizon.
+    """
     origin = series.days[-1] - back * DAY
     rows = int((series.days <= origin).sum())
     if rows < plan.least:
@@ -134,17 +140,20 @@ def _as_of(series: Series, back: int, plan: Plan) -> Series | None:
 
 
 def _naive_errors(values: np.ndarray) -> tuple[float, float]:
-    """Mean absolute and squared difference of days a week apart; those of neighbours where there are no two weeks."""
+    """The mean absolute and mean squared difference of days a week apart.
+
+    If those are all 0 or unknown, of adjacent days.
+    """
     for apart in (7, 1):
         difference = values[apart:] - values[:-apart]
         difference = difference[~np.isnan(difference)]
         if len(difference) and np.abs(difference).max() > 0:
             return float(np.abs(difference).mean()), float((difference**2).mean())
-    return np.nan, np.nan  # a constant series has no scale: its scaled errors are unknown
+    return np.nan, np.nan  # a constant series has no scale, so its scaled errors are unknown
 
 
 def with_intervals(folds: Iterable[Fold], coverage: float, horizon: int) -> list[Fold]:
-    """The folds with prediction intervals, each learnt from the folds of the same model at earlier origins."""
+    """Add prediction intervals to the folds, calibrated on the same model's folds at earlier origins."""
     of_model: dict[str, list[Fold]] = defaultdict(list)
     for fold in folds:
         of_model[fold.model].append(fold)

@@ -1,4 +1,4 @@
-"""What a forecaster is: fit on a panel of series, predict their history, forecast the days to come, explain, save."""
+"""The forecaster interface: fit a panel of series, predict its history, forecast, explain and save."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from snowpipe_ml.models.panel import Feature, Series
 
 @dataclass(frozen=True)
 class Explanation:
-    """How much each feature counted in some predictions.
+    """Feature attributions of some predictions.
 
     Attributes:
-        contributions: (rows, features). Of an additive model, with ``base``, each row sums to its prediction before
-            bounds; of another they are shares that sum to 1.
-        base: (rows,) what an additive model predicts where no feature counts, and of a mean of models what their
-            features do not account for; None for shares.
+        contributions: (rows, features). For an additive model, each row plus ``base`` sums to the prediction
+            before bounds are applied; for any other model, the row holds shares that sum to 1.
+        base: (rows,) the prediction of an additive model without any feature contribution; for an average of
+            models, the part of the prediction that the contributions do not explain; None for shares.
     """
 
     contributions: np.ndarray
@@ -29,11 +29,11 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Some days of one series: those to come, or known ones that were predicted.
+    """Predictions for some days of one series, future or known.
 
     Attributes:
-        y: (days,) what is forecast.
-        x: (days, features) what it was forecast from.
+        y: (days,) the predictions.
+        x: (days, features) the features that they were made from.
     """
 
     y: np.ndarray
@@ -41,15 +41,18 @@ class Forecast:
 
 
 class Forecaster(ABC):
-    """Models of many series. A series that cannot be fitted is in ``failed`` with the reason, and the rest go on.
+    """A model of many series.
+
+    A series that cannot be fitted is listed in ``failed`` with the reason; the other series are fitted.
 
     Args:
-        settings: the model's settings in the spec, and ``lower_bound``, ``max_growth`` and ``seed``.
+        settings: the model's settings from the spec, with ``lower_bound``, ``max_growth`` and ``seed``.
         features: the columns of ``x``.
 
     Attributes:
-        failed: key of a series: why it has no model.
-        shared: whether series learn from one another, so that it is fitted on all of them even if it serves a few.
+        failed: the reason why a series has no model, by the series' key.
+        shared: whether one model is fitted over all series. Such a model is fitted on the whole panel even
+            when it forecasts only a few of its series.
     """
 
     shared: ClassVar[bool] = False
@@ -61,33 +64,33 @@ class Forecaster(ABC):
 
     @abstractmethod
     def fit(self, panel: Sequence[Series]) -> None:
-        """Learn from the known days of each series."""
+        """Fit on the known days of each series."""
 
     @abstractmethod
     def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
-        """Predictions (days,) of the known days of fitted series, each from what was known the day before."""
+        """Predict the known days of fitted series, (days,), each from the data known the day before."""
 
     @abstractmethod
     def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
-        """The days to come of fitted series, from what is known at the end of their known days."""
+        """Forecast the future days of fitted series from their history."""
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation] | None:
-        """Explain a forecast of each series; None if the model has no features."""
+        """Return feature attributions for a forecast of each series; None if the model has no features."""
         return None
 
     @abstractmethod
     def state(self) -> dict[str, np.ndarray]:
-        """All that :meth:`restore` needs to forecast the same: arrays without Python objects."""
+        """Return what :meth:`restore` needs to reproduce the forecasts: arrays without Python objects."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the place of the forecaster whose ``state()`` it was."""
+        """Restore the fitted model from another forecaster's ``state()``."""
 
     def bounded(self, series: Series, values: np.ndarray) -> np.ndarray:
-        """Predictions within the bounds of the settings.
+        """Clip predictions to the bounds of the settings.
 
-        Forecasts feed on themselves: one that has grown beyond ``max_growth`` times the highest day of the history
-        has run away.
+        A recursive forecast can diverge; ``max_growth`` limits it to a multiple of the highest value of the
+        history.
         """
         lower, growth = self.settings.get("lower_bound"), self.settings.get("max_growth")
         if lower is not None:
@@ -98,24 +101,24 @@ class Forecaster(ABC):
         return values
 
     def fitted(self, panel: Sequence[Series]) -> list[Series]:
-        """The series of a panel that have a model."""
+        """Return the series of a panel that have a model."""
         return [series for series in panel if series.key not in self.failed]
 
 
 class RowForecaster(Forecaster):
-    """A forecaster that predicts a day from a row of features, and forecasts day after day from its own forecasts."""
+    """A forecaster that predicts a day from a row of features, and forecasts recursively."""
 
     @abstractmethod
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Predictions (rows,) from rows (rows, features) of each fitted series, without bounds."""
+        """Predict (rows,) from the feature rows (rows, features) of each fitted series, without bounds."""
 
     def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
-        """Predictions of the known days."""
+        """Predict the known days."""
         found = self.predict_rows(panel, [series.x for series in panel])
         return [self.bounded(series, values) for series, values in zip(panel, found, strict=True)]
 
     def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
-        """Day after day; a lag that falls on a forecast day is that forecast."""
+        """Forecast day by day; lags of forecast days use the forecasts."""
         rolling = [series.rolling() for series in panel]
         for step in range(max((len(series.future_days) for series in panel), default=0)):
             now = [k for k, series in enumerate(panel) if step < len(series.future_days)]

@@ -1,15 +1,17 @@
-"""Prediction intervals by split-conformal calibration: as wide as the errors of a backtest were.
+"""Prediction intervals by split-conformal calibration on the errors of a backtest.
 
-A score is an error over the square root of the series' level at the origin, the scale of counts. The quantiles of a
-series' own scores, few as they are, are averaged with those of all series: n / (n + 28) is the weight of n own scores.
-Both tails have their own quantile, since misses need not be even. It is the p (n + 1)-th of n scores as in
-https://arxiv.org/abs/2107.07511, section 1, but between two scores it is interpolated and not the upper one: that would
-be never too narrow, and with a month of scores cover 86 % where 80 % are asked for. Origins are not exchangeable where
-the level drifts: coverage is what a backtest shows, and is not guaranteed.
+A score is an error divided by the square root of the series' level at the origin, the scale of count data.
+A series has few scores of its own, so their quantiles are averaged with those of all series; n own scores
+have the weight n / (n + 28). Each tail has its own quantile, because errors need not be symmetric. The
+quantile is the p (n + 1)-th of n scores as in https://arxiv.org/abs/2107.07511, section 1, but it is
+interpolated between two scores. Taking the upper score instead would never be too narrow, and with a month
+of scores would cover 86 % where 80 % is requested. Origins are not exchangeable when the level drifts, so
+the coverage is empirical, as a backtest shows it, and not guaranteed.
 
-The younger a score the more it counts, half as much every three weeks (https://arxiv.org/abs/2202.13415): over ten
-origins of the sample it brought the interval score down by 2 to 3 %, whatever the scale of the scores. Further ahead
-than the backtest looked there is no interval: errors grow with the horizon, and nothing says how much.
+Recent scores weigh more, with a half-life of three weeks (https://arxiv.org/abs/2202.13415): over ten
+origins of the sample this lowered the interval score by 2 to 3 %, whatever the scale of the scores. There
+is no interval beyond the horizon of the backtest: errors grow with the horizon, and nothing measures by how
+much.
 """
 
 from __future__ import annotations
@@ -26,17 +28,18 @@ from snowpipe_ml.models.panel import DAY
 if TYPE_CHECKING:
     from snowpipe_ml.models.backtest import Fold
 
-_HALF = 28
+# The number of own scores at which a series' own quantiles weigh as much as the pooled ones.
+_EQUAL_WEIGHT = 28
 _HALF_LIFE = 21.0
 
 
 class Calibration:
-    """Intervals of one model.
+    """The calibrated intervals of one model.
 
     Args:
-        tails: (lower, upper) tail of each series, in units of the square root of its level.
-        pooled: those of a series that is not among these; None where nothing was learnt.
-        horizon: how many days ahead they hold.
+        tails: the (lower, upper) tail of each series, in units of the square root of its level.
+        pooled: the tails for a series that is not in ``tails``; None if there were no folds to calibrate on.
+        horizon: the number of days ahead for which the intervals are valid.
     """
 
     def __init__(
@@ -48,12 +51,12 @@ class Calibration:
 
     @classmethod
     def of(cls, folds: Iterable[Fold], coverage: float, horizon: int) -> Calibration:
-        """Learnt from the folds of one model, of all series.
+        """Calibrate on the folds of one model over all series.
 
         Args:
-            folds: what it forecast, and what came true.
-            coverage: the part of the days that should lie inside, such as 0.8.
-            horizon: days that were forecast from each origin.
+            folds: the model's forecasts with the actual values.
+            coverage: the fraction of days that the intervals should contain, such as 0.8.
+            horizon: the number of days forecast from each origin.
         """
         own: dict[str, list[Fold]] = defaultdict(list)
         for fold in folds:
@@ -71,7 +74,7 @@ class Calibration:
         )
         tails = {}
         for key, values in scores.items():
-            weight = len(values) / (len(values) + _HALF)
+            weight = len(values) / (len(values) + _EQUAL_WEIGHT)
             low, high = _quantiles(values, weights[key], tail)
             tails[key] = ((1 - weight) * pooled[0] + weight * low, (1 - weight) * pooled[1] + weight * high)
         return cls(tails, pooled, horizon)
@@ -79,39 +82,44 @@ class Calibration:
     def interval(
         self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The ends for some predictions of a series; NaN where nothing was learnt, or nothing so far ahead.
+        """Return the lower and upper ends of the intervals for predictions of a series.
+
+        The ends are NaN beyond the horizon, and everywhere if there were no folds to calibrate on.
 
         Args:
-            key: of the series.
-            predicted: (days,).
+            key: the key of the series.
+            predicted: (days,) the predictions.
             level: the series' level at the origin.
-            ahead: (days,) how many days after the origin each is.
+            ahead: (days,) the number of days from the origin to each prediction.
         """
         low, high = self._tails.get(key) or self._pooled or (np.nan, np.nan)
         width = np.where(ahead <= self._horizon, math.sqrt(level), np.nan)
         return predicted + low * width, predicted + high * width
 
     def to_json(self) -> dict[str, Any]:
-        """As a manifest keeps it."""
+        """Return the calibration as JSON values for a manifest."""
         tails = {key: list(ends) for key, ends in self._tails.items()}
         return {"tails": tails, "pooled": self._pooled, "horizon": self._horizon}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Calibration:
-        """From a manifest."""
-        pooled = told["pooled"]
-        tails = {key: (low, high) for key, (low, high) in told["tails"].items()}
-        return cls(tails, pooled and (pooled[0], pooled[1]), told["horizon"])
+    def from_json(cls, saved: Mapping[str, Any]) -> Calibration:
+        """Read the calibration from a manifest."""
+        pooled = saved["pooled"]
+        tails = {key: (low, high) for key, (low, high) in saved["tails"].items()}
+        return cls(tails, pooled and (pooled[0], pooled[1]), saved["horizon"])
 
 
 def _weights(fold: Fold, last: np.datetime64) -> np.ndarray:
-    """(days,) what each score counts, as seen from the last origin."""
+    """The weight of each score, (days,), by its age at the last origin."""
     age = float((last - fold.origin) / DAY)
     return np.full(len(fold.days), 0.5 ** (age / _HALF_LIFE))
 
 
 def _quantiles(scores: np.ndarray, weights: np.ndarray, tail: float) -> tuple[float, float]:
-    """Those at both tails. With equal weights the i-th of n scores is the i / (n + 1) quantile."""
+    """The weighted quantiles at both tails.
+
+    With equal weights, the i-th of n scores is the i / (n + 1) quantile.
+    """
     order = np.argsort(scores, kind="stable")
     ranks = np.cumsum(weights[order])
     ranks /= ranks[-1] * (1 + 1 / len(scores))

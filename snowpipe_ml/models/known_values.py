@@ -1,4 +1,4 @@
-"""What the SQL of a ``features`` step and the forecasters' Python share about features of the past."""
+"""Rules for features of the past, shared by the SQL of a ``features`` step and the forecasters' Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _KNOWN_PART = 0.5
 
 
 def least_known(kind: str, days: int) -> int:
-    """How many of its days must be known for a mean or deviation over some days to be known.
+    """The number of known days that a mean or standard deviation over ``days`` days requires.
 
     >>> least_known("mean", 7), least_known("stddev", 2)
     (4, 2)

@@ -1,4 +1,4 @@
-"""Series as models see them: known days with target and features, and the days to come."""
+"""The input of the models: series of known days with target and features, followed by future days."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Feature:
     """A column of a model's input.
 
     Attributes:
-        name: the column.
-        kind: ``lag``, ``mean`` or ``stddev`` of the target's past days; ``given`` for all else.
-        days: how many days back, or over how many days.
-        future: of a given one: ``known`` (a calendar), or the policy that fills the days to come.
+        name: the name of the column.
+        kind: ``lag``, ``mean`` or ``stddev`` of the target's past days; ``given`` for everything else.
+        days: the number of days that a lag looks back, or the length of the window in days.
+        future: for a given feature, ``known`` (such as a calendar), or the policy that fills its future days.
     """
 
     name: str
@@ -32,17 +32,20 @@ class Feature:
 
     @property
     def own(self) -> bool:
-        """Return whether it is made of the target itself."""
+        """Return whether the feature is derived from the target itself."""
         return self.kind != "given"
 
 
 def past_value(feature: Feature, values: np.ndarray, at: int) -> float:
-    """A feature of the target's past on a day, as the SQL of a ``features`` step has it; NaN where it is unknown.
+    """The value of a feature of the target's past on a day, equal to the SQL of a ``features`` step.
 
     Args:
-        feature: which.
+        feature: the feature.
         values: the target day by day, NaN where it is unknown.
-        at: the day's place in ``values``.
+        at: the index of the day in ``values``.
+
+    Returns:
+        The value; NaN where it is unknown.
     """
     if feature.kind == "lag":
         return float(values[at - feature.days]) if at >= feature.days else np.nan
@@ -58,15 +61,16 @@ class Series:
     """One series, its days in order.
 
     Attributes:
-        key: what tells it apart.
-        features: of the columns of ``x``.
+        key: the key that identifies the series.
+        features: the features in the columns of ``x``.
         days: (n,) the known days that have all features.
         y: (n,) their targets.
         x: (n, features) their features.
         first: the first day of ``values``.
-        values: the target day by day up to the last known one, NaN where it is unknown: what lags are looked up in.
-        future_days: (h,) the days to come.
-        future_x: (h, features) their features; those of the target itself are NaN.
+        values: the target day by day up to the last known day, NaN where it is unknown; lags are read from
+            it.
+        future_days: (h,) the days to forecast.
+        future_x: (h, features) their features; NaN for features derived from the target.
     """
 
     key: str
@@ -86,16 +90,16 @@ class Series:
 
     @property
     def level(self) -> float:
-        """The mean of the last four weeks: the scale of a forecast's error."""
+        """The mean absolute value of the last four weeks, at least 1: the scale of a forecast's error."""
         recent = self.values[-28:]
         recent = recent[~np.isnan(recent)]
         return max(float(np.abs(recent).mean()) if len(recent) else 0.0, 1.0)
 
     def head(self, rows: int) -> Series:
-        """The same series when only its first known rows had happened; the rest is to come.
+        """The series as of the end of its first ``rows`` known rows; the other rows become future days.
 
-        Given features whose future nobody knows are filled as they would have been then: with what the same time of
-        other years had, or else the last four weeks.
+        Given features whose future is unknown are filled as they would have been at that time: with the
+        mean of the same season of earlier years, or of the last four weeks if there is none.
         """
         keep = int((self.days[rows - 1] - self.first) / DAY) + 1
         to_come = self.x[rows:].copy()
@@ -117,7 +121,7 @@ class Series:
         )
 
     def ahead(self, days: int) -> Series:
-        """The same with no more than some days to come."""
+        """The series with its future days limited to the next ``days``."""
         end = self.days[-1] + days * DAY
         near = self.future_days <= end
         return Series(
@@ -133,17 +137,17 @@ class Series:
         )
 
     def rolling(self) -> Rolling:
-        """The days to come, to be forecast one after the other."""
+        """The future days, to be forecast recursively."""
         return Rolling(self)
 
 
 class Rolling:
-    """The days to come of a series while they are forecast.
+    """The future days of a series during a recursive forecast.
 
-    A feature that is unknown is the mean of its column in the history.
+    An unknown feature is replaced by the mean of its column in the history.
 
     Attributes:
-        x: (h, features) filled row by row.
+        x: (h, features) the features, filled row by row.
         y: (h,) the forecasts so far.
     """
 
@@ -158,7 +162,7 @@ class Rolling:
         self._values[: len(series.values)] = series.values
 
     def row(self, step: int) -> np.ndarray:
-        """The features of a day, from what was known or forecast before it."""
+        """Return the features of a day, computed from the values known or forecast before it."""
         for column, feature in enumerate(self._series.features):
             if feature.own:
                 value = past_value(feature, self._values, int(self._places[step]))
@@ -167,13 +171,16 @@ class Rolling:
         return row
 
     def add(self, step: int, value: float) -> None:
-        """Note the forecast of a day."""
+        """Record the forecast of a day."""
         self.y[step] = value
         self._values[self._places[step]] = value
 
 
 def _climate(days: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The mean of the days of other years within a week of each wanted one; of the last four weeks where none are."""
+    """The mean of the days within a week of each wanted day in earlier years.
+
+    Where there are none, the mean of the last four weeks.
+    """
     of_year = pd.DatetimeIndex(days).dayofyear.to_numpy()
     found = np.full(len(wanted), values[-28:].mean())
     for place, day in enumerate(pd.DatetimeIndex(wanted).dayofyear):
@@ -185,14 +192,14 @@ def _climate(days: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.nda
 
 
 def read_panel(frame: pd.DataFrame, features: Sequence[Feature]) -> tuple[list[Series], dict[str, str]]:
-    """A partition's rows as series.
+    """Read a partition's rows as series.
 
     Args:
-        frame: columns key, day, target, then the features; the days after the last one with a target are to come.
-        features: of the columns.
+        frame: the columns key, day and target, then the features; days after the last target are future days.
+        features: the features in the columns.
 
     Returns:
-        The series, and for each key that is none the reason.
+        The series, and the reason for each key that was refused.
     """
     names = [feature.name for feature in features]
     frame = frame.copy()
@@ -217,7 +224,8 @@ def _wrong(rows: pd.DataFrame) -> str | None:
         return "a row has no date"
     twice = rows.loc[rows["DATE"].duplicated(), "DATE"]
     if len(twice):
-        return f"{twice.iloc[0]:%Y-%m-%d} is there {int((rows['DATE'] == twice.iloc[0]).sum())} times: a day has one row"
+        times = int((rows["DATE"] == twice.iloc[0]).sum())
+        return f"{twice.iloc[0]:%Y-%m-%d} occurs {times} times: each day must have exactly one row"
     if not rows["TARGET"].notna().any():
         return "no day has a target"
     return None
@@ -240,12 +248,13 @@ def _series(key: str, rows: pd.DataFrame, features: tuple[Feature, ...]) -> Seri
     given = [column for column, feature in enumerate(features) if not feature.own]
     holes = np.isnan(x[future][:, given]).any(axis=0)
     if holes.any():
-        return f"{', '.join(names[given[i]] for i in np.flatnonzero(holes))}: no value on some of the days to come"
+        listed = ", ".join(names[given[i]] for i in np.flatnonzero(holes))
+        return f"{listed}: no value on some of the future days"
     return Series(
         key, features, days[usable], target[usable], x[usable], first, values, days[future], x[future]
     )
 
 
 def features_of(config: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...]:
-    """Features as a function's settings have them."""
+    """Read the features from a function's settings."""
     return tuple(Feature(**item) for item in config)

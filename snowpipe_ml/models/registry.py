@@ -1,4 +1,4 @@
-"""The forecasters by the ``type`` of a spec's model."""
+"""The registry of forecasters, by the ``type`` of a spec's model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from snowpipe_ml.models.base import Forecaster
 from snowpipe_ml.models.panel import Feature
 
-# Module and class; they are imported when they are used: torch and lightgbm take seconds.
+# Type -> module and class. A module is imported on first use, because torch and lightgbm take seconds to
+# import.
 FORECASTERS = {
     "tabnet": "snowpipe_ml.models.tabnet.forecaster:TabNetForecaster",
     "tabnet_reference": "snowpipe_ml.models.tabnet.forecaster:TabNetReferenceForecaster",
@@ -24,21 +25,21 @@ FORECASTERS = {
 
 
 def make_forecaster(settings: Mapping[str, Any], features: Sequence[Feature]) -> Forecaster:
-    """The forecaster that the settings of a model ask for.
+    """Create the forecaster that the settings of a model name.
 
     Args:
-        settings: with ``type``, and for the type ``python`` the ``class``.
-        features: the columns of the models' input.
+        settings: the model's settings: its ``type`` and, for the type ``python``, its ``class``.
+        features: the columns of the model's input.
 
     Raises:
-        TypeError: a class of one's own is no Forecaster.
+        TypeError: the custom class is not a Forecaster.
     """
     place = settings["class"] if settings["type"] == "python" else FORECASTERS[settings["type"]]
     module, _, name = place.partition(":")
     cls = getattr(importlib.import_module(module), name)
     if not issubclass(cls, Forecaster):
         raise TypeError(
-            f"{place} is no Forecaster: it derives from snowpipe_ml.models.base.Forecaster or RowForecaster"
+            f"{place} is not a Forecaster: derive it from snowpipe_ml.models.base.Forecaster or RowForecaster"
         )
     made: Forecaster = cls(settings, features)
     return made

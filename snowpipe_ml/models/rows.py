@@ -1,4 +1,4 @@
-"""The rows that the table functions of forecasters return."""
+"""The result rows of the forecasters' table functions."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _PIECE = 4 * 2**20
 
 
 class Rows:
-    """Collects rows.
+    """Collects the result rows.
 
     Args:
-        names: of the features.
-        artifacts: whether there is a column for pieces of saved models.
+        names: the names of the features.
+        artifacts: whether to add a column for the pieces of saved models.
     """
 
     def __init__(self, names: Sequence[str], *, artifacts: bool = False) -> None:
@@ -47,7 +47,7 @@ class Rows:
         self._rows: list[pd.DataFrame] = []
 
     def add(self, key: str, **columns: Any) -> None:
-        """Rows of a series."""
+        """Add rows of a series."""
         self._rows.append(pd.DataFrame({"SERIES": key, **columns}))
 
     def forecast(
@@ -60,7 +60,7 @@ class Rows:
         gain: float | None,
         explanation: Explanation | None,
     ) -> None:
-        """The days to come of a series."""
+        """Add the forecast of a series."""
         low, high = calibration.interval(
             series.key, forecast.y, series.level, (series.future_days - series.last) / DAY
         )
@@ -78,7 +78,7 @@ class Rows:
         )
 
     def explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, Any]:
-        """The columns of features and of what they counted."""
+        """The columns of the features and of their attributions."""
         columns: dict[str, Any] = {name: x[:, i] for i, name in enumerate(self._names)}
         if explanation is not None:
             columns |= {
@@ -89,17 +89,17 @@ class Rows:
         return columns
 
     def artifact(self, key: str, data: bytes) -> None:
-        """A file, in pieces; ``key`` is one of its series."""
+        """Add a saved model's file in pieces; ``key`` is one of its series."""
         pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
         self.add(key, PART="model", FOLD=np.arange(len(pieces)), ARTIFACT=pieces)
 
     def table(self) -> pd.DataFrame:
-        """All rows, with all columns in their order and types."""
+        """Return all rows, with all columns in order and typed."""
         columns = [*FIXED, *self._names, *(f"{name}_EXPLANATION" for name in self._names), "MESSAGE"]
         columns += ["ARTIFACT"] if self._artifacts else []
         numbers = [name for name in columns if name not in (*_TEXTS, "DATE", "ORIGIN", "ARTIFACT")]
         table = pd.concat(self._rows, ignore_index=True).reindex(columns=columns)
-        # Nullable floats: what is not there is NULL in the table, and never NaN.
+        # Nullable floats, so that a missing value is NULL in the table and never NaN.
         table = table.astype(dict.fromkeys(numbers, "Float64"))
         for name in ("DATE", "ORIGIN"):
             table[name] = pd.to_datetime(table[name])

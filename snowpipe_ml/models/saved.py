@@ -1,4 +1,4 @@
-"""Forecasters as files: arrays and JSON, and nothing that runs code when it is read."""
+"""Saved forecasters: files of arrays and JSON, which run no code when they are loaded."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ FORMAT = 2
 
 
 def save(forecaster: Forecaster, manifest: Mapping[str, Any]) -> bytes:
-    """A forecaster as the bytes of an ``.npz`` file.
+    """Serialize a forecaster to the bytes of an ``.npz`` file.
 
     Args:
-        forecaster: fitted.
-        manifest: more to know of it, such as the ``model_id``; values of JSON.
+        forecaster: a fitted forecaster.
+        manifest: more facts to save with it, such as the ``model_id``, as JSON values.
     """
     features = [feature.__dict__ for feature in forecaster.features]
-    told = {"format": FORMAT, "settings": forecaster.settings, "features": features, **manifest}
+    saved = {"format": FORMAT, "settings": forecaster.settings, "features": features, **manifest}
     buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(saved, sort_keys=True).encode(), np.uint8)
     arrays: dict[str, Any] = {f"state/{key}": value for key, value in forecaster.state().items()}
     np.savez_compressed(buffer, manifest=text, **arrays)
     return buffer.getvalue()
 
 
 def load(data: bytes) -> tuple[Forecaster, dict[str, Any]]:
-    """A forecaster from the bytes of :func:`save`, and its manifest.
+    """Load a forecaster and its manifest from the bytes of :func:`save`.
 
     Raises:
-        ValueError: another format.
+        ValueError: the bytes have another format.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         manifest: dict[str, Any] = json.loads(file["manifest"].tobytes())
         if manifest.get("format") != FORMAT:
             raise ValueError(
-                f"models of format {manifest.get('format')}, and this is {FORMAT}: train them again"
+                f"the saved models have format {manifest.get('format')}, but this code reads format "
+                f"{FORMAT}: train them again"
             )
         state = {key.removeprefix("state/"): file[key] for key in file.files if key.startswith("state/")}
     features, settings = features_of(manifest["features"]), manifest["settings"]

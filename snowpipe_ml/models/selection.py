@@ -1,4 +1,4 @@
-"""``best_of``: for each series the candidates that forecast it best in a backtest."""
+"""``best_of``: model selection for each series, by the errors of a backtest."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
 from snowpipe_ml.models.panel import Feature, Series
 from snowpipe_ml.models.registry import make_forecaster
 
-# Below this an error is none: a series that is forecast without one has no logarithm.
-_LEAST = 1e-3
+# Added to an RMSE before its logarithm is taken: the RMSE of a perfect forecast is 0.
+_OFFSET = 1e-3
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The candidates of a series.
+    """The candidates chosen for a series.
 
     Attributes:
-        models: whose forecasts are averaged, the best first.
-        gain: by which part the best one's RMSE is below that of the runner-up over the origins; negative where the
-            choice leans on the other series.
+        models: the candidates whose forecasts are averaged, best first.
+        gain: the relative improvement in RMSE of the best candidate over the second best, over all origins.
+            It is negative where the errors of the other series decided the choice.
     """
 
     models: tuple[str, ...]
@@ -37,17 +37,19 @@ class Choice:
 
 
 def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, Choice]:
-    """The candidates of each series, by the RMSE of its folds.
+    """Choose the candidates of each series by the RMSE of its folds.
 
-    A few weeks tell little of one series, and much of all of them together. The logarithm of a model's RMSE, less the
-    mean over the models, is averaged with its mean over all series, which counts ``shrinkage`` times.
+    A few weeks say little about one series, and much about all series together. The relative error of a
+    candidate is the logarithm of its RMSE minus the mean over the candidates. It is averaged with the
+    candidate's mean over all series, which has the weight ``shrinkage``.
 
-    A candidate that has no forecast from an origin where others have one is not chosen: its errors are of easier days.
+    A candidate that lacks a forecast from an origin where others have one is not chosen, because its errors
+    may be from easier days.
 
     Args:
-        folds: of all candidates, from the origins that may be known.
-        shrinkage: 0 looks at each series alone.
-        average: how many of the best are averaged.
+        folds: the folds of all candidates, from the origins that the choice may be based on.
+        shrinkage: the weight of the mean over all series; 0 judges each series alone.
+        average: the number of best candidates to average.
     """
     errors: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for fold in folds:
@@ -56,7 +58,7 @@ def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, C
     for key, models in errors.items():
         most = max(map(len, models.values()))
         logs[key] = {
-            model: float(np.log(np.sqrt(np.mean(squares)) + _LEAST))
+            model: float(np.log(np.sqrt(np.mean(squares)) + _OFFSET))
             for model, squares in models.items()
             if len(squares) == most
         }
@@ -79,7 +81,7 @@ def choose(folds: Iterable[Fold], shrinkage: float, average: int) -> dict[str, C
 
 
 def compose(folds: Iterable[Fold], shrinkage: float, average: int) -> list[Fold]:
-    """The folds of ``best_of`` itself: at each origin but the first what earlier origins would have chosen."""
+    """The folds of ``best_of`` itself: at each origin but the first, by the candidates chosen before it."""
     folds = list(folds)
     found = []
     for number in sorted({fold.number for fold in folds})[1:]:
@@ -97,12 +99,12 @@ def compose(folds: Iterable[Fold], shrinkage: float, average: int) -> list[Fold]
 
 
 class BestOf(Forecaster):
-    """For each series the mean of its best candidates, as :func:`choose` found them.
+    """Forecast each series with the mean of the candidates that :func:`choose` selected for it.
 
     Args:
-        settings: ``candidates`` by name.
+        settings: the model's settings, with ``candidates`` by name.
         features: the columns of ``x``.
-        choices: of each series.
+        choices: the choice for each series.
     """
 
     def __init__(
@@ -113,17 +115,17 @@ class BestOf(Forecaster):
         self._members: dict[str, Forecaster] = {}
 
     def fit(self, panel: Sequence[Series]) -> None:
-        """Fit each candidate on the series that it was chosen for."""
+        """Fit each candidate on the series that it was chosen for; a shared model on the whole panel."""
         for series in panel:
             if series.key not in self.choices:
                 self.failed[series.key] = (
-                    "its history is too short for a backtest, from which a model is chosen"
+                    "its history is too short for a backtest, which is needed to choose a model"
                 )
         for name, settings in self.settings["candidates"].items():
             own = self._of(name, panel)
             if own:
                 member = self._members[name] = make_forecaster(settings, self.features)
-                # As in the backtest that it was chosen by.
+                # Fit it as in the backtest that selected it.
                 member.fit(panel if member.shared else own)
         for series in panel:
             names = self._usable(series.key)
@@ -132,7 +134,7 @@ class BestOf(Forecaster):
                 self.failed[series.key] = "; ".join(sorted(reasons))
 
     def _usable(self, key: str) -> list[str]:
-        """The candidates of a series that could be fitted."""
+        """The chosen candidates of a series that could be fitted."""
         chosen = self.choices[key].models if key in self.choices else ()
         return [name for name in chosen if name in self._members and key not in self._members[name].failed]
 
@@ -150,12 +152,15 @@ class BestOf(Forecaster):
         return found
 
     def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
-        """The mean of the chosen ones."""
+        """Predict the known days by the mean of the chosen candidates."""
         found = self._answers(panel, lambda member, own: member.predict(own))
         return [np.mean(found[series.key], axis=0) for series in panel]
 
     def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
-        """The mean of the chosen ones; the features are those of the best that has all of them."""
+        """Forecast by the mean of the chosen candidates.
+
+        The features are those of the best candidate that has all of them.
+        """
         found = self._answers(panel, lambda member, own: member.forecast(own))
         forecasts = []
         for series in panel:
@@ -165,10 +170,10 @@ class BestOf(Forecaster):
         return forecasts
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
-        """The mean of the chosen ones' contributions, and as the base all that these do not account for.
+        """Return the mean contributions of the candidates; the base is the unexplained rest of the forecast.
 
-        A candidate without features contributes nothing, nor does one of which there are but shares; where the best
-        one is such, its shares are told.
+        A candidate without features, or one that has only shares, contributes nothing. If the best
+        candidate has only shares, these are returned.
         """
         of = {series.key: forecast for series, forecast in zip(panel, forecasts, strict=True)}
         answers = self._answers(
@@ -188,7 +193,7 @@ class BestOf(Forecaster):
         return found
 
     def state(self) -> dict[str, np.ndarray]:
-        """The choices, and the states of the candidates."""
+        """Return the choices and the states of the candidates."""
         state = {
             f"{name}/{key}": value for name, m in self._members.items() for key, value in m.state().items()
         }
@@ -201,7 +206,7 @@ class BestOf(Forecaster):
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """From the choices, and the states of the candidates."""
+        """Restore the choices and the candidates."""
         self.choices = {
             str(row[0]): Choice(tuple(str(name) for name in row[1:] if name), None)
             for row in state["choices"]

@@ -1,21 +1,24 @@
 """The handler of the table function that a ``deploy_forecaster`` step creates.
 
-It gets the series of a partition as one DataFrame: a row a series and day, with target and features; the days to
-forecast have no target. Its settings are in ``forecaster.json`` beside the code. It returns a row a series and day:
+The handler receives the series of a partition as one DataFrame with a row per series and day, holding the
+target and the features; the target of the days to forecast is NULL. Its settings are in ``forecaster.json``
+beside the code. It returns a row per series and day:
 
-``PART``      ``train`` and ``validation`` (the last part of the history, predicted by a model that did not see it),
-              ``backtest`` (what each candidate would have forecast from earlier origins), ``forecast``, or
-              ``untrained`` with the reason in ``MESSAGE``
-``MODEL``     the model, or the candidate; of a ``best_of`` forecast the candidates that were chosen
-``GAIN``      of such a forecast, by which part the RMSE of the best candidate was below that of the next in the backtest
-``ORIGIN``    of a forecast, the last day that was known
-``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest, as far ahead as that looked
-``FOLD``      of a backtest, the number of the origin, from 0, the oldest
-``SCALE``, ``SQUARED_SCALE``  of a backtest, the mean absolute and squared difference of days a week apart until the
-              origin: the denominators of MASE and RMSSE
-``ARTIFACT``  of rows with ``PART`` = ``model``, where models are kept: a piece of the file of :mod:`saved`; ``FOLD`` is
-              the piece's number
-``BASE``      with the explanations it sums to the prediction; NULL where these are shares that sum to 1
+``PART``      ``train`` or ``validation`` (the last part of the history, predicted by a model that was not
+              trained on it), ``backtest`` (a candidate's forecast from an earlier origin), ``forecast``,
+              ``model`` (see ``ARTIFACT``), or ``untrained`` with the reason in ``MESSAGE``
+``MODEL``     the model or the candidate; for a ``best_of`` forecast, the chosen candidates
+``GAIN``      for a ``best_of`` forecast, the relative improvement in RMSE of the best candidate over the
+              second best in the backtest
+``ORIGIN``    for a forecast, the last known day
+``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest; NULL beyond the backtest's horizon
+``FOLD``      for a backtest, the number of the origin, counted from 0, the oldest
+``SCALE``, ``SQUARED_SCALE``  for a backtest, the mean absolute and mean squared difference of days a week
+              apart up to the origin: the denominators of MASE and RMSSE
+``ARTIFACT``  in rows with ``PART`` = ``model``, which exist where models are saved: a piece of the file that
+              :mod:`saved` writes; ``FOLD`` is the number of the piece
+``BASE``      the value that, added to the contributions, gives the prediction; NULL where the attributions
+              are shares that sum to 1
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from snowpipe_ml.models.wheels import add_wheels, import_directory
 
 
 class Training:
-    """What is done with the series of one partition.
+    """The training of the series of one partition.
 
     Args:
         config: the function's settings.
@@ -54,7 +57,7 @@ class Training:
         self.rows = Rows(self.names, artifacts=bool(config.get("keep_models")))
 
     def run(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Backtest, choose, validate, train and forecast; the rows of all series."""
+        """Backtest, choose, validate, train and forecast; return the rows of all series."""
         panel, refused = read_panel(frame, self.features)
         enough = []
         for series in panel:
@@ -62,8 +65,8 @@ class Training:
                 enough.append(series)
             else:
                 refused[series.key] = (
-                    f"{max(self._split(series), 0)} days to train on, and {self.model['min_train_rows']} are needed "
-                    f"({len(series.y)} days have target and features, "
+                    f"{max(self._split(series), 0)} days to train on, and {self.model['min_train_rows']} are "
+                    f"needed ({len(series.y)} days have target and features, "
                     f"{int((~np.isnan(series.values)).sum()) - len(series.y)} lack a feature)"
                 )
         folds = self._folds(enough)
@@ -71,7 +74,7 @@ class Training:
         if enough:
             of_history = self._history(enough, choices)
             refused |= self._future(enough, choices, folds)
-            # A forecast stands without a validation, for which the history may have been too short.
+            # Keep a forecast without its validation: the history may have been too short for the latter only.
             silent = {series.key for series in enough if not len(series.future_days)} | refused.keys()
             refused |= {key: reason for key, reason in of_history.items() if key in silent}
         self._backtested(folds)
@@ -114,16 +117,16 @@ class Training:
         return make_forecaster(self.model, self.features)
 
     def _history(self, panel: Sequence[Series], choices: Mapping[str, Choice]) -> dict[str, str]:
-        """Rows of the history, by a model of its first part."""
+        """Add the rows of the history, predicted by a model trained on its first part."""
         heads = {series.key: series.head(self._split(series)) for series in panel}
         if choices:
-            # What is chosen with the last days in view would flatter their validation.
+            # Choosing with the validation days in view would make the validation too optimistic.
             earlier = backtest(self._candidates(), list(heads.values()), self.features, self._plan())
             choices = self._choices(earlier)
         model = self._forecaster(choices)
         model.fit(list(heads.values()))
         fitted = model.fitted(panel)
-        # What is predicted is all of the history; what the model knows is its first part.
+        # The whole history is predicted; the model was trained on its first part.
         found = [Forecast(y, series.x) for series, y in zip(fitted, model.predict(fitted), strict=True)]
         explained = model.explain(fitted, found)
         for place, (series, forecast) in enumerate(zip(fitted, found, strict=True)):
@@ -146,7 +149,7 @@ class Training:
     def _future(
         self, panel: Sequence[Series], choices: Mapping[str, Choice], folds: Sequence[Fold]
     ) -> dict[str, str]:
-        """Rows of the days to come, by a model of the whole history or, without ``refit``, of its first part."""
+        """Add the forecasts of a model trained on the whole history or, without ``refit``, its first part."""
         known = panel if self.model["refit"] else [series.head(self._split(series)) for series in panel]
         model = self._forecaster(choices)
         model.fit(known)
@@ -203,11 +206,11 @@ class Training:
 
 def _not_finite(values: np.ndarray) -> str | None:
     wrong = int((~np.isfinite(values)).sum())
-    return f"{wrong} of {len(values)} predictions are no finite number" if wrong else None
+    return f"{wrong} of {len(values)} predictions are not finite numbers" if wrong else None
 
 
 class ForecastPartition:
-    """The handler: one instance a partition."""
+    """The handler of a ``deploy_forecaster`` step's function; one instance per partition."""
 
     def __init__(self) -> None:
         add_wheels()
@@ -219,7 +222,7 @@ class ForecastPartition:
 
 
 class ForecastSaved:
-    """The handler of a ``forecast`` step: saved models forecast, and nothing is trained."""
+    """The handler of a ``forecast`` step: forecast with saved models, without training."""
 
     def __init__(self) -> None:
         add_wheels()
@@ -231,19 +234,19 @@ class ForecastSaved:
             self._models |= dict.fromkeys(manifest["labels"], (model, manifest))
 
     def end_partition(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Forecast the days to come of the series of a partition."""
+        """Forecast the future days of the series of a partition and return their rows."""
         panel, refused = read_panel(frame, self.features)
         rows = Rows([feature.name for feature in self.features])
         for series in panel:
             if series.key not in self._models:
-                refused[series.key] = "no model of it was saved"
+                refused[series.key] = "it has no saved model"
                 continue
             if not len(series.future_days):
-                refused[series.key] = "it has no days to come"
+                refused[series.key] = "it has no future days to forecast"
                 continue
             model, manifest = self._models[series.key]
             if model.features != self.features:
-                raise ValueError("the models were trained on other features than these: train them again")
+                raise ValueError("the saved models were trained on other features: train them again")
             (forecast,) = model.forecast([series])
             explained = model.explain([series], [forecast])
             calibration = Calibration.from_json(manifest["calibration"])
@@ -260,6 +263,6 @@ class ForecastSaved:
         return rows.table()
 
 
-# What Snowflake's `vectorized` decorator sets: the method takes a partition as a DataFrame.
+# Set the attribute that Snowflake's `vectorized` decorator sets: the method takes a partition as a DataFrame.
 ForecastPartition.end_partition._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]
 ForecastSaved.end_partition._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]

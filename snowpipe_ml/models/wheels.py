@@ -1,13 +1,13 @@
-"""Wheels in a function's imports, made importable.
+"""Make the wheels among a function's imports importable.
 
-Snowflake puts a staged wheel into the import folder but not on ``sys.path``, and a wheel that is
-there as it is would not do: packages without ``__init__.py`` (pytorch-tabnet is one, the ``autogluon``
-namespace another) cannot be imported from a zip, nor can packages read files of their own. So all
-wheels of a function are extracted into one folder, once a machine, as an installation would have
-them: a namespace that is spread over several wheels is whole there, and the path has one entry more
-instead of one for each.
+Snowflake copies a staged wheel into the import folder but does not add it to ``sys.path``, and adding
+the wheel itself would not suffice: packages without ``__init__.py`` (such as pytorch-tabnet and the
+``autogluon`` namespace) cannot be imported from a zip, and packages cannot read their data files from
+one. So all wheels of a function are extracted into one folder, once per machine, as an installer would
+do. A namespace package that is spread over several wheels is complete there, and ``sys.path`` gets one
+new entry instead of one per wheel.
 
-The folder is named by the hashes of its wheels, so that nothing of another version is in it.
+The name of the folder is a hash over its wheels, so it never mixes versions.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from pathlib import Path, PurePosixPath
 
 
 def import_directory() -> Path:
-    """The folder with the function's imports."""
+    """The folder that holds the function's imports."""
     return Path(str(sys._xoptions["snowflake_import_directory"]))
 
 
 def add_wheels() -> None:
-    """Put the wheels that ``wheels.json`` names on ``sys.path``, before what the runtime has.
+    """Put the wheels that ``wheels.json`` names on ``sys.path``, before the runtime's own packages.
 
     Raises:
-        ValueError: a wheel is not the one that was staged, or has a member that must not be extracted.
+        ValueError: a wheel differs from the staged one, or has a member that must not be extracted.
     """
     directory = import_directory()
     wheels = [
@@ -49,7 +49,7 @@ def add_wheels() -> None:
 
 
 def _extracted(directory: Path, wheels: list[tuple[str, str]]) -> Path:
-    """The folder with the content of all wheels."""
+    """The folder that holds the content of all wheels."""
     digest = hashlib.sha256("\n".join(f"{file} {sha256}" for file, sha256 in wheels).encode()).hexdigest()[
         :24
     ]
@@ -62,20 +62,25 @@ def _extracted(directory: Path, wheels: list[tuple[str, str]]) -> Path:
 
 
 def extracted_once(kind: str, digest: str, fill: Callable[[Path], None]) -> Path:
-    """A folder that is filled once a machine, however many processes ask for it at once.
+    """Return a folder that is filled once per machine, however many processes ask for it at once.
 
-    It lies in a folder that only this user can write to: what is in it is imported.
+    Its parent folder is writable by this user only, because its content is imported.
 
     Args:
-        kind: what it holds.
-        digest: names its content.
-        fill: writes the content into a folder that is not there yet.
+        kind: the kind of content, which names a subfolder.
+        digest: a digest of the content, which names the folder.
+        fill: a function that writes the content to a path that does not exist yet.
+
+    Raises:
+        ValueError: the parent folder is not one that only this user can write to.
     """
     base = Path(tempfile.gettempdir()) / f"snowpipe_ml_{os.getuid()}"
     base.mkdir(mode=0o700, exist_ok=True)
     owner = base.lstat()
     if owner.st_uid != os.getuid() or not stat.S_ISDIR(owner.st_mode) or owner.st_mode & 0o022:
-        raise ValueError(f"{base} is not this user's alone, and what is in it cannot be trusted")
+        raise ValueError(
+            f"{base} is not a folder that only this user can write to: its content cannot be trusted"
+        )
     base = base / kind
     base.mkdir(exist_ok=True)
     target = base / digest
@@ -103,7 +108,8 @@ def _extract(wheel: Path, sha256: str, folder: Path) -> None:
         raise ValueError(f"{wheel.name} is not among the function's imports") from None
     if there != sha256:
         raise ValueError(
-            f"{wheel.name} is not the wheel that was staged: its sha256 is {there[:16]}..., not {sha256[:16]}..."
+            f"{wheel.name} is not the wheel that was staged: its sha256 is {there[:16]}..., "
+            f"expected {sha256[:16]}..."
         )
     extract_archive(wheel, folder)
 
@@ -112,7 +118,7 @@ def extract_archive(path: Path, folder: Path) -> None:
     """Extract a zip into a folder.
 
     Raises:
-        ValueError: it has a member that would land outside of the folder, or a link.
+        ValueError: the zip has a link, or a member that would be extracted outside of the folder.
     """
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():

@@ -1,9 +1,10 @@
-"""Python packages of functions: what the channel has, what is staged as wheels, and why.
+"""The Python packages of functions: taken from Snowflake's Anaconda channel, or staged as wheels.
 
-``resolve`` asks uv for the closure of requirements on Snowflake's platform, ``decide`` sorts it into
-packages of the channel and wheels, ``lock`` keeps the answer in a file beside the spec and checks it
-against the spec without a network, ``wheels`` fetches and inspects the files, ``modules`` tells what
-a handler imports.
+- ``resolve`` resolves requirements and their dependencies (the closure) with uv, for Snowflake's platform.
+- ``decide`` splits the closure into packages of the channel and wheels to stage.
+- ``lock`` saves the result in a lock file beside the spec, and checks it against the spec offline.
+- ``wheels`` fetches and inspects wheel files.
+- ``modules`` finds the modules that a handler imports.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names in Snowflake's channel, which is conda's, and the distributions of PyPI that they are."""
+"""Mapping of package names in Snowflake's Anaconda channel to distribution names on PyPI, and back."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _FROM_DISTRIBUTION = {"torch": "pytorch", "msgpack": "msgpack-python", "opencv-p
 
 
 def distribution_name(channel_name: str) -> str:
-    """The distribution that a package of the channel is."""
+    """Return the PyPI name of a package of the channel."""
     name = canonicalize_name(channel_name)
     return CHANNEL_NAMES.get(name, name)
 
 
 def channel_name(distribution: str) -> str:
-    """The channel's name of a distribution."""
+    """Return the channel's name of a PyPI distribution."""
     name = canonicalize_name(distribution)
     return _FROM_DISTRIBUTION.get(name, name)
 
 
 def parse_package(text: str) -> Requirement:
-    """A package as PACKAGES lists it: ``pandas``, ``pandas==2.3.3``, ``cloudpickle>=3``, ``numpy=1.26``.
+    """Parse an entry of PACKAGES: ``pandas``, ``pandas==2.3.3``, ``cloudpickle>=3``, ``numpy=1.26``.
 
     Raises:
-        packaging.requirements.InvalidRequirement: it is no requirement.
+        packaging.requirements.InvalidRequirement: the text is not a requirement.
     """
-    # Snowflake also takes conda's single '='.
+    # Snowflake also accepts conda's single '='.
     return Requirement(re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip()))

@@ -1,4 +1,4 @@
-"""Which distributions of a closure come from the channel, and which are staged as wheels."""
+"""Decide which distributions of a closure are taken from the channel, and which are staged as wheels."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def lock_import(
     source: str = "index",
     channel: Channel | None = None,
 ) -> ImportLock:
-    """Resolve an import's requirements and decide where each distribution comes from.
+    """Resolve an import's requirements and decide the source of each distribution.
 
     Args:
-        requirements: what the import asks for.
+        requirements: the requirements of the import.
         python: the function's Python version.
         packages: the packages of the channel that the spec declares.
-        listed: the name of their list.
-        native: distributions whose native wheels are allowed on the stage.
-        folder: a folder of wheels that stands in for the index.
-        source: how the lock names where the wheels come from.
-        channel: what the channel has, where that is known: its packages are preferred to wheels.
+        listed: the name of the list under ``packages`` that declares them.
+        native: the distributions whose native wheels may be staged.
+        folder: a folder of wheels that replaces the index.
+        source: the name of the wheels' source in the lock.
+        channel: the content of the channel, if it is known. Its packages are preferred to wheels.
 
     Raises:
-        PackageError: nothing fits, or a distribution with native code is neither declared nor allowed;
-            all such are named.
+        PackageError: no versions fit, or distributions with native code are neither declared nor allowed.
+            The message names all of them.
     """
     roots = [canonicalize_name(Requirement(text).name) for text in requirements]
     declared = {distribution_name(p.name): p for p in map(parse_package, packages)}
-    # Without an index there is nothing to be learnt of what the channel has.
+    # A folder of wheels need not contain the declared packages, so they are excluded from the resolution.
     excluded = [name for name in declared if name not in roots] if folder is not None else []
     constraints = [
         f"{name}{p.specifier}" for name, p in declared.items() if p.specifier and name not in excluded
@@ -79,7 +79,7 @@ def lock_import(
             continue
         info = inspect(files[locked.file], python)
         if not info.pure and name not in allowed:
-            raise PackageError(f"{locked.file} says that it is pure Python and holds native code")
+            raise PackageError(f"{locked.file} is tagged as pure Python but contains native code")
         distributions[name] = Locked(
             locked.version,
             "wheel",
@@ -142,19 +142,22 @@ def _decide(
             why = f"native code, allowed by the spec; {chain}"
             decided[name] = Locked(resolved.version, "wheel", why, file=file, sha256=resolved.wheels[file])
         else:
-            refused.append(f"  {name} {resolved.version}, needed: {chain}")
+            refused.append(f"  {name} {resolved.version}, required by: {chain}")
     if refused:
         where = f"`packages.{listed}`" if listed else "a list of `packages`, named by the import"
         raise PackageError(
-            "these hold native code, which cannot be imported from a stage:\n" + "\n".join(refused) + "\n"
-            f"declare them under {where} if Snowflake's channel has them, or take everything from an "
-            "`artifact_repository`; `native: [NAME]` stages one all the same, where its wheel is known to run there"
+            "these packages contain native code, which cannot be imported from a stage:\n"
+            + "\n".join(refused)
+            + "\n"
+            f"declare them under {where} if Snowflake's channel has them, or take all packages from an "
+            "`artifact_repository`; to stage a wheel that is known to run there anyway, list it as "
+            "`native: [NAME]`"
         )
     return decided
 
 
 def _chain(closure: Mapping[str, Resolved], name: str) -> list[str]:
-    """A shortest way from a requirement of the spec down to a distribution."""
+    """A shortest dependency chain from a requirement of the spec to a distribution."""
     chains = [[name]]
     seen = {name}
     for chain in chains:

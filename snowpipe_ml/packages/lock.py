@@ -1,7 +1,7 @@
-"""The lock file beside a spec: what each import stages and takes from the channel, and why.
+"""The lock file beside a spec: the distributions that each import stages or takes from the channel, and why.
 
-It is checked against the spec without a network: a distribution or a declared package that is gone
-is found before anything is uploaded, with the chain of those that need it.
+The lock is checked against the spec without a network. A distribution or declared package that is missing
+is reported before anything is uploaded, with the chain of dependencies that needs it.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class Locked:
     """A distribution of an import's closure.
 
     Attributes:
-        version: the version that was resolved.
-        as_: ``wheel`` if it is staged; ``channel`` if the function declares it, or a declared package
-            brings it along.
-        why: the reason, in words.
-        requires: what it requires: requirements of a wheel, names for a package of the channel.
+        version: the resolved version.
+        as_: ``wheel`` if it is staged; ``channel`` if the function declares it, or it is a dependency of a
+            declared package.
+        why: the reason for this decision, as text.
+        requires: its dependencies: requirements for a wheel, names for a package of the channel.
         file: the wheel's file name.
         sha256: the wheel's hash.
         source: ``index``, or the folder of wheels as the spec names it.
-        modules: the top-level modules that the wheel brings.
-        declare: whether the function must list it under PACKAGES because the channel has it, although
-            the spec does not.
+        modules: the top-level modules that the wheel provides.
+        declare: whether the function must list it under PACKAGES, because it is taken from the channel
+            although the spec does not declare it.
     """
 
     version: str
@@ -57,7 +57,7 @@ class Locked:
 
 @dataclass(frozen=True)
 class ImportLock:
-    """What one import of the spec was resolved to."""
+    """The resolution of one import of the spec."""
 
     requirements: tuple[str, ...]
     python: str
@@ -66,17 +66,17 @@ class ImportLock:
 
     @property
     def wheels(self) -> dict[str, Locked]:
-        """The distributions that are staged."""
+        """The distributions that are staged as wheels."""
         return {name: locked for name, locked in self.distributions.items() if locked.as_ == "wheel"}
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that the staged wheels bring."""
+        """The modules that the staged wheels provide."""
         return tuple(sorted({module for locked in self.wheels.values() for module in locked.modules}))
 
     @property
     def declared_here(self) -> list[str]:
-        """Packages of the channel that the function must declare beside those of the spec."""
+        """The packages of the channel that the function must declare in addition to those of the spec."""
         return [
             f"{channel_name(name)}=={locked.version}"
             for name, locked in self.distributions.items()
@@ -85,10 +85,10 @@ class ImportLock:
 
 
 def read_lock(path: Path) -> dict[str, ImportLock]:
-    """The locks of a spec's imports, by name; none if there is no file.
+    """Read the locks of a spec's imports, by name; empty if there is no file.
 
     Raises:
-        PackageError: the file cannot be read as a lock.
+        PackageError: the file cannot be read, or is not a lock file.
     """
     if not path.is_file():
         return {}
@@ -100,17 +100,18 @@ def read_lock(path: Path) -> dict[str, ImportLock]:
 
 @lru_cache(maxsize=8)
 def _read(name: str, text: str) -> dict[str, ImportLock]:
-    """The locks in a text; every step of a plan that uses an import asks, and reading YAML takes its time."""
+    """Parse a lock file. The result is cached: YAML is slow, and every step with an import reads it."""
     try:
         document = yaml.safe_load(text)
         if document["version"] != VERSION:
             raise PackageError(
-                f"{name} has version {document['version']}, and this snowpipe-ml writes {VERSION}"
+                f"{name} has version {document['version']}, but this snowpipe-ml reads version {VERSION}: "
+                "write it again with 'snowpipe-ml packages SPEC --lock'"
             )
         return {key: _read_import(entry) for key, entry in document["imports"].items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise PackageError(
-            f"{name} is no lock file ({type(error).__name__}: {error}); write it anew with "
+            f"{name} is not a lock file ({type(error).__name__}: {error}); write it again with "
             "'snowpipe-ml packages SPEC --lock'"
         ) from error
 
@@ -130,7 +131,7 @@ def _read_import(entry: Mapping[str, Any]) -> ImportLock:
 
 
 def lock_text(locks: Mapping[str, ImportLock]) -> str:
-    """The text of a lock file; the same for the same locks, whatever the order."""
+    """The text of a lock file, which does not depend on the order of the locks."""
     imports = {}
     for name, lock in sorted(locks.items()):
         listed = {}
@@ -158,14 +159,14 @@ def lock_text(locks: Mapping[str, ImportLock]) -> str:
 
 
 def write_lock(path: Path, locks: Mapping[str, ImportLock]) -> None:
-    """Write a lock file, whole or not at all."""
+    """Write a lock file atomically."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(lock_text(locks), encoding="utf-8")
     aside.replace(path)
 
 
 def brought(distributions: Mapping[str, Locked], packages: Iterable[str]) -> dict[str, str]:
-    """Distributions of the closure that declared packages are or bring along -> the declared one."""
+    """Map each distribution that is a declared package, or a dependency of one, to the declared package."""
     found: dict[str, str] = {}
     for text in packages:
         start = distribution_name(parse_package(text).name)
@@ -182,7 +183,7 @@ def brought(distributions: Mapping[str, Locked], packages: Iterable[str]) -> dic
 
 
 def chain_to(lock: ImportLock, name: str) -> list[str]:
-    """The shortest way from a requirement of the spec to a distribution."""
+    """The shortest dependency chain from a requirement of the spec to a distribution."""
     for chain in _chains(lock):
         if chain[-1] == name:
             return chain
@@ -190,7 +191,7 @@ def chain_to(lock: ImportLock, name: str) -> list[str]:
 
 
 def _chains(lock: ImportLock) -> Iterator[list[str]]:
-    """For every distribution that is needed the shortest chain that needs it, in order of length."""
+    """The shortest dependency chain to every required distribution, in order of length."""
     roots = [canonicalize_name(Requirement(text).name) for text in lock.requirements]
     queue: deque[list[str]] = deque([root] for root in dict.fromkeys(roots))
     seen: set[str] = set(roots)
@@ -213,24 +214,28 @@ def problems(
     packages: Collection[str],
     listed: str | None,
 ) -> list[str]:
-    """What is wrong with a lock for what the spec says now; empty if it can be used.
+    """Check a lock against the current spec.
 
     Args:
         lock: the lock of the import; None if there is none.
-        requirements: those of the spec.
+        requirements: the requirements in the spec.
         python: the function's Python version.
         packages: the packages that the spec declares for the import.
-        listed: the name of their list.
+        listed: the name of the list under ``packages`` that declares them.
+
+    Returns:
+        The problems, as messages; empty if the lock can be used.
     """
     again = "run 'snowpipe-ml packages SPEC --lock'"
     if lock is None:
         return [f"its requirements are not locked: {again}"]
     if sorted(lock.requirements) != sorted(requirements):
         return [
-            f"the lock is of {', '.join(lock.requirements)} and the spec asks for {', '.join(requirements)}: {again}"
+            f"the lock was made for {', '.join(lock.requirements)}, but the spec requires "
+            f"{', '.join(requirements)}: {again}"
         ]
     if lock.python != python:
-        return [f"the lock is for Python {lock.python} and the function runs on {python}: {again}"]
+        return [f"the lock is for Python {lock.python}, but the function runs on {python}: {again}"]
     found = []
     available = brought(lock.distributions, packages)
     where = f"`packages.{listed}`" if listed else "`packages`"
@@ -241,14 +246,16 @@ def problems(
             continue
         above = [lock.distributions.get(parent) for parent in chain[:-1]]
         if any(parent is None or parent.as_ == "channel" for parent in above):
-            continue  # it comes with that, or that is the mistake
+            continue  # the parent package brings it along, or the missing parent is the problem to report
         if node is None:
             found.append(
-                f"{name} is neither locked nor declared, and is needed: {needed}. {again}, or declare it under {where}"
+                f"{name} is neither locked nor declared, and is needed: {needed}. {again}, "
+                f"or declare it under {where}"
             )
         else:
             found.append(
-                f"{channel_name(name)} is not declared under {where}, and is needed: {needed}. Declare it, or {again}"
+                f"{channel_name(name)} is not declared under {where}, and is needed: {needed}. "
+                f"Declare it, or {again}"
             )
     found += _versions(lock, packages, again)
     return found
@@ -259,4 +266,4 @@ def _versions(lock: ImportLock, packages: Iterable[str], again: str) -> Iterator
         package = parse_package(text)
         node = lock.distributions.get(distribution_name(package.name))
         if node is not None and not package.specifier.contains(node.version, prereleases=True):
-            yield f"the spec declares {text}, and the lock was made with {node.version}: {again}"
+            yield f"the spec declares {text}, but the lock was made with {node.version}: {again}"

@@ -1,4 +1,4 @@
-"""What a handler's source imports, and who provides it."""
+"""The modules that a handler's source imports, and the packages that provide them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# What Snowflake's runtime has without being declared.
+# Modules that Snowflake's runtime provides without a declaration.
 _RUNTIME = {"_snowflake"}
-# Import name -> channel name, where the one does not tell the other.
+# Import name -> channel name, where one cannot be derived from the other.
 _IMPORT_NAMES = {
     "sklearn": "scikit-learn",
     "torch": "pytorch",
@@ -31,17 +31,17 @@ _IMPORT_NAMES = {
 
 @dataclass(frozen=True)
 class Import:
-    """An import statement: the dotted module, and the line it stands on."""
+    """An import statement: the dotted module name and the line number."""
 
     module: str
     line: int
 
 
 def imported(source: str, file: str) -> list[Import]:
-    """The modules that a source file imports, wherever in it, without relative ones.
+    """Find the modules that a source file imports at any nesting level, without relative imports.
 
     Raises:
-        SyntaxError: it is not Python.
+        SyntaxError: the source is not valid Python.
     """
     found: dict[str, Import] = {}
     for node in ast.walk(ast.parse(source, file)):
@@ -57,7 +57,7 @@ def imported(source: str, file: str) -> list[Import]:
 
 
 def channel_package(module: str) -> str:
-    """The package of the channel that most likely brings a module."""
+    """The package of the channel that most likely provides a module."""
     for length in (2, 1):
         name = ".".join(module.split(".")[:length])
         if name in _IMPORT_NAMES:
@@ -66,12 +66,12 @@ def channel_package(module: str) -> str:
 
 
 def unprovided(imports: Iterable[Import], *, packages: Iterable[str], modules: Iterable[str]) -> list[Import]:
-    """The imports that nothing provides.
+    """Find the imports that no package, wheel or file provides.
 
     Args:
-        imports: what is imported.
-        packages: names of the channel that are declared or come with those.
-        modules: modules that staged wheels and files bring.
+        imports: the imports of the source.
+        packages: the channel's names of the declared packages and their dependencies.
+        modules: the modules that staged wheels and files provide.
     """
     declared, staged = {name.lower() for name in packages}, set(modules)
     missing = []

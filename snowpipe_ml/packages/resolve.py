@@ -1,7 +1,7 @@
-"""The closure of requirements for a function's Python on Snowflake's platform, worked out by uv.
+"""Resolution of requirements for a function's Python version on Snowflake's platform, with uv.
 
-pip evaluates markers for the machine that it runs on; uv takes the Python and the platform to
-resolve for. Only wheels are considered: nothing is built.
+pip evaluates environment markers for the machine that it runs on; uv takes the target's Python version and
+platform as options. Only wheels are considered, so nothing is built.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Resolved:
     """A distribution of the closure.
 
     Attributes:
-        name: its canonical name.
-        version: the version chosen.
+        name: the canonical name.
+        version: the chosen version.
         wheels: file name -> sha256 of the wheels that fit the platform.
-        parents: who asks for it; empty for one that the requirements name themselves.
-        root: whether the requirements name it.
+        parents: the distributions that require it; empty if only the given requirements name it.
+        root: whether the given requirements name it.
     """
 
     name: str
@@ -54,17 +54,20 @@ def resolve(
     excluded: Iterable[str] = (),
     wheels: Path | None = None,
 ) -> dict[str, Resolved]:
-    """The closure, by canonical name.
+    """Resolve requirements and all their dependencies.
 
     Args:
-        requirements: as pip takes them, without files or URLs.
+        requirements: the requirements in pip's syntax, without files or URLs.
         python: the Python version, such as ``3.11``.
-        constraints: versions that others dictate.
-        excluded: distributions that are not to be looked for.
-        wheels: a folder to take everything from; the index if None.
+        constraints: constraints on versions, in pip's syntax.
+        excluded: the distributions to leave out of the resolution.
+        wheels: a folder of wheels to resolve from; the index if None.
+
+    Returns:
+        The distributions, by canonical name.
 
     Raises:
-        PackageError: nothing fits, or the index cannot be reached.
+        PackageError: no versions fit, or the index cannot be reached.
     """
     with tempfile.TemporaryDirectory() as folder:
         options = [
@@ -102,7 +105,7 @@ def _read_graph(text: str) -> dict[str, Resolved]:
     for line in text.splitlines():
         match = _LINE.match(line.strip())
         if not match:
-            raise PackageError(f"uv answered with a line that is not understood: {line!r}")
+            raise PackageError(f"the output of uv has a line that cannot be parsed: {line!r}")
         via = [item.strip() for item in (match["via"] or "").split(",") if item.strip()]
         name = canonicalize_name(match["name"])
         parents = tuple(canonicalize_name(item) for item in via if not item.startswith("-"))
@@ -148,7 +151,7 @@ def _uv() -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Uv's environment; it takes the index that pip is configured with, if it has none of its own."""
+    """The environment for uv, which uses pip's configured index unless uv has its own."""
     environment = dict(os.environ)
     if not any(environment.get(key) for key in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
         asked = subprocess.run(
@@ -164,7 +167,7 @@ def _environment() -> dict[str, str]:
 
 
 def _explained(said: str, requirements: Sequence[str]) -> str:
-    """Uv's complaint in one paragraph, with what to do."""
+    """The error message of uv in one paragraph, with advice."""
     lines = [re.sub(r"^[\s×╰─▶├│·]+", "", line) for line in said.strip().splitlines()]
     text = " ".join(line for line in lines if line)
     wanted = ", ".join(requirements)
@@ -172,8 +175,8 @@ def _explained(said: str, requirements: Sequence[str]) -> str:
         r"Request failed|error sending request|Could not connect|dns error|Connection refused", text, re.I
     ):
         return (
-            f"the package index cannot be reached, so the closure of {wanted} cannot be worked out: {text[:600]}\n"
-            "  check the network and the index (UV_DEFAULT_INDEX, or pip's index-url), or give a folder of wheels "
-            "with `find_links`"
+            f"the package index cannot be reached, so {wanted} cannot be resolved: {text[:600]}\n"
+            "  check the network and the index (UV_DEFAULT_INDEX, or pip's index-url), or name a folder of "
+            "wheels with `find_links`"
         )
-    return f"no set of wheels fits {wanted} and the packages that are declared: {text[:1200]}"
+    return f"no set of wheels fits {wanted} and the declared packages: {text[:1200]}"

@@ -1,4 +1,4 @@
-"""Wheel files: fetched by name and hash, kept by hash, and looked into without being installed."""
+"""Wheel files: fetched by name and hash, cached by hash, and inspected without installation."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _MAX_UNPACKED = 4 * 2**30
 
 @dataclass(frozen=True)
 class WheelInfo:
-    """What a wheel says of itself.
+    """The facts read from a wheel.
 
     Attributes:
-        pure: whether it holds no native code, by its tag and by its members.
+        pure: whether it contains no native code, by its tag and by its members.
         modules: its top-level modules and packages; ``autogluon.core`` for one in a namespace package.
-        requires: what it requires on the platform, without extras.
+        requires: its requirements on Snowflake's platform, without extras.
     """
 
     pure: bool
@@ -44,13 +44,13 @@ class WheelInfo:
 
 
 def wheel_cache() -> Path:
-    """Where downloaded wheels are kept, for all pipelines of the user."""
+    """The cache folder of downloaded wheels, shared by all pipelines of the user."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "snowpipe-ml" / "wheels"
 
 
 def is_pure(file_name: str) -> bool:
-    """Return whether a wheel is for any platform, by its name."""
+    """Return whether a wheel's file name has the tag for any platform."""
     return file_name.endswith("-none-any.whl")
 
 
@@ -63,15 +63,15 @@ def sha256_of(path: Path) -> str:
 def fetch(
     wanted: Mapping[str, tuple[str, str, str]], *, python: str, folder: Path | None = None
 ) -> dict[str, Path]:
-    """The wheel files of distributions, from a folder, the cache, or the index.
+    """Return the wheel files of distributions, from a folder, the cache or the index.
 
     Args:
         wanted: file name -> (distribution, version, sha256).
-        python: the Python version they are for.
-        folder: where they are to be found; the index if None.
+        python: the Python version of the wheels.
+        folder: the folder that holds the wheels; the cache and the index if None.
 
     Raises:
-        PackageError: a file is missing, cannot be downloaded, or is not the one that was locked.
+        PackageError: a file is missing, cannot be downloaded, or differs from the locked file.
     """
     found = {}
     missing = {}
@@ -92,8 +92,9 @@ def _verified(path: Path, sha256: str) -> Path:
     there = sha256_of(path)
     if there != sha256:
         raise PackageError(
-            f"{path.name} is not the file that was locked: its sha256 is {there[:16]}..., expected {sha256[:16]}... "
-            f"({path})\n  remove the file if it is damaged; run 'snowpipe-ml packages SPEC --lock' if it was replaced on purpose"
+            f"{path.name} is not the file that was locked: its sha256 is {there[:16]}..., "
+            f"expected {sha256[:16]}... ({path})\n  remove the file if it is damaged; "
+            "run 'snowpipe-ml packages SPEC --lock' if it was replaced on purpose"
         )
     return path
 
@@ -126,14 +127,13 @@ def _download(missing: Mapping[str, tuple[str, str, str]], python: str) -> dict[
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.strip() and "WARNING" not in line]
-            raise PackageError(
-                f"pip cannot download {', '.join(sorted(missing))}: {' '.join(said[-3:])[:800] or 'no output'}"
-            )
+            reason = " ".join(said[-3:])[:800] or "no output"
+            raise PackageError(f"pip cannot download {', '.join(sorted(missing))}: {reason}")
         found = {}
         for file, (name, version, sha256) in missing.items():
             path = Path(folder) / file
             if not path.is_file():
-                raise PackageError(f"pip downloaded another file than {file} for {name} {version}")
+                raise PackageError(f"pip did not download the locked file {file} for {name} {version}")
             target = cache / sha256[:16] / file
             target.parent.mkdir(exist_ok=True)
             os.replace(_verified(path, sha256), target)
@@ -145,10 +145,10 @@ _PLATFORMS = ("any", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinu
 
 
 def inspect(path: Path, python: str) -> WheelInfo:
-    """Look into a wheel: that it is whole and harmless, and what it brings and requires.
+    """Check that a wheel is intact and safe to extract, and read its modules and requirements.
 
     Raises:
-        PackageError: it is no wheel, is damaged, or has members that must not be extracted.
+        PackageError: the file is not a wheel, is damaged, or has members that must not be extracted.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -156,7 +156,7 @@ def inspect(path: Path, python: str) -> WheelInfo:
             names = archive.namelist()
             info = next((n for n in names if n.endswith(".dist-info/METADATA") and n.count("/") == 1), None)
             if info is None:
-                raise PackageError(f"{path.name} is no wheel: it has no .dist-info/METADATA")
+                raise PackageError(f"{path.name} is not a wheel: it has no .dist-info/METADATA")
             metadata = email.message_from_bytes(archive.read(info))
             _check_record(archive, info.replace("METADATA", "RECORD"), path.name)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
@@ -173,17 +173,17 @@ def inspect(path: Path, python: str) -> WheelInfo:
 
 
 def _requirements(lines: Iterable[str]) -> Iterator[Requirement]:
-    """What a wheel requires; lines of old wheels that no standard reads are left to the resolver, as uv leaves them."""
+    """Parse the requirements of a wheel. Invalid lines, found in old wheels, are skipped, as uv does."""
     for line in lines:
         with contextlib.suppress(InvalidRequirement):
             yield Requirement(line)
 
 
 def check_members(archive: zipfile.ZipFile, name: str) -> None:
-    """Refuse an archive that would write outside of its folder, holds links, or is absurdly large.
+    """Refuse an archive that would write outside of its folder, contains links, or is too large.
 
     Raises:
-        PackageError: it does.
+        PackageError: the archive is refused.
     """
     total = 0
     for member in archive.infolist():
@@ -192,18 +192,21 @@ def check_members(archive: zipfile.ZipFile, name: str) -> None:
         if outside:
             raise PackageError(f"{name} has a member outside of its folder: {member.filename!r}")
         if stat.S_ISLNK(member.external_attr >> 16):
-            raise PackageError(f"{name} has a link among its members: {member.filename!r}")
+            raise PackageError(f"{name} has a member that is a link: {member.filename!r}")
         total += member.file_size
     if total > _MAX_UNPACKED:
-        raise PackageError(f"{name} would take {total / 2**30:.1f} GiB unpacked")
+        raise PackageError(
+            f"{name} is too large: {total / 2**30:.1f} GiB unpacked, and at most "
+            f"{_MAX_UNPACKED / 2**30:.0f} GiB are allowed"
+        )
 
 
 def _check_record(archive: zipfile.ZipFile, record: str, name: str) -> None:
-    """Compare every member with the hash that RECORD has of it."""
+    """Compare every member with its hash in RECORD."""
     try:
         rows = csv.reader(io.StringIO(archive.read(record).decode("utf-8")))
     except KeyError:
-        raise PackageError(f"{name} is no wheel: it has no RECORD") from None
+        raise PackageError(f"{name} is not a wheel: it has no RECORD") from None
     for row in rows:
         if len(row) < 2 or not row[1]:
             continue
@@ -214,7 +217,7 @@ def _check_record(archive: zipfile.ZipFile, record: str, name: str) -> None:
             raise PackageError(f"{name} is damaged: {member} is missing") from None
         digest = base64.urlsafe_b64encode(hashlib.new(algorithm, data).digest()).rstrip(b"=").decode()
         if digest != expected:
-            raise PackageError(f"{name} is damaged: {member} is not what RECORD says")
+            raise PackageError(f"{name} is damaged: {member} does not match its hash in RECORD")
 
 
 def _applies(marker: Marker | None, python: str) -> bool:
@@ -233,7 +236,7 @@ def _applies(marker: Marker | None, python: str) -> bool:
 
 
 def _modules(names: Iterable[str]) -> set[str]:
-    """Top-level modules; a package without ``__init__.py`` is a namespace, and what is in it counts."""
+    """The top-level modules; of a namespace package (one without ``__init__.py``), the modules in it."""
     names = [name for name in names if ".dist-info/" not in name and ".data/" not in name]
     regular = {name.rpartition("/")[0] for name in names if name.endswith("/__init__.py")}
     found = set()
@@ -249,7 +252,7 @@ def _modules(names: Iterable[str]) -> set[str]:
 
 
 def copy_into(paths: Iterable[Path], folder: Path) -> None:
-    """Copy wheels into a folder, to make one that can stand in for the index."""
+    """Copy wheels into a folder, which can then replace the index."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in paths:
         shutil.copy(path, folder / path.name)

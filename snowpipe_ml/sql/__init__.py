@@ -1,4 +1,4 @@
-"""The types that may reach a SQL statement: identifiers, literals, trusted text, secrets."""
+"""The types that may be put into a SQL statement: identifiers, literals, trusted text; and secrets."""
 
 from snowpipe_ml.sql.datatypes import DataType
 from snowpipe_ml.sql.identifiers import Identifier, QualifiedName

@@ -1,4 +1,4 @@
-"""Snowflake's data types, read from text so that nothing else passes for one.
+"""Snowflake's data types, parsed and validated from text.
 
 https://docs.snowflake.com/en/sql-reference/intro-summary-data-types
 """
@@ -78,10 +78,10 @@ class DataType:
 
     @classmethod
     def parse(cls, text: str) -> DataType:
-        """Read ``number(10, 2)``, ``varchar``, ``timestamp_ntz``...
+        """Parse a type such as ``number(10, 2)``, ``varchar`` or ``timestamp_ntz``.
 
         Raises:
-            ValueError: Snowflake has no such type, or it takes no such parameters.
+            ValueError: Snowflake has no such type, or the type does not take these parameters.
         """
         match = _TYPE.match(text)
         name = match and _SYNONYMS.get(" ".join(match.group(1).upper().split()))
@@ -93,7 +93,9 @@ class DataType:
         if name == "NUMBER" and parameters:
             precision, scale = (*parameters, 0)[:2]
             if not 1 <= precision <= 38 or scale > min(37, precision):
-                raise ValueError(f"NUMBER holds up to 38 digits, scale up to precision: {text!r}")
+                raise ValueError(
+                    f"NUMBER takes a precision of 1 to 38 and a scale up to it, at most 37: {text!r}"
+                )
         return cls(name, parameters)
 
     @property
@@ -105,7 +107,7 @@ class DataType:
         return DataType(self.name, (*given, *defaults[len(given) :]))
 
     def widens_to(self, other: DataType) -> bool:
-        """Return whether a column of this complete type can be altered to the other in place.
+        """Return whether ALTER TABLE can change a column of this complete type to the other in place.
 
         https://docs.snowflake.com/en/sql-reference/sql/alter-table-column
         """

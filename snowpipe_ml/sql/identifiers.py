@@ -1,8 +1,8 @@
-"""Names of Snowflake objects, as types that know how they are quoted.
+"""Names of Snowflake objects, as types that quote themselves where necessary.
 
-Snowflake stores an unquoted name in upper case and a quoted one as it is written
-(https://docs.snowflake.com/en/sql-reference/identifiers-syntax). Both types here hold the stored
-form, so that ``Identifier.parse('trips') == Identifier.parse('"TRIPS"')``.
+Snowflake stores an unquoted name in upper case and a quoted name as it is written
+(https://docs.snowflake.com/en/sql-reference/identifiers-syntax). Both types hold the stored form, so
+``Identifier.parse('trips') == Identifier.parse('"TRIPS"')``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _STORED_AS_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*\Z")
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_$]*))\s*')
 _MAX_LENGTH = 255
 
-# Reserved words cannot stand unquoted where a name is expected:
+# Reserved words, which must be quoted to be used as names:
 # https://docs.snowflake.com/en/sql-reference/reserved-keywords
 _RESERVED = frozenset(
     [
@@ -116,13 +116,13 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Identifier:
-    """One part of a name, in the form in which Snowflake stores it.
+    """One part of a name, in the form that Snowflake stores.
 
     Args:
         name: the stored name: ``TRIPS`` for ``trips``, ``my trips`` for ``"my trips"``.
 
     Raises:
-        ValueError: the name is empty, longer than 255 characters, or holds a NUL character.
+        ValueError: the name is empty, longer than 255 characters, or contains a NUL character.
     """
 
     name: str
@@ -133,10 +133,10 @@ class Identifier:
 
     @classmethod
     def parse(cls, text: str) -> Identifier:
-        """Read a name as it is written in SQL: ``trips`` or ``"my trips"``.
+        """Parse a name as written in SQL: ``trips`` or ``"my trips"``.
 
         Raises:
-            ValueError: the text is not one name, or is a reserved word without quotes.
+            ValueError: the text is not a single name, or is a reserved word without quotes.
         """
         parts = QualifiedName.parse(text).parts
         if len(parts) != 1:
@@ -145,7 +145,7 @@ class Identifier:
 
     @property
     def sql(self) -> str:
-        """The name as SQL text, quoted only where it must be."""
+        """The name as SQL text, quoted only if necessary."""
         if _STORED_AS_UNQUOTED.match(self.name) and self.name not in _RESERVED:
             return self.name
         return '"' + self.name.replace('"', '""') + '"'
@@ -158,7 +158,7 @@ class Identifier:
 class QualifiedName:
     """A name of one to three parts: ``[[database.]schema.]name``.
 
-    Two names are equal if their parts are; ``TRIPS`` and ``ML.TRIPS`` are not.
+    Two names are equal if all their parts are equal; ``TRIPS`` and ``ML.TRIPS`` are different names.
     """
 
     parts: tuple[Identifier, ...]
@@ -174,10 +174,10 @@ class QualifiedName:
 
     @classmethod
     def parse(cls, text: str) -> QualifiedName:
-        """Read a name as it is written in SQL.
+        """Parse a name as written in SQL.
 
         Raises:
-            ValueError: the text is not a name; the message says what stands in the way.
+            ValueError: the text is not a name; the message gives the reason.
         """
         parts: list[Identifier] = []
         position = 0
@@ -206,7 +206,7 @@ class QualifiedName:
 
     @property
     def name(self) -> Identifier:
-        """The last part."""
+        """The last part of the name."""
         return self.parts[-1]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Values as SQL literals of Snowflake's dialect."""
+"""SQL literals in Snowflake's dialect."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LiteralValue = (
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that may enter a statement only as a literal.
+    """A value that enters a statement as a literal.
 
-    Strings are written with single quotes doubled and backslashes escaped, because Snowflake reads
+    Single quotes in strings are doubled and backslashes escaped, because Snowflake interprets
     backslash escapes inside single quotes
-    (https://docs.snowflake.com/en/sql-reference/data-types-text). A list becomes a parenthesis of
-    literals, for ``IN`` and for options such as ``FILES = (...)``.
+    (https://docs.snowflake.com/en/sql-reference/data-types-text). A list becomes a parenthesized list
+    of literals, for ``IN`` and for options such as ``FILES = (...)``.
     """
 
     value: object
@@ -31,7 +31,7 @@ class Literal:
         """The literal as SQL text.
 
         Raises:
-            UnsafeSqlError: there is no literal for a value of this type.
+            UnsafeSqlError: SQL has no literal for a value of this type.
         """
         return _render(self.value)
 
@@ -50,7 +50,7 @@ def _render(value: object) -> str:
         case Decimal():
             return format(value, "f")
         case float():
-            # Snowflake has literals for neither NaN nor infinity, but it casts these texts.
+            # Snowflake has no literals for NaN and infinity, but it casts these strings to them.
             return repr(value) if math.isfinite(value) else f"'{_special_float(value)}'::FLOAT"
         case str():
             if "\0" in value:
@@ -63,7 +63,7 @@ def _render(value: object) -> str:
             return f"'{value.isoformat()}'::DATE"
         case list() | tuple():
             return "(" + ", ".join(_render(item) for item in value) + ")"
-    raise UnsafeSqlError(f"no SQL literal for a {type(value).__name__}")
+    raise UnsafeSqlError(f"there is no SQL literal for a {type(value).__name__}")
 
 
 def _special_float(value: float) -> str:

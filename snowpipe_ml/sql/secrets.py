@@ -1,4 +1,4 @@
-"""Values that must never be seen."""
+"""Secret values, which must never appear in output."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from snowpipe_ml.text.redaction import remember
 
 
 class Secret:
-    """A value whose text is stars, and which is taken out of all that is written.
+    """A value that is shown as stars and redacted from all output.
 
-    :meth:`reveal` is the only way to it.
+    Only :meth:`reveal` returns it.
 
     >>> str(Secret("hunter2")), repr(Secret("hunter2"))
     ('******', "Secret('******')")
@@ -21,7 +21,7 @@ class Secret:
         remember(value)
 
     def reveal(self) -> str:
-        """The value itself; call this where it is handed over, and nowhere earlier."""
+        """Return the value itself. Call this only where the value is passed on."""
         return self.__value
 
     def __str__(self) -> str:

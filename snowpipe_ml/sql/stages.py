@@ -1,4 +1,4 @@
-"""Places on a stage: ``@load_stage/trips/``."""
+"""Stage paths: ``@load_stage/trips/``."""
 
 from __future__ import annotations
 
@@ -10,44 +10,45 @@ from snowpipe_ml.sql.literals import Literal
 
 @dataclass(frozen=True, slots=True)
 class StagePath:
-    """A stage and a path on it, without a leading slash; the path may be empty."""
+    """A stage and a path on it. The path has no leading slash and may be empty."""
 
     stage: QualifiedName
     path: str = ""
 
     @classmethod
     def parse(cls, text: str) -> StagePath:
-        """Read ``@[[database.]schema.]stage[/path]``.
+        """Parse ``@[[database.]schema.]stage[/path]``.
 
         Raises:
-            ValueError: no ``@`` in front, not a name behind it, or a path with ``..`` in it.
+            ValueError: the text does not start with ``@`` and the name of a stage, or its path contains
+                ``..``.
         """
         if not text.startswith("@"):
-            raise ValueError(f"a place on a stage starts with @, as in '@load_stage/trips/': {text!r}")
+            raise ValueError(f"a stage path starts with @, as in '@load_stage/trips/': {text!r}")
         name, _, path = text[1:].partition("/")
         if ".." in path.split("/") or "\0" in path:
-            raise ValueError(f"'..' is not a folder on a stage: {text!r}")
+            raise ValueError(f"a stage path cannot contain '..' or a NUL character: {text!r}")
         return cls(QualifiedName.parse(name), path)
 
     def child(self, name: str) -> StagePath:
-        """A file or folder below this place."""
+        """Return the path of a file or folder below this path."""
         base = self.path if not self.path or self.path.endswith("/") else self.path + "/"
         return StagePath(self.stage, base + name)
 
     def overlaps(self, other: StagePath) -> bool:
-        """Return whether one place holds the other."""
+        """Return whether one path contains the other."""
         return self.stage == other.stage and (
             self.path.startswith(other.path) or other.path.startswith(self.path)
         )
 
     @property
     def text(self) -> str:
-        """``@STAGE/path``, as the file functions of a Session take it."""
+        """The path as ``@STAGE/path``, the form that the file functions of a Session take."""
         return f"@{self.stage.sql}/{self.path}"
 
     @property
     def sql(self) -> str:
-        """The place as a quoted string, the form that allows any character in the path."""
+        """The path as a quoted string, the form that allows any character in the path."""
         return Literal(self.text).sql
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""SQL text that may be trusted, and the only way to put values into it."""
+"""Trusted SQL text, and the safe way to put values into it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from snowpipe_ml.sql.stages import StagePath
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """Text that is SQL on purpose: written in this package, or by the author of a spec.
+    """Trusted SQL text, written in this package or by the author of a spec.
 
-    Make one with :func:`sql` where values are put in, so that a bare string can never slip
-    into a statement.
+    Use :func:`sql` to build one from values, so that a bare string can never enter a statement.
     """
 
     text: str
@@ -33,12 +32,12 @@ Fragment = Sql | Identifier | QualifiedName | Literal | StagePath | DataType
 class _FragmentFormatter(string.Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         if format_spec:
-            raise UnsafeSqlError(f"no format {format_spec!r} in a SQL template")
+            raise UnsafeSqlError(f"a SQL template cannot use the format {format_spec!r}")
         return fragment_text(value)
 
     def convert_field(self, value: object, conversion: str | None) -> object:
         if conversion is not None:
-            raise UnsafeSqlError(f"no conversion !{conversion} in a SQL template")
+            raise UnsafeSqlError(f"a SQL template cannot use the conversion !{conversion}")
         return value
 
 
@@ -52,7 +51,7 @@ def sql(template: str, /, **fragments: Fragment) -> Sql:
     'DROP TABLE TRIPS'
 
     Raises:
-        UnsafeSqlError: a field's value is neither an identifier, a literal nor trusted SQL.
+        UnsafeSqlError: a field's value is not a fragment, such as an identifier, a literal or trusted SQL.
     """
     return Sql(_FORMATTER.vformat(template, (), fragments))
 
@@ -77,10 +76,11 @@ def fragment_text(value: object) -> str:
     if isinstance(value, Identifier | QualifiedName | Literal | StagePath | DataType):
         return value.sql
     raise UnsafeSqlError(
-        f"a bare {type(value).__name__} may not enter SQL: wrap it as Identifier, QualifiedName, Literal or Sql"
+        f"a bare {type(value).__name__} cannot be put into SQL: "
+        "wrap it as Identifier, QualifiedName, Literal or Sql"
     )
 
 
 def like_pattern(name: Identifier) -> Literal:
-    """A pattern for ``SHOW ... LIKE`` that only this name fits, save for its case."""
+    """A pattern for ``SHOW ... LIKE`` that matches only this name, ignoring case."""
     return Literal(name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))

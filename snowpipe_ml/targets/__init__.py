@@ -1,1 +1,1 @@
-"""Where a pipeline runs: each module gives Sessions."""
+"""The targets that a pipeline runs on; each module opens Sessions on one kind."""

@@ -1,4 +1,4 @@
-"""Sessions on the embedded warehouse, and serving it."""
+"""Sessions on the embedded warehouse, and a server for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_session(path: str | Path | None, database: str, schema: str, **options: Any) -> Session:
-    """A Session on the warehouse in a folder; see :func:`snowpipe_ml.local_session`."""
+    """Open a Session on the warehouse in a folder; see :func:`snowpipe_ml.local_session`."""
     _check_extra()
     from snowflake.snowpark import Session
 
@@ -32,11 +32,11 @@ def open_session(path: str | Path | None, database: str, schema: str, **options:
 
 @contextlib.contextmanager
 def serve(path: Path, database: str, schema: str, port: int) -> Iterator[WarehouseServer]:
-    """Hold the warehouse in a folder and answer Snowflake's clients; Ctrl-C ends the block.
+    """Lock the warehouse in a folder and serve it to Snowflake's clients; Ctrl-C ends the block.
 
     Raises:
-        TargetError: the port is taken.
-        WarehouseLockedError: another process holds the warehouse.
+        TargetError: the port is in use.
+        WarehouseLockedError: another process has locked the warehouse.
     """
     _check_extra()
     from snowpipe_ml.local.server.http import WarehouseServer, token_of

@@ -20,18 +20,18 @@ def open_session(
     role: Identifier | None,
     warehouse: Identifier | None,
 ) -> Session:
-    """A Session that works in a database and schema; what is not there is made.
+    """Open a Session in a database and schema, which are created if they do not exist.
 
     Args:
-        connection: the connection's name in ``connections.toml``; how to log in stands there, and
-            never in a spec.
-        database: the database to work in.
-        schema: the schema to work in.
-        role: the role to take; the connection's own if None.
+        connection: the name of the connection in ``connections.toml``. Credentials belong there, never
+            in a spec.
+        database: the database to use.
+        schema: the schema to use.
+        role: the role to use; the connection's own if None.
         warehouse: the warehouse to use; the connection's own if None.
 
     Raises:
-        TargetError: there is no such connection, or the account refuses it.
+        TargetError: the connection does not exist, or the account refuses it.
     """
     from snowflake.connector.errors import Error
     from snowflake.snowpark import Session
@@ -53,7 +53,7 @@ def open_session(
 
 
 def _entry(connection: str) -> Mapping[str, Any]:
-    """What ``connections.toml`` says of a connection; nothing where there is none, which the connector then tells."""
+    """The entry of a connection in ``connections.toml``; empty if missing, which the connector reports."""
     from snowflake.connector.config_manager import CONFIG_MANAGER
     from snowflake.connector.errors import ConfigSourceError, MissingConfigOptionError
 
@@ -71,10 +71,10 @@ def enter(
     role: Identifier | None,
     warehouse: Identifier | None,
 ) -> None:
-    """Take the role and warehouse, and go to the schema; what is not there is created.
+    """Use the role, warehouse, database and schema; a missing database or schema is created.
 
-    It is looked for first: ``CREATE ... IF NOT EXISTS`` asks for the privilege to create even where
-    there is nothing to be created.
+    Existing objects are looked up first, because ``CREATE ... IF NOT EXISTS`` requires the privilege to
+    create even if the object exists.
     """
 
     def run(template: str, **names: Fragment) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A login that is refused is not tried again: a push would be sent again, and an account be locked."""
+"""A refused login is not retried: a retry would send another push, or lock the account."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def refused(code: int, message: str) -> Answer:
 
 @contextlib.contextmanager
 def account(first: Answer, push: Answer | None = None) -> Iterator[tuple[int, list[str]]]:
-    """What answers logins as Snowflake does; its port, and what it was asked for: ``login`` or ``push``."""
+    """A server that answers logins like Snowflake; its port and its requests, ``login`` or ``push``."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -96,7 +96,7 @@ def account(first: Answer, push: Answer | None = None) -> Iterator[tuple[int, li
 
 
 def run(folder: Path, port: int) -> subprocess.CompletedProcess[str]:
-    """``snowpipe-ml run`` by a connection of ``connections.toml``, which the connector reads once a process."""
+    """Run ``snowpipe-ml run`` with a ``connections.toml``, which the connector reads once per process."""
     entry = {"account": "a", "user": "u", "password": "wrong", "host": "127.0.0.1", "protocol": "http"}
     text = "[prod]\n" + "".join(f'{key} = "{value}"\n' for key, value in entry.items()) + f"port = {port}\n"
     (folder / "connections.toml").write_text(text)
@@ -147,7 +147,7 @@ def test_a_refused_login_is_asked_for_once(
 
 
 def wrapped(error: Exception) -> TargetError:
-    """As the target wraps what the connector raised."""
+    """Wrap an error of the connector as the target does."""
     found = TargetError("cannot connect")
     found.__cause__ = error
     return found
@@ -213,7 +213,7 @@ def test_a_service_that_was_not_reached_may_be_later(error: Exception) -> None:
     ids=["refused after a time-out", "another error after a lost connection"],
 )
 def test_the_last_error_decides_and_not_what_came_before_it(before: Exception, last: Exception) -> None:
-    """The connector asks again after a time-out, inside of its handling of it, and may then be refused."""
+    """The connector retries while handling a timeout, and the retry may be refused."""
     last.__context__ = before
     assert not is_transient(last)
     assert not is_transient(wrapped(last))
@@ -230,7 +230,7 @@ def counted(error: Exception) -> tuple[Callable[[], Any], list[int]]:
 
 
 def test_a_session_is_not_opened_again_after_a_refusal() -> None:
-    """Each thread opens one of its own: without this, each would send a push."""
+    """Each thread opens its own session; otherwise each would send a push."""
     action, calls = counted(wrapped(DatabaseError(msg=MFA, errno=250001, sqlstate="08001")))
     sessions = Sessions(action, sleep=lambda seconds: None)
     for _ in range(3):

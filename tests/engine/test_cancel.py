@@ -1,4 +1,4 @@
-"""What runs is cancelled: statements, the worker processes of their functions, and runs that are told to end."""
+"""Cancellation of statements, of the worker processes of their functions, and of whole runs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.duck import Duck
 from tests.conftest import write_spec
 
-SOON = 15  # seconds for what takes milliseconds, on a machine that does much else
-LONG = 60  # seconds that a worker waits at most: nothing that begins here outlives the tests
+SOON = 15  # seconds for actions that take milliseconds, on a busy machine
+LONG = 60  # seconds that a worker waits at most, so that no worker outlives the tests
 
 
 class Gate:
-    """A handler tells by a file that it has begun, and goes on when there is another one."""
+    """A gate for handlers, which write a file when they start and continue when another file exists."""
 
     def __init__(self, folder: Path) -> None:
         self.begun, self.opened = folder / "begun", folder / "opened"
@@ -50,7 +50,7 @@ class Gate:
         )
 
     def reached(self) -> list[int]:
-        """Wait until a handler is there; the processes of all that are."""
+        """Wait until a handler has started; return the processes of all handlers that have."""
         eventually(lambda: self.begun.exists() and self.begun.read_text().endswith("\n"), LONG)
         return [int(line) for line in self.begun.read_text().split()]
 
@@ -155,7 +155,7 @@ def test_what_another_session_runs_with_the_same_function_goes_on(tmp_path: Path
         threads = [threading.Thread(target=run, args=pair) for pair in (("one", one), ("two", two))]
         for number, thread in enumerate(threads, 1):
             thread.start()
-            # Where there is one worker alone, the second call waits for it.
+            # With a single worker, the second call waits for it.
             eventually(lambda n=number: len(gate.reached()) >= min(n, os.cpu_count() or 1), LONG)  # type: ignore[misc]
         with connect(tmp_path / "warehouse", "D") as other:
             other.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({one.session_id})")
@@ -170,7 +170,7 @@ def test_what_another_session_runs_with_the_same_function_goes_on(tmp_path: Path
 
 
 def test_a_wait_is_cancelled(tmp_path: Path) -> None:
-    """In a process of its own, which is ended if the wait goes on."""
+    """The wait runs in a separate process, which is killed if it takes too long."""
     code = (
         "import sys, threading\nfrom snowpipe_ml.local import connect\n"
         "one, two = (connect(sys.argv[1], 'D') for _ in range(2))\n"
@@ -196,8 +196,8 @@ def _within(seconds: float, command: list[str]) -> str:
 
 
 def test_a_time_limit_is_that_of_the_statement(tmp_path: Path) -> None:
-    """And not of each batch of partitions that a worker is given."""
-    each = 4 * (os.cpu_count() or 1)  # four batches a worker, of 0.4 s each
+    """The limit is not per batch of partitions that a worker receives."""
+    each = 4 * (os.cpu_count() or 1)  # four batches per worker, of 0.4 s each
     with connect(tmp_path / "warehouse", "D") as connection:
         cursor = connection.cursor()
         cursor.execute(
@@ -216,7 +216,7 @@ def test_a_time_limit_is_that_of_the_statement(tmp_path: Path) -> None:
 
 
 def test_what_does_not_hear_a_cancellation_is_told_again() -> None:
-    """DuckDB forgets an interrupt that comes just before its query begins."""
+    """DuckDB loses an interrupt that arrives just before its query starts."""
     cancellation, told, often = Cancellation(), [], threading.Event()
 
     def stop() -> None:
@@ -238,7 +238,7 @@ def test_a_cancellation_between_two_duckdb_statements_stops_the_next() -> None:
         duck.execute("SELECT 1")
     with pytest.raises(ProgrammingError, match="canceled"):
         duck.query("SELECT 1")
-    duck.execute("ROLLBACK")  # what ends the work is not stopped
+    duck.execute("ROLLBACK")  # the statement that ends a transaction is not cancelled
     duck.close()
 
 
@@ -293,7 +293,7 @@ def test_ctrl_c_ends_the_workers_of_a_table_function(tmp_path: Path, gate: Gate)
 
 
 def test_other_functions_do_not_end_the_worker_of_one_that_runs(tmp_path: Path, gate: Gate) -> None:
-    """Only a few functions keep their workers."""
+    """Only a limited number of functions keep their workers."""
     found: list[Any] = []
     with connect(tmp_path / "warehouse", "D") as one, connect(tmp_path / "warehouse", "D") as two:
         for number in range(6):
@@ -319,7 +319,7 @@ def test_other_functions_do_not_end_the_worker_of_one_that_runs(tmp_path: Path, 
             gate.opened.touch()
             thread.join()
         assert found == [(7,)]
-        eventually(lambda: not is_there(worker))  # it had no place to go back to
+        eventually(lambda: not is_there(worker))  # its pool was evicted meanwhile, so it ends
 
 
 DAYS = """\
@@ -359,7 +359,7 @@ class Slow(RowForecaster):
 
 @contextmanager
 def running(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
+    """Start ``snowpipe-ml run`` in a process that receives Ctrl-C, however the tests were started."""
     process = subprocess.Popen(
         [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
         stdout=subprocess.PIPE,
@@ -412,7 +412,7 @@ def test_no_worker_outlives_its_run(tmp_path: Path, gate: Gate, blow: str) -> No
         assert all(map(is_there, workers))
         if blow == "kill":
             process.kill()
-        while process.poll() is None:  # however soon the first is heard, the second ends it
+        while process.poll() is None:  # repeat Ctrl-C, because the second one ends the run
             process.send_signal(signal.SIGINT)
             time.sleep(0.1)
         process.wait()

@@ -1,4 +1,4 @@
-"""``when``, and what is done when a run has ended."""
+"""The setting ``when``, and the hooks at the end of a run."""
 
 from __future__ import annotations
 

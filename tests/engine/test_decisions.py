@@ -1,4 +1,4 @@
-"""What a second run does again, and why."""
+"""The steps that a second run repeats, and the reasons."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ steps:
 
 
 class Runs:
-    """Runs a spec, and says what ran."""
+    """Runs a spec, and returns the steps that ran."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,7 +65,7 @@ class Runs:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Runs]:
-    """A pipeline that ran once."""
+    """A pipeline that was run once."""
     found = Runs(tmp_path)
     assert set(found.planned().values()) == {("run", "it has not succeeded on this target yet")}
     assert not (tmp_path / "warehouse").exists(), "a plan makes nothing"
@@ -150,7 +150,7 @@ def test_a_failed_step_runs_again(runs: Runs) -> None:
     runs.write(SPEC.replace("SELECT 2 AS X,", "SELECT 2 / 0 AS X,"))
     assert not runs.pipeline.run().ok
     runs.write(SPEC)
-    # What it made before is there and as it was left.
+    # Its earlier output still exists, unchanged.
     assert runs.planned() == {}
 
 

@@ -1,4 +1,4 @@
-"""A switch that is off is off wherever it is asked, and its opposite is on."""
+"""A falsy variable is false wherever it is evaluated, and its negation is true."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ON = ["on", "yes", "'on'", "'true'", "'1'", "y", "t"]
 
 
 def ended(path: Path, **variables: Any) -> dict[str, str] | str:
-    """How each step ended, or what was said of a spec that is refused."""
+    """The status of each step, or the error message if the spec is refused."""
     try:
         result = Pipeline.from_yaml(path, vars=variables).run()
     except SnowpipeMLError as error:
@@ -32,7 +32,7 @@ def ended(path: Path, **variables: Any) -> dict[str, str] | str:
 
 
 def is_switched(found: dict[str, str] | str, text: str, *, on: bool) -> None:
-    """One of two opposite conditions is met, and the right one; or the text is refused by name."""
+    """Exactly the right one of two opposite conditions is met, or the variable is refused by name."""
     if isinstance(found, str):
         assert text.strip("'") in found
         return

@@ -1,4 +1,4 @@
-"""``foreach``: a node an item."""
+"""The setting ``foreach``, which makes one node per item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking back: runs, logs, differences and where a table came from."""
+"""The commands for past runs: runs, logs, diff and lineage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ steps:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A spec that ran, was changed and ran again."""
+    """A spec that was run, changed and run again."""
     path = write_spec(tmp_path, SPEC)
     assert Pipeline.from_yaml(path).run().ok
     write_spec(tmp_path, SPEC.replace("rows: 10", "rows: 12"))

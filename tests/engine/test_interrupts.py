@@ -1,4 +1,4 @@
-"""Ctrl-C, once and twice."""
+"""Pressing Ctrl-C once and twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ steps:
 
 @contextmanager
 def running(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """``snowpipe-ml run`` in a process that hears Ctrl-C, wherever the tests themselves were started."""
+    """Start ``snowpipe-ml run`` in a process that receives Ctrl-C, however the tests were started."""
     process = subprocess.Popen(
         [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
         stdout=subprocess.PIPE,
@@ -60,7 +60,7 @@ def test_ctrl_c_cancels_what_runs_and_the_run_can_be_resumed(tmp_path: Path, pau
 
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
-    """For what cannot be cancelled, because it is no statement."""
+    """This covers work that cannot be cancelled, because it is not a statement."""
     path = write_spec(
         tmp_path,
         "stages: {s: {}}\nsteps:\n  asleep: {type: extract, from: sample, generator: 'own.py:write', into: '@s/x/', "

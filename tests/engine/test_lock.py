@@ -1,4 +1,4 @@
-"""One run of a pipeline at a time."""
+"""The lease that allows only one run of a pipeline at a time."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_who_has_it_keeps_it_until_it_expires(locks: Any) -> None:
     with pytest.raises(LockedError, match=r"p is being run on t by .* \(run one\)"):
         second.take()
     first.check(first.session)
-    first.take()  # the run is resumed: what went before it under the same id publishes no more
+    first.take()  # the run is resumed, so the earlier process with the same id can no longer publish
     assert first.token == 2
     first.release()
     second.take()
@@ -114,7 +114,7 @@ def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any) -> N
 
     first.take()
     expires_in(-1)
-    first.renew()  # it is not due yet, and nothing is asked
+    first.renew()  # the renewal is not due yet, so no statement is sent
     first._renewed -= 40
     first.renew()
     with pytest.raises(LockedError):

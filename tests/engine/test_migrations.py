@@ -1,4 +1,4 @@
-"""The records of earlier versions are brought to this one; those of a later one are left alone."""
+"""Run metadata of earlier versions is migrated to the current one; that of later versions is left alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def asked(pipeline: Pipeline, *statements: str) -> list[tuple[object, ...]]:
 
 def test_records_of_the_first_version_are_kept_and_read(pipeline: Pipeline) -> None:
     first = pipeline.run()
-    # As the first version left them: no column WRITTEN_BY, and no word of versions.
+    # The tables of the first version had no column WRITTEN_BY and no version number.
     asked(
         pipeline, "ALTER TABLE SNOWPIPE_ML.EVENTS DROP COLUMN WRITTEN_BY", "DROP TABLE SNOWPIPE_ML.MIGRATIONS"
     )

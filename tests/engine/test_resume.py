@@ -1,4 +1,4 @@
-"""Going on with a run that failed or was killed."""
+"""Resuming a run that failed or was killed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ CHAIN = (
 
 
 def unfinished(pipeline: Pipeline) -> bool:
-    """Whether the last run was killed, after its records had begun."""
+    """Return whether the last run was killed after it had recorded its start."""
     if not ask(pipeline, "SHOW SCHEMAS LIKE 'SNOWPIPE_ML'"):
         return False
     if not ask(pipeline, "SHOW VIEWS LIKE 'STEP_RUNS' IN SCHEMA SNOWPIPE_ML"):
@@ -119,7 +119,7 @@ def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) 
     elif not ask(pipeline, "SHOW TABLES LIKE 'SCORES'"):
         assert pipeline.run().ok
     assert ask(pipeline, "SELECT COUNT(*), MIN(STEP) FROM T11") == [(2000, 11)]
-    # Appended rows are there once a run in which the step ran, however often it was killed.
+    # Rows are appended once per run of the step, however often the run was killed.
     scored = "SELECT DISTINCT RUN_ID FROM SNOWPIPE_ML.EVENTS WHERE STEP = 'score' AND STATUS = 'success'"
     assert ask(
         pipeline, f"SELECT COUNT(*), COUNT(DISTINCT RUN_ID) FROM SCORES WHERE RUN_ID IN ({scored})"

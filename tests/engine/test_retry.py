@@ -1,4 +1,4 @@
-"""Errors that pass by themselves, and replies that are lost."""
+"""Transient errors and lost replies."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ TABLES = ("BASE", "TWICE", "SEEN", "LEARNT", "HELD_OUT", "FAILED", "TWICE_COPY")
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tested is that it is tried again, not that time passes."""
+    """Skip the waiting between retries, which is not under test."""
     monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(run.Runner, "sleep", staticmethod(lambda seconds: None))
 
 
 @pytest.fixture
 def unreliable(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, int], list[str]]:
-    """Make a share of all statements fail as a lost connection does, half of them after they took effect."""
+    """Make a share of all statements fail like a lost connection, half of them after they took effect."""
     plain = Connection.perform
 
     def start(share: float, seed: int) -> list[str]:

@@ -91,7 +91,7 @@ def test_independent_steps_run_at_once(tmp_path: Path) -> None:
         Settings = StepSettings
 
         def run(self, ctx: Any) -> StepResult:
-            meet.wait()  # all three must be here before any goes on
+            meet.wait()  # all three must arrive before any continues
             return StepResult(rows=ctx.scalar(Sql("SELECT 3")))
 
     try:

@@ -1,4 +1,4 @@
-"""The day that a run is for."""
+"""The date that a run is for."""
 
 from __future__ import annotations
 

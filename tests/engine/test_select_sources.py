@@ -1,4 +1,4 @@
-"""A selection on a fresh warehouse brings the sources along that its steps need."""
+"""A selection on a fresh warehouse includes the sources that its steps need."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_step_alone_has_its_own_sources_on_a_fresh_warehouse(pipeline: Pipelin
 
 
 def test_one_step_upstream_is_not_two(pipeline: Pipeline) -> None:
-    """``1+`` goes no further than one step, and a step that runs has its sources all the same."""
+    """``1+`` selects only the direct parents, and a step that runs still gets its sources."""
     planned = {step.name for step in pipeline.plan(select=["1+wetter"])}
     assert {"wet", "wetter"} <= planned
     assert "sources.other" not in planned

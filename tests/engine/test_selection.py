@@ -1,4 +1,4 @@
-"""dbt's grammar of selection, on a small graph."""
+"""dbt's selection syntax, on a small graph."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_only_what_is_selected_runs(tmp_path: Path) -> None:
         "c",
         "check",
     ]
-    # What has not run yet, or would do something else now.
+    # The steps that have not run yet, or would now do something else.
     write_spec(
         tmp_path, SPEC.replace("SELECT X FROM {{ ref('tb') }}", "SELECT X + 1 AS X FROM {{ ref('tb') }}")
     )

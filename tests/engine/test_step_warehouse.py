@@ -1,4 +1,4 @@
-"""Which warehouse a statement runs on: each step has its own or the default one, whatever ran before it."""
+"""Each step runs on its own warehouse or the default one, whatever ran before it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ steps:
   third: {type: transform, query: "SELECT X FROM {{ ref('second') }}", writes: third, warehouse: small}
   fourth: {type: transform, query: "SELECT X FROM {{ ref('third') }}", writes: fourth}
 """
-# What computes: all else is answered by the services layer, without a warehouse.
+# Statements that need a warehouse; the cloud services layer answers all others.
 _COMPUTES = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|CREATE\b.*\bTABLE\b.*\bAS\s+SELECT|SELECT\b.*\bFROM|WITH)\b",
     re.I | re.S,
@@ -35,7 +35,7 @@ Ran = list[tuple[str, str | None]]
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """Every statement that computes, with the session's warehouse; without one it fails as on Snowflake."""
+    """Records the statements that need a warehouse; without one they fail, as on Snowflake."""
     plain = Connection.perform
     found: Ran = []
 
@@ -59,7 +59,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
 
 @pytest.fixture
 def on_snowflake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pipeline]:
-    """A pipeline whose Snowflake target is an embedded warehouse, by a connection with or without a default one."""
+    """A pipeline whose Snowflake target is embedded; its connection may have a default warehouse."""
     default: list[str] = []
 
     def open_session(connection: str, database: Any, schema: Any, role: Any, warehouse: Any) -> Any:
@@ -84,7 +84,7 @@ def on_snowflake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
 
 def of_step(ran: Ran, table: str) -> set[str | None]:
-    """On what the table was made."""
+    """The warehouse on which the table was created."""
     return {
         warehouse for command, warehouse in ran if re.match(rf"CREATE OR REPLACE TABLE {table}\b", command)
     }
@@ -156,7 +156,7 @@ def test_a_warehouse_that_the_spec_does_not_declare_is_used_and_not_made(
 def test_no_declared_warehouse_is_started_before_it_is_used(
     on_snowflake: Callable[..., Pipeline], ran: Ran
 ) -> None:
-    """A warehouse that starts is paid for, for a minute at least."""
+    """A warehouse that starts is billed for at least a minute."""
     assert on_snowflake(STEPS, of_connection="OTHER").run(threads=1).ok
     made = [command for command, _ in ran if re.match(r"CREATE OR ALTER WAREHOUSE", command)]
     assert len(made) == 3
@@ -178,7 +178,7 @@ def test_a_step_without_a_warehouse_runs_on_that_of_the_connection(
 
 
 def test_a_step_does_not_inherit_the_warehouse_of_the_step_before_it(tmp_path: Path) -> None:
-    """Where nothing gives a default, as on the embedded warehouse, a step that names none has none."""
+    """Without a default, as on the embedded warehouse, a step that names no warehouse has none."""
     keep = snowpipe_ml.local_session(tmp_path / "warehouse", database="DEMO")
     result = Pipeline.from_yaml(write_spec(tmp_path, STEPS)).run(threads=1)
     history = keep.sql(

@@ -1,4 +1,4 @@
-"""A declared table that is there already, but not as the spec declares it."""
+"""A declared table that already exists, with columns other than the spec declares."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def declaring(folder: Path, columns: str) -> Pipeline:
 
 
 def changed(folder: Path, before: str, after: str) -> StepOutcome:
-    """How the step of the table ends in the run after its columns were changed in the spec."""
+    """The outcome of the table's step in the run after its columns were changed in the spec."""
     assert declaring(folder, before).run().ok
     return declaring(folder, after).run().steps["tables.prices"]
 
@@ -106,7 +106,7 @@ def test_after_the_table_is_dropped_the_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_alter_that_the_error_names_helps(tmp_path: Path) -> None:
-    """A longer text and a greater precision are what Snowflake alters in place."""
+    """Snowflake can widen a text or increase a precision in place."""
     before, after = 'NAME: "varchar(3)", ID: "number(5,0)"', 'NAME: "varchar(20)", ID: "number(9,0)"'
     message = changed(tmp_path, before, after).message
     pipeline = declaring(tmp_path, after)

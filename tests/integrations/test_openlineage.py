@@ -1,4 +1,4 @@
-"""Runs as OpenLineage's own client writes them, to a file and to a server."""
+"""OpenLineage events of runs, emitted by OpenLineage's own client to a file and to a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases that are created, dropped and opened while others do so, or while their disk is full."""
+"""Databases that are created, dropped and opened concurrently, or while their disk is full."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_database_has_the_name_of_a_file(session: Any, name: str) -> None:
 
 def test_a_dropped_database_does_not_come_back(session: Any) -> None:
     session.sql("CREATE DATABASE X").collect()
-    session.connection.storage.checkpoints._invalid.add("X")  # as a failed checkpoint leaves it
+    session.connection.storage.checkpoints._invalid.add("X")  # the state after a failed checkpoint
     session.sql("DROP DATABASE X").collect()
     session.sql("SELECT 1").collect()
     assert names(session) == {"D"}

@@ -1,4 +1,4 @@
-"""A disk without space: what is told holds, the warehouse closes, and it opens again to read and to make room."""
+"""A full disk: confirmed rows are kept, and the closed warehouse can be reopened to read and free space."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def files_end_at(size: int) -> Iterator[None]:
 
 
 def fill(connection: Any) -> tuple[int, str]:
-    """Insert small batches until one fails; how many rows were told as inserted, and the error."""
+    """Insert small batches until one fails; return the number of confirmed rows and the error."""
     cursor = connection.cursor()
     told = 0
-    # Batches below 100 kB, which DuckDB writes to its log first: what fails afterwards is the checkpoint.
+    # DuckDB first writes batches below 100 kB to its log, so the checkpoint is what fails afterwards.
     for _ in range(600):
         try:
             cursor.execute(
@@ -54,7 +54,7 @@ def fill(connection: Any) -> tuple[int, str]:
 
 
 def limit_of(folder: Path) -> int:
-    """A warehouse whose next checkpoint needs more than its database file may hold: the size to stop at."""
+    """Create a warehouse whose next checkpoint exceeds a size limit for files; return that limit."""
     with connect(folder, "D") as connection:
         cursor = connection.cursor()
         cursor.execute(
@@ -74,13 +74,13 @@ def nearly_full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
 
 @pytest.fixture
 def warehouse(nearly_full: tuple[Path, int], tmp_path: Path) -> tuple[Path, int]:
-    """A copy of such a warehouse, and the size."""
+    """A copy of such a warehouse, and the limit."""
     shutil.copytree(nearly_full[0], tmp_path / "warehouse")
     return tmp_path / "warehouse", nearly_full[1]
 
 
 def durable_rows(folder: Path, aside: Path) -> list[Any]:
-    """The rows of T that the files hold, whatever the process that has them open believes."""
+    """The rows of T in the files, regardless of the state of the process that has them open."""
     shutil.copytree(folder / "databases", aside / "databases")
     with connect(aside, "D") as connection:
         rows: list[Any] = connection.cursor().execute("SELECT COUNT(*) FROM t").fetchall()
@@ -158,7 +158,7 @@ def test_a_full_warehouse_opens_to_be_read(warehouse: tuple[Path, int]) -> None:
     with files_end_at(size):
         told, _ = fill(connection)
         cursor = connection.cursor()
-        with contextlib.suppress(Error):  # until no record of a few bytes has room in the log either
+        with contextlib.suppress(Error):  # until not even a small record fits into the log
             for n in range(5000):
                 cursor.execute(f"INSERT INTO t VALUES ({n}, NULL)")
                 told += 1
@@ -248,13 +248,13 @@ def test_a_token_that_could_not_be_written_is_not_an_empty_one(tmp_path: Path) -
     assert len(token_of(tmp_path)) > 20
 
 
-# In a mount namespace of its own, which ends with its processes: nothing is left to unmount.
+# A separate mount namespace ends with its processes, so nothing needs to be unmounted.
 ON_A_SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"'
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Callable[[str], list[Any]]:
-    """Run a script on a file system of 24 MiB; what it prints, a JSON value a line."""
+    """Run a script on a file system of 24 MiB; return its output, which has one JSON value per line."""
     place = tmp_path / "disk"
     place.mkdir()
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, str(place)]
@@ -299,7 +299,7 @@ def fill(cursor, rows):
         told += rows
 
 def leave_nothing():
-    # Others use the disk too: the last free block is theirs.
+    # Other processes use the disk too, and take the last free block.
     with open(place / "others", "ab", buffering=0) as file:
         try:
             while True:

@@ -1,4 +1,4 @@
-"""External stages: what their folders may be, which files count, and that nothing is left of what was read."""
+"""External stages: the allowed folders, the files that count, and no leftovers of files that were read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def warehouse(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(warehouse: Path) -> Iterator[Any]:
-    """Run a statement and give its rows."""
+    """Run a statement and return its rows."""
     warehouse.parent.mkdir()
     connection: Any = connect(warehouse, "D")
     yield lambda text: connection.cursor().execute(text).fetchall()

@@ -1,4 +1,4 @@
-"""Every file and folder that a warehouse makes is its user's alone, whatever the process would make by itself."""
+"""The files and folders that a warehouse creates are accessible only to its user, whatever the umask."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ for name, imported in (("coded", "coded.py"), ("packed", "packed.zip")):
 
 
 def said(script: str, *arguments: object, folder: Path) -> list[dict[str, tuple[bool, int]]]:
-    """Run a script in a process that makes files for everyone to write, unless it says otherwise."""
+    """Run a script in a process whose umask makes files writable for everyone."""
     (folder / "temporary").mkdir(mode=0o700)
     (folder / "work").mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -124,7 +124,7 @@ tell(modes(warehouse))
     } <= names
     assert open_to_others(during) == []
     assert open_to_others(after) == []
-    # Folders for others to see into are none; what lies in them is out of their reach.
+    # No folder is open to others, so they cannot reach the files in it.
     assert [path for path, (is_folder, mode) in temporary.items() if is_folder and mode & 0o077] == []
 
 
@@ -137,7 +137,7 @@ with connect(warehouse, "D") as connection:
     cursor.execute("CREATE TABLE t (n INT, s VARCHAR)")
     log = warehouse / "databases" / "D.duckdb.wal"
     before = size = 0
-    for _ in range(100):  # until DuckDB has written the log into the database file, and a new one begins
+    for _ in range(100):  # until DuckDB has checkpointed the log into the database file and started a new one
         cursor.execute("INSERT INTO t SELECT SEQ4(), RPAD(SEQ4()::VARCHAR, 1000) "
                        "FROM TABLE(GENERATOR(ROWCOUNT => 3000))")
         before, size = size, log.stat().st_size if log.exists() else 0
@@ -186,7 +186,7 @@ tell({path: mode for path, mode in seen.items() if "duckdb_temp" in path or path
     (found,) = said(script, tmp_path / "warehouse", folder=tmp_path)
     assert found, "nothing was written aside"
     assert [path for path in found if not path.startswith(str(tmp_path / "warehouse"))] == []
-    # DuckDB makes these files as the process would; the folder that they lie in keeps others out.
+    # DuckDB creates these files with the umask of the process; their folder keeps others out.
     assert [path for path, (is_folder, mode) in found.items() if is_folder and mode & 0o077] == []
 
 

@@ -1,4 +1,4 @@
-"""The process that starts the workers of Python functions, killed as the kernel kills it when memory is short."""
+"""The process that forks the workers of Python functions is killed, as by the kernel when memory is short."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def make(query: Any, name: str, body: str) -> None:
 
 
 def kill_starter(query: Any, name: str) -> None:
-    """Kill the parent of a worker: what has forked it, and forks the others."""
+    """Kill the parent of a worker, which is the process that forks all workers."""
     make(query, name, "import os\ndef h(n): return os.getppid()")
     ((pid,),) = query(f"SELECT {name}(1)")
     assert pid not in (1, os.getpid())

@@ -1,4 +1,4 @@
-"""Snowflake's formats of dates and times in DuckDB's specifiers."""
+"""Translation of Snowflake's date and time formats to DuckDB's specifiers."""
 
 from __future__ import annotations
 

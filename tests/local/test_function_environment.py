@@ -1,4 +1,4 @@
-"""What a Python function finds of the process that runs the warehouse: nothing."""
+"""A Python function sees nothing of the process that runs the warehouse."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_function_sees_no_variable_of_the_process(private: None, query: Any) -
     seen = function(query, LOOK)
     assert "private-" not in seen
     assert set(json.loads(seen)) & set(os.environ) <= {
-        # Its own, whatever the process has under the same names.
+        # The function has its own values, whatever the process has under the same names.
         "HOME",
         "TMPDIR",
         "PATH",
@@ -62,7 +62,7 @@ def test_a_function_sees_no_variable_of_the_process(private: None, query: Any) -
         "LC_CTYPE",
         "TZ",
         "PYTHONHASHSEED",
-        # Settings of numeric libraries are passed on, so that they compute here and there alike.
+        # Settings of numeric libraries are passed on, so that they compute the same in both processes.
         "ATEN_CPU_CAPABILITY",
         "KMP_INIT_AT_FORK",
         "KMP_DUPLICATE_LIB_OK",
@@ -126,6 +126,6 @@ def test_the_clock_of_a_function_is_not_set_by_the_machine(
 
 def test_a_function_has_the_time_zone_of_the_session_that_calls_it(query: Any) -> None:
     # https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-designing
-    assert function(query, CLOCK) == "-0800"  # America/Los_Angeles, unless the session says otherwise
+    assert function(query, CLOCK) == "-0800"  # America/Los_Angeles, unless the session sets another time zone
     query("ALTER SESSION SET TIMEZONE = 'Asia/Tokyo'")
     assert query("SELECT look_at_it(1)") == [("+0900",)]

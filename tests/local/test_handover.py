@@ -1,4 +1,4 @@
-"""A process that holds a warehouse and ends while others work: they go on, with as many sessions as they need."""
+"""When the process that holds a warehouse ends, others continue, with as many sessions as they need."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 from snowpipe_ml.local import connect
 from tests.conftest import write_spec
 
-PATIENCE = 20  # seconds; far more than any of it takes
+PATIENCE = 20  # seconds; far more than any action takes
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a Python process; none is left behind."""
+    """Start Python processes, which are killed at the end of the test."""
     started: list[subprocess.Popen[str]] = []
 
     def run(code: str, *arguments: object) -> subprocess.Popen[str]:
@@ -50,7 +50,7 @@ def go_on(process: subprocess.Popen[str]) -> None:
 
 
 class Ending(logging.Handler):
-    """Ends what holds the warehouse in a thread; ``with`` goes on as soon as it waits for others, or is done."""
+    """Closes the warehouse's holder in a thread; ``with`` continues once it waits for others or is done."""
 
     def __init__(self, end: Callable[[], object]) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ def test_who_works_through_a_holder_that_ends_gets_further_sessions(
         assert connection.cursor().execute("SELECT n FROM t ORDER BY n").fetchall() == [(1,), (2,), (3,)]
 
 
-# Its first step ends when it is told to; the three after it go on only once each of them has a Session.
+# The first step ends on a signal; the next three steps continue only once each of them has a Session.
 RUN = """
 import sys
 import threading

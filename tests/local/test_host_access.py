@@ -1,4 +1,4 @@
-"""SQL sees what is in the warehouse: no file of the machine, no setting of DuckDB, no variable of the process."""
+"""SQL can access only the warehouse, not the machine's files, DuckDB's settings or process variables."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_no_name_reaches_a_variable_of_the_process(query: Any, name: str) -> Non
 def test_a_table_that_is_missing_is_no_file(
     session: Any, query: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """To DuckDB the whole name looks like that of a file."""
+    """To DuckDB, the whole name looks like the name of a file."""
     monkeypatch.chdir(tmp_path)
     whole = f"LOCAL.PUBLIC.{name.upper()}"
     (tmp_path / whole).write_text(f"a\n{SECRET}\n")
@@ -244,7 +244,7 @@ EXPRESSIONS = [
 def test_no_function_of_the_user_reaches_the_host(
     query: Any, host: Path, monkeypatch: pytest.MonkeyPatch, expression: str, stored: bool
 ) -> None:
-    """Nor does one that a warehouse has kept from a time when it was let through."""
+    """This also holds for a function that the warehouse stored when it was still allowed."""
     text = expression.format(host)
     python = "LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'h' AS 'def h(x): return x'"
     creations = [
@@ -290,7 +290,7 @@ def test_functions_of_the_user_go_on_working(query: Any) -> None:
     ],
 )
 def test_duckdb_is_shut_in(host: Path, text: str) -> None:
-    """What a rewrite lets through by mistake meets a second wall."""
+    """A second check refuses what a rewrite lets through by mistake."""
     connection: Any = connect(host / "warehouse", "DEMO")
     try:
         with pytest.raises(duckdb.Error):

@@ -1,4 +1,4 @@
-"""What a description says of columns: NOT NULL and the length of VARCHAR."""
+"""Column metadata in descriptions: NOT NULL and the length of VARCHAR."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def test_a_message_arrives_as_it_was(rows: int) -> None:
 
 
 class Unhurried:
-    """A socket of a process that the machine lets wait after each piece it sends."""
+    """A socket of a process that is paused after each piece that it sends."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected

@@ -1,4 +1,4 @@
-"""Sequences, clones, streams, tasks, the history, and what else a session holds."""
+"""Sequences, clones, streams, tasks, the query history and other objects of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The warehouse keeps its own tables in the schema _SNOWPIPE; no statement of a user may name it."""
+"""The warehouse keeps its own tables in the schema _SNOWPIPE, which no user statement may name."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ OF_DUCKDB = (
 def test_no_statement_reaches_the_catalog(stocked: Any, query: Any, text: str) -> None:
     with pytest.raises(SnowparkSQLException):
         query(text)
-    # What the catalog knows is as it was: the stage is there, and its file is loaded.
+    # The catalog is unchanged: the stage exists, and its file is loaded.
     assert query("LIST @s")[0][0] == "s/a.csv"
     assert query("COPY INTO t FROM @s") == [("Copy executed with 0 files processed.",)]
     assert query("SELECT COUNT(*) FROM t") == [(2,)]
@@ -147,7 +147,7 @@ def test_a_step_does_not_reach_the_catalog(tmp_path: Path) -> None:
 def test_the_account_is_no_database_to_clone(query: Any) -> None:
     with pytest.raises(SnowparkSQLException):
         query("CREATE DATABASE mine CLONE _ACCOUNT")
-    # Nothing is left behind by the statement that failed.
+    # The failed statement leaves nothing behind.
     assert [row[1] for row in query("SHOW DATABASES")] == ["LOCAL"]
 
 

@@ -97,7 +97,7 @@ atexit.register(copy)
 
 
 def test_files_are_loaded_in_a_transaction_while_the_process_ends(tmp_path: Path) -> None:
-    """Another process may work here until then."""
+    """Another process may use the warehouse until then."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", AT_EXIT, str(tmp_path)],
         capture_output=True,

@@ -67,7 +67,7 @@ def test_vectorized_scalar_function(session: Any, query: Any, table: None) -> No
 
 def test_row_table_function(session: Any, table: None) -> None:
     class Running:
-        """A row table function with state a partition."""
+        """A row-based table function with state per partition."""
 
         def __init__(self) -> None:
             self.total = 0
@@ -87,7 +87,7 @@ def test_row_table_function(session: Any, table: None) -> None:
         (row["K"], row["X"], row["N_IN"], row["TOTAL"]) for row in frame.collect() if row["N_IN"] != -1
     )
     assert rows == [("a", 0.5, 1, 1), ("a", 1.5, 2, 3)]
-    # At the end of a partition its own columns are filled and the others are NULL.
+    # In rows from the end of a partition, the partition columns are set and the other columns are NULL.
     ends = sorted((row["K"], row["X"], row["TOTAL"]) for row in frame.collect() if row["N_IN"] == -1)
     assert ends == [("a", None, 3), ("b", None, 0)]
 
@@ -110,7 +110,7 @@ def test_vectorized_table_function_from_a_staged_file(session: Any, query: Any, 
     )
     text = "SELECT t.k, s.* FROM t, TABLE(summary(t.k, t.n::FLOAT) OVER (PARTITION BY t.k)) s ORDER BY 1"
     assert query(text) == [("a", "a", 2, 3.0, "K,N"), ("b", "b", 1, 0.0, "K,N")]
-    # In a CTAS, and described without running.
+    # It works in a CTAS, and can be described without running.
     query(f"CREATE TABLE result AS {text}")
     assert query("SELECT SUM(rows_in) FROM result") == [(3,)]
     assert [field.name for field in session.sql(text).schema.fields] == [
@@ -167,7 +167,7 @@ def scalar(query: Any, body: str, packages: str = "()") -> Any:
 def test_an_undeclared_package_is_not_there(query: Any) -> None:
     with pytest.raises(SnowparkSQLException, match=r"No module named 'yaml' \(declare the package 'pyyaml'"):
         scalar(query, "import yaml\ndef f(n): return 'x'")
-    # pyarrow carries the data, and is still not the function's.
+    # pyarrow transports the data, but the function still cannot import it.
     with pytest.raises(SnowparkSQLException, match="No module named 'pyarrow'"):
         scalar(query, "def f(n):\n    import pyarrow\n    return 'x'")
     assert (

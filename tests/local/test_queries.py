@@ -1,4 +1,4 @@
-"""One statement, one expectation; the right side is what Snowflake documents."""
+"""Single statements with their expected results, as Snowflake documents them."""
 
 from __future__ import annotations
 

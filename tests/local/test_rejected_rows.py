@@ -1,4 +1,4 @@
-"""COPY INTO and rows that it cannot take: as many statements for many as for few, and formats of dates and times."""
+"""COPY INTO with rejected rows: a constant number of statements, and formats of dates and times."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.local.core import duck
 from tests.conftest import ask, write_spec
 
-# AUTO reads seconds behind the minutes, and no time without them.
+# AUTO reads times with seconds, but not without.
 BAD = "12/1/2009 7:45"
 
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that DuckDB runs; one with many rows of parameters is run once a row."""
+    """The statements that DuckDB runs; a statement with many parameter rows counts once per row."""
     seen: list[str] = []
     execute, executemany = duck.Duck.execute, duck.Duck.executemany
 
@@ -40,7 +40,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def stage(session: Any, query: Any) -> Any:
-    """A stage, a table, and what puts a file with so many rows that cannot be loaded."""
+    """A stage, a table, and a function that uploads a file with a number of rows that cannot be loaded."""
     query("CREATE STAGE s")
     query("CREATE TABLE t (id NUMBER, at TIMESTAMP_NTZ)")
 
@@ -86,7 +86,7 @@ def test_the_number_of_statements_does_not_grow_with_the_rejected_rows(
 
     few = counts_of(statements, lambda: copy("few"))
     many = counts_of(statements, lambda: copy("many"))
-    assert many <= few + 10  # none a row
+    assert many <= few + 10  # not one per row
 
 
 def test_all_rejected_rows_of_many_are_kept(
@@ -127,7 +127,7 @@ def test_a_value_that_auto_reads_is_found_behind_many_that_it_does_not(
 def test_the_rows_behind_many_megabytes_of_rejected_ones_are_loaded(
     session: Any, query: Any, tmp_path: Path, packed: bool
 ) -> None:
-    """With quotes, DuckDB's parallel reader ends a file at the first of its buffers that has no good row."""
+    """With quotes, DuckDB's parallel reader stops at the first buffer of a file that has no valid row."""
     padding = "x" * 120_000
     lines = [*(f"{n},{BAD},{padding}\n" for n in range(600)), "7,2009-12-01 07:45:00,z\n"]
     bucket = tmp_path / "bucket"

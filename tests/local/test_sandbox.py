@@ -1,4 +1,4 @@
-"""What a handler may do, and what becomes of a query whose worker does not come back."""
+"""The limits of a handler, and the result of a query whose worker does not return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server, by Snowflake's own clients: the connector and Snowpark, through connections.toml."""
+"""The server, used with Snowflake's own clients: the connector and Snowpark, through connections.toml."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPEC = "steps:\n  one: {type: transform, query: SELECT 1 AS X, writes: ONE}\n"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """``snowpipe-ml serve`` in a process of its own; the entry that it prints, as a dict."""
+    """Run ``snowpipe-ml serve`` in a separate process; return the entry that it prints, as a dict."""
     import tomllib
 
     folder = tmp_path_factory.mktemp("served")
@@ -41,7 +41,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         read = process.stdout.readline()
         assert read, process.communicate()[1]
         text += read
-    # The connector reads the file once a process, so what it says is passed on as it would be.
+    # The connector reads the file once per process, so its content is passed on directly.
     yield {"folder": folder, "spec": spec, "text": text, **tomllib.loads(text)["embedded"]}
     process.terminate()
     process.communicate(timeout=20)
@@ -181,7 +181,7 @@ def test_a_session_cancels_its_own_statement_from_another_thread(served: dict[st
 
         thread = threading.Thread(target=run)
         thread.start()
-        while not raised:  # it may not have begun
+        while not raised:  # the statement may not have started yet
             connection.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({connection.session_id})")
         thread.join()
     assert raised == [604]

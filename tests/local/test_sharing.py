@@ -1,4 +1,4 @@
-"""Several processes on one warehouse, and processes that are killed."""
+"""Several processes that share one warehouse, and processes that are killed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_second_process_reads_while_the_first_works(tmp_path: Path) -> None:
         connect(tmp_path, share=False)
     guest = connect(tmp_path, "D")
     cursor = guest.cursor()
-    assert cursor.execute("SELECT a FROM t").fetchall() == [(1,)]  # what is not committed is not seen
+    assert cursor.execute("SELECT a FROM t").fetchall() == [(1,)]  # uncommitted changes are invisible
     (tmp_path / "up.csv").write_text("7\n")
     cursor.execute("CREATE STAGE s")
     cursor.execute(f"PUT file://{tmp_path}/up.csv @s")
@@ -104,7 +104,7 @@ def test_a_second_process_reads_while_the_first_works(tmp_path: Path) -> None:
     assert holder.stdin is not None
     print("go on", file=holder.stdin, flush=True)
     time.sleep(0.3)
-    assert holder.poll() is None  # it waits for this one
+    assert holder.poll() is None  # it waits for this process
     assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
     guest.close()
     assert line(holder) == "closed"
@@ -135,14 +135,14 @@ def test_a_killed_guest_leaves_its_transaction_undone(tmp_path: Path) -> None:
         assert connection.cursor().execute("SELECT a FROM t").fetchall() == [(1,)]
 
 
-# Each loop does one kind of statement again and again; after a kill each of them was done or was not.
+# Each loop repeats one kind of statement; after a kill, each statement was applied completely or not at all.
 WORK = """
 import sys
 from snowpipe_ml.local import connect
 connection = connect(sys.argv[1], "D", share=False)
 cursor = connection.cursor()
 print("ready", flush=True)
-# The process before may have been killed between its INSERT and its log.
+# The previous process may have been killed between its INSERT and its log entry.
 n = cursor.execute("SELECT COALESCE(MAX(n), 0) FROM (SELECT n FROM log UNION ALL SELECT n FROM called)").fetchone()[0]
 while True:
     n += 1
@@ -191,7 +191,7 @@ def kill_at_random_moments(folder: Path, times: int) -> None:
             )
             assert counts["loaded"] in (0, 15000)
             assert (counts["merged"], counts["versions"]) in ((0, 0), (2000, 1))
-            # A COPY's memory of its files is written with its rows.
+            # The load history of a COPY is written together with its rows.
             remembered = cursor.execute(
                 "SELECT COALESCE(SUM(row_count), 0) FROM information_schema.load_history WHERE table_name = 'LOADED'"
             ).fetchone()

@@ -1,4 +1,4 @@
-"""Values that were wrong, or refused, without a word."""
+"""Values that were once silently wrong or refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snowflake.snowpark.exceptions import SnowparkSQLException
 
 
 def answer(query: Any, text: str) -> Any:
-    """The rows of a query; None where it is refused by name, which is no wrong value."""
+    """The rows of a query; None if it is refused by name, which is not a wrong value."""
     try:
         return query(text)
     except SnowparkSQLException as refused:
@@ -37,7 +37,7 @@ def test_the_keys_of_an_object_constant_keep_their_case(query: Any, constant: st
 
 def test_a_key_of_an_object_constant_is_no_name(query: Any) -> None:
     query("CREATE TABLE t AS SELECT 1 AS a")
-    # A column beside it that has the key's name in another case changes nothing.
+    # Another column with the key's name in another case changes nothing.
     assert json.loads(query("SELECT {'a': a, 'A': a + 1} AS x FROM t")[0][0]) == {"a": 1, "A": 2}
     assert query("SELECT {'a': 5}:a::INT, {'a': {'b': 6}}:a.b::INT, {'a': 7}['a']::INT") == [(5, 6, 7)]
     query("CREATE TABLE u (x OBJECT)")
@@ -244,7 +244,7 @@ def test_each_row_has_a_random_value_of_its_own(query: Any, expression: str, at_
 
 
 def test_the_seed_decides_a_random_text(query: Any) -> None:
-    # A constant seed gives one text for all rows, and few seeds few texts.
+    # A constant seed gives the same text for all rows, and few seeds give few texts.
     assert query(f"SELECT COUNT(DISTINCT x) FROM (SELECT RANDSTR(10, 7) AS x FROM {ROWS})") == [(1,)]
     few = query(
         f"SELECT COUNT(DISTINCT x) FROM (SELECT RANDSTR(10, UNIFORM(1, 5, RANDOM())) AS x FROM {ROWS})"

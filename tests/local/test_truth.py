@@ -1,4 +1,4 @@
-"""Where DuckDB would quietly answer otherwise than Snowflake."""
+"""Statements for which DuckDB would silently give other results than Snowflake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Panels of series to train on."""
+"""Panels of series for tests of the models."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ BEST_OF = {
 
 
 def frame(key: str, target: np.ndarray, horizon: int = 10, start: str = "2023-01-02") -> pd.DataFrame:
-    """A series' rows as a ``features`` step and a ``future_features`` step make them; NaN is an unknown day."""
+    """The rows of a series, as the steps ``features`` and ``future_features`` write them; NaN is unknown."""
     n = len(target)
     days = pd.date_range(start, periods=n + horizon)
     values = np.concatenate([target, np.full(horizon, np.nan)])
@@ -78,7 +78,7 @@ def frame(key: str, target: np.ndarray, horizon: int = 10, start: str = "2023-01
 
 
 def weekly(days: int, seed: int = 0, level: float = 20.0) -> np.ndarray:
-    """A weekly rhythm with noise."""
+    """Values with weekly seasonality and noise."""
     rng = np.random.default_rng(seed)
     day = np.arange(days)
     return np.maximum(

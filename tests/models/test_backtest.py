@@ -1,4 +1,4 @@
-"""Rolling origins: nothing that comes after an origin may count there."""
+"""Rolling-origin backtests: data after an origin must not affect its forecasts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CANDIDATES = {name: MODELS[name] for name in ("ridge", "seasonal_naive", "moving
 
 
 def changed(series: Series, after: int) -> Series:
-    """The same until a row, and ten times as much from there; features of the past of later days are left as they were."""
+    """Multiply the target by ten from a row on, without updating the features of later days."""
     y, values = series.y.copy(), series.values.copy()
     y[after:] *= 10
     values[len(values) - (len(y) - after) :] *= 10
@@ -51,7 +51,7 @@ def test_what_comes_after_an_origin_does_not_move_its_forecasts() -> None:
 
 
 def with_other_truth(folds: list[Fold], number: int) -> list[Fold]:
-    """The folds with another truth at an origin: what the worst model there had forecast."""
+    """The folds with the worst model's forecast as the actual values at an origin."""
     found = []
     for fold in folds:
         if fold.number == number:
@@ -74,7 +74,7 @@ def test_intervals_and_choices_know_earlier_origins_only(number: int) -> None:
     assert known(one, lambda f: f.high) == known(two, lambda f: f.high)
     composed = [compose(given, 0.0, 1) for given in (folds, other)]
     assert known(composed[0], lambda f: f.predicted) == known(composed[1], lambda f: f.predicted)
-    # An earlier origin does move them: or the test would see nothing.
+    # An earlier origin does change them; otherwise the test would prove nothing.
     earlier = with_other_truth(folds, 0)
     assert known(one, lambda f: f.high) != known(with_intervals(earlier, 0.8, PLAN.horizon), lambda f: f.high)
     if number == 1:

@@ -1,4 +1,4 @@
-"""Prediction intervals: what they cover, and of whom they learn."""
+"""Prediction intervals: their coverage, and the folds that they are calibrated on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from snowpipe_ml.models.panel import DAY
 
 
 def folds(count: int, days: int, seed: int, spread: float = 1.0) -> list[Fold]:
-    """Errors of equal spread in units of the level's root, of series of very different levels; skewed upwards."""
+    """Folds of series of very different levels, with skewed errors scaled by the square root of the level."""
     rng = np.random.default_rng(seed)
     found = []
     for k in range(count):
@@ -102,7 +102,7 @@ def test_further_ahead_than_the_backtest_looked_there_is_no_interval() -> None:
 
 @pytest.mark.parametrize(("old", "new"), [(1.0, 3.0), (3.0, 1.0)])
 def test_what_happened_lately_counts_more(old: float, new: float) -> None:
-    """Two origins half a year apart: the intervals are nearly those of the later one alone."""
+    """With two origins half a year apart, the intervals are nearly those of the later one alone."""
     before = folds(20, 14, 1, spread=old)
     later = [
         dataclasses.replace(f, origin=f.origin + 180 * DAY, number=1) for f in folds(20, 14, 2, spread=new)

@@ -1,4 +1,4 @@
-"""What every forecaster promises."""
+"""The properties that every forecaster must have."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_it_predicts_and_forecasts_within_its_bounds(name: str) -> None:
             assert np.isfinite(values).all()
             assert values.min() >= 0
             assert values.max() <= 2 * one.y.max()
-        # It has learnt something: it is better than the mean of the whole history would be.
+        # The model has learned something: it is better than the mean of the whole history.
         assert np.mean((one.y - predicted) ** 2) < 1.3 * one.y.var()
 
 
@@ -69,7 +69,7 @@ def test_what_is_saved_and_loaded_forecasts_the_same(name: str) -> None:
 EXPLAINED = {
     name: MODELS[name] for name in ("tabnet", "tabnet_reference", "ridge", "lightgbm", "lightgbm_global")
 }
-# With a logarithmic link the contributions are of the logarithm.
+# With a logarithmic link, the contributions explain the logarithm.
 EXPLAINED |= {
     f"{name} of counts": {**MODELS[name], "objective": "poisson"} for name in ("lightgbm", "lightgbm_global")
 }
@@ -156,7 +156,7 @@ def test_values_of_its_neighbors_do_not_change_the_forecast_of_a_stacked_series(
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_day_is_predicted_without_knowing_it(name: str) -> None:
-    """A day's own value does not move its prediction, even 0, which hides what a multiplicative model said."""
+    """A day's value does not affect its own prediction, even 0, for which multiplicative models report 0."""
     rng = np.random.default_rng(5)
     level = (
         np.exp(0.01 * np.arange(200))
@@ -174,7 +174,7 @@ def test_a_day_is_predicted_without_knowing_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["auto_ets", "auto_arima", "ridge", "best_of"])
 def test_saved_models_are_not_estimated_again(name: str) -> None:
-    """They forecast the same when the history has grown since."""
+    """A restored model makes the same forecasts, also after the history has grown."""
     grown = panel(3)
     model = fitted(name, [series.head(90) for series in grown])
     again, _ = load(save(model, {}))
@@ -205,7 +205,10 @@ def test_a_series_that_counts_cannot_have_fails_alone(settings: dict[str, Any]) 
     zero = dataclasses.replace(other, key="zeros", y=np.zeros(len(other.y)))
     model = make_forecaster(settings, SPECS)
     model.fit([good, negative, zero])
-    assert model.failed["refunds"] == f"{settings['objective']} is for values from 0, and a day has -400"
+    assert (
+        model.failed["refunds"]
+        == f"{settings['objective']} requires values of at least 0, but a day has -400"
+    )
     assert ("zeros" in model.failed) == (settings["type"] == "lightgbm")
     alone = make_forecaster(settings, SPECS)
     alone.fit([good] if settings["type"] == "lightgbm" else [good, zero])
@@ -231,7 +234,7 @@ def test_a_model_of_all_series_learns_from_those_that_chose_another() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_future_does_not_leak_into_the_past(name: str) -> None:
-    """What was forecast from an origin does not move when all that came after it is shuffled."""
+    """Shuffling all data after an origin does not change the forecasts from it."""
     series = panel(2)
     rng = np.random.default_rng(3)
     origin = 120
@@ -240,7 +243,7 @@ def test_the_future_does_not_leak_into_the_past(name: str) -> None:
     for one in series:
         order = np.concatenate([np.arange(origin), origin + rng.permutation(len(one.y) - origin)])
         given = np.array([not feature.own and feature.future == "known" for feature in SPECS])
-        x = np.where(given, one.x, one.x[order])  # a calendar is known, and stays
+        x = np.where(given, one.x, one.x[order])  # a calendar is known in advance, so it stays
         values = np.concatenate(
             [one.values[: len(heads[0].values)], rng.permutation(one.values[len(heads[0].values) :])]
         )

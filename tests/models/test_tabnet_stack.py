@@ -1,4 +1,4 @@
-"""Parity of the stack with pytorch-tabnet 4.1.0, and its own promises."""
+"""The parity of the stack with pytorch-tabnet 4.1.0, and its other properties."""
 
 import contextlib
 import io
@@ -54,7 +54,7 @@ def series(rows, features, seed):
 
 @pytest.fixture
 def _all_double(monkeypatch):
-    """The reference takes the residual's sqrt(1/2), and sums its masks, in float32 whatever its network's type."""
+    """The reference computes sqrt(1/2) and sums its masks in float32, whatever the type of its network."""
 
     def forward(self, x):
         start = 0
@@ -84,7 +84,8 @@ def _all_double(monkeypatch):
 )
 @pytest.mark.usefixtures("_all_double")
 def test_steps_are_the_reference_s(features, change, batch):
-    # At 0.02 the reference itself, begun 1e-15 apart, is 1e-7 apart after 30 steps: every step doubles a difference.
+    # At a rate of 0.02, two runs of the reference that start 1e-15 apart are 1e-7 apart after 30 steps,
+    # because every step doubles a difference.
     s = {**BASE, "learning_rate": 1e-3, **change}
     stack = TabNetStack(s, features, (0, 0, 0), dtype=torch.float64)
     nets = [double(network(seed, features, s)) for seed in (3, 4, 5)]
@@ -179,7 +180,7 @@ def reference(s, seed, x, y, ex, ey):
 
 @pytest.mark.parametrize("patience", [0, 10])
 def test_a_fit_starts_as_the_reference_does(patience):
-    """The same weights and batches: float32 rounding sets two paths apart only slowly."""
+    """With the same weights and batches, float32 rounding makes two trainings diverge only slowly."""
     s = {**BASE, "max_epochs": 2, "patience": patience, "learning_rate": 1e-3}
     data = [(*series(300, 5, k), *series(40, 5, 10 + k)) for k in range(3)]
     stack = TabNetStack(s, 5, (1, 2, 3))
@@ -231,7 +232,7 @@ LENGTHS = (350, 300, 500, 64, 65, 30, 131, 350, 2)
 
 
 def ragged(noise=0):
-    """Series of different lengths, with their evaluation parts; ``noise`` draws other values of the same shapes."""
+    """Series of different lengths, with evaluation parts; ``noise`` draws other values of the same shapes."""
     return [
         (*series(n, 5, k + noise), *series(max(1, n // 10), 5, 20 + k + noise)) for k, n in enumerate(LENGTHS)
     ]
@@ -240,8 +241,9 @@ def ragged(noise=0):
 @pytest.mark.parametrize("change", [{}, SPLIT])
 @pytest.mark.parametrize("patience", [0, 2])
 def test_a_model_alone_is_the_model_in_a_stack_up_to_rounding(change, patience):
-    # Matrix products of another number of models add in another order. A difference of 1e-15 after one step grows
-    # tenfold every eight steps at a learning rate of 0.02, so the steps here are few and small, and the bound is wide.
+    # With another number of models, matrix products add in another order. At a learning rate of 0.02, a
+    # difference of 1e-15 after one step grows tenfold every eight steps, so the steps here are few and
+    # small, and the bound is wide.
     s = {**BASE, "max_epochs": 3, "learning_rate": 1e-3, "patience": patience, **change}
     data = ragged()
     together = [TabNetStack(s, 5, range(9), dtype=torch.float64, together=t) for t in (32, 3)]
@@ -262,7 +264,7 @@ def test_a_model_alone_is_the_model_in_a_stack_up_to_rounding(change, patience):
 @pytest.mark.parametrize("change", [{}, SPLIT])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_no_value_of_another_series_reaches_a_model(change, dtype):
-    """Byte for byte: with neighbors of the same lengths and other values, training does the same arithmetic."""
+    """With neighbors of equal lengths but other values, training does the same arithmetic, byte for byte."""
     s = {**BASE, "max_epochs": 8, **change}
     data, others = ragged(), ragged(noise=100)
     for k in (0, 2, 8):
@@ -305,7 +307,7 @@ def test_refusals():
     stack = TabNetStack(BASE, 3, (0,))
     with pytest.raises(ValueError, match="at least 2 rows"):
         stack.fit([x[:1]], [y[:1]], [x], [y])
-    with pytest.raises(ValueError, match="as many arrays"):
+    with pytest.raises(ValueError, match="one array per model"):
         stack.fit([x, x], [y], [x], [y])
     with pytest.raises(ValueError, match="at least 2 rows"):
         stack.fit([x], [y], [x[:0]], [y[:0]])

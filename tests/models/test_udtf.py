@@ -1,4 +1,4 @@
-"""The handler as the table function calls it, without a warehouse."""
+"""The handler, called as the table function calls it, without a warehouse."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_partition_of_several_series(handler: Any) -> None:
     assert future["ACTUAL"].isna().all()
     assert (future["LOW"] <= future["PREDICTION"]).all()
     assert (future["PREDICTION"] <= future["HIGH"]).all()
-    # A lag of a forecast day is a forecast.
+    # A lag that falls on a forecast day is the forecast.
     assert future["LAG_1"].iloc[1] == future["PREDICTION"].iloc[0]
     shares = result[result["PART"] != "backtest"][[f"{item['name']}_EXPLANATION" for item in FEATURES]]
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
@@ -92,7 +92,7 @@ def test_best_of_says_what_it_chose_and_by_how_much(handler: Any) -> None:
     np.testing.assert_allclose(future["GAIN"].astype(float), 1 - best / second, atol=1e-3)
     assert result[~result["PART"].isin(["forecast"])]["GAIN"].isna().all()
     board = result[result["PART"] == "backtest"].groupby("MODEL")["FOLD"].unique().map(sorted).to_dict()
-    # What earlier origins would have chosen: nothing at the first.
+    # best_of is backtested by the candidates chosen on earlier origins, of which the first has none.
     assert board["best_of"] == [1, 2]
     assert set(board) == {*BEST_OF["candidates"], "best_of"}
 
@@ -151,12 +151,12 @@ ODD: dict[str, pd.DataFrame] = {
 SAID = {
     "too short": "days to train on, and 32 are needed",
     "a day": "none of its 1 days has all features",
-    "a day twice": "2023-02-01 is there 2 times",
+    "a day twice": "2023-02-01 occurs 2 times",
     "no feature at all": "none of its 150 days has all features",
     "no target": "no day has a target",
-    "unknown to come": "TEMP: no value on some of the days to come",
+    "unknown to come": "TEMP: no value on some of the future days",
     "no date": "a row has no date",
-    "nulls in features": "TEMP: no value on some of the days to come",
+    "nulls in features": "TEMP: no value on some of the future days",
 }
 
 
@@ -168,7 +168,7 @@ def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case
     )
     plan = {**BACKTEST, "origins": 2}
     result = handler(model, plan).end_partition(pd.concat([frame("good", weekly(150, 5)), ODD[case]]))
-    # Whatever is beside it, a good series is forecast.
+    # A good series is forecast, whatever is wrong with the others.
     assert len(rows_of(result, "good", "forecast")) == 10
     odd = result[result["SERIES"] == "odd"]
     assert odd[odd["PART"] != "untrained"]["PREDICTION"].notna().all()
@@ -181,7 +181,7 @@ def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case
 
 
 def test_fewer_rows_than_a_batch_still_train(handler: Any) -> None:
-    # pytorch-tabnet with drop_last trains nothing on them, in silence.
+    # With drop_last, pytorch-tabnet silently trains on none of them.
     model = {**MODELS["tabnet"], "batch_size": 4096, "virtual_batch_size": 4096}
     result = handler(model, None).end_partition(frame("A", weekly(80)))
     assert rows_of(result, "A", "train")["PREDICTION"].std() > 0

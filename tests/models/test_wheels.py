@@ -1,4 +1,4 @@
-"""The loader, as it runs inside a function."""
+"""The loader of wheels, as it runs inside a function."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.wheels import make_wheel
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """An import folder with wheels, and a temporary folder of the test's own."""
+    """An import folder with wheels, and a separate temporary folder."""
     monkeypatch.setitem(sys._xoptions, "snowflake_import_directory", f"{tmp_path}/imports/")
     monkeypatch.setattr(wheels.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -1,4 +1,4 @@
-"""Which distribution comes from where: with uv, on small real wheels in a folder."""
+"""The source of each distribution, resolved by uv from small real wheels in a folder."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_closure_is_for_snowflakes_platform_and_every_decision_has_a_reason(
 def test_native_code_is_refused_by_name_with_the_chain_that_needs_it(wheels: Path) -> None:
     with pytest.raises(PackageError) as raised:
         lock(wheels, packages=["pandas"])
-    assert "fastmath 1.0, needed: acme-top -> acme-core -> fastmath" in str(raised.value)
+    assert "fastmath 1.0, required by: acme-top -> acme-core -> fastmath" in str(raised.value)
     assert "`packages.ml`" in str(raised.value)
     assert "artifact_repository" in str(raised.value)
     allowed = lock(wheels, packages=["pandas"], native=["fastmath"]).distributions["fastmath"]
@@ -73,7 +73,7 @@ def test_native_code_is_refused_by_name_with_the_chain_that_needs_it(wheels: Pat
 def test_a_wheel_that_says_it_is_pure_and_is_not(wheels: Path) -> None:
     make_wheel(wheels, "liar", files={"liar/__init__.py": "", "liar/_c.so": "native"})
     with pytest.raises(
-        PackageError, match=r"liar-1.0-py3-none-any.whl says that it is pure Python and holds native code"
+        PackageError, match=r"liar-1.0-py3-none-any.whl is tagged as pure Python but contains native code"
     ):
         lock(wheels, "liar")
 
@@ -81,7 +81,7 @@ def test_a_wheel_that_says_it_is_pure_and_is_not(wheels: Path) -> None:
 def test_what_the_channel_has_is_preferred(wheels: Path) -> None:
     found = lock(wheels, packages=["pandas"], channel={"fastmath": ["0.9", "1.0"], "acme-core": ["1.5"]})
     assert found.declared_here == ["acme-core==1.5", "fastmath==1.0"]
-    # A version that the wheels do not go with is found here, and not in the function.
+    # A version that conflicts with the wheels is reported here, and not first in the function.
     with pytest.raises(PackageError, match="no set of wheels fits"):
         lock(wheels, packages=["pandas"], channel={"acme-core": ["0.1"]})
 
@@ -112,7 +112,7 @@ def test_a_lock_is_checked_without_a_network(wheels: Path, tmp_path: Path) -> No
     assert lock_text(read_lock(file)) == file.read_text()
     assert check(made, ["pandas", "fastmath"]) == []
     assert check(None, []) == ["its requirements are not locked: run 'snowpipe-ml packages SPEC --lock'"]
-    assert "the spec asks for acme.top>=3" in check(made, ["pandas", "fastmath"], ["acme.top>=3"])[0]
+    assert "the spec requires acme.top>=3" in check(made, ["pandas", "fastmath"], ["acme.top>=3"])[0]
 
 
 def test_what_is_gone_is_named_with_the_chain_that_needs_it(wheels: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a handler imports, and what nobody provides of it."""
+"""The imports of a handler, and those that nothing provides."""
 
 from __future__ import annotations
 

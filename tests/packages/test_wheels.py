@@ -1,4 +1,4 @@
-"""Wheel files that must not get onto a stage."""
+"""Wheel files that must not be staged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specs with one thing wrong: a node of a good one is replaced, renamed, doubled or taken away."""
+"""Specs with one mistake: a node of a valid spec is replaced, renamed, added or removed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WEIRD: tuple[Any, ...] = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """A spec's text, and where it was changed."""
+    """The text of a spec, with the place and kind of its mutation."""
 
     text: str
     path: tuple[str | int, ...]
@@ -72,7 +72,7 @@ class Mutant:
 
 
 def paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The places of all values below a value."""
+    """The paths of all values below a value."""
     found = [path] if path else []
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -81,7 +81,7 @@ def paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int,
 
 
 def mutate(value: Any, seed: int) -> Mutant:
-    """One change of a spec, by a seed."""
+    """Make one random change to a spec, determined by a seed."""
     chance = random.Random(seed)
     value = copy.deepcopy(value)
     path = chance.choice(paths(value))
@@ -113,7 +113,7 @@ def mutate(value: Any, seed: int) -> Mutant:
 
 
 def dump(value: Any, indent: str = "") -> str:
-    """YAML with a line a value, so that positions tell nodes apart; scalars are written as JSON."""
+    """Write YAML with one value per line, so that positions identify nodes; scalars are written as JSON."""
     if isinstance(value, dict) and value:
         return "".join(
             f"{indent}{json.dumps(str(key))}:{_below(item, indent)}" for key, item in value.items()
@@ -136,10 +136,10 @@ def _scalar(value: Any) -> str:
 
 
 def check(mutant: Mutant, folder: Path) -> list[str]:
-    """What is wrong with how a mutant is refused: nothing, if it is valid or all its errors are in place.
+    """Return the errors that a mutant reports at a wrong position; none if the mutant is valid.
 
-    An error is in place inside the node that was changed, in what stands directly around it, or where it
-    names what the change took away: a step that reads a table of another name is wrong itself.
+    A position is right inside the changed node, in the node directly around it, or at a reference that the
+    change broke, such as a step that reads a renamed table.
     """
     path = folder / "spec.yaml"
     path.write_text(mutant.text, encoding="utf-8")
@@ -172,7 +172,7 @@ def _in_place(document: Document | None, mutant: Mutant, problem: Any) -> bool:
     if problem.position.line < 1 or problem.position.column < 1:
         return False
     if document is None:
-        return True  # it is no YAML: the parser says where
+        return True  # the text is not YAML, so the parser gives the position
     if _references(mutant, problem.message):
         return True
     begin = document.position(
@@ -193,13 +193,13 @@ def _in_place(document: Document | None, mutant: Mutant, problem: Any) -> bool:
 
 
 def _references(mutant: Mutant, message: str) -> bool:
-    """Whether an error elsewhere is one of those that a change has there: a name that is gone, a variable that is used."""
+    """Return whether an error elsewhere is an expected consequence, such as a reference to a missing name."""
     if mutant.path[:1] == ("vars",):
-        return True  # a variable is wrong where it is used
+        return True  # an invalid variable is reported where it is used
     return any(words in message for words in _ELSEWHERE)
 
 
-# What a step says of another that is not there any more, or is another now.
+# Parts of the messages of a step that refers to another one, which was removed or changed.
 _ELSEWHERE = (
     "no step",
     "writes",

@@ -1,4 +1,4 @@
-"""Reading and rendering a spec ends: no file and no template makes it wait or grow without bound."""
+"""Reading and rendering a spec is bounded: no file or template takes unlimited time or memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from snowpipe_ml.spec.templates import Namespace, render_scalar
 from tests.conftest import write_spec
 
 ONE = "  one: {type: transform, query: SELECT 1 AS X, writes: one}\n"
-SECONDS = 8  # of CPU time that a validation may take; one that only waits has twice as long
+SECONDS = 8  # of CPU time for a validation; the wall-clock limit is twice as long
 MEMORY = 3 * 2**30
 
 
@@ -31,9 +31,9 @@ def _bound() -> None:
 
 
 def command(*arguments: object, seconds: int = 2 * SECONDS) -> subprocess.CompletedProcess[str]:
-    """``snowpipe-ml`` in a process that is ended when it takes too much."""
+    """Run ``snowpipe-ml`` in a process with limits on time and memory."""
     words = [sys.executable, "-m", "snowpipe_ml", *map(str, arguments)]
-    # One thread a library: each reserves memory, and that is bounded.
+    # Use one thread per library, because each thread reserves memory, which is limited.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         return subprocess.run(
@@ -51,7 +51,7 @@ def command(*arguments: object, seconds: int = 2 * SECONDS) -> subprocess.Comple
 
 
 def is_refused(path: Path, *words: str, alone: bool = False) -> None:
-    """``validate`` refuses the spec; ``alone``, in a process of its own, which is ended if it waits or grows."""
+    """Check that ``validate`` refuses the spec; ``alone``: in a separate process with limits."""
     if alone:
         process = command("validate", path)
         status, said = process.returncode, process.stdout[-2000:] + process.stderr[-2000:]
@@ -171,7 +171,7 @@ def test_a_template_that_does_not_end_is_refused_at_its_line(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name in SLOW:
-        monkeypatch.setattr(bounds, "STEPS", 9000)  # to be done sooner; the command takes all of them below
+        monkeypatch.setattr(bounds, "STEPS", 9000)  # to be faster; the command below uses the real bound
     text = {**ENDLESS, **HUGE, **SLOW, **MADE}[name]
     with pytest.raises(TemplateError) as caught:
         render_scalar(f"SELECT 1 AS X,\n{text}\n2 AS Y\n", {})

@@ -26,7 +26,7 @@ def test_positions_of_values_and_keys() -> None:
     assert str(document.position(("steps", "load", "type"))) == "demo.yaml:4:11"
     assert str(document.position(("steps", "load", "type"), key=True)) == "demo.yaml:4:5"
     assert str(document.position(("steps", "load", "files", 1))) == "demo.yaml:5:16"
-    # What does not stand in the text is shown at what holds it.
+    # A value that is missing from the text has the position of its parent.
     assert str(document.position(("steps", "load", "nope", "deeper"))) == "demo.yaml:4:5"
 
 

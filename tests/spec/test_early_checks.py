@@ -1,4 +1,4 @@
-"""What can be known before anything runs is told by ``validate``, at its place in the spec."""
+"""``validate`` reports everything that can be known before a run, at its position in the spec."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ steps:
 def test_a_wrong_exogenous_column_is_told_in_the_words_of_the_spec(
     tmp_path: Path, exogenous: str, column: str, nearest: str
 ) -> None:
-    """Where only the target knows the columns."""
+    """Nothing is reported where only the target knows the columns."""
     result = Pipeline.from_yaml(write_spec(tmp_path, MADE.replace("EXOGENOUS", exogenous))).run()
     (failed,) = [step for step in result.steps.values() if step.status.value == "failed"]
     assert failed.name == ("future" if "table: events" in exogenous else "features")

@@ -1,4 +1,4 @@
-"""Hostile names and values: each is refused, or reaches SQL as an identifier or a literal and nothing else."""
+"""Hostile names and values are refused, or reach SQL only as identifiers or literals."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ _ALIKE = {
 
 
 def skeleton(text: str) -> list[str]:
-    """The kinds of a statement's tokens; names of several parts are one."""
+    """The kinds of a statement's tokens; a qualified name is one token."""
     kinds: list[str] = []
     for token in Snowflake().tokenize(text):
         kind = _ALIKE.get(token.token_type, token.token_type.name)
@@ -131,7 +131,7 @@ def skeleton(text: str) -> list[str]:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], bool]]:
-    """(path, whether its key is meant) of all texts that a spec's author chooses."""
+    """(path, whether the key is meant) of all texts that the author of a spec chooses."""
     if path[:1] in (("name",), ("targets",)) or path[-1:] in (
         ("type",),
         ("query",),
@@ -156,7 +156,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 
 def with_text(value: Any, path: tuple[Any, ...], text: str, *, key: bool) -> Any:
-    """A spec with a text in a place."""
+    """The spec with a text put at a path."""
     changed = copy.deepcopy(value)
     parent = changed
     for part in path[:-1]:
@@ -171,7 +171,7 @@ def with_text(value: Any, path: tuple[Any, ...], text: str, *, key: bool) -> Any
 
 
 def planned(value: Any, folder: Path) -> list[str] | None:
-    """The statements of a spec's plan; None if it is refused."""
+    """The statements of a spec's plan; None if the spec is refused."""
     path = folder / "spec.yaml"
     path.write_text(dump(value), encoding="utf-8")
     try:
@@ -198,7 +198,8 @@ def test_nothing_but_names_and_literals_reaches_sql(tmp_path: Path, path: tuple[
     expected = planned(BASE, tmp_path)
     assert expected
     bones = [skeleton(text) for text in expected]
-    # A text that is a name for one place is no name for another: each place sees a share of all texts.
+    # A text that is a valid name in one place may be invalid in another, so each place gets a share of all
+    # texts.
     offset = PLACES.index((path, key))
     for text in HOSTILE[offset % 6 :: 6]:
         found = planned(with_text(BASE, path, text, key=key), tmp_path)

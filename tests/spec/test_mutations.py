@@ -1,6 +1,6 @@
-"""A spec with one thing wrong is refused where it is wrong, and never with a traceback.
+"""A spec with one mistake is refused at the right position, and never with a traceback.
 
-``benchmarks/fuzz.py`` does the same ten thousand times.
+``benchmarks/fuzz.py`` checks ten thousand such specs.
 """
 
 from __future__ import annotations

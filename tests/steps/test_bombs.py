@@ -1,4 +1,4 @@
-"""Archives that unpack to far more than they are, and lines without end: streamed, and limited."""
+"""Archives that unpack to far more than their size, and endless lines, are streamed and limited."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def staged(pipeline: Pipeline) -> list[str]:
 
 @contextmanager
 def measured(limit: int) -> Iterator[None]:
-    """Python objects made inside take no more than so many bytes at once."""
+    """Check that the Python objects created inside take at most a number of bytes at any time."""
     tracemalloc.start()
     try:
         yield
@@ -67,7 +67,7 @@ def measured(limit: int) -> Iterator[None]:
 
 
 def repeated(sink: Any, size: int) -> None:
-    """Write a header and so many bytes of one row."""
+    """Write a header and a row of a number of bytes."""
     block = b"1,x\n" * (MB // 4)
     sink.write(HEADER)
     for _ in range(size // MB):
@@ -109,7 +109,7 @@ def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(
     assert len(staged(pipeline)) == 1
     assert ask(pipeline, "SELECT COUNT(*) FROM refused") == [(1,)]
     assert name.removesuffix(".gz") in told(result)
-    assert "ratio" in told(result)  # what the spec would have to raise
+    assert "ratio" in told(result)  # the limit that the spec would have to raise
 
 
 @pytest.mark.parametrize("limit", ["ratio", "unpacked_mb", "members"])
@@ -142,14 +142,14 @@ def test_the_limits_hold_for_an_archive_with_those_inside_it(tmp_path: Path, fil
 
 @pytest.fixture
 def started(tmp_path: Path, files: Path) -> Pipeline:
-    """A pipeline that has run once, so that what it imports is not counted again."""
+    """A pipeline that has run once, so that the memory of imports is not counted."""
     pipeline = pipeline_of(tmp_path)
     assert pipeline.run().ok
     return pipeline
 
 
 def test_a_zip_in_a_zip_is_not_held_in_memory(started: Pipeline, files: Path) -> None:
-    noise = os.urandom(32 * MB)  # which no compression makes smaller: not a bomb
+    noise = os.urandom(32 * MB)  # incompressible, so it is not a bomb
     (files / "o.zip").write_bytes(
         zipped({"inner.zip": zipped({"m.csv": HEADER + b"5,x\n", "noise.bin": noise})})
     )
@@ -161,7 +161,7 @@ def test_a_zip_in_a_zip_is_not_held_in_memory(started: Pipeline, files: Path) ->
 
 
 class LongLine(io.RawIOBase):
-    """A CSV whose second line has so many bytes, made as they are read."""
+    """A CSV whose second line has a number of bytes, generated while it is read."""
 
     def __init__(self, size: int) -> None:
         self._rest = io.BytesIO(HEADER + b"5,")
@@ -180,7 +180,7 @@ class LongLine(io.RawIOBase):
 
 
 def test_a_line_without_end_is_not_held_in_memory(started: Pipeline, files: Path) -> None:
-    """Held, it would be copied and searched from its start for each chunk that is read."""
+    """A buffered line would be copied and searched from its start for every chunk that is read."""
     with gzip.open(files / "o.csv.gz", "wb", compresslevel=1) as sink:
         source = LongLine(48 * MB)
         while chunk := source.read(MB):

@@ -1,4 +1,4 @@
-"""Files that arrive in part, and files that their publisher replaced: no row is lost, none is loaded twice."""
+"""Incomplete downloads and files that were replaced at the source: no row is lost or loaded twice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SHORT = TEXT.index(b"1500,x")
 
 @dataclass
 class Answer:
-    """What the server sends to one request.
+    """The server's response to one request.
 
     Attributes:
         body: the whole file.
@@ -56,7 +56,7 @@ class Answer:
 
 
 class Server:
-    """Gives the answers for a path, one a request, and then 404."""
+    """Sends the responses of a path, one per request, and then 404."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}
@@ -97,7 +97,7 @@ def server() -> Iterator[Server]:
             found.respond(self)
 
         def log_message(self, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     http_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http_server.daemon_threads = True
@@ -111,7 +111,7 @@ def server() -> Iterator[Server]:
 
 
 def told(result: RunResult) -> str:
-    """All that a run says: messages, errors and warnings."""
+    """All messages, errors and warnings of a run."""
     steps = result.steps.values()
     return "\n".join(f"{step.message}\n" + "\n".join(step.warnings) for step in steps)
 
@@ -122,7 +122,7 @@ def loaded(pipeline: Pipeline) -> int:
 
 @pytest.fixture
 def download(tmp_path: Path, server: Server) -> Callable[..., tuple[Pipeline, RunResult]]:
-    """Run the pipeline on months of the server."""
+    """Run the pipeline on some months of the server."""
     path = write_spec(tmp_path, SPEC)
 
     def run(*months: str) -> tuple[Pipeline, RunResult]:
@@ -227,7 +227,7 @@ def test_a_replaced_file_is_refused_until_the_spec_says_what_to_do(tmp_path: Pat
     pipeline = pipeline_of(tmp_path)
     assert pipeline.run().ok
     (files / "x.csv").write_bytes(NEW)
-    for _ in range(2):  # it is refused for as long as nobody decides
+    for _ in range(2):  # the file is refused until the user decides
         result = pipeline.run(full_refresh=True)
         assert rows_of(pipeline) == [(1, "old"), (2, "old")]
         assert "x.csv" in told(result)
@@ -294,7 +294,7 @@ def test_the_good_members_of_an_archive_are_not_doubled_when_the_bad_one_is_mend
     assert rows_of(pipeline) == [(1, "x"), (2, "x")]
     (files / "x.zip").write_bytes(zipped({"good.csv": b"a,b\n1,x\n2,x\n", "bad.csv": b"a,b\n3,x\n"}))
     result = pipeline.run()
-    # Loaded, or refused until it is said what to do: never the good ones twice.
+    # The file is loaded, or refused until the user decides; the good files are never loaded twice.
     if rows_of(pipeline) != [(1, "x"), (2, "x"), (3, "x")]:
         assert rows_of(pipeline) == [(1, "x"), (2, "x")]
         assert "on_changed" in told(result)

@@ -1,4 +1,4 @@
-"""What evaluate_forecasts and the leaderboard say of one model: no claim without what it measures, and none against another."""
+"""Messages of evaluate_forecasts and leaderboard say what they measure, and never contradict each other."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.outcome import RunResult
 from tests.conftest import write_spec
 
-# Noise about a level that rises once. A day ahead, ridge is near the level, and the value of a week ago is twice as far
-# off; over two weeks ridge drifts to the mean of both levels.
+# Noise around a level that rises once. One day ahead, ridge is near the level, and the value of a week ago is
+# twice as far off; over two weeks, ridge drifts to the mean of both levels.
 SPEC = """\
 stages: {s: {}}
 packages: {p: [numpy, pandas]}
@@ -45,7 +45,7 @@ def backtested(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 def said(result: RunResult) -> Iterator[str]:
-    """What the two steps say, a message or a warning at a time."""
+    """The messages and warnings of the two steps, one by one."""
     for name in ("evaluate", "board"):
         if name in result.steps:
             yield result.steps[name].message
@@ -53,7 +53,7 @@ def said(result: RunResult) -> Iterator[str]:
 
 
 def claims(texts: Iterator[str], word: str) -> list[tuple[int, int, str]]:
-    """(series, of how many, text) of what is said to be better or worse."""
+    """The (series, total, text) of each claim that something is better or worse."""
     found = []
     for text in texts:
         for part in re.split(r"[;.]\s", text):
@@ -83,5 +83,5 @@ def test_without_a_backtest_the_comparison_names_what_each_side_knew(tmp_path: P
     assert result.ok, {name: step.message for name, step in result.steps.items()}
     for _, _, text in claims(said(result), "better") + claims(said(result), "worse"):
         assert re.search(r"\b(one|a|1) day ahead\b", text), text
-        assert re.search(r"\b7 days|seven days|a week\b", text), text  # what the baseline is made of
-        assert re.search(r"\b(true|actual|observed|known)\b", text), text  # what the model's lags are
+        assert re.search(r"\b7 days|seven days|a week\b", text), text  # the definition of the baseline
+        assert re.search(r"\b(true|actual|observed|known)\b", text), text  # the source of the model's lags

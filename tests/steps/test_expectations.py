@@ -1,4 +1,4 @@
-"""What must be true of a table."""
+"""The step type ``expect``, which checks a table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ vars: {newest: "2024-01-02"}
 
 
 def checked(folder: Path, checks: str, newest: str = "2024-01-02") -> tuple[str, Pipeline]:
-    """What the step says."""
+    """The message of the step."""
     pipeline = Pipeline.from_yaml(write_spec(folder, ROWS.replace("CHECKS", checks)), vars={"newest": newest})
     result = pipeline.run().steps["check"]
     return " ".join([result.message, *result.warnings]), pipeline

@@ -1,4 +1,4 @@
-"""Archives to rows, through a real Session."""
+"""Extracting archives and loading their rows, through a real Session."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_bad_file_is_refused_by_name_and_the_others_go_on(spec: Path, months: 
     assert f"{name_of('2021-05')}.csv:1: a git conflict marker stands where the header should be" in warning
     assert scalar(spec, "SELECT FILE || ':' || LINE FROM refused") == f"{name_of('2021-05')}.csv:1"
     assert result.steps["load_new"].rows == count("2021-02") + count("2021-03")
-    # Mended, it is loaded.
+    # Once repaired, the file is loaded.
     (months / f"{name_of('2021-05')}.csv.gz").write_bytes(gzip.compress(month_csv("2021-05").encode()))
     assert run(spec).steps["load_new"].rows == count("2021-05")
 

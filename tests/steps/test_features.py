@@ -1,4 +1,4 @@
-"""The features' SQL against a reckoning in plain Python."""
+"""The SQL of the features, compared with a computation in plain Python."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def test_the_future_knows_nothing_of_the_future(tables: dict[str, list[dict[str,
     ]
     assert {row["SHOP"] for row in future} == {"busy", "quiet"}
     assert {(row["VISITS"], row["LAG_1"], row["LAG_7"]) for row in future} == {(None, None, None)}
-    # Rain of days to come is the mean of the same day of the year so far: here there was none, so it is that of the
-    # last four weeks.
+    # The rain of future days is the mean of the same day in earlier years. There are none here, so it is the
+    # mean of the last four weeks.
     assert {row["MM"] for row in future} == {sum(range(32, 60)) / 28}
 
 

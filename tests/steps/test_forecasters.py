@@ -1,4 +1,4 @@
-"""The models that a spec may name: their settings, names and mistakes, and those of one's own."""
+"""The models that a spec may name, including custom classes: settings, names and errors."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_model_of_the_guide_is_one(tmp_path: Path) -> None:
     session = pipeline.session()
     (row,) = session.sql("SELECT RMSE, SERIES FROM BOARD WHERE MODEL = 'Growth' AND FOLD IS NULL").collect()
     session.close()
-    # The series repeat week by week, and the first week has no week before it.
+    # The series repeat every week, and no week precedes the first.
     assert row["RMSE"] < 0.5
     assert row["SERIES"] == 5
 

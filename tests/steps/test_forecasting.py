@@ -1,4 +1,4 @@
-"""Forecasters as steps: features of every kind, what is refused, partitions, intervals and the leaderboard."""
+"""Forecasters as steps: features of every kind, refused series, partitions, intervals and the leaderboard."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
         angle = 2 * math.pi * 2 * (day - date(1970, 1, 1)).days / 7
         assert row["SIN_7_2"] == pytest.approx(math.sin(angle), abs=1e-6)
         if n < 120:
-            # As the forecaster computes them, day after day.
+            # The lags are computed recursively, as the forecaster does.
             assert row["TOTAL"] == values[n]
             for column, kind, days in (
                 ("LAG_1", "lag", 1),
@@ -124,7 +124,7 @@ def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
                 )
         else:
             assert row["TOTAL"] is row["LAG_1"] is row["MEAN_7"] is None
-    # Days of the year that were never seen are as the last four weeks.
+    # Days of the year without history take the mean of the last four weeks.
     assert future[0]["TEMP"] == sum(range(3, 31)) / 28
 
 
@@ -165,7 +165,7 @@ def test_series_are_spread_over_partitions_and_a_model_beats_the_baselines(tmp_p
         ("train", 5, 0),
         ("validation", 5, 0),
     ]
-    # The series repeat week by week: nothing is wrong with the day a week before.
+    # The series repeat every week, so the baseline of a week before makes no error.
     assert board["seasonal_naive"]["RMSE"] == 0
     assert board["seasonal_naive"]["SERIES"] == 5
     assert board["moving_average"]["RMSE"] > board["ridge"]["RMSE"]
@@ -215,7 +215,7 @@ def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Pa
 
 
 def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path) -> None:
-    """best_of has its first interval an origin later than its candidates."""
+    """The first interval of best_of is one origin later than those of its candidates."""
     pipeline = spec(tmp_path, "{type: best_of}", **{"{origins: 2": "{origins: 4"})
     assert pipeline.run().ok
     session = pipeline.session()

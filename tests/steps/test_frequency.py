@@ -1,4 +1,4 @@
-"""Features are of days: data that is measured more or less often than once a day is refused, by name."""
+"""Features are daily: data that is measured more or less often than once a day is refused by name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FEATURES = """\
     writes: features
 """
 COUNTED = FEATURES.replace("    value: SOLD\n", "").replace("TOTAL", "NUMBER_SOLD")
-# The number of the row within its series: there are two series.
+# The number of the row within its series; there are two series.
 N = "FLOOR(SEQ4() / 2)"
 DAILY = HEAD.format(at=f"DATEADD(day, {N}, {START})", rows=120)
 HOURS = f"DATEADD(hour, {N}, {START})"
@@ -47,7 +47,7 @@ def features(folder: Path, events: str, step: str = FEATURES, more: str = "") ->
 
 
 def says(step: StepOutcome, table: str, often: str) -> None:
-    """The step failed, and its message names the table and how often it was measured."""
+    """Check that the step failed, and that its message names the table and its frequency."""
     assert step.status.value == "failed"
     assert table in step.message
     assert re.search(often, step.message, re.I), step.message
@@ -119,7 +119,7 @@ def joined(at: str, rows: int, name: str = "temp") -> str:
 
 @pytest.mark.parametrize("future", ["known", "climatology"])
 def test_an_exogenous_table_of_hours_is_refused(tmp_path: Path, future: str) -> None:
-    """Joined by day, the value of midnight would stand for the whole day."""
+    """A join by day would use the value of midnight for the whole day."""
     step = FEATURES + f"    exogenous: [{{table: temp, columns: [DEGREES], future: {future}}}]\n"
     made = features(tmp_path, DAILY, step, joined(HOURS, 24 * 80))
     assert made.status.value == "failed"
@@ -127,7 +127,7 @@ def test_an_exogenous_table_of_hours_is_refused(tmp_path: Path, future: str) -> 
 
 
 def test_an_exogenous_table_of_weeks_is_refused(tmp_path: Path) -> None:
-    """Six days of seven would have no value, and no model would learn from them."""
+    """Six of seven days would have no value and could not be used for training."""
     step = FEATURES + "    exogenous: [{table: temp, columns: [DEGREES], future: climatology}]\n"
     made = features(tmp_path, DAILY, step, joined(WEEKS, 12))
     assert made.status.value == "failed"

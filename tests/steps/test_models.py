@@ -1,4 +1,4 @@
-"""Models of other frameworks by the same road: packaged, deployed, called, scored."""
+"""Models of other frameworks, which are packaged, deployed, called and evaluated in the same way."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ steps:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Any]:
-    """Run a pipeline with a model, and ask its warehouse."""
+    """Run a pipeline with a model, and query its warehouse."""
 
     def go(source: str, framework: str, problem: str = "regression", extra: str = "", more: str = "") -> Any:
         text = SPEC.format(
@@ -195,7 +195,7 @@ def test_rows_without_a_prediction_are_counted_apart(scored: Any) -> None:
     assert [tuple(map(float, row)) for row in ask("SELECT ROW_COUNT, UNPREDICTED, MSE, R2 FROM JUDGED")] == [
         (2, 1, 0.5, -1)
     ]
-    # Other groups in the same table would mix what does not belong together.
+    # A table must not mix metrics of different groupings.
     changed, _ = scored(more.replace("prediction: P,", "prediction: P, by: [A],"))
     assert "give it another name" in str(changed.steps["judged"].error)
 

@@ -1,4 +1,4 @@
-"""One odd file among good ones: it is refused by its name, and the good ones are loaded."""
+"""One invalid file among good ones is refused by name, and the good ones are loaded."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run(tmp_path: Path) -> Callable[[], tuple[Pipeline, RunResult]]:
 
 
 def told(result: RunResult) -> str:
-    """All that a run says: messages, errors and warnings."""
+    """All messages, errors and warnings of a run."""
     return "\n".join("\n".join((step.message, *step.warnings)) for step in result.steps.values())
 
 
@@ -102,7 +102,7 @@ def test_what_is_not_text_is_refused_by_name_and_line(files: Path, run: Any, nam
 
 
 def test_a_file_that_cannot_be_read_is_refused_by_its_name(files: Path, run: Any) -> None:
-    memory = Path("/proc/self/mem")  # opens, and fails when its first byte is read, as a damaged disk does
+    memory = Path("/proc/self/mem")  # can be opened, but reading its first byte fails, as on a damaged disk
     if not memory.exists():
         pytest.skip("no file here fails when it is read")
     (files / "unreadable.csv").symlink_to(memory)
@@ -147,7 +147,7 @@ def test_a_packed_member_beside_a_csv_is_not_dropped_in_silence(files: Path, run
 
 
 def loaded_or_refused(pipeline: Pipeline, result: RunResult, name: str) -> None:
-    """The good file is loaded; the odd one is too, or is refused by its name."""
+    """Check that the good file is loaded, and the odd one is loaded too or refused by name."""
     assert result.ok, told(result)
     if rows_of(pipeline) != [(1, "good"), (5, "odd")]:
         assert rows_of(pipeline) == [(1, "good")]
@@ -172,7 +172,7 @@ def test_a_file_with_a_long_name_does_not_stop_the_others(files: Path, run: Any)
 
 @pytest.fixture
 def caf(files: Path) -> Path:
-    """A file whose name is Latin-1, as archives from Windows bring them."""
+    """A file whose name is encoded in Latin-1, as in archives from Windows."""
     try:
         with open(os.path.join(os.fsencode(files), b"caf\xe9.csv"), "wb") as out:
             out.write(CSV)
@@ -184,7 +184,7 @@ def caf(files: Path) -> Path:
 def test_a_file_name_that_is_not_utf_8_does_not_stop_the_others(caf: Path, run: Any) -> None:
     pipeline, result = run()
     loaded_or_refused(pipeline, result, "caf")
-    told(result).encode()  # it can be shown
+    told(result).encode()  # the messages can be printed
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

@@ -1,4 +1,4 @@
-"""``plot``: the files on the stage, what is drawn in them, and the report."""
+"""The step type ``plot``: the files on the stage, their content, and the report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def files(pipeline: Pipeline, folder: Path) -> dict[str, bytes]:
 
 
 def texts(svg: bytes) -> list[str]:
-    """All that is written in a drawing."""
+    """All texts in a drawing."""
     return [element.text or "" for element in ET.fromstring(svg).iter(f"{_SVG}text")]
 
 
@@ -128,7 +128,7 @@ def test_saved_models_are_drawn_with_what_happened(tmp_path: Path) -> None:
     assert sorted(found) == [
         f"{p}.{f}" for p in ("forecasts", "importance", "leaderboard") for f in ("png", "svg")
     ]
-    # The four with the most in them: k4 has more a day than k3, and so on.
+    # The four series with the highest totals: k4 has more per day than k3, and so on.
     named = [text for text in texts(found["forecasts.svg"]) if text.startswith("K k")]
     assert named == ["K k1", "K k2", "K k3", "K k4"]
     with History.open(pipeline) as history:

@@ -1,4 +1,4 @@
-"""Rows that a step sets aside are counted in its line and in a warning, never only in a table."""
+"""Rows that a step rejects or leaves out are counted in its line and in a warning, not only in a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.trips import count, month_csv, name_of, write_months, zipped
 
 
 def run(pipeline: Pipeline, **options: Any) -> tuple[RunResult, dict[str, str]]:
-    """Run a pipeline: its result, and the line of each step that went well, as a terminal shows it."""
+    """Run a pipeline; return its result, and the line that a terminal shows for each successful step."""
     out = io.StringIO()
     result = pipeline.run(listeners=[Checklist(Console(width=300, file=out))], **options)
     lines = (re.match(r" \S (\S+) +(.*)", line) for line in out.getvalue().splitlines())
@@ -32,7 +32,7 @@ def told(result: RunResult) -> str:
 
 
 def warned(result: RunResult, lines: dict[str, str], step: str, number: str, *words: str) -> None:
-    """A step's line has a number, and a warning of it the number and the words."""
+    """Check that a step's line has a number, and one of its warnings has the number and the words."""
     assert result.ok, told(result)
     assert re.search(rf"(?<![\d.,]){number}(?![\d.,]*\d)", lines[step]), lines[step]
     warnings = result.steps[step].warnings
@@ -135,7 +135,7 @@ def test_rows_that_fail_a_check_are_counted_in_the_line_of_expect(tmp_path: Path
 
 @pytest.fixture
 def citibike(tmp_path: Path) -> Path:
-    """A copy of the pipeline, and a folder of months of which one has times that no format reads."""
+    """A copy of the pipeline, and a folder of months, one of which has times in an unknown format."""
     shutil.copytree(ROOT / "pipelines" / "citibike", tmp_path / "citibike")
     months = tmp_path / "months"
     write_months(months, ["2021-02"])

@@ -1,4 +1,4 @@
-"""Models that are kept, and forecast without training."""
+"""Saved models, which forecast without training."""
 
 from __future__ import annotations
 

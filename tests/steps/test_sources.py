@@ -26,7 +26,7 @@ def test_a_file_and_a_query(tmp_path: Path) -> None:
     assert [tuple(row) for row in session.sql("SELECT N FROM WET").collect()] == [(1,)]
     assert session.table("AGAIN").count() == 2
     session.close()
-    # A bad value says which it is, and the rows that are there stay.
+    # The error names the invalid value, and the existing rows are kept.
     (tmp_path / "weather.csv").write_text("Station,Rain (in),DAY\na,wet,2024-01-01\n")
     failed = pipeline.run()
     assert "Numeric value 'wet' is not recognized" in failed.steps["sources.weather"].message

@@ -1,4 +1,4 @@
-"""The step type ``deduplicate``: the newest row of each key."""
+"""The step type ``deduplicate``, which keeps the newest row of each key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from snowpipe_ml.sql import Sql, join, sql
 class Deduplicate(Step["Deduplicate.Settings"]):
     """Keep the newest row of each key.
 
-    Of rows that are equally new one is kept, whichever.
+    If several rows of a key are equally new, an arbitrary one of them is kept.
     """
 
     example = """
@@ -39,9 +39,11 @@ newest_orders:
     class Settings(StepSettings):
         """Settings of ``deduplicate``."""
 
-        from_: TableName = Field(alias="from", description="The table with the duplicates")
-        by: tuple[ColumnName, ...] = Field(min_length=1, description="The key")
-        newest: ColumnName = Field(description="The column by which a row is newer than another")
+        from_: TableName = Field(alias="from", description="The table that contains duplicates")
+        by: tuple[ColumnName, ...] = Field(min_length=1, description="The columns of the key")
+        newest: ColumnName = Field(
+            description="The column that orders the rows of a key; the highest value is newest"
+        )
         writes: TableName
 
     settings: Deduplicate.Settings
@@ -54,7 +56,7 @@ newest_orders:
 
     def _statement(self) -> Sql:
         s = self.settings
-        # Names are Identifiers and enter SQL quoted where they must be; bare text would be refused.
+        # Names are Identifiers, which are quoted in SQL if necessary. A plain string would be refused.
         return sql(
             "CREATE OR REPLACE TABLE {name} AS SELECT * FROM {source} "
             "QUALIFY ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) = 1",

@@ -1,4 +1,4 @@
-"""The sample: two years of a small shop's receipts, the same on every machine."""
+"""The generated sample: two years of a small shop's receipts, identical on every machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ITEMS = ("bread", "milk", "tea", "cake", "soup", "ice cream", "apples", "soap")
 
 
 def write_sales(path: Path) -> None:
-    """Write the receipts."""
+    """Write the receipts as a CSV file."""
     chance = random.Random(7)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -1,1 +1,1 @@
-"""The built-in forecasters; each module holds one family."""
+"""The built-in forecasters, one family per module."""

@@ -1,4 +1,4 @@
-"""LightGBM: a model a series, or one over all series of a partition."""
+"""LightGBM: one model per series, or one model over all series of a partition."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ class _LightGBM(RowForecaster):
             "min_data_in_leaf": s["min_data_in_leaf"],
             "seed": s["seed"],
             "verbosity": -1,
-            # The same model from the same data: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
+            # Reproducible training: https://lightgbm.readthedocs.io/en/stable/Parameters.html#deterministic
             "num_threads": 1,
             "deterministic": True,
             "force_row_wise": True,
         }
 
     def _can_learn(self, series: Series) -> bool:
-        """Return whether the objective takes the series; if not, it has failed, and the others go on."""
+        """Return whether the objective allows the series' values; if not, record the series as failed."""
         lowest = float(series.y.min())
         if self.settings["objective"] in _COUNTS and lowest < 0:
             self.failed[series.key] = (
-                f"{self.settings['objective']} is for values from 0, and a day has {lowest:g}"
+                f"{self.settings['objective']} requires values of at least 0, but a day has {lowest:g}"
             )
         return series.key not in self.failed
 
     def _has_events(self, panel: Sequence[Series]) -> bool:
-        """Return whether there is anything to count in some series; if not, they have all failed."""
+        """Return whether any series has a count above 0; if none has, record all series as failed."""
         if self.settings["objective"] not in _COUNTS or any(series.y.any() for series in panel):
             return bool(panel)
-        reason = f"{self.settings['objective']} learns nothing from days that are all 0"
+        reason = f"{self.settings['objective']} cannot be trained on days that are all 0"
         self.failed |= {series.key: reason for series in panel}
         return False
 
@@ -54,10 +54,10 @@ class _LightGBM(RowForecaster):
         return lightgbm.train(self._parameters(), data, num_boost_round=self.settings["rounds"])
 
     def _contributions(self, model: Any, x: np.ndarray, scale: float) -> Explanation:
-        """What LightGBM's TreeSHAP gives: https://arxiv.org/abs/1802.03888.
+        """The TreeSHAP values of LightGBM (https://arxiv.org/abs/1802.03888), in the units of the target.
 
-        With a logarithmic link it explains the logarithm: the same proportions are taken of the difference that the
-        features make to the prediction.
+        With a logarithmic link, TreeSHAP explains the logarithm of the prediction. The total difference
+        that the features make to the prediction is then split in the same proportions.
         """
         if not len(x):
             return Explanation(np.empty(x.shape), np.empty(0))
@@ -90,39 +90,39 @@ class _LightGBM(RowForecaster):
 
 
 class LightGBMForecaster(_LightGBM):
-    """Gradient boosted trees, a model a series."""
+    """Gradient boosted trees, one model per series."""
 
     def fit(self, panel: Sequence[Series]) -> None:
-        """Train each."""
+        """Train the model of each series."""
         self._boosters = {
             s.key: self._train(s.x, s.y) for s in panel if self._can_learn(s) and self._has_events([s])
         }
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The model of each series."""
+        """Predict with the model of each series."""
         return [np.asarray(self._boosters[s.key].predict(x)) for s, x in zip(panel, xs, strict=True)]
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
-        """Contributions; with the base they sum to the prediction."""
+        """Return contributions that, with the base, sum to the prediction."""
         return [
             self._contributions(self._boosters[s.key], f.x, 1.0)
             for s, f in zip(panel, forecasts, strict=True)
         ]
 
     def state(self) -> dict[str, np.ndarray]:
-        """The models' texts."""
+        """Return the models in LightGBM's text format."""
         return {"keys": np.array(list(self._boosters)), **self._texts(list(self._boosters.values()))}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """From the models' texts."""
+        """Restore the models from their texts."""
         self._boosters = dict(zip(map(str, state["keys"]), self._models(state), strict=True))
 
 
 class GlobalLightGBMForecaster(_LightGBM):
     """Gradient boosted trees, one model over all series of the partition.
 
-    Each series is scaled by the mean of its known days, so that small and large ones speak alike: the target, and
-    the features that are made of it.
+    The target of a series, and the features derived from it, are divided by the mean absolute value of its
+    known days, so that small and large series are comparable.
     """
 
     shared = True
@@ -143,7 +143,7 @@ class GlobalLightGBMForecaster(_LightGBM):
         return np.where(own, x / self._scales[series.key], x)
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """One call for all rows."""
+        """Predict all rows in one call."""
         scaled = [self._scaled(series, x) for series, x in zip(panel, xs, strict=True)]
         if not scaled:
             return []
@@ -153,14 +153,14 @@ class GlobalLightGBMForecaster(_LightGBM):
         return [y * self._scales[series.key] for series, y in zip(panel, found, strict=True)]
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
-        """Contributions in the target's units; with the base they sum to the prediction."""
+        """Return contributions in the target's units that, with the base, sum to the prediction."""
         return [
             self._contributions(self._booster, self._scaled(series, forecast.x), self._scales[series.key])
             for series, forecast in zip(panel, forecasts, strict=True)
         ]
 
     def state(self) -> dict[str, np.ndarray]:
-        """The model's text, and the scales."""
+        """Return the model in LightGBM's text format, and the scales."""
         return {
             "keys": np.array(list(self._scales)),
             "scales": np.array(list(self._scales.values())),
@@ -168,6 +168,6 @@ class GlobalLightGBMForecaster(_LightGBM):
         }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """From the model's text, and the scales."""
+        """Restore the model from its text, and the scales."""
         self._scales = dict(zip(map(str, state["keys"]), map(float, state["scales"]), strict=True))
         self._booster = next(iter(self._models(state)), None)

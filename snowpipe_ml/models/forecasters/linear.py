@@ -1,4 +1,4 @@
-"""Ridge regression, a model a series."""
+"""Ridge regression, one model per series."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class RidgeForecaster(RowForecaster):
         self._means = np.array([series.x.mean(axis=0) for series in panel]).reshape(shape)
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The linear function of each series."""
+        """Predict with the linear function of each series."""
         places = [self._keys[series.key] for series in panel]
         return [x @ self._weights[k] + self._intercepts[k] for k, x in zip(places, xs, strict=True)]
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
-        """The terms, each counted from the feature's mean; the base is the prediction at all means."""
+        """Return each feature's term relative to its mean; the base is the prediction at the means."""
         found = []
         for series, forecast in zip(panel, forecasts, strict=True):
             k, x = self._keys[series.key], forecast.x
@@ -44,7 +44,7 @@ class RidgeForecaster(RowForecaster):
         return found
 
     def state(self) -> dict[str, np.ndarray]:
-        """Weights."""
+        """Return the weights, the intercepts and the feature means."""
         return {
             "keys": np.array(list(self._keys)),
             "weights": self._weights,
@@ -53,6 +53,6 @@ class RidgeForecaster(RowForecaster):
         }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """From weights."""
+        """Restore the weights, the intercepts and the feature means."""
         self._keys = {str(key): k for k, key in enumerate(state["keys"])}
         self._weights, self._intercepts, self._means = state["weights"], state["intercepts"], state["means"]

@@ -1,4 +1,4 @@
-"""Models without features: naive ones, which every other must beat, and statsforecast's."""
+"""Models without features: the naive baselines, and the models of statsforecast."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ import numpy as np
 from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.panel import DAY, Feature, Series
 
-# What statsforecast raises, without a class of its own, where a series is too short for any of its models.
+# The exceptions that statsforecast raises for a series that is too short; it has no exception class of its
+# own.
 _TOO_SHORT = (NotImplementedError, IndexError, ValueError, ZeroDivisionError)
-# Of exponential smoothing: form, period, parameters with the first states; of ARIMA: orders, coefficients, and of a drift
-# the regressor.
+# The entries of a fitted model that are saved. For exponential smoothing: form, period, and parameters with
+# the initial states. For ARIMA: orders, coefficients, and the regressor of a drift.
 _KEPT = frozenset({"components", "m", "par", "n_params", "arma", "coef", "sigma2", "xreg", "x", "lambda"})
 
 
-class _OfValues(Forecaster):
+class _Univariate(Forecaster):
     """A model of the target's own past.
 
-    Unknown days are filled in between their neighbours; where a known day is predicted, with the day before them,
-    since what comes after is not known then.
+    For a forecast, unknown days are interpolated between their neighbors. For the prediction of a known
+    day, they take the last known value before them, because later values are not known at that time.
     """
 
     def fit(self, panel: Sequence[Series]) -> None:
-        """There is nothing to learn that the history does not say when it is needed."""
+        """Do nothing: the history is read when a prediction is made."""
 
     def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
-        """The days to come, from the end of the history."""
+        """Forecast the future days from the end of the history."""
         found = []
         for series in panel:
             ahead = ((series.future_days - series.last) / DAY).astype(int)
@@ -42,7 +43,7 @@ class _OfValues(Forecaster):
         return found
 
     def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
-        """Each known day from the days before it."""
+        """Predict each known day from the days before it."""
         found = []
         for series in panel:
             places = ((series.days - series.first) / DAY).astype(int)
@@ -51,22 +52,22 @@ class _OfValues(Forecaster):
 
     @abstractmethod
     def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
-        """The next days, (horizon,)."""
+        """Forecast the next days, (horizon,)."""
 
     @abstractmethod
     def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
-        """A prediction for each day from those before it, as long as ``values``."""
+        """Predict each day from the days before it; the result is as long as ``values``."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """None: the history is all."""
+        """Return no arrays: the model is the history."""
         return {}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """There is nothing to restore."""
+        """Do nothing: there is no state to restore."""
 
 
-class SeasonalNaiveForecaster(_OfValues):
-    """A day is like the same day a season ago."""
+class SeasonalNaiveForecaster(_Univariate):
+    """Forecast a day by the value one season before."""
 
     def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
         season = min(int(self.settings["season"]), len(values))
@@ -79,8 +80,8 @@ class SeasonalNaiveForecaster(_OfValues):
         return found
 
 
-class MovingAverageForecaster(_OfValues):
-    """A day is like the mean of the days before it: hard to beat on a short history."""
+class MovingAverageForecaster(_Univariate):
+    """Forecast a day by the mean of the days before it, which is hard to beat on a short history."""
 
     def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
         return np.full(horizon, values[-int(self.settings["window"]) :].mean())
@@ -94,7 +95,7 @@ class MovingAverageForecaster(_OfValues):
         return found
 
 
-class StatsForecastForecaster(_OfValues):
+class StatsForecastForecaster(_Univariate):
     """``auto_ets`` and ``auto_arima`` of statsforecast (https://nixtlaverse.nixtla.io/statsforecast/)."""
 
     def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature]) -> None:
@@ -102,7 +103,7 @@ class StatsForecastForecaster(_OfValues):
         self._models: dict[str, Any] = {}
 
     def fit(self, panel: Sequence[Series]) -> None:
-        """Choose a model for each series, and estimate it."""
+        """Select and estimate a model for each series."""
         self._models.clear()
         for series in panel:
             try:
@@ -120,17 +121,19 @@ class StatsForecastForecaster(_OfValues):
 
     def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
         try:
-            with np.errstate(divide="ignore", invalid="ignore"):  # of criteria that nothing is chosen by here
+            # The warnings are about information criteria, which are not used here.
+            with np.errstate(divide="ignore", invalid="ignore"):
                 return np.asarray(self._models[series.key].forward(y=values, h=horizon)["mean"])
-        # A saved model may meet a shorter history than that it was made of; its series then gets a row that says that the
-        # forecast is no number.
+        # A saved model may be applied to a shorter history than it was fitted on. The result is NaN, and
+        # the series is then reported as one whose predictions are not finite.
         except _TOO_SHORT:
             return np.full(horizon, np.nan)
 
     def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
         model = self._models[series.key]
         fitted = np.asarray(model.forward(y=values, h=1, fitted=True)["fitted"])
-        # A multiplicative error of a day that is 0 hides what was predicted, and 0 is told in its place.
+        # With multiplicative errors, statsforecast reports a fitted value of 0 for a day whose value is 0,
+        # instead of the prediction.
         hidden = model.model_.get("components", "").startswith("M")
         for place in np.flatnonzero(values == 0) if hidden else ():
             fitted[place] = model.forward(y=values[:place], h=1)["mean"][0] if place else np.nan
@@ -138,38 +141,38 @@ class StatsForecastForecaster(_OfValues):
         return found
 
     def state(self) -> dict[str, np.ndarray]:
-        """What statsforecast's ``forward`` needs of each model: numbers as JSON, and arrays."""
-        told: dict[str, dict[str, Any]] = {}
+        """Return what statsforecast's ``forward`` needs of each model: numbers as JSON, and arrays."""
+        numbers: dict[str, dict[str, Any]] = {}
         arrays: dict[str, np.ndarray] = {}
         for number, (key, model) in enumerate(self._models.items()):
-            told[key] = {}
+            numbers[key] = {}
             for name in _KEPT & model.model_.keys():
                 value = model.model_[name]
                 if isinstance(value, np.ndarray):
                     arrays[f"{number}/{name}"] = value
                 else:
-                    told[key][name] = value
-        text = json.dumps(told, sort_keys=False, default=lambda number: number.item())
+                    numbers[key][name] = value
+        text = json.dumps(numbers, sort_keys=False, default=lambda number: number.item())
         return {"models": np.frombuffer(text.encode(), np.uint8), **arrays}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """The models as they were estimated."""
-        told: dict[str, dict[str, Any]] = json.loads(state["models"].tobytes())
-        for number, (key, values) in enumerate(told.items()):
+        """Restore the models without estimating them again."""
+        numbers: dict[str, dict[str, Any]] = json.loads(state["models"].tobytes())
+        for number, (key, values) in enumerate(numbers.items()):
             arrays = {name: state[f"{number}/{name}"] for name in _KEPT if f"{number}/{name}" in state}
             self._models[key] = self._empty()
             self._models[key].model_ = {"fit": None, **values, **arrays}
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    """Day by day without holes."""
+    """The values day by day, with gaps interpolated."""
     known = ~np.isnan(values)
     found: np.ndarray = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
     return found
 
 
 def _carried(values: np.ndarray) -> np.ndarray:
-    """Day by day, an unknown one as the last known one before it."""
+    """The values day by day, with each gap filled by the last known value before it."""
     last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
     found: np.ndarray = values[last]
     return found

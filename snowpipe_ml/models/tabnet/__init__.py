@@ -1,1 +1,1 @@
-"""TabNet for many series at once, trained as one stacked computation."""
+"""TabNet for many series: one network per series, trained together as one stacked computation."""

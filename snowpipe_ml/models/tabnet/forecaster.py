@@ -1,5 +1,6 @@
-"""TabNet for many series: a network for each, trained together (``tabnet``), or one after the other with
-pytorch-tabnet (``tabnet_reference``).
+"""TabNet forecasters with one network per series.
+
+``tabnet`` trains the networks together; ``tabnet_reference`` trains them one by one with pytorch-tabnet.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import numpy as np
 from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
 from snowpipe_ml.models.panel import Series
 
-# The days that decide which epoch is kept are a part of the training days: a model must not be chosen on the days on
-# which it is scored.
+# The fraction of the training days that selects the epoch to keep. These days are taken from the training
+# part, because a model must not be selected on the days on which it is scored.
 STOPPING_FRACTION = 0.1
 
 
 class _Standardized(RowForecaster):
-    """Features and target standardized with the moments of each series' known days."""
+    """A forecaster that standardizes features and target by the moments of each series' known days."""
 
     def _moments(self, panel: Sequence[Series]) -> None:
         self._keys = {series.key: k for k, series in enumerate(panel)}
@@ -29,7 +30,7 @@ class _Standardized(RowForecaster):
         self._y_scale = _scale(np.array([series.y.std() for series in panel]))
 
     def _parts(self, panel: Sequence[Series]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-        """(x, y) to learn from and (x, y) that choose the epoch, of each series."""
+        """The (x, y) to train on and the (x, y) that select the epoch, for each series."""
         found = []
         for k, series in enumerate(panel):
             x = self._standard(k, series.x)
@@ -47,20 +48,20 @@ class _Standardized(RowForecaster):
         return [(k, self._standard(k, x)) for k, x in zip(places, xs, strict=True)]
 
     def _seed(self, series: Series) -> int:
-        """A seed of the series' own, so that its model is the same whichever series are beside it."""
+        """A seed derived from the series' key, so that its model is independent of the rest of the panel."""
         return (int(self.settings["seed"]) + zlib.crc32(series.key.encode())) % 2**31
 
 
 class TabNetForecaster(_Standardized):
-    """A TabNet network a series, all of them trained in one stacked computation."""
+    """TabNet with one network per series, all trained in one stacked computation."""
 
     def fit(self, panel: Sequence[Series]) -> None:
-        """Train, and keep the epoch that is best on the last tenth of the known days."""
+        """Train each network, and keep its best epoch on the last tenth of the known days."""
         import torch
 
         from snowpipe_ml.models.tabnet.stack import TabNetStack
 
-        # Snowflake and the embedded warehouse run partitions in parallel: a thread for each.
+        # Snowflake and the embedded warehouse run partitions in parallel, so each uses one thread.
         torch.set_num_threads(1)
         self._moments(panel)
         together = self.settings.get("models_together") or 32
@@ -77,28 +78,28 @@ class TabNetForecaster(_Standardized):
             self._stack.fit(x, y, check_x, check_y)
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Predictions in the target's own units."""
+        """Predict in the target's own units."""
         inputs = self._inputs(panel, xs)
-        return [y * self._y_scale[k] + self._y_mean[k] for k, y in self._of_stack("predict", inputs)]
+        return [y * self._y_scale[k] + self._y_mean[k] for k, y in self._call_stack("predict", inputs)]
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
-        """The attention masks of all decision steps, as shares of 1."""
-        found = self._of_stack("explain", self._inputs(panel, [forecast.x for forecast in forecasts]))
+        """Return the attention masks summed over the decision steps, as shares that sum to 1."""
+        found = self._call_stack("explain", self._inputs(panel, [forecast.x for forecast in forecasts]))
         return [Explanation(_shares(masks)) for _, masks in found]
 
-    def _of_stack(self, what: str, inputs: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
-        """The stack answers for all of its models; those that nobody asks have no rows."""
+    def _call_stack(self, method: str, inputs: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
+        """Call a method of the stack, which takes rows for all of its models; unused models get no rows."""
         rows: list[np.ndarray] = [np.empty((0, len(self.features)), np.float32)] * len(self._keys)
         if all(len(x) == 1 for _, x in inputs):
-            # A row each for all is its fast way; who is not asked gets one too.
+            # The stack is fastest with exactly one row per model, so unused models get a dummy row.
             rows = [np.zeros((1, len(self.features)), np.float32)] * len(self._keys)
         for k, x in inputs:
             rows[k] = x
-        answers = getattr(self._stack, what)(rows)
-        return [(k, answers[k].astype(float)) for k, _ in inputs]
+        results = getattr(self._stack, method)(rows)
+        return [(k, results[k].astype(float)) for k, _ in inputs]
 
     def state(self) -> dict[str, np.ndarray]:
-        """Weights and moments."""
+        """Return the weights and the moments."""
         own = {
             "keys": np.array(list(self._keys)),
             "mean": self._mean,
@@ -109,7 +110,7 @@ class TabNetForecaster(_Standardized):
         return own | self._stack.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """From weights and moments."""
+        """Restore the weights and the moments."""
         import torch
 
         from snowpipe_ml.models.tabnet.stack import TabNetStack
@@ -122,10 +123,10 @@ class TabNetForecaster(_Standardized):
 
 
 class TabNetReferenceForecaster(_Standardized):
-    """The same by pytorch-tabnet (https://github.com/dreamquark-ai/tabnet), one series after the other: for parity."""
+    """The same model by pytorch-tabnet (https://github.com/dreamquark-ai/tabnet), for parity tests."""
 
     def fit(self, panel: Sequence[Series]) -> None:
-        """Train, and keep the epoch that is best on the last tenth of the known days."""
+        """Train each network, and keep its best epoch on the last tenth of the known days."""
         import torch
         from pytorch_tabnet.tab_model import TabNetRegressor
 
@@ -133,7 +134,7 @@ class TabNetReferenceForecaster(_Standardized):
         self._moments(panel)
         s, self._models = self.settings, []
         for series, (x, y, check_x, check_y) in zip(panel, self._parts(panel), strict=True):
-            # With drop_last, a batch larger than the data would train on nothing, in silence.
+            # With drop_last, a batch larger than the data would silently train on nothing.
             batch = min(s["batch_size"], len(x))
             model = TabNetRegressor(
                 n_d=s["n_d"],
@@ -163,13 +164,13 @@ class TabNetReferenceForecaster(_Standardized):
             self._models.append(model)
 
     def predict_rows(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Predictions in the target's own units."""
+        """Predict in the target's own units."""
         import torch
 
         found = []
         for k, x in self._inputs(panel, xs):
-            # The network itself: the library's predict() builds a DataLoader, which for a single day, as a recursive
-            # forecast asks for, takes longer than the network.
+            # Call the network directly: the library's predict() builds a DataLoader, which for the single
+            # day of a recursive forecast step takes longer than the network.
             self._models[k].network.eval()
             with torch.no_grad():
                 output, _ = self._models[k].network(torch.from_numpy(x))
@@ -177,25 +178,25 @@ class TabNetReferenceForecaster(_Standardized):
         return found
 
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
-        """The attention masks of all decision steps, as shares of 1."""
+        """Return the attention masks summed over the decision steps, as shares that sum to 1."""
         inputs = self._inputs(panel, [forecast.x for forecast in forecasts])
         return [Explanation(_shares(self._models[k].explain(x, normalize=False)[0])) for k, x in inputs]
 
     def state(self) -> dict[str, np.ndarray]:
-        """It is here to be compared with, and is not kept."""
-        raise NotImplementedError("tabnet_reference is not saved; tabnet is the same model")
+        """Raise NotImplementedError: the reference exists for comparison and cannot be saved."""
+        raise NotImplementedError("tabnet_reference cannot be saved: use tabnet, which is the same model")
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """It is here to be compared with, and is not kept."""
-        raise NotImplementedError("tabnet_reference is not saved; tabnet is the same model")
+        """Raise NotImplementedError: the reference exists for comparison and cannot be saved."""
+        raise NotImplementedError("tabnet_reference cannot be saved: use tabnet, which is the same model")
 
 
 def _shares(masks: np.ndarray) -> np.ndarray:
-    """Rows that sum to 1. One that no decision step attends to has no masks: every feature then counts alike."""
+    """Scale rows to sum to 1; a row whose masks are all 0 gives every feature the same share."""
     total = masks.sum(axis=1, keepdims=True)
     return np.where(total > 0, masks / np.where(total > 0, total, 1.0), 1.0 / masks.shape[1])
 
 
 def _scale(deviation: np.ndarray) -> np.ndarray:
-    """A constant column has no deviation; it is left as it is."""
+    """The divisors that standardize columns: the standard deviations, and 1 for a constant column."""
     return np.where(deviation > 1e-12, deviation, 1.0)

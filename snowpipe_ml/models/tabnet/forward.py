@@ -1,4 +1,7 @@
-"""One ghost batch through many TabNet regressors and back: see :mod:`snowpipe_ml.models.tabnet.units`."""
+"""The forward and backward pass of one ghost batch through many TabNet regressors.
+
+See :mod:`snowpipe_ml.models.tabnet.units` for the arrays and formulas.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ class Pass:
     """Buffers for a forward and a backward pass of up to ``models`` models over ``rows`` rows each.
 
     Args:
-        layout: of the parameters.
-        models: the most that a program may have.
-        rows: of a ghost batch.
-        like: any tensor of the wanted type and device.
+        layout: the layout of the parameters.
+        models: the largest number of models of a program.
+        rows: the number of rows of a ghost batch.
+        like: any tensor with the type and device of the buffers.
     """
 
     def __init__(self, layout: Layout, models: int, rows: int, like: Any) -> None:
@@ -46,20 +49,23 @@ class Pass:
 
 
 class Loss(NamedTuple):
-    """Of each model, both already divided by the rows of the whole batch."""
+    """The losses of each model, both already divided by the number of rows of the whole batch."""
 
     error: Any
     entropy: Any
 
 
 class Program:
-    """A :class:`Pass` for its first models, with every view made once: a view costs as much as a small product.
+    """A pass for the first ``len(parameters)`` models of a :class:`Pass`.
+
+    Every view is created once, because creating a view costs as much as a small matrix product.
 
     Args:
-        buffers: to work in.
-        parameters: ``[models, size]``; read at each run.
-        gradients: ``[models, size]``; written at each run.
-        moments: ``[models, running_size]``; the moments of each ghost batch, without those of the first normalization.
+        buffers: the buffers to work in.
+        parameters: ``[models, size]``; read by each run.
+        gradients: ``[models, size]``; written by each run.
+        moments: ``[models, running_size]``; written by each run: the moments of the ghost batch, except
+            those of the first normalization.
     """
 
     def __init__(self, buffers: Pass, parameters: Any, gradients: Any, moments: Any) -> None:
@@ -104,7 +110,7 @@ class Program:
         self._families()
 
     def _families(self) -> None:
-        """Views over all layers of a shape, model after layer, and where their results go."""
+        """Create the views over all layers of one shape, with layer before model, and over their results."""
         t, m, p, dp = self.layout.transformers, self.m, self.p, self.dp
 
         def by_layer(view: Any) -> Any:  # [m, T, k, ...] as [k, T, m, ...]
@@ -164,13 +170,14 @@ class Program:
         self.weights_into = [dp["shared0"], dp["shared1"], by_layer(dp["own"]), dp["att"].transpose(0, 1)]
 
     def run(self, xhat: Any, y: Any, batch: int, want_loss: bool = False) -> Loss | None:
-        """Gradients and moments of one ghost batch for each model.
+        """Compute the gradients and moments of one ghost batch for each model.
 
         Args:
-            xhat: ``[models, features, rows]``, normalized by the first batch normalization but not yet scaled.
+            xhat: ``[models, features, rows]``, normalized by the first batch normalization but not yet
+                scaled.
             y: ``[models, 1, rows]``.
-            batch: rows of the whole batch, which the loss is a mean over.
-            want_loss: whether to return it.
+            batch: the number of rows of the whole batch, over which the loss is a mean.
+            want_loss: whether to return the loss.
         """
         for group in self.groups:
             group["bias"].copy_(group["beta"])
@@ -202,7 +209,10 @@ class Program:
         return Loss(error, entropy / (batch * self.layout.steps))
 
     def _transform(self, i: int, x: Any, x2: Any) -> None:
-        """A feature transformer; ``u`` is its output over ``OUT_SCALE``, ``x2`` is ``x`` as ``[-1, rows]``."""
+        """Run a feature transformer.
+
+        ``u`` becomes its output divided by ``OUT_SCALE``; ``x2`` is ``x`` as ``[-1, rows]``.
+        """
         u = self.u
         for position, unit in enumerate(self.glus[i]):
             if position == 0:
@@ -217,7 +227,7 @@ class Program:
                 torch.addcmul(u, unit.value, unit.gate, value=1.0 / unit.scale, out=u)
 
     def _attend(self, s: int) -> None:
-        """The mask of a step, by sparsemax of the normalized attention times the prior."""
+        """Compute the mask of a step: the sparsemax of the normalized attention times the prior."""
         unit, mask, support, prior, count, tau = (
             self.attention[s],
             self.mask[s],
@@ -290,7 +300,7 @@ class Program:
         torch.sum(self.gx.mul_(xhat), 2, out=self.dp["bn0_weight"])
 
     def _back_transform(self, i: int, into: Any, keep: float) -> None:
-        """From the gradient of the output, in ``h``, to that of the input, added to ``keep * into``."""
+        """Propagate the gradient of the output, in ``h``, to the input, and add it to ``keep * into``."""
         h, product = self.h, self.product
         for position in range(GLUS - 1, -1, -1):
             unit = self.glus[i][position]
@@ -303,7 +313,7 @@ class Program:
                 unit.backward(into, keep, 1.0)
 
     def _finish(self) -> None:
-        """Gradients of the weights, and the moments, for all layers of a shape together."""
+        """Compute the gradients of the weights and the moments, for all layers of a shape together."""
         inverse = -1.0 / self.b.rows
         for index, (group, into) in enumerate(zip(self.groups, self.weights_into, strict=True)):
             group["dw"].copy_(group["dgamma"])

@@ -10,17 +10,17 @@ import torch
 from snowpipe_ml.models.tabnet.layout import BN_EPSILON, INDEPENDENT, Layout
 from snowpipe_ml.models.tabnet.units import PAIRWISE, sparse_support
 
-# Numbers of a layer's widest activation in one prediction: 2 MB of float32.
+# Rows over all models in one prediction, so that a layer's widest activation takes about 2 MB of float32.
 _ROWS = 16384
 
 
 class Inference:
-    """Models with their running moments folded into the matrices, for predictions.
+    """Models prepared for prediction: their running moments are folded into the matrices.
 
     Args:
-        layout: of the parameters.
+        layout: the layout of the parameters.
         parameters: ``[models, size]``.
-        running: ``[models, running_size]``.
+        running: ``[models, running_size]``, the running moments.
     """
 
     def __init__(self, layout: Layout, parameters: Any, running: Any) -> None:
@@ -48,7 +48,12 @@ class Inference:
         self.final = p["final"].clone()[:, None]
 
     def __call__(self, x: Any, explain: bool = False) -> Any:
-        """Predictions ``[m, rows]`` of the first ``m`` models for ``x`` ``[m, features, rows]``, or their masks."""
+        """Return the predictions ``[m, rows]`` of the first ``m`` models, or their masks.
+
+        Args:
+            x: ``[m, features, rows]``.
+            explain: whether to return the masks.
+        """
         m, layout = len(x), self.layout
         x = torch.addcmul(self.shift0[:m], self.scale0[:m], x)
         u = self._transform(0, x)
@@ -81,7 +86,10 @@ class Inference:
 
 
 def in_blocks(inference: Inference, xs: list[Any], explain: bool) -> list[Any]:
-    """Results for models whose rows are fewer and fewer: of each block of rows only the models that have some."""
+    """Return the results for models that are sorted by descending number of rows.
+
+    The rows are processed in blocks; each block includes only the models that still have rows.
+    """
     out = [x.new_empty(x.shape if explain else x.shape[:1]) for x in xs]
     block = max(1, _ROWS // max(1, len(xs)))
     for start in range(0, len(xs[0]), block):

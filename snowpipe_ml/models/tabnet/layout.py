@@ -1,7 +1,7 @@
-"""Where the parameters of a TabNet regressor are, and how they begin.
+"""The memory layout and the initial values of a TabNet regressor's parameters.
 
-TabNet is https://arxiv.org/abs/1908.07442 as pytorch-tabnet 4.1.0 has it: the same names, the same first weights from
-the same seed.
+TabNet (https://arxiv.org/abs/1908.07442) follows pytorch-tabnet 4.1.0: the same parameter names, and the
+same initial weights from the same seed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ BN_EPSILON = 1e-5
 
 
 class Layout:
-    """Where each parameter of a model is in its row of the flat tensor.
+    """The place of each parameter of a model in the model's row of the flat tensor.
 
     Args:
         settings: ``n_d``, ``n_a``, ``n_steps`` and ``gamma``.
-        features: how many columns the input has.
+        features: the number of input columns.
     """
 
     def __init__(self, settings: Mapping[str, Any], features: int) -> None:
@@ -57,7 +57,7 @@ class Layout:
         self.running_size = sum(math.prod(shape) for shape in self.running.values())
 
     def views(self, flat: Any) -> dict[str, Any]:
-        """The parameters (or running moments, by the width) in ``flat``, a tensor ``[models, size]``."""
+        """Views of ``flat``, ``[models, size]``, by parameter; by running moment if it has their width."""
         shapes = self.parameters if flat.shape[1] == self.size else self.running
         views, offset = {}, 0
         for name, shape in shapes.items():
@@ -66,7 +66,7 @@ class Layout:
         return views
 
     def named(self, parameters: Any, running: Any) -> Iterator[tuple[str, Any]]:
-        """Names as in pytorch-tabnet's ``state_dict``, and one model's views (rows ``[1, size]``)."""
+        """Yield the names of pytorch-tabnet's ``state_dict`` with one model's views (rows ``[1, size]``)."""
         p = {k: v[0] for k, v in (self.views(parameters) | self.views(running)).items()}
 
         def norm(prefix: str, kind: str, *at: int) -> Iterator[tuple[str, Any]]:
@@ -99,8 +99,9 @@ class Layout:
                         view.fill_(1.0)
             p = {k: v[0] for k, v in self.views(parameters).items()}
             f, h, o, a = self.features, self.hidden, self.wide, self.n_a
-            # A layer there is drawn uniformly by its constructor and once more, normally: the generator must move on
-            # by the same numbers. The shared layers are drawn anew for every transformer.
+            # pytorch-tabnet draws the weights of a layer twice: uniformly in its constructor, and then
+            # normally. The generator must consume the same numbers. The shared layers are drawn again for
+            # every transformer.
             _skip(generator, o, f)
             _skip(generator, o, h)
             for t in range(self.transformers):
@@ -122,6 +123,6 @@ def _skip(generator: Any, rows: int, columns: int) -> None:
 
 
 def _normal(generator: Any, rows: int, columns: int, gain: float) -> Any:
-    """Glorot's normal distribution."""
+    """Draw weights from Glorot's normal distribution."""
     deviation = gain * math.sqrt(2.0 / (rows + columns))
     return torch.empty(rows, columns, dtype=torch.float32).normal_(0.0, deviation, generator=generator)

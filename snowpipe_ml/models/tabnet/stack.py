@@ -1,4 +1,4 @@
-"""Many TabNet regressors trained together: what pytorch-tabnet does to one, step by step, for a stack of them."""
+"""Training of many TabNet regressors together, with the same steps as pytorch-tabnet applies to one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ TOGETHER = 32
 
 
 class Epochs(NamedTuple):
-    """How one model was trained.
+    """The training history of one model.
 
     Args:
-        best: the epoch whose weights are kept, from 0.
-        rmse: on the evaluation part, after each epoch.
+        best: the epoch whose weights are kept, counted from 0.
+        rmse: the RMSE on the evaluation part after each epoch.
     """
 
     best: int
@@ -31,17 +31,18 @@ class Epochs(NamedTuple):
 class TabNetStack:
     """Independent TabNet regressors with the same settings.
 
-    No value of one model's data enters another model. How many models are stacked changes rounding only, which training
-    amplifies: see decision 0020.
+    The data of one model never affects another model. The number of stacked models changes only rounding,
+    which training amplifies: see decision 0020.
 
     Args:
-        settings: ``n_d``, ``n_a``, ``n_steps``, ``gamma``, ``batch_size``, ``virtual_batch_size``, ``learning_rate``,
-            ``max_epochs`` and ``patience``.
-        features: columns of the input, which the caller has standardized.
-        seeds: of each model: for its first weights and the order of its batches, both as pytorch-tabnet has them.
-        dtype: of weights and data.
-        device: for both.
-        together: models trained at once; results differ by rounding only.
+        settings: ``n_d``, ``n_a``, ``n_steps``, ``gamma``, ``batch_size``, ``virtual_batch_size``,
+            ``learning_rate``, ``max_epochs`` and ``patience``.
+        features: the number of input columns, which the caller has standardized.
+        seeds: the seed of each model. It determines the initial weights and the order of the batches, both
+            as in pytorch-tabnet.
+        dtype: the type of weights and data.
+        device: the device for both.
+        together: the number of models trained at once; results differ only by rounding.
     """
 
     def __init__(
@@ -75,24 +76,27 @@ class TabNetStack:
         eval_xs: Sequence[np.ndarray],
         eval_ys: Sequence[np.ndarray],
     ) -> None:
-        """Train each model on its own rows, and keep its best epoch on its evaluation rows (the last with patience 0).
+        """Train each model on its own rows, and keep its best epoch on its evaluation rows.
 
-        A model with fewer rows than a batch is trained on one batch of all of them.
+        With a patience of 0, the last epoch is kept. A model with fewer rows than a batch is trained on one
+        batch of all its rows.
 
         Args:
             xs: ``[rows, features]`` for each model; lengths may differ.
             ys: ``[rows]`` for each model.
-            eval_xs: as ``xs``, for choosing the epoch.
-            eval_ys: as ``ys``.
+            eval_xs: like ``xs``, for selecting the epoch.
+            eval_ys: like ``ys``, for selecting the epoch.
         """
         lists = (xs, ys, eval_xs, eval_ys)
         if any(len(given) != len(self) for given in lists):
-            raise ValueError(f"{len(self)} models need as many arrays, not {[len(given) for given in lists]}")
+            counts = [len(given) for given in lists]
+            raise ValueError(f"each argument needs one array per model: expected {len(self)}, got {counts}")
         for k, (x, y, ex, ey) in enumerate(zip(*lists, strict=True)):
             if len(x) < 2 or len(x) != len(y) or not len(ex) or len(ex) != len(ey):
                 raise ValueError(
-                    f"model {k}: at least 2 rows to train on and 1 to evaluate on, with as many targets, "
-                    f"not {len(x)} and {len(y)}, {len(ex)} and {len(ey)}"
+                    f"model {k} needs at least 2 rows to train on and 1 to evaluate on, with as many "
+                    f"targets; got {len(x)} rows and {len(y)} targets to train on, {len(ex)} rows and "
+                    f"{len(ey)} targets to evaluate on"
                 )
         size = int(self.settings["batch_size"])
         groups: dict[int, list[int]] = {}
@@ -100,7 +104,7 @@ class TabNetStack:
             groups.setdefault(min(size, len(x)), []).append(k)
         for batch, members in groups.items():
             members.sort(key=lambda k: -len(xs[k]))
-            # Chunks of even size: a small last one would cost nearly as much as a whole one.
+            # Use chunks of equal size, because a small last chunk costs nearly as much as a full one.
             even = math.ceil(len(members) / math.ceil(len(members) / self.together))
             trainer = Trainer(self.layout, self.settings, batch, even, self._like)
             for start in range(0, len(members), even):
@@ -123,11 +127,14 @@ class TabNetStack:
         stopping.finish(trainer)
 
     def step(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """One optimizer step of every model on a batch of its own; the losses. For tests and custom loops.
+        """Take one optimizer step with every model on its own batch; for tests and custom loops.
 
         Args:
             x: ``[models, rows, features]``.
             y: ``[models, rows]``.
+
+        Returns:
+            The losses, ``[models]``.
         """
         if self._stepper is None or self._stepper.batch != x.shape[1]:
             self._stepper = Trainer(self.layout, self.settings, x.shape[1], len(self), self._like)
@@ -143,31 +150,32 @@ class TabNetStack:
         return losses
 
     def load_network(self, k: int, module: Any) -> None:
-        """Copy the weights and running moments of a ``pytorch_tabnet.tab_network.TabNet`` into model ``k``."""
+        """Copy weights and running moments of a ``pytorch_tabnet.tab_network.TabNet`` into model ``k``."""
         state = module.state_dict()
         for name, view in self.named(k).items():
             view.copy_(state[name].to(view))
         self._inference = self._stepper = None
 
     def named(self, k: int) -> dict[str, Any]:
-        """Model ``k``'s weights and running moments, as views under the names of pytorch-tabnet's ``state_dict``."""
+        """Return views of model ``k``'s weights and moments, named as in pytorch-tabnet's ``state_dict``."""
         return dict(self.layout.named(self.parameters[k : k + 1], self.running[k : k + 1]))
 
     def predict(self, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The predictions of each model for its rows."""
+        """Return the predictions of each model for its rows."""
         return self._infer(xs, explain=False)
 
     def explain(self, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The masks of each row, ``[rows, features]``, summed over the steps by their weight and not normalized."""
+        """Return the masks of each row, ``[rows, features]``: weighted sums over steps, not normalized."""
         return self._infer(xs, explain=True)
 
     def _infer(self, xs: Sequence[np.ndarray], explain: bool) -> list[np.ndarray]:
         if len(xs) != len(self):
-            raise ValueError(f"{len(self)} models need as many arrays, not {len(xs)}")
+            raise ValueError(f"one array per model is needed: expected {len(self)}, got {len(xs)}")
         lengths = {len(x) for x in xs}
         with torch.inference_mode():
             if lengths == {1}:
-                # A recursive forecast asks for a row a day: all models at once, and their matrices folded once.
+                # A recursive forecast asks for one row per model and day. Predict with all models at once,
+                # and fold their matrices only once.
                 if self._inference is None:
                     self._inference = Inference(self.layout, self.parameters, self.running)
                 x = self._tensor(np.stack([np.asarray(one)[0] for one in xs]))[..., None]
@@ -184,7 +192,7 @@ class TabNetStack:
         return [f for f in found if f is not None]
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that a prediction needs."""
+        """Return everything that a prediction needs."""
         return {
             "parameters": self.parameters.cpu().numpy().copy(),
             "running": self.running.cpu().numpy().copy(),
@@ -194,7 +202,7 @@ class TabNetStack:
     def from_state(
         cls, settings: Mapping[str, Any], features: int, state: Mapping[str, np.ndarray], device: str = "cpu"
     ) -> TabNetStack:
-        """The models whose ``state()`` was kept."""
+        """Restore the models from their ``state()``."""
         stack = cls(
             settings, features, (), torch.from_numpy(np.empty(0, state["parameters"].dtype)).dtype, device
         )
@@ -202,7 +210,7 @@ class TabNetStack:
         stack.running = stack._tensor(state["running"])
         if stack.parameters.shape[1:] != (stack.layout.size,):
             raise ValueError(
-                f"the state has {stack.parameters.shape[1:]} weights a model, not {stack.layout.size}"
+                f"the state has {stack.parameters.shape[1:]} weights per model, not {stack.layout.size}"
             )
         stack._generators = [torch.Generator().manual_seed(0) for _ in stack.parameters]
         stack.epochs_ = [Epochs(-1, []) for _ in stack.parameters]
@@ -213,10 +221,10 @@ class TabNetStack:
 
 
 def _order(generator: Any, rows: int) -> Any:
-    """The order of an epoch's rows, as the loaders of pytorch-tabnet draw it.
+    """The order of an epoch's rows, drawn as by the data loaders of pytorch-tabnet.
 
-    The loader draws a seed for its workers, the sampler one of its own, and the loader of the evaluation part, which
-    comes after the epoch, one for its workers.
+    An epoch draws three seeds: the training loader's for its workers, the sampler's own, and, after the
+    epoch, the evaluation loader's for its workers.
     """
     draws = torch.empty(3, dtype=torch.int64)
     for i in range(3):
@@ -225,9 +233,9 @@ def _order(generator: Any, rows: int) -> Any:
 
 
 class _Stopping:
-    """The rule of pytorch-tabnet's early stopping, for each model of a chunk.
+    """pytorch-tabnet's rule for early stopping, applied to each model of a chunk.
 
-    ``alive`` are the places in the chunk of the models that still train, in the trainer's order.
+    ``alive`` holds the indices in the chunk of the models that still train, in the trainer's order.
     """
 
     def __init__(self, stack: TabNetStack, chunk: list[int], xs: list[Any], ys: list[Any]) -> None:
@@ -249,7 +257,7 @@ class _Stopping:
             self.weight[i, : len(xs[i])] = 1.0 / len(xs[i])
 
     def after(self, epoch: int, trainer: Trainer) -> list[int]:
-        """Note the evaluation; the places in the trainer of the models that go on."""
+        """Evaluate after an epoch, and return the indices in the trainer of the models that continue."""
         with torch.inference_mode():
             predicted = Inference(self.stack.layout, trainer.parameters, trainer.running)(self.x)
             errors = ((predicted - self.y).double().square_() * self.weight).sum(1).sqrt_().tolist()
@@ -270,7 +278,8 @@ class _Stopping:
                 keep.append(i)
         self._store(better, trainer)
         if keep and len(keep) < len(self.alive):
-            # With no epoch ever better than infinity there is no best one: the last weights stay, as there.
+            # If no epoch had a finite error, there is no best epoch: keep the last weights, as
+            # pytorch-tabnet does.
             gone = [i for i in range(len(self.alive)) if i not in set(keep)]
             self._store([i for i in gone if self.epoch[self.alive[i]] < 0], trainer)
             self.alive = [self.alive[i] for i in keep]
@@ -284,7 +293,7 @@ class _Stopping:
             self.stack.running[models] = trainer.running[places]
 
     def finish(self, trainer: Trainer) -> None:
-        """Keep the last weights where no epoch was kept, and write the records."""
+        """Keep the last weights of models without a best epoch, and set the stack's ``epochs_``."""
         rest = range(len(self.alive))
         self._store([i for i in rest if not self.patience or self.epoch[self.alive[i]] < 0], trainer)
         for a, k in enumerate(self.chunk):

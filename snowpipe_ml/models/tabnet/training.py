@@ -1,4 +1,4 @@
-"""A chunk of TabNet regressors in training: batches, ghost batches, gradients and Adam."""
+"""Training of a chunk of TabNet regressors: batches, ghost batches, gradients and Adam."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _BETAS, _ADAM_EPSILON = (0.9, 0.999), 1e-8
 
 
 def ghosts(batch: int, virtual: int) -> list[tuple[int, int]]:
-    """How a batch is cut into ghost batches, as (how many, rows of each).
+    """The ghost batches of a batch, as pairs (number of ghost batches, rows of each).
 
-    As ``torch.chunk`` cuts it, but that a last part of one row, which has no variance, joins the part before it.
+    The batch is cut as by ``torch.chunk``, except that a last ghost batch of one row, which has no
+    variance, is merged into the one before it.
     """
     size = math.ceil(batch / math.ceil(batch / virtual))
     whole, rest = divmod(batch, size)
@@ -46,11 +47,11 @@ class Trainer:
     """A chunk of models with batches of one size: their weights and Adam's state, in flat tensors.
 
     Args:
-        layout: of the parameters.
-        settings: of the stack.
-        batch: rows of a batch.
-        models: the most that train at once.
-        like: any tensor of the wanted type and device.
+        layout: the layout of the parameters.
+        settings: the settings of the stack.
+        batch: the number of rows of a batch.
+        models: the largest number of models trained at once.
+        like: any tensor with the type and device of the weights.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Trainer:
         )
 
     def start(self, parameters: Any, running: Any) -> None:
-        """Take models over, at their first step."""
+        """Start training models from these parameters and running moments."""
         self._begin(len(parameters))
         self.parameters.copy_(parameters)
         self.running.copy_(running)
@@ -99,7 +100,7 @@ class Trainer:
         self.steps = np.zeros(len(parameters), np.int64)
 
     def keep(self, places: list[int]) -> None:
-        """Go on with these models only."""
+        """Continue with these models only."""
         for name in ("parameters", "m", "v", "running"):
             kept = getattr(self, name)[places]
             self._all[name][: len(places)] = kept
@@ -107,13 +108,15 @@ class Trainer:
         self._begin(len(places))
 
     def epoch(self, xs: list[Any], ys: list[Any], orders: list[Any], want_loss: bool = False) -> Any:
-        """One step for each whole batch of each model. Models come with fewer and fewer batches.
+        """Take one step for each full batch of each model.
+
+        The models must be sorted by descending number of batches.
 
         Args:
             xs: ``[rows, features]`` of each model.
             ys: ``[rows]`` of each model.
-            orders: of the rows.
-            want_loss: return the losses of the last batch.
+            orders: the order of the rows of each model.
+            want_loss: whether to return the losses of the last batch.
         """
         batch, counts = self.batch, [len(x) // self.batch for x in xs]
         x = self.like.new_zeros(counts[0], len(xs), self.layout.features, batch)
@@ -134,7 +137,10 @@ class Trainer:
         return loss
 
     def _normalize(self, x: Any, counts: np.ndarray) -> None:
-        """The first batch normalization has no weights before it: all batches at once, and their running moments."""
+        """Apply the first batch normalization to all batches at once, and update its running moments.
+
+        This is possible because no weights precede it.
+        """
         mean = x.mean(3, keepdim=True)
         x.sub_(mean)
         var = x.square().mean(3, keepdim=True)
@@ -160,7 +166,7 @@ class Trainer:
             yield pieces[0], pieces[1]
 
     def _corrections(self, counts: np.ndarray) -> tuple[Any, Any]:
-        """Adam's step sizes and epsilons, ``[batch, model, 1]``, with its bias corrections multiplied out."""
+        """Adam's step sizes and epsilons, ``[batch, model, 1]``, including its bias corrections."""
         steps = self.steps[None] + 1 + np.arange(counts[0])[:, None]
         first, second = (1.0 - beta**steps for beta in _BETAS)
         rates = self.rate * np.sqrt(second) / first

@@ -1,15 +1,16 @@
-"""A training pass of many TabNet regressors at once: forward and backward by hand, without autograd.
+"""The training pass of many TabNet regressors at once, forward and backward, without autograd.
 
-Every array is ``[model, channel, row]``:
-a batch of small matrix products, and rows lie side by side, so that statistics run along memory.
+Every array is ``[model, channel, row]``, so that the layers are batches of small matrix products, and
+statistics over the rows read contiguous memory.
 
-A linear map followed by batch normalization is one matrix. With ``u`` the centred input and ``C = u u'``, the variance
-of channel ``o`` is ``w_o C w_o' / rows``, so the normalized output is ``A u + beta`` with ``A = gamma W / deviation``:
-the 2 (n_d + n_a) wide activations are written once and never normalized in place. The gradient has the same form:
-``A' dy - A' [dgamma W / deviation | dbeta] [u; 1] / rows``, matrices again.
+A linear map followed by batch normalization is one matrix. With ``u`` the centered input and
+``C = u u'``, the variance of channel ``o`` is ``w_o C w_o' / rows``, so the normalized output is
+``A u + beta`` with ``A = gamma W / deviation``. The activations, which are 2 (n_d + n_a) wide, are
+written once and never normalized in place. The gradient has the same form:
+``A' dy - A' [dgamma W / deviation | dbeta] [u; 1] / rows``, which is again a matrix product.
 
-The factor sqrt(1/2) of each residual is left out: a batch normalization does not see the scale of its input, except
-beside its epsilon, which is divided by the scale's square instead.
+The factor sqrt(1/2) of each residual is left out. A batch normalization is invariant to the scale of its
+input, except for its epsilon, which is divided by the square of the scale instead.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ import torch
 
 from snowpipe_ml.models.tabnet.layout import BN_EPSILON
 
-# The scale of what enters each GLU layer, and of what leaves the last one.
+# The scale of the input of each GLU layer, and of the output of the last one.
 SCALES = (1.0, 1.0, math.sqrt(0.5), 0.5)
 OUT_SCALE = math.sqrt(0.5) ** 3
-# Above this the pairwise comparison of sparsemax is slower than a sort.
+# With more features than this, the pairwise comparison of sparsemax is slower than a sort.
 PAIRWISE = 16
 
 
 class Family:
-    """Buffers of all layers of one shape, ``[layer, model, ...]``: what no layer waits for is done at once.
+    """Buffers of all layers of one shape, ``[layer, model, ...]``.
+
+    Computations that no layer waits for are done for all layers at once.
 
     Args:
-        shape: layers, models, outputs, inputs, rows.
-        scales: of each layer's input.
+        shape: the numbers of layers, models, outputs, inputs and rows.
+        scales: the scale of each layer's input.
+        like: any tensor with the type and device of the buffers.
     """
 
     def __init__(self, shape: tuple[int, int, int, int, int], scales: list[float], like: Any) -> None:
@@ -93,13 +97,13 @@ class Unit:
         self.value, self.gate = self.y[:, :half], self.y[:, half:]
 
     def forward(self, u: Any) -> None:
-        """``u`` are the inputs; ``sums`` holds their sums over the rows."""
+        """Write the output to ``y``. ``u`` is the input; ``sums`` holds its sums over the rows."""
         torch.sub(u, self.sums, alpha=1.0 / self.rows, out=self.xc)
         torch.bmm(self.xc, self.xct, out=self.c)
         torch.bmm(self.w, self.c, out=self.wc)
         torch.mul(self.w, self.wc, out=self.t)
         torch.addmv(self.epsilons, self.t2, self.ones_in, out=self.v)
-        # Rounding may leave less than nothing of a direction that does not vary.
+        # Rounding may make the variance of a constant direction negative.
         torch.clamp(self.v, min=self.epsilon, out=self.v)
         torch.rsqrt(self.v2, out=self.r)
         torch.mul(self.r, self.gamma, out=self.rho)
@@ -107,7 +111,10 @@ class Unit:
         torch.bmm(self.a, self.x, out=self.y)
 
     def backward(self, into: Any, keep: float, scale: float) -> None:
-        """Add the gradient of the inputs to ``keep * into``. ``y`` holds the gradient of the outputs over ``scale``."""
+        """Add the gradient of the inputs to ``keep * into``.
+
+        ``y`` holds the gradient of the outputs divided by ``scale``.
+        """
         torch.baddbmm(self.g, self.y, self.xct, beta=0.0, alpha=scale, out=self.g)
         torch.mv(self.y2, self.weighted[scale], out=self.dbeta1)
         torch.mul(self.w, self.g, out=self.t)
@@ -122,7 +129,10 @@ class Unit:
 
 
 def sparse_support(z: Any, pairs: Any, out: Any) -> None:
-    """1 where sparsemax along the features is above 0: the larger values exceed this one by less than 1 in all."""
+    """Write to ``out`` 1 where sparsemax along the features is above 0, and 0 elsewhere.
+
+    A value is in the support if the larger values exceed it by less than 1 in total.
+    """
     if pairs is not None:
         torch.sub(z[:, :, None], z[:, None], out=pairs)
         pairs.clamp_(min=0.0)
@@ -131,6 +141,6 @@ def sparse_support(z: Any, pairs: Any, out: Any) -> None:
         return
     ordered = torch.sort(z, dim=1, descending=True)[0]
     ranks = torch.arange(1, z.shape[1] + 1, device=z.device, dtype=z.dtype)[:, None]
-    # Of numbers that are none nothing is in the support; what comes of them is seen by who asked.
+    # A row with NaN has an empty support; the NaN shows in the result, where the caller detects it.
     size = (ranks * ordered > ordered.cumsum(1) - 1.0).sum(1, keepdim=True)
     torch.ge(z, ordered.gather(1, (size - 1).clamp_(min=0)), out=out)

@@ -1,1 +1,1 @@
-"""Tabular models: training with AutoML, the saved archive, and serving it."""
+"""Tabular models: AutoML training, the model archive, and serving."""

@@ -1,6 +1,6 @@
-"""A model as one archive: its files, and a manifest that says what it is and what it needs.
+"""Model archives: a model's files, with a manifest that describes the model and its requirements.
 
-The manifest is ``manifest.json`` in the archive and, with the archive's hash, beside it on the stage::
+The manifest is ``manifest.json`` in the archive. A copy with the archive's hash is beside it on the stage::
 
     {"format": 1, "framework": "autogluon", "python": "3.11", "versions": {"numpy": "2.2.6", ...},
      "features": {"AGE": "NUMBER", ...}, "target": "CHARGES", "problem_type": "regression",
@@ -23,7 +23,7 @@ from snowpipe_ml.models.wheels import extract_archive, extracted_once
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-# What a model's pickles depend on, beside its framework.
+# The packages, besides the framework, that a model's pickles depend on.
 _CORE = ("numpy", "pandas", "scipy", "scikit-learn")
 FRAMEWORKS = {
     "autogluon": ("autogluon.tabular",),
@@ -35,7 +35,7 @@ FRAMEWORKS = {
 
 
 def versions(framework: str) -> dict[str, str]:
-    """The versions of what a model of a framework was made with, here and now."""
+    """The installed versions of the packages that a model of this framework is made with."""
     found = {}
     for name in (*FRAMEWORKS[framework], *_CORE):
         try:
@@ -46,21 +46,21 @@ def versions(framework: str) -> dict[str, str]:
 
 
 def python_version() -> str:
-    """The Python that runs, as Snowflake names its runtimes."""
+    """The version of the running Python, as Snowflake names its runtimes: ``3.11``."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def pack(folder: Path, manifest: dict[str, Any], name: str, into: Path) -> tuple[Path, dict[str, Any]]:
-    """Pack a model's files into one archive, named by its content.
+    """Pack a model's files into one archive, with a hash of its content in its name.
 
     Args:
-        folder: the model's files.
-        manifest: what is known of it.
+        folder: the folder of the model's files.
+        manifest: the description of the model.
         name: the model's name.
         into: the folder for the archive.
 
     Returns:
-        The archive, and the manifest with its name and hash.
+        The path of the archive, and the manifest with the archive's name and hash.
     """
     manifest = {"format": FORMAT, **manifest}
     aside = into / f".{name}.{os.getpid()}.zip"
@@ -83,21 +83,24 @@ def unpack(path: Path, sha256: str | None = None, into: Path | None = None) -> t
     """Extract an archive.
 
     Args:
-        path: the archive.
-        sha256: its hash, if it is to be checked.
-        into: a folder that is not there yet; one that is shared by this user's processes if None, for functions.
+        path: the path of the archive.
+        sha256: the expected hash; None skips the check.
+        into: a folder that does not exist yet. If None, as in functions, a folder that all processes of
+            this user share.
 
     Returns:
         The folder of the model's files, and the manifest.
 
     Raises:
-        ValueError: it is no model archive, is another one, or has a member that must not be extracted.
+        ValueError: the file is not a model archive, has another hash, or has a member that must not be
+            extracted.
     """
     with path.open("rb") as file:
         there = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 is not None and there != sha256:
         raise ValueError(
-            f"{path.name} is not the model that was packaged: its sha256 is {there[:16]}..., not {sha256[:16]}..."
+            f"{path.name} is not the model that was packaged: its sha256 is {there[:16]}..., "
+            f"expected {sha256[:16]}..."
         )
     if into is not None:
         extract_archive(path, into)
@@ -107,7 +110,9 @@ def unpack(path: Path, sha256: str | None = None, into: Path | None = None) -> t
     try:
         manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} is no model archive: it has no readable {MANIFEST}") from error
+        raise ValueError(f"{path.name} is not a model archive: it has no readable {MANIFEST}") from error
     if manifest.get("format") != FORMAT:
-        raise ValueError(f"{path.name} has format {manifest.get('format')}, and this code reads {FORMAT}")
+        raise ValueError(
+            f"{path.name} has the archive format {manifest.get('format')}, but this code reads {FORMAT}"
+        )
     return target / "model", manifest

@@ -1,4 +1,4 @@
-"""AutoGluon's TabularPredictor: trained in a stored procedure or in the client, and used in a function."""
+"""AutoML with AutoGluon's TabularPredictor, trained in a stored procedure or in the client."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Train on a frame and leave the best model in a folder.
+    """Train on a frame and write the best model to a folder.
 
     Args:
-        frame: features and target, under their names.
+        frame: the features and the target, under their names.
         config: ``target``, ``problem_type``, ``metric``, ``models``, ``presets``, ``time_limit`` in
             seconds, ``seed``.
-        folder: for the model; it must not be there.
+        folder: the folder for the model, which must not exist yet.
 
     Returns:
-        metrics of the best model on AutoGluon's own validation rows, and the leaderboard.
+        The metrics of the best model on AutoGluon's own validation rows, its name, and the leaderboard.
     """
     from autogluon.tabular import TabularPredictor
 
@@ -74,11 +74,12 @@ def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str
 
 
 def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> tuple[Path, dict[str, Any]]:
-    """Train, and pack the model with its manifest.
+    """Train a model and pack it with its manifest.
 
     Args:
-        frame: features and target, by position in the order of ``config["features"]`` and the target.
-        config: what ``train`` takes, and ``name``, ``features`` (name -> Snowflake type), ``trained_on``.
+        frame: the columns of ``config["features"]`` in this order, then the target; matched by position.
+        config: the settings of ``train``, with ``target_type``, ``name``, ``features`` (name -> Snowflake
+            type) and ``trained_on``.
         into: the folder for the archive.
     """
     from snowpipe_ml.models.tabular.frames import as_features
@@ -103,15 +104,15 @@ def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> t
 
 
 def read_rows(session: Session, columns: Sequence[str], table: str) -> pd.DataFrame:
-    """The columns of a table, by position. The names come quoted from the step."""
+    """Read columns of a table, in this order. The step has already quoted the names."""
     return session.sql(f"SELECT {', '.join(columns)} FROM {table}").to_pandas()
 
 
 def train_procedure(session: Session) -> str:
-    """The handler of ``train_automl``'s stored procedure: the data does not leave Snowflake.
+    """The handler of the stored procedure of ``train_automl``, which keeps the data in Snowflake.
 
     Returns:
-        the manifest, as JSON.
+        The manifest, as JSON.
     """
     add_wheels()
     config = json.loads((import_directory() / "training.json").read_text(encoding="utf-8"))
@@ -123,7 +124,7 @@ def train_procedure(session: Session) -> str:
 
 
 def publish(session: Session, archive: Path, manifest: dict[str, Any], place: str) -> None:
-    """Put an archive on a stage, and then the manifest that points to it: whoever reads it finds the archive."""
+    """Upload an archive to a stage, then its manifest, so that a manifest never names a missing archive."""
     session.file.put(str(archive), place, auto_compress=False, overwrite=True)
     beside = archive.with_name("manifest.json")
     beside.write_text(json.dumps(manifest, indent=1), encoding="utf-8")

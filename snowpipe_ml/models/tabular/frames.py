@@ -1,6 +1,6 @@
-"""Tables and function arguments as the DataFrames that models are trained on and predict for.
+"""Conversion of tables and function arguments to the DataFrames that models take.
 
-Both must have the same types, or a model sees other values in a function than it was trained on.
+Training and prediction must use the same types; otherwise a model gets other values than it was trained on.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def dtype_of(kind: str) -> str:
 
 
 def as_features(frame: pd.DataFrame, features: Mapping[str, str]) -> pd.DataFrame:
-    """A frame's columns, by position, under the features' names and in their types.
+    """Return a frame's columns, matched by position, with the names and types of the features.
 
-    A whole number that is NULL makes its column float64; other NULLs are None.
+    A column of whole numbers that contains NULL becomes float64; other NULLs become None.
     """
     data: dict[str, pd.Series] = {}
     for position, (name, kind) in enumerate(features.items()):

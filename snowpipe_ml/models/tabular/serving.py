@@ -1,6 +1,6 @@
 """The handlers of the functions that a ``deploy_model`` step creates.
 
-``manifest.json`` beside the code names the model's archive; the model is loaded once a process.
+``manifest.json`` beside the code names the model's archive. A process loads the model once.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from snowpipe_ml.models.wheels import add_wheels, import_directory
 
 
 class Model:
-    """A loaded model: features in, predictions out.
+    """A loaded model that predicts from features.
 
     Args:
-        folder: its files.
-        manifest: what it is.
+        folder: the folder of the model's files.
+        manifest: the model's manifest.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
@@ -43,17 +43,18 @@ class Model:
             module, _, name = manifest["class"].partition(":")
             self.model = getattr(importlib.import_module(module), name)(folder)
         else:
+            # An archive is code: everyone who may write to the stage is trusted.
             with (folder / manifest["file"]).open("rb") as file:
-                self.model = pickle.load(file)  # noqa: S301 - an archive is code: whoever may write to the stage is trusted
+                self.model = pickle.load(file)  # noqa: S301
 
     def predict(self, frame: pd.DataFrame) -> pd.Series:
-        """A prediction a row; columns by position, in the order of the features."""
+        """Predict one value per row; the columns are matched by position, in the order of the features."""
         found = pd.Series(list(self.model.predict(as_features(frame, self.features))))
         return found.astype(float) if self.regression else found.map(_class_name)
 
 
 def _class_name(value: Any) -> str:
-    """A class as Snowflake casts it to text, so that predictions compare with what came true."""
+    """The text of a class label, as Snowflake casts it, so that predictions compare with actual values."""
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -70,14 +71,14 @@ def _model() -> Model:
 
 
 def predict(frame: pd.DataFrame) -> pd.Series:
-    """The vectorized function: a batch of rows as a DataFrame."""
+    """The handler of the vectorized function, which takes a batch of rows as a DataFrame."""
     return _model().predict(frame)
 
 
-# What Snowflake's `vectorized` decorator sets.
+# Set the attribute that Snowflake's `vectorized` decorator sets.
 predict._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]
 
 
 def predict_row(features: list[Any]) -> Any:
-    """The scalar function: the features of one row as an array, in their order."""
+    """The handler of the scalar function, which takes the features of one row as an array, in order."""
     return _model().predict(pd.DataFrame([features])).iloc[0]
