@@ -199,7 +199,7 @@ def test_a_mistake_of_the_command_prints_no_secret(tmp_path: Path) -> None:
     spec.write_text(SPEC)
     code = (
         "import sys\n"
-        "from snowpipe_ml import cli\n"
+        "from snowpipe_ml.cli import main as cli\n"
         "from snowpipe_ml.engine.pipeline import Pipeline\n"
         "def fail(self, target=None):\n"
         "    spec, _, _ = self.load(target)\n"
