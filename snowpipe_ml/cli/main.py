@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from snowpipe_ml import __version__
+from snowpipe_ml.version import __version__
 from snowpipe_ml.cli.authoring import COMMANDS as AUTHORING
 from snowpipe_ml.cli.history import COMMANDS as HISTORY
 from snowpipe_ml.cli.history import last_report

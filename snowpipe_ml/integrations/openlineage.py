@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml import __version__
+from snowpipe_ml.version import __version__
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.errors import MissingExtraError

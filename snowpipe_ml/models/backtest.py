@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from snowpipe_ml.models.conformal import Calibration
+from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import DAY, Feature, Series
 from snowpipe_ml.models.registry import make_forecaster
 
@@ -30,48 +31,6 @@ class Plan:
     horizon: int
     step: int
     least: int
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """One model's forecast for one series from one origin.
-
-    Attributes:
-        model: the model's name.
-        origin: the last day of the history that the model was fitted on.
-        number: the number of the origin, counted from 0, the oldest.
-        level: the level of the series at the origin.
-        scale: the denominator of MASE: the mean absolute difference between a day and the same day a week
-            before, up to the origin.
-        squared_scale: the denominator of RMSSE: the mean squared difference.
-        low: the lower ends of the prediction intervals; None for the first origin, which has no earlier
-            forecasts to calibrate on.
-        high: the upper ends.
-    """
-
-    key: str
-    model: str
-    origin: np.datetime64
-    number: int
-    days: np.ndarray
-    actual: np.ndarray
-    predicted: np.ndarray
-    level: float
-    scale: float
-    squared_scale: float
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
-
-    @property
-    def rmse(self) -> float:
-        """The root of the mean squared error over the horizon."""
-        return float(np.sqrt(np.mean((self.actual - self.predicted) ** 2)))
-
-    @property
-    def scores(self) -> np.ndarray:
-        """The errors in units of the level's square root, the scale of counts."""
-        errors: np.ndarray = (self.actual - self.predicted) / np.sqrt(self.level)
-        return errors
 
 
 def backtest(

@@ -19,14 +19,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import DAY
-
-if TYPE_CHECKING:
-    from snowpipe_ml.models.backtest import Fold
 
 # The number of own scores at which a series' own quantiles weigh as much as the pooled ones.
 _EQUAL_WEIGHT = 28

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from snowpipe_ml.models.backtest import Fold
 from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
+from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Feature, Series
 from snowpipe_ml.models.registry import make_forecaster
 

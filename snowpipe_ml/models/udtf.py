@@ -30,9 +30,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from snowpipe_ml.models.backtest import Fold, Plan, backtest, with_intervals
+from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
 from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.conformal import Calibration
+from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.rows import Rows

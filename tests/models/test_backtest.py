@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snowpipe_ml.models.backtest import Fold, Plan, backtest, with_intervals
+from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
+from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Series
 from snowpipe_ml.models.selection import choose, compose
 from tests.models.panels import MODELS, SPECS, panel

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from snowpipe_ml.models.backtest import Fold
 from snowpipe_ml.models.conformal import Calibration
+from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import DAY
 
 
