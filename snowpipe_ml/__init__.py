@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from snowpipe_ml.version import __version__
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
     from snowpipe_ml.engine.pipeline import Pipeline
 
-__version__ = "0.1.0"
 __all__ = ["Pipeline", "__version__", "local_session"]
 
 
@@ -32,14 +34,16 @@ def local_session(
         MissingExtraError: the extra ``local`` is not installed.
         WarehouseLockedError: another process has the folder open.
     """
-    from snowpipe_ml.targets.local import open_session
-
-    return open_session(path, database, schema, **options)
+    session: Session = _lazy("targets.local", "open_session")(path, database, schema, **options)
+    return session
 
 
 def __getattr__(name: str) -> Any:
     if name == "Pipeline":
-        from snowpipe_ml.engine.pipeline import Pipeline
-
-        return Pipeline
+        return _lazy("engine.pipeline", name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _lazy(module: str, name: str) -> Any:
+    # Imported when first used, so that a command that needs no engine starts at once.
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from snowpipe_ml import local, local_session
+
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
@@ -24,10 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def snowpark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The warehouse folder of this test run; it stays open so that sessions open in milliseconds."""
-    from snowpipe_ml.local import connect
-
     folder = tmp_path_factory.mktemp("warehouse")
-    holder = connect(folder, share=False)
+    holder = local.connect(folder, share=False)
     yield folder
     holder.close()
 
@@ -35,10 +35,8 @@ def snowpark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 @pytest.fixture
 def snowpark_session(snowpark_warehouse: Path, request: pytest.FixtureRequest) -> Iterator[Session]:
     """A Snowpark Session on a fresh database, which is dropped after the test."""
-    import snowpipe_ml
-
     name, schema = request.config.getini("snowpark_database"), request.config.getini("snowpark_schema")
-    session = snowpipe_ml.local_session(snowpark_warehouse, name, schema, share=False)
+    session = local_session(snowpark_warehouse, name, schema, share=False)
     session.sql(f"CREATE OR REPLACE DATABASE {name}").collect()
     session.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}").collect()
     yield session

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from snowpipe_ml.version import __version__
 from snowpipe_ml.cli.authoring import COMMANDS as AUTHORING
 from snowpipe_ml.cli.history import COMMANDS as HISTORY
 from snowpipe_ml.cli.history import last_report
@@ -31,6 +30,7 @@ from snowpipe_ml.cli.options import (
 from snowpipe_ml.errors import SnowpipeMLError, StatementError
 from snowpipe_ml.text.printable import indented, json_text, one_line
 from snowpipe_ml.text.redaction import RedactedStream, redact_all
+from snowpipe_ml.version import __version__
 
 if TYPE_CHECKING:
     from snowpipe_ml.engine.pipeline import PlannedStep
@@ -390,12 +390,9 @@ def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) 
     Clients connect over the loopback interface, with the printed entry for connections.toml. While the
     server runs, runs and sessions on the same target use this process.
     """
-    from snowpipe_ml.targets.local import serve as serve_local
-
-    settings = open_pipeline(spec, variables).local_target(target)
-    with serve_local(*settings, port) as server:
+    with open_pipeline(spec, variables).serve(target, port) as server:
         click.echo(server.entry)
-        click.echo(f"# serving {settings[0]} on 127.0.0.1:{server.port}; press Ctrl-C to stop", err=True)
+        click.echo(f"# serving on 127.0.0.1:{server.port}; Ctrl-C ends it", err=True)
         server.serve_forever()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -33,10 +34,9 @@ from snowpipe_ml.engine.run.run import Runner, new_run
 from snowpipe_ml.engine.run.sessions import OneSession, Sessions, execute, execute_rows
 from snowpipe_ml.errors import SpecError, TargetError, UsageError
 from snowpipe_ml.packages import lock_path
-from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, StepPlan
+from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, Server, StepPlan
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
-from snowpipe_ml.spec.models import LocalTarget, SnowflakeTarget
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
 from snowpipe_ml.steps.declared.objects import WarehouseStep
 from snowpipe_ml.text.redaction import STARS, is_secret_name
@@ -73,6 +73,10 @@ class Pipeline:
     def __init__(self, path: Path, variables: Mapping[str, Any]) -> None:
         self.path = path
         self.variables = dict(variables)
+
+    @property
+    def _base_dir(self) -> Path:
+        return self.path.resolve().parent
 
     @classmethod
     def from_yaml(cls, path: str | Path, vars: Mapping[str, Any] | None = None) -> Pipeline:
@@ -179,7 +183,7 @@ class Pipeline:
             chosen, excluded = list(select), list(exclude)
             if chosen or excluded:
                 graph = choose(graph, chosen, excluded, also_read=hook_reads(spec))
-        elif isinstance(spec.target, LocalTarget) and not _folder(spec.target, self.path).is_dir():
+        elif spec.target.is_empty(self._base_dir):
             graph = (
                 choose(graph, select, exclude, lambda: set(graph.nodes), hook_reads(spec))
                 if select or exclude
@@ -307,7 +311,7 @@ class Pipeline:
                     graph, decisions, known = self._decided(
                         spec, whole, ctx, prints, state, select, exclude, full_refresh
                     )
-                    if isinstance(spec.target, SnowflakeTarget) and past is None and not allow_destructive:
+                    if spec.target.guards_tables and past is None and not allow_destructive:
                         refuse_destruction(decisions)
                     require_extras(graph, decisions)
                     runner = Runner(
@@ -319,7 +323,7 @@ class Pipeline:
                         threads=1 if session is not None else threads,
                         state=state,
                         tags=spec.pipeline.tags,
-                        default_warehouse=getattr(spec.target, "warehouse", None),
+                        default_warehouse=spec.target.default_warehouse,
                         listeners=tuple(listeners),
                         fingerprints=prints,
                         resumed=past is not None,
@@ -384,18 +388,19 @@ class Pipeline:
         spec, _, _ = self.load(target)
         return opener(spec, self.path)()
 
-    def local_target(self, target: str | None = None) -> tuple[Path, str, str]:
-        """Return the folder, database and schema of a local target.
+    def serve(self, target: str | None = None, port: int = 0) -> AbstractContextManager[Server]:
+        """Serve a target to Snowflake's own clients, while the context is open.
+
+        Args:
+            target: the target's name; the default target if None.
+            port: the port on 127.0.0.1; any free one if 0.
 
         Raises:
             UsageError: the target is not a local one.
+            TargetError: the port is in use.
         """
         spec, _, _ = self.load(target)
-        if not isinstance(spec.target, LocalTarget):
-            raise UsageError(
-                f"only a target of the type local can be served; the type of this one is {spec.target.type}"
-            )
-        return _folder(spec.target, self.path), spec.target.database.sql, spec.target.schema_.sql
+        return spec.target.serve(self._base_dir, port)
 
     def last_run(self, target: str | None = None) -> list[dict[str, Any]]:
         """Return the step records of the last run on a target; empty if there was none."""
@@ -439,21 +444,13 @@ def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Sessio
         path: its file.
         make: create the default warehouse if the spec declares it and it does not exist, as a run does.
     """
-    target = spec.target
-    if isinstance(target, LocalTarget):
-        from snowpipe_ml.targets.local import open_session as open_local
-
-        folder = _folder(target, path)
-        return lambda: open_local(folder, target.database.sql, target.schema_.sql)
-    assert isinstance(target, SnowflakeTarget)
-    from snowpipe_ml.targets.snowflake import open_session as open_snowflake
-
+    target, base = spec.target, path.resolve().parent
     declared = {Identifier.parse(name): name for name in spec.pipeline.warehouses}
-    own = declared.get(target.warehouse) if target.warehouse is not None else None
-    given = None if own is not None else target.warehouse
+    own = declared.get(target.default_warehouse) if target.default_warehouse is not None else None
+    given = None if own is not None else target.default_warehouse
 
     def open_session() -> Session:
-        session = open_snowflake(target.connection, target.database, target.schema_, target.role, given)
+        session = target.open_session(base, given)
         if own is not None:
             _use_declared(
                 session, WarehouseStep(f"warehouses.{own}", own, spec.pipeline.warehouses[own]), make
@@ -471,10 +468,6 @@ def _use_declared(session: Session, warehouse: WarehouseStep, make: bool) -> Non
             return
         execute(session, warehouse.create_if_missing())
     execute(session, sql("USE WAREHOUSE {name}", name=warehouse.object))
-
-
-def _folder(target: LocalTarget, path: Path) -> Path:
-    return (path.resolve().parent / Path(target.path).expanduser()).resolve()
 
 
 def state_schema(spec: Spec, session: Session) -> QualifiedName:

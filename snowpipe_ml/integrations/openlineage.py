@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.version import __version__
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.errors import MissingExtraError
 from snowpipe_ml.plugins import Kind, Resource
 from snowpipe_ml.spec.fanout import is_object
-from snowpipe_ml.spec.models import LocalTarget
 from snowpipe_ml.sql import QualifiedName
 from snowpipe_ml.text.redaction import redact
+from snowpipe_ml.version import __version__
 
 if TYPE_CHECKING:
     from openlineage.client import OpenLineageClient
@@ -164,10 +163,7 @@ class OpenLineage:
 def datasets_of(pipeline: Pipeline, target: str | None = None) -> dict[str, Datasets]:
     """The datasets that each step of a pipeline reads and writes."""
     spec, graph, _ = pipeline.load(target)
-    if isinstance(spec.target, LocalTarget):
-        namespace = f"file://{(pipeline.path.resolve().parent / spec.target.path).resolve()}"
-    else:
-        namespace = f"snowflake://{spec.target.connection}"
+    namespace = spec.target.namespace(pipeline.path.resolve().parent)
     home = (spec.target.database, spec.target.schema_)
 
     def named(resources: Iterable[Resource]) -> tuple[tuple[str, str], ...]:

@@ -56,10 +56,12 @@ from snowpipe_ml.plugins.step import (
     Step,
     StepSettings,
 )
+from snowpipe_ml.plugins.target import TARGETS, Server, Target, register_target
 
 __all__ = [
     "ENTRY_POINT_GROUP",
     "STEP_TYPES",
+    "TARGETS",
     "Chart",
     "Check",
     "ColumnKey",
@@ -79,15 +81,18 @@ __all__ = [
     "RunContext",
     "RunInfo",
     "RunsIn",
+    "Server",
     "StageLocation",
     "Step",
     "StepPlan",
     "StepResult",
     "StepSettings",
     "TableName",
+    "Target",
     "declared",
     "function",
     "register",
+    "register_target",
     "stage",
     "step_types",
     "table",

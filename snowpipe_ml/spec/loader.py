@@ -16,7 +16,7 @@ from typing import Any
 import pydantic
 
 from snowpipe_ml.errors import SpecError, TemplateError, UsageError
-from snowpipe_ml.plugins import RunInfo, Step, step_types
+from snowpipe_ml.plugins import RunInfo, Step, Target, step_types
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.document import WORD_HINT, Document, read_document
 from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
@@ -65,9 +65,10 @@ class Spec:
     broken: frozenset[str] = frozenset()
 
     @property
-    def target(self) -> models.LocalTarget | models.SnowflakeTarget:
+    def target(self) -> Target:
         """The target that it was rendered for."""
-        return self.pipeline.targets[self.target_name]
+        target: Target = self.pipeline.targets[self.target_name]
+        return target
 
 
 def load_spec(

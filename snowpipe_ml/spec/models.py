@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from snowpipe_ml.plugins import ColumnName, ColumnType, ObjectName, StageLocation, TableName
+from snowpipe_ml.plugins import TARGETS, ColumnName, ColumnType, ObjectName, StageLocation, TableName, Target
 from snowpipe_ml.sql import Identifier, QualifiedName
 from snowpipe_ml.text.problems import did_you_mean
 
@@ -131,29 +131,10 @@ class Model(BaseModel):
     )
 
 
-class LocalTarget(Model):
-    """The embedded warehouse, in a folder."""
-
-    type: Literal["local"]
-    path: str = Field(".snowpipe", description="The warehouse's folder, relative to the spec")
-    database: ObjectName = Field("PIPELINE", validate_default=True, description="The database to work in")
-    schema_: ObjectName = Field("PUBLIC", alias="schema", validate_default=True)
-    vars: dict[str, Any] = Field({}, description="Values of vars for this target")
-
-
-class SnowflakeTarget(Model):
-    """A Snowflake account, by the name of a connection in the user's connections.toml."""
-
-    type: Literal["snowflake"]
-    connection: str = Field(description="A connection's name in connections.toml")
-    database: ObjectName
-    schema_: ObjectName = Field("PUBLIC", alias="schema", validate_default=True)
-    role: ObjectName | None = None
-    warehouse: ObjectName | None = Field(None, description="Used by steps that name none")
-    vars: dict[str, Any] = Field({}, description="Values of vars for this target")
-
-
-Target = Annotated[LocalTarget | SnowflakeTarget, Field(discriminator="type")]
+if TYPE_CHECKING:
+    TargetSettings = Target
+else:  # a union of the registered targets, by their type
+    TargetSettings = Annotated[Union[tuple(TARGETS.values())], Field(discriminator="type")]  # noqa: UP007
 
 
 class Warehouse(Model):
@@ -395,7 +376,7 @@ class Pipeline(Model):
     version: Literal[1] = 1
     description: str = ""
     vars: dict[str, Any] = Field({}, description="Values for {{ vars.NAME }}; --var overrides them")
-    targets: dict[PlainKey, Target] = Field(min_length=1)
+    targets: dict[PlainKey, TargetSettings] = Field(min_length=1)
     default_target: str | None = None
     state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the run records")
     roles: dict[ObjectKey, Role] = {}
@@ -421,18 +402,16 @@ class Pipeline(Model):
 
 __all__ = [
     "FileFormat",
-    "LocalTarget",
     "Packages",
     "Pipeline",
     "Role",
-    "SnowflakeTarget",
     "Source",
     "SourceFrom",
     "Stage",
     "StageLocation",
     "Table",
     "Tag",
-    "Target",
+    "TargetSettings",
     "Warehouse",
     "WheelImport",
 ]

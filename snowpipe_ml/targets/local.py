@@ -1,18 +1,56 @@
-"""Sessions on the embedded warehouse, and a server for it."""
+"""The embedded warehouse as a target: sessions on it, and a server for it."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
+
+from snowpipe_ml import local
 from snowpipe_ml.errors import MissingExtraError, TargetError
+from snowpipe_ml.local import server
+from snowpipe_ml.plugins.fields import ObjectName
+from snowpipe_ml.plugins.target import Server, Target, register_target
+from snowpipe_ml.sql import Identifier
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
-    from snowpipe_ml.local.server.http import WarehouseServer
+
+@register_target("local")
+class LocalTarget(Target):
+    """The embedded warehouse, in a folder."""
+
+    guards_tables: ClassVar[bool] = False
+
+    type: Literal["local"]
+    path: str = Field(".snowpipe", description="The warehouse's folder, relative to the spec")
+    database: ObjectName = Field("PIPELINE", validate_default=True, description="The database to work in")
+
+    def folder(self, base_dir: Path) -> Path:
+        """The warehouse's folder."""
+        return (base_dir / Path(self.path).expanduser()).resolve()
+
+    def open_session(self, base_dir: Path, warehouse: Identifier | None) -> Session:
+        """Open a Session on the warehouse in the folder."""
+        return open_session(self.folder(base_dir), self.database.sql, self.schema_.sql)
+
+    def namespace(self, base_dir: Path) -> str:
+        """The folder as a URL."""
+        return f"file://{self.folder(base_dir)}"
+
+    def is_empty(self, base_dir: Path) -> bool:
+        """Return whether the folder does not exist."""
+        return not self.folder(base_dir).is_dir()
+
+    def serve(self, base_dir: Path, port: int) -> AbstractContextManager[Server]:
+        """Serve the warehouse on 127.0.0.1; see :func:`serve`."""
+        return serve(self.folder(base_dir), self.database.sql, self.schema_.sql, port)
 
 
 def open_session(path: str | Path | None, database: str, schema: str, **options: Any) -> Session:
@@ -20,10 +58,8 @@ def open_session(path: str | Path | None, database: str, schema: str, **options:
     _check_extra()
     from snowflake.snowpark import Session
 
-    from snowpipe_ml.local.client.connect import connect
-
     try:
-        connection = connect(path, database, schema, **options)
+        connection = local.connect(path, database, schema, **options)
     except OSError as error:
         raise TargetError(f"cannot open the embedded warehouse at {path}: {error}") from error
     session: Session = Session.builder.configs({"connection": connection}).create()
@@ -31,7 +67,7 @@ def open_session(path: str | Path | None, database: str, schema: str, **options:
 
 
 @contextlib.contextmanager
-def serve(path: Path, database: str, schema: str, port: int) -> Iterator[WarehouseServer]:
+def serve(path: Path, database: str, schema: str, port: int) -> Iterator[Server]:
     """Lock the warehouse in a folder and serve it to Snowflake's clients; Ctrl-C ends the block.
 
     Raises:
@@ -39,20 +75,15 @@ def serve(path: Path, database: str, schema: str, port: int) -> Iterator[Warehou
         WarehouseLockedError: another process has locked the warehouse.
     """
     _check_extra()
-    from snowpipe_ml.local.server.http import WarehouseServer, token_of
-
     path.mkdir(parents=True, exist_ok=True)
     try:
-        server = WarehouseServer(path, port, token_of(path), database, schema)
+        running = server.WarehouseServer(path, port, server.token_of(path), database, schema)
     except OSError as error:
         raise TargetError(f"cannot serve on 127.0.0.1:{port}: {error}") from error
-    with contextlib.closing(server), contextlib.suppress(KeyboardInterrupt):
-        yield server
+    with contextlib.closing(running), contextlib.suppress(KeyboardInterrupt):
+        yield running
 
 
 def _check_extra() -> None:
-    try:
-        import duckdb  # noqa: F401
-        import fakesnow  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("local", "the embedded warehouse") from error
+    if find_spec("duckdb") is None or find_spec("fakesnow") is None:
+        raise MissingExtraError("local", "the embedded warehouse")

@@ -1,16 +1,44 @@
-"""Sessions on a Snowflake account, from a named connection of the user's ``connections.toml``."""
+"""A Snowflake account as a target: sessions from a named connection of the user's ``connections.toml``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import Field
 
 from snowpipe_ml.errors import TargetError
+from snowpipe_ml.plugins.fields import ObjectName
+from snowpipe_ml.plugins.target import Target, register_target
 from snowpipe_ml.sql import Fragment, Identifier, like_pattern, sql
 from snowpipe_ml.text.redaction import remember_secrets
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
+
+
+@register_target("snowflake")
+class SnowflakeTarget(Target):
+    """A Snowflake account, by the name of a connection in the user's connections.toml."""
+
+    type: Literal["snowflake"]
+    connection: str = Field(description="A connection's name in connections.toml")
+    role: ObjectName | None = None
+    warehouse: ObjectName | None = Field(None, description="Used by steps that name none")
+
+    @property
+    def default_warehouse(self) -> Identifier | None:
+        """The warehouse of the settings."""
+        return self.warehouse
+
+    def open_session(self, base_dir: Path, warehouse: Identifier | None) -> Session:
+        """Open a Session with the named connection."""
+        return open_session(self.connection, self.database, self.schema_, self.role, warehouse)
+
+    def namespace(self, base_dir: Path) -> str:
+        """The connection's name as a URL: an account is not known before the login."""
+        return f"snowflake://{self.connection}"
 
 
 def open_session(

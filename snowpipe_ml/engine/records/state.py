@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.version import __version__
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
 from snowpipe_ml.engine.run.events import RunFinished, RunStarted, Status, StepFinished
@@ -21,6 +20,7 @@ from snowpipe_ml.engine.run.retry import again
 from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, like_pattern, sql
 from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.version import __version__
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
