@@ -205,7 +205,7 @@ _ELSEWHERE = (
     "writes",
     "not declared",
     "under `",
-    "nothing of the target",
+    "has no origin for the target",
     "cycle",
     "no list",
     "does not list it",

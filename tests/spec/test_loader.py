@@ -133,7 +133,7 @@ def test_variables_override_and_are_checked() -> None:
         ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "is at least medium"),
         (
             "sources: {s: {columns: {A: int}, from: {lcoal: {file: x}}}}\n" + STEP,
-            "says nothing of the target 'local'",
+            "has no origin for the target 'local'",
         ),
         (
             "sources: {s: {columns: {A: int}, from: {local: {query: nope.sql}}}}\n" + STEP,
