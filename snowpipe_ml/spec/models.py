@@ -350,7 +350,7 @@ class WheelImport(Model):
     find_links: str | None = Field(None, description="Folder of wheels to use instead of the package index")
     python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="Python of the functions")
     wheels: tuple[str, ...] = Field(
-        (), description="Instead of `requirements`: exactly these wheels, as NAME==VERSION or files"
+        (), description="Instead of `requirements`: exactly these, as NAME==VERSION or files, no dependencies"
     )
 
     @model_validator(mode="after")

@@ -130,7 +130,7 @@ def test_variables_override_and_are_checked() -> None:
         ("tables: {x: {columns: {'a b': int}}}\n" + STEP, "not a name"),
         ("vars: [a]\n" + STEP, "'vars' must be a mapping"),
         ("vars: {a: '{{ env.HOME }}'}\n" + STEP, "a variable is not a template"),
-        ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "is at least medium"),
+        ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "must be at least medium"),
         (
             "sources: {s: {columns: {A: int}, from: {lcoal: {file: x}}}}\n" + STEP,
             "has no origin for the target 'local'",

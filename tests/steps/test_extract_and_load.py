@@ -195,7 +195,7 @@ steps:
 def test_an_empty_folder_says_so(spec: Path, tmp_path: Path) -> None:
     assert "no such folder" in run(spec).steps["extract"].message
     (tmp_path / "months").mkdir()
-    assert "no file fits '*'" in run(spec).steps["extract"].message
+    assert "no file matches '*'" in run(spec).steps["extract"].message
 
 
 def test_a_damaged_archive_is_refused_and_the_others_go_on(spec: Path, months: Path) -> None:

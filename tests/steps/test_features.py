@@ -122,7 +122,7 @@ def test_a_day_twice_in_another_table_is_found(tmp_path: Path) -> None:
         "min_history_days: 20", "min_history_days: 1"
     )
     result = Pipeline.from_yaml(write_spec(tmp_path, text)).run()
-    assert "a table has a day twice (RAIN)" in result.steps["features"].message
+    assert "RAIN has several rows for 1 days" in result.steps["features"].message
 
 
 def small(folder: Path, events: str, **more: str) -> Pipeline:
