@@ -203,7 +203,7 @@ class _Builder:
             raise SpecError([self._at(node, "the YAML has too many nodes (aliases of aliases?)")])
         self.document._values[path] = _span(node)
         if node.tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
-            self.problems.append(self._at(node, f"the YAML tag {node.tag!r} has no meaning in a spec"))
+            self.problems.append(self._at(node, f"the YAML tag {node.tag!r} is not supported in a spec"))
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)

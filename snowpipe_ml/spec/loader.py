@@ -261,7 +261,9 @@ class _Renderer:
                 self.refuse(item, (*path, key))
         elif has_template(value):
             hint = "write the value itself; steps may combine variables"
-            self.problems.append(self.document.problem("a variable is not a template", path, hint=hint))
+            self.problems.append(
+                self.document.problem("a variable cannot contain a template", path, hint=hint)
+            )
 
     @staticmethod
     def _is_sql_text(path: Path) -> bool:

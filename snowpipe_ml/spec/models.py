@@ -198,7 +198,7 @@ class Stage(Model):
     @model_validator(mode="after")
     def _integration_needs_url(self) -> Stage:
         if self.storage_integration and not self.url:
-            raise ValueError("storage_integration belongs to an external stage: add its url")
+            raise ValueError("storage_integration requires an external stage: add its url")
         return self
 
 

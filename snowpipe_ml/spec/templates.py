@@ -196,7 +196,8 @@ def _finalize(value: object) -> str:
         str(value)  # raises UndefinedError with the name
     if isinstance(value, str | int | float) or value is None:
         raise TemplateError(
-            f"{value!r} enters SQL as bare text", "write {{ ... | literal }} or {{ ... | identifier }}"
+            f"{value!r} would be inserted into SQL as bare text",
+            "write {{ ... | literal }} or {{ ... | identifier }}",
         )
     return fragment_text(value)
 

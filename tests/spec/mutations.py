@@ -211,7 +211,6 @@ _ELSEWHERE = (
     "does not list it",
     "must be written by",
     "wait for each other",
-    "says nothing",
     "has no column",
     "no such file",
     "cannot read",

@@ -129,7 +129,7 @@ def test_variables_override_and_are_checked() -> None:
         ("tables: {order: {columns: {a: int}}}\n" + STEP, "reserved word"),
         ("tables: {x: {columns: {'a b': int}}}\n" + STEP, "not a name"),
         ("vars: [a]\n" + STEP, "'vars' must be a mapping"),
-        ("vars: {a: '{{ env.HOME }}'}\n" + STEP, "a variable is not a template"),
+        ("vars: {a: '{{ env.HOME }}'}\n" + STEP, "a variable cannot contain a template"),
         ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "must be at least medium"),
         (
             "sources: {s: {columns: {A: int}, from: {lcoal: {file: x}}}}\n" + STEP,

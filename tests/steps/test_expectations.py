@@ -89,7 +89,9 @@ def test_failing_rows_are_kept_and_a_warning_is_no_failure(tmp_path: Path) -> No
 def test_a_value_enters_a_predicate_by_a_filter_alone(tmp_path: Path) -> None:
     said, _ = checked(tmp_path, 'predicate: "MINUTES <> {{ vars.newest | literal }}"', newest="9")
     assert said == "TRIPS: predicate: 1 rows"
-    with pytest.raises(SpecError, match=r"(?s)'9 OR TRUE' enters SQL as bare text.*predicate"):
+    with pytest.raises(
+        SpecError, match=r"(?s)'9 OR TRUE' would be inserted into SQL as bare text.*predicate"
+    ):
         checked(tmp_path, 'predicate: "MINUTES <> {{ vars.newest }}"', newest="9 OR TRUE")
 
 

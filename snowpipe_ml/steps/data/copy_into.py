@@ -158,7 +158,7 @@ class CopyInto(Step["CopyInto.Settings"]):
         return StepResult(
             rows=loaded,
             message=message,
-            warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
+            warnings=(*_warnings(files, s.rejects), *_duplicated(files, known)),
             metrics={"files": len(files), "rejected": rejected},
         )
 
@@ -299,7 +299,7 @@ def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:
     return query_id, [row for row in results if "file" in row]
 
 
-def _doubled(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
+def _duplicated(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
     for file in files:
         name = str(file["file"])
         if file["rows_loaded"] and _is_known(name, known):

@@ -22,7 +22,7 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     kind = ctx.kind_of(name)
     if kind == "VIEW":
         ctx.execute(sql("DROP VIEW {name}", name=name))
-    if kind == "TABLE" and _takes(ctx, name, query):
+    if kind == "TABLE" and _accepts(ctx, name, query):
         columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
         ctx.execute(
             sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query)
@@ -83,7 +83,7 @@ def _kind(datatype: Any) -> DataType:
     return DataType(str(datatype))
 
 
-def _takes(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
+def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
     """Return whether a table has the columns of a query, each wide enough for its values."""
     there, new = _columns(ctx, Sql(f"SELECT * FROM {name.sql}")), _columns(ctx, query)
     return list(there) == list(new) and all(

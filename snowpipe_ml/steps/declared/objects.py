@@ -368,7 +368,7 @@ class SourceStep(DeclaredStep):
             put = sql(
                 "PUT {file} {place} AUTO_COMPRESS = TRUE OVERWRITE = TRUE",
                 file=Literal(f"file://{source.file}"),
-                place=StagePath(QualifiedName((self._aside,))),
+                place=StagePath(QualifiedName((self._temporary_name,))),
             )
             return StepPlan(f"load the source {self.object} from {source.file}", (put,))
         return StepPlan(f"create the source {self.object} as a view", tuple(self.statements(ctx)))
@@ -400,7 +400,7 @@ class SourceStep(DeclaredStep):
             ctx.execute(sql("CREATE DATABASE {name} FROM SHARE {share}", name=source.database, share=share))
 
     @property
-    def _aside(self) -> Identifier:
+    def _temporary_name(self) -> Identifier:
         """The name of the temporary stage and of the temporary table that a file is loaded through."""
         return Identifier(f"SOURCE_{self.object.name}")
 
@@ -408,12 +408,12 @@ class SourceStep(DeclaredStep):
         """Stage the file and COPY it, matching columns by the header."""
         fields_of = positions(source, self.model.columns, path)
         name = QualifiedName((self.object,))
-        stage = self._aside
+        stage = self._temporary_name
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
         place = StagePath(QualifiedName((stage,)))
         ctx.session.file.put(str(path), place.text, auto_compress=True, overwrite=True)
         # Load into a temporary table first: if a value does not fit, the target keeps its current rows.
-        aside = self._aside
+        aside = self._temporary_name
         columns = _columns(self.model.columns)
         ctx.execute(
             sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns)

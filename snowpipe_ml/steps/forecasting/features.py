@@ -395,12 +395,13 @@ class Features(Step["Features.Settings"]):
         if not kept:
             raise StepError(self._nothing_left(every, reasons))
         rows = publish_table(ctx, s.writes, self._query())
-        aside = self._aside(ctx)
+        aside = self._events_without_series(ctx)
         left = [f"{row['N']} left out: {row['REASON']}" for row in reasons]
         where = f", listed in {s.left_out}" if s.left_out is not None else ""
         warnings = [f"{row['N']} series are left out: {row['REASON']}{where}" for row in reasons]
         warnings += [
-            f"{count:,} events of {s.from_} are in no series: {reason}" for reason, count in aside.items()
+            f"{count:,} events of {s.from_} are not in any series: {reason}"
+            for reason, count in aside.items()
         ]
         left += [f"{sum(aside.values()):,} events in no series"] if aside else []
         return StepResult(
@@ -410,7 +411,7 @@ class Features(Step["Features.Settings"]):
             metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
         )
 
-    def _aside(self, ctx: RunContext) -> dict[str, int]:
+    def _events_without_series(self, ctx: RunContext) -> dict[str, int]:
         """Return the number of events that are not in any series, by reason."""
         s = self.settings
         days, uncovered = Sql(""), Sql("0")

@@ -146,7 +146,7 @@ forecast_series:
         rows = publish_table(ctx, s.writes, query)
         lacking = ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE PART = 'untrained'", name=s.writes))
         warnings = (
-            (f"{lacking} series have no forecast: the rows with PART = 'untrained' say why",)
+            (f"{lacking} series have no forecast: the rows with PART = 'untrained' give the reason",)
             if lacking
             else ()
         )

@@ -138,11 +138,11 @@ FROM SERIES S CROSS JOIN DAYS D
             if isinstance(other.future, ForecastTable):
                 check_daily(ctx, other.future.table, other.on)
                 one_row_a_day(ctx, other.future.table, other.on)
-        self._no_holes(ctx)
+        self._require_values(ctx)
         rows = publish_table(ctx, self.settings.writes, self._query(ctx))
         return StepResult(rows=rows, message=f"{self.settings.horizon_days} days")
 
-    def _no_holes(self, ctx: RunContext) -> None:
+    def _require_values(self, ctx: RunContext) -> None:
         """Check that every exogenous column has a value in each future period.
 
         Raises:

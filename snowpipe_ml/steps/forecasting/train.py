@@ -295,7 +295,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
     def _rows(self) -> Sql:
         return sql("SELECT * EXCLUDE (ARTIFACT) FROM {name} WHERE PART <> 'model'", name=self._trained)
 
-    def _beyond(self, ctx: RunContext) -> tuple[str, ...]:
+    def _beyond_backtest(self, ctx: RunContext) -> tuple[str, ...]:
         """Return a warning if the forecasts reach further ahead than the backtest."""
         backtest = self.deployed(ctx).settings.backtest
         if backtest is None:
@@ -344,9 +344,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         )[0]
         warnings: tuple[str, ...] = ()
         if untrained:
-            where = f"the rows of {s.writes} with PART = 'untrained' say why"
+            where = f"the rows of {s.writes} with PART = 'untrained' give the reason"
             warnings = (f"{untrained} series were not trained; {where}",)
-        warnings += self._beyond(ctx)
+        warnings += self._beyond_backtest(ctx)
         if not trained:
             warnings += (f"no series has a forecast: {s.writes} has none",)
         return StepResult(

@@ -128,7 +128,7 @@ class Evaluate(Step["Evaluate.Settings"]):
         )[0]
         metrics = {name.lower(): float(v) for name, v in zip(names, values, strict=True) if v is not None}
         first = names[0].lower()
-        aside = self._aside(ctx)
+        aside = self._unscored(ctx)
         mean = "mean " if rows > 1 else ""
         return StepResult(
             rows=rows,
@@ -137,7 +137,7 @@ class Evaluate(Step["Evaluate.Settings"]):
             warnings=tuple(f"{s.predictions}: {text}" for text in aside),
         )
 
-    def _aside(self, ctx: RunContext) -> list[str]:
+    def _unscored(self, ctx: RunContext) -> list[str]:
         """Return warnings about rows that were not scored."""
         s = self.settings
         row = ctx.execute(
