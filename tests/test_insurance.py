@@ -237,5 +237,5 @@ def test_the_plan_with_an_artifact_repository(spec: Path, tmp_path: Path) -> Non
 def test_the_channel_and_an_artifact_repository_do_not_mix(spec: Path, tmp_path: Path) -> None:
     packages = {"artifact_repository": "snowflake.snowpark.pypi_shared_repository", "packages": ["numpy"]}
     path = edited(spec, tmp_path, packages__repository=packages, steps__deploy_charges__packages="repository")
-    with pytest.raises(SpecError, match="a function has the one or the other"):
+    with pytest.raises(SpecError, match="a function can use only one of them"):
         Pipeline.from_yaml(path).validate()

@@ -53,7 +53,7 @@ class Target(BaseModel, ABC):
     type: str
     database: ObjectName
     schema_: ObjectName = Field("PUBLIC", alias="schema", validate_default=True)
-    vars: dict[str, Any] = Field({}, description="Values of vars for this target")
+    vars: dict[str, Any] = Field({}, description="Values that override `vars` on this target")
 
     @property
     def default_warehouse(self) -> Identifier | None:

@@ -1,4 +1,4 @@
-"""YAML text -> positions, templates, validation, frozen models of the declared objects."""
+"""Read a spec: YAML with positions, templates, validation, and frozen models of the declared objects."""
 
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.text.problems import Position, Problem

@@ -1,7 +1,7 @@
-"""Templates that end: a sandbox whose loops, calls, texts and numbers are bounded.
+"""A sandbox for templates that limits their loops, calls, text sizes and numbers.
 
-A spec may come from a stranger, and ``validate`` must answer. Jinja's own sandbox keeps templates from the interpreter;
-it does not keep them from looping or growing without end.
+A spec may come from an untrusted author, and ``validate`` must still finish. Jinja's own sandbox protects the
+interpreter from templates; it does not prevent them from looping or growing without limit.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from jinja2.visitor import NodeTransformer
 from snowpipe_ml.errors import TemplateError
 from snowpipe_ml.sql import Literal, Sql
 
-STEPS = 100_000  # iterations of loops and calls in one rendering; also the largest argument that is a size
+STEPS = 100_000  # loop iterations and calls in one rendering; also the largest size argument
 LONGEST = 1_000_000  # characters of a text or items of a list
-OUTPUT = 16_000_000  # characters of all that one rendering writes
-_A_STEP = 100  # characters that a filter, test, method or comparison reads for one step
+OUTPUT = 16_000_000  # characters that one rendering writes in total
+_A_STEP = 100  # characters read by a filter, test, method or comparison that count as one step
 _BITS = 4096  # of a whole number
 _CONTAINERS = (list, tuple, set, frozenset, range, dict, KeysView, ValuesView, ItemsView)
 
-# A method's name has a dot in front, to tell it from a filter's.
+# The names of methods start with a dot, to distinguish them from filters.
 _SIZED = frozenset(
     {
         ".center",
@@ -45,7 +45,7 @@ _SIZED = frozenset(
     }
     | {"truncate"}
 )
-_CHEAP = frozenset(  # they do not read all of what they are called on
+_CHEAP = frozenset(  # they do not read the whole of the value that they are applied to
     {".append", ".get", ".items", ".keys", ".values", "count", "d", "default", "first", "length"}
     | {"boolean", "callable", "defined", "false", "float", "integer", "iterable", "mapping", "none", "number"}
     | {"sameas", "sequence", "string", "true", "undefined"}
@@ -110,13 +110,13 @@ _METHODS: dict[type, frozenset[str]] = {
     int: frozenset({".bit_length"}),
     bytes: frozenset(),
 }
-# Their time or their result grows faster than what they read.
+# Their running time or their result grows faster than their input.
 _UNBOUNDED = ("pprint", "striptags", "urlize", "wordwrap", "xmlattr")
 _CONVERSION = re.compile(r"%(?:\([^()]*\))?[-#0 +]*(\d*)(?:\.(\d*))?[hlL]?[^-(*.#+ \d]", re.S)
 
 
 class _Budget:
-    """The steps and output that one rendering has left."""
+    """The remaining steps and output of one rendering."""
 
     def __init__(self) -> None:
         self.steps, self.output = STEPS, OUTPUT
@@ -135,7 +135,7 @@ _budget: ContextVar[_Budget] = ContextVar("budget")
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Render within one budget; a rendering inside another has the same."""
+    """Render within one budget, which nested renderings share."""
     if _budget.get(None) is not None:
         yield
         return
@@ -153,9 +153,9 @@ def _spend(steps: int = 0, output: int = 0) -> None:
 
 
 def _length(value: Any, most: int) -> int:
-    """The length of a value's text, about; of one that is longer than ``most``, some number above it.
+    """Return the approximate length of a value's text, or any number above ``most`` if it is longer.
 
-    The text itself is not made: a short list may hold one long text many times.
+    The text itself is not built: a short list may contain one long text many times.
     """
     if isinstance(value, str):
         return len(value)
@@ -179,19 +179,19 @@ def _length(value: Any, most: int) -> int:
 
 
 def _weighed(*values: Any) -> Any:
-    """Count a step, and more for values that take long to read; return the first one."""
+    """Count one step, and more for values that are slow to read; return the first value."""
     _spend(1 + sum(_length(value, STEPS * _A_STEP) // _A_STEP for value in values))
     return values[0] if values else None
 
 
 def written(value: Any) -> Any:
-    """Count what an expression of a template writes."""
+    """Count the output of a template expression, and return it."""
     _spend(output=_length(value, OUTPUT))
     return value
 
 
 def _counted(items: Iterable[Any], text: int) -> Iterator[Any]:
-    """The items of a loop, whose body has so many characters of plain text."""
+    """Yield the items of a loop, counting each; its body has ``text`` characters of plain text."""
     for item in items:
         _spend(1, text)
         yield item
@@ -209,10 +209,10 @@ def _range(*limits: int) -> range:
 
 
 def _checked(value: Any) -> Any:
-    """A result that is not too large; it counts as so many steps as making it took.
+    """Return a result after counting the steps that it took.
 
     Raises:
-        TemplateError: it is.
+        TemplateError: the result is too large.
     """
     if isinstance(value, int) and value.bit_length() > _BITS:
         raise TemplateError(f"a whole number of more than {_BITS:,} bits")
@@ -235,7 +235,7 @@ def _limit(operation: str, size: int) -> None:
 
 
 def _joined(*parts: Any) -> str:
-    """``a ~ b``."""
+    """Evaluate ``a ~ b``."""
     _limit("~", sum(_length(part, LONGEST) for part in parts))
     text = "".join(map(str, parts))
     _checked(text)
@@ -245,7 +245,7 @@ def _joined(*parts: Any) -> str:
 def _check_format(
     name: str, template: str, widths: Iterable[str], fields: int, values: Iterable[Any]
 ) -> None:
-    """Refuse a format in which each field could have the longest of the values, if that would be too large."""
+    """Refuse a format whose result would be too large if each field held the longest value."""
     widest = max((min(int(width[:9]), LONGEST + 1) for width in widths if width), default=0)
     longest = max(
         (350 if isinstance(value, float) else _length(value, LONGEST) for value in values), default=0
@@ -255,11 +255,9 @@ def _check_format(
 
 def _check_percent(name: str, template: str, values: Any) -> None:
     conversions = _CONVERSION.findall(template)
-    # Python also reads a name with brackets in it, and takes a width from the values.
+    # Python also accepts names that contain brackets, and widths that are taken from the values.
     if re.search(r"%[(\d*.#0 +-]", _CONVERSION.sub("", template)):
-        raise TemplateError(
-            f"the format {template[:40]!r} is not allowed: write its names and widths plainly"
-        )
+        raise TemplateError(f"the format {template[:40]!r} is not allowed: use plain names and fixed widths")
     values = (
         values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else [values]
     )
@@ -269,14 +267,14 @@ def _check_percent(name: str, template: str, values: Any) -> None:
 def _check_braces(name: str, template: str, values: Iterable[Any]) -> None:
     specs = [spec or "" for _, field, spec, _ in Formatter().parse(template) if field is not None]
     if any("{" in spec for spec in specs):
-        raise TemplateError(f"the format {template[:40]!r} is not allowed: write its widths plainly")
+        raise TemplateError(f"the format {template[:40]!r} is not allowed: use fixed widths")
     _check_format(
         name, template, (width for spec in specs for width in re.findall(r"\d+", spec)), len(specs), values
     )
 
 
 def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-    """Refuse a call of a filter or method whose result would be too large, before it is made."""
+    """Refuse a call of a filter or method, before it happens, if its result would be too large."""
     given = [*arguments, *named.values()]
     plain = name.removeprefix(".")
     if name in _SIZED:
@@ -310,19 +308,19 @@ def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Map
         case "indent":
             text = str(receiver)
             _limit(plain, len(text) + (len(text.splitlines()) + 1) * max(wide, 4))
-        case "tojson" if given:  # each line is indented as deeply as lists are nested
+        case "tojson" if given:  # each line is indented by the nesting depth of its list
             _limit(plain, _length(receiver, LONGEST) * wide * 10)
         case "sum" if any(isinstance(value, list | tuple) for value in given):
             raise TemplateError("'sum' adds numbers only")
 
 
 class BoundedEnvironment(SandboxedEnvironment):
-    """Jinja's sandbox, in which a rendering within :func:`bounded` ends soon and stays small."""
+    """Jinja's sandbox, with limits on the time and size of each rendering within :func:`bounded`."""
 
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def __init__(self, **options: Any) -> None:
-        # The optimizer would compute constant expressions before anything is bounded.
+        # The optimizer would evaluate constant expressions before any limit applies.
         super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, optimized=False, **options)
         self.globals.clear()
         self.globals["range"] = _range
@@ -335,7 +333,7 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     @staticmethod
     def bounded_filter(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
-        """A filter or test that counts what it reads, and is refused if its result would be too large."""
+        """Wrap a filter or test: count its input, and refuse a call whose result would be too large."""
         passes = getattr(found, "jinja_pass_arg", None)
         skip = 1 if passes is not None else 0
 
@@ -344,7 +342,7 @@ class BoundedEnvironment(SandboxedEnvironment):
             _weighed(*given, *named.values(), *([] if name in _CHEAP else [receiver]))
             _check_call(name, receiver, tuple(given), named)
             result = found(*arguments, **named)
-            # What is still to be made could not be measured by the next filter.
+            # An iterator is consumed here: the next filter could not measure it.
             return _checked(list(result) if isinstance(result, Iterator) else result)
 
         if passes is not None:
@@ -352,7 +350,7 @@ class BoundedEnvironment(SandboxedEnvironment):
         return call
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """``left operator right``, unless the result would be too large."""
+        """Evaluate ``left operator right``, unless the result would be too large."""
         numbers = isinstance(left, int) and isinstance(right, int)
         bits = 0
         if operator == "*" and numbers:
@@ -370,8 +368,8 @@ class BoundedEnvironment(SandboxedEnvironment):
         return _checked(super().call_binop(context, operator, left, right))
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """A call, counted, and refused if its result would be too large."""
-        # The sandbox wraps a text's format().
+        """Count a call, and refuse it if its result would be too large."""
+        # The sandbox wraps str.format().
         receiver = getattr(__obj, "__self__", getattr(getattr(__obj, "__wrapped__", None), "__self__", None))
         name = f".{getattr(__obj, '__name__', '')}"
         builtin = isinstance(receiver, str | bytes | list | dict | tuple | int)
@@ -398,7 +396,10 @@ class BoundedEnvironment(SandboxedEnvironment):
 
 
 class _Bounds(NodeTransformer):
-    """Put filters that count where Jinja would not ask the environment: loops, ``~``, comparisons, slices, keys."""
+    """Insert counting filters where Jinja bypasses the environment.
+
+    These are loops, ``~``, comparisons, slices and keys.
+    """
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         if node.recursive:

@@ -1,7 +1,7 @@
-"""YAML text -> plain values, each with its position.
+"""Parse YAML text into plain values, each with its position.
 
-A spec is read with PyYAML's node graph instead of its constructors, because only nodes know where
-they stand. YAML 1.1's surprises are left out: ``no`` and ``on`` are text, and so is ``2024-01-01``.
+A spec is read from PyYAML's node graph rather than its constructors, because only nodes record their
+positions. The surprises of YAML 1.1 are disabled: ``no`` and ``on`` are text, and so is ``2024-01-01``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 _TAGS = {"map", "seq", "str", "int", "float", "bool", "null", "merge"}
 
 
-# libyaml reads faster; where PyYAML was built without it, Python reads.
+# libyaml is faster; where PyYAML was built without it, the pure Python loader is used.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -49,7 +49,7 @@ for _tag, _pattern, _first in (
 
 
 _WORDS = ("yes", "no", "on", "off")
-WORD_HINT = "write true or false if a truth value is meant, or quote it if it is text"
+WORD_HINT = "write true or false for a boolean, or quote it for text"
 
 
 @dataclass
@@ -57,11 +57,11 @@ class Document:
     """A parsed YAML file.
 
     Attributes:
-        file: the name to show in messages.
-        value: the whole as dicts, lists and scalars.
-        lines: the text's lines.
-        scalars: the paths of scalars on one line.
-        words: where ``yes``, ``no``, ``on`` and ``off`` stand without quotes: text here, truth values in YAML 1.1.
+        file: the file name shown in messages.
+        value: the content as dicts, lists and scalars.
+        lines: the lines of the text.
+        scalars: the paths of the scalars that fit on one line.
+        words: unquoted ``yes``, ``no``, ``on`` and ``off`` by path: text here, booleans in YAML 1.1.
     """
 
     file: str
@@ -77,7 +77,7 @@ class Document:
         return path in self._values
 
     def problem(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> Problem:
-        """A problem at a value, or at its key, or at the nearest parent that stands in the text."""
+        """Return a problem at a value, at its key, or at the nearest parent that has a position."""
         line, column, width = self._mark(path, key)
         snippet = self.lines[line] if line < len(self.lines) else ""
         return Problem(
@@ -90,9 +90,9 @@ class Document:
         )
 
     def shown_lines(self, hide: Callable[[Path], bool]) -> list[str]:
-        """The text's lines, with stars in the place of the scalars at the paths that are to be hidden."""
+        """Return the lines of the text, with asterisks in place of the scalars whose paths are hidden."""
         shown = list(self.lines)
-        # From the right, so that the columns of those before them stay right.
+        # From right to left, so that the columns of earlier scalars remain valid.
         for path, (line, column, width) in sorted(
             self._values.items(), key=lambda item: item[1], reverse=True
         ):
@@ -101,7 +101,7 @@ class Document:
         return shown
 
     def position(self, path: Path, *, key: bool = False) -> Position:
-        """Where a value, or its key, stands."""
+        """Return the position of a value or of its key."""
         line, column, _ = self._mark(path, key)
         return Position(self.file, line + 1, column + 1)
 
@@ -117,7 +117,7 @@ def read_document(path: FilePath) -> Document:
     """Read a YAML file.
 
     Raises:
-        SpecError: it is missing, not UTF-8, or not YAML; all duplicate keys are reported at once.
+        SpecError: the file is missing, not UTF-8 or not YAML; all duplicate keys are reported at once.
     """
     file = str(path)
     try:
@@ -131,22 +131,22 @@ def read_document(path: FilePath) -> Document:
 
 
 def parse_value(text: str) -> Any:
-    """A value of the command line, read as the same text in a spec would be.
+    """Parse a value of the command line as the same text in a spec would be parsed.
 
     Raises:
-        ValueError: it is not YAML, or not a value that a spec can hold.
+        ValueError: the text is not YAML, or not a value that a spec can contain.
     """
     try:
         document = parse_document(text)
     except SpecError as error:
         raise ValueError(error.problems[0].message) from error
     if document.words:
-        raise ValueError(f"{next(iter(document.words.values()))!r} can be a truth value or text: {WORD_HINT}")
+        raise ValueError(f"{next(iter(document.words.values()))!r} can be a boolean or text: {WORD_HINT}")
     return document.value
 
 
 def parse_document(text: str, file: str = "<spec>") -> Document:
-    """Parse YAML text; ``file`` is the name to show in messages."""
+    """Parse YAML text; ``file`` is the file name shown in messages."""
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
         if _CONFLICT.match(line):
@@ -203,7 +203,7 @@ class _Builder:
             raise SpecError([self._at(node, "the YAML has too many nodes (aliases of aliases?)")])
         self.document._values[path] = _span(node)
         if node.tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
-            self.problems.append(self._at(node, f"the YAML tag {node.tag!r} has no meaning in a spec"))
+            self.problems.append(self._at(node, f"the YAML tag {node.tag!r} is not supported in a spec"))
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -227,7 +227,7 @@ class _Builder:
                 continue
             key = str(key_node.value)
             if "\0" in key:
-                self.problems.append(self._at(key_node, "a NUL character, which no SQL can hold"))
+                self.problems.append(self._at(key_node, "a NUL character, which SQL cannot contain"))
                 continue
             if key in seen:
                 first = seen[key].start_mark.line + 1
@@ -248,13 +248,13 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node) -> Any:
         if "\0" in str(node.value):
-            self.problems.append(self._at(node, "a NUL character, which no SQL can hold"))
+            self.problems.append(self._at(node, "a NUL character, which SQL cannot contain"))
             return None
         try:
             return self.loader.construct_object(node)
         except (yaml.constructor.ConstructorError, ValueError) as error:
             what = getattr(error, "problem", None) or str(error)
-            self.problems.append(self._at(node, f"not a value that a spec can hold: {what}"))
+            self.problems.append(self._at(node, f"not a value that a spec can contain: {what}"))
             return None
 
     def _at(self, node: yaml.Node, message: str) -> Problem:

@@ -1,8 +1,8 @@
-"""``foreach``: one step of a spec that stands for many, a node an item.
+"""Expand ``foreach``: one step of a spec becomes several nodes, one for each item.
 
-``load`` with ``foreach: [north, south]`` becomes ``load[north]`` and ``load[south]``; in its settings,
-its query and its condition ``{{ item }}`` is the item. A query's items are its rows, each a mapping of
-its columns, asked for when a run begins. While there is no connection one stands for all of them.
+``load`` with ``foreach: [north, south]`` becomes ``load[north]`` and ``load[south]``; ``{{ item }}`` is
+the item in its settings, its query and its condition. The items of a query are its rows, each a mapping
+of its columns, fetched when a run begins. Without a connection, one placeholder represents all rows.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from snowpipe_ml.sql import Sql
 from snowpipe_ml.text.problems import Path, Problem
 
 Rows = Callable[[Sql], Sequence[Mapping[str, Any]]]
-"""What runs a query on the target and gives its rows."""
+"""A function that runs a query on the target and returns its rows."""
 
 _PLAIN = re.compile(r"[^\w.-]+")
 _UNKNOWN = "each"
 
 
 def base_name(step: str) -> str:
-    """The name in the spec of a node: ``load`` of ``load[north]``."""
+    """Return the name that a node has in the spec: ``load`` for ``load[north]``."""
     return step.partition("[")[0]
 
 
 def is_object(node: str) -> bool:
-    """Return whether a node stands for a declared object, such as ``stages.s``; an item may have a dot in its name."""
+    """Return whether a node is a declared object, such as ``stages.s``. Items may contain dots too."""
     return "." in base_name(node)
 
 
 class _AnyRow(Namespace):
-    """Stands for the rows of a query that has not been asked: whatever the column, a text."""
+    """A placeholder for the rows of a query that has not run: every column has the same text."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -48,13 +48,13 @@ class _AnyRow(Namespace):
 
 @dataclass
 class FanOut:
-    """The steps of a spec with each ``foreach`` spread out.
+    """The steps of a spec with each ``foreach`` expanded.
 
     Attributes:
         steps: settings by node name, not rendered yet.
         items: the item of each node that has one.
         nodes: the nodes of each step that has a ``foreach``.
-        problems: what was wrong with a ``foreach``.
+        problems: the mistakes in ``foreach``.
     """
 
     steps: dict[str, Any] = field(default_factory=dict)
@@ -70,14 +70,14 @@ def spread(
     scope: Mapping[str, Any],
     rows: Rows | None,
 ) -> FanOut:
-    """Spread the steps out.
+    """Expand the steps that have a ``foreach``.
 
     Args:
-        document: for positions.
+        document: the source of positions.
         steps: the settings as written.
-        render: renders a value that stands at a path.
-        scope: what a query's templates see.
-        rows: runs a query; None while there is no connection.
+        render: renders the value at a path.
+        scope: the names that the templates of a query can use.
+        rows: runs a query; None without a connection.
     """
     found = FanOut()
     for name, settings in steps.items():
@@ -124,12 +124,12 @@ def _items(
         where = document.position((*path, "query"))
         raise UsageError(
             f"{where}: the items of {path[1]} could not be read: {error}\n"
-            "  foreach asks its query before anything runs: what it reads must be there by then"
+            "  the query of foreach runs before any step: the tables that it reads must exist already"
         ) from error
 
 
 def _label(item: Any) -> str:
-    """What tells a node's item apart, in the node's name; a text that is not plain gets a digest."""
+    """Return the text that identifies an item in a node's name; text that is not plain gets a digest."""
     if isinstance(item, _AnyRow):
         return "..."
     text = "-".join(map(str, item.values())) if isinstance(item, dict) else str(item)

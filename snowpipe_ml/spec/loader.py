@@ -1,7 +1,7 @@
-"""A YAML file -> a :class:`Spec`: the declared objects, the steps' settings, positions.
+"""Load a YAML file as a :class:`Spec`: the declared objects, the settings of the steps, positions.
 
-Everything wrong is collected, in stages that each need the one before: the YAML, the schema, the
-templates, the rendered values. References between objects are the graph's business.
+All problems are collected, in stages that each depend on the one before: the YAML, the schema, the
+templates, the rendered values. References between objects are checked by the graph.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
 from snowpipe_ml.text.problems import Path, Problem, did_you_mean
 from snowpipe_ml.text.redaction import remember_secrets
 
-# What run.* is while nothing runs: validate and plan must render without a run.
+# The values of run.* outside a run: validate and plan must render without one.
 NO_RUN = RunInfo(
     "00000000T000000000-000000",
     datetime(1970, 1, 1, tzinfo=UTC),
@@ -33,7 +33,7 @@ NO_RUN = RunInfo(
     date(1970, 1, 1),
 )
 
-# Sections that are not rendered, or only when a run has ended. Of `targets`, only `env` is in scope.
+# Sections that are never rendered, or only after a run has ended. In `targets`, only `env` is in scope.
 _UNRENDERED = ("name", "version", "description", "vars", "default_target", "on_success", "on_failure")
 
 
@@ -45,13 +45,13 @@ class Spec:
         path: the file.
         document: the text with its positions.
         pipeline: the declared objects.
-        steps: the steps, their settings checked.
-        target_name: which target it was rendered for.
+        steps: the steps, with validated settings.
+        target_name: the target that the spec was rendered for.
         scope: ``vars``, ``env``, ``target`` and ``run``, as templates see them.
-        problems: mistakes that did not keep the rest from being read.
-        fanned: the nodes of each step with a ``foreach``.
-        broken: names of steps and declared objects that could not be read, and what they mention;
-            that these are missing is no mistake of those who refer to them.
+        problems: mistakes that did not prevent the rest from being read.
+        fanned: the nodes of each step that has a ``foreach``.
+        broken: the names of steps and declared objects that could not be read, and every name that
+            they mention; references to these names are not reported as missing.
     """
 
     path: FilePath
@@ -83,19 +83,19 @@ def load_spec(
 
     Args:
         path: the YAML file.
-        target: a target's name; the default target if None.
-        variables: values of ``vars`` that override the file's.
-        run: what ``run.*`` is.
-        rows: runs the queries of ``foreach`` on the target; None while there is no connection.
+        target: the name of a target; None for the default target.
+        variables: values that override the ``vars`` of the file.
+        run: the values of ``run.*``.
+        rows: runs the queries of ``foreach`` on the target; None without a connection.
 
     Returns:
-        The spec. Its ``problems`` holds mistakes inside steps; they are kept aside so that the
-        graph can be checked as well and all be reported at once.
+        The spec. Its ``problems`` are the mistakes inside steps; they are returned rather than raised,
+        so that the graph is checked too and everything is reported at once.
 
     Raises:
-        SpecError: the file is no spec at all.
-        UsageError: no such target, a variable that the spec does not declare, or a ``foreach`` whose
-            query cannot be run.
+        SpecError: the file is not a usable spec.
+        UsageError: the target does not exist, the spec does not declare a variable, or the query of a
+            ``foreach`` cannot be run.
     """
     remember_secrets(os.environ)
     document = read_document(path)
@@ -119,7 +119,7 @@ def load_spec(
     fan = spread(document, _mapping(raw.get("steps")), rendered.render, scope, rows)
     value["steps"] = {node: rendered.of_step(node, settings, fan) for node, settings in fan.steps.items()}
     problems += fan.problems
-    # A value that failed to render, or does not fit the schema, is not reported a second time.
+    # A value that failed to render, or does not match the schema, is not reported a second time.
     tainted = rendered.failed | of_targets.failed | _tainted(document, problems)
     problems += rendered.problems + of_targets.problems
     steps, more = _steps(document, value["steps"], fan, tainted)
@@ -149,19 +149,19 @@ def load_spec(
 
 
 def _ambiguous(document: Document) -> Iterator[Problem]:
-    """Variables that a template would take for true although they say ``off``."""
+    """Yield a problem for each variable that a template would treat as true although it is ``off``."""
     for path, word in document.words.items():
         if path[0] == "vars" or (path[0] == "targets" and path[2:3] == ("vars",)):
-            yield document.problem(f"{word!r} can be a truth value or text", path, hint=WORD_HINT)
+            yield document.problem(f"{word!r} can be a boolean or text", path, hint=WORD_HINT)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    """A mapping, or an empty one for what the schema has already found to be none."""
+    """Return the value if it is a mapping, else an empty one: the schema check has reported it."""
     return value if isinstance(value, dict) else {}
 
 
 def _texts(value: Any, *more: str) -> Iterator[str]:
-    """Every text inside a value, in lower case."""
+    """Yield every text inside a value, in lower case."""
     yield from (text.lower() for text in more)
     if isinstance(value, dict):
         for item in value.values():
@@ -222,7 +222,7 @@ def _scope(
 
 
 class _Renderer:
-    """Renders every scalar, and remembers which failed."""
+    """Renders every scalar and records the paths that failed."""
 
     def __init__(self, document: Document, scope: Mapping[str, Any]) -> None:
         self.document = document
@@ -245,7 +245,7 @@ class _Renderer:
             return value
 
     def of_step(self, node: str, settings: Any, fan: FanOut) -> Any:
-        """Render the settings of a node, whose item is in scope."""
+        """Render the settings of a node, with its item in scope."""
         path: Path = ("steps", base_name(node))
         if node not in fan.items:
             return self.render(settings, path)
@@ -256,23 +256,25 @@ class _Renderer:
         return rendered
 
     def refuse(self, value: Any, path: Path) -> None:
-        """Templates have no meaning here: each is a problem."""
+        """Report each template in a value that must not contain any."""
         if isinstance(value, dict | list):
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
                 self.refuse(item, (*path, key))
         elif has_template(value):
             hint = "write the value itself; steps may combine variables"
-            self.problems.append(self.document.problem("a variable is not a template", path, hint=hint))
+            self.problems.append(
+                self.document.problem("a variable cannot contain a template", path, hint=hint)
+            )
 
     @staticmethod
     def _is_sql_text(path: Path) -> bool:
-        # An inline query or predicate is a SQL template: values enter it through filters, when it is used.
+        # An inline query or predicate is a SQL template: filters insert its values when it is used.
         own = len(path) == 3 or (len(path) == 4 and path[2] in ("foreach", "when"))
         return own and path[0] == "steps" and path[-1] in ("query", "predicate")
 
 
 def _tainted(document: Document, problems: list[Problem]) -> set[Path]:
-    """The smallest values that stand where the problems are."""
+    """Return the paths of the smallest values at the positions of the problems."""
     lines = {(p.position.line, p.position.column) for p in problems}
     return {
         path
@@ -305,7 +307,11 @@ def _steps(
 def _pipeline(
     document: Document, value: Mapping[str, Any], tainted: set[Path]
 ) -> tuple[models.Pipeline | None, list[Problem], set[str]]:
-    """The declared objects; those that are wrong are left out, and named, so that the rest is checked."""
+    """Validate the declared objects.
+
+    Returns:
+        The valid objects, so that these are checked further; the problems; the names of the invalid objects.
+    """
     try:
         return models.Pipeline.model_validate(value), [], set()
     except pydantic.ValidationError as error:
@@ -334,7 +340,7 @@ def _from_pydantic(
     for item in error.errors():
         path = base
         for part in item["loc"]:
-            # pydantic names the form that it has chosen of several, and the spec has no such key.
+            # pydantic includes the name of the chosen union member, which is not a key of the spec.
             if (*path, part) in document._values or (item["type"] == "missing" and part == item["loc"][-1]):
                 path = (*path, part)
         if any(path[: len(bad)] == bad or bad[: len(path)] == path for bad in tainted):

@@ -1,4 +1,4 @@
-"""The declared objects of a spec, as frozen models. A step's settings come from its plugin."""
+"""Frozen models of the declared objects of a spec. The settings of a step are defined by its step type."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _object_name(text: str) -> str:
 
 def _plain_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", text):
-        raise ValueError(f"a name of letters, digits, _ and -: {text!r}")
+        raise ValueError(f"a name may contain only letters, digits, _ and -, not {text!r}")
     return text
 
 
@@ -40,14 +40,14 @@ _SECURABLES = ("TABLE", "VIEW", "SCHEMA", "DATABASE", "WAREHOUSE", "STAGE")
 
 
 def securable_of(text: str) -> tuple[str, QualifiedName]:
-    """The kind and name of what a grant is on: ``table flat_forecast``.
+    """Return the kind and the name of the object of a grant, such as ``table flat_forecast``.
 
     Raises:
-        ValueError: it is no kind that grants are on, or no name.
+        ValueError: privileges cannot be granted on that kind, or the name is missing or invalid.
     """
     kind, _, name = text.strip().partition(" ")
     if kind.upper() not in _SECURABLES or not name:
-        raise ValueError(f"a grant is on 'table NAME', 'view NAME', 'schema NAME'...: {text!r}")
+        raise ValueError(f"a grant needs an object, such as 'table NAME' or 'schema NAME', not {text!r}")
     return kind.upper(), QualifiedName.parse(name.strip())
 
 
@@ -118,13 +118,13 @@ def _privilege(text: str) -> str:
 Securable = Annotated[str, AfterValidator(_securable)]
 Privilege = Annotated[str, AfterValidator(_privilege)]
 
-# Keys of sections. The first become names in Snowflake; the second are the spec's own.
+# Keys of sections: the names of objects in Snowflake, and names that only the spec uses.
 ObjectKey = Annotated[str, AfterValidator(_object_name)]
 PlainKey = Annotated[str, AfterValidator(_plain_name)]
 
 
 class Model(BaseModel):
-    """Base of all declared objects."""
+    """Base class of all declared objects."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True
@@ -138,19 +138,19 @@ else:  # a union of the registered targets, by their type
 
 
 class Warehouse(Model):
-    """A virtual warehouse. Nothing is slower or faster for it on the embedded warehouse.
+    """A virtual warehouse. It does not affect performance on the embedded warehouse.
 
     https://docs.snowflake.com/en/sql-reference/sql/create-warehouse
     """
 
     size: Size = "xsmall"
     type: Literal["standard", "snowpark-optimized"] = "standard"
-    auto_suspend: int = Field(60, ge=0, description="Seconds of idleness before it is suspended")
+    auto_suspend: int = Field(60, ge=0, description="Seconds of inactivity before the warehouse suspends")
     auto_resume: bool = True
     resource_constraint: str | None = Field(
         None,
         pattern="^(MEMORY_(1X|16X|64X)(_x86)?|STANDARD_GEN_[12])$",
-        description="Memory and CPU of a Snowpark-optimized warehouse's nodes",
+        description="Memory and CPU of the nodes of a Snowpark-optimized warehouse",
     )
     max_concurrency_level: int | None = Field(None, ge=1)
     comment: str | None = None
@@ -162,7 +162,7 @@ class Warehouse(Model):
         constraint = self.resource_constraint or ("MEMORY_16X" if self.type == "snowpark-optimized" else "")
         smallest = {"MEMORY_16X": "medium", "MEMORY_64X": "large"}.get(constraint.removesuffix("_x86"))
         if smallest and order.index(self.size) < order.index(smallest):
-            raise ValueError(f"a warehouse with {constraint} is at least {smallest}, not {self.size}")
+            raise ValueError(f"a warehouse with {constraint} must be at least {smallest}, not {self.size}")
         return self
 
 
@@ -170,16 +170,16 @@ class Stage(Model):
     """An internal stage, or an external one with a ``url``."""
 
     url: str | None = Field(
-        None, pattern=r"^(s3|s3gov|gcs|azure|file)://", description="A bucket; file:// locally"
+        None, pattern=r"^(s3|s3gov|gcs|azure|file)://", description="Bucket URL; file:// on a local target"
     )
     storage_integration: ObjectName | None = None
-    directory: bool = Field(False, description="Keep a directory table")
+    directory: bool = Field(False, description="Enable a directory table")
     comment: str | None = None
 
     @model_validator(mode="after")
     def _integration_needs_url(self) -> Stage:
         if self.storage_integration and not self.url:
-            raise ValueError("storage_integration belongs to an external stage: add its url")
+            raise ValueError("storage_integration requires an external stage: add its url")
         return self
 
 
@@ -207,23 +207,23 @@ class FileFormat(Model):
 
 
 class Table(Model):
-    """A table that steps load into. It is created if it is not there, and never replaced."""
+    """A table that steps load into. It is created if it does not exist, and never replaced."""
 
     columns: dict[ObjectKey, ColumnType] = Field(min_length=1, description="Column name: data type")
     comment: str | None = None
 
 
 class SourceFrom(Model):
-    """Where a source's rows come from on one target: a file, a query, or a table."""
+    """The origin of a source's rows on one target: a file, a query or a table."""
 
     file: str | None = Field(None, description="A CSV file with a header line")
     generator: str | None = Field(
-        None, description="module.py:function that writes the file when `file` is 'sample'"
+        None, description="module.py:function that generates the file when `file` is 'sample'"
     )
     rename: dict[str, ColumnName] = Field({}, description="Header in the file: column of the source")
-    share: str | None = Field(None, description="A share to create `database` from")
+    share: str | None = Field(None, description="Share from which `database` is created")
     database: ObjectName | None = None
-    query: str | None = Field(None, description="A SQL file with the SELECT of a view")
+    query: str | None = Field(None, description="SQL file with a SELECT; the source is a view of it")
     table: TableName | None = Field(None, description="An existing table or view")
 
     @model_validator(mode="after")
@@ -231,63 +231,62 @@ class SourceFrom(Model):
         if sum(way is not None for way in (self.file, self.query, self.table)) != 1:
             raise ValueError("give exactly one of file, query and table")
         if (self.share is None) != (self.database is None):
-            raise ValueError("share and database go together: the database is created from the share")
+            raise ValueError("give share and database together: the database is created from the share")
         return self
 
 
 class Source(Model):
-    """A table or view that comes from outside the pipeline, another way on each target."""
+    """An input table or view from outside the pipeline, with its own origin on each target."""
 
     columns: dict[ObjectKey, ColumnType] = Field(min_length=1)
     from_: dict[str, SourceFrom] = Field(
-        alias="from", min_length=1, description="By target name, or by target type"
+        alias="from", min_length=1, description="Origin of the rows, by target name or target type"
     )
     comment: str | None = None
 
 
 class Tag(Model):
-    """An object tag. With a ``value`` it is set on every table and view that a step writes."""
+    """An object tag. If it has a ``value``, the tag is set on every table and view that a step writes."""
 
     value: str | None = Field(None, description="For example {{ run.model_id }}")
     comment: str | None = None
 
 
 def _requirement(text: str) -> str:
-    """A requirement that pip could read; without an address, because the lock names files and hashes."""
+    """Validate a pip requirement. URLs are refused, because the lock file has file names and hashes."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(
-            f"{text!r} is no requirement, such as 'autogluon.tabular==1.6.3': {str(error).splitlines()[0]}"
+            f"{text!r} is not a requirement such as 'autogluon.tabular==1.6.3': {str(error).splitlines()[0]}"
         ) from None
     if requirement.marker is not None:
         raise ValueError(
-            f"{text!r} has a marker, and an import is for one Python and one platform: leave it out"
+            f"{text!r} has an environment marker: remove it, an import is for one Python and one platform"
         )
     if requirement.url:
-        raise ValueError(
-            f"{text!r} names an address; put the wheel into a folder and name that under find_links"
-        )
+        raise ValueError(f"{text!r} has a URL: put the wheel in a folder, and give that folder as find_links")
     return text
 
 
 def _package(text: str) -> str:
-    """A package as PACKAGES takes it; conda's single '=' too."""
+    """Validate a package as PACKAGES accepts it, also with conda's single '='."""
     _requirement(re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip()))
     return text
 
 
 class Packages(Model):
-    """A list of packages, and where they come from."""
+    """A list of packages and the repository that provides them."""
 
     packages: tuple[Annotated[str, AfterValidator(_package)], ...] = Field(
-        min_length=1, description="Such as pandas, or scikit-learn==1.5.2"
+        min_length=1, description="Packages, such as pandas or scikit-learn==1.5.2"
     )
     artifact_repository: TableName | None = Field(
         None,
-        description="Such as snowflake.snowpark.pypi_shared_repository; Snowflake's channel if not given",
+        description="Artifact repository, such as snowflake.snowpark.pypi_shared_repository; "
+        "Snowflake's Anaconda channel if not given",
     )
 
 
@@ -317,60 +316,60 @@ def _as_packages(value: object) -> object:
 
 
 class WheelImport(Model):
-    """Python packages that Snowflake's channel lacks, staged as wheels for functions to import."""
+    """Python packages missing from Snowflake's Anaconda channel, staged as wheels for functions to import."""
 
     stage: ObjectName
     requirements: tuple[Annotated[str, AfterValidator(_requirement)], ...] = Field(
-        (), description="What is wanted; all that it needs is worked out and locked"
+        (), description="Requirements; their dependencies are resolved and locked"
     )
     packages: PlainKey | None = Field(
-        None, description="The list of packages that functions declare beside the import"
+        None, description="List of packages that functions declare in addition to the import"
     )
     native: tuple[str, ...] = Field(
-        (), description="Distributions whose native wheels may be staged all the same"
+        (), description="Distributions whose wheels may be staged although they contain native code"
     )
-    find_links: str | None = Field(None, description="A folder of wheels that stands in for the index")
-    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="The functions' Python")
+    find_links: str | None = Field(None, description="Folder of wheels to use instead of the package index")
+    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="Python of the functions")
     wheels: tuple[str, ...] = Field(
-        (), description="Instead: exactly these, as NAME==VERSION or files, and no more"
+        (), description="Instead of `requirements`: exactly these, as NAME==VERSION or files, no dependencies"
     )
 
     @model_validator(mode="after")
     def _one_way(self) -> WheelImport:
         if bool(self.requirements) == bool(self.wheels):
-            raise ValueError("give one of requirements (with all they need) and wheels (exactly these)")
+            raise ValueError("give either requirements (with their dependencies) or wheels (exactly these)")
         if self.wheels and (self.packages or self.native or self.find_links):
-            raise ValueError("packages, native and find_links go with requirements")
+            raise ValueError("packages, native and find_links can be used only with requirements")
         return self
 
 
 class Role(Model):
-    """A role, created if it is not there."""
+    """A role, created if it does not exist."""
 
     comment: str | None = None
 
 
 class Hook(Model):
-    """What is done when a run has ended: a statement on the target, or a command on this machine.
+    """An action at the end of a run: a statement on the target, or a command on this machine.
 
-    In both ``run.id``, ``run.model_id``, ``run.date``, ``run.status`` and ``run.failed`` (the names of the steps that
-    failed) are in scope. A statement is a SQL template.
+    ``run.id``, ``run.model_id``, ``run.date``, ``run.status`` and ``run.failed`` (the names of the failed
+    steps) are in scope in both. A statement is a SQL template.
     """
 
     query: str | None = Field(
-        None, description="Such as CALL SYSTEM$SEND_EMAIL(...); values enter by a filter"
+        None, description="Statement, such as CALL SYSTEM$SEND_EMAIL(...); filters insert values"
     )
-    command: tuple[str, ...] = Field((), description="A program and its arguments; no shell reads them")
+    command: tuple[str, ...] = Field((), description="Program and arguments, run without a shell")
 
     @model_validator(mode="after")
     def _one(self) -> Hook:
         if (self.query is None) == (not self.command):
-            raise ValueError("give one of query (a statement) and command (a program and its arguments)")
+            raise ValueError("give either query (a statement) or command (a program and its arguments)")
         return self
 
 
 class Pipeline(Model):
-    """The whole file, but for the settings of the steps, which the step types check."""
+    """The whole spec, except for the settings of the steps, which the step types validate."""
 
     name: str = Field(pattern="^[A-Za-z][A-Za-z0-9_-]*$", description="The pipeline's name")
     version: Literal[1] = 1
@@ -378,10 +377,10 @@ class Pipeline(Model):
     vars: dict[str, Any] = Field({}, description="Values for {{ vars.NAME }}; --var overrides them")
     targets: dict[PlainKey, TargetSettings] = Field(min_length=1)
     default_target: str | None = None
-    state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the run records")
+    state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the state store")
     roles: dict[ObjectKey, Role] = {}
     grants: dict[str, dict[Securable, tuple[Privilege, ...]]] = Field(
-        {}, description="Role: {'table NAME': [privileges]}"
+        {}, description="Privileges by role and object: {ROLE: {'table NAME': [PRIVILEGE]}}"
     )
     warehouses: dict[ObjectKey, Warehouse] = {}
     stages: dict[ObjectKey, Stage] = {}
@@ -390,12 +389,12 @@ class Pipeline(Model):
     tables: dict[ObjectKey, Table] = {}
     tags: dict[ObjectKey, Tag] = {}
     packages: dict[PlainKey, Annotated[Packages, BeforeValidator(_as_packages), _PACKAGES_SCHEMA]] = Field(
-        {}, description="Lists of packages of Snowflake's channel, or of an artifact repository"
+        {}, description="Lists of packages of Snowflake's Anaconda channel or of an artifact repository"
     )
     imports: dict[ObjectKey, WheelImport] = {}
-    on_success: tuple[Hook, ...] = Field((), description="Done after a run in which nothing failed")
+    on_success: tuple[Hook, ...] = Field((), description="Actions after a run in which no step failed")
     on_failure: tuple[Hook, ...] = Field(
-        (), description="Done after a run in which a step failed, or that was interrupted"
+        (), description="Actions after a run in which a step failed, or that was interrupted"
     )
     steps: dict[PlainKey, Mapping[str, Any]] = Field(min_length=1)
 

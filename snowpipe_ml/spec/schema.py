@@ -1,7 +1,7 @@
-"""JSON Schemas: made from the models, used by editors and to check a spec as it is written.
+"""JSON Schemas generated from the models, for editors and to check a spec as written.
 
-The document is checked before templates are rendered, so wherever a value is allowed, a text with
-an expression in it is allowed too.
+The document is checked before templates are rendered, so text with a template expression is allowed
+wherever a value is.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from snowpipe_ml.text.problems import Path, Problem, did_you_mean
 
 _REFERENCE = "#/$defs/{model}"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_EXPRESSION = {"type": "string", "pattern": r"\{\{.*\}\}", "description": "An expression"}
+_EXPRESSION = {"type": "string", "pattern": r"\{\{.*\}\}", "description": "A template expression"}
 
 
 @cache
 def _envelope() -> dict[str, Any]:
-    """The schema of everything but the steps' settings."""
+    """Return the schema of a spec without the settings of its steps."""
     return Pipeline.model_json_schema(ref_template=_REFERENCE)
 
 
 @cache
 def _step(name: str) -> dict[str, Any]:
-    """The schema of one step type's settings. Made when it is needed: a spec uses a few types."""
+    """Return the schema of one step type's settings. It is built on demand: a spec uses few types."""
     schema = step_types()[name].Settings.model_json_schema(ref_template=_REFERENCE)
     schema["properties"]["type"] = {"const": name}
     schema.pop("title", None)
@@ -41,7 +41,7 @@ def _step(name: str) -> dict[str, Any]:
 
 
 def pipeline_schema() -> dict[str, Any]:
-    """The schema of a whole spec, as editors use it."""
+    """Return the schema of a whole spec, for editors."""
     schema: dict[str, Any] = _allow_expressions(_envelope())
     names = sorted(step_types())
     schema["properties"]["steps"]["additionalProperties"] = {
@@ -60,12 +60,12 @@ def pipeline_schema() -> dict[str, Any]:
         step = _allow_expressions(_step(name))
         schema["$defs"] |= step.pop("$defs", {})
         schema["$defs"][f"step.{name}"] = step
-    schema["patternProperties"] = {"^x-": {}}  # keys that start with x- are the author's own
+    schema["patternProperties"] = {"^x-": {}}  # keys that start with x- are free for the author's use
     return {"$schema": DIALECT, "title": "A snowpipe-ml pipeline", **schema}
 
 
 def _allow_expressions(schema: Any) -> Any:
-    """A copy in which every scalar may also be an expression."""
+    """Return a copy of a schema in which every scalar may also be a template expression."""
     if isinstance(schema, list):
         return [_allow_expressions(item) for item in schema]
     if not isinstance(schema, dict):
@@ -88,7 +88,7 @@ def _allow_expressions(schema: Any) -> Any:
 
 
 def _tolerant(name: str) -> Any:
-    """A keyword's check that lets an expression stand for any value."""
+    """Return the check of a keyword, changed to accept a template expression in place of any value."""
     original = jsonschema.Draft202012Validator.VALIDATORS[name]
 
     def check(validator: Any, keyword: Any, instance: Any, schema: Any) -> Iterator[Any]:
@@ -111,7 +111,7 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
 
 
 def check_document(document: Document) -> list[Problem]:
-    """Everything in the document that does not fit the schema, in the order of the file."""
+    """Return all problems of a document that does not match the schema, in the order of the file."""
     value = document.value
     if not isinstance(value, dict):
         return [document.problem("a spec is a mapping with `name`, `targets` and `steps`", ())]
@@ -127,9 +127,13 @@ def check_document(document: Document) -> list[Problem]:
 def _check_step(document: Document, name: str, step: Any) -> list[Problem]:
     path: Path = ("steps", name)
     if not isinstance(step, dict):
-        return []  # the envelope's schema has said so
+        return []  # the envelope's schema has reported it
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
-        return [document.problem(f"a step's name has letters, digits, _ and -, not {name!r}", path, key=True)]
+        return [
+            document.problem(
+                f"a step name may contain letters, digits, _ and -, not {name!r}", path, key=True
+            )
+        ]
     kind, known = step.get("type"), step_types()
     if kind is None:
         hint = f"known types: {', '.join(known)}"
@@ -177,7 +181,7 @@ def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
             yield from _explain_choice(document, error, base, path)
         case "pattern":
             yield document.problem(
-                f"{name!r} does not have the form that is asked for: {error.instance!r}",
+                f"{name!r} does not have the expected format: {error.instance!r}",
                 path,
                 hint=error.schema.get("description") or f"expected {error.validator_value}",
             )
@@ -192,7 +196,7 @@ def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
 
 
 def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> Iterator[Problem]:
-    """One of several forms: explain the form that was meant, or name them all."""
+    """Explain a value that matches none of several forms: by the form that was meant, or by all of them."""
     discriminator = error.schema.get("discriminator", {}).get("propertyName")
     if discriminator and isinstance(error.instance, dict):
         chosen = error.instance.get(discriminator)
@@ -212,7 +216,7 @@ def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> I
                     hint=did_you_mean(str(chosen), known),
                 )
             return
-        # Several names may be of one form.
+        # Several discriminator values may share one form.
         form = error.schema["discriminator"]["mapping"][chosen]
         index = [option.get("$ref") for option in error.validator_value].index(form)
         for sub in error.context:
@@ -256,7 +260,7 @@ def _found(value: object) -> str:
         case list():
             return "a list"
         case bool():
-            return f"the truth value {str(value).lower()}"
+            return f"the boolean {str(value).lower()}"
         case str():
             return f"the text {value[:40]!r}"
     return f"the number {value}"

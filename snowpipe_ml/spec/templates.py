@@ -1,11 +1,11 @@
-"""``{{ ... }}`` in a spec and in SQL files: sandboxed Jinja that tolerates no undefined name.
+"""Render ``{{ ... }}`` in a spec and in SQL files: sandboxed Jinja in which undefined names are errors.
 
-In a spec each scalar is rendered by itself, after the YAML is parsed, so that positions survive and
-a value can never become YAML structure. A scalar that is one expression keeps the expression's
-type: ``lags: "{{ vars.lags }}"`` is a list.
+Each scalar of a spec is rendered separately, after the YAML is parsed, so that positions are preserved
+and a value can never become YAML structure. A scalar that is a single expression keeps the type of the
+expression: ``lags: "{{ vars.lags }}"`` is a list.
 
-In a SQL file a value must say what it becomes, with a filter: ``{{ vars.city | literal }}``,
-``{{ vars.table | identifier }}``. Text that has not passed a filter is refused.
+In a SQL file, a filter must say whether a value is a literal or an identifier:
+``{{ vars.city | literal }}``, ``{{ vars.table | identifier }}``. Text without a filter is refused.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from snowpipe_ml.text.problems import did_you_mean
 
 _T = TypeVar("_T")
 _CALL = re.compile(r"""(?<!\{)\{\{ *(\w+)\( *'([^'"\\{}]*)' *\) *\}\}(?!\})""")
-# Blanks and comments: https://docs.snowflake.com/en/sql-reference/comments
+# Whitespace and comments: https://docs.snowflake.com/en/sql-reference/comments
 _NO_STATEMENT = re.compile(r"(?:[\s;]|(?:--|//)[^\n]*|/\*.*?\*/)*+", re.S)
 _MARK = re.compile(r"\{[{%#]|[}%#]\}|\r")
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*\Z", re.S)
 
 
 class Namespace(dict[str, Any]):
-    """A mapping whose missing names are errors that tell the names there are."""
+    """A mapping in which an unknown name is an error that suggests the known names."""
 
     def __init__(self, label: str, values: Mapping[str, Any]) -> None:
         super().__init__(values)
@@ -50,9 +50,10 @@ class _Environment(BoundedEnvironment):
 
     @staticmethod
     def _lookup(namespace: Namespace, name: str) -> Any:
-        """A name's value.
+        """Return the value of a name.
 
-        A variable of the environment may be missing, and `default` replaces it; any other name is a mistake.
+        An environment variable may be undefined, so that `default` can replace it; any other unknown
+        name is an error.
         """
         if name in namespace:
             return namespace[name]
@@ -64,7 +65,7 @@ class _Environment(BoundedEnvironment):
         if namespace.label != "env":
             raise unknown(None)
 
-        # Jinja raises what this makes; it is declared to be an exception's class.
+        # Jinja raises the result of `unknown`, although it declares the parameter as an exception class.
         return jinja2.StrictUndefined(hint=message, name=str(name), exc=unknown)  # type: ignore[arg-type]
 
 
@@ -72,7 +73,7 @@ _SPEC = _Environment(keep_trailing_newline=True, finalize=written)
 
 
 def has_template(text: object) -> bool:
-    """Return whether a value is text with a template in it."""
+    """Return whether a value is text that contains a template."""
     return isinstance(text, str) and ("{{" in text or "{%" in text)
 
 
@@ -86,12 +87,12 @@ def render_scalar(text: str, scope: Mapping[str, Any]) -> Any:
 
     def render() -> Any:
         if single:
-            # compile_expression reads one expression, and gives its value instead of its text.
+            # compile_expression returns the value of a single expression rather than its text.
             compiled = _SPEC.compile_expression(single.group(1), undefined_to_none=False)
             value = compiled(**scope)
             if isinstance(value, jinja2.Undefined):
                 if value._undefined_hint:
-                    str(value)  # raises what is known of a name behind a dot
+                    str(value)  # raises the more specific error of a dotted name
                 raise TemplateError(*_undefined(str(value._undefined_name), scope))
             return value
         return _SPEC.from_string(text).render(**scope)
@@ -103,14 +104,14 @@ def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Call
     """Render the text of a SQL file or of an inline query.
 
     Args:
-        text: the template, written by the spec's author, and so trusted itself.
+        text: the template, which is trusted because the author of the spec wrote it.
         scope: ``vars``, ``target``, ``run``...
-        functions: callables in scope such as ``ref``; they return SQL fragments.
+        functions: callables in scope, such as ``ref``, that return SQL fragments.
 
     Raises:
-        TemplateError: as :func:`render_scalar`; also a value that passed no filter.
+        TemplateError: as :func:`render_scalar`; also for a value without a filter.
     """
-    text = text.removeprefix("\ufeff")  # a byte order mark, which an editor may have left in what was pasted
+    text = text.removeprefix("\ufeff")  # a byte order mark, which an editor may have left in pasted text
     simple = _calls_alone(text, functions)
     if simple is not None:
         return simple
@@ -118,7 +119,7 @@ def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Call
 
 
 def render_query(text: str, scope: Mapping[str, Any]) -> tuple[Sql, list[QualifiedName]]:
-    """A query, and the tables that it names with ``ref``, each once.
+    """Render a query; return it and the tables that it names with ``ref``, each once.
 
     Raises:
         TemplateError: as :func:`render_sql`.
@@ -134,10 +135,10 @@ def render_query(text: str, scope: Mapping[str, Any]) -> tuple[Sql, list[Qualifi
 
 
 def render_statement(text: str, scope: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Sql:
-    """Render the text of one statement, without what may stand behind it.
+    """Render the text of one statement, without trailing semicolons and comments.
 
     Raises:
-        TemplateError: as :func:`render_sql`; also a text of comments alone.
+        TemplateError: as :func:`render_sql`; also if the text is only comments.
     """
     rendered = render_sql(statement_text(text), scope, functions)
     if _NO_STATEMENT.fullmatch(rendered.text):
@@ -146,10 +147,10 @@ def render_statement(text: str, scope: Mapping[str, Any], functions: Mapping[str
 
 
 def _calls_alone(text: str, functions: Mapping[str, Callable[..., Any]]) -> Sql | None:
-    """Render a text with no more than ``{{ ref('table') }}`` in it, as nearly every query is; None for others.
+    """Render a text whose only templates are calls like ``{{ ref('table') }}``, as in nearly every query.
 
-    Compiling a template takes longer than all else that a spec's validation does. What fails here fails
-    again as a template, which knows the line.
+    Return None for any other text. This avoids compiling a template, which takes longer than the rest of a
+    spec's validation. A call that fails here fails again as a template, which knows the line.
     """
     pieces = _CALL.split(text)
     between, names, arguments = pieces[::3], pieces[1::3], pieces[2::3]
@@ -166,7 +167,7 @@ def _calls_alone(text: str, functions: Mapping[str, Callable[..., Any]]) -> Sql 
 
 @lru_cache(maxsize=4096)
 def _sql_template(text: str) -> jinja2.Template:
-    """A compiled template. A query is rendered several times: for what it reads, for the plan, for the run."""
+    """Return a compiled template. A query is rendered several times: for its inputs, the plan and the run."""
     return _sql_environment().from_string(text)
 
 
@@ -179,11 +180,11 @@ def _sql_environment() -> _Environment:
 
 
 def statement_text(text: str) -> str:
-    """A statement without what may stand behind it: semicolons and line comments."""
+    """Return a statement without trailing semicolons and line comments."""
     while True:
         text = text.rstrip(string.whitespace + ";")
         last = text[text.rfind("\n") + 1 :]
-        # A comment with a quote in it stays: its dashes may stand inside a text.
+        # A comment that contains a quote is kept: its dashes may be inside a string literal.
         at = last.find("--", max(last.rfind("'"), last.rfind('"')) + 1)
         if at < 0:
             return text.lstrip()
@@ -195,7 +196,8 @@ def _finalize(value: object) -> str:
         str(value)  # raises UndefinedError with the name
     if isinstance(value, str | int | float) or value is None:
         raise TemplateError(
-            f"{value!r} enters SQL as bare text", "write {{ ... | literal }} or {{ ... | identifier }}"
+            f"{value!r} would be inserted into SQL as bare text",
+            "write {{ ... | literal }} or {{ ... | identifier }}",
         )
     return fragment_text(value)
 
@@ -227,7 +229,7 @@ def _guard(render: Callable[[], _T], scope: Mapping[str, Any]) -> _T:
         raise TemplateError(message, hint, _line_of(error)) from error
     except UnsafeSqlError as error:
         raise TemplateError(str(error), line=_line_of(error)) from error
-    except (RecursionError, SyntaxError) as error:  # which of them deep nesting raises depends on where it is
+    except (RecursionError, SyntaxError) as error:  # deep nesting raises one or the other
         raise TemplateError("the template is nested too deeply") from error
     except MemoryError as error:
         raise TemplateError("the template needs too much memory", line=_line_of(error)) from error
@@ -243,7 +245,7 @@ def _undefined(name: str, scope: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def _line_of(error: BaseException) -> int:
-    """The template's line, from the last traceback frame that Jinja rewrote to it."""
+    """Return the template's line, from the last traceback frame that Jinja rewrote to refer to it."""
     line, trace = 1, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename in ("<template>", "<unknown>"):

@@ -1,4 +1,4 @@
-"""The built-in step types, a module a family. Importing this package registers them."""
+"""The built-in step types, one module per family. Importing this package registers them."""
 
 from snowpipe_ml.steps.data import calendars, copy_into, expectations, extract, snapshot, split, transform
 from snowpipe_ml.steps.forecasting import evaluation, features, forecast, future_features, leaderboard, train

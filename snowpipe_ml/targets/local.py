@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @register_target("local")
 class LocalTarget(Target):
-    """The embedded warehouse, in a folder."""
+    """The embedded warehouse, stored in a folder."""
 
     guards_tables: ClassVar[bool] = False
 
     type: Literal["local"]
-    path: str = Field(".snowpipe", description="The warehouse's folder, relative to the spec")
-    database: ObjectName = Field("PIPELINE", validate_default=True, description="The database to work in")
+    path: str = Field(".snowpipe", description="Folder of the warehouse, relative to the spec")
+    database: ObjectName = Field("PIPELINE", validate_default=True, description="Current database")
 
     def folder(self, base_dir: Path) -> Path:
         """The warehouse's folder."""

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @register_target("snowflake")
 class SnowflakeTarget(Target):
-    """A Snowflake account, by the name of a connection in the user's connections.toml."""
+    """A Snowflake account, reached by a named connection in the user's connections.toml."""
 
     type: Literal["snowflake"]
-    connection: str = Field(description="A connection's name in connections.toml")
+    connection: str = Field(description="Name of a connection in connections.toml")
     role: ObjectName | None = None
-    warehouse: ObjectName | None = Field(None, description="Used by steps that name none")
+    warehouse: ObjectName | None = Field(None, description="Warehouse of the steps that do not name one")
 
     @property
     def default_warehouse(self) -> Identifier | None:

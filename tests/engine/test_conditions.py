@@ -111,5 +111,5 @@ def test_a_hook_is_one_thing(tmp_path: Path) -> None:
     text = HOOKS.replace('command: ["false"]', "{}").replace(
         "  - {}", '  - {query: SELECT 1, command: ["true"]}'
     )
-    with pytest.raises(SpecError, match="give one of query"):
+    with pytest.raises(SpecError, match="give either query"):
         Pipeline.from_yaml(write_spec(tmp_path, text)).validate()

@@ -72,7 +72,7 @@ def test_a_choice_by_a_switch_that_is_off(tmp_path: Path) -> None:
         "{% if vars.x %}'yes'{% else %}'no'{% endif %} AS B\", writes: one}\n"
     )
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, f"vars: {{x: off}}\n{steps}"))
-    with pytest.raises(SnowpipeMLError, match="'off' can be a truth value or text"):
+    with pytest.raises(SnowpipeMLError, match="'off' can be a boolean or text"):
         pipeline.run()
 
 

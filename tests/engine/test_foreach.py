@@ -90,7 +90,7 @@ def test_what_a_query_reads_must_be_there(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SPEC.replace("FROM {{ ref('places') }}", "FROM {{ ref('nowhere') }}"))
     with pytest.raises(
         UsageError,
-        match=r"(?s)\.yaml:\d+:\d+: the items of rows could not be read: .*NOWHERE.*must be there by then",
+        match=r"(?s)\.yaml:\d+:\d+: the items of rows could not be read: .*NOWHERE.*must exist already",
     ):
         Pipeline.from_yaml(path).run()
 

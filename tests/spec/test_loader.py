@@ -114,7 +114,7 @@ def test_variables_override_and_are_checked() -> None:
             "steps: {a: {type: transform, query: SELECT 1, writes: a, warehouse: big}}",
             "not declared under `warehouses`",
         ),
-        ("steps: {a: {type: copy_into, from: trips, into: x}}", "does not have the form"),
+        ("steps: {a: {type: copy_into, from: trips, into: x}}", "does not have the expected format"),
         (
             "steps: {a: {type: copy_into, from: '@nope/x', into: x}}\ntables: {x: {columns: {a: int}}}",
             "stage 'nope' is not declared",
@@ -129,17 +129,20 @@ def test_variables_override_and_are_checked() -> None:
         ("tables: {order: {columns: {a: int}}}\n" + STEP, "reserved word"),
         ("tables: {x: {columns: {'a b': int}}}\n" + STEP, "not a name"),
         ("vars: [a]\n" + STEP, "'vars' must be a mapping"),
-        ("vars: {a: '{{ env.HOME }}'}\n" + STEP, "a variable is not a template"),
-        ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "is at least medium"),
+        ("vars: {a: '{{ env.HOME }}'}\n" + STEP, "a variable cannot contain a template"),
+        ("warehouses: {w: {type: snowpark-optimized}}\n" + STEP, "must be at least medium"),
         (
             "sources: {s: {columns: {A: int}, from: {lcoal: {file: x}}}}\n" + STEP,
-            "says nothing of the target 'local'",
+            "has no origin for the target 'local'",
         ),
         (
             "sources: {s: {columns: {A: int}, from: {local: {query: nope.sql}}}}\n" + STEP,
             "cannot read 'nope.sql'",
         ),
-        ("steps: {a.b: {type: transform, query: SELECT 1, writes: t}}", "a step's name has letters, digits"),
+        (
+            "steps: {a.b: {type: transform, query: SELECT 1, writes: t}}",
+            "a step name may contain letters, digits",
+        ),
         (FEATURES % "[0]", "'lags' must be at least 1, not 0"),
         (FEATURES % "[7, 7]", "two columns would be named LAG_7"),
         ("tables: {t: {columns: {a: int}}}\n" + STEP, "table T is written by 'tables.t' already"),

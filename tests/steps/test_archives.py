@@ -70,7 +70,7 @@ def test_archives_without_end_are_refused(tmp_path: Path) -> None:
 def test_layouts_are_told_by_titles_alone() -> None:
     assert layout_of(b'"Trip Duration","starttime"\r\n', LAYOUTS, "f") == "old"
     assert layout_of(b"\xef\xbb\xbfride_id,started_at\n", LAYOUTS, "f") == "new"
-    with pytest.raises(SourceFileError, match=r"f:1: the header fits none of the layouts old, new: 'a,b'"):
+    with pytest.raises(SourceFileError, match=r"f:1: the header matches none of the layouts old, new: 'a,b'"):
         layout_of(b"a,b\n", LAYOUTS, "f")
 
 

@@ -97,7 +97,7 @@ def test_a_bad_file_is_refused_by_name_and_the_others_go_on(spec: Path, months: 
     result = run(spec)
     assert result.ok
     (warning,) = result.steps["extract"].warnings
-    assert f"{name_of('2021-05')}.csv:1: a git conflict marker stands where the header should be" in warning
+    assert f"{name_of('2021-05')}.csv:1: a git conflict marker in place of the header" in warning
     assert scalar(spec, "SELECT FILE || ':' || LINE FROM refused") == f"{name_of('2021-05')}.csv:1"
     assert result.steps["load_new"].rows == count("2021-02") + count("2021-03")
     # Once repaired, the file is loaded.
@@ -195,7 +195,7 @@ steps:
 def test_an_empty_folder_says_so(spec: Path, tmp_path: Path) -> None:
     assert "no such folder" in run(spec).steps["extract"].message
     (tmp_path / "months").mkdir()
-    assert "no file fits '*'" in run(spec).steps["extract"].message
+    assert "no file matches '*'" in run(spec).steps["extract"].message
 
 
 def test_a_damaged_archive_is_refused_and_the_others_go_on(spec: Path, months: Path) -> None:
@@ -237,5 +237,5 @@ def test_archives_of_another_source_are_told_of(spec: Path, months: Path, tmp_pa
     write_months(tmp_path / "others", ["2021-05"])
     (warning,) = run(spec, source="others").steps["extract"].warnings
     assert warning.startswith(
-        "4 archives that were staged before, such as JC-202012-citibike-tripdata.csv.zip, are not in others"
+        "4 archives staged before, such as JC-202012-citibike-tripdata.csv.zip, are not in others"
     )

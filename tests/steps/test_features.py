@@ -122,7 +122,7 @@ def test_a_day_twice_in_another_table_is_found(tmp_path: Path) -> None:
         "min_history_days: 20", "min_history_days: 1"
     )
     result = Pipeline.from_yaml(write_spec(tmp_path, text)).run()
-    assert "a table has a day twice (RAIN)" in result.steps["features"].message
+    assert "RAIN has several rows for 1 days" in result.steps["features"].message
 
 
 def small(folder: Path, events: str, **more: str) -> Pipeline:
@@ -144,7 +144,7 @@ def test_where_no_series_is_left_what_was_there_stays(tmp_path: Path) -> None:
     result = pipeline.run(select=["+features"])
     assert result.steps["features"].message == (
         "all 1 series are left out (too little history): the longest has 0 days on which the target and LAG_900 are known, "
-        "and min_history_days is 20: give shorter lags, fewer days, or more data"
+        "but min_history_days is 20: use shorter lags, a lower min_history_days or more data"
     )
     assert ask(pipeline, "SELECT COUNT(*), COUNT(LAG_7) FROM FEATURES") == [(60, 53)]
     assert ask(pipeline, "SELECT SHOP, REASON FROM LEFT_OUT") == [("busy", "too little history")]
@@ -180,7 +180,7 @@ def test_the_table_of_a_forecast_has_a_day_once(tmp_path: Path) -> None:
     result = small(tmp_path, DAILY, **twice).run(select=["+future"])
     assert (
         result.steps["future"].message
-        == "9 days would have several rows: a table has a day twice (RAIN_TO_COME)"
+        == "RAIN_TO_COME has several rows for 9 days; it must have at most one row per day"
     )
 
 

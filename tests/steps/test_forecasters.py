@@ -40,7 +40,7 @@ def test_a_class_of_ones_own(tmp_path: Path) -> None:
         (
             '{type: python, class: "own:Mean"}',
             OWN.replace("(RowForecaster)", ""),
-            "own.py:5: Mean derives from nothing",
+            "own.py:5: Mean has no base class",
         ),
         ('{type: python, class: "own:Mean"}', "class Mean(:", "own.py:1: "),
         (
@@ -57,7 +57,7 @@ def test_a_class_of_ones_own(tmp_path: Path) -> None:
         (
             '{type: python, class: "own:Mean", settings: {type: ridge}}',
             OWN,
-            "settings of that name are given to every model: type",
+            "reserved settings, which every model receives: type",
         ),
     ],
 )
@@ -109,7 +109,7 @@ def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path:
 def test_one_name_stands_for_one_model(tmp_path: Path) -> None:
     compare = "step_days: 7, compare: [{type: ridge, alpha: 1000}]}"
     with pytest.raises(
-        SpecError, match="`model` and `compare` differ in what they call ridge: give one a `name`"
+        SpecError, match="`model` and `compare` have different models named ridge: give one a `name`"
     ):
         spec(tmp_path, "{type: ridge}", **{"step_days: 7}": compare}).validate()
 
@@ -124,7 +124,7 @@ def test_a_model_of_features_needs_some(tmp_path: Path) -> None:
         "    exogenous: [{table: weather, columns: [TEMP], future: climatology}]\n": "",
     }
     with pytest.raises(
-        SpecError, match="tabnet learns from features, and the step that writes FEATURES makes none"
+        SpecError, match="tabnet learns from features, but the step that writes FEATURES has none"
     ):
         spec(tmp_path, "{type: tabnet}", **none).validate()
     assert spec(tmp_path, "{type: seasonal_naive}", **none).run().ok
@@ -134,12 +134,10 @@ def test_best_of_needs_a_backtest(tmp_path: Path) -> None:
     pipeline = spec(
         tmp_path, "{type: best_of}", **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""}
     )
-    with pytest.raises(SpecError, match="best_of chooses by a backtest"):
+    with pytest.raises(SpecError, match="best_of selects models by a backtest"):
         pipeline.validate()
 
 
 def test_origins_do_not_overlap(tmp_path: Path) -> None:
-    with pytest.raises(
-        SpecError, match="an origin would lie among the days that the one before it is scored on"
-    ):
+    with pytest.raises(SpecError, match="the horizons of consecutive origins would overlap"):
         spec(tmp_path, **{"step_days: 7}": "step_days: 6}"}).validate()

@@ -132,7 +132,7 @@ def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
 def test_what_nobody_knows_is_refused(tmp_path: Path, future: str, said: str) -> None:
     result = spec(tmp_path, future=future).run(select=["+future"])
     assert (
-        f"TEMP of WEATHER has no value on 7 of the days to come, by the policy '{said}'"
+        f"TEMP of WEATHER has no value for 7 future days under the policy '{said}'"
         in result.steps["future"].message
     )
 
@@ -203,7 +203,8 @@ def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Pa
     result = pipeline.run()
     assert result.ok
     assert result.steps["train"].warnings == (
-        "forecasts reach 10 days ahead and the backtest 7: the days between have no interval; set backtest.horizon_days",
+        "forecasts reach 10 days ahead, but the backtest only 7: the days beyond it have no interval; "
+        "set backtest.horizon_days",
     )
     session = pipeline.session()
     counts = session.sql(

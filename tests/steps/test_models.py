@@ -197,7 +197,7 @@ def test_rows_without_a_prediction_are_counted_apart(scored: Any) -> None:
     ]
     # A table must not mix metrics of different groupings.
     changed, _ = scored(more.replace("prediction: P,", "prediction: P, by: [A],"))
-    assert "give it another name" in str(changed.steps["judged"].error)
+    assert "write to another table" in str(changed.steps["judged"].error)
 
 
 def test_two_steps_may_not_score_into_one_table(scored: Any) -> None:

@@ -94,8 +94,8 @@ def test_models_that_explain_nothing_leave_no_plot_of_it(tmp_path: Path) -> None
         ),
         ("leaderboard: board", "leaderboard: future", "must be written by a leaderboard step"),
         ("into", "plots: [error], into", "'plots' cannot be 'error'"),
-        ("into", "plots: [errors, errors], into", "something is named twice"),
-        ("into", "series: [k1, k1], into", "something is named twice"),
+        ("into", "plots: [errors, errors], into", "the list contains a duplicate"),
+        ("into", "series: [k1, k1], into", "the list contains a duplicate"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_beforehand(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -142,7 +142,7 @@ def test_a_leaderboard_of_other_models_is_refused(tmp_path: Path) -> None:
     second = "  second: {type: train_forecasters, function: f, features: features, future: future, writes: others}\n"
     plot = PLOT.replace("forecasts: forecasts", "forecasts: others")
     with pytest.raises(
-        SpecError, match="BOARD scores the models of FORECASTS, and the models of OTHERS are those of OTHERS"
+        SpecError, match="BOARD scores the models of FORECASTS, but those of OTHERS belong to OTHERS"
     ):
         spec(tmp_path, **{BOARD: second + plot + BOARD}).validate()
 

@@ -71,7 +71,7 @@ def test_saved_models_forecast_the_same_without_training(tmp_path: Path, model: 
     ],
 )
 def test_models_are_kept_only_where_both_steps_say_so(tmp_path: Path, more: dict[str, str]) -> None:
-    with pytest.raises(SpecError, match="go together: give both or none"):
+    with pytest.raises(SpecError, match="give both or neither"):
         spec(tmp_path, **more).validate()
 
 
@@ -104,7 +104,7 @@ def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> 
     third = pipeline.run()
     assert third.steps["again"].message == (
         f"the models {first.run.model_id} were trained on other features than FEATURES has: without LAG_14 and with LAG_7; "
-        "train them again, or name others by model_id"
+        "train them again, or select others by model_id"
     )
 
 

@@ -1,4 +1,4 @@
-"""Month files as people publish them: archives, archives of archives, gzip, plain text."""
+"""Source files as they are published: archives, nested archives, gzip, plain text."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _ZIP = (
     b"PK\x03\x04",
     b"PK\x05\x06",
     b"PK\x07\x08",
-)  # a member, an empty archive, one in parts; a title may begin with PK
+)  # a member, an empty archive, a split archive; "PK" alone may also begin a column title
 _MAX_DEPTH = 3
-# What reading a damaged, encrypted or strangely packed archive raises.
+# The exceptions raised by reading an archive that is damaged, encrypted or compressed unusually.
 DAMAGED = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
@@ -40,7 +40,7 @@ DAMAGED = (
     UnicodeDecodeError,
     ValueError,
 )
-# Packed in another way: whoever reads the header refuses them by name, instead of nobody seeing them.
+# Other formats: they are passed on, so that the check of the header refuses them by name.
 _PACKED = (".csv.bz2", ".csv.xz", ".csv.zst", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".parquet")
 # Below this many unpacked bytes any ratio is harmless.
 _SMALL = 64 * 2**20
@@ -48,38 +48,38 @@ _MONTH = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_]?(0[1-9]|1[0-2])(?!\d)")
 
 
 class Limits(BaseModel):
-    """Bounds of what an archive may hold; more is taken for a decompression bomb, and the archive refused."""
+    """Limits on the content of an archive; an archive that exceeds one is refused as a decompression bomb."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    unpacked_mb: int = Field(16_384, ge=1, description="Megabytes that all its members may unpack to")
+    unpacked_mb: int = Field(16_384, ge=1, description="Megabytes that all members unpack to")
     ratio: int = Field(
-        200, ge=1, description="Unpacked bytes to a byte of the archive; checked once 64 MB are unpacked"
+        200, ge=1, description="Unpacked bytes per byte of the archive; checked once 64 MB are unpacked"
     )
-    members: int = Field(10_000, ge=1, description="Files inside, those of archives in it too")
+    members: int = Field(10_000, ge=1, description="Files inside, including those of nested archives")
 
 
 def month_of(name: str) -> str | None:
-    """The month in a file's name, as ``YYYY-MM``; None if there is none."""
+    """Return the month in a file name as ``YYYY-MM``; None if there is none."""
     match = _MONTH.search(name)
     return f"{match.group(1)}-{match.group(2)}" if match else None
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file to be staged: in a folder, or downloaded from a URL."""
+    """A file to stage, from a folder or downloaded from a URL."""
 
     name: str
     path: Path
 
     def digest(self) -> str:
-        """A digest of its bytes, by which it is known whether it was staged already."""
+        """Return a digest of the content, which tells whether it has been staged already."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def folder_archives(folder: Path, pattern: str) -> list[Archive]:
-    """The archives of a folder, by name; links that lead nowhere too, which cannot be read."""
+    """Return the archives of a folder, sorted by name, including broken links, which cannot be read."""
     found = [
         path
         for path in sorted(folder.glob(pattern))
@@ -89,12 +89,12 @@ def folder_archives(folder: Path, pattern: str) -> list[Archive]:
 
 
 def csv_members(archive: Archive, limits: Limits | None = None) -> Iterator[tuple[str, IO[bytes]]]:
-    """(name, stream) of every CSV inside, nested archives included, ``__MACOSX/`` never.
+    """Yield (name, stream) for every CSV inside, including nested archives and excluding ``__MACOSX/``.
 
-    Nothing is held in memory: members are streams, and a zip inside another is unpacked to a temporary file.
+    No file is loaded into memory: members are streams, and a nested zip is unpacked to a temporary file.
 
     Raises:
-        SourceFileError: the file is damaged, nested too deeply, or unpacks to more than the limits.
+        SourceFileError: the file is damaged, nested too deeply, or exceeds the limits.
     """
     with archive.path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
@@ -107,7 +107,7 @@ def csv_members(archive: Archive, limits: Limits | None = None) -> Iterator[tupl
 
 
 class _Budget:
-    """The rest of an archive's limits while its members are read."""
+    """The remaining limits of an archive while its members are read."""
 
     def __init__(self, name: str, packed: int, limits: Limits) -> None:
         self._name, self._packed, self._limits = name, max(1, packed), limits
@@ -117,7 +117,7 @@ class _Budget:
         """Count the files that an archive lists."""
         self._members += number
         if self._members > self._limits.members:
-            self._refuse(f"holds more than {self._limits.members:,} files", "members")
+            self._refuse(f"contains more than {self._limits.members:,} files", "members")
 
     def count_bytes(self, number: int) -> None:
         """Count bytes that were unpacked."""
@@ -132,7 +132,7 @@ class _Budget:
 
     def _refuse(self, what: str, limit: str) -> None:
         raise SourceFileError(
-            f"{what}, which is taken for a decompression bomb; `limits: {{{limit}: ...}}` allows more",
+            f"{what}, and may be a decompression bomb; raise `limits: {{{limit}: ...}}` to allow it",
             file=self._name,
         )
 
@@ -188,7 +188,7 @@ def _zip_member(
         return
     full, lower = f"{name}!{path}", path.name.lower()
     if lower.endswith(".zip"):
-        # A zip is read from its end, so one inside another is unpacked first.
+        # A zip is read from its end, so a nested one is unpacked first.
         with archive.open(info) as member, tempfile.TemporaryFile() as whole:
             stream = _counted(member, budget)
             while chunk := stream.read(_CHUNK):

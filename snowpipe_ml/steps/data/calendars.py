@@ -1,4 +1,4 @@
-"""``holidays``: a calendar table of public holidays."""
+"""``holidays``: create a calendar table of public holidays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from snowpipe_ml.steps.data.publish import publish_table
 
 @register("holidays")
 class Holidays(Step["Holidays.Settings"]):
-    """Make a table with a row a public holiday: DATE, NAME, and HOLIDAY = 1.
+    """Create a table with one row per public holiday: DATE, NAME, and HOLIDAY = 1.
 
     The dates come from the ``holidays`` library.
     """
@@ -58,14 +58,14 @@ class Holidays(Step["Holidays.Settings"]):
             )
         except NotImplementedError as error:
             raise StepError(
-                f"the holidays library knows no {s.country} {s.subdivision or ''}: {error}"
+                f"the holidays library does not support {s.country} {s.subdivision or ''}: {error}"
             ) from error
         yield from sorted(found.items())
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         return StepPlan(
-            f"make {s.writes} with the holidays of {s.country} from {s.first_year} to {s.last_year}"
+            f"create {s.writes} with the holidays of {s.country} from {s.first_year} to {s.last_year}"
         )
 
     def run(self, ctx: RunContext) -> StepResult:
@@ -77,7 +77,7 @@ class Holidays(Step["Holidays.Settings"]):
             ],
         )
         if not rows.text:
-            raise StepError("no holiday in these years")
+            raise StepError("there are no holidays from `first_year` to `last_year`")
         query = sql(
             "SELECT $1::DATE AS DATE, $2::VARCHAR AS NAME, 1 AS HOLIDAY FROM VALUES {rows}", rows=rows
         )

@@ -1,4 +1,4 @@
-"""``copy_into``: staged files become rows, each file once."""
+"""``copy_into``: load staged files into a table, each file once."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ _LOADS = (
 class CopyInto(Step["CopyInto.Settings"]):
     """Load staged files into a declared table with COPY INTO.
 
-    A file that the table has loaded is not loaded again. What was loaded, and the rows that were
-    rejected, can be kept in tables; they are written in the transaction of the COPY.
+    A file is loaded into the table once. The loaded files and the rejected rows can be recorded in tables,
+    which are written in the transaction of the COPY.
 
-    COPY loads a staged file again when its content has changed, and knows nothing of files that were taken off the
-    stage, so that rows would be doubled. With ``loads`` the step sees both, and ``on_changed`` says what to do:
-    ``refuse`` fails the step and loads nothing; ``replace`` empties the table and loads all staged files again;
-    ``append`` keeps the earlier rows.
+    COPY loads a staged file again when its content has changed, and does not notice files that were removed
+    from the stage, so that rows would be duplicated. With ``loads`` the step detects both, and ``on_changed``
+    controls what happens: ``refuse`` fails the step and loads nothing; ``replace`` empties the table and
+    loads all staged files again; ``append`` keeps the earlier rows.
     """
 
     class Settings(StepSettings):
@@ -59,20 +59,22 @@ class CopyInto(Step["CopyInto.Settings"]):
 
         from_: StageLocation = Field(alias="from")
         into: TableName
-        columns: tuple[ColumnName, ...] = Field((), description="The columns that the files' fields go to")
+        columns: tuple[ColumnName, ...] = Field((), description="Columns for the fields of the files")
         file_format: ObjectName | None = Field(None, description="A declared file format")
         pattern: str | None = Field(
-            None, description="A regular expression that a file's whole path must fit"
+            None, description="Regular expression that the whole path of a file must match"
         )
         on_error: Choice["abort_statement", "continue", "skip_file"] = "abort_statement"
-        force: bool = Field(False, description="Load files again that were loaded before")
+        force: bool = Field(False, description="Load files even if they were loaded before")
         on_changed: Choice["refuse", "replace", "append"] | None = Field(
             None,
-            description="What to do about loaded files that have changed; by default as the extract step that stages "
-            "them, or refuse",
+            description="Action for loaded files that have changed; by default that of the extract step that "
+            "stages them, else refuse",
         )
-        loads: TableName | None = Field(None, description="A table that gets a row for each file loaded")
-        rejects: TableName | None = Field(None, description="A table that gets each rejected row")
+        loads: TableName | None = Field(None, description="Table that receives a row for each loaded file")
+        rejects: TableName | None = Field(
+            None, description="Dead letter table, which receives each rejected row"
+        )
 
     settings: CopyInto.Settings
 
@@ -156,27 +158,27 @@ class CopyInto(Step["CopyInto.Settings"]):
         return StepResult(
             rows=loaded,
             message=message,
-            warnings=(*_warnings(files, s.rejects), *_doubled(files, known)),
+            warnings=(*_warnings(files, s.rejects), *_duplicated(files, known)),
             metrics={"files": len(files), "rejected": rejected},
         )
 
     def _on_changed(self, ctx: PlanContext) -> str:
-        """The setting, or that of the extract step that stages the files.
+        """Return the setting, or that of the extract step that stages the files.
 
         Raises:
-            StepError: files are to be replaced, and the step does not keep which it has loaded.
+            StepError: changed files must be replaced, but the step does not record the loaded files.
         """
         s = self.settings
         above = next(iter(self._extracts(ctx)), None)
         chosen: str = s.on_changed or (above.settings.on_changed if above else "refuse")
         if chosen == "replace" and s.loads is None:
             raise StepError(
-                "`on_changed: replace` needs `loads`: a table in which the step keeps the files that it has loaded"
+                "`on_changed: replace` needs `loads`, a table in which the step records the loaded files"
             )
         return chosen
 
     def _extracts(self, ctx: PlanContext) -> Iterable[Extract]:
-        """The extract steps that stage files at the place that is loaded, or above it."""
+        """Yield the extract steps that stage files at the loaded place or above it."""
         place = self.settings.from_
         folders = place.path.split("/")
         paths = {"/".join(folders[:n]) + end for n in range(len(folders) + 1) for end in ("", "/")} - {"/"}
@@ -186,13 +188,14 @@ class CopyInto(Step["CopyInto.Settings"]):
                 yield step
 
     def _load(self, ctx: RunContext) -> tuple[str, list[dict[str, Any]], int]:
-        """COPY, and again from nothing if files have changed that are to be replaced.
+        """Run the COPY; if changed files must be replaced, empty the table and load all files again.
 
         Returns:
-            The id of the COPY, a row for each file, and how many changed files made it load the table again.
+            The query id of the COPY, a row for each file, and the number of changed files that caused a
+            reload.
 
         Raises:
-            StepError: files have changed; nothing is loaded.
+            StepError: files have changed and cannot be loaded; nothing is loaded.
         """
         s = self.settings
         on_changed = self._on_changed(ctx)
@@ -200,10 +203,10 @@ class CopyInto(Step["CopyInto.Settings"]):
             return *_copied(ctx, self._copy()), 0
         before = self._loaded(ctx, s.loads)
         rows = ctx.count(s.into)
-        if before and not rows:  # an emptied table: whatever was loaded may be loaded again
+        if before and not rows:  # the table was emptied: every file may be loaded again
             self._forget(ctx, s.loads)
             before = {}
-        # More rows than this step has loaded: its name, or `loads`, may be newer than they are.
+        # More rows than this step has recorded: they may be older than its name or its `loads` table.
         known = self._known_files(ctx) if rows > sum(before.values()) else set()
         query_id, files = _copied(ctx, self._copy())
         loaded = [str(file["file"]) for file in files if file["rows_loaded"]]
@@ -242,7 +245,7 @@ class CopyInto(Step["CopyInto.Settings"]):
     def _off_the_stage(
         self, ctx: RunContext, before: set[str], known: set[str]
     ) -> tuple[list[str], list[str]]:
-        """Find loaded files that are not staged any more: those that others replace, and those that none does."""
+        """Find loaded files that are no longer staged: those replaced by others, and those that are not."""
         above = next(iter(self._extracts(ctx)), None)
         place = self.settings.from_ if above is None else above.settings.into
         listed = {str(row["name"]) for row in ctx.execute(sql("LIST {place}", place=place))}
@@ -254,9 +257,9 @@ class CopyInto(Step["CopyInto.Settings"]):
         return sorted(replaced), sorted(missing - replaced)
 
     def _known_files(self, ctx: RunContext) -> set[str]:
-        """Without a table of loads: the files that the warehouse remembers to have loaded.
+        """Return the loaded files in the warehouse's load history, which a step without `loads` relies on.
 
-        It remembers 14 days: https://docs.snowflake.com/en/sql-reference/info-schema/load_history
+        The history covers 14 days: https://docs.snowflake.com/en/sql-reference/info-schema/load_history
         """
         rows = ctx.execute(
             sql(
@@ -268,7 +271,7 @@ class CopyInto(Step["CopyInto.Settings"]):
         return {str(row[0]) for row in rows} if rows and ctx.count(self.settings.into) else set()
 
     def _loaded(self, ctx: RunContext, loads: TableName) -> dict[str, int]:
-        """The files of which this step has loaded rows, and how many."""
+        """Return the number of rows that this step has loaded from each file."""
         found = ctx.execute(
             sql(
                 "SELECT FILE, SUM(ROWS_LOADED) FROM {loads} WHERE STEP = {step} AND STATUS <> 'REPLACED' GROUP BY FILE "
@@ -290,13 +293,13 @@ class CopyInto(Step["CopyInto.Settings"]):
 
 
 def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:
-    """Run a COPY: its id, and a row for each file."""
+    """Run a COPY; return its query id and a row for each file."""
     results = [row.as_dict() for row in ctx.execute(copy)]
     query_id = str(ctx.scalar(Sql("SELECT LAST_QUERY_ID()")))
     return query_id, [row for row in results if "file" in row]
 
 
-def _doubled(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
+def _duplicated(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
     for file in files:
         name = str(file["file"])
         if file["rows_loaded"] and _is_known(name, known):

@@ -1,4 +1,4 @@
-"""Files from an http(s) server: whole, or refused."""
+"""Download files from an http(s) server, completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from snowpipe_ml.errors import SourceFileError
 from snowpipe_ml.text.redaction import redact
 
 _CHUNK = 2**20
-_LEGAL = "/%:@!$&'()*+,;=~"  # what a path may hold: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
-_TIMEOUT = 60  # seconds without a byte
+_LEGAL = "/%:@!$&'()*+,;=~"  # characters of a path: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
+_TIMEOUT = 60  # seconds without data
 _ATTEMPTS = 4
-# An answer of a server that another request may change: https://www.rfc-editor.org/rfc/rfc9110#section-15
+# Transient responses, which a retry may resolve: https://www.rfc-editor.org/rfc/rfc9110#section-15
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 # `sha-256=:...:` of RFC 9530, `SHA-256=...` of the older RFC 3230, `md5=...` of Google's x-goog-hash.
 _DIGEST = re.compile(r"(sha-512|sha-256|md5)=:?([A-Za-z0-9+/]+={0,2}):?", re.I)
@@ -30,18 +30,18 @@ _ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
 
 
 class _Truncated(Exception):
-    """The bytes that arrived are not the ones that the server announced."""
+    """The received bytes are not the ones that the server announced."""
 
 
 class _NotWritten(Exception):
-    """The file could not be written here; its cause says why."""
+    """The file could not be written locally; the cause of this exception says why."""
 
 
 def url_of(base: str, name: str) -> str:
-    """The URL of a file below a base URL.
+    """Return the URL of a file below a base URL.
 
-    The query of the base (a signature, as a rule) stays behind the path, before that of the name. Of the name only what
-    no URL can hold is quoted.
+    The query of the base, usually a signature, is placed after the path and before the query of the name.
+    In the name, only characters that a URL cannot contain are quoted.
     """
     parts = urlsplit(base)
     path, _, query = name.partition("?")
@@ -54,20 +54,20 @@ def url_of(base: str, name: str) -> str:
 
 
 def download(base: str, name: str, target: Path, wait: Callable[[float], None] = time.sleep) -> None:
-    """Download one file, and check that all of it has arrived.
+    """Download one file, and check that it is complete.
 
     The length is compared with ``Content-Length``, and the content with each digest that the server sends
-    (``Content-MD5``, ``Repr-Digest``, ``Digest``, ``x-goog-hash``). A connection that breaks, a short answer and an
-    overloaded server are tried again.
+    (``Content-MD5``, ``Repr-Digest``, ``Digest``, ``x-goog-hash``). Broken connections, incomplete
+    responses and responses of an overloaded server are retried.
 
     Args:
         base: the URL of the folder.
-        name: the file in it, with a query of its own where the server needs one.
-        target: the new file; it exists once it is whole.
+        name: the file in the folder, with its own query if the server needs one.
+        target: the new file; it exists only once it is complete.
         wait: called with the seconds between two attempts.
 
     Raises:
-        SourceFileError: the server does not have the file, cannot be reached, or does not send all of it.
+        SourceFileError: the server does not have the file, cannot be reached, or sends only part of it.
         OSError: the file cannot be written.
     """
     url = url_of(base, name)
@@ -81,7 +81,7 @@ def download(base: str, name: str, target: Path, wait: Callable[[float], None] =
             raise error.__cause__ from None  # type: ignore[misc]
         except (OSError, http.client.HTTPException, _Truncated) as error:
             aside.unlink(missing_ok=True)
-            if delay is None or not _may_pass(error):
+            if delay is None or not _is_transient(error):
                 raise SourceFileError(f"cannot be downloaded: {_reason(error)}", file=shown) from error
             wait(delay)
         else:
@@ -95,7 +95,7 @@ def _delays() -> Iterator[float]:
 
 
 def _request(url: str) -> urllib.request.Request:
-    """A request with the user and password of the URL, which are not sent on to another host."""
+    """Return a request with the user and password of the URL; a redirect does not get them."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310
@@ -107,7 +107,7 @@ def _request(url: str) -> urllib.request.Request:
 
 
 def _fetch(url: str, target: Path) -> None:
-    # Only http:// and https:// URLs come here.
+    # Only http:// and https:// URLs are passed here.
     with urllib.request.urlopen(_request(url), timeout=_TIMEOUT) as response, target.open("wb") as out:  # noqa: S310
         hashes = [(hashlib.new(_ALGORITHMS[name]), given) for name, given in _digests(response.headers)]
         size = 0
@@ -119,17 +119,17 @@ def _fetch(url: str, target: Path) -> None:
             size += len(chunk)
             for digest, _ in hashes:
                 digest.update(chunk)
-    # http.client returns what it has when a connection closes early, and says nothing.
+    # http.client returns the data so far, without an error, when a connection closes early.
     announced = response.headers.get("Content-Length")
     if announced is not None and announced.isdigit() and int(announced) != size:
         raise _Truncated(f"{size:,} of {int(announced):,} bytes arrived")
     for digest, given in hashes:
         if digest.digest() != given:
-            raise _Truncated(f"its {digest.name.upper()} is not the one that the server announced")
+            raise _Truncated(f"its {digest.name.upper()} differs from the one that the server announced")
 
 
 def _digests(headers: Message[str, str]) -> Iterator[tuple[str, bytes]]:
-    """(algorithm, digest) of the content, as the headers give them."""
+    """Yield (algorithm, digest) of the content from the headers."""
     if headers.get("Content-Encoding", "identity") != "identity":
         return  # digests may be of the decoded content
     given = [f"md5={value}" for value in headers.get_all("Content-MD5", [])]
@@ -149,7 +149,7 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return error.code in _TRANSIENT_STATUS if isinstance(error, urllib.error.HTTPError) else True
 
 

@@ -1,4 +1,4 @@
-"""``expect``: what must be true of a table, and the rows of which it is not."""
+"""``expect``: check conditions on a table, and keep the rows that violate them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from snowpipe_ml.spec.templates import render_query, render_sql
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
 
-_EXPLAINED = 5  # rows of an explanation that are shown
+_EXPLAINED = 5  # rows of the explaining query that are shown
 
 
 def _shown(name: str, value: object) -> str:
@@ -37,16 +37,16 @@ def _shown(name: str, value: object) -> str:
 
 
 class Freshness(BaseModel):
-    """How old the newest row of a table may be. A time without a zone is in UTC."""
+    """The maximum age of the newest row of a table. A timestamp without a time zone is in UTC."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
-    column: ColumnName = Field(description="A date or a time")
+    column: ColumnName = Field(description="Date or timestamp column")
     within_hours: float = Field(gt=0)
 
 
 class Relation(BaseModel):
-    """Where the values of a column must be found."""
+    """The table and column that must contain the values of a column."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
@@ -56,10 +56,10 @@ class Relation(BaseModel):
 
 @register("expect")
 class Expect(Step["Expect.Settings"]):
-    """Check a table: rows, NULLs, duplicates, values, ranges, freshness, relations, and a predicate of one's own.
+    """Check a table: row count, NULLs, duplicates, values, ranges, freshness, relations, a custom predicate.
 
-    A failed check fails the step, and what depends on it does not run; with ``severity: warn`` it is a
-    warning. The rows that fail a check are kept in ``failures``.
+    A failed check fails the step, and the steps that depend on it do not run; with ``severity: warn`` it is
+    only a warning. The rows that fail a check are written to ``failures``.
     """
 
     class Settings(StepSettings):
@@ -69,28 +69,29 @@ class Expect(Step["Expect.Settings"]):
         min_rows: int | None = Field(None, ge=0)
         max_rows: int | None = Field(None, ge=0)
         not_null: tuple[ColumnName, ...] = ()
-        unique: tuple[ColumnName, ...] = Field((), description="Columns that together tell the rows apart")
+        unique: tuple[ColumnName, ...] = Field((), description="Columns that together identify a row")
         accepted_values: dict[
             ColumnKey, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]
-        ] = Field({}, description="Column: its values")
+        ] = Field({}, description="Column: its accepted values")
         ranges: dict[ColumnKey, tuple[float | None, float | None]] = Field(
             {}, description="Column: [lowest, highest]"
         )
-        freshness: Freshness | None = Field(None, description="How old the newest row may be")
+        freshness: Freshness | None = Field(None, description="Maximum age of the newest row")
         relations: dict[ColumnKey, Relation] = Field(
-            {}, description="Column: the table and column that have its values"
+            {}, description="Column: the table and column that must contain its values"
         )
         predicate: str | None = Field(
-            None, description="SQL that is true of every row; {{ vars.x | literal }} puts a value in"
+            None, description="SQL that must be true of every row; {{ vars.x | literal }} inserts a value"
         )
         severity: Choice["error", "warn"] = "error"
         explain: str | None = Field(
             None,
-            description="A SQL file beside the spec, run when a check fails: its first rows are added to the message, such "
-            "as the files that the rows came from; {{ ref('name') }} is a table that it reads",
+            description="SQL file, relative to the spec, that is run when a check fails; its first rows, such as "
+            "the files that the failing rows came from, are added to the message; {{ ref('name') }} is a table that "
+            "it reads",
         )
         failures: TableName | None = Field(
-            None, description="Written: the failing rows, with the CHECK that they fail"
+            None, description="Output table: the failing rows, with the CHECK that they fail"
         )
 
         @model_validator(mode="after")
@@ -125,14 +126,14 @@ class Expect(Step["Expect.Settings"]):
             yield ColumnUse(s.table, s.freshness.column, ("freshness", "column"))
 
     def always_runs(self, ctx: PlanContext) -> str | None:
-        return "a table grows old by itself" if self.settings.freshness is not None else None
+        return "the freshness of a table changes with time" if self.settings.freshness is not None else None
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         if self.settings.failures is not None:
             yield table(self.settings.failures, "failures")
 
     def _checks(self, ctx: PlanContext) -> Iterator[tuple[str, Sql]]:
-        """(name, condition of a row that fails it). NULL fails only the checks of NULLs and the predicate."""
+        """Yield (name, condition of a failing row). NULL fails only ``not_null`` and the predicate."""
         s = self.settings
         for column in s.not_null:
             yield f"not_null {column}", sql("{name} IS NULL", name=column)
@@ -166,7 +167,7 @@ class Expect(Step["Expect.Settings"]):
                 ),
             )
         if s.predicate is not None:
-            # The author of the spec writes SQL here on purpose; values enter it by a filter.
+            # The predicate is SQL by the author of the spec; filters insert its values.
             predicate = render_sql(s.predicate, self.scope(ctx), {})
             yield "predicate", sql("NOT COALESCE(({predicate}\n), FALSE)", predicate=predicate)
 
@@ -174,7 +175,8 @@ class Expect(Step["Expect.Settings"]):
         checks = list(self._checks(ctx))
         if not checks:
             return None
-        # The condition stands alone in a column, where a window function may be, and on a line that a comment may end.
+        # The condition is a column, so that it may use a window function, and ends with a line break, so that
+        # it may end with a comment.
         parts = [
             sql(
                 'SELECT {name} AS "CHECK", * EXCLUDE ("_FAILS") '
@@ -220,7 +222,7 @@ class Expect(Step["Expect.Settings"]):
                 checks.append(Check(name, not count, count, f"{name}: {count:,} rows"))
         broken = [check.message for check in checks if not check.ok]
         if not broken:
-            return StepResult(rows=rows, message=f"{len(checks)} checks hold", checks=tuple(checks))
+            return StepResult(rows=rows, message=f"{len(checks)} checks passed", checks=tuple(checks))
         where = f"; the rows are in {s.failures}" if s.failures is not None and failing is not None else ""
         text = f"{s.table}: {'; '.join(broken)}{where}{self._explained(ctx)}"
         if s.severity == "error":
@@ -237,7 +239,7 @@ class Expect(Step["Expect.Settings"]):
         return render_query(ctx.read_text(self.settings.explain), self.scope(ctx))
 
     def _explained(self, ctx: RunContext) -> str:
-        """The first rows of the query that explains a failure, for the message."""
+        """Return the first rows of the explaining query, for the message."""
         from snowflake.snowpark.exceptions import SnowparkSQLException
 
         if self.settings.explain is None:
@@ -248,7 +250,7 @@ class Expect(Step["Expect.Settings"]):
                 sql("SELECT * FROM ({query}\n) LIMIT {n}", query=query, n=Literal(_EXPLAINED + 1))
             )
         except SnowparkSQLException as error:
-            # The checks have failed, whatever becomes of their explanation.
+            # The failure of the checks is reported even if the explaining query fails.
             return f"; the explaining query failed: {error.message}"
         shown = [
             ", ".join(_shown(name, value) for name, value in row.as_dict().items())
@@ -268,6 +270,6 @@ class Expect(Step["Expect.Settings"]):
         )[0]
         newest, hours = row[0], row[1]
         if newest is None:
-            return Check(name, False, message=f"{name}: it has no time at all")
-        text = f"{name}: the newest is of {newest}, {float(hours):,.1f} hours ago"
+            return Check(name, False, message=f"{name}: the column has no value")
+        text = f"{name}: the newest row is from {newest}, {float(hours):,.1f} hours ago"
         return Check(name, hours <= freshness.within_hours, message=text)

@@ -1,4 +1,4 @@
-"""``extract``: month files, wherever they are, become gzipped CSV on a stage."""
+"""``extract``: stage source files, from a folder or a URL, as gzipped CSV."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from snowpipe_ml.steps.data.layouts import write_member
 from snowpipe_ml.steps.data.staged_archives import ODD, StagedArchives, stage_name
 from snowpipe_ml.text.redaction import redact
 
-# Errors of the machine and not of a file: the step fails, and no file is blamed.
+# Errors of the machine rather than of a file: the step fails, and the file is not refused.
 _OF_THE_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 )
-_LONGEST_NAME = 200  # bytes of an archive's name: its digest, and what the stage adds, must still fit
+_LONGEST_NAME = 200  # bytes of an archive's name; its digest and the suffixes on the stage must still fit
 _REFUSED = "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), ERROR VARCHAR, RECORD VARCHAR"
 
 
@@ -53,7 +53,7 @@ FolderName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 
 
 class Layout(BaseModel):
-    """A header by which files are sorted: its titles in order; case, spaces and marks do not count."""
+    """A header by which files are sorted: its titles in order, ignoring case, spaces and punctuation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -62,7 +62,7 @@ class Layout(BaseModel):
 
 @dataclass
 class _Unpacked:
-    """An unpacked archive: (layout, file) of its members, and the members that were refused."""
+    """An unpacked archive: (layout, file) of each member, and the refused members."""
 
     archive: Archive
     digest: str
@@ -72,7 +72,7 @@ class _Unpacked:
 
 @dataclass
 class _Found:
-    """The archives of a source: what is new, what has changed, and what cannot be used."""
+    """The archives of a source: those that are new, changed, copies of another, or unusable."""
 
     names: set[str] = field(default_factory=set)
     fresh: list[tuple[Archive, str]] = field(default_factory=list)
@@ -83,14 +83,15 @@ class _Found:
 
 @register("extract")
 class Extract(Step["Extract.Settings"]):
-    """Unpack archives, sort their CSV files by header layout, and stage them gzipped.
+    """Unpack archives, sort their CSV files by header layout, and stage them as gzip files.
 
-    Each layout gets a folder below ``into``. An archive that is staged already with the same content, under this or
-    another name, is skipped. A file that cannot be used is refused by its name and line; the others are staged.
+    Each layout has a folder below ``into``. An archive whose content is already staged, under this or another
+    name, is skipped. A file that cannot be used is refused, with its name and line; the others are staged.
 
-    An archive whose content has changed since it was staged would be loaded twice. ``on_changed`` says what to do:
-    ``refuse`` fails the step before anything is staged; ``replace`` takes its old files off the stage, and the
-    ``copy_into`` steps behind it reload their tables; ``append`` stages it beside the old files.
+    An archive whose content has changed since it was staged would be loaded twice. ``on_changed``
+    controls this: ``refuse`` fails the step before anything is staged; ``replace`` removes the archive's
+    old files from the stage, and downstream ``copy_into`` steps reload their tables; ``append`` stages it
+    beside the old files.
     """
 
     class Settings(StepSettings):
@@ -99,16 +100,16 @@ class Extract(Step["Extract.Settings"]):
         from_: str = Field(alias="from", description="A folder, an http(s) URL, or 'sample'")
         into: StageLocation
         layouts: dict[FolderName, Layout] = Field(min_length=1, description="Folder on the stage: header")
-        files: str = Field("*", description="Which files of a folder, such as 'JC-*.zip'")
-        months: tuple[str, ...] = Field((), description="Only these months (YYYY-MM); all if empty")
+        files: str = Field("*", description="Pattern of the files in a folder, such as 'JC-*.zip'")
+        months: tuple[str, ...] = Field((), description="Only files of these months (YYYY-MM); all if empty")
         url_file: str | None = Field(None, description="File name at a URL, with {month} for YYYYMM")
-        generator: str | None = Field(None, description="module.py:function that writes the sample's files")
+        generator: str | None = Field(None, description="module.py:function that generates the sample files")
         on_error: Choice["continue", "abort"] = "continue"
         on_changed: Choice["refuse", "replace", "append"] = Field(
-            "refuse", description="What to do about an archive that has changed since it was staged"
+            "refuse", description="Action for an archive that has changed since it was staged"
         )
-        limits: Limits = Field(Limits(), description="How much an archive may unpack to")
-        refused: TableName | None = Field(None, description="A table that gets a row for each refused file")
+        limits: Limits = Field(Limits(), description="Limits on the content of an archive")
+        refused: TableName | None = Field(None, description="Table that receives a row for each refused file")
 
     settings: Extract.Settings
     runs_in = RunsIn.CLIENT
@@ -168,7 +169,7 @@ class Extract(Step["Extract.Settings"]):
                         uploaded += self._upload(ctx, item, staged)
                         ctx.progress(number, len(found.fresh), item.archive.name)
                 except BaseException:
-                    executor.shutdown(wait=False, cancel_futures=True)  # leaves what has not begun
+                    executor.shutdown(wait=False, cancel_futures=True)  # drops the jobs that have not started
                     raise
         refused += [error for item in unpacked for error in item.refused]
         if refused and (s.on_error == "abort" or not found.names):
@@ -191,18 +192,18 @@ class Extract(Step["Extract.Settings"]):
         yield from found.copies
         if s.on_changed == "append":
             for name in found.changed:
-                yield f"{name} has changed since it was staged; rows loaded from it before stay"
+                yield f"{name} has changed since it was staged; the rows loaded from it earlier are kept"
         strangers = (
             sorted(set(staged.manifests) - {stage_name(name) for name in found.names}) if not s.months else []
         )
         if strangers:
             yield (
-                f"{len(strangers)} archives that were staged before, such as {strangers[0]}, are not in {s.from_}; "
-                "their rows stay"
+                f"{len(strangers)} archives staged before, such as {strangers[0]}, are not in {s.from_}; "
+                "their rows are kept"
             )
 
     def _archives(self, ctx: RunContext, scratch: Path) -> tuple[list[Archive], list[SourceFileError]]:
-        """The archives of the source, and those that could not be downloaded."""
+        """Return the archives of the source, and the errors of those that could not be downloaded."""
         s = self.settings
         if s.from_.startswith(("http://", "https://")):
             return self._downloaded(ctx, scratch / "downloads")
@@ -211,13 +212,13 @@ class Extract(Step["Extract.Settings"]):
             raise StepError(f"no such folder: {folder}")
         found = [a for a in folder_archives(folder, s.files) if not s.months or month_of(a.name) in s.months]
         if not found:
-            raise StepError(f"no file fits {s.files!r} in {folder}")
+            raise StepError(f"no file matches {s.files!r} in {folder}")
         return found, []
 
     def _downloaded(self, ctx: RunContext, folder: Path) -> tuple[list[Archive], list[SourceFileError]]:
         s = self.settings
         if not s.months or s.url_file is None:
-            raise StepError("a URL has no list of its files: give `months` and `url_file`")
+            raise StepError("the files at a URL cannot be listed: give `months` and `url_file`")
         folder.mkdir()
         names = [s.url_file.replace("{month}", month.replace("-", "")) for month in s.months]
 
@@ -226,7 +227,7 @@ class Extract(Step["Extract.Settings"]):
                 download(s.from_, name, target)
             except SourceFileError as error:
                 return error
-            # Without the signature of a URL, which is a secret, and is another one tomorrow.
+            # Without the signature of the URL, which is secret and changes over time.
             return Archive(redact(name), target)
 
         wanted = dict.fromkeys(names)
@@ -239,7 +240,7 @@ class Extract(Step["Extract.Settings"]):
         ]
 
     def _sorted(self, ctx: RunContext, archives: list[Archive], staged: StagedArchives) -> _Found:
-        """Sort the archives by what is to be done with them."""
+        """Sort the archives by the action that they need."""
         found = _Found()
         usable: list[tuple[Archive, str, str]] = []
         with ThreadPoolExecutor(ctx.threads) as executor:
@@ -251,7 +252,8 @@ class Extract(Step["Extract.Settings"]):
         changing = {name for _, digest, name in usable if staged.has_changed(name, digest)}
         known = staged.contents()
         if self.settings.on_changed == "replace":
-            # What an archive had goes with this run, and may have come under another name: latest.zip, previous.zip.
+            # This run removes the old content of a changed archive, which may be staged again under
+            # another name, as with latest.zip and previous.zip.
             known = {digest: name for digest, name in known.items() if name not in changing}
         for archive, digest, name in usable:
             found.names.add(archive.name)
@@ -270,7 +272,7 @@ class Extract(Step["Extract.Settings"]):
         return self.settings.into.child("_manifests/")
 
     def _staged(self, ctx: RunContext) -> StagedArchives:
-        """List what earlier runs have staged. A manifest is uploaded last."""
+        """List the archives that earlier runs have staged. The manifest of an archive is uploaded last."""
         found = StagedArchives()
         for row in ctx.execute(sql("LIST {place}", place=self.settings.into)):
             found.add(row["name"], self.settings.layouts)
@@ -282,19 +284,19 @@ class Extract(Step["Extract.Settings"]):
         try:
             for number, (full, stream) in enumerate(csv_members(archive, self.settings.limits), 1):
                 inner = full.partition("!")[2] or full
-                # The whole path, and a number: a/b.csv and a_b.csv are two files.
+                # The whole path and a number, because a/b.csv and a_b.csv are two files.
                 name = f"{ODD.sub('_', inner.replace('!', '/').replace('/', '_').removesuffix('.csv'))}.{number}.csv.gz"
                 try:
                     result.members.append(write_member(stream, layouts, full, folder, name))
                 except SourceFileError as error:
                     if error.file == archive.name:
-                        raise  # the archive as a whole is over its limits
+                        raise  # the archive as a whole exceeds its limits
                     result.refused.append(error)
         except SourceFileError as error:
             result.refused.append(error)
             result.members.clear()
         except DAMAGED as error:
-            # Whoever reads a damaged member finds it: the archive's reader, or the one who unpacks.
+            # Damage shows when the archive is read or when a member is unpacked.
             result.refused.append(SourceFileError(f"damaged archive: {error}", file=archive.name))
             result.members.clear()
         except OSError as error:
@@ -307,7 +309,7 @@ class Extract(Step["Extract.Settings"]):
     def _upload(self, ctx: RunContext, item: _Unpacked, staged: StagedArchives) -> int:
         s = self.settings
         name = stage_name(item.archive.name)
-        # The manifest goes first: of whatever has none, all is staged again.
+        # Remove the manifest first: an archive without one is staged again completely.
         if item.members and name in staged.manifests:
             old = f"{name}.{staged.manifests[name]}.json"
             ctx.execute(sql("REMOVE {place}", place=self._manifests().child(old)))
@@ -317,13 +319,13 @@ class Extract(Step["Extract.Settings"]):
                     ctx.execute(sql("REMOVE {place}", place=s.into.child(f"{layout}/{name}.{digest}/")))
         uploaded = 0
         for layout, path in item.members:
-            # PUT encrypts with a new key each time, so that COPY would take the same file for a changed one.
+            # PUT encrypts with a new key each time, so COPY would treat the same file as a changed one.
             if (layout, f"{name}.{item.digest}", path.name) in staged.members:
                 continue
             place = s.into.child(f"{layout}/{name}.{item.digest}/")
             ctx.session.file.put(str(path), place.text, auto_compress=False, overwrite=True)
             uploaded += 1
-        # What was refused is tried again next time: no manifest says that it is staged.
+        # An archive with a refused member gets no manifest, so the next run tries it again.
         if not item.refused:
             manifest = item.members[0][1].parent / f"{name}.{item.digest}.json"
             manifest.write_text(
@@ -352,12 +354,12 @@ class Extract(Step["Extract.Settings"]):
 
 
 def _digest(archive: Archive) -> str | SourceFileError:
-    """An archive's digest, or why it cannot be used."""
+    """Return the digest of an archive, or the reason why it cannot be used."""
     name = archive.name
     try:
         if len(name.encode()) > _LONGEST_NAME:
             return SourceFileError(
-                f"its name has {len(name.encode())} bytes; a staged archive's has {_LONGEST_NAME} at most",
+                f"its name has {len(name.encode())} bytes; at most {_LONGEST_NAME} are allowed",
                 file=name,
             )
         return archive.digest()
@@ -369,10 +371,10 @@ def _digest(archive: Archive) -> str | SourceFileError:
 
 
 def _unreadable(name: str, error: OSError) -> SourceFileError:
-    """The refusal of a file that the system does not let us read.
+    """Return the error of a file that cannot be read.
 
     Raises:
-        OSError: the machine is at fault, and not the file.
+        OSError: the machine is at fault, not the file.
     """
     if error.errno in _OF_THE_MACHINE:
         raise error

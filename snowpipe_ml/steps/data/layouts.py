@@ -1,4 +1,4 @@
-"""CSV files sorted by their headers, and copied as they are unless something in them cannot be loaded."""
+"""Sort CSV files by their headers, and copy them unchanged unless they cannot be loaded."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from snowpipe_ml.errors import SourceFileError
 
 _CHUNK = 2**20
 _LONGEST_HEADER = 65_536  # bytes
-_LONGEST_NAME = 255  # bytes of a file's name, on every file system that matters
+_LONGEST_NAME = 255  # bytes of a file name, on all common file systems
 _MARK = rb"<{7} |>{7} |={7}(?=\r?(?:\n|\Z))"
 _CONFLICT_HERE = re.compile(_MARK)
 _CONFLICT = re.compile(rb"\n(?:" + _MARK + rb")")
-_LONGEST_MARK = 9  # bytes, with what must follow it
+_LONGEST_MARK = 9  # bytes, including the line end that must follow
 _TEXT = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
@@ -31,15 +31,16 @@ _TEXT = {
 
 
 def normalized(title: str) -> str:
-    """A header's title as layouts compare it: ``"Start Time"`` and ``starttime`` are the same."""
+    """Return a header title as layouts compare it: ``"Start Time"`` and ``starttime`` are equal."""
     return re.sub(r"[^a-z0-9]", "", title.lower())
 
 
 def layout_of(header: bytes, layouts: Mapping[str, Iterable[str]], file: str) -> str:
-    """The layout whose columns a header line has, in that order.
+    """Return the layout that has the columns of a header line, in the same order.
 
     Raises:
-        SourceFileError: none fits, or the line is not a header of a text file; the message says what it is instead.
+        SourceFileError: no layout matches, or the line is not the header of a text file; the message says
+            what it is instead.
     """
     text = header.decode("utf-8-sig", errors="replace").strip("\r\n")
 
@@ -47,16 +48,16 @@ def layout_of(header: bytes, layouts: Mapping[str, Iterable[str]], file: str) ->
         return SourceFileError(reason, file=file, line=1, record=text[:500].replace("\0", "\ufffd"))
 
     if _CONFLICT_HERE.match(header):
-        raise refused(f"a git conflict marker stands where the header should be: {text[:60]!r}")
+        raise refused(f"a git conflict marker in place of the header: {text[:60]!r}")
     kind = next((kind for mark, kind in _TEXT.items() if header.startswith(mark)), None)
     if header[257:262] == b"ustar":
         kind = "tar"
     if kind is not None:
-        raise refused(f"a {kind} file, where CSV in UTF-8 is expected, plain or packed with gzip or zip")
+        raise refused(f"a {kind} file; expected CSV in UTF-8, plain or compressed with gzip or zip")
     if b"\0" in header:
-        raise refused("the header holds a NUL byte: this is not a text file in UTF-8")
+        raise refused("the header contains a NUL byte: this is not a text file in UTF-8")
     if b"\r" in header.rstrip(b"\r\n") or (header.endswith(b"\r") and len(header) > 1):
-        raise refused("lines end in CR alone, as on old Macintoshes; convert them to LF")
+        raise refused("lines end in CR only, as on classic Mac OS; convert them to LF")
     try:
         titles = [normalized(title) for title in next(csv.reader([text]), [])]
     except csv.Error as error:
@@ -64,26 +65,26 @@ def layout_of(header: bytes, layouts: Mapping[str, Iterable[str]], file: str) ->
     for name, columns in layouts.items():
         if titles == [normalized(column) for column in columns]:
             return name
-    raise refused(f"the header fits none of the layouts {', '.join(layouts)}: {text[:120]!r}")
+    raise refused(f"the header matches none of the layouts {', '.join(layouts)}: {text[:120]!r}")
 
 
 def write_member(
     stream: IO[bytes], layouts: Mapping[str, Iterable[str]], file: str, folder: Path, name: str
 ) -> tuple[str, Path]:
-    """Copy a member, gzipped, into the folder of its layout.
+    """Copy a member, compressed with gzip, into the folder of its layout.
 
     Args:
         stream: the unpacked member.
-        layouts: layout: its columns.
-        file: the member's name, for errors.
-        folder: where the folders of the layouts are made.
+        layouts: the columns of each layout.
+        file: the name of the member, for errors.
+        folder: the parent of the folders of the layouts.
         name: the name of the new file.
 
     Returns:
         The layout, and the file that was written.
 
     Raises:
-        SourceFileError: an unknown header, conflict markers anywhere in the text, or a name that is too long.
+        SourceFileError: the header is unknown, the text contains conflict markers, or the name is too long.
     """
     if len(name.encode()) > _LONGEST_NAME:
         raise SourceFileError(
@@ -104,7 +105,7 @@ def write_member(
 
 
 class _Conflicts:
-    """Looks for git's conflict markers at the starts of lines, in chunks that are cut anywhere.
+    """Detects git's conflict markers at the start of lines, in chunks that may be cut anywhere.
 
     Args:
         file: the file's name, for the error.
@@ -113,22 +114,22 @@ class _Conflicts:
 
     def __init__(self, file: str, at_start: bool) -> None:
         self._file = file
-        # The line end before the line that a chunk may have cut, with what is known of the line; or, within a long
-        # line, one byte that cannot be a line end.
+        # The line end before the line that a chunk may have cut, with the part of the line read so far;
+        # within a long line, one byte that is not a line end.
         self._carried = b"\n" if at_start else b" "
         self._lines = 1 if at_start else 0  # line ends seen
 
     def refuse_in(self, chunk: bytes) -> None:
-        """Look at the next chunk; an empty one says that the file ends here.
+        """Check the next chunk; an empty one marks the end of the file.
 
         Raises:
-            SourceFileError: a marker, with its line.
+            SourceFileError: there is a marker; the error has its line.
         """
         window = self._carried + chunk
         before = self._lines - self._carried.count(b"\n")
         for match in _CONFLICT.finditer(window):
             if chunk and match.group().endswith(b"=") and window[match.end() :] in (b"", b"\r"):
-                continue  # the line may go on in the next chunk
+                continue  # the line may continue in the next chunk
             record = (
                 window[match.start() + 1 :][:500].split(b"\n", 1)[0].decode(errors="replace").rstrip("\r")
             )

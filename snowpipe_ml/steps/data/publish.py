@@ -1,4 +1,4 @@
-"""Putting a step's table in place: whole, in one statement, keeping what hangs on the table."""
+"""Publish the table of a step: as a whole, in one statement, and with its grants, tags and streams."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, j
 
 
 def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
-    """Make a table hold the rows of a query.
+    """Replace the rows of a table with those of a query.
 
-    A table that is there with the same columns, wide enough for the new values, is overwritten in place, which keeps its
-    grants, tags and streams; any other is replaced, with its grants.
+    An existing table with the same columns, wide enough for the new values, is overwritten in place,
+    which keeps its grants, tags and streams. Any other table is replaced, which keeps its grants.
 
     Returns:
-        How many rows it holds now.
+        The number of rows in the table.
     """
     ctx.before_publishing()
     kind = ctx.kind_of(name)
     if kind == "VIEW":
         ctx.execute(sql("DROP VIEW {name}", name=name))
-    if kind == "TABLE" and _takes(ctx, name, query):
+    if kind == "TABLE" and _accepts(ctx, name, query):
         columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
         ctx.execute(
             sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query)
@@ -33,12 +33,12 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
 
 
 def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
-    """Append a query's rows, of which RUN_ID is this run's, to a table that is made if it is not there.
+    """Append the rows of a query, which have this run's RUN_ID, to a table.
 
-    A repeat replaces the run's own rows and nobody else's.
+    The table is created if it does not exist. A repeated call replaces only the rows of this run.
 
     Returns:
-        How many rows of this run it holds now.
+        The number of rows of this run in the table.
     """
     ctx.before_publishing()
     if ctx.kind_of(name) is None:
@@ -52,7 +52,8 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     columns, there = list(_columns(ctx, query)), list(_columns(ctx, Sql(f"SELECT * FROM {name.sql}")))
     if columns != there:
         raise StepError(
-            f"{name} has the columns {', '.join(there)}, and this step writes {', '.join(columns)}: give it another name"
+            f"{name} has the columns {', '.join(there)}, but this step writes {', '.join(columns)}: "
+            "write to another table"
         )
     run = Literal(ctx.run.id)
     with ctx.transaction():
@@ -63,7 +64,7 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
 
 
 def _columns(ctx: RunContext, query: Sql) -> dict[str, DataType]:
-    """A query's columns and their types. The query is described, not run."""
+    """Return the columns of a query with their types. The query is described, not run."""
     fields = ctx.session.sql(query.text).schema.fields
     return {
         field.column_identifier.name.strip('"').replace('""', '"'): _kind(field.datatype) for field in fields
@@ -71,7 +72,7 @@ def _columns(ctx: RunContext, query: Sql) -> dict[str, DataType]:
 
 
 def _kind(datatype: Any) -> DataType:
-    """A Snowpark type with all that tells whether values fit; other types by their text alone."""
+    """Convert a Snowpark type, with everything that decides whether values fit; other types by text only."""
     digits = getattr(datatype, "_precision", None)  # of a NUMBER without a scale, which is a LongType
     if digits is not None:
         return DataType("NUMBER", (int(digits), 0))
@@ -82,8 +83,8 @@ def _kind(datatype: Any) -> DataType:
     return DataType(str(datatype))
 
 
-def _takes(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
-    """Tell whether a table has the columns of a query, each wide enough for its values."""
+def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
+    """Return whether a table has the columns of a query, each wide enough for its values."""
     there, new = _columns(ctx, Sql(f"SELECT * FROM {name.sql}")), _columns(ctx, query)
     return list(there) == list(new) and all(
         new[column] == kind or new[column].widens_to(kind) for column, kind in there.items()
@@ -91,7 +92,7 @@ def _takes(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
 
 
 def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
-    """Make a view of a query, in the place of a table if one of the name is there."""
+    """Create or replace a view of a query; an existing table of the same name is dropped."""
     ctx.before_publishing()
     if ctx.kind_of(name) == "TABLE":
         ctx.execute(sql("DROP TABLE {name}", name=name))

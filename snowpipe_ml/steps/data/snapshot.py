@@ -1,4 +1,4 @@
-"""``snapshot``: a table as it is now, kept under another name."""
+"""``snapshot``: keep the current state of a table under another name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from snowpipe_ml.sql import Sql, sql
 
 @register("snapshot")
 class Snapshot(Step["Snapshot.Settings"]):
-    """Clone a table without copying its data, so that what a model was trained on can be seen later."""
+    """Clone a table without copying its data, to keep the rows that a model was trained on."""
 
     class Settings(StepSettings):
         """Settings of ``snapshot``."""

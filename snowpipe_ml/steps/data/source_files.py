@@ -1,4 +1,4 @@
-"""CSV files of declared sources: their headers, and what is wrong with them."""
+"""The CSV files of declared sources: their headers and problems."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from snowpipe_ml.text.problems import did_you_mean
 
 
 def read_header(path: Path) -> list[str]:
-    """The titles of a CSV file's columns; none of an empty file.
+    """Return the column titles of a CSV file; none for an empty file.
 
     Raises:
-        SourceFileError: there is no such file, it is not a regular one, or its first record cannot be read.
+        SourceFileError: the file does not exist, is not a regular file, or its first record cannot be read.
     """
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # to open a pipe would wait for whoever writes to it
+        if not stat.S_ISREG(mode):  # opening a pipe would block until something writes to it
             what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
             raise SourceFileError(f"it is {what}, not a file", file=str(path))
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -34,16 +34,16 @@ def read_header(path: Path) -> list[str]:
         raise SourceFileError(f"it cannot be read: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise SourceFileError(
-            f"the file is not text in UTF-8 ({error.reason} at byte {error.start:,}); convert it, or unpack it",
+            f"the file is not text in UTF-8 ({error.reason} at byte {error.start:,}): convert or unpack it",
             file=str(path),
         ) from error
 
 
 def positions(source: SourceFrom, columns: Iterable[str], path: Path) -> dict[str, int]:
-    """The field of a file that each column of its source is, counted from 1.
+    """Return the number of the field, counted from 1, of each column of a source.
 
     Raises:
-        SourceFileError: the header cannot be read, or has no title for a column.
+        SourceFileError: the header cannot be read, or lacks a title for a column.
     """
     header = read_header(path)
     found = _found(source, header)
@@ -54,13 +54,13 @@ def positions(source: SourceFrom, columns: Iterable[str], path: Path) -> dict[st
 
 
 def findings(ctx: PlanContext, source: SourceFrom, columns: Iterable[str], key: str) -> Iterator[Finding]:
-    """The faults of the file of a source.
+    """Yield the problems of the file of a source.
 
     Args:
-        ctx: knows where the spec is.
-        source: what the spec says of the target.
-        columns: the source's columns.
-        key: the target's key in the spec.
+        ctx: resolves paths relative to the spec.
+        source: the origin of the source on the target.
+        columns: the columns of the source.
+        key: the key of the target in the spec.
     """
     at = ("from", key)
     if source.file is None:
@@ -85,7 +85,7 @@ def findings(ctx: PlanContext, source: SourceFrom, columns: Iterable[str], key: 
     found = _found(source, header)
     for column in columns:
         if _stored(column) not in found and _stored(column) not in absent.values():
-            hint = "rename: {HEADER: COLUMN} says which header a column has"
+            hint = "rename: {HEADER: COLUMN} assigns a header to a column"
             yield Finding(
                 f"{source.file}: {_lacking(column, header)}", ("columns", column), key=True, hint=hint
             )

@@ -1,4 +1,4 @@
-"""``split``: rows to learn from and rows to be judged on."""
+"""``split``: divide a table into training and test rows."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from snowpipe_ml.steps.data.publish import publish_table
 
 @register("split")
 class Split(Step["Split.Settings"]):
-    """Split a table's rows by a seed: the same rows in the same parts, whatever their order.
+    """Split a table into training and test rows, by a seed: the result does not depend on their order.
 
     Rows are ordered by a hash of the seed and of the columns of ``by``, and the first of them are held
-    out. Rows that agree in all of these columns are together on one side, so that nothing that was
-    learnt is held out too.
+    out. Rows that agree in all of these columns are in the same part, so that no training row is also
+    a test row.
     """
 
     class Settings(StepSettings):
         """Settings of ``split``."""
 
         from_: TableName = Field(alias="from")
-        by: tuple[ColumnName, ...] = Field(min_length=1, description="Columns that tell the rows apart")
-        test_fraction: float = Field(0.2, gt=0, lt=1, description="The part of the rows that is held out")
+        by: tuple[ColumnName, ...] = Field(min_length=1, description="Columns that identify a row")
+        test_fraction: float = Field(0.2, gt=0, lt=1, description="Fraction of the rows to hold out")
         seed: int = 0
         train: TableName
         test: TableName
@@ -58,7 +58,7 @@ class Split(Step["Split.Settings"]):
         )
         found = []
         for name, sign in ((s.train, ">"), (s.test, "<=")):
-            # RANK gives rows with one hash one place.
+            # RANK gives rows with the same hash the same rank.
             query = sql(
                 "SELECT * FROM {name} QUALIFY RANK() OVER (ORDER BY MD5(CONCAT_WS('|', {texts}))) {sign} "
                 "{fraction} * COUNT(*) OVER ()",

@@ -1,4 +1,4 @@
-"""``transform``: a query becomes a table or a view."""
+"""``transform``: create a table or a view from a query."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ from snowpipe_ml.steps.data.publish import publish_table, publish_view
 
 @register("transform")
 class Transform(Step["Transform.Settings"]):
-    """Make a table or a view of a query.
+    """Create a table or a view from a query.
 
-    The query is a template: ``{{ ref('trips') }}`` is a table that it reads, from which the graph's
-    edges come; ``{{ vars.city | literal }}`` and ``{{ vars.column | identifier }}`` put values in.
+    The query is a template: ``{{ ref('trips') }}`` is a table that it reads, so that the step depends on
+    the step that writes the table; ``{{ vars.city | literal }}`` and ``{{ vars.column | identifier }}``
+    insert values.
     """
 
     class Settings(StepSettings):
         """Settings of ``transform``."""
 
-        sql: str | None = Field(None, description="A SQL file, relative to the spec")
-        query: str | None = Field(None, description="The query itself")
+        sql: str | None = Field(None, description="SQL file, relative to the spec")
+        query: str | None = Field(None, description="Text of the query")
         writes: TableName
         materialized: Choice["table", "view"] = "table"
 
@@ -77,7 +78,7 @@ class Transform(Step["Transform.Settings"]):
             name=self.settings.writes,
             query=self._render(ctx)[0],
         )
-        return StepPlan(f"make the {kind.lower()} {self.settings.writes}", (statement,))
+        return StepPlan(f"create the {kind.lower()} {self.settings.writes}", (statement,))
 
     def run(self, ctx: RunContext) -> StepResult:
         query = self._render(ctx)[0]

@@ -1,1 +1,1 @@
-"""The declared objects of a spec, as nodes of the graph."""
+"""The declared objects of a spec as nodes of the graph."""

@@ -1,4 +1,4 @@
-"""All declared objects of a spec, as steps."""
+"""All declared objects of a spec as steps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SECTIONS: dict[str, type[DeclaredStep]] = {
 
 
 def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[Any], SpecPath]]:
-    """(node name, step, path in the spec) of every declared object."""
+    """Yield (node name, step, path in the spec) for every declared object."""
     pipeline = spec.pipeline
     for section, cls in _SECTIONS.items():
         for name, model in getattr(pipeline, section).items():

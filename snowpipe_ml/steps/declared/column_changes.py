@@ -1,4 +1,4 @@
-"""A declared table beside the one that is there: what differs, and the statements that help."""
+"""Compare a declared table with the existing one, and suggest statements that remove the differences."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def differences(
 
     Args:
         name: the table.
-        declared: the names of the columns, as they are stored, with their types.
-        described: (name, type) of each column, as DESCRIBE TABLE has them.
+        declared: the stored names of the declared columns, with their types.
+        described: (name, type) of each column, as DESCRIBE TABLE returns them.
 
     Returns:
-        What differs, and for each difference that Snowflake changes in place the statement that does so.
+        The differences, and a statement for each difference that Snowflake can change in place.
     """
     there = dict(described)
     found, statements = [], []
@@ -53,8 +53,8 @@ def differences(
 
 
 def advice(name: QualifiedName, found: list[str], statements: list[str]) -> str:
-    """The error of a table that is not as it is declared, with what helps."""
-    text = f"{name} is not as the spec declares it: {'; '.join(found)}. "
+    """Return the error message for a table that differs from its declaration, with the remedy."""
+    text = f"{name} does not match its declaration in the spec: {'; '.join(found)}. "
     if len(statements) == len(found):
         return f"{text}Change the spec, or the table with: {'; '.join(statements)};"
     return f"{text}Change the spec; or copy the rows that you need, drop the table with: DROP TABLE {name.sql}; and run again"
@@ -63,5 +63,5 @@ def advice(name: QualifiedName, found: list[str], statements: list[str]) -> str:
 def _parsed(text: str) -> DataType | None:
     try:
         return DataType.parse(text)
-    except ValueError:  # a type that no spec can declare
+    except ValueError:  # a type that a spec cannot declare
         return None

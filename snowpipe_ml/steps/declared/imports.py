@@ -1,4 +1,4 @@
-"""``imports``: wheels on a stage, once each, for functions to import."""
+"""``imports``: stage wheels, each once, for functions to import."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StagedWheel:
-    """A wheel, and the place on a stage that its content has for itself."""
+    """A wheel and its place on a stage, which is unique to its content."""
 
     place: StagePath
     sha256: str
 
     @property
     def file(self) -> str:
-        """The file's name."""
+        """The file name."""
         return self.place.path.rsplit("/", 1)[-1]
 
 
 class ImportStep(DeclaredStep):
-    """Wheels on a stage: those that the lock file names, or exactly those that the spec names."""
+    """Wheels on a stage: those of the lock file, or exactly those that the spec names."""
 
     type_name = "import"
     kind = Kind.IMPORT
@@ -49,10 +49,10 @@ class ImportStep(DeclaredStep):
         return [Finding(fault, ("wheels", index)) for index, fault in faults if fault is not None]
 
     def lock(self, ctx: PlanContext) -> ImportLock:
-        """What the lock file says of this import.
+        """Return the lock of this import from the lock file.
 
         Raises:
-            StepError: nothing, or something else than the spec; all that is wrong.
+            StepError: there is none, or it does not match the spec; the message lists every mismatch.
         """
         from snowpipe_ml.packages.lock import problems, read_lock
 
@@ -67,10 +67,10 @@ class ImportStep(DeclaredStep):
         return lock
 
     def staged(self, ctx: PlanContext, *, offline: bool = False) -> list[StagedWheel]:
-        """The wheels and their places.
+        """Return the wheels with their places.
 
         Args:
-            offline: leave out wheels whose hash is not known without having them.
+            offline: leave out wheels whose hash is unknown until they are fetched.
         """
         if self.model.requirements:
             locked = self.lock(ctx).wheels.values()
@@ -89,15 +89,15 @@ class ImportStep(DeclaredStep):
         return [(path, sha256_of(path)) for path in fetch_wheels(self.model.wheels, ctx.base_dir)]
 
     def modules(self, ctx: PlanContext) -> list[str] | None:
-        """The modules that the wheels bring; None where that is not known without having them."""
+        """Return the modules that the wheels provide; None if unknown until the wheels are fetched."""
         return list(self.lock(ctx).modules) if self.model.requirements else None
 
     def packages(self, ctx: PlanContext) -> list[str]:
-        """Packages of the channel that a function with this import must declare, beside its own list."""
+        """Return the channel packages that a function with this import must declare besides its own list."""
         return self.lock(ctx).declared_here if self.model.requirements else []
 
     def always_runs(self, ctx: PlanContext) -> str | None:
-        return "it makes sure that its wheels are staged"
+        return "it checks that its wheels are staged"
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         if not self.model.requirements:
@@ -115,7 +115,7 @@ class ImportStep(DeclaredStep):
         return StepResult(message=f"{len(fresh)} of {len(wheels)} wheels uploaded")
 
     def _files(self, ctx: RunContext, wheels: list[StagedWheel]) -> list[tuple[StagedWheel, Path]]:
-        """The files, all of them had and looked into before the first is uploaded."""
+        """Return the files, after all of them have been fetched and inspected."""
         from snowpipe_ml.packages.wheels import fetch, inspect
 
         if not self.model.requirements:
@@ -135,7 +135,7 @@ def _folder(place: StagePath) -> StagePath:
 
 
 def staged_files(ctx: RunContext, place: StagePath) -> set[str]:
-    """The paths of the files below a place, relative to its stage."""
+    """Return the paths of the files below a place, relative to its stage."""
     stage = place.stage.name.name.lower()
     return {
         str(row["name"]).removeprefix(f"{stage}/").removeprefix(f"{place.stage.name.name}/")
@@ -144,7 +144,7 @@ def staged_files(ctx: RunContext, place: StagePath) -> set[str]:
 
 
 def put_statement(file: str, place: StagePath) -> Sql:
-    """The PUT that brings a file to its place, as ``plan`` shows it."""
+    """Return the PUT statement that uploads a file to its place, as ``plan`` shows it."""
     return sql(
         "PUT {file} {folder} AUTO_COMPRESS = FALSE OVERWRITE = TRUE",
         file=Literal(f"file://{file}"),

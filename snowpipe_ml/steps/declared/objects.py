@@ -1,4 +1,4 @@
-"""The declared objects of a spec as steps: each makes its object, and others wait for it."""
+"""The declared objects of a spec as steps: each creates its object, and other steps depend on it."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ from snowpipe_ml.steps.declared.column_changes import advice, differences
 
 
 class _Settings(StepSettings):
-    """A declared object has settings of its own; as a step it has none."""
+    """The settings of a declared object as a step: none, because its model has them."""
 
     type: str = "declared"
 
 
 class DeclaredStep(Step[_Settings]):
-    """A step that makes sure that a declared object is there.
+    """A step that ensures that a declared object exists.
 
     Args:
-        name: the node's name, such as ``stages.load_stage``.
-        object_name: the object's name.
-        model: what the spec declares.
+        name: the name of the node, such as ``stages.load_stage``.
+        object_name: the name of the object.
+        model: the declaration in the spec.
     """
 
     Settings = _Settings
@@ -64,14 +64,14 @@ class DeclaredStep(Step[_Settings]):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The columns of a declared table or source, as they are stored, with their types; none of other objects."""
+        """The stored names and the types of the columns of a table or source; empty for other objects."""
         return {}
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield declared(self.kind, self.object)
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
-        """The statements that make the object."""
+        """Yield the statements that create the object."""
         raise NotImplementedError
 
     def plan(self, ctx: PlanContext) -> StepPlan:
@@ -113,7 +113,7 @@ class WarehouseStep(DeclaredStep):
                 _option("MAX_CONCURRENCY_LEVEL = {value}", w.max_concurrency_level),
                 _option("AUTO_SUSPEND = {value}", w.auto_suspend),
                 _option("AUTO_RESUME = {value}", w.auto_resume),
-                # One that starts is paid for, for a minute at least.
+                # A warehouse that starts is billed for at least a minute.
                 Sql("INITIALLY_SUSPENDED = TRUE"),
                 _option("COMMENT = {value}", w.comment),
             ]
@@ -125,7 +125,7 @@ class WarehouseStep(DeclaredStep):
         )
 
     def create_if_missing(self) -> Sql:
-        """The statement that makes the warehouse and leaves one that is there as it is."""
+        """Return the statement that creates the warehouse and leaves an existing one unchanged."""
         return sql(
             "CREATE WAREHOUSE IF NOT EXISTS {name} WITH {options}", name=self.object, options=self._options()
         )
@@ -152,7 +152,7 @@ class StageStep(DeclaredStep):
     def run(self, ctx: RunContext) -> StepResult:
         result = super().run(ctx)
         wanted = self._url(ctx) or ""
-        # Without a schema SHOW would look through the whole database, for stages of this name in other schemas.
+        # Without a schema, SHOW would also list stages of this name in other schemas of the database.
         show = sql(
             "SHOW STAGES LIKE {name} IN SCHEMA {schema}",
             name=like_pattern(self.object),
@@ -163,8 +163,9 @@ class StageStep(DeclaredStep):
             if row["name"] == self.object.name and there.rstrip("/") != wanted.rstrip("/"):
                 lost = "" if there else ", which deletes its files,"
                 raise StepError(
-                    f"the stage {self.object} is {there or 'internal'}, and the spec declares {wanted or 'an internal one'}: "
-                    f"drop it with DROP STAGE {self.object.sql}{lost} and run again, or rename the stage in the spec"
+                    f"the stage {self.object} is {there or 'internal'}, but the spec declares "
+                    f"{wanted or 'an internal one'}: drop it with DROP STAGE {self.object.sql}{lost} and run again, "
+                    "or rename the stage in the spec"
                 )
         return result
 
@@ -214,7 +215,7 @@ def _columns(columns: dict[str, Any]) -> Sql:
 
 
 class TableStep(DeclaredStep):
-    """A declared table: made if it is not there, never replaced."""
+    """A declared table: created if it does not exist, never replaced."""
 
     type_name = "table"
     kind = Kind.TABLE
@@ -240,7 +241,7 @@ class TableStep(DeclaredStep):
         kind = ctx.kind_of(name)
         if kind not in (None, "TABLE"):
             raise StepError(
-                f"{name} is a {kind.lower()}, and the spec declares a table: drop it, or give the table a name of its own"
+                f"{name} is a {kind.lower()}, but the spec declares a table: drop it, or rename the table"
             )
         result = super().run(ctx)
         if kind is not None:
@@ -266,7 +267,7 @@ class TagStep(DeclaredStep):
 
 
 class RoleStep(DeclaredStep):
-    """A role and what it may do."""
+    """A role and its privileges."""
 
     type_name = "role"
     kind = Kind.ROLE
@@ -303,7 +304,7 @@ class RoleStep(DeclaredStep):
 
 
 class SourceStep(DeclaredStep):
-    """A table or view from outside: a CSV file is loaded, a query or a table becomes a view."""
+    """An input table or view: a CSV file is loaded; a query or a table becomes a view."""
 
     type_name = "source"
     kind = Kind.TABLE
@@ -367,16 +368,16 @@ class SourceStep(DeclaredStep):
             put = sql(
                 "PUT {file} {place} AUTO_COMPRESS = TRUE OVERWRITE = TRUE",
                 file=Literal(f"file://{source.file}"),
-                place=StagePath(QualifiedName((self._aside,))),
+                place=StagePath(QualifiedName((self._temporary_name,))),
             )
             return StepPlan(f"load the source {self.object} from {source.file}", (put,))
-        return StepPlan(f"make the source {self.object} a view", tuple(self.statements(ctx)))
+        return StepPlan(f"create the source {self.object} as a view", tuple(self.statements(ctx)))
 
     def _source(self) -> models.SourceFrom:
         if self.source is None:
             ways = ", ".join(self.model.from_)
             raise StepError(
-                f"the source {self.object} says nothing of the target {self.target!r}; it has: {ways}"
+                f"the source {self.object} has no origin for the target {self.target!r}, only for: {ways}"
             )
         return self.source
 
@@ -390,7 +391,7 @@ class SourceStep(DeclaredStep):
 
     @staticmethod
     def _mount_share(ctx: RunContext, source: models.SourceFrom) -> None:
-        """Create the share's database if it is not there; IF NOT EXISTS is not for shares."""
+        """Create the share's database if it does not exist; a share allows no IF NOT EXISTS."""
         if source.database is None:
             return
         shown = ctx.execute(sql("SHOW DATABASES LIKE {name}", name=like_pattern(source.database)))
@@ -399,20 +400,20 @@ class SourceStep(DeclaredStep):
             ctx.execute(sql("CREATE DATABASE {name} FROM SHARE {share}", name=source.database, share=share))
 
     @property
-    def _aside(self) -> Identifier:
-        """The name of the temporary stage and table through which a file is loaded."""
+    def _temporary_name(self) -> Identifier:
+        """The name of the temporary stage and of the temporary table that a file is loaded through."""
         return Identifier(f"SOURCE_{self.object.name}")
 
     def _load(self, ctx: RunContext, source: models.SourceFrom, path: Path) -> StepResult:
-        """Stage the file and COPY it, column by column as its header names them."""
+        """Stage the file and COPY it, matching columns by the header."""
         fields_of = positions(source, self.model.columns, path)
         name = QualifiedName((self.object,))
-        stage = self._aside
+        stage = self._temporary_name
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
         place = StagePath(QualifiedName((stage,)))
         ctx.session.file.put(str(path), place.text, auto_compress=True, overwrite=True)
-        # Loaded aside: if a value does not fit, the table keeps the rows that it has.
-        aside = self._aside
+        # Load into a temporary table first: if a value does not fit, the target keeps its current rows.
+        aside = self._temporary_name
         columns = _columns(self.model.columns)
         ctx.execute(
             sql("CREATE OR REPLACE TEMPORARY TABLE {aside} ({columns})", aside=aside, columns=columns)

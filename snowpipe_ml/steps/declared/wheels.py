@@ -1,4 +1,4 @@
-"""Getting wheels: from a folder, from the cache, or with pip."""
+"""Fetch wheels from a folder, from the cache or with pip."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def _same(name: str) -> str:
 
 
 def fetch_wheels(requirements: Iterable[str], base_dir: Path) -> list[Path]:
-    """The wheel file of each requirement: ``name==version``, or a path to a ``.whl``.
+    """Return the wheel file of each requirement: ``name==version``, or a path to a ``.whl``.
 
     Raises:
-        StepError: a version is not pinned, a wheel holds native code, or it cannot be had.
+        StepError: a version is not pinned, or a wheel contains native code or cannot be fetched.
     """
     return [_fetch(text.strip(), base_dir) for text in requirements]
 
 
 def wheel_fault(text: str, base_dir: Path) -> str | None:
-    """The reason why a requirement cannot be had, as far as this machine knows; None if it can."""
+    """Return why a requirement cannot be fetched, as far as this can be known locally; else None."""
     text = text.strip()
     if text.endswith(".whl"):
         path = (base_dir / text).resolve()
@@ -78,9 +78,10 @@ def _fetch(text: str, base_dir: Path) -> Path:
 
 
 def _pure(path: Path) -> Path:
-    """Only wheels without native code can be staged: ``...-none-any.whl``."""
+    """Return a wheel without native code (``...-none-any.whl``); only such wheels can be staged."""
     if not is_pure(path.name) or not inspect(path, "3.11").pure:
         raise StepError(
-            f"{path.name} holds native code, which cannot be imported from a stage: declare it under `packages`"
+            f"{path.name} contains native code, which cannot be imported from a stage: "
+            "declare it under `packages`"
         )
     return path

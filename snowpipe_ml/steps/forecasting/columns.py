@@ -1,4 +1,4 @@
-"""Columns that settings name: which they are, and whether the tables have them."""
+"""The columns that settings name, and the check that the tables have them."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from snowpipe_ml.text.problems import did_you_mean
 if TYPE_CHECKING:
     from snowpipe_ml.steps.forecasting.features import Features
 
-# Types of a feature of a series, as a spec and as DESCRIBE TABLE have them.
+# Types that a feature may have, as in a spec and in DESCRIBE TABLE.
 _NUMBERS = ("NUMBER", "INT", "FLOAT", "BOOLEAN", "DECFLOAT", "DECIMAL", "DOUBLE", "REAL")
 
 
 def column_fault(use: ColumnUse, columns: Mapping[str, str]) -> tuple[str, str | None] | None:
-    """Say what is wrong with the use of a column, with a hint; None if nothing is.
+    """Return the problem with the use of a column, and a hint; None if there is no problem.
 
     Args:
         use: the column and its table.
-        columns: the names of the table's columns, as they are stored, with their types.
+        columns: the stored names of the table's columns, with their types.
     """
     kind = columns.get(use.column.name)
     if kind is None:
         return f"{use.table} has no column {use.column}", did_you_mean(use.column.name, columns)
     if use.feature and not kind.upper().startswith(_NUMBERS):
         return (
-            f"{use.column} of {use.table} is a {kind.partition('(')[0]}, and a feature must be a number",
+            f"{use.column} of {use.table} is a {kind.partition('(')[0]}, but a feature must be a number",
             None,
         )
     return None
 
 
 def require_columns(ctx: RunContext, uses: Iterable[ColumnUse]) -> None:
-    """Compare the columns that a step's settings name with the tables on the target.
+    """Check that the tables on the target have the columns that a step's settings name.
 
     Raises:
-        StepError: a table lacks a column, or a feature is no number; all that is wrong.
+        StepError: a table lacks a column, or a feature is not a number; the message lists every problem.
     """
     described: dict[QualifiedName, dict[str, str]] = {}
     faults = []
@@ -56,7 +56,7 @@ def require_columns(ctx: RunContext, uses: Iterable[ColumnUse]) -> None:
 
 
 def joined_columns(settings: Features.Settings) -> Iterator[ColumnUse]:
-    """The columns of the tables that a ``features`` step reads."""
+    """Yield the columns that a ``features`` step reads from its tables."""
     for name in ("partition_by", "timestamp", "value"):
         column: Identifier | None = getattr(settings, name)
         if column is not None:
@@ -72,7 +72,7 @@ def joined_columns(settings: Features.Settings) -> Iterator[ColumnUse]:
 
 
 def forecast_columns(settings: Features.Settings) -> Iterator[ColumnUse]:
-    """The columns of the tables that have the days to come of a ``features`` step's exogenous columns."""
+    """Yield the columns of the forecast tables that provide a ``features`` step's future exogenous values."""
     for index, other in enumerate(settings.exogenous):
         if isinstance(other.future, str):
             continue

@@ -1,4 +1,4 @@
-"""Features of a day that are known for every day, past or to come: the date's own, and holidays."""
+"""Features that are known for every day, past or future: those of the date, and holidays."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _DATE_FEATURES = {
 
 
 class Fourier(BaseModel):
-    """Sines and cosines of a period, such as the year: smooth seasons with few columns."""
+    """Sines and cosines of a period, such as a year: smooth seasonality with few columns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    period: float = Field(gt=1, description="Days, such as 7 or 365.25")
-    order: int = Field(1, ge=1, le=20, description="How many waves a period; each is a sine and a cosine")
+    period: float = Field(gt=1, description="Length in days, such as 7 or 365.25")
+    order: int = Field(1, ge=1, le=20, description="Number of harmonics; each is a sine and a cosine")
 
 
 class Holidays(BaseModel):
-    """A table with a row a holiday: a feature that is 1 on these days, and others for the days around them."""
+    """A table with one row per holiday: a feature is 1 on holidays, others mark the days around them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     table: TableName
-    on: ColumnName = Field(Identifier("DATE"), description="The table's day column")
+    on: ColumnName = Field(Identifier("DATE"), description="Date column of the table")
     days_before: int = Field(0, ge=0, le=7)
     days_after: int = Field(0, ge=0, le=7)
 
     def columns(self) -> list[tuple[Identifier, int]]:
-        """(name, days from the day to the holiday that it speaks of)."""
+        """Return (name, days from the row's day to the holiday) for each feature."""
         found = [(Identifier("HOLIDAY"), 0)]
         found += [(Identifier(f"BEFORE_HOLIDAY_{n}"), n) for n in range(1, self.days_before + 1)]
         found += [(Identifier(f"AFTER_HOLIDAY_{n}"), -n) for n in range(1, self.days_after + 1)]
@@ -54,7 +54,7 @@ class Holidays(BaseModel):
 
 
 def date_columns(features: Iterable[str], fourier: Iterable[Fourier]) -> list[tuple[Identifier, str]]:
-    """(name, expression over ``{day}``) of each feature of the date."""
+    """Return (name, expression over ``{day}``) for each feature of the date."""
     found = [(Identifier(name.upper()), _DATE_FEATURES[name]) for name in features]
     for waves in fourier:
         period = f"{waves.period:g}"
@@ -69,7 +69,7 @@ def date_columns(features: Iterable[str], fourier: Iterable[Fourier]) -> list[tu
 def day_items(
     columns: Iterable[tuple[Identifier, str]], holidays: Holidays | None, day: Sql
 ) -> tuple[list[Sql], list[Sql]]:
-    """The features of a day as select-list items, each with a comma before it, and the joins that they need."""
+    """Return the features of a day as select-list items, each after a comma, and the joins that they need."""
     items = [sql(f", {text} AS {{name}}", day=day, name=name) for name, text in columns]
     joins = []
     for number, (name, n) in enumerate(holidays.columns() if holidays else (), 1):

@@ -1,4 +1,4 @@
-"""``evaluate_forecasts`` and ``flatten_forecasts``: what forecasts are worth, and tables to look at."""
+"""``evaluate_forecasts`` and ``flatten_forecasts``: score forecasts, and write tables for dashboards."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _ACTUAL = Identifier("ACTUAL")
 
 @register("evaluate_forecasts")
 class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
-    """Metrics a series on the validation days, beside a seasonal-naive baseline, run after run.
+    """Score each series on its validation days, against a seasonal-naive baseline, in each run.
 
-    Both are scored on the same days: those on which the baseline's day is known.
+    Both are scored on the same days: those for which the value of the baseline is known.
     """
 
     class Settings(StepSettings):
         """Settings of ``evaluate_forecasts``."""
 
-        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
-        season: int = Field(7, ge=1, description="The baseline is the value of so many days before")
-        writes: TableName = Field(description="Rows are appended, a run's rows once")
+        forecasts: TableName = Field(description="Table written by a `train_forecasters` step")
+        season: int = Field(7, ge=1, description="The baseline is the value this many days earlier")
+        writes: TableName = Field(description="Output table, to which the rows of each run are appended once")
 
     settings: EvaluateForecasts.Settings
 
@@ -51,7 +51,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         yield table(self.settings.writes, "writes", adds=True)
 
     def key(self, ctx: PlanContext) -> Identifier:
-        """The column that tells the series apart."""
+        """Return the column that identifies a series."""
         return ctx.producer_of(table(self.settings.forecasts), TrainForecasters).key(ctx)
 
     def _query(self, ctx: PlanContext, run: Fragment, date: Fragment) -> Sql:
@@ -98,12 +98,12 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             return StepResult(
                 rows=0, message="nothing to evaluate", warnings=("no series has validation days to score",)
             )
-        measured = f"one day ahead, from the true values of the days before: median RMSE {model:.2f}"
+        measured = f"one day ahead, given the actual values of earlier days: median RMSE {model:.2f}"
         naive = f"the value {s.season} days earlier (seasonal naive) {baseline:.2f}"
         trained = ctx.producer_of(table(s.forecasts), TrainForecasters)
         if trained.deployed(ctx).settings.backtest is None:
             message = f"{measured}, better for {better} of {count} series than {naive}"
-        else:  # whether a model is worth having is what the backtest says, over whole horizons
+        else:  # the backtest, over whole horizons, shows whether the model is better
             message = f"{measured}; {naive}"
         return StepResult(
             rows=count,
@@ -114,16 +114,18 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
 
 @register("flatten_forecasts")
 class FlattenForecasts(Step["FlattenForecasts.Settings"]):
-    """Tables for dashboards: the forecast, the predictions of history, and the metrics one a row."""
+    """Write tables for dashboards: the forecast, the predictions of the history, and one metric per row."""
 
     class Settings(StepSettings):
         """Settings of ``flatten_forecasts``."""
 
-        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
-        metrics: TableName = Field(description="The table of an `evaluate_forecasts` step")
-        forecast: TableName = Field(description="Written: series, day, forecast, features, explanations")
-        predictions: TableName = Field(description="Written: series, day, actual, prediction")
-        flat_metrics: TableName = Field(description="Written: series, run, metric, value, baseline")
+        forecasts: TableName = Field(description="Table written by a `train_forecasters` step")
+        metrics: TableName = Field(description="Table written by an `evaluate_forecasts` step")
+        forecast: TableName = Field(
+            description="Output table: series, date, forecast, features, feature attributions"
+        )
+        predictions: TableName = Field(description="Output table: series, date, actual, prediction")
+        flat_metrics: TableName = Field(description="Output table: series, run, metric, value, baseline")
 
     settings: FlattenForecasts.Settings
 

@@ -1,4 +1,4 @@
-"""``features``: what a forecaster learns from."""
+"""``features``: create the daily features that a forecaster learns from."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from snowpipe_ml.steps.forecasting.frequency import check_daily
 if TYPE_CHECKING:
     from snowflake.snowpark import Row
 
-# GENERATOR takes a constant, so the calendar is cut from a spine that is long enough: 80 years.
+# GENERATOR requires a constant, so the calendar is cut from a spine that is long enough: 80 years.
 _SPINE_DAYS = 29_220
 _SHORT = "too little history"
 
 
-# What the table function of a forecaster takes and returns beside the features.
+# The columns that a forecaster's table function takes and returns besides the features.
 RESERVED = frozenset(
     {
         "SERIES",
@@ -67,7 +67,7 @@ RESERVED = frozenset(
 
 
 class ForecastTable(BaseModel):
-    """A table that has the columns for the days to come, such as a weather forecast."""
+    """A table with the columns for future periods, such as a weather forecast."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
@@ -77,49 +77,51 @@ class ForecastTable(BaseModel):
 class Exogenous(BaseModel):
     """Columns of another table, joined by day.
 
-    ``future`` says what they are beyond the last known day: ``known`` (a calendar: the table has the days to
-    come), ``climatology`` (the mean of the same day of the year so far, or of the last four weeks where it was
-    never seen), ``last_year`` (the same day a year before), or the table of a forecast. A day to come without a
-    value is an error, and no guess.
+    ``future`` defines the values after the last known day: ``known`` (a calendar: the table includes future
+    days), ``climatology`` (the mean for the same day of the year so far, or of the last four weeks if
+    that day never occurred), ``last_year`` (the same day a year earlier), or the table of a forecast. A
+    future day without a value is an error; it is not guessed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     table: TableName
     columns: tuple[ColumnName, ...] = Field(min_length=1)
-    on: ColumnName = Field(Identifier("DATE"), description="The table's day column")
-    fill: float | None = Field(None, description="The value of a day that the table does not have")
+    on: ColumnName = Field(Identifier("DATE"), description="Date column of the table")
+    fill: float | None = Field(None, description="Value for days that are missing from the table")
     future: Choice["known", "climatology", "last_year"] | ForecastTable = "known"
 
     @property
     def policy(self) -> str:
-        """The way in which the days to come are filled, in a word."""
+        """The name of the method that determines future values."""
         return "forecast" if isinstance(self.future, ForecastTable) else self.future
 
 
 class Rolling(BaseModel):
-    """Means and deviations of the days before a day; unknown where fewer than half of these are known."""
+    """Means and standard deviations of the days before a day; NULL if fewer than half of these are known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mean: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Over how many days")
-    stddev: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Over how many days")
+    mean: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Windows of the means, in days")
+    stddev: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (), description="Windows of the standard deviations, in days"
+    )
 
 
 @dataclass(frozen=True)
 class PastFeature:
-    """A feature that is made of the target's past."""
+    """A feature that is computed from the target's past."""
 
     kind: Choice["lag", "mean", "stddev"]
     days: int
 
     @property
     def column(self) -> Identifier:
-        """Its column, such as ``LAG_7`` or ``MEAN_28``."""
+        """The column of the feature, such as ``LAG_7`` or ``MEAN_28``."""
         return Identifier(f"{self.kind.upper()}_{self.days}")
 
     def sql(self, target: Identifier, key: Identifier) -> Sql:
-        """Its value over complete days; :func:`snowpipe_ml.models.panel.past_value` computes the same."""
+        """Return its value over complete days, as :func:`snowpipe_ml.models.panel.past_value` does."""
         days = Literal(self.days)
         if self.kind == "lag":
             return sql(
@@ -146,38 +148,46 @@ class PastFeature:
 
 @register("features")
 class Features(Step["Features.Settings"]):
-    """Count or sum events a series and day on a complete calendar, with features of the past and of the day.
+    """Count or sum events per series and day on a complete calendar, with features of the past and the day.
 
-    A day without events is a zero. A day that is not in ``calendar``, or of whose events no ``value`` is known,
-    is unknown: it is neither a zero nor a row, and a lag that falls on it is NULL. Series with too little history, or without
-    a recent event, are left out; ``left_out`` keeps them with the reason.
+    A day without events is zero. A day that is missing from ``calendar``, or whose events have no known
+    ``value``, is unknown: it is not zero and has no row, and a lag that refers to it is NULL. Series with too
+    little history, or without a recent event, are left out; ``left_out`` lists them with the reason.
     """
 
     class Settings(StepSettings):
         """Settings of ``features``."""
 
-        from_: TableName = Field(alias="from", description="The events, a row each")
-        partition_by: ColumnName = Field(description="What a series is of, such as STATION_ID")
-        timestamp: ColumnName = Field(description="When an event happened")
+        from_: TableName = Field(alias="from", description="Table with one row per event")
+        partition_by: ColumnName = Field(description="Column that identifies a series, such as STORE_ID")
+        timestamp: ColumnName = Field(description="Time of an event")
         value: ColumnName | None = Field(
-            None, description="What is summed a day; without it the events are counted"
+            None, description="Column to sum per day; without it, events are counted"
         )
-        target: ColumnName = Field(Identifier("COUNT"), description="The column with the daily count or sum")
+        target: ColumnName = Field(
+            Identifier("COUNT"), description="Output column with the daily count or sum"
+        )
         calendar: TableName | None = Field(
-            None, description="The days (DATE) that the events cover; all if none"
+            None, description="Table of the days (DATE) that the events cover; by default all days"
         )
-        lags: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 7, 90, 365), description="Days back")
-        rolling: Rolling = Field(Rolling(mean=(), stddev=()), description="Means and deviations of past days")
-        date_features: tuple[DateFeature, ...] = Field((), description="Of the date itself")
-        fourier: tuple[Fourier, ...] = Field((), description="Waves of a week or a year")
+        lags: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 7, 90, 365), description="Lags in days")
+        rolling: Rolling = Field(
+            Rolling(mean=(), stddev=()), description="Rolling means and standard deviations of past days"
+        )
+        date_features: tuple[DateFeature, ...] = Field((), description="Features of the date")
+        fourier: tuple[Fourier, ...] = Field((), description="Fourier terms, such as of a week or a year")
         holidays: Holidays | None = Field(None, description="Holidays, and the days around them")
         exogenous: tuple[Exogenous, ...] = ()
         min_history_days: int = Field(
-            120, ge=1, description="Days a series needs with target and all its past known"
+            120, ge=1, description="Minimum days of a series on which the target and its past are known"
         )
-        max_idle_days: int = Field(30, ge=1, description="Days before the last known one with an event")
+        max_idle_days: int = Field(
+            30, ge=1, description="Maximum days from a series' last event to the last known day"
+        )
         writes: TableName
-        left_out: TableName | None = Field(None, description="A table of the series left out, and why")
+        left_out: TableName | None = Field(
+            None, description="Output table: the series that are left out, with the reason"
+        )
 
         @model_validator(mode="after")
         def _columns_differ(self) -> Features.Settings:
@@ -199,17 +209,17 @@ class Features(Step["Features.Settings"]):
             return self
 
         def past(self) -> list[PastFeature]:
-            """The features that are made of the target's past."""
+            """Return the features that are computed from the target's past."""
             found = [PastFeature("lag", days) for days in self.lags]
             found += [PastFeature("mean", days) for days in self.rolling.mean]
             return found + [PastFeature("stddev", days) for days in self.rolling.stddev]
 
         def of_date(self) -> list[tuple[Identifier, str]]:
-            """The features of the date, with their expressions."""
+            """Return the features of the date, with their expressions."""
             return date_columns(self.date_features, self.fourier)
 
         def feature_names(self) -> list[Identifier]:
-            """All features in the order of the table."""
+            """Return the names of all features, in the order of the table."""
             names = [feature.column for feature in self.past()] + [name for name, _ in self.of_date()]
             names += [name for name, _ in self.holidays.columns()] if self.holidays else []
             return names + [column for other in self.exogenous for column in other.columns]
@@ -218,11 +228,11 @@ class Features(Step["Features.Settings"]):
 
     @property
     def feature_columns(self) -> tuple[Identifier, ...]:
-        """The columns a model learns from: of the past, of the date, then exogenous ones."""
+        """The columns that a model learns from: features of the past, of the date, then exogenous ones."""
         return tuple(self.settings.feature_names())
 
     def described(self) -> list[dict[str, str | int]]:
-        """The features as the forecaster's code knows them, in the order of the columns."""
+        """Return the features as the forecaster's code expects them, in the order of the columns."""
         policies = {column: other.policy for other in self.settings.exogenous for column in other.columns}
         past = {feature.column: feature for feature in self.settings.past()}
         return [
@@ -251,7 +261,7 @@ class Features(Step["Features.Settings"]):
             yield table(self.settings.left_out, "left_out")
 
     def _series(self) -> Sql:
-        """The common table expressions: every series and day, target NULL where it is unknown."""
+        """Return common table expressions of every series and day; the target is NULL where unknown."""
         s = self.settings
         covered = (
             sql("SELECT DISTINCT CAST(DATE AS DATE) AS DATE FROM {calendar}", calendar=s.calendar)
@@ -385,12 +395,13 @@ class Features(Step["Features.Settings"]):
         if not kept:
             raise StepError(self._nothing_left(every, reasons))
         rows = publish_table(ctx, s.writes, self._query())
-        aside = self._aside(ctx)
+        aside = self._events_without_series(ctx)
         left = [f"{row['N']} left out: {row['REASON']}" for row in reasons]
         where = f", listed in {s.left_out}" if s.left_out is not None else ""
         warnings = [f"{row['N']} series are left out: {row['REASON']}{where}" for row in reasons]
         warnings += [
-            f"{count:,} events of {s.from_} are in no series: {reason}" for reason, count in aside.items()
+            f"{count:,} events of {s.from_} are not in any series: {reason}"
+            for reason, count in aside.items()
         ]
         left += [f"{sum(aside.values()):,} events in no series"] if aside else []
         return StepResult(
@@ -400,8 +411,8 @@ class Features(Step["Features.Settings"]):
             metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
         )
 
-    def _aside(self, ctx: RunContext) -> dict[str, int]:
-        """The number of events that no series has, by the reason."""
+    def _events_without_series(self, ctx: RunContext) -> dict[str, int]:
+        """Return the number of events that are not in any series, by reason."""
         s = self.settings
         days, uncovered = Sql(""), Sql("0")
         if s.calendar is not None:
@@ -429,12 +440,12 @@ class Features(Step["Features.Settings"]):
         reasons = (
             f"{s.partition_by} is NULL",
             f"{s.timestamp} is NULL",
-            f"{s.calendar} does not have their day",
+            f"their day is not in {s.calendar}",
         )
         return {reason: int(count) for reason, count in zip(reasons, row, strict=True) if count}
 
     def _nothing_left(self, every: int, reasons: list[Row]) -> str:
-        """Why there is no series to learn from; what was made before stays."""
+        """Return the reason why no series is left; tables of earlier runs are not changed."""
         s = self.settings
         if not every:
             return f"{s.from_} has no event with a {s.partition_by} and a {s.timestamp}"
@@ -444,17 +455,17 @@ class Features(Step["Features.Settings"]):
         if short is not None:
             lacking = f" and {past.column}" if past is not None else ""
             found.append(
-                f"the longest has {short['MOST']} days on which the target{lacking} are known, and min_history_days is "
-                f"{s.min_history_days}: give shorter lags, fewer days, or more data"
+                f"the longest has {short['MOST']} days on which the target{lacking} are known, but "
+                f"min_history_days is {s.min_history_days}: use shorter lags, a lower min_history_days or more data"
             )
         return ": ".join(found)
 
 
 def one_row_a_day(ctx: RunContext, name: QualifiedName, day: Identifier) -> None:
-    """Refuse a table with two rows for a day: joined to the days of series, it would double them.
+    """Refuse a table with several rows for a day, because a join would duplicate the days of the series.
 
     Raises:
-        StepError: it names the table to look at.
+        StepError: it names the table.
     """
     double = ctx.scalar(
         sql(
@@ -464,10 +475,10 @@ def one_row_a_day(ctx: RunContext, name: QualifiedName, day: Identifier) -> None
         )
     )
     if double:
-        raise StepError(f"{double} days would have several rows: a table has a day twice ({name})")
+        raise StepError(f"{name} has several rows for {double} days; it must have at most one row per day")
 
 
 def filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
-    """A column of a joined table, with the value of the days that the table does not have."""
+    """Return a column of a joined table, with the fill value for days that the table does not have."""
     value = sql("{alias}.{column}", alias=alias, column=column)
     return value if fill is None else sql("COALESCE({value}, {fill})", value=value, fill=Literal(fill))

@@ -1,4 +1,4 @@
-"""Saved forecasters: the files of a run's models on a stage, and ``forecast``, which needs no training."""
+"""``forecast``: predict with saved models, without training; also saves the models of a run to a stage."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _HANDLER = "snowpipe_ml.models.udtf.ForecastSaved"
 
 @register("forecast")
 class ForecastFromSaved(Step["ForecastFromSaved.Settings"]):
-    """Forecast with models that a ``train_forecasters`` step kept: nothing is trained.
+    """Forecast with models that a ``train_forecasters`` step has saved; no model is trained.
 
-    The histories may have grown since; a series without a saved model gets a row that says so.
+    The history may have grown since the training. A series without a saved model gets a row that says so.
     """
 
     example = """
-forecast_stations:
+forecast_series:
   type: forecast
   models: "@model_stage/forecasters/"
   function: forecast_saved
@@ -62,11 +62,11 @@ forecast_stations:
     class Settings(BundleSettings):
         """Settings of ``forecast``."""
 
-        models: StageLocation = Field(description="Where a `train_forecasters` step keeps its models")
-        model_id: str | None = Field(None, description="Which run's models; the last if not given")
-        function: FunctionName = Field(description="Created: the function that holds the models")
+        models: StageLocation = Field(description="Folder where a `train_forecasters` step saves its models")
+        model_id: str | None = Field(None, description="Id of the saved models; by default the latest")
+        function: FunctionName = Field(description="Function to create, which loads the saved models")
         features: TableName = Field(
-            description="The table of a `features` step, with the features of the training"
+            description="Table written by a `features` step, with the same features as in training"
         )
         future: TableName
         writes: TableName
@@ -85,16 +85,16 @@ forecast_stations:
         yield table(self.settings.writes, "writes")
 
     def features(self, ctx: PlanContext) -> Features:
-        """The step whose table it reads."""
+        """Return the step that writes the features."""
         return ctx.producer_of(table(self.settings.features), Features)
 
     def trained(self, ctx: PlanContext) -> TrainForecasters | None:
-        """The step that keeps the models; None if it is in another spec."""
+        """Return the step that saves the models; None if it is in another spec."""
         found = ctx.producer(stage(self.settings.models))
         return found if isinstance(found, TrainForecasters) else None
 
     def forecasts(self, ctx: PlanContext) -> Forecasts:
-        """The table that it writes, which has no history."""
+        """Return the output table, which does not contain the history."""
         features = self.features(ctx).settings
         return Forecasts(
             self.settings.writes, features.partition_by, (self.settings.features, features.target)
@@ -146,7 +146,7 @@ forecast_stations:
         rows = publish_table(ctx, s.writes, query)
         lacking = ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE PART = 'untrained'", name=s.writes))
         warnings = (
-            (f"{lacking} series have no forecast: the rows with PART = 'untrained' say why",)
+            (f"{lacking} series have no forecast: the rows with PART = 'untrained' give the reason",)
             if lacking
             else ()
         )
@@ -158,10 +158,10 @@ forecast_stations:
         )
 
     def _check_features(self, ctx: RunContext, model_id: str) -> None:
-        """The models get what they were trained on.
+        """Check that the features are those that the models were trained on.
 
         Raises:
-            StepError: it names the features that are missing, and those that are new.
+            StepError: it names the missing and the new features.
         """
         s = self.settings
         then = read_manifest(ctx, s.models.child(f"{model_id}/"), "features")["features"]
@@ -176,19 +176,20 @@ forecast_stations:
             ]
             raise StepError(
                 f"the models {model_id} were trained on other features than {s.features} has"
-                f"{': ' + ' and '.join(said) if said else ', or in another order'}; train them again, or name others by model_id"
+                f"{': ' + ' and '.join(said) if said else ', or in another order'}; train them again, "
+                "or select others by model_id"
             )
 
     def _saved(self, ctx: RunContext) -> tuple[str, list[StagePath]]:
-        """The id of the models, and their files.
+        """Return the id of the saved models, and their files.
 
         Raises:
-            StepError: there are none, or not those that are asked for.
+            StepError: there are no models, or not those that were requested.
         """
         s = self.settings
         base = s.models.path if not s.models.path or s.models.path.endswith("/") else s.models.path + "/"
         paths = sorted(staged_files(ctx, s.models))
-        # The manifest is put last: what has none was never finished.
+        # The manifest is uploaded last: models without one are incomplete.
         whole = [
             path.removeprefix(base).partition("/")[0] for path in paths if path.endswith("/manifest.json")
         ]
@@ -203,17 +204,17 @@ forecast_stations:
 def keep_models(
     ctx: RunContext, trained: QualifiedName, key: Identifier, place: StagePath, told: dict[str, Any]
 ) -> int:
-    """Bring the models that the function returned to a stage: a file a partition, and a manifest at last.
+    """Save the models that the function returned to a stage: one file per partition, and finally a manifest.
 
     Args:
-        ctx: of the step.
-        trained: the table of what the function returned.
-        key: the column that tells the series apart.
-        place: the folder; the models go below it, under the run's model id.
-        told: more for the manifest.
+        ctx: the context of the step.
+        trained: the table with the rows that the function returned.
+        key: the column that identifies a series.
+        place: the parent folder; the models are saved in a folder named after the run's model id.
+        told: further entries of the manifest.
 
     Returns:
-        How many files there are.
+        The number of files.
     """
     rows = ctx.execute(
         sql(
@@ -226,7 +227,7 @@ def keep_models(
     for series, _, piece in rows:
         pieces[series] = pieces.get(series, b"") + bytes(piece)
     folder = place.child(f"{ctx.run.model_id}/")
-    ctx.execute(sql("REMOVE {folder}", folder=folder))  # what this run left before it was killed
+    ctx.execute(sql("REMOVE {folder}", folder=folder))  # files of an interrupted attempt of this run
     files = []
     for number, data in enumerate(pieces.values()):
         name = f"models-{number:03}.npz"

@@ -1,4 +1,7 @@
-"""The interval of a table's rows: features are of days, and other data would be summed or filled with zeros in silence."""
+"""The frequency of a table.
+
+Features are daily; other data would silently be summed or filled with zeros.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from snowpipe_ml.plugins import RunContext
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, sql
 
 _DAY = 24.0  # hours
-# Below these a table is one of events or too short to tell.
+# Below these, a table contains events, or is too short to judge.
 _FEWEST_GAPS = 5
 _REGULAR_SHARE = 0.8  # of the gaps between a series' rows that must be equal
-_ROWS_A_TIME = 1.05  # of one series at one time: more are events that fall together
-_WHOLE_MINUTES = 0.95  # of the times: measurements are on them, events are not
+_ROWS_A_TIME = 1.05  # mean number of rows of a series at one time; more are simultaneous events
+_WHOLE_MINUTES = 0.95  # share of times on a whole minute: measurements are, events are not
 _NAMES = {
     1.0: "hour",
     24.0 * 7: "week",
@@ -30,20 +33,20 @@ def check_daily(
     *,
     gaps: bool = True,
 ) -> None:
-    """Refuse a table that is measured regularly, but more or less often than once a day.
+    """Refuse a table with regular measurements that are more or less frequent than daily.
 
-    A series is regular if four of five gaps between its times are equal; a day may have 23 to 25 hours, and a month 28 to
-    31 days. Events at any time, and days that are missing now and then, are served.
+    A series is regular if four of five gaps between its times are equal; a day may have 23 to 25 hours, and a
+    month 28 to 31 days. Events at any time and occasional missing days are accepted.
 
     Args:
-        ctx: the step's.
+        ctx: the context of the step.
         name: the table.
-        timestamp: its column of times or days.
-        key: the column that tells series apart; one series if None.
-        gaps: whether less than once a day is refused too: it is not where missing days have a meaning.
+        timestamp: its column of timestamps or dates.
+        key: the column that identifies a series; None for a single series.
+        gaps: whether less frequent measurements are refused too; not where missing days have a meaning.
 
     Raises:
-        StepError: the table is one of hours, weeks, months...
+        StepError: the table is hourly, weekly, monthly...
     """
     stamp = sql("CAST({timestamp} AS TIMESTAMP_NTZ)", timestamp=timestamp)
     on_minutes = ctx.scalar(
@@ -58,8 +61,8 @@ def check_daily(
         hours = _regular(ctx, name, stamp, timestamp, key, "STEP < 24")
         if hours is not None:
             raise StepError(
-                f"{name} has a row every {_period(hours)}, and features are of days: sum or average it to days first, in a "
-                f"transform step that groups by CAST({timestamp} AS DATE)"
+                f"{name} has a row every {_period(hours)}, but features are daily: sum or average it by day "
+                f"first, in a transform step that groups by CAST({timestamp} AS DATE)"
             )
     if not gaps:
         return
@@ -68,15 +71,16 @@ def check_daily(
     )
     if hours is not None:
         raise StepError(
-            f"{name} has a row every {_period(hours)}, and features are of days: the days between would be zeros or unknown. "
-            "Other frequencies are not supported yet; if the days between are truly zero, say so with rows of zero"
+            f"{name} has a row every {_period(hours)}, but features are daily: the days between would be "
+            "zero or unknown. Other frequencies are not supported yet; if the days between are really zero, add "
+            "rows with zero"
         )
 
 
 def _regular(
     ctx: RunContext, name: QualifiedName, time: Sql, timestamp: Identifier, key: Identifier | None, odd: str
 ) -> float | None:
-    """The hours between two rows, if at least half of the series are regular in the way that is asked for."""
+    """Return the hours between two rows if at least half of the series are regular and meet the condition."""
     rows = ctx.execute(
         sql(
             """WITH TIMES AS (

@@ -1,4 +1,4 @@
-"""``future_features``: the days that a forecaster forecasts over."""
+"""``future_features``: the future periods that a forecaster predicts."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ from snowpipe_ml.steps.forecasting.frequency import check_daily
 
 @register("future_features")
 class FutureFeatures(Step["FutureFeatures.Settings"]):
-    """The days to forecast for every series of a ``features`` step, with the exogenous columns.
+    """Create the future periods of every series of a ``features`` step, with the exogenous columns.
 
-    What is made of the target is NULL here: the forecaster fills it, day after day, with what it forecast.
+    The features of the target's past are NULL: the forecaster fills them, one period at a time, from its
+    forecasts.
     """
 
     class Settings(StepSettings):
         """Settings of ``future_features``."""
 
-        features: TableName = Field(description="The table of a `features` step")
+        features: TableName = Field(description="Table written by a `features` step")
         horizon_days: int = Field(
-            14, ge=1, le=3660, description="How many; a `backtest` looks as far by default"
+            14, ge=1, le=3660, description="Horizon in days; that of a `backtest` has the same default"
         )
         writes: TableName
 
@@ -70,7 +71,7 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
             if other.policy == "climatology":
                 recent = Identifier(f"R{number}")
                 ctes.append(_climatology(alias, recent, other))
-                # The 366th day may never have been seen: the day before stands for it.
+                # Day 366 may not occur in the history: day 365 is used instead.
                 joins.append(
                     sql(
                         "LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365) CROSS JOIN {recent}",
@@ -137,15 +138,15 @@ FROM SERIES S CROSS JOIN DAYS D
             if isinstance(other.future, ForecastTable):
                 check_daily(ctx, other.future.table, other.on)
                 one_row_a_day(ctx, other.future.table, other.on)
-        self._no_holes(ctx)
+        self._require_values(ctx)
         rows = publish_table(ctx, self.settings.writes, self._query(ctx))
         return StepResult(rows=rows, message=f"{self.settings.horizon_days} days")
 
-    def _no_holes(self, ctx: RunContext) -> None:
-        """A model is not given what nobody knows.
+    def _require_values(self, ctx: RunContext) -> None:
+        """Check that every exogenous column has a value in each future period.
 
         Raises:
-            StepError: it names the columns, how many days lack a value, and what to say in the spec.
+            StepError: it names the column, the number of days without a value, and the settings to change.
         """
         for other in self._features(ctx).settings.exogenous:
             for column in other.columns:
@@ -158,13 +159,13 @@ FROM SERIES S CROSS JOIN DAYS D
                 )
                 if lacking:
                     raise StepError(
-                        f"{column} of {other.table} has no value on {lacking} of the days to come, by the policy "
+                        f"{column} of {other.table} has no value for {lacking} future days under the policy "
                         f"{other.policy!r}: give `future` (climatology, last_year or the table of a forecast), or `fill`"
                     )
 
 
 def _climatology(alias: Identifier, recent: Identifier, other: Exogenous) -> Sql:
-    """Common table expressions of the means of each day of the year so far, and of the last four weeks."""
+    """Return CTEs of the mean of each day of the year so far, and of the last four weeks."""
     of_weeks = join(", ", [sql("AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
     means = join("", [sql(", AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
     return sql(

@@ -1,4 +1,4 @@
-"""``leaderboard``: what each model was worth in the backtest, in all and for each series."""
+"""``leaderboard``: score each model in the backtest, overall and for each series."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.forecasting.models import name_of
 from snowpipe_ml.steps.forecasting.train import DeployForecaster, TrainForecasters
 
-# What a model must beat to be worth having.
+# The models that any other model must beat to be useful.
 BASELINES = ("seasonal_naive", "moving_average")
 
 _ERROR = "(ACTUAL - PREDICTION)"
@@ -31,11 +31,12 @@ _PINBALL = "GREATEST({p} * (ACTUAL - {end}), ({p} - 1) * (ACTUAL - {end}))"
 
 
 def _metrics(interval: float) -> Sql:
-    """The columns of a leaderboard, each over the rows of a group.
+    """Return the columns of a leaderboard, each over the rows of a group.
 
-    Hyndman and Koehler, https://doi.org/10.1016/j.ijforecast.2006.03.001, for MASE and its squared form RMSSE, both scaled
-    by the differences of days a week apart. PINBALL is the mean of the losses at both ends of the interval, COVERAGE the
-    part of the days inside; both of the days on which all models have an interval.
+    MASE and its squared form RMSSE follow Hyndman and Koehler,
+    https://doi.org/10.1016/j.ijforecast.2006.03.001, and are scaled by the differences between days a week
+    apart. PINBALL is the mean of the losses at both ends of the interval, and COVERAGE the fraction of days
+    inside the interval; both are over the days on which all models have an interval.
     """
     tail = (1 - interval) / 2
     low, high = (_PINBALL.format(p=p, end=end) for p, end in ((tail, "LOW"), (1 - tail, "HIGH")))
@@ -54,10 +55,10 @@ def _metrics(interval: float) -> Sql:
 
 
 def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
-    """``FROM ...`` of the backtest's rows on which models are compared.
+    """Return ``FROM ...`` for the rows of the backtest on which models are compared.
 
-    From the second origin on, where all know earlier errors; and on the same days, those of the series and origins that
-    all models forecast. "_INTERVALS" is whether all have one.
+    These are the series and origins that all models forecast, from the second origin on, where all models
+    know earlier errors. "_INTERVALS" tells whether all of them have an interval.
     """
     deployed: DeployForecaster = trained.deployed(ctx)
     backtest = deployed.settings.backtest
@@ -81,18 +82,19 @@ _BETTER = f"the best baseline ({', '.join(BASELINES)})"
 
 @register("leaderboard")
 class Leaderboard(Step["Leaderboard.Settings"]):
-    """Score every model of the backtest, from the second origin on: from there all know earlier errors.
+    """Score every model of the backtest, from the second origin on, where all models know earlier errors.
 
-    ``writes`` has a row a model and origin, and one a model over all of these with FOLD NULL; ``by_series`` one a
-    series and model. It says plainly where no model beats the baselines, seasonal-naive and the mean of two weeks.
+    ``writes`` has a row per model and origin, and a row per model over these origins with FOLD NULL;
+    ``by_series`` has a row per series and model. The step warns if no model beats the baselines, which are
+    seasonal-naive and the mean of two weeks.
     """
 
     class Settings(StepSettings):
         """Settings of ``leaderboard``."""
 
-        forecasts: TableName = Field(description="The table of a `train_forecasters` step")
-        writes: TableName = Field(description="Written: MODEL, FOLD and the metrics")
-        by_series: TableName | None = Field(None, description="Written: series, MODEL and the metrics")
+        forecasts: TableName = Field(description="Table written by a `train_forecasters` step")
+        writes: TableName = Field(description="Output table: MODEL, FOLD and the metrics")
+        by_series: TableName | None = Field(None, description="Output table: series, MODEL and the metrics")
 
     settings: Leaderboard.Settings
 
@@ -105,7 +107,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
             yield table(self.settings.by_series, "by_series")
 
     def trained(self, ctx: PlanContext) -> TrainForecasters:
-        """The step whose forecasts are scored."""
+        """Return the step whose forecasts are scored."""
         return ctx.producer_of(table(self.settings.forecasts), TrainForecasters)
 
     def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
@@ -155,14 +157,14 @@ class Leaderboard(Step["Leaderboard.Settings"]):
             return StepResult(
                 rows=0,
                 message="nothing was backtested",
-                warnings=("no series is long enough for a backtest, or the forecaster has none",),
+                warnings=("no series is long enough for a backtest, or the forecaster has no `backtest`",),
             )
         baselines = [row for row in board if row["MODEL"] in BASELINES]
         best, warnings = board[0], []
         said = ", ".join(f"{row['MODEL']} {row['RMSE']:.4g}" for row in board[:4])
         if baselines and best["MODEL"] in BASELINES:
             warnings.append(
-                f"{self._horizon(ctx)} no model beats {best['MODEL']}: a model is not worth having here"
+                f"{self._horizon(ctx)} no model beats {best['MODEL']}: a trained model has no benefit here"
             )
         warnings += self._series_that_lose(ctx)
         metrics = {f"rmse {row['MODEL']}": float(row["RMSE"]) for row in board}
@@ -174,7 +176,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
         )
 
     def _series_that_lose(self, ctx: RunContext) -> list[str]:
-        """How many series the model that is used forecasts worse than a baseline does."""
+        """Return a warning with the number of series where a baseline beats the selected model."""
         used = name_of(self.trained(ctx).deployed(ctx).settings.model)
         if self.settings.by_series is None or used in BASELINES:
             return []

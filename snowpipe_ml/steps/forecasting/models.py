@@ -1,4 +1,4 @@
-"""The models that a ``deploy_forecaster`` step can train: their settings."""
+"""The settings of the models that a ``deploy_forecaster`` step can train."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import PlanContext
 from snowpipe_ml.steps.models.bundle import BundleSettings
 
-# What each type needs beside numpy and pandas, as Snowflake's channel names it.
+# The package that each type needs besides numpy and pandas, as Snowflake's Anaconda channel names it.
 NEEDS = {
     "tabnet": "pytorch",
     "tabnet_reference": "pytorch",
@@ -30,13 +30,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str | None = Field(
-        None, pattern=r"^[A-Za-z][\w.-]*$", description="Its name in the leaderboard; its type if not given"
+        None, pattern=r"^[A-Za-z][\w.-]*$", description="Name in the leaderboard; by default the type"
     )
     seed: int = 0
 
 
 class TabNet(_Model):
-    """A TabNet network a series, all of a partition trained together: https://arxiv.org/abs/1908.07442."""
+    """One TabNet network per series; a partition is trained together: https://arxiv.org/abs/1908.07442."""
 
     type: Choice["tabnet", "tabnet_reference"]
     max_epochs: int = Field(10, ge=1)
@@ -51,21 +51,21 @@ class TabNet(_Model):
     n_steps: int = Field(3, ge=1)
     gamma: float = Field(1.3, ge=1)
     models_together: int = Field(
-        32, ge=1, description="Networks in one computation; results differ by rounding only"
+        32, ge=1, description="Networks per computation; results differ only by rounding"
     )
 
 
 class Ridge(_Model):
-    """Linear regression with a penalty, a model a series."""
+    """Ridge regression: linear, with a penalty, and one model per series."""
 
     type: Choice["ridge"]
     alpha: float = Field(
-        10.0, gt=0, description="The penalty; a small one lets forecasts run away on short histories"
+        10.0, gt=0, description="Penalty; with a small one, forecasts from a short history may diverge"
     )
 
 
 class LightGBM(_Model):
-    """Gradient boosted trees: a model a series, or one over all series of a partition."""
+    """Gradient-boosted trees: one model per series, or one for all series of a partition."""
 
     type: Choice["lightgbm", "lightgbm_global"]
     objective: Choice["regression", "regression_l1", "poisson", "tweedie"] = "regression"
@@ -76,44 +76,44 @@ class LightGBM(_Model):
 
 
 class SeasonalNaive(_Model):
-    """The value of the same day a season ago."""
+    """The value one season earlier."""
 
     type: Choice["seasonal_naive"]
     season: int = Field(7, ge=1)
 
 
 class MovingAverage(_Model):
-    """The mean of the last days."""
+    """The mean of the last ``window`` days."""
 
     type: Choice["moving_average"]
     window: int = Field(14, ge=1)
 
 
 class StatsForecast(_Model):
-    """Exponential smoothing or ARIMA, chosen for each series: statsforecast."""
+    """Exponential smoothing or ARIMA, selected for each series by statsforecast."""
 
     type: Choice["auto_ets", "auto_arima"]
     season: int = Field(7, ge=1)
 
 
 class PythonForecaster(_Model):
-    """A class of one's own: a Forecaster of ``snowpipe_ml.models.base`` in a file beside the spec."""
+    """A custom class: a Forecaster of ``snowpipe_ml.models.base`` in a file beside the spec."""
 
     type: Choice["python"]
     class_: str = Field(
         alias="class",
         pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$",
-        description="module:Class; module.py is beside the spec",
+        description="module:Class, where module.py is beside the spec",
     )
     settings: dict[str, str | int | float | bool | None] = Field(
-        {}, description="Given to the class beside the others"
+        {}, description="Additional settings for the class"
     )
 
     @model_validator(mode="after")
     def _settings_are_its_own(self) -> PythonForecaster:
         taken = sorted(self.settings.keys() & {"type", "class", "name", "seed", "lower_bound", "max_growth"})
         if taken:
-            raise ValueError(f"settings of that name are given to every model: {', '.join(taken)}")
+            raise ValueError(f"reserved settings, which every model receives: {', '.join(taken)}")
         return self
 
 
@@ -124,7 +124,7 @@ Candidate = Annotated[
 
 
 def name_of(candidate: Any) -> str:
-    """A model's name in forecasts and leaderboard: its own, the class of one's own, or the type."""
+    """Return a model's name in forecasts and the leaderboard: its name, its custom class or its type."""
     if candidate.name is not None:
         return str(candidate.name)
     return (
@@ -139,7 +139,7 @@ def _refuse_twice(names: list[str]) -> None:
 
 
 class BestOf(_Model):
-    """For each series the mean of the candidates that did best in the backtest."""
+    """For each series, the mean of the candidates that were best in the backtest."""
 
     type: Choice["best_of"]
     candidates: tuple[Candidate, ...] = Field(
@@ -152,9 +152,9 @@ class BestOf(_Model):
         ),
         min_length=2,
     )
-    average: int = Field(2, ge=1, description="How many of the best are averaged")
+    average: int = Field(2, ge=1, description="Number of the best candidates to average")
     shrinkage: float = Field(
-        2.0, ge=0, description="How much the other series count in a series' choice; 0 is not at all"
+        2.0, ge=0, description="Weight of the other series in the selection for a series; 0 ignores them"
     )
 
     @model_validator(mode="after")
@@ -170,52 +170,52 @@ Model = Annotated[
 
 
 class Backtest(BaseModel):
-    """Rolling origins: what would have been forecast some weeks ago, beside what came true."""
+    """A backtest with rolling origins: forecasts from past origins are compared with the actual values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     origins: int = Field(3, ge=1, le=50)
-    horizon_days: int = Field(14, ge=1, description="Days that are forecast from each origin")
+    horizon_days: int = Field(14, ge=1, description="Days to forecast from each origin")
     step_days: int | None = Field(
-        None, ge=1, description="Days between one origin and the next; as many as horizon_days if not given"
+        None, ge=1, description="Days from one origin to the next; by default horizon_days"
     )
     compare: tuple[Candidate, ...] = Field(
         default_factory=lambda: (SeasonalNaive(type="seasonal_naive"), MovingAverage(type="moving_average")),
-        description="Models that are backtested beside the model, and not used",
+        description="Models that are backtested for comparison only",
     )
 
     @model_validator(mode="after")
     def _origins_are_apart(self) -> Backtest:
         if self.step_days is not None and self.step_days < self.horizon_days:
             raise ValueError(
-                f"step_days ({self.step_days}) is less than horizon_days ({self.horizon_days}): an origin would lie among "
-                "the days that the one before it is scored on"
+                f"step_days ({self.step_days}) is less than horizon_days ({self.horizon_days}): "
+                "the horizons of consecutive origins would overlap"
             )
         _refuse_twice([name_of(candidate) for candidate in self.compare])
         return self
 
 
 def named(models: Iterable[Any]) -> dict[str, Any]:
-    """Models by name: the type, or the class of one's own."""
+    """Return models by name."""
     return {name_of(model): model for model in models}
 
 
 def candidates_of(model: Any) -> dict[str, Any]:
-    """The models that are really trained, by name."""
+    """Return the models that are trained, by name: for ``best_of``, its candidates."""
     if isinstance(model, BestOf):
         return {name_of(candidate): candidate for candidate in model.candidates}
     return {name_of(model): model}
 
 
 def as_json(model: Any, **common: Any) -> dict[str, Any]:
-    """A model's settings as the function reads them.
+    """Return a model's settings as the function reads them.
 
     Args:
         model: any of the models.
-        common: what the step says of all of them.
+        common: settings of the step that apply to all models.
     """
     if isinstance(model, BestOf):
-        # A seed of one's own is kept, another is handed down.
+        # A candidate without its own seed inherits that of the model.
         inner = {
             name: as_json(
                 candidate, **common, **({} if "seed" in candidate.model_fields_set else {"seed": model.seed})
@@ -235,7 +235,7 @@ def as_json(model: Any, **common: Any) -> dict[str, Any]:
 
 
 def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[Any]) -> None:
-    """What a model imports must be declared or imported, or it would fail in the warehouse.
+    """Check that the package of each model is declared or imported, or it would fail in the warehouse.
 
     Raises:
         StepError: it names the model, the package, and the list that lacks it.
@@ -253,10 +253,11 @@ def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[A
 
 
 def own_files(ctx: PlanContext, models: list[Any]) -> dict[str, bytes]:
-    """The files of the classes of one's own, which are shipped with the function.
+    """Return the files of custom classes, which are deployed with the function.
 
     Raises:
-        StepError: there is no such file or class, or the class cannot be a forecaster. It is read and not imported.
+        StepError: the file or class does not exist, or the class cannot be a forecaster. It is parsed,
+            not imported.
     """
     files: dict[str, bytes] = {}
     for model in models:
@@ -285,6 +286,6 @@ def _check_class(path: Path, text: str, name: str) -> None:
         raise StepError(f"{path.name}:{line}: the forecaster {name} lacks {', '.join(sorted(missing))}")
     if not bases:
         raise StepError(
-            f"{path.name}:{classes[name].lineno}: {name} derives from nothing; a forecaster derives from "
+            f"{path.name}:{classes[name].lineno}: {name} has no base class; a forecaster derives from "
             "RowForecaster or Forecaster of snowpipe_ml.models.base"
         )

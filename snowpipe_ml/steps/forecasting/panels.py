@@ -1,4 +1,4 @@
-"""The query that gives the series of a features table to a forecaster's table function, partition by partition."""
+"""The query that passes the series of a features table to a forecaster's table function, by partition."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ AUTO, WHOLE = 16, 1_000_000_000
 
 
 def explanation_column(name: Identifier) -> Identifier:
-    """The column that says how much a feature counted in a prediction."""
+    """Return the column with the attribution of a feature in a prediction."""
     return Identifier(f"{name.name}_EXPLANATION")
 
 
 def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple[Identifier, str]]:
-    """The columns that the function returns, as :class:`snowpipe_ml.models.rows.Rows` makes them."""
+    """Return the result columns of the function, as :class:`snowpipe_ml.models.rows.Rows` creates them."""
     names = features.feature_columns
     fixed = {"SERIES": "VARCHAR", "DATE": "DATE", "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": "DATE"}
     numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE", "GAIN")
@@ -32,12 +32,12 @@ def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple
 
 
 def create_function(name: QualifiedName, features: Features, options: Sql, *, artifacts: bool = False) -> Sql:
-    """The statement that creates the function.
+    """Return the statement that creates the function.
 
     Args:
-        name: of the function.
-        features: whose columns are its arguments.
-        options: where its code is.
+        name: the name of the function.
+        features: the step whose columns are its arguments.
+        options: the clauses that locate its code.
         artifacts: whether it returns models.
     """
     arguments = [
@@ -63,11 +63,11 @@ class PanelCall:
 
     Attributes:
         function: its name.
-        step: the step that made the features.
+        step: the step that writes the features.
         features: the table with the history.
-        future: the table with the days to come.
-        size: how many series a partition has, about.
-        returned: the columns to select of what it returns, the series first.
+        future: the table with the future periods.
+        size: the approximate number of series per partition.
+        returned: the result columns to select, the series first.
     """
 
     function: QualifiedName
@@ -79,11 +79,11 @@ class PanelCall:
 
     @property
     def key(self) -> Identifier:
-        """The column that tells the series apart."""
+        """The column that identifies a series."""
         return self.step.settings.partition_by
 
     def query(self) -> Sql:
-        """The rows of all series; partitions are as even as can be, and by a hash, so that neighbours are apart."""
+        """Return the query of all series, in partitions of nearly equal size; a hash separates neighbors."""
         columns, key = [self.step.settings.target, *self.step.feature_columns], self.key
         listed = join(", ", [key, Identifier("DATE"), *columns])
         taken = join(

@@ -1,4 +1,4 @@
-"""``deploy_forecaster`` and ``train_forecasters``: models of many series, inside a table function."""
+"""``deploy_forecaster`` and ``train_forecasters``: train models of many series in a table function."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ _OF_FEATURES = ("tabnet", "tabnet_reference", "lightgbm", "lightgbm_global")
 class DeployForecaster(Step["DeployForecaster.Settings"]):
     """Create the forecaster as a permanent vectorized table function.
 
-    Its code, its settings and the staged wheels are imported from a stage; the packages it declares
-    come from Snowflake's channel. It takes the histories and the days to come of many series, and returns a
-    row a series and day with prediction, interval, features and explanations.
+    Its code, its settings and the staged wheels are imported from a stage; its declared packages come from
+    Snowflake's Anaconda channel. The function takes the history and the future periods of many series, and
+    returns a row per series and period with prediction, interval, features and feature attributions.
     """
 
     class Settings(BundleSettings):
@@ -61,46 +61,49 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
         function: FunctionName
         features: TableName = Field(
-            description="The table of a `features` step: its columns are the arguments"
+            description="Table written by a `features` step; its columns are the arguments"
         )
-        model: Model = Field(description="What is trained for each series")
+        model: Model = Field(description="Model to train for each series")
         backtest: Backtest | None = Field(
-            None, description="Rolling origins; `best_of` and intervals need them"
+            None, description="Rolling origins; required for `best_of` and for intervals"
         )
         interval: float = Field(
-            0.8, gt=0, lt=1, description="The part of the days that should lie in the intervals"
+            0.8, gt=0, lt=1, description="Fraction of the actual values that the intervals should contain"
         )
         validation_fraction: float = Field(
             0.2,
             gt=0,
             lt=0.9,
-            description="The last part of the history, predicted by a model that did not see it",
+            description="Last fraction of the history, predicted by a model that was not trained on it",
         )
         min_train_rows: int = Field(
-            32, ge=8, description="Fewer days give a row that says so, and no forecast"
+            32, ge=8, description="A series with fewer rows gets a row that says so, and no forecast"
         )
         refit: bool = Field(
-            True, description="Forecast with a model of the whole history, the validation part too"
+            True, description="Forecast with a model of the whole history, including the validation part"
         )
-        lower_bound: float | None = Field(0.0, description="Predictions are not below this")
+        lower_bound: float | None = Field(0.0, description="Lower bound of the predictions")
         max_growth: float | None = Field(
-            2.0, gt=0, description="Forecasts are not above this times the highest day of the history"
+            2.0, gt=0, description="Upper bound of the forecasts, as a multiple of the history's maximum"
         )
 
         keep_models: bool = Field(
-            False, description="Return the models too, for the `models` of `train_forecasters`"
+            False, description="Return the models too, so that `train_forecasters` can save them in `models`"
         )
 
         @model_validator(mode="after")
         def _choice_needs_a_backtest(self) -> DeployForecaster.Settings:
             if isinstance(self.model, BestOf) and (self.backtest is None or self.backtest.origins < 2):
-                raise ValueError("best_of chooses by a backtest: give `backtest`, with two origins or more")
+                raise ValueError(
+                    "best_of selects models by a backtest: give `backtest`, with at least two origins"
+                )
             if self.backtest is not None and "compare" in self.backtest.model_fields_set:
                 own, beside = candidates_of(self.model), named(self.backtest.compare)
                 twice = sorted(name for name in own.keys() & beside.keys() if own[name] != beside[name])
                 if twice:
                     raise ValueError(
-                        f"`model` and `compare` differ in what they call {', '.join(twice)}: give one a `name`"
+                        f"`model` and `compare` have different models named {', '.join(twice)}: "
+                        "give one a `name`"
                     )
             return self
 
@@ -115,7 +118,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         yield function(self.settings.function, "function")
 
     def features(self, ctx: PlanContext) -> Features:
-        """The step whose table the function reads."""
+        """Return the step whose table the function reads."""
         return ctx.producer_of(table(self.settings.features), Features)
 
     def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
@@ -166,12 +169,13 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         )
 
     def _check_features(self, ctx: PlanContext) -> None:
-        """What learns from features must have some."""
+        """Check that a model that learns from features has some."""
         if not self.features(ctx).feature_columns:
             for name, model in candidates_of(self.settings.model).items():
                 if model.type in _OF_FEATURES:
                     raise StepError(
-                        f"{name} learns from features, and the step that writes {self.settings.features} makes none"
+                        f"{name} learns from features, but the step that writes {self.settings.features} "
+                        "has none"
                     )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
@@ -182,7 +186,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         kinds = {model.type for model in candidates_of(self.settings.model).values()}
         if self.settings.keep_models and "tabnet_reference" in kinds:
             raise StepError(
-                "tabnet_reference is there to be compared with, and is not kept: tabnet is the same model"
+                "tabnet_reference is for comparison only and cannot be saved: use tabnet, the same model"
             )
         made = self._bundle(ctx, offline=True)
         wheels = (
@@ -206,22 +210,22 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 class TrainForecasters(Step["TrainForecasters.Settings"]):
     """Backtest, train, validate, forecast and explain the series, in parallel partitions of the function.
 
-    The series column of the table is text.
+    The series column of the output table is text.
     """
 
     class Settings(StepSettings):
         """Settings of ``train_forecasters``."""
 
-        function: FunctionName = Field(description="The function of a `deploy_forecaster` step")
+        function: FunctionName = Field(description="Function created by a `deploy_forecaster` step")
         features: TableName
         future: TableName
         series_per_partition: Annotated[int, Field(ge=1)] | Choice["auto"] = Field(
             "auto",
-            description="How many series a call of the function gets: all of them at once for a lightgbm_global, else 16",
+            description="Series per call of the function; by default all for lightgbm_global, else 16",
         )
         writes: TableName
         models: StageLocation | None = Field(
-            None, description="Where the models are kept, for `forecast` steps"
+            None, description="Folder to save the models in, for `forecast` steps"
         )
 
     settings: TrainForecasters.Settings
@@ -238,19 +242,19 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             yield stage(self.settings.models, "models")
 
     def deployed(self, ctx: PlanContext) -> DeployForecaster:
-        """The step that creates the function."""
+        """Return the step that creates the function."""
         return ctx.producer_of(function(self.settings.function), DeployForecaster)
 
     def features(self, ctx: PlanContext) -> Features:
-        """The step whose table the function reads."""
+        """Return the step whose table the function reads."""
         return self.deployed(ctx).features(ctx)
 
     def key(self, ctx: PlanContext) -> Identifier:
-        """The column that tells the series apart."""
+        """Return the column that identifies a series."""
         return self.features(ctx).settings.partition_by
 
     def forecasts(self, ctx: PlanContext) -> Forecasts:
-        """The table that it writes."""
+        """Return the output table."""
         return Forecasts(self.settings.writes, self.key(ctx))
 
     def _query(self, ctx: PlanContext) -> Sql:
@@ -269,7 +273,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         s = self.settings
         if (s.models is not None) != self.deployed(ctx).settings.keep_models:
             raise StepError(
-                f"`models` here and `keep_models: true` of the step that deploys {s.function} go together: give both or none"
+                f"`models` here requires `keep_models: true` in the step that deploys {s.function}, and vice "
+                "versa: give both or neither"
             )
         query = self._query(ctx)
         if s.models is None:
@@ -283,15 +288,15 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
 
     @property
     def _trained(self) -> QualifiedName:
-        """Where all that the function returned is, where there are models among it."""
+        """The temporary table with all rows that the function returned, including the models."""
         *parts, name = self.settings.writes.parts
         return QualifiedName((*parts, Identifier(f"{name.name}_TRAINED")))
 
     def _rows(self) -> Sql:
         return sql("SELECT * EXCLUDE (ARTIFACT) FROM {name} WHERE PART <> 'model'", name=self._trained)
 
-    def _beyond(self, ctx: RunContext) -> tuple[str, ...]:
-        """A warning where days to come are further ahead than the backtest looked."""
+    def _beyond_backtest(self, ctx: RunContext) -> tuple[str, ...]:
+        """Return a warning if the forecasts reach further ahead than the backtest."""
         backtest = self.deployed(ctx).settings.backtest
         if backtest is None:
             return ()
@@ -304,8 +309,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         if furthest is None or furthest <= backtest.horizon_days:
             return ()
         return (
-            f"forecasts reach {furthest} days ahead and the backtest {backtest.horizon_days}: the days between have no "
-            f"interval; set backtest.horizon_days",
+            f"forecasts reach {furthest} days ahead, but the backtest only {backtest.horizon_days}: the days "
+            f"beyond it have no interval; set backtest.horizon_days",
         )
 
     def run(self, ctx: RunContext) -> StepResult:
@@ -339,9 +344,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         )[0]
         warnings: tuple[str, ...] = ()
         if untrained:
-            where = f"the rows of {s.writes} with PART = 'untrained' say why"
+            where = f"the rows of {s.writes} with PART = 'untrained' give the reason"
             warnings = (f"{untrained} series were not trained; {where}",)
-        warnings += self._beyond(ctx)
+        warnings += self._beyond_backtest(ctx)
         if not trained:
             warnings += (f"no series has a forecast: {s.writes} has none",)
         return StepResult(

@@ -1,4 +1,4 @@
-"""``train_automl``: AutoGluon on a table, in a stored procedure or in the client."""
+"""``train_automl``: train AutoGluon on a table, in a stored procedure or in the client."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ _HANDLER = "snowpipe_ml.models.tabular.automl.train_procedure"
 
 @register("train_automl")
 class TrainAutoml(Step["TrainAutoml.Settings"]):
-    """Train an AutoGluon TabularPredictor on a table, and leave the best model on a stage.
+    """Train an AutoGluon TabularPredictor on a table, and write the best model to a stage.
 
-    In a stored procedure, so that the data stays where it is, or in the client. The candidate models
-    and their scores are in the model's manifest; an `evaluate` step makes a table of them.
+    Training runs in a stored procedure, so that the data does not leave Snowflake, or in the client. The
+    model's manifest lists the candidate models and their scores; an `evaluate` step writes them to a table.
     """
 
     class Settings(BundleSettings):
         """Settings of ``train_automl``."""
 
-        table: TableName = Field(description="The rows to train on; those without a target are left out")
+        table: TableName = Field(description="Training rows; rows without a target value are ignored")
         target: ColumnName
         target_type: ColumnType | None = Field(
-            None, description="The target's type; FLOAT if not given, and VARCHAR for classes"
+            None, description="Data type of the target; by default FLOAT, or VARCHAR for classes"
         )
         features: dict[ColumnKey, ColumnType] = Field(
-            min_length=1, description="Column: data type, as the function takes it"
+            min_length=1, description="Column: data type of the function's argument"
         )
         problem_type: Choice["regression", "binary", "multiclass"] = "regression"
-        metric: str | None = Field(None, description="What models are chosen by, as AutoGluon names it")
+        metric: str | None = Field(None, description="Metric to select models by, as AutoGluon names it")
         models: tuple[Choice["RF", "XT", "KNN", "LR", "GBM", "CAT", "XGB", "NN_TORCH", "FASTAI"], ...] = (
             Field(
                 ("RF", "XT", "KNN"),
                 min_length=1,
-                description="Families of models; some need packages of their own",
+                description="Model families, as AutoGluon names them; some require additional packages",
             )
         )
-        presets: str | None = Field(None, description="AutoGluon's presets, such as good_quality")
-        time_limit: int = Field(600, ge=1, description="Seconds for the training of all models")
+        presets: str | None = Field(None, description="Presets of AutoGluon, such as good_quality")
+        time_limit: int = Field(600, ge=1, description="Seconds for training all models together")
         seed: int = 0
         where: Choice["procedure", "client"] = Field("procedure", description="Where the training runs")
-        writes: StageLocation = Field(description="The folder of the trained model")
+        writes: StageLocation = Field(description="Folder of the trained model")
 
     settings: TrainAutoml.Settings
 
@@ -82,7 +82,7 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         yield stage(self.settings.writes, "writes")
 
     def signature(self, ctx: PlanContext) -> ModelSignature:
-        """What the model takes and returns."""
+        """Return the signature of the model."""
         s = self.settings
         return ModelSignature(model_name(s.writes), dict(s.features), s.target, s.problem_type)
 
@@ -92,7 +92,7 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         target_type = s.target_type or DataType.parse(
             "FLOAT" if s.problem_type == "regression" else "VARCHAR"
         )
-        # Cast as `predict` casts them: a model must see in training what it will see in the function.
+        # Cast as in `predict`: a model must see the same values in training as in the function.
         kinds = [*s.features.values(), target_type]
         return {
             "name": model_name(s.writes),

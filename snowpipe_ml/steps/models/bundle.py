@@ -1,4 +1,4 @@
-"""What a Python function is made of: its code on a stage, the wheels, and the packages it declares."""
+"""The parts of a Python function: its code on a stage, its wheels and its declared packages."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Bundle:
     """A function's files and packages.
 
     Attributes:
-        folder: the folder of its code, named by the content.
+        folder: the folder of its code, named after the content.
         files: the code and settings, by file name.
         wheels: staged wheels.
         staged: other files on stages, such as a model.
-        packages: what PACKAGES lists.
-        repository: the artifact repository that they come from; Snowflake's channel if None.
+        packages: the values of PACKAGES.
+        repository: the artifact repository of the packages; None for Snowflake's Anaconda channel.
     """
 
     folder: StagePath
@@ -43,11 +43,11 @@ class Bundle:
     repository: QualifiedName | None
 
     def puts(self) -> list[Sql]:
-        """The statements that bring the files to the stage, as ``plan`` shows them."""
+        """Return the statements that upload the files to the stage, as ``plan`` shows them."""
         return [put_statement(name, self.folder.child(name)) for name in self.files]
 
     def upload(self, ctx: RunContext) -> None:
-        """Bring the files to the stage; those that are there already have this very content."""
+        """Upload the files that are not on the stage yet; a staged file always has the same content."""
         there = staged_files(ctx, self.folder)
         for name, data in self.files.items():
             place = self.folder.child(name)
@@ -55,7 +55,7 @@ class Bundle:
                 ctx.session.file.put_stream(io.BytesIO(data), place.text, auto_compress=False, overwrite=True)
 
     def options(self, handler: str) -> Sql:
-        """``LANGUAGE PYTHON ... HANDLER = ...`` of the function."""
+        """Return the clauses ``LANGUAGE PYTHON ... HANDLER = ...`` of the function."""
         places = [self.folder.child(name) for name in self.files] + [wheel.place for wheel in self.wheels]
         repository: Fragment = Sql("")
         if self.repository is not None:
@@ -83,20 +83,20 @@ def bundle(
     more: Sequence[str] = (),
     offline: bool = False,
 ) -> Bundle:
-    """Put a function together.
+    """Assemble the parts of a function.
 
     Args:
-        name: the function's name, for its folder.
+        name: the name of the function, for its folder.
         stage: the stage of its code.
-        files: its own files beside ``snowpipe_ml.models``.
+        files: its own files, in addition to ``snowpipe_ml.models``.
         packages: the declared list of packages.
         imports: declared imports.
         staged: other files on stages.
-        more: packages that it needs whatever the list says.
+        more: packages that it needs in addition to the list.
         offline: leave out wheels whose hash is not known yet.
 
     Raises:
-        StepError: an import and an artifact repository that do not go together.
+        StepError: an import conflicts with the artifact repository, the Python version or another import.
     """
     listed = ctx.package_list(packages)
     wheels: dict[str, StagedWheel] = {}
@@ -110,12 +110,12 @@ def bundle(
         if listed.artifact_repository is not None and (channel or step.packages(ctx)):
             # https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-packages
             raise StepError(
-                f"{declared_import} takes packages of Snowflake's channel, and packages.{packages} comes from "
-                f"{listed.artifact_repository}: a function has the one or the other"
+                f"{declared_import} uses packages of Snowflake's Anaconda channel, but packages.{packages} "
+                f"uses {listed.artifact_repository}: a function can use only one of them"
             )
         if step.model.requirements and step.model.python != RUNTIME:
             raise StepError(
-                f"{declared_import} is resolved for Python {step.model.python}, and functions run on {RUNTIME}"
+                f"{declared_import} is resolved for Python {step.model.python}, but functions use {RUNTIME}"
             )
         for wheel in step.staged(ctx, offline=offline):
             same = next(
@@ -123,7 +123,7 @@ def bundle(
             )
             if same.sha256 != wheel.sha256:
                 raise StepError(
-                    f"the imports bring both {same.file} and {wheel.file}: resolve them as one import"
+                    f"the imports contain both {same.file} and {wheel.file}: combine them into one import"
                 )
             wheels[wheel.file] = wheel
         extra += step.packages(ctx)
@@ -157,19 +157,19 @@ def _name(text: str) -> str:
 
 
 def import_step(ctx: PlanContext, name: Identifier) -> ImportStep:
-    """The step of a declared import."""
+    """Return the step of a declared import."""
     return ctx.producer_of(declared(Kind.IMPORT, name), ImportStep)
 
 
 class BundleSettings(StepSettings):
-    """Settings of every step that makes a Python function or procedure."""
+    """Settings of every step that creates a Python function or procedure."""
 
-    stage: ObjectName = Field(description="The stage for the function's code")
-    packages: str = Field(description="A declared list of packages")
+    stage: ObjectName = Field(description="Stage for the code of the function")
+    packages: str = Field(description="Declared list of packages")
     imports: tuple[ObjectName, ...] = Field((), description="Declared imports")
 
     def bundle_reads(self) -> Iterable[Resource]:
-        """What the step reads for its bundle."""
+        """Yield the resources that the step reads for its bundle."""
         yield Resource(Kind.STAGE, QualifiedName((self.stage,)), ("stage",))
         yield Resource(Kind.PACKAGES, QualifiedName.of(self.packages), ("packages",))
         for index, name in enumerate(self.imports):
@@ -178,7 +178,7 @@ class BundleSettings(StepSettings):
 
 @cache
 def models_archive() -> bytes:
-    """``snowpipe_ml.models`` as a zip: the same bytes for the same code, on every machine."""
+    """Return ``snowpipe_ml.models`` as a zip: the same bytes for the same code, on every machine."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
 

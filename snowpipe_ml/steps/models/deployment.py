@@ -1,4 +1,4 @@
-"""``deploy_model`` and ``predict``: a packaged model as a function, and a table through it."""
+"""``deploy_model`` and ``predict``: deploy a packaged model as a function, and apply it to a table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from snowpipe_ml.text.files import read_text
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-# Framework -> the modules that the handler imports for it, beside pandas.
+# The modules that the handler imports for each framework, besides pandas.
 _NEEDS = {
     "autogluon": ("autogluon.tabular",),
     "sklearn": ("sklearn",),
@@ -46,17 +46,17 @@ _NEEDS = {
 
 @register("deploy_model")
 class DeployModel(Step["DeployModel.Settings"]):
-    """Create a packaged model as a permanent function, twice: vectorized with a typed argument a feature,
-    and scalar with one array of the features in their order.
+    """Deploy a packaged model as a permanent function with two signatures.
 
-    A model that was made with other versions than the function would have is refused here, and not at
-    the first call.
+    One is vectorized, with a typed argument per feature; the other is scalar, with one array of the
+    features in their order. A model that was trained with incompatible package versions is refused by
+    this step rather than at the first call.
     """
 
     class Settings(BundleSettings):
         """Settings of ``deploy_model``."""
 
-        model: StageLocation = Field(description="The folder of a `package_model` step")
+        model: StageLocation = Field(description="Folder written by a `package_model` step")
         function: FunctionName
 
     settings: DeployModel.Settings
@@ -70,11 +70,11 @@ class DeployModel(Step["DeployModel.Settings"]):
         yield function(self.settings.function, "function")
 
     def signature(self, ctx: PlanContext) -> ModelSignature:
-        """What the function takes and returns."""
+        """Return the signature of the function."""
         return signature_at(ctx, self.settings.model)
 
     def _bundle(self, ctx: PlanContext, manifest: Mapping[str, Any], *, offline: bool) -> Bundle:
-        # The manifest is the function's own copy: a model that is packaged later must not change this one.
+        # The function has its own copy of the manifest: a model that is packaged later must not change it.
         s = self.settings
         files = {"manifest.json": json.dumps(manifest, indent=1).encode()}
         return bundle(
@@ -109,7 +109,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         return StepPlan(summary, (*made.puts(), *self._statements(ctx, made)))
 
     def _check_imports(self, ctx: PlanContext, made: Bundle) -> None:
-        """Everything that the model's code imports must be declared, staged, or in the archive."""
+        """Check that every import of the model's code is declared, staged or in the archive."""
         from snowpipe_ml.packages.lock import brought
         from snowpipe_ml.packages.modules import Import, channel_package, imported, unprovided
         from snowpipe_ml.steps.models.automl import TrainAutoml
@@ -138,7 +138,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         for name in self.settings.imports:
             found = import_step(ctx, name).modules(ctx)
             if found is None:
-                return  # the wheels are not there yet: what they bring is not known
+                return  # the wheels have not been fetched yet: their modules are unknown
             modules += found
             names |= set(brought(import_step(ctx, name).lock(ctx).distributions, made.packages))
         missing = set(unprovided([i for _, i in wanted], packages=names, modules=modules))
@@ -165,7 +165,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         )
 
     def _overloads(self, ctx: RunContext) -> tuple[str, ...]:
-        """Other functions of the name: of a model with other features, a call may still mean them."""
+        """Warn of overloads left by an earlier model with different features; a call may resolve to them."""
         name = self.settings.function
         where = f" IN SCHEMA {QualifiedName(name.parts[:-1]).sql}" if len(name.parts) > 1 else ""
         shown = ctx.execute(Sql(f"SHOW USER FUNCTIONS LIKE {like_pattern(name.name).sql}{where}"))
@@ -174,7 +174,7 @@ class DeployModel(Step["DeployModel.Settings"]):
             return ()
         listed = "; ".join(there)
         return (
-            f"there are other functions {name}, perhaps of an older model: {listed}. Drop what is not used",
+            f"{name} has other overloads, perhaps of an older model: {listed}. Drop those that are not used",
         )
 
     def _check_signature(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
@@ -186,11 +186,11 @@ class DeployModel(Step["DeployModel.Settings"]):
         }
         if manifest["features"] != expected:
             raise StepError(
-                f"the model at {self.settings.model} takes {manifest['features']}, and the spec says {expected}"
+                f"the model at {self.settings.model} takes {manifest['features']}, but the spec says {expected}"
             )
 
     def _check_versions(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
-        """Compare what the model was made with to what the function will have."""
+        """Compare the versions that the model was trained with to those that the function will use."""
         wrong = []
         if manifest["python"] != RUNTIME:
             wrong.append(f"Python {manifest['python']} and {RUNTIME}")
@@ -200,12 +200,13 @@ class DeployModel(Step["DeployModel.Settings"]):
                 wrong.append(f"{name} {made} and {there}")
         if wrong:
             raise StepError(
-                f"the model at {self.settings.model} does not fit its function. Made with, and there: {', '.join(wrong)}. "
-                f"Declare a version that fits under packages.{self.settings.packages}, or train it anew"
+                f"the model at {self.settings.model} is not compatible with its function. Versions of the model "
+                f"and of the function: {', '.join(wrong)}. Declare a compatible version under "
+                f"packages.{self.settings.packages}, or train the model again"
             )
 
     def _version(self, ctx: RunContext, name: str) -> str | None:
-        """The version of a distribution that the function will import; None if it is not known."""
+        """Return the version of a distribution that the function will import; None if it is unknown."""
         from packaging.utils import canonicalize_name
         from packaging.version import Version
 
@@ -244,10 +245,10 @@ def _distribution(text: str) -> str:
 
 
 def _fits(name: str, made: str, there: str) -> bool:
-    """Return whether a model that was pickled with one version can be used with another.
+    """Return whether a model that was pickled with one version can be loaded with another.
 
-    Pickles of scikit-learn and of the frameworks are tied to the minor version; NumPy, pandas and SciPy
-    break with a new major version, in both directions.
+    Pickles of scikit-learn and of the frameworks depend on the minor version; those of NumPy, pandas and
+    SciPy only on the major version, in both directions.
     """
     depth = 1 if name in ("numpy", "pandas", "scipy") else 2
     return made.split(".")[:depth] == there.split(".")[:depth]
@@ -255,14 +256,14 @@ def _fits(name: str, made: str, there: str) -> bool:
 
 @register("predict")
 class Predict(Step["Predict.Settings"]):
-    """A table's rows with the predictions of a deployed model beside them."""
+    """Write the rows of a table with an added column of predictions by a deployed model."""
 
     class Settings(StepSettings):
         """Settings of ``predict``."""
 
-        from_: TableName = Field(alias="from", description="A table with the features as columns")
-        function: FunctionName = Field(description="The function of a `deploy_model` step")
-        column: ColumnName = Field(Identifier("PREDICTION"), description="The name of the predictions")
+        from_: TableName = Field(alias="from", description="Table with the features as columns")
+        function: FunctionName = Field(description="Function created by a `deploy_model` step")
+        column: ColumnName = Field(Identifier("PREDICTION"), description="Name of the prediction column")
         writes: TableName
 
     settings: Predict.Settings

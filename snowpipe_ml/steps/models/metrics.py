@@ -1,4 +1,4 @@
-"""Metrics as SQL: of numbers, and of classes."""
+"""Metrics of regression and classification as SQL."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ CLASSIFICATION = ("ACCURACY", "BALANCED_ACCURACY", "F1_MACRO")
 
 
 def regression_metrics(prediction: Identifier, *, actual: Identifier, prefix: str = "") -> Sql:
-    """RMSE, MAE, MAPE, sMAPE, MSE and R2 over the rows of a group, as result columns.
+    """Return RMSE, MAE, MAPE, sMAPE, MSE and R2 over the rows of a group, as result columns.
 
-    MAPE leaves out rows whose actual is zero, where it is not defined; sMAPE is
-    200 % * |a - p| / (|a| + |p|), 0 where both are zero; R2 is 1 - SSE / SST, with SST about the mean
+    MAPE excludes rows whose actual value is zero, where it is not defined; sMAPE is
+    200 % * |a - p| / (|a| + |p|), or 0 where both are zero; R2 is 1 - SSE / SST, with SST about the mean
     of the group.
     """
     a, p = actual.sql, prediction.sql
@@ -31,18 +31,18 @@ def regression_metrics(prediction: Identifier, *, actual: Identifier, prefix: st
 def classification_query(
     table: Sql, *, actual: Identifier, prediction: Identifier, keys: Sql, on: Sql
 ) -> Sql:
-    """Accuracy, balanced accuracy and macro F1 a group.
+    """Return a query of accuracy, balanced accuracy and macro F1 per group.
 
-    A class counts if it is among the actual values: recall is its share of hits, precision the share
-    of hits among its predictions, F1 2 * hits / (actual + predicted). The macro averages are over the
-    classes of the group.
+    Only classes among the actual values count: recall is the share of correct predictions among the
+    actual values of a class, precision the share among its predictions, and F1 is
+    2 * correct / (actual + predicted). The macro averages are over the classes of the group.
 
     Args:
         table: the rows.
         actual: the column of true classes.
         prediction: the column of predicted classes.
-        keys: the group's columns, each with a comma behind it; empty for one group.
-        on: what joins two relations L and R of one group.
+        keys: the columns of the group, each followed by a comma; empty for a single group.
+        on: further join conditions between two relations L and R, for the columns of the group.
     """
     return sql(
         'WITH "_SCORED" AS (SELECT {keys}{actual}::VARCHAR AS "_ACTUAL", {prediction}::VARCHAR AS "_SAID" FROM {table} '

@@ -1,4 +1,4 @@
-"""``package_model``: a trained model becomes one archive with a manifest."""
+"""``package_model``: package a trained model as one archive with a manifest."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from snowpipe_ml.text.files import read_text
 
 @register("package_model")
 class PackageModel(Step["PackageModel.Settings"]):
-    """Package a model as one archive with a manifest: what it is, what it needs, where it comes from.
+    """Package a model as one archive with a manifest of its signature, its requirements and its origin.
 
-    The model was trained by a step of this pipeline, or elsewhere: a folder or a file beside the spec,
-    of AutoGluon, scikit-learn, XGBoost, LightGBM, or a plain Python class with ``predict``.
+    The model was trained by a step of this pipeline or elsewhere. In the latter case it is a folder or file
+    beside the spec, of AutoGluon, scikit-learn, XGBoost, LightGBM, or a custom class with ``predict``.
     """
 
     class Settings(StepSettings):
@@ -48,24 +48,24 @@ class PackageModel(Step["PackageModel.Settings"]):
 
         from_: str = Field(alias="from", description="@stage/folder/ of a trained model, or a file or folder")
         writes: StageLocation = Field(
-            description="The folder of the packaged model; its last part is the model's name"
+            description="Folder of the packaged model; its last part is the name of the model"
         )
         snapshot: TableName | None = Field(
-            None, description="The snapshot of the training table, for the manifest"
+            None, description="Snapshot of the training table, recorded in the manifest"
         )
         framework: Choice["autogluon", "sklearn", "xgboost", "lightgbm", "python"] | None = Field(
-            None, description="For a file or folder: what made it"
+            None, description="For a file or folder: the framework of the model"
         )
         class_: str | None = Field(
-            None, alias="class", description="For framework python: module:Class in the folder"
+            None, alias="class", description="For framework python: the custom class, module:Class"
         )
         features: dict[ColumnKey, ColumnType] = Field(
-            {}, description="For a file or folder: column: data type, in order"
+            {}, description="For a file or folder: the features in order, as column: data type"
         )
-        target: ColumnName | None = Field(None, description="For a file or folder: what it predicts")
+        target: ColumnName | None = Field(None, description="For a file or folder: the predicted column")
         problem_type: Choice["regression", "binary", "multiclass"] = "regression"
         versions: dict[str, str] = Field(
-            {}, description="Versions of packages that it was made with; those installed here if not given"
+            {}, description="Package versions the model was trained with; by default those installed here"
         )
 
         @model_validator(mode="after")
@@ -73,11 +73,13 @@ class PackageModel(Step["PackageModel.Settings"]):
             given = (self.framework, self.target, self.features)
             if self.from_.startswith("@"):
                 if any(given) or self.class_:
-                    raise ValueError("framework, class, features and target come with the trained model")
+                    raise ValueError(
+                        "leave out framework, class, features and target: the trained model defines them"
+                    )
             elif not all(given):
                 raise ValueError("a model from a file or folder needs framework, features and target")
             if (self.framework == "python") != (self.class_ is not None):
-                raise ValueError("class goes with the framework python")
+                raise ValueError("give class if, and only if, framework is python")
             return self
 
     settings: PackageModel.Settings
@@ -96,7 +98,7 @@ class PackageModel(Step["PackageModel.Settings"]):
         yield stage(self.settings.writes, "writes")
 
     def signature(self, ctx: PlanContext) -> ModelSignature:
-        """What the model takes and returns."""
+        """Return the signature of the model."""
         s = self.settings
         name = model_name(s.writes)
         if self._trained is None:
@@ -106,7 +108,7 @@ class PackageModel(Step["PackageModel.Settings"]):
         return ModelSignature(name, trained.features, trained.target, trained.problem_type)
 
     def module_files(self, ctx: PlanContext) -> list[Path]:
-        """The Python files of a model that brings its own class."""
+        """Return the Python files of a model with a custom class."""
         if self.settings.framework != "python":
             return []
         path = ctx.path(self.settings.from_)
@@ -118,7 +120,9 @@ class PackageModel(Step["PackageModel.Settings"]):
             if not path.exists():
                 raise StepError(f"no such file or folder: {path}")
             if path.is_dir() and self.settings.framework not in ("autogluon", "python"):
-                raise StepError(f"a model of {self.settings.framework} is one file, and {path} is a folder")
+                raise StepError(
+                    f"a model of {self.settings.framework} must be one file, but {path} is a folder"
+                )
             self._check_class(path)
         else:
             self.signature(ctx)
@@ -130,7 +134,7 @@ class PackageModel(Step["PackageModel.Settings"]):
         )
 
     def _check_class(self, path: Path) -> None:
-        """A class of a ``python`` model is looked for in its source, which is not run."""
+        """Check that the custom class exists, by parsing its source without running it."""
         import ast
 
         if self.settings.class_ is None:
@@ -168,7 +172,7 @@ class PackageModel(Step["PackageModel.Settings"]):
         return StepResult(message=f"{manifest['archive']}, {size / 2**20:.1f} MiB")
 
     def _described(self, ctx: RunContext, work: Path) -> tuple[Path, dict[str, Any]]:
-        """A model that was trained elsewhere, in a folder, and what the spec says of it."""
+        """Return a folder with the model that was trained elsewhere, and its manifest from the spec."""
         from snowpipe_ml.models.tabular.archive import python_version, versions
 
         s = self.settings

@@ -1,4 +1,4 @@
-"""``evaluate``: how good predictions are, in all or by group, and the leaderboard of a model's candidates."""
+"""``evaluate``: score predictions, overall or by group, and write the leaderboard of a model's candidates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from snowpipe_ml.steps.models.signature import read_manifest
 
 @register("evaluate")
 class Evaluate(Step["Evaluate.Settings"]):
-    """Score predictions against what came true, run after run, in all or by group."""
+    """Score predictions against actual values in each run, overall or by group."""
 
     class Settings(StepSettings):
         """Settings of ``evaluate``."""
@@ -44,11 +44,11 @@ class Evaluate(Step["Evaluate.Settings"]):
         actual: ColumnName
         prediction: ColumnName = Identifier("PREDICTION")
         problem_type: Choice["regression", "classification"] = "regression"
-        by: tuple[ColumnName, ...] = Field((), description="Columns whose values make the groups")
-        writes: TableName = Field(description="Rows are appended, a run's rows once")
-        model: StageLocation | None = Field(None, description="The folder of a model, for its leaderboard")
+        by: tuple[ColumnName, ...] = Field((), description="Columns to group by")
+        writes: TableName = Field(description="Output table, to which the rows of each run are appended once")
+        model: StageLocation | None = Field(None, description="Folder of a model, for its leaderboard")
         leaderboard: TableName | None = Field(
-            None, description="Written: the candidate models and their scores"
+            None, description="Output table: the candidate models and their scores"
         )
 
     settings: Evaluate.Settings
@@ -77,7 +77,8 @@ class Evaluate(Step["Evaluate.Settings"]):
                 date=date,
                 scored=scored,
             )
-        # A row without a prediction is counted apart: in the variance of the actual values it would flatter R2.
+        # A row without a prediction is counted separately: in the variance of the actual values it would
+        # raise R2.
         known = Identifier("SCORED_ACTUAL")
         return sql(
             "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {keys}COUNT({prediction}) AS ROW_COUNT, "
@@ -97,7 +98,7 @@ class Evaluate(Step["Evaluate.Settings"]):
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         if (s.model is None) != (s.leaderboard is None):
-            raise ValueError("model and leaderboard go together")
+            raise ValueError("give model and leaderboard together")
         query = self._query(Literal("RUN_ID"), Literal("RUN_DATE"))
         by = f" by {', '.join(map(str, s.by))}" if s.by else ""
         return StepPlan(
@@ -113,7 +114,7 @@ class Evaluate(Step["Evaluate.Settings"]):
             return StepResult(
                 rows=0,
                 message="nothing to evaluate",
-                warnings=(f"{s.predictions} has no row with an actual",),
+                warnings=(f"{s.predictions} has no row with an actual value",),
             )
         names = CLASSIFICATION if s.problem_type == "classification" else REGRESSION
         shown = join(", ", [sql("AVG({name})", name=Identifier(name)) for name in names])
@@ -127,7 +128,7 @@ class Evaluate(Step["Evaluate.Settings"]):
         )[0]
         metrics = {name.lower(): float(v) for name, v in zip(names, values, strict=True) if v is not None}
         first = names[0].lower()
-        aside = self._aside(ctx)
+        aside = self._unscored(ctx)
         mean = "mean " if rows > 1 else ""
         return StepResult(
             rows=rows,
@@ -136,8 +137,8 @@ class Evaluate(Step["Evaluate.Settings"]):
             warnings=tuple(f"{s.predictions}: {text}" for text in aside),
         )
 
-    def _aside(self, ctx: RunContext) -> list[str]:
-        """Warnings of the rows that were not scored."""
+    def _unscored(self, ctx: RunContext) -> list[str]:
+        """Return warnings about rows that were not scored."""
         s = self.settings
         row = ctx.execute(
             sql(

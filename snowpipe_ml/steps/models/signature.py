@@ -1,4 +1,4 @@
-"""What a model takes and returns, and its manifest on a stage."""
+"""The signature of a model, and its manifest on a stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from snowpipe_ml.sql import DataType, Identifier, Sql, StagePath, join, sql
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """A model's name, its features with their types in order, its target, and the kind of problem."""
+    """A model's name, its features and their types in order, its target, and its problem type."""
 
     name: str
     features: Mapping[str, DataType]
@@ -25,7 +25,7 @@ class ModelSignature:
 
     @property
     def columns(self) -> list[Identifier]:
-        """The features' names."""
+        """The names of the features."""
         return [Identifier.parse(name) for name in self.features]
 
     @property
@@ -36,23 +36,23 @@ class ModelSignature:
 
     @property
     def returns(self) -> Sql:
-        """The type of a prediction: a number, or a class by its name."""
+        """The type of a prediction: a number, or the name of a class."""
         return Sql("FLOAT" if self.problem_type == "regression" else "VARCHAR")
 
 
 def model_name(place: StagePath) -> str:
-    """A model's name: the last folder of its place."""
+    """Return a model's name, which is the last folder of its place."""
     parts = [part for part in place.path.split("/") if part]
     if not parts:
-        raise StepError(f"{place} is no folder of a model: write '@stage/models/NAME/'")
+        raise StepError(f"{place} is not the folder of a model: write '@stage/models/NAME/'")
     return parts[-1]
 
 
 def signature_at(ctx: PlanContext, place: StagePath) -> ModelSignature:
-    """The signature of the model that a step of this pipeline leaves at a place.
+    """Return the signature of the model that a step of this pipeline writes to a place.
 
     Raises:
-        StepError: no step does.
+        StepError: no step writes a model there.
     """
     step = ctx.producer(stage(place))
     signature = getattr(step, "signature", None)
@@ -64,27 +64,27 @@ def signature_at(ctx: PlanContext, place: StagePath) -> ModelSignature:
 
 
 def read_manifest(ctx: RunContext, place: StagePath, holds: str = "archive") -> dict[str, Any]:
-    """The manifest of the models at a place.
+    """Return the manifest of the models at a place.
 
     Args:
-        ctx: of the step.
+        ctx: the context of the step.
         place: the folder.
-        holds: a key that a manifest of such models has.
+        holds: a key that the manifest must contain.
 
     Raises:
-        StepError: there is none.
+        StepError: there is no such manifest.
     """
     from snowflake.connector.errors import Error
     from snowflake.snowpark.exceptions import SnowparkClientException
 
     name = place.child("manifest.json")
-    # Not get_stream(): outside of a procedure it goes by way of one fixed file for everybody.
+    # Not get_stream(): outside a procedure it uses one fixed file name for all processes.
     with tempfile.TemporaryDirectory() as folder:
         try:
             ctx.session.file.get(name.text, folder)
             manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
         except (SnowparkClientException, Error, OSError, ValueError) as error:
-            raise StepError(f"{place} holds no model: its manifest.json cannot be read ({error})") from error
+            raise StepError(f"no model at {place}: its manifest.json cannot be read ({error})") from error
     if not isinstance(manifest, dict) or holds not in manifest:
-        raise StepError(f"{name} is no manifest of a model")
+        raise StepError(f"{name} is not the manifest of a model")
     return manifest

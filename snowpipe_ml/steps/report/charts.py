@@ -18,12 +18,12 @@ _DAYS = 90
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts, and what happened before.
+    """Forecasts and the history before them.
 
     Attributes:
-        table: of a ``train_forecasters`` or ``forecast`` step.
-        key: the column that tells the series apart.
-        history: where the past is that is not in the table: a table of features, and its target.
+        table: the table of a ``train_forecasters`` or ``forecast`` step.
+        key: the column that identifies a series.
+        history: the history, if the table does not contain it: a table of features, and its target.
     """
 
     table: QualifiedName
@@ -31,11 +31,11 @@ class Forecasts:
     history: tuple[QualifiedName, Identifier] | None = None
 
     def query(self, series: Sequence[str], days: int) -> Sql:
-        """Series, day, actual, prediction, low and high of the last days, in order.
+        """Return a query of series, date, actual, prediction, low and high for the last periods, in order.
 
         Args:
-            series: which; the few with the most in them if none is named.
-            days: how many of each.
+            series: the series to include; by default the few with the largest totals.
+            days: the number of rows per series.
         """
         past: Sql = Sql("")
         if self.history is not None:
@@ -69,16 +69,16 @@ class Forecasts:
         )
 
     def rows(self, ctx: RunContext, series: Sequence[str] = (), days: int = _DAYS) -> list[Row]:
-        """The rows of :meth:`query`."""
+        """Return the rows of :meth:`query`."""
         return ctx.execute(self.query(series, days))
 
 
 def forecast_charts(ctx: RunContext, forecasts: Forecasts) -> tuple[Chart, ...]:
-    """What happened and what was predicted, of the few series with the most in them, on their last days.
+    """Return charts of actual and predicted values over the last periods of the few largest series.
 
     Args:
-        ctx: of the step.
-        forecasts: what to draw.
+        ctx: the context of the step.
+        forecasts: the forecasts to draw.
     """
     found: dict[str, list[tuple[str, list[float | None]]]] = {}
     for series, day, *values in forecasts.rows(ctx):

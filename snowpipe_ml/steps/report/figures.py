@@ -1,6 +1,6 @@
-"""The plots of the ``plot`` step, drawn by Altair from rows that the warehouse has summed up.
+"""The plots of the ``plot`` step, drawn by Altair from rows that the warehouse has aggregated.
 
-Colors say the same in all of them: what is used is blue, what it must beat is dark, all else is grey.
+Colors have the same meaning in all plots: blue is the selected model, dark the baselines, gray the rest.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     import altair as alt
 
 USED, BASELINE, OTHER, ACTUAL = "#2a6fdb", "#3c434d", "#b4bac3", "#7d8590"
-_WIDTH = 360  # with its labels as wide as a phone
+_WIDTH = 360  # with labels, the width of a phone
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def draw_forecasts(rows: Rows, key: str) -> alt.VConcatChart:
-    """A panel a series: what happened, what was predicted, and the interval.
+    """Draw a panel per series with actual values, predictions and intervals.
 
     Args:
-        rows: ``SERIES``, ``DATE``, ``ACTUAL``, ``PREDICTION``, ``LOW`` and ``HIGH`` of each day.
-        key: what a series is called.
+        rows: ``SERIES``, ``DATE``, ``ACTUAL``, ``PREDICTION``, ``LOW`` and ``HIGH`` of each period.
+        key: the label of the series.
     """
     import altair as alt
 
@@ -41,12 +41,12 @@ def draw_forecasts(rows: Rows, key: str) -> alt.VConcatChart:
             )
         )
     return alt.vconcat(*panels).properties(
-        title=_title("Forecasts", "grey: what happened; blue: predicted, with the interval")
+        title=_title("Forecasts", "gray: actual; blue: predicted, with the interval")
     )
 
 
 def draw_errors(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | alt.FacetChart:
-    """How far the forecasts of each model are from what happened: the middle, the middle half, and nine tenths.
+    """Draw the distribution of each model's errors: the median, the middle half, and 90 percent.
 
     Args:
         rows: ``MODEL``, and ``P5``, ``P25``, ``P50``, ``P75`` and ``P95`` of prediction minus actual.
@@ -67,15 +67,15 @@ def draw_errors(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | alt.Fa
         .mark_rule(color=BASELINE, strokeDash=[3, 3])
         .encode(x="ZERO:Q")
     )
-    title = _title("Errors in the backtest", "bar: half of the days; line: nine of ten; dark: the baselines")
+    title = _title("Errors in the backtest", "bar: 50% of the forecasts; line: 90%; dark: the baselines")
     return alt.layer(zero, nine_tenths, half, middle, width=_WIDTH, height=alt.Step(24), title=title)
 
 
 def draw_leaderboard(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | alt.FacetChart:
-    """The RMSE of each model over all origins as a bar, and of each origin as a dot.
+    """Draw the RMSE of each model over all origins as a bar, and at each origin as a dot.
 
     Args:
-        rows: ``MODEL``, ``FOLD`` (None: over all) and ``RMSE``.
+        rows: ``MODEL``, ``FOLD`` (None for all origins) and ``RMSE``.
         roles: ``used``, ``baseline`` or ``other`` by model.
     """
     import altair as alt
@@ -85,26 +85,26 @@ def draw_leaderboard(rows: Rows, roles: Mapping[str, str]) -> alt.LayerChart | a
     whole = [row for row in found if row["FOLD"] is None]
     model = alt.Y("LABEL:N", title=None, sort=None)
     base = alt.Chart(alt.InlineData(values=whole)).encode(
-        y=model, x=alt.X("RMSE:Q", title="RMSE, and of each origin")
+        y=model, x=alt.X("RMSE:Q", title="RMSE overall (bar) and by origin (dots)")
     )
     bars = base.mark_bar(height=14, opacity=0.85).encode(color=_color())
     origins = [row for row in found if row["FOLD"] is not None]
     dots = alt.Chart(alt.InlineData(values=origins)).encode(y=model, x="RMSE:Q")
     dots = dots.mark_point(filled=True, size=40, color=BASELINE, stroke="white", strokeWidth=1, opacity=1)
-    title = _title("Leaderboard", "blue: the model that is used; dark: the baselines")
+    title = _title("Leaderboard", "blue: the selected model; dark: the baselines")
     return alt.layer(bars, dots, width=_WIDTH, height=alt.Step(24), title=title)
 
 
 def draw_importance(rows: Rows) -> alt.Chart:
-    """How much each feature counted, as shares that sum to one.
+    """Draw the importance of each feature, as shares that sum to one.
 
     Args:
         rows: ``FEATURE`` and ``SHARE``.
     """
     import altair as alt
 
-    title = _title("Features", "the mean over all series and days to come")
-    share = alt.X("SHARE:Q", title="share of the explanations of the forecasts", axis=alt.Axis(format="%"))
+    title = _title("Feature importance", "the mean over all series and future periods")
+    share = alt.X("SHARE:Q", title="share of the feature attributions", axis=alt.Axis(format="%"))
     chart = alt.Chart(alt.InlineData(values=list(rows)), width=_WIDTH, height=alt.Step(20), title=title)
     drawn: alt.Chart = chart.mark_bar(color=USED, height=14).encode(
         x=share, y=alt.Y("FEATURE:N", title=None, sort="-x")
@@ -113,14 +113,14 @@ def draw_importance(rows: Rows) -> alt.Chart:
 
 
 def as_svg(chart: alt.TopLevelMixin) -> str:
-    """The chart as a drawing that needs nothing else."""
+    """Return the chart as a self-contained SVG."""
     stream = io.StringIO()
     _styled(chart).save(stream, format="svg")
     return stream.getvalue()
 
 
 def as_png(chart: alt.TopLevelMixin) -> bytes:
-    """The chart as an image, with three pixels a point."""
+    """Return the chart as a PNG, with three pixels per point."""
     stream = io.BytesIO()
     _styled(chart).save(stream, format="png", scale_factor=3)
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""``plot``: forecasts, errors, the leaderboard and what counted, as files on a stage and in the report."""
+"""``plot``: plot forecasts, errors, the leaderboard and feature importance, on a stage and in the report."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ EVERY: tuple[Plot, ...] = ("forecasts", "errors", "leaderboard", "importance")
 
 @register("plot")
 class PlotForecasts(Step["PlotForecasts.Settings"]):
-    """Plot forecasts, as SVG and PNG on a stage and in the report of the run.
+    """Plot forecasts, as SVG and PNG files on a stage and in the report of the run.
 
-    - `forecasts`: what happened and what was predicted, with the interval, of chosen series;
-    - `errors`: how the errors of the backtest are spread, for each model beside the baselines;
-    - `leaderboard`: the RMSE of each model, over all and for each origin;
-    - `importance`: the share of each feature in the explanations of the forecasts.
+    - `forecasts`: actual and predicted values, with the interval, of selected series;
+    - `errors`: the distribution of the backtest errors of each model and of the baselines;
+    - `leaderboard`: the RMSE of each model, overall and for each origin;
+    - `importance`: the share of each feature in the feature attributions of the forecasts.
 
-    The warehouse sums up; only what is drawn comes to the client.
+    The warehouse aggregates the data; only the plotted values are sent to the client.
     """
 
     example = """
@@ -63,21 +63,21 @@ plots:
     class Settings(StepSettings):
         """Settings of ``plot``."""
 
-        forecasts: TableName = Field(description="The table of a `train_forecasters` or `forecast` step")
-        leaderboard: TableName | None = Field(None, description="The table of a `leaderboard` step")
-        plots: tuple[Plot, ...] = Field((), description="Which; all that the tables allow if none is named")
+        forecasts: TableName = Field(description="Table written by a `train_forecasters` or `forecast` step")
+        leaderboard: TableName | None = Field(None, description="Table written by a `leaderboard` step")
+        plots: tuple[Plot, ...] = Field((), description="Plots to draw; by default all that the tables allow")
         series: tuple[str, ...] = Field(
-            (), max_length=12, description="For `forecasts`; the four largest if none is named"
+            (), max_length=12, description="Series to plot in `forecasts`; by default the four largest"
         )
-        days: int = Field(90, ge=2, le=400, description="How many of the last days of each series are drawn")
-        into: StageLocation = Field(description="The folder for the files, which are named as the plots")
+        days: int = Field(90, ge=2, le=400, description="Number of last days to plot for each series")
+        into: StageLocation = Field(description="Folder for the files, which are named after the plots")
         formats: tuple[Choice["svg", "png"], ...] = Field(("svg", "png"), min_length=1)
 
         @field_validator("plots", "series", "formats")
         @classmethod
         def _once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
             if len({*values}) < len(values):
-                raise ValueError("something is named twice")
+                raise ValueError("the list contains a duplicate")
             return values
 
     settings: PlotForecasts.Settings
@@ -99,10 +99,10 @@ plots:
         return found
 
     def _plots(self, ctx: PlanContext) -> tuple[Plot, ...]:
-        """The plots to make.
+        """Return the plots to draw.
 
         Raises:
-            StepError: one was named that lacks what it is made of.
+            StepError: the data of a requested plot is missing.
         """
         s, source = self.settings, self._source(ctx)
         lacks: dict[Plot, str] = {}
@@ -116,7 +116,7 @@ plots:
         return s.plots or tuple(plot for plot in EVERY if plot not in lacks)
 
     def _trained(self, ctx: PlanContext) -> TrainForecasters | None:
-        """The step that trained the models; None if it is in another spec."""
+        """Return the step that trained the models; None if it is in another spec."""
         source = self._source(ctx)
         return source if isinstance(source, TrainForecasters) else source.trained(ctx)
 
@@ -127,7 +127,7 @@ plots:
         scored = ctx.producer_of(table(s.leaderboard), Leaderboard).settings.forecasts
         if trained is not None and scored != trained.settings.writes:
             raise StepError(
-                f"{s.leaderboard} scores the models of {scored}, and the models of {s.forecasts} are those of "
+                f"{s.leaderboard} scores the models of {scored}, but those of {s.forecasts} belong to "
                 f"{trained.settings.writes}"
             )
 
@@ -154,7 +154,7 @@ plots:
                 warnings.append(f"there is nothing to draw for {plot}: {_EMPTY[plot]}")
                 continue
             svg = as_svg(chart)
-            if plot != "forecasts" or s.series:  # the report draws the largest series by itself
+            if plot != "forecasts" or s.series:  # the report always includes the largest series
                 pictures.append(Picture(plot, svg))
             if "svg" in s.formats:
                 files[f"{plot}.svg"] = svg.encode()
@@ -171,7 +171,7 @@ plots:
         )
 
     def _remove_old(self, ctx: RunContext, names: Collection[str]) -> None:
-        """Remove what an earlier run has drawn, and there is nothing to draw of now."""
+        """Remove plots of an earlier run that this run has no data for."""
         if not names:
             return
         there = staged_files(ctx, self.settings.into)
@@ -180,10 +180,10 @@ plots:
                 ctx.execute(sql("REMOVE {place}", place=place))
 
     def _untrained(self, ctx: RunContext) -> list[str]:
-        """Which of the named series have no model, and why.
+        """Return a warning for each requested series without a model, with the reason.
 
         Raises:
-            StepError: one is not in the table at all.
+            StepError: a requested series is not in the table.
         """
         s, key = self.settings, self._source(ctx).forecasts(ctx).key
         if not s.series:
@@ -262,7 +262,11 @@ plots:
         return [_plain(row.as_dict()) for row in rows]
 
     def _shares(self, ctx: RunContext) -> Sequence[Mapping[str, Any]]:
-        """The share of each feature; masks and contributions of different models become comparable as shares of a row."""
+        """Return the share of each feature.
+
+        Attributions are masks or contributions, depending on the model; as shares of a row they are
+        comparable.
+        """
         features = self._source(ctx).features(ctx).feature_columns
         if not features:
             return []
@@ -291,12 +295,12 @@ _EMPTY: Mapping[Plot, str] = {
     "forecasts": "no series has a forecast",
     "errors": "nothing was backtested",
     "leaderboard": "the table is empty",
-    "importance": "the models explain nothing, as baselines and statsforecast's do not",
+    "importance": "the models have no feature attributions; baselines and statsforecast's models have none",
 }
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers as JSON has them; Snowflake's connector gives decimals."""
+    """Convert numbers to float, for JSON; Snowflake's connector returns decimals."""
     return {
         name: value if value is None or isinstance(value, str) else float(value)
         for name, value in row.items()
