@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import snowpipe_ml
 from snowpipe_ml.models.rows import FIXED
 from snowpipe_ml.models.udtf import ForecastPartition
 from tests.models.panels import BEST_OF, FEATURES, MODELS, frame, weekly
@@ -195,6 +196,18 @@ def test_model_code_imports_nothing_else_of_ours() -> None:
         zipfile.ZipFile(io.BytesIO(models_archive())).extractall(folder)
         code = f"import snowpipe_ml.models.udtf as m; assert m.__file__.startswith({folder!r}), m.__file__; "
         code += "import sys; assert not {'torch', 'lightgbm', 'statsforecast'} & set(sys.modules)"
+        subprocess.run(
+            [sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}"], check=True
+        )
+        # Every module is there, in the subpackages too: handlers and forecasters are named by their path.
+        modules = sorted(
+            str(path.relative_to(folder).with_suffix("")).replace("/", ".")
+            for path in (Path(snowpipe_ml.__file__).parent / "models").rglob("*.py")
+            for path in [Path(folder, "snowpipe_ml", path.relative_to(Path(snowpipe_ml.__file__).parent))]
+            if path.stem != "__init__"
+        )
+        code = f"import importlib; found = [importlib.import_module(m) for m in {modules!r}]; "
+        code += f"assert all(m.__file__.startswith({folder!r}) for m in found), found"
         subprocess.run(
             [sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}"], check=True
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml.errors import SpecError
-from snowpipe_ml.steps.forecasting.train import DeployForecaster
+from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
 from tests.conftest import ROOT
 from tests.steps.test_forecasting import OWN, spec
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.models.tabular.archive import pack, python_version, versions
+from snowpipe_ml.models.tabular.frames import as_features
 from snowpipe_ml.models.wheels import add_wheels, import_directory
 
 if TYPE_CHECKING:
@@ -82,8 +83,6 @@ def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> t
             type) and ``trained_on``.
         into: the folder for the archive.
     """
-    from snowpipe_ml.models.tabular.frames import as_features
-
     columns = {**config["features"], config["target"]: config["target_type"]}
     prepared = as_features(frame, columns)
     unlabelled = prepared[config["target"]].isna()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snowpipe_ml.plugins import Step
+from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.steps.declared.imports import ImportStep
 from snowpipe_ml.steps.declared.objects import (
     DeclaredStep,
@@ -18,9 +19,6 @@ from snowpipe_ml.steps.declared.objects import (
     WarehouseStep,
 )
 from snowpipe_ml.text.problems import Path as SpecPath
-
-if TYPE_CHECKING:
-    from snowpipe_ml.spec.loader import Spec
 
 _SECTIONS: dict[str, type[DeclaredStep]] = {
     "warehouses": WarehouseStep,

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.packages.lock import ImportLock, problems, read_lock
+from snowpipe_ml.packages.wheels import fetch, inspect, sha256_of
 from snowpipe_ml.plugins import Finding, Kind, PlanContext, Resource, RunContext, StepPlan, StepResult
 from snowpipe_ml.spec import models
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.declared.objects import DeclaredStep
-
-if TYPE_CHECKING:
-    from snowpipe_ml.packages.lock import ImportLock
+from snowpipe_ml.steps.declared.wheels import fetch_wheels, wheel_fault
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,6 @@ class ImportStep(DeclaredStep):
             yield Resource(Kind.PACKAGES, QualifiedName.of(self.model.packages), ("packages",))
 
     def findings(self, ctx: PlanContext) -> Iterable[Finding]:
-        from snowpipe_ml.steps.declared.wheels import wheel_fault
-
         faults = ((index, wheel_fault(text, ctx.base_dir)) for index, text in enumerate(self.model.wheels))
         return [Finding(fault, ("wheels", index)) for index, fault in faults if fault is not None]
 
@@ -54,8 +51,6 @@ class ImportStep(DeclaredStep):
         Raises:
             StepError: there is none, or it does not match the spec; the message lists every mismatch.
         """
-        from snowpipe_ml.packages.lock import problems, read_lock
-
         model = self.model
         lock = read_lock(ctx.lock_file).get(self.object.name.lower())
         listed = ctx.package_list(model.packages).packages if model.packages else ()
@@ -83,9 +78,6 @@ class ImportStep(DeclaredStep):
         )
 
     def _exactly(self, ctx: PlanContext) -> list[tuple[Path, str]]:
-        from snowpipe_ml.packages.wheels import sha256_of
-        from snowpipe_ml.steps.declared.wheels import fetch_wheels
-
         return [(path, sha256_of(path)) for path in fetch_wheels(self.model.wheels, ctx.base_dir)]
 
     def modules(self, ctx: PlanContext) -> list[str] | None:
@@ -116,8 +108,6 @@ class ImportStep(DeclaredStep):
 
     def _files(self, ctx: RunContext, wheels: list[StagedWheel]) -> list[tuple[StagedWheel, Path]]:
         """Return the files, after all of them have been fetched and inspected."""
-        from snowpipe_ml.packages.wheels import fetch, inspect
-
         if not self.model.requirements:
             by_name = {path.name: path for path, _ in self._exactly(ctx)}
             return [(wheel, by_name[wheel.file]) for wheel in wheels]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import ColumnUse, RunContext
-from snowpipe_ml.sql import Identifier, QualifiedName, sql
+from snowpipe_ml.sql import QualifiedName, sql
 from snowpipe_ml.text.problems import did_you_mean
-
-if TYPE_CHECKING:
-    from snowpipe_ml.steps.forecasting.features import Features
 
 # Types that a feature may have, as in a spec and in DESCRIBE TABLE.
 _NUMBERS = ("NUMBER", "INT", "FLOAT", "BOOLEAN", "DECFLOAT", "DECIMAL", "DOUBLE", "REAL")
@@ -53,30 +49,3 @@ def require_columns(ctx: RunContext, uses: Iterable[ColumnUse]) -> None:
             faults.append(f"{setting}: {'; '.join(filter(None, fault))}")
     if faults:
         raise StepError("\n".join(dict.fromkeys(faults)))
-
-
-def joined_columns(settings: Features.Settings) -> Iterator[ColumnUse]:
-    """Yield the columns that a ``features`` step reads from its tables."""
-    for name in ("partition_by", "timestamp", "value"):
-        column: Identifier | None = getattr(settings, name)
-        if column is not None:
-            yield ColumnUse(settings.from_, column, (name,))
-    if settings.calendar is not None:
-        yield ColumnUse(settings.calendar, Identifier("DATE"), ("calendar",))
-    if settings.holidays is not None:
-        yield ColumnUse(settings.holidays.table, settings.holidays.on, ("holidays", "on"))
-    for index, other in enumerate(settings.exogenous):
-        yield ColumnUse(other.table, other.on, ("exogenous", index, "on"))
-        for number, column in enumerate(other.columns):
-            yield ColumnUse(other.table, column, ("exogenous", index, "columns", number), feature=True)
-
-
-def forecast_columns(settings: Features.Settings) -> Iterator[ColumnUse]:
-    """Yield the columns of the forecast tables that provide a ``features`` step's future exogenous values."""
-    for index, other in enumerate(settings.exogenous):
-        if isinstance(other.future, str):
-            continue
-        at = ("exogenous", index, "future", "table")
-        yield ColumnUse(other.future.table, other.on, at)
-        for column in other.columns:
-            yield ColumnUse(other.future.table, column, at, feature=True)

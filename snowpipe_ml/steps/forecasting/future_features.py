@@ -21,9 +21,11 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
-from snowpipe_ml.steps.forecasting.columns import forecast_columns, require_columns
+from snowpipe_ml.steps.forecasting.columns import require_columns
 from snowpipe_ml.steps.forecasting.day_features import day_items
-from snowpipe_ml.steps.forecasting.features import Exogenous, Features, ForecastTable, filled, one_row_a_day
+from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns
+from snowpipe_ml.steps.forecasting.feature_settings import Exogenous, ForecastTable
+from snowpipe_ml.steps.forecasting.features import Features, filled, one_row_a_day
 from snowpipe_ml.steps.forecasting.frequency import check_daily
 
 

@@ -20,8 +20,9 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
 from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
 from snowpipe_ml.steps.forecasting.models import name_of
-from snowpipe_ml.steps.forecasting.train import DeployForecaster, TrainForecasters
+from snowpipe_ml.steps.forecasting.train import TrainForecasters
 
 # The models that any other model must beat to be useful.
 BASELINES = ("seasonal_naive", "moving_average")

@@ -11,6 +11,7 @@ from typing import Literal as Choice
 
 from pydantic import Field
 
+from snowpipe_ml.models.tabular.automl import publish, read_rows, train_and_pack
 from snowpipe_ml.plugins import (
     ColumnKey,
     ColumnName,
@@ -166,8 +167,6 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         )
 
     def _train_here(self, ctx: RunContext) -> dict[str, Any]:
-        from snowpipe_ml.models.tabular.automl import publish, read_rows, train_and_pack
-
         config = self._config()
         with tempfile.TemporaryDirectory() as folder:
             frame = read_rows(ctx.session, config["columns"], config["table"])

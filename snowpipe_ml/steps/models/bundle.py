@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import Field
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import Kind, ObjectName, PlanContext, Resource, RunContext, StepSettings, declared
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.declared.imports import ImportStep, StagedWheel, put_statement, staged_files
@@ -151,8 +152,6 @@ def bundle(
 
 
 def _name(text: str) -> str:
-    from snowpipe_ml.packages.channel import distribution_name, parse_package
-
     return distribution_name(parse_package(text).name)
 
 
@@ -189,8 +188,7 @@ def models_archive() -> bytes:
             archive.writestr(info, data)
 
         add("snowpipe_ml/__init__.py", b"")
-        folder = resources.files("snowpipe_ml") / "models"
-        for file in sorted(folder.iterdir(), key=lambda item: item.name):
-            if Path(file.name).suffix == ".py":
-                add(f"snowpipe_ml/models/{file.name}", file.read_bytes())
+        root = Path(str(resources.files("snowpipe_ml")))
+        for file in sorted((root / "models").rglob("*.py")):
+            add(f"snowpipe_ml/{file.relative_to(root).as_posix()}", file.read_bytes())
     return buffer.getvalue()

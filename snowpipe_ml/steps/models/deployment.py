@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
+from snowpipe_ml.packages.lock import brought
+from snowpipe_ml.packages.modules import Import, channel_package, imported, unprovided
 from snowpipe_ml.plugins import (
     ColumnName,
     FunctionName,
@@ -28,7 +31,9 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.models.automl import TrainAutoml
 from snowpipe_ml.steps.models.bundle import RUNTIME, Bundle, BundleSettings, bundle, import_step
+from snowpipe_ml.steps.models.packaging import PackageModel
 from snowpipe_ml.steps.models.signature import ModelSignature, read_manifest, signature_at
 from snowpipe_ml.text.files import read_text
 
@@ -110,11 +115,6 @@ class DeployModel(Step["DeployModel.Settings"]):
 
     def _check_imports(self, ctx: PlanContext, made: Bundle) -> None:
         """Check that every import of the model's code is declared, staged or in the archive."""
-        from snowpipe_ml.packages.lock import brought
-        from snowpipe_ml.packages.modules import Import, channel_package, imported, unprovided
-        from snowpipe_ml.steps.models.automl import TrainAutoml
-        from snowpipe_ml.steps.models.packaging import PackageModel
-
         if made.repository is not None:
             return
         step = ctx.producer(stage(self.settings.model))
@@ -210,8 +210,6 @@ class DeployModel(Step["DeployModel.Settings"]):
         from packaging.utils import canonicalize_name
         from packaging.version import Version
 
-        from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
-
         distribution = canonicalize_name(name)
         for declared_import in self.settings.imports:
             step = import_step(ctx, declared_import)
@@ -239,8 +237,6 @@ class DeployModel(Step["DeployModel.Settings"]):
 
 
 def _distribution(text: str) -> str:
-    from snowpipe_ml.packages.channel import parse_package
-
     return parse_package(text).name.lower()
 
 

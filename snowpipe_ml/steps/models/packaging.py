@@ -12,6 +12,8 @@ from typing import Literal as Choice
 from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.models.tabular.archive import pack, python_version, unpack, versions
+from snowpipe_ml.models.tabular.automl import publish
 from snowpipe_ml.plugins import (
     ColumnKey,
     ColumnName,
@@ -150,9 +152,6 @@ class PackageModel(Step["PackageModel.Settings"]):
             )
 
     def run(self, ctx: RunContext) -> StepResult:
-        from snowpipe_ml.models.tabular.archive import pack, unpack
-        from snowpipe_ml.models.tabular.automl import publish
-
         s = self.settings
         with tempfile.TemporaryDirectory() as work:
             if self._trained is None:
@@ -173,8 +172,6 @@ class PackageModel(Step["PackageModel.Settings"]):
 
     def _described(self, ctx: RunContext, work: Path) -> tuple[Path, dict[str, Any]]:
         """Return a folder with the model that was trained elsewhere, and its manifest from the spec."""
-        from snowpipe_ml.models.tabular.archive import python_version, versions
-
         s = self.settings
         assert s.framework is not None
         assert s.target is not None

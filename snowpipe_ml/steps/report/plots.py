@@ -32,6 +32,14 @@ from snowpipe_ml.steps.forecasting.leaderboard import BASELINES, Leaderboard, co
 from snowpipe_ml.steps.forecasting.models import name_of
 from snowpipe_ml.steps.forecasting.panels import explanation_column
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
+from snowpipe_ml.steps.report.figures import (
+    as_png,
+    as_svg,
+    draw_errors,
+    draw_forecasts,
+    draw_importance,
+    draw_leaderboard,
+)
 
 if TYPE_CHECKING:
     import altair as alt
@@ -142,8 +150,6 @@ plots:
         return StepPlan(f"plot {', '.join(plots)} into {s.into}", puts)
 
     def run(self, ctx: RunContext) -> StepResult:
-        from snowpipe_ml.steps.report.figures import as_png, as_svg
-
         s = self.settings
         files: dict[str, bytes] = {}
         pictures, warnings = [], self._untrained(ctx)
@@ -205,13 +211,6 @@ plots:
         ]
 
     def _drawn(self, ctx: RunContext, plot: Plot) -> alt.TopLevelMixin | None:
-        from snowpipe_ml.steps.report.figures import (
-            draw_errors,
-            draw_forecasts,
-            draw_importance,
-            draw_leaderboard,
-        )
-
         if plot == "forecasts":
             rows = self._forecasts(ctx)
             return draw_forecasts(rows, self._source(ctx).forecasts(ctx).key.name) if rows else None

@@ -1,0 +1,201 @@
+"""The step that creates the table function for training and forecasting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from pydantic import Field, model_validator
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import (
+    FunctionName,
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    TableName,
+    function,
+    register,
+    table,
+)
+from snowpipe_ml.sql import Sql
+from snowpipe_ml.steps.forecasting.features import Features
+from snowpipe_ml.steps.forecasting.models import (
+    Backtest,
+    BestOf,
+    Model,
+    as_json,
+    candidates_of,
+    check_packages,
+    named,
+    own_files,
+)
+from snowpipe_ml.steps.forecasting.panels import create_function
+from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle
+
+_HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
+
+
+_OF_FEATURES = ("tabnet", "tabnet_reference", "lightgbm", "lightgbm_global")
+
+
+@register("deploy_forecaster")
+class DeployForecaster(Step["DeployForecaster.Settings"]):
+    """Create the forecaster as a permanent vectorized table function.
+
+    Its code, its settings and the staged wheels are imported from a stage; its declared packages come from
+    Snowflake's Anaconda channel. The function takes the history and the future periods of many series, and
+    returns a row per series and period with prediction, interval, features and feature attributions.
+    """
+
+    class Settings(BundleSettings):
+        """Settings of ``deploy_forecaster``."""
+
+        function: FunctionName
+        features: TableName = Field(
+            description="Table written by a `features` step; its columns are the arguments"
+        )
+        model: Model = Field(description="Model to train for each series")
+        backtest: Backtest | None = Field(
+            None, description="Rolling origins; required for `best_of` and for intervals"
+        )
+        interval: float = Field(
+            0.8, gt=0, lt=1, description="Fraction of the actual values that the intervals should contain"
+        )
+        validation_fraction: float = Field(
+            0.2,
+            gt=0,
+            lt=0.9,
+            description="Last fraction of the history, predicted by a model that was not trained on it",
+        )
+        min_train_rows: int = Field(
+            32, ge=8, description="A series with fewer rows gets a row that says so, and no forecast"
+        )
+        refit: bool = Field(
+            True, description="Forecast with a model of the whole history, including the validation part"
+        )
+        lower_bound: float | None = Field(0.0, description="Lower bound of the predictions")
+        max_growth: float | None = Field(
+            2.0, gt=0, description="Upper bound of the forecasts, as a multiple of the history's maximum"
+        )
+
+        keep_models: bool = Field(
+            False, description="Return the models too, so that `train_forecasters` can save them in `models`"
+        )
+
+        @model_validator(mode="after")
+        def _choice_needs_a_backtest(self) -> DeployForecaster.Settings:
+            if isinstance(self.model, BestOf) and (self.backtest is None or self.backtest.origins < 2):
+                raise ValueError(
+                    "best_of selects models by a backtest: give `backtest`, with at least two origins"
+                )
+            if self.backtest is not None and "compare" in self.backtest.model_fields_set:
+                own, beside = candidates_of(self.model), named(self.backtest.compare)
+                twice = sorted(name for name in own.keys() & beside.keys() if own[name] != beside[name])
+                if twice:
+                    raise ValueError(
+                        f"`model` and `compare` have different models named {', '.join(twice)}: "
+                        "give one a `name`"
+                    )
+            return self
+
+    settings: DeployForecaster.Settings
+
+    def reads(self, ctx: PlanContext) -> Iterable[Resource]:
+        s = self.settings
+        yield table(s.features, "features")
+        yield from s.bundle_reads()
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield function(self.settings.function, "function")
+
+    def features(self, ctx: PlanContext) -> Features:
+        """Return the step whose table the function reads."""
+        return ctx.producer_of(table(self.settings.features), Features)
+
+    def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
+        s = self.settings
+        return create_function(
+            s.function, self.features(ctx), made.options(_HANDLER), artifacts=s.keep_models
+        )
+
+    def _config(self, ctx: PlanContext) -> bytes:
+        s = self.settings
+        common = {"lower_bound": s.lower_bound, "max_growth": s.max_growth}
+        plan = None
+        if s.backtest is not None:
+            compare = {
+                name: as_json(candidate, **common) for name, candidate in named(s.backtest.compare).items()
+            }
+            plan = {
+                "origins": s.backtest.origins,
+                "horizon_days": s.backtest.horizon_days,
+                "step_days": s.backtest.step_days or s.backtest.horizon_days,
+                "compare": compare,
+            }
+        train = {
+            "validation_fraction": s.validation_fraction,
+            "min_train_rows": s.min_train_rows,
+            "refit": s.refit,
+        }
+        config = {
+            "model": {**as_json(s.model, **common), **train},
+            "backtest": plan,
+            "interval": s.interval,
+            "features": self.features(ctx).described(),
+            "keep_models": s.keep_models,
+        }
+        return json.dumps(config, sort_keys=True).encode()
+
+    def _bundle(self, ctx: PlanContext, *, offline: bool) -> Bundle:
+        s = self.settings
+        models = [*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ())]
+        return bundle(
+            ctx,
+            name=s.function.name,
+            stage=s.stage,
+            packages=s.packages,
+            imports=s.imports,
+            offline=offline,
+            files={"forecaster.json": self._config(ctx), **own_files(ctx, models)},
+        )
+
+    def _check_features(self, ctx: PlanContext) -> None:
+        """Check that a model that learns from features has some."""
+        if not self.features(ctx).feature_columns:
+            for name, model in candidates_of(self.settings.model).items():
+                if model.type in _OF_FEATURES:
+                    raise StepError(
+                        f"{name} learns from features, but the step that writes {self.settings.features} "
+                        "has none"
+                    )
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        s = self.settings
+        models = (*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ()))
+        check_packages(ctx, s, models)
+        self._check_features(ctx)
+        kinds = {model.type for model in candidates_of(self.settings.model).values()}
+        if self.settings.keep_models and "tabnet_reference" in kinds:
+            raise StepError(
+                "tabnet_reference is for comparison only and cannot be saved: use tabnet, the same model"
+            )
+        made = self._bundle(ctx, offline=True)
+        wheels = (
+            f", and the wheels of {', '.join(map(str, self.settings.imports))}"
+            if self.settings.imports
+            else ""
+        )
+        return StepPlan(
+            f"create {self.settings.function} ({self.settings.model.type}) from {made.folder}{wheels}",
+            (*made.puts(), self._statement(ctx, made)),
+        )
+
+    def run(self, ctx: RunContext) -> StepResult:
+        made = self._bundle(ctx, offline=False)
+        made.upload(ctx)
+        ctx.execute(self._statement(ctx, made))
+        return StepResult(message=str(self.settings.function))

@@ -1,0 +1,36 @@
+"""The columns that the settings of a ``features`` step name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from snowpipe_ml.plugins import ColumnUse
+from snowpipe_ml.sql import Identifier
+from snowpipe_ml.steps.forecasting.feature_settings import FeatureSettings
+
+
+def joined_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:
+    """Yield the columns that a ``features`` step reads from its tables."""
+    for name in ("partition_by", "timestamp", "value"):
+        column: Identifier | None = getattr(settings, name)
+        if column is not None:
+            yield ColumnUse(settings.from_, column, (name,))
+    if settings.calendar is not None:
+        yield ColumnUse(settings.calendar, Identifier("DATE"), ("calendar",))
+    if settings.holidays is not None:
+        yield ColumnUse(settings.holidays.table, settings.holidays.on, ("holidays", "on"))
+    for index, other in enumerate(settings.exogenous):
+        yield ColumnUse(other.table, other.on, ("exogenous", index, "on"))
+        for number, column in enumerate(other.columns):
+            yield ColumnUse(other.table, column, ("exogenous", index, "columns", number), feature=True)
+
+
+def forecast_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:
+    """Yield the columns of the forecast tables that provide a ``features`` step's future exogenous values."""
+    for index, other in enumerate(settings.exogenous):
+        if isinstance(other.future, str):
+            continue
+        at = ("exogenous", index, "future", "table")
+        yield ColumnUse(other.future.table, other.on, at)
+        for column in other.columns:
+            yield ColumnUse(other.future.table, column, at, feature=True)
