@@ -8,16 +8,19 @@ from pathlib import Path
 
 import click
 
+from snowpipe_ml.cli import scaffold
+from snowpipe_ml.cli.reference import reference_page, step_text
+from snowpipe_ml.cli.scaffold import example_of
 from snowpipe_ml.errors import SchemaDriftError, UsageError
+from snowpipe_ml.plugins import step_types
+from snowpipe_ml.spec.schema import pipeline_schema
+from snowpipe_ml.text.problems import did_you_mean
 
 
 @click.command()
 @click.argument("type_name", metavar="[TYPE]", required=False)
 def steps(type_name: str | None) -> None:
     """List the step types, or show the settings and an example of TYPE."""
-    from snowpipe_ml.plugins import step_types
-    from snowpipe_ml.text.problems import did_you_mean
-
     types = step_types()
     if type_name is None:
         width = max(map(len, types))
@@ -27,9 +30,6 @@ def steps(type_name: str | None) -> None:
     if type_name not in types:
         hint = did_you_mean(type_name, types)
         raise UsageError(f"no step type {type_name!r}" + (f"; {hint}" if hint else ""))
-    from snowpipe_ml.cli.reference import step_text
-    from snowpipe_ml.cli.scaffold import example_of
-
     click.echo(step_text(type_name))
     example = example_of(type_name)
     if example is not None:
@@ -44,14 +44,10 @@ def steps(type_name: str | None) -> None:
 )
 def schema(check: bool, directory: Path, reference: Path | None) -> None:
     """Write the JSON Schema with which editors check a spec."""
-    from snowpipe_ml.spec.schema import pipeline_schema
-
     texts = {
         directory / "pipeline.schema.json": json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
     }
     if reference is not None:
-        from snowpipe_ml.cli.reference import reference_page
-
         texts[reference] = reference_page()
     for path, text in texts.items():
         if not check:
@@ -75,12 +71,7 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
 )
 def init(directory: Path, template: str) -> None:
     """Create a pipeline: copy a template into DIRECTORY."""
-    from snowpipe_ml.cli import scaffold
-
     files = scaffold.init(directory, template)
     for path in files:
         click.echo(f"wrote {path}")
     click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")
-
-
-COMMANDS = (steps, schema, init)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
+from snowpipe_ml.engine.pipeline import Pipeline
+from snowpipe_ml.engine.records.history import History, Origin, StepRecord
 from snowpipe_ml.text.printable import indented, json_text, one_line
-
-if TYPE_CHECKING:
-    from snowpipe_ml.engine.pipeline import Pipeline
-    from snowpipe_ml.engine.records.history import Origin, StepRecord
+from snowpipe_ml.ui.report import write_report
+from snowpipe_ml.ui.tables import print_table
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -30,8 +30,6 @@ def _dump(value: object) -> str:
 @_json_option
 def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, as_json: bool) -> None:
     """List the runs of SPEC on a target."""
-    from snowpipe_ml.engine.records.history import History
-
     with History.open(open_pipeline(spec, variables), target) as history:
         found = history.runs(limit)
     if as_json:
@@ -42,8 +40,6 @@ def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, 
     if not found:
         click.echo("no run yet")
         return
-    from snowpipe_ml.ui.tables import print_table
-
     shown = [
         [
             run.id,
@@ -71,8 +67,6 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show the steps of RUN, or every detail of one STEP. The default is the last run."""
-    from snowpipe_ml.engine.records.history import History
-
     with History.open(open_pipeline(spec, variables), target) as history:
         found = history.steps(run, step)
     if as_json:
@@ -114,8 +108,6 @@ def diff(
     spec: Path, target: str | None, variables: dict[str, Any], before: str, after: str, as_json: bool
 ) -> None:
     """Compare RUN1 and RUN2: their specs, row counts and metrics."""
-    from snowpipe_ml.engine.records.history import History
-
     with History.open(open_pipeline(spec, variables), target) as history:
         found = history.difference(before, after)
     if as_json:
@@ -156,9 +148,6 @@ def report(
 
 def last_report(pipeline: Pipeline, target: str | None, run: str | None, output: Path | None = None) -> Path:
     """Write the report of a run, the last one if none is given, and return its path."""
-    from snowpipe_ml.engine.records.history import History
-    from snowpipe_ml.ui.report import write_report
-
     with History.open(pipeline, target) as history:
         name = history.run(run).id
         path = output or pipeline.path.resolve().parent / ".snowpipe" / "reports" / f"{name}.html"
@@ -171,8 +160,6 @@ def last_report(pipeline: Pipeline, target: str | None, run: str | None, output:
 @_json_option
 def lineage(spec: Path, target: str | None, variables: dict[str, Any], table: str, as_json: bool) -> None:
     """Show which run and step wrote TABLE, and from which inputs."""
-    from snowpipe_ml.engine.records.history import History
-
     with History.open(open_pipeline(spec, variables), target) as history:
         found = history.lineage(table)
     if as_json:
@@ -193,6 +180,3 @@ def _tree(origin: Origin, indent: str) -> list[str]:
     for source in origin.of:
         lines += _tree(source, indent + "  ")
     return lines
-
-
-COMMANDS = (runs, logs, diff, lineage, report)

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snowpipe_ml.engine.pipeline import Pipeline
+from snowpipe_ml.spec.document import parse_value
 from snowpipe_ml.text.redaction import RedactedStream
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from snowpipe_ml.engine.pipeline import Pipeline
-
 
 def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     """Parse the values of ``--var KEY=VALUE``, each like a value in the spec."""
-    from snowpipe_ml.spec.document import parse_value
-
     found = {}
     for text in values:
         name, equals, value = text.partition("=")
@@ -83,8 +81,6 @@ def selection_options(command: Any) -> Any:
 
 def open_pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
     """Open the pipeline of a command's SPEC."""
-    from snowpipe_ml.engine.pipeline import Pipeline
-
     return Pipeline.from_yaml(spec, vars=variables)
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.engine.records.history import History, RunRecord, StepRecord
 from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.ui.charts import draw_chart
 from snowpipe_ml.ui.tree import seconds_text
@@ -17,7 +18,6 @@ from snowpipe_ml.ui.tree import seconds_text
 if TYPE_CHECKING:
     import networkx as nx
 
-    from snowpipe_ml.engine.records.history import History, RunRecord, StepRecord
 
 _ROW, _GAP, _PAD = 48, 56, 12
 _LETTER = 7.4  # pixels of a letter in the drawing

@@ -1,0 +1,92 @@
+"""The commands that look at a target: ``status``, ``sql`` and ``serve``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snowpipe_ml.cli.options import (
+    exact_output,
+    make_console,
+    open_pipeline,
+    spec_options,
+)
+from snowpipe_ml.errors import StatementError
+from snowpipe_ml.ui import tables
+from snowpipe_ml.ui.tables import print_table
+
+
+@click.command()
+@spec_options
+def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
+    """Show the last run of SPEC on a target."""
+    rows = open_pipeline(spec, variables).last_run(target)
+    if not rows:
+        click.echo("no run yet")
+        return
+    names = ("STEP", "STATUS", "ROW_COUNT", "SECONDS", "MESSAGE", "FINISHED_AT")
+    shown = [
+        [row[name] if name != "FINISHED_AT" else f"{row[name]:%Y-%m-%d %H:%M:%S}" for name in names]
+        for row in rows
+    ]
+    print_table(make_console(), names, shown, title=f"run {rows[0]['RUN_ID']}")
+
+
+@click.command("sql")
+@spec_options
+@click.argument("statement")
+@click.option(
+    "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
+def sql_command(
+    spec: Path, target: str | None, variables: dict[str, Any], statement: str, format_: str
+) -> None:
+    """Run STATEMENT on the target of SPEC and print its rows."""
+    session = open_pipeline(spec, variables).session(target)
+    try:
+        cursor = session.connection.cursor()
+        try:
+            cursor.execute(statement)
+            rows = cursor.fetchall()
+        except _connector_error() as error:
+            raise StatementError(str(error)) from error
+        names = [column.name for column in cursor.description or []]
+    finally:
+        session.close()
+    if format_ == "json":
+        click.echo(tables.as_json(names, rows))
+    elif format_ == "csv":
+        # Programs get the exact values; on a terminal, control characters are escaped.
+        text = tables.as_csv(names, rows)
+        print(text, file=sys.stdout if sys.stdout.isatty() else exact_output())
+    else:
+        tables.print_table(make_console(), names, rows)
+
+
+def _connector_error() -> type[Exception]:
+    from snowflake.connector.errors import Error
+
+    return Error
+
+
+@click.command()
+@spec_options
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="The port on 127.0.0.1. The default, 0, is any free port.",
+)
+def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) -> None:
+    """Serve the embedded warehouse of SPEC to Snowflake's own clients, until Ctrl-C.
+
+    Clients connect over the loopback interface, with the printed entry for connections.toml. While the
+    server runs, runs and sessions on the same target use this process.
+    """
+    with open_pipeline(spec, variables).serve(target, port) as server:
+        click.echo(server.entry)
+        click.echo(f"# serving on 127.0.0.1:{server.port}; Ctrl-C ends it", err=True)
+        server.serve_forever()
