@@ -149,7 +149,7 @@ def test_steps() -> None:
     assert "from  (text; required)" in shown
     inside = invoke("steps", "deploy_forecaster").output
     assert "model  (a mapping with type: auto_arima," in inside
-    assert "type: lightgbm | lightgbm_global: Gradient boosted trees" in inside
+    assert "type: lightgbm | lightgbm_global: Gradient-boosted trees" in inside
     assert "objective  (regression, regression_l1, poisson, tweedie;" in inside
     wrong = invoke("steps", "copy_inot")
     assert wrong.exit_code == 2

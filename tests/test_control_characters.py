@@ -20,14 +20,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from snowpipe_ml.cli.main import main
-from snowpipe_ml.engine.run.events import (
-    RunFinished,
-    RunStarted,
-    Status,
-    StepFinished,
-    StepProgress,
-    StepRetried,
-)
+from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished, StepProgress, StepRetried
 from snowpipe_ml.ui.tables import print_table
 from snowpipe_ml.ui.terminal import Checklist
 from snowpipe_ml.ui.tree import LiveTree

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.ui.report import report_html
 from tests.conftest import write_spec
 from tests.test_cli import invoke
@@ -61,7 +60,7 @@ def path(tmp_path: Path) -> Path:
 
 def html(path: Path) -> str:
     pipeline = Pipeline.from_yaml(path)
-    with History.open(pipeline) as history:
+    with pipeline.history() as history:
         return report_html(history, pipeline.graph().dag)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.ui.report import report_html
 from tests.conftest import write_spec
 from tests.steps.test_forecasting import spec as forecasting
@@ -95,7 +94,7 @@ def test_forecasts_and_plots_are_drawn(chromium: str, tmp_path: Path, width: int
 
 def read_in(chromium: str, pipeline: Pipeline, tmp_path: Path, width: int) -> dict[str, Any]:
     """Measure the last run's report in a browser of a width; nothing may be cut off or loaded."""
-    with History.open(pipeline) as history:
+    with pipeline.history() as history:
         page = report_html(history, pipeline.graph().dag)
     path = tmp_path / "report.html"
     # Headless Chromium has no windows narrower than 500 pixels, so a frame has the width of a phone.

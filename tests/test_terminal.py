@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, StepProgress, StepStarted
+from snowpipe_ml.engine.events import Event, RunFinished, RunStarted, StepProgress, StepStarted
 from snowpipe_ml.ui.terminal import Checklist
 from snowpipe_ml.ui.tree import LiveTree
 from tests.conftest import write_spec

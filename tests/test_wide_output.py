@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from snowpipe_ml.cli.main import main
-from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, Status, StepFinished, StepRetried
+from snowpipe_ml.engine.events import Event, RunFinished, RunStarted, Status, StepFinished, StepRetried
 from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.spec.loader import NO_RUN
 from snowpipe_ml.ui.tables import print_table

@@ -10,7 +10,7 @@ import click
 
 from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.pipeline import Pipeline
-from snowpipe_ml.engine.records.history import History, Origin, StepRecord
+from snowpipe_ml.engine.records.history import Origin, StepRecord
 from snowpipe_ml.text.printable import indented, json_text, one_line
 from snowpipe_ml.ui.report import write_report
 from snowpipe_ml.ui.tables import print_table
@@ -30,7 +30,7 @@ def _dump(value: object) -> str:
 @_json_option
 def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, as_json: bool) -> None:
     """List the runs of SPEC on a target."""
-    with History.open(open_pipeline(spec, variables), target) as history:
+    with open_pipeline(spec, variables).history(target) as history:
         found = history.runs(limit)
     if as_json:
         click.echo(
@@ -67,7 +67,7 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show the steps of RUN, or every detail of one STEP. The default is the last run."""
-    with History.open(open_pipeline(spec, variables), target) as history:
+    with open_pipeline(spec, variables).history(target) as history:
         found = history.steps(run, step)
     if as_json:
         click.echo(_dump([dataclasses.asdict(record) for record in found]))
@@ -108,7 +108,7 @@ def diff(
     spec: Path, target: str | None, variables: dict[str, Any], before: str, after: str, as_json: bool
 ) -> None:
     """Compare RUN1 and RUN2: their specs, row counts and metrics."""
-    with History.open(open_pipeline(spec, variables), target) as history:
+    with open_pipeline(spec, variables).history(target) as history:
         found = history.difference(before, after)
     if as_json:
         click.echo(_dump(dataclasses.asdict(found)))
@@ -148,7 +148,7 @@ def report(
 
 def last_report(pipeline: Pipeline, target: str | None, run: str | None, output: Path | None = None) -> Path:
     """Write the report of a run, the last one if none is given, and return its path."""
-    with History.open(pipeline, target) as history:
+    with pipeline.history(target) as history:
         name = history.run(run).id
         path = output or pipeline.path.resolve().parent / ".snowpipe" / "reports" / f"{name}.html"
         return write_report(history, pipeline.graph(target).dag, path, name)
@@ -160,7 +160,7 @@ def last_report(pipeline: Pipeline, target: str | None, run: str | None, output:
 @_json_option
 def lineage(spec: Path, target: str | None, variables: dict[str, Any], table: str, as_json: bool) -> None:
     """Show which run and step wrote TABLE, and from which inputs."""
-    with History.open(open_pipeline(spec, variables), target) as history:
+    with open_pipeline(spec, variables).history(target) as history:
         found = history.lineage(table)
     if as_json:
         click.echo(_dump(dataclasses.asdict(found)))

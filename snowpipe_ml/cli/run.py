@@ -21,7 +21,7 @@ from snowpipe_ml.cli.options import (
     spec_options,
 )
 from snowpipe_ml.cli.plan import show_plan
-from snowpipe_ml.engine.run.events import Listener
+from snowpipe_ml.engine.events import Listener
 from snowpipe_ml.integrations.openlineage import OpenLineage
 from snowpipe_ml.text.printable import one_line
 from snowpipe_ml.ui.jsonlines import JsonLines

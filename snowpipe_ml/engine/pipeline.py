@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.plan.decisions import (
     Action,
     Decision,
@@ -25,11 +26,11 @@ from snowpipe_ml.engine.plan.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.plan.graph import Graph, build_graph, findings
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.versions import Versions
+from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.records.state import PastRun, State
-from snowpipe_ml.engine.run.events import Listener, Status
+from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
 from snowpipe_ml.engine.run.hooks import hook_reads, run_hooks
 from snowpipe_ml.engine.run.outcome import RunResult
-from snowpipe_ml.engine.run.retry import NO_WAREHOUSE, number_of
 from snowpipe_ml.engine.run.run import Runner, new_run
 from snowpipe_ml.engine.run.sessions import OneSession, Sessions, execute, execute_rows
 from snowpipe_ml.errors import SpecError, TargetError, UsageError
@@ -401,6 +402,21 @@ class Pipeline:
         """
         spec, _, _ = self.load(target)
         return spec.target.serve(self._base_dir, port)
+
+    @contextmanager
+    def history(self, target: str | None = None) -> Iterator[History]:
+        """Open the history of the pipeline on a target; its Session is closed when the context exits.
+
+        Raises:
+            SpecError: the spec is invalid.
+            TargetError: the target cannot be reached.
+        """
+        spec, _, _ = self.load(target)
+        session = opener(spec, self.path)()
+        try:
+            yield History(State(session, state_schema(spec, session)), spec.pipeline.name, spec.target_name)
+        finally:
+            session.close()
 
     def last_run(self, target: str | None = None) -> list[dict[str, Any]]:
         """Return the step records of the last run on a target; empty if there was none."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.engine.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.engine.pipeline import Pipeline
-from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.errors import MissingExtraError
 from snowpipe_ml.plugins import Kind, Resource
 from snowpipe_ml.spec.fanout import is_object

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from snowpipe_ml.engine.run.events import Event
+from snowpipe_ml.engine.events import Event
 from snowpipe_ml.text.printable import json_text
 from snowpipe_ml.text.redaction import redact_all
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from snowpipe_ml.engine.run.events import (
+from snowpipe_ml.engine.events import (
     Event,
     RunFinished,
     RunStarted,

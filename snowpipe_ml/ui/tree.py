@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 from rich.tree import Tree
 
-from snowpipe_ml.engine.run.events import StepProgress
+from snowpipe_ml.engine.events import StepProgress
 from snowpipe_ml.spec.fanout import base_name, is_object
 from snowpipe_ml.text.printable import one_line, visible
 

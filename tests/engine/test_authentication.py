@@ -24,7 +24,7 @@ from snowflake.connector.errors import (
     ServiceUnavailableError,
 )
 
-from snowpipe_ml.engine.run.retry import again, is_transient
+from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.errors import TargetError
 

@@ -19,7 +19,7 @@ from snowflake.connector.errors import OperationalError, ProgrammingError
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.run.events import StepRetried
+from snowpipe_ml.engine.events import StepRetried
 from snowpipe_ml.local import connect
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core.cancellation import Cancellation

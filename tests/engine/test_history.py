@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.errors import UsageError
 from tests.conftest import write_spec
@@ -45,7 +44,7 @@ def test_runs_of_the_same_second_are_in_order() -> None:
 
 
 def test_runs_and_steps(path: Path) -> None:
-    with History.open(Pipeline.from_yaml(path)) as history:
+    with Pipeline.from_yaml(path).history() as history:
         after, before = history.runs()
         assert (before.status, before.steps) == ("success", {"success": 4})
         assert after.steps == {"success": 3, "reused": 1}
@@ -61,7 +60,7 @@ def test_runs_and_steps(path: Path) -> None:
 
 
 def test_the_difference_of_two_runs(path: Path) -> None:
-    with History.open(Pipeline.from_yaml(path)) as history:
+    with Pipeline.from_yaml(path).history() as history:
         after, before = (run.id for run in history.runs())
         found = history.difference(before, after)
         assert "-vars: {rows: 10}" in found.spec
@@ -74,7 +73,7 @@ def test_the_difference_of_two_runs(path: Path) -> None:
 
 def test_where_a_table_came_from(path: Path) -> None:
     pipeline = Pipeline.from_yaml(path)
-    with History.open(pipeline) as history:
+    with pipeline.history() as history:
         after, before = (run.id for run in history.runs())
         origin = history.lineage("twice")
         assert origin.by is not None
@@ -89,7 +88,7 @@ def test_where_a_table_came_from(path: Path) -> None:
     session = pipeline.session()
     session.sql("INSERT INTO TWICE VALUES (7)").collect()
     session.close()
-    with History.open(pipeline) as history:
+    with pipeline.history() as history:
         assert history.lineage("twice").as_left is False
 
 

@@ -13,8 +13,8 @@ import pytest
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.events import StepStarted
 from snowpipe_ml.engine.records.lock import COLUMNS, RunLock, owner
-from snowpipe_ml.engine.run.events import StepStarted
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.sql import QualifiedName
 from tests.conftest import write_spec

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.errors import UsageError
 from tests.conftest import ask, write_spec
 
@@ -145,7 +144,7 @@ def test_a_run_goes_on_with_the_variables_that_it_was_given(tmp_path: Path) -> N
     assert second.ok
     assert statuses(second) == {"a": "reused", "bad": "success", "after": "success"}
     assert ask(plain, "SELECT Y, M FROM TBAD, TAFTER") == [(3, 3)]
-    with History.open(plain, None) as history:
+    with plain.history(None) as history:
         assert "# given for this run: months: 3" in history.run(second.run.id).spec
         third = Pipeline.from_yaml(path, vars={"months": 4}).run()
         found = history.difference(second.run.id, third.run.id)

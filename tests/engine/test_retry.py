@@ -11,8 +11,9 @@ import pytest
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.run import retry, run
-from snowpipe_ml.engine.run.events import StepRetried
+from snowpipe_ml.engine import retry
+from snowpipe_ml.engine.events import StepRetried
+from snowpipe_ml.engine.run import run
 from snowpipe_ml.local.client.connection import Connection
 from tests.conftest import write_spec
 

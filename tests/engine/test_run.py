@@ -7,7 +7,7 @@ import pytest
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.run.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
+from snowpipe_ml.engine.events import Event, RunFinished, RunStarted, Status, StepFinished, StepStarted
 from snowpipe_ml.sql import Sql
 from tests.conftest import write_spec
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.errors import MissingExtraError, SpecError
 from snowpipe_ml.ui.report import report_html
 from tests.steps.test_forecasting import spec
@@ -58,7 +57,7 @@ def test_everything_is_drawn_and_lies_on_the_stage(tmp_path: Path) -> None:
 def test_the_report_has_them_as_images_that_run_nothing(tmp_path: Path) -> None:
     pipeline = spec(tmp_path, **PLOTTED)
     assert pipeline.run().ok
-    with History.open(pipeline) as history:
+    with pipeline.history() as history:
         page = report_html(history, pipeline.graph().dag)
     assert page.count('<img src="data:image/svg+xml;base64,') == 4
 
@@ -69,7 +68,7 @@ def test_without_names_the_report_draws_the_largest_series_once(tmp_path: Path) 
     )
     result = pipeline.run()
     assert result.steps["plots"].message == "forecasts.svg"
-    with History.open(pipeline) as history:
+    with pipeline.history() as history:
         (record,) = [record for record in history.steps(result.run.id) if record.step == "plots"]
     assert record.pictures == []
 
@@ -131,7 +130,7 @@ def test_saved_models_are_drawn_with_what_happened(tmp_path: Path) -> None:
     # The four series with the highest totals: k4 has more per day than k3, and so on.
     named = [text for text in texts(found["forecasts.svg"]) if text.startswith("K k")]
     assert named == ["K k1", "K k2", "K k3", "K k4"]
-    with History.open(pipeline) as history:
+    with pipeline.history() as history:
         (record,) = [record for record in history.steps(result.run.id) if record.step == "again"]
     for chart in record.charts:
         assert sum(value is not None for value in chart["lines"]["actual"]) == 83

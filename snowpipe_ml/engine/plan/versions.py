@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.run.retry import again
+from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import Kind, Resource
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 

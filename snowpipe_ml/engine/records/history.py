@@ -5,13 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from snowpipe_ml.engine.pipeline import Pipeline, opener, state_schema
 from snowpipe_ml.engine.plan.versions import Version, Versions, from_json
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.errors import UsageError
@@ -110,22 +108,6 @@ class History:
         self._state = state
         self.pipeline = pipeline
         self.target = target
-
-    @classmethod
-    @contextmanager
-    def open(cls, pipeline: Pipeline, target: str | None = None) -> Iterator[History]:
-        """Open the history of a pipeline on a target; its Session is closed when the context exits.
-
-        Raises:
-            SpecError: the spec is invalid.
-            TargetError: the target cannot be reached.
-        """
-        spec, _, _ = pipeline.load(target)
-        session = opener(spec, pipeline.path)()
-        try:
-            yield cls(State(session, state_schema(spec, session)), spec.pipeline.name, spec.target_name)
-        finally:
-            session.close()
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """Return the last runs, newest first."""

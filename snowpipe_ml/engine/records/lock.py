@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.run.retry import again
+from snowpipe_ml.engine.retry import again
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
-from snowpipe_ml.engine.run.events import RunFinished, RunStarted, Status, StepFinished
-from snowpipe_ml.engine.run.retry import again
+from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, like_pattern, sql
 from snowpipe_ml.text.redaction import redact_all

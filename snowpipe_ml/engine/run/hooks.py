@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.run.events import Status
+from snowpipe_ml.engine.events import Status
 from snowpipe_ml.engine.run.outcome import RunResult, cause
 from snowpipe_ml.errors import StepError, TemplateError
 from snowpipe_ml.spec.loader import Spec

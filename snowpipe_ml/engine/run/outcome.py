@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from snowpipe_ml.engine.run.events import Status
-from snowpipe_ml.engine.run.retry import NO_WAREHOUSE, number_of
+from snowpipe_ml.engine.events import Status
+from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.text.redaction import redact

@@ -18,14 +18,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.plan.conditions import left_out_on
-from snowpipe_ml.engine.plan.decisions import stands
-from snowpipe_ml.engine.plan.fingerprint import Fingerprint
-from snowpipe_ml.engine.plan.graph import Graph, Node
-from snowpipe_ml.engine.plan.versions import Versions, to_json
-from snowpipe_ml.engine.records.lock import RunLock
-from snowpipe_ml.engine.records.state import State
-from snowpipe_ml.engine.run.events import (
+from snowpipe_ml.engine.events import (
     Event,
     Listener,
     RunFinished,
@@ -36,9 +29,16 @@ from snowpipe_ml.engine.run.events import (
     StepRetried,
     StepStarted,
 )
+from snowpipe_ml.engine.plan.conditions import left_out_on
+from snowpipe_ml.engine.plan.decisions import stands
+from snowpipe_ml.engine.plan.fingerprint import Fingerprint
+from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.versions import Versions, to_json
+from snowpipe_ml.engine.records.lock import RunLock
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.retry import Backoff, again, is_transient
 from snowpipe_ml.engine.run.interrupts import interrupts
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome, cause, left_out_because
-from snowpipe_ml.engine.run.retry import Backoff, again, is_transient
 from snowpipe_ml.engine.run.sessions import Sessions, execute
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult

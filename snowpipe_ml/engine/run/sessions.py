@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.engine.run.retry import again, is_transient
+from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.sql import Identifier, Literal, Sql, sql
 
 if TYPE_CHECKING:

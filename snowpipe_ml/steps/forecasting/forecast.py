@@ -26,13 +26,13 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.sql import Sql, StagePath, sql
 from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.declared.imports import staged_files
+from snowpipe_ml.steps.forecasting.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.models import candidates_of, check_packages, own_files
 from snowpipe_ml.steps.forecasting.panels import AUTO, PanelCall, create_function, result_columns
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
 from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.models.signature import read_manifest
-from snowpipe_ml.steps.report.charts import Forecasts, forecast_charts
 
 _HANDLER = "snowpipe_ml.models.udtf.ForecastSaved"
 

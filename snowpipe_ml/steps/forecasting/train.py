@@ -27,6 +27,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.forecasting.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
 from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.models import (
@@ -34,7 +35,6 @@ from snowpipe_ml.steps.forecasting.models import (
 )
 from snowpipe_ml.steps.forecasting.panels import AUTO, WHOLE, PanelCall, result_columns
 from snowpipe_ml.steps.forecasting.saved import keep_models
-from snowpipe_ml.steps.report.charts import Forecasts, forecast_charts
 
 
 @register("train_forecasters")
