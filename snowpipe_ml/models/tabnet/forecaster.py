@@ -13,6 +13,7 @@ import numpy as np
 
 from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
 from snowpipe_ml.models.panel import Series
+from snowpipe_ml.models.tabnet.stack import TabNetStack
 
 # The fraction of the training days that selects the epoch to keep. These days are taken from the training
 # part, because a model must not be selected on the days on which it is scored.
@@ -58,8 +59,6 @@ class TabNetForecaster(_Standardized):
     def fit(self, panel: Sequence[Series]) -> None:
         """Train each network, and keep its best epoch on the last tenth of the known days."""
         import torch
-
-        from snowpipe_ml.models.tabnet.stack import TabNetStack
 
         # Snowflake and the embedded warehouse run partitions in parallel, so each uses one thread.
         torch.set_num_threads(1)
@@ -112,8 +111,6 @@ class TabNetForecaster(_Standardized):
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore the weights and the moments."""
         import torch
-
-        from snowpipe_ml.models.tabnet.stack import TabNetStack
 
         torch.set_num_threads(1)
         self._keys = {str(key): k for k, key in enumerate(state["keys"])}
