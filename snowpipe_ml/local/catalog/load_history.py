@@ -14,7 +14,11 @@ from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 
-SYNTAX_CODES = (100080, 100016, 100144)  # of rows that cannot be parsed; the other codes are conversion errors
+SYNTAX_CODES = (
+    100080,
+    100016,
+    100144,
+)  # of rows that cannot be parsed; the other codes are conversion errors
 # How long load metadata is kept: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
 _MEMORY_DAYS = 64
 
@@ -43,7 +47,7 @@ class Loaded:
     Attributes:
         file: the file.
         loaded: the number of loaded rows.
-        skipped: the number of valid rows in a file that was skipped because of its errors.
+        skipped: the number of valid rows in a file that was skipped.
         errors: the number of rejected rows.
         first: the first rejected row.
         kept: whether the rejected rows are already stored in COPY_ERRORS.
@@ -155,7 +159,7 @@ def forget_loads(session: Session, name: Name) -> None:
 
 
 def rejected(session: Session, name: Name, query_id: str | None) -> tuple[list[Column], pa.Table]:
-    """Return the rows that a COPY into a table rejected; the session's last statement if ``query_id`` is None."""
+    """Return the rows that a COPY into a table rejected; by default the session's last statement."""
     table = session.catalog(name[0], "COPY_ERRORS")
     if query_id is None:
         query_id = session.last_query_ids[-1] if session.last_query_ids else ""

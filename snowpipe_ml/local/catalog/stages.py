@@ -89,10 +89,10 @@ class StagedFile:
 
     @cached_property
     def path(self) -> Path:
-        """The path that DuckDB reads. A file of an external stage is hard-linked or copied into the warehouse.
+        """The path that DuckDB reads; files of an external stage are hard-linked or copied into the warehouse.
 
-        The link or copy is deleted together with this object, so that it does not outlive a file that is changed
-        or removed later.
+        The link or copy is deleted together with this object, so that it does not outlive a file that is
+        changed or removed later.
 
         Raises:
             ProgrammingError: the file was removed or is not readable.
@@ -165,7 +165,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _belongs(file: Path, folder: Path) -> bool:
-    """Return whether a path is a regular file; pipes, devices, broken links and links out of the stage are not."""
+    """Return whether a path is a file of the stage, not a pipe, device, broken or outside link."""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             return False
@@ -219,16 +219,14 @@ def _external_folder(session: Session, url: str) -> Path:
     """
     parsed = urlparse(url)
     if parsed.scheme != "file":
-        raise errors.UnsupportedError(
-            f"external stages on {parsed.scheme}://", "Use a file:// URL"
-        )
+        raise errors.UnsupportedError(f"external stages on {parsed.scheme}://", "Use a file:// URL")
     folder = Path(url_unquote(parsed.netloc + parsed.path))
     place, home = folder.resolve(), session.storage.path.resolve()
     if _contains(home, place) or _contains(place, home):
         raise errors.error(
             1059,
             "22023",
-            f"invalid URL {url!r}: a stage's folder must not be inside the warehouse's own folder or contain it",
+            f"invalid URL {url!r}: a stage's folder must not be inside the warehouse's folder or contain it",
         )
     return folder
 

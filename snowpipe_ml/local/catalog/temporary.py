@@ -9,7 +9,7 @@ from snowpipe_ml.local.core.session import Session
 
 
 def remember_temporary(session: Session, kind: str, name: Name) -> None:
-    """Record that an object belongs to the session: other sessions do not see it, and it is dropped at its end."""
+    """Record the session as the owner of a temporary object, which no other session sees."""
     session.storage.owners[name] = session.session_id
     session.duck.execute(
         f"INSERT INTO {session.catalog(name[0], 'TEMPORARY')} VALUES (?, ?, ?, ?)",

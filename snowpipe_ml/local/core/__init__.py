@@ -1,1 +1,1 @@
-"""The foundation of the embedded warehouse: types, names, errors, DuckDB connections, storage and sessions."""
+"""The foundation of the embedded warehouse: types, names, errors, DuckDB, storage and sessions."""

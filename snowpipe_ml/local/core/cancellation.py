@@ -86,7 +86,8 @@ class Cancellation:
 
         Args:
             stop: stops the work.
-            again: call ``stop`` repeatedly until the block ends, for work that can miss a call while it starts.
+            again: call ``stop`` repeatedly until the block ends, for work that can miss a call while it
+                starts.
 
         Raises:
             ProgrammingError: the statement was canceled before the block began.

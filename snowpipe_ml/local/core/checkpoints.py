@@ -1,9 +1,10 @@
 """Checkpoints: write the write-ahead log (WAL) of a database to its file, and recover from a full disk.
 
-DuckDB makes a checkpoint during the commit that lets the log exceed a certain size. On a full disk it then reports
-a failed commit although the rows are durable, and the database becomes unusable. Therefore automatic checkpoints
-are disabled. They are made here instead, after a statement and when the warehouse closes, where a failed checkpoint
-is distinguishable from a failed commit: https://duckdb.org/docs/stable/sql/statements/checkpoint
+DuckDB makes a checkpoint during the commit that lets the log exceed a certain size. On a full disk it then
+reports a failed commit although the rows are durable, and the database becomes unusable. Therefore automatic
+checkpoints are disabled. They are made here instead, after a statement and when the warehouse closes, where
+a failed checkpoint is distinguishable from a failed commit:
+https://duckdb.org/docs/stable/sql/statements/checkpoint
 """
 
 from __future__ import annotations
@@ -120,7 +121,9 @@ class Checkpoints:
         except (duckdb.BinderException, duckdb.CatalogException):
             return  # another session has just dropped it
         except duckdb.Error as raised:
-            log.warning("the write-ahead log of database %s could not be written to its file: %s", name, raised)
+            log.warning(
+                "the write-ahead log of database %s could not be written to its file: %s", name, raised
+            )
             self._failed[name] = size
             self._invalid.add(name)
             self._attach_invalid()
@@ -128,7 +131,7 @@ class Checkpoints:
             self._failed.pop(name, None)
 
     def _attach_invalid(self) -> None:
-        """Reattach databases after a failed checkpoint; no data is lost, because their logs have every commit."""
+        """Reattach databases after a failed checkpoint; their logs still contain every commit."""
         for name in list(self._invalid):
             with self._attaching:
                 if not (self._folder / f"{name}.duckdb").exists():

@@ -58,8 +58,9 @@ class HolderGoneError(SnowpipeMLError, OperationalError):
     def __init__(self, holder: str) -> None:
         OperationalError.__init__(
             self,
-            f"the session is lost: {holder}, which had the embedded warehouse open, has ended. A statement that was "
-            "running was either completed or not applied at all; open a new session to continue",
+            f"the session is lost: {holder}, which had the embedded warehouse open, has ended. "
+            "A statement that was running was either completed or not applied at all; "
+            "open a new session to continue",
             errno=250002,
         )
 

@@ -31,5 +31,5 @@ def literal(value: str) -> str:
 
 
 def path_literal(path: Path) -> str:
-    """Write a path as a literal for DuckDB's readers, which would read ``x[1].csv`` and ``*.csv`` as patterns."""
+    """Write a path as a literal for DuckDB's readers; escape ``[``, ``*`` and ``?``, which start patterns."""
     return literal(re.sub(r"[\[*?]", r"[\g<0>]", str(path)))

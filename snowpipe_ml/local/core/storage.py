@@ -391,8 +391,8 @@ _NOTE_SIZE = 1024  # bytes; the file never grows, so that it can be written on a
 def note(handle: int, address: str | None, holder: str | None = None) -> None:
     """Write the holder (the process that has the warehouse open) and its server's address to the lock file.
 
-    The note is only informative: the lock itself is an flock. So failing to write it, as on a full disk, is not
-    an error.
+    The note is only informative, because the lock itself is an flock. Failing to write it, as on a full disk,
+    is not an error.
     """
     if holder is None:
         holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"

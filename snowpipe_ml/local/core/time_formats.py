@@ -213,9 +213,7 @@ def _check_letter(text: str, found: list[str], names: list[str | None], place: i
             unknown |= names[beside] is None and len(other) == 1 and other.isalpha()
             unknown |= names[beside] is not None and letter in other
     if unknown:
-        raise UnsupportedError(
-            f"this date format: {text!r}", "Put literal text in double quotes"
-        )
+        raise UnsupportedError(f"this date format: {text!r}", "Put literal text in double quotes")
 
 
 def _escaped(text: str) -> str:

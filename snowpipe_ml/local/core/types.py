@@ -21,7 +21,7 @@ from snowpipe_ml.sql import DataType
 FIXED, REAL, TEXT, DATE, VARIANT, LTZ, TZ, NTZ = 0, 1, 2, 3, 5, 6, 7, 8
 OBJECT, ARRAY, BINARY, TIME, BOOLEAN = 9, 10, 11, 12, 13
 
-# DuckDB has no timestamp type with its own offset, so both are stored: the instant in UTC, the offset in minutes.
+# DuckDB has no timestamp type with an offset: the instant in UTC and the offset in minutes are stored.
 TIMESTAMP_TZ = "STRUCT(utc TIMESTAMP, tz SMALLINT)"
 MAX_VARCHAR = 16_777_216
 MAX_BINARY = 8_388_608
@@ -123,8 +123,8 @@ def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
 def to_duckdb(kind: DataType) -> str:
     """Return the DuckDB type that stores a Snowflake type.
 
-    Integers of any declared precision above 18 are stored as BIGINT. A value that does not fit in 64 bits
-    raises an error and never becomes a wrong number, and 128-bit decimals are several times slower
+    INT, and NUMBER(p, 0) with p above 18, are stored as BIGINT: a value that does not fit in 64 bits raises
+    an error and never becomes a wrong number, and 128-bit decimals are several times slower
     (docs/decisions/0003).
     """
     match kind.name:

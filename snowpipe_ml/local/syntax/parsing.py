@@ -37,7 +37,7 @@ _READERS = {
 
 
 def _reader(name: str) -> Callable[..., exp.Expr]:
-    """Return a builder for ``TO_DATE(x, 'format')`` that keeps the format; sqlglot's own would translate a part."""
+    """Return a builder for ``TO_DATE(x, 'format')`` that keeps the format, which sqlglot's would change."""
     kind = _READERS[name]
     otherwise: Any = SnowflakeParser.FUNCTIONS[name]
 
@@ -56,7 +56,7 @@ def _reader(name: str) -> Callable[..., exp.Expr]:
         read.set("safe", name.startswith("TRY_"))
         if of is exp.StrToTime:
             read.set("target_type", exp.DataType(this=kind))
-        # The cast declares the type for the nodes around it: sqlglot infers TIMESTAMP_NTZ for every StrToTime.
+        # The cast declares the type for surrounding nodes: sqlglot infers TIMESTAMP_NTZ for every StrToTime.
         zoned = kind in (_T.TIMESTAMPLTZ, _T.TIMESTAMPTZ)
         return exp.Cast(this=read, to=exp.DataType(this=kind)) if zoned else read
 
@@ -71,9 +71,9 @@ def _writer(args: list[exp.Expr]) -> exp.Expr:
 class _Parser(SnowflakeParser):
     """Snowflake's parser, extended by details of the source text that the translation needs.
 
-    In the ``meta`` of nodes it records the name of each called function ("called") and the source text of each
-    expression in a SELECT list ("written"), which is the name of an unnamed result column. It keeps the keys of
-    object constants and the formats of dates unchanged.
+    In the ``meta`` of nodes it records the name of each called function ("called") and the source text of
+    each expression in a SELECT list ("written"), which is the name of an unnamed result column. It keeps the
+    keys of object constants and the formats of dates unchanged.
     """
 
     FUNCTIONS: ClassVar = {
