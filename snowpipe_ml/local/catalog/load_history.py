@@ -14,11 +14,8 @@ from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 
-SYNTAX_CODES = (
-    100080,
-    100016,
-    100144,
-)  # of rows that cannot be parsed; the other codes are conversion errors
+# Error codes of rows that cannot be parsed; the other codes are conversion errors.
+SYNTAX_CODES = (100080, 100016, 100144)
 # How long load metadata is kept: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
 _MEMORY_DAYS = 64
 

@@ -89,9 +89,9 @@ class StagedFile:
 
     @cached_property
     def path(self) -> Path:
-        """The path that DuckDB reads; files of an external stage are hard-linked or copied into the warehouse.
+        """The path that DuckDB reads; files of an external stage are linked or copied into the warehouse.
 
-        The link or copy is deleted together with this object, so that it does not outlive a file that is
+        The hard link or copy is deleted together with this object, so that it does not outlive a file that is
         changed or removed later.
 
         Raises:
