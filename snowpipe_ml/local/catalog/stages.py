@@ -226,7 +226,8 @@ def _external_folder(session: Session, url: str) -> Path:
         raise errors.error(
             1059,
             "22023",
-            f"invalid URL {url!r}: a stage's folder must not be inside the warehouse's folder or contain it",
+            f"invalid URL {url!r}: a stage's folder must not be inside the warehouse's own folder "
+            "or contain it",
         )
     return folder
 
