@@ -1,7 +1,7 @@
 """An embedded Snowflake: real Snowpark on a laptop and in CI, without an account.
 
-It is independent of pipelines. What it does not support it refuses by name
-(:class:`UnsupportedError`): a wrong answer is worse than a refusal.
+It does not depend on the pipelines. A feature that it does not support raises an
+:class:`UnsupportedError` that names the feature, because a wrong result is worse than an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "UnsupportedError", "WarehouseLockedError", "connect"]
 
-# Imported when first used: the connector alone takes most of a second.
+# Imported on first use: importing the Snowflake connector alone takes most of a second.
 _MODULES = {
     "Connection": "client.connection",
     "connect": "client.connect",

@@ -1,1 +1,1 @@
-"""What the warehouse keeps: objects, columns, stages, streams, tags, and their metadata."""
+"""The catalog of the warehouse: objects, columns, stages, streams, tags, and their metadata."""

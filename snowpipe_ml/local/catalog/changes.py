@@ -1,9 +1,9 @@
-"""When a table or view last changed: ``SYSTEM$LAST_CHANGE_COMMIT_TIME``.
+"""A log of changes to tables and views, for ``SYSTEM$LAST_CHANGE_COMMIT_TIME``.
 
 https://docs.snowflake.com/en/sql-reference/functions/system_last_change_commit_time
 
-Each statement that changes a table notes so in its own transaction. The notes are only appended, so
-that two sessions that write to one table do not stand in each other's way; old ones go when the
+Each statement that changes a table appends an entry in its own transaction. Entries are never updated, so
+that two sessions that write to the same table do not conflict. Outdated entries are deleted when the
 warehouse is opened.
 """
 
@@ -19,16 +19,16 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 
 def note_change(session: Session, name: Name) -> None:
-    """Note, in the open transaction, that a table or view changes in it."""
+    """Record, in the open transaction, that the transaction changes a table or view."""
     schema, table = (literal(part) for part in name[1:])
-    # As literals: a prepared statement takes DuckDB twice as long.
+    # Literals and not parameters: a prepared statement takes twice as long.
     session.duck.execute(
         f"INSERT INTO {quoted(name[0], CATALOG, 'CHANGES')} VALUES ({schema}, {table}, {session.storage.clock.tick()})"
     )
 
 
 def written_table(tree: exp.Expr) -> Name | None:
-    """The table that a rewritten DML statement writes."""
+    """Return the table that a translated DML statement changes."""
     node = tree.this
     node = node.this if isinstance(node, exp.Schema) else node
     if not isinstance(node, exp.Table) or len(node.parts) != 3:
@@ -38,10 +38,10 @@ def written_table(tree: exp.Expr) -> Name | None:
 
 
 def last_change(session: Session, text: str) -> int:
-    """The time of the last change of a table, or of the tables that a view reads, in nanoseconds.
+    """Return the time of the last change of a table, or of a view and the tables it reads, in nanoseconds.
 
     Raises:
-        ProgrammingError: there is no such table or view.
+        ProgrammingError: the table or view does not exist.
     """
     name = session.resolve(Reader(text).name(), "SYSTEM$LAST_CHANGE_COMMIT_TIME")
     kind = existing_kind(session, name)
@@ -63,7 +63,7 @@ def _last(session: Session, name: Name) -> int:
 
 
 def _add_read(session: Session, view: Name, names: set[Name]) -> None:
-    """Add the tables and views that a view reads."""
+    """Add the tables and views that a view reads, directly or through other views."""
     import sqlglot
 
     row = session.duck.execute(
@@ -74,7 +74,7 @@ def _add_read(session: Session, view: Name, names: set[Name]) -> None:
         return
     for table in sqlglot.parse_one(str(row[0]), read="duckdb").find_all(exp.Table):
         parts = [part.name for part in table.parts]
-        whole = [*view[: 3 - len(parts)], *parts]  # DuckDB leaves out what a name shares with the view's
+        whole = [*view[: 3 - len(parts)], *parts]  # DuckDB omits qualifiers that equal those of the view
         if (found := (whole[0], whole[1], whole[2])) not in names:
             names.add(found)
             _add_read(session, found, names)

@@ -1,4 +1,4 @@
-"""What a stored column is, beyond its name and DuckDB's type."""
+"""The declarations of stored columns: nullability, VARCHAR length, default and comment."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 
-# How tables.py writes VARCHAR(n), as DuckDB prints it.
+# The CHECK constraint by which statements/tables.py stores the length of VARCHAR(n), as DuckDB prints it.
 _LENGTH = re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)\Z')
 
 
 @dataclass(frozen=True, slots=True)
 class StoredColumn:
-    """A column of a table or view: how it is declared."""
+    """A column of a table or view as it was declared."""
 
     column: Column
     default: str | None
@@ -23,12 +23,12 @@ class StoredColumn:
 
     @property
     def name(self) -> str:
-        """Its name, as it is stored."""
+        """The stored name of the column."""
         return self.column.name
 
 
 def stored_columns(session: Session, table: Name) -> list[StoredColumn]:
-    """The columns of a table or view, in order; none if there is no such object."""
+    """List the columns of a table or view, in order; an empty list if it does not exist."""
     found = session.duck.execute(
         "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
         "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
@@ -46,7 +46,7 @@ def stored_columns(session: Session, table: Name) -> list[StoredColumn]:
 def varchar_lengths(
     session: Session, database: str, schema: str | None = None, table: str | None = None
 ) -> dict[Name, int]:
-    """The declared lengths of VARCHAR columns, by (schema, table, column)."""
+    """Return the declared lengths of VARCHAR columns, by (schema, table, column)."""
     found = session.duck.execute(
         "SELECT schema_name, table_name, constraint_text FROM duckdb_constraints() WHERE constraint_type = 'CHECK' "
         "AND database_name = $1 AND ($2 IS NULL OR schema_name = $2) AND ($3 IS NULL OR table_name = $3)",

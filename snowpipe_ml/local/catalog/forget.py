@@ -1,4 +1,4 @@
-"""Forgetting the metadata of a table that is dropped or replaced."""
+"""Delete the metadata of a table that is dropped or replaced."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snowpipe_ml.local.core.session import Session
 
 
 def forget(session: Session, name: Name) -> None:
-    """Forget what hangs on a table that is dropped or replaced, and note that it changes."""
+    """Delete the metadata of a table that is dropped or replaced, and record the change."""
     session.storage.owners.pop(name, None)
     session.duck.execute(
         f"DELETE FROM {session.catalog(name[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?",

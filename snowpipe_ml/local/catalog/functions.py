@@ -1,4 +1,4 @@
-"""The functions and procedures that users have created, as the catalog keeps them."""
+"""The catalog of user-defined functions and procedures."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from snowpipe_ml.local.core.session import Session
 
 
 def definitions(session: Session, name: tuple[str, ...], kind: str) -> list[str]:
-    """The definitions of a name's overloads, each as JSON, by signature.
+    """List the definitions of all overloads of a name, as JSON, ordered by signature.
 
     Args:
-        session: the session that looks; temporary functions of others are hidden from it.
+        session: the current session; it does not see temporary functions of other sessions.
         name: the name, in one to three parts.
-        kind: PROCEDURE, or anything else for functions of all kinds.
+        kind: PROCEDURE for procedures; any other value for functions of all kinds.
     """
     if len(name) < 3 and not (session.database and (len(name) == 2 or session.schema)):
         return []

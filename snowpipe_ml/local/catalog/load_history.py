@@ -1,4 +1,4 @@
-"""COPY's memory: what a table has loaded, and the rows that were rejected."""
+"""The load history of COPY: the files that each table has loaded, and the rejected rows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 
-SYNTAX_CODES = (100080, 100016, 100144)  # of rows that cannot be read, not of values that cannot be converted
-# How long a table remembers a file: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
+# Error codes of rows that cannot be parsed; the other codes are conversion errors.
+SYNTAX_CODES = (100080, 100016, 100144)
+# How long load metadata is kept: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
 _MEMORY_DAYS = 64
 
 
@@ -32,7 +33,7 @@ class Rejected:
 
     @property
     def category(self) -> str:
-        """Return whether the row could not be read, or a value not converted."""
+        """The category of the error: "parsing" for a row, "conversion" for a value."""
         return "parsing" if self.code in SYNTAX_CODES else "conversion"
 
 
@@ -42,11 +43,11 @@ class Loaded:
 
     Attributes:
         file: the file.
-        loaded: its rows that were loaded.
-        skipped: its rows that could have been loaded, in a file that was skipped.
-        errors: its rows that were rejected.
-        first: the first of them.
-        kept: whether COPY_ERRORS has its rejected rows.
+        loaded: the number of loaded rows.
+        skipped: the number of valid rows in a file that was skipped.
+        errors: the number of rejected rows.
+        first: the first rejected row.
+        kept: whether the rejected rows are already stored in COPY_ERRORS.
     """
 
     file: StagedFile
@@ -58,18 +59,18 @@ class Loaded:
 
     @property
     def parsed(self) -> int:
-        """How many rows the file has."""
+        """The number of rows in the file."""
         return self.loaded + self.skipped + self.errors
 
     @property
     def status(self) -> str:
-        """Snowflake's word for it."""
+        """The load status, in Snowflake's terms."""
         if not self.errors:
             return "LOADED"
         return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
 
     def row(self, limit: int) -> tuple[Any, ...]:
-        """The file's row in the result of COPY."""
+        """Return the file's row in the result of COPY."""
         first = self.first
         return (
             self.file.label,
@@ -86,7 +87,7 @@ class Loaded:
 
 
 def remembered(session: Session, target: Name) -> dict[str, str]:
-    """File -> content of what the table has loaded in the last 64 days."""
+    """Map each file that the table has loaded in the last 64 days to the MD5 of its content."""
     found = session.duck.execute(
         f"SELECT file, etag FROM {session.catalog(target[0], 'LOADS')} WHERE schema_name = ? AND table_name = ? "
         f"AND status <> 'LOAD_FAILED' AND loaded_at > current_timestamp - INTERVAL {_MEMORY_DAYS} DAY ORDER BY loaded_at",
@@ -96,7 +97,7 @@ def remembered(session: Session, target: Name) -> dict[str, str]:
 
 
 def remember(session: Session, target: Name, done: list[Loaded], query_id: str) -> None:
-    """Note what a COPY has loaded and rejected, in the transaction in which it did."""
+    """Record the files that a COPY has loaded or rejected, in the transaction of the COPY."""
     if any(item.loaded for item in done):
         note_change(session, target)
     loads = session.catalog(target[0], "LOADS")
@@ -119,7 +120,7 @@ def remember(session: Session, target: Name, done: list[Loaded], query_id: str) 
 
 
 def keep_failures(session: Session, target: Name, done: list[Loaded], query_id: str) -> None:
-    """Keep the errors of files that were rejected as a whole; rejected rows are kept when they are loaded."""
+    """Store the first error of each file whose rejected rows were not already stored during loading."""
     rejects = session.catalog(target[0], "COPY_ERRORS")
     for item in done:
         r = item.first
@@ -146,7 +147,7 @@ def keep_failures(session: Session, target: Name, done: list[Loaded], query_id: 
 
 
 def forget_loads(session: Session, name: Name) -> None:
-    """Forget what a table has loaded: TRUNCATE, replace and drop do, DELETE does not."""
+    """Delete the load history of a table. TRUNCATE, replacing and dropping do so, DELETE does not."""
     for table in ("LOADS", "COPY_ERRORS"):
         session.duck.execute(
             f"DELETE FROM {session.catalog(name[0], table)} WHERE schema_name = ? AND table_name = ?",
@@ -155,7 +156,7 @@ def forget_loads(session: Session, name: Name) -> None:
 
 
 def rejected(session: Session, name: Name, query_id: str | None) -> tuple[list[Column], pa.Table]:
-    """The rows that a COPY into a table rejected; of the last one if ``query_id`` is None."""
+    """Return the rows that a COPY into a table rejected; by default the session's last statement."""
     table = session.catalog(name[0], "COPY_ERRORS")
     if query_id is None:
         query_id = session.last_query_ids[-1] if session.last_query_ids else ""

@@ -1,4 +1,4 @@
-"""Which tables and views exist."""
+"""Look up tables and views."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from snowpipe_ml.local.core.session import Session
 
 
 def existing_kind(session: Session, name: Name) -> str | None:
-    """TABLE or VIEW, or None if there is nothing of the name."""
+    """Return TABLE or VIEW, or None if no such object exists."""
     row = session.duck.execute(
         "SELECT table_type FROM (SELECT 'TABLE' AS table_type, database_name, schema_name, table_name FROM duckdb_tables() "
         "UNION ALL SELECT 'VIEW', database_name, schema_name, view_name FROM duckdb_views()) "

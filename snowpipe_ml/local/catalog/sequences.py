@@ -1,4 +1,4 @@
-"""Sequences as DuckDB keeps them."""
+"""Sequences, which are stored as DuckDB sequences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make(session: Session, name: Name, start: int, step: int) -> None:
 
 
 def exists(session: Session, name: Name) -> bool:
-    """Return whether there is a sequence of the name."""
+    """Return whether a sequence exists."""
     return bool(
         session.duck.execute(
             "SELECT 1 FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ? AND sequence_name = ?",

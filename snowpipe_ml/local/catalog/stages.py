@@ -31,12 +31,13 @@ _MD5: dict[tuple[str, int, int], str] = {}
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage as it stands in the catalog.
+    """A stage, as defined in the catalog.
 
     Attributes:
-        folder: where its files are.
-        label: what LIST and COPY put before a file's path.
-        links: where files of external stages are linked for DuckDB, which reads nothing outside of the warehouse.
+        folder: the folder of its files.
+        label: the prefix of file paths in the results of LIST and COPY.
+        links: the folder for links to files of external stages, because DuckDB may only read files inside
+            the warehouse's folder.
     """
 
     database: str
@@ -49,7 +50,7 @@ class Stage:
     links: Path
 
     def files(self, path: str, pattern: str | None = None) -> list[StagedFile]:
-        """The files whose path starts with ``path`` and fits the whole pattern, by name."""
+        """List the files whose path starts with ``path`` and fully matches the pattern, sorted by path."""
         regex = re.compile(pattern) if pattern else None
         found = []
         for file in sorted(file for file in _walk(self.folder) if _belongs(file, self.folder)):
@@ -59,10 +60,10 @@ class Stage:
         return found
 
     def file(self, relative: str) -> Path:
-        """A file's place.
+        """Return the absolute path of a file.
 
         Raises:
-            ProgrammingError: the path leaves the stage.
+            ProgrammingError: the path leads out of the stage's folder.
         """
         place = (self.folder / relative).resolve()
         if not place.is_relative_to(self.folder.resolve()):
@@ -76,9 +77,9 @@ class StagedFile:
 
     Args:
         stage: the stage.
-        relative: its path there.
-        source: the file itself; of an external stage, DuckDB cannot read it there.
-        copy: a copy whose rows are read in its place.
+        relative: its path on the stage.
+        source: the file itself; DuckDB cannot read it in place if the stage is external.
+        copy: a copy that is read instead of the file.
     """
 
     stage: Stage
@@ -88,12 +89,13 @@ class StagedFile:
 
     @cached_property
     def path(self) -> Path:
-        """Give the path that DuckDB reads: a file of an external stage is linked into the warehouse, or else copied.
+        """The path that DuckDB reads; files of an external stage are linked or copied into the warehouse.
 
-        The link or copy goes with this object, so that nothing is left of a file that is changed or removed later.
+        The hard link or copy is deleted together with this object, so that it does not outlive a file that is
+        changed or removed later.
 
         Raises:
-            ProgrammingError: the file is gone, or may not be read.
+            ProgrammingError: the file was removed or is not readable.
         """
         if self.copy is not None or not self.stage.external:
             return self.copy or self.source
@@ -103,16 +105,16 @@ class StagedFile:
         with self._readable():
             try:
                 os.link(self.source.resolve(), link)
-            except OSError:  # another file system, or one without links
+            except OSError:  # the file is on another file system, or the file system has no hard links
                 private.copy_file(self.source, link)
         return link
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Name the file in an error of the file system.
+        """Convert file system errors to Snowflake's, with the name of the file.
 
         Raises:
-            ProgrammingError: the file is gone, or may not be read.
+            ProgrammingError: the file was removed or is not readable.
         """
         try:
             yield
@@ -124,25 +126,25 @@ class StagedFile:
             ) from raised
 
     def stat(self) -> os.stat_result:
-        """The size and times of the file itself.
+        """Return the size and times of the source file.
 
         Raises:
-            ProgrammingError: the file is gone.
+            ProgrammingError: the file was removed or is not readable.
         """
         with self._readable():
             return self.source.stat()
 
     @property
     def label(self) -> str:
-        """Its name as LIST and COPY show it."""
+        """The name of the file in the results of LIST and COPY."""
         return f"{self.stage.label}/{self.relative}"
 
     @property
     def md5(self) -> str:
-        """The MD5 of its bytes in hexadecimal.
+        """The MD5 of the file's content, in hexadecimal.
 
         Raises:
-            ProgrammingError: the file is gone, or may not be read.
+            ProgrammingError: the file was removed or is not readable.
         """
         found = self.stat()
         key = (str(self.source), found.st_mtime_ns, found.st_size)
@@ -163,7 +165,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _belongs(file: Path, folder: Path) -> bool:
-    """Tell a file of a stage from a pipe or device, a link that leads nowhere, and one that leads out of the stage."""
+    """Return whether a path is a file of the stage, not a pipe, device, broken or outside link."""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             return False
@@ -173,13 +175,14 @@ def _belongs(file: Path, folder: Path) -> bool:
 
 
 def find_stage(session: Session, reference: str) -> tuple[Stage, str]:
-    """The stage that ``@[[db.]schema.]name[/path]`` means, and the path.
+    """Resolve ``@[[db.]schema.]name[/path]`` to the stage and the path.
 
     Raises:
-        ProgrammingError: there is no such stage; UnsupportedError for user and table stages.
+        ProgrammingError: the stage does not exist.
+        UnsupportedError: it is a user or table stage.
     """
     if not reference.startswith("@"):
-        raise errors.syntax(f"a stage path starts with @: {reference!r}")
+        raise errors.syntax(f"a stage path must start with @: {reference!r}")
     if reference.startswith(("@~", "@%")):
         raise errors.UnsupportedError("user and table stages", "Create a named stage")
     text = reference[1:]
@@ -191,7 +194,7 @@ def find_stage(session: Session, reference: str) -> tuple[Stage, str]:
 
 
 def named_stage(session: Session, name: tuple[str, ...]) -> Stage:
-    """A stage by its name."""
+    """Look up a stage by its name."""
     database, schema, stage = session.resolve(name, "this statement on a stage")
     row = session.duck.execute(
         f"SELECT id, url, options FROM {session.catalog(database, 'STAGES')} WHERE schema_name = ? AND name = ?",
@@ -207,31 +210,33 @@ def named_stage(session: Session, name: tuple[str, ...]) -> Stage:
 
 
 def _external_folder(session: Session, url: str) -> Path:
-    """The folder of an external stage.
+    """Return the folder of an external stage.
 
     Raises:
-        ProgrammingError: it is a part of the warehouse, or the warehouse a part of it; a stage could then overwrite
-            the warehouse's own files.
-        UnsupportedError: the URL is not a file's.
+        ProgrammingError: the folder is inside the warehouse's folder or contains it, so that the stage could
+            overwrite the warehouse's own files.
+        UnsupportedError: the URL is not a ``file://`` URL.
     """
     parsed = urlparse(url)
     if parsed.scheme != "file":
-        raise errors.UnsupportedError(
-            f"external stages on {parsed.scheme}://", "A file:// URL is an external stage here"
-        )
+        raise errors.UnsupportedError(f"external stages on {parsed.scheme}://", "Use a file:// URL")
     folder = Path(url_unquote(parsed.netloc + parsed.path))
     place, home = folder.resolve(), session.storage.path.resolve()
     if _contains(home, place) or _contains(place, home):
         raise errors.error(
             1059,
             "22023",
-            f"invalid URL {url!r}: a stage's folder cannot be in the warehouse's own folder or above it",
+            f"invalid URL {url!r}: a stage's folder must not be inside the warehouse's own folder "
+            "or contain it",
         )
     return folder
 
 
 def _contains(outer: Path, inner: Path) -> bool:
-    """Compare by file as well as by path: on some file systems names that differ in case are one folder."""
+    """Return whether a folder is or contains another one.
+
+    Paths are also compared by file identity, because some file systems ignore case in names.
+    """
     if inner.is_relative_to(outer):
         return True
     if not os.path.exists(outer):

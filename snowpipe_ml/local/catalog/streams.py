@@ -1,4 +1,7 @@
-"""Streams: where their offsets are kept, and what changed since."""
+"""Streams: their offsets, and the changes since an offset.
+
+The offset of a stream is stored as a copy of the table's rows (``kept`` is the name of the copy).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 
 def find_stream(session: Session, name: Name) -> tuple[str, Name, bool] | None:
-    """(where its rows are kept, its table, whether it is append-only)."""
+    """Return (name of the copy that is its offset, its table, whether it is append-only), or None."""
     row = session.duck.execute(
         f"SELECT kept, table_schema, table_name, append_only FROM {session.catalog(name[0], 'STREAMS')} "
         "WHERE schema_name = ? AND name = ?",
@@ -19,7 +22,7 @@ def find_stream(session: Session, name: Name) -> tuple[str, Name, bool] | None:
 
 
 def set_offset(session: Session, name: Name, kept: str, table: Name, *, empty: bool = False) -> None:
-    """Keep the rows that the table has now, from which changes are counted; none of them if ``empty``."""
+    """Copy the table's current rows as the new offset; an empty copy if ``empty``."""
     where = " WHERE false" if empty else ""
     session.duck.execute(
         f"CREATE OR REPLACE TABLE {quoted(name[0], CATALOG, kept)} AS SELECT * FROM {quoted(*table)}{where}"
@@ -27,19 +30,19 @@ def set_offset(session: Session, name: Name, kept: str, table: Name, *, empty: b
 
 
 def changed_parts(name: Name, kept: str, table: Name) -> tuple[str, str]:
-    """(rows that are new, rows that are gone), as queries."""
+    """Return two queries: the inserted rows and the deleted rows since the offset."""
     now, before = f"SELECT * FROM {quoted(*table)}", f"SELECT * FROM {quoted(name[0], CATALOG, kept)}"
     return f"({now} EXCEPT ALL {before})", f"({before} EXCEPT ALL {now})"
 
 
 def advance(session: Session, consumed: list[tuple[Name, str, Name]]) -> None:
-    """Move the offsets of the streams that a statement has read, in its transaction."""
+    """Advance the offsets of the streams that a statement has consumed, in its transaction."""
     for name, kept, table in consumed:
         set_offset(session, name, kept, table)
 
 
 def has_data(session: Session, text: str) -> bool:
-    """``SYSTEM$STREAM_HAS_DATA('name')``."""
+    """Evaluate ``SYSTEM$STREAM_HAS_DATA('name')``."""
     name = session.resolve(Reader(text).name())
     found = find_stream(session, name)
     if found is None:

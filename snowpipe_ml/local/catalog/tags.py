@@ -8,7 +8,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 
 def get_tag(session: Session, tag: str, name: str, domain: str) -> str | None:
-    """``SYSTEM$GET_TAG('tag', 'object', 'domain')``: the value, or None where it is not set.
+    """Evaluate ``SYSTEM$GET_TAG('tag', 'object', 'domain')``; None if the tag is not set.
 
     The domain is TABLE for views too, and COLUMN for ``table.column``.
     """
@@ -27,7 +27,7 @@ def get_tag(session: Session, tag: str, name: str, domain: str) -> str | None:
 
 
 def forget_tags(session: Session, name: Name) -> None:
-    """Drop the tag values of an object that is dropped or replaced."""
+    """Delete the tag values of an object that is dropped or replaced."""
     session.duck.execute(
         f"DELETE FROM {session.catalog(name[0], 'TAG_VALUES')} WHERE schema_name = ? AND object_name = ?",
         list(name[1:]),
@@ -35,7 +35,7 @@ def forget_tags(session: Session, name: Name) -> None:
 
 
 def copy_tags(session: Session, source: Name, target: Name) -> None:
-    """A clone keeps the tags of its source."""
+    """Copy the tag values of a table to its clone."""
     if source[0] == target[0]:
         values = session.catalog(source[0], "TAG_VALUES")
         session.duck.execute(

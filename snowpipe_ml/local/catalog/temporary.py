@@ -1,4 +1,4 @@
-"""Temporary objects: they belong to a session and are dropped with it."""
+"""Temporary objects: they belong to a session and are dropped when it ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from snowpipe_ml.local.core.session import Session
 
 
 def remember_temporary(session: Session, kind: str, name: Name) -> None:
-    """Note that an object ends with the session, and is seen by no other."""
+    """Record the session as the owner of a temporary object, which no other session sees."""
     session.storage.owners[name] = session.session_id
     session.duck.execute(
         f"INSERT INTO {session.catalog(name[0], 'TEMPORARY')} VALUES (?, ?, ?, ?)",
@@ -18,7 +18,7 @@ def remember_temporary(session: Session, kind: str, name: Name) -> None:
 
 
 def rename_temporary(session: Session, old: Name, new: Name) -> None:
-    """Let a temporary object, if it is one, end with its session under another name too."""
+    """Update the record of a temporary object that is renamed; do nothing for other objects."""
     owner = session.storage.owners.pop(old, None)
     if owner is not None:
         session.storage.owners[new] = owner

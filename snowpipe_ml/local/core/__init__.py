@@ -1,1 +1,1 @@
-"""What the whole embedded warehouse stands on: types, names, errors, DuckDB, the warehouse and its sessions."""
+"""The foundation of the embedded warehouse: types, names, errors, DuckDB, storage and sessions."""

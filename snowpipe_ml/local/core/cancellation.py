@@ -1,4 +1,4 @@
-"""Cancellation of a running statement: by another session, its time limit, or the statement around it."""
+"""Cancellation of a running statement by another session, its timeout or the enclosing statement."""
 
 from __future__ import annotations
 
@@ -11,101 +11,103 @@ from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.core import errors
 
-_PAUSE = 0.03  # seconds between two attempts to stop work that may not have heard the last one
+_RETRY_INTERVAL = 0.03  # seconds between attempts to stop work that may have missed the last attempt
 
 
 class Cancellation:
-    """A request to stop a statement, and the ways to end the work that it waits for.
+    """A request to stop a statement, and the callbacks that stop the work in progress.
 
-    Work that does not look at :meth:`check` by itself (a query in DuckDB, a worker process) says how it is ended with
-    :meth:`stopping`.
+    Work that does not call :meth:`check` itself (a DuckDB query, a worker process) registers a callback that
+    stops it, with :meth:`stopping`.
     """
 
     def __init__(self) -> None:
         self._requested = threading.Event()
         self._reason: ProgrammingError = errors.canceled()
         self._stops: list[Callable[[], None]] = []
-        self._insistent: list[Callable[[], None]] = []  # those of them that may have to be called again
+        self._repeated: list[Callable[[], None]] = []  # those of _stops that are called until the work ends
         self._lock = threading.Lock()
 
     @property
     def requested(self) -> bool:
-        """Return whether the statement is to stop."""
+        """Return whether the cancellation of the statement was requested."""
         return self._requested.is_set()
 
     def cancel(self, reason: ProgrammingError | None = None) -> None:
-        """Stop the statement. It fails with the reason, by default that it was canceled."""
+        """Stop the statement. It fails with the reason; by default with "SQL execution canceled"."""
         with self._lock:
             first = not self.requested
             if first and reason is not None:
                 self._reason = reason
             self._requested.set()
-            if first and self._insistent:  # none is added once the statement is to stop
-                threading.Thread(target=self._insist, name="cancellation", daemon=True).start()
-            # Under the lock: whoever takes a way to stop off the list knows that it will not be used any more.
+            if first and self._repeated:  # after the request no callback is added
+                threading.Thread(target=self._repeat, name="cancellation", daemon=True).start()
+            # Under the lock, so that a callback is never called after stopping() has removed it.
             for stop in self._stops:
                 stop()
 
-    def _insist(self) -> None:
+    def _repeat(self) -> None:
         while True:
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_INTERVAL)
             with self._lock:
-                if not self._insistent:
+                if not self._repeated:
                     return
-                for stop in self._insistent:
+                for stop in self._repeated:
                     stop()
 
     def check(self) -> None:
-        """Go on, unless the statement is to stop.
+        """Raise an error if cancellation was requested.
 
         Raises:
-            ProgrammingError: it is.
+            ProgrammingError: the statement is canceled.
         """
         if self.requested:
             raise self.error()
 
     def error(self) -> ProgrammingError:
-        """The error with which the statement ends."""
+        """Return the error with which the statement ends."""
         return self._reason
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not longer than the statement may run.
+        """Wait for a number of seconds, or until the statement is canceled.
 
         Raises:
-            ProgrammingError: the statement is to stop.
+            ProgrammingError: the statement is canceled.
         """
         self._requested.wait(seconds)
         self.check()
 
     @contextmanager
     def stopping(self, stop: Callable[[], None], *, again: bool = False) -> Iterator[None]:
-        """Have ``stop`` called if the statement is canceled in the meantime; it must not block.
+        """Call ``stop`` if the statement is canceled while the block runs; ``stop`` must not block.
 
-        Work that has come to its end all the same has succeeded: who cannot use it then has to :meth:`check`.
+        Work that completes in spite of the cancellation counts as successful. A caller that must not use its
+        result then has to call :meth:`check`.
 
         Args:
-            stop: ends the work.
-            again: whether to call it until the work ends, because work that just begins does not hear it.
+            stop: stops the work.
+            again: call ``stop`` repeatedly until the block ends, for work that can miss a call while it
+                starts.
 
         Raises:
-            ProgrammingError: the statement is to stop, and the work was not begun.
+            ProgrammingError: the statement was canceled before the block began.
         """
         with self._lock:
             self.check()
             self._stops.append(stop)
             if again:
-                self._insistent.append(stop)
+                self._repeated.append(stop)
         try:
             yield
         finally:
             with self._lock:
                 self._stops.remove(stop)
                 if again:
-                    self._insistent.remove(stop)
+                    self._repeated.remove(stop)
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:
-        """Cancel what takes longer than a time limit; None is no limit."""
+        """Cancel the statement if the block takes longer than a time limit; None means no limit."""
         if seconds is None:
             yield
             return
@@ -119,5 +121,5 @@ class Cancellation:
 
 
 def canceled_queries(number: int) -> str:
-    """The answer of SYSTEM$CANCEL_ALL_QUERIES."""
+    """Return the result text of SYSTEM$CANCEL_ALL_QUERIES."""
     return f"{number} queries cancelled."

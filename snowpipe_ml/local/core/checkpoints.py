@@ -1,9 +1,10 @@
-"""Checkpoints: the log of a database is written into its file, and a full disk is survived.
+"""Checkpoints: write the write-ahead log (WAL) of a database to its file, and recover from a full disk.
 
-DuckDB makes a checkpoint in the commit that lets the log grow beyond a size. Without room on the disk it then reports a
-failed commit although the rows are durable, and the database cannot be used any more. So checkpoints of DuckDB's own are
-switched off, and made here, after a statement and when the warehouse closes, where a failure can be told from a failed
-commit: https://duckdb.org/docs/stable/sql/statements/checkpoint
+DuckDB makes a checkpoint during the commit that lets the log exceed a certain size. On a full disk it then
+reports a failed commit although the rows are durable, and the database becomes unusable. Therefore automatic
+checkpoints are disabled. They are made here instead, after a statement and when the warehouse closes, where
+a failed checkpoint is distinguishable from a failed commit:
+https://duckdb.org/docs/stable/sql/statements/checkpoint
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ SETTINGS = (
     "PRAGMA disable_checkpoint_on_shutdown",
     "SET GLOBAL checkpoint_on_detach = 'DISABLED'",
 )
-_LOG_SIZE = 16 * 2**20  # bytes of a log after which it is written into its file, as DuckDB does it
-_RESERVE = 2**20  # bytes that are kept for statements that make room
+_LOG_SIZE = 16 * 2**20  # bytes; a longer log is written to its database file, as by DuckDB's default
+_RESERVE = 2**20  # bytes of disk space reserved for statements that free space, such as DROP
 
 
 def _quoted(name: str) -> str:
@@ -40,10 +41,10 @@ class Checkpoints:
     """Makes checkpoints of the databases in a folder.
 
     Args:
-        duck: a connection to the instance; another one is opened to it.
-        folder: the folder of the databases' files.
+        duck: a connection to the DuckDB instance, on which another connection is opened.
+        folder: the folder of the database files.
         attach: attaches a database by its name.
-        attaching: held while databases are attached and detached.
+        attaching: a lock that is held while databases are attached and detached.
     """
 
     def __init__(
@@ -52,17 +53,18 @@ class Checkpoints:
         self._duck, self._folder, self._attach, self._attaching = duck.cursor(), folder, attach, attaching
         self._lock = threading.Lock()
         self._reserve = folder.parent / ".reserve"
-        # The size of the log at which the last checkpoint of a database failed, and whether it must be attached again.
+        # By database, the size of the log when its last checkpoint failed.
         self._failed: dict[str, int] = {}
+        # The databases that have to be reattached after a failed checkpoint.
         self._invalid: set[str] = set()
 
     def after_statement(self) -> None:
-        """Keep the logs to the user, and write the long ones into their files where the disk has room.
+        """Restrict the logs to the user, and checkpoint the long ones if the disk has enough free space.
 
-        The statement is committed, so nothing that goes wrong here is an error of it.
+        The statement is already committed, so a failure here is not an error of the statement.
         """
         if not self._lock.acquire(blocking=False):
-            return  # another session is at it
+            return  # another session is doing it
         try:
             self._attach_invalid()
             for log_file, size in self._logs():
@@ -71,12 +73,12 @@ class Checkpoints:
                 if size > _LOG_SIZE and size >= self._failed.get(name, 0) + _LOG_SIZE and self._free() > size:
                     self._checkpoint(name, size)
         except OSError as raised:
-            log.warning("the logs of the embedded warehouse could not be looked at: %s", raised)
+            log.warning("the write-ahead logs of the embedded warehouse could not be checked: %s", raised)
         finally:
             self._lock.release()
 
     def before_statement(self) -> None:
-        """Make databases usable again whose last checkpoint failed."""
+        """Reattach databases whose last checkpoint failed."""
         if self._invalid and self._lock.acquire(blocking=False):
             try:
                 self._attach_invalid()
@@ -84,12 +86,12 @@ class Checkpoints:
                 self._lock.release()
 
     def forget(self, name: str) -> None:
-        """Take note that a database is dropped."""
+        """Remove the state of a dropped database."""
         self._invalid.discard(name)
         self._failed.pop(name, None)
 
     def all(self) -> None:
-        """Write every log into its file, as far as the disk has room."""
+        """Checkpoint every database, as far as the disk has free space."""
         with self._lock:
             for log_file, size in self._logs():
                 self._checkpoint(log_file.name.removesuffix(".duckdb.wal"), size)
@@ -115,11 +117,13 @@ class Checkpoints:
         try:
             self._duck.execute(f"CHECKPOINT {_quoted(name)}")
         except duckdb.TransactionException:
-            return  # another session is writing: after its next statement
+            return  # another session is writing; retried after the next statement
         except (duckdb.BinderException, duckdb.CatalogException):
             return  # another session has just dropped it
         except duckdb.Error as raised:
-            log.warning("the log of the database %s could not be written into its file: %s", name, raised)
+            log.warning(
+                "the write-ahead log of database %s could not be written to its file: %s", name, raised
+            )
             self._failed[name] = size
             self._invalid.add(name)
             self._attach_invalid()
@@ -127,11 +131,11 @@ class Checkpoints:
             self._failed.pop(name, None)
 
     def _attach_invalid(self) -> None:
-        """Make databases usable after a failed checkpoint: their logs have all that was committed."""
+        """Reattach databases after a failed checkpoint; their logs still contain every commit."""
         for name in list(self._invalid):
             with self._attaching:
                 if not (self._folder / f"{name}.duckdb").exists():
-                    self.forget(name)  # dropped meanwhile: ATTACH would make an empty one
+                    self.forget(name)  # dropped in the meantime; ATTACH would create an empty database
                     continue
                 try:
                     if self._is_attached(name):
@@ -139,14 +143,14 @@ class Checkpoints:
                 except duckdb.Error as raised:
                     if self._is_attached(name):
                         log.debug("the database %s is still in use: %s", name, raised)
-                        continue  # a transaction is open on it: with the next statement
+                        continue  # a transaction is open on it; retried with the next statement
                 try:
                     self._attach(name)
                 except duckdb.Error as raised:
                     log.warning(
-                        "the database %s cannot be opened until others have ended with it: %s", name, raised
+                        "the database %s cannot be reopened while other sessions use it: %s", name, raised
                     )
-                    continue  # a transaction has its file still: with the next statement
+                    continue  # a transaction still has its file open; retried with the next statement
                 self._invalid.discard(name)
 
     def _is_attached(self, name: str) -> bool:
@@ -154,7 +158,7 @@ class Checkpoints:
         return found.fetchone() is not None
 
     def reserve(self) -> None:
-        """Keep some room for statements that make more; on a full disk there is none to keep."""
+        """Reserve disk space for statements that free space; on a full disk there is nothing to reserve."""
         try:
             with private.create_file(self._reserve) as file:
                 os.posix_fallocate(file.fileno(), 0, _RESERVE)
@@ -162,11 +166,11 @@ class Checkpoints:
             self.release()
 
     def release(self) -> None:
-        """Give the room that is kept to a statement that makes more."""
+        """Release the reserved disk space, for a statement that frees more."""
         self._reserve.unlink(missing_ok=True)
 
     def reclaim(self) -> None:
-        """After rows or objects were dropped on a nearly full disk: give their room back to the disk."""
+        """Return the space of deleted rows and dropped objects to the file system, on a nearly full disk."""
         if self._free() < _LOG_SIZE:
             self.release()
             self.all()

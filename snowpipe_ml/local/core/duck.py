@@ -1,6 +1,6 @@
-"""A DuckDB connection whose statements are finished when ``execute`` returns.
+"""``Duck``, a DuckDB connection whose statements are complete when ``execute`` returns.
 
-DuckDB refuses any other work on a connection while a result is not fetched to its end.
+DuckDB allows no other statement on a connection until a result is fetched completely.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ import pyarrow as pa
 
 from snowpipe_ml.local.core.cancellation import Cancellation
 
-# What ends a piece of work, or notes in the catalog (storage.CATALOG) that it was done. It takes no time, and a
-# cancellation between the work and its end would leave half of it.
-_CLOSING = re.compile(
+# Statements that complete an operation or record it in the catalog (names.CATALOG). They are fast and are not
+# interrupted, because a cancellation at this point would leave the operation half done.
+_COMPLETING = re.compile(
     r'\s*(?:(?:COMMIT|ROLLBACK|DROP|COMMENT|SET|USE)\b|(?:INSERT INTO|DELETE FROM|UPDATE) "(?:[^"]|"")*"\."_SNOWPIPE"\.)'
 )
 
 
 class Rows:
-    """A result that is fetched already."""
+    """A completely fetched result."""
 
     def __init__(self, rows: list[Any]) -> None:
         self._rows = rows
 
     def fetchall(self) -> list[Any]:
-        """All rows."""
+        """Return all rows."""
         return self._rows
 
     def fetchone(self) -> Any:
-        """The first row, or None."""
+        """Return the first row, or None."""
         return self._rows[0] if self._rows else None
 
 
 class Relation:
-    """A query that is bound, and run when its rows are asked for."""
+    """A bound query that runs when its rows are requested."""
 
     def __init__(self, duck: Duck, relation: duckdb.DuckDBPyRelation) -> None:
         self._duck = duck
@@ -55,17 +55,18 @@ class Relation:
         return self._relation.types
 
     def to_arrow_table(self) -> pa.Table:
-        """Run it."""
+        """Run the query and return its rows."""
         with self._duck.stoppable():
             return self._relation.to_arrow_table()
 
 
 class Duck:
-    """One session's connection to DuckDB.
+    """A session's connection to DuckDB.
 
     Args:
-        connection: DuckDB's own.
-        cancellation: gives that of the statement for which it works now; None if there is none.
+        connection: the connection that is wrapped.
+        cancellation: returns the cancellation of the Snowflake statement that is being executed; None if
+            there is none.
     """
 
     def __init__(
@@ -78,19 +79,19 @@ class Duck:
 
     @contextmanager
     def stoppable(self, text: str = "") -> Iterator[None]:
-        """Run one statement of DuckDB, which is interrupted when the statement around it is to stop.
+        """Interrupt the DuckDB statement in the block when the Snowflake statement around it is canceled.
 
         Raises:
-            ProgrammingError: it was to stop before.
+            ProgrammingError: it was canceled before the block began.
         """
         cancellation = self._cancellation() if self._cancellation is not None else None
-        if cancellation is None or _CLOSING.match(text):
+        if cancellation is None or _COMPLETING.match(text):
             yield
-        elif text.startswith("BEGIN"):  # interrupted, it might leave a transaction that nobody ends
+        elif text.startswith("BEGIN"):  # an interrupt could leave a transaction open that is never ended
             cancellation.check()
             yield
         else:
-            # Again and again: DuckDB forgets an interrupt that comes just before it begins.
+            # Repeatedly, because DuckDB ignores an interrupt that arrives just before a statement begins.
             with cancellation.stopping(self.interrupt, again=True):
                 yield
 
@@ -101,38 +102,38 @@ class Duck:
             return Rows(cursor.fetchall())
 
     def executemany(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement once a row."""
+        """Run a statement once for each row of parameters."""
         with self.stoppable(text):
             self._connection.executemany(text, rows)
 
     def query(self, text: str) -> Relation | None:
-        """A query as a relation; None for what returns nothing."""
+        """Bind a query as a relation; None for a statement that returns no rows."""
         with self.stoppable(text):
             relation = self._connection.sql(text)
         return Relation(self, relation) if relation is not None else None
 
     def register(self, name: str, table: pa.Table) -> None:
-        """Make an Arrow table readable under a name, by this connection alone."""
+        """Make an Arrow table readable under a name, on this connection only."""
         self._connection.register(name, table)
 
     def unregister(self, name: str) -> None:
-        """Forget an Arrow table."""
+        """Remove a registered Arrow table."""
         self._connection.unregister(name)
 
     def cursor(self, cancellation: Callable[[], Cancellation | None] | None = None) -> Duck:
-        """Another connection to the same databases; it works for the same statements unless told otherwise."""
+        """Open another connection to the same databases, by default with the same cancellation."""
         return Duck(self._connection.cursor(), cancellation or self._cancellation)
 
     def create_function(self, *args: Any, **kwargs: Any) -> None:
-        """Register a Python function with the whole instance."""
+        """Register a Python function for all connections of the instance."""
         self._connection.create_function(*args, **kwargs)
 
     def interrupt(self) -> None:
-        """Cancel the statement that runs."""
+        """Interrupt the running statement."""
         self._connection.interrupt()
 
     def remove_function(self, name: str) -> None:
-        """Forget a Python function."""
+        """Remove a registered Python function."""
         self._connection.remove_function(name)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""Errors of the embedded warehouse, in the classes, codes and words that Snowflake's clients see.
+"""Errors of the embedded warehouse, with the classes, codes and messages of Snowflake's connector.
 
-Codes and texts follow what Snowflake returns to its connector, such as
+Codes and messages follow those that Snowflake returns to its connector, such as
 ``002003 (42S02): SQL compilation error: Object 'X' does not exist or not authorized.``
 """
 
@@ -16,16 +16,18 @@ from snowflake.connector.errors import OperationalError, ProgrammingError
 
 from snowpipe_ml.errors import LockedError, SnowpipeMLError
 
-# Stands behind one of two names of a statement that differ by case alone: see rewrite/names.py.
+# DuckDB ignores case in names. Where a statement has two names that differ only in case ("twins", such
+# as "a" and A), this invisible character is appended to one of them to keep them apart. It is removed
+# from the names of results and from messages: see translate/names.py.
 TWIN = "\u2060"
 
 
 class UnsupportedError(SnowpipeMLError, ProgrammingError):
-    """Something that Snowflake does and the embedded warehouse does not.
+    """A feature that Snowflake has and the embedded warehouse does not.
 
     Args:
         what: the feature, as a noun phrase.
-        instead: what to do.
+        instead: a workaround, as a sentence without its period.
     """
 
     def __init__(self, what: str, instead: str | None = None) -> None:
@@ -36,28 +38,29 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
 
     @classmethod
     def of(cls, message: str) -> UnsupportedError:
-        """The error with a message as another process worded it."""
+        """Recreate the error from a complete message, such as one from another process."""
         made = cls("")
         ProgrammingError.__init__(made, message, errno=2, sqlstate="0A000")
         return made
 
     @classmethod
     def unread(cls, text: str) -> UnsupportedError:
-        """A statement that reads as Snowflake's SQL, and that DuckDB does not take as it was rewritten."""
+        """Make the error of a statement that parses as Snowflake SQL but whose translation DuckDB rejects."""
         return cls.of(
-            f"the embedded warehouse does not support a part of this statement: DuckDB says {text!r}. Snowflake may; "
-            "if not, the statement is mistaken"
+            f"the embedded warehouse does not support a part of this statement: DuckDB says {text!r}. "
+            "Snowflake may support it; otherwise the statement is invalid"
         )
 
 
 class HolderGoneError(SnowpipeMLError, OperationalError):
-    """The process that held the warehouse has ended, and with it this session."""
+    """The process that had the warehouse open has ended, and with it this session."""
 
     def __init__(self, holder: str) -> None:
         OperationalError.__init__(
             self,
-            f"the session is lost: {holder}, which held the embedded warehouse, has ended. A statement that was "
-            "under way was done whole or not at all; open a new session to go on",
+            f"the session is lost: {holder}, which had the embedded warehouse open, has ended. "
+            "A statement that was running was either completed or not applied at all; "
+            "open a new session to continue",
             errno=250002,
         )
 
@@ -69,31 +72,31 @@ class WarehouseLockedError(LockedError, OperationalError):
         OperationalError.__init__(
             self,
             f"the embedded warehouse at {path} is open in another process ({holder}); "
-            "wait for it to end, or give this one a folder of its own",
+            "wait until that process ends, or use another folder",
             errno=250001,
         )
 
 
 class DiskFullError(SnowpipeMLError, ProgrammingError):
-    """The disk under the warehouse has no room."""
+    """The disk that holds the warehouse is full."""
 
     def __init__(self, reason: str) -> None:
         ProgrammingError.__init__(
             self,
-            f"the disk of the embedded warehouse is full ({reason}); the statement changed nothing. Drop tables or stages, "
-            "or make room outside of the warehouse",
+            f"the disk of the embedded warehouse is full ({reason}); the statement changed nothing. "
+            "Drop tables or stages, or free disk space outside the warehouse",
             errno=3,
             sqlstate="53100",
         )
 
 
 def error(number: int, sqlstate: str, message: str) -> ProgrammingError:
-    """A ProgrammingError as the connector raises it: ``000904 (42000): message``."""
+    """Make a ProgrammingError as the connector raises it: ``000904 (42000): message``."""
     return ProgrammingError(message, errno=number, sqlstate=sqlstate)
 
 
 def missing(kind: str, name: object) -> ProgrammingError:
-    """An object that does not exist."""
+    """Make the error for an object that does not exist."""
     table = kind in ("Object", "Table", "View")
     return error(
         2003,
@@ -103,36 +106,37 @@ def missing(kind: str, name: object) -> ProgrammingError:
 
 
 def missing_target(name: object) -> ProgrammingError:
-    """A table that COPY or TRUNCATE names and that is not there; clients look at how the text ends."""
+    """Make the error for a missing target table of COPY or TRUNCATE; clients check the end of its message."""
     return error(2003, "42S02", f"SQL compilation error:\nTable '{name}' does not exist")
 
 
 def exists(name: object) -> ProgrammingError:
-    """An object that exists already."""
+    """Make the error for an object that already exists."""
     return error(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
 
 
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# DuckDB's errors of files, by name, as this module does not need DuckDB. The texts of others hold the user's values and
-# names, and so do those of transactions, but for a log that could not be written.
-_OF_FILES = frozenset({"IOException", "FatalException"})
-_UNLOGGED = "Failed to commit: Could not "
+# DuckDB's file errors by class name, so that this module need not import DuckDB. Messages of its other errors
+# are not searched for "disk full" texts, because they quote the user's values and names. Messages of
+# transaction errors are searched only when the write-ahead log could not be written.
+_FILE_ERRORS = frozenset({"IOException", "FatalException"})
+_LOG_NOT_WRITTEN = "Failed to commit: Could not "
 
 
 def is_full_disk(raised: BaseException) -> bool:
-    """Return whether an error of DuckDB or of the system says that a file could not grow."""
+    """Return whether an error of DuckDB or of the operating system says that a file could not grow."""
     if isinstance(raised, OSError):
         return raised.errno in _FULL_DISK
     text = str(raised)
     name = type(raised).__name__
-    if name not in _OF_FILES and not (name == "TransactionException" and _UNLOGGED in text):
+    if name not in _FILE_ERRORS and not (name == "TransactionException" and _LOG_NOT_WRITTEN in text):
         return False
     return any(os.strerror(number) in text for number in _FULL_DISK)
 
 
 @contextmanager
 def of_full_disks() -> Iterator[None]:
-    """Raise what a full disk causes as an error of the statement.
+    """Convert operating system errors that a full disk causes to an error of the statement.
 
     Raises:
         DiskFullError: a file could not grow; the statement changed nothing.
@@ -146,12 +150,12 @@ def of_full_disks() -> Iterator[None]:
 
 
 def canceled() -> ProgrammingError:
-    """A statement that was canceled while it ran."""
+    """Make the error for a statement that was canceled while it ran."""
     return error(604, "57014", "SQL execution canceled")
 
 
 def timed_out(seconds: float) -> ProgrammingError:
-    """A statement that ran longer than STATEMENT_TIMEOUT_IN_SECONDS."""
+    """Make the error for a statement that ran longer than STATEMENT_TIMEOUT_IN_SECONDS."""
     return error(
         630,
         "57014",
@@ -160,12 +164,12 @@ def timed_out(seconds: float) -> ProgrammingError:
 
 
 def syntax(message: str) -> ProgrammingError:
-    """A statement that cannot be read."""
+    """Make the error for a statement that cannot be parsed."""
     return error(1003, "42000", f"SQL compilation error:\n{message}")
 
 
 def no_database(command: str) -> ProgrammingError:
-    """A session without a database."""
+    """Make the error for a command that needs a current database in a session that has none."""
     return error(
         90105,
         "22000",
@@ -193,11 +197,11 @@ _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
 
 
 def invalid_identifier(name: str) -> ProgrammingError:
-    """A name that no column in its place has."""
+    """Make the error for a name that does not refer to a column."""
     return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")
 
 
-# What DuckDB says, and what Snowflake says of the same.
+# Patterns of DuckDB's messages, and the error that Snowflake raises for the same mistake.
 _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
     (
         re.compile(r"cast \(TIMESTAMP(?:TZ_NS| WITH TIME ZONE) -> TIME\)"),
@@ -210,7 +214,7 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
     (
         re.compile("Current transaction is aborted"),
         lambda: UnsupportedError(
-            "going on in a transaction after a statement failed", "ROLLBACK, and begin it again"
+            "continuing a transaction after a statement in it failed", "ROLLBACK and begin it again"
         ),
     ),
     (re.compile("Division by zero", re.I), lambda: error(100051, "22012", "Division by zero")),
@@ -265,7 +269,7 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'),
         invalid_identifier,
     ),
-    # What DuckDB does not take although it reads as Snowflake's SQL, and no line above knows better.
+    # Statements that parse as Snowflake SQL, that DuckDB rejects, and that match no pattern above.
     (re.compile(r"^(?:Parser|Not implemented) Error: ([^\n]*)"), lambda text: UnsupportedError.unread(text)),
     (
         re.compile(
@@ -285,7 +289,7 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
 
 
 def _is_snowflakes(name: str) -> bool:
-    """Return whether Snowflake has a function of the name, as far as sqlglot knows its functions."""
+    """Return whether Snowflake has a function of this name, as far as sqlglot knows its functions."""
     from sqlglot.dialects.snowflake import Snowflake
 
     name = name.rpartition(".")[2].strip('"').upper()
@@ -295,15 +299,14 @@ def _is_snowflakes(name: str) -> bool:
 
 
 def translate(raised: Exception) -> ProgrammingError:
-    """A DuckDB error in the shape in which Snowflake reports the same mistake."""
+    """Convert a DuckDB error to the error that Snowflake raises for the same mistake."""
     text = str(raised).strip().replace(TWIN, "")
     first = text.split("\n\n")[0].split("\nLINE ")[0]
-    if type(raised).__name__ == "InterruptException":  # DuckDB's; this module does not need it otherwise
+    if type(raised).__name__ == "InterruptException":  # by name, to avoid importing DuckDB
         return canceled()
     if type(raised).__name__ == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
-        return missing(
-            "Object", match.group(1)
-        )  # a table that is missing, whose name DuckDB takes for a file's
+        # DuckDB takes the name of a missing table for that of a file.
+        return missing("Object", match.group(1))
     if is_full_disk(raised):
         return DiskFullError(first.rpartition(": ")[2])
     for pattern, known in _SPECIFIC:

@@ -1,4 +1,4 @@
-"""Answering the statements that another process sends: a stored procedure or a guest."""
+"""Serve the requests of another process: a stored procedure, or a process that shares the open warehouse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Exchange = Callable[[dict[str, Any]], Message]
 
 
 def session_state(session: Session) -> dict[str, Any]:
-    """What a proxy shows of the session."""
+    """Return the session state that the other process's proxy connection shows."""
     return {
         "session_id": session.session_id,
         "database": session.database,
@@ -31,7 +31,7 @@ def session_state(session: Session) -> dict[str, Any]:
 
 
 def answer(client: Client, request: dict[str, Any]) -> Message:
-    """Run what a proxy asks for; its errors go back to it."""
+    """Run the request of a proxy connection and return the response; errors are part of the response."""
     try:
         columns, table, rowcount = _perform(client, request)
     except duckdb.Error as raised:
@@ -49,8 +49,8 @@ def answer(client: Client, request: dict[str, Any]) -> Message:
 
 
 def _perform(client: Client, request: dict[str, Any]) -> tuple[list[Column], pa.Table | None, int | None]:
-    # The other process is the same user's: its pickles are no less trusted than its statements, which
-    # can create and call Python functions.
+    # The other process belongs to the same user. Its pickles are as trusted as its statements, which can
+    # create and call Python functions.
     packed: Any = pickle.loads(bytes.fromhex(request["packed"])) if "packed" in request else None  # noqa: S301
     match request["call"]:
         case "execute":

@@ -1,4 +1,4 @@
-"""The statements that ran: what QUERY_HISTORY shows. It lasts as long as the warehouse is open."""
+"""The query history that QUERY_HISTORY returns. It is kept in memory while the warehouse is open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEPT = 10_000
 
 @dataclass
 class Query:
-    """A statement that ran, or is running. Times are UTC."""
+    """A finished or running statement. Times are in UTC."""
 
     query_id: str
     text: str
@@ -32,7 +32,7 @@ class Query:
 
     @property
     def kind(self) -> str:
-        """QUERY_TYPE, as far as the first word tells."""
+        """QUERY_TYPE, derived from the first word or two of the statement."""
         words = self.text.split(None, 2)
         first = words[0].upper() if words else ""
         return (
@@ -43,7 +43,7 @@ class Query:
 
 
 class History:
-    """The last statements of all sessions."""
+    """The latest statements of all sessions."""
 
     def __init__(self) -> None:
         self._queries: deque[Query] = deque(maxlen=_KEPT)
@@ -51,7 +51,7 @@ class History:
 
     @contextmanager
     def running(self, query: Query) -> Iterator[None]:
-        """Note a statement while it runs, and how it ended."""
+        """Record a statement while it runs, and its outcome."""
         with self._lock:
             self._queries.append(query)
         try:
@@ -65,7 +65,7 @@ class History:
             query.ended = dt.datetime.now(dt.UTC)
 
     def rows(self, session_id: int | None = None) -> list[dict[str, Any]]:
-        """The statements, the latest first; of one session or of all."""
+        """List the statements of one session or of all sessions, latest first."""
         with self._lock:
             queries = list(self._queries)
         return [

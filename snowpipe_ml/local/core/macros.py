@@ -1,6 +1,6 @@
-"""Snowflake functions that are one DuckDB expression, as macros named ``sf_...``.
+"""Snowflake functions that a single DuckDB expression can compute, as macros named ``sf_...``.
 
-They live in DuckDB's own in-memory database, so they are called by their whole name.
+They are created in DuckDB's in-memory database, so calls use the qualified name ``memory.main.sf_...``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from fakesnow.macros import FS_HAVERSINE, FS_OBJECT_CONSTRUCT_STAR
 
 _INTEGERS = "('TINYINT','SMALLINT','INTEGER','BIGINT','HUGEINT','UTINYINT','USMALLINT','UINTEGER','UBIGINT')"
 
-# Formats that AUTO recognizes beside ISO 8601:
+# Formats that AUTO recognizes in addition to ISO 8601:
 # https://docs.snowflake.com/en/sql-reference/date-time-input-output
 _AUTO = "['%m/%d/%Y %H:%M:%S', '%m/%d/%Y', '%d-%b-%Y', '%a %b %d %H:%M:%S %Y', '%a, %d %b %Y %H:%M:%S']"
 
@@ -17,12 +17,12 @@ _ISO = r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?"
 
 MACROS = f"""
 SET GLOBAL ieee_floating_point_ops = false;
--- sqlglot writes lambdas with an arrow.
+-- sqlglot generates lambdas with an arrow.
 SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW';
 
--- Whole numbers divided: scale 6, rounded half away from zero
+-- Integer division: the quotient has scale 6 and is rounded half away from zero
 -- (https://docs.snowflake.com/en/sql-reference/operators-arithmetic). The first branch is exact
--- because both sides are far below 2^53; the second works in 128 bits and is slower.
+-- because both operands are far below 2^53; the second one uses 128-bit integers and is slower.
 CREATE MACRO sf_idiv(a, b) AS
   CASE WHEN abs(a) < 4500000000 AND abs(b) < 4500000000
   THEN CAST(CAST(round(a * 1e6 / b) AS BIGINT) * 0.000001 AS DECIMAL(38,6))
@@ -38,13 +38,14 @@ CREATE MACRO sf_scale_6(x) AS CAST(x AS DECIMAL(38,6));
 CREATE MACRO sf_scale_12(x) AS CAST(x AS DECIMAL(38,12));
 CREATE MACRO sf_root_of_scale_6(x) AS sqrt(CAST(CAST(x AS DECIMAL(38,6)) AS DOUBLE));
 
--- NUMBERs with a scale: both sides as whole numbers, then divided and rounded half away from zero.
+-- Division of NUMBERs with a scale: both operands are converted to integers, divided, and the quotient
+-- is rounded half away from zero.
 CREATE MACRO sf_exact_division(a, b, left_unit, right_unit, more) AS CAST(
   (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT
   * ((CAST(abs(a) * left_unit AS HUGEINT) * more * 2 + CAST(abs(b) * right_unit AS HUGEINT))
      // (2 * CAST(abs(b) * right_unit AS HUGEINT))) AS DECIMAL(38,0));
 
--- Division of operands whose types were not known when the statement was rewritten.
+-- Division of operands whose types were not known when the statement was translated.
 CREATE MACRO sf_div(a, b) AS
   CASE WHEN typeof(a) IN {_INTEGERS} AND typeof(b) IN {_INTEGERS} THEN round(a::DOUBLE / b, 6)
        WHEN typeof(a) NOT IN ('DOUBLE', 'FLOAT') AND typeof(b) NOT IN ('DOUBLE', 'FLOAT')
@@ -77,7 +78,7 @@ CREATE MACRO sf_date(x) AS
        ELSE coalesce(memory.main.sf_try_date(x),
                      error('Could not convert string ''' || x::VARCHAR || ''' to DATE')) END;
 
--- A TIMESTAMP_TZ is the instant and its offset in minutes: DuckDB has no such type.
+-- DuckDB has no TIMESTAMP_TZ: it is stored as a struct of the instant in UTC and the offset in minutes.
 CREATE MACRO sf_local_to_tz(x) AS CASE WHEN x IS NULL THEN NULL ELSE struct_pack(
   utc := timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)),
   tz := date_diff('minute', timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)), x::TIMESTAMP)::SMALLINT) END;
@@ -87,7 +88,7 @@ CREATE MACRO sf_offset(x) AS CASE WHEN x LIKE '%Z' THEN 0 ELSE
   * (TRY_CAST(regexp_extract(x, '[+-](\\d{{2}})(:?\\d{{2}})?\\s*$', 1) AS INTEGER) * 60
      + coalesce(TRY_CAST(regexp_extract(x, '[+-]\\d{{2}}:?(\\d{{2}})\\s*$', 1) AS INTEGER), 0)) END;
 CREATE MACRO sf_text_to_tz(x) AS CASE WHEN x IS NULL THEN NULL
-  -- DuckDB's text of one that is stored already, where its type was not known beforehand.
+  -- The text of a stored TIMESTAMP_TZ struct, whose type was not known when the statement was translated.
   WHEN x LIKE '{{''utc'': %' THEN CAST(x AS STRUCT(utc TIMESTAMP, tz SMALLINT))
   WHEN regexp_matches(trim(x), '[ T].*([+-]\\d{{2}}(:?\\d{{2}})?|Z)$') THEN struct_pack(
     utc := memory.main.sf_timestamp(trim(regexp_replace(trim(x), '([+-]\\d{{2}}(:?\\d{{2}})?|Z)$', '')))
@@ -107,13 +108,13 @@ CREATE MACRO sf_tz_iso(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%dT%H:%
 CREATE MACRO sf_offset_hours(x) AS CASE WHEN x.tz < 0 THEN '-' ELSE '+' END || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0');
 CREATE MACRO sf_offset_text(x, separator) AS memory.main.sf_offset_hours(x) || separator
   || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
--- An instant that was read from a text that ends with an offset.
+-- An instant that was parsed from a text that ends with an offset.
 CREATE MACRO sf_parsed_tz(instant, x) AS CASE WHEN instant IS NULL THEN NULL ELSE struct_pack(
   utc := timezone('UTC', instant), tz := memory.main.sf_offset(trim(x))::SMALLINT) END;
--- strptime reads the year 69 as 1969; Snowflake's TWO_DIGIT_CENTURY_START is 1970.
+-- strptime reads the year 69 as 1969; Snowflake reads it as 2069, because TWO_DIGIT_CENTURY_START is 1970.
 CREATE MACRO sf_century(x) AS CASE WHEN year(x) = 1969 THEN x + INTERVAL 100 YEAR ELSE x END;
 CREATE MACRO sf_without_offset(x) AS regexp_replace(x, '\\s*([+-]\\d{{2}}(:?\\d{{2}})?|Z)$', '');
--- strptime reads six digits of a second, which are all that a timestamp holds here.
+-- strptime reads at most six fractional digits, which is also the precision of the stored timestamps.
 CREATE MACRO sf_micros(x) AS regexp_replace(x, '([.]\\d{{6}})\\d+', '\\1');
 
 CREATE MACRO sf_number_text(x) AS
@@ -121,14 +122,14 @@ CREATE MACRO sf_number_text(x) AS
 
 CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\\.0$', '');
 
--- DuckDB knows the type when it binds the call, so that one branch is left.
+-- DuckDB knows the type when it binds the call, and keeps only the branch for that type.
 CREATE MACRO sf_text(x) AS CASE typeof(x) WHEN 'JSON' THEN json_extract_string(CAST(x AS VARCHAR), '$')
   ELSE CAST(x AS VARCHAR) END;
 CREATE MACRO sf_not_variant(x) AS CASE WHEN typeof(x) = 'JSON' THEN
   error('the embedded warehouse does not support a VARIANT whose type is not known here; Snowflake does. Cast it, as in v::STRING')
   ELSE x END;
 
--- An OBJECT of keys and of values as JSON.
+-- Build an OBJECT from a list of keys and a list of JSON values.
 CREATE MACRO sf_object(keys, vals, keep_nulls) AS to_json(map_from_entries(list_filter(list_zip(keys, vals),
   lambda e: e[1] IS NOT NULL AND (keep_nulls OR e[2] IS NOT NULL))));
 
@@ -145,12 +146,12 @@ CREATE MACRO sf_to_array(x) AS CASE WHEN x IS NULL THEN NULL WHEN json_type(to_j
   ELSE json_array(x) END;
 CREATE MACRO sf_variant(x) AS CASE WHEN x IS NULL THEN NULL ELSE to_json(x)::VARCHAR END;
 
--- random() has fewer than 64 random bits, and the low ones of its multiples would all be zero.
+-- random() has fewer than 64 random bits: the low bits of a scaled value would always be zero.
 CREATE MACRO sf_random() AS CAST(hash(random())::HUGEINT - 9223372036854775808 AS BIGINT);
 CREATE MACRO sf_uniform_whole(a, b) AS CAST(a + floor(random() * (b - a + 1)) AS BIGINT);
 CREATE MACRO sf_uniform(a, b) AS a + random() * (b - a);
 
--- The list of one element holds the generator's value, so that all letters come from the same.
+-- The one-element list evaluates the generator once, so that all letters derive from the same value.
 CREATE MACRO sf_randstr(n, g) AS list_transform([struct_pack(n := n::BIGINT, g := g)], lambda s:
   array_to_string(list_transform(range(s.n), lambda i: substr(
     '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ', 1 + (hash(i, s.g) % 62)::INTEGER, 1)), ''))[1];
@@ -185,7 +186,7 @@ UNION ALL SELECT seq, NULL, prefix, NULL, NULL, j::JSON WHERE keep AND len(coale
 CREATE MACRO sf_split_to_table(x, separator, seq) AS TABLE
 SELECT seq::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE"
 FROM (SELECT unnest(parts) AS v, generate_subscripts(parts, 1) AS i FROM (SELECT
-  -- DuckDB splits at nothing into letters, Snowflake not at all.
+  -- With an empty separator DuckDB splits a text into its characters; Snowflake does not split it.
   CASE WHEN separator = '' THEN [x] ELSE string_split(x, separator) END AS parts));
 
 CREATE MACRO sf_strtok_split_to_table(x, marks, seq) AS TABLE
@@ -193,7 +194,7 @@ SELECT seq::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE" FROM (SELECT unn
 FROM (SELECT list_filter(string_split_regex(x, '[' || regexp_escape(marks) || ']'), lambda p: p <> '') AS parts));
 """
 
-# What the transforms of fakesnow that are used here call.
+# Macros that the fakesnow transforms used by the translation call.
 MACROS += "".join(
     macro.substitute(catalog="memory.main") for macro in (FS_HAVERSINE, FS_OBJECT_CONSTRUCT_STAR)
 )

@@ -1,6 +1,6 @@
-"""Messages between processes: a JSON header and, behind it, an Arrow table.
+"""Messages between processes: a JSON header, optionally followed by an Arrow table.
 
-``python/worker.py`` has the other end of this written out: it is a script of its own.
+``python/worker.py`` has its own implementation of the protocol, because it runs as a standalone script.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Channel:
         """Send one message.
 
         Raises:
-            OSError: the other end is gone.
+            OSError: the other process has closed the connection.
         """
         head = json.dumps(header).encode()
         body: Any = b""
@@ -38,7 +38,8 @@ class Channel:
                 writer.write_table(table)
             body = sink.getvalue()
         self.socket.sendall(_SIZES.pack(len(head), len(body)) + head)
-        # Whoever answers a message without a body and leaves has it all by now: even an empty send would fail.
+        # After a message without a body the other process may already have answered and closed the
+        # connection, so that even an empty send would fail.
         if body:
             self.socket.sendall(body)
 
@@ -46,8 +47,8 @@ class Channel:
         """Wait for one message.
 
         Raises:
-            EOFError: the other end is gone.
-            TimeoutError: the socket's time-out passed.
+            EOFError: the other process has closed the connection.
+            TimeoutError: no message arrived within the socket's timeout.
         """
         head, body = _SIZES.unpack(self._read(_SIZES.size))
         header = json.loads(self._read(head))
@@ -58,7 +59,7 @@ class Channel:
             return header, reader.read_all()
 
     def exchange(self, header: dict[str, Any], table: pa.Table | None = None) -> Message:
-        """Send a request and wait for its answer; one at a time."""
+        """Send a request and wait for its response; concurrent callers take turns."""
         with self._lock:
             self.send(header, table)
             return self.receive()

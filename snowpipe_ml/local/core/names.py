@@ -1,4 +1,4 @@
-"""Names of objects: three-part names, quoting them for DuckDB, and the schemas that are the warehouse's own."""
+"""Names of objects: three-part names, quoting for DuckDB, and the warehouse's internal schemas."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import re
 from pathlib import Path
 
 Name = tuple[str, str, str]
-"""Database, schema and object, as they are stored."""
+"""Database, schema and object, in their stored form (an unquoted name is stored in upper case)."""
 
 CATALOG = "_SNOWPIPE"
 ACCOUNT = "_ACCOUNT"
-# Of DuckDB: the number of the session that runs a statement, in views too.
+# A DuckDB variable that holds the id of the session that runs the statement. Views can read it too.
 SESSION_VARIABLE = "snowpipe_session"
 
 
 def quoted(*parts: str) -> str:
-    """A DuckDB name."""
+    """Quote the parts of a name for DuckDB and join them with dots."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
 def dumps(value: object) -> str:
-    """JSON for the catalog."""
+    """Serialize a value as JSON for the catalog."""
     return json.dumps(value, sort_keys=True)
 
 
 def literal(value: str) -> str:
-    """A text in a statement for DuckDB."""
+    """Write a text as a DuckDB string literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def path_literal(path: Path) -> str:
-    """A path in a statement for DuckDB's readers, which would take ``x[1].csv`` and ``*.csv`` for patterns."""
+    """Write a path as a literal for DuckDB's readers; escape ``[``, ``*`` and ``?``, which start patterns."""
     return literal(re.sub(r"[\[*?]", r"[\g<0>]", str(path)))

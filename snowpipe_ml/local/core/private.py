@@ -1,4 +1,4 @@
-"""Files and folders of the warehouse: its user's alone, whatever the umask of the process."""
+"""Create files and folders that only the user can access, whatever the umask of the process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import IO
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder and those above it that are missing, mode 0700; a folder that exists keeps its mode."""
+    """Create a folder and its missing parents with mode 0700; an existing folder keeps its mode."""
     missing = []
     at = path
     while not at.exists():
@@ -32,7 +32,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def restrict(path: Path) -> None:
-    """Take what others may do with a file or folder away, if it exists."""
+    """Remove the permissions of other users from a file or folder, if it exists."""
     try:
         if path.stat().st_mode & 0o077:
             path.chmod(0o700 if path.is_dir() else 0o600)

@@ -1,4 +1,4 @@
-"""Schemas and databases that belong to the embedded warehouse or to DuckDB, and that no SQL may name."""
+"""Schemas and databases of the embedded warehouse or of DuckDB that SQL statements must not name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RESERVED = _SCHEMAS | _DATABASES
 
 
 def check_names(database: str | None, schema: str | None = None) -> None:
-    """Refuse names of the warehouse's own catalog, in any case: DuckDB does not tell cases apart.
+    """Refuse reserved names in upper and lower case, because DuckDB ignores case.
 
     Raises:
-        ProgrammingError: as for a schema or database that does not exist.
+        ProgrammingError: the name is reserved; the error is that of an object that does not exist.
     """
     if database is not None and database.upper() in _DATABASES:
         raise errors.missing("Database", database)

@@ -13,7 +13,7 @@ from snowpipe_ml.local.core.types import Column
 
 @dataclass(frozen=True)
 class Result:
-    """What a statement returns. ``table``'s columns are those of ``columns``, in order."""
+    """The result of a statement. The columns of ``table`` are described by ``columns``, in order."""
 
     columns: list[Column]
     table: pa.Table
@@ -21,7 +21,7 @@ class Result:
 
 
 def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[Any]]) -> Result:
-    """A result of literal rows; ``columns`` are (name, DuckDB type)."""
+    """Make a result from Python rows; ``columns`` are (name, DuckDB type)."""
     arrow = {
         "VARCHAR": pa.string(),
         "BIGINT": pa.int64(),
@@ -39,11 +39,11 @@ def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[Any]]) ->
 
 
 def status(message: str) -> Result:
-    """The one-cell result of DDL."""
+    """Make the result of a DDL statement: one row with one column, the message."""
     return rows([("status", "VARCHAR")], [(message,)])
 
 
 def counts(**by_kind: int) -> Result:
-    """The result of DML: ``counts(inserted=3)`` is 'number of rows inserted', 3."""
+    """Make the result of a DML statement: ``counts(inserted=3)`` is 'number of rows inserted', 3."""
     result = rows([(f"number of rows {kind}", "BIGINT") for kind in by_kind], [tuple(by_kind.values())])
     return Result(result.columns, result.table, sum(by_kind.values()))

@@ -1,4 +1,4 @@
-"""Results of the last statements, kept for RESULT_SCAN and for clients that fetch them later."""
+"""A cache of the latest query results, for RESULT_SCAN and for clients that fetch results later."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _KEPT_RESULT_BYTES = 256 * 2**20
 
 
 class Results:
-    """The results of the last statements, for RESULT_SCAN and for a client that comes back."""
+    """The results of the latest statements by query id."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[list[Column], pa.Table]] = OrderedDict()
         self._lock = threading.Lock()
 
     def keep(self, query_id: str, columns: list[Column], table: pa.Table) -> None:
-        """Keep a result; old ones leave when there are many, or when they are large."""
+        """Store a result and evict the oldest ones while the cache exceeds its limits."""
         with self._lock:
             self._kept[query_id] = (columns, table)
             size = sum(t.nbytes for _, t in self._kept.values())
@@ -33,10 +33,10 @@ class Results:
                 size -= old.nbytes
 
     def get(self, query_id: str) -> tuple[list[Column], pa.Table]:
-        """A kept result.
+        """Return a stored result.
 
         Raises:
-            ProgrammingError: it is not kept any more, or never was.
+            ProgrammingError: the result was evicted, or the query id is unknown.
         """
         with self._lock:
             if query_id not in self._kept:

@@ -1,4 +1,4 @@
-"""A session: where it works and as whom, its parameters, its transaction, and the statement that runs."""
+"""A session: current database, schema and role, parameters, transaction and running statement."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictiona
 
 
 class Client(Protocol):
-    """The connection of a session, as far as statements inside statements need it."""
+    """The part of a session's connection that nested statements use, such as those of a stored procedure."""
 
     session: Session
     listeners: list[Callable[[str], None]]
@@ -48,13 +48,13 @@ class Client(Protocol):
         """Run an INSERT for many rows."""
 
     def describe(self, command: str, params: Any) -> list[Column]:
-        """The columns that a statement would return."""
+        """Return the columns of a statement's result without running the statement."""
 
     def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
-        """The result of an earlier statement."""
+        """Return the result of an earlier statement."""
 
     def translated(self, raised: Exception) -> ProgrammingError | None:
-        """The error behind one that DuckDB carried."""
+        """Return the original error that a DuckDB error wraps, if any."""
 
 
 class Session:
@@ -66,12 +66,12 @@ class Session:
         schema: the schema to work in; created if it does not exist.
 
     Attributes:
-        client: the connection through which statements inside statements run.
-        folder: where relative paths of PUT and GET begin.
-        shares: scripts that stand in for shares, by the share's name; each fills the database that is
-            created from it.
+        client: the connection on which nested statements run.
+        folder: the base folder of relative paths in PUT and GET.
+        shares: scripts that replace shares, by the share's name; each script fills the database that is
+            created from the share.
         visible_functions: the Python functions registered with DuckDB when the open transaction began.
-        keeps_transaction: whether DDL of the running statement leaves the transaction open.
+        keeps_transaction: whether DDL in the running statement leaves the transaction open.
     """
 
     client: Client
@@ -80,7 +80,7 @@ class Session:
         self.storage = storage
         self.session_id = next(_IDS)
         _SESSIONS[self.session_id] = self
-        # The running statements, each inside the one before: a procedure runs statements of its own.
+        # The running statements, outermost first; each is nested in the one before, as in a procedure.
         self._running = running = list[Cancellation]()
         self.duck = storage.root.cursor(lambda: running[-1] if running else None)
         self.duck.execute("SET TimeZone = 'America/Los_Angeles'")
@@ -99,7 +99,7 @@ class Session:
         self.shares: dict[str, list[str]] = {}
         self.folder = os.getcwd()
         if database:
-            with storage.lock:  # two sessions may begin at once
+            with storage.lock:  # two sessions may start at the same time
                 if database not in storage.databases():
                     storage.create_database(database)
             self.use(database, None)
@@ -107,13 +107,13 @@ class Session:
                 self.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database, schema)}")
             self.use(database, schema or "PUBLIC")
             if schema is None:
-                self.schema = None  # as on Snowflake: a connection that names none has none
+                self.schema = None  # as on Snowflake: a connection without a schema has no current schema
 
     def use(self, database: str, schema: str | None) -> None:
         """Change the current database and schema.
 
         Raises:
-            ProgrammingError: there is no such database or schema.
+            ProgrammingError: the database or schema does not exist.
         """
         check_names(database, schema)
         if database not in self.storage.databases():
@@ -130,10 +130,10 @@ class Session:
         self.schema = wanted if found else None
 
     def resolve(self, name: tuple[str, ...], command: str = "this statement") -> Name:
-        """A name with all three parts.
+        """Complete a name with the current database and schema.
 
         Raises:
-            ProgrammingError: a part is missing and the session has no current one.
+            ProgrammingError: a part is missing and the session has no current database or schema.
         """
         found = self._resolved(name, command)
         check_names(found[0], found[1])
@@ -156,21 +156,21 @@ class Session:
         return self.database, self.schema, name[0]
 
     def catalog(self, database: str, table: str) -> str:
-        """A table of a database's catalog, as a DuckDB name.
+        """Return the quoted DuckDB name of a table in a database's catalog.
 
         Raises:
-            ProgrammingError: there is no such database.
+            ProgrammingError: the database does not exist.
         """
         if database not in self.storage.databases():
             raise errors.missing("Database", database)
         return quoted(database, CATALOG, table)
 
     def hidden(self, table: Name) -> bool:
-        """Return whether it is another session's temporary table or view."""
+        """Return whether a table or view is temporary and belongs to another session."""
         return self.storage.owners.get(table, self.session_id) != self.session_id
 
     def table_kind(self, table: Name) -> str:
-        """TABLE, TRANSIENT or TEMPORARY."""
+        """Return the kind of a table: TABLE, TRANSIENT or TEMPORARY."""
         temporary = self.duck.execute(
             f"SELECT 1 FROM {self.catalog(table[0], 'TEMPORARY')} WHERE schema_name = ? AND name = ?",
             list(table[1:]),
@@ -184,7 +184,7 @@ class Session:
         return "TRANSIENT" if transient else "TABLE"
 
     def commit_open(self) -> None:
-        """End an open transaction before DDL, as Snowflake does."""
+        """Commit an open transaction before DDL, as Snowflake does."""
         if self.in_transaction and not self.keeps_transaction:
             self.commit_transaction()
 
@@ -200,8 +200,8 @@ class Session:
         """Commit the open transaction.
 
         Raises:
-            UnsupportedError: a statement in it failed. Snowflake commits the others; DuckDB has given
-                all of them up, and would say nothing of it.
+            UnsupportedError: a statement in it failed. Snowflake commits the other statements; DuckDB has
+                aborted the whole transaction and would not report it.
         """
         self.in_transaction = False
         try:
@@ -210,31 +210,31 @@ class Session:
             self.duck.execute("ROLLBACK")
             raise errors.UnsupportedError(
                 "COMMIT of a transaction in which a statement failed",
-                "All of it is rolled back: begin it again",
+                "All of it is rolled back: begin the transaction again",
             ) from raised
         self.duck.execute("COMMIT")
 
     @property
     def time_zone(self) -> str:
-        """The session's time zone; set by TIMEZONE."""
+        """The session's time zone, from the parameter TIMEZONE."""
         return str(self.parameters.get("TIMEZONE", "America/Los_Angeles"))
 
     @property
     def statement_timeout(self) -> float | None:
-        """Seconds a statement may take; None for no limit. Set by STATEMENT_TIMEOUT_IN_SECONDS."""
+        """The timeout of statements in seconds, from STATEMENT_TIMEOUT_IN_SECONDS; None for no limit."""
         return float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
 
     @property
     def cancellation(self) -> Cancellation:
-        """Of the statement that runs; of none if none does."""
+        """The cancellation of the running statement; an unused one if no statement is running."""
         return self._running[-1] if self._running else Cancellation()
 
     @contextmanager
     def cancellable(self) -> Iterator[None]:
-        """Let a statement be stopped by :meth:`interrupt`, by its time limit, and with the statement around it.
+        """Make the block cancellable: by :meth:`interrupt`, by its timeout, and with the enclosing statement.
 
         Raises:
-            ProgrammingError: it was stopped.
+            ProgrammingError: the statement was canceled.
         """
         outer = self._running[-1] if self._running else None
         inner = Cancellation()
@@ -247,20 +247,20 @@ class Session:
                 stack.callback(self._running.pop)
                 yield
         except Exception as raised:
-            # Whatever the work said when it was ended.
+            # The stopped work may raise any error.
             if inner.requested and raised is not inner.error():
                 raise inner.error() from raised
             raise
 
     def interrupt(self) -> bool:
-        """Cancel the statement that runs, and what it waits for; whether one does."""
+        """Cancel the running statement and the work it waits for; return whether a statement was running."""
         running = self._running[:1]
         for statement in running:
             statement.cancel()
         return bool(running)
 
     def query(self, query_id: str, text: str, tag: str | None = None) -> Query:
-        """The history's entry of a statement that begins now."""
+        """Create the history entry of a statement that starts now."""
         return Query(
             query_id,
             text,
@@ -275,5 +275,5 @@ class Session:
 
 
 def find_session(session_id: int) -> Session | None:
-    """The open session of a number, on any warehouse of this process."""
+    """Return the open session with this id, on any warehouse of this process."""
     return _SESSIONS.get(session_id)

@@ -1,15 +1,15 @@
-"""A warehouse on disk: one DuckDB file a database, staged files beside them, and who holds it.
+"""A warehouse on disk: a DuckDB file per database, the staged files, and a lock file.
 
 ::
 
     PATH/
-      warehouse.lock              who has it open
-      databases/NAME.duckdb       tables, and the database's catalog in the schema _SNOWPIPE
-      databases/_ACCOUNT.duckdb   what belongs to no database: warehouses, roles, grants
+      warehouse.lock              locked by the process that has the warehouse open
+      databases/NAME.duckdb       the database's tables, and its catalog in the schema _SNOWPIPE
+      databases/_ACCOUNT.duckdb   account-level objects: warehouses, roles, grants
       stages/ID/...               files of a stage
       external/...                files of external stages while statements read them
 
-The catalog of a database lives in the database's own file, because one DuckDB transaction cannot
+The catalog of a database is stored in the database's own file, because one DuckDB transaction cannot
 write to two files.
 """
 
@@ -94,57 +94,57 @@ CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.GRANTS (
 
 
 class Clock:
-    """The time in nanoseconds, and never the same twice."""
+    """A strictly increasing clock in nanoseconds."""
 
     def __init__(self) -> None:
         self._last = 0
         self._lock = threading.Lock()
 
     def tick(self) -> int:
-        """Now."""
+        """Return the current time, later than any value returned before."""
         with self._lock:
             self._last = max(time.time_ns(), self._last + 1)
             return self._last
 
 
 class Host(Protocol):
-    """Serves other processes on a warehouse that this one holds."""
+    """A server that lets other processes use the warehouse that this process has open."""
 
     address: str
 
     def close(self) -> None:
-        """Wait for the other processes, and serve no more."""
+        """Wait for the other processes to disconnect, then stop serving."""
 
 
 class Functions(Protocol):
-    """The Python functions of a warehouse, as far as sessions need to know them."""
+    """The part of the registry of Python functions that sessions use."""
 
     @property
     def registered(self) -> frozenset[str]:
-        """The DuckDB functions registered so far."""
+        """The names of the DuckDB functions registered so far."""
 
     def raised_in(self, text: str) -> ProgrammingError | None:
-        """The error of a handler that DuckDB's message refers to."""
+        """Return the error of a handler that a DuckDB message refers to, if any."""
 
     def close(self) -> None:
-        """End all workers."""
+        """Stop all worker processes."""
 
 
 class Storage:
-    """An open warehouse. Sessions of one process that name the same folder share one.
+    """An open warehouse, shared by all sessions of this process on the same folder.
 
     Args:
         path: its folder; a new temporary one if None.
-        host: makes what serves other processes; None to refuse them.
+        host: creates the server for other processes; None to lock them out.
     """
 
     def __init__(self, path: Path | None, host: Callable[[Storage], Host] | None = None) -> None:
         self._temporary = path is None
         self.function_memory: int | None = None
         self._host: Host | None = None
-        # Which session a temporary table or view belongs to: the others do not see it.
+        # The session that each temporary table or view belongs to; other sessions do not see it.
         self.owners: dict[Name, int] = {}
-        self.has_streams = False  # so that statements need not ask for streams where there are none
+        self.has_streams = False  # lets statements skip the lookup of streams where there are none
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex
         self.results = Results()
@@ -158,7 +158,7 @@ class Storage:
             private.make_folder(self.path / folder)
         for folder in ("databases", "stages", "spill", "external", "functions"):
             private.restrict(self.path / folder)
-        self._lock_file = self._hold()
+        self._lock_file = self._acquire_lock()
         with contextlib.ExitStack() as undo:
             undo.callback(self._release)
             self.root = Duck(
@@ -184,16 +184,20 @@ class Storage:
                     self._attach(file.stem)
                     try:
                         self._drop_leftovers(file.stem)
-                    except duckdb.Error as raised:  # without room on the disk it can still be read
-                        log.warning("temporary objects of earlier sessions stay in %s: %s", file.stem, raised)
+                    except duckdb.Error as raised:  # on a full disk the database can still be read
+                        log.warning(
+                            "temporary objects of earlier sessions could not be dropped from %s: %s",
+                            file.stem,
+                            raised,
+                        )
                     streams = f"SELECT 1 FROM {quoted(file.stem, CATALOG, 'STREAMS')} LIMIT 1"
                     self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
             for leftover in (self.path / "external").iterdir():
                 if leftover.is_dir():
                     shutil.rmtree(leftover, ignore_errors=True)
-                else:  # of an unloading that was killed
+                else:  # left by an unload (COPY INTO a location) that was killed
                     leftover.unlink(missing_ok=True)
-            self._shut_in()
+            self._restrict_file_access()
             self.checkpoints.after_statement()
             self.checkpoints.reserve()
             if host is not None and not self._temporary:
@@ -201,8 +205,8 @@ class Storage:
                 note(self._lock_file, self._host.address)
             undo.pop_all()
 
-    def _shut_in(self) -> None:
-        """Let DuckDB reach the warehouse's own folders and no other file, for good.
+    def _restrict_file_access(self) -> None:
+        """Restrict DuckDB to the files in the warehouse's own folders, irrevocably.
 
         https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
         """
@@ -215,8 +219,8 @@ class Storage:
     def _readable(self) -> list[Path]:
         return [self.path.resolve() / folder for folder in ("databases", "stages", "external")]
 
-    def _hold(self) -> int:
-        """Take the folder for this process; the lock goes with the process, however it ends."""
+    def _acquire_lock(self) -> int:
+        """Lock the folder for this process; the kernel releases the lock when the process ends."""
         handle = os.open(self.path / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -242,7 +246,7 @@ class Storage:
             self.root.execute(_CATALOG_DDL.format(db=database.replace('"', '""')))
 
     def _drop_leftovers(self, database: str) -> None:
-        """Drop temporary objects of sessions that were killed."""
+        """Drop temporary objects of killed sessions and outdated entries of the change log."""
         rows = self.root.execute(
             f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY'
         ).fetchall()
@@ -263,7 +267,7 @@ class Storage:
             self.root.execute(f'DELETE FROM "{database}".{CATALOG}.{table} WHERE session IS NOT NULL')
 
     def databases(self) -> list[str]:
-        """The names of the databases."""
+        """List the names of the databases."""
         rows = self.root.cursor().execute(
             "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL ORDER BY 1"
         )
@@ -273,14 +277,14 @@ class Storage:
         """Create a database with its schema PUBLIC.
 
         Raises:
-            ProgrammingError: there is one of that name.
-            UnsupportedError: the name cannot be that of a file, or differs from another's by case alone.
+            ProgrammingError: a database with this name exists.
+            UnsupportedError: the name cannot be a file name, or differs from another one only in case.
         """
         own = name.lower() in ("system", "temp", "memory")
         if own or name.startswith(("_", ".")) or '"' in name or "/" in name or not name.isprintable():
             raise errors.UnsupportedError(f"a database named {name!r}")
         with self.lock:
-            # One that could not be attached again after a full disk has its file only.
+            # A database that could not be reattached after a full disk is found by its file only.
             there = {*self.databases(), *(file.stem for file in (self.path / "databases").glob("*.duckdb"))}
             if name in there:
                 raise errors.exists(name)
@@ -292,7 +296,7 @@ class Storage:
             try:
                 self._attach(name)
             except BaseException:
-                # Half a database would keep the warehouse from being opened.
+                # An incomplete database file would prevent the warehouse from being opened.
                 with contextlib.suppress(duckdb.Error):
                     self.root.execute(f"DETACH {quoted(name)}")
                 self._unlink(name)
@@ -303,13 +307,13 @@ class Storage:
         Path(f"{self._file(database)}.wal").unlink(missing_ok=True)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database with all that is in it."""
+        """Drop a database and everything in it."""
         with self.lock:
             ids = self.root.execute(f"SELECT id FROM {quoted(name, CATALOG, 'STAGES')}").fetchall()
             try:
                 self.root.execute(f"DETACH {quoted(name)}")
             except duckdb.Error:
-                if name in self.databases():  # without room on the disk it raises, and has detached
+                if name in self.databases():  # on a full disk DETACH raises although it has detached
                     raise
             self._unlink(name)
             self.checkpoints.forget(name)
@@ -318,14 +322,14 @@ class Storage:
 
     @contextlib.contextmanager
     def naming(self, name: tuple[str, ...]) -> Iterator[None]:
-        """Hold a name while an object is created, replaced or dropped: two sessions may want it at once."""
+        """Lock a name while an object is created, replaced or dropped, against concurrent sessions."""
         with self.lock:
             lock = self._names.setdefault(name, threading.RLock())
         with lock:
             yield
 
     def close(self) -> None:
-        """Wait for other processes that work through this one, stop the workers, close the files."""
+        """Wait for processes that use the warehouse through this one, stop the workers, close the files."""
         if self._host is not None:
             self._host.close()
         try:
@@ -345,14 +349,14 @@ _OPEN_LOCK = threading.Lock()
 
 
 def open_storage(path: Path | None, host: Callable[[Storage], Host] | None = None) -> Storage:
-    """Open a warehouse, or share the one that this process has open.
+    """Open a warehouse, or share the one that this process already has open.
 
     Args:
         path: its folder; a new temporary one if None.
-        host: makes what serves other processes; None to refuse them.
+        host: creates the server for other processes; None to lock them out.
 
     Raises:
-        WarehouseLockedError: another process holds it.
+        WarehouseLockedError: another process has it open.
     """
     key = path.resolve() if path else uuid.uuid4().hex
     with _OPEN_LOCK:
@@ -363,14 +367,14 @@ def open_storage(path: Path | None, host: Callable[[Storage], Host] | None = Non
 
 
 def close_storage(storage: Storage) -> None:
-    """Let go of a warehouse; the last to do so closes it."""
+    """Release a warehouse; it is closed when its last user releases it."""
     with _OPEN_LOCK:
         storage._users -= 1
         if storage._users > 0:
             return
         for key in [key for key, value in _OPEN.items() if value is storage]:
             del _OPEN[key]
-    storage.close()  # it may wait for other processes
+    storage.close()  # outside the lock, because it may wait for other processes
 
 
 @atexit.register
@@ -381,13 +385,14 @@ def _close_all() -> None:
     _OPEN.clear()
 
 
-_NOTE_SIZE = 1024  # bytes: the file keeps its size, so that a full disk does not keep anybody out
+_NOTE_SIZE = 1024  # bytes; the file never grows, so that it can be written on a full disk
 
 
 def note(handle: int, address: str | None, holder: str | None = None) -> None:
-    """Write into the lock file who holds the warehouse, and where other processes reach it.
+    """Write the holder (the process that has the warehouse open) and its server's address to the lock file.
 
-    The lock is the kernel's; the note only helps, and a full disk that has no room for it is no reason to fail.
+    The note is only informative, because the lock itself is an flock. Failing to write it, as on a full disk,
+    is not an error.
     """
     if holder is None:
         holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
@@ -395,11 +400,11 @@ def note(handle: int, address: str | None, holder: str | None = None) -> None:
     try:
         os.pwrite(handle, text.encode().ljust(_NOTE_SIZE), 0)
     except OSError as raised:
-        log.warning("the holder of the warehouse could not be noted: %s", raised)
+        log.warning("the lock file of the warehouse could not be written: %s", raised)
 
 
 def holder_of(text: str) -> str:
-    """The holder that a lock file names."""
+    """Return the holder named in the text of a lock file."""
     try:
         return str(json.loads(text)["holder"])
     except (ValueError, KeyError):

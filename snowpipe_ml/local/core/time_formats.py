@@ -1,10 +1,10 @@
-"""Date and time formats: Snowflake's format elements in DuckDB's strftime and strptime specifiers.
+"""Date and time formats: convert Snowflake's format elements to DuckDB's strftime and strptime specifiers.
 
 https://docs.snowflake.com/en/sql-reference/functions-conversion#date-and-time-formats-in-conversion-functions
 
-An element is read in any case, and the longest one wins. Text in double quotes, marks and single
-letters are literal. A longer run of letters that is not an element is refused: it is more likely an
-element of another system than text.
+Elements are case-insensitive, and the longest match wins. Text in double quotes, punctuation and single
+letters are literal. A longer run of letters that is not an element is refused, because it is more likely
+a format element of another system than literal text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 
-# Snowflake's elements and the specifiers that read and write the same.
+# Snowflake's elements and the equivalent specifiers of strftime and strptime.
 _SPECIFIERS = {
     "YYYY": "%Y",
     "UUUU": "%Y",
@@ -38,7 +38,7 @@ _TOKEN = re.compile(
     re.I | re.S,
 )
 _BEGINNINGS = {element[0] for element in _SPECIFIERS} | {"F"}
-_FRACTION_DIGITS = 9  # of FF without a number
+_FRACTION_DIGITS = 9  # for FF without a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Fraction:
-    """The first digits of the fractional second, fewer than strftime can write."""
+    """The leading digits of the fractional second, where strftime has no specifier for their number."""
 
     digits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """The offset of the time zone: hours, and minutes behind a separator unless that is None."""
+    """The time zone offset: hours, then the separator and minutes unless the separator is None."""
 
     separator: str | None
 
@@ -67,12 +67,12 @@ OutputPart = Pattern | Fraction | Offset
 
 @dataclass(frozen=True, slots=True)
 class InputFormat:
-    """A format by which text is read.
+    """A format for parsing text.
 
     Attributes:
-        text: the format as it was written.
-        pattern: for strptime; fractional seconds take one to six digits.
-        elements: Snowflake's elements in it, in upper case and in order.
+        text: the original format.
+        pattern: the strptime pattern; it accepts one to six digits of a fractional second.
+        elements: the Snowflake elements in the format, in upper case and in order.
     """
 
     text: str
@@ -81,23 +81,23 @@ class InputFormat:
 
     @property
     def reader_pattern(self) -> str:
-        """The pattern for DuckDB's CSV reader, where a long fraction cannot be cut off beforehand."""
+        """The pattern for DuckDB's CSV reader, where a long fraction cannot be truncated beforehand."""
         return self.pattern.replace("%f", "%n") if self.has_long_fraction else self.pattern
 
     @property
     def has_date(self) -> bool:
-        """Return whether the text holds a whole date, and not only a part that needs a default."""
+        """Return whether the text contains a complete date, so that no part needs a default."""
         found = set(self.elements)
         return bool(found & {"YYYY", "UUUU", "YY"} and (found & {"MM", "MON", "MMMM"} or "DD" not in found))
 
     @property
     def has_time(self) -> bool:
-        """Return whether the text holds an hour."""
+        """Return whether the text contains an hour."""
         return bool(set(self.elements) & {"HH24", "HH12"})
 
     @property
     def has_offset(self) -> bool:
-        """Return whether the text holds the offset of a time zone."""
+        """Return whether the text contains a time zone offset."""
         return bool(set(self.elements) & set(_ZONES))
 
     @property
@@ -117,24 +117,24 @@ class InputFormat:
 
 
 def is_auto(text: str) -> bool:
-    """Return whether a format stands for the formats that Snowflake recognizes by itself."""
+    """Return whether a format is AUTO or empty, which means automatic detection."""
     return text.strip().upper() in ("AUTO", "")
 
 
 def format_option(value: object) -> InputFormat | None:
-    """The format that an option of a file format gives; None for AUTO and for nothing.
+    """Parse the date or time format in a file format option; None if it is AUTO or not set.
 
     Raises:
-        UnsupportedError: an element that is not served.
+        UnsupportedError: the format has an unsupported element.
     """
     return None if value is None or is_auto(str(value)) else input_format(str(value))
 
 
 def output_format(text: str) -> list[OutputPart]:
-    """The parts that a format writes, one behind the other; neighbouring patterns are one part.
+    """Split an output format into its parts, in order; adjacent patterns are merged into one.
 
     Raises:
-        UnsupportedError: an element that is not served.
+        UnsupportedError: the format has an unsupported element.
     """
     parts: list[OutputPart] = []
     for element, written in _tokens(text):
@@ -156,10 +156,10 @@ def output_format(text: str) -> list[OutputPart]:
 
 
 def input_format(text: str) -> InputFormat:
-    """The format by which text is read.
+    """Convert a format for parsing text.
 
     Raises:
-        UnsupportedError: an element that is not served.
+        UnsupportedError: the format has an unsupported element, or ambiguous ones.
     """
     pieces: list[str] = []
     elements: list[str] = []
@@ -172,7 +172,7 @@ def input_format(text: str) -> InputFormat:
             pieces.append("%z")
         elif element.startswith("FF"):
             if element == "FF0":
-                raise UnsupportedError("the element FF0 in a format that is read")
+                raise UnsupportedError("the element FF0 in an input format")
             pieces.append("%f")
         else:
             pieces.append(_SPECIFIERS[element])
@@ -180,19 +180,19 @@ def input_format(text: str) -> InputFormat:
     if "HH24" in found and found & {"AM", "PM"}:
         raise UnsupportedError("a format with both HH24 and AM or PM", "Use HH12 with AM")
     if "HH12" in found and not found & {"AM", "PM"}:
-        raise UnsupportedError("a format that is read with HH12 and without AM", "Use HH24")
+        raise UnsupportedError("an input format with HH12 and without AM", "Use HH24")
     return InputFormat(text, "".join(pieces), tuple(elements))
 
 
 def _fraction(digits: int) -> OutputPart:
-    # DuckDB's timestamps have six digits: what Snowflake writes behind them is zeros.
+    # DuckDB's timestamps have six fractional digits; the other digits are written as zeros.
     if digits >= 6:
         return Pattern("%f" + "0" * (digits - 6))
     return {0: Pattern(""), 3: Pattern("%g")}.get(digits, Fraction(digits))
 
 
 def _tokens(text: str) -> Iterator[tuple[str | None, str]]:
-    """(element, None for literal text; the text) for each part of a format."""
+    """Yield (element or None for literal text, the text) for each part of a format."""
     found = [match.group() for match in _TOKEN.finditer(text)]
     names = [token.upper() if len(token) > 1 and not token.startswith('"') else None for token in found]
     for place, (token, name) in enumerate(zip(found, names, strict=True)):
@@ -202,21 +202,18 @@ def _tokens(text: str) -> Iterator[tuple[str | None, str]]:
 
 
 def _check_letter(text: str, found: list[str], names: list[str | None], place: int) -> None:
-    """Refuse a letter that is part of an unknown element, such as HH, DAY, MONTH, the D of M/D or a third M of MMM."""
+    """Refuse a letter of an unknown element, such as HH, DAY, MONTH, the D of M/D or the third M of MMM."""
     letter = found[place].upper()
     before = found[place - 1] if place else ""
-    unknown = (
-        letter in _BEGINNINGS and before != "%"
-    )  # %Y is not an element here either, and is text on Snowflake
+    # %Y is not an element, and Snowflake treats it as literal text too.
+    unknown = letter in _BEGINNINGS and before != "%"
     for beside in (place - 1, place + 1):
         if 0 <= beside < len(found):
             other = found[beside].upper()
             unknown |= names[beside] is None and len(other) == 1 and other.isalpha()
             unknown |= names[beside] is not None and letter in other
     if unknown:
-        raise UnsupportedError(
-            f"this date format: {text!r}", "Put text that is no format element in double quotes"
-        )
+        raise UnsupportedError(f"this date format: {text!r}", "Put literal text in double quotes")
 
 
 def _escaped(text: str) -> str:

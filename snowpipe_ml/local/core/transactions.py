@@ -1,4 +1,4 @@
-"""Transactions in DuckDB, and retrying statements that conflict with another session's."""
+"""DuckDB transactions, and retries of statements that conflict with another session."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from snowpipe_ml.local.core.session import Session
 
 
 def retry_conflicts(run: Callable[[], Any], attempts: int = 40) -> Any:
-    """Run a statement again when another session changed the same catalog entry meanwhile.
+    """Run a statement, and retry it when another session has changed the same catalog entry concurrently.
 
-    Snowflake queues such statements; DuckDB lets one of them fail.
+    Snowflake queues such statements, whereas in DuckDB one of them fails.
     """
     for attempt in range(attempts):
         try:
@@ -32,7 +32,7 @@ def retry_conflicts(run: Callable[[], Any], attempts: int = 40) -> Any:
 
 @contextlib.contextmanager
 def transaction(session: Duck) -> Iterator[None]:
-    """A DuckDB transaction that is rolled back on any exception."""
+    """Run the block in a DuckDB transaction that is rolled back on any exception."""
     session.execute("BEGIN TRANSACTION")
     try:
         yield
@@ -44,7 +44,7 @@ def transaction(session: Duck) -> Iterator[None]:
 
 @contextmanager
 def in_transaction(session: Session) -> Iterator[None]:
-    """The session's open transaction, or one of its own."""
+    """Run the block in the session's open transaction, or in a new one if none is open."""
     if session.in_transaction:
         yield
     else:

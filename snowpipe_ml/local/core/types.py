@@ -1,4 +1,4 @@
-"""Types between three worlds: Snowflake's, DuckDB's, and the connector's result metadata."""
+"""Convert types between Snowflake, DuckDB and the connector's result metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from snowpipe_ml.sql import DataType
 FIXED, REAL, TEXT, DATE, VARIANT, LTZ, TZ, NTZ = 0, 1, 2, 3, 5, 6, 7, 8
 OBJECT, ARRAY, BINARY, TIME, BOOLEAN = 9, 10, 11, 12, 13
 
-# DuckDB has no timestamp that keeps its offset: the instant, and the offset in minutes.
+# DuckDB has no timestamp type with an offset: the instant in UTC and the offset in minutes are stored.
 TIMESTAMP_TZ = "STRUCT(utc TIMESTAMP, tz SMALLINT)"
 MAX_VARCHAR = 16_777_216
 MAX_BINARY = 8_388_608
@@ -43,7 +43,7 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A result column: its name, its DuckDB type as text, and what is declared or can be told of it."""
+    """A result column: name, DuckDB type as text, nullability, and the length of a VARCHAR if it is known."""
 
     name: str
     duckdb: str
@@ -52,7 +52,7 @@ class Column:
 
     @property
     def metadata(self) -> ResultMetadataV2:
-        """What the connector would say of it."""
+        """The column's metadata in the connector's form."""
         code, precision, scale, size = _describe(self.duckdb)
         return ResultMetadataV2(
             name=self.name,
@@ -65,7 +65,7 @@ class Column:
 
     @property
     def snowflake(self) -> str:
-        """Its type in Snowflake's words, as DESCRIBE TABLE prints it."""
+        """The Snowflake type of the column, as DESCRIBE TABLE prints it."""
         code, precision, scale, _ = _describe(self.duckdb)
         if code == FIXED:
             return f"NUMBER({precision},{scale})"
@@ -86,7 +86,7 @@ class Column:
 
 
 def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
-    """(type code, precision, scale, size) of a DuckDB type."""
+    """Return (type code, precision, scale, size) of a DuckDB type."""
     if duckdb in _INTEGERS:
         return FIXED, 38, 0, None
     if match := _DECIMAL.match(duckdb):
@@ -121,10 +121,10 @@ def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
 
 
 def to_duckdb(kind: DataType) -> str:
-    """The DuckDB type that stores a Snowflake type.
+    """Return the DuckDB type that stores a Snowflake type.
 
-    Whole numbers of any declared precision are BIGINT: a value that does not fit in 64 bits is an
-    error and never a wrong number, and 128-bit decimals are several times slower
+    INT, and NUMBER(p, 0) with p above 18, are stored as BIGINT: a value that does not fit in 64 bits raises
+    an error and never becomes a wrong number, and 128-bit decimals are several times slower
     (docs/decisions/0003).
     """
     match kind.name:
@@ -152,12 +152,12 @@ def to_duckdb(kind: DataType) -> str:
 
 
 def columns_of(description: list[Any]) -> list[Column]:
-    """The columns of a DuckDB cursor's description."""
+    """Return the columns of a DuckDB cursor's description."""
     return [Column(item[0], str(item[1])) for item in description]
 
 
 def pretty_json(text: str) -> str:
-    """A VARIANT as Snowflake prints it: indented by two, keys in order, a bare value as it is."""
+    """Format a VARIANT as Snowflake does: indented by two, keys sorted, scalar values unchanged."""
     value = json.loads(text)
     if isinstance(value, dict | list) and value:
         return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
@@ -173,13 +173,13 @@ def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
-    """A column of a result as the connector's Python values."""
+    """Convert a result column to the Python values that the connector returns."""
     code, _, scale, _ = _describe(column.duckdb)
     listed: list[Any] = values.to_pylist()
     if code == FIXED and not scale and column.duckdb not in _INTEGERS:
         return [_optional(int)(v) for v in listed]
     if code == FIXED and not scale and pa.types.is_decimal(values.type):
-        return [_optional(int)(v) for v in listed]  # HUGEINT travels as a decimal
+        return [_optional(int)(v) for v in listed]  # HUGEINT is a decimal in Arrow
     if code == VARIANT:
         return [_optional(pretty_json)(v) for v in listed]
     if code == TZ:
@@ -207,19 +207,19 @@ def _in_utc(value: dt.datetime) -> dt.datetime:
 
 
 def _offset(value: dt.datetime) -> int:
-    """The offset from UTC in minutes; that of UTC for a value without one."""
+    """Return the offset from UTC in minutes; 0 for a value without a time zone."""
     return (value.utcoffset() or dt.timedelta()) // dt.timedelta(minutes=1)
 
 
 def from_iso(values: pa.ChunkedArray) -> pa.Array:
-    """TIMESTAMP_TZ values as they come from a worker, in the form in which they are stored."""
+    """Convert TIMESTAMP_TZ values from ISO 8601 texts, as workers send them, to their stored form."""
     parsed = [None if text is None else dt.datetime.fromisoformat(text) for text in values.to_pylist()]
     stored = [None if value is None else {"utc": _in_utc(value), "tz": _offset(value)} for value in parsed]
     return pa.array(stored, pa.struct([("utc", pa.timestamp("us")), ("tz", pa.int16())]))
 
 
 def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
-    """A result as the connector's Arrow tables are: whole numbers in 64 bits, VARIANT as text."""
+    """Convert a result to the connector's Arrow format: 64-bit integers, VARIANT as text."""
     arrays = []
     for column, values in zip(columns, result.columns, strict=True):
         code, _, scale, _ = _describe(column.duckdb)
@@ -238,7 +238,7 @@ def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
 
 
 def _nanoseconds(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Timestamps in the unit in which the connector has them; beyond the year 2262 in microseconds."""
+    """Convert timestamps to nanoseconds, the connector's unit; beyond the year 2262 keep microseconds."""
     try:
         return values.cast(pa.timestamp("ns", tz=values.type.tz))
     except pa.ArrowInvalid:
@@ -251,11 +251,11 @@ def _narrow(values: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         return values.cast(pa.int64())
     except pa.ArrowInvalid:
-        return values  # beyond 64 bits: the client gets decimals, as from Snowflake
+        return values  # more than 64 bits: the client gets decimals, as from Snowflake
 
 
 def parameter(value: object) -> object:
-    """A bound value in a form that DuckDB takes."""
+    """Convert a bound value to a form that DuckDB accepts."""
     if isinstance(value, bytearray):
         return bytes(value)
     if value is None or isinstance(

@@ -1,1 +1,1 @@
-"""Reading Snowflake's SQL: tokens, sqlglot trees and scripts."""
+"""Parse Snowflake SQL: tokens, sqlglot trees and scripts."""

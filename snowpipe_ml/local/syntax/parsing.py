@@ -1,4 +1,4 @@
-"""Snowflake's SQL as a tree, by sqlglot."""
+"""Parse a Snowflake statement to a sqlglot tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.time_formats import is_auto
 
 _T = exp.DataType.Type
-# The functions that read a date or a time by a format, and their types.
+# The functions that parse a date or time with a format, and the types of their results.
 _READERS = {
     "DATE": _T.DATE,
     "TO_DATE": _T.DATE,
@@ -37,7 +37,7 @@ _READERS = {
 
 
 def _reader(name: str) -> Callable[..., exp.Expr]:
-    """The builder of ``TO_DATE(x, 'format')``: it keeps the format as written, where sqlglot translates a part of it."""
+    """Return a builder for ``TO_DATE(x, 'format')`` that keeps the format, which sqlglot's would change."""
     kind = _READERS[name]
     otherwise: Any = SnowflakeParser.FUNCTIONS[name]
 
@@ -48,7 +48,7 @@ def _reader(name: str) -> Callable[..., exp.Expr]:
         if len(args) != 2 or args[1].is_int:
             try:
                 node: exp.Expr = otherwise(args)
-            except TypeError:  # as sqlglot finds out what a builder takes
+            except TypeError:  # sqlglot also tries which arguments a builder accepts
                 node = otherwise(args, dialect=dialect)
             return node
         of = exp.TsOrDsToDate if kind == _T.DATE else exp.TsOrDsToTime if kind == _T.TIME else exp.StrToTime
@@ -56,7 +56,7 @@ def _reader(name: str) -> Callable[..., exp.Expr]:
         read.set("safe", name.startswith("TRY_"))
         if of is exp.StrToTime:
             read.set("target_type", exp.DataType(this=kind))
-        # As a cast, its type is seen by what is around it: sqlglot takes every StrToTime for a TIMESTAMP_NTZ.
+        # The cast declares the type for surrounding nodes: sqlglot infers TIMESTAMP_NTZ for every StrToTime.
         zoned = kind in (_T.TIMESTAMPLTZ, _T.TIMESTAMPTZ)
         return exp.Cast(this=read, to=exp.DataType(this=kind)) if zoned else read
 
@@ -64,15 +64,16 @@ def _reader(name: str) -> Callable[..., exp.Expr]:
 
 
 def _writer(args: list[exp.Expr]) -> exp.Expr:
-    """``TO_CHAR(x, 'format')``, with the format as written."""
+    """Build ``TO_CHAR(x, 'format')`` with the original format."""
     return exp.ToChar(this=args[0] if args else None, format=args[1] if len(args) > 1 else None)
 
 
 class _Parser(SnowflakeParser):
-    """Snowflake's parser, and what the rewrites need of the text beyond sqlglot's tree.
+    """Snowflake's parser, extended by details of the source text that the translation needs.
 
-    It notes the names of functions and the text of each value of a SELECT list, which is the name of a
-    result column that has none, and keeps the keys of object constants and the formats of dates as they are written.
+    In the ``meta`` of nodes it records the name of each called function ("called") and the source text of
+    each expression in a SELECT list ("written"), which is the name of an unnamed result column. It keeps the
+    keys of object constants and the formats of dates unchanged.
     """
 
     FUNCTIONS: ClassVar = {
@@ -82,7 +83,7 @@ class _Parser(SnowflakeParser):
     }
 
     def _kv_to_prop_eq(self, expressions: list[exp.Expr], parse_map: bool = False) -> list[exp.Expr]:
-        """``{'a': 1}``: a key is a text, and not a name, whose case would change."""
+        """Keep the keys of ``{'a': 1}`` as strings; as identifiers their case would change."""
         return super()._kv_to_prop_eq(
             [
                 exp.PropertyEQ(this=e.this, expression=e.expression)
@@ -100,7 +101,7 @@ class _Parser(SnowflakeParser):
         optional_parens: bool = True,
         any_token: bool = False,
     ) -> exp.Expr | None:
-        """Notes the name that a function is called by: a class of sqlglot's stands for several names."""
+        """Record the name in the function call, because one sqlglot class represents several names."""
         name = self._curr.text if self._curr is not None else ""
         node: exp.Expr | None = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
         call = node.this if isinstance(node, exp.Window) else node
@@ -124,10 +125,11 @@ class _Dialect(Snowflake):
 
 
 def parse(text: str) -> exp.Expr:
-    """A statement's tree.
+    """Parse a statement to a tree.
 
     Raises:
-        ProgrammingError: a syntax error, at Snowflake's line and position.
+        ProgrammingError: the statement has a syntax error; the message has the line and position as Snowflake
+            counts them.
     """
     try:
         statements = [tree for tree in sqlglot.parse(text, read=_Dialect) if tree is not None]

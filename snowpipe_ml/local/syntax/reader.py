@@ -1,7 +1,7 @@
-"""A reader for the statements that are read word by word: stages, functions, warehouses, sessions.
+"""A reader for statements that are parsed token by token: stages, functions, warehouses, sessions.
 
-They hold stage paths, option lists and ``$$`` bodies, which a SQL grammar does not keep as they are
-written.
+Such statements contain stage paths, option lists and ``$$`` bodies, whose original text a SQL parser does
+not preserve.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word, name, text or mark, with its place in the statement."""
+    """A word, quoted name, string, number or punctuation mark, with its position in the statement."""
 
     kind: str
     text: str
@@ -39,12 +39,12 @@ class Token:
 
     @property
     def upper(self) -> str:
-        """The text as keywords are compared."""
+        """The text for comparisons with keywords: words in upper case, other tokens unchanged."""
         return self.text.upper() if self.kind == "word" else self.text
 
 
 def unquote(text: str) -> str:
-    """The value of a string in single quotes or in ``$$``, escapes read as Snowflake reads them."""
+    """Return the value of a string in single quotes or ``$$``, with Snowflake's escape sequences."""
     if text.startswith("$$"):
         return text[2:-2]
 
@@ -65,7 +65,7 @@ class Reader:
         position = 0
         while position < len(text):
             match = _TOKEN.match(text, position)
-            if match is None:  # pragma: no cover - the last alternative takes any character
+            if match is None:  # pragma: no cover - the last alternative matches any character
                 raise errors.syntax(f"unexpected character at position {position}")
             kind = match.lastgroup or "mark"
             if kind != "space":
@@ -76,7 +76,7 @@ class Reader:
         self.index = 0
 
     def peek(self, ahead: int = 0) -> Token:
-        """A token that is not yet read; an empty mark at the end."""
+        """Return a token ahead without reading it; an empty mark at the end of the statement."""
         index = self.index + ahead
         if index < len(self.tokens):
             return self.tokens[index]
@@ -84,7 +84,7 @@ class Reader:
 
     @property
     def done(self) -> bool:
-        """Return whether all is read."""
+        """Return whether all tokens are read."""
         return self.index >= len(self.tokens)
 
     def next(self) -> Token:
@@ -96,23 +96,23 @@ class Reader:
         return token
 
     def looking_at(self, *words: str) -> bool:
-        """Return whether these words or marks come next."""
+        """Return whether the next tokens are these words or marks."""
         return all(self.peek(i).upper == word for i, word in enumerate(words))
 
     def accept(self, *words: str) -> bool:
-        """Read these words if they come next."""
+        """Read these words if they are next; return whether they were."""
         if self.looking_at(*words):
             self.index += len(words)
             return True
         return False
 
     def expect(self, *words: str) -> None:
-        """Read these words, which must come next."""
+        """Read these words, or raise a syntax error if they are not next."""
         if not self.accept(*words):
             raise self.unexpected(f"expected {' '.join(words)}")
 
     def unexpected(self, hint: str = "") -> Exception:
-        """The error for a token that does not fit."""
+        """Make the syntax error for an unexpected next token."""
         token = self.peek()
         line = self.text.count("\n", 0, token.start) + 1
         column = token.start - (self.text.rfind("\n", 0, token.start) + 1)
@@ -122,16 +122,16 @@ class Reader:
         )
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Raise a syntax error unless all tokens are read."""
         if not self.done:
             raise self.unexpected()
 
     def rest(self) -> str:
-        """The text from here on, as it is written."""
+        """Return the original text from the next token to the end."""
         return self.text[self.peek().start :].rstrip().rstrip(";")
 
     def identifier(self) -> str:
-        """One name, in stored form."""
+        """Read an identifier and return its stored form."""
         token = self.next()
         if token.kind == "quoted":
             return token.text[1:-1].replace('""', '"')
@@ -141,7 +141,7 @@ class Reader:
         raise self.unexpected("expected a name")
 
     def name(self) -> tuple[str, ...]:
-        """A name with its qualifiers; ``IDENTIFIER('x')`` and a string are read as a name too."""
+        """Read a name with its qualifiers, also as ``IDENTIFIER('x')`` or in a string."""
         if self.accept("IDENTIFIER", "("):
             name = Reader(self.string()).name()
             self.expect(")")
@@ -154,7 +154,7 @@ class Reader:
         return tuple(parts)
 
     def string(self) -> str:
-        """A string's value."""
+        """Read a string and return its value."""
         token = self.next()
         if token.kind not in ("string", "dollar"):
             self.index -= 1
@@ -162,7 +162,7 @@ class Reader:
         return unquote(token.text)
 
     def stage(self) -> str:
-        """A stage path, with its ``@``, in quotes or not."""
+        """Read a stage path, with or without quotes, and return it with its ``@``."""
         if self.peek().kind == "string":
             return self.string()
         if self.peek().kind == "stage":
@@ -170,7 +170,7 @@ class Reader:
         raise self.unexpected("expected a stage path")
 
     def value(self) -> Any:
-        """An option's value: text, number, truth value, name, or a list or options in brackets."""
+        """Read the value of an option: a string, number, Boolean, name, or parenthesized list or options."""
         token = self.peek()
         if token.text == "(":
             return self._parenthesis()
@@ -214,7 +214,7 @@ class Reader:
         return items
 
     def options(self) -> dict[str, Any]:
-        """``KEY = value`` pairs, as many as follow; keys in upper case."""
+        """Read all ``KEY = value`` pairs that follow; keys are converted to upper case."""
         found: dict[str, Any] = {}
         while self.peek().kind == "word" and self.peek(1).text in ("=", "=>"):
             key = self.next().upper

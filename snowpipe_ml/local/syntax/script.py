@@ -1,4 +1,4 @@
-"""Splitting scripts into statements."""
+"""Split scripts into statements."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ FIRST_WORD = re.compile(r"\s*\(?\s*([A-Za-z]+)")
 
 
 def split(text: str) -> Iterator[str]:
-    """The statements of a script."""
+    """Yield the statements of a script."""
     start = 0
     reader = Reader(text + "\n;")
-    # Reader drops trailing semicolons; those between statements are marks.
+    # Reader drops trailing semicolons; semicolons between statements are tokens.
     for token in reader.tokens:
         if token.text == ";":
             if text[start : token.start].strip():

@@ -1,1 +1,1 @@
-"""Snowflake's trees turned into DuckDB's."""
+"""Translate sqlglot trees of Snowflake statements to DuckDB."""

@@ -1,4 +1,4 @@
-"""Arrow tables as relations of a query."""
+"""Use Arrow tables as relations of a query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snowpipe_ml.local.translate.compiler import Compiler, resolved_table
 
 
 def replace_relation(node: exp.Expr, relation: exp.Expr) -> None:
-    """Put a relation in a node's place, under the node's alias."""
+    """Replace a node with a relation that has the same alias."""
     alias = node.args.get("alias")
     if alias is not None:
         relation.set("alias", alias.copy())
@@ -18,7 +18,7 @@ def replace_relation(node: exp.Expr, relation: exp.Expr) -> None:
 
 
 def arrow_relation(compiler: Compiler, columns: list[Column], table: pa.Table) -> exp.Subquery:
-    """A result as a relation; its columns by position, because names may repeat."""
+    """Make a relation of a result; Arrow columns are named by position, because names may repeat."""
     name = compiler.register(table.rename_columns([f"c{i}" for i in range(table.num_columns)]))
     select = exp.select(
         *(
@@ -41,7 +41,7 @@ def _as_type(node: exp.Expr, duckdb: str) -> exp.Expr:
 
 
 def empty_relation(columns: list[tuple[str, str]]) -> exp.Subquery:
-    """A relation of no rows, with these (name, DuckDB type) columns: enough to describe a query."""
+    """Make a relation without rows from (name, DuckDB type) columns, which is enough to describe a query."""
     nulls = [
         exp.alias_(_as_type(exp.Null(), kind), exp.to_identifier(name, quoted=True)) for name, kind in columns
     ]

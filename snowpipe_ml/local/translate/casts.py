@@ -1,4 +1,4 @@
-"""Types and casts: what a value becomes, and what is compared and joined as which type."""
+"""Translate types, casts, and the implicit casts in comparisons, concatenations and CASE."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS,
 
 
 def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
-    """A call of one of :mod:`snowpipe_ml.local.core.macros`."""
+    """Make a call of a macro of :mod:`snowpipe_ml.local.core.macros`."""
     return builtin(f"memory.main.{name}", *arguments)
 
 
 def builtin(name: str, *arguments: exp.Expr) -> exp.Expr:
-    """A call of a function of DuckDB's."""
+    """Make a call of a DuckDB function.
+
+    ``meta["ours"]`` marks calls that the translation has made: no rule translates them again, and the guard
+    (guard.py) does not refuse them although Snowflake has no such function.
+    """
     call = exp.Anonymous(this=name, expressions=list(arguments))
     call.meta["ours"] = True
     return call
 
 
 def stored_cast(node: exp.Expr, duckdb: str) -> exp.Cast:
-    """A cast to a type of DuckDB's, which no rule maps again."""
+    """Make a cast to a DuckDB type; ``meta["stored"]`` marks a type that needs no further translation."""
     made: exp.Cast = exp.cast(node, duckdb, dialect="duckdb")
     made.to.meta["stored"] = True
     return made
 
 
 def text_of(node: exp.Expr) -> exp.Expr:
-    """A value as text: that of a VARIANT has no quotes, and DuckDB would keep those of its JSON."""
+    """Convert a value to text; a VARIANT without the quotes of its JSON, which a cast would keep."""
     node = node.unnest()
     if isinstance(node, exp.JSONExtract):
         text: exp.Expr = exp.JSONExtractScalar(this=node.this.copy(), expression=node.expression.copy())
@@ -52,7 +56,7 @@ def may_be_variant(node: exp.Expr) -> bool:
 
 
 def cast(node: exp.Expr, session: Session) -> exp.Expr:
-    """Types as they are stored; a float becomes a whole number half away from zero.
+    """Translate a cast; a float is cast to an integer by rounding half away from zero.
 
     ``x::FLOAT`` -> ``CAST(x AS DOUBLE)``; ``2.5::FLOAT::INT`` is 3.
     """
@@ -75,7 +79,7 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
                 "this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
             )
     if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
-        return exp.func("unhex", node.this.copy())  # a text is read as hexadecimal digits
+        return exp.func("unhex", node.this.copy())  # Snowflake parses a text as hexadecimal digits
     if (
         source in TEXTS
         and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE)
@@ -98,7 +102,7 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def data_type(node: exp.Expr, session: Session) -> exp.DataType:
-    """The DuckDB type that stores a Snowflake type: see :func:`snowpipe_ml.local.core.types.to_duckdb`."""
+    """Return the DuckDB type that stores a type: see :func:`snowpipe_ml.local.core.types.to_duckdb`."""
     assert isinstance(node, exp.DataType)
     if node.meta.get("stored"):
         return node
@@ -135,7 +139,7 @@ def data_type(node: exp.Expr, session: Session) -> exp.DataType:
 
 
 def to_binary(node: exp.Expr, session: Session) -> exp.Expr:
-    """``TO_BINARY(x [, 'HEX'|'UTF-8'|'BASE64'])``."""
+    """Translate ``TO_BINARY(x [, 'HEX'|'UTF-8'|'BASE64'])``."""
     how = node.args["format"].name.upper() if node.args.get("format") is not None else "HEX"
     function = {"HEX": "unhex", "UTF-8": "encode", "UTF8": "encode", "BASE64": "from_base64"}.get(how)
     if function is None:
@@ -144,7 +148,7 @@ def to_binary(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def to_tz(node: exp.Expr) -> exp.Expr:
-    """A value as a TIMESTAMP_TZ: text with its offset, anything else in the session's time zone."""
+    """Convert a value to TIMESTAMP_TZ: text with its own offset, other values in the session's time zone."""
     source = kind(node)
     if source == T.TIMESTAMPTZ:
         return node.copy()
@@ -155,7 +159,7 @@ def to_tz(node: exp.Expr) -> exp.Expr:
     elif source in TIMESTAMPS | {T.DATE}:
         name = "sf_local_to_tz"
     else:
-        # By its text, which has the offset if there is one.
+        # Of unknown type: converted by way of its text, which has the offset if the value has one.
         name, node = "sf_text_to_tz", exp.cast(node.copy(), "TEXT", dialect="duckdb")
     made = macro(name, node.copy())
     made.type = exp.DataType(this=T.TIMESTAMPTZ)
@@ -176,7 +180,7 @@ def _from_tz(node: exp.Expr, mapped: exp.DataType) -> exp.Expr:
 
 
 def as_text(node: exp.Expr) -> exp.Expr:
-    """A float and a timestamp as Snowflake writes them: ``1``, ``2024-01-15 10:20:30.000``."""
+    """Convert floats and timestamps to text as Snowflake does: ``1``, ``2024-01-15 10:20:30.000``."""
     found = kind(node)
     if found in FLOATS:
         return macro("sf_float_text", node.copy())
@@ -190,7 +194,7 @@ def as_text(node: exp.Expr) -> exp.Expr:
 
 
 def concatenation(node: exp.Expr, session: Session) -> exp.Expr:
-    """``'x' || 1::FLOAT`` is x1."""
+    """Translate a concatenation: ``'x' || 1::FLOAT`` is x1."""
     for part in list(node.iter_expressions()):
         if kind(part) in FLOATS | TIMESTAMPS:
             part.replace(as_text(part))
@@ -198,11 +202,11 @@ def concatenation(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def comparison(node: exp.Expr, session: Session) -> exp.Expr:
-    """``'1.4' = 1`` compares numbers: the text is cast, and DuckDB would cast it to a whole one."""
+    """Translate a comparison: ``'1.4' = 1`` compares numbers; DuckDB would cast the text to an integer."""
     if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
         return node  # an assignment
     left, right = kind(node.this), kind(node.expression)
-    if T.TIMESTAMPTZ in (left, right):  # the instants are compared
+    if T.TIMESTAMPTZ in (left, right):  # compares the instants
         for side in ("this", "expression"):
             node.set(side, macro("sf_tz_utc", to_tz(node.args[side])))
         return node
@@ -215,7 +219,10 @@ def comparison(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def case_branches(node: exp.Expr, session: Session) -> exp.Expr:
-    """``CASE WHEN x THEN 'a' ELSE 1 END``: the text is read as a number, and 'a' is none."""
+    """Cast the text branches of a CASE that also has numeric branches to numbers.
+
+    In ``CASE WHEN x THEN 'a' ELSE 1 END`` the cast fails, because 'a' is not a number.
+    """
     branches = [branch.args["true"] for branch in node.args["ifs"]]
     if node.args.get("default") is not None:
         branches.append(node.args["default"])

@@ -1,4 +1,4 @@
-"""Compile a statement and keep what it refers to while it runs."""
+"""Translate a statement, and keep its temporary relations and stream offsets while it runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
 def compiled(
     session: Session, tree: exp.Expr, params: Any = None, *, describing: bool = False
 ) -> Iterator[exp.Expr]:
-    """A tree rewritten for DuckDB, and what it refers to while it runs."""
+    """Translate a tree for DuckDB; the Arrow tables and views it refers to exist until the block ends."""
     compiler = new_compiler(session, describing=describing)
     written = {
         table.name.upper(): ".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)
@@ -47,7 +47,7 @@ def compiled(
 
 @contextmanager
 def _consuming(session: Session, compiler: Compiler) -> Iterator[None]:
-    """Run a DML statement and move the offsets of the streams that it reads, both or neither."""
+    """Run a DML statement and advance the offsets of the streams it reads, in one transaction."""
     with in_transaction(session):
         outer, session.in_transaction = session.in_transaction, True
         try:

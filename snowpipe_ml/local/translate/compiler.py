@@ -1,4 +1,4 @@
-"""The compiler's context: what a statement registers while it is translated and run."""
+"""The context of a translation: the relations that a statement registers until it has run."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Translate = Callable[[exp.Expr, "Compiler", Any], exp.Expr]
 
 
 class Compiler:
-    """Turns one Snowflake statement into DuckDB's SQL.
+    """Translates one Snowflake statement to DuckDB.
 
-    Python table functions run on the way, and their results take the place of the call, unless the
+    Python table functions run during the translation, and their results replace the calls, unless the
     statement is only described.
 
     Args:
         session: the session that runs the statement.
-        translate: all passes, in order.
-        describing: whether only the columns of the result are wanted.
+        translate: runs all passes, in order.
+        describing: whether only the columns of the result are needed.
         in_view: whether the statement is the query of a view.
 
     Attributes:
-        consumed: the streams that the statement reads; if it is DML, their offsets move with it.
+        consumed: the streams that a DML statement reads; their offsets advance when it runs.
     """
 
     def __init__(
@@ -56,29 +56,29 @@ class Compiler:
         return self._translate(tree, self, params)
 
     def nested(self, *, describing: bool) -> Compiler:
-        """A compiler for a query that must run before this statement."""
+        """Create a compiler for a query that must run before this statement."""
         return Compiler(self.session, self._translate, describing=describing)
 
     def register(self, table: pa.Table) -> str:
-        """Make an Arrow table readable in this statement, under a name of its own."""
+        """Register an Arrow table for this statement under a unique name, and return the name."""
         name = f"_arrow_{uuid.uuid4().hex}"
         self.session.duck.register(name, table)
         self.registered.append(name)
         return name
 
     def view(self, query: str) -> exp.Table:
-        """A DuckDB query as a relation of this statement, out of the rewrites' reach."""
+        """Make a DuckDB query a relation of this statement; the translation does not change the query."""
         name = f"_view_{uuid.uuid4().hex}"
         self.session.duck.execute(f"CREATE TEMP VIEW {name} AS {query}")
         self.views.append(name)
         return resolved_table(name)
 
     def release(self) -> None:
-        """Forget the Arrow tables and views."""
+        """Remove the Arrow tables and views."""
         for name in self.registered:
             self.session.duck.unregister(name)
         for name in self.views:
-            # In a transaction that has failed the view goes with it, and nothing can be run.
+            # In a failed transaction no statement can run; its rollback removes the view.
             with suppress(duckdb.TransactionException):
                 self.session.duck.execute(f"DROP VIEW IF EXISTS {name}")
         self.registered.clear()
@@ -86,17 +86,17 @@ class Compiler:
 
 
 def resolved_table(name: str) -> exp.Table:
-    """A relation of DuckDB's own, which is not to be qualified."""
+    """Refer to a DuckDB relation by a name that is not qualified any further: ``meta["resolved"]``."""
     table = exp.Table(this=exp.to_identifier(name, quoted=True))
     table.meta["resolved"] = True
     return table
 
 
 def to_sql(tree: exp.Expr) -> str:
-    """DuckDB's text of a rewritten tree.
+    """Generate the DuckDB SQL of a translated tree.
 
     Raises:
-        UnsupportedError: sqlglot would leave a part out.
+        UnsupportedError: sqlglot cannot express a part of the tree in DuckDB SQL.
     """
     try:
         return tree.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE)

@@ -1,4 +1,4 @@
-"""Constant arguments of functions that are evaluated while a statement is translated."""
+"""Evaluate constant arguments of functions while a statement is translated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snowpipe_ml.local.core.session import Session
 
 
 def constant(session: Session, node: exp.Expr) -> Any:
-    """The value of a constant argument: a literal, a bare name, or LAST_QUERY_ID().
+    """Return the value of a constant argument: a literal, an unquoted name, or LAST_QUERY_ID().
 
     Raises:
         UnsupportedError: the argument is not a constant.

@@ -1,4 +1,4 @@
-"""Dates and times: what stays a DATE, and the formats by which they are read and written."""
+"""Translate date and time functions: results that remain a DATE, and input and output formats."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from snowpipe_ml.local.translate.types import TIMESTAMPS, VARIANTS, T, kind
 
 
 def current_date(node: exp.Expr, session: Session) -> exp.Expr:
-    """DuckDB takes a bare ``CURRENT_DATE`` for the result column of that name."""
+    """Replace ``CURRENT_DATE``, which DuckDB could resolve to a result column of that name."""
     return builtin("today")
 
 
 def keep_date(node: exp.Expr, session: Session) -> exp.Expr:
-    """``DATEADD(day, 1, d)`` and ``DATE_TRUNC('month', d)`` of a DATE are DATEs, save by hours."""
+    """Make ``DATEADD(day, 1, d)`` and ``DATE_TRUNC('month', d)`` of a DATE a DATE, except for time units."""
     if isinstance(node.parent, exp.Cast) and node.parent.meta.get("kept_date"):
         return node
     unit = (node.text("unit") or "DAY").upper().rstrip("S")
@@ -40,7 +40,7 @@ def keep_date(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def to_char(node: exp.Expr, session: Session) -> exp.Expr:
-    """``TO_CHAR(x)``; with a format only for what is known to be a date or a time."""
+    """Translate ``TO_CHAR(x)``, with a format only if the type is known to be a date or time."""
     written = node.args.get("format")
     if written is None or (written.is_string and is_auto(written.name)):
         shown = as_text(node.this)
@@ -48,7 +48,7 @@ def to_char(node: exp.Expr, session: Session) -> exp.Expr:
     found = kind(node.this)
     if found not in TIMESTAMPS | {T.DATE, T.TIME}:
         raise UnsupportedError(
-            "TO_CHAR with a format of an expression whose type is not known", "Cast it, as in x::DATE"
+            "TO_CHAR with a format for an expression of unknown type", "Cast it, as in x::DATE"
         )
     pieces = [_written(part, node.this, found) for part in parts_of(_constant(written))]
     if not pieces:
@@ -73,7 +73,7 @@ def _written(part: OutputPart, value: exp.Expr, found: Any) -> exp.Expr:
 
 
 def _wall_clock(value: exp.Expr, found: Any) -> exp.Expr:
-    """Convert to a value that strftime takes; an instant becomes the time in the session's time zone."""
+    """Convert to a value that strftime accepts; it formats an instant in the session's time zone."""
     if found == T.TIMESTAMPTZ:
         return macro("sf_tz_local", value.copy())
     if found == T.TIME:
@@ -95,7 +95,7 @@ def _offset(part: Offset, value: exp.Expr, found: Any) -> exp.Expr:
 
 
 def read_by_format(node: exp.Expr, session: Session) -> exp.Expr:
-    """``TO_DATE(x, 'DD.MM.YYYY')``, ``TRY_TO_TIMESTAMP_TZ(x, 'format')`` and their like."""
+    """Translate ``TO_DATE(x, 'DD.MM.YYYY')``, ``TRY_TO_TIMESTAMP_TZ(x, 'format')`` and similar functions."""
     if node.args.get("format") is None:
         return node
     target = T.DATE if isinstance(node, exp.TsOrDsToDate) else T.TIME
@@ -107,7 +107,7 @@ def read_by_format(node: exp.Expr, session: Session) -> exp.Expr:
     text = macro("sf_micros", value) if read.has_long_fraction else value
     pattern = read.pattern
     if read.has_offset and target not in (T.TIMESTAMPTZ, T.TIMESTAMPLTZ):
-        # What has no time zone keeps the time that was written: the offset is not applied.
+        # A type without a time zone keeps the local time in the text; the offset is ignored.
         text, pattern = macro("sf_without_offset", text.copy()), pattern.removesuffix("%z").rstrip()
     stamp = builtin(
         "try_strptime" if node.args.get("safe") else "strptime", text, exp.Literal.string(pattern)
@@ -126,7 +126,7 @@ def read_by_format(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def _check(read: InputFormat, target: Any) -> None:
-    """Refuse a format whose text leaves open what is read: Snowflake's defaults for the rest are not strptime's."""
+    """Refuse an incomplete format: Snowflake's defaults for missing parts differ from strptime's."""
     if target == T.TIME:
         if not read.has_time:
             raise UnsupportedError("a format of a TIME without an hour")

@@ -1,4 +1,4 @@
-"""FLATTEN and SPLIT_TO_TABLE: a row for each element of a value.
+"""Translate FLATTEN and SPLIT_TO_TABLE, which return a row for each element of a value.
 
 https://docs.snowflake.com/en/sql-reference/functions/flatten
 """
@@ -13,7 +13,7 @@ _FLATTEN = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")
 
 
 def laterals(tree: exp.Expr) -> None:
-    """``LATERAL FLATTEN(INPUT => v, PATH => 'a', OUTER => TRUE) f``."""
+    """Translate ``LATERAL FLATTEN(INPUT => v, PATH => 'a', OUTER => TRUE) f``."""
     for lateral in list(tree.find_all(exp.Lateral)):
         if isinstance(lateral.this, exp.Explode):
             call = _flatten(lateral.this)
@@ -27,7 +27,7 @@ def laterals(tree: exp.Expr) -> None:
 
 
 def table_call(node: exp.TableFromRows) -> exp.Expr | None:
-    """``TABLE(FLATTEN(...))`` and ``TABLE(SPLIT_TO_TABLE(...))`` in FROM or JOIN; None for another call."""
+    """Translate ``TABLE(FLATTEN(...))`` and ``TABLE(SPLIT_TO_TABLE(...))``; return None for other calls."""
     call = node.this
     if isinstance(call, exp.Explode):
         made = _flatten(call)
@@ -63,7 +63,7 @@ def _flatten(call: exp.Expr) -> exp.Expr:
     recursive = _truth(options.get("RECURSIVE"))
     path = options.get("PATH")
     if path is not None and not (isinstance(path, exp.Literal) and path.is_string):
-        raise errors.UnsupportedError("a PATH of FLATTEN that is no constant text")
+        raise errors.UnsupportedError("a PATH of FLATTEN that is not a constant string")
     mode = options.get("MODE")
     prefix = path.name if path is not None else ""
     value = options["INPUT"].copy()
@@ -114,8 +114,8 @@ def _truth(node: exp.Expr | None) -> bool:
     return node is not None and node.sql().upper() == "TRUE"
 
 
-# The column by which two rows of one input differ.
-_WITHIN = {
+# For each macro, the column that identifies a row among the rows of one input.
+_ROW_KEYS = {
     "memory.main.sf_flatten": "PATH",
     "memory.main.sf_flatten_recursive": "PATH",
     "memory.main.sf_split_to_table": "INDEX",
@@ -135,11 +135,11 @@ _PARTS = {"SEQ": "BIGINT", "INDEX": "BIGINT", "VALUE": "TEXT"}
 
 
 def show_columns(lateral: exp.Lateral) -> None:
-    """Put a query with the columns and types of a call in its place, so that types can be told from the tree."""
-    within = _within(lateral)
-    if within is None:
+    """Replace a call with a query of the same columns and types, from which sqlglot can infer types."""
+    row_key = _row_key(lateral)
+    if row_key is None:
         return
-    columns = _ELEMENTS if within == "PATH" else _PARTS
+    columns = _ELEMENTS if row_key == "PATH" else _PARTS
     typed = [
         exp.alias_(exp.cast(exp.Null(), kind, dialect="duckdb"), name, quoted=True)
         for name, kind in columns.items()
@@ -151,16 +151,16 @@ def show_columns(lateral: exp.Lateral) -> None:
 
 
 def number_inputs(tree: exp.Expr) -> None:
-    """``SEQ`` has another number for each row that a call reads; where nobody can see it, it costs nothing."""
+    """Number the input rows of each call for its column ``SEQ``, only if the query selects that column."""
     for select in list(tree.find_all(exp.Select)):
-        calls = [join.this for join in select.args.get("joins") or [] if _within(join.this)]
+        calls = [join.this for join in select.args.get("joins") or [] if _row_key(join.this)]
         if calls and select.args.get("from_") is not None and _shows_seq(select):
             _number_inputs(select)
 
 
-def _within(source: exp.Expr) -> str | None:
+def _row_key(source: exp.Expr) -> str | None:
     call = source.this if isinstance(source, exp.Lateral) else None
-    return _WITHIN.get(call.name) if isinstance(call, exp.Anonymous) else None
+    return _ROW_KEYS.get(call.name) if isinstance(call, exp.Anonymous) else None
 
 
 def _shows_seq(select: exp.Select) -> bool:
@@ -177,13 +177,13 @@ def _number_inputs(select: exp.Select) -> None:
         [select.args["from_"].this, *(j.this for j in select.args.get("joins") or [])]
     ):
         alias = source.alias_or_name or f"_source_{position}"
-        within = _within(source)
-        if within is not None:
+        row_key = _row_key(source)
+        if row_key is not None:
             if keys:
                 source.this.expressions[-1].replace(keys[0].copy() if len(keys) == 1 else _row_hash(keys))
             if not source.alias:
                 source.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-            keys.append(exp.column(within, table=alias, quoted=True))
+            keys.append(exp.column(row_key, table=alias, quoted=True))
         elif isinstance(source, exp.Table | exp.Subquery | exp.Values):
             hidden[alias] = f"_row_{position}"
             keys.append(exp.column(hidden[alias], table=alias, quoted=True))
@@ -195,7 +195,10 @@ def _number_inputs(select: exp.Select) -> None:
                 exp.Subquery(this=numbered, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
             )
         else:
-            raise errors.UnsupportedError("SEQ of a FLATTEN beside this", "Name the columns that are wanted")
+            raise errors.UnsupportedError(
+                "the column SEQ of a FLATTEN that is joined to this relation",
+                "List the columns you need instead of *",
+            )
     for shown in select.expressions:
         star = shown.this if isinstance(shown, exp.Column) else shown
         if isinstance(star, exp.Star):
@@ -205,7 +208,7 @@ def _number_inputs(select: exp.Select) -> None:
 
 
 def _row_hash(keys: list[exp.Expr]) -> exp.Expr:
-    """One number for a joined row; Snowflake promises neither order nor absence of gaps."""
+    """Return a number that identifies a joined row; Snowflake's SEQ may be unordered and have gaps."""
     texts = [exp.cast(key.copy(), "TEXT", dialect="duckdb") for key in keys]
     return _ours("memory.main.sf_row_hash", exp.Array(expressions=texts))
 

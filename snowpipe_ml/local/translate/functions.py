@@ -1,4 +1,4 @@
-"""Functions, operators and types, each rewritten to what DuckDB computes alike."""
+"""Translate functions, operators and types to equivalent DuckDB expressions."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ _TYPED = (
     exp.TsOrDsToTime,
 )
 
-# Where VARIANTs are, the types of more nodes matter: of all that take texts, compare or store.
+# In statements with VARIANTs the types of more nodes matter: text functions, comparisons and assignments.
 _TYPED_BESIDE_VARIANTS = (*TEXT_FUNCTIONS, *BINARY_FUNCTIONS, *COMPARISONS, exp.Tuple, exp.Insert)
 
 
 def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
-    """Rewrite a tree whose names are qualified."""
+    """Translate the expressions of a tree whose names are qualified."""
     for call in list(tree.find_all(exp.Anonymous)):
         _timestamp_cast(call)
     variants = has_variants(tree, session)
@@ -103,10 +103,10 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
             tree = tree.transform(transform, copy=False)
             present = {type(node) for node in tree.walk()}
     for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
-        # Most statements have few kinds of nodes, and each rule would walk the whole tree.
+        # Each rule walks the whole tree, so rules for kinds of nodes that do not occur are skipped.
         if not _any(present, classes):
             continue
-        # The innermost first: a rule may write a copy of its node's arguments.
+        # Innermost nodes first, because a rule may copy the arguments of its node.
         for node in reversed(list(tree.find_all(*classes))):
             type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
             replacement = rule(node, session)
@@ -114,9 +114,9 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
                 if replacement.type is None and not isinstance(
                     replacement, exp.Cast | exp.TryCast | exp.Literal
                 ):
-                    replacement.type = type_  # what stands around it asks
+                    replacement.type = type_  # rules of the surrounding nodes need it
                 while isinstance(node, exp.Anonymous) and isinstance(node.parent, exp.Dot):
-                    node = node.parent  # a call by its whole name: DB.SCHEMA.F(x)
+                    node = node.parent  # a call with a qualified name: DB.SCHEMA.F(x)
                 if node is tree:
                     tree = replacement
                 else:
@@ -130,7 +130,7 @@ def _any(present: set[type[exp.Expr]], classes: tuple[Any, ...]) -> bool:
 
 
 def _timestamp_cast(call: exp.Anonymous) -> None:
-    """``TO_TIMESTAMP_TZ(x)`` is ``x::TIMESTAMP_TZ``; as a cast, what stands around it knows its type."""
+    """Replace ``TO_TIMESTAMP_TZ(x)`` with ``x::TIMESTAMP_TZ``, which tells surrounding nodes the type."""
     name = call.name.upper()
     if (
         name in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ")
@@ -152,7 +152,7 @@ def _refuse(what: str) -> Rule:
 
 
 def array(node: exp.Expr, session: Session) -> exp.Expr:
-    """``ARRAY_CONSTRUCT(1, 'a')`` holds values of several types; a list of DuckDB's does not."""
+    """Translate ``ARRAY_CONSTRUCT(1, 'a')`` to a JSON array; a DuckDB list cannot mix types."""
     if len({kind(item) for item in node.expressions}) > 1:
         return exp.func("json_array", *(item.copy() for item in node.expressions))
     return node
@@ -167,7 +167,7 @@ _AUTO_TIMESTAMPS = {
 
 
 def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
-    """Functions that sqlglot has no class for: the user's, SYSTEM$..., and what else is known here."""
+    """Translate functions without a sqlglot class: user-defined, SYSTEM$... and other supported functions."""
     name = node.name.upper()
     if node.meta.get("ours"):
         return node
@@ -181,7 +181,7 @@ def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def call_scalar(call: exp.Expr, session: Session) -> exp.Expr:
-    """Serve a call by its name: a registered function, or one that a user has created; else leave it alone."""
+    """Translate a call of a registered or user-defined function; return any other call unchanged."""
     if call.name.upper() in SCALAR_FUNCTIONS:
         return SCALAR_FUNCTIONS[call.name](call, session)
     for serve in USER_SCALARS:
@@ -192,7 +192,7 @@ def call_scalar(call: exp.Expr, session: Session) -> exp.Expr:
 
 
 def list_agg(node: exp.Expr, session: Session) -> exp.Expr:
-    """``LISTAGG(x)`` without a separator joins without one; of nothing it is an empty text."""
+    """Translate LISTAGG: the default separator is empty, and the result for no rows is an empty string."""
     if not node.args.get("separator"):
         node.set("separator", exp.Literal.string(""))
     if isinstance(node.parent, exp.Coalesce | exp.WithinGroup | exp.Window):
@@ -200,7 +200,8 @@ def list_agg(node: exp.Expr, session: Session) -> exp.Expr:
     return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string("")])
 
 
-# Of these sqlglot has classes, one more with each version; the registered functions go by name.
+# Context functions with a sqlglot class; newer versions of sqlglot have more of them. SCALAR_FUNCTIONS has
+# the implementations, by name.
 _SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
     cls
     for name in (
@@ -222,12 +223,12 @@ _SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
 
 
 def session_function(node: exp.Expr, session: Session) -> exp.Expr:
-    """``CURRENT_WAREHOUSE()`` and its like."""
+    """Translate ``CURRENT_WAREHOUSE()`` and similar context functions."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(node).__name__).upper()
     return SCALAR_FUNCTIONS[name](exp.Anonymous(this=name), session) if name in SCALAR_FUNCTIONS else node
 
 
-# Each with the kinds of nodes that it looks at.
+# Transforms that run before the rules, each with the kinds of nodes that it handles.
 _BEFORE: tuple[tuple[Any, tuple[type[exp.Expr], ...]], ...] = (
     (fakesnow.try_parse_json, (exp.Anonymous,)),
     (fakesnow.split, (exp.Split,)),
@@ -247,7 +248,7 @@ _BEFORE: tuple[tuple[Any, tuple[type[exp.Expr], ...]], ...] = (
 
 
 def window_frame(node: exp.Expr, session: Session) -> exp.Expr:
-    """What Snowflake refuses of a frame, in its words."""
+    """Refuse the window frames that Snowflake refuses, with Snowflake's errors."""
     spec = node.args.get("spec")
     if spec is None or spec.args.get("kind") != "RANGE":
         return node

@@ -1,7 +1,8 @@
-"""A guard in front of DuckDB: only Snowflake's functions and relations pass, and nothing of the host.
+"""Refuse functions and relations that only DuckDB has, above all those that read the host's files.
 
-DuckDB reads files by name (``FROM '/x.csv'``), has table functions for them (``read_text``), and hundreds of functions
-that Snowflake does not have. Its own lock (see ``storage.py``) keeps it from the host's files; this keeps them out of SQL.
+DuckDB reads files by name (``FROM '/x.csv'``), has table functions for files (``read_text``), and hundreds of
+functions that Snowflake does not have. DuckDB's configuration already denies access to the host's files (see
+``storage.py``); this module makes SQL that refers to them fail as on Snowflake.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.names import qualified_name
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS
 
-# Read like calls, and none of them is a function.
+# Keywords that look like function calls but are not functions.
 _KEYWORDS = frozenset(
     {"ALL", "ANY", "CASE", "DISTINCT", "EXISTS", "IDENTIFIER", "INTERVAL", "NOT", "ROW", "SOME", "VALUES"}
 )
 
 
-# `col.from(x)` reads like a call too, and a reserved word cannot be a name.
+# `col.from(x)` is parsed as a call too, but a reserved word cannot be a function name.
 _RESERVED_WORDS = frozenset(
     {"FROM", "GROUP", "HAVING", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE", "WITH"}
 )
@@ -34,7 +35,7 @@ _RESERVED_WORDS = frozenset(
 
 @cache
 def snowflake_functions() -> frozenset[str]:
-    """The names of Snowflake's functions, SYSTEM$ functions aside.
+    """Return the names of Snowflake's functions, except SYSTEM$ functions.
 
     https://docs.snowflake.com/en/sql-reference/functions-all
     """
@@ -44,13 +45,15 @@ def snowflake_functions() -> frozenset[str]:
 
 
 def name_identifiers(tree: exp.Expr) -> None:
-    """``FROM IDENTIFIER('db.schema.t')`` -> ``FROM db.schema.t``.
+    """Replace IDENTIFIER: ``FROM IDENTIFIER('db.schema.t')`` -> ``FROM db.schema.t``.
 
     https://docs.snowflake.com/en/sql-reference/identifier-literal
     """
     for node in list(tree.find_all(exp.DynamicIdentifier)):
         if not isinstance(node.this, exp.Literal):
-            raise errors.UnsupportedError("IDENTIFIER() of anything but a text, a bound value or a variable")
+            raise errors.UnsupportedError(
+                "IDENTIFIER() with an argument other than a string, a bound value or a variable"
+            )
         reader = Reader(node.this.name)
         names = [exp.to_identifier(part, quoted=True) for part in reader.name()]
         reader.end()
@@ -62,10 +65,10 @@ def name_identifiers(tree: exp.Expr) -> None:
 
 
 def check_functions(tree: exp.Expr, session: Session) -> None:
-    """Refuse functions that only DuckDB has; called before any rule has put some into the tree.
+    """Refuse functions that only DuckDB has. This runs before any rule adds calls of DuckDB functions.
 
     Raises:
-        ProgrammingError: a function is neither Snowflake's nor the user's.
+        ProgrammingError: a function is neither a Snowflake function nor user-defined.
     """
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func) and not table.this.meta.get("ours"):
@@ -87,7 +90,7 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
 
 
 def _called(call: exp.Expr) -> str:
-    """The name that a function is called by; empty for an operator, and for what a rule has put into the tree."""
+    """Return the name in a function call; empty for an operator and for a call that a rule has made."""
     return call.name.upper() if isinstance(call, exp.Anonymous) else str(call.meta.get("called", "")).upper()
 
 
@@ -97,7 +100,7 @@ def _is_users(session: Session, parts: tuple[str, ...]) -> bool:
 
 
 def _is_relation(call: exp.Expr) -> bool:
-    """Return whether a call is in the FROM clause: :func:`check_relations` looks at what becomes of it."""
+    """Return whether a call is in the FROM clause; :func:`check_relations` checks its translation."""
     parent = call.parent
     while isinstance(parent, exp.Dot | exp.Window):
         parent = parent.parent
@@ -105,17 +108,20 @@ def _is_relation(call: exp.Expr) -> bool:
 
 
 def _is_in_snowflake_schema(parts: tuple[str, ...]) -> bool:
-    """``SNOWFLAKE.CORTEX.COMPLETE`` and ``INFORMATION_SCHEMA.QUERY_HISTORY``: refused by name where they are served."""
+    """Return whether a name is like ``SNOWFLAKE.CORTEX.COMPLETE`` or ``INFORMATION_SCHEMA.QUERY_HISTORY``.
+
+    The code that translates such functions refuses the unknown ones.
+    """
     return parts[0].upper() in ("SNOWFLAKE", "INFORMATION_SCHEMA") or (
         len(parts) == 3 and parts[1].upper() == "INFORMATION_SCHEMA"
     )
 
 
 def check_relations(tree: exp.Expr) -> None:
-    """Refuse a FROM clause with anything but tables and what a rule has made of Snowflake's relations.
+    """Refuse relations in FROM other than tables and translated Snowflake relations.
 
     Raises:
-        UnsupportedError: a table function of DuckDB, or a file.
+        ProgrammingError: a relation is a DuckDB table function or a file.
     """
     for node in tree.find_all(exp.Table, exp.Lateral, exp.Unnest):
         relation = node.this

@@ -1,8 +1,8 @@
-"""What Snowflake says of a query's columns beyond their types: NOT NULL, and the length of VARCHAR.
+"""Infer the nullability of a query's columns and the length of VARCHAR columns, as Snowflake does.
 
 Snowflake derives both from the query: a literal, ``COUNT`` and a NOT NULL column cannot be null, and
-``'abc'`` is a VARCHAR(3). DuckDB tells neither. Where a rule is not known, a column is nullable and of
-the greatest length, which promises nothing.
+``'abc'`` is a VARCHAR(3). DuckDB reports neither. If no rule applies, a column is nullable and has the
+maximum length, which is always correct.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from snowpipe_ml.local.core.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Of one column: whether it can be null, and how long its text can be (None: no bound)."""
+    """The inferred nullability of a column, and the maximum length of its text (None: unbounded)."""
 
     nullable: bool = True
     length: int | None = None
@@ -25,16 +25,16 @@ class Fact:
 
 UNKNOWN = Fact()
 NOT_NULL = Fact(nullable=False)
-# A relation's columns in order; None where they cannot be told.
+# The columns of a relation, in order; None if they are not known.
 Relation = list[tuple[str, Fact]] | None
 
 _NEVER_NULL = (exp.Count, exp.CountIf, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Is, exp.Boolean)
-# Null only if one of their arguments is.
-_OF_ARGUMENTS = (exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Not, exp.Predicate, exp.And, exp.Or, exp.Abs)
+# Expressions that are null only if one of their arguments is null.
+_NULL_IF_ARGUMENT_IS = (exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Not, exp.Predicate, exp.And, exp.Or, exp.Abs)
 
 
 def infer(tree: exp.Expr, session: Session) -> Relation:
-    """The facts of a query's columns; its names must be as they are stored (see store_identifiers)."""
+    """Infer the facts of a query's columns; its names must be in stored form (see store_identifiers)."""
     return _Inference(session).query(tree, {})
 
 
@@ -97,7 +97,7 @@ class _Inference:
         return result
 
     def _sources(self, tree: exp.Select, visible: dict[str, Relation]) -> tuple[dict[str, Relation], bool]:
-        """The relations of FROM and of the joins by name, and whether ``*`` is just all of them in order."""
+        """Return the relations of FROM and JOIN by name, and whether ``*`` is their columns in this order."""
         from_ = tree.args.get("from_")
         if from_ is None:
             return {}, False
@@ -136,7 +136,7 @@ class _Inference:
         return _renamed(facts or None, tree)
 
     def fact(self, tree: exp.Expr, sources: dict[str, Relation], named: dict[str, Fact]) -> Fact:
-        """What is known of one expression."""
+        """Infer the facts of an expression."""
         match tree:
             case exp.Alias() | exp.Paren():
                 return self.fact(tree.this, sources, named)
@@ -162,7 +162,7 @@ class _Inference:
         if isinstance(tree, _NEVER_NULL):
             return NOT_NULL
         if (
-            isinstance(tree, _OF_ARGUMENTS)
+            isinstance(tree, _NULL_IF_ARGUMENT_IS)
             and not isinstance(tree, exp.SubqueryPredicate)
             and not tree.find(exp.Query)
         ):
@@ -182,7 +182,7 @@ def _column(tree: exp.Column, sources: dict[str, Relation], named: dict[str, Fac
     found = [fact for relation in relations for name, fact in relation or [] if name == tree.name]
     if len(found) == 1:
         return found[0]
-    # An alias of the same SELECT stands for its expression where no relation can have the column.
+    # An alias of the same SELECT is used only if no relation can have a column of that name.
     if not found and not tree.table and None not in relations:
         return named.get(tree.name, UNKNOWN)
     return UNKNOWN
@@ -205,7 +205,7 @@ def _either(facts: list[Fact]) -> Fact:
 
 
 def _united(relations: list[Relation]) -> Relation:
-    """Rows of all of them: the names of the first."""
+    """Combine the relations of a set operation; the names are those of the first relation."""
     known = [relation for relation in relations if relation is not None]
     if len(known) < len(relations) or len({len(relation) for relation in known}) != 1:
         return None
@@ -217,7 +217,7 @@ def _nullable(relation: Relation) -> Relation:
 
 
 def _renamed(relation: Relation, tree: exp.Expr) -> Relation:
-    """With the column names of its alias: ``AS t(a, b)``."""
+    """Rename columns by the alias of the relation: ``AS t(a, b)``."""
     alias = tree.args.get("alias")
     columns = (
         [column.name for column in alias.args.get("columns") or []]

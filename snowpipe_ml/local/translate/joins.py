@@ -1,4 +1,4 @@
-"""Joins that DuckDB writes otherwise: without a condition, ASOF, and the columns of USING."""
+"""Translate samples, and joins that differ in DuckDB: without a condition, ASOF, and USING."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snowpipe_ml.local.core import errors
 
 
 def rewrite_joins(tree: exp.Expr) -> None:
-    """All of the below."""
+    """Translate the samples and joins of a statement."""
     for sample in tree.find_all(exp.TableSample):
         _sample(sample)
     for select in list(tree.find_all(exp.Select)):
@@ -21,7 +21,7 @@ def rewrite_joins(tree: exp.Expr) -> None:
 
 
 def _sample(sample: exp.TableSample) -> None:
-    """``SAMPLE (3 ROWS)``, ``SAMPLE BLOCK (10)`` in DuckDB's names of the methods."""
+    """Set DuckDB's sampling method for ``SAMPLE (3 ROWS)`` and ``SAMPLE BLOCK (10)``."""
     size = sample.args.get("size")
     if size is not None:
         if isinstance(size, exp.Literal) and int(size.name) > 1_000_000:
@@ -36,16 +36,16 @@ def _sample(sample: exp.TableSample) -> None:
 
 
 def _without_condition(join: exp.Join) -> None:
-    """``a INNER JOIN b`` without ON is a cross join."""
+    """Make ``a INNER JOIN b`` without ON a cross join."""
     if not any(
         join.args.get(key) for key in ("on", "using", "method", "side", "match_condition")
     ) and join.args.get("kind") in (None, "", "INNER"):
-        # `FROM a, b` is parsed as a join of no kind, and stays as it is outside brackets.
+        # `FROM a, b` is parsed as a join without a kind; outside parentheses it remains a comma join.
         join.set("kind", "CROSS")
 
 
 def _asof(join: exp.Join) -> None:
-    """``ASOF JOIN b MATCH_CONDITION (a.t >= b.t) ON a.k = b.k``; rows without a match stay, as on Snowflake.
+    """Translate ``ASOF JOIN b MATCH_CONDITION (a.t >= b.t) ON a.k = b.k``; rows without a match are kept.
 
     https://docs.snowflake.com/en/sql-reference/constructs/asof-join
     """
@@ -91,7 +91,7 @@ def _of(table: str, name: exp.Expr) -> exp.Column:
 
 
 def _using_first(select: exp.Select) -> None:
-    """``SELECT * FROM a JOIN b USING (k)`` begins with k; DuckDB leaves k where it stands in a."""
+    """Move the columns of USING to the front of ``*``; DuckDB leaves them in place in the first table."""
     stars = [e for e in select.expressions if isinstance(e, exp.Star)]
     if not stars:
         return
@@ -107,7 +107,7 @@ def _using_first(select: exp.Select) -> None:
     asof = next(
         (join for join in select.find_all(exp.Join) if join.args.get("match_condition") is not None), None
     )
-    # An ASOF join is written with ON, so both sides still have the column.
+    # An ASOF join is translated with ON, so both sides still have the column.
     table = exp.to_identifier(_left_alias(asof), quoted=True) if asof is not None else None
     first = [exp.column(exp.to_identifier(name, quoted=True), table=table) for name in names]
     star.set("except_", [exp.to_identifier(name, quoted=True) for name in (*excepted, *names)])
@@ -116,13 +116,13 @@ def _using_first(select: exp.Select) -> None:
 
 
 def _using(select: exp.Select) -> Iterator[str]:
-    """The columns of USING, those of the outermost join first, as a join of a join puts them."""
+    """Yield the columns of USING, outermost join first: their order in the result of nested joins."""
     yield from _named(select)
     source = select.args.get("from_")
     node = source.this if source is not None else None
     while isinstance(node, exp.Expr):
         yield from _named(node)
-        # Brackets around a join, `((SELECT ...) AS a JOIN ...)`, are a subquery of something that is no query itself.
+        # A parenthesized join, `((SELECT ...) AS a JOIN ...)`, is parsed as a subquery without a query.
         bracketed = isinstance(node, exp.Paren | exp.Subquery) and isinstance(
             node.this, exp.Paren | exp.Subquery | exp.Table
         )

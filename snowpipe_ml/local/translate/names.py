@@ -1,4 +1,4 @@
-"""Names: case, result columns, and which table a name means."""
+"""Names: their case, names of result columns, and qualified names of tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snowpipe_ml.local.core.session import Session
 
 
 def name_projections(tree: exp.Expr) -> None:
-    """Give every unnamed result column the name Snowflake gives it: its text as it is written, in upper case.
+    """Name every unnamed result column as Snowflake does: by its source text in upper case.
 
     ``SELECT count( *)`` returns a column ``COUNT( *)``.
     """
@@ -27,7 +27,7 @@ def name_projections(tree: exp.Expr) -> None:
 
 
 def store_identifiers(tree: exp.Expr) -> None:
-    """Write every name as it is stored: unquoted ones in upper case, all of them quoted.
+    """Convert every identifier to its stored form: unquoted ones to upper case, then all quoted.
 
     ``select id from trips`` -> ``SELECT "ID" FROM "TRIPS"``
     """
@@ -38,9 +38,10 @@ def store_identifiers(tree: exp.Expr) -> None:
 
 
 def part_case_twins(tree: exp.Expr, session: Session) -> None:
-    """``SELECT 1 AS "a", 2 AS A``: DuckDB takes both names for one, so one of them gets a mark behind it.
+    """Append the mark :data:`TWIN` to names that differ from another one only in case, which DuckDB ignores.
 
-    The mark is taken off the result's names again. A name that a table has keeps as it is.
+    In ``SELECT 1 AS "a", 2 AS A`` one of the names is marked. The mark is removed from the names of the
+    result. Of two such names, the name of an existing table or column remains unmarked.
     """
     variants: dict[str, set[str]] = {}
     for identifier in tree.find_all(exp.Identifier):
@@ -59,7 +60,7 @@ def part_case_twins(tree: exp.Expr, session: Session) -> None:
 
 
 def _stored_columns(tree: exp.Expr, session: Session) -> set[str]:
-    """The names of the tables of a statement, and of their columns."""
+    """Collect the names of the tables in a statement and of their columns."""
     found: set[str] = set()
     for table in tree.find_all(exp.Table):
         parts = tuple(part.name for part in table.parts)
@@ -76,7 +77,7 @@ def _stored_columns(tree: exp.Expr, session: Session) -> set[str]:
 
 
 def refers_to_cte(table: exp.Table) -> bool:
-    """Return whether an unqualified name means a common table expression that is visible there."""
+    """Return whether a table name refers to a common table expression that is visible at its position."""
     if table.args.get("db"):
         return False
     name = table.name
@@ -99,7 +100,7 @@ def refers_to_cte(table: exp.Table) -> bool:
 
 
 def qualify_tables(tree: exp.Expr, session: Session, command: str) -> None:
-    """Write every table with its database and schema, so that DuckDB's search path plays no part.
+    """Qualify every table with its database and schema, so that DuckDB's search path does not matter.
 
     ``SELECT * FROM TRIPS`` -> ``SELECT * FROM "CITIBIKE"."ML"."TRIPS"``
     """
@@ -121,12 +122,12 @@ def qualify_tables(tree: exp.Expr, session: Session, command: str) -> None:
 
 
 def own_columns(tree: exp.Expr, session: Session) -> None:
-    """``UPDATE t SET t.c = 1`` sets the column c: DuckDB takes it by its name alone.
+    """Remove the qualifier of assigned columns, as in ``UPDATE t SET t.c = 1``, which DuckDB does not accept.
 
-    Columns that MERGE updates or inserts may name the changed table as well.
+    The columns that MERGE updates or inserts can be qualified as well.
 
     Raises:
-        ProgrammingError: a column of another table is set.
+        ProgrammingError: the qualifier refers to another table.
     """
     if not isinstance(tree, exp.Update | exp.Merge):
         return
@@ -147,7 +148,7 @@ def own_columns(tree: exp.Expr, session: Session) -> None:
 
 
 def _is_target(column: exp.Column, target: exp.Expr, session: Session) -> bool:
-    """Return whether the qualifier of a column means the changed table: by its alias, or by its name if it has none."""
+    """Return whether a column's qualifier is the changed table's alias, or its name if it has none."""
     table = tuple(part.name for part in column.parts[:-1])
     if target.alias or not isinstance(target, exp.Table):
         return table == (target.alias,)
@@ -156,7 +157,7 @@ def _is_target(column: exp.Column, target: exp.Expr, session: Session) -> bool:
 
 
 def qualified_name(node: exp.Expr) -> tuple[str, ...]:
-    """A function call's name in stored form, with what qualifies it."""
+    """Return the qualified name of a function call, in stored form."""
     this = node.this
     parts = [this.name if isinstance(this, exp.Identifier) and this.args.get("quoted") else node.name.upper()]
     parent = node.parent

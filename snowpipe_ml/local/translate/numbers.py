@@ -1,4 +1,4 @@
-"""Arithmetic and statistics of NUMBERs: scales and rounding as Snowflake has them."""
+"""Translate arithmetic and statistics of NUMBERs, with Snowflake's scales and rounding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS,
 
 
 def division(node: exp.Expr, session: Session) -> exp.Expr:
-    """``1 / 3`` is 0.333333, ``1.0::FLOAT / 3`` is 0.333...; DuckDB's ``/`` is always floating."""
+    """Translate ``/``, which is always a floating-point division in DuckDB.
+
+    ``1 / 3`` is 0.333333, ``1.0::FLOAT / 3`` is 0.333...
+    """
     left, right = kind(node.this), kind(node.expression)
     if left in FLOATS or right in FLOATS:
         return node
@@ -23,13 +26,15 @@ def division(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def _exact_division(node: exp.Expr) -> exp.Expr:
-    """``1.50 / 7``: the scale of the left side and six more, at most twelve, rounded half away from zero.
+    """Divide NUMBERs as in ``1.50 / 7``: the scale is that of the left operand plus six, at most twelve.
+
+    The quotient is rounded half away from zero.
 
     https://docs.snowflake.com/en/sql-reference/operators-arithmetic
     """
     scales = [scale_of(node.this), scale_of(node.expression)]
     if None in scales:
-        raise UnsupportedError("division of NUMBERs whose scale is not known here", "Cast both sides")
+        raise UnsupportedError("division of NUMBERs of unknown scale", "Cast both operands")
     left, right = (int(scale or 0) for scale in scales)
     scale = max(left, min(left + 6, 12))
     numbers = [
@@ -51,12 +56,12 @@ def _exact_division(node: exp.Expr) -> exp.Expr:
 
 
 def average(node: exp.Expr, session: Session) -> exp.Expr:
-    """``AVG(n)`` of whole numbers has a scale of six."""
+    """Translate AVG: the average of integers has a scale of six."""
     if kind(node.this) in INTEGERS and isinstance(node.parent, exp.Window):
         total, count = node.parent.copy(), node.parent.copy()
         total.set("this", exp.Sum(this=node.this.copy()))
         count.set("this", exp.Count(this=node.this.copy()))
-        # With a frame Snowflake keeps three places and cuts the rest: Snowpark's suite has it so.
+        # With a window frame Snowflake truncates to three digits, as Snowpark's test suite expects.
         name = "sf_idiv" if node.parent.args.get("spec") is None else "sf_idiv3"
         node.parent.replace(macro(name, total, count))
         return node
@@ -67,7 +72,7 @@ def average(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def variance(node: exp.Expr, session: Session) -> exp.Expr:
-    """``VAR_POP(n)`` of whole numbers has a scale of six, and ``STDDEV_POP(n)`` is the root of that."""
+    """Translate variances: ``VAR_POP(n)`` of integers has a scale of six, ``STDDEV_POP(n)`` is its root."""
     deviation = isinstance(node, exp.Stddev | exp.StddevPop | exp.StddevSamp)
     if kind(node.this) not in INTEGERS:
         return node
@@ -86,35 +91,38 @@ def variance(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def kurtosis(node: exp.Expr, session: Session) -> exp.Expr:
-    """``KURTOSIS(n)`` of whole numbers has a scale of twelve."""
+    """Translate KURTOSIS: that of integers has a scale of twelve."""
     if kind(node.this) not in INTEGERS or isinstance(node.parent, exp.Window):
         return node
     return macro("sf_scale_12", node.copy())
 
 
 def random_number(node: exp.Expr, session: Session) -> exp.Expr:
-    """``RANDOM()``: a whole number of 64 bits. With a seed Snowflake's own sequence would be expected."""
+    """Translate ``RANDOM()``, a 64-bit integer; refuse a seed, which would require Snowflake's sequence."""
     if node.args.get("this") is not None:
         raise UnsupportedError("RANDOM with a seed")
     return macro("sf_random")
 
 
 def uniform(node: exp.Expr, session: Session) -> exp.Expr:
-    """``UNIFORM(1, 10, RANDOM())``: whole if both bounds are, and both are included."""
+    """Translate ``UNIFORM(1, 10, RANDOM())``: for integer bounds an integer, with both bounds included."""
     generator = node.args.get("gen")
     if not (isinstance(generator, exp.Anonymous) and generator.name == "memory.main.sf_random"):
-        raise UnsupportedError("UNIFORM with anything but RANDOM()")
+        raise UnsupportedError("UNIFORM with a generator other than RANDOM()")
     whole = kind(node.this) in INTEGERS and kind(node.expression) in INTEGERS
     return macro("sf_uniform_whole" if whole else "sf_uniform", node.this.copy(), node.expression.copy())
 
 
 def random_text(node: exp.Expr, session: Session) -> exp.Expr:
-    """``RANDSTR(10, RANDOM())``: the generator's value decides the text, so that a constant gives one for all rows."""
+    """Translate ``RANDSTR(10, RANDOM())``: the generator's value determines the text.
+
+    A constant generator gives the same text for all rows.
+    """
     return macro("sf_randstr", node.this.copy(), node.args["generator"].copy())
 
 
 def statistics(node: exp.Expr, session: Session) -> exp.Expr:
-    """``CORR(a, b)`` of texts reads them as numbers."""
+    """Cast texts in ``CORR(a, b)`` and the covariances to numbers."""
     for part in list(node.iter_expressions()):
         if kind(part) in TEXTS:
             part.replace(exp.cast(part.copy(), "DOUBLE", dialect="duckdb"))
@@ -122,7 +130,7 @@ def statistics(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def whole_literal(node: exp.Expr, session: Session) -> exp.Expr:
-    """``86400 * 100000``: DuckDB would reckon with 32 bits."""
+    """Cast the literal in ``86400 * 100000`` to BIGINT; DuckDB would use 32-bit arithmetic."""
     if isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
         cast_ = exp.cast(node.this.copy(), "BIGINT", dialect="duckdb")
         cast_.to.meta["stored"] = True

@@ -1,4 +1,4 @@
-"""All passes that turn a Snowflake statement into DuckDB's, in order."""
+"""The passes that translate a Snowflake statement to DuckDB, in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNBOUND = object()
 
 
 def new_compiler(session: Session, *, describing: bool = False, in_view: bool = False) -> Compiler:
-    """A compiler that runs all passes; see :class:`Compiler` for its arguments."""
+    """Create a compiler that runs all passes; see :class:`Compiler` for the arguments."""
     return Compiler(session, translate, describing=describing, in_view=in_view)
 
 
@@ -37,8 +37,8 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Any = None) -> exp.Exp
     """Run all passes on a tree, in place, and return it.
 
     Raises:
-        ProgrammingError: as Snowflake would raise it.
-        UnsupportedError: a part of the statement is not served.
+        ProgrammingError: the statement is invalid; the error is Snowflake's.
+        UnsupportedError: a part of the statement is not supported.
     """
     session = compiler.session
     bind(tree, params)
@@ -60,7 +60,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Any = None) -> exp.Exp
 
 
 def bind(tree: exp.Expr, params: Any) -> None:
-    """Put bound values in place of ``?`` and ``:1``, as literals of the tree."""
+    """Replace the placeholders ``?``, ``:1`` and ``:name`` with the bound values, as literals."""
     if not params:
         return
     by_order = iter(params.values() if isinstance(params, dict) else params)
@@ -78,7 +78,7 @@ def bind(tree: exp.Expr, params: Any) -> None:
 
 
 def replace_variables(tree: exp.Expr, session: Session) -> None:
-    """``$name`` -> the variable's value; ``$1`` is a column of VALUES or of a staged file."""
+    """Replace ``$name`` with the variable's value, but not ``$1``, a column of VALUES or a staged file."""
     for node in list(tree.find_all(exp.Parameter)):
         name = node.name.upper()
         if name in session.variables:

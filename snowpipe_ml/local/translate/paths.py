@@ -1,4 +1,4 @@
-"""Elements of a VARIANT by index and key: ``v['a'][0]``, ``v[i]``, ``v[name]``.
+"""Translate access to elements of a VARIANT by index and key: ``v['a'][0]``, ``v[i]``, ``v[name]``.
 
 https://docs.snowflake.com/en/user-guide/querying-semistructured
 """
@@ -13,10 +13,10 @@ from snowpipe_ml.local.translate.types import DECIMALS, INTEGERS, TEXTS, kind
 
 
 def rewrite_brackets(tree: exp.Expr) -> exp.Expr:
-    """``v['a'][0]`` -> ``v -> '$."a"[0]'``: a chain of known steps is one path.
+    """Translate each chain of constant steps to one path: ``v['a'][0]`` -> ``v -> '$."a"[0]'``.
 
-    A chain is walked from its outermost bracket, because the operators of DuckDB would bind its
-    parts in another order.
+    Chains are processed from the outermost bracket, because with an operator for each step DuckDB's
+    precedence would bind the parts in another order.
     """
     for bracket in reversed(list(tree.find_all(exp.Bracket))):
         if (
@@ -50,7 +50,7 @@ def _element(bracket: exp.Bracket) -> exp.Expr:
 
 
 def _step(bracket: exp.Bracket) -> str | None:
-    """A step of a path, if the index is a literal."""
+    """Return the step of a path for a literal index or key; None for any other expression."""
     if len(bracket.expressions) != 1 or not isinstance(bracket.expressions[0], exp.Literal):
         return None
     index = bracket.expressions[0]
@@ -58,7 +58,7 @@ def _step(bracket: exp.Bracket) -> str | None:
 
 
 def _computed(bracket: exp.Bracket) -> exp.Expr:
-    """An element whose index is known only when the query runs."""
+    """Translate access by an index or key that is known only when the query runs."""
     if len(bracket.expressions) != 1:
         raise UnsupportedError("a slice of an array")
     index = bracket.expressions[0]
@@ -69,5 +69,5 @@ def _computed(bracket: exp.Bracket) -> exp.Expr:
     if found in INTEGERS | DECIMALS:
         return macro("sf_element", inner, index.copy())
     raise UnsupportedError(
-        "an index into a VARIANT whose type is not known here", "Cast it: v[i::INT] or v[k::STRING]"
+        "an index of unknown type into a VARIANT", "Cast the index: v[i::INT] or v[k::STRING]"
     )

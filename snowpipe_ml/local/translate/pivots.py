@@ -1,4 +1,4 @@
-"""PIVOT: one aggregate, over listed values, ANY value or those of a query.
+"""Translate PIVOT with one aggregate, over listed values, ANY value or the values of a query.
 
 https://docs.snowflake.com/en/sql-reference/constructs/pivot
 """
@@ -12,7 +12,7 @@ from snowpipe_ml.local.translate.compiler import Compiler, to_sql
 
 
 def rewrite_pivots(tree: exp.Expr, compiler: Compiler) -> None:
-    """Write every PIVOT as a grouped query, with a column a value."""
+    """Replace every PIVOT with a grouped query that has a column for each value."""
     for pivot in list(tree.find_all(exp.Pivot)):
         if not pivot.args.get("unpivot") and pivot.args.get("fields"):
             _rewrite(pivot, compiler)
@@ -77,7 +77,7 @@ def _run(query: exp.Expr, compiler: Compiler, *, describing: bool) -> list[tuple
 
 
 def _values(field: exp.In, source: exp.Expr, compiler: Compiler) -> list[tuple[str, exp.Expr]]:
-    """(column name, value): the name is the value as it is written, ``'JAN'`` or ``1``."""
+    """List (column name, value); the name is the literal of the value, such as ``'JAN'`` or ``1``."""
     listed = list(field.expressions)
     query = field.args.get("query")
     if query is not None:

@@ -1,6 +1,6 @@
-"""What a query may call and read beyond tables: functions and relations, registered under Snowflake's names.
+"""The registry of functions and relations that queries can use besides tables, by Snowflake's names.
 
-A module that serves one registers it with a decorator, and no pass imports it::
+A module registers its implementation with a decorator, so that the passes need not import the module::
 
     @scalar_function("GET_DDL")
     def get_ddl(call: exp.Expr, session: Session) -> exp.Expr: ...
@@ -21,15 +21,15 @@ from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.registry import Registry
 
 ScalarFunction = Callable[[exp.Expr, Session], exp.Expr]
-"""From a call to the expression that stands in its place."""
+"""Translates a call to the expression that replaces it."""
 TableFunction = Callable[[list[exp.Expr], Compiler], exp.Expr]
-"""From a call's arguments to the relation that stands in its place."""
+"""Translates the arguments of a call to the relation that replaces the call."""
 Relation = Callable[[exp.Table, Compiler], None]
 """Replaces a table of the FROM clause in its tree."""
 UserScalar = Callable[[exp.Expr, Session], exp.Expr | None]
-"""As a scalar function; None if the call is not of a function that a user has created."""
+"""Like ScalarFunction; returns None if the call does not refer to a user-defined function."""
 UserTable = Callable[[exp.TableFromRows, Compiler], bool]
-"""Replaces a call in its tree; False if the call is not of a function that a user has created."""
+"""Replaces a call in its tree; returns False if the call does not refer to a user-defined table function."""
 _F = TypeVar("_F", bound=Callable[..., object])
 
 SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
@@ -50,7 +50,7 @@ table_function = TABLE_FUNCTIONS.register
 
 
 def table_relation(kind: str) -> Callable[[Relation], Relation]:
-    """Serve a kind of relation: ``STAGE`` (``@name``), ``DIRECTORY`` or ``INFORMATION_SCHEMA``."""
+    """Register a handler of a relation: ``STAGE`` (``@name``), ``DIRECTORY`` or ``INFORMATION_SCHEMA``."""
 
     def decorate(serve: Relation) -> Relation:
         RELATIONS[kind] = serve
@@ -60,12 +60,12 @@ def table_relation(kind: str) -> Callable[[Relation], Relation]:
 
 
 def user_scalar(serve: UserScalar) -> UserScalar:
-    """Serve scalar calls whose names are not built in."""
+    """Register a handler of scalar calls to functions that are not built in."""
     USER_SCALARS.append(serve)
     return serve
 
 
 def user_table(serve: UserTable) -> UserTable:
-    """Serve table calls whose names are not built in."""
+    """Register a handler of calls to table functions that are not built in."""
     USER_TABLES.append(serve)
     return serve

@@ -1,4 +1,4 @@
-"""Relations in a FROM clause that are not tables: staged files, results, metadata, Python table functions."""
+"""Translate relations in FROM that are not tables: staged files, results, metadata, table functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snowpipe_ml.local.translate.table_functions import replace_call
 
 
 def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
-    """Replace every relation that DuckDB does not know."""
+    """Replace every relation that DuckDB does not have."""
     _number_values(tree)
     for table in list(tree.find_all(exp.Table)):
         if isinstance(table.this, exp.Var | exp.Literal) and table.name.startswith("@"):
@@ -24,7 +24,7 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
         elif table.db.upper() == "INFORMATION_SCHEMA":
             RELATIONS["INFORMATION_SCHEMA"](table, compiler)
     flatten.laterals(tree)
-    # The innermost first: an outer call reads what an inner one makes.
+    # Innermost calls first, because an outer call reads the result of an inner one.
     for node in reversed(list(tree.find_all(exp.TableFromRows))):
         replace_call(node, compiler)
     flatten.number_inputs(tree)
@@ -32,7 +32,7 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
 
 
 def _number_values(tree: exp.Expr) -> None:
-    """``SELECT $1 FROM VALUES (1), (2)``: the columns are named and ``$1`` is the first of them."""
+    """Name the columns of VALUES, and replace ``$1`` in ``SELECT $1 FROM VALUES (1), (2)`` with a name."""
     for values in list(tree.find_all(exp.Values)):
         rows = values.expressions
         if not rows or not isinstance(rows[0], exp.Tuple) or isinstance(values.parent, exp.Insert):

@@ -1,4 +1,4 @@
-"""NAME.NEXTVAL in a query."""
+"""Translate NAME.NEXTVAL in a query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snowpipe_ml.local.core.session import Session
 
 
 def next_values(tree: exp.Expr, session: Session) -> None:
-    """``S.NEXTVAL`` -> ``nextval('"DB"."SCHEMA"."S"')``."""
+    """Replace ``S.NEXTVAL`` with ``nextval('"DB"."SCHEMA"."S"')``."""
     for identifier in [i for i in tree.find_all(exp.Identifier) if i.name == "NEXTVAL"]:
         node = identifier.parent
         while isinstance(node.parent if node is not None else None, exp.Column | exp.Dot):

@@ -1,4 +1,4 @@
-"""Streams in a query: their changes in the place of their name."""
+"""Translate streams in a query to the changes that they return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snowpipe_ml.local.translate.compiler import Compiler
 
 
 def expand_streams(tree: exp.Expr, compiler: Compiler) -> None:
-    """Put a stream's changes in the place of its name; a DML statement that reads them moves the offset."""
+    """Replace each stream with its changes; a DML statement that reads the stream advances its offset."""
     session = compiler.session
     if not session.database or not session.storage.has_streams:
         return
@@ -51,7 +51,7 @@ def _changes(
     if append_only and changed:
         raise errors.UnsupportedError(
             "an append-only stream of a table in which rows were deleted or updated",
-            "Read the stream before that",
+            "Consume the stream before rows are deleted or updated",
         )
     unknown = changed and bool(session.duck.execute(f"SELECT 1 FROM {new} LIMIT 1").fetchone())
     for column in tree.find_all(exp.Column):

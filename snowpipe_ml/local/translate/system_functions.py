@@ -1,4 +1,4 @@
-"""Functions about the session and the system: SYSTEM$..., CURRENT_..., LAST_QUERY_ID."""
+"""Context and system functions: SYSTEM$..., CURRENT_..., LAST_QUERY_ID."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _anaconda_terms(call: exp.Expr, session: Session) -> exp.Expr:
 
 @scalar_function("SYSTEM$WAIT")
 def _wait(call: exp.Expr, session: Session) -> exp.Expr:
-    """``SYSTEM$WAIT(2 [, 'SECONDS'])``."""
+    """Evaluate ``SYSTEM$WAIT(2 [, 'SECONDS'])``."""
     arguments = _texts(call, session)
     unit = arguments[1].upper() if len(arguments) > 1 else "SECONDS"
     if unit not in _SECONDS:
@@ -128,7 +128,7 @@ def _refused(name: str) -> Callable[[exp.Expr, Session], exp.Expr]:
     return refuse
 
 
-# GETVARIABLE and CURRENT_SCHEMAS mean something else in DuckDB.
+# GETVARIABLE and CURRENT_SCHEMAS are refused because they are different functions in DuckDB.
 for _name in ("SYSTEM$TYPEOF", "GETVARIABLE", "CURRENT_SCHEMAS"):
     scalar_function(_name)(_refused(f"the function {_name}"))
 for _name in ("HASH", "CONDITIONAL_TRUE_EVENT"):

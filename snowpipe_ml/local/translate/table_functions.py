@@ -1,4 +1,4 @@
-"""Built-in table functions: GENERATOR, RESULT_SCAN and the calls of registered ones."""
+"""Translate calls of table functions: GENERATOR, RESULT_SCAN and registered functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, USER_TABLES, t
 
 
 def replace_call(node: exp.TableFromRows, compiler: Compiler) -> None:
-    """Replace a call ``TABLE(f(...))`` with the relation that it stands for."""
+    """Replace a call ``TABLE(f(...))`` with the relation that it returns."""
     call = node.this
     if isinstance(call, exp.Dot):
         names = [part.name.upper() for part in call.find_all(exp.Identifier, bfs=False)]
@@ -45,7 +45,7 @@ def _user_call(node: exp.TableFromRows, compiler: Compiler) -> None:
 
 
 def _generator(node: exp.TableFromRows, call: exp.Expr) -> None:
-    """``TABLE(GENERATOR(ROWCOUNT => n))``; SEQ4() counts its rows from 0."""
+    """Translate ``TABLE(GENERATOR(ROWCOUNT => n))``, and SEQ1() to SEQ8(), which count its rows from 0."""
     count = call.args.get("rowcount")
     if count is None:
         raise errors.UnsupportedError("GENERATOR without ROWCOUNT")
@@ -72,7 +72,7 @@ _WIDTHS: dict[type[exp.Expr], int] = {exp.Seq1: 1, exp.Seq2: 2, exp.Seq4: 4, exp
 
 
 def _sequence(call: exp.Expr, rows: int) -> exp.Expr:
-    """``SEQ1(1)`` counts to 127 and begins again at -128.
+    """Translate a SEQ function, which wraps around: ``SEQ1(1)`` counts to 127 and continues at -128.
 
     https://docs.snowflake.com/en/sql-reference/functions/seq1
     """
@@ -82,7 +82,7 @@ def _sequence(call: exp.Expr, rows: int) -> exp.Expr:
     if rows <= half:
         return number
     if call.this is None or call.this.name != "1":
-        raise errors.UnsupportedError(f"more than {half} rows of SEQ{width}() without a sign", "Use SEQ8()")
+        raise errors.UnsupportedError(f"more than {half} rows of an unsigned SEQ{width}()", "Use SEQ8()")
     shifted = exp.Paren(this=exp.Add(this=number, expression=exp.Literal.number(half)))
     wrapped = exp.Mod(this=shifted, expression=exp.Literal.number(2 * half))
     return exp.Paren(this=exp.Sub(this=wrapped, expression=exp.Literal.number(half)))
@@ -90,7 +90,7 @@ def _sequence(call: exp.Expr, rows: int) -> exp.Expr:
 
 @table_function("RESULT_SCAN")
 def _result_scan(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
-    """``TABLE(RESULT_SCAN('id'))``: the rows that a statement returned."""
+    """Translate ``TABLE(RESULT_SCAN('id'))``, the result of an earlier statement."""
     query_id = str(constant(compiler.session, arguments[0]))
     columns, table = compiler.session.storage.results.get(query_id)
     return arrow_relation(compiler, columns, table)

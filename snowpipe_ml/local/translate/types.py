@@ -1,8 +1,9 @@
-"""The types of expressions, where sqlglot can tell them from the tables' columns.
+"""Infer the types of expressions with sqlglot, from the types of the tables' columns.
 
-A rewrite sometimes depends on a type: whole numbers divide to a scale of six, a DATE stays a DATE
-under DATEADD. The tree is marked, copied, qualified and annotated, and the types are read off the
-copy by the marks; the tree itself is left as it is, because qualifying changes what it says.
+Some translations depend on types: dividing integers gives a scale of six, and DATEADD of a DATE returns a
+DATE. The nodes of the tree are marked, the tree is copied, and the copy is qualified and annotated. The
+types are then transferred to the original nodes by the marks. The tree itself is not qualified, because
+that would change the statement.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ VARIANTS = {T.JSON, T.VARIANT, T.OBJECT}
 
 
 def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
-    """Set ``type`` on the nodes of these kinds and on their operands, where it can be told."""
+    """Set ``type`` on the nodes of these classes and on their operands, where it can be inferred."""
     nodes = list(tree.find_all(*interesting))
     if not nodes:
         return
     if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
-        annotate_types(tree, dialect="snowflake")  # no names whose types would have to be looked up
+        annotate_types(tree, dialect="snowflake")  # there are no columns whose types must be looked up
         return
     # Sort keys and DISTINCT refer to the columns of their SELECT.
     nodes += [select for select in tree.find_all(exp.Select) if _needs_outputs(select)]
@@ -56,7 +57,8 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
         return
     for lateral in list(copied.find_all(exp.Lateral)):
         show_columns(lateral)
-    # A position may lie behind a star that sqlglot cannot expand, and then its qualify() gives up. It has no type.
+    # sqlglot's qualify() fails on an ORDER BY position after a star that it cannot expand. A position has no
+    # type, so it is removed.
     for node in list(copied.find_all(exp.Ordered)):
         if isinstance(node.this, exp.Literal):
             node.pop()
@@ -72,7 +74,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
         )
         annotated = annotate_types(copied, schema=schema, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
-        return  # the types stay unknown, and the rules that need one take their slow, safe way
+        return  # the types remain unknown, and the rules use slower expressions that work for any type
     for node in annotated.walk():
         found: int | None = node.meta.get(_MARK) if node._meta else None
         if found is not None and found in marked:
@@ -91,7 +93,7 @@ def _needs_outputs(select: exp.Expr) -> bool:
 
 
 def _as_query(tree: exp.Expr) -> exp.Expr | None:
-    """A statement's expressions over its tables as a query, which sqlglot can qualify; None for another statement."""
+    """Return a query with the statement's expressions over its tables, which sqlglot can qualify, or None."""
     values: list[exp.Expr] = [exp.Literal.number(1)]
     joined = []
     match tree:
@@ -124,20 +126,20 @@ def _as_query(tree: exp.Expr) -> exp.Expr | None:
 
 
 def outputs(select: exp.Expr | None) -> list[tuple[str, Any]]:
-    """The (name, type) of the columns of an annotated SELECT; none where they are not known."""
+    """List the (name, type) of the columns of an annotated SELECT; empty if they are not known."""
     found: list[tuple[str, Any]] = select.meta.get(_OUTPUTS, []) if select is not None else []
     return [] if any(isinstance(name, str) and name == "*" for name, _ in found) else found
 
 
 def kind(node: exp.Expr | None) -> Any:
-    """The type of a node that was annotated; None where it is not known."""
+    """Return the type of an annotated node; None if it is not known."""
     if node is None:
         return None
     if isinstance(node, exp.Paren):
         return kind(node.this)
     if isinstance(node, exp.Cast | exp.TryCast):
         if node.to.meta.get("stored") and node.to.this == T.TIMESTAMPTZ:
-            return T.TIMESTAMPLTZ  # in DuckDB's words
+            return T.TIMESTAMPLTZ  # a DuckDB type: TIMESTAMPTZ there is Snowflake's TIMESTAMP_LTZ
         return node.to.meta.get("kind") or node.to.this
     if isinstance(node, exp.Neg):
         return kind(node.this)
@@ -155,7 +157,7 @@ def kind(node: exp.Expr | None) -> Any:
 
 
 def scale_of(node: exp.Expr | None) -> int | None:
-    """The scale of a NUMBER; None where it is not known."""
+    """Return the scale of a NUMBER; None if it is not known."""
     if isinstance(node, exp.Paren | exp.Neg):
         return scale_of(node.this)
     if isinstance(node, exp.Literal):
@@ -184,17 +186,17 @@ def _schema(tree: exp.Expr, session: Session) -> MappingSchema:
 
 
 def column_types(table: exp.Table, session: Session) -> list[tuple[str, str]]:
-    """The (name, DuckDB type) of a table's or view's columns; none if there is no such table, or it cannot be read."""
+    """List the (name, DuckDB type) of a table's or view's columns; empty if it cannot be read."""
     if not table.catalog:
         return []
     name = exp.Table(this=table.this.copy(), db=table.args["db"].copy(), catalog=table.args["catalog"].copy())
     try:
-        # It is bound and not run, in a tenth of the time that duckdb_columns() takes.
+        # The query is only bound, not run, which takes a tenth of the time of duckdb_columns().
         relation = session.duck.query(f"FROM {name.sql(dialect='duckdb')}")
     except duckdb.InterruptException:
         raise
     except duckdb.Error:
-        return []  # the statement fails by itself, and says why
+        return []  # the statement itself will fail with the proper error
     if relation is None:
         return []
     return [(column, str(kind_)) for column, kind_ in zip(relation.columns, relation.types, strict=True)]

@@ -1,7 +1,7 @@
-"""VARIANTs: objects that are built, and values in the place of a text or of a comparison.
+"""Translate VARIANTs: their construction, and their use as text and in comparisons.
 
-A VARIANT is stored as JSON, whose text and order are not Snowflake's: ``"a"`` has quotes, and 10 is
-before 9. As an argument of a text function it becomes its text; where values are compared it is refused.
+A VARIANT is stored as JSON, whose text and order differ from Snowflake's: ``"a"`` has quotes, and 10 sorts
+before 9. An argument of a text function is converted to its text; a comparison is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from snowpipe_ml.local.translate.types import TEXTS, TIMESTAMPS, VARIANTS, T, co
 _CAST_IT = "Add a cast, as in v::STRING"
 
 
-# What makes a VARIANT out of other values; a function without a class may be the user's.
+# Nodes that can produce a VARIANT; a function without a sqlglot class may be user-defined.
 _SOURCES = (
     exp.ParseJSON,
     exp.JSONExtract,
@@ -38,7 +38,7 @@ _SOURCES = (
 
 
 def has_variants(tree: exp.Expr, session: Session) -> bool:
-    """Return whether a statement can have a VARIANT in it: most have none, and need no rule for them."""
+    """Return whether a statement can contain a VARIANT; if not, the rules for VARIANTs are skipped."""
     if any(node.this in VARIANTS for node in tree.find_all(exp.DataType)) or tree.find(*_SOURCES) is not None:
         return True
     return any(
@@ -50,19 +50,19 @@ def has_variants(tree: exp.Expr, session: Session) -> bool:
 
 
 def parse_json(node: exp.Expr, session: Session) -> exp.Expr:
-    """``PARSE_JSON('{a: 1}')``: keys may stand without quotes."""
+    """Translate PARSE_JSON, which accepts unquoted keys: ``PARSE_JSON('{a: 1}')``."""
     if node.args.get("safe"):
         return node
     return macro("sf_parse_json", node.this.copy())
 
 
 def to_variant(node: exp.Expr, session: Session) -> exp.Expr:
-    """``TO_VARIANT(x)``."""
+    """Translate ``TO_VARIANT(x)``."""
     return _json(node.this)
 
 
 def star_object(node: exp.Expr) -> exp.Expr:
-    """``OBJECT_CONSTRUCT(*)`` and ``OBJECT_CONSTRUCT_KEEP_NULL(*)``."""
+    """Translate ``OBJECT_CONSTRUCT(*)`` and ``OBJECT_CONSTRUCT_KEEP_NULL(*)``."""
     if isinstance(node, exp.StarMap) or (
         isinstance(node, exp.JSONObject) and node.expressions[:1] and _is_star(node.expressions[0])
     ):
@@ -76,7 +76,7 @@ def _is_star(node: exp.Expr) -> bool:
 
 
 def object_construct(node: exp.Expr, session: Session) -> exp.Expr:
-    """``{'a': 1}``, ``OBJECT_CONSTRUCT('a', 1)`` and ``OBJECT_CONSTRUCT_KEEP_NULL('a', 1)``."""
+    """Translate ``{'a': 1}``, ``OBJECT_CONSTRUCT('a', 1)`` and ``OBJECT_CONSTRUCT_KEEP_NULL('a', 1)``."""
     keep_nulls = isinstance(node, exp.JSONObject)
     if any(_is_star(pair) for pair in node.expressions):
         raise UnsupportedError("an object constant with *", "Use OBJECT_CONSTRUCT(*)")
@@ -100,13 +100,13 @@ def object_construct(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def _key(key: exp.Expr) -> exp.Expr:
-    if isinstance(key, exp.Identifier):  # OBJECT_CONSTRUCT(k, v) of a column
+    if isinstance(key, exp.Identifier):  # OBJECT_CONSTRUCT(k, v) with a column as key
         key = exp.column(key.copy())
     return key.copy() if key.is_string or kind(key) in TEXTS else text_of(key)
 
 
 def _json(value: exp.Expr) -> exp.Expr:
-    """A value as JSON; a timestamp by its text on Snowflake."""
+    """Convert a value to JSON; a timestamp by way of its text on Snowflake."""
     shown = as_text(value) if kind(value) in TIMESTAMPS else value
     made = builtin("to_json", shown.copy())
     made.type = exp.DataType(this=T.JSON)
@@ -117,7 +117,7 @@ def _list(items: list[exp.Expr]) -> exp.Expr:
     return builtin("list_value", *items)
 
 
-# Functions whose arguments are texts, and nothing else.
+# Functions whose arguments are only texts.
 TEXT_FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.Upper,
     exp.Lower,
@@ -146,7 +146,7 @@ TEXT_FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.Strtok,
     exp.Collate,
 )
-# Functions that take binary values as well.
+# Functions that also accept binary values.
 BINARY_FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.Length,
     exp.Substring,
@@ -167,7 +167,7 @@ BINARY_FUNCTIONS: tuple[type[exp.Expr], ...] = (
 
 
 def text_function(node: exp.Expr, session: Session) -> exp.Expr:
-    """``UPPER(v)``, ``v || 'x'``, ``LENGTH(v:name)`` of a VARIANT take its text."""
+    """Convert VARIANT arguments to text, as in ``UPPER(v)``, ``v || 'x'`` and ``LENGTH(v:name)``."""
     for part in list(node.iter_expressions()):
         inner = part.this if isinstance(part, exp.Order) else part  # LISTAGG(x) WITHIN GROUP (ORDER BY y)
         items = inner.expressions if isinstance(inner, exp.Distinct) else [inner]
@@ -189,10 +189,10 @@ def _as_text_argument(item: exp.Expr, may_be_binary: bool) -> None:
 
 
 def check_stored(tree: exp.Expr, session: Session) -> None:
-    """Refuse to store a VARIANT in a text column, as Snowflake does: DuckDB would store its JSON.
+    """Refuse to store a VARIANT in a text column, as Snowflake does; DuckDB would store its JSON.
 
     Raises:
-        ProgrammingError: a statement does.
+        ProgrammingError: the statement assigns a VARIANT to a text column.
     """
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     if not isinstance(tree, exp.Insert | exp.Update | exp.Merge) or not isinstance(target, exp.Table):
@@ -212,7 +212,7 @@ def check_stored(tree: exp.Expr, session: Session) -> None:
 
 
 def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, Any]]:
-    """(column, type of its new value) of a statement that changes a table."""
+    """Yield (column, type of its new value) for the assignments of an INSERT, UPDATE or MERGE."""
     if isinstance(tree, exp.Insert):
         named = (
             [column.name for column in tree.this.expressions]
@@ -231,7 +231,7 @@ def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, Any]]:
         yield from ((column.name, kind(value)) for column, value in pairs)
 
 
-# Nodes that compare or mix values by their types.
+# Nodes that compare values, or combine values of different types.
 COMPARISONS: tuple[type[exp.Expr], ...] = (
     exp.EQ,
     exp.NEQ,
@@ -259,7 +259,7 @@ COMPARISONS: tuple[type[exp.Expr], ...] = (
 
 
 def variant_path(node: exp.Expr, session: Session) -> exp.Expr:
-    """``v:path`` must be cast where its value matters: as JSON text, 9 would sort behind 10."""
+    """Refuse an uncast ``v:path`` where its value is used: as JSON text, 9 would sort after 10."""
     parent = node.parent
     while isinstance(parent, exp.Paren):
         parent = parent.parent
@@ -282,7 +282,7 @@ def variant_path(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def variant_comparison(node: exp.Expr, session: Session) -> exp.Expr:
-    """Refuse what compares VARIANTs: they are in the order of their types on Snowflake, and of their text here."""
+    """Refuse comparisons of VARIANTs: Snowflake orders them by type, and here they are ordered by text."""
     where = _compared(node)
     if where is not None:
         raise UnsupportedError(f"{where} of a VARIANT", _CAST_IT)
@@ -290,7 +290,7 @@ def variant_comparison(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def _compared(node: exp.Expr) -> str | None:
-    """The use in which a node compares a VARIANT, if it does."""
+    """Return the name of the operation if a node compares a VARIANT, otherwise None."""
     if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
         return None  # an assignment
     match node:
@@ -319,7 +319,7 @@ def _compared(node: exp.Expr) -> str | None:
 
 
 def _mixed(values: list[exp.Expr | None]) -> bool:
-    """Return whether VARIANTs are beside values of other types, which Snowflake would make VARIANTs as well."""
+    """Return whether VARIANTs are mixed with other types, which Snowflake would convert to VARIANT."""
     kinds = {kind(value) for value in values}
     return bool(kinds & VARIANTS and kinds - VARIANTS - {None})
 
@@ -329,7 +329,7 @@ def _any(nodes: list[exp.Expr]) -> bool:
 
 
 def _key_kind(key: exp.Expr, clause: exp.Expr | None) -> Any:
-    """The type of a key of GROUP BY or ORDER BY: an expression, a position or an alias of the SELECT."""
+    """Return the type of a GROUP BY or ORDER BY key: an expression, a position or an alias of the SELECT."""
     select = clause.parent if clause is not None else None
     shown = outputs(select) if isinstance(select, exp.Select) else []
     if key.is_int:
