@@ -24,7 +24,7 @@ from snowpipe_ml.local.statements.dispatch import describe, insert_many, run
 
 log = logging.getLogger("snowpipe_ml.local")
 
-_MAKES_ROOM = re.compile(r"\s*(?:DROP|TRUNCATE|DELETE)\b", re.I)
+_FREES_SPACE = re.compile(r"\s*(?:DROP|TRUNCATE|DELETE)\b", re.I)
 _CANCEL_ALL = re.compile(r"\s*SELECT\s+SYSTEM\$CANCEL_ALL_QUERIES\s*\(\s*'?(\d+)'?\s*\)\s*;?\s*", re.I)
 
 
@@ -114,13 +114,13 @@ class Connection(ClientConnection):
 
         self.storage.checkpoints.before_statement()
         with self.storage.history.running(self.session.query(query_id, command, tag)), errors.of_full_disks():
-            if not _MAKES_ROOM.match(command) or self.session.in_transaction:
+            if not _FREES_SPACE.match(command) or self.session.in_transaction:
                 result = attempt()
             else:
-                result = self._making_room(attempt)
+                result = self._run_on_full_disk(attempt)
         return self._kept(query_id, result)
 
-    def _making_room(self, attempt: Callable[[], Result]) -> Result:
+    def _run_on_full_disk(self, attempt: Callable[[], Result]) -> Result:
         """Run a statement that drops rows or objects, even when the disk is full."""
         try:
             result = attempt()

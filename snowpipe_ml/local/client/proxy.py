@@ -40,9 +40,9 @@ class ProxyConnection(ClientConnection):
         self._on_close = on_close
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str], None]] = []
-        self._take(state)
+        self._set_state(state)
 
-    def _take(self, state: dict[str, Any]) -> None:
+    def _set_state(self, state: dict[str, Any]) -> None:
         self.session_id = state["session_id"]
         self.database, self.schema = state["database"], state["schema"]
         self.warehouse, self.role = state["warehouse"], state["role"]
@@ -55,7 +55,7 @@ class ProxyConnection(ClientConnection):
             if unsupported:
                 raise errors.UnsupportedError.of(text)
             raise ProgrammingError(text, errno=errno, sqlstate=sqlstate, sfqid=query_id)
-        self._take(answered["state"])
+        self._set_state(answered["state"])
         return answered, table
 
     def perform(

@@ -68,10 +68,10 @@ class Host:
             except OSError:
                 return  # closed
             threading.Thread(
-                target=self._welcome, args=(Channel(guest),), name="warehouse-guest", daemon=True
+                target=self._serve_guest, args=(Channel(guest),), name="warehouse-guest", daemon=True
             ).start()
 
-    def _welcome(self, channel: Channel) -> None:
+    def _serve_guest(self, channel: Channel) -> None:
         """Serve one guest until it disconnects, then close its session and roll back its open transaction."""
         try:
             request, _ = channel.receive()
@@ -98,7 +98,7 @@ class Host:
                 channel.send({"state": session_state(connection.session)})
                 while True:
                     asked, _ = channel.receive()
-                    channel.send(*_answered(connection, asked))
+                    channel.send(*_answer(connection, asked))
             finally:
                 connection.close()
         except (EOFError, OSError):
@@ -126,7 +126,7 @@ class Host:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _answered(connection: Connection, asked: dict[str, Any]) -> Message:
+def _answer(connection: Connection, asked: dict[str, Any]) -> Message:
     """Answer a guest. An internal error must reach it as an error, not as the end of the holder."""
     try:
         with connection.lock:
@@ -145,11 +145,11 @@ class Guest(ProxyConnection):
     """
 
     def __init__(self, channel: Channel, state: dict[str, Any], holder: str) -> None:
-        super().__init__(self._through, state, channel.close)
+        super().__init__(self._ask_holder, state, channel.close)
         self.holder = holder
         self._channel = channel
 
-    def _through(self, request: dict[str, Any]) -> Message:
+    def _ask_holder(self, request: dict[str, Any]) -> Message:
         try:
             return self._channel.exchange(request)
         except (EOFError, OSError) as raised:

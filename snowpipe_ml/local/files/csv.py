@@ -20,8 +20,8 @@ from snowpipe_ml.text.files import read_record
 # The maximum size of a record in bytes, as on Snowflake.
 MAX_LINE = 16_777_216
 
-# The supported options; some of them only with their default value, see _ONLY.
-_SERVED = {
+# The supported options; some of them only with their default value, see _ALLOWED_VALUES.
+_OPTIONS = {
     "TYPE",
     "COMPRESSION",
     "FIELD_DELIMITER",
@@ -75,9 +75,9 @@ class CsvFormat:
         if kind != "CSV":
             raise errors.UnsupportedError(f"file formats of type {kind}", "CSV is supported")
         for key, value in options.items():
-            if key not in _SERVED:
+            if key not in _OPTIONS:
                 raise errors.UnsupportedError(f"the file format option {key}")
-            fixed = _ONLY.get(key)
+            fixed = _ALLOWED_VALUES.get(key)
             if fixed is not None and _plain(value) not in fixed:
                 raise errors.UnsupportedError(f"{key} = {value!r} in a file format")
         nulls = options.get("NULL_IF", ["\\N"])
@@ -198,7 +198,7 @@ def _quote(value: Any) -> str:
     return text
 
 
-_ONLY: dict[str, tuple[str, ...]] = {
+_ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "ENCODING": ("UTF8", "UTF-8"),
     "RECORD_DELIMITER": ("\n", "NONE", "\\n", "\r\n"),
     "ESCAPE": ("NONE",),

@@ -50,13 +50,15 @@ def reading_of(fmt: CsvFormat, columns: Sequence[Column]) -> Reading:
     for column in columns:
         kind, value = column.duckdb, quoted(column.name)
         if kind == "DATE" and fmt.date_format is not None:
-            found.values[column.name] = _corrected(_local(fmt.date_format, column), value, "DATE")
+            found.values[column.name] = _correct_century(
+                _without_offset(fmt.date_format, column), value, "DATE"
+            )
         elif kind in _TIMESTAMPS and fmt.timestamp_format is not None:
             formats["timestampformat"] = fmt.timestamp_format
             found.values[column.name] = _timestamp(fmt.timestamp_format, column)
             kind = "TIMESTAMP"
         elif kind == "TIME" and fmt.time_format is not None:
-            _local(fmt.time_format, column)
+            _without_offset(fmt.time_format, column)
             if with_timestamps:
                 found.apart.append(column.name)
                 kind, value = "VARCHAR", f"strptime({value}, {literal(fmt.time_format.reader_pattern)})"
@@ -76,19 +78,19 @@ def reading_of(fmt: CsvFormat, columns: Sequence[Column]) -> Reading:
 def _timestamp(fmt: InputFormat, column: Column) -> str:
     value = quoted(column.name)
     if column.duckdb == _LTZ:
-        read = _corrected(fmt, value, "TIMESTAMP")
+        read = _correct_century(fmt, value, "TIMESTAMP")
         zone = "'UTC'" if fmt.has_offset else "current_setting('TimeZone')"
         return f"timezone({zone}, {read})"
-    read = _corrected(_local(fmt, column), value, "TIMESTAMP")
+    read = _correct_century(_without_offset(fmt, column), value, "TIMESTAMP")
     return read if column.duckdb == "TIMESTAMP" else f"memory.main.sf_local_to_tz({read})"
 
 
-def _corrected(fmt: InputFormat, value: str, kind: str) -> str:
+def _correct_century(fmt: InputFormat, value: str, kind: str) -> str:
     """Correct two-digit years that DuckDB has read: 1970 to 2069 on Snowflake, 1969 to 2068 in DuckDB."""
     return f"CAST(memory.main.sf_century({value}) AS {kind})" if fmt.has_short_year else value
 
 
-def _local(fmt: InputFormat, column: Column) -> InputFormat:
+def _without_offset(fmt: InputFormat, column: Column) -> InputFormat:
     if fmt.has_offset:
         raise errors.UnsupportedError(
             f"the format {fmt.text!r}, which has a UTC offset, in COPY INTO for the column {column.name}",

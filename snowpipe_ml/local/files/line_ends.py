@@ -50,17 +50,17 @@ def with_even_lines(session: Session, fmt: CsvFormat, files: list[StagedFile], l
         ProgrammingError: a file cannot be read for another reason.
     """
     if session.in_transaction:
-        mixed = _mixed(fmt, files)
+        mixed = _with_mixed_ends(fmt, files)
         if not mixed:
-            with _naming(session, fmt, files):
+            with _naming_the_file(session, fmt, files):
                 return load(files, {})
     else:
         try:
             return load(files, {})
         except duckdb.InvalidInputException as raised:
-            mixed = _mixed(fmt, files) if gave_up(raised) else []
+            mixed = _with_mixed_ends(fmt, files) if gave_up(raised) else []
             if not mixed:
-                with _naming(session, fmt, files):
+                with _naming_the_file(session, fmt, files):
                     raise
     with tempfile.TemporaryDirectory(prefix="copy-", dir=session.storage.path / "external") as folder:
         evened: dict[str, StagedFile] = {}
@@ -75,12 +75,12 @@ def with_even_lines(session: Session, fmt: CsvFormat, files: list[StagedFile], l
                     file, errors=1, first=Rejected(1, 1, None, message, 100000, "")
                 )
         files = [evened.get(file.relative, file) for file in files]
-        with _naming(session, fmt, files):
+        with _naming_the_file(session, fmt, files):
             return load(files, failed)
 
 
 @contextmanager
-def _naming(session: Session, fmt: CsvFormat, files: Sequence[StagedFile]) -> Iterator[None]:
+def _naming_the_file(session: Session, fmt: CsvFormat, files: Sequence[StagedFile]) -> Iterator[None]:
     """Add the name of the file to the error when DuckDB's reader fails to read on in a file.
 
     Raises:
@@ -96,7 +96,7 @@ def _naming(session: Session, fmt: CsvFormat, files: Sequence[StagedFile]) -> It
         raise
 
 
-def _mixed(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
+def _with_mixed_ends(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
     waiting: queue.SimpleQueue[StagedFile] = queue.SimpleQueue()
     for file in files:
         waiting.put(file)

@@ -33,7 +33,7 @@ from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
 _VECTOR = 2048  # DuckDB's
-_OF_VALUES = re.compile(r"Could not convert|CSV Error|unicode", re.I)
+_CONVERSION_ERROR = re.compile(r"Could not convert|CSV Error|unicode", re.I)
 
 
 def load(
@@ -59,7 +59,9 @@ def load(
         damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
         files = [file for file in files if file.relative not in damaged]
         groups = (
-            _alike(fmt, files) if copy.on_error in ("ABORT_STATEMENT", "CONTINUE") else [[f] for f in files]
+            _group_files(fmt, files)
+            if copy.on_error in ("ABORT_STATEMENT", "CONTINUE")
+            else [[f] for f in files]
         )
         done = [
             loaded
@@ -69,7 +71,7 @@ def load(
         return (
             sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
         )
-    select = copy.select or _matching(session, copy, columns, options, files)
+    select = copy.select or _implied_select(session, copy, columns, options, files)
     return [
         failed.get(file.relative) or _load_selected(session, copy, columns, options, file, select)
         for file in files
@@ -91,7 +93,7 @@ def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
     return found
 
 
-def _alike(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]]:
+def _group_files(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]]:
     """Group consecutive files for one call of the reader each: compressed ones apart, empty ones alone."""
     groups: list[list[StagedFile]] = []
     last: tuple[bool, bool] | None = None
@@ -164,7 +166,7 @@ def _insert(
 ) -> list[Loaded]:
     """Insert the rows that can be read and collect the others in ``rejects``."""
     paths = [file.path for file in files]
-    condition = _of_times(session, fmt, reading, paths, rejects)
+    condition = _reject_times(session, fmt, reading, paths, rejects)
     source = fmt.read_csv(
         paths, reading.columns, [*reading.arguments, *rejects.arguments()], parallel=parallel
     )
@@ -184,7 +186,7 @@ def _insert(
         return [Loaded(file, n) for file, n in zip(files, counted(int(row[0]) if row else 0), strict=True)]
 
 
-def _of_times(
+def _reject_times(
     session: Session, fmt: CsvFormat, reading: Reading, paths: Sequence[Path], rejects: Rejects
 ) -> str | None:
     """Reject the TIME values that do not match their format, if TIME columns are read as text.
@@ -284,7 +286,7 @@ def _abort(file: StagedFile, first: Rejected) -> None:
     )
 
 
-def _matching(
+def _implied_select(
     session: Session,
     copy: Copy,
     columns: list[Column],
@@ -372,7 +374,7 @@ def check_selected(
         raise errors.UnsupportedError(
             f"ON_ERROR = {copy.on_error} in a transaction for a COPY with a SELECT or of a format other than CSV"
         )
-    select = copy.select or _matching(session, copy, columns, options, files)
+    select = copy.select or _implied_select(session, copy, columns, options, files)
     for file in files:
         with _query_of(session, columns, options, file, select) as query:
             try:
@@ -402,7 +404,7 @@ def _load_selected(
         try:
             row = session.duck.execute(f"INSERT INTO {copy.into(columns)} {query}").fetchone()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as raised:
-            if gave_up(raised) or not _OF_VALUES.search(str(raised)):
+            if gave_up(raised) or not _CONVERSION_ERROR.search(str(raised)):
                 raise
             found = errors.translate(raised)  # DuckDB's error does not name the file
             if isinstance(found, errors.UnsupportedError):

@@ -61,13 +61,13 @@ class ForkServer:
             # The package is imported from a checkout: workers import it too, then remove it from their path.
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, environment.get("PYTHONPATH")]))
             environment["SNOWPIPE_PACKAGE_ROOT"] = "added"
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *self._modules],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            stdout=self._said,
-            stderr=self._said,
+            stdout=self._output,
+            stderr=self._output,
             env=environment,
             start_new_session=True,
             umask=0o077,
@@ -96,8 +96,8 @@ class ForkServer:
             try:
                 return self._fork(channel, stderr, folder)
             except (OSError, EOFError) as raised:
-                self._said.seek(0)
-                said = self._said.read()[-2000:].decode(errors="replace")
+                self._output.seek(0)
+                said = self._output.read()[-2000:].decode(errors="replace")
                 raise RuntimeError(f"the process that starts Python workers died twice:\n{said}") from raised
 
     def _fork(self, channel: socket.socket, stderr: int, folder: str) -> int:
@@ -129,4 +129,4 @@ class ForkServer:
         self._control.close()
         self._process.kill()
         self._process.wait()
-        self._said.close()
+        self._output.close()

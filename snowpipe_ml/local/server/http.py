@@ -36,7 +36,7 @@ log = logging.getLogger("snowpipe_ml.local.server.http")
 
 # Seconds before a long statement is answered with "still running". Clients time out after a minute without
 # an answer; after this one they ask for the result again.
-_PATIENCE = 40.0
+_ANSWER_SECONDS = 40.0
 _RUNNING, _RUNNING_ASYNC = "333333", "333334"
 
 
@@ -201,7 +201,7 @@ class WarehouseServer:
         if future is None:
             return _kept(session.connection, query_id)
         try:
-            answer = future.result(_PATIENCE)
+            answer = future.result(_ANSWER_SECONDS)
         except NotYetError:
             return _in_progress(query_id, _RUNNING)
         session.pending.pop(query_id, None)
