@@ -116,7 +116,7 @@ def _with_mixed_ends(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[Staged
                 failures.append(raised)
 
     # Not an executor: it accepts no work once interpreter shutdown has begun, and a process that holds the
-    # warehouse may still serve its guests then.
+    # warehouse may still serve other processes then.
     threads = [
         threading.Thread(target=work, daemon=True) for _ in range(min(len(files), os.cpu_count() or 1))
     ]

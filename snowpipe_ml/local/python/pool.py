@@ -256,7 +256,7 @@ class Pool:
                     failures.append(raised)
 
         # Not an executor: it accepts no work once interpreter shutdown has begun, and a process that holds
-        # the warehouse may still serve its guests then.
+        # the warehouse may still serve other processes then.
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self.size, len(starts)))]
         try:
             with cancellation.stopping(calling.cancel):

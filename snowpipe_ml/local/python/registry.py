@@ -335,7 +335,7 @@ class FunctionRegistry:
         return ticket
 
     def raised_in(self, text: str) -> ProgrammingError | None:
-        """Return the kept error whose ticket is in the text of a DuckDB error; None if there is none."""
+        """Return the stored error whose ticket is in the text of a DuckDB error, if any."""
         with self._lock:
             for ticket in list(self._raised):
                 if ticket in text:
