@@ -189,7 +189,7 @@ def test_a_declared_package_comes_with_what_it_requires(query: Any) -> None:
     ("packages", "message"),
     [
         ("('no-such-package')", "pip install 'no-such-package'"),
-        ("('pandas==1.0.0')", "'pandas==1.0.0' is asked for and pandas"),
+        ("('pandas==1.0.0')", "'pandas==1.0.0' is declared, but pandas"),
         ("('pandas >>> 3')", "Invalid package specification"),
     ],
 )

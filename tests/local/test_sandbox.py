@@ -48,7 +48,7 @@ def test_a_missing_package_is_an_error_at_create(cursor: Any) -> None:
         create(cursor, "def h(x):\n    return x", packages="'no-such-package==1.0'")
     with pytest.raises(
         ProgrammingError,
-        match=r"'pandas==0.1' is asked for and pandas .* is installed: pip install 'pandas==0.1'",
+        match=r"'pandas==0.1' is declared, but pandas .* is installed: pip install 'pandas==0.1'",
     ):
         create(cursor, "def h(x):\n    return x", packages="'pandas==0.1'")
 

@@ -1,1 +1,1 @@
-"""What a client holds: connections and cursors, in this process and from another."""
+"""Connections and cursors for clients in this process and in other processes."""

@@ -1,4 +1,4 @@
-"""What every connection here shows to the connector's clients, whether the session is in this process or another."""
+"""Base class of all connections, whether the session runs in this process or in another one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ClientConnection(ABC):
     """The part of ``SnowflakeConnection`` that Snowpark and ordinary clients use.
 
     Attributes:
-        listeners: called with each statement's text, before it is read.
+        listeners: called with the text of each statement before it is parsed.
     """
 
     lock: threading.RLock
@@ -37,7 +37,7 @@ class ClientConnection(ABC):
 
     @property
     def _session_parameters(self) -> dict[str, Any]:
-        """What Snowpark asks of a server's parameters. Thread-safe sessions give each thread a cursor."""
+        """The server parameters that Snowpark reads. Thread-safe sessions give each thread a cursor."""
         return {
             "PYTHON_SNOWPARK_ENABLE_THREAD_SAFE_SESSION": True,
             "PYTHON_SNOWPARK_USE_SCOPED_TEMP_OBJECTS": True,
@@ -60,53 +60,53 @@ class ClientConnection(ABC):
 
     @abstractmethod
     def describe(self, command: str, params: Any) -> list[Column]:
-        """The columns a statement would return; it is not run."""
+        """Return the columns of a statement's result without running it."""
 
     @abstractmethod
     def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
-        """The result of an earlier statement."""
+        """Return the result of an earlier statement."""
 
     @abstractmethod
     def translated(self, raised: Exception) -> ProgrammingError | None:
-        """The error behind one that DuckDB carried, if it is known."""
+        """Return the original error of a handler that DuckDB re-raised, if it is known."""
 
     @abstractmethod
     def close(self, retry: bool = True) -> None:
         """End the session."""
 
     def aside(self, command: str) -> Result | None:
-        """The result of a statement that need not wait for the one that runs in this session; None for others."""
+        """Run a statement that need not wait for the running one; return None for any other statement."""
         return None
 
     def cursor(self, cursor_class: type | None = None) -> Cursor:
-        """A cursor; with the connector's DictCursor class, its rows are dicts."""
+        """Return a cursor; with the connector's DictCursor class, its rows are dicts."""
         if self._closed:
             raise errors.error(250002, "08003", "Connection is closed")
         return Cursor(self, as_dict=cursor_class is not None and "Dict" in cursor_class.__name__)
 
     def execute_string(self, sql_text: str, **_: Any) -> list[Cursor]:
-        """Run several statements, one after the other."""
+        """Run several statements in order."""
         return [self.cursor().execute(text) for text in split(sql_text)]
 
     def commit(self) -> None:
-        """Commit an open transaction."""
+        """Commit the open transaction."""
         self.cursor().execute("COMMIT")
 
     def rollback(self) -> None:
-        """Roll an open transaction back."""
+        """Roll back the open transaction."""
         self.cursor().execute("ROLLBACK")
 
     def autocommit(self, mode: bool) -> None:
-        """Only True, the default, is supported."""
+        """Accept True, the default; autocommit cannot be turned off."""
         if not mode:
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
 
     def is_closed(self) -> bool:
-        """Return whether it was closed."""
+        """Return whether the connection was closed."""
         return self._closed
 
     def get_query_status(self, query_id: str) -> Any:
-        """Statements are done when ``execute`` returns, so a known one has succeeded."""
+        """Return SUCCESS for a known statement: ``execute`` returns only when the statement has finished."""
         self.result(query_id)
         return QueryStatus.SUCCESS
 
@@ -114,12 +114,12 @@ class ClientConnection(ABC):
 
     @staticmethod
     def is_still_running(status: Any) -> bool:
-        """Return whether a status says that a statement runs."""
+        """Return whether a status means that the statement is still running."""
         return False
 
     @staticmethod
     def is_an_error(status: Any) -> bool:
-        """Return whether a status says that a statement failed."""
+        """Return whether a status means that the statement failed."""
         return False
 
     def __enter__(self) -> Self:

@@ -1,4 +1,8 @@
-"""Open an embedded warehouse, or a session on one that another process holds."""
+"""Open an embedded warehouse, or a session on one that another process has open.
+
+The first process to open a warehouse is its *holder*: it has the files open and runs all statements. Other
+processes are its *guests*; see :mod:`snowpipe_ml.local.client.sharing`.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +32,15 @@ def connect(
     """Open an embedded warehouse.
 
     Args:
-        path: its folder, made if it is not there; a temporary warehouse if None.
-        database: the database to work in, made if it is not there. An unquoted name: ``citibike``
-            is CITIBIKE.
-        schema: the schema to work in; with None the session has no current schema.
-        timeout: seconds to wait for a process that holds the folder and gives no session.
-        share: whether to work through the process that holds the folder, and to let others work
-            through this one. Without it, a second process is refused.
-        function_memory: bytes that a worker process of Python functions may hold; None for no limit.
-        **ignored: what a connection to an account would take: user, account, role...
+        path: the folder of the warehouse, created if it does not exist; None for a temporary warehouse.
+        database: the current database, created if it does not exist. Unquoted names are folded to upper
+            case: ``citibike`` is CITIBIKE.
+        schema: the current schema; with None the session has no current schema.
+        timeout: seconds to wait for a holder that does not answer.
+        share: whether to become a guest of the process that holds the folder, and to accept guests
+            when this process holds it. Otherwise a second process is refused.
+        function_memory: bytes of memory that a worker process of Python functions may use; None for no limit.
+        **ignored: arguments of a connection to a Snowflake account: user, account, role...
 
     Raises:
         WarehouseLockedError: another process holds the folder.
@@ -63,10 +67,10 @@ def connect(
 
 
 def _hold_or_join(path: Path, names: list[str | None], timeout: float) -> Storage | Guest:
-    """The warehouse, if no other process holds it; else a session through the one that does.
+    """Open the warehouse if no other process holds it; otherwise open a session through its holder.
 
     Raises:
-        WarehouseLockedError: the holder gives no session, for as long as the time-out.
+        WarehouseLockedError: the holder does not open a session within the timeout.
     """
     deadline = time.monotonic() + timeout
     while True:

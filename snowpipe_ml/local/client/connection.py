@@ -1,4 +1,4 @@
-"""The connection under a Snowpark Session: what it runs, and the results it keeps."""
+"""The connection of a Snowpark Session: it runs statements and keeps their results."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from snowpipe_ml.local.statements.dispatch import describe, insert_many, run
 
 log = logging.getLogger("snowpipe_ml.local")
 
-_MAKES_ROOM = re.compile(r"\s*(?:DROP|TRUNCATE|DELETE)\b", re.I)
+_FREES_SPACE = re.compile(r"\s*(?:DROP|TRUNCATE|DELETE)\b", re.I)
 _CANCEL_ALL = re.compile(r"\s*SELECT\s+SYSTEM\$CANCEL_ALL_QUERIES\s*\(\s*'?(\d+)'?\s*\)\s*;?\s*", re.I)
 
 
 class Connection(ClientConnection):
-    """Speaks the part of ``SnowflakeConnection`` that Snowpark and ordinary clients use.
+    """Implements the part of ``SnowflakeConnection`` that Snowpark and ordinary clients use.
 
     Args:
         storage: the open warehouse.
-        database: the database to work in; created if it does not exist.
-        schema: the schema to work in; created if it does not exist.
-        shared: whether the session belongs to another process, which does not keep the warehouse open.
+        database: the current database; created if it does not exist.
+        schema: the current schema; created if it does not exist.
+        shared: whether the session belongs to another process. Closing it then leaves the warehouse open.
 
     Attributes:
-        session: where it works.
-        listeners: called with each statement's text before it is read: the SQL that Snowflake
-            would get.
+        session: the session in which statements run.
+        listeners: called with the text of each statement before it is parsed, as Snowflake would
+            receive it.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Connection(ClientConnection):
 
     @property
     def session_id(self) -> int:
-        """The session's number."""
+        """The number of the session."""
         return self.session.session_id
 
     @property
@@ -84,7 +84,7 @@ class Connection(ClientConnection):
 
     @property
     def shares(self) -> dict[str, list[str]]:
-        """Scripts that stand in for shares; see :class:`Session`."""
+        """Scripts that replace shares; see :class:`Session`."""
         return self.session.shares
 
     def perform(
@@ -95,15 +95,15 @@ class Connection(ClientConnection):
         file_stream: IO[bytes] | None = None,
         settings: dict[str, Any] | None = None,
     ) -> Result:
-        """Run a statement, and keep its result and its place in the history.
+        """Run a statement, keep its result and record it in the query history.
 
         Args:
             command: the statement.
             params: its bound values.
-            query_id: the id under which its result is kept.
-            file_stream: what a PUT uploads, if it is not a file.
-            settings: what holds for this statement alone: QUERY_TAG, and whether DDL on a temporary
-                object leaves the transaction open, as Snowpark asks.
+            query_id: the id under which the result is kept.
+            file_stream: the stream that a PUT uploads, if it does not upload files.
+            settings: settings of this statement only: QUERY_TAG, and Snowpark's request that DDL on a
+                temporary object leave the transaction open.
         """
         tag = (settings or {}).get("QUERY_TAG")
         self.session.keeps_transaction = bool((settings or {}).get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
@@ -114,14 +114,14 @@ class Connection(ClientConnection):
 
         self.storage.checkpoints.before_statement()
         with self.storage.history.running(self.session.query(query_id, command, tag)), errors.of_full_disks():
-            if not _MAKES_ROOM.match(command) or self.session.in_transaction:
+            if not _FREES_SPACE.match(command) or self.session.in_transaction:
                 result = attempt()
             else:
-                result = self._making_room(attempt)
+                result = self._run_on_full_disk(attempt)
         return self._kept(query_id, result)
 
-    def _making_room(self, attempt: Callable[[], Result]) -> Result:
-        """Run a statement that drops rows or objects, on a full disk too."""
+    def _run_on_full_disk(self, attempt: Callable[[], Result]) -> Result:
+        """Run a statement that drops rows or objects, even when the disk is full."""
         try:
             result = attempt()
         except duckdb.Error as raised:
@@ -151,20 +151,20 @@ class Connection(ClientConnection):
         return result
 
     def describe(self, command: str, params: Any) -> list[Column]:
-        """The columns a statement would return; it is not run."""
+        """Return the columns of a statement's result without running it."""
         return describe(self.session, command, params)
 
     def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
-        """The result of an earlier statement."""
+        """Return the result of an earlier statement."""
         return self.storage.results.get(query_id)
 
     def translated(self, raised: Exception) -> ProgrammingError | None:
-        """The error that a handler raised, where DuckDB carried only its ticket."""
+        """Return the error of a handler whose ticket is in the text of a DuckDB error."""
         functions = self.storage.functions
         return functions.raised_in(str(raised)) if functions is not None else None
 
     def aside(self, command: str) -> Result | None:
-        """Cancel the statement that runs, when this very session asks for it from another thread."""
+        """Cancel the running statement if another thread of this session asks for it with the command."""
         found = _CANCEL_ALL.fullmatch(command)
         if found is None or int(found.group(1)) != self.session_id:
             return None
@@ -173,7 +173,7 @@ class Connection(ClientConnection):
         )
 
     def close(self, retry: bool = True) -> None:
-        """Drop the session's temporary objects and let the warehouse go."""
+        """Drop the temporary objects of the session and release the warehouse."""
         if self._closed:
             return
         self._closed = True
@@ -184,7 +184,7 @@ class Connection(ClientConnection):
                 try:
                     drop_temporary(self.session)
                 except duckdb.Error as raised:  # the next process to open the warehouse drops them
-                    log.warning("temporary objects of the session stay: %s", raised)
+                    log.warning("the temporary objects of the session could not be dropped: %s", raised)
                 self.session.duck.close()
         finally:
             if not self._shared:

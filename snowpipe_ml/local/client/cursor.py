@@ -1,4 +1,4 @@
-"""The cursor: takes a statement's text, hands it on, and keeps the result for fetching."""
+"""The cursor: it passes a statement to its connection and keeps the result for fetching."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Statements(Protocol):
-    """What a cursor asks of its connection."""
+    """The methods of a connection that a cursor calls."""
 
     lock: threading.RLock
     listeners: list[Callable[[str], None]]
@@ -43,23 +43,23 @@ class Statements(Protocol):
         """Run an INSERT for many rows."""
 
     def describe(self, command: str, params: Any) -> list[Column]:
-        """The columns that a statement would return."""
+        """Return the columns of a statement's result without running it."""
 
     def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
-        """The result of an earlier statement."""
+        """Return the result of an earlier statement."""
 
     def translated(self, raised: Exception) -> ProgrammingError | None:
-        """The error behind one that DuckDB carried."""
+        """Return the original error of a handler that DuckDB re-raised, if it is known."""
 
     def aside(self, command: str) -> Result | None:
-        """The result of a statement that need not wait for the running one; None for others."""
+        """Run a statement that need not wait for the running one; return None for any other statement."""
 
     def is_closed(self) -> bool:
         """Return whether the connection was closed."""
 
 
 class Cursor:
-    """Speaks the part of ``SnowflakeCursor`` that Snowpark and ordinary clients use."""
+    """Implements the part of ``SnowflakeCursor`` that Snowpark and ordinary clients use."""
 
     def __init__(self, connection: Statements, as_dict: bool = False) -> None:
         self.connection = connection
@@ -86,8 +86,8 @@ class Cursor:
         """Run one statement.
 
         Raises:
-            ProgrammingError: as Snowflake would raise it; UnsupportedError names what only
-                Snowflake does.
+            ProgrammingError: the statement failed, as it would on Snowflake. UnsupportedError names a
+                feature that only Snowflake has.
         """
         connection = self.connection
         if connection.is_closed():
@@ -120,13 +120,13 @@ class Cursor:
         return self
 
     def execute_async(self, command: str, params: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """Run a statement; it is done when this returns."""
+        """Run a statement; it has finished when this method returns."""
         kwargs.pop("num_statements", None)
         self.execute(command, params, **kwargs)
         return {"queryId": self.sfqid, "success": True}
 
     def get_results_from_sfqid(self, sfqid: str) -> None:
-        """Take up the result of an earlier statement."""
+        """Load the result of an earlier statement."""
         columns, table = self.connection.result(sfqid)
         self.sfqid = sfqid
         self._load(columns, table)
@@ -139,7 +139,7 @@ class Cursor:
             return [column.metadata for column in self.connection.describe(command, params)]
 
     def describe(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadata]:
-        """The columns that a statement would return; it is not run."""
+        """Return the columns of a statement's result without running it."""
         return [_v1(metadata) for metadata in self._describe_internal(command, params)]
 
     @property
@@ -152,7 +152,7 @@ class Cursor:
         return [_v1(metadata) for metadata in self._description_internal]
 
     def _iterate(self) -> Iterator[Any]:
-        # By column, not into dicts: two columns may have the same name.
+        # Convert by column, not into dicts: two columns may have the same name.
         by_column = [
             python_values(column, values)
             for column, values in zip(self._columns, self._table.columns, strict=True)
@@ -169,47 +169,47 @@ class Cursor:
         return self._rows
 
     def fetchone(self) -> Any:
-        """The next row, or None."""
+        """Return the next row, or None."""
         return next(iter(self), None)
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
-        """The next rows."""
+        """Return the next rows."""
         rows = iter(self)
         return [row for _, row in zip(range(size or self.arraysize), rows, strict=False)]
 
     def fetchall(self) -> list[Any]:
-        """The rows that are left."""
+        """Return the remaining rows."""
         return list(iter(self))
 
     def _check_arrow(self) -> None:
-        """As from Snowflake, only the result of a query comes as Arrow; Snowpark goes by rows for the others."""
+        """Allow Arrow for query results only, as on Snowflake; Snowpark reads other results as rows."""
         word = FIRST_WORD.match(self.query or "")
         if word and word.group(1).upper() not in ("SELECT", "WITH", "VALUES", "CALL"):
             raise NotSupportedError
 
     def fetch_arrow_all(self, force_return_table: bool = False) -> pa.Table | None:
-        """The whole result as an Arrow table; None for no rows unless forced.
+        """Return the whole result as an Arrow table; None if it has no rows, unless forced.
 
         Raises:
-            NotSupportedError: the result is not that of a query.
+            NotSupportedError: the statement was not a query.
         """
         self._check_arrow()
         table = arrow_result(self._columns, self._table)
         return table if table.num_rows or force_return_table else None
 
     def fetch_arrow_batches(self) -> Iterator[pa.Table]:
-        """The result as Arrow tables."""
+        """Yield the result as Arrow tables."""
         self._check_arrow()
         yield arrow_result(self._columns, self._table)
 
     def fetch_pandas_all(self, **_: Any) -> pd.DataFrame:
-        """The whole result as a DataFrame."""
+        """Return the whole result as a DataFrame."""
         self._check_arrow()
         frame: pd.DataFrame = arrow_result(self._columns, self._table).to_pandas(date_as_object=True)
         return frame
 
     def fetch_pandas_batches(self, **kwargs: Any) -> Iterator[pd.DataFrame]:
-        """The result as DataFrames."""
+        """Yield the result as DataFrames."""
         yield self.fetch_pandas_all(**kwargs)
 
     def _upload(self, local_file_name: str, stage_location: str, options: dict[str, Any], **_: Any) -> None:
@@ -217,10 +217,10 @@ class Cursor:
         self.execute(f"PUT {local_file_name} {_quote_stage(stage_location)} {pairs}")
 
     def _log_telemetry_job_data(self, *_: Any, **__: Any) -> None:
-        """The embedded warehouse has no telemetry."""
+        """Do nothing: the embedded warehouse has no telemetry."""
 
     def close(self) -> bool:
-        """Forget the result."""
+        """Discard the result."""
         self._load([], pa.table({}))
         return True
 
@@ -243,7 +243,7 @@ def _quote_stage(location: str) -> str:
 
 @contextlib.contextmanager
 def _as_snowflake(cursor: Cursor) -> Iterator[None]:
-    """Raise DuckDB's errors in the connector's classes, with the statement and its id."""
+    """Raise DuckDB errors as errors of the connector, with the statement and its query id."""
     try:
         yield
     except duckdb.Error as raised:
@@ -251,7 +251,7 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
         translated.sfqid, translated.query = cursor.sfqid, cursor.query
         cursor.sqlstate = translated.sqlstate
         raise translated from raised
-    except NotImplementedError as raised:  # fakesnow's transforms say so of what they cannot do
+    except NotImplementedError as raised:  # raised by fakesnow's transforms
         raise errors.UnsupportedError(str(raised) or "this use of a function") from raised
     except ProgrammingError as raised:
         raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query

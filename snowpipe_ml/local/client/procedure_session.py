@@ -1,7 +1,7 @@
-"""The Session of a stored procedure: it hands each statement to the connection of the caller.
+"""The Session of a stored procedure: it sends each statement to the connection of the caller.
 
-Imported in worker processes only, before the sandbox closes. What a procedure does happens in the
-caller's session and transaction: its temporary tables, its database, its warehouse.
+This module is imported in worker processes only, before the sandbox is installed. A procedure runs in the
+session and transaction of its caller: it sees the caller's temporary tables, database and warehouse.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from snowpipe_ml.local.core.exchange import Exchange
 
 
 def open_session(exchange: Exchange, state: dict[str, Any]) -> Any:
-    """The Snowpark Session that is a procedure's first argument."""
+    """Return the Snowpark Session that is passed to a procedure as its first argument."""
     from snowflake.snowpark import Session
 
     return Session.builder.configs({"connection": ProxyConnection(exchange, state)}).create()
 
 
 def run_table(result: Any) -> str:
-    """Run the DataFrame that a procedure returns; the id of the query that gives its rows."""
+    """Run the DataFrame that a procedure returned, and return the id of the query."""
     return str(result._execute_and_get_query_id())

@@ -1,8 +1,8 @@
-"""A connection whose statements are run by another process: the two ends of it.
+"""A connection whose statements run in another process.
 
-:class:`ProxyConnection` stands for the session in the process that has only the wire to it: a stored
-procedure, or a second process that opens a warehouse which a first one holds. :func:`answer` runs
-what it asks for, in the process that holds the warehouse.
+:class:`ProxyConnection` represents a session of the process that has the warehouse open. It is used by
+stored procedures and by other processes that share the warehouse. That process runs the requests
+with :func:`snowpipe_ml.local.core.exchange.answer`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from snowpipe_ml.local.core.types import Column
 
 
 class ProxyConnection(ClientConnection):
-    """Speaks the part of ``SnowflakeConnection`` that Snowpark uses, for a session in another process.
+    """Implements the part of ``SnowflakeConnection`` that Snowpark uses, for a session in another process.
 
     Args:
-        exchange: sends a request and waits for the answer.
-        state: the session, as :func:`session_state` tells it.
-        on_close: called once when it is closed.
+        exchange: sends a request and returns the answer.
+        state: the state of the session, from :func:`session_state`.
+        on_close: called once when the connection is closed.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class ProxyConnection(ClientConnection):
         self._on_close = on_close
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str], None]] = []
-        self._take(state)
+        self._set_state(state)
 
-    def _take(self, state: dict[str, Any]) -> None:
+    def _set_state(self, state: dict[str, Any]) -> None:
         self.session_id = state["session_id"]
         self.database, self.schema = state["database"], state["schema"]
         self.warehouse, self.role = state["warehouse"], state["role"]
@@ -55,7 +55,7 @@ class ProxyConnection(ClientConnection):
             if unsupported:
                 raise errors.UnsupportedError.of(text)
             raise ProgrammingError(text, errno=errno, sqlstate=sqlstate, sfqid=query_id)
-        self._take(answered["state"])
+        self._set_state(answered["state"])
         return answered, table
 
     def perform(
@@ -87,21 +87,21 @@ class ProxyConnection(ClientConnection):
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
 
     def describe(self, command: str, params: Any) -> list[Column]:
-        """The columns a statement would return."""
+        """Return the columns of a statement's result without running it."""
         answered, _ = self._ask(call="describe", command=command, packed=pickle.dumps(params).hex())
         return _columns(answered)
 
     def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
-        """The result of an earlier statement."""
+        """Return the result of an earlier statement."""
         answered, table = self._ask(call="result", query_id=query_id)
         return _columns(answered), table if table is not None else pa.table({})
 
     def translated(self, raised: Exception) -> ProgrammingError | None:
-        """Errors come translated from the warehouse."""
+        """Return None: the process that runs the statements has translated the errors already."""
         return None
 
     def close(self, retry: bool = True) -> None:
-        """Let go of the session. A procedure's goes on: it is the caller's."""
+        """Close the connection. The session of a procedure stays open: it belongs to the caller."""
         if not self._closed:
             self._closed = True
             if self._on_close is not None:

@@ -1,9 +1,11 @@
-"""Several processes on one warehouse: the first holds the files, the others work through it.
+"""Share one warehouse between several processes of the same user.
 
-DuckDB opens a file in one process alone. So the process that opens a warehouse also listens on a
-Unix socket that only its user can reach, and notes it in ``warehouse.lock``; another process that
-finds the lock taken gets a session there. A holder that is done serves the other processes until the
-last of them has ended; new ones may join meanwhile. The next process to open the warehouse is its holder.
+DuckDB lets only one process open a file. The process that opens a warehouse first is its *holder*. It
+listens on a Unix socket that only its user can reach (:class:`Host`) and writes the address to
+``warehouse.lock``. A process that finds the lock taken becomes a *guest* (:class:`Guest`): it opens a
+session in the holder over that socket, and the holder runs its statements. A holder that closes the
+warehouse first serves its guests until the last one has ended; new guests may join meanwhile. The next
+process to open the warehouse becomes the holder.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ from snowpipe_ml.local.core.storage import Storage
 log = logging.getLogger("snowpipe_ml.local")
 
 
-_ADDRESS_LENGTH = 100  # bytes of a Unix socket's path: 108 on Linux, 104 on macOS
+_ADDRESS_LENGTH = 100  # bytes in the path of a Unix socket; the limit is 108 on Linux, 104 on macOS
 
 
 def _short_folder() -> str:
-    """Make a folder of this user alone, for a socket: a warehouse, or TMPDIR, may lie too deep for one."""
+    """Create a private folder for the socket; the path of a warehouse or of TMPDIR may be too long."""
     folder = tempfile.mkdtemp(prefix="snowpipe-")
     if len(os.fsencode(folder)) + len("/socket") <= _ADDRESS_LENGTH:
         return folder
@@ -45,7 +47,7 @@ def _short_folder() -> str:
 
 
 class Host:
-    """The holder's end: a session for each process that comes."""
+    """The server in the holder: it opens a session for each guest."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -66,18 +68,18 @@ class Host:
             except OSError:
                 return  # closed
             threading.Thread(
-                target=self._welcome, args=(Channel(guest),), name="warehouse-guest", daemon=True
+                target=self._serve_guest, args=(Channel(guest),), name="warehouse-guest", daemon=True
             ).start()
 
-    def _welcome(self, channel: Channel) -> None:
-        """Serve one process until it goes; what its session left open goes with it."""
+    def _serve_guest(self, channel: Channel) -> None:
+        """Serve one guest until it disconnects, then close its session and roll back its open transaction."""
         try:
             request, _ = channel.receive()
         except EOFError:
             channel.close()
             return
         with self._changed:
-            # While others work, whoever comes is welcome: a process that is there already may need another session.
+            # Accept guests for as long as others are connected: one of them may need another session.
             if self._closed:
                 channel.close()
                 return
@@ -96,11 +98,11 @@ class Host:
                 channel.send({"state": session_state(connection.session)})
                 while True:
                     asked, _ = channel.receive()
-                    channel.send(*_answered(connection, asked))
+                    channel.send(*_answer(connection, asked))
             finally:
                 connection.close()
         except (EOFError, OSError):
-            pass  # the guest is gone, or was killed: its open transaction is rolled back
+            pass  # the guest has ended: its open transaction is rolled back
         finally:
             channel.close()
             with self._changed:
@@ -108,11 +110,11 @@ class Host:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Wait until no other process works here any more, and then take no more guests."""
+        """Wait until all guests have disconnected, then stop accepting new ones."""
         with self._changed:
             if self._guests:
                 log.warning(
-                    "waiting for other processes that work on this warehouse: %s",
+                    "waiting for other processes that use this warehouse: %s",
                     ", ".join(self._guests.values()),
                 )
             while self._guests:
@@ -124,13 +126,13 @@ class Host:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _answered(connection: Connection, asked: dict[str, Any]) -> Message:
-    """The answer to a guest. A mistake of ours must reach it as such, and not as the holder's end."""
+def _answer(connection: Connection, asked: dict[str, Any]) -> Message:
+    """Answer a guest. An internal error must reach it as an error, not as the end of the holder."""
     try:
         with connection.lock:
             return answer(connection, asked)
     except Exception as raised:
-        log.exception("a statement of another process failed by a mistake of the embedded warehouse")
+        log.exception("internal error of the embedded warehouse in a statement of another process")
         text = f"{type(raised).__name__}: {raised}"
         return {"raised": [False, text, 603, "XX000", asked.get("query_id")]}, None
 
@@ -139,15 +141,15 @@ class Guest(ProxyConnection):
     """A session on a warehouse that another process holds.
 
     Attributes:
-        holder: the process that holds it, in words.
+        holder: a description of the process that holds the warehouse, for messages.
     """
 
     def __init__(self, channel: Channel, state: dict[str, Any], holder: str) -> None:
-        super().__init__(self._through, state, channel.close)
+        super().__init__(self._ask_holder, state, channel.close)
         self.holder = holder
         self._channel = channel
 
-    def _through(self, request: dict[str, Any]) -> Message:
+    def _ask_holder(self, request: dict[str, Any]) -> Message:
         try:
             return self._channel.exchange(request)
         except (EOFError, OSError) as raised:
@@ -156,17 +158,17 @@ class Guest(ProxyConnection):
 
 
 def join(path: Path, database: str | None, schema: str | None) -> Guest | None:
-    """A session on the warehouse that another process holds; None where it cannot be had now.
+    """Open a session on the warehouse that another process holds; return None if that is not possible now.
 
     Raises:
-        ProgrammingError: the holder refused the session: there is no such database or schema.
+        ProgrammingError: the holder refused the session because the database or schema does not exist.
     """
     try:
         noted = json.loads((path / "warehouse.lock").read_text())
         connected = socket.socket(socket.AF_UNIX)
         connected.connect(noted["address"])
     except (OSError, ValueError, KeyError):
-        return None  # it is just opening, or closing
+        return None  # the holder is opening or closing the warehouse
     channel = Channel(connected)
     try:
         who = f"process {os.getpid()}"

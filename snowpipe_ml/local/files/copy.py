@@ -1,4 +1,4 @@
-"""A COPY INTO table statement as it was read: target, files, format and options."""
+"""A parsed COPY INTO table statement: target, files, format and options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snowpipe_ml.local.core.types import Column
 
 @dataclass
 class Copy:
-    """A COPY statement, read."""
+    """A parsed COPY INTO table statement."""
 
     target: Name
     columns: list[str]
@@ -22,20 +22,20 @@ class Copy:
 
     @property
     def on_error(self) -> str:
-        """ON_ERROR; Snowflake's default is to abort."""
+        """The ON_ERROR option; the default is ABORT_STATEMENT, as on Snowflake."""
         return str(self.options.get("ON_ERROR") or "ABORT_STATEMENT").upper().strip("'")
 
     @property
     def truncates(self) -> bool:
-        """Return whether a text that is too long is cut."""
+        """Return whether strings that are too long are truncated."""
         return bool(self.options.get("TRUNCATECOLUMNS")) or self.options.get("ENFORCE_LENGTH") is False
 
     def into(self, columns: list[Column]) -> str:
-        """The table and columns of the INSERT."""
+        """Return the table and column list of the INSERT."""
         return f"{quoted(*self.target)} ({', '.join(quoted(column.name) for column in columns)})"
 
     def skips(self, loaded: Loaded) -> bool:
-        """Return whether ON_ERROR = SKIP_FILE, SKIP_FILE_n or SKIP_FILE_n% leaves a file out."""
+        """Return whether ON_ERROR = SKIP_FILE, SKIP_FILE_n or SKIP_FILE_n% skips a file."""
         limit = self.on_error.removeprefix("SKIP_FILE").lstrip("_")
         if limit.endswith("%"):
             return 100 * loaded.errors >= int(limit[:-1]) * loaded.parsed

@@ -1,4 +1,4 @@
-"""Delimited files as Snowflake's file formats describe them, read with DuckDB's CSV reader."""
+"""Read delimited files in Snowflake's file formats with DuckDB's CSV reader."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from snowpipe_ml.local.core.time_formats import InputFormat, format_option
 from snowpipe_ml.local.files.metadata import metadata_columns
 from snowpipe_ml.text.files import read_record
 
-# Bytes of the longest record, as on Snowflake.
+# The maximum size of a record in bytes, as on Snowflake.
 MAX_LINE = 16_777_216
 
-# Options that are read here; what only says a default is taken as well.
-_SERVED = {
+# The supported options; some of them only with their default value, see _ALLOWED_VALUES.
+_OPTIONS = {
     "TYPE",
     "COMPRESSION",
     "FIELD_DELIMITER",
@@ -66,18 +66,18 @@ class CsvFormat:
 
     @classmethod
     def read(cls, options: dict[str, Any]) -> CsvFormat:
-        """Read the options of a FILE_FORMAT.
+        """Parse the options of a FILE_FORMAT.
 
         Raises:
-            UnsupportedError: a format or an option that is not served here.
+            UnsupportedError: the format, an option or its value is not supported.
         """
         kind = str(options.get("TYPE") or "CSV").upper()
         if kind != "CSV":
-            raise errors.UnsupportedError(f"file formats of the type {kind}", "CSV is supported")
+            raise errors.UnsupportedError(f"file formats of type {kind}", "CSV is supported")
         for key, value in options.items():
-            if key not in _SERVED:
+            if key not in _OPTIONS:
                 raise errors.UnsupportedError(f"the file format option {key}")
-            fixed = _ONLY.get(key)
+            fixed = _ALLOWED_VALUES.get(key)
             if fixed is not None and _plain(value) not in fixed:
                 raise errors.UnsupportedError(f"{key} = {value!r} in a file format")
         nulls = options.get("NULL_IF", ["\\N"])
@@ -97,10 +97,10 @@ class CsvFormat:
         )
 
     def refuse_formats(self, where: str) -> None:
-        """Refuse formats of dates and times where values are read as text.
+        """Refuse date and time formats where values are read as text.
 
         Raises:
-            UnsupportedError: the file format has one that is not AUTO.
+            UnsupportedError: the file format has a date or time format other than AUTO.
         """
         for name in ("date_format", "time_format", "timestamp_format"):
             found: InputFormat | None = getattr(self, name)
@@ -110,19 +110,19 @@ class CsvFormat:
                 )
 
     def after_header(self) -> CsvFormat:
-        """The format of the lines behind a header that was read by PARSE_HEADER."""
+        """Return the format of the lines after a header that PARSE_HEADER has read."""
         return dataclasses.replace(self, skip=self.skip + 1)
 
     def open(self, path: Path) -> IO[str]:
-        """The file's text."""
+        """Open a file as text."""
         return io.TextIOWrapper(self.open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
 
     def open_bytes(self, path: Path) -> IO[bytes]:
-        """The file's bytes, unpacked."""
+        """Open a file as bytes, decompressed."""
         return cast(IO[bytes], gzip.open(path)) if self.is_gzip(path) else path.open("rb")
 
     def is_gzip(self, path: Path) -> bool:
-        """Return whether a file is compressed: as declared, else as its first bytes say."""
+        """Return whether a file is compressed: as declared, or else judged by its first bytes."""
         if self.compression == "GZIP":
             with path.open("rb") as file:
                 if file.read(2) != b"\x1f\x8b":
@@ -136,7 +136,7 @@ class CsvFormat:
             return self.compression == "AUTO" and file.read(2) == b"\x1f\x8b"
 
     def width(self, path: Path) -> int:
-        """How many fields the first record has; 0 if the file has no line behind its header."""
+        """Return the number of fields in the first record; 0 if no line follows the header."""
         with self.open(path) as lines:
             for _ in range(self.skip):
                 lines.readline()
@@ -155,18 +155,19 @@ class CsvFormat:
         *,
         parallel: bool = True,
     ) -> str:
-        """The DuckDB call that reads files of equal width.
+        """Return the DuckDB call that reads files of equal width.
 
         Args:
             paths: the files.
-            columns: (name, DuckDB type) of each.
-            more: further arguments of the call.
+            columns: (name, DuckDB type) of each column.
+            more: additional arguments of the call.
             parallel: whether several threads may read one file.
         """
         nulls = [*self.null_if, *([""] if self.empty_as_null and "" not in self.null_if else [])]
         described = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
         packed = self.is_gzip(paths[0])
-        # One thread unpacks a file anyway, and a parallel scan may end behind many rejected rows (see loading.py).
+        # One thread decompresses a file anyway; and a parallel scan may stop after many rejected rows, see
+        # Rejects.hide_rows.
         parallel = parallel and self.strict_width and not packed
         arguments = [
             "[" + ", ".join(path_literal(path) for path in paths) + "]",
@@ -179,7 +180,7 @@ class CsvFormat:
             f"escape = {literal(self.quote)}",
             f"columns = {{{described}}}",
             "nullstr = [" + ", ".join(literal(n) for n in nulls) + "]",
-            # A quoted empty field is an empty text, unless NULL_IF says otherwise.
+            # A quoted empty field is an empty string, unless NULL_IF contains ''.
             f"allow_quoted_nulls = {str('' in self.null_if or not self.empty_as_null).lower()}",
             f"compression = {literal('gzip' if packed else 'none')}",
             f"null_padding = {str(not self.strict_width).lower()}",
@@ -197,7 +198,7 @@ def _quote(value: Any) -> str:
     return text
 
 
-_ONLY: dict[str, tuple[str, ...]] = {
+_ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "ENCODING": ("UTF8", "UTF-8"),
     "RECORD_DELIMITER": ("\n", "NONE", "\\n", "\r\n"),
     "ESCAPE": ("NONE",),
@@ -221,10 +222,10 @@ def _plain(value: Any) -> str:
 
 
 def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int, metadata: set[str]) -> str:
-    """A DuckDB query over staged files as text: columns ``_1``, ``_2``... and those of the metadata asked for."""
+    """Return a DuckDB query of staged files as text: columns ``_1``, ``_2``... and the wanted metadata."""
     parts = []
     fmt.refuse_formats("a SELECT from staged files")
-    # A query over a file takes what is there: a field that a record does not have is NULL.
+    # A query accepts records of any width: a missing field is NULL.
     fmt = dataclasses.replace(fmt, strict_width=False)
     for file in files:
         width = max(highest, fmt.width(file.path))

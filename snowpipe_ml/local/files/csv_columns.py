@@ -1,4 +1,4 @@
-"""The columns of a table as DuckDB's CSV reader reads them, with the formats that a file format gives."""
+"""Read the columns of a table with DuckDB's CSV reader, in the date and time formats of a file format."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ _TIMESTAMPS = ("TIMESTAMP", _LTZ, TIMESTAMP_TZ)
 
 @dataclass
 class Reading:
-    """Conversions of fields to values.
+    """The conversions of fields to values.
 
-    The reader knows one format of dates and one of timestamps. Times with a format are read as timestamps; where the
-    columns have timestamps too, they are read as text, and a pass of its own finds those that do not have the format.
+    The reader supports one date format and one timestamp format. TIME columns with a format are read as
+    timestamps. If the table has timestamp columns too, they are read as text instead, and a separate pass
+    rejects the values that do not match the format.
 
     Attributes:
-        columns: the name of each column and the DuckDB type that the reader gives it.
-        arguments: further arguments of the reader.
-        values: the name of a column and the expression of its value, where that is not the column itself.
-        formatted: the names of columns that are read with a format, not as AUTO reads them.
-        apart: the names of columns of times that are read as text.
+        columns: the name of each column and the DuckDB type with which the reader reads it.
+        arguments: additional arguments of the reader.
+        values: the expression of a column's value, by column name, where it is not the column itself.
+        formatted: the names of the columns that are read with a format other than AUTO.
+        apart: the names of the TIME columns that are read as text.
     """
 
     columns: list[tuple[str, str]]
@@ -38,10 +39,10 @@ class Reading:
 
 
 def reading_of(fmt: CsvFormat, columns: Sequence[Column]) -> Reading:
-    """Expressions that read the columns of a table from files of a format.
+    """Return how to read the columns of a table from files of a format.
 
     Raises:
-        UnsupportedError: a format with an offset from UTC, for a column that has to keep more than the instant.
+        UnsupportedError: a format has a UTC offset, and the type of the column is not TIMESTAMP_LTZ.
     """
     found = Reading([])
     with_timestamps = any(column.duckdb in _TIMESTAMPS for column in columns)
@@ -49,20 +50,22 @@ def reading_of(fmt: CsvFormat, columns: Sequence[Column]) -> Reading:
     for column in columns:
         kind, value = column.duckdb, quoted(column.name)
         if kind == "DATE" and fmt.date_format is not None:
-            found.values[column.name] = _corrected(_local(fmt.date_format, column), value, "DATE")
+            found.values[column.name] = _correct_century(
+                _without_offset(fmt.date_format, column), value, "DATE"
+            )
         elif kind in _TIMESTAMPS and fmt.timestamp_format is not None:
             formats["timestampformat"] = fmt.timestamp_format
             found.values[column.name] = _timestamp(fmt.timestamp_format, column)
             kind = "TIMESTAMP"
         elif kind == "TIME" and fmt.time_format is not None:
-            _local(fmt.time_format, column)
+            _without_offset(fmt.time_format, column)
             if with_timestamps:
                 found.apart.append(column.name)
                 kind, value = "VARCHAR", f"strptime({value}, {literal(fmt.time_format.reader_pattern)})"
             else:
                 formats["timestampformat"] = fmt.time_format
                 kind = "TIMESTAMP"
-            # The cast of a mere column would be moved into the reader, which then reads no timestamps.
+            # DuckDB would push the cast of a plain column into the reader, which then reads no timestamps.
             found.values[column.name] = f"CAST(date_trunc('microsecond', {value}) AS TIME)"
         found.columns.append((column.name, kind))
     found.formatted = set(found.values)
@@ -75,22 +78,22 @@ def reading_of(fmt: CsvFormat, columns: Sequence[Column]) -> Reading:
 def _timestamp(fmt: InputFormat, column: Column) -> str:
     value = quoted(column.name)
     if column.duckdb == _LTZ:
-        read = _corrected(fmt, value, "TIMESTAMP")
+        read = _correct_century(fmt, value, "TIMESTAMP")
         zone = "'UTC'" if fmt.has_offset else "current_setting('TimeZone')"
         return f"timezone({zone}, {read})"
-    read = _corrected(_local(fmt, column), value, "TIMESTAMP")
+    read = _correct_century(_without_offset(fmt, column), value, "TIMESTAMP")
     return read if column.duckdb == "TIMESTAMP" else f"memory.main.sf_local_to_tz({read})"
 
 
-def _corrected(fmt: InputFormat, value: str, kind: str) -> str:
-    """A value that DuckDB has read: a year of two digits is 1970 to 2069, and DuckDB's 1969 to 2068."""
+def _correct_century(fmt: InputFormat, value: str, kind: str) -> str:
+    """Correct two-digit years that DuckDB has read: 1970 to 2069 on Snowflake, 1969 to 2068 in DuckDB."""
     return f"CAST(memory.main.sf_century({value}) AS {kind})" if fmt.has_short_year else value
 
 
-def _local(fmt: InputFormat, column: Column) -> InputFormat:
+def _without_offset(fmt: InputFormat, column: Column) -> InputFormat:
     if fmt.has_offset:
         raise errors.UnsupportedError(
-            f"the format {fmt.text!r}, which has an offset from UTC, in COPY INTO for the column {column.name}",
-            "It is supported for TIMESTAMP_LTZ",
+            f"the format {fmt.text!r}, which has a UTC offset, in COPY INTO for the column {column.name}",
+            "Formats with a UTC offset are supported for TIMESTAMP_LTZ",
         )
     return fmt

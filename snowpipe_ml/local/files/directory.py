@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def directory(stage: Stage) -> tuple[list[Column], pa.Table]:
-    """The directory table of a stage. It needs no REFRESH here: it is read from the folder.
+    """Return the directory table of a stage. It is read from the folder, so REFRESH is not needed.
 
     Raises:
         ProgrammingError: the stage was created without DIRECTORY = (ENABLE = TRUE).
@@ -48,7 +48,7 @@ def directory(stage: Stage) -> tuple[list[Column], pa.Table]:
 
 @table_relation("DIRECTORY")
 def _directory(table: exp.Table, compiler: Compiler) -> None:
-    """``DIRECTORY(@stage)``: the files of a stage, as they are now."""
+    """``DIRECTORY(@stage)``: the current files of a stage."""
     stage, _ = find_stage(compiler.session, table.this.this.name)
     columns, data = directory(stage)
     replace_relation(table, arrow_relation(compiler, columns, data))

@@ -1,4 +1,4 @@
-"""File formats: their options and defaults, and which format a statement uses."""
+"""The options and defaults of file formats, and the format that a statement uses."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ FORMAT_DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def file_format(session: Session, given: Any, stage: Stage | None) -> dict[str, Any]:
-    """The options of a file format: given in brackets, by name, or with the stage."""
+    """Return the options of a file format given in parentheses, by name, or by the stage."""
     if given is None:
         given = (stage.options.get("FILE_FORMAT") if stage else None) or {}
     if isinstance(given, str):
         given = {"FORMAT_NAME": given}
     if not isinstance(given, dict):
-        raise errors.syntax("FILE_FORMAT = ( ... ) takes options or a name")
+        raise errors.syntax("FILE_FORMAT = ( ... ) takes options or the name of a file format")
     if "FORMAT_NAME" in given:
         written = Reader(str(given["FORMAT_NAME"])).name()
         name = session.resolve(written)

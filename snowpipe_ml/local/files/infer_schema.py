@@ -1,4 +1,4 @@
-"""INFER_SCHEMA: the columns that staged files have.
+"""INFER_SCHEMA: detect the columns of staged files.
 
 https://docs.snowflake.com/en/sql-reference/functions/infer_schema
 """
@@ -48,7 +48,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z")
 
 
 def infer_schema(compiler: Compiler, options: dict[str, Any]) -> tuple[list[Column], pa.Table]:
-    """The result of ``TABLE(INFER_SCHEMA(LOCATION => '@stage/path', FILE_FORMAT => 'name', ...))``."""
+    """Return the result of ``TABLE(INFER_SCHEMA(LOCATION => '@stage/path', FILE_FORMAT => 'name', ...))``."""
     session = compiler.session
     for key in set(options) - _OPTIONS:
         raise errors.UnsupportedError(f"INFER_SCHEMA with {key}")
@@ -72,12 +72,12 @@ def infer_schema(compiler: Compiler, options: dict[str, Any]) -> tuple[list[Colu
     return result.columns, result.table
 
 
-# column name -> (type, expression, the files that have it)
+# column name -> (type, expression, the files that contain it)
 _Found = dict[str, tuple[str, str, list[StagedFile]]]
 
 
 def _merge(found: _Found, name: str, type_: str, expression: str, file: StagedFile) -> None:
-    """Add a column of a file; where files differ in its type, it is TEXT."""
+    """Add a column of a file; if files differ in its type, use the wider numeric type, or TEXT."""
     if name in found:
         before, _, where = found[name]
         type_ = _wider(before, type_)
@@ -115,7 +115,7 @@ def _columnar_type(duck: Any, source: str, name: str, duckdb: str, fmt: dict[str
     if duckdb.startswith(("STRUCT", "MAP")):
         return "OBJECT"
     if duckdb == "BLOB":
-        # With logical types a column that has none is binary: Snowpark's suite has it so.
+        # With USE_LOGICAL_TYPE a column without a logical type is binary, as Snowpark's tests expect.
         text = fmt.get("BINARY_AS_TEXT", not fmt.get("USE_LOGICAL_TYPE")) and staged.decodes(
             duck, source, quoted(name)
         )
@@ -162,7 +162,7 @@ def _delimited(compiler: Compiler, fmt: dict[str, Any], files: Sequence[StagedFi
 
 
 def header(fmt: CsvFormat, file: StagedFile) -> list[str]:
-    """The names in the first line of a delimited file."""
+    """Return the names in the first line of a delimited file."""
     with fmt.open(file.path) as lines:
         return read_record(lines, fmt.delimiter, fmt.quote or '"') or []
 
@@ -193,7 +193,7 @@ def _records(compiler: Compiler, fmt: dict[str, Any], files: Sequence[StagedFile
 
 
 def _text_type(session: Session, source: str, value: str, *, booleans: bool | None = None) -> str:
-    """The narrowest type that holds every text of a column."""
+    """Return the narrowest type that holds every text of a column."""
     row = session.duck.execute(f"""
         SELECT count(x),
           bool_and(regexp_full_match(x, '[+-]?\\d+(\\.\\d+)?')),

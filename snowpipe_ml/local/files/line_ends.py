@@ -1,7 +1,8 @@
-"""Delimited files in which lines end in different ways: DuckDB's reader gives up on them, Snowflake reads them.
+"""Load delimited files with mixed line endings, which Snowflake reads and DuckDB's reader does not.
 
-The reader does not name the file, and its error ends the transaction. In a transaction of the caller the files are
-therefore examined first; otherwise only after a failure, so that loading costs nothing more.
+The error of the reader does not name the file, and it aborts the transaction. Inside a transaction of the
+caller the files are therefore checked before they are loaded; otherwise only after a failure, so that
+loading is not slowed down.
 """
 
 from __future__ import annotations
@@ -32,34 +33,34 @@ Load = Callable[[list[StagedFile], dict[str, Loaded]], T]
 
 
 def gave_up(raised: duckdb.Error) -> bool:
-    """Return whether DuckDB's reader could not go on in a file, for its line ends as a rule."""
+    """Return whether DuckDB's reader failed to read on in a file, usually because of its line endings."""
     return "reached an invalid state" in str(raised)
 
 
 def with_even_lines(session: Session, fmt: CsvFormat, files: list[StagedFile], load: Load[T]) -> T:
-    """Load delimited files, those with lines that end in different ways from copies in which all end in LF.
+    """Load delimited files; those with mixed line endings from a copy in which every line ends in LF.
 
     Args:
         session: the session.
-        fmt: their format.
+        fmt: the format of the files.
         files: the files.
-        load: loads files; its second argument are those that cannot be read, by path.
+        load: loads files; its second argument holds the files that cannot be read, by path.
 
     Raises:
         ProgrammingError: a file cannot be read for another reason.
     """
     if session.in_transaction:
-        mixed = _mixed(fmt, files)
+        mixed = _with_mixed_ends(fmt, files)
         if not mixed:
-            with _naming(session, fmt, files):
+            with _naming_the_file(session, fmt, files):
                 return load(files, {})
     else:
         try:
             return load(files, {})
         except duckdb.InvalidInputException as raised:
-            mixed = _mixed(fmt, files) if gave_up(raised) else []
+            mixed = _with_mixed_ends(fmt, files) if gave_up(raised) else []
             if not mixed:
-                with _naming(session, fmt, files):
+                with _naming_the_file(session, fmt, files):
                     raise
     with tempfile.TemporaryDirectory(prefix="copy-", dir=session.storage.path / "external") as folder:
         evened: dict[str, StagedFile] = {}
@@ -74,16 +75,16 @@ def with_even_lines(session: Session, fmt: CsvFormat, files: list[StagedFile], l
                     file, errors=1, first=Rejected(1, 1, None, message, 100000, "")
                 )
         files = [evened.get(file.relative, file) for file in files]
-        with _naming(session, fmt, files):
+        with _naming_the_file(session, fmt, files):
             return load(files, failed)
 
 
 @contextmanager
-def _naming(session: Session, fmt: CsvFormat, files: Sequence[StagedFile]) -> Iterator[None]:
-    """Name the file that DuckDB's reader gives up on.
+def _naming_the_file(session: Session, fmt: CsvFormat, files: Sequence[StagedFile]) -> Iterator[None]:
+    """Add the name of the file to the error when DuckDB's reader fails to read on in a file.
 
     Raises:
-        ProgrammingError: there is one.
+        ProgrammingError: a file cannot be read to its end.
     """
     try:
         yield
@@ -95,7 +96,7 @@ def _naming(session: Session, fmt: CsvFormat, files: Sequence[StagedFile]) -> It
         raise
 
 
-def _mixed(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
+def _with_mixed_ends(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
     waiting: queue.SimpleQueue[StagedFile] = queue.SimpleQueue()
     for file in files:
         waiting.put(file)
@@ -114,7 +115,8 @@ def _mixed(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
             except BaseException as raised:
                 failures.append(raised)
 
-    # Not an executor, which takes no work once the interpreter has begun to end: a holder may still serve others.
+    # Not an executor: it accepts no work once interpreter shutdown has begun, and a process that holds the
+    # warehouse may still serve other processes then.
     threads = [
         threading.Thread(target=work, daemon=True) for _ in range(min(len(files), os.cpu_count() or 1))
     ]
@@ -133,14 +135,14 @@ def _mixed(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[StagedFile]:
 
 def _is_mixed(fmt: CsvFormat, path: Path) -> bool:
     try:
-        # Quotes cost time and matter only where ends differ at all.
+        # Handling quotes costs time and matters only if line endings differ at all.
         return all(len(_ends(fmt, path, quote)) > 1 for quote in ("", fmt.quote))
     except (OSError, EOFError, zlib.error):
-        return False  # a damaged archive: DuckDB's reader says so
+        return False  # a damaged archive: DuckDB's reader reports it
 
 
 def _ends(fmt: CsvFormat, path: Path, quote: str) -> set[str]:
-    """The ways in which lines end."""
+    """Return the kinds of line endings in a file."""
     found: set[str] = set()
     with fmt.open_bytes(path) as file:
         for piece, quoted in _pieces(file, quote.encode(), fmt.delimiter.encode()):
@@ -157,14 +159,14 @@ def _ends(fmt: CsvFormat, path: Path, quote: str) -> set[str]:
 
 
 def _pieces(file: IO[bytes], quote: bytes, delimiter: bytes) -> Iterator[tuple[bytes, bool]]:
-    """A file's bytes in pieces, and whether each is between quotes. No piece ends between CR and LF."""
+    """Yield the bytes of a file in pieces, each with whether it is quoted; CR and LF stay together."""
     opening = (
         b"\n",
         b"\r",
         delimiter[-1:],
         b"\xbf",
         quote,
-    )  # what a quoted field follows; BF ends a byte order mark
+    )  # bytes that can precede a quoted field; BF ends a byte order mark
     quoted, held, last = False, b"", b"\n"
     while chunk := file.read(_CHUNK):
         chunk, held = held + chunk, b""
@@ -174,7 +176,7 @@ def _pieces(file: IO[bytes], quote: bytes, delimiter: bytes) -> Iterator[tuple[b
             if number:
                 if quoted:
                     quoted, last = False, quote
-                else:  # within a field that has no quotes around it, a quote is a character like others
+                else:  # within an unquoted field a quote is an ordinary character
                     quoted, last = last in opening, b""
                 yield quote, True
             yield piece, quoted
@@ -183,7 +185,7 @@ def _pieces(file: IO[bytes], quote: bytes, delimiter: bytes) -> Iterator[tuple[b
 
 
 def _write_evenly(fmt: CsvFormat, source: Path, target: Path) -> None:
-    """Copy a file, packed if it is packed, with LF at the end of each line outside quotes."""
+    """Copy a file with LF at the end of each line outside quotes; a compressed file stays compressed."""
     with (
         fmt.open_bytes(source) as file,
         gzip.open(target, "wb", 1) if fmt.is_gzip(source) else target.open("wb") as out,
@@ -193,7 +195,10 @@ def _write_evenly(fmt: CsvFormat, source: Path, target: Path) -> None:
 
 
 def _unreadable(session: Session, fmt: CsvFormat, path: Path) -> str | None:
-    """DuckDB's reason why a file cannot be read to its end, asked outside the transaction, which the error would end."""
+    """Return why DuckDB cannot read a file to its end; None if it can.
+
+    The file is read outside the transaction, because the error would abort it.
+    """
     columns = [(f"_{n + 1}", "VARCHAR") for n in range(max(1, fmt.width(path)))]
     cursor = session.duck.cursor()
     try:
@@ -201,7 +206,8 @@ def _unreadable(session: Session, fmt: CsvFormat, path: Path) -> str | None:
             f"SELECT count(COLUMNS(*)) FROM {fmt.read_csv([path], columns, ['ignore_errors = true'])}"
         )
     except duckdb.InvalidInputException as raised:
-        return f"The file cannot be read to its end, because of its quotes or line ends: {str(raised).splitlines()[0]}"
+        reason = str(raised).splitlines()[0]
+        return f"The file cannot be read to its end because of its quotes or line endings: {reason}"
     finally:
         cursor.close()
     return None

@@ -1,4 +1,4 @@
-"""Loading files into a table: what COPY INTO does with each format."""
+"""Load files of each format into a table, for COPY INTO."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
 _VECTOR = 2048  # DuckDB's
-_OF_VALUES = re.compile(r"Could not convert|CSV Error|unicode", re.I)
+_CONVERSION_ERROR = re.compile(r"Could not convert|CSV Error|unicode", re.I)
 
 
 def load(
@@ -45,7 +45,7 @@ def load(
     failed: dict[str, Loaded],
     query_id: str,
 ) -> list[Loaded]:
-    """Load files, in one transaction of the caller's; not those of which is known that they fail.
+    """Load files within the caller's transaction; files in ``failed`` are known to fail and are not loaded.
 
     Raises:
         ProgrammingError: a row cannot be loaded, and ON_ERROR is ABORT_STATEMENT.
@@ -59,7 +59,9 @@ def load(
         damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
         files = [file for file in files if file.relative not in damaged]
         groups = (
-            _alike(fmt, files) if copy.on_error in ("ABORT_STATEMENT", "CONTINUE") else [[f] for f in files]
+            _group_files(fmt, files)
+            if copy.on_error in ("ABORT_STATEMENT", "CONTINUE")
+            else [[f] for f in files]
         )
         done = [
             loaded
@@ -69,7 +71,7 @@ def load(
         return (
             sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
         )
-    select = copy.select or _matching(session, copy, columns, options, files)
+    select = copy.select or _implied_select(session, copy, columns, options, files)
     return [
         failed.get(file.relative) or _load_selected(session, copy, columns, options, file, select)
         for file in files
@@ -77,7 +79,7 @@ def load(
 
 
 def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
-    """The files that cannot be opened as their format says, each with the reason."""
+    """Return the files whose compression does not match their format, each with the reason."""
     found: dict[str, Loaded] = {}
     for file in files:
         try:
@@ -91,8 +93,8 @@ def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
     return found
 
 
-def _alike(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]]:
-    """The files in runs that one call of the reader can take: packed ones apart, empty ones alone."""
+def _group_files(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]]:
+    """Group consecutive files for one call of the reader each: compressed ones apart, empty ones alone."""
     groups: list[list[StagedFile]] = []
     last: tuple[bool, bool] | None = None
     for file in files:
@@ -113,7 +115,7 @@ def _load_delimited(
     files: list[StagedFile],
     query_id: str,
 ) -> list[Loaded]:
-    """Files of one kind in one statement, so that DuckDB reads several at once."""
+    """Load a group of delimited files in one statement, so that DuckDB reads several at once."""
     if fmt.width(files[0].path) == 0:
         return [Loaded(file) for file in files]
     reading = reading_of(fmt, columns)
@@ -121,7 +123,7 @@ def _load_delimited(
     last = session.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
 
     def undo() -> None:
-        """Delete the rows of these files: within a transaction they are the last of the table."""
+        """Delete the rows of these files: within the transaction they are the last rows of the table."""
         session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last[0]}")
 
     done = _insert(session, copy, columns, fmt, reading, files, rejects)
@@ -145,7 +147,7 @@ def _load_delimited(
                 _abort(loaded.file, loaded.first)
     if (
         copy.on_error.startswith("SKIP_FILE") and done[0].loaded and copy.skips(done[0])
-    ):  # which loads them one by one
+    ):  # SKIP_FILE loads files one by one
         undo()
         done[0].skipped, done[0].loaded = done[0].loaded, 0
     return done
@@ -162,9 +164,9 @@ def _insert(
     *,
     parallel: bool = True,
 ) -> list[Loaded]:
-    """Insert the rows that can be read; the others are in ``rejects`` afterwards."""
+    """Insert the rows that can be read and collect the others in ``rejects``."""
     paths = [file.path for file in files]
-    condition = _of_times(session, fmt, reading, paths, rejects)
+    condition = _reject_times(session, fmt, reading, paths, rejects)
     source = fmt.read_csv(
         paths, reading.columns, [*reading.arguments, *rejects.arguments()], parallel=parallel
     )
@@ -177,20 +179,20 @@ def _insert(
         except duckdb.ConstraintException as raised:
             if copy.on_error == "ABORT_STATEMENT":
                 raise
-            # Snowflake rejects the one row; DuckDB has given up the statement.
+            # Snowflake rejects only the row; DuckDB has aborted the statement.
             raise errors.UnsupportedError(
                 f"ON_ERROR = {copy.on_error} for: {errors.translate(raised).raw_msg}"
             ) from raised
         return [Loaded(file, n) for file, n in zip(files, counted(int(row[0]) if row else 0), strict=True)]
 
 
-def _of_times(
+def _reject_times(
     session: Session, fmt: CsvFormat, reading: Reading, paths: Sequence[Path], rejects: Rejects
 ) -> str | None:
-    """Reject the times that do not have their format, where the rows are loaded with times as text.
+    """Reject the TIME values that do not match their format, if TIME columns are read as text.
 
     Returns:
-        The condition of the rows that are left; None if no time is rejected.
+        The condition that selects the remaining rows; None if no value is rejected.
     """
     if not reading.apart or fmt.time_format is None:
         return None
@@ -229,10 +231,10 @@ def _loaded_value(session: Session, copy: Copy, fmt: CsvFormat, reading: Reading
 def _counting(
     session: Session, count: int, condition: str | None
 ) -> Iterator[tuple[str, Callable[[int], list[int]]]]:
-    """A condition that is as the one given, true by default, and counts each file's rows for which it is true.
+    """Yield a WHERE clause with the condition that also counts the matching rows of each file.
 
-    COPY reports rows a file, and an INSERT only says how many there were in all. Counting in a
-    second pass would read the files twice.
+    COPY reports the rows of each file, but an INSERT returns only the total. Counting in a second pass
+    would read the files twice.
     """
     if count == 1:
         yield (f" WHERE {condition}" if condition else ""), lambda total: [total]
@@ -243,7 +245,7 @@ def _counting(
     def note(index: pa.ChunkedArray | pa.Array) -> pa.Array:
         flat = index.combine_chunks() if isinstance(index, pa.ChunkedArray) else index
         numbers = flat.to_numpy(zero_copy_only=False)
-        if len(numbers) and (numbers == numbers[0]).all():  # as a rule DuckDB reads a vector from one file
+        if len(numbers) and (numbers == numbers[0]).all():  # DuckDB usually reads a vector from one file
             totals[int(numbers[0])] += len(numbers)
         else:
             np.add(totals, np.bincount(numbers.astype(np.int64), minlength=count), out=totals)
@@ -254,7 +256,7 @@ def _counting(
         )
 
     name = f"_count_{uuid.uuid4().hex}"
-    duck = session.duck  # in the transaction of the load, which sees nothing that is registered elsewhere
+    duck = session.duck  # the transaction of the load does not see functions registered by other connections
     duck.create_function(
         name,
         note,
@@ -270,7 +272,7 @@ def _counting(
             counted = f"CASE WHEN {condition} THEN {counted} ELSE false END"
         yield f" WHERE {counted}", lambda _: [int(n) for n in totals]
     finally:
-        with suppress(duckdb.TransactionException):  # in a transaction that has failed it goes with it
+        with suppress(duckdb.TransactionException):  # a failed transaction removes the function itself
             duck.remove_function(name)
 
 
@@ -284,14 +286,14 @@ def _abort(file: StagedFile, first: Rejected) -> None:
     )
 
 
-def _matching(
+def _implied_select(
     session: Session,
     copy: Copy,
     columns: list[Column],
     options: dict[str, Any],
     files: Sequence[StagedFile],
 ) -> str:
-    """The SELECT that a COPY of records without one means: the whole record, or its fields by name."""
+    """Return the implied SELECT of a COPY of records: the whole record, or its fields matched by column name."""
     kind = staged.kind_of(options)
     match = str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper()
     if match == "NONE":
@@ -317,14 +319,14 @@ def _matching(
 
 
 def parsed_select(text: str, columns: list[Column]) -> exp.Select:
-    """A COPY's SELECT.
+    """Parse the SELECT of a COPY.
 
     Raises:
-        ProgrammingError: it gives another number of values than there are columns.
+        ProgrammingError: the SELECT does not return one value for each column.
     """
     tree = parse(text)
     if not isinstance(tree, exp.Select):
-        raise errors.syntax("COPY takes a SELECT from a stage")
+        raise errors.syntax("COPY INTO takes a SELECT from a stage")
     if len(tree.expressions) != len(columns):
         raise errors.error(
             2020,
@@ -339,7 +341,7 @@ def parsed_select(text: str, columns: list[Column]) -> exp.Select:
 def _query_of(
     session: Session, columns: list[Column], options: dict[str, Any], file: StagedFile, select: str
 ) -> Iterator[str]:
-    """A COPY's SELECT over one file, as DuckDB's text, each value in the type of its column."""
+    """Yield the SELECT of a COPY over one file as DuckDB SQL, with each value cast to the type of its column."""
     tree = parsed_select(select, columns)
     compiler = new_compiler(session)
     try:
@@ -360,17 +362,19 @@ def check_selected(
     options: dict[str, Any],
     files: Sequence[StagedFile],
 ) -> dict[str, Loaded]:
-    """The files of which a row cannot be converted: found before the transaction, which an error would end.
+    """Find files with a row that cannot be converted, before the transaction, which an error would abort.
 
     Raises:
-        UnsupportedError: ON_ERROR = CONTINUE would have to leave out single rows.
+        UnsupportedError: ON_ERROR = CONTINUE would have to skip single rows.
     """
     failed: dict[str, Loaded] = {}
     if copy.on_error == "ABORT_STATEMENT" or (copy.select is None and staged.kind_of(options) == "CSV"):
         return failed
     if session.in_transaction:
-        raise errors.UnsupportedError(f"ON_ERROR = {copy.on_error} of such a COPY in a transaction")
-    select = copy.select or _matching(session, copy, columns, options, files)
+        raise errors.UnsupportedError(
+            f"ON_ERROR = {copy.on_error} in a transaction for a COPY with a SELECT or of a format other than CSV"
+        )
+    select = copy.select or _implied_select(session, copy, columns, options, files)
     for file in files:
         with _query_of(session, columns, options, file, select) as query:
             try:
@@ -395,14 +399,14 @@ def _load_selected(
     file: StagedFile,
     select: str,
 ) -> Loaded:
-    """A COPY with a SELECT, or of records."""
+    """Load one file with the SELECT of the COPY, or the implied one."""
     with _query_of(session, columns, options, file, select) as query:
         try:
             row = session.duck.execute(f"INSERT INTO {copy.into(columns)} {query}").fetchone()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as raised:
-            if gave_up(raised) or not _OF_VALUES.search(str(raised)):
+            if gave_up(raised) or not _CONVERSION_ERROR.search(str(raised)):
                 raise
-            found = errors.translate(raised)  # which says nothing of the file
+            found = errors.translate(raised)  # DuckDB's error does not name the file
             if isinstance(found, errors.UnsupportedError):
                 raise found from raised
             raise errors.error(
@@ -412,7 +416,7 @@ def _load_selected(
 
 
 def _into_column(node: exp.Expr, column: Column) -> exp.Expr:
-    """A selected value in the type of its column, so that text becomes a date as Snowflake reads it."""
+    """Cast a selected value to the type of its column, so that text is converted as Snowflake converts it."""
     value = node.unalias()
     if isinstance(value, exp.Cast | exp.TryCast) or column.duckdb == "JSON":
         return value.copy()

@@ -1,4 +1,4 @@
-"""Metadata columns of staged files: METADATA$FILENAME and the like."""
+"""Metadata columns of staged files, such as METADATA$FILENAME."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METADATA = {
 
 
 def metadata_columns(file: StagedFile, wanted: set[str], row_number: str) -> str:
-    """The metadata of a file as more columns of a query."""
+    """Return the wanted metadata of a file as additional columns of a query."""
     modified = file.stat().st_mtime
     values = {
         "_FILE": literal(file.relative),

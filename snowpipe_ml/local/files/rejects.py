@@ -1,4 +1,7 @@
-"""The rows that DuckDB's CSV reader rejects, in Snowflake's words and codes. They stay in DuckDB: there may be millions."""
+"""The rows that DuckDB's CSV reader rejects, with Snowflake's messages and error codes.
+
+They stay in DuckDB, because there may be millions of them.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import MAX_LINE
 from snowpipe_ml.local.files.csv_columns import Reading
 
-# How much of a file one task of DuckDB's parallel reader scans.
+# Bytes of a file that one task of DuckDB's parallel reader scans.
 TASK = 4 * MAX_LINE
-# Messages end in: Could not convert string "value" to 'TYPE'. A regular expression takes many times as long.
+# Messages end with: Could not convert string "value" to 'TYPE'. Regular expressions are many times slower.
 _REST = "substr(error_message, position('Could not convert string ' IN error_message) + 26)"
 _VALUE = f"left({_REST}, length({_REST}) - position(' ot ' IN reverse({_REST})) - 4)"
 _WIDTH = "'Expected Number of Columns: (\\d+) Found: (\\d+)'"
@@ -26,10 +29,10 @@ _WIDTH_KINDS = "('TOO MANY COLUMNS', 'MISSING COLUMNS')"
 
 
 class Rejects:
-    """The tables into which one COPY has DuckDB's reader write what it rejects.
+    """The tables in which DuckDB's reader stores the rejected rows of one COPY.
 
     Args:
-        duck: the session's session, in the transaction of the COPY.
+        duck: the DuckDB connection of the session, in the transaction of the COPY.
     """
 
     def __init__(self, duck: Duck) -> None:
@@ -37,10 +40,10 @@ class Rejects:
         self._passes: list[Name] = []
 
     def arguments(self, kinds: str = "true") -> list[str]:
-        """Arguments that let one more pass of the reader keep what it rejects.
+        """Return the arguments with which another pass of the reader stores its rejects.
 
         Args:
-            kinds: a condition on its rejects; others are ignored.
+            kinds: a condition on the rejects to keep; others are ignored.
         """
         suffix = uuid.uuid4().hex
         scans, table = f"_scans_{suffix}", f"_errors_{suffix}"
@@ -53,12 +56,12 @@ class Rejects:
         ]
 
     def add(self, other: Rejects) -> None:
-        """Take over the rejects of other passes."""
+        """Add the rejects of other passes."""
         self._passes += other._passes
 
     @property
     def rows(self) -> str:
-        """All rejects of all passes, as a query in brackets."""
+        """A query in parentheses that returns all rejects of all passes."""
         parts = [
             f"SELECT ({number}::BIGINT << 48) + e.rowid AS id, file_path, line, line_byte_position, "
             "byte_position - line_byte_position + 1 AS place, column_idx, column_name, error_type::VARCHAR AS error_type, "
@@ -70,7 +73,7 @@ class Rejects:
 
     @property
     def firsts(self) -> str:
-        """The first reject of each row, as a query in brackets."""
+        """A query in parentheses that returns the first reject of each row."""
         return f"(SELECT * FROM {self.rows} WHERE id IN (SELECT arg_min(id, column_idx) FROM {self.rows} GROUP BY file_path, line))"
 
     @property
@@ -82,7 +85,10 @@ class Rejects:
         )
 
     def hide_rows(self) -> bool:
-        """Whether a parallel scan can have ended at them: a task of it that finds no good row is taken for the last."""
+        """Return whether the rejects may have ended a parallel scan early, so that later rows were not read.
+
+        DuckDB takes a task of the scan that finds no valid row for the last one.
+        """
         # Consecutive rejects, with at most blank lines between them, are one run.
         row = self._duck.execute(f"""
             SELECT max(extent) FROM (SELECT max(line_byte_position) - min(line_byte_position) AS extent FROM (
@@ -94,11 +100,11 @@ class Rejects:
                     FROM {self.firsts}
                     WINDOW following AS (PARTITION BY file_path ORDER BY line)))
             GROUP BY file_path, run)""").fetchone()
-        # A task begins and ends within a line, and is less than its size by two lines at most.
+        # A task starts and ends within a line, so it may be up to two lines shorter than its size.
         return row[0] is not None and int(row[0]) >= TASK - 3 * MAX_LINE
 
     def drop(self) -> None:
-        """Drop the tables, so that the rejects are forgotten."""
+        """Drop the tables and forget the rejects."""
         for scans, table, _ in self._passes:
             self._duck.execute(f"DROP TABLE IF EXISTS {scans}")
             self._duck.execute(f"DROP TABLE IF EXISTS {table}")
@@ -108,10 +114,10 @@ class Rejects:
 def refuse_known_values(
     session: Session, rejects: Rejects, columns: Sequence[Column], reading: Reading
 ) -> None:
-    """Refuse values that Snowflake's AUTO reads and DuckDB's reader rejects: their rows are not bad.
+    """Refuse values that Snowflake reads with AUTO but DuckDB's reader rejects: their rows are valid.
 
     Raises:
-        UnsupportedError: there is one.
+        UnsupportedError: there is such a value.
     """
     auto = [column for column in columns if column.name not in reading.formatted]
     truths = _names(column for column in auto if column.duckdb == "BOOLEAN")
@@ -127,7 +133,7 @@ def refuse_known_values(
     if row is not None:
         raise errors.UnsupportedError(
             f"the value {row[0]!r} in COPY INTO",
-            "Write dates as YYYY-MM-DD and truth values as true and false, or give DATE_FORMAT, TIME_FORMAT or "
+            "Write dates as YYYY-MM-DD and Booleans as true and false, or set DATE_FORMAT, TIME_FORMAT or "
             "TIMESTAMP_FORMAT",
         )
 
@@ -140,7 +146,7 @@ def count_rejects(
     rejects: Rejects,
     query_id: str,
 ) -> None:
-    """Note how many rows of each file were rejected, and the first; keep them all unless the COPY is aborted."""
+    """Record the number of rejects of each file and the first one; keep all unless the COPY aborts."""
     duck = session.duck
     table = f"_rejected_{uuid.uuid4().hex}"
     duck.execute(f"CREATE TEMP TABLE {table} AS {_described(copy, columns, rejects)}")
@@ -165,7 +171,7 @@ def count_rejects(
 
 
 def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
-    """A query of the first reject of each row."""
+    """Return a query of the first reject of each row, with Snowflake's message and error code."""
     target = copy.target[2]
     times = _names(
         column
@@ -200,5 +206,5 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
 
 
 def _names(columns: Any) -> str:
-    """Names as a list for IN; with one that no column has, because the list may not be empty."""
+    """Return column names as a list for IN, with an extra empty name, because the list must not be empty."""
     return "(" + ", ".join(literal(name) for name in ["", *(column.name for column in columns)]) + ")"

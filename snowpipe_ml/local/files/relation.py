@@ -1,7 +1,7 @@
-"""Rows of staged files, whatever their format: ``$1``, ``$1:field`` and ``METADATA$...``.
+"""Query staged files of any format: ``$1``, ``$1:field`` and ``METADATA$...``.
 
-A delimited file has a column a field; of a JSON, Parquet or ORC file ``$1`` is the whole record as
-a VARIANT. https://docs.snowflake.com/en/user-guide/querying-stage
+A delimited file has one column for each field; in a JSON, Parquet or ORC file ``$1`` is the whole record
+as a VARIANT. https://docs.snowflake.com/en/user-guide/querying-stage
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _PARQUET_OPTIONS = {
 
 @dataclass
 class Wanted:
-    """What a query asks of staged files.
+    """The columns of staged files that a query reads.
 
     Attributes:
         highest: the highest ``$n``.
@@ -74,21 +74,21 @@ class Wanted:
 
 
 def kind_of(options: dict[str, Any]) -> str:
-    """The TYPE of a file format: CSV, JSON, PARQUET, ORC.
+    """Return the TYPE of a file format: CSV, JSON, PARQUET or ORC.
 
     Raises:
-        UnsupportedError: another one.
+        UnsupportedError: the file format has another type.
     """
     kind = str(options.get("TYPE") or "CSV").upper()
     if kind not in ("CSV", "JSON", "PARQUET", "ORC"):
         raise errors.UnsupportedError(
-            f"file formats of the type {kind}", "CSV, JSON, PARQUET and ORC are supported"
+            f"file formats of type {kind}", "CSV, JSON, PARQUET and ORC are supported"
         )
     return kind
 
 
 def read_references(select: exp.Expr | None) -> Wanted:
-    """Put column names in place of ``$1``, ``t.$1`` and METADATA$ names of a SELECT; what they ask for."""
+    """Replace ``$1``, ``t.$1`` and METADATA$ names in a SELECT by column names; return the columns it reads."""
     wanted = Wanted()
     for node in list(select.find_all(exp.Parameter)) if select is not None else []:
         if not node.name.isdigit():
@@ -109,7 +109,7 @@ def read_references(select: exp.Expr | None) -> Wanted:
 
 
 def _put(node: exp.Expr, column: str, name: str) -> None:
-    """Put a column in a reference's place; as a result column it keeps the reference's name."""
+    """Replace a reference by a column; a result column keeps the name of the reference."""
     made: exp.Expr = exp.column(exp.to_identifier(column, quoted=True))
     if isinstance(node.parent, exp.Select) and node.arg_key == "expressions":
         made = exp.alias_(made, exp.to_identifier(name, quoted=True))
@@ -119,10 +119,10 @@ def _put(node: exp.Expr, column: str, name: str) -> None:
 def relation(
     compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], select: exp.Expr | None
 ) -> exp.Select:
-    """The files as a relation for a SELECT whose references are replaced on the way."""
+    """Return the files as a relation for a SELECT, and replace the references in the SELECT."""
     wanted = read_references(select)
     kind = kind_of(options)
-    # The files of external stages can be read as long as these objects live: until the statement is over.
+    # Files of external stages can be read while these objects are alive: keep them until the statement ends.
     weakref.finalize(compiler, list.clear, list(files))
     if kind == "CSV":
         query = text_query(CsvFormat.read(options), files, wanted.highest, wanted.metadata)
@@ -143,7 +143,7 @@ def _union(parts: Sequence[str], wanted: Wanted) -> str:
 
 
 def json_query(options: dict[str, Any], file: StagedFile, wanted: Wanted) -> str:
-    """The records of a JSON file, as a query."""
+    """Return a query of the records of a JSON file."""
     for key in set(options) - _JSON_OPTIONS:
         raise errors.UnsupportedError(f"the JSON file format option {key}")
     for key in ("DATE_FORMAT", "TIME_FORMAT", "TIMESTAMP_FORMAT"):
@@ -169,15 +169,15 @@ def _columnar(
     wanted: Wanted,
     native: dict[str, str],
 ) -> str:
-    """A file with typed columns: the record as JSON, and beside it each plain column as ``$name``.
+    """Return a query of a file with typed columns: the record as JSON, and each scalar column as ``$name``.
 
-    The columns serve ``$1:"name"::TYPE`` directly: through JSON it would be many times slower.
+    ``$1:"name"::TYPE`` reads these columns directly; reading through JSON would be many times slower.
     """
     origin = source(compiler, kind, options, file)
     duck = compiler.session.duck
     columns = [(row[0], row[1]) for row in duck.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
     packed, plain = [], []
-    for name, type_ in sorted(columns):  # an OBJECT's keys are in order
+    for name, type_ in sorted(columns):  # the keys of an OBJECT are sorted
         value = quoted(name)
         if type_ == "BLOB" and options.get("BINARY_AS_TEXT", True) and decodes(duck, origin, value):
             value, type_ = f"decode({value})", "VARCHAR"
@@ -196,35 +196,37 @@ def _columnar(
 
 
 def source(compiler: Compiler, kind: str, options: dict[str, Any], file: StagedFile) -> str:
-    """A Parquet or ORC file as a relation of DuckDB's."""
+    """Return a Parquet or ORC file as a DuckDB relation."""
     if kind == "PARQUET":
         for key in set(options) - _PARQUET_OPTIONS:
             raise errors.UnsupportedError(f"the PARQUET file format option {key}")
-        _refuse_twins(file)
+        _refuse_case_duplicates(file)
         return f"read_parquet({path_literal(file.path)}, hive_partitioning = false)"
     from pyarrow import orc
 
     return quoted(compiler.register(orc.ORCFile(str(file.path)).read()))
 
 
-def _refuse_twins(file: StagedFile) -> None:
-    """DuckDB would give one of two columns another name.
+def _refuse_case_duplicates(file: StagedFile) -> None:
+    """Refuse a Parquet file with column names that differ only in case: DuckDB would rename one of them.
 
     Raises:
-        UnsupportedError: the names of two columns differ by case alone.
+        UnsupportedError: the names of two columns differ only in case.
     """
     import pyarrow.parquet as pq
 
     names = pq.read_schema(file.path).names
     if len({name.lower() for name in names}) < len(names):
-        twins = sorted(name for name in names if sum(other.lower() == name.lower() for other in names) > 1)
+        duplicates = sorted(
+            name for name in names if sum(other.lower() == name.lower() for other in names) > 1
+        )
         raise errors.UnsupportedError(
-            f"a Parquet file whose columns differ by case alone: {', '.join(twins)}"
+            f"a Parquet file with column names that differ only in case: {', '.join(duplicates)}"
         )
 
 
 def decodes(duck: Any, source: str, value: str) -> bool:
-    """Return whether all bytes of a column are UTF-8: Snowflake takes such a column for text."""
+    """Return whether all values of a binary column are valid UTF-8: Snowflake reads such a column as text."""
     row = duck.execute(
         f"SELECT bool_and(try(decode({value})) IS NOT NULL OR {value} IS NULL) FROM {source}"
     ).fetchone()
@@ -232,7 +234,7 @@ def decodes(duck: Any, source: str, value: str) -> bool:
 
 
 def _as_json(value: str, type_: str) -> str:
-    """Timestamps as a VARIANT shows them, also inside of others; the rest as DuckDB's JSON has it."""
+    """Format timestamps as in a VARIANT, also nested ones; other values are converted by DuckDB."""
     return _shown(value, duckdb.sqltype(type_)) if "TIMESTAMP" in type_ else value
 
 
@@ -268,7 +270,7 @@ def _use_native(select: exp.Expr | None, native: dict[str, str]) -> None:
 
 
 def fields(session: Session, options: dict[str, Any], files: Sequence[StagedFile]) -> list[str]:
-    """The names of the fields of the files' records, as they first appear."""
+    """Return the names of the fields of the files' records, in the order in which they first appear."""
     found: dict[str, None] = {}
     compiler = new_compiler(session)
     try:
@@ -291,7 +293,7 @@ def fields(session: Session, options: dict[str, Any], files: Sequence[StagedFile
 
 @table_relation("STAGE")
 def _staged_files(table: exp.Table, compiler: Compiler) -> None:
-    """``SELECT $1 FROM @stage/x (FILE_FORMAT => 'F')`` reads the files."""
+    """``SELECT $1 FROM @stage/x (FILE_FORMAT => 'F')``: read the files."""
     session = compiler.session
     stage, path = find_stage(session, table.name.rstrip("("))
     given = table.args.get("format")

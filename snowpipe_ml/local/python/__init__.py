@@ -1,1 +1,1 @@
-"""Python functions of the embedded warehouse: their DDL, packages, and the workers that run them."""
+"""Python functions of the embedded warehouse: definitions, packages and the workers that run them."""

@@ -26,7 +26,7 @@ def _stored(kind: str) -> str:
 
 
 def _cast(node: exp.Expr, kind: str) -> exp.Expr:
-    """An argument in the type in which it travels."""
+    """Cast an argument to the type in which it is sent to a worker."""
     if DataType.parse(kind).name == "TIMESTAMP_TZ":
         return macro("sf_tz_iso", to_tz(node))
     if _stored(kind) == "JSON":
@@ -46,7 +46,7 @@ def _stored_cast(node: exp.Expr, duckdb: str) -> exp.Expr:
 
 
 def snowflake_type(node: exp.Expr) -> str | None:
-    """The name of an argument's Snowflake type, where it is known."""
+    """Return the name of the Snowflake type of an argument; None if it is unknown."""
     found = type_of(node)
     names = {
         T.BOOLEAN: "BOOLEAN",
@@ -77,21 +77,22 @@ _RELATIONS = (exp.Query, exp.Table, exp.Lateral, exp.Unnest, exp.TableFromRows, 
 
 
 def _read(text: str, what: str) -> exp.Expr:
-    """A default or the body of a SQL function, as it may stand in a statement.
+    """Parse a default or the body of a SQL function for use in a statement.
+
+    A query is refused: it would be inserted after the relations of the statement have been resolved.
 
     Args:
-        text: the expression as it was written.
-        what: the text, as a noun phrase for the message that refuses a query: its relations would stand in the
-            statement when nothing looks at relations any more.
+        text: the text of the expression.
+        what: a noun phrase for the unsupported query, for the error message.
 
     Raises:
-        ProgrammingError: it is not one expression, or there is a query in it.
+        ProgrammingError: the text is not a single expression, or it contains a query.
     """
     if _QUERY.match(text):
         raise errors.UnsupportedError(what)
-    # Read as all expressions are, behind SELECT: by itself its first word might be a command's.
+    # Parse it after SELECT: by itself its first word could be read as a command.
     tree = parse(f"SELECT {text.strip().rstrip(';')}")
-    if not isinstance(tree, exp.Select):  # a UNION, say
+    if not isinstance(tree, exp.Select):  # for example a UNION
         raise errors.UnsupportedError(what)
     clauses = [key for key, value in tree.args.items() if value and key != "expressions"]
     if (
@@ -117,12 +118,12 @@ def _body(definition: Definition) -> exp.Expr:
 
 
 def check_expressions(definition: Definition, session: Session) -> None:
-    """Refuse a function whose defaults or SQL body a statement could not have in it.
+    """Check the defaults and the SQL body of a function.
 
-    A call checks them too: they get into its statement when that has been checked already.
+    Calls check them again, because they are inserted after the statement of the call has been checked.
 
     Raises:
-        ProgrammingError: one is not an expression, or has a query or a function in it that Snowflake has not.
+        ProgrammingError: one is not an expression, or it contains a query or a function unknown to Snowflake.
     """
     found = [_default(argument.default) for argument in definition.arguments if argument.default is not None]
     if definition.language == "SQL":
@@ -132,10 +133,10 @@ def check_expressions(definition: Definition, session: Session) -> None:
 
 
 def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Expr]:
-    """An expression for each argument: given by place or by name (``a => 1``), else the default.
+    """Return an expression for each argument: given by position or by name (``a => 1``), or else the default.
 
     Raises:
-        ProgrammingError: a name is none of the arguments', or an argument is missing.
+        ProgrammingError: there is no argument of a given name, or an argument is missing.
     """
     by_name = {node.name.upper(): node.expression for node in given if isinstance(node, exp.Kwarg)}
     by_place = [node for node in given if not isinstance(node, exp.Kwarg)]
@@ -153,7 +154,7 @@ def with_defaults(definition: Definition, given: list[exp.Expr]) -> list[exp.Exp
 
 
 def stored_values(definition: Definition, result: pa.Table) -> pa.Table:
-    """What a worker gave, in the types in which it is stored; columns by position."""
+    """Convert the result of a worker to the stored types; columns are named by position."""
     kinds = [kind for _, kind in definition.table] or [definition.returns]
     columns = [
         from_iso(column) if DataType.parse(kind).name == "TIMESTAMP_TZ" else column

@@ -37,7 +37,10 @@ from snowpipe_ml.sql import DataType
 
 @user_scalar
 def scalar_call(node: exp.Expr, session: Session) -> exp.Expr | None:
-    """A scalar function's call, as a call of the DuckDB function that stands for it; None if it is none."""
+    """Translate the call of a user-defined scalar function; return None for any other call.
+
+    A Python function becomes a call of the DuckDB function registered for it, a SQL function its body.
+    """
     if not session.database:
         return None
     functions = functions_of(session.storage)
@@ -71,14 +74,14 @@ def scalar_call(node: exp.Expr, session: Session) -> exp.Expr | None:
 
 
 def _list_of(node: exp.Expr) -> exp.Expr:
-    """All values of a group, NULLs too."""
+    """Collect all values of a group, including NULLs."""
     call = exp.Anonymous(this="list", expressions=[node])
     call.meta["ours"] = True
     return call
 
 
 def _inlined(definition: Definition, given: list[exp.Expr], session: Session) -> exp.Expr:
-    """A scalar SQL function's body with the arguments in the names' places."""
+    """Return the body of a scalar SQL function with its argument names replaced by the arguments."""
     body = exp.select(_body(definition))
     by_name = {a.name: _sql_cast(value, a.type) for a, value in zip(definition.arguments, given, strict=True)}
     for column in list(body.find_all(exp.Column)):
@@ -96,7 +99,7 @@ def _sql_cast(node: exp.Expr, kind: str) -> exp.Expr:
 
 @user_table
 def expand_call(node: exp.TableFromRows, compiler: Compiler) -> bool:
-    """Run a table function's call, and put the result in its place."""
+    """Run the call of a table function and replace it by the result."""
     session = compiler.session
     window = node.this if isinstance(node.this, exp.Window) else None
     call = window.this if window is not None else node.this
@@ -167,7 +170,7 @@ def _put(node: exp.Expr, relation: exp.Subquery, alias: exp.Expr | None) -> None
 
 
 def _left(node: exp.TableFromRows) -> exp.Expr | None:
-    """The relation that a lateral call reads; None for a call of its own."""
+    """Return the relation that a lateral call reads; None for a call that is not lateral."""
     join = node.parent
     if not isinstance(join, exp.Join):
         return None
@@ -184,10 +187,11 @@ def _left(node: exp.TableFromRows) -> exp.Expr | None:
 def _input(
     session: Session, left: exp.Expr | None, arguments: list[exp.Expr], window: exp.Window | None
 ) -> tuple[list[Column], pa.Table, list[int]]:
-    """The rows a table function reads, partition after partition.
+    """Select the rows that a table function reads, ordered by partition.
 
     Returns:
-        The left relation's columns; a table of these, then the arguments; where partitions start.
+        The columns of the left relation; a table of these columns and the arguments; the offsets of the
+        partitions.
     """
     partition = [p.copy() for p in window.args.get("partition_by") or []] if window is not None else []
     ordering = window.args.get("order") if window is not None else None
@@ -222,12 +226,12 @@ def _input(
         changes = np.flatnonzero(np.diff(ranks)) + 1
         offsets = [0, *changes.tolist(), len(ranks)]
     else:
-        offsets = [0, len(ranks)]  # without PARTITION BY Snowflake splits as it likes: here, not at all
+        offsets = [0, len(ranks)]  # without PARTITION BY the rows are one partition; Snowflake may split them
     return columns[:count], table, offsets
 
 
 def _carry_ctes(query: exp.Select, left: exp.Expr) -> None:
-    """Give a query the common table expressions that the left relation may name."""
+    """Copy the common table expressions that the left relation may reference into a query."""
     node: exp.Expr | None = left.parent
     found: list[exp.Expr] = []
     while node is not None:
@@ -242,7 +246,10 @@ def _carry_ctes(query: exp.Select, left: exp.Expr) -> None:
 def _left_rows(
     columns: list[Column], data: pa.Table, sources: pa.Array, offsets: list[int], partition_columns: set[str]
 ) -> pa.Table:
-    """The left side of each result row: its source row, or only the partition's own columns at its end."""
+    """Return the left side of each result row.
+
+    This is its source row; for rows from the end of a partition, only the partition columns.
+    """
     index = sources.to_numpy(zero_copy_only=False)
     at_end = index < 0
     starts = np.asarray(offsets, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""``CREATE FUNCTION ... LANGUAGE PYTHON``, read into a record.
+"""Parse ``CREATE FUNCTION ... LANGUAGE PYTHON`` into a :class:`Definition`.
 
 https://docs.snowflake.com/en/sql-reference/sql/create-function
 """
@@ -17,7 +17,7 @@ from snowpipe_ml.local.core.names import Name, dumps
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.sql import DataType
 
-# Options that are kept with a definition.
+# The options that are stored with a definition.
 _KEPT = {"EXECUTE_AS", "ARTIFACT_REPOSITORY", "RESOURCE_CONSTRAINT", "SECURE"}
 
 
@@ -32,14 +32,14 @@ class Argument:
 
 @dataclass(frozen=True)
 class Definition:
-    """A function as it was created.
+    """The definition of a function or procedure.
 
     Attributes:
         kind: FUNCTION, AGGREGATE or PROCEDURE.
-        returns: the type of a scalar function; empty where a table is returned.
+        returns: the return type; empty if a table is returned.
         table: the columns of a table function, as (name, type).
-        strict: rows with a NULL argument give NULL, without a call.
-        body: the inline code; None where the handler is imported.
+        strict: return NULL for rows with a NULL argument, without calling the handler.
+        body: the inline code; None if the handler is imported.
     """
 
     kind: str
@@ -61,43 +61,43 @@ class Definition:
 
     @property
     def returns_table(self) -> bool:
-        """Return whether it returns a table; a procedure may leave the columns open."""
+        """Return whether the result is a table; a procedure may leave its columns undeclared."""
         return not self.returns
 
     @property
     def execute_as(self) -> str:
-        """OWNER or CALLER, of a procedure."""
+        """The rights of a procedure: OWNER or CALLER."""
         return str(self.options.get("EXECUTE_AS", "OWNER"))
 
     @property
     def signature(self) -> str:
-        """``(NUMBER, VARCHAR)``, by which overloads are told apart: lengths and scales play no part."""
+        """The argument types that distinguish overloads, without length and scale: ``(NUMBER, VARCHAR)``."""
         return signature(argument.type for argument in self.arguments)
 
     @property
     def result(self) -> str:
-        """What it returns, as DESCRIBE and SHOW print it."""
+        """The return type as DESCRIBE and SHOW print it."""
         if not self.returns_table:
             return self.returns
         return "TABLE (" + ", ".join(f"{name} {kind}" for name, kind in self.table) + ")"
 
     @property
     def qualified(self) -> str:
-        """``DB.SCHEMA.NAME``."""
+        """The qualified name: ``DB.SCHEMA.NAME``."""
         return f"{self.database}.{self.schema}.{self.name}"
 
     @property
     def key(self) -> str:
-        """A digest of everything that matters to a worker."""
+        """A digest of everything that a worker depends on."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:24]
 
     def to_json(self) -> str:
-        """The record for the catalog."""
+        """Return the definition as JSON for the catalog."""
         return dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Definition:
-        """The record from the catalog."""
+        """Return a definition from the JSON value in the catalog."""
         return cls(
             **{
                 **value,
@@ -110,13 +110,13 @@ class Definition:
 
 
 def signature(types: Iterable[str]) -> str:
-    """The argument types by which a function is found."""
+    """Return the argument types by which a function is looked up."""
     names = (DataType.parse(kind).name for kind in types)
     return "(" + ", ".join("NUMBER" if name == "INT" else name for name in names) + ")"
 
 
 def read_signature(reader: Reader) -> str:
-    """``(types)`` of a DROP or DESCRIBE, and of COMMENT ON."""
+    """Parse ``(types)`` in DROP, DESCRIBE and COMMENT ON."""
     reader.expect("(")
     types = []
     while not reader.accept(")"):
@@ -126,7 +126,7 @@ def read_signature(reader: Reader) -> str:
 
 
 def read_type(reader: Reader) -> str:
-    """A data type, in canonical form."""
+    """Parse a data type and return its canonical form."""
     words = [reader.next().text]
     if words[0].upper() == "DOUBLE" and reader.looking_at("PRECISION"):
         words.append(reader.next().text)
@@ -162,7 +162,7 @@ def _arguments(reader: Reader) -> tuple[Argument, ...]:
 
 
 def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
-    """Read from the argument list to the end, or to the CALL of an anonymous procedure."""
+    """Parse from the argument list to the end, or to the CALL of an anonymous procedure."""
     arguments = _arguments(reader)
     reader.accept("COPY", "GRANTS")
     reader.expect("RETURNS")
@@ -220,7 +220,7 @@ def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
 
 
 def _check(kind: str, language: str, returns: str, body: str | None, options: dict[str, Any]) -> None:
-    """Refuse what is not run here, and what Snowflake would refuse."""
+    """Refuse definitions that are not supported here or that Snowflake would refuse."""
     if language == "SQL" and kind == "FUNCTION" and returns and body is not None:
         return
     if language != "PYTHON":

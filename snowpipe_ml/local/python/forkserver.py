@@ -1,4 +1,4 @@
-"""A process that has imported what workers need, and forks one for each that is asked for.
+"""A process that has imported the modules of the workers and forks a worker on request.
 
 Importing pyarrow, pandas and Snowpark takes seconds; a fork takes milliseconds.
 """
@@ -18,17 +18,17 @@ from typing import Any
 
 _MODULE = "snowpipe_ml.local.python.worker"
 _ROOT = str(Path(__file__).parents[3])
-# A thread a worker: two numeric threads in each of two processes are many times slower than one.
+# One numeric thread for each worker: two threads in each of two processes are many times slower.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
-# What the interpreter and numeric libraries need to start as they do here. Nothing else of this process's environment
-# reaches a function: it may hold secrets, and Snowflake gives functions none of a client's.
+# The environment variables that the interpreter and numeric libraries need. Functions see no other variable
+# of this process: it may hold secrets, and on Snowflake functions see none of the client's environment.
 _NEEDED = frozenset(
     {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "LANG", "LC_ALL", "LC_CTYPE", "PATH"}
 )
 _NUMERIC = ("ATEN_", "OPENBLAS_", "OMP_", "MKL_", "KMP_")
 
 
-DEFAULT_TIME_ZONE = "America/Los_Angeles"  # of Snowflake's sessions
+DEFAULT_TIME_ZONE = "America/Los_Angeles"  # the default of Snowflake sessions
 
 
 def _environment() -> dict[str, str]:
@@ -43,10 +43,10 @@ def _is_installed() -> bool:
 
 
 class ForkServer:
-    """One such process; it ends with this one, however this one ends.
+    """A process that forks workers. It ends when this process ends, even if this one is killed.
 
     Args:
-        modules: what it imports beforehand.
+        modules: the modules to import before the first fork.
     """
 
     def __init__(self, modules: tuple[str, ...]) -> None:
@@ -58,16 +58,16 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = _environment()
         if not _is_installed():
-            # This package is imported from a checkout; the workers must find it, and then forget the way.
+            # The package is imported from a checkout: workers import it too, then remove it from their path.
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, environment.get("PYTHONPATH")]))
             environment["SNOWPIPE_PACKAGE_ROOT"] = "added"
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *self._modules],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            stdout=self._said,
-            stderr=self._said,
+            stdout=self._output,
+            stderr=self._output,
             env=environment,
             start_new_session=True,
             umask=0o077,
@@ -76,29 +76,29 @@ class ForkServer:
         self._control = ours
 
     def fork(self, channel: socket.socket, stderr: int, folder: str) -> int:
-        """Start a worker; its process id.
+        """Start a worker and return its process id.
 
         Args:
             channel: the worker's end of its socket.
-            stderr: where what it prints goes.
-            folder: its current and temporary folder.
+            stderr: the file descriptor for the output of the worker.
+            folder: the current and temporary folder of the worker.
 
         Raises:
-            RuntimeError: the fork server has died twice; its words are in the message.
+            RuntimeError: the fork server died twice; the message contains its output.
         """
         with self._lock:
             try:
                 return self._fork(channel, stderr, folder)
             except (OSError, EOFError):
-                # It was killed, as a rule because memory was short: one that does not last is a fault of its own.
+                # It was probably killed for lack of memory: start another one. If that fails too, give up.
                 self._stop()
                 self._start()
             try:
                 return self._fork(channel, stderr, folder)
             except (OSError, EOFError) as raised:
-                self._said.seek(0)
-                said = self._said.read()[-2000:].decode(errors="replace")
-                raise RuntimeError(f"the process that starts Python workers has ended:\n{said}") from raised
+                self._output.seek(0)
+                said = self._output.read()[-2000:].decode(errors="replace")
+                raise RuntimeError(f"the process that starts Python workers died twice:\n{said}") from raised
 
     def _fork(self, channel: socket.socket, stderr: int, folder: str) -> int:
         request = json.dumps({"fork": folder}).encode()
@@ -106,7 +106,7 @@ class ForkServer:
         return int(self._answer()["pid"])
 
     def wait(self, pid: int) -> int | None:
-        """Reap a worker: its exit code, minus the signal that killed it, or None where that is not known."""
+        """Reap a worker and return its exit code, negative for a signal; None if it is not known."""
         with self._lock, contextlib.suppress(OSError, EOFError):
             self._control.send(json.dumps({"wait": pid}).encode())
             code = self._answer()["code"]
@@ -121,7 +121,7 @@ class ForkServer:
         return answer
 
     def close(self) -> None:
-        """End it, and the workers that it has forked."""
+        """End the process and the workers that it has forked."""
         with self._lock:
             self._stop()
 
@@ -129,4 +129,4 @@ class ForkServer:
         self._control.close()
         self._process.kill()
         self._process.wait()
-        self._said.close()
+        self._output.close()

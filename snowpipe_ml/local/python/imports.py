@@ -1,4 +1,4 @@
-"""The staged imports of a function: checked, and copied into a folder of their own."""
+"""Check the staged imports of a function and copy them to a folder of their own."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ _MAX_RATIO = 200
 
 
 def check_archive(path: Path) -> None:
-    """Refuse an import that would do harm where it is unpacked.
+    """Refuse an archive that would be harmful to unpack.
 
     Raises:
-        ProgrammingError: a member leaves the archive's folder or is a link, or its size is absurd.
+        ProgrammingError: a member is outside the folder of the archive or a symbolic link, or the archive
+            would unpack to an excessive size.
     """
     try:
         members = zipfile.ZipFile(path).infolist()
     except zipfile.BadZipFile as raised:
-        raise errors.error(100358, "22000", f"the import '{path.name}' is no zip archive") from raised
+        raise errors.error(100358, "22000", f"the import '{path.name}' is not a zip archive") from raised
     for member in members:
         parts = member.filename.replace("\\", "/").split("/")
         if member.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
@@ -51,7 +52,7 @@ def check_archive(path: Path) -> None:
 
 
 def import_directory(session: Session, imports: Sequence[str]) -> Path:
-    """A folder with the staged imports, made once for each set of contents."""
+    """Return a folder with the staged imports, created once for each set of contents."""
     files = []
     for reference in imports:
         stage, path = find_stage(session, reference)

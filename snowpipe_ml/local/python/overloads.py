@@ -1,4 +1,4 @@
-"""Which overload of a function a call means."""
+"""Choose the overload of a function that a call refers to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.sql import DataType
 
-# How near a declared type is to a given one: the same, then what Snowflake converts by itself.
+# For each type of an argument, the declared types that accept it: first the same type, then the types to
+# which Snowflake casts it implicitly, in order of preference.
 _CONVERSIONS = {
     "NUMBER": ("NUMBER", "FLOAT", "VARIANT", "VARCHAR"),
     "FLOAT": ("FLOAT", "NUMBER", "VARIANT", "VARCHAR"),
@@ -35,7 +36,7 @@ IMPOSSIBLE = 100
 
 
 def distance(definition: Definition, given: Sequence[str | None]) -> float:
-    """How far the declared types are from those given; IMPOSSIBLE or more where one does not convert."""
+    """Return how far the declared types are from the given ones; IMPOSSIBLE or more if a cast is missing."""
     total = 0.0
     for wanted, kind in zip(definition.arguments, given, strict=False):
         declared = DataType.parse(wanted.type).name
@@ -49,10 +50,10 @@ def distance(definition: Definition, given: Sequence[str | None]) -> float:
 
 
 def closest(fitting: list[Definition], given: Sequence[str | None], name: tuple[str, ...]) -> Definition:
-    """The overload whose types are nearest to those given."""
+    """Return the overload whose argument types are closest to the given ones."""
     ranked = sorted(fitting, key=lambda definition: distance(definition, given))
     if distance(ranked[0], given) == distance(ranked[1], given):
         raise errors.UnsupportedError(
-            f"telling overloads apart by types that are not known here ({name[-1]})", "Cast the arguments"
+            f"choosing an overload of {name[-1]} by arguments of unknown type", "Cast the arguments"
         )
     return ranked[0]

@@ -1,7 +1,7 @@
-"""Which packages a function may import: those it declares, with what they require.
+"""The packages that a function may import: those it declares and their requirements.
 
-Names are those of Snowflake's channel; the distributions are those installed beside this package.
-Versions that are not installed cannot be had, which is an error when the function is created.
+Functions declare packages by their names in Snowflake's Anaconda channel. They run with the distributions
+that are installed next to this package; if a declared version is not installed, CREATE FUNCTION fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_
 
 @cache
 def installed() -> Mapping[str, metadata.Distribution]:
-    """The installed distributions, by canonical name."""
+    """Return the installed distributions by canonical name."""
     found: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
@@ -30,10 +30,10 @@ def installed() -> Mapping[str, metadata.Distribution]:
 
 
 def parse(text: str) -> Requirement:
-    """A package as PACKAGES lists it: ``pandas``, ``pandas==2.3.3``, ``cloudpickle>=3``.
+    """Parse an entry of PACKAGES: ``pandas``, ``pandas==2.3.3``, ``cloudpickle>=3``.
 
     Raises:
-        ProgrammingError: it is no requirement.
+        ProgrammingError: the text is not a valid requirement.
     """
     try:
         return parse_package(text)
@@ -44,10 +44,10 @@ def parse(text: str) -> Requirement:
 
 
 def check(packages: Iterable[str]) -> None:
-    """Every declared package must be installed in a version that fits.
+    """Check that every declared package is installed in a matching version.
 
     Raises:
-        ProgrammingError: what is missing, and what to install.
+        ProgrammingError: a package is missing; the message says what to install.
     """
     for text in packages:
         requirement = parse(text)
@@ -68,12 +68,12 @@ def check(packages: Iterable[str]) -> None:
                 391546,
                 "42601",
                 f"SQL compilation error:\nCannot create a Python function with the specified packages. "
-                f"'{text}' is asked for and {name} {distribution.version} is installed: pip install '{pip}'",
+                f"'{text}' is declared, but {name} {distribution.version} is installed: pip install '{pip}'",
             )
 
 
 def closure(packages: Iterable[str]) -> set[str]:
-    """The distributions that come with the packages: their requirements, all the way down."""
+    """Return the distributions of the packages and of all their direct and indirect requirements."""
     found: set[str] = set()
     queue = [(distribution_name(parse(text).name), frozenset(parse(text).extras)) for text in packages]
     while queue:
@@ -92,7 +92,7 @@ def closure(packages: Iterable[str]) -> set[str]:
 
 @cache
 def _modules() -> Mapping[str, tuple[str, ...]]:
-    """Top-level module -> the distributions that bring it."""
+    """Map each top-level module to the distributions that provide it."""
     return {
         module: tuple(canonicalize_name(name) for name in names)
         for module, names in metadata.packages_distributions().items()
@@ -100,7 +100,7 @@ def _modules() -> Mapping[str, tuple[str, ...]]:
 
 
 def blocked_modules(packages: Iterable[str]) -> dict[str, str]:
-    """Installed top-level modules that the packages do not bring -> the channel name to declare."""
+    """Map each installed top-level module that the packages do not provide to the package to declare."""
     allowed = closure(packages)
     return {
         module: channel_name(names[0])

@@ -1,4 +1,4 @@
-"""Worker processes of one function: started when needed, reused, replaced when they die."""
+"""The worker processes of one function: started on demand, reused, and replaced when they die."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.messages import Channel, Message
 from snowpipe_ml.local.python.forkserver import ForkServer
 
-_POLL = 0.1  # seconds between two looks at whether a statement that waits was canceled
+_POLL = 0.1  # seconds between two checks whether a waiting statement was canceled
 Serve = Callable[[dict[str, Any]], Message]
 
 
 class HandlerError(Exception):
-    """A handler raised; ``partition`` is its number for a table function."""
+    """A handler raised an error; for a table function ``partition`` is the number of the partition."""
 
     def __init__(self, text: str, partition: int | None) -> None:
         super().__init__(text)
@@ -34,11 +34,11 @@ class HandlerError(Exception):
 
 
 class Worker:
-    """One process.
+    """A worker process.
 
     Args:
-        server: what forks it.
-        config: what the worker script needs to load the handler.
+        server: the process that forks the worker.
+        config: the configuration with which the worker loads the handler.
     """
 
     def __init__(self, server: ForkServer, config: dict[str, Any]) -> None:
@@ -57,14 +57,14 @@ class Worker:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether its handler is loaded."""
+        """Return whether the handler is loaded."""
         return self._ready
 
     def load(self) -> None:
         """Wait until the handler is loaded.
 
         Raises:
-            HandlerError: it cannot be loaded.
+            HandlerError: the handler cannot be loaded.
             ProgrammingError: the process died.
         """
         if not self._ready:
@@ -73,12 +73,12 @@ class Worker:
             self._ready = True
 
     def call(self, header: dict[str, Any], table: pa.Table, serve: Serve | None = None) -> Message:
-        """Send one request and wait for its answer.
+        """Send a request and wait for its answer.
 
         Args:
-            header: what to do.
+            header: the request.
             table: the arguments.
-            serve: answers what the handler asks on the way: a procedure's statements.
+            serve: answers requests of the handler during the call: the statements of a procedure.
 
         Raises:
             HandlerError: the handler raised.
@@ -122,7 +122,7 @@ class Worker:
         )
 
     def kill(self) -> None:
-        """End the process and those that it started, whatever they are doing."""
+        """Kill the process and the processes that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
 
@@ -140,9 +140,9 @@ class Pool:
     """The workers of one function.
 
     Args:
-        server: what forks them.
-        config: what a worker needs to load the handler.
-        size: how many may run at once.
+        server: the process that forks the workers.
+        config: the configuration with which a worker loads the handler.
+        size: the maximum number of workers.
     """
 
     def __init__(self, server: ForkServer, config: dict[str, Any], size: int) -> None:
@@ -158,11 +158,11 @@ class Pool:
     def call(
         self, header: dict[str, Any], table: pa.Table, cancellation: Cancellation, serve: Serve | None = None
     ) -> Message:
-        """Run one request on a free worker. A worker that fails otherwise than by its handler is replaced.
+        """Run one request on a free worker. A worker that fails other than by a handler error is replaced.
 
         Raises:
-            HandlerError: the handler cannot be loaded, or raised.
-            ProgrammingError: the process died, or the statement was canceled, and the worker killed with it.
+            HandlerError: the handler cannot be loaded, or raised an error.
+            ProgrammingError: the process died, or the statement was canceled, which kills the worker.
         """
         with self._slot(cancellation):
             try:
@@ -189,13 +189,13 @@ class Pool:
                 self._idle.put(worker)
                 return
             if worker not in self._all:
-                return  # the pool was closed, and the worker with it
+                return  # the pool and the worker were closed
             self._all.discard(worker)
         worker.close()
 
     @contextmanager
     def _slot(self, cancellation: Cancellation) -> Iterator[None]:
-        """One of the places for workers, as soon as one is free."""
+        """Wait for a free slot for a worker and occupy it."""
         while not self._slots.acquire(timeout=_POLL):
             cancellation.check()
         try:
@@ -209,20 +209,20 @@ class Pool:
         """Run a table function over all partitions.
 
         Args:
-            table: the arguments, partitions one behind the other.
-            offsets: where each partition starts, and the end.
-            time_zone: of the session that calls.
-            cancellation: of the statement that calls.
+            table: the arguments, ordered by partition.
+            offsets: the first row of each partition, and the end.
+            time_zone: the time zone of the calling session.
+            cancellation: the cancellation of the calling statement.
 
         Returns:
-            (row where the batch starts, result) of each batch, in order.
+            (first row, result) of each batch of partitions, in order.
         """
         count = len(offsets) - 1
         if count <= 0:
             return []
-        # Several batches a worker even out partitions of unequal cost; each batch costs a message.
-        # Of this call alone: an exception in this thread, such as Ctrl-C, ends its workers.
+        # Cancels this call only: an exception in this thread, such as Ctrl-C, ends its workers.
         calling = Cancellation()
+        # Several batches for each worker even out partitions of unequal cost; each batch costs a message.
         step = max(1, -(-count // (self.size * 8)))
         starts = list(range(0, count, step))
 
@@ -255,7 +255,8 @@ class Pool:
                 except BaseException as raised:
                     failures.append(raised)
 
-        # Not an executor, which takes no work once the interpreter has begun to end: a holder may still serve others.
+        # Not an executor: it accepts no work once interpreter shutdown has begun, and a process that holds
+        # the warehouse may still serve other processes then.
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self.size, len(starts)))]
         try:
             with cancellation.stopping(calling.cancel):
@@ -272,7 +273,7 @@ class Pool:
         return [done[first] for first in starts]
 
     def retire(self) -> None:
-        """End the workers that are idle now, and each other one when its call ends."""
+        """End idle workers now, and each other worker when its call ends."""
         with self._lock, contextlib.suppress(queue.Empty):
             self._retired = True
             while True:

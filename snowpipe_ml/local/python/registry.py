@@ -1,4 +1,4 @@
-"""The functions of a warehouse: kept in its databases' catalogs, run by pools of workers."""
+"""The functions of a warehouse: stored in the catalogs of its databases and run by pools of workers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from snowpipe_ml.local.python.travel import arrow_name, arrow_type, travels_as, 
 
 _KEPT_POOLS = 4
 _MAX_NESTED = 64
-# What workers have imported before they are forked. The sandbox shows none of it to a handler that
-# has not declared it.
+# Modules that are imported before workers are forked. The sandbox hides them from handlers that do not
+# declare their packages.
 _PRELOADED = ("pyarrow", "pandas")
 _PRELOADED_FOR_PROCEDURES = ("pandas", "snowflake.snowpark", "snowpipe_ml.local.client.procedure_session")
 
@@ -47,7 +47,7 @@ class FunctionRegistry:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._pools: OrderedDict[str, Pool] = OrderedDict()
-        self._retired: weakref.WeakSet[Pool] = weakref.WeakSet()  # those in which a call may run still
+        self._retired: weakref.WeakSet[Pool] = weakref.WeakSet()  # pools in which a call may still be running
         self._configs: dict[str, dict[str, Any]] = {}
         self._raised: dict[str, ProgrammingError] = {}
         self._registered: set[str] = set()
@@ -59,7 +59,7 @@ class FunctionRegistry:
     def create(
         self, session: Session, definition: Definition, *, replace: bool, lenient: bool, temporary: bool
     ) -> bool:
-        """Check a definition and keep it. False where IF NOT EXISTS found one.
+        """Check and store a definition; return False if IF NOT EXISTS found an existing one.
 
         Raises:
             ProgrammingError: a package or an import is missing, or the function exists.
@@ -87,7 +87,7 @@ class FunctionRegistry:
         return True
 
     def update(self, session: Session, definition: Definition) -> None:
-        """Keep a definition in the place of the one of its name and argument types."""
+        """Replace the stored definition with the same name and argument types."""
         session.duck.execute(
             f"UPDATE {session.catalog(definition.database, 'FUNCTIONS')} SET definition = ? "
             "WHERE schema_name = ? AND name = ? AND signature = ? AND kind = ?",
@@ -95,7 +95,7 @@ class FunctionRegistry:
         )
 
     def copy(self, session: Session, text: str, target: tuple[str, str]) -> None:
-        """Keep a function of another schema in this one too."""
+        """Store a copy of a function of another schema in the target schema."""
         found = Definition.from_dict(json.loads(text))
         moved = dataclasses.replace(found, database=target[0], schema=target[1])
         session.duck.execute(
@@ -105,7 +105,7 @@ class FunctionRegistry:
         )
 
     def check(self, session: Session, definition: Definition) -> None:
-        """Check that a definition can be run here.
+        """Check that a function can be run.
 
         Raises:
             ProgrammingError: a package or an import is missing.
@@ -120,10 +120,10 @@ class FunctionRegistry:
             arrow_name(kind)
         if definition.language == "PYTHON":
             self._import_directory(session, definition)
-            self._server(definition.kind == "PROCEDURE")  # it gets ready while the client goes on
+            self._server(definition.kind == "PROCEDURE")  # starts in the background
 
     def find(self, session: Session, name: tuple[str, ...], kind: str = "FUNCTION") -> list[Definition]:
-        """The functions or procedures of a name: its overloads."""
+        """Return the functions or procedures of a name: its overloads."""
         return [Definition.from_dict(json.loads(text)) for text in definitions(session, name, kind)]
 
     def choose(
@@ -133,16 +133,16 @@ class FunctionRegistry:
         given: Sequence[str | None],
         kind: str = "FUNCTION",
     ) -> Definition | None:
-        """The overload for arguments of these types; None where there is none of the name.
+        """Return the overload for arguments of the given types; None if no function has the name.
 
         Args:
-            session: the session that calls.
+            session: the calling session.
             name: the name, in one to three parts.
-            given: the Snowflake type of each argument, None where it is not known.
+            given: the Snowflake type of each argument, None if it is not known.
             kind: FUNCTION or PROCEDURE.
 
         Raises:
-            ProgrammingError: there are overloads of the name and none takes so many arguments.
+            ProgrammingError: no overload accepts the arguments.
         """
         found = self.find(session, name, kind)
         if not found:
@@ -169,9 +169,9 @@ class FunctionRegistry:
             return import_directory(session, definition.imports)
 
     def _prepare(self, session: Session, definition: Definition) -> str:
-        """Have the configuration of a function's workers ready; the key by which :meth:`_pool` finds it.
+        """Prepare the configuration of a function's workers; return the key by which :meth:`_pool` finds it.
 
-        Only here the catalog is read: while a query runs, its connection can run nothing else.
+        This is the only step that reads the catalog: while a query runs, its connection cannot run another.
         """
         folder = self._import_directory(session, definition)
         key = f"{definition.key}:{folder.name}"
@@ -199,10 +199,10 @@ class FunctionRegistry:
             return key
 
     def _pool(self, key: str) -> Pool:
-        """The workers of a function; those that were not used for long make room."""
+        """Return the workers of a function; retire the pools that were least recently used."""
         with self._lock:
             if key not in self._pools:
-                # A procedure may call itself, so its workers are not counted.
+                # A procedure may call itself, so the number of its workers is not limited to the CPUs.
                 size = _MAX_NESTED if self._configs[key]["procedure"] else self.workers
                 self._pools[key] = Pool(
                     self._server(self._configs[key]["procedure"]), self._configs[key], size
@@ -215,7 +215,7 @@ class FunctionRegistry:
             return self._pools[key]
 
     def _server(self, procedures: bool) -> ForkServer:
-        """What forks the workers: one for functions, and one that knows Snowpark for procedures."""
+        """Return the fork server: one for functions, and one with Snowpark imported for procedures."""
         with self._lock:
             if procedures not in self._servers:
                 self._servers[procedures] = ForkServer(
@@ -229,8 +229,8 @@ class FunctionRegistry:
         """Run a table function.
 
         Returns:
-            For each result row its source (a row's index, or -1-p for the end of partition p), and
-            the result.
+            The source of each result row (the index of a row, or -1-p for the end of partition p), and the
+            result.
         """
         pool = self._pool(self._prepare(session, definition))
         sources, pieces = [], []
@@ -254,7 +254,7 @@ class FunctionRegistry:
     def run_procedure(
         self, session: Session, definition: Definition, arguments: pa.Table, serve: Serve
     ) -> Message:
-        """Run a procedure: what it said, and its value if it is no table."""
+        """Run a procedure; return its answer, and its value if that is not a table."""
         pool = self._pool(self._prepare(session, definition))
         request = {"call": "procedure", "state": session_state(session), "time_zone": session.time_zone}
         try:
@@ -263,16 +263,16 @@ class FunctionRegistry:
             raise _interpreter_error(definition, raised) from None
 
     def scalar_name(self, session: Session, definition: Definition) -> str:
-        """The DuckDB function that calls a scalar function; registered when first used.
+        """Return the name of the DuckDB function that calls a scalar function; register it on first use.
 
-        Its first argument is the number of the session that calls, whose statement may be canceled. DuckDB has one
-        such function for all sessions.
+        All sessions share the DuckDB function. Its first argument is the number of the calling session, whose
+        statement may be canceled.
         """
         key = self._prepare(session, definition)
         name = f"_py_{key.replace(':', '_')}"
         with self._lock:
             if session.in_transaction and name not in session.visible_functions:
-                # What is registered elsewhere is not seen by a transaction that is under way.
+                # An open transaction does not see functions that other connections register.
                 name = f"{name}_{session.transaction_id}"
             if name in self._registered:
                 return name
@@ -297,7 +297,7 @@ class FunctionRegistry:
                 return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
 
             kinds = [travels_as(a.type) for a in definition.arguments]
-            # An aggregate is called once a group, with a list of each argument's values.
+            # An aggregate is called once for each group, with a list of the values of each argument.
             request = {"call": "aggregate" if definition.kind == "AGGREGATE" else "scalar"}
             if definition.kind == "AGGREGATE":
                 kinds = [f"{kind}[]" for kind in kinds]
@@ -323,19 +323,19 @@ class FunctionRegistry:
 
     @property
     def registered(self) -> frozenset[str]:
-        """The DuckDB functions that there are by now."""
+        """The names of the DuckDB functions that are registered."""
         with self._lock:
             return frozenset(self._registered)
 
     def _keep(self, raised: ProgrammingError) -> str:
-        """Keep an error while DuckDB carries only its text; the text is a ticket for it."""
+        """Keep an error and return a ticket for it: DuckDB passes on only the text of an error."""
         ticket = f"snowpipe-ml-error-{uuid.uuid4().hex}"
         with self._lock:
             self._raised[ticket] = raised
         return ticket
 
     def raised_in(self, text: str) -> ProgrammingError | None:
-        """The error that a handler raised, if DuckDB's text has its ticket."""
+        """Return the stored error whose ticket is in the text of a DuckDB error, if any."""
         with self._lock:
             for ticket in list(self._raised):
                 if ticket in text:
@@ -354,7 +354,7 @@ class FunctionRegistry:
 
 
 def functions_of(storage: Storage) -> FunctionRegistry:
-    """The Python functions of a warehouse; their registry is created when the first is needed."""
+    """Return the Python functions of a warehouse; the registry is created on first use."""
     with storage.lock:
         if storage.functions is None:
             storage.functions = FunctionRegistry(storage)

@@ -1,4 +1,4 @@
-"""What a handler may import, and the handler itself. It runs in worker processes."""
+"""Load a handler and restrict its imports. This module runs in worker processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.machinery import PathFinder
 
 
 class Sandbox(importlib.abc.MetaPathFinder):
-    """Lets only the standard library, the declared packages and the staged imports be imported."""
+    """Allows imports of the standard library, the declared packages and the staged imports only."""
 
     def __init__(self, blocked, host_path):
         self.blocked = blocked
@@ -24,26 +24,26 @@ class Sandbox(importlib.abc.MetaPathFinder):
         builtins.__import__ = self.guarded_import
 
     def find_spec(self, name, path=None, target=None):
-        """As the usual finder, but an undeclared package is looked for only among the function's own."""
+        """Find a module; look for an undeclared package only among the staged imports of the function."""
         if path is None and name in self.blocked:
             return PathFinder.find_spec(name, self._own_path(), target)
         return PathFinder.find_spec(name, path, target)
 
     def find_distributions(self, *args, **kwargs):
-        """What importlib.metadata asks: many packages look up their own version when they are imported."""
+        """Find distributions for importlib.metadata: many packages read their own version on import."""
         return PathFinder.find_distributions(*args, **kwargs)
 
     def invalidate_caches(self):
         PathFinder.invalidate_caches()
 
     def _own_path(self):
-        """Imports, and folders that the function itself added to sys.path."""
+        """Return the staged imports and the folders that the function added to sys.path."""
         return [entry for entry in sys.path if entry not in self.host_path]
 
     def guarded_import(self, name, globals=None, locals=None, fromlist=(), level=0):
         top = name.partition(".")[0]
-        # Modules that this script loaded for itself are in sys.modules already, where no finder is
-        # asked; so an import from the user's own code is checked here as well.
+        # Modules that the worker itself uses are in sys.modules already, and no finder is called for them:
+        # imports in the user's code are therefore checked here as well.
         if (
             level == 0
             and top in self.blocked
@@ -63,7 +63,7 @@ class Sandbox(importlib.abc.MetaPathFinder):
         )
 
     def _explained(self, error, top):
-        """Snowflake's error, with what to do about it added."""
+        """Add a hint about what to do to Snowflake's error."""
         if top in self.blocked and "declare" not in error.msg:
             error.msg += (
                 f" (declare the package '{self.blocked[top]}' for this function, or stage it and import it)"
@@ -72,7 +72,7 @@ class Sandbox(importlib.abc.MetaPathFinder):
 
 
 def load_handler(config):
-    """The handler: a function or a class, from inline code or from a staged module."""
+    """Load the handler, a function or class, from inline code or from a staged module."""
     name = config["handler"]
     if config["body"] is not None:
         module = types.ModuleType("_udf_code")

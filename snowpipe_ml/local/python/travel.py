@@ -1,4 +1,7 @@
-"""The types in which values travel between the warehouse and its workers."""
+"""The wire types: the types in which values are sent from the warehouse to its workers and back.
+
+A value that *travels* as a type is sent as that type.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,9 @@ _ARROW = {
 
 
 def arrow_name(kind: str) -> str:
-    """The Arrow type in which values of a Snowflake type travel to a worker, as :func:`arrow_type` reads it.
+    """Return the name of the Arrow type in which values of a Snowflake type are sent to a worker.
 
-    A TIMESTAMP_LTZ travels as the naive local time that the handler gets, a TIMESTAMP_TZ as ISO text.
+    A TIMESTAMP_LTZ is sent as the naive local time that the handler receives, a TIMESTAMP_TZ as ISO text.
     """
     data_type = DataType.parse(kind)
     if data_type.name == "NUMBER":
@@ -40,7 +43,7 @@ def arrow_name(kind: str) -> str:
 
 
 def arrow_type(kind: str) -> pa.DataType:
-    """The Arrow type of a Snowflake type."""
+    """Return the Arrow type in which values of a Snowflake type are sent to a worker."""
     name = arrow_name(kind)
     if name.startswith("decimal128"):
         return pa.decimal128(*DataType.parse(kind).parameters)
@@ -48,7 +51,7 @@ def arrow_type(kind: str) -> pa.DataType:
 
 
 def value_kind(kind: str) -> str:
-    """How a worker treats values of a type."""
+    """Return the kind by which a worker converts values of a Snowflake type."""
     if arrow_name(kind).startswith("decimal128"):
         return "DECIMAL"
     name = DataType.parse(kind).name
@@ -56,7 +59,7 @@ def value_kind(kind: str) -> str:
 
 
 def travels_as(kind: str) -> str:
-    """The DuckDB type in which values of a Snowflake type go to a scalar function, and come back."""
+    """Return the DuckDB type of arguments and results of a scalar function with a Snowflake type."""
     name = DataType.parse(kind).name
     stored = to_duckdb(DataType.parse(kind))
     if name == "TIMESTAMP_LTZ":

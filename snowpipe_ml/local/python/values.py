@@ -1,4 +1,4 @@
-"""Values in a worker: from Arrow to what a handler gets, and back."""
+"""Convert Arrow values to the Python values that a handler receives, and its results back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 
 class sqlNullWrapper:  # noqa: N801 - Snowflake's name
-    """SQL NULL as a VARIANT: there None is the null of JSON.
+    """SQL NULL in a VARIANT, where None is the null of JSON.
 
     https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-designing
     """
@@ -23,7 +23,7 @@ SQL_NULL = sqlNullWrapper()
 
 
 def python_column(column, kind):
-    """An Arrow column as the Python values a row handler gets."""
+    """Convert an Arrow column to the Python values that a row handler receives."""
     values = column.to_pylist()
     if kind == "VARIANT":
         return [SQL_NULL if v is None else json.loads(v) for v in values]
@@ -37,7 +37,7 @@ def python_column(column, kind):
 
 
 def series(column, kind, narrow=False):
-    """An Arrow column as the pandas Series a vectorized handler gets."""
+    """Convert an Arrow column to the pandas Series that a vectorized handler receives."""
     import pandas as pd
 
     if kind in ("VARIANT", "OBJECT", "ARRAY"):
@@ -48,7 +48,7 @@ def series(column, kind, narrow=False):
         if column.null_count:
             return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
         values = column.to_pandas()
-        # A vectorized UDF gets the smallest width that holds its batch: Snowpark's suite says so.
+        # A vectorized UDF receives the narrowest type that holds its batch, as Snowpark's tests expect.
         return pd.to_numeric(values, downcast="integer") if narrow else values
     if kind == "BOOLEAN":
         return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
@@ -62,7 +62,7 @@ def series(column, kind, narrow=False):
 
 
 def frame(table, kinds, names, narrow=False):
-    """A slice of the input as a DataFrame with the arguments' names."""
+    """Convert a slice of the input to a DataFrame with the given column names."""
     import pandas as pd
 
     data = {i: series(table.column(i), kind, narrow) for i, kind in enumerate(kinds)}
@@ -72,12 +72,12 @@ def frame(table, kinds, names, narrow=False):
 
 
 def null_rows(table):
-    """For each row, whether an argument is NULL: such a row of a strict function is not called."""
+    """Return for each row whether an argument is NULL: a strict function is not called for such rows."""
     return [any(row) for row in zip(*(column.is_null().to_pylist() for column in table.columns))]
 
 
 def arrow_column(values, kind, type_):
-    """Python values or a Series as an Arrow column of the declared type."""
+    """Convert Python values or a Series to an Arrow column of the declared type."""
     if kind == "VARIANT" and isinstance(values, list):
         return pa.array([None if v is SQL_NULL else json.dumps(v, default=str) for v in values], pa.string())
     if kind in ("VARIANT", "OBJECT", "ARRAY"):
@@ -124,19 +124,19 @@ def _decimal(value, scale):
 
 
 def arrow_type(name):
-    """The Arrow type that the warehouse names."""
+    """Return the Arrow type for a name that the warehouse sent."""
     if name.startswith("decimal128"):
         return pa.decimal128(*(int(n) for n in name[11:-1].split(",")))
     return pa.type_for_alias(name)
 
 
 def _is_null(value):
-    # NaN and pandas' NaT, which is a datetime, are the values that are not equal to themselves.
+    # NaN and pandas' NaT, which is a datetime, are not equal to themselves.
     return value is None or (isinstance(value, float | datetime.datetime) and value != value)
 
 
 class Output:
-    """Collects a table function's rows: for each, the source row, or the partition if at its end."""
+    """Collects the rows of a table function with their source row, or partition for rows from its end."""
 
     def __init__(self, config):
         self.kinds = config["output_kinds"]
@@ -155,7 +155,7 @@ class Output:
         self._add(list(zip(*rows)), [source] * len(rows))
 
     def frame(self, result, sources):
-        """A DataFrame, a tuple of Series or arrays, or a generator of these."""
+        """Add a DataFrame, a tuple of Series or arrays, or a generator of these."""
         if result is None:
             return
         if isinstance(result, types.GeneratorType):

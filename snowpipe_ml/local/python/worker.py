@@ -1,7 +1,7 @@
-"""What runs in a worker process, and in the process that forks them: see forkserver.py and pool.py.
+"""The code of worker processes and of the process that forks them; see forkserver.py and pool.py.
 
-Run as ``python -m snowpipe_ml.local.python.worker``. It imports of this package only what it needs
-itself; a handler sees none of it.
+Run as ``python -m snowpipe_ml.local.python.worker``. It imports only the modules of this package that it
+needs, and hides them from handlers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from snowpipe_ml.local.python.values import (
 
 
 def call_scalar(handler, config, table):
-    """One value a row; a vectorized handler gets all rows as a DataFrame."""
+    """Return one value for each row; a vectorized handler receives the rows as DataFrames."""
     kinds = config["kinds"]
     type_ = arrow_type(config["output_types"][0])
     if getattr(handler, "_sf_vectorized_input", None) is not None:
@@ -47,7 +47,7 @@ def call_scalar(handler, config, table):
             piece = arrow_column(handler(data), config["output_kinds"][0], type_)
             if kinds and len(piece) != len(data):
                 raise ValueError(f"the handler returned {len(piece)} values for a batch of {len(data)} rows")
-            # A handler without arguments cannot know how many rows are asked for.
+            # A handler without arguments cannot know the number of rows.
             pieces.append(piece if kinds or len(piece) != 1 else pa.repeat(piece[0], len(data)))
         return pa.chunked_array(pieces, type_)
     columns = [python_column(table.column(i), kind) for i, kind in enumerate(kinds)]
@@ -62,7 +62,7 @@ def call_scalar(handler, config, table):
 
 
 def call_aggregate(handler, config, table):
-    """One value a group: its rows are accumulated in an instance of the handler."""
+    """Return one value for each group; an instance of the handler accumulates the rows of the group."""
     columns = [table.column(i).to_pylist() for i in range(len(config["kinds"]))]
     values = []
     for group in zip(*columns):
@@ -78,7 +78,7 @@ def call_aggregate(handler, config, table):
 
 
 def call_table(handler, config, table, offsets, first_partition):
-    """A table function over consecutive partitions; source -1-p marks the end of partition p."""
+    """Run a table function over consecutive partitions; source -1-p marks the end of partition p."""
     output = Output(config)
     end = getattr(handler, "end_partition", None)
     process = getattr(handler, "process", None)
@@ -120,7 +120,7 @@ def call_table(handler, config, table, offsets, first_partition):
 
 
 def call_procedure(handler, config, table, state, channel):
-    """One call; a DataFrame is run, and the id of its query is what the caller gets."""
+    """Call a procedure; if it returns a DataFrame, run it and return the id of its query."""
     caller = sys.modules["snowpipe_ml.local.client.procedure_session"]
 
     def exchange(request):
@@ -142,14 +142,14 @@ def call_procedure(handler, config, table, state, channel):
 
 
 def _files_module():
-    """``snowflake.snowpark.files``, whose SnowflakeFile says that it cannot be used."""
+    """Return a ``snowflake.snowpark.files`` module whose SnowflakeFile raises a clear error."""
 
     class SnowflakeFile:
-        """Files of a stage, read from a function."""
+        """The class for reading staged files in a function; it is not supported here."""
 
         @classmethod
         def open(cls, *arguments, **named):
-            # Not unfinished: what is not supported is refused by name.
+            # Deliberately not supported, and refused with a message.
             raise NotImplementedError(
                 "the embedded warehouse does not support SnowflakeFile in functions; Snowflake does. "
                 "Declare the file under IMPORTS, or read it with session.file.get_stream in a procedure"
@@ -163,7 +163,7 @@ def _files_module():
 
 
 def describe_error(error):
-    """The traceback from the handler's first frame on."""
+    """Format the traceback from the first frame of the handler on."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
@@ -172,7 +172,7 @@ def describe_error(error):
 
 
 def work(channel):
-    """Load the handler, and answer requests until the warehouse is gone."""
+    """Load the handler and answer requests until the warehouse closes the connection."""
     config, _ = channel.receive()
     directory = config["import_directory"]
     sys._xoptions["snowflake_import_directory"] = directory
@@ -213,7 +213,7 @@ def work(channel):
 
 
 def set_time_zone(name):
-    """The local time of a function is that of the session that calls it; a worker serves several.
+    """Set the local time zone to that of the calling session; a worker serves several sessions.
 
     https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-designing
     """
@@ -223,9 +223,9 @@ def set_time_zone(name):
 
 
 def become_worker(descriptor, stderr, folder):
-    """In the forked process: its own output and folder, then work."""
-    os.setpgid(0, 0)  # so that it can be killed with what it starts
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the warehouse, which ends its workers
+    """Set up the output and folder of the forked process, then serve requests."""
+    os.setpgid(0, 0)  # so that it can be killed together with its child processes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the warehouse handles Ctrl-C and ends its workers
     for target in (1, 2):
         os.dup2(stderr, target)
     os.close(stderr)
@@ -238,14 +238,14 @@ def become_worker(descriptor, stderr, folder):
         "DYLD_LIBRARY_PATH",
         "SNOWPIPE_PACKAGE_ROOT",
     ):
-        os.environ.pop(name, None)  # what has served to start the interpreter
+        os.environ.pop(name, None)  # needed only to start the interpreter
     os.environ.update(TMPDIR=folder, HOME=folder, PATH=os.defpath)
     tempfile.tempdir = None
     code = 0
     try:
         work(Channel(socket.socket(fileno=descriptor)))
     except EOFError:
-        pass  # the warehouse is gone
+        pass  # the warehouse has closed the connection
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:
@@ -258,12 +258,12 @@ def become_worker(descriptor, stderr, folder):
 
 
 def main():
-    """The fork server: see forkserver.py for the other end."""
+    """Run the fork server; forkserver.py is the client."""
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in sys.argv[2:]:
-        with contextlib.suppress(ModuleNotFoundError):  # what is not installed cannot be declared either
+        with contextlib.suppress(ModuleNotFoundError):  # only installed packages can be declared
             importlib.import_module(name)
-    # Where this package lies is no place for a handler to import from, unless it is installed there.
+    # Handlers must not import from the folder of this package unless the package is installed there.
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     if os.environ.get("SNOWPIPE_PACKAGE_ROOT") == "added":
         sys.path[:] = [entry for entry in sys.path if entry != root]
@@ -272,7 +272,7 @@ def main():
     workers = set()
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
-        if not data:  # the warehouse is gone: nobody waits for what its workers do
+        if not data:  # the warehouse has ended, so its workers are no longer needed
             for pid in workers:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
@@ -284,7 +284,7 @@ def main():
                 control.close()
                 become_worker(*descriptors, request["fork"])
             with contextlib.suppress(PermissionError, ProcessLookupError):
-                os.setpgid(pid, pid)  # here too: it may be killed before it has done so itself
+                os.setpgid(pid, pid)  # also here: the worker may be killed before it does so itself
             workers.add(pid)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -296,7 +296,7 @@ def main():
 
 
 def reap(pid):
-    """A worker's exit code, once it has ended; None where it goes on."""
+    """Return the exit code of a worker once it has ended; None if it is still running after two seconds."""
     for _ in range(200):
         try:
             found, status = os.waitpid(pid, os.WNOHANG)
@@ -309,7 +309,7 @@ def reap(pid):
 
 
 def _vectorized(input, max_batch_size=None):
-    """``_snowflake.vectorized``: marks a handler that takes DataFrames."""
+    """``_snowflake.vectorized``: mark a handler that takes DataFrames."""
 
     def mark(handler):
         handler._sf_vectorized_input = input

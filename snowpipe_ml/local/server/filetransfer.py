@@ -1,6 +1,6 @@
-"""PUT and GET for clients of the server: the client copies the files, and is told where.
+"""PUT and GET for clients of the server: the client copies the files to or from a location that it is given.
 
-The clients are on the same machine, so the place is a folder of the warehouse ("LOCAL_FS").
+Clients run on the same machine, so the location is a folder of the warehouse ("LOCAL_FS").
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 
 def transfer(connection: Connection, text: str) -> dict[str, Any] | None:
-    """What a client must know to do a PUT or GET itself; None for any other statement."""
+    """Return the instructions by which a client runs a PUT or GET; None for any other statement."""
     word = text.lstrip()[:3].upper()
     if word not in ("PUT", "GET") or not text.lstrip()[3:4].isspace():
         return None

@@ -1,8 +1,8 @@
-"""The embedded warehouse over HTTP on loopback, in the protocol of Snowflake's own clients.
+"""Serve the embedded warehouse over HTTP on loopback, in the protocol of Snowflake's own clients.
 
-The Snowflake connector, Snowpark and the Snowflake CLI connect with an ordinary entry of
+The Snowflake connector, Snowpark and the Snowflake CLI connect with an ordinary entry in
 ``connections.toml``. Clients can create and run Python functions, so the server listens on loopback
-alone and asks for a token.
+only and requires a token.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from snowpipe_ml.local.server.filetransfer import transfer
 
 log = logging.getLogger("snowpipe_ml.local.server.http")
 
-# Clients give up on a silent answer after a minute, so a long statement is answered "still running"
-# and asked for again.
-_PATIENCE = 40.0
+# Seconds before a long statement is answered with "still running". Clients time out after a minute without
+# an answer; after this one they ask for the result again.
+_ANSWER_SECONDS = 40.0
 _RUNNING, _RUNNING_ASYNC = "333333", "333334"
 
 
 class _Session:
-    """A client's session: its connection, and the statements it has under way."""
+    """The session of a client: its connection and its running statements."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -54,17 +54,17 @@ class _Session:
 
 
 class WarehouseServer:
-    """Serves one warehouse.
+    """The HTTP server of one warehouse.
 
     Args:
-        path: the warehouse's folder.
-        port: where to listen on 127.0.0.1; 0 for any free port.
-        token: what clients must show; see :func:`token_of`.
-        database: the database of a client that names none.
-        schema: the schema of such a client.
+        path: the folder of the warehouse.
+        port: the port on 127.0.0.1; 0 for any free port.
+        token: the token that clients must send; see :func:`token_of`.
+        database: the database of clients that do not name one.
+        schema: the schema of such clients.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class WarehouseServer:
         self._defaults = database, schema
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.Lock()
-        # It holds the warehouse for as long as it serves, also while no client is there.
+        # The server holds the warehouse open for as long as it runs, even without clients.
         holder = connect(path, database, schema, timeout=10)
         if not isinstance(holder, Connection):
-            # A server of a guest would end with its host.
+            # Another process holds the warehouse; this server would end with it.
             name = holder.holder
             holder.close()
             raise errors.WarehouseLockedError(path, name)
@@ -94,7 +94,7 @@ class WarehouseServer:
 
     @property
     def entry(self) -> str:
-        """The entry of ``connections.toml`` by which clients reach it."""
+        """The entry in ``connections.toml`` with which clients connect."""
         database, schema = self._defaults
         lines = [
             "[embedded]",
@@ -110,12 +110,12 @@ class WarehouseServer:
         return "\n".join(lines)
 
     def serve_forever(self) -> None:
-        """Answer clients until :meth:`close`."""
+        """Answer clients until :meth:`close` is called."""
         self._serving = True
         self._http.serve_forever(poll_interval=0.1)
 
     def close(self) -> None:
-        """Stop, roll open transactions back, and let the warehouse go."""
+        """Stop, roll back open transactions and release the warehouse."""
         if self._serving:
             self._http.shutdown()
         self._http.server_close()
@@ -174,7 +174,7 @@ class WarehouseServer:
         )
 
     def session(self, authorization: str) -> _Session | None:
-        """The session of a request's token."""
+        """Return the session that belongs to the token of a request."""
         token = authorization.partition('Token="')[2].rstrip('"')
         with self._lock:
             return self._sessions.get(token)
@@ -188,7 +188,7 @@ class WarehouseServer:
         return _done(None)
 
     def query(self, session: _Session, body: dict[str, Any]) -> dict[str, Any]:
-        """Run or describe a statement; a long one is answered with where to ask again."""
+        """Run or describe a statement; for a long one, return the URL at which to ask for the result."""
         query_id = str(uuid.uuid4())
         session.pending[query_id] = session.executor.submit(_run, session.connection, body, query_id)
         if body.get("asyncExec"):
@@ -196,19 +196,19 @@ class WarehouseServer:
         return self.result(session, query_id)
 
     def result(self, session: _Session, query_id: str) -> dict[str, Any]:
-        """The answer to a statement that was begun, or a kept result."""
+        """Return the answer to a statement that was started, or a kept result."""
         future = session.pending.get(query_id)
         if future is None:
             return _kept(session.connection, query_id)
         try:
-            answer = future.result(_PATIENCE)
+            answer = future.result(_ANSWER_SECONDS)
         except NotYetError:
             return _in_progress(query_id, _RUNNING)
         session.pending.pop(query_id, None)
         return answer
 
     def status(self, session: _Session, query_id: str) -> dict[str, Any]:
-        """Return whether a statement runs, and how it ended."""
+        """Return whether a statement is running, and how it ended."""
         known = [row for row in session.connection.storage.history.rows() if row["QUERY_ID"] == query_id]
         shown = [
             {
@@ -225,7 +225,7 @@ class WarehouseServer:
 def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[str, Any]:
     text = str(body["sqlText"])
     type_id = wire.statement_type(text)
-    # Before the lock, which the statement that it cancels holds.
+    # Before taking the lock: the statement to cancel holds it.
     if not body.get("describeOnly") and (aside := connection.aside(text)) is not None:
         return _done({**wire.result_data(aside, type_id), "queryId": query_id, "parameters": []})
     try:
@@ -247,8 +247,8 @@ def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[st
     except Error as raised:
         return _refused(raised, query_id)
     except Exception as raised:
-        # An answer of 500 would be asked for again and again, and say nothing to who asked.
-        log.exception("the statement failed by a mistake of the embedded warehouse: %s", text[:200])
+        # Clients would retry an answer with HTTP status 500, and would not show the cause.
+        log.exception("internal error of the embedded warehouse in the statement: %s", text[:200])
         return _failed("000603", f"{type(raised).__name__}: {raised}", "XX000", {"queryId": query_id})
     return _done(
         {
@@ -295,19 +295,19 @@ def _in_progress(query_id: str, code: str) -> dict[str, Any]:
 
 def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """Reads a request's JSON and hands it on."""
+        """Reads the JSON of a request and passes it to the server."""
 
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            """Everything but results and statuses."""
+            """Answer all requests except those for results and statuses."""
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             self._answer(json.loads(body or b"{}"))
 
         def do_GET(self) -> None:
-            """Results and statuses."""
+            """Answer requests for results and statuses."""
             self._answer({})
 
         def _answer(self, body: Any) -> None:
@@ -328,7 +328,7 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
                 return _done(None)
             session = server.session(self.headers.get("Authorization") or "")
             if session is None:
-                return _failed("390104", "The session is not known here: log in again.", "08003")
+                return _failed("390104", "Unknown session: log in again.", "08003")
             match parts:
                 case ["queries", "v1", "query-request"]:
                     return server.query(session, body)
@@ -356,14 +356,14 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
             return _failed("390400", f"the embedded warehouse does not serve {url.path}", "0A000")
 
         def log_message(self, format: str, *args: Any) -> None:
-            """To the log, not to stderr."""
+            """Write to the log instead of stderr."""
             log.debug(format, *args)
 
     return Handler
 
 
 def token_of(path: Path) -> str:
-    """The token of a warehouse: made once, kept in its folder for its user alone."""
+    """Return the token of a warehouse, created once and kept in its folder, readable only by its user."""
     file = path / "server.token"
     path.mkdir(parents=True, exist_ok=True)
     try:
@@ -376,6 +376,6 @@ def token_of(path: Path) -> str:
             out.write(token + "\n")
             out.flush()
         except OSError:
-            file.unlink()  # an empty one would be taken for the token later
+            file.unlink()  # an empty file would later be read as an empty token
             raise
     return token

@@ -1,7 +1,7 @@
-"""Results and bound values as Snowflake's clients send and expect them over HTTP.
+"""Encode results and decode bound values for Snowflake clients over HTTP.
 
-There is no public description of the protocol; the shapes are those that the Python connector reads
-(``snowflake/connector/cursor.py`` and its Arrow iterator) and that fakesnow's server sends.
+The protocol is not documented publicly. The formats follow what the Python connector reads
+(``snowflake/connector/cursor.py`` and its Arrow iterator) and what fakesnow's server sends.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from snowflake.connector.constants import FIELD_ID_TO_NAME
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column, arrow_result
 
-# Statement types by the first word, of those that clients tell apart.
+# The statement types that clients distinguish, by first word.
 _STATEMENT_TYPES = {"INSERT": 0x3100, "UPDATE": 0x3200, "DELETE": 0x3300, "MERGE": 0x3400, "COPY": 0x3600}
 _SELECT, _OTHER = 0x1000, 0x4000
 _DML = {0x3100, 0x3200, 0x3300, 0x3400}
 
 
 def statement_type(text: str) -> int:
-    """The number by which clients know DML from queries."""
+    """Return the number by which clients tell DML from queries."""
     word = text.lstrip().split(None, 1)[0].upper() if text.strip() else ""
     if word in _STATEMENT_TYPES:
         return _STATEMENT_TYPES[word]
@@ -33,7 +33,7 @@ def statement_type(text: str) -> int:
 
 
 def row_type(columns: list[Column]) -> list[dict[str, Any]]:
-    """The columns of a result, as ``data.rowtype``."""
+    """Return the columns of a result in the format of ``data.rowtype``."""
     found = []
     for column in columns:
         metadata = column.metadata
@@ -56,7 +56,7 @@ def row_type(columns: list[Column]) -> list[dict[str, Any]]:
 
 
 def result_data(result: Result, type_id: int) -> dict[str, Any]:
-    """A result's rows: as JSON for DML, whose counts clients read from there, else as Arrow."""
+    """Encode the rows of a result: as JSON for DML, whose counts clients read from it, else as Arrow."""
     rows = row_type(result.columns)
     data: dict[str, Any] = {
         "rowtype": rows,
@@ -77,7 +77,7 @@ def result_data(result: Result, type_id: int) -> dict[str, Any]:
 
 
 def description_data(columns: list[Column], type_id: int) -> dict[str, Any]:
-    """A result that is only described."""
+    """Encode the answer to a request that only describes a statement."""
     empty: dict[str, Any] = (
         {"queryResultFormat": "json", "rowset": []}
         if type_id in _DML
@@ -125,7 +125,7 @@ def _arrow(result: Result, rows: list[dict[str, Any]]) -> str:
 
 
 def _column(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """A column in the Arrow types that the connector's iterator reads."""
+    """Convert a column to the Arrow types that the connector's iterator reads."""
     if pa.types.is_timestamp(column.type):
         return _instants(column)
     if pa.types.is_time(column.type):
@@ -136,7 +136,7 @@ def _column(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def _instants(column: pa.ChunkedArray, offsets: pa.Array | None = None) -> pa.Array:
-    """Timestamps as seconds and nanoseconds; with offsets, in minutes plus 1440, for a TIMESTAMP_TZ."""
+    """Encode timestamps as seconds and nanoseconds. For TIMESTAMP_TZ add the offset in minutes, plus 1440."""
     flat = column.combine_chunks().cast(pa.timestamp("ns")).cast(pa.int64())
     epoch, fraction = np.divmod(flat.fill_null(0).to_numpy(zero_copy_only=False), 1_000_000_000)
     parts = {"epoch": pa.array(epoch, pa.int64()), "fraction": pa.array(fraction.astype(np.int32))}
@@ -147,7 +147,7 @@ def _instants(column: pa.ChunkedArray, offsets: pa.Array | None = None) -> pa.Ar
 
 
 def parameters(bindings: dict[str, Any] | None) -> tuple[list[Any] | None, list[list[Any]] | None]:
-    """Bound values of one execution, or of many: (values, rows)."""
+    """Decode bound values: (values, None) for one execution, (None, rows) for many."""
     if not bindings:
         return None, None
     placed = [bindings[key] for key in sorted(bindings, key=int)]
@@ -163,5 +163,5 @@ def _value(binding: dict[str, Any]) -> Any:
     if binding["type"] == "REAL":
         return float(binding["value"])
     value: Any = from_binding(binding)
-    # A TIMESTAMP_NTZ has no zone, and from_binding gives it one.
+    # A TIMESTAMP_NTZ has no time zone, but from_binding adds one.
     return value.replace(tzinfo=None) if binding["type"] == "TIMESTAMP_NTZ" else value

@@ -1,1 +1,1 @@
-"""The statements: one module for each kind of object."""
+"""The handlers of SQL statements, one module for each kind of object."""

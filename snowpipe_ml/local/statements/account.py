@@ -1,4 +1,4 @@
-"""What belongs to no database: warehouses, roles and grants. They are kept and shown, and have no effect."""
+"""Account objects: warehouses, roles and grants. They are stored and shown, but have no effect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _not_enforced = False
 
 @command("CREATE WAREHOUSE")
 def create_warehouse(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE|OR ALTER] WAREHOUSE [IF NOT EXISTS] name [WITH] options``: kept, shown."""
+    """``CREATE [OR REPLACE|OR ALTER] WAREHOUSE [IF NOT EXISTS] name [WITH] options``: stored and shown."""
     session, reader = statement.session, statement.reader
     modifiers = Modifiers(reader)
     reader.expect("WAREHOUSE")
@@ -98,12 +98,12 @@ def _say_not_enforced() -> None:
     global _not_enforced
     if not _not_enforced:
         _not_enforced = True
-        log.warning("the embedded warehouse keeps and shows roles and grants, and does not enforce them")
+        log.warning("the embedded warehouse stores and shows roles and grants, but does not enforce them")
 
 
 @command("CREATE ROLE")
 def create_role(statement: Statement) -> Result:
-    """``CREATE ROLE [IF NOT EXISTS] name``: kept, not enforced."""
+    """``CREATE ROLE [IF NOT EXISTS] name``: stored, not enforced."""
     _say_not_enforced()
     session, reader = statement.session, statement.reader
     Modifiers(reader)
@@ -125,7 +125,7 @@ def create_role(statement: Statement) -> Result:
 
 @command("GRANT", "REVOKE")
 def grant(statement: Statement) -> Result:
-    """``GRANT privileges ON kind name TO [ROLE] role`` and REVOKE ... FROM: kept, not enforced."""
+    """``GRANT privileges ON kind name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced."""
     _say_not_enforced()
     session, reader = statement.session, statement.reader
     granting = reader.next().upper == "GRANT"
@@ -162,7 +162,7 @@ def grant(statement: Statement) -> Result:
 
 @command("SHOW WAREHOUSES")
 def show_warehouses(statement: Statement) -> Result:
-    """``SHOW WAREHOUSES``: what was declared; here they are names and settings."""
+    """``SHOW WAREHOUSES``: the names and settings of the warehouses that were created."""
     scope = Scope.of(statement, "WAREHOUSES")
     found = statement.session.duck.execute(
         f"SELECT name, options, state, created_on FROM {ACCOUNT}.{CATALOG}.WAREHOUSES ORDER BY name"

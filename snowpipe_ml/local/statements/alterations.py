@@ -1,4 +1,4 @@
-"""What becomes of tables and views later: DROP, TRUNCATE, ALTER."""
+"""Changes to existing tables and views: DROP, TRUNCATE and ALTER."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def drop(statement: Statement) -> Result:
 
 @command("TRUNCATE")
 def truncate(statement: Statement) -> Result:
-    """``TRUNCATE [TABLE] [IF EXISTS] name``; the table forgets what it has loaded."""
+    """``TRUNCATE [TABLE] [IF EXISTS] name``; this deletes the load history of the table too."""
     session, reader = statement.session, statement.reader
     session.commit_open()
     reader.expect("TRUNCATE")
@@ -80,7 +80,7 @@ def alter(statement: Statement) -> Result:
             return status("Statement executed successfully.")
         raise errors.missing(kind.capitalize(), ".".join(name))
     if reader.accept("SET", "TAG"):
-        # The domain of a view's tag is TABLE: documentation of SYSTEM$GET_TAG.
+        # The domain of a view's tag is TABLE, see the documentation of SYSTEM$GET_TAG.
         return set_tags(session, "TABLE", name, reader)
     if reader.accept("UNSET", "TAG"):
         return unset_tags(session, "TABLE", name, reader)
@@ -133,7 +133,7 @@ def alter(statement: Statement) -> Result:
 
 
 def _retypes(session: Session, reader: Reader, table: Name) -> bool:
-    """Serve ``ALTER|MODIFY [COLUMN] name [SET DATA] TYPE type``; whether the statement is one."""
+    """Run ``ALTER|MODIFY [COLUMN] name [SET DATA] TYPE type``; return False for any other statement."""
     if not (reader.looking_at("ALTER") or reader.looking_at("MODIFY")):
         return False
     start = reader.index

@@ -1,4 +1,4 @@
-"""Statements that are read word by word, and the registry of their handlers."""
+"""Statements that are parsed word by word, and the registry of their handlers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def _refuse_inner(text: str) -> Result:
 
 @dataclass
 class Statement:
-    """A statement that is read word by word, and what came with it.
+    """A statement that is parsed word by word, and its context.
 
     Attributes:
         session: the session that runs it.
         text: the whole statement.
         reader: its tokens, from the first.
         query_id: the id under which its result is kept.
-        file_stream: what a PUT uploads, if it is not a file.
-        run: runs a statement inside this one.
+        file_stream: the stream that a PUT uploads, if it does not upload files.
+        run: runs another statement as a part of this one.
     """
 
     session: Session
@@ -46,8 +46,9 @@ STATEMENTS: Registry[Handler] = Registry("statement", "snowpipe_ml.statements")
 
 
 def command(*beginnings: str) -> Callable[[Handler], Handler]:
-    """Serve the statements that begin with these words; the longest beginning wins.
+    """Register a handler for the statements that begin with these words; the longest beginning wins.
 
-    Modifiers between CREATE and the kind of object do not count: ``CREATE OR REPLACE TABLE`` is ``CREATE TABLE``.
+    Modifiers between CREATE and the kind of object are ignored: ``CREATE OR REPLACE TABLE`` is
+    ``CREATE TABLE``.
     """
     return STATEMENTS.register(*beginnings)

@@ -1,6 +1,8 @@
-"""CLONE of schemas and databases: tables with their rows, views, sequences, stages and functions.
+"""CLONE of schemas and databases.
 
-Files of internal stages are not cloned, as on Snowflake. https://docs.snowflake.com/en/sql-reference/sql/create-clone
+Tables are cloned with their rows, also views, sequences, stages, file formats and functions. As on Snowflake,
+files of internal stages are not cloned.
+https://docs.snowflake.com/en/sql-reference/sql/create-clone
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ def clone_database(session: Session, source: str, target: str) -> None:
     """Clone every schema of a database into a new one.
 
     Raises:
-        ProgrammingError: there is no such database.
+        ProgrammingError: the database does not exist.
     """
     check_names(source)
     if source not in session.storage.databases():
@@ -37,10 +39,10 @@ def clone_database(session: Session, source: str, target: str) -> None:
 
 
 def clone_schema(session: Session, source: tuple[str, str], target: tuple[str, str]) -> None:
-    """Clone what is in a schema into one that is there and empty.
+    """Clone the objects of a schema into an existing, empty schema.
 
     Raises:
-        ProgrammingError: there is no such schema.
+        ProgrammingError: the source schema does not exist.
     """
     duck = session.duck
     check_names(*source)
@@ -79,7 +81,7 @@ def clone_schema(session: Session, source: tuple[str, str], target: tuple[str, s
 
 
 def _clone_views(session: Session, source: tuple[str, str], target: tuple[str, str]) -> None:
-    """Views read what they read before: on Snowflake too a cloned view keeps its text."""
+    """Clone views with their text unchanged, as on Snowflake: they still read the original tables."""
     waiting = session.duck.execute(
         "SELECT view_name, sql FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND NOT internal",
         list(source),

@@ -16,7 +16,10 @@ from snowpipe_ml.local.statements.functions import find_one
 
 @command("COMMENT")
 def comment(statement: Statement) -> Result:
-    """``COMMENT [IF EXISTS] ON TABLE|VIEW|COLUMN name IS 'text'``; others are taken and not kept."""
+    """``COMMENT [IF EXISTS] ON TABLE|VIEW|FUNCTION|PROCEDURE name IS 'text'``.
+
+    Comments on stages, schemas, databases and warehouses are accepted but not stored.
+    """
     session, reader = statement.session, statement.reader
     reader.expect("COMMENT")
     reader.accept("IF", "EXISTS")

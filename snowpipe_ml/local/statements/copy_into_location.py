@@ -1,4 +1,4 @@
-"""COPY INTO a stage, and COPY FILES from stage to stage.
+"""COPY INTO a stage, and COPY FILES between stages.
 
 https://docs.snowflake.com/en/sql-reference/sql/copy-into-location
 """
@@ -51,7 +51,7 @@ _CSV_OPTIONS = {
 
 
 def unload(statement: Statement) -> Result:
-    """``COPY INTO @stage/path FROM table | (query) [PARTITION BY (x)] options``: one file, or one a partition."""
+    """``COPY INTO @stage/path FROM table | (query) options``: write one file."""
     session, reader = statement.session, statement.reader
     reader.expect("COPY", "INTO")
     stage, path = find_stage(session, reader.stage())
@@ -105,7 +105,7 @@ def unload(statement: Statement) -> Result:
 
 
 def _source(reader: Reader) -> str:
-    """A table's name or a query in brackets, as a query."""
+    """Parse a table name or a query in parentheses; return it as a query."""
     if not reader.accept("("):
         start = reader.peek().start
         reader.name()
@@ -173,10 +173,10 @@ def _write(
                 compression, compression.lower()
             )
             if compression == "LZO":
-                raise errors.UnsupportedError("COMPRESSION = LZO when a stage is written")
+                raise errors.UnsupportedError("COMPRESSION = LZO in COPY INTO a stage")
             settings = f"FORMAT parquet, COMPRESSION {literal(codec)}"
         else:
-            raise errors.UnsupportedError(f"COPY INTO a stage as {kind}")
+            raise errors.UnsupportedError(f"COPY INTO a stage with files of type {kind}")
         row = session.duck.execute(
             f"COPY (SELECT {listed} FROM {inner}) TO {literal(path)} ({settings})"
         ).fetchone()
@@ -187,9 +187,9 @@ def _write(
 
 def _csv(fmt: dict[str, Any], options: dict[str, Any], compression: str) -> str:
     for key in set(fmt) - _CSV_OPTIONS:
-        raise errors.UnsupportedError(f"{key} when a stage is written")
+        raise errors.UnsupportedError(f"{key} in COPY INTO a stage")
     if compression not in _ENDINGS:
-        raise errors.UnsupportedError(f"COMPRESSION = {compression} when a stage is written")
+        raise errors.UnsupportedError(f"COMPRESSION = {compression} in COPY INTO a stage")
     nulls = fmt.get("NULL_IF", ["\\N"])
     null = nulls[0] if isinstance(nulls, list) and nulls else str(nulls or "")
     quote = str(fmt.get("FIELD_OPTIONALLY_ENCLOSED_BY") or "")
@@ -209,7 +209,7 @@ def _csv(fmt: dict[str, Any], options: dict[str, Any], compression: str) -> str:
 
 
 def _text_of(column: str, duckdb: str) -> str:
-    """A value as Snowflake writes it to a delimited file."""
+    """Format a value as Snowflake writes it to a delimited file."""
     if duckdb.startswith("TIMESTAMP"):
         return f"strftime({column}, '%Y-%m-%d %H:%M:%S.%g')"
     if duckdb in ("DOUBLE", "FLOAT"):
@@ -224,7 +224,7 @@ def _quoted(name: str) -> str:
 
 
 def _write_json(statement: Statement, query: str, compression: str, path: str) -> tuple[int, int]:
-    """One record a line."""
+    """Write one record on each line."""
     import gzip
 
     _, table = select(statement.session, query)
@@ -258,7 +258,7 @@ def copy_files(statement: Statement) -> Result:
                 "22000",
                 f"Remote file '{sorted(wanted - {f.relative for f in files})[0]}' was not found.",
             )
-    # What lies below the source's folder keeps its path below the target's.
+    # Files keep their path relative to the source folder.
     base = path if path.endswith("/") or not path else path.rpartition("/")[0] + "/"
     done = []
     for file in files:

@@ -1,4 +1,4 @@
-"""COPY INTO a table: what it says, which files it means, and what it reports.
+"""COPY INTO a table: its options, the files that it loads, and its result.
 
 https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 """
@@ -62,7 +62,7 @@ _ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?\Z")
 
 @command("COPY")
 def copy_into(statement: Statement) -> Result:
-    """``COPY INTO table [(columns)] FROM @stage | (SELECT ... FROM @stage) options``; see the other two below."""
+    """``COPY INTO table [(columns)] FROM @stage | (SELECT ... FROM @stage) options``, and the other COPY statements."""
     reader = statement.reader
     if reader.looking_at("COPY", "FILES"):
         return copy_files(statement)
@@ -131,10 +131,10 @@ def _loaded(
 
 
 def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
-    """The files that a COPY names, by prefix, pattern or list.
+    """Return the files that a COPY selects by prefix, pattern or list.
 
     Raises:
-        ProgrammingError: a listed file is not there.
+        ProgrammingError: a listed file does not exist.
     """
     files = stage.files(path, copy.options.get("PATTERN"))
     if not copy.options.get("FILES"):
@@ -150,10 +150,10 @@ def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
 def _validate(
     statement: Statement, copy: Copy, columns: list[Column], options: dict[str, Any], files: list[StagedFile]
 ) -> Result:
-    """``VALIDATION_MODE = RETURN_ERRORS | RETURN_n_ROWS``: nothing is loaded.
+    """``VALIDATION_MODE = RETURN_ERRORS | RETURN_n_ROWS``: validate files without loading them.
 
     Raises:
-        UnsupportedError: in an open transaction, which would have to be rolled back.
+        UnsupportedError: a transaction is open; validation would have to roll it back.
     """
     session = statement.session
     mode = str(copy.options["VALIDATION_MODE"]).upper()
@@ -191,7 +191,7 @@ def _validate(
 
 @contextmanager
 def _undone(session: Session) -> Iterator[None]:
-    """A transaction that is rolled back."""
+    """Run a block in a transaction and roll it back."""
     session.duck.execute("BEGIN TRANSACTION")
     try:
         yield
@@ -221,7 +221,7 @@ def _read(session: Session, reader: Reader) -> Copy:
                 location = (token.start, token.end)
         text = reader.text[start : token.start]
         if not stage:
-            raise errors.syntax("the SELECT of a COPY reads from a stage")
+            raise errors.syntax("the SELECT of a COPY INTO must read from a stage")
         select = text[: location[0] - start] + "_COPY_SOURCE" + text[location[1] - start :]
     else:
         stage = reader.stage()

@@ -1,4 +1,4 @@
-"""Databases and schemas, and what all objects share: modifiers, drop, temporary, comment."""
+"""Databases and schemas: CREATE, ALTER, DROP and SHOW."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from snowpipe_ml.local.statements.shows import _STAMP
 
 @command("CREATE DATABASE")
 def create_database(statement: Statement) -> Result:
-    """``CREATE DATABASE [IF NOT EXISTS] name``; one FROM SHARE only where it is there already."""
+    """``CREATE [OR REPLACE] DATABASE [IF NOT EXISTS] name [CLONE source | FROM SHARE share]``."""
     session, reader = statement.session, statement.reader
     session.commit_open()
     modifiers = Modifiers(reader)
@@ -54,12 +54,12 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
 
 
 def _from_share(statement: Statement, name: str, share: str) -> Result:
-    """A share comes from another account; here only a script can stand in for what it would bring."""
+    """Create a database from the script that replaces a share; shares of other accounts are not available."""
     session = statement.session
     if share not in session.shares:
         raise errors.UnsupportedError(
             f"shares (the database {name} from {share})",
-            "Give the source another way for this target, such as a file",
+            "Configure another source for this target, such as a file",
         )
     before = session.database, session.schema
     session.storage.create_database(name)
@@ -129,7 +129,7 @@ def create_schema(statement: Statement) -> Result:
 
 @command("ALTER SCHEMA", "ALTER DATABASE")
 def alter_schema(statement: Statement) -> Result:
-    """``ALTER SCHEMA|DATABASE [IF EXISTS] [name] SET key = value | UNSET key``: properties, without effect."""
+    """``ALTER SCHEMA|DATABASE [IF EXISTS] [name] SET key = value | UNSET key``: accepted, no effect."""
     session, reader = statement.session, statement.reader
     reader.expect("ALTER")
     kind = reader.next().upper

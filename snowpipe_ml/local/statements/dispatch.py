@@ -1,4 +1,4 @@
-"""From a statement's first words to the code that serves it."""
+"""Find the handler of a statement by its first words, and run it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.script import FIRST_WORD
 from snowpipe_ml.sql import Literal
 
-# Importing a module registers its statements and functions; installed packages add theirs by entry points.
+# Importing a module registers its statements and functions; plugins add theirs through entry points.
 MODULES = (
     calls,
     directory,
@@ -76,7 +76,7 @@ MODULES = (
     views,
 )
 
-# Words between CREATE and the kind of object that do not change which kind it is.
+# Words between CREATE and the kind of object that do not change the kind.
 _CREATE_MODIFIERS = {
     "OR",
     "REPLACE",
@@ -118,7 +118,7 @@ def run(
     """Run one statement.
 
     Raises:
-        ProgrammingError: as Snowflake would.
+        ProgrammingError: the statement failed, as it would on Snowflake.
     """
     first = FIRST_WORD.match(text)
     if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
@@ -137,7 +137,7 @@ def run(
 
 
 def _bind(text: str, params: Sequence[Any] | dict[str, Any]) -> str:
-    """A command's text with its ``?`` replaced by literals; strings and comments are left alone."""
+    """Replace each ``?`` in a command by a literal; strings and comments are left unchanged."""
     values = iter(params.values() if isinstance(params, dict) else params)
     pieces, position = [], 0
     for token in Reader(text).tokens:
@@ -148,7 +148,7 @@ def _bind(text: str, params: Sequence[Any] | dict[str, Any]) -> str:
 
 
 def describe(session: Session, text: str, params: Any = None) -> list[Column]:
-    """The columns a statement would return, without running it."""
+    """Return the columns of a statement's result without running it."""
     reader = Reader(text)
     handler = _find(reader) if not reader.done else None
     if handler is None:
@@ -165,5 +165,5 @@ def describe(session: Session, text: str, params: Any = None) -> list[Column]:
 
 
 def insert_many(session: Session, text: str, rows: Sequence[Sequence[Any]]) -> Result:
-    """An INSERT with placeholders, for many rows at once."""
+    """Run an INSERT with placeholders for many rows."""
     return insert_rows(session, text, rows)

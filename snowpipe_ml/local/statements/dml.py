@@ -25,7 +25,7 @@ from snowpipe_ml.local.translate.compiler import to_sql
 
 
 def _counted(tree: exp.Expr) -> list[str]:
-    """The names of a DML statement's result columns: one for each kind of change it can make."""
+    """Return the result columns of a DML statement: one for each kind of change that it can make."""
     match tree:
         case exp.Insert():
             kinds = ["inserted"]
@@ -47,13 +47,13 @@ def _execute_count(session: Session, tree: exp.Expr, params: Any) -> int:
 
 
 def count_rows(session: Session, sql_text: str, target: Name | None) -> int:
-    """Run DML on a table and give the number of rows it changed."""
+    """Run a DML statement on a table and return the number of changed rows."""
     rows = _changed(session, sql_text, target)
     return int(rows[0][0]) if rows else 0
 
 
 def _changed(session: Session, sql_text: str, target: Name | None) -> list[Any]:
-    """Run DML, and note in the same transaction that it changed a table."""
+    """Run a DML statement and record in the same transaction that the table has changed."""
 
     def run() -> list[Any]:
         with in_transaction(session):
@@ -75,7 +75,7 @@ def _insert(session: Session, tree: exp.Insert, params: Any) -> Result:
         target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
         written = written_table(statement)
         delete = f"DELETE FROM {to_sql(target)}"
-        # The new rows are made first: the query may read the table that it overwrites.
+        # Compute the new rows first: the query may read the table that it overwrites.
         new = f"_new_{uuid.uuid4().hex}"
         query = to_sql(statement.expression)
         statement.set("expression", exp.select("*").from_(exp.to_table(new)))
@@ -96,7 +96,7 @@ def _insert(session: Session, tree: exp.Insert, params: Any) -> Result:
 
 
 def _merge_kinds(tree: exp.Merge) -> set[str]:
-    """What its clauses can do: inserted, updated, deleted."""
+    """Return the kinds of change that the clauses of a MERGE can make: inserted, updated, deleted."""
     actions = [when.args["then"] for when in tree.args["whens"].expressions]
     return {
         "inserted"
@@ -109,7 +109,7 @@ def _merge_kinds(tree: exp.Merge) -> set[str]:
 
 
 def _merge(session: Session, tree: exp.Merge, params: Any) -> Result:
-    """MERGE; its result has a column for each kind of action that its clauses can take."""
+    """Run a MERGE; the result has a column for each kind of change that its clauses can make."""
     kinds = _merge_kinds(tree)
     with compiled(session, tree, params) as statement:
         text = to_sql(statement) + " RETURNING merge_action"
@@ -127,7 +127,7 @@ def insert_rows(session: Session, text: str, rows: Sequence[Sequence[Any]]) -> R
     if not isinstance(values, exp.Values) or any(
         not isinstance(v, exp.Placeholder) for v in values.expressions[0].expressions
     ):
-        raise errors.UnsupportedError("executemany of anything but INSERT ... VALUES (?, ...)")
+        raise errors.UnsupportedError("executemany with a statement other than INSERT ... VALUES (?, ...)")
     if not rows:
         return counts(inserted=0)
     columns = [[parameter(row[i]) for row in rows] for i in range(len(rows[0]))]

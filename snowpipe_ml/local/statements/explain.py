@@ -1,4 +1,4 @@
-"""EXPLAIN: the plan of the embedded warehouse, which is not Snowflake's.
+"""EXPLAIN: the query plan of the embedded warehouse, which differs from Snowflake's.
 
 https://docs.snowflake.com/en/sql-reference/sql/explain
 """
@@ -17,20 +17,20 @@ from snowpipe_ml.local.translate.compiler import to_sql
 
 @command("EXPLAIN")
 def explain(statement: Statement) -> Result:
-    """``EXPLAIN USING TEXT <query>``: DuckDB's plan of what the query is rewritten to.
+    """``EXPLAIN USING TEXT <query>``: DuckDB's plan of the translated query.
 
     Raises:
-        UnsupportedError: another form than TEXT, or of another statement than a query.
+        UnsupportedError: the output format is not TEXT, or the statement is not a query.
     """
     session, reader = statement.session, statement.reader
     reader.expect("EXPLAIN")
     if not (reader.accept("USING", "TEXT")):
         raise errors.UnsupportedError(
-            "EXPLAIN as a table or JSON", "EXPLAIN USING TEXT gives the embedded warehouse's plan"
+            "EXPLAIN as a table or JSON", "EXPLAIN USING TEXT shows the plan of the embedded warehouse"
         )
     tree = parse(statement.text[reader.peek().start :])
     if not isinstance(tree, exp.Query):
-        raise errors.UnsupportedError("EXPLAIN of anything but a query")
+        raise errors.UnsupportedError("EXPLAIN of a statement other than a query")
     with compiled(session, tree, describing=True) as query:
         found = session.duck.execute(f"EXPLAIN {to_sql(query)}").fetchall()
     return rows([("content", "VARCHAR")], [("\n".join(text for _, text in found),)])

@@ -85,7 +85,7 @@ def show_file_formats(statement: Statement) -> Result:
 
 @command("DESCRIBE FILE FORMAT", "DESC FILE FORMAT", "DESCRIBE STAGE", "DESC STAGE")
 def describe_file_format(statement: Statement) -> Result:
-    """``DESCRIBE FILE FORMAT|STAGE name``: its options, and the defaults of the others."""
+    """``DESCRIBE FILE FORMAT|STAGE name``: the given options and the defaults of the others."""
     reader, session = statement.reader, statement.session
     reader.next()
     names: tuple[str, ...] = ("property", "property_type", "property_value", "property_default")
@@ -109,7 +109,7 @@ def describe_file_format(statement: Statement) -> Result:
         **FORMAT_DEFAULTS.get(kind, {}),
         **dict.fromkeys(set(options), ""),
     }.items():
-        # The defaults are kept as they are shown; a given text is shown with its escapes.
+        # Defaults are stored in display form; a given string is shown with escapes.
         default = FORMAT_DEFAULTS.get(kind, {}).get(key, "CSV" if key == "TYPE" else "")
         value = options.get(key, kind if key == "TYPE" else default)
         shown = _escaped(value) if key in options and isinstance(value, str) else _property_text(value)
@@ -140,5 +140,5 @@ def _property_text(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    r"""As DESCRIBE writes a text: the mark ``\"`` of a format is shown with its backslash."""
+    r"""Escape a string as DESCRIBE shows it: a quote is shown as ``\"``."""
     return text.replace("\\", "\\\\").replace('"', '\\"')

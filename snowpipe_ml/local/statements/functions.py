@@ -1,4 +1,4 @@
-"""CREATE, DROP, ALTER and DESCRIBE of functions and procedures."""
+"""Functions and procedures: CREATE, DROP and DESCRIBE; and EXECUTE IMMEDIATE."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def create_function(statement: Statement) -> Result:
 
 @command("EXECUTE IMMEDIATE")
 def execute_immediate(statement: Statement) -> Result:
-    """``EXECUTE IMMEDIATE 'statement'``; blocks of Snowflake Scripting are refused."""
+    """``EXECUTE IMMEDIATE 'statement'``; Snowflake Scripting blocks are refused."""
     reader = statement.reader
     reader.expect("EXECUTE", "IMMEDIATE")
     if reader.peek().kind not in ("string", "dollar"):
-        raise errors.UnsupportedError("EXECUTE IMMEDIATE of anything but a text")
+        raise errors.UnsupportedError("EXECUTE IMMEDIATE with anything other than a string")
     text = reader.string()
     reader.end()
     return statement.run(text)
@@ -95,10 +95,10 @@ def describe_function(statement: Statement) -> Result:
 
 
 def find_one(session: Session, kind: str, name: tuple[str, ...], types: str) -> Definition:
-    """The function or procedure of a name and argument types.
+    """Return the function or procedure with a name and argument types.
 
     Raises:
-        ProgrammingError: there is none.
+        ProgrammingError: it does not exist.
     """
     for definition in functions_of(session.storage).find(session, name, kind):
         if definition.signature == types:

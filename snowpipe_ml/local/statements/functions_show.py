@@ -12,7 +12,7 @@ from snowpipe_ml.local.statements.shows import _STAMP, _catalog_rows
 
 @command("SHOW FUNCTIONS", "SHOW USER FUNCTIONS", "SHOW PROCEDURES")
 def show_functions(statement: Statement) -> Result:
-    """``SHOW [USER] FUNCTIONS`` and ``SHOW PROCEDURES``: those that users created."""
+    """``SHOW [USER] FUNCTIONS`` and ``SHOW PROCEDURES``: user-defined ones only."""
     reader = statement.reader
     reader.expect("SHOW")
     reader.accept("USER")

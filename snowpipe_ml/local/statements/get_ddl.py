@@ -1,4 +1,4 @@
-"""GET_DDL: the statement that would create an object."""
+"""GET_DDL: the statement that recreates an object."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def _get_ddl(call: exp.Expr, session: Session) -> exp.Expr:
 
 
 def get_ddl(session: Session, kind: str, name: str) -> str:
-    """``GET_DDL('TABLE', 'name')``, of a table, function or procedure.
+    """Return the DDL of a table, function or procedure: ``GET_DDL('TABLE', 'name')``.
 
     Raises:
-        ProgrammingError: there is no such object; UnsupportedError for other kinds.
+        ProgrammingError: the object does not exist.
+        UnsupportedError: the object is of another kind.
     """
     reader = Reader(name)
     kind = kind.upper()

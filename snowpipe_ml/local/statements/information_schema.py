@@ -1,4 +1,4 @@
-"""``INFORMATION_SCHEMA`` of a database, as far as pipelines and Snowpark read it."""
+"""The views of ``INFORMATION_SCHEMA`` that pipelines and Snowpark read."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Table = tuple[list[Column], pa.Table]
 
 
 def view(session: Session, database: str, name: str) -> Table:
-    """A view of the information schema.
+    """Return the rows of a view of the information schema.
 
     Raises:
-        UnsupportedError: it is not one of those served here.
+        UnsupportedError: the view is not supported.
     """
     if name not in _VIEWS:
         raise errors.UnsupportedError(f"the view INFORMATION_SCHEMA.{name}")
@@ -120,9 +120,9 @@ def _columns(session: Session, database: str) -> Table:
 
 
 def _packages(session: Session, database: str) -> Table:
-    """The packages that functions may declare: what is installed here, by the channel's names.
+    """Return the packages that functions may declare: the installed ones, by their channel names.
 
-    It is not a list of what Snowflake's channel holds; see docs/decisions/0006-packages.md.
+    This is not the content of Snowflake's channel; see docs/decisions/0006-packages.md.
     """
     values = sorted(
         (channel_name(name), distribution.version, "python", "3.11")
@@ -155,7 +155,7 @@ _VIEWS: dict[str, Callable[[Session, str], Table]] = {
 
 
 def query_history(session: Session, session_id: int | None, limit: int) -> Table:
-    """The statements of a session or of all, the latest first."""
+    """Return the query history of one session or of all sessions, latest first."""
     found = session.storage.history.rows(session_id)[:limit]
     kinds = {
         "SESSION_ID": "BIGINT",
@@ -170,7 +170,7 @@ def query_history(session: Session, session_id: int | None, limit: int) -> Table
 
 
 def tag_references(session: Session, name: str, domain: str) -> Table:
-    """The tags of an object: https://docs.snowflake.com/en/sql-reference/functions/tag_references."""
+    """Return the tags of an object: https://docs.snowflake.com/en/sql-reference/functions/tag_references."""
     database, schema, target = session.resolve(Reader(name).name())
     found = session.duck.execute(
         f"SELECT tag_schema, tag_name, tag_value, domain, column_name FROM {session.catalog(database, 'TAG_VALUES')} "

@@ -1,4 +1,4 @@
-"""Words that CREATE and DROP statements share: OR REPLACE, TEMPORARY, IF EXISTS, and their results."""
+"""Clauses that CREATE and DROP statements share: OR REPLACE, TEMPORARY, IF EXISTS; and their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 
 class Modifiers:
-    """What stands between CREATE and the kind of object."""
+    """The modifiers between CREATE and the kind of object, such as OR REPLACE."""
 
     def __init__(self, reader: Reader) -> None:
         self.replace = self.temporary = self.alter = self.aggregate = self.transient = self.secure = False
@@ -34,20 +34,20 @@ class Modifiers:
 
 
 def if_not_exists(reader: Reader) -> bool:
-    """Read ``IF NOT EXISTS`` if it is there."""
+    """Parse an optional ``IF NOT EXISTS``; return whether it was present."""
     return reader.accept("IF", "NOT", "EXISTS")
 
 
 def claim(
     session: Session, catalog: str, schema: str, name: str, *, replace: bool, lenient: bool
 ) -> Result | None:
-    """Make a name in a table of the catalog free for a new object.
+    """Free a name in a catalog table for a new object.
 
     Returns:
-        None, or with IF NOT EXISTS the result that says that it is there already.
+        None if the object can be created; with IF NOT EXISTS the result of the statement if it exists.
 
     Raises:
-        ProgrammingError: it is there, and is not to be replaced.
+        ProgrammingError: the object exists and is not to be replaced.
     """
     where = f"FROM {catalog} WHERE schema_name = ? AND name = ?"
     if session.duck.execute(f"SELECT 1 {where}", [schema, name]).fetchone():
@@ -60,16 +60,16 @@ def claim(
 
 
 def dropped(name: str) -> Result:
-    """The result of DROP."""
+    """Return the result of DROP."""
     return status(f"{name} successfully dropped.")
 
 
 def already_dropped(name: str) -> Result:
-    """The result of DROP IF EXISTS of what is not there."""
+    """Return the result of DROP IF EXISTS for an object that does not exist."""
     return status(f"Drop statement executed successfully ({name} already dropped).")
 
 
 def options_text(options: dict[str, Any], key: str, default: str = "") -> str:
-    """An option as text."""
+    """Return an option as text."""
     value = options.get(key)
     return default if value is None else str(value)

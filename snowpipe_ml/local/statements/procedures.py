@@ -1,4 +1,4 @@
-"""Stored procedures: CALL, and the statements that a procedure sends back to its caller's session."""
+"""Stored procedures: CALL, and the statements that a procedure runs in its caller's session."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from snowpipe_ml.local.translate.registry import user_table
 
 @command("CALL")
 def call(statement: Statement) -> Result:
-    """``CALL name(arguments)``: one row with its value, or the table that it returns."""
+    """``CALL name(arguments)``: return one row with the value, or the returned table."""
     reader = statement.reader
     reader.expect("CALL")
     if reader.peek().upper.startswith("SYSTEM$"):
@@ -49,7 +49,7 @@ def call(statement: Statement) -> Result:
 
 @command("WITH")
 def anonymous(statement: Statement) -> Result:
-    """``WITH name AS PROCEDURE (...) ... AS $$...$$ CALL name(...)``: a procedure for one call."""
+    """``WITH name AS PROCEDURE (...) ... AS $$...$$ CALL name(...)``: an anonymous procedure."""
     session, reader = statement.session, statement.reader
     reader.expect("WITH")
     name = session.resolve((reader.identifier(),), "CALL")
@@ -62,10 +62,10 @@ def anonymous(statement: Statement) -> Result:
 
 
 def _arguments(text: str) -> list[exp.Expr]:
-    """The expressions of ``(1, x => 2)``."""
+    """Parse an argument list such as ``(1, x => 2)``."""
     closing = text.rindex(")") + 1 if ")" in text else len(text)
     if text[closing:].strip():
-        raise errors.UnsupportedError("CALL ... INTO", "It is for Snowflake Scripting")
+        raise errors.UnsupportedError("CALL ... INTO", "INTO is a part of Snowflake Scripting")
     tree = parse(f"SELECT _CALL{text[:closing]}")
     store_identifiers(tree)
     found = tree.expressions[0]
@@ -77,7 +77,7 @@ def call_procedure(session: Session, name: tuple[str, ...], given: list[exp.Expr
     """Call a procedure.
 
     Raises:
-        ProgrammingError: there is no such procedure, or its handler raised.
+        ProgrammingError: the procedure does not exist, or its handler raised an error.
     """
     types = [snowflake_type(node) for node in given]
     definition = functions_of(session.storage).choose(session, name, types, "PROCEDURE")
@@ -105,7 +105,7 @@ def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Res
         raise errors.error(
             100357,
             "P0000",
-            f"the procedure {definition.name} is declared to return a table and returned {answer['type']}",
+            f"the procedure {definition.name} is declared to return a table but returned {answer['type']}",
         )
     columns, table = session.storage.results.get(answer["query_id"])
     if definition.table:
@@ -113,14 +113,14 @@ def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Res
             raise errors.error(
                 2232,
                 "22000",
-                f"the procedure {definition.name} returns {len(columns)} columns, and declares {len(definition.table)}",
+                f"the procedure {definition.name} returns {len(columns)} columns but declares {len(definition.table)}",
             )
         columns = [Column(name, c.duckdb) for (name, _), c in zip(definition.table, columns, strict=True)]
     return Result(columns, table)
 
 
 def _evaluate(session: Session, definition: Definition, given: list[exp.Expr]) -> pa.Table:
-    """One row with the arguments' values."""
+    """Evaluate the arguments; return one row with their values."""
     filled = with_defaults(definition, given)
     if not filled:
         return pa.table({"0": pa.nulls(1)})
@@ -139,7 +139,9 @@ def _evaluate(session: Session, definition: Definition, given: list[exp.Expr]) -
 
 @contextmanager
 def _rights(session: Session, definition: Definition) -> Iterator[None]:
-    """Owner's rights: the procedure's own database and schema, and none of the caller's variables.
+    """Apply the rights of a procedure.
+
+    With owner's rights it runs in its own database and schema and does not see the caller's variables.
 
     https://docs.snowflake.com/en/developer-guide/stored-procedure/stored-procedures-rights
     """
@@ -159,7 +161,7 @@ def _rights(session: Session, definition: Definition) -> Iterator[None]:
 
 @user_table
 def expand_procedure(node: exp.TableFromRows, compiler: Compiler) -> bool:
-    """``SELECT * FROM TABLE(procedure(1))``: a procedure that returns a table, in place of a table."""
+    """``SELECT * FROM TABLE(procedure(1))``: call a procedure that returns a table."""
     call = node.this.find(exp.Anonymous)
     if call is None:
         return False

@@ -1,4 +1,4 @@
-"""Queries and DML: parsed by sqlglot, rewritten, run by DuckDB."""
+"""Queries and DML: parsed by sqlglot, translated, and run by DuckDB."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run_query(session: Session, text: str, params: Any, query_id: str) -> Result
 
 
 def describe_query(session: Session, text: str, params: Any) -> list[Column]:
-    """The columns of a query, by DuckDB's own DESCRIBE: nothing is run."""
+    """Return the columns of a query from DuckDB's DESCRIBE, without running it."""
     tree = parse(text)
     if not isinstance(tree, exp.Query | exp.Values):
         return [Column(name, "BIGINT", nullable=False) for name in _counted(tree)] or [

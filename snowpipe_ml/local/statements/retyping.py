@@ -1,4 +1,4 @@
-"""``ALTER TABLE t ALTER COLUMN c SET DATA TYPE``: the changes of a column's type that Snowflake makes in place.
+"""``ALTER TABLE t ALTER COLUMN c SET DATA TYPE``: the type changes that Snowflake allows.
 
 https://docs.snowflake.com/en/sql-reference/sql/alter-table-column
 """
@@ -22,10 +22,10 @@ from snowpipe_ml.sql import DataType
 
 
 def retype(session: Session, table: Name, column: str, text: str) -> None:
-    """Make a text longer, or give a number more digits of the same scale.
+    """Increase the length of a VARCHAR column, or the precision of a NUMBER column with the same scale.
 
     Raises:
-        ProgrammingError: there is no such column, or Snowflake would not change it so.
+        ProgrammingError: the column does not exist, or Snowflake does not allow the change.
     """
     found = next((c.column for c in stored_columns(session, table) if c.name == column), None)
     if found is None:
@@ -55,7 +55,7 @@ def retype(session: Session, table: Name, column: str, text: str) -> None:
 
 
 def _with_length(session: Session, table: Name, column: str, before: int, after: int) -> list[str]:
-    """The statements that make the table again with another length, which is a constraint that DuckDB cannot change."""
+    """Return the statements that recreate the table with another length: DuckDB cannot change constraints."""
     definition, comment = session.duck.execute(
         "SELECT sql, comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         list(table),

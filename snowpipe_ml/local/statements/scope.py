@@ -1,4 +1,4 @@
-"""The scope and pattern of SHOW statements: LIKE, IN, STARTS WITH, LIMIT."""
+"""The scope and pattern of SHOW statements: LIKE, IN and LIMIT."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 
 def like(text: str, pattern: str) -> bool:
-    """Return whether a name fits a LIKE pattern, upper and lower case alike."""
+    """Return whether a name matches a LIKE pattern, ignoring case."""
     regex, escaped = "", False
     for character in pattern:
         if escaped or character not in "%_\\":
@@ -56,14 +56,14 @@ class Scope:
 
     @classmethod
     def of(cls, statement: Statement, *words: str) -> Scope:
-        """Read ``SHOW [TERSE] words`` and the scope behind it."""
+        """Parse ``SHOW [TERSE] words`` and the scope that follows."""
         statement.reader.expect("SHOW")
         statement.reader.accept("TERSE")
         statement.reader.expect(*words)
         return cls(statement.session, statement.reader)
 
     def keep(self, database: str, schema: str, name: str) -> bool:
-        """Return whether an object is to be shown."""
+        """Return whether an object is in the scope."""
         return (
             self.database in (None, database)
             and self.schema in (None, schema)

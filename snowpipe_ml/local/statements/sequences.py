@@ -1,4 +1,4 @@
-"""Sequences: CREATE, DROP, SHOW, and ``name.NEXTVAL``.
+"""Sequences: CREATE, DROP and SHOW.
 
 https://docs.snowflake.com/en/user-guide/querying-sequences
 """

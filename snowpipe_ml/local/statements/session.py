@@ -11,7 +11,7 @@ from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.scope import like
 
-# Parameters that the warehouse acts on; others are kept, shown, and have no effect.
+# Parameters that have an effect here; the harmless ones are stored and shown, but have no effect.
 _ACTED_ON = {"TIMEZONE", "QUERY_TAG"}
 _HARMLESS = {
     "STATEMENT_TIMEOUT_IN_SECONDS",
@@ -29,7 +29,7 @@ _HARMLESS = {
     "METRIC_LEVEL",
     "ROWS_PER_RESULTSET",
 }
-# Switches of Snowflake's own clients and previews: they choose how a result travels, not what it is.
+# Switches of Snowflake's clients and previews: they change how a result is transferred, not the result.
 _SWITCHES = ("ENABLE_", "FEATURE_", "PYTHON_", "CLIENT_", "SNOWPARK_", "FORCE_ENABLE_", "IGNORE_CLIENT_")
 _LONGEST_TIMEOUT = 604_800
 _DONE = "Statement executed successfully."
@@ -90,14 +90,14 @@ def alter_session(statement: Statement) -> Result:
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
         if key == "STATEMENT_TIMEOUT_IN_SECONDS":
             settings[key] = _timeout(value)
-    if "TIMEZONE" in settings:  # first, as DuckDB may refuse it
+    if "TIMEZONE" in settings:  # first, because DuckDB may reject it
         session.duck.execute("SET TimeZone = '" + str(settings["TIMEZONE"]).replace("'", "''") + "'")
     session.parameters.update(settings)
     return status(_DONE)
 
 
 def _timeout(value: Any) -> int:
-    """The seconds that a statement may take.
+    """Parse the timeout of statements in seconds.
 
     https://docs.snowflake.com/en/sql-reference/parameters#statement-timeout-in-seconds
     """
@@ -113,7 +113,7 @@ def _timeout(value: Any) -> int:
 
 @command("SHOW PARAMETERS")
 def show_parameters(statement: Statement) -> Result:
-    """``SHOW PARAMETERS [LIKE 'x']``: the parameters that were set, and TIMEZONE."""
+    """``SHOW PARAMETERS [LIKE 'x']``: the parameters that were set, TIMEZONE and QUERY_TAG."""
     reader = statement.reader
     reader.expect("SHOW", "PARAMETERS")
     pattern = reader.string() if reader.accept("LIKE") else "%"
@@ -130,7 +130,7 @@ def show_parameters(statement: Statement) -> Result:
 
 @command("BEGIN", "START TRANSACTION", "BEGIN TRANSACTION")
 def begin(statement: Statement) -> Result:
-    """``BEGIN [TRANSACTION|WORK]``; a second one changes nothing, as on Snowflake."""
+    """``BEGIN [TRANSACTION|WORK]``; a second one has no effect, as on Snowflake."""
     reader = statement.reader
     reader.next()
     reader.accept("TRANSACTION") or reader.accept("WORK")
@@ -144,7 +144,7 @@ def begin(statement: Statement) -> Result:
 
 @command("COMMIT", "ROLLBACK")
 def end_transaction(statement: Statement) -> Result:
-    """``COMMIT`` and ``ROLLBACK``; without a transaction they change nothing."""
+    """``COMMIT`` and ``ROLLBACK``; without a transaction they have no effect."""
     session = statement.session
     word = statement.reader.next().upper
     if session.in_transaction and word == "COMMIT":
@@ -157,7 +157,7 @@ def end_transaction(statement: Statement) -> Result:
 
 @command("SET")
 def set_variable(statement: Statement) -> Result:
-    """``SET name = value``; used as ``$name``."""
+    """``SET name = value``; the variable is referenced as ``$name``."""
     reader = statement.reader
     reader.expect("SET")
     for key, value in reader.options().items():

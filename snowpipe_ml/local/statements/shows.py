@@ -33,7 +33,7 @@ def _objects(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[tup
 
 
 def _counts(session: Session, names: Sequence[Sequence[str]]) -> Sequence[int]:
-    """How many rows tables have; DuckDB's own figure is an estimate."""
+    """Count the rows of tables; DuckDB's own figure is an estimate."""
     if not names:
         return ()
     asked = ", ".join(f"(SELECT COUNT(*) FROM {quoted(*name)})" for name in names)
@@ -43,7 +43,7 @@ def _counts(session: Session, names: Sequence[Sequence[str]]) -> Sequence[int]:
 
 @command("SHOW TABLES", "SHOW TERSE TABLES")
 def show_tables(statement: Statement) -> Result:
-    """``SHOW TABLES``; the row count is counted, not estimated."""
+    """``SHOW TABLES``; row counts are exact."""
     scope = Scope.of(statement, "TABLES")
     found = []
     tables = _objects(statement.session, scope, ("TABLE",))
@@ -155,6 +155,6 @@ def describe_table(statement: Statement) -> Result:
 
 @command("SHOW", "DESCRIBE", "DESC")
 def show_other(statement: Statement) -> Result:
-    """Any other SHOW or DESCRIBE is refused."""
+    """Refuse any other SHOW or DESCRIBE."""
     words = " ".join(token.upper for token in statement.reader.tokens[:3] if token.kind == "word")
     raise errors.UnsupportedError(words)

@@ -1,6 +1,6 @@
-"""Stages, the files on them, and file formats: CREATE and DROP, and how a stage path is read.
+"""Stages: CREATE, DROP, ALTER and SHOW.
 
-An internal stage is a folder of the warehouse; an external one is a ``file://`` folder.
+An internal stage is a folder of the warehouse; an external stage is a ``file://`` folder.
 """
 
 from __future__ import annotations

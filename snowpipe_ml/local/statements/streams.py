@@ -1,8 +1,8 @@
-"""Streams on tables: what changed since a DML statement last read the stream.
+"""Streams on tables: the changes since a DML statement last read the stream.
 
-A stream keeps the rows that its table had at the stream's offset, and compares them with those of
-now. That tells what was added and what is gone; it does not tell an update from a row deleted and
-another added, so METADATA$ISUPDATE is refused where there are both, and METADATA$ROW_ID always.
+A stream stores the rows of its table at the stream's offset and compares them with the current rows. The
+difference shows inserted and deleted rows, but cannot tell an update from a delete and an insert.
+METADATA$ISUPDATE is therefore refused if there are both, and METADATA$ROW_ID is always refused.
 https://docs.snowflake.com/en/user-guide/streams-intro
 """
 

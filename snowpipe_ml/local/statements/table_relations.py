@@ -1,4 +1,4 @@
-"""INFORMATION_SCHEMA and its table functions as relations of a query."""
+"""INFORMATION_SCHEMA and its table functions as relations in a query."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _tag_references(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
 
 @table_function("QUERY_HISTORY", "QUERY_HISTORY_BY_USER", "QUERY_HISTORY_BY_WAREHOUSE")
 def _query_history(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
-    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY([RESULT_LIMIT => n]))`` of all sessions."""
+    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY([RESULT_LIMIT => n]))``: the history of all sessions."""
     return _history(arguments, compiler, None)
 
 

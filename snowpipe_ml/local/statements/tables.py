@@ -1,4 +1,4 @@
-"""Tables and views: CREATE, and CLONE."""
+"""Tables: CREATE and CLONE."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from snowpipe_ml.local.translate.casts import data_type
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
-# Properties of a table that change nothing of what it holds.
+# Table properties that do not affect the content of a table.
 _PROPERTIES = {
     "COMMENT",
     "DATA_RETENTION_TIME_IN_DAYS",
@@ -37,16 +37,16 @@ _PROPERTIES = {
     "DEFAULT_DDL_COLLATION",
     "STAGE_FILE_FORMAT",
 }
-# What stands before the columns in a definition as DuckDB prints it; a quoted name may have brackets in it.
+# The text before the columns in a definition as DuckDB prints it; a quoted name may contain parentheses.
 _HEAD = re.compile(r'CREATE (?:TEMP )?TABLE (?:(?:"(?:[^"]|"")*"|[^".(]+)\.?)+(?=\()')
 
 
 def _check_name(session: Session, name: Name, temporary: bool, there: str | None) -> None:
-    """Refuse what DuckDB cannot hold side by side.
+    """Refuse names that cannot coexist in DuckDB.
 
     Raises:
-        UnsupportedError: a name that differs from another by case alone; a temporary table beside a
-            permanent one of its name, or another session's.
+        UnsupportedError: the name differs from an existing one only in case; or a temporary object would
+            exist together with a permanent one, or one of another session, with the same name.
     """
     twin = session.duck.execute(
         "SELECT table_name FROM (SELECT database_name, schema_name, table_name FROM duckdb_tables() UNION ALL "
@@ -55,7 +55,7 @@ def _check_name(session: Session, name: Name, temporary: bool, there: str | None
         [*name, name[2]],
     ).fetchone()
     if twin:
-        raise errors.UnsupportedError(f"names that differ by case alone ({name[2]!r} beside {twin[0]!r})")
+        raise errors.UnsupportedError(f"names that differ only in case ({name[2]!r} and {twin[0]!r})")
     if there is None:
         return
     owner = session.duck.execute(
@@ -64,8 +64,8 @@ def _check_name(session: Session, name: Name, temporary: bool, there: str | None
     ).fetchone()
     if (owner[0] if owner else None) != (str(session.session_id) if temporary else None):
         raise errors.UnsupportedError(
-            f"a temporary object beside another of its name ({name[2]})",
-            "Drop the one that is there, or take another name",
+            f"a temporary object with the same name as another object ({name[2]})",
+            "Drop the existing object or use another name",
         )
 
 
@@ -131,7 +131,7 @@ def _create_table(
 
 
 def _column_text(reader: Reader) -> str | None:
-    """The text between the brackets of the column list."""
+    """Return the text between the parentheses of the column list; None if there is no list."""
     if not reader.looking_at("("):
         return None
     reader.expect("(")
@@ -163,9 +163,9 @@ def _properties(reader: Reader) -> str | None:
 def column_definitions(
     columns: str, session: Session
 ) -> list[tuple[str, exp.DataType | None, bool, str | None]]:
-    """(name, type, NOT NULL, default) of a column list.
+    """Parse a column list; return (name, type, NOT NULL, default) of each column.
 
-    Primary, unique and foreign keys are read and not kept: Snowflake does not enforce them.
+    Primary, unique and foreign keys are parsed but not stored: Snowflake does not enforce them.
     """
     tree = parse(f"CREATE TABLE _T ({columns})")
     found: list[tuple[str, exp.DataType | None, bool, str | None]] = []
@@ -207,7 +207,7 @@ def column_definitions(
 
 
 def _check_columns(names: list[str]) -> None:
-    """Refuse names that are twice there, and what DuckDB takes for that."""
+    """Refuse duplicate column names, including names that only DuckDB treats as duplicates."""
     seen: dict[str, str] = {}
     for name in names:
         folded = name.rstrip(errors.TWIN).lower()
@@ -215,12 +215,12 @@ def _check_columns(names: list[str]) -> None:
             raise errors.error(2025, "42S21", f"SQL compilation error:\nduplicate column name '{name}'")
         if folded in seen or name.endswith(errors.TWIN):
             plain = name.rstrip(errors.TWIN)
-            raise errors.UnsupportedError(f"a table with columns that differ by case alone ({plain})")
+            raise errors.UnsupportedError(f"a table with column names that differ only in case ({plain})")
         seen[folded] = name
 
 
 def _check_query(session: Session, body: str) -> None:
-    """The same of a query whose columns a table or view is to have: DuckDB would rename the second."""
+    """Refuse duplicate names in the query of a new table or view: DuckDB would rename the second column."""
     _check_columns([row[0] for row in session.duck.execute(f"DESCRIBE {body}").fetchall()])
 
 
@@ -229,7 +229,7 @@ def _number(node: exp.Expr | None) -> int:
 
 
 def _identity(session: Session, start: int, step: int) -> str:
-    """The default of an AUTOINCREMENT column: the next value of a sequence that nobody else names."""
+    """Return the default of an AUTOINCREMENT column: the next value of a sequence created for it."""
     database, schema, _ = session.resolve(("_",), "CREATE TABLE")
     name = (database, schema, f"_IDENTITY_{uuid.uuid4().hex.upper()}")
     make(session, name, start, step)
@@ -286,7 +286,7 @@ def _make(
     modifiers: Modifiers,
     after: Callable[[], None] | None = None,
 ) -> None:
-    """Create or replace a table in one transaction; its tags and its memory of loads go."""
+    """Create or replace a table in one transaction; delete its tags and load history."""
 
     def make() -> None:
         with in_transaction(session):
@@ -305,14 +305,14 @@ def _make(
 
 
 def columns_of(definition: str) -> str:
-    """Cut the name off a table's definition: what is left begins with the bracket before the columns."""
+    """Return a table definition without its head: it begins with the parenthesis before the columns."""
     head = _HEAD.match(definition)
     assert head is not None, definition
     return definition[head.end() :]
 
 
 def _like(session: Session, name: Name, source: Name) -> str:
-    """The statement that makes an empty table with the columns, defaults and constraints of another."""
+    """Return the statement that creates an empty table with another's columns, defaults and constraints."""
     row = session.duck.execute(
         "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         list(source),
@@ -323,7 +323,7 @@ def _like(session: Session, name: Name, source: Name) -> str:
 
 
 def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers) -> Result:
-    """``CREATE TABLE x CLONE y``: the rows as they are now, and the tags; not the memory of loads."""
+    """``CREATE TABLE x CLONE y``: clone the current rows and the tags, but not the load history."""
     if name == source:
         raise errors.UnsupportedError("CLONE of a table onto itself")
     make = _like(session, name, source)

@@ -1,4 +1,4 @@
-"""Object tags: CREATE TAG, SET TAG, SYSTEM$GET_TAG, TAG_REFERENCES.
+"""Object tags: CREATE, DROP and SHOW TAG, SET TAG and UNSET TAG.
 
 https://docs.snowflake.com/en/user-guide/object-tagging/introduction
 """
@@ -48,7 +48,7 @@ def create_tag(statement: Statement) -> Result:
 
 @command("DROP TAG")
 def drop_tag(statement: Statement) -> Result:
-    """``DROP TAG [IF EXISTS] name``; its values go with it."""
+    """``DROP TAG [IF EXISTS] name``, with its values."""
     session, reader = statement.session, statement.reader
     reader.expect("DROP", "TAG")
     lenient = reader.accept("IF", "EXISTS")
@@ -73,7 +73,7 @@ def set_tags(
     reader: Reader,
     column: str | None = None,
 ) -> Result:
-    """Read ``tag = 'value', ...`` and set them on an object or a column."""
+    """Parse ``tag = 'value', ...`` and set the tags on an object or a column."""
     database, schema, name = target
     while True:
         tag = session.resolve(reader.name(), "SET TAG")
@@ -96,7 +96,7 @@ def set_tags(
 
 
 def unset_tags(session: Session, domain: str, target: Name, reader: Reader) -> Result:
-    """Read ``tag, ...`` and unset them."""
+    """Parse ``tag, ...`` and unset the tags."""
     database, schema, name = target
     while True:
         tag = session.resolve(reader.name(), "UNSET TAG")

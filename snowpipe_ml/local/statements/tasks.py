@@ -1,4 +1,4 @@
-"""Tasks: kept, shown, and run by hand with EXECUTE TASK. Nothing runs on a schedule here.
+"""Tasks: stored, shown, and run with EXECUTE TASK. Schedules have no effect.
 
 https://docs.snowflake.com/en/user-guide/tasks-intro
 """
@@ -24,7 +24,7 @@ Name = Name
 
 @command("CREATE TASK")
 def create_task(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE] TASK name [options] [AFTER a, b] [WHEN condition] AS statement``; it begins suspended."""
+    """``CREATE [OR REPLACE] TASK name [options] [AFTER a, b] [WHEN condition] AS statement``, suspended."""
     session, reader = statement.session, statement.reader
     session.commit_open()
     modifiers = Modifiers(reader)
@@ -92,7 +92,7 @@ def alter_task(statement: Statement) -> Result:
 
 @command("EXECUTE TASK")
 def execute_task(statement: Statement) -> Result:
-    """``EXECUTE TASK name``: it, then the resumed tasks that come after it, each once."""
+    """``EXECUTE TASK name``: run the task, then the resumed tasks that depend on it, each once."""
     session, reader = statement.session, statement.reader
     reader.expect("EXECUTE", "TASK")
     name = session.resolve(reader.name(), "EXECUTE TASK")

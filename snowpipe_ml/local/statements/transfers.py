@@ -1,4 +1,4 @@
-"""Files to stages and back: PUT, GET, LIST, REMOVE."""
+"""Transfer files to and from stages: PUT, GET, LIST, REMOVE."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 _CHUNK = 2**20
 
-# Endings by which PUT sees that a file is compressed already.
+# File extensions by which PUT recognizes compressed files.
 _COMPRESSED = {
     ".gz": "GZIP",
     ".bz2": "BZIP2",
@@ -34,7 +34,7 @@ _COMPRESSED = {
 
 @command("PUT")
 def put(statement: Statement) -> Result:
-    """``PUT 'file://PATTERN' @stage/path options``; streams come beside the statement."""
+    """``PUT 'file://PATTERN' @stage/path options``; or upload the stream passed with the statement."""
     session, reader = statement.session, statement.reader
     reader.expect("PUT")
     source = local_file(reader)
@@ -68,7 +68,7 @@ def put(statement: Statement) -> Result:
 
 
 def local_file(reader: Reader) -> str:
-    """``file://path``, in quotes or not: the path."""
+    """Parse ``file://path``, quoted or not; return the path."""
     if reader.peek().kind == "string":
         return reader.string().removeprefix("file://")
     start = end = reader.peek().start
@@ -93,8 +93,8 @@ def _upload(
         size = os.path.getsize(source) if isinstance(source, str) else 0
         return (name, target_name, size, 0, source_kind, target_kind, "SKIPPED", "")
     private.make_folder(folder)
-    # Written aside and renamed: a reader never sees half a file, nor does a killed process leave one.
-    aside = folder / f".{uuid.uuid4().hex}.uploading"  # a name may be as long as names can be
+    # Write to a temporary name and rename: readers never see a partial file, even if the process is killed.
+    aside = folder / f".{uuid.uuid4().hex}.uploading"  # of fixed length: the file's name may be at the limit
     size = 0
     try:
         with private.create_file(aside) as out, _reading(source) as data:
@@ -113,7 +113,7 @@ def _upload(
 
 
 def _known_by_content(source: str | IO[bytes]) -> str | None:
-    """PARQUET or ORC, by a file's first bytes: the connector's write_pandas gives it no ending."""
+    """Detect PARQUET or ORC by the first bytes: files of the connector's write_pandas have no extension."""
     if not isinstance(source, str):
         return None
     with open(source, "rb") as file:
@@ -128,7 +128,7 @@ class _reading:  # noqa: N801 - used as a keyword-like context
         self.stream: IO[bytes] = open(source, "rb") if isinstance(source, str) else source  # noqa: SIM115
         self.own = isinstance(source, str)
         if not self.own and self.stream.seekable():
-            self.stream.seek(0)  # as the connector does, wherever the caller left it
+            self.stream.seek(0)  # as the connector does, whatever the current position
 
     def __enter__(self) -> IO[bytes]:
         return self.stream
@@ -143,7 +143,7 @@ def get(statement: Statement) -> Result:
     """``GET @stage/path 'file://FOLDER' [PATTERN = 'x']``.
 
     Raises:
-        OperationalError: there is no such file on the stage, in the words of the connector.
+        OperationalError: there is no such file on the stage; the message is that of the connector.
     """
     session, reader = statement.session, statement.reader
     reader.expect("GET")

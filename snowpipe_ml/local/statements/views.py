@@ -53,13 +53,13 @@ def create_view(statement: Statement) -> Result:
         if columns is None:
             _check_query(session, body)
         if compiler.registered:
-            raise errors.UnsupportedError("a view over results, metadata or staged files")
+            raise errors.UnsupportedError("a view that reads query results, metadata or staged files")
         listed = ""
         if columns is not None:
             listed = (
                 f" ({', '.join(quoted(column) for column, _, _, _ in column_definitions(columns, session))})"
             )
-        # The view that is replaced may be read by the new one's query only before this point.
+        # The query of the new view may read the replaced view only before this point.
 
         def make() -> None:
             with in_transaction(session):
