@@ -30,6 +30,7 @@ import numpy as np
 from snowpipe_ml.models.base import Forecast
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.plugins.forecaster import FORECASTERS
 from tests.models.panels import FEATURES, frame, weekly
 
 SETTINGS: dict[str, Any] = {
@@ -48,6 +49,11 @@ SETTINGS: dict[str, Any] = {
 SPECS = features_of(FEATURES)
 
 
+def settings_of(kind: str, epochs: int) -> dict[str, Any]:
+    """The settings of a model as its function gets them."""
+    return {**SETTINGS, "type": kind, "class": FORECASTERS[kind].implementations[kind], "max_epochs": epochs}
+
+
 def make_series(number: int, days: int) -> Series:
     """A series with weekly and yearly seasonality and noise."""
     rng = np.random.default_rng(number)
@@ -60,7 +66,10 @@ def make_series(number: int, days: int) -> Series:
 def work(kind: str, panel: list[Series], epochs: int) -> float:
     """The seconds for all that the table function does with a panel."""
     begin = time.perf_counter()
-    model = make_forecaster({**SETTINGS, "type": kind, "max_epochs": epochs}, SPECS)
+    model = make_forecaster(
+        {**SETTINGS, "type": kind, "class": FORECASTERS[kind].implementations[kind], "max_epochs": epochs},
+        SPECS,
+    )
     model.fit(panel)
     predicted = model.predict(panel)
     forecasts = model.forecast(panel)
@@ -101,7 +110,16 @@ def ratios(job: tuple[str, list[int], int, int]) -> list[float]:
     kind, numbers, seed, epochs = job
     whole = [make_series(number, 600) for number in numbers]
     heads = [series.head(int(len(series.y) * 0.8)) for series in whole]
-    model = make_forecaster({**SETTINGS, "type": kind, "max_epochs": epochs, "seed": seed}, SPECS)
+    model = make_forecaster(
+        {
+            **SETTINGS,
+            "type": kind,
+            "class": FORECASTERS[kind].implementations[kind],
+            "max_epochs": epochs,
+            "seed": seed,
+        },
+        SPECS,
+    )
     model.fit(heads)
     found = []
     for series, head, predicted in zip(whole, heads, model.predict(whole), strict=True):

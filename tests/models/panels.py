@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from snowpipe_ml.models.panel import Feature, Series, features_of, past_value, read_panel
+from snowpipe_ml.plugins.forecaster import FORECASTERS
 
 FEATURES = [
     {"name": "LAG_1", "kind": "lag", "days": 1},
@@ -51,6 +52,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "auto_ets": {"type": "auto_ets", "season": 7, **COMMON},
     "auto_arima": {"type": "auto_arima", "season": 7, **COMMON},
 }
+for _model in MODELS.values():
+    _model["class"] = FORECASTERS[_model["type"]].implementations[_model["type"]]
 BEST_OF = {
     "type": "best_of",
     "average": 2,

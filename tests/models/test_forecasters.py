@@ -11,9 +11,10 @@ import pytest
 from snowpipe_ml.models.backtest import Plan, backtest
 from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.panel import DAY, read_panel
-from snowpipe_ml.models.registry import FORECASTERS, make_forecaster
+from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.saved import load, save
 from snowpipe_ml.models.selection import BestOf, Choice, choose
+from snowpipe_ml.plugins.forecaster import FORECASTERS
 from tests.models.panels import BEST_OF, MODELS, SPECS, frame, panel
 
 

@@ -39,9 +39,6 @@ from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle
 _HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
 
 
-_OF_FEATURES = ("tabnet", "tabnet_reference", "lightgbm", "lightgbm_global")
-
-
 @register("deploy_forecaster")
 class DeployForecaster(Step["DeployForecaster.Settings"]):
     """Create the forecaster as a permanent vectorized table function.
@@ -167,7 +164,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         """Check that a model that learns from features has some."""
         if not self.features(ctx).feature_columns:
             for name, model in candidates_of(self.settings.model).items():
-                if model.type in _OF_FEATURES:
+                if model.uses_features:
                     raise StepError(
                         f"{name} learns from features, but the step that writes {self.settings.features} "
                         "has none"
@@ -178,11 +175,9 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         models = (*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ()))
         check_packages(ctx, s, models)
         self._check_features(ctx)
-        kinds = {model.type for model in candidates_of(self.settings.model).values()}
-        if self.settings.keep_models and "tabnet_reference" in kinds:
-            raise StepError(
-                "tabnet_reference is for comparison only and cannot be saved: use tabnet, the same model"
-            )
+        lost = [name for name, model in candidates_of(s.model).items() if not model.can_be_saved]
+        if s.keep_models and lost:
+            raise StepError(f"`keep_models` is set, but {', '.join(lost)} cannot be saved: use another model")
         made = self._bundle(ctx, offline=True)
         wheels = (
             f", and the wheels of {', '.join(map(str, self.settings.imports))}"

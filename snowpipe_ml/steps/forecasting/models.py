@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,91 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import PlanContext
-from snowpipe_ml.steps.models.bundle import BundleSettings
-
-# The package that each type needs besides numpy and pandas, as Snowflake's Anaconda channel names it.
-NEEDS = {
-    "tabnet": "pytorch",
-    "tabnet_reference": "pytorch",
-    "lightgbm": "lightgbm",
-    "lightgbm_global": "lightgbm",
-    "auto_ets": "statsforecast",
-    "auto_arima": "statsforecast",
-}
+from snowpipe_ml.plugins.forecaster import FORECASTERS, ForecasterSettings
+from snowpipe_ml.steps.forecasting.forecasters import LightGBM, MovingAverage, Ridge, SeasonalNaive
+from snowpipe_ml.steps.models.bundle import BundleSettings, package_archive
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    name: str | None = Field(
-        None, pattern=r"^[A-Za-z][\w.-]*$", description="Name in the leaderboard; by default the type"
-    )
-    seed: int = 0
-
-
-class TabNet(_Model):
-    """One TabNet network per series; a partition is trained together: https://arxiv.org/abs/1908.07442."""
-
-    type: Choice["tabnet", "tabnet_reference"]
-    max_epochs: int = Field(10, ge=1)
-    patience: int = Field(
-        10, ge=0, description="Epochs without improvement before training stops; 0 never stops"
-    )
-    batch_size: int = Field(64, ge=2)
-    virtual_batch_size: int = Field(64, ge=2)
-    learning_rate: float = Field(0.02, gt=0)
-    n_d: int = Field(8, ge=1)
-    n_a: int = Field(8, ge=1)
-    n_steps: int = Field(3, ge=1)
-    gamma: float = Field(1.3, ge=1)
-    models_together: int = Field(
-        32, ge=1, description="Networks per computation; results differ only by rounding"
-    )
-
-
-class Ridge(_Model):
-    """Ridge regression: linear, with a penalty, and one model per series."""
-
-    type: Choice["ridge"]
-    alpha: float = Field(
-        10.0, gt=0, description="Penalty; with a small one, forecasts from a short history may diverge"
-    )
-
-
-class LightGBM(_Model):
-    """Gradient-boosted trees: one model per series, or one for all series of a partition."""
-
-    type: Choice["lightgbm", "lightgbm_global"]
-    objective: Choice["regression", "regression_l1", "poisson", "tweedie"] = "regression"
-    rounds: int = Field(200, ge=1)
-    num_leaves: int = Field(7, ge=2)
-    learning_rate: float = Field(0.05, gt=0)
-    min_data_in_leaf: int = Field(10, ge=1)
-
-
-class SeasonalNaive(_Model):
-    """The value one season earlier."""
-
-    type: Choice["seasonal_naive"]
-    season: int = Field(7, ge=1)
-
-
-class MovingAverage(_Model):
-    """The mean of the last ``window`` days."""
-
-    type: Choice["moving_average"]
-    window: int = Field(14, ge=1)
-
-
-class StatsForecast(_Model):
-    """Exponential smoothing or ARIMA, selected for each series by statsforecast."""
-
-    type: Choice["auto_ets", "auto_arima"]
-    season: int = Field(7, ge=1)
-
-
-class PythonForecaster(_Model):
+class PythonForecaster(ForecasterSettings):
     """A custom class: a Forecaster of ``snowpipe_ml.models.base`` in a file beside the spec."""
+
+    uses_features: ClassVar[bool] = False  # it may or may not
 
     type: Choice["python"]
     class_: str = Field(
@@ -109,6 +33,16 @@ class PythonForecaster(_Model):
         {}, description="Additional settings for the class"
     )
 
+    @property
+    def implementation(self) -> str:
+        """The class beside the spec, as ``module:Class``."""
+        return self.class_
+
+    @property
+    def required_package(self) -> str | None:
+        """None: what a custom class needs is not known."""
+        return None
+
     @model_validator(mode="after")
     def _settings_are_its_own(self) -> PythonForecaster:
         taken = sorted(self.settings.keys() & {"type", "class", "name", "seed", "lower_bound", "max_growth"})
@@ -117,10 +51,11 @@ class PythonForecaster(_Model):
         return self
 
 
-Candidate = Annotated[
-    TabNet | Ridge | LightGBM | SeasonalNaive | MovingAverage | StatsForecast | PythonForecaster,
-    Field(discriminator="type"),
-]
+_Settings = (*dict.fromkeys(FORECASTERS.values()), PythonForecaster)
+if TYPE_CHECKING:
+    Candidate = ForecasterSettings
+else:  # a union of the registered forecasters, by their type
+    Candidate = Annotated[Union[_Settings], Field(discriminator="type")]  # noqa: UP007
 
 
 def name_of(candidate: Any) -> str:
@@ -138,7 +73,7 @@ def _refuse_twice(names: list[str]) -> None:
         raise ValueError(f"two models are named {', '.join(twice)}: give each a `name`")
 
 
-class BestOf(_Model):
+class BestOf(ForecasterSettings):
     """For each series, the mean of the candidates that were best in the backtest."""
 
     type: Choice["best_of"]
@@ -163,10 +98,10 @@ class BestOf(_Model):
         return self
 
 
-Model = Annotated[
-    TabNet | Ridge | LightGBM | SeasonalNaive | MovingAverage | StatsForecast | PythonForecaster | BestOf,
-    Field(discriminator="type"),
-]
+if TYPE_CHECKING:
+    Model = ForecasterSettings
+else:
+    Model = Annotated[Union[(*_Settings, BestOf)], Field(discriminator="type")]
 
 
 class Backtest(BaseModel):
@@ -231,6 +166,7 @@ def as_json(model: Any, **common: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {**model.model_dump(by_alias=True), "name": name_of(model)}
     if isinstance(model, PythonForecaster):
         settings |= settings.pop("settings")
+    settings["class"] = model.implementation
     return {**settings, **common}
 
 
@@ -245,7 +181,7 @@ def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[A
     }
     given |= {distribution_name(str(name)) for name in bundled.imports}
     for model in models:
-        need = NEEDS.get(model.type)
+        need = None if isinstance(model, BestOf) else model.required_package
         if need is not None and distribution_name(need) not in given:
             raise StepError(
                 f"the model {model.type} needs the package {need}, and packages.{bundled.packages} does not list it"
@@ -253,7 +189,7 @@ def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[A
 
 
 def own_files(ctx: PlanContext, models: list[Any]) -> dict[str, bytes]:
-    """Return the files of custom classes, which are deployed with the function.
+    """Return the files that are deployed with the function: custom classes, and packages of forecasters.
 
     Raises:
         StepError: the file or class does not exist, or the class cannot be a forecaster. It is parsed,
@@ -266,6 +202,8 @@ def own_files(ctx: PlanContext, models: list[Any]) -> dict[str, bytes]:
             text = ctx.read_text(f"{module}.py")
             _check_class(ctx.path(f"{module}.py"), text, name)
             files[f"{module}.py"] = text.encode()
+        for package in model.ships:
+            files[f"{package}.zip"] = package_archive(package)
     return files
 
 

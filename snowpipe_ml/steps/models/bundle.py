@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -178,17 +178,35 @@ class BundleSettings(StepSettings):
 @cache
 def models_archive() -> bytes:
     """Return ``snowpipe_ml.models`` as a zip: the same bytes for the same code, on every machine."""
+    root = Path(str(resources.files("snowpipe_ml")))
+    files = {f"snowpipe_ml/{name}": data for name, data in _sources(root, root / "models")}
+    return _archive({"snowpipe_ml/__init__.py": b"", **files})
+
+
+def package_archive(package: str) -> bytes:
+    """Return the source of an import package as a zip: the same bytes for the same code.
+
+    Raises:
+        StepError: the package is not installed.
+    """
+    try:
+        root = Path(str(resources.files(package)))
+    except ModuleNotFoundError as error:
+        raise StepError(f"the package {package} of a forecaster is not installed") from error
+    return _archive({f"{package}/{name}": data for name, data in _sources(root, root)})
+
+
+def _sources(root: Path, folder: Path) -> Iterator[tuple[str, bytes]]:
+    for file in sorted(folder.rglob("*.py")):
+        yield file.relative_to(root).as_posix(), file.read_bytes()
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-
-        def add(name: str, data: bytes) -> None:
+        for name, data in files.items():
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             archive.writestr(info, data)
-
-        add("snowpipe_ml/__init__.py", b"")
-        root = Path(str(resources.files("snowpipe_ml")))
-        for file in sorted((root / "models").rglob("*.py")):
-            add(f"snowpipe_ml/{file.relative_to(root).as_posix()}", file.read_bytes())
     return buffer.getvalue()

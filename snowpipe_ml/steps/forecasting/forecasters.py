@@ -1,0 +1,111 @@
+"""The built-in forecasters: their settings, and the classes in ``snowpipe_ml.models`` that implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+from typing import Literal as Choice
+
+from pydantic import Field
+
+from snowpipe_ml.plugins.forecaster import ForecasterSettings, register_forecaster
+
+
+@register_forecaster
+class TabNet(ForecasterSettings):
+    """One TabNet network per series; a partition is trained together: https://arxiv.org/abs/1908.07442."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "tabnet": "snowpipe_ml.models.tabnet.forecaster:TabNetForecaster",
+        "tabnet_reference": "snowpipe_ml.models.tabnet.forecaster:TabNetReferenceForecaster",
+    }
+    requires: ClassVar[Mapping[str, str]] = {"tabnet": "pytorch", "tabnet_reference": "pytorch"}
+
+    type: Choice["tabnet", "tabnet_reference"]
+    max_epochs: int = Field(10, ge=1)
+    patience: int = Field(
+        10, ge=0, description="Epochs without improvement before training stops; 0 never stops"
+    )
+    batch_size: int = Field(64, ge=2)
+    virtual_batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(0.02, gt=0)
+    n_d: int = Field(8, ge=1)
+    n_a: int = Field(8, ge=1)
+    n_steps: int = Field(3, ge=1)
+    gamma: float = Field(1.3, ge=1)
+    models_together: int = Field(
+        32, ge=1, description="Networks per computation; results differ only by rounding"
+    )
+
+
+@register_forecaster
+class Ridge(ForecasterSettings):
+    """Ridge regression: linear, with a penalty, and one model per series."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "ridge": "snowpipe_ml.models.forecasters.linear:RidgeForecaster",
+    }
+
+    type: Choice["ridge"]
+    alpha: float = Field(
+        10.0, gt=0, description="Penalty; with a small one, forecasts from a short history may diverge"
+    )
+
+
+@register_forecaster
+class LightGBM(ForecasterSettings):
+    """Gradient-boosted trees: one model per series, or one for all series of a partition."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "lightgbm": "snowpipe_ml.models.forecasters.boosting:LightGBMForecaster",
+        "lightgbm_global": "snowpipe_ml.models.forecasters.boosting:GlobalLightGBMForecaster",
+    }
+    requires: ClassVar[Mapping[str, str]] = {"lightgbm": "lightgbm", "lightgbm_global": "lightgbm"}
+
+    type: Choice["lightgbm", "lightgbm_global"]
+    objective: Choice["regression", "regression_l1", "poisson", "tweedie"] = "regression"
+    rounds: int = Field(200, ge=1)
+    num_leaves: int = Field(7, ge=2)
+    learning_rate: float = Field(0.05, gt=0)
+    min_data_in_leaf: int = Field(10, ge=1)
+
+
+@register_forecaster
+class SeasonalNaive(ForecasterSettings):
+    """The value one season earlier."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "seasonal_naive": "snowpipe_ml.models.forecasters.statistical:SeasonalNaiveForecaster",
+    }
+    uses_features: ClassVar[bool] = False
+
+    type: Choice["seasonal_naive"]
+    season: int = Field(7, ge=1)
+
+
+@register_forecaster
+class MovingAverage(ForecasterSettings):
+    """The mean of the last ``window`` days."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "moving_average": "snowpipe_ml.models.forecasters.statistical:MovingAverageForecaster",
+    }
+    uses_features: ClassVar[bool] = False
+
+    type: Choice["moving_average"]
+    window: int = Field(14, ge=1)
+
+
+@register_forecaster
+class StatsForecast(ForecasterSettings):
+    """Exponential smoothing or ARIMA, selected for each series by statsforecast."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "auto_ets": "snowpipe_ml.models.forecasters.statistical:StatsForecastForecaster",
+        "auto_arima": "snowpipe_ml.models.forecasters.statistical:StatsForecastForecaster",
+    }
+    requires: ClassVar[Mapping[str, str]] = {"auto_ets": "statsforecast", "auto_arima": "statsforecast"}
+    uses_features: ClassVar[bool] = False
+
+    type: Choice["auto_ets", "auto_arima"]
+    season: int = Field(7, ge=1)
