@@ -3,7 +3,8 @@
     python benchmarks/kills.py [--kills 100] [--in-a-row 5] [--seed 0]
 
 A fresh run of the reference pipeline on four small months is killed at a random moment within the duration
-of an undisturbed run. It is resumed, the resumed run is killed, and so on, several times in a row. The last
+of an undisturbed run. It is resumed, the resumed run is killed at a random moment within the time that is
+left of that duration, because it does not repeat finished steps, and so on, several times in a row. The last
 `run --resume` must finish, and every table must equal the undisturbed run's table row for row, including
 the models' predictions. Ids and times of runs are not compared. The processes are forked from this one, so
 that the duration excludes imports.
@@ -135,7 +136,7 @@ def main() -> None:
             moments = []
             for number in range(min(arguments.in_a_row, arguments.kills - killed)):
                 child = forked(partial(ran, pipeline, resume=number > 0))
-                moments.append(round(chance.uniform(0, whole), 2))
+                moments.append(round(chance.uniform(0, whole - sum(moments)), 2))
                 time.sleep(moments[-1])
                 os.kill(child, signal.SIGKILL)
                 if waited(child):
