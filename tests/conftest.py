@@ -28,6 +28,16 @@ TOGETHER = (
     "test_examples.py",
     "test_server.py",
     "test_mutations.py",
+    "test_authentication.py",
+    "test_control_characters.py",
+    "test_decisions.py",
+    "test_evaluate_messages.py",
+    "test_features.py",
+    "test_frequency.py",
+    "test_plots.py",
+    "test_report_in_browser.py",
+    "test_secrets_everywhere.py",
+    "test_table_changes.py",
 )
 
 
