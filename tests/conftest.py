@@ -28,6 +28,7 @@ TOGETHER = (
     "test_examples.py",
     "test_server.py",
     "test_mutations.py",
+    "test_odd_files.py",
     "test_authentication.py",
     "test_control_characters.py",
     "test_decisions.py",

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 _SERVER = r"""
-import json, os, socket, sys
+import json, os, signal, socket, sys
 import duckdb, fakesnow, numpy, pandas, pyarrow, snowflake.snowpark, sqlglot
 import snowpipe_ml.cli.main, snowpipe_ml.engine.pipeline, snowpipe_ml.engine.run.run
 import snowpipe_ml.local, snowpipe_ml.local.client.connection, snowpipe_ml.local.python.registry
@@ -74,6 +74,7 @@ for number, fd in enumerate(fds):
 for fd in fds:
     if fd > 2:
         os.close(fd)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # however the tests were started
 if request["new_session"]:
     os.setsid()
 os.chdir(request["cwd"])
@@ -144,19 +145,25 @@ class Process:
         cwd: Path | None = None,
         new_session: bool = False,
         output: int | None = None,
+        merged: bool = False,
     ) -> None:
-        """Run code with arguments; ``output``: a file descriptor for its output and errors instead of pipes."""
+        """Run code with arguments.
+
+        ``output``: a file descriptor for its output and errors instead of pipes; ``merged``: one pipe for both.
+        """
         status, its_status = os.pipe()
         its_stdin, stdin = os.pipe()
         pipes: list[int] = []
+        self.stdout: IO[str] | None = None
+        self.stderr: IO[str] | None = None
         if output is None:
             stdout, its_stdout = os.pipe()
-            stderr, its_stderr = os.pipe()
-            pipes = [its_stdout, its_stderr]
-            self.stdout: IO[str] | None = open(stdout, encoding="utf-8", newline="")  # noqa: SIM115
-            self.stderr: IO[str] | None = open(stderr, encoding="utf-8")  # noqa: SIM115
-        else:
-            self.stdout = self.stderr = None
+            pipes = [its_stdout]
+            self.stdout = open(stdout, encoding="utf-8", newline="")  # noqa: SIM115
+            if not merged:
+                stderr, its_stderr = os.pipe()
+                pipes.append(its_stderr)
+                self.stderr = open(stderr, encoding="utf-8")  # noqa: SIM115
         self.stdin: IO[str] = open(stdin, "w", encoding="utf-8")  # noqa: SIM115
         mask = os.umask(0)
         os.umask(mask)
@@ -168,7 +175,7 @@ class Process:
             "new_session": new_session,
             "umask": mask,
         }
-        outputs = pipes or [output, output]
+        outputs = [*pipes, *pipes] if merged else pipes or [output, output]
         _SERVING.start(request, [its_stdin, *outputs, its_status])  # type: ignore[list-item]
         for fd in (its_stdin, *pipes, its_status):
             os.close(fd)

@@ -265,7 +265,7 @@ def test_a_model_alone_is_the_model_in_a_stack_up_to_rounding(change, patience):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_no_value_of_another_series_reaches_a_model(change, dtype):
     """With neighbors of equal lengths but other values, training does the same arithmetic, byte for byte."""
-    s = {**BASE, "max_epochs": 8, **change}
+    s = {**BASE, "max_epochs": 3, **change}
     data, others = ragged(), ragged(noise=100)
     for k in (0, 2, 8):
         found = []

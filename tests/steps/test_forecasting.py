@@ -254,12 +254,16 @@ def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path, train
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not here")
+@pytest.mark.parametrize(
+    "slow",
+    [("auto_arima", "tabnet", "auto_ets"), pytest.param(("auto_arima", "tabnet"), marks=pytest.mark.stress)],
+)
 def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: tuple[str, ...]
 ) -> None:
     from benchmarks import leaderboard
 
-    quick = [item for item in leaderboard.SINGLE if item["type"] not in ("auto_arima", "tabnet")]
+    quick = [item for item in leaderboard.SINGLE if item["type"] not in slow]
     monkeypatch.setattr(leaderboard, "SINGLE", quick)
     variables = {
         "source": str(REAL / "citibike"),
@@ -269,7 +273,7 @@ def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
         "min_history_days": 60,
     }
     pipeline = pipeline_in(tmp_path, variables)
-    assert pipeline.run().ok
+    assert pipeline.run(select=["+leaderboard"]).ok
     session = pipeline.session()
     board: dict[str, Any] = {
         row["MODEL"]: row for row in session.sql("SELECT * FROM LEADERBOARD WHERE FOLD = 2").collect()
