@@ -53,7 +53,7 @@ steps:
     target: TOTAL
     rolling: {mean: [7]}
     holidays: {table: days, on: D1, days_after: 1}
-    exogenous: [{table: t2, columns: [TEMP], on: D1, future: {table: t3}}]
+    exogenous: [{table: t2, columns: [DEGREES], on: D1, future: {table: t3}}]
     writes: feats
     left_out: rest
   coming: {type: future_features, features: feats, writes: coming}
