@@ -202,7 +202,7 @@ def test_nothing_but_names_and_literals_reaches_sql(
     assert expected
     bones = [skeleton(text) for text in expected]
     # A text that is a valid name in one place may be invalid in another, so each place gets a share of all
-    # texts. The share is no divisor of the number of phrases or marks, so each place gets every phrase.
+    # texts. The share has no factor in common with the number of phrases, so each place gets every phrase.
     offset = PLACES.index((path, key))
     for text in HOSTILE[offset % share :: share]:
         found = planned(with_text(BASE, path, text, key=key), tmp_path)
