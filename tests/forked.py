@@ -24,9 +24,15 @@ from pathlib import Path
 from typing import IO, Any
 
 _SERVER = r"""
-import json, os, signal, socket, sys
-import duckdb, fakesnow, numpy, pandas, pyarrow, snowflake.snowpark, sqlglot
-import snowpipe_ml.cli.main, snowpipe_ml.engine.pipeline, snowpipe_ml.engine.run.run
+import gc, json, os, signal, socket, sys
+import boto3, networkx, numpy, pandas, pyarrow, pydantic, rich.console, snowflake.snowpark, sqlglot
+import snowpipe_ml.cli.main
+# A child would copy the memory of all objects that the collection at its end visits. The objects of DuckDB
+# are collected, because DuckDB reports those that are left.
+gc.collect()
+gc.freeze()
+import duckdb, fakesnow
+import snowpipe_ml.engine.pipeline, snowpipe_ml.engine.run.run
 import snowpipe_ml.local, snowpipe_ml.local.client.connection, snowpipe_ml.local.python.registry
 import snowpipe_ml.targets.local, snowpipe_ml.ui.report, snowpipe_ml.ui.tables, snowpipe_ml.ui.terminal
 
@@ -119,6 +125,7 @@ class _Server:
             [sys.executable, "-W", "ignore", "-c", _SERVER, str(its.fileno())],
             pass_fds=[its.fileno()],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             cwd=Path(__file__).parents[1],
         )
         its.close()
