@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo demo-insurance install check test stress benchmark format clean
+.PHONY: demo demo-insurance install check test stress test-stress coverage benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -55,6 +55,18 @@ test: install
 stress: install
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m stress
 
+test-stress: stress
+
+# The tests with coverage.py, in all processes: see tests/coverage/sitecustomize.py. It fails if a folder is
+# covered less than tests/coverage/report.py requires.
+coverage: install
+	rm -f .coverage .coverage.*
+	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/.coverage \
+	  PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) \
+	  $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python tests/coverage/report.py
+
 benchmark: install
 	$(BIN)/python benchmarks/citibike.py
 
@@ -63,4 +75,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info pipelines/.snowpipe .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build .coverage .coverage.* *.egg-info pipelines/.snowpipe .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,9 +1,10 @@
 """Kill runs of the Citi Bike pipeline with SIGKILL at random moments, resume them, and compare the tables.
 
-    python benchmarks/kills.py [--kills 100] [--in-a-row 5] [--seed 0]
+    python benchmarks/kills.py [--kills 100] [--in-a-row 5] [--seed 0] [--without STEP ...]
 
 A fresh run of the reference pipeline on four small months is killed at a random moment within the duration
-of an undisturbed run. It is resumed, the resumed run is killed, and so on, several times in a row. The last
+of an undisturbed run. It is resumed, the resumed run is killed at a random moment within the time that is
+left of that duration, because it does not repeat finished steps, and so on, several times in a row. The last
 `run --resume` must finish, and every table must equal the undisturbed run's table row for row, including
 the models' predictions. Ids and times of runs are not compared. The processes are forked from this one, so
 that the duration excludes imports.
@@ -75,14 +76,14 @@ def waited(child: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def ran(pipeline: Pipeline, *, resume: bool = False) -> None:
+def ran(pipeline: Pipeline, without: list[str], *, resume: bool = False) -> None:
     """Run or resume the pipeline; start a new run if there is nothing to resume."""
     try:
-        result = pipeline.run(resume=resume)
+        result = pipeline.run(resume=resume, exclude=without)
     except UsageError as error:
         if "nothing to resume" not in str(error):
             raise
-        result = pipeline.run()
+        result = pipeline.run(exclude=without)
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
 
 
@@ -118,13 +119,15 @@ def main() -> None:
         "--in-a-row", type=int, default=5, help="number of kills of a run before it may finish"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--without", nargs="*", default=[], help="steps to leave out")
     arguments = parser.parse_args()
+    without = arguments.without
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         undisturbed = prepared(folder / "undisturbed")
         begin = time.perf_counter()
-        assert waited(forked(lambda: ran(undisturbed)))
+        assert waited(forked(lambda: ran(undisturbed, without)))
         whole = time.perf_counter() - begin
         wanted = tables(undisturbed)
         rows = sum(map(len, wanted.values()))
@@ -134,14 +137,14 @@ def main() -> None:
             pipeline = prepared(folder / str(runs))
             moments = []
             for number in range(min(arguments.in_a_row, arguments.kills - killed)):
-                child = forked(partial(ran, pipeline, resume=number > 0))
-                moments.append(round(chance.uniform(0, whole), 2))
+                child = forked(partial(ran, pipeline, without, resume=number > 0))
+                moments.append(round(chance.uniform(0, whole - sum(moments)), 2))
                 time.sleep(moments[-1])
                 os.kill(child, signal.SIGKILL)
                 if waited(child):
                     break  # the process had already finished, so nothing was killed
                 killed += 1
-            resumed = waited(forked(partial(ran, pipeline, resume=True)))
+            resumed = waited(forked(partial(ran, pipeline, without, resume=True)))
             different = compared(pipeline, wanted) if resumed else ["the run was not resumed"]
             if different:
                 sys.exit(f"killed after {moments} s: {', '.join(different)}")

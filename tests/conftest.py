@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 import snowpipe_ml
+from snowpipe_ml.local import connect
 from tests.trips import write_months, write_weather
 
 # The speed of an example depends on the machine, and the first one imports the connector.
@@ -27,6 +28,19 @@ TOGETHER = (
     "test_examples.py",
     "test_server.py",
     "test_mutations.py",
+    "test_odd_files.py",
+    "test_authentication.py",
+    "test_control_characters.py",
+    "test_decisions.py",
+    "test_downloads.py",
+    "test_evaluate_messages.py",
+    "test_expectations.py",
+    "test_features.py",
+    "test_frequency.py",
+    "test_plots.py",
+    "test_report_in_browser.py",
+    "test_secrets_everywhere.py",
+    "test_table_changes.py",
 )
 
 
@@ -39,12 +53,73 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
+class SharedWarehouse:
+    """An embedded warehouse that the tests of a process use one after another, each with its own database.
+
+    A new database costs a fifth of a new warehouse. A test that leaves anything outside its database, such
+    as a second database, a role, a stream or a worker of a function, gets the warehouse closed behind it,
+    and the next test starts on a new one.
+    """
+
+    def __init__(self, make_folder: Callable[[], Path]) -> None:
+        self._make_folder = make_folder
+        self._holder: Any = None
+
+    def open(self) -> Any:
+        """Return a Session whose current database is a new one named LOCAL."""
+        if self._holder is None:
+            self._holder = connect(self._make_folder(), share=False)
+        return snowpipe_ml.local_session(self._holder.storage.path, share=False)
+
+    def clear(self) -> None:
+        """Drop what the last test created."""
+        storage = self._holder.storage
+        untouched = storage.databases() == ["LOCAL"] and not (
+            storage.functions is not None
+            or storage.has_streams
+            or storage.owners
+            or storage.checkpoints._invalid
+            or storage._users > 1
+            or any(_rows_of_the_account(storage))
+        )
+        if untouched:
+            storage.drop_database("LOCAL")
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close the warehouse."""
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
+
+
+def _rows_of_the_account(storage: Any) -> list[tuple[Any, ...]]:
+    """The warehouses, roles and grants."""
+    tables = storage.root.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = '_ACCOUNT'"
+    ).fetchall()
+    rows: list[tuple[Any, ...]] = []
+    for schema, table in tables:
+        rows += storage.root.execute(f'SELECT * FROM _ACCOUNT."{schema}"."{table}" LIMIT 1').fetchall()
+    return rows
+
+
+@pytest.fixture(scope="session")
+def shared_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedWarehouse]:
+    """The warehouse behind the fixture ``session``."""
+    warehouse = SharedWarehouse(lambda: tmp_path_factory.mktemp("shared") / "warehouse")
+    yield warehouse
+    warehouse.close()
+
+
 @pytest.fixture
-def session() -> Iterator[Any]:
-    """A Snowpark Session on a fresh embedded warehouse."""
-    session = snowpipe_ml.local_session()
+def session(shared_warehouse: SharedWarehouse) -> Iterator[Any]:
+    """A Snowpark Session on an empty database of the embedded warehouse."""
+    session = shared_warehouse.open()
     yield session
     session.close()
+    shared_warehouse.clear()
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import json
 import os
 import pty
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +22,7 @@ from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinis
 from snowpipe_ml.ui.tables import print_table
 from snowpipe_ml.ui.terminal import Checklist
 from snowpipe_ml.ui.tree import LiveTree
+from tests import forked
 
 # C0 except line feed and tab, DEL, C1, line separators, and bidirectional controls.
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -132,55 +131,36 @@ def test_json_holds_the_exact_value(outputs: Mapping[str, str]) -> None:
 
 
 def test_csv_for_another_program_holds_the_exact_value(spec: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "snowpipe_ml.cli.main",
-        "sql",
-        str(spec),
-        "SELECT * FROM T",
-        "--format",
-        "csv",
-    ]
-    done = subprocess.run(command, capture_output=True, check=True)
-    assert list(csv.reader(io.StringIO(done.stdout.decode(), newline=""))) == [["X"], [VALUE]]
+    done = forked.command("sql", spec, "SELECT * FROM T", "--format", "csv")
+    assert done.returncode == 0
+    assert list(csv.reader(io.StringIO(done.stdout, newline=""))) == [["X"], [VALUE]]
 
 
 @pytest.mark.parametrize("format_", ["csv", "table", "json"])
 def test_a_terminal_gets_no_control_characters_of_data(spec: Path, format_: str) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "snowpipe_ml.cli.main",
-        "sql",
-        str(spec),
-        "SELECT * FROM T",
-        "--format",
-        format_,
-    ]
-    text = on_a_terminal(command)
+    text = on_a_terminal("sql", spec, "SELECT * FROM T", "--format", format_)
     assert "start" in text
     # The table itself has styles; those of the data (title, red, text direction) are removed.
     for piece in ("\x1b[31m", "\x1b]", "\x07", "\x08", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028"):
         assert piece not in text, repr(piece)
 
 
-def on_a_terminal(command: list[str]) -> str:
+def on_a_terminal(*arguments: object) -> str:
     """The bytes that a command writes to a terminal."""
     ours, its = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"}
-    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment) as process:
-        os.close(its)
-        pieces = []
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the other side is closed
-                break
-            if not piece:
-                break
-            pieces.append(piece)
-        process.wait()
+    process = forked.start_command(*arguments, env=environment, output=its)
+    os.close(its)
+    pieces = []
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    process.communicate()
     os.close(ours)
     return b"".join(pieces).decode()
 
@@ -261,17 +241,11 @@ def test_the_progress_shows_the_name_of_a_file_as_text() -> None:
 @pytest.mark.parametrize("format_", ["csv", "table", "json"])
 def test_an_output_in_ascii_is_not_written_past_the_redaction(spec: Path, format_: str) -> None:
     """Click writes to the bytes below a stream in ASCII."""
-    command = [
-        sys.executable,
-        "-m",
-        "snowpipe_ml.cli.main",
-        "sql",
-        str(spec),
-        "SELECT 'the-secret' AS A, '\u017e' AS B",
-    ]
+    command = ["sql", spec, "SELECT 'the-secret' AS A, '\u017e' AS B", "--format", format_]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "SOME_TOKEN": "the-secret"}
-    done = subprocess.run([*command, "--format", format_], capture_output=True, check=True, env=environment)
-    text = done.stdout.decode()
+    done = forked.command(*command, env=environment)
+    assert done.returncode == 0
+    text = done.stdout
     assert "the-secret" not in text
     assert "******" in text
     assert "\u017e" in text or "\\u017e" in text

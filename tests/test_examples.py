@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
+from tests import forked
 from tests.conftest import ROOT, write_spec
 
 SPEC = """\
@@ -44,14 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    return subprocess.run(
-        [sys.executable, "-m", "snowpipe_ml", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.command(*arguments, env={**os.environ, "PYTHONPATH": str(site)})
 
 
 def test_an_installed_step_type_is_like_one_of_ours(site: Path, tmp_path: Path) -> None:

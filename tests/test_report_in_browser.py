@@ -56,11 +56,25 @@ def chromium() -> str:
     return found
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_cut_off(chromium: str, tmp_path: Path, width: int) -> None:
-    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
+@pytest.fixture(scope="module")
+def failed(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """A pipeline whose run failed."""
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path_factory.mktemp("failed"), SPEC))
     assert not pipeline.run().ok
-    found = read_in(chromium, pipeline, tmp_path, width)
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def plotted(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """A pipeline with forecasts and plots, after a run."""
+    pipeline = forecasting(tmp_path_factory.mktemp("plotted"), **PLOTTED)
+    assert pipeline.run().ok
+    return pipeline
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_cut_off(chromium: str, failed: Pipeline, tmp_path: Path, width: int) -> None:
+    found = read_in(chromium, failed, tmp_path, width)
     assert found["sections"] == [
         "errors",
         "warnings",
@@ -74,10 +88,8 @@ def test_nothing_is_cut_off(chromium: str, tmp_path: Path, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_forecasts_and_plots_are_drawn(chromium: str, tmp_path: Path, width: int) -> None:
-    pipeline = forecasting(tmp_path, **PLOTTED)
-    assert pipeline.run().ok
-    found = read_in(chromium, pipeline, tmp_path, width)
+def test_forecasts_and_plots_are_drawn(chromium: str, plotted: Pipeline, tmp_path: Path, width: int) -> None:
+    found = read_in(chromium, plotted, tmp_path, width)
     assert found["sections"] == [
         "warnings",
         "graph",

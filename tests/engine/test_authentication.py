@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,8 +29,8 @@ from snowpipe_ml.errors import TargetError
 
 SPEC = """\
 name: demo
-targets: {prod: {type: snowflake, connection: prod, database: D}}
-steps:
+targets:
+TARGETSsteps:
   one: {type: transform, query: SELECT 1 AS X, writes: one}
 """
 Answer = tuple[int, dict[str, Any]]
@@ -95,54 +94,91 @@ def account(first: Answer, push: Answer | None = None) -> Iterator[tuple[int, li
         thread.join()
 
 
-def run(folder: Path, port: int) -> subprocess.CompletedProcess[str]:
-    """Run ``snowpipe-ml run`` with a ``connections.toml``, which the connector reads once per process."""
+# The answers to a login and to a push, the words that the error has, and the requests that are expected.
+REFUSALS: dict[str, tuple[Answer, Answer | None, str, list[str]]] = {
+    "push denied": (NEEDS_A_PUSH, DENIED, "denied", ["login", "push"]),
+    "push not answered": (
+        NEEDS_A_PUSH,
+        (200, {**DENIED[1], "message": "Duo Security authentication timed out."}),
+        "timed out",
+        ["login", "push"],
+    ),
+    "password": (
+        refused(390100, "Incorrect username or password was specified."),
+        None,
+        "Incorrect username",
+        ["login"],
+    ),
+    "key": (refused(390144, "JWT token is invalid."), None, "JWT token", ["login"]),
+    "token": (refused(394400, "Programmatic access token is invalid."), None, "Programmatic", ["login"]),
+    "second factor": (
+        refused(394507, "Multi-factor authentication failed."),
+        None,
+        "Multi-factor",
+        ["login"],
+    ),
+    "account": ((403, {}), None, "account name", ["login"]),
+}
+# The connector reads connections.toml once per process, when it is imported. So that it is imported once for
+# all targets, each run is a fork of a process that has imported it and done nothing else.
+FORKS = """
+import os, sys
+import snowflake.snowpark, snowpipe_ml.engine.run.run, snowpipe_ml.targets.snowflake
+from snowpipe_ml.cli.main import main
+for target in sys.argv[2:]:
+    if os.fork():
+        with open(f"{target}.status", "w") as file:
+            file.write(str(os.waitstatus_to_exitcode(os.wait()[1])))
+        continue
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{target}.{name}", os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["snowpipe-ml", "run", sys.argv[1], "--target", target]
+    main()
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, list[str]]]:
+    """The exit status, the errors and the requests of ``snowpipe-ml run`` for each kind of refusal."""
+    folder = tmp_path_factory.mktemp("accounts")
     entry = {"account": "a", "user": "u", "password": "wrong", "host": "127.0.0.1", "protocol": "http"}
-    text = "[prod]\n" + "".join(f'{key} = "{value}"\n' for key, value in entry.items()) + f"port = {port}\n"
-    (folder / "connections.toml").write_text(text)
-    (folder / "connections.toml").chmod(0o600)
-    (folder / "spec.yaml").write_text(SPEC)
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml", "run", str(folder / "spec.yaml")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "SNOWFLAKE_HOME": str(folder), "SF_TELEMETRY_ENABLED": "false"},
-    )
+    connections, targets, requests = "", "", {}
+    with contextlib.ExitStack() as servers:
+        for number, (name, (first, push, *_)) in enumerate(REFUSALS.items()):
+            port, requests[name] = servers.enter_context(account(first, push))
+            connections += f"[prod{number}]\nport = {port}\n"
+            connections += "".join(f'{key} = "{value}"\n' for key, value in entry.items())
+            targets += f"  prod{number}: {{type: snowflake, connection: prod{number}, database: D}}\n"
+        (folder / "connections.toml").write_text(connections)
+        (folder / "connections.toml").chmod(0o600)
+        (folder / "spec.yaml").write_text(SPEC.replace("TARGETS", targets))
+        names = [f"prod{number}" for number in range(len(REFUSALS))]
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", FORKS, "spec.yaml", *names],
+            cwd=folder,
+            check=True,
+            timeout=300,
+            env={**os.environ, "SNOWFLAKE_HOME": str(folder), "SF_TELEMETRY_ENABLED": "false"},
+        )
+    return {
+        name: (
+            int((folder / f"prod{number}.status").read_text()),
+            (folder / f"prod{number}.err").read_text(),
+            requests[name],
+        )
+        for number, name in enumerate(REFUSALS)
+    }
 
 
-@pytest.mark.parametrize(
-    ("first", "push", "said", "expected"),
-    [
-        (NEEDS_A_PUSH, DENIED, "denied", ["login", "push"]),
-        (
-            NEEDS_A_PUSH,
-            (200, {**DENIED[1], "message": "Duo Security authentication timed out."}),
-            "timed out",
-            ["login", "push"],
-        ),
-        (
-            refused(390100, "Incorrect username or password was specified."),
-            None,
-            "Incorrect username",
-            ["login"],
-        ),
-        (refused(390144, "JWT token is invalid."), None, "JWT token", ["login"]),
-        (refused(394400, "Programmatic access token is invalid."), None, "Programmatic", ["login"]),
-        (refused(394507, "Multi-factor authentication failed."), None, "Multi-factor", ["login"]),
-        ((403, {}), None, "account name", ["login"]),
-    ],
-    ids=["push denied", "push not answered", "password", "key", "token", "second factor", "account"],
-)
+@pytest.mark.parametrize("name", REFUSALS)
 def test_a_refused_login_is_asked_for_once(
-    tmp_path: Path, first: Answer, push: Answer | None, said: str, expected: list[str]
+    refusals: dict[str, tuple[int, str, list[str]]], name: str
 ) -> None:
-    with account(first, push) as (port, asked):
-        done = run(tmp_path, port)
-    assert done.returncode == 3, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    *_, said, expected = REFUSALS[name]
+    status, errors, asked = refusals[name]
+    assert status == 3, errors
+    assert said in errors
+    assert "Traceback" not in errors
     assert asked == expected
 
 

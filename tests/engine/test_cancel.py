@@ -24,6 +24,7 @@ from snowpipe_ml.local import connect
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.duck import Duck
+from tests import forked
 from tests.conftest import write_spec
 
 SOON = 15  # seconds for actions that take milliseconds, on a busy machine
@@ -358,15 +359,9 @@ class Slow(RowForecaster):
 
 
 @contextmanager
-def running(path: Path) -> Iterator[subprocess.Popen[str]]:
+def running(path: Path) -> Iterator[forked.Process]:
     """Start ``snowpipe-ml run`` in a process that receives Ctrl-C, however the tests were started."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = forked.start_command("run", path, merged=True)
     try:
         yield process
     finally:

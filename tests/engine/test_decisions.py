@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Runs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "days.csv").write_text("DAY\n1\n2\n")
+        if not (folder / "days.csv").exists():
+            (folder / "days.csv").write_text("DAY\n1\n2\n")
         self.write(SPEC)
 
     def write(self, text: str) -> None:
@@ -63,14 +64,22 @@ class Runs:
             session.close()
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    """A pipeline that was run once."""
-    found = Runs(tmp_path)
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pipeline after its first run."""
+    folder = tmp_path_factory.mktemp("first")
+    found = Runs(folder)
     assert set(found.planned().values()) == {("run", "it has not succeeded on this target yet")}
-    assert not (tmp_path / "warehouse").exists(), "a plan makes nothing"
+    assert not (folder / "warehouse").exists(), "a plan makes nothing"
     found.ran()
-    return found
+    return folder
+
+
+@pytest.fixture
+def runs(first_run: Path, tmp_path: Path) -> Runs:
+    """A pipeline that was run once, on a copy of its warehouse."""
+    shutil.copytree(first_run, tmp_path, dirs_exist_ok=True)
+    return Runs(tmp_path)
 
 
 def test_nothing_runs_twice(runs: Runs) -> None:

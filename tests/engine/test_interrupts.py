@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
+from tests import forked
 from tests.conftest import write_spec
 
 SLOW = """\
@@ -24,15 +23,9 @@ steps:
 
 
 @contextmanager
-def running(path: Path) -> Iterator[subprocess.Popen[str]]:
+def running(path: Path) -> Iterator[forked.Process]:
     """Start ``snowpipe-ml run`` in a process that receives Ctrl-C, however the tests were started."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = forked.start_command("run", path, merged=True)
     try:
         yield process
     finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from snowpipe_ml.engine.events import StepStarted
 from snowpipe_ml.engine.records.lock import COLUMNS, RunLock, owner
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.sql import QualifiedName
+from tests import forked
 from tests.conftest import write_spec
 
 SLOW = """\
@@ -26,14 +25,8 @@ steps:
 """
 
 
-def start(path: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snowpipe_ml", "run", str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def start(path: Path) -> forked.Process:
+    process = forked.start_command("run", path, new_session=True)
     assert process.stdout is not None
     while "first" not in (line := process.stdout.readline()):
         assert line, "the run ended"
@@ -44,8 +37,7 @@ def test_of_two_runs_one_runs_and_the_lock_of_a_killed_one_is_taken_over(tmp_pat
     path = write_spec(tmp_path, SLOW)
     process = start(path)
     try:
-        command = [sys.executable, "-m", "snowpipe_ml", "run", str(path)]
-        second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        second = forked.command("run", path, timeout=120)
         assert second.returncode == 4, second.stdout + second.stderr
         assert f"is being run on local by {owner().rpartition(' ')[0]} {process.pid} (run 2" in second.stderr
     finally:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import UsageError
+from tests import forked
 from tests.conftest import ask, write_spec
 
 SPEC = """\
@@ -99,20 +98,18 @@ def unfinished(pipeline: Pipeline) -> bool:
     return bool(ask(pipeline, "SELECT 1 FROM SNOWPIPE_ML.RUNS WHERE STATUS IS NULL"))
 
 
-def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(8, marks=pytest.mark.stress)])
+def test_killed_at_random_moments_a_run_is_finished_by_resuming(tmp_path: Path, kills: int) -> None:
     path = write_spec(tmp_path, CHAIN)
     pipeline = Pipeline.from_yaml(path)
-    command = [sys.executable, "-m", "snowpipe_ml", "run", str(path)]
     chance = random.Random(5)
-    for _ in range(8):
+    for _ in range(kills):
         resume = ["--resume"] if unfinished(pipeline) else ["--full-refresh"]
-        process = subprocess.Popen(
-            [*command, *resume], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(chance.uniform(1.5, 4.5))
+        process = forked.start_command("run", path, *resume, new_session=True)
+        time.sleep(chance.uniform(0.1, 2.0))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
     if unfinished(pipeline):
         assert pipeline.run(resume=True).ok
     elif not ask(pipeline, "SHOW TABLES LIKE 'SCORES'"):

@@ -11,6 +11,7 @@ from snowpipe_ml.engine.run.outcome import StepOutcome
 from tests.conftest import ask, write_spec
 
 STEP = "steps:\n  one: {type: transform, query: \"SELECT COUNT(*) AS N FROM {{ ref('prices') }}\", writes: one}\n"
+ONE = "steps: {one: {type: transform, query: SELECT 1 AS X, writes: one}}\n"
 
 
 def declaring(folder: Path, columns: str) -> Pipeline:
@@ -23,50 +24,68 @@ def changed(folder: Path, before: str, after: str) -> StepOutcome:
     return declaring(folder, after).run().steps["tables.prices"]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "column", "types"),
-    [
-        (
-            "ID: number, PRICE: number",
-            'ID: number, PRICE: "number(10,2)"',
-            "PRICE",
-            ["NUMBER(38,0)", "NUMBER(10,2)"],
-        ),
-        ('ID: "number(5,0)"', 'ID: "number(9,0)"', "ID", ["NUMBER(5,0)", "NUMBER(9,0)"]),
-        ("ID: number, AT: date", "ID: number, AT: timestamp_ntz", "AT", ["DATE", "TIMESTAMP_NTZ"]),
-        ('NAME: "varchar(3)"', 'NAME: "varchar(20)"', "NAME", ["VARCHAR(3)", "VARCHAR(20)"]),
-        ("N: number, '\"Id\"': float", "N: number, '\"Id\"': number", "Id", ["FLOAT", "NUMBER"]),
-    ],
-    ids=["scale", "precision", "type", "length", "quoted"],
-)
+# The columns before and after a change, the column that the error names, and the types.
+OTHER_TYPES = {
+    "scale": (
+        "ID: number, PRICE: number",
+        'ID: number, PRICE: "number(10,2)"',
+        "PRICE",
+        ["NUMBER(38,0)", "NUMBER(10,2)"],
+    ),
+    "precision": ('ID: "number(5,0)"', 'ID: "number(9,0)"', "ID", ["NUMBER(5,0)", "NUMBER(9,0)"]),
+    "type": ("ID: number, AT: date", "ID: number, AT: timestamp_ntz", "AT", ["DATE", "TIMESTAMP_NTZ"]),
+    "length": ('NAME: "varchar(3)"', 'NAME: "varchar(20)"', "NAME", ["VARCHAR(3)", "VARCHAR(20)"]),
+    "quoted": ("N: number, '\"Id\"': float", "N: number, '\"Id\"': number", "Id", ["FLOAT", "NUMBER"]),
+}
+# The columns before and after a change, and the column that the error names.
+OTHER_COLUMNS = {
+    "added": ("ID: number", "ID: number, PRICE: float", "PRICE"),
+    "removed": ("ID: number, PRICE: float", "ID: number", "PRICE"),
+    "renamed": ("ID: number, PRICE: float", "ID: number, COST: float", "COST"),
+}
+# The columns before and after a change that is none.
+SAME = {
+    "synonyms": ("A: number, B: varchar, C: int", 'A: "number(38,0)", B: string, C: bigint'),
+    "defaults": (
+        "A: timestamp, B: double, C: binary",
+        'A: "timestamp_ntz(9)", B: real, C: varbinary',
+    ),
+    "decimal": ('A: "number(5)"', 'A: "decimal(5,0)"'),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StepOutcome]:
+    """The outcome of each table's step after its columns were changed in the spec, from one pair of runs."""
+    folder = tmp_path_factory.mktemp("changes")
+    cases = {**OTHER_TYPES, **OTHER_COLUMNS, **SAME}
+    for when in (0, 1):
+        tables = "".join(f"  prices_{name}: {{columns: {{{case[when]}}}}}\n" for name, case in cases.items())
+        result = Pipeline.from_yaml(write_spec(folder, f"tables:\n{tables}{ONE}")).run()
+        assert when or result.ok
+    return {name: result.steps[f"tables.prices_{name}"] for name in cases}
+
+
+@pytest.mark.parametrize("name", OTHER_TYPES)
 def test_a_changed_type_is_an_error_that_names_both_types(
-    tmp_path: Path, before: str, after: str, column: str, types: list[str]
+    outcomes: dict[str, StepOutcome], name: str
 ) -> None:
-    step = changed(tmp_path, before, after)
+    _, _, column, types = OTHER_TYPES[name]
+    step = outcomes[name]
     assert step.status.value == "failed"
     said = step.message.replace(", ", ",")
-    assert "PRICES" in said
+    assert f"PRICES_{name.upper()}" in said
     for text in (column, *types):
         assert text in said
     assert "ALTER TABLE" in said or "DROP TABLE" in said
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "column"),
-    [
-        ("ID: number", "ID: number, PRICE: float", "PRICE"),
-        ("ID: number, PRICE: float", "ID: number", "PRICE"),
-        ("ID: number, PRICE: float", "ID: number, COST: float", "COST"),
-    ],
-    ids=["added", "removed", "renamed"],
-)
-def test_other_columns_are_an_error_that_names_them(
-    tmp_path: Path, before: str, after: str, column: str
-) -> None:
-    step = changed(tmp_path, before, after)
+@pytest.mark.parametrize("name", OTHER_COLUMNS)
+def test_other_columns_are_an_error_that_names_them(outcomes: dict[str, StepOutcome], name: str) -> None:
+    step = outcomes[name]
     assert step.status.value == "failed"
-    assert "PRICES" in step.message
-    assert column in step.message
+    assert f"PRICES_{name.upper()}" in step.message
+    assert OTHER_COLUMNS[name][2] in step.message.replace(f"PRICES_{name.upper()}", "")
     assert "ALTER TABLE" in step.message or "DROP TABLE" in step.message
 
 
@@ -120,19 +139,9 @@ def test_the_alter_that_the_error_names_helps(tmp_path: Path) -> None:
     assert [row[1] for row in ask(pipeline, "DESCRIBE TABLE PRICES")] == ["VARCHAR(20)", "NUMBER(9,0)"]
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("A: number, B: varchar, C: int", 'A: "number(38,0)", B: string, C: bigint'),
-        ("A: timestamp, B: double, C: binary", 'A: "timestamp_ntz(9)", B: real, C: varbinary'),
-        ('A: "number(5)"', 'A: "decimal(5,0)"'),
-    ],
-)
-def test_another_word_for_the_same_type_is_no_change(tmp_path: Path, before: str, after: str) -> None:
-    assert changed(tmp_path, before, after).status.value in ("success", "reused")
-
-
-ONE = "steps: {one: {type: transform, query: SELECT 1 AS X, writes: one}}\n"
+@pytest.mark.parametrize("name", SAME)
+def test_another_word_for_the_same_type_is_no_change(outcomes: dict[str, StepOutcome], name: str) -> None:
+    assert outcomes[name].status.value in ("success", "reused")
 
 
 def test_a_stage_with_another_address_is_no_success(tmp_path: Path) -> None:

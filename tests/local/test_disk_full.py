@@ -21,6 +21,7 @@ from snowflake.connector.errors import Error
 from snowpipe_ml.local import connect
 from snowpipe_ml.local.core.errors import DiskFullError
 from snowpipe_ml.local.server.http import token_of
+from tests.forked import python
 
 
 @contextlib.contextmanager
@@ -188,17 +189,11 @@ def test_another_process_costs_the_holder_of_a_full_warehouse_no_traceback(
     connection = connect(folder, "D")
     with files_end_at(size):
         fill(connection)
-        asked = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", ASK, str(folder)],
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        asked = python(ASK, folder, timeout=60)
         with contextlib.suppress(Exception):
             connection.close()
     assert escaped == []
-    assert asked.stdout == "read 1000000\n"
+    assert asked.stdout == "read 1000000\n", asked.stderr
 
 
 def test_a_database_that_could_not_be_made_does_not_keep_the_warehouse_shut(tmp_path: Path) -> None:

@@ -13,23 +13,18 @@ import pytest
 
 from snowpipe_ml.local import connect
 from tests.conftest import write_spec
+from tests.forked import Process
 
 PATIENCE = 20  # seconds; far more than any action takes
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start() -> Iterator[Callable[..., Process]]:
     """Start Python processes, which are killed at the end of the test."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Process] = []
 
-    def run(code: str, *arguments: object) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def run(code: str, *arguments: object) -> Process:
+        process = Process(code, *arguments)
         started.append(process)
         return process
 
@@ -39,13 +34,12 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
-def line(process: subprocess.Popen[str]) -> str:
+def line(process: Process) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
 
-def go_on(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
+def go_on(process: Process) -> None:
     print("go on", file=process.stdin, flush=True)
 
 
@@ -101,7 +95,7 @@ print("done", flush=True)
 
 
 def test_who_works_through_a_holder_that_ends_gets_further_sessions(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, start: Callable[..., Process]
 ) -> None:
     holder = connect(tmp_path, "D")
     holder.cursor().execute("CREATE TABLE t (n INT)")
@@ -155,7 +149,7 @@ steps:
 
 
 def test_a_run_goes_on_when_the_process_that_held_the_warehouse_has_ended_its_own(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, start: Callable[..., Process]
 ) -> None:
     spec = write_spec(tmp_path, WAITS_AND_SPREADS)
     holder = connect(tmp_path / "warehouse", "DEMO")
@@ -199,7 +193,7 @@ print(cursor.execute("SELECT SUM(s.m) FROM p, TABLE(same(p.n) OVER (PARTITION BY
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="an interpreter that ends starts no further thread")
 def test_a_holder_that_ends_without_closing_still_runs_the_functions_of_others(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, start: Callable[..., Process]
 ) -> None:
     holder = start(ENDS_WITHOUT_CLOSING, tmp_path)
     assert line(holder) == "ready"

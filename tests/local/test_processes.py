@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import snowpipe_ml
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.local import connect
+from tests.forked import Process, python
 
 
 def test_threads_with_a_session_each_lose_nothing(tmp_path: Path) -> None:
@@ -51,12 +50,7 @@ sys.stdin.read()
 
 
 def test_another_process_is_named_and_a_killed_one_leaves_whole_statements(tmp_path: Path) -> None:
-    holder = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", HOLD, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    holder = Process(HOLD, tmp_path)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "ready\n"
     with pytest.raises(LockedError, match=rf"is open in another process \(process {holder.pid} on"):
@@ -98,10 +92,5 @@ atexit.register(copy)
 
 def test_files_are_loaded_in_a_transaction_while_the_process_ends(tmp_path: Path) -> None:
     """Another process may use the warehouse until then."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", AT_EXIT, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python(AT_EXIT, tmp_path)
     assert done.stdout == "[(6,)]\n", done.stderr

@@ -16,6 +16,7 @@ from snowflake.connector.errors import DatabaseError, ProgrammingError
 from snowflake.snowpark import Session
 from snowflake.snowpark.functions import col, udf
 
+from tests import forked
 from tests.conftest import write_spec
 
 SPEC = "steps:\n  one: {type: transform, query: SELECT 1 AS X, writes: ONE}\n"
@@ -158,12 +159,7 @@ def test_a_wrong_token_is_refused(served: dict[str, Any]) -> None:
 
 
 def test_a_run_goes_through_the_server(served: dict[str, Any], cursor: Any) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "snowpipe_ml", "run", str(served["spec"])],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.command("run", served["spec"])
     assert done.returncode == 0, done.stderr
     assert cursor.execute("SELECT X FROM ONE").fetchall() == [(1,)]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +13,10 @@ from snowflake.connector.errors import OperationalError
 
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.local import connect
+from tests.forked import Process
 
 
-def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def line(process: subprocess.Popen[str]) -> str:
+def line(process: Process) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
@@ -59,7 +48,7 @@ def test_sessions_that_begin_at_once_make_a_database_once(tmp_path: Path) -> Non
 
 
 def test_ten_processes_lose_nothing(tmp_path: Path) -> None:
-    writers = [start(WRITE, tmp_path, number) for number in range(10)]
+    writers = [Process(WRITE, tmp_path, number) for number in range(10)]
     for writer in writers:
         _, said = writer.communicate(timeout=120)
         assert writer.returncode == 0, said
@@ -86,7 +75,7 @@ print("closed", flush=True)
 
 
 def test_a_second_process_reads_while_the_first_works(tmp_path: Path) -> None:
-    holder = start(HOLD, tmp_path)
+    holder = Process(HOLD, tmp_path)
     assert line(holder) == "ready"
     with pytest.raises(LockedError, match=rf"is open in another process \(process {holder.pid} on"):
         connect(tmp_path, share=False)
@@ -101,7 +90,6 @@ def test_a_second_process_reads_while_the_first_works(tmp_path: Path) -> None:
         "AS $$\ndef h(x):\n    return x + 1\n$$"
     )
     assert cursor.execute("SELECT plus($1::INT) FROM @s").fetchall() == [(8,)]
-    assert holder.stdin is not None
     print("go on", file=holder.stdin, flush=True)
     time.sleep(0.3)
     assert holder.poll() is None  # it waits for this process
@@ -114,7 +102,7 @@ def test_a_second_process_reads_while_the_first_works(tmp_path: Path) -> None:
 
 
 def test_a_guest_is_told_that_its_holder_is_gone(tmp_path: Path) -> None:
-    holder = start(HOLD, tmp_path)
+    holder = Process(HOLD, tmp_path)
     assert line(holder) == "ready"
     guest = connect(tmp_path, "D")
     holder.kill()
@@ -128,7 +116,7 @@ def test_a_guest_is_told_that_its_holder_is_gone(tmp_path: Path) -> None:
 
 def test_a_killed_guest_leaves_its_transaction_undone(tmp_path: Path) -> None:
     with connect(tmp_path, "D") as connection:
-        guest = start(HOLD, tmp_path)
+        guest = Process(HOLD, tmp_path)
         assert line(guest) == "ready"
         guest.kill()
         guest.communicate()
@@ -176,7 +164,7 @@ def kill_at_random_moments(folder: Path, times: int) -> None:
         )
     chance = random.Random(20261122)
     for _ in range(times):
-        worker = start(WORK, folder)
+        worker = Process(WORK, folder)
         assert line(worker) == "ready", worker.communicate()[1]
         time.sleep(chance.uniform(0.05, 0.9))
         worker.kill()

@@ -82,8 +82,9 @@ def _all_double(monkeypatch):
         (12, {"virtual_batch_size": 16}, 70),
     ],
 )
+@pytest.mark.parametrize("steps", [12, pytest.param(30, marks=pytest.mark.stress)])
 @pytest.mark.usefixtures("_all_double")
-def test_steps_are_the_reference_s(features, change, batch):
+def test_steps_are_the_reference_s(features, change, batch, steps):
     # At a rate of 0.02, two runs of the reference that start 1e-15 apart are 1e-7 apart after 30 steps,
     # because every step doubles a difference.
     s = {**BASE, "learning_rate": 1e-3, **change}
@@ -97,7 +98,7 @@ def test_steps_are_the_reference_s(features, change, batch):
         stack.load_network(k, net)
     optimizers = [torch.optim.Adam(net.parameters(), lr=s["learning_rate"]) for net in nets]
     rng = np.random.default_rng(1)
-    for _ in range(30):
+    for _ in range(steps):
         x = rng.normal(size=(3, batch, features)) + 1
         y = 3 * x[:, :, 0] + rng.normal(size=(3, batch))
         expected = []
@@ -265,7 +266,7 @@ def test_a_model_alone_is_the_model_in_a_stack_up_to_rounding(change, patience):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_no_value_of_another_series_reaches_a_model(change, dtype):
     """With neighbors of equal lengths but other values, training does the same arithmetic, byte for byte."""
-    s = {**BASE, "max_epochs": 8, **change}
+    s = {**BASE, "max_epochs": 3, **change}
     data, others = ragged(), ragged(noise=100)
     for k in (0, 2, 8):
         found = []

@@ -37,9 +37,13 @@ def test_what_is_written_is_what_was_read(bases: Any) -> None:
         assert parse_document(dump(value)).value == value
 
 
-@settings(max_examples=250, derandomize=True)
-@given(seed=st.integers(0, 2**32), which=st.integers(0, len(SPECS) - 1))
-def test_a_mutant_is_refused_where_it_is_wrong(bases: Any, seed: int, which: int) -> None:
-    folder, value = bases[which]
-    mutant = mutate(value, seed)
-    assert check(mutant, folder) == [], (mutant.path, mutant.what)
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.stress)])
+def test_a_mutant_is_refused_where_it_is_wrong(bases: Any, count: int) -> None:
+    @settings(max_examples=count, derandomize=True)
+    @given(seed=st.integers(0, 2**32), which=st.integers(0, len(SPECS) - 1))
+    def refused(seed: int, which: int) -> None:
+        folder, value = bases[which]
+        mutant = mutate(value, seed)
+        assert check(mutant, folder) == [], (mutant.path, mutant.what)
+
+    refused()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import http.server
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -201,11 +203,14 @@ def test_the_name_at_a_url_is_asked_for_as_the_spec_writes_it(
     assert loaded(pipeline) == 2000
 
 
+OLD = b"a,b\n1,old\n2,old\n"
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     folder = tmp_path / "files"
     folder.mkdir()
-    (folder / "x.csv").write_bytes(b"a,b\n1,old\n2,old\n")
+    (folder / "x.csv").write_bytes(OLD)
     return folder
 
 
@@ -216,6 +221,34 @@ def pipeline_of(folder: Path, on_changed: str | None = None) -> Pipeline:
     )
 
 
+@pytest.fixture(scope="module")
+def first_loads(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | None], Path]:
+    """The folder of the pipeline after it has loaded ``x.csv``, by its setting ``on_changed``; copy it."""
+
+    @functools.cache
+    def load(on_changed: str | None) -> Path:
+        folder = tmp_path_factory.mktemp("loaded")
+        (folder / "files").mkdir()
+        (folder / "files" / "x.csv").write_bytes(OLD)
+        assert pipeline_of(folder, on_changed).run().ok
+        return folder
+
+    return load
+
+
+@pytest.fixture
+def loaded_once(
+    first_loads: Callable[[str | None], Path], tmp_path: Path
+) -> Callable[[str | None], Pipeline]:
+    """A pipeline that has loaded ``x.csv``, on a copy of its warehouse and its files."""
+
+    def copy(on_changed: str | None = None) -> Pipeline:
+        shutil.copytree(first_loads(on_changed), tmp_path, dirs_exist_ok=True)
+        return pipeline_of(tmp_path, on_changed)
+
+    return copy
+
+
 def rows_of(pipeline: Pipeline) -> list[tuple[Any, ...]]:
     return ask(pipeline, "SELECT A, B FROM raw ORDER BY A, B")
 
@@ -223,9 +256,10 @@ def rows_of(pipeline: Pipeline) -> list[tuple[Any, ...]]:
 NEW = b"a,b\n1,new\n2,new\n3,new\n"
 
 
-def test_a_replaced_file_is_refused_until_the_spec_says_what_to_do(tmp_path: Path, files: Path) -> None:
-    pipeline = pipeline_of(tmp_path)
-    assert pipeline.run().ok
+def test_a_replaced_file_is_refused_until_the_spec_says_what_to_do(
+    tmp_path: Path, files: Path, loaded_once: Any
+) -> None:
+    pipeline = loaded_once()
     (files / "x.csv").write_bytes(NEW)
     for _ in range(2):  # the file is refused until the user decides
         result = pipeline.run(full_refresh=True)
@@ -254,8 +288,10 @@ def test_the_rows_of_a_replaced_file_are_replaced(tmp_path: Path, files: Path) -
         assert rows_of(pipeline) == [(1, "new"), (2, "new"), (3, "new"), (9, "kept")]
 
 
-def test_a_file_that_was_refused_is_replaced_once_the_spec_says_so(tmp_path: Path, files: Path) -> None:
-    assert pipeline_of(tmp_path).run().ok
+def test_a_file_that_was_refused_is_replaced_once_the_spec_says_so(
+    tmp_path: Path, files: Path, loaded_once: Any
+) -> None:
+    loaded_once()
     (files / "x.csv").write_bytes(NEW)
     pipeline_of(tmp_path).run()
     pipeline = pipeline_of(tmp_path, "replace")
@@ -265,10 +301,9 @@ def test_a_file_that_was_refused_is_replaced_once_the_spec_says_so(tmp_path: Pat
 
 
 def test_a_file_that_was_replaced_on_the_stage_is_replaced_in_the_table_by_a_later_run(
-    tmp_path: Path, files: Path
+    tmp_path: Path, files: Path, loaded_once: Any
 ) -> None:
-    pipeline = pipeline_of(tmp_path, "replace")
-    assert pipeline.run().ok
+    pipeline = loaded_once("replace")
     (files / "x.csv").write_bytes(NEW)
     assert pipeline.run(select=["extract"]).ok
     result = pipeline.run()
@@ -276,9 +311,10 @@ def test_a_file_that_was_replaced_on_the_stage_is_replaced_in_the_table_by_a_lat
     assert rows_of(pipeline) == [(1, "new"), (2, "new"), (3, "new")]
 
 
-def test_a_replaced_file_is_appended_where_the_spec_says_so(tmp_path: Path, files: Path) -> None:
-    pipeline = pipeline_of(tmp_path, "append")
-    assert pipeline.run().ok
+def test_a_replaced_file_is_appended_where_the_spec_says_so(
+    tmp_path: Path, files: Path, loaded_once: Any
+) -> None:
+    pipeline = loaded_once("append")
     (files / "x.csv").write_bytes(NEW)
     result = pipeline.run()
     assert result.ok, told(result)
@@ -302,10 +338,9 @@ def test_the_good_members_of_an_archive_are_not_doubled_when_the_bad_one_is_mend
 
 @pytest.mark.parametrize("on_changed", [None, "replace"])
 def test_a_file_with_another_name_is_not_loaded_again(
-    tmp_path: Path, files: Path, on_changed: str | None
+    tmp_path: Path, files: Path, loaded_once: Any, on_changed: str | None
 ) -> None:
-    pipeline = pipeline_of(tmp_path, on_changed)
-    assert pipeline.run().ok
+    pipeline = loaded_once(on_changed)
     (files / "x.csv").rename(files / "y.csv")
     result = pipeline.run()
     assert rows_of(pipeline) == [(1, "old"), (2, "old")]
@@ -328,9 +363,8 @@ def test_a_file_whose_new_content_is_that_of_another_keeps_no_old_rows_in_silenc
         assert not [row for row in rows_of(pipeline) if row[1] == "old"], told(result)
 
 
-def test_files_that_are_rotated_keep_their_rows(tmp_path: Path, files: Path) -> None:
-    pipeline = pipeline_of(tmp_path, "replace")
-    assert pipeline.run().ok
+def test_files_that_are_rotated_keep_their_rows(tmp_path: Path, files: Path, loaded_once: Any) -> None:
+    pipeline = loaded_once("replace")
     (files / "x.csv").rename(files / "previous.csv")
     (files / "x.csv").write_bytes(NEW)
     result = pipeline.run()
@@ -349,9 +383,10 @@ def test_an_archive_with_a_bad_member_and_another_name_is_not_loaded_again(tmp_p
     assert rows_of(pipeline) == [(1, "x")]
 
 
-def test_what_was_loaded_by_a_step_of_another_name_is_not_doubled(tmp_path: Path, files: Path) -> None:
-    pipeline = pipeline_of(tmp_path, "replace")
-    assert pipeline.run().ok
+def test_what_was_loaded_by_a_step_of_another_name_is_not_doubled(
+    tmp_path: Path, files: Path, loaded_once: Any
+) -> None:
+    pipeline = loaded_once("replace")
     (files / "x.csv").write_bytes(NEW)
     text = SPEC.replace("    retries: 0\n", "    retries: 0\n    on_changed: replace\n")
     assert "  load: {" in text

@@ -32,23 +32,41 @@ def checked(folder: Path, checks: str, newest: str = "2024-01-02") -> tuple[str,
     return " ".join([result.message, *result.warnings]), pipeline
 
 
-@pytest.mark.parametrize(
-    ("checks", "said"),
-    [
-        ("min_rows: 5", "TRIPS: 4 rows, at least 5 expected"),
-        ("max_rows: 3", "TRIPS: 4 rows, at most 3 expected"),
-        ("not_null: [ID, STATION]", "TRIPS: not_null ID: 1 rows; not_null STATION: 1 rows"),
-        ("unique: [ID]", "TRIPS: unique ID: 2 rows"),
-        ("unique: [ID, STATION]", "1 checks passed"),
-        ("accepted_values: {STATION: [a, b]}", "TRIPS: accepted_values STATION: 1 rows"),
-        ("ranges: {MINUTES: [0, 8]}", "TRIPS: ranges MINUTES: 2 rows"),
-        ("predicate: MINUTES > 0 -- or so", "TRIPS: predicate: 1 rows"),
-        ("relations: {STATION: {table: stations, column: ID}}", "TRIPS: relations STATION: 1 rows"),
-        ("relations: {ID: {table: trips, column: ID}}", "1 checks passed"),
-    ],
-)
-def test_each_check_counts_the_rows_that_fail_it(tmp_path: Path, checks: str, said: str) -> None:
-    assert checked(tmp_path, checks)[0] == said
+# The settings of a step, and its message.
+CHECKS = {
+    "min_rows: 5": "TRIPS: 4 rows, at least 5 expected",
+    "max_rows: 3": "TRIPS: 4 rows, at most 3 expected",
+    "not_null: [ID, STATION]": "TRIPS: not_null ID: 1 rows; not_null STATION: 1 rows",
+    "unique: [ID]": "TRIPS: unique ID: 2 rows",
+    "unique: [ID, STATION]": "1 checks passed",
+    "accepted_values: {STATION: [a, b]}": "TRIPS: accepted_values STATION: 1 rows",
+    "ranges: {MINUTES: [0, 8]}": "TRIPS: ranges MINUTES: 2 rows",
+    "predicate: MINUTES > 0 -- or so": "TRIPS: predicate: 1 rows",
+    "relations: {STATION: {table: stations, column: ID}}": "TRIPS: relations STATION: 1 rows",
+    "relations: {ID: {table: trips, column: ID}}": "1 checks passed",
+}
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The message of a step ``expect`` with each of these settings, from one run."""
+    step = "  check: {type: expect, table: trips, CHECKS}\n"
+    assert step in ROWS
+    steps = "".join(
+        step.replace("check", f"check_{number}", 1).replace("CHECKS", checks)
+        for number, checks in enumerate(CHECKS)
+    )
+    path = write_spec(tmp_path_factory.mktemp("checks"), ROWS.replace(step, steps))
+    outcomes = Pipeline.from_yaml(path).run().steps
+    found = [outcomes[f"check_{number}"] for number in range(len(CHECKS))]
+    return {
+        checks: " ".join([step.message, *step.warnings]) for checks, step in zip(CHECKS, found, strict=True)
+    }
+
+
+@pytest.mark.parametrize("checks", CHECKS)
+def test_each_check_counts_the_rows_that_fail_it(messages: dict[str, str], checks: str) -> None:
+    assert messages[checks] == CHECKS[checks]
 
 
 def test_freshness_is_of_now(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def open_on(shop: str, day: date) -> bool:
     return {"closed": day < DAYS[40], "new": day >= DAYS[45]}.get(shop, True)
 
 
-@pytest.fixture
-def tables(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     events = [
         f"('{shop}', '{day} {hour + 8:02d}:00:00')"
         for shop in ("busy", "quiet", "closed", "new")
@@ -56,7 +56,7 @@ def tables(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
     text = SPEC.replace("VALUES EVENTS", "VALUES " + ", ".join(events))
     text = text.replace("VALUES COVERED", "VALUES " + ", ".join(f"('{day}')" for day in KNOWN))
     text = text.replace("VALUES RAIN", "VALUES " + ", ".join(f"('{day}', {n})" for n, day in enumerate(DAYS)))
-    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path_factory.mktemp("features"), text))
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items()}
     assert (

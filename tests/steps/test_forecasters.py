@@ -13,9 +13,9 @@ from tests.conftest import ROOT
 from tests.steps.test_forecasting import OWN, spec
 
 
-def test_a_class_of_ones_own(tmp_path: Path) -> None:
+def test_a_class_of_ones_own(tmp_path: Path, trained: Path) -> None:
     (tmp_path / "own.py").write_text(OWN)
-    pipeline = spec(tmp_path, '{type: python, class: "own:Mean", settings: {plus: 1.5}}')
+    pipeline = spec(tmp_path, '{type: python, class: "own:Mean", settings: {plus: 1.5}}', after=trained)
     assert pipeline.run().ok
     session = pipeline.session()
     (row,) = session.sql(
@@ -70,11 +70,11 @@ def test_a_model_that_cannot_be_is_told_before_anything_runs(
     assert said in str(caught.value)
 
 
-def test_the_model_of_the_guide_is_one(tmp_path: Path) -> None:
+def test_the_model_of_the_guide_is_one(tmp_path: Path, trained: Path) -> None:
     guide = (ROOT / "docs" / "guide.md").read_text()
     code = guide.partition("## A model of your own")[2].partition("```python\n")[2].partition("```")[0]
     (tmp_path / "growth.py").write_text(code)
-    pipeline = spec(tmp_path, '{type: python, class: "growth:Growth"}')
+    pipeline = spec(tmp_path, '{type: python, class: "growth:Growth"}', after=trained)
     assert pipeline.run().ok
     session = pipeline.session()
     (row,) = session.sql("SELECT RMSE, SERIES FROM BOARD WHERE MODEL = 'Growth' AND FOLD IS NULL").collect()
@@ -84,9 +84,9 @@ def test_the_model_of_the_guide_is_one(tmp_path: Path) -> None:
     assert row["SERIES"] == 5
 
 
-def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path: Path) -> None:
+def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path: Path, trained: Path) -> None:
     candidates = "[{type: ridge, name: stiff, alpha: 1000}, {type: ridge, name: loose, alpha: 0.1, seed: 3}]"
-    pipeline = spec(tmp_path, f"{{type: best_of, seed: 7, candidates: {candidates}}}")
+    pipeline = spec(tmp_path, f"{{type: best_of, seed: 7, candidates: {candidates}}}", after=trained)
     assert pipeline.run().ok
     session = pipeline.session()
     board = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,16 @@ steps:
 """
 
 
-def spec(folder: Path, model: str = "{type: ridge}", future: str = "climatology", **more: str) -> Pipeline:
+def spec(
+    folder: Path,
+    model: str = "{type: ridge}",
+    future: str = "climatology",
+    after: Path | None = None,
+    **more: str,
+) -> Pipeline:
+    """The pipeline with some changes; ``after``: on a copy of the warehouse of an earlier run in that folder."""
+    if after is not None:
+        shutil.copytree(after / "warehouse", folder / "warehouse")
     text = SPEC.replace("MODEL", model, 1).replace("FUTURE", future)
     for old, new in more.items():
         text = text.replace(old, new)
@@ -146,9 +156,13 @@ def test_the_table_of_a_forecast_fills_the_days_to_come(tmp_path: Path) -> None:
     session.close()
 
 
-def test_series_are_spread_over_partitions_and_a_model_beats_the_baselines(tmp_path: Path) -> None:
+def test_series_are_spread_over_partitions_and_a_model_beats_the_baselines(
+    tmp_path: Path, trained: Path
+) -> None:
     pipeline = spec(
-        tmp_path, "{type: best_of, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}"
+        tmp_path,
+        "{type: best_of, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}",
+        after=trained,
     )
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
@@ -174,11 +188,11 @@ def test_series_are_spread_over_partitions_and_a_model_beats_the_baselines(tmp_p
     assert "no model beats seasonal_naive" in result.steps["board"].warnings[0]
 
 
-def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Path) -> None:
+def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Path, trained: Path) -> None:
     picky = "        self.failed |= {s.key: 'not this one' for s in panel if s.key == 'k1'}\n"
     (tmp_path / "own.py").write_text(OWN.replace("\n    def predict_rows", f"{picky}\n    def predict_rows"))
     compare = 'compare: [{type: seasonal_naive}, {type: python, class: "own:Mean", settings: {plus: 0}}]}'
-    pipeline = spec(tmp_path, **{"step_days: 7}": f"step_days: 7, {compare}"})
+    pipeline = spec(tmp_path, after=trained, **{"step_days: 7}": f"step_days: 7, {compare}"})
     result = pipeline.run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
     session = pipeline.session()
@@ -198,8 +212,10 @@ def test_a_partition_has_a_series(tmp_path: Path) -> None:
         spec(tmp_path, **{"series_per_partition: 2": "series_per_partition: 0"}).validate()
 
 
-def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, **{"horizon_days: 7, writes: future": "horizon_days: 10, writes: future"})
+def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Path, trained: Path) -> None:
+    pipeline = spec(
+        tmp_path, after=trained, **{"horizon_days: 7, writes: future": "horizon_days: 10, writes: future"}
+    )
     result = pipeline.run()
     assert result.ok
     assert result.steps["train"].warnings == (
@@ -215,9 +231,9 @@ def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Pa
     assert [tuple(row) for row in counts] == [(5 * 7, 5 * 3)]
 
 
-def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path) -> None:
+def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path, trained: Path) -> None:
     """The first interval of best_of is one origin later than those of its candidates."""
-    pipeline = spec(tmp_path, "{type: best_of}", **{"{origins: 2": "{origins: 4"})
+    pipeline = spec(tmp_path, "{type: best_of}", after=trained, **{"{origins: 2": "{origins: 4"})
     assert pipeline.run().ok
     session = pipeline.session()
     known = session.sql(
@@ -239,12 +255,16 @@ def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not here")
+@pytest.mark.parametrize(
+    "slow",
+    [("auto_arima", "tabnet", "auto_ets"), pytest.param(("auto_arima", "tabnet"), marks=pytest.mark.stress)],
+)
 def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: tuple[str, ...]
 ) -> None:
     from benchmarks import leaderboard
 
-    quick = [item for item in leaderboard.SINGLE if item["type"] not in ("auto_arima", "tabnet")]
+    quick = [item for item in leaderboard.SINGLE if item["type"] not in slow]
     monkeypatch.setattr(leaderboard, "SINGLE", quick)
     variables = {
         "source": str(REAL / "citibike"),
@@ -254,7 +274,7 @@ def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
         "min_history_days": 60,
     }
     pipeline = pipeline_in(tmp_path, variables)
-    assert pipeline.run().ok
+    assert pipeline.run(select=["+leaderboard"]).ok
     session = pipeline.session()
     board: dict[str, Any] = {
         row["MODEL"]: row for row in session.sql("SELECT * FROM LEADERBOARD WHERE FOLD = 2").collect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,49 +55,90 @@ def says(step: StepOutcome, table: str, often: str) -> None:
     assert re.search("dail|a day|days", step.message, re.I), step.message
 
 
-@pytest.mark.parametrize("step", [FEATURES, COUNTED], ids=["summed", "counted"])
-@pytest.mark.parametrize(
-    ("at", "rows", "often"),
-    [
-        (HOURS, 2 * 24 * 30, r"\bhour"),
-        (f"DATEADD(minute, 15 * {N}, {START})", 2 * 96 * 40, "15 min|minute"),
-        (WEEKS, 2 * 30, r"week|\b7 days"),
-        (f"DATEADD(month, {N}, '2020-01-31'::TIMESTAMP_NTZ)", 2 * 30, r"month|\b(28|29|30|31) days"),
-    ],
-    ids=["hours", "quarters of an hour", "weeks", "months"],
-)
-def test_what_is_not_daily_is_refused(tmp_path: Path, at: str, rows: int, often: str, step: str) -> None:
-    says(features(tmp_path, HEAD.format(at=at, rows=rows), step), "EVENTS", often)
+# The time of a row, the number of rows, and the frequency that the message names.
+NOT_DAILY = {
+    "hours": (HOURS, 2 * 24 * 30, r"\bhour"),
+    "quarters of an hour": (f"DATEADD(minute, 15 * {N}, {START})", 2 * 96 * 40, "15 min|minute"),
+    "weeks": (WEEKS, 2 * 30, r"week|\b7 days"),
+    "months": (
+        f"DATEADD(month, {N}, '2020-01-31'::TIMESTAMP_NTZ)",
+        2 * 30,
+        r"month|\b(28|29|30|31) days",
+    ),
+    "hours with a closed night": (
+        f"DATEADD(hour, 8 + MOD({N}, 12), DATEADD(day, FLOOR({N} / 12), {START}))",
+        2 * 12 * 40,
+        r"\bhour",
+    ),
+    "weeks of which some are missing": (
+        f"DATEADD(day, 7 * ({N} + FLOOR({N} / 8)), {START})",
+        60,
+        r"week|\b7 days",
+    ),
+    "weeks that begin on another day in each series": (
+        f"DATEADD(day, 7 * {N} + 3 * MOD(SEQ4(), 2), {START})",
+        60,
+        r"week|\b7 days",
+    ),
+}
+# The time of a row, and the number of rows.
+SERVED = {
+    "at any time": (f"DATEADD(second, MOD({N} * 7919, 86400 * 60), {START})", 4000),
+    "several in an hour": (f"DATEADD(hour, MOD({N} * 31, 24 * 40), {START})", 4000),
+    "daily at six": (f"DATEADD(hour, 6, DATEADD(day, {N}, {START}))", 120),
+    "on weekdays": (f"DATEADD(day, MOD({N}, 5) + 7 * FLOOR({N} / 5), {START})", 120),
+    "now and then": (f"DATEADD(day, {N} * {N} / 20, {START})", 80),
+}
+STEPS = {"summed": FEATURES, "counted": COUNTED}
+COUNTED_TOO = ("hours", "quarters of an hour", "weeks", "months")
 
 
-def test_hours_with_a_closed_night_are_hours(tmp_path: Path) -> None:
-    opened = f"DATEADD(hour, 8 + MOD({N}, 12), DATEADD(day, FLOOR({N} / 12), {START}))"
-    says(features(tmp_path, HEAD.format(at=opened, rows=2 * 12 * 40)), "EVENTS", r"\bhour")
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[str, StepOutcome]]:
+    """The table of events and the outcome of ``features`` for each kind of times and of step, from one run."""
+    text, cases = "", {}
+    for name, (at, rows, *_) in {**NOT_DAILY, **SERVED}.items():
+        table = "events_" + re.sub(r"\W", "_", name)
+        text += HEAD.format(at=at, rows=rows).removeprefix("steps:\n").replace("events", table)
+        for kind, step in STEPS.items():
+            if kind == "counted" and name not in COUNTED_TOO:
+                continue
+            made = f"features_{kind}_{table}"
+            text += (
+                step.replace("features:", f"{made}:", 1)
+                .replace("from: events", f"from: {table}")
+                .replace("writes: features", f"writes: {made}")
+            )
+            cases[name, kind] = (table.upper(), made)
+    result = Pipeline.from_yaml(write_spec(tmp_path_factory.mktemp("times"), "steps:\n" + text)).run()
+    return {case: (table, result.steps[made]) for case, (table, made) in cases.items()}
 
 
-def test_weeks_of_which_some_are_missing_are_weeks(tmp_path: Path) -> None:
-    with_gaps = f"DATEADD(day, 7 * ({N} + FLOOR({N} / 8)), {START})"
-    says(features(tmp_path, HEAD.format(at=with_gaps, rows=60)), "EVENTS", r"week|\b7 days")
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("name", COUNTED_TOO)
+def test_what_is_not_daily_is_refused(outcomes: Any, name: str, kind: str) -> None:
+    table, step = outcomes[name, kind]
+    says(step, table, NOT_DAILY[name][2])
 
 
-def test_weeks_that_begin_on_another_day_in_each_series_are_weeks(tmp_path: Path) -> None:
-    shifted = f"DATEADD(day, 7 * {N} + 3 * MOD(SEQ4(), 2), {START})"
-    says(features(tmp_path, HEAD.format(at=shifted, rows=60)), "EVENTS", r"week|\b7 days")
+def test_hours_with_a_closed_night_are_hours(outcomes: Any) -> None:
+    table, step = outcomes["hours with a closed night", "summed"]
+    says(step, table, r"\bhour")
 
 
-@pytest.mark.parametrize(
-    ("at", "rows"),
-    [
-        (f"DATEADD(second, MOD({N} * 7919, 86400 * 60), {START})", 4000),
-        (f"DATEADD(hour, MOD({N} * 31, 24 * 40), {START})", 4000),
-        (f"DATEADD(hour, 6, DATEADD(day, {N}, {START}))", 120),
-        (f"DATEADD(day, MOD({N}, 5) + 7 * FLOOR({N} / 5), {START})", 120),
-        (f"DATEADD(day, {N} * {N} / 20, {START})", 80),
-    ],
-    ids=["at any time", "several in an hour", "daily at six", "on weekdays", "now and then"],
-)
-def test_events_and_daily_values_are_served(tmp_path: Path, at: str, rows: int) -> None:
-    step = features(tmp_path, HEAD.format(at=at, rows=rows))
+def test_weeks_of_which_some_are_missing_are_weeks(outcomes: Any) -> None:
+    table, step = outcomes["weeks of which some are missing", "summed"]
+    says(step, table, r"week|\b7 days")
+
+
+def test_weeks_that_begin_on_another_day_in_each_series_are_weeks(outcomes: Any) -> None:
+    table, step = outcomes["weeks that begin on another day in each series", "summed"]
+    says(step, table, r"week|\b7 days")
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_events_and_daily_values_are_served(outcomes: Any, name: str) -> None:
+    _, step = outcomes[name, "summed"]
     assert step.status.value == "success", step.message
 
 

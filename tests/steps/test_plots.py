@@ -33,10 +33,17 @@ def texts(svg: bytes) -> list[str]:
     return [element.text or "" for element in ET.fromstring(svg).iter(f"{_SVG}text")]
 
 
-def test_everything_is_drawn_and_lies_on_the_stage(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, **PLOTTED)
+@pytest.fixture(scope="module")
+def plotted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The pipeline with a step ``plot``, after a run."""
+    pipeline = spec(tmp_path_factory.mktemp("plotted"), after=trained, **PLOTTED)
     result = pipeline.run()
     assert result.ok, result.steps["plots"].error
+    return pipeline
+
+
+def test_everything_is_drawn_and_lies_on_the_stage(plotted: Pipeline, tmp_path: Path) -> None:
+    pipeline = plotted
     found = files(pipeline, tmp_path / "files")
     plots = ("errors", "forecasts", "importance", "leaderboard")
     assert sorted(found) == sorted(f"{plot}.{form}" for plot in plots for form in ("png", "svg"))
@@ -54,17 +61,17 @@ def test_everything_is_drawn_and_lies_on_the_stage(tmp_path: Path) -> None:
     assert {"LAG_7", "TEMP", "WEEKEND", "MEAN_7"} <= set(texts(found["importance.svg"]))
 
 
-def test_the_report_has_them_as_images_that_run_nothing(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, **PLOTTED)
-    assert pipeline.run().ok
-    with pipeline.history() as history:
-        page = report_html(history, pipeline.graph().dag)
+def test_the_report_has_them_as_images_that_run_nothing(plotted: Pipeline) -> None:
+    with plotted.history() as history:
+        page = report_html(history, plotted.graph().dag)
     assert page.count('<img src="data:image/svg+xml;base64,') == 4
 
 
-def test_without_names_the_report_draws_the_largest_series_once(tmp_path: Path) -> None:
+def test_without_names_the_report_draws_the_largest_series_once(tmp_path: Path, trained: Path) -> None:
     pipeline = spec(
-        tmp_path, **{BOARD: PLOT.replace("into", "plots: [forecasts], formats: [svg], into") + BOARD}
+        tmp_path,
+        after=trained,
+        **{BOARD: PLOT.replace("into", "plots: [forecasts], formats: [svg], into") + BOARD},
     )
     result = pipeline.run()
     assert result.steps["plots"].message == "forecasts.svg"
@@ -73,8 +80,8 @@ def test_without_names_the_report_draws_the_largest_series_once(tmp_path: Path) 
     assert record.pictures == []
 
 
-def test_models_that_explain_nothing_leave_no_plot_of_it(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, "{type: seasonal_naive}", **PLOTTED)
+def test_models_that_explain_nothing_leave_no_plot_of_it(tmp_path: Path, trained: Path) -> None:
+    pipeline = spec(tmp_path, "{type: seasonal_naive}", after=trained, **PLOTTED)
     result = pipeline.run()
     assert result.ok
     assert "importance" not in result.steps["plots"].message
@@ -112,7 +119,7 @@ def test_without_a_backtest_there_are_no_errors_to_draw(tmp_path: Path) -> None:
         spec(tmp_path, **bare).validate()
 
 
-def test_saved_models_are_drawn_with_what_happened(tmp_path: Path) -> None:
+def test_saved_models_are_drawn_with_what_happened(tmp_path: Path, trained: Path) -> None:
     train = 'series_per_partition: 2, writes: forecasts, models: "@s/forecasters/"}'
     plot = SAVED + PLOT.replace("forecasts: forecasts", "forecasts: forecast_again")
     more = {
@@ -120,7 +127,7 @@ def test_saved_models_are_drawn_with_what_happened(tmp_path: Path) -> None:
         "series_per_partition: 2, writes: forecasts}": train,
         BOARD: plot + BOARD,
     }
-    pipeline = spec(tmp_path, **more)
+    pipeline = spec(tmp_path, after=trained, **more)
     result = pipeline.run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
     found = files(pipeline, tmp_path / "files")
@@ -160,9 +167,9 @@ def test_a_series_without_a_model_is_a_warning_and_the_rest_is_drawn(tmp_path: P
     assert warning.startswith("k4 has no forecast to draw: ")
 
 
-def test_what_there_is_nothing_to_draw_of_any_more_is_removed(tmp_path: Path) -> None:
-    assert spec(tmp_path, **PLOTTED).run().ok
-    pipeline = spec(tmp_path, "{type: seasonal_naive}", **PLOTTED)
+def test_what_there_is_nothing_to_draw_of_any_more_is_removed(plotted: Pipeline, tmp_path: Path) -> None:
+    pipeline = spec(tmp_path, "{type: seasonal_naive}", after=plotted.path.parent, **PLOTTED)
+    assert "importance.svg" in files(pipeline, tmp_path / "before")
     assert pipeline.run().ok
     assert sorted(files(pipeline, tmp_path / "files")) == [
         f"{plot}.{form}" for plot in ("errors", "forecasts", "leaderboard") for form in ("png", "svg")
@@ -183,8 +190,10 @@ def test_without_the_extra_nothing_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert pipeline.run(exclude=["plots"]).ok
 
 
-def test_a_series_that_is_not_there_is_named(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path, **{BOARD: PLOT.replace("into", "series: [k1, nobody], into") + BOARD})
+def test_a_series_that_is_not_there_is_named(tmp_path: Path, trained: Path) -> None:
+    pipeline = spec(
+        tmp_path, after=trained, **{BOARD: PLOT.replace("into", "series: [k1, nobody], into") + BOARD}
+    )
     result = pipeline.run()
     assert not result.ok
     assert "FORECASTS has no series nobody" in str(result.steps["plots"].error)

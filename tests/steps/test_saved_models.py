@@ -31,7 +31,7 @@ SAVED = """\
         '{type: python, class: "own:Mean", settings: {plus: 1}}',
     ],
 )
-def test_saved_models_forecast_the_same_without_training(tmp_path: Path, model: str) -> None:
+def test_saved_models_forecast_the_same_without_training(tmp_path: Path, trained: Path, model: str) -> None:
     (tmp_path / "own.py").write_text(
         OWN.replace("return {}", "return {k: np.array(v) for k, v in self.means.items()}").replace(
             "        pass", "        self.means = {k: float(v) for k, v in state.items()}"
@@ -42,7 +42,7 @@ def test_saved_models_forecast_the_same_without_training(tmp_path: Path, model: 
         "writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}',
         "  board:": SAVED + "  board:",
     }
-    pipeline = spec(tmp_path, model, **more)
+    pipeline = spec(tmp_path, model, after=trained, **more)
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     assert result.steps["again"].message == f"models of {result.run.model_id}"
@@ -75,7 +75,7 @@ def test_models_are_kept_only_where_both_steps_say_so(tmp_path: Path, more: dict
         spec(tmp_path, **more).validate()
 
 
-def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> None:
+def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path, trained: Path) -> None:
     train = (
         'series_per_partition: 2, writes: forecasts, when: "{{ vars.retrain }}", models: "@s/forecasters/"}'
     )
@@ -85,7 +85,7 @@ def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path) -> 
         "  board:": SAVED + "  board:",
         "ROWCOUNT => 600": "ROWCOUNT => {{ vars.rows | literal }}",
     }
-    pipeline = spec(tmp_path, **more)
+    pipeline = spec(tmp_path, after=trained, **more)
     pipeline.path.write_text(pipeline.path.read_text() + "vars: {retrain: true, rows: 600}\n")
     first = pipeline.run()
     assert first.ok
