@@ -22,12 +22,13 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
-from snowpipe_ml.local.files import relation as staged
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.csv_columns import Reading, reading_of
+from snowpipe_ml.local.files.formats.base import fields_of, format_of
 from snowpipe_ml.local.files.line_ends import gave_up
 from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, refuse_known_values
+from snowpipe_ml.local.files.relation import relation
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
@@ -54,7 +55,7 @@ def load(
         for loaded in failed.values():
             if loaded.first is not None:
                 _abort(loaded.file, loaded.first)
-    if copy.select is None and staged.kind_of(options) == "CSV":
+    if copy.select is None and format_of(options).is_text:
         fmt = CsvFormat.read(options)
         damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
         files = [file for file in files if file.relative not in damaged]
@@ -294,7 +295,7 @@ def _implied_select(
     files: Sequence[StagedFile],
 ) -> str:
     """Return the implied SELECT of a COPY of records: the whole record, or its fields matched by column name."""
-    kind = staged.kind_of(options)
+    kind = format_of(options).name
     match = str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper()
     if match == "NONE":
         if len(columns) != 1 or columns[0].duckdb != "JSON":
@@ -306,7 +307,11 @@ def _implied_select(
                 "transformation.",
             )
         return "SELECT $1 FROM _COPY_SOURCE"
-    fields = staged.fields(session, options, files)
+    compiler = new_compiler(session)
+    try:
+        fields = fields_of(compiler, options, files)
+    finally:
+        compiler.release()
     fold = str.upper if match == "CASE_INSENSITIVE" else str
     by_name = {fold(name): name for name in fields}
     matched = [(column, by_name[fold(column.name)]) for column in columns if fold(column.name) in by_name]
@@ -347,7 +352,7 @@ def _query_of(
     try:
         for table in list(tree.find_all(exp.Table)):
             if table.name.upper() == "_COPY_SOURCE":
-                source = staged.relation(compiler, options, [file], tree)
+                source = relation(compiler, options, [file], tree)
                 table.replace(exp.Subquery(this=source, alias=table.args.get("alias")))
         tree.set("expressions", [_into_column(e, c) for e, c in zip(tree.expressions, columns, strict=True)])
         yield to_sql(compiler.compile(tree))
@@ -368,7 +373,7 @@ def check_selected(
         UnsupportedError: ON_ERROR = CONTINUE would have to skip single rows.
     """
     failed: dict[str, Loaded] = {}
-    if copy.on_error == "ABORT_STATEMENT" or (copy.select is None and staged.kind_of(options) == "CSV"):
+    if copy.on_error == "ABORT_STATEMENT" or (copy.select is None and format_of(options).is_text):
         return failed
     if session.in_transaction:
         raise errors.UnsupportedError(

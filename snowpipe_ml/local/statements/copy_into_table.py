@@ -23,8 +23,8 @@ from snowpipe_ml.local.files import loading
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.format_options import file_format
+from snowpipe_ml.local.files.formats.base import format_of
 from snowpipe_ml.local.files.line_ends import with_even_lines
-from snowpipe_ml.local.files.relation import kind_of
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.copy_into_location import copy_files, unload
 from snowpipe_ml.local.syntax.reader import Reader
@@ -80,10 +80,10 @@ def _load(statement: Statement) -> Result:
         raise errors.syntax(f"invalid value '{copy.on_error}' for ON_ERROR")
     stage, path = find_stage(session, copy.stage)
     options = file_format(session, copy.options.get("FILE_FORMAT"), stage)
-    if kind_of(options) == "CSV":
-        CsvFormat.read(options)
-        if str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper() != "NONE":
-            raise errors.UnsupportedError("MATCH_BY_COLUMN_NAME for CSV")
+    fmt = format_of(options)
+    fmt.check(options)
+    if fmt.is_text and str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper() != "NONE":
+        raise errors.UnsupportedError(f"MATCH_BY_COLUMN_NAME for {fmt.name}")
     files = _files(copy, stage, path)
     columns = _target_columns(session, copy)
     if copy.options.get("VALIDATION_MODE"):
@@ -125,7 +125,7 @@ def _loaded(
     files: list[StagedFile],
     load: Callable[[list[StagedFile], dict[str, Loaded]], T],
 ) -> T:
-    if kind_of(options) == "CSV":
+    if format_of(options).is_text:
         return with_even_lines(session, CsvFormat.read(options), files, load)
     return load(files, {})
 

@@ -9,7 +9,8 @@ from snowpipe_ml.local.catalog.stages import named_stage
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import dumps
 from snowpipe_ml.local.core.result import Result, rows, status
-from snowpipe_ml.local.files.format_options import FORMAT_DEFAULTS, file_format
+from snowpipe_ml.local.files.format_options import file_format
+from snowpipe_ml.local.files.formats.base import FORMATS
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, claim, dropped, if_not_exists
 from snowpipe_ml.local.statements.scope import Scope
@@ -103,14 +104,15 @@ def describe_file_format(statement: Statement) -> Result:
         reader.end()
         lead, more = (), []
     kind = str(options.get("TYPE") or "CSV").upper()
+    defaults = FORMATS[kind].defaults if kind in FORMATS else {}
     found: list[tuple[str, ...]] = []
     for key, default in {
         "TYPE": "CSV",
-        **FORMAT_DEFAULTS.get(kind, {}),
+        **defaults,
         **dict.fromkeys(set(options), ""),
     }.items():
         # Defaults are stored in display form; a given string is shown with escapes.
-        default = FORMAT_DEFAULTS.get(kind, {}).get(key, "CSV" if key == "TYPE" else "")
+        default = defaults.get(key, "CSV" if key == "TYPE" else "")
         value = options.get(key, kind if key == "TYPE" else default)
         shown = _escaped(value) if key in options and isinstance(value, str) else _property_text(value)
         found.append((*lead, key, _property_type(value), shown, _property_text(default)))

@@ -1,0 +1,84 @@
+"""Delimited files: CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from snowpipe_ml.local.catalog.stages import StagedFile
+from snowpipe_ml.local.files.csv import CsvFormat, text_query
+from snowpipe_ml.local.files.formats.base import Columns, FileFormat, Wanted, file_format_type
+from snowpipe_ml.local.files.formats.detection import merge, text_type
+from snowpipe_ml.local.translate.compiler import Compiler
+from snowpipe_ml.text.files import read_record
+
+
+@file_format_type("CSV")
+class DelimitedFormat(FileFormat):
+    """Delimited text; a COPY without a SELECT loads it by :mod:`snowpipe_ml.local.files.loading` directly."""
+
+    is_text: ClassVar[bool] = True
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "RECORD_DELIMITER": "\\n",
+        "FIELD_DELIMITER": ",",
+        "FILE_EXTENSION": "",
+        "SKIP_HEADER": 0,
+        "PARSE_HEADER": False,
+        "DATE_FORMAT": "AUTO",
+        "TIME_FORMAT": "AUTO",
+        "TIMESTAMP_FORMAT": "AUTO",
+        "BINARY_FORMAT": "HEX",
+        "ESCAPE": "NONE",
+        "ESCAPE_UNENCLOSED_FIELD": "\\\\",
+        "TRIM_SPACE": False,
+        "FIELD_OPTIONALLY_ENCLOSED_BY": "NONE",
+        "NULL_IF": ["\\\\N"],
+        "COMPRESSION": "AUTO",
+        "ERROR_ON_COLUMN_COUNT_MISMATCH": True,
+        "SKIP_BLANK_LINES": False,
+        "REPLACE_INVALID_CHARACTERS": False,
+        "EMPTY_FIELD_AS_NULL": True,
+        "SKIP_BYTE_ORDER_MARK": True,
+        "ENCODING": "UTF8",
+    }
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Refuse options and values that are not supported."""
+        CsvFormat.read(dict(options))
+
+    def scan(
+        self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], wanted: Wanted
+    ) -> tuple[str, dict[str, str]]:
+        """Return the fields as text."""
+        return text_query(CsvFormat.read(options), files, wanted.highest, wanted.metadata), {}
+
+    def fields(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> list[str]:
+        """Return the names in the first line."""
+        return header(CsvFormat.read(options), file)
+
+    def infer(self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile]) -> Columns:
+        """Detect the types of the fields."""
+        found: Columns = {}
+        csv_format = CsvFormat.read({key: value for key, value in options.items() if key != "PARSE_HEADER"})
+        csv_format.refuse_formats("INFER_SCHEMA")
+        for file in files:
+            names: list[str] = []
+            reader = csv_format
+            if options.get("PARSE_HEADER"):
+                names = header(csv_format, file)
+                reader = csv_format.after_header()
+            width = len(names) or reader.width(file.path)
+            if not width:
+                continue
+            columns = [(f"_{i + 1}", "VARCHAR") for i in range(width)]
+            source = reader.read_csv([file.path], columns)
+            for i in range(width):
+                name = names[i] if names else f"c{i + 1}"
+                merge(found, name, text_type(compiler.session, source, f'"_{i + 1}"'), f"${i + 1}", file)
+        return found
+
+
+def header(fmt: CsvFormat, file: StagedFile) -> list[str]:
+    """Return the names in the first line of a delimited file."""
+    with fmt.open(file.path) as lines:
+        return read_record(lines, fmt.delimiter, fmt.quote or '"') or []
