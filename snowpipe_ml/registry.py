@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from snowpipe_ml.errors import PluginError
@@ -88,7 +89,8 @@ class Registry(Mapping[str, T], Generic[T]):
     def load(self) -> None:
         """Register the built-in objects and those of installed packages, once.
 
-        A package that cannot be loaded is only a warning, so that pipelines that do not use it still run.
+        An entry point may also name a module, whose import registers objects with the registry's decorator. A
+        package that cannot be loaded is only a warning, so that pipelines that do not use it still run.
         """
         if self._loaded:
             return
@@ -100,7 +102,9 @@ class Registry(Mapping[str, T], Generic[T]):
                 import_module(module)
             for entry in entry_points(group=self.group):
                 try:
-                    self.add(entry.name, entry.load())
+                    loaded = entry.load()
+                    if not isinstance(loaded, ModuleType):
+                        self.add(entry.name, loaded)
                 except Exception as error:
                     log.warning("cannot use the %s %r of %s: %s", self.kind, entry.name, entry.value, error)
             self._loading, self._loaded = False, True

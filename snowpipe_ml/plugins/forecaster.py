@@ -18,7 +18,7 @@ packages name their settings class under the entry-point group ``snowpipe_ml.for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,7 +36,7 @@ class ForecasterSettings(BaseModel):
             channel names it.
         ships: import packages whose source is deployed with the function; ``snowpipe_ml.models`` always is.
         uses_features: whether it learns from the features of the days, so that it needs some.
-        can_be_saved: whether its models can be saved on a stage.
+        unsaved: the types whose models cannot be saved on a stage.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -44,7 +44,7 @@ class ForecasterSettings(BaseModel):
     requires: ClassVar[Mapping[str, str]] = {}
     ships: ClassVar[tuple[str, ...]] = ()
     uses_features: ClassVar[bool] = True
-    can_be_saved: ClassVar[bool] = True
+    unsaved: ClassVar[Collection[str]] = ()
 
     type: str
     name: str | None = Field(
@@ -56,6 +56,11 @@ class ForecasterSettings(BaseModel):
     def implementation(self) -> str:
         """The class of this model, as ``module:Class``."""
         return self.implementations[self.type]
+
+    @property
+    def can_be_saved(self) -> bool:
+        """Return whether the models of this type can be saved on a stage."""
+        return self.type not in self.unsaved
 
     @property
     def required_package(self) -> str | None:

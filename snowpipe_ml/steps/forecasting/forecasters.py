@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 from typing import Literal as Choice
 
@@ -20,6 +20,7 @@ class TabNet(ForecasterSettings):
         "tabnet_reference": "snowpipe_ml.models.tabnet.forecaster:TabNetReferenceForecaster",
     }
     requires: ClassVar[Mapping[str, str]] = {"tabnet": "pytorch", "tabnet_reference": "pytorch"}
+    unsaved: ClassVar[Collection[str]] = ("tabnet_reference",)
 
     type: Choice["tabnet", "tabnet_reference"]
     max_epochs: int = Field(10, ge=1)
