@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -47,7 +48,9 @@ def test_the_other_commands_exist() -> None:
             assert words[1] in targets
         else:
             # test_citibike runs the pipeline; here only the options are checked.
-            names = {name for parameter in main.commands["run"].params for name in parameter.opts}
+            run = main.get_command(click.Context(main), "run")
+            assert run is not None
+            names = {name for parameter in run.params for name in parameter.opts}
             assert {word for word in words if word.startswith("--")} <= names
 
 

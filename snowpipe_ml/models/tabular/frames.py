@@ -6,8 +6,10 @@ Training and prediction must use the same types; otherwise a model gets other va
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FLOATS = ("FLOAT", "DOUBLE", "REAL", "DECIMAL", "NUMERIC")
 _WHOLE = ("NUMBER", "INT", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "BYTEINT")
@@ -33,6 +35,8 @@ def as_features(frame: pd.DataFrame, features: Mapping[str, str]) -> pd.DataFram
 
     A column of whole numbers that contains NULL becomes float64; other NULLs become None.
     """
+    import pandas as pd  # late: the command line reads a spec without it
+
     data: dict[str, pd.Series] = {}
     for position, (name, kind) in enumerate(features.items()):
         column, wanted = frame.iloc[:, position], dtype_of(kind)
