@@ -61,8 +61,7 @@ def select(
         raise UsageError("nothing is selected")
     objects = {
         above
-        for name in names
-        for above in nx.ancestors(graph.dag, name)
+        for above in _ancestors(graph, names)
         if not _is_step(graph.nodes[above]) and not _is_source(above)
     }
     objects |= {
@@ -76,11 +75,30 @@ def select(
     # exist at all.
     sources = {above for name in names | objects for above in graph.needs(name) if _is_source(above)}
     kept = names | objects | (sources - left)
-    closure = nx.transitive_closure_dag(graph.dag).subgraph(kept)
     dag: nx.DiGraph[str] = nx.DiGraph()
     dag.add_nodes_from(name for name in graph.nodes if name in kept)
-    dag.add_edges_from(closure.edges)
+    # The nearest kept nodes above each node: what it needs, directly or through nodes that are not kept.
+    nearest: dict[str, frozenset[str]] = {}
+    for name in nx.topological_sort(graph.dag):
+        above = [
+            frozenset({need}) if need in kept else nearest[need] for need in graph.dag.predecessors(name)
+        ]
+        nearest[name] = frozenset().union(*above)
+        if name in kept:
+            dag.add_edges_from((need, name) for need in sorted(nearest[name]))
     return Graph({name: node for name, node in graph.nodes.items() if name in kept}, dag)
+
+
+def _ancestors(graph: Graph, names: Iterable[str]) -> set[str]:
+    """Return all nodes that some of the names need, directly or not."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        for need in graph.dag.predecessors(waiting.pop()):
+            if need not in found:
+                found.add(need)
+                waiting.append(need)
+    return found
 
 
 def _is_source(name: str) -> bool:

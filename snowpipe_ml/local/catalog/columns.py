@@ -12,14 +12,25 @@ from snowpipe_ml.local.core.types import Column
 # The CHECK constraint by which statements/tables.py stores the length of VARCHAR(n), as DuckDB prints it.
 _LENGTH = re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)\Z')
 
+# The sequence of an AUTOINCREMENT column; see statements/tables.py.
+_IDENTITY = re.compile(r"_IDENTITY_[0-9A-F]{32}")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredColumn:
-    """A column of a table or view as it was declared."""
+    """A column of a table or view as it was declared.
+
+    Attributes:
+        column: its name and type.
+        default: the expression of its default, as DuckDB prints it; None for an AUTOINCREMENT column.
+        comment: its comment.
+        identity: (start, increment) of an AUTOINCREMENT column.
+    """
 
     column: Column
     default: str | None
     comment: str | None
+    identity: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -37,10 +48,25 @@ def stored_columns(session: Session, table: Name) -> list[StoredColumn]:
     if not found:
         return []
     lengths = varchar_lengths(session, table[0], table[1], table[2])
-    return [
-        StoredColumn(Column(name, kind, nullable, lengths.get((table[1], table[2], name))), default, comment)
-        for name, kind, nullable, default, comment in found
-    ]
+    columns = []
+    for name, kind, nullable, default, comment in found:
+        identity = _identity(session, default)
+        column = Column(name, kind, nullable, lengths.get((table[1], table[2], name)))
+        columns.append(StoredColumn(column, None if identity else default, comment, identity))
+    return columns
+
+
+def _identity(session: Session, default: str | None) -> tuple[int, int] | None:
+    """Return (start, increment) of the hidden sequence that a default reads, if it reads one."""
+    match = _IDENTITY.search(default or "")
+    row = (
+        match
+        and session.duck.execute(
+            "SELECT start_value, increment_by FROM duckdb_sequences() WHERE sequence_name = ?",
+            [match.group()],
+        ).fetchone()
+    )
+    return (row[0], row[1]) if row else None
 
 
 def varchar_lengths(

@@ -29,6 +29,25 @@ def set_offset(session: Session, name: Name, kept: str, table: Name, *, empty: b
     )
 
 
+def check_base(session: Session, name: Name, kept: str, table: Name) -> None:
+    """Check that a stream's table still has the columns of the offset.
+
+    Raises:
+        ProgrammingError: the table was dropped, or replaced by one with other columns.
+    """
+    query = (
+        "SELECT column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"
+    )
+    now = session.duck.execute(query, list(table)).fetchall()
+    if now != session.duck.execute(query, [name[0], CATALOG, kept]).fetchall():
+        raise errors.error(
+            91901,
+            "02000",
+            f"SQL compilation error:\nBase table '{'.'.join(table)}' dropped, cannot read from the stream '{name[2]}'",
+        )
+
+
 def changed_parts(name: Name, kept: str, table: Name) -> tuple[str, str]:
     """Return two queries: the inserted rows and the deleted rows since the offset."""
     now, before = f"SELECT * FROM {quoted(*table)}", f"SELECT * FROM {quoted(name[0], CATALOG, kept)}"
@@ -47,5 +66,6 @@ def has_data(session: Session, text: str) -> bool:
     found = find_stream(session, name)
     if found is None:
         raise errors.missing("Stream", ".".join(name))
+    check_base(session, name, found[0], found[1])
     new, gone = changed_parts(name, found[0], found[1])
     return bool(session.duck.execute(f"SELECT 1 FROM (({new}) UNION ALL ({gone})) LIMIT 1").fetchone())

@@ -193,6 +193,7 @@ _TIMESTAMP = re.compile(
     r'(?:timestamp|date|time) field value out of range: "([^"]*)"|invalid (timestamp|date) field format: "([^"]*)"',
     re.I,
 )
+_UNKNOWN_COLUMN = re.compile(r'Binder Error: Referenced column "([^"\n]+)" not found in FROM clause')
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
 
 
@@ -212,12 +213,15 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda: UnsupportedError("this use of a TIMESTAMP_TZ"),
     ),
     (
-        re.compile("Current transaction is aborted"),
+        re.compile(r"^\w+ ?\w* Error: Current transaction is aborted"),
         lambda: UnsupportedError(
             "continuing a transaction after a statement in it failed", "ROLLBACK and begin it again"
         ),
     ),
-    (re.compile("Division by zero", re.I), lambda: error(100051, "22012", "Division by zero")),
+    (
+        re.compile(r"^[A-Z][A-Za-z ]* Error: Division by zero", re.I),
+        lambda: error(100051, "22012", "Division by zero"),
+    ),
     (
         re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)'),
         lambda column, size: error(
@@ -225,7 +229,7 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         ),
     ),
     (
-        re.compile("cannot affect the same target row more than once"),
+        re.compile(r"^[A-Z][A-Za-z ]* Error: [^'\"]*cannot affect the same target row more than once"),
         lambda: error(100090, "42P18", "Duplicate row detected during DML action"),
     ),
     (
@@ -237,13 +241,13 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda name: error(2028, "42601", f"SQL compilation error:\nambiguous column name '{name}'"),
     ),
     (
-        re.compile("cannot contain aggregates"),
+        re.compile(r"^[A-Z][A-Za-z ]* Error: [^'\"]*cannot contain aggregates"),
         lambda: error(
             979, "42601", "SQL compilation error:\nan aggregate is not a valid group by expression"
         ),
     ),
     (
-        re.compile("Frame (?:starting|ending|start|end)"),
+        re.compile(r"^(?:Binder|Parser|Invalid Input) Error: Frame (?:starting|ending|start|end)"),
         lambda: error(
             2303, "0A000", "SQL compilation error:\nInvalid window frame: its start lies behind its end"
         ),
@@ -252,7 +256,10 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         re.compile(r'Could not parse string "(.*?)" according to format specifier', re.S),
         lambda value: error(100035, "22007", f"Timestamp '{value}' is not recognized"),
     ),
-    (re.compile("Map keys must be unique"), lambda: syntax("Duplicate field key of an OBJECT")),
+    (
+        re.compile(r"^[A-Z][A-Za-z ]* Error: Map keys must be unique"),
+        lambda: syntax("Duplicate field key of an OBJECT"),
+    ),
     (
         re.compile(
             "no argument for repetition|missing [\\])]|invalid (?:character class|escape sequence)|Invalid regular"
@@ -298,17 +305,34 @@ def _is_snowflakes(name: str) -> bool:
     )
 
 
+def _unconvertible(value: str, kind: str) -> ProgrammingError:
+    """Make the error for a text that cannot be cast to a DuckDB type."""
+    if "DATE" in kind.upper() or "TIME" in kind.upper():
+        return error(100035, "22007", f"Timestamp '{value}' is not recognized")
+    if kind.upper() in ("BOOL", "BOOLEAN"):
+        return error(100037, "22018", f"Boolean value '{value}' is not recognized")
+    if kind.upper() == "DECIMAL" and re.fullmatch(r"[+-]?\d+(\.\d+)?", value.strip()):
+        return error(100039, "22003", f"Numeric value '{value}' is out of range")
+    return error(100038, "22018", f"Numeric value '{value}' is not recognized")
+
+
 def translate(raised: Exception) -> ProgrammingError:
     """Convert a DuckDB error to the error that Snowflake raises for the same mistake."""
     text = str(raised).strip().replace(TWIN, "")
     first = text.split("\n\n")[0].split("\nLINE ")[0]
-    if type(raised).__name__ == "InterruptException":  # by name, to avoid importing DuckDB
+    kind = type(raised).__name__  # by name, to avoid importing DuckDB
+    if kind == "InterruptException":
         return canceled()
-    if type(raised).__name__ == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
+    if kind == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
         # DuckDB takes the name of a missing table for that of a file.
         return missing("Object", match.group(1))
     if is_full_disk(raised):
         return DiskFullError(first.rpartition(": ")[2])
+    # First the messages that quote the user's data or names, in which any other pattern might match.
+    if kind == "ConversionException" and (match := _CONVERSION.search(text)):
+        return _unconvertible(*match.groups())
+    if kind == "BinderException" and (match := _UNKNOWN_COLUMN.match(text)):
+        return invalid_identifier(match.group(1))
     for pattern, known in _SPECIFIC:
         if match := pattern.search(text):
             return known(*match.groups())
@@ -317,14 +341,7 @@ def translate(raised: Exception) -> ProgrammingError:
     if match := _EXISTING.search(text):
         return exists(match.group(1))
     if match := _CONVERSION.search(text):
-        value, kind = match.groups()
-        if "DATE" in kind.upper() or "TIME" in kind.upper():
-            return error(100035, "22007", f"Timestamp '{value}' is not recognized")
-        if kind.upper() == "BOOL" or kind.upper() == "BOOLEAN":
-            return error(100037, "22018", f"Boolean value '{value}' is not recognized")
-        if kind.upper() == "DECIMAL" and re.fullmatch(r"[+-]?\d+(\.\d+)?", value.strip()):
-            return error(100039, "22003", f"Numeric value '{value}' is out of range")
-        return error(100038, "22018", f"Numeric value '{value}' is not recognized")
+        return _unconvertible(*match.groups())
     if match := _TIMESTAMP.search(text):
         value = next(g for g in match.groups() if g is not None and g.lower() not in ("timestamp", "date"))
         return error(100035, "22007", f"Timestamp '{value}' is not recognized")

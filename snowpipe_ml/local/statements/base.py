@@ -9,6 +9,7 @@ from typing import IO, Any
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.registry import Registry
 
@@ -52,3 +53,17 @@ def command(*beginnings: str) -> Callable[[Handler], Handler]:
     ``CREATE TABLE``.
     """
     return STATEMENTS.register(*beginnings)
+
+
+Description = Callable[[Statement], list[Column]]
+DESCRIPTIONS: dict[str, Description] = {}
+
+
+def describes(*words: str) -> Callable[[Description], Description]:
+    """Say which columns the statements that begin with a word return; without it, it is one column ``status``."""
+
+    def decorate(describe: Description) -> Description:
+        DESCRIPTIONS.update(dict.fromkeys(words, describe))
+        return describe
+
+    return decorate

@@ -10,13 +10,14 @@ from __future__ import annotations
 import uuid
 
 from snowpipe_ml.local.catalog.sequences import make
+from snowpipe_ml.local.catalog.streams import set_offset
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core.ddl import after_name
 from snowpipe_ml.local.core.names import CATALOG, quoted
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.python.registry import functions_of
-from snowpipe_ml.local.statements.tables import columns_of
 
 
 def clone_database(session: Session, source: str, target: str) -> None:
@@ -72,7 +73,7 @@ def clone_schema(session: Session, source: tuple[str, str], target: tuple[str, s
     ).fetchall():
         if name in temporary:
             continue
-        columns = columns_of(str(text)).replace(quoted(*source), quoted(*target))
+        columns = after_name(str(text)).replace(quoted(*source), quoted(*target))
         duck.execute(f"CREATE TABLE {quoted(*target, name)}{columns}")
         duck.execute(f"INSERT INTO {quoted(*target, name)} SELECT * FROM {quoted(*source, name)}")
         copy_tags(session, (*source, name), (*target, name))
@@ -87,8 +88,7 @@ def _clone_views(session: Session, source: tuple[str, str], target: tuple[str, s
         list(source),
     ).fetchall()
     for name, text in waiting:
-        body = str(text)[str(text).upper().index(" AS ") :]
-        session.duck.execute(f"CREATE VIEW {quoted(*target, name)}{body}")
+        session.duck.execute(f"CREATE VIEW {quoted(*target, name)} {after_name(str(text))}")
 
 
 def _clone_catalog(session: Session, source: tuple[str, str], target: tuple[str, str]) -> None:
@@ -112,9 +112,41 @@ def _clone_catalog(session: Session, source: tuple[str, str], target: tuple[str,
         f"FROM {session.catalog(source[0], 'FILE_FORMATS')} WHERE schema_name = ? AND session IS NULL",
         [target[1], source[1]],
     )
+    _clone_streams_and_tasks(session, source, target)
     functions = functions_of(session.storage)
     for (text,) in duck.execute(
         f"SELECT definition FROM {session.catalog(source[0], 'FUNCTIONS')} WHERE schema_name = ? AND session IS NULL",
         [source[1]],
     ).fetchall():
         functions.copy(session, text, target)
+
+
+def _clone_streams_and_tasks(session: Session, source: tuple[str, str], target: tuple[str, str]) -> None:
+    """Clone streams, from now on and on the cloned tables, and tasks, which are suspended, as on Snowflake.
+
+    https://docs.snowflake.com/en/user-guide/object-clone
+    """
+    duck = session.duck
+    for name, table_schema, table, append_only in duck.execute(
+        f"SELECT name, table_schema, table_name, append_only FROM {session.catalog(source[0], 'STREAMS')} "
+        "WHERE schema_name = ?",
+        [source[1]],
+    ).fetchall():
+        schema = target[1] if table_schema == source[1] else table_schema
+        there = duck.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+            [target[0], schema, table],
+        ).fetchone()
+        if not there:  # a stale stream, or a table in another schema of a cloned database
+            continue
+        kept = f"STREAM_{uuid.uuid4().hex.upper()}"
+        duck.execute(
+            f"INSERT INTO {session.catalog(target[0], 'STREAMS')} VALUES (?, ?, ?, ?, ?, ?)",
+            [target[1], name, kept, schema, table, append_only],
+        )
+        set_offset(session, (*target, name), kept, (target[0], schema, table))
+    duck.execute(
+        f"INSERT INTO {session.catalog(target[0], 'TASKS')} (schema_name, name, definition, state) "
+        f"SELECT ?, name, definition, 'suspended' FROM {session.catalog(source[0], 'TASKS')} WHERE schema_name = ?",
+        [target[1], source[1]],
+    )

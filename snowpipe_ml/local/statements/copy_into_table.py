@@ -25,7 +25,7 @@ from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.files.formats.base import format_of
 from snowpipe_ml.local.files.line_ends import with_even_lines
-from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.statements.copy_into_location import copy_files, unload
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -56,8 +56,19 @@ _RESULT = [
     ("first_error_character", "BIGINT"),
     ("first_error_column_name", "VARCHAR"),
 ]
+_UNLOADED = ("rows_unloaded", "input_bytes", "output_bytes")
 T = TypeVar("T")
 _ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?\Z")
+
+
+@describes("COPY")
+def _describe_copy(statement: Statement) -> list[Column]:
+    """The columns of a COPY's result; nothing is loaded."""
+    reader = statement.reader
+    reader.expect("COPY", "INTO")
+    if reader.peek().text.startswith(("@", "'")):
+        return [Column(name, "BIGINT") for name in _UNLOADED]
+    return [Column(name, kind) for name, kind in _RESULT]
 
 
 @command("COPY")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-
+from snowpipe_ml.local.catalog.kinds import forget_schema
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import CATALOG, quoted
 from snowpipe_ml.local.core.reserved import check_names
@@ -176,28 +175,11 @@ def _schema_exists(session: Session, database: str, schema: str) -> bool:
 
 def _drop_schema(session: Session, database: str, schema: str) -> None:
     check_names(database, schema)
-    ids = session.duck.execute(
-        f"SELECT id FROM {session.catalog(database, 'STAGES')} WHERE schema_name = ?", [schema]
-    ).fetchall()
     if session.database == database and session.schema == schema:
         session.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         session.schema = "PUBLIC" if schema != "PUBLIC" else None
     retry_conflicts(lambda: session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
-    for table in (
-        "STAGES",
-        "FILE_FORMATS",
-        "FUNCTIONS",
-        "TAGS",
-        "TAG_VALUES",
-        "LOADS",
-        "TEMPORARY",
-        "TRANSIENT",
-        "TASKS",
-    ):
-        column = "tag_schema" if table == "TAG_VALUES" else "schema_name"
-        session.duck.execute(f"DELETE FROM {session.catalog(database, table)} WHERE {column} = ?", [schema])
-    for (stage_id,) in ids:
-        shutil.rmtree(session.storage.path / "stages" / stage_id, ignore_errors=True)
+    forget_schema(session, database, schema)
 
 
 @command("SHOW DATABASES", "SHOW TERSE DATABASES")

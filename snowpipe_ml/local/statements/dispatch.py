@@ -37,7 +37,7 @@ from snowpipe_ml.local.statements import (
     views,
 )
 from snowpipe_ml.local.statements import session as session_statements
-from snowpipe_ml.local.statements.base import STATEMENTS, Handler, Statement
+from snowpipe_ml.local.statements.base import DESCRIPTIONS, STATEMENTS, Handler, Statement
 from snowpipe_ml.local.statements.dml import insert_rows
 from snowpipe_ml.local.statements.queries import describe_query, run_query
 from snowpipe_ml.local.syntax.reader import Reader
@@ -93,6 +93,8 @@ _CREATE_MODIFIERS = {
     "EXTERNAL",
 }
 
+_UNBOUND = object()
+
 
 def _find(reader: Reader) -> Handler | None:
     words = [token.upper for token in reader.tokens[:12] if token.kind == "word"]
@@ -123,7 +125,7 @@ def run(
     first = FIRST_WORD.match(text)
     if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
         return run_query(session, text, params, query_id)
-    reader = Reader(_bind(text, params) if params and "?" in text else text)
+    reader = Reader(_bind(text, params) if params else text)
     if reader.done:
         raise errors.error(900, "42601", "SQL compilation error:\nEmpty SQL statement.")
     handler = _find(reader)
@@ -137,13 +139,31 @@ def run(
 
 
 def _bind(text: str, params: Sequence[Any] | dict[str, Any]) -> str:
-    """Replace each ``?`` in a command by a literal; strings and comments are left unchanged."""
-    values = iter(params.values() if isinstance(params, dict) else params)
+    """Replace ``?``, ``:1`` and ``:name`` in a command by literals, but not inside strings or comments.
+
+    Raises:
+        ProgrammingError: a value is missing.
+    """
+    tokens = Reader(text).tokens
+    given = params if isinstance(params, dict) else {str(i + 1): value for i, value in enumerate(params)}
+    by_order = iter(given.values())
     pieces, position = [], 0
-    for token in Reader(text).tokens:
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.text == "?":
-            pieces += [text[position : token.start], Literal(next(values)).sql]
-            position = token.end
+            value, end = next(by_order, _UNBOUND), token.end
+        elif (
+            token.text == ":"
+            and following is not None
+            and following.start == token.end
+            and (following.text in given)
+        ):
+            value, end = given[following.text], following.end
+        else:
+            continue
+        if value is _UNBOUND:
+            raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
+        pieces += [text[position : token.start], Literal(value).sql]
+        position = end
     return "".join(pieces) + text[position:]
 
 
@@ -153,14 +173,12 @@ def describe(session: Session, text: str, params: Any = None) -> list[Column]:
     handler = _find(reader) if not reader.done else None
     if handler is None:
         return describe_query(session, text, params)
-    if (
-        reader.looking_at("SHOW")
-        or reader.looking_at("LIST")
-        or reader.looking_at("LS")
-        or reader.looking_at("DESCRIBE")
-        or reader.looking_at("DESC")
-    ):
+    first = reader.peek().upper
+    if first in ("SHOW", "LIST", "LS", "DESCRIBE", "DESC"):
         return handler(Statement(session, text, reader, "")).columns
+    described = DESCRIPTIONS.get(first)
+    if described is not None:
+        return described(Statement(session, text, reader, ""))
     return [Column("status", "VARCHAR")]
 
 

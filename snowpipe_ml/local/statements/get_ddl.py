@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.columns import stored_columns
+from snowpipe_ml.local.catalog.columns import StoredColumn, stored_columns
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
@@ -13,6 +13,7 @@ from snowpipe_ml.local.statements.functions import find_one
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.constants import constant
 from snowpipe_ml.local.translate.registry import scalar_function
+from snowpipe_ml.sql import Identifier
 
 
 @scalar_function("GET_DDL")
@@ -41,14 +42,19 @@ def _table(session: Session, name: Name) -> str:
     found = stored_columns(session, name)
     if not found:
         raise errors.missing("Table", ".".join(name))
-    columns = [
-        f"\t{stored.name} {stored.column.snowflake}{'' if stored.column.nullable else ' NOT NULL'}"
-        f"{f' DEFAULT {stored.default}' if stored.default else ''}"
-        for stored in found
-    ]
+    columns = [f"\t{_column(stored)}" for stored in found]
     kind = session.table_kind(name)
     word = "" if kind == "TABLE" else f"{kind} "
-    return f"create or replace {word}TABLE {name[2]} (\n" + ",\n".join(columns) + "\n);"
+    return f"create or replace {word}TABLE {Identifier(name[2]).sql} (\n" + ",\n".join(columns) + "\n);"
+
+
+def _column(stored: StoredColumn) -> str:
+    text = f"{Identifier(stored.name).sql} {stored.column.snowflake}"
+    if not stored.column.nullable:
+        text += " NOT NULL"
+    if stored.identity is not None:
+        return f"{text} autoincrement start {stored.identity[0]} increment {stored.identity[1]} noorder"
+    return f"{text} DEFAULT {stored.default}" if stored.default else text
 
 
 def _function(kind: str, definition: Definition) -> str:

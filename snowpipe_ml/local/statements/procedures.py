@@ -26,7 +26,7 @@ from snowpipe_ml.local.python.calls import _put, _relation
 from snowpipe_ml.local.python.definition import Definition, read_definition
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.python.travel import arrow_type
-from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.statements.queries import run_query
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.arrow_relation import empty_relation
@@ -45,6 +45,19 @@ def call(statement: Statement) -> Result:
         return run_query(statement.session, f"SELECT {reader.rest()}", None, statement.query_id)
     name = reader.name()
     return call_procedure(statement.session, name, _arguments(reader.rest()))
+
+
+@describes("CALL")
+def _describe_call(statement: Statement) -> list[Column]:
+    """The columns of a procedure's result, without calling it."""
+    session, reader = statement.session, statement.reader
+    reader.expect("CALL")
+    if reader.peek().upper.startswith("SYSTEM$"):
+        return [Column(reader.peek().upper, "VARCHAR")]
+    definition = _find_procedure(session, reader.name(), _arguments(reader.rest()))
+    if definition.returns_table:
+        return [Column(name, _stored(kind)) for name, kind in definition.table]
+    return [Column(definition.name, _stored(definition.returns))]
 
 
 @command("WITH")
@@ -79,6 +92,10 @@ def call_procedure(session: Session, name: tuple[str, ...], given: list[exp.Expr
     Raises:
         ProgrammingError: the procedure does not exist, or its handler raised an error.
     """
+    return _run(session, _find_procedure(session, name, given), given)
+
+
+def _find_procedure(session: Session, name: tuple[str, ...], given: list[exp.Expr]) -> Definition:
     types = [snowflake_type(node) for node in given]
     definition = functions_of(session.storage).choose(session, name, types, "PROCEDURE")
     if definition is None:
@@ -87,7 +104,7 @@ def call_procedure(session: Session, name: tuple[str, ...], given: list[exp.Expr
             "42601",
             f"SQL compilation error:\nUnknown function {'.'.join(name)}",
         )
-    return _run(session, definition, given)
+    return definition
 
 
 def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:

@@ -13,10 +13,10 @@ from sqlglot import exp
 from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.ddl import after_name
 from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.statements.tables import columns_of
 from snowpipe_ml.local.translate.casts import data_type
 from snowpipe_ml.sql import DataType
 
@@ -63,7 +63,7 @@ def _with_length(session: Session, table: Name, column: str, before: int, after:
     check = re.compile(
         rf'(CHECK\(\(length\((?:"{re.escape(column)}"|{re.escape(column)})\) <= ){before}(?=\)\))'
     )
-    columns = check.sub(rf"\g<1>{after}", columns_of(str(definition)))
+    columns = check.sub(rf"\g<1>{after}", after_name(str(definition)))
     text = str(comment or "").replace("'", "''")
     aside = (*table[:2], f"_retyped_{uuid.uuid4().hex}")
     return [

@@ -135,7 +135,9 @@ def describe_table(statement: Statement) -> Result:
             stored.column.snowflake,
             "COLUMN",
             "Y" if stored.column.nullable else "N",
-            stored.default,
+            stored.default
+            if stored.identity is None
+            else "IDENTITY START {} INCREMENT {} NOORDER".format(*stored.identity),
             stored.comment,
         )
         for stored in found

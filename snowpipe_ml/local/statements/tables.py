@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ from snowpipe_ml.local.catalog.sequences import make
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.ddl import after_name
 from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
@@ -37,8 +37,6 @@ _PROPERTIES = {
     "DEFAULT_DDL_COLLATION",
     "STAGE_FILE_FORMAT",
 }
-# The text before the columns in a definition as DuckDB prints it; a quoted name may contain parentheses.
-_HEAD = re.compile(r'CREATE (?:TEMP )?TABLE (?:(?:"(?:[^"]|"")*"|[^".(]+)\.?)+(?=\()')
 
 
 def _check_name(session: Session, name: Name, temporary: bool, there: str | None) -> None:
@@ -304,13 +302,6 @@ def _make(
     retry_conflicts(make)
 
 
-def columns_of(definition: str) -> str:
-    """Return a table definition without its head: it begins with the parenthesis before the columns."""
-    head = _HEAD.match(definition)
-    assert head is not None, definition
-    return definition[head.end() :]
-
-
 def _like(session: Session, name: Name, source: Name) -> str:
     """Return the statement that creates an empty table with another's columns, defaults and constraints."""
     row = session.duck.execute(
@@ -319,7 +310,7 @@ def _like(session: Session, name: Name, source: Name) -> str:
     ).fetchone()
     if row is None:
         raise errors.missing("Table", ".".join(source))
-    return f"CREATE OR REPLACE TABLE {quoted(*name)}{columns_of(str(row[0]))}"
+    return f"CREATE OR REPLACE TABLE {quoted(*name)}{after_name(str(row[0]))}"
 
 
 def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers) -> Result:

@@ -16,7 +16,8 @@ from snowflake.connector.errors import OperationalError
 from snowpipe_ml.local.catalog.stages import Stage, find_stage
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.result import Result, rows
-from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.syntax.reader import Reader
 
 _CHUNK = 2**20
@@ -30,6 +31,24 @@ _COMPRESSED = {
     ".parquet": "PARQUET",
     ".orc": "ORC",
 }
+
+
+_UPLOADED = [
+    ("source", "VARCHAR"),
+    ("target", "VARCHAR"),
+    ("source_size", "BIGINT"),
+    ("target_size", "BIGINT"),
+    ("source_compression", "VARCHAR"),
+    ("target_compression", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("message", "VARCHAR"),
+]
+
+
+@describes("PUT")
+def _describe_put(statement: Statement) -> list[Column]:
+    """The columns of a PUT's result; nothing is uploaded."""
+    return [Column(name, kind) for name, kind in _UPLOADED]
 
 
 @command("PUT")
@@ -53,18 +72,7 @@ def put(statement: Statement) -> Result:
         if not sources:
             raise errors.error(253006, "22000", f"File doesn't exist: ['{local}']")
     results = [_upload(stage, path, name, data, compress, overwrite) for name, data in sources]
-    names = (
-        "source",
-        "target",
-        "source_size",
-        "target_size",
-        "source_compression",
-        "target_compression",
-        "status",
-        "message",
-    )
-    kinds = ["BIGINT" if name.endswith("_size") else "VARCHAR" for name in names]
-    return rows(list(zip(names, kinds, strict=True)), results)
+    return rows(_UPLOADED, results)
 
 
 def local_file(reader: Reader) -> str:

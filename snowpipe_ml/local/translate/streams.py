@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.streams import changed_parts, find_stream
+from snowpipe_ml.local.catalog.streams import changed_parts, check_base, find_stream
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
@@ -46,6 +46,7 @@ def _changes(
     append_only: bool,
     describing: bool,
 ) -> str:
+    check_base(session, name, kept, table)
     new, gone = changed_parts(name, kept, table)
     changed = not describing and bool(session.duck.execute(f"SELECT 1 FROM {gone} LIMIT 1").fetchone())
     if append_only and changed:
