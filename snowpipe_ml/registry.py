@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from snowpipe_ml.errors import PluginError
 
@@ -24,6 +25,12 @@ __all__ = ["Registry"]
 log = logging.getLogger("snowpipe_ml.plugins")
 T = TypeVar("T")
 _X = TypeVar("_X")
+
+
+@cache
+def _entry_points() -> Any:  # SelectableGroups on Python 3.11, EntryPoints later
+    # Finding them reads a file of every installed distribution: once for all registries.
+    return entry_points()
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -100,7 +107,7 @@ class Registry(Mapping[str, T], Generic[T]):
             self._loading = True
             for module in self._builtin:
                 import_module(module)
-            for entry in entry_points(group=self.group):
+            for entry in _entry_points().select(group=self.group):
                 try:
                     loaded = entry.load()
                     if not isinstance(loaded, ModuleType):
