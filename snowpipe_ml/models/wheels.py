@@ -115,7 +115,7 @@ def _extract(wheel: Path, sha256: str, folder: Path) -> None:
 
 
 def extract_archive(path: Path, folder: Path) -> None:
-    """Extract a zip into a folder.
+    """Extract a wheel or a model's zip into a folder, inside a function.
 
     Raises:
         ValueError: the zip has a link, or a member that would be extracted outside of the folder.

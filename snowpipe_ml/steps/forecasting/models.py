@@ -171,7 +171,7 @@ def as_json(model: Any, **common: Any) -> dict[str, Any]:
 
 
 def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[Any]) -> None:
-    """Check that the package of each model is declared or imported, or it would fail in the warehouse.
+    """Check that the package of each forecaster is declared or imported, or it would fail in the warehouse.
 
     Raises:
         StepError: it names the model, the package, and the list that lacks it.
