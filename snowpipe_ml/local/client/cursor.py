@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-import duckdb
 import pyarrow as pa
 from snowflake.connector.cursor import ResultMetadata, ResultMetadataV2
 from snowflake.connector.errors import NotSupportedError, ProgrammingError
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column, arrow_result, python_values
 from snowpipe_ml.local.syntax.script import FIRST_WORD
@@ -243,16 +243,10 @@ def _quote_stage(location: str) -> str:
 
 @contextlib.contextmanager
 def _as_snowflake(cursor: Cursor) -> Iterator[None]:
-    """Raise DuckDB errors as errors of the connector, with the statement and its query id."""
+    """Raise errors as errors of the connector, with the statement and its query id."""
     try:
-        yield
-    except duckdb.Error as raised:
-        translated = cursor.connection.translated(raised) or errors.translate(raised)
-        translated.sfqid, translated.query = cursor.sfqid, cursor.query
-        cursor.sqlstate = translated.sqlstate
-        raise translated from raised
-    except NotImplementedError as raised:  # raised by fakesnow's transforms
-        raise errors.UnsupportedError(str(raised) or "this use of a function") from raised
+        with connector_errors(cursor.connection.translated):
+            yield
     except ProgrammingError as raised:
         raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query
         cursor.sqlstate = raised.sqlstate

@@ -7,11 +7,11 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 from snowflake.connector.errors import Error, ProgrammingError
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.messages import Message
 from snowpipe_ml.local.core.session import Client, Session
 from snowpipe_ml.local.core.types import Column
@@ -33,11 +33,8 @@ def session_state(session: Session) -> dict[str, Any]:
 def answer(client: Client, request: dict[str, Any]) -> Message:
     """Run the request of a proxy connection and return the response; errors are part of the response."""
     try:
-        columns, table, rowcount = _perform(client, request)
-    except duckdb.Error as raised:
-        return _raised(client.translated(raised) or errors.translate(raised), request)
-    except NotImplementedError as raised:
-        return _raised(errors.UnsupportedError(str(raised) or "this use of a function"), request)
+        with connector_errors(client.translated):
+            columns, table, rowcount = _perform(client, request)
     except Error as raised:
         return _raised(raised, request)
     answered = {

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-import duckdb
 from snowflake.connector.errors import Error, ProgrammingError
 
 from snowpipe_ml.local.client.connect import connect
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.server import wire
 from snowpipe_ml.local.server.filetransfer import transfer
@@ -229,7 +229,7 @@ def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[st
     if not body.get("describeOnly") and (aside := connection.aside(text)) is not None:
         return _done({**wire.result_data(aside, type_id), "queryId": query_id, "parameters": []})
     try:
-        with connection.lock:
+        with connection.lock, connector_errors(connection.translated):
             values, rows = wire.parameters(body.get("bindings"))
             if body.get("describeOnly"):
                 data = wire.description_data(connection.describe(text, values), type_id)
@@ -240,10 +240,6 @@ def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[st
             else:
                 settings = dict(body.get("parameters") or {})
                 data = wire.result_data(connection.perform(text, values, query_id, None, settings), type_id)
-    except duckdb.Error as raised:
-        return _refused(connection.translated(raised) or errors.translate(raised), query_id)
-    except NotImplementedError as raised:
-        return _refused(errors.UnsupportedError(str(raised) or "this use of a function"), query_id)
     except Error as raised:
         return _refused(raised, query_id)
     except Exception as raised:

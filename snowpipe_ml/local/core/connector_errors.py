@@ -1,0 +1,30 @@
+"""The one place where errors of DuckDB become errors of Snowflake's connector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+from snowflake.connector.errors import ProgrammingError
+
+from snowpipe_ml.local.core import errors
+
+
+@contextmanager
+def connector_errors(carried: Callable[[Exception], ProgrammingError | None]) -> Iterator[None]:
+    """Raise errors of a statement as the connector's.
+
+    Args:
+        carried: returns the error behind one that DuckDB passed on, such as that of a Python function.
+
+    Raises:
+        ProgrammingError: as Snowflake would raise it.
+        UnsupportedError: Snowflake may support the statement, but the embedded warehouse does not.
+    """
+    try:
+        yield
+    except duckdb.Error as raised:
+        raise carried(raised) or errors.translate(raised) from raised
+    except NotImplementedError as raised:  # raised by fakesnow's transforms
+        raise errors.UnsupportedError(str(raised) or "this use of a function") from raised
