@@ -1,0 +1,1152 @@
+"""Every statement handler: one case each, with the result that Snowflake documents.
+
+A handler that is registered without a case here fails :func:`test_every_handler_has_a_case`. Results that
+differ from Snowflake's documentation are in KNOWN_BUGS.
+https://docs.snowflake.com/en/sql-reference/sql-all
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import ANY
+
+import pytest
+from snowflake.connector.errors import Error
+
+import snowpipe_ml
+import snowpipe_ml.local.statements.dispatch
+from snowpipe_ml.local.statements.base import STATEMENTS
+
+# A result: all rows (list), the values of some columns in all rows (dict), the names of all columns
+# (tuple), or a regular expression for the error (str). ANY accepts all rows, for the next statement to check.
+Expected = list[tuple[Any, ...]] | dict[str, list[Any]] | tuple[str, ...] | str
+
+
+class Case(NamedTuple):
+    """A statement and its results.
+
+    Attributes:
+        before: statements that create what the statement needs.
+        statement: the statement.
+        expected: its result.
+        then: statements that show its effect, and their results.
+    """
+
+    before: Sequence[str]
+    statement: str
+    expected: Expected
+    then: Sequence[tuple[str, Expected]] = ()
+
+
+DONE: Expected = [("Statement executed successfully.",)]
+GONE = "does not exist or not authorized"
+
+
+def created(kind: str, name: str) -> Expected:
+    return [(f"{kind} {name} successfully created.",)]
+
+
+def dropped(name: str) -> Expected:
+    return [(f"{name} successfully dropped.",)]
+
+
+TABLE = "CREATE TABLE people (id INT, name VARCHAR)"
+ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, 'Bob')"
+PEOPLE: Expected = [(1, "Ada"), (2, "Bob")]
+ALL_PEOPLE = "SELECT * FROM people ORDER BY id"
+COUNT = "SELECT COUNT(*) FROM people"
+STAGE = "CREATE STAGE files"
+PUT = "PUT 'file://{folder}/people.csv' @files"
+PUT_BAD = "PUT 'file://{folder}/bad.csv' @files"
+FUNCTION = "CREATE FUNCTION half(x FLOAT) RETURNS FLOAT AS 'x / 2'"
+_PYTHON = (
+    "RETURNS FLOAT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('snowflake-snowpark-python') "
+    "HANDLER = 'run' AS 'def run(session, x): return x * 2'"
+)
+PROCEDURE = f"CREATE PROCEDURE twice(x FLOAT) {_PYTHON}"
+DESCRIBED: Expected = {
+    "name": ["ID", "NAME"],
+    "type": ["NUMBER(38,0)", "VARCHAR(10)"],
+    "kind": ["COLUMN", "COLUMN"],
+    "null?": ["N", "Y"],
+    "default": [None, "'none'"],
+}
+TYPED_TABLE = "CREATE TABLE typed (id INT NOT NULL, name VARCHAR(10) DEFAULT 'none')"
+FILE_FORMAT = "CREATE FILE FORMAT lines TYPE = CSV SKIP_HEADER = 1"
+PROPERTIES = ("property", "property_type", "property_value", "property_default")
+SKIP_HEADER: tuple[str, Expected] = (
+    'SELECT "property_type", "property_value", "property_default" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID())) '
+    "WHERE \"property\" = 'SKIP_HEADER'",
+    [("Integer", "1", "0")],
+)
+# The URL of an internal stage is empty.
+STAGE_PROPERTIES: Sequence[tuple[str, Expected]] = (
+    (
+        "SELECT * FROM TABLE(RESULT_SCAN(LAST_QUERY_ID())) WHERE \"property\" IN ('SKIP_HEADER', 'URL') ORDER BY 2",
+        [
+            ("STAGE_FILE_FORMAT", "SKIP_HEADER", "Integer", "1", "0"),
+            ("STAGE_LOCATION", "URL", "String", "", ""),
+        ],
+    ),
+)
+FORMATTED_STAGE = "CREATE STAGE files FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1)"
+FUNCTION_PROPERTIES: Sequence[tuple[str, Expected]] = (
+    (
+        'SELECT "value" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID())) '
+        "WHERE \"property\" IN ('signature', 'returns', 'language', 'body')",
+        [("(X FLOAT)",), ("FLOAT",), ("SQL",), ("x / 2",)],
+    ),
+)
+PROCEDURE_PROPERTIES: Sequence[tuple[str, Expected]] = (
+    (
+        'SELECT "value" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID())) '
+        "WHERE \"property\" IN ('signature', 'returns', 'language', 'null handling', 'execute as', 'handler')",
+        [("(X FLOAT)",), ("FLOAT",), ("PYTHON",), ("CALLED ON NULL INPUT",), ("OWNER",), ("run",)],
+    ),
+)
+LOADED: Expected = {
+    "status": ["LOADED"],
+    "rows_parsed": [2],
+    "rows_loaded": [2],
+    "errors_seen": [0],
+    "first_error": [None],
+}
+LISTED: Expected = {"name": ["files/people.csv.gz"], "size": [ANY], "md5": [ANY], "last_modified": [ANY]}
+# SHOW TERSE should return fewer columns than SHOW: see KNOWN_BUGS.
+SHOWN_TABLE: Expected = {
+    "name": ["PEOPLE"],
+    "kind": ["TABLE"],
+    "database_name": ["LOCAL"],
+    "schema_name": [ANY],
+}
+SHOWN_VIEW: Expected = {"name": ["NAMES"], "database_name": ["LOCAL"], "schema_name": [ANY]}
+VIEW = "CREATE VIEW names AS SELECT name FROM people"
+SHOWN_FUNCTION: Expected = {
+    "name": ["HALF"],
+    "is_builtin": ["N"],
+    "is_aggregate": ["N"],
+    "min_num_arguments": [1],
+    "max_num_arguments": [1],
+    "arguments": ["HALF(FLOAT) RETURN FLOAT"],
+    "description": ["user-defined function"],
+    "catalog_name": ["LOCAL"],
+    "is_table_function": ["N"],
+    "language": ["SQL"],
+}
+
+CASES: dict[str, Case] = {
+    # The settings have no effect: see KNOWN_BUGS.
+    "ALTER DATABASE": Case(
+        ["CREATE DATABASE altered"],
+        "ALTER DATABASE altered SET DATA_RETENTION_TIME_IN_DAYS = 1",
+        DONE,
+        [
+            ("ALTER DATABASE IF EXISTS nowhere SET COMMENT = 'x'", DONE),
+            ("ALTER DATABASE nowhere SET COMMENT = 'x'", GONE),
+        ],
+    ),
+    "ALTER SCHEMA": Case(
+        ["CREATE SCHEMA altered"],
+        "ALTER SCHEMA altered SET COMMENT = 'x'",
+        DONE,
+        [
+            ("ALTER SCHEMA IF EXISTS nowhere SET COMMENT = 'x'", DONE),
+            ("ALTER SCHEMA nowhere SET COMMENT = 'x'", GONE),
+        ],
+    ),
+    "ALTER SESSION": Case(
+        [],
+        "ALTER SESSION SET TIMEZONE = 'Asia/Tokyo'",
+        DONE,
+        [
+            (
+                "SELECT TO_VARCHAR('2024-07-01 00:00:00 +00:00'::TIMESTAMP_LTZ)",
+                [("2024-07-01 09:00:00.000 +0900",)],
+            ),
+            ("ALTER SESSION SET TIMEZONE = 'America/Los_Angeles'", DONE),
+        ],
+    ),
+    "ALTER STAGE": Case(
+        [STAGE],
+        "ALTER STAGE files SET COMMENT = 'monthly'",
+        DONE,
+        [("SHOW STAGES", {"name": ["FILES"], "comment": ["monthly"]})],
+    ),
+    "ALTER TABLE": Case(
+        [TABLE, ROWS],
+        "ALTER TABLE people ADD COLUMN age INT DEFAULT 40",
+        DONE,
+        [("SELECT * FROM people ORDER BY id", [(1, "Ada", 40), (2, "Bob", 40)])],
+    ),
+    "ALTER TASK": Case(
+        [TABLE, "CREATE TASK nightly SCHEDULE = '60 MINUTE' AS SELECT 1"],
+        "ALTER TASK nightly RESUME",
+        DONE,
+        [("SHOW TASKS", {"name": ["NIGHTLY"], "state": ["started"]})],
+    ),
+    "ALTER VIEW": Case(
+        [TABLE, ROWS, VIEW],
+        "ALTER VIEW names RENAME TO first_names",
+        DONE,
+        [("SELECT * FROM first_names ORDER BY 1", [("Ada",), ("Bob",)]), ("SELECT * FROM names", GONE)],
+    ),
+    "ALTER WAREHOUSE": Case(
+        ["CREATE WAREHOUSE alter_warehouse"],
+        "ALTER WAREHOUSE alter_warehouse SUSPEND",
+        DONE,
+        [
+            (
+                "SHOW WAREHOUSES LIKE 'alter_warehouse'",
+                {"name": ["ALTER_WAREHOUSE"], "state": ["SUSPENDED"], "type": ["STANDARD"]},
+            )
+        ],
+    ),
+    "BEGIN": Case([TABLE], "BEGIN", DONE, [(ROWS, [(2,)]), ("ROLLBACK", DONE), (COUNT, [(0,)])]),
+    "BEGIN TRANSACTION": Case(
+        [TABLE], "BEGIN TRANSACTION", DONE, [(ROWS, [(2,)]), ("ROLLBACK", DONE), (COUNT, [(0,)])]
+    ),
+    "CALL": Case([PROCEDURE], "CALL twice(4)", {"TWICE": [8.0]}),
+    "COMMENT": Case(
+        [TABLE],
+        "COMMENT ON TABLE people IS 'who'",
+        DONE,
+        [("SHOW TABLES", {"name": ["PEOPLE"], "comment": ["who"]})],
+    ),
+    "COMMIT": Case([TABLE, "BEGIN", ROWS], "COMMIT", DONE, [("ROLLBACK", DONE), (ALL_PEOPLE, PEOPLE)]),
+    "COPY": Case([TABLE, STAGE, PUT], "COPY INTO people FROM @files", LOADED, [(ALL_PEOPLE, PEOPLE)]),
+    "CREATE DATABASE": Case(
+        [],
+        "CREATE DATABASE created",
+        created("Database", "CREATED"),
+        [("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()", [("CREATED", "PUBLIC")])],
+    ),
+    "CREATE FILE FORMAT": Case(
+        [],
+        FILE_FORMAT,
+        created("File format", "LINES"),
+        [("SHOW FILE FORMATS", {"name": ["LINES"], "type": ["CSV"]})],
+    ),
+    "CREATE FUNCTION": Case(
+        [],
+        FUNCTION,
+        created("Function", "HALF"),
+        [("SELECT half(3)", [(1.5,)]), (FUNCTION, "already exists")],
+    ),
+    # Snowflake answers "Function" for a procedure too.
+    "CREATE PROCEDURE": Case(
+        [], PROCEDURE, created("Function", "TWICE"), [("SHOW PROCEDURES", {"name": ["TWICE"]})]
+    ),
+    "CREATE ROLE": Case(
+        [],
+        "CREATE ROLE create_role COMMENT = 'reads'",
+        created("Role", "CREATE_ROLE"),
+        [
+            ("SHOW ROLES", ANY),
+            (
+                'SELECT "comment" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID())) WHERE "name" = \'CREATE_ROLE\'',
+                [("reads",)],
+            ),
+            ("CREATE ROLE create_role", "Object 'CREATE_ROLE' already exists"),
+        ],
+    ),
+    "CREATE SCHEMA": Case(
+        [],
+        "CREATE SCHEMA created",
+        created("Schema", "CREATED"),
+        [("SELECT CURRENT_SCHEMA()", [("CREATED",)])],
+    ),
+    "CREATE SEQUENCE": Case(
+        [],
+        "CREATE SEQUENCE ids START = 10 INCREMENT = 5",
+        created("Sequence", "IDS"),
+        [("SELECT ids.NEXTVAL", [(10,)]), ("SELECT ids.NEXTVAL", [(15,)])],
+    ),
+    "CREATE STAGE": Case(
+        [], STAGE, created("Stage area", "FILES"), [("LIST @files", []), ("SHOW STAGES", {"name": ["FILES"]})]
+    ),
+    "CREATE STREAM": Case(
+        [TABLE],
+        "CREATE STREAM changes ON TABLE people",
+        created("Stream", "CHANGES"),
+        [
+            (ROWS, [(2,)]),
+            (
+                "SELECT id, METADATA$ACTION, METADATA$ISUPDATE FROM changes ORDER BY 1",
+                [(1, "INSERT", False), (2, "INSERT", False)],
+            ),
+        ],
+    ),
+    "CREATE TABLE": Case([], TYPED_TABLE, created("Table", "TYPED"), [("DESCRIBE TABLE typed", DESCRIBED)]),
+    "CREATE TAG": Case(
+        [],
+        "CREATE TAG kind ALLOWED_VALUES 'raw', 'final' COMMENT = 'stage of work'",
+        created("Tag", "KIND"),
+        [("SHOW TAGS", {"name": ["KIND"], "comment": ["stage of work"]})],
+    ),
+    # A new task is suspended.
+    "CREATE TASK": Case(
+        [],
+        "CREATE TASK nightly SCHEDULE = '60 MINUTE' AS SELECT 1",
+        created("Task", "NIGHTLY"),
+        [("SHOW TASKS", {"name": ["NIGHTLY"], "state": ["suspended"], "definition": ["SELECT 1"]})],
+    ),
+    "CREATE VIEW": Case(
+        [TABLE, ROWS],
+        VIEW,
+        created("View", "NAMES"),
+        [("SELECT name FROM names ORDER BY 1", [("Ada",), ("Bob",)])],
+    ),
+    "CREATE WAREHOUSE": Case(
+        [],
+        "CREATE WAREHOUSE create_warehouse INITIALLY_SUSPENDED = TRUE AUTO_SUSPEND = 60",
+        created("Warehouse", "CREATE_WAREHOUSE"),
+        [
+            ("SELECT CURRENT_WAREHOUSE()", [("CREATE_WAREHOUSE",)]),
+            ("SHOW WAREHOUSES LIKE 'create_warehouse'", {"state": ["SUSPENDED"], "auto_suspend": [60]}),
+        ],
+    ),
+    "DESC": Case([], "DESC INTEGRATION nowhere", "does not support DESC INTEGRATION"),
+    "DESC FILE FORMAT": Case([FILE_FORMAT], "DESC FILE FORMAT lines", PROPERTIES, [SKIP_HEADER]),
+    "DESC FUNCTION": Case(
+        [FUNCTION], "DESC FUNCTION half(FLOAT)", ("property", "value"), FUNCTION_PROPERTIES
+    ),
+    "DESC PROCEDURE": Case(
+        [PROCEDURE], "DESC PROCEDURE twice(FLOAT)", ("property", "value"), PROCEDURE_PROPERTIES
+    ),
+    "DESC STAGE": Case(
+        [FORMATTED_STAGE], "DESC STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
+    ),
+    "DESC TABLE": Case([TYPED_TABLE], "DESC TABLE typed", DESCRIBED),
+    "DESC VIEW": Case(
+        [TABLE, VIEW],
+        "DESC VIEW names",
+        {"name": ["NAME"], "type": ["VARCHAR(16777216)"], "kind": ["COLUMN"], "null?": ["Y"]},
+    ),
+    "DESCRIBE": Case([], "DESCRIBE INTEGRATION nowhere", "does not support DESCRIBE INTEGRATION"),
+    "DESCRIBE FILE FORMAT": Case([FILE_FORMAT], "DESCRIBE FILE FORMAT lines", PROPERTIES, [SKIP_HEADER]),
+    "DESCRIBE FUNCTION": Case(
+        [FUNCTION], "DESCRIBE FUNCTION half(FLOAT)", ("property", "value"), FUNCTION_PROPERTIES
+    ),
+    "DESCRIBE PROCEDURE": Case(
+        [PROCEDURE], "DESCRIBE PROCEDURE twice(FLOAT)", ("property", "value"), PROCEDURE_PROPERTIES
+    ),
+    "DESCRIBE STAGE": Case(
+        [FORMATTED_STAGE], "DESCRIBE STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
+    ),
+    "DESCRIBE TABLE": Case([TYPED_TABLE], "DESCRIBE TABLE typed", DESCRIBED),
+    "DESCRIBE VIEW": Case(
+        [TABLE, VIEW],
+        "DESCRIBE VIEW names",
+        {"name": ["NAME"], "type": ["VARCHAR(16777216)"], "kind": ["COLUMN"], "null?": ["Y"]},
+    ),
+    "DROP DATABASE": Case(
+        ["CREATE DATABASE dropped"],
+        "DROP DATABASE dropped",
+        dropped("DROPPED"),
+        [
+            ("SELECT CURRENT_DATABASE()", [(None,)]),
+            ("SHOW DATABASES LIKE 'dropped'", []),
+            ("DROP DATABASE dropped", "Database 'DROPPED' does not exist or not authorized"),
+        ],
+    ),
+    "DROP FILE FORMAT": Case(
+        [FILE_FORMAT], "DROP FILE FORMAT lines", dropped("LINES"), [("SHOW FILE FORMATS", [])]
+    ),
+    "DROP FUNCTION": Case(
+        [FUNCTION],
+        "DROP FUNCTION half(FLOAT)",
+        dropped("HALF"),
+        [("SELECT half(3)", "Unknown function HALF"), ("SHOW USER FUNCTIONS", [])],
+    ),
+    "DROP PROCEDURE": Case(
+        [PROCEDURE],
+        "DROP PROCEDURE twice(FLOAT)",
+        dropped("TWICE"),
+        [("CALL twice(4)", "Unknown function"), ("SHOW PROCEDURES", [])],
+    ),
+    "DROP ROLE": Case(
+        ["CREATE ROLE drop_role"],
+        "DROP ROLE drop_role",
+        dropped("DROP_ROLE"),
+        [("DROP ROLE drop_role", "Role 'DROP_ROLE' does not exist or not authorized")],
+    ),
+    "DROP SCHEMA": Case(
+        ["CREATE SCHEMA dropped", TABLE, STAGE, FUNCTION],
+        "DROP SCHEMA dropped",
+        dropped("DROPPED"),
+        [
+            ("SHOW SCHEMAS LIKE 'dropped'", []),
+            ("USE SCHEMA dropped", GONE),
+            ("SELECT * FROM dropped.people", GONE),
+            ("LIST @dropped.files", GONE),
+            ("SELECT dropped.half(3)", "Unknown function"),
+        ],
+    ),
+    "DROP SEQUENCE": Case(
+        ["CREATE SEQUENCE ids"], "DROP SEQUENCE ids", dropped("IDS"), [("SHOW SEQUENCES", [])]
+    ),
+    "DROP STAGE": Case(
+        [STAGE, PUT],
+        "DROP STAGE files",
+        dropped("FILES"),
+        [
+            ("LIST @files", GONE),
+            ("SHOW STAGES", []),
+            (STAGE, created("Stage area", "FILES")),
+            ("LIST @files", []),
+        ],
+    ),
+    # Dropping a stream leaves its table.
+    "DROP STREAM": Case(
+        [TABLE, ROWS, "CREATE STREAM changes ON TABLE people"],
+        "DROP STREAM changes",
+        dropped("CHANGES"),
+        [("SELECT * FROM changes", GONE), ("SHOW STREAMS", []), (ALL_PEOPLE, PEOPLE)],
+    ),
+    "DROP TABLE": Case(
+        [TABLE],
+        "DROP TABLE people",
+        dropped("PEOPLE"),
+        [
+            (COUNT, "Object 'PEOPLE' does not exist or not authorized"),
+            (
+                "DROP TABLE IF EXISTS people",
+                [("Drop statement executed successfully (PEOPLE already dropped).",)],
+            ),
+        ],
+    ),
+    "DROP TAG": Case(
+        [TABLE, "CREATE TAG kind", "ALTER TABLE people SET TAG kind = 'raw'"],
+        "DROP TAG kind",
+        dropped("KIND"),
+        [("SHOW TAGS", []), ("ALTER TABLE people SET TAG kind = 'raw'", GONE)],
+    ),
+    "DROP TASK": Case(
+        ["CREATE TASK nightly SCHEDULE = '60 MINUTE' AS SELECT 1"],
+        "DROP TASK nightly",
+        dropped("NIGHTLY"),
+        [("SHOW TASKS", []), ("EXECUTE TASK nightly", GONE)],
+    ),
+    "DROP VIEW": Case(
+        [TABLE, ROWS, VIEW],
+        "DROP VIEW names",
+        dropped("NAMES"),
+        [("SELECT * FROM names", GONE), (ALL_PEOPLE, PEOPLE)],
+    ),
+    "DROP WAREHOUSE": Case(
+        ["CREATE WAREHOUSE drop_warehouse"],
+        "DROP WAREHOUSE drop_warehouse",
+        dropped("DROP_WAREHOUSE"),
+        [("SHOW WAREHOUSES LIKE 'drop_warehouse'", []), ("USE WAREHOUSE drop_warehouse", "does not exist")],
+    ),
+    "EXECUTE IMMEDIATE": Case(
+        [TABLE, ROWS],
+        "EXECUTE IMMEDIATE 'SELECT COUNT(*) AS n FROM people WHERE name = ''Ada'''",
+        {"N": [1]},
+        [
+            ("EXECUTE IMMEDIATE $$INSERT INTO people VALUES (3, 'Cy')$$", {"number of rows inserted": [1]}),
+            (COUNT, [(3,)]),
+        ],
+    ),
+    "EXECUTE TASK": Case(
+        [TABLE, "CREATE TASK nightly SCHEDULE = '60 MINUTE' AS INSERT INTO people VALUES (1, 'Ada')"],
+        "EXECUTE TASK nightly",
+        [("Task NIGHTLY is scheduled to run immediately.",)],
+        [(ALL_PEOPLE, [(1, "Ada")])],
+    ),
+    # The plan itself is DuckDB's.
+    "EXPLAIN": Case(
+        [TABLE, ROWS],
+        "EXPLAIN USING TEXT SELECT * FROM people",
+        {"content": [ANY]},
+        [("SELECT \"content\" ILIKE '%people%' FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))", [(True,)])],
+    ),
+    "GET": Case(
+        [STAGE, PUT],
+        "GET @files/people 'file://{folder}/got'",
+        {"file": ["people.csv.gz"], "size": [ANY], "status": ["DOWNLOADED"], "message": [""]},
+        [
+            (
+                "PUT 'file://{folder}/got/people.csv.gz' @files/again",
+                {"source": ["people.csv.gz"], "source_compression": ["GZIP"], "status": ["UPLOADED"]},
+            ),
+            ("SELECT $1, $2 FROM @files/again ORDER BY 1", [("1", "Ada"), ("2", "Bob")]),
+        ],
+    ),
+    # The name of an object should be qualified: see KNOWN_BUGS.
+    "GRANT": Case(
+        ["CREATE ROLE grant_role"],
+        "GRANT USAGE, MONITOR ON DATABASE local TO ROLE grant_role",
+        DONE,
+        [
+            (
+                "SHOW GRANTS TO ROLE grant_role",
+                {
+                    "privilege": ["MONITOR", "USAGE"],
+                    "granted_on": ["DATABASE", "DATABASE"],
+                    "name": ["LOCAL", "LOCAL"],
+                    "granted_to": ["ROLE", "ROLE"],
+                    "grantee_name": ["GRANT_ROLE", "GRANT_ROLE"],
+                },
+            )
+        ],
+    ),
+    "LIST": Case([STAGE, PUT], "LIST @files", LISTED),
+    "LS": Case([STAGE, PUT, PUT_BAD], "LS @files PATTERN = '.*people.*'", LISTED),
+    "PUT": Case(
+        [STAGE],
+        PUT,
+        {
+            "source": ["people.csv"],
+            "target": ["people.csv.gz"],
+            "source_size": [12],
+            "target_size": [ANY],
+            "source_compression": ["NONE"],
+            "target_compression": ["GZIP"],
+            "status": ["UPLOADED"],
+            "message": [""],
+        },
+        [
+            ("SELECT $1, $2 FROM @files ORDER BY 1", [("1", "Ada"), ("2", "Bob")]),
+            (PUT, {"status": ["SKIPPED"]}),
+        ],
+    ),
+    "REMOVE": Case(
+        [STAGE, PUT, PUT_BAD],
+        "REMOVE @files/bad",
+        {"name": ["files/bad.csv.gz"], "result": ["removed"]},
+        [("LIST @files", LISTED)],
+    ),
+    "REVOKE": Case(
+        ["CREATE ROLE revoke_role", "GRANT USAGE, MONITOR ON DATABASE local TO ROLE revoke_role"],
+        "REVOKE MONITOR ON DATABASE local FROM ROLE revoke_role",
+        DONE,
+        [("SHOW GRANTS TO ROLE revoke_role", {"privilege": ["USAGE"], "name": ["LOCAL"]})],
+    ),
+    "RM": Case(
+        [STAGE, PUT, PUT_BAD],
+        "RM @files PATTERN = '.*bad.*'",
+        {"name": ["files/bad.csv.gz"], "result": ["removed"]},
+        [("LIST @files", LISTED)],
+    ),
+    "ROLLBACK": Case([TABLE, "BEGIN", ROWS], "ROLLBACK", DONE, [(COUNT, [(0,)])]),
+    "SET": Case(
+        [TABLE, ROWS], "SET wanted = 'Ada'", DONE, [("SELECT id FROM people WHERE name = $wanted", [(1,)])]
+    ),
+    "SHOW": Case([], "SHOW INTEGRATIONS", "does not support SHOW INTEGRATIONS"),
+    # Checks that there is a row for each column; the names of the result's columns are wrong: see KNOWN_BUGS.
+    "SHOW COLUMNS": Case(
+        [TYPED_TABLE],
+        "SHOW COLUMNS IN TABLE typed",
+        {"null?": [ANY, ANY], "kind": ["COLUMN", "COLUMN"], "default": [None, "'none'"]},
+    ),
+    "SHOW DATABASES": Case(
+        ["CREATE DATABASE shown"],
+        "SHOW DATABASES LIKE 'show%'",
+        {"name": ["SHOWN"], "is_current": ["Y"], "owner": [ANY]},
+    ),
+    "SHOW FILE FORMATS": Case(
+        [FILE_FORMAT],
+        "SHOW FILE FORMATS",
+        {
+            "created_on": [ANY],
+            "name": ["LINES"],
+            "database_name": ["LOCAL"],
+            "schema_name": ["CASE_SHOW_FILE_FORMATS"],
+            "type": ["CSV"],
+        },
+    ),
+    # Snowflake lists its own functions too.
+    "SHOW FUNCTIONS": Case([FUNCTION], "SHOW FUNCTIONS LIKE 'half'", SHOWN_FUNCTION),
+    "SHOW GRANTS": Case(
+        ["CREATE ROLE show_grants", "GRANT USAGE ON DATABASE local TO ROLE show_grants"],
+        "SHOW GRANTS TO ROLE show_grants",
+        {
+            "created_on": [ANY],
+            "privilege": ["USAGE"],
+            "granted_on": ["DATABASE"],
+            "name": ["LOCAL"],
+            "granted_to": ["ROLE"],
+            "grantee_name": ["SHOW_GRANTS"],
+        },
+    ),
+    "SHOW OBJECTS": Case(
+        [TABLE, ROWS, VIEW],
+        "SHOW OBJECTS",
+        {
+            "name": ["NAMES", "PEOPLE"],
+            "database_name": ["LOCAL", "LOCAL"],
+            "schema_name": ["CASE_SHOW_OBJECTS", "CASE_SHOW_OBJECTS"],
+            "kind": ["VIEW", "TABLE"],
+            "rows": [ANY, 2],
+        },
+    ),
+    "SHOW PARAMETERS": Case(
+        ["ALTER SESSION SET QUERY_TAG = 'tests'"],
+        "SHOW PARAMETERS LIKE 'query_tag'",
+        {"key": ["QUERY_TAG"], "value": ["tests"], "default": [""], "level": ["SESSION"], "type": ["STRING"]},
+        [("ALTER SESSION UNSET QUERY_TAG", DONE), ("SHOW PARAMETERS LIKE 'query_tag'", {"value": [""]})],
+    ),
+    "SHOW PROCEDURES": Case(
+        [FUNCTION, PROCEDURE],
+        "SHOW PROCEDURES",
+        {
+            "name": ["TWICE"],
+            "schema_name": ["CASE_SHOW_PROCEDURES"],
+            "min_num_arguments": [1],
+            "arguments": ["TWICE(FLOAT) RETURN FLOAT"],
+            "description": ["user-defined procedure"],
+            "catalog_name": ["LOCAL"],
+        },
+    ),
+    # LIKE is ignored: see KNOWN_BUGS.
+    "SHOW ROLES": Case(
+        ["CREATE ROLE show_role COMMENT = 'reads'"],
+        "SHOW ROLES",
+        ANY,
+        [
+            (
+                'SELECT "name", "comment" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID())) WHERE "name" = \'SHOW_ROLE\'',
+                [("SHOW_ROLE", "reads")],
+            )
+        ],
+    ),
+    "SHOW SCHEMAS": Case(
+        ["CREATE SCHEMA shown"], "SHOW SCHEMAS LIKE 'SHOWN'", {"name": ["SHOWN"], "database_name": ["LOCAL"]}
+    ),
+    "SHOW SEQUENCES": Case(
+        ["CREATE SEQUENCE ids START = 10 INCREMENT = 5"],
+        "SHOW SEQUENCES",
+        {
+            "name": ["IDS"],
+            "database_name": ["LOCAL"],
+            "schema_name": ["CASE_SHOW_SEQUENCES"],
+            "next_value": [10],
+            "interval": [5],
+        },
+    ),
+    "SHOW STAGES": Case(
+        ["CREATE STAGE files COMMENT = 'monthly'"],
+        "SHOW STAGES",
+        {
+            "created_on": [ANY],
+            "name": ["FILES"],
+            "database_name": ["LOCAL"],
+            "schema_name": ["CASE_SHOW_STAGES"],
+            "url": [""],
+            "comment": ["monthly"],
+            "type": ["INTERNAL"],
+        },
+    ),
+    "SHOW STREAMS": Case(
+        [
+            TABLE,
+            "CREATE STREAM added ON TABLE people APPEND_ONLY = TRUE",
+            "CREATE STREAM changes ON TABLE people",
+        ],
+        "SHOW STREAMS",
+        {
+            "name": ["ADDED", "CHANGES"],
+            "database_name": ["LOCAL", "LOCAL"],
+            "schema_name": ["CASE_SHOW_STREAMS", "CASE_SHOW_STREAMS"],
+            "table_name": ["LOCAL.CASE_SHOW_STREAMS.PEOPLE", "LOCAL.CASE_SHOW_STREAMS.PEOPLE"],
+            "mode": ["APPEND_ONLY", "DEFAULT"],
+        },
+    ),
+    "SHOW TABLES": Case(
+        [TABLE, ROWS, VIEW],
+        "SHOW TABLES",
+        {
+            "name": ["PEOPLE"],
+            "database_name": ["LOCAL"],
+            "schema_name": ["CASE_SHOW_TABLES"],
+            "kind": ["TABLE"],
+            "comment": [""],
+            "rows": [2],
+            "owner": [ANY],
+        },
+    ),
+    "SHOW TAGS": Case(
+        ["CREATE TAG kind ALLOWED_VALUES 'raw', 'final' COMMENT = 'stage of work'"],
+        "SHOW TAGS",
+        {
+            "created_on": [ANY],
+            "name": ["KIND"],
+            "database_name": ["LOCAL"],
+            "schema_name": ["CASE_SHOW_TAGS"],
+            "comment": ["stage of work"],
+            "allowed_values": [ANY],
+        },
+    ),
+    "SHOW TASKS": Case(
+        [
+            "CREATE TASK first SCHEDULE = '60 MINUTE' AS SELECT 1",
+            "CREATE TASK second AFTER first WHEN 1 = 1 AS SELECT 2",
+        ],
+        "SHOW TASKS",
+        {
+            "name": ["FIRST", "SECOND"],
+            "database_name": ["LOCAL", "LOCAL"],
+            "schema_name": ["CASE_SHOW_TASKS", "CASE_SHOW_TASKS"],
+            "schedule": ["60 MINUTE", ANY],
+            "predecessors": ["[]", '["LOCAL.CASE_SHOW_TASKS.FIRST"]'],
+            "state": ["suspended", "suspended"],
+            "definition": ["SELECT 1", "SELECT 2"],
+            "condition": [None, "1 = 1"],
+        },
+    ),
+    "SHOW TERSE DATABASES": Case(
+        ["CREATE DATABASE terse"],
+        "SHOW TERSE DATABASES LIKE 'terse'",
+        {"created_on": [ANY], "name": ["TERSE"]},
+    ),
+    "SHOW TERSE OBJECTS": Case([TABLE], "SHOW TERSE OBJECTS", SHOWN_TABLE),
+    "SHOW TERSE SCHEMAS": Case(
+        ["CREATE SCHEMA terse"],
+        "SHOW TERSE SCHEMAS LIKE 'terse'",
+        {"created_on": [ANY], "name": ["TERSE"], "database_name": ["LOCAL"]},
+    ),
+    "SHOW TERSE TABLES": Case([TABLE, VIEW], "SHOW TERSE TABLES", SHOWN_TABLE),
+    "SHOW TERSE VIEWS": Case([TABLE, VIEW], "SHOW TERSE VIEWS", SHOWN_VIEW),
+    "SHOW USER FUNCTIONS": Case([FUNCTION, PROCEDURE], "SHOW USER FUNCTIONS", SHOWN_FUNCTION),
+    "SHOW VIEWS": Case([TABLE, VIEW], "SHOW VIEWS", SHOWN_VIEW),
+    "SHOW WAREHOUSES": Case(
+        ["CREATE WAREHOUSE show_warehouse COMMENT = 'loads'"],
+        "SHOW WAREHOUSES LIKE 'show_ware%'",
+        {
+            "name": ["SHOW_WAREHOUSE"],
+            "state": ["STARTED"],
+            "type": ["STANDARD"],
+            "auto_suspend": [600],
+            "comment": ["loads"],
+            "created_on": [ANY],
+        },
+    ),
+    "START TRANSACTION": Case(
+        [TABLE], "START TRANSACTION", DONE, [(ROWS, [(2,)]), ("ROLLBACK", DONE), (COUNT, [(0,)])]
+    ),
+    # TRUNCATE deletes the load history too, so that the file is loaded again.
+    "TRUNCATE": Case(
+        [TABLE, STAGE, PUT, "COPY INTO people FROM @files"],
+        "TRUNCATE TABLE people",
+        DONE,
+        [(COUNT, [(0,)]), ("COPY INTO people FROM @files", LOADED), (ALL_PEOPLE, PEOPLE)],
+    ),
+    # Snowflake's message is another: see KNOWN_BUGS.
+    "UNSET": Case(
+        ["SET wanted = 1", "SELECT $wanted"], "UNSET wanted", DONE, [("SELECT $wanted", "(?i)wanted")]
+    ),
+    "USE": Case(
+        ["CREATE DATABASE used", "CREATE SCHEMA other"],
+        "USE SCHEMA public",
+        DONE,
+        [
+            ("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()", [("USED", "PUBLIC")]),
+            ("USE used.other", DONE),
+            ("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()", [("USED", "OTHER")]),
+            ("USE DATABASE nowhere", "does not exist"),
+        ],
+    ),
+    "WITH": Case(
+        [],
+        f"WITH twice AS PROCEDURE (x FLOAT) {_PYTHON} CALL twice(4)",
+        {"TWICE": [8.0]},
+        [("SHOW PROCEDURES", [])],
+    ),
+}
+
+# Other forms of these statements, and functions that the modules of the statements register.
+MORE: dict[str, Case] = {
+    "COPY INTO a stage from a table": Case(
+        [TABLE, ROWS, STAGE],
+        "COPY INTO @files/out/people FROM people FILE_FORMAT = (TYPE = CSV)",
+        {"rows_unloaded": [2], "input_bytes": [ANY], "output_bytes": [ANY]},
+        [
+            ("LIST @files", {"name": ["files/out/people_0_0_0.csv.gz"]}),
+            ("SELECT $1, $2 FROM @files/out ORDER BY 1", [("1", "Ada"), ("2", "Bob")]),
+            (
+                "COPY INTO @files/out/people FROM people FILE_FORMAT = (TYPE = CSV)",
+                "Files already existing at the unload destination",
+            ),
+            ("TRUNCATE TABLE people", DONE),
+            ("COPY INTO people FROM @files/out", LOADED),
+            (ALL_PEOPLE, PEOPLE),
+        ],
+    ),
+    "COPY INTO a stage from a query": Case(
+        [TABLE, ROWS, STAGE],
+        "COPY INTO @files/out.csv FROM (SELECT name, id * 10 AS tens FROM people ORDER BY id) "
+        "FILE_FORMAT = (TYPE = CSV COMPRESSION = 'NONE') HEADER = TRUE SINGLE = TRUE DETAILED_OUTPUT = TRUE",
+        {"FILE_NAME": ["out.csv"], "FILE_SIZE": [24], "ROW_COUNT": [2]},
+        [
+            ("LIST @files", {"name": ["files/out.csv"], "size": [24]}),
+            (
+                "SELECT $1, $2 FROM @files/out.csv ORDER BY METADATA$FILE_ROW_NUMBER",
+                [("NAME", "TENS"), ("Ada", "10"), ("Bob", "20")],
+            ),
+        ],
+    ),
+    "COPY INTO a stage as Parquet": Case(
+        [TABLE, ROWS, STAGE],
+        "COPY INTO @files/people FROM people FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE",
+        {"rows_unloaded": [2]},
+        [
+            ("LIST @files", {"name": ["files/people_0_0_0.snappy.parquet"]}),
+            ("CREATE FILE FORMAT columns TYPE = PARQUET", created("File format", "COLUMNS")),
+            (
+                "SELECT $1:ID::INT, $1:NAME::VARCHAR FROM @files (FILE_FORMAT => 'columns') ORDER BY 1",
+                PEOPLE,
+            ),
+        ],
+    ),
+    "COPY FILES": Case(
+        [STAGE, PUT, PUT_BAD, "CREATE STAGE copies"],
+        "COPY FILES INTO @copies FROM @files PATTERN = '.*people.*'",
+        {"file": ["people.csv.gz"]},
+        [("LIST @copies", {"name": ["copies/people.csv.gz"]})],
+    ),
+    "VALIDATION_MODE = RETURN_ERRORS": Case(
+        [TABLE, STAGE, PUT, PUT_BAD],
+        "COPY INTO people FROM @files VALIDATION_MODE = RETURN_ERRORS",
+        {
+            "ERROR": ["Numeric value 'x' is not recognized"],
+            "LINE": [2],
+            "CHARACTER": [1],
+            "CATEGORY": ["conversion"],
+            "CODE": [100038],
+            "SQL_STATE": ["22018"],
+            "COLUMN_NAME": ['"PEOPLE"["ID":1]'],
+            "ROW_NUMBER": [2],
+            "ROW_START_LINE": [2],
+            "REJECTED_RECORD": ["x,Bob"],
+        },
+        [(COUNT, [(0,)]), ("COPY INTO people FROM @files/people", LOADED)],
+    ),
+    "VALIDATION_MODE = RETURN_ERRORS of valid files": Case(
+        [TABLE, STAGE, PUT],
+        "COPY INTO people FROM @files VALIDATION_MODE = RETURN_ERRORS",
+        [],
+        [(COUNT, [(0,)])],
+    ),
+    "VALIDATION_MODE = RETURN_n_ROWS": Case(
+        [TABLE, STAGE, PUT],
+        "COPY INTO people FROM @files VALIDATION_MODE = RETURN_1_ROWS",
+        {"ID": [1], "NAME": ["Ada"]},
+        [(COUNT, [(0,)])],
+    ),
+    # The first error ends the validation.
+    "VALIDATION_MODE = RETURN_n_ROWS of a file with an error": Case(
+        [TABLE, STAGE, PUT_BAD],
+        "COPY INTO people FROM @files VALIDATION_MODE = RETURN_10_ROWS",
+        "Numeric value 'x' is not recognized",
+        [(COUNT, [(0,)])],
+    ),
+    "GET_DDL of a table": Case(
+        [TYPED_TABLE],
+        "SELECT GET_DDL('TABLE', 'typed')",
+        [
+            (
+                "create or replace TABLE TYPED (\n\tID NUMBER(38,0) NOT NULL,\n"
+                "\tNAME VARCHAR(10) DEFAULT 'none'\n);",
+            )
+        ],
+    ),
+    "GET_DDL of a function": Case(
+        [FUNCTION],
+        "SELECT GET_DDL('FUNCTION', 'half(FLOAT)')",
+        [('CREATE OR REPLACE FUNCTION "HALF"("X" FLOAT)\nRETURNS FLOAT\nLANGUAGE SQL\nAS \'x / 2\';',)],
+    ),
+    "GET_DDL of a table that does not exist": Case([], "SELECT GET_DDL('TABLE', 'nowhere')", GONE),
+    "INFER_SCHEMA of a CSV file": Case(
+        [
+            STAGE,
+            "PUT 'file://{folder}/header.csv' @files",
+            "CREATE FILE FORMAT named TYPE = CSV PARSE_HEADER = TRUE",
+        ],
+        "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@files', FILE_FORMAT => 'named'))",
+        {
+            "COLUMN_NAME": ["id", "born", "name"],
+            "TYPE": ["NUMBER(2, 0)", "DATE", "TEXT"],
+            "NULLABLE": [True, True, True],
+            "EXPRESSION": ["$1::NUMBER(2, 0)", "$2::DATE", "$3::TEXT"],
+            "ORDER_ID": [0, 1, 2],
+        },
+    ),
+    "INFER_SCHEMA of a CSV file without a header": Case(
+        [STAGE, PUT, "CREATE FILE FORMAT plain TYPE = CSV"],
+        "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@files', FILE_FORMAT => 'plain'))",
+        {"COLUMN_NAME": ["c1", "c2"], "TYPE": ["NUMBER(1, 0)", "TEXT"], "ORDER_ID": [0, 1]},
+    ),
+    "INFER_SCHEMA of a Parquet file": Case(
+        [
+            TABLE,
+            ROWS,
+            STAGE,
+            "COPY INTO @files/people FROM people FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE",
+            "CREATE FILE FORMAT columns TYPE = PARQUET",
+        ],
+        "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@files', FILE_FORMAT => 'columns'))",
+        {
+            "COLUMN_NAME": ["ID", "NAME"],
+            "TYPE": ["NUMBER(38, 0)", "TEXT"],
+            "NULLABLE": [True, True],
+            "EXPRESSION": ["$1:ID::NUMBER(38, 0)", "$1:NAME::TEXT"],
+            "ORDER_ID": [0, 1],
+        },
+    ),
+    "EXECUTE IMMEDIATE of a block": Case(
+        [], "EXECUTE IMMEDIATE 'BEGIN RETURN 1; END'", "does not support Snowflake Scripting blocks"
+    ),
+}
+
+TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
+
+# Bugs: the documented results, which the statements do not have yet. When a bug is fixed, its test fails:
+# move the case to MORE.
+KNOWN_BUGS: dict[str, Case] = {
+    "SHOW COLUMNS has the columns of DESCRIBE TABLE": Case(
+        [TYPED_TABLE],
+        "SHOW COLUMNS IN TABLE typed",
+        {"table_name": ["TYPED", "TYPED"], "column_name": ["ID", "NAME"], "data_type": [ANY, ANY]},
+    ),
+    "SHOW COLUMNS without IN": Case([TYPED_TABLE], "SHOW COLUMNS LIKE 'id'", {"column_name": ["ID"]}),
+    **{
+        f"SHOW TERSE {kind} has other columns": Case([TABLE, VIEW], f"SHOW TERSE {kind}", TERSE)
+        for kind in ("DATABASES", "OBJECTS", "SCHEMAS", "TABLES", "VIEWS")
+    },
+    "SHOW TABLES has no creation time": Case(
+        [TABLE],
+        "SHOW TABLES",
+        {"name": ["PEOPLE"]},
+        [('SELECT "created_on" IS NOT NULL FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))', [(True,)])],
+    ),
+    "SHOW SCHEMAS leaves out INFORMATION_SCHEMA": Case(
+        [], "SHOW SCHEMAS LIKE 'information_schema'", {"name": ["INFORMATION_SCHEMA"]}
+    ),
+    "SHOW TABLES STARTS WITH": Case([TABLE], "SHOW TABLES STARTS WITH 'PEO'", {"name": ["PEOPLE"]}),
+    "SHOW SCHEMAS ignores LIMIT": Case([], "SHOW SCHEMAS LIMIT 1", {"database_name": [ANY]}),
+    "ALTER SCHEMA SET COMMENT has no effect": Case(
+        ["CREATE SCHEMA noted"],
+        "ALTER SCHEMA noted SET COMMENT = 'monthly'",
+        DONE,
+        [("SHOW SCHEMAS LIKE 'noted'", {"comment": ["monthly"]})],
+    ),
+    "ALTER DATABASE SET COMMENT has no effect": Case(
+        ["CREATE DATABASE noted"],
+        "ALTER DATABASE noted SET COMMENT = 'monthly'",
+        DONE,
+        [("SHOW DATABASES LIKE 'noted'", {"comment": ["monthly"]})],
+    ),
+    "SHOW VIEWS has no text": Case([TABLE, VIEW], "SHOW VIEWS", {"name": ["NAMES"], "text": [VIEW]}),
+    "SHOW SEQUENCES shows the first value": Case(
+        ["CREATE SEQUENCE ids START = 10 INCREMENT = 5", "SELECT ids.NEXTVAL"],
+        "SHOW SEQUENCES",
+        {"name": ["IDS"], "next_value": [15]},
+    ),
+    "SELECT NEXTVAL names its column as DuckDB": Case(
+        ["CREATE SEQUENCE ids"], "SELECT ids.NEXTVAL", ("NEXTVAL",)
+    ),
+    "SHOW ROLES ignores LIKE": Case(
+        ["CREATE ROLE first_role", "CREATE ROLE second_role"],
+        "SHOW ROLES LIKE 'first_role'",
+        {"name": ["FIRST_ROLE"]},
+    ),
+    "SHOW GRANTS does not qualify names": Case(
+        [TABLE, "CREATE ROLE reader", "GRANT SELECT ON TABLE people TO ROLE reader"],
+        "SHOW GRANTS TO ROLE reader",
+        {"privilege": ["SELECT"], "name": ["LOCAL.KNOWN_SHOW_GRANTS_DOES_NOT_QUALIFY_NAMES.PEOPLE"]},
+    ),
+    "SHOW GRANTS ON": Case(
+        [TABLE, "CREATE ROLE owner_role", "GRANT SELECT ON TABLE people TO ROLE owner_role"],
+        "SHOW GRANTS ON TABLE people",
+        (
+            "created_on",
+            "privilege",
+            "granted_on",
+            "name",
+            "granted_to",
+            "grantee_name",
+            "grant_option",
+            "granted_by",
+        ),
+    ),
+    "GRANT of a role": Case(
+        ["CREATE ROLE inner_role", "CREATE ROLE outer_role"], "GRANT ROLE inner_role TO ROLE outer_role", DONE
+    ),
+    "GRANT to a role that does not exist": Case(
+        [], "GRANT USAGE ON DATABASE local TO ROLE nobody", "Role 'NOBODY' does not exist or not authorized"
+    ),
+    "USE ROLE of a role that does not exist": Case([], "USE ROLE nobody", "does not exist"),
+    "SHOW WAREHOUSES shows the size as a keyword": Case(
+        ["CREATE WAREHOUSE sized WAREHOUSE_SIZE = XSMALL"],
+        "SHOW WAREHOUSES LIKE 'sized'",
+        {"size": ["X-Small"]},
+    ),
+    "SHOW WAREHOUSES shows AUTO_SUSPEND = 0 as 600": Case(
+        ["CREATE WAREHOUSE sleepless AUTO_SUSPEND = 0"],
+        "SHOW WAREHOUSES LIKE 'sleepless'",
+        {"auto_suspend": [0]},
+    ),
+    "DROP WAREHOUSE leaves the current warehouse": Case(
+        ["CREATE WAREHOUSE current_one"],
+        "DROP WAREHOUSE current_one",
+        dropped("CURRENT_ONE"),
+        [("SELECT CURRENT_WAREHOUSE()", [(None,)])],
+    ),
+    "SHOW PARAMETERS leaves out parameters that were not set": Case(
+        [],
+        "SHOW PARAMETERS LIKE 'autocommit'",
+        {"key": ["AUTOCOMMIT"], "value": ["true"], "default": ["true"]},
+    ),
+    "ALTER SESSION UNSET TIMEZONE has no effect": Case(
+        ["ALTER SESSION SET TIMEZONE = 'Asia/Tokyo'"],
+        "ALTER SESSION UNSET TIMEZONE",
+        DONE,
+        [
+            (
+                "SELECT TO_VARCHAR('2024-07-01 00:00:00 +00:00'::TIMESTAMP_LTZ)",
+                [("2024-06-30 17:00:00.000 -0700",)],
+            )
+        ],
+    ),
+    "SET of an expression": Case([], "SET three = 1 + 2", DONE, [("SELECT $three", [(3,)])]),
+    "SET of several variables": Case([], "SET (one, two) = (1, 2)", DONE, [("SELECT $one + $two", [(3,)])]),
+    "UNSET of several variables": Case(["SET one = 1", "SET two = 2"], "UNSET (one, two)", DONE),
+    "The message for an unknown variable": Case(
+        [], "SELECT $unknown", r"Session variable '\$UNKNOWN' does not exist"
+    ),
+    "COMMENT ON STAGE has no effect": Case(
+        [STAGE], "COMMENT ON STAGE files IS 'monthly'", DONE, [("SHOW STAGES", {"comment": ["monthly"]})]
+    ),
+    "ALTER TABLE SET COMMENT has no effect": Case(
+        [TABLE], "ALTER TABLE people SET COMMENT = 'who'", DONE, [("SHOW TABLES", {"comment": ["who"]})]
+    ),
+    "COMMENT IF EXISTS": Case([], "COMMENT IF EXISTS ON TABLE nowhere IS 'x'", DONE),
+    "ALTER TASK IF EXISTS": Case([], "ALTER TASK IF EXISTS nowhere SUSPEND", DONE),
+    "CREATE TABLE forgets the comments of columns": Case(
+        ["CREATE TABLE noted (id INT COMMENT 'the key')"], "DESCRIBE TABLE noted", {"comment": ["the key"]}
+    ),
+    "DESCRIBE FUNCTION shows a type as it was written": Case(
+        ["CREATE FUNCTION next(x INT) RETURNS INT AS 'x + 1'"],
+        "DESCRIBE FUNCTION next(INT)",
+        ("property", "value"),
+        [
+            (
+                'SELECT "value" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID())) WHERE "property" = \'returns\'',
+                [("NUMBER(38,0)",)],
+            )
+        ],
+    ),
+    "SHOW FUNCTIONS shows a type as it was written": Case(
+        ["CREATE FUNCTION next(x INT) RETURNS INT AS 'x + 1'"],
+        "SHOW USER FUNCTIONS",
+        {"arguments": ["NEXT(NUMBER) RETURN NUMBER"]},
+    ),
+    "DROP SCHEMA leaves its streams": Case(
+        ["CREATE SCHEMA again", TABLE, "CREATE STREAM changes ON TABLE people", "DROP SCHEMA again"],
+        "CREATE SCHEMA again",
+        created("Schema", "AGAIN"),
+        [("SHOW STREAMS", [])],
+    ),
+    "COPY INTO a stage compresses with COMPRESSION = NONE": Case(
+        [TABLE, ROWS, STAGE],
+        "COPY INTO @files/people FROM people FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE)",
+        {"rows_unloaded": [2]},
+        [("LIST @files", {"name": ["files/people_0_0_0.csv"], "size": [12]})],
+    ),
+    "GET_DDL does not quote names": Case(
+        ['CREATE TABLE "two words" ("lower" INT)'],
+        "SELECT GET_DDL('TABLE', '\"two words\"')",
+        [('create or replace TABLE "two words" (\n\t"lower" NUMBER(38,0)\n);',)],
+    ),
+    "GET_DDL leaves out the primary key": Case(
+        ["CREATE TABLE keyed (id INT, PRIMARY KEY (id))"],
+        "SELECT GET_DDL('TABLE', 'keyed')",
+        [("create or replace TABLE KEYED (\n\tID NUMBER(38,0) NOT NULL,\n\tprimary key (ID)\n);",)],
+    ),
+    "GET_DDL makes a table of a view": Case(
+        [TABLE, VIEW, "CREATE TABLE shown AS SELECT GET_DDL('TABLE', 'names') AS ddl"],
+        "SELECT ddl LIKE 'create or replace view NAMES%' FROM shown",
+        [(True,)],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files to upload."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "people.csv").write_text("1,Ada\n2,Bob\n")
+    (folder / "bad.csv").write_text("1,Ada\nx,Bob\n3,Cy\n")
+    (folder / "header.csv").write_text("id,born,name\n1,1815-12-10,Ada\n12,1912-06-23,Alan\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The connection of a session that all cases share."""
+    session = snowpipe_ml.local_session(tmp_path_factory.mktemp("every") / "warehouse", share=False)
+    yield session.connection
+    session.close()
+
+
+def check(connection: Any, statement: str, expected: Expected) -> None:
+    cursor = connection.cursor()
+    try:
+        rows = cursor.execute(statement).fetchall()
+    except Error as error:
+        assert isinstance(expected, str), f"{statement}: {error}"
+        assert re.search(expected, str(error)), f"{statement}: {error}"
+        return
+    columns = [column.name for column in cursor.description]
+    if isinstance(expected, dict):
+        assert set(expected) <= set(columns), statement
+        shown = [tuple(row[columns.index(name)] for name in expected) for row in rows]
+        assert shown == list(zip(*expected.values(), strict=True)), statement
+    elif isinstance(expected, tuple):
+        assert tuple(columns) == expected, statement
+    else:
+        assert rows == expected, statement
+
+
+def prepare(connection: Any, folder: Path, schema: str, case: Case) -> list[tuple[str, Expected]]:
+    """Run what comes before the statement, in a new schema; return what is to be checked."""
+    drops = [f"DROP DATABASE {name}" for name in connection.storage.databases() if name != "LOCAL"]
+    for text in ("ROLLBACK", *drops, "USE DATABASE local", f"CREATE SCHEMA {schema}", *case.before):
+        connection.cursor().execute(text.replace("{folder}", str(folder)))
+    checks = ((case.statement, case.expected), *case.then)
+    return [(text.replace("{folder}", str(folder)), expected) for text, expected in checks]
+
+
+def _schema(prefix: str, title: str) -> str:
+    return prefix + re.sub(r"\W+", "_", title).upper()
+
+
+def test_every_handler_has_a_case() -> None:
+    assert set(CASES) == set(STATEMENTS)
+
+
+@pytest.mark.parametrize("beginning", CASES)
+def test_a_statement_has_the_documented_result(connection: Any, folder: Path, beginning: str) -> None:
+    case = CASES[beginning]
+    assert re.match(rf"{beginning}\b", case.statement)
+    for text, expected in prepare(connection, folder, _schema("CASE_", beginning), case):
+        check(connection, text, expected)
+
+
+@pytest.mark.parametrize("title", MORE)
+def test_another_form_has_the_documented_result(connection: Any, folder: Path, title: str) -> None:
+    for text, expected in prepare(connection, folder, _schema("MORE_", title), MORE[title]):
+        check(connection, text, expected)
+
+
+@pytest.mark.parametrize("title", KNOWN_BUGS)
+def test_a_known_bug_is_not_fixed_yet(connection: Any, folder: Path, title: str) -> None:
+    checks = prepare(connection, folder, _schema("KNOWN_", title), KNOWN_BUGS[title])
+    # Not an expected failure of pytest, which would parse this long file for each traceback.
+    with pytest.raises(AssertionError):  # noqa: PT012 - the first result may be right
+        for text, expected in checks:
+            check(connection, text, expected)
