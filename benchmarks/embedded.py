@@ -65,7 +65,7 @@ def features(table: Any) -> Any:
 def lags(local_testing: bool) -> None:
     """Compare features with plain DuckDB on 10 million rows, and with local testing on 100,000."""
     session = snowpipe_ml.local_session()
-    duck = session._conn._conn.duck
+    duck = session._conn._conn.session.duck
     rows = 10_000_000
     duck.execute(_MAKE.format(name='"LOCAL"."PUBLIC"."T"', rows=rows))
     with tempfile.TemporaryDirectory() as folder:
@@ -182,7 +182,7 @@ def functions(_: bool) -> None:
     import pandas as pd
 
     session = snowpipe_ml.local_session()
-    session._conn._conn.duck.execute(
+    session._conn._conn.session.duck.execute(
         'CREATE TABLE "LOCAL"."PUBLIC"."T" AS SELECT (i % 1000)::BIGINT AS "G", i::DOUBLE AS "X" FROM range(1000000) t(i)'
     )
     frame = pd.DataFrame({"G": range(1_000_000), "X": range(1_000_000)}).assign(
