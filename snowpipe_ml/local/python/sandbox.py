@@ -9,38 +9,58 @@ import os
 import sys
 import types
 from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from importlib.metadata import Distribution, DistributionFinder
 
 
 class Sandbox(importlib.abc.MetaPathFinder):
     """Allows imports of the standard library, the declared packages and the staged imports only."""
 
-    def __init__(self, blocked, host_path):
+    def __init__(self, blocked: dict[str, str], host_path: tuple[str, ...]) -> None:
         self.blocked = blocked
         self.host_path = host_path  # the interpreter's own entries of sys.path
         self.real_import = builtins.__import__
 
-    def install(self):
+    def install(self) -> None:
+        """Replace the finder of sys.path and the import statement of this process."""
         sys.meta_path[:] = [self if finder is PathFinder else finder for finder in sys.meta_path]
         builtins.__import__ = self.guarded_import
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Find a module; look for an undeclared package only among the staged imports of the function."""
         if path is None and name in self.blocked:
             return PathFinder.find_spec(name, self._own_path(), target)
         return PathFinder.find_spec(name, path, target)
 
-    def find_distributions(self, *args, **kwargs):
+    def find_distributions(
+        self, *args: DistributionFinder.Context, **kwargs: DistributionFinder.Context
+    ) -> Iterable[Distribution]:
         """Find distributions for importlib.metadata: many packages read their own version on import."""
         return PathFinder.find_distributions(*args, **kwargs)
 
-    def invalidate_caches(self):
+    def invalidate_caches(self) -> None:
+        """Forget what was found, as the finder of sys.path does."""
         PathFinder.invalidate_caches()
 
-    def _own_path(self):
+    def _own_path(self) -> list[str]:
         """Return the staged imports and the folders that the function added to sys.path."""
         return [entry for entry in sys.path if entry not in self.host_path]
 
-    def guarded_import(self, name, globals=None, locals=None, fromlist=(), level=0):
+    def guarded_import(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> types.ModuleType:
+        """Import a module as ``__import__`` does, unless it is blocked for the code that imports it."""
         top = name.partition(".")[0]
         # Modules that the worker itself uses are in sys.modules already, and no finder is called for them:
         # imports in the user's code are therefore checked here as well.
@@ -56,13 +76,13 @@ class Sandbox(importlib.abc.MetaPathFinder):
         except ModuleNotFoundError as error:
             raise self._explained(error, (error.name or "").partition(".")[0]) from None
 
-    def _is_users(self, globals):
-        file = (globals or {}).get("__file__") or ""
+    def _is_users(self, globals: Mapping[str, Any] | None) -> bool:
+        file: str = (globals or {}).get("__file__") or ""
         return (globals or {}).get("__name__") == "_udf_code" or not file.startswith(
             (*self.host_path, _PACKAGE)
         )
 
-    def _explained(self, error, top):
+    def _explained(self, error: ModuleNotFoundError, top: str) -> ModuleNotFoundError:
         """Add a hint about what to do to Snowflake's error."""
         if top in self.blocked and "declare" not in error.msg:
             error.msg += (
@@ -71,9 +91,10 @@ class Sandbox(importlib.abc.MetaPathFinder):
         return error
 
 
-def load_handler(config):
+def load_handler(config: dict[str, Any]) -> Callable[..., Any]:
     """Load the handler, a function or class, from inline code or from a staged module."""
-    name = config["handler"]
+    name: str = config["handler"]
+    target: Any
     if config["body"] is not None:
         module = types.ModuleType("_udf_code")
         module.__file__ = "_udf_code.py"
@@ -87,7 +108,7 @@ def load_handler(config):
         parts = [attribute]
     for part in parts:
         target = getattr(target, part)
-    return target
+    return cast("Callable[..., Any]", target)
 
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -6,8 +6,14 @@ import datetime
 import decimal
 import json
 import types
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
 
 
 class sqlNullWrapper:  # noqa: N801 - Snowflake's name
@@ -22,9 +28,9 @@ class sqlNullWrapper:  # noqa: N801 - Snowflake's name
 SQL_NULL = sqlNullWrapper()
 
 
-def python_column(column, kind):
+def python_column(column: pa.Array | pa.ChunkedArray, kind: str) -> list[Any]:
     """Convert an Arrow column to the Python values that a row handler receives."""
-    values = column.to_pylist()
+    values: list[Any] = column.to_pylist()
     if kind == "VARIANT":
         return [SQL_NULL if v is None else json.loads(v) for v in values]
     if kind in ("OBJECT", "ARRAY"):
@@ -36,7 +42,7 @@ def python_column(column, kind):
     return values
 
 
-def series(column, kind, narrow=False):
+def series(column: pa.ChunkedArray, kind: str, narrow: bool = False) -> pd.Series[Any]:
     """Convert an Arrow column to the pandas Series that a vectorized handler receives."""
     import pandas as pd
 
@@ -46,22 +52,24 @@ def series(column, kind, narrow=False):
     if kind == "INT":
         column = column.cast(pa.int64())
         if column.null_count:
-            return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-        values = column.to_pandas()
+            return cast("pd.Series[Any]", column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
+        numbers = cast("pd.Series[Any]", column.to_pandas())
         # A vectorized UDF receives the narrowest type that holds its batch, as Snowpark's tests expect.
-        return pd.to_numeric(values, downcast="integer") if narrow else values
+        return pd.to_numeric(numbers, downcast="integer") if narrow else numbers
     if kind == "BOOLEAN":
-        return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+        return cast("pd.Series[Any]", column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get))
     if kind == "DATE":
         return pd.to_datetime(pd.Series(column.to_pandas(date_as_object=True)))
     if kind == "TIME":
-        return column.cast(pa.int64()).cast(pa.duration("us")).to_pandas()
+        return cast("pd.Series[Any]", column.cast(pa.int64()).cast(pa.duration("us")).to_pandas())
     if kind == "TIMESTAMP_TZ":
         return pd.Series(python_column(column, kind), dtype=object)
-    return column.to_pandas()
+    return cast("pd.Series[Any]", column.to_pandas())
 
 
-def frame(table, kinds, names, narrow=False):
+def frame(
+    table: pa.Table, kinds: Sequence[str], names: list[str] | list[int], narrow: bool = False
+) -> pd.DataFrame:
     """Convert a slice of the input to a DataFrame with the given column names."""
     import pandas as pd
 
@@ -71,12 +79,12 @@ def frame(table, kinds, names, narrow=False):
     return result
 
 
-def null_rows(table):
+def null_rows(table: pa.Table) -> list[bool]:
     """Return for each row whether an argument is NULL: a strict function is not called for such rows."""
     return [any(row) for row in zip(*(column.is_null().to_pylist() for column in table.columns))]
 
 
-def arrow_column(values, kind, type_):
+def arrow_column(values: Iterable[Any], kind: str, type_: pa.DataType) -> pa.Array:
     """Convert Python values or a Series to an Arrow column of the declared type."""
     if kind == "VARIANT" and isinstance(values, list):
         return pa.array([None if v is SQL_NULL else json.dumps(v, default=str) for v in values], pa.string())
@@ -113,24 +121,24 @@ def arrow_column(values, kind, type_):
     return array.cast(type_)
 
 
-def _aware(value):
+def _aware(value: datetime.datetime) -> datetime.datetime:
     if value.tzinfo is None:
         raise TypeError(f"a TIMESTAMP_TZ needs a datetime with a time zone: {value!r}")
     return value
 
 
-def _decimal(value, scale):
+def _decimal(value: object, scale: int) -> decimal.Decimal:
     return decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
 
 
-def arrow_type(name):
+def arrow_type(name: str) -> pa.DataType:
     """Return the Arrow type for a name that the warehouse sent."""
     if name.startswith("decimal128"):
         return pa.decimal128(*(int(n) for n in name[11:-1].split(",")))
     return pa.type_for_alias(name)
 
 
-def _is_null(value):
+def _is_null(value: object) -> bool:
     # NaN and pandas' NaT, which is a datetime, are not equal to themselves.
     return value is None or (isinstance(value, float | datetime.datetime) and value != value)
 
@@ -138,12 +146,13 @@ def _is_null(value):
 class Output:
     """Collects the rows of a table function with their source row, or partition for rows from its end."""
 
-    def __init__(self, config):
-        self.kinds = config["output_kinds"]
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.kinds: list[str] = config["output_kinds"]
         self.types = [arrow_type(name) for name in config["output_types"]]
-        self.pieces = []
+        self.pieces: list[pa.Table] = []
 
-    def rows(self, rows, source):
+    def rows(self, rows: Iterable[Sequence[Any]], source: int) -> None:
+        """Add the rows that come from one source."""
         rows = list(rows)
         if not rows:
             return
@@ -154,7 +163,7 @@ class Output:
                 )
         self._add(list(zip(*rows)), [source] * len(rows))
 
-    def frame(self, result, sources):
+    def frame(self, result: Any, sources: int | list[int]) -> None:
         """Add a DataFrame, a tuple of Series or arrays, or a generator of these."""
         if result is None:
             return
@@ -173,7 +182,7 @@ class Output:
         count = len(columns[0])
         self._add(columns, sources if not isinstance(sources, int) else [sources] * count)
 
-    def _add(self, columns, sources):
+    def _add(self, columns: Sequence[Iterable[Any]], sources: list[int]) -> None:
         arrays = [
             arrow_column(column, kind, type_) for column, kind, type_ in zip(columns, self.kinds, self.types)
         ]
@@ -181,7 +190,8 @@ class Output:
             pa.table([pa.array(sources, pa.int64()), *arrays], names=[str(i) for i in range(len(arrays) + 1)])
         )
 
-    def table(self):
+    def table(self) -> pa.Table:
+        """Return all rows; column 0 is the source."""
         if self.pieces:
             return pa.concat_tables(self.pieces, promote_options="permissive")
         arrays = [pa.array([], t) for t in (pa.int64(), *self.types)]

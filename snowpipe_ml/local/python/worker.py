@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 import types
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pyarrow as pa
 
@@ -34,8 +35,17 @@ from snowpipe_ml.local.python.values import (
     python_column,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def call_scalar(handler, config, table):
+    from snowpipe_ml.local.core.messages import Message
+
+    Handler = Callable[..., Any]
+    Config = dict[str, Any]
+    Marked = TypeVar("Marked", bound=Handler)
+
+
+def call_scalar(handler: Handler, config: Config, table: pa.Table) -> pa.Array | pa.ChunkedArray:
     """Return one value for each row; a vectorized handler receives the rows as DataFrames."""
     kinds = config["kinds"]
     type_ = arrow_type(config["output_types"][0])
@@ -61,7 +71,7 @@ def call_scalar(handler, config, table):
     return arrow_column(values, config["output_kinds"][0], type_)
 
 
-def call_aggregate(handler, config, table):
+def call_aggregate(handler: Handler, config: Config, table: pa.Table) -> pa.Array:
     """Return one value for each group; an instance of the handler accumulates the rows of the group."""
     columns = [table.column(i).to_pylist() for i in range(len(config["kinds"]))]
     values = []
@@ -77,7 +87,9 @@ def call_aggregate(handler, config, table):
     return arrow_column(values, config["output_kinds"][0], arrow_type(config["output_types"][0]))
 
 
-def call_table(handler, config, table, offsets, first_partition):
+def call_table(
+    handler: Handler, config: Config, table: pa.Table, offsets: list[int], first_partition: int
+) -> pa.Table:
     """Run a table function over consecutive partitions; source -1-p marks the end of partition p."""
     output = Output(config)
     end = getattr(handler, "end_partition", None)
@@ -114,16 +126,18 @@ def call_table(handler, config, table, offsets, first_partition):
                 if result is not None:
                     output.rows(result, at)
         except Exception as error:
-            error.snowpipe_partition = first_partition + number
+            cast(Any, error).snowpipe_partition = first_partition + number
             raise
     return output.table()
 
 
-def call_procedure(handler, config, table, state, channel):
+def call_procedure(
+    handler: Handler, config: Config, table: pa.Table, state: dict[str, Any], channel: Channel
+) -> Message:
     """Call a procedure; if it returns a DataFrame, run it and return the id of its query."""
     caller = sys.modules["snowpipe_ml.local.client.procedure_session"]
 
-    def exchange(request):
+    def exchange(request: dict[str, Any]) -> Message:
         channel.send(request)
         return channel.receive()
 
@@ -141,14 +155,14 @@ def call_procedure(handler, config, table, state, channel):
     return {"ok": True}, pa.table([arrow_column((value,), config["output_kinds"][0], type_)], names=["0"])
 
 
-def _files_module():
+def _files_module() -> types.ModuleType:
     """Return a ``snowflake.snowpark.files`` module whose SnowflakeFile raises a clear error."""
 
     class SnowflakeFile:
         """The class for reading staged files in a function; it is not supported here."""
 
         @classmethod
-        def open(cls, *arguments, **named):
+        def open(cls, *arguments: object, **named: object) -> NoReturn:
             # Deliberately not supported, and refused with a message.
             raise NotImplementedError(
                 "the embedded warehouse does not support SnowflakeFile in functions; Snowflake does. "
@@ -158,11 +172,11 @@ def _files_module():
         open_new_result = open
 
     module = types.ModuleType("snowflake.snowpark.files")
-    module.SnowflakeFile = SnowflakeFile
+    cast(Any, module).SnowflakeFile = SnowflakeFile
     return module
 
 
-def describe_error(error):
+def describe_error(error: BaseException) -> str:
     """Format the traceback from the first frame of the handler on."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
@@ -171,7 +185,7 @@ def describe_error(error):
     return "".join(lines).rstrip()
 
 
-def work(channel):
+def work(channel: Channel) -> None:
     """Load the handler and answer requests until the warehouse closes the connection."""
     config, _ = channel.receive()
     directory = config["import_directory"]
@@ -180,7 +194,7 @@ def work(channel):
         resource.setrlimit(resource.RLIMIT_DATA, (config["memory"], config["memory"]))
     host_path = tuple(sys.path)
     sys.path[:0] = [directory.rstrip("/"), *config["import_archives"]]
-    module = types.ModuleType("_snowflake")
+    module: Any = types.ModuleType("_snowflake")
     module.vectorized = _vectorized
     sys.modules["_snowflake"] = module
     sys.modules["snowflake.snowpark.files"] = _files_module()
@@ -212,7 +226,7 @@ def work(channel):
             )
 
 
-def set_time_zone(name):
+def set_time_zone(name: str) -> None:
     """Set the local time zone to that of the calling session; a worker serves several sessions.
 
     https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-designing
@@ -222,7 +236,7 @@ def set_time_zone(name):
         time.tzset()
 
 
-def become_worker(descriptor, stderr, folder):
+def become_worker(descriptor: int, stderr: int, folder: str) -> NoReturn:
     """Set up the output and folder of the forked process, then serve requests."""
     os.setpgid(0, 0)  # so that it can be killed together with its child processes
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the warehouse handles Ctrl-C and ends its workers
@@ -257,7 +271,7 @@ def become_worker(descriptor, stderr, folder):
         os._exit(code or 0)
 
 
-def main():
+def main() -> None:
     """Run the fork server; forkserver.py is the client."""
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in sys.argv[2:]:
@@ -269,7 +283,7 @@ def main():
         sys.path[:] = [entry for entry in sys.path if entry != root]
     sys.path[:] = [entry for entry in sys.path if entry]
     time.tzset()
-    workers = set()
+    workers: set[int] = set()
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
         if not data:  # the warehouse has ended, so its workers are no longer needed
@@ -282,7 +296,7 @@ def main():
             pid = os.fork()
             if pid == 0:
                 control.close()
-                become_worker(*descriptors, request["fork"])
+                become_worker(descriptors[0], descriptors[1], request["fork"])
             with contextlib.suppress(PermissionError, ProcessLookupError):
                 os.setpgid(pid, pid)  # also here: the worker may be killed before it does so itself
             workers.add(pid)
@@ -295,7 +309,7 @@ def main():
             control.send(json.dumps({"code": code}).encode())
 
 
-def reap(pid):
+def reap(pid: int) -> int | None:
     """Return the exit code of a worker once it has ended; None if it is still running after two seconds."""
     for _ in range(200):
         try:
@@ -308,12 +322,13 @@ def reap(pid):
     return None
 
 
-def _vectorized(input, max_batch_size=None):
+def _vectorized(input: object, max_batch_size: int | None = None) -> Callable[[Marked], Marked]:
     """``_snowflake.vectorized``: mark a handler that takes DataFrames."""
 
-    def mark(handler):
-        handler._sf_vectorized_input = input
-        handler._sf_max_batch_size = max_batch_size
+    def mark(handler: Marked) -> Marked:
+        marked = cast(Any, handler)
+        marked._sf_vectorized_input = input
+        marked._sf_max_batch_size = max_batch_size
         return handler
 
     return mark
