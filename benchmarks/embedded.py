@@ -22,6 +22,7 @@ from typing import Any
 import duckdb
 
 import snowpipe_ml
+from snowpipe_ml.local.python.registry import functions_of
 
 Row = tuple[str, str, str, str]
 _ROWS: list[Row] = []
@@ -209,7 +210,7 @@ def functions(_: bool) -> None:
         f"{rival:.2f} ms each",
         f"{ours / rival:.1f}x the time",
     )
-    registry = session._conn._conn.storage.functions
+    registry = functions_of(session._conn._conn.storage)
     query = "SELECT COUNT(*) FROM (SELECT DISTINCT g FROM T WHERE g < 16) a, TABLE(busy(a.g) OVER (PARTITION BY a.g))"
     times = {}
     for workers in (1, 2):

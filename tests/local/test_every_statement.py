@@ -760,6 +760,17 @@ CASES: dict[str, Case] = {
 
 # Other forms of these statements, and functions that the modules of the statements register.
 MORE: dict[str, Case] = {
+    "DROP SCHEMA drops its streams": Case(
+        ["CREATE SCHEMA again", TABLE, "CREATE STREAM changes ON TABLE people", "DROP SCHEMA again"],
+        "CREATE SCHEMA again",
+        created("Schema", "AGAIN"),
+        [("SHOW STREAMS", [])],
+    ),
+    "GET_DDL quotes names": Case(
+        ['CREATE TABLE "two words" ("lower" INT)'],
+        "SELECT GET_DDL('TABLE', '\"two words\"')",
+        [('create or replace TABLE "two words" (\n\t"lower" NUMBER(38,0)\n);',)],
+    ),
     "COPY INTO a stage from a table": Case(
         [TABLE, ROWS, STAGE],
         "COPY INTO @files/out/people FROM people FILE_FORMAT = (TYPE = CSV)",
@@ -1045,22 +1056,11 @@ KNOWN_BUGS: dict[str, Case] = {
         "SHOW USER FUNCTIONS",
         {"arguments": ["NEXT(NUMBER) RETURN NUMBER"]},
     ),
-    "DROP SCHEMA leaves its streams": Case(
-        ["CREATE SCHEMA again", TABLE, "CREATE STREAM changes ON TABLE people", "DROP SCHEMA again"],
-        "CREATE SCHEMA again",
-        created("Schema", "AGAIN"),
-        [("SHOW STREAMS", [])],
-    ),
     "COPY INTO a stage compresses with COMPRESSION = NONE": Case(
         [TABLE, ROWS, STAGE],
         "COPY INTO @files/people FROM people FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE)",
         {"rows_unloaded": [2]},
         [("LIST @files", {"name": ["files/people_0_0_0.csv"], "size": [12]})],
-    ),
-    "GET_DDL does not quote names": Case(
-        ['CREATE TABLE "two words" ("lower" INT)'],
-        "SELECT GET_DDL('TABLE', '\"two words\"')",
-        [('create or replace TABLE "two words" (\n\t"lower" NUMBER(38,0)\n);',)],
     ),
     "GET_DDL leaves out the primary key": Case(
         ["CREATE TABLE keyed (id INT, PRIMARY KEY (id))"],

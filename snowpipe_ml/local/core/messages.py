@@ -1,7 +1,4 @@
-"""Messages between processes: a JSON header, optionally followed by an Arrow table.
-
-``python/worker.py`` has its own implementation of the protocol, because it runs as a standalone script.
-"""
+"""Messages between processes: a JSON header, optionally followed by an Arrow table."""
 
 from __future__ import annotations
 
