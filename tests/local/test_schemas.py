@@ -124,6 +124,7 @@ def test_describing_a_command_shows_its_columns(session: Session, tmp_path: Path
     assert described("COPY INTO T FROM @FILES")[:3] == ["file", "status", "rows_parsed"]
     assert described("COPY INTO @FILES FROM T") == ["rows_unloaded", "input_bytes", "output_bytes"]
     assert described(f"PUT file://{tmp_path}/x @FILES")[:2] == ["source", "target"]
+    assert described(f"GET @FILES file://{tmp_path}") == ["file", "size", "status", "message"]
     with pytest.raises(ProgrammingError, match="Unknown function MISSING"):
         cursor.describe("CALL MISSING(1)")
 

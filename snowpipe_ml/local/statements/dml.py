@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -13,15 +13,13 @@ from snowpipe_ml.local.catalog.changes import note_change, written_table
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, counts
+from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.syntax.parsing import parse
-from snowpipe_ml.local.translate.passes import new_compiler
-
-if TYPE_CHECKING:
-    from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.compiled import compiled
 from snowpipe_ml.local.translate.compiler import to_sql
+from snowpipe_ml.local.translate.passes import new_compiler
 
 
 def _counted(tree: exp.Expr) -> list[str]:

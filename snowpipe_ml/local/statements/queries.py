@@ -12,10 +12,10 @@ from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
-from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge, insert_rows
+from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiled import compiled
-from snowpipe_ml.local.translate.compiler import Compiler, to_sql
+from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.inference import UNKNOWN, infer
 from snowpipe_ml.local.translate.names import (
     name_projections,
@@ -71,6 +71,3 @@ def describe_query(session: Session, text: str, params: Any) -> list[Column]:
     return [
         Column(c.name, c.duckdb, fact.nullable, fact.length) for c, fact in zip(columns, known, strict=True)
     ]
-
-
-__all__ = ["Compiler", "compiled", "describe_query", "insert_rows", "parse", "run_query"]

@@ -19,7 +19,6 @@ from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, c
 from snowpipe_ml.local.statements.scope import Scope
 
 log = logging.getLogger("snowpipe_ml.local")
-Name = Name
 
 
 @command("CREATE TASK")

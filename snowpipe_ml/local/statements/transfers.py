@@ -45,10 +45,19 @@ _UPLOADED = [
 ]
 
 
+_DOWNLOADED = [("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")]
+
+
 @describes("PUT")
 def _describe_put(statement: Statement) -> list[Column]:
     """The columns of a PUT's result; nothing is uploaded."""
     return [Column(name, kind) for name, kind in _UPLOADED]
+
+
+@describes("GET")
+def _describe_get(statement: Statement) -> list[Column]:
+    """The columns of a GET's result; nothing is downloaded."""
+    return [Column(name, kind) for name, kind in _DOWNLOADED]
 
 
 @command("PUT")
@@ -168,9 +177,7 @@ def get(statement: Statement) -> Result:
     for file in found:
         shutil.copyfile(file.source, target / file.source.name)
         results.append((file.source.name, file.stat().st_size, "DOWNLOADED", ""))
-    return rows(
-        [("file", "VARCHAR"), ("size", "BIGINT"), ("status", "VARCHAR"), ("message", "VARCHAR")], results
-    )
+    return rows(_DOWNLOADED, results)
 
 
 _LIST_COLUMNS = [("name", "VARCHAR"), ("size", "BIGINT"), ("md5", "VARCHAR"), ("last_modified", "VARCHAR")]
