@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from snowpipe_ml import Pipeline
-from tests import forked
 from tests.conftest import ROOT, write_spec
 
 SPEC = """\
@@ -45,7 +44,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return forked.command(*arguments, env={**os.environ, "PYTHONPATH": str(site)})
+    # A process of its own: a forked one has looked for installed packages before.
+    return subprocess.run(
+        [sys.executable, "-m", "snowpipe_ml", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_an_installed_step_type_is_like_one_of_ours(site: Path, tmp_path: Path) -> None:
