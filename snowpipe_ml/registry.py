@@ -72,6 +72,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
         def decorate(thing: _X) -> _X:
             for name in names:
+                # The type of what is decorated is kept for the caller; `check` looks at it.
                 self.add(name, thing)  # type: ignore[arg-type]
             return thing
 
@@ -104,17 +105,23 @@ class Registry(Mapping[str, T], Generic[T]):
         with self._lock:
             if self._loaded or self._loading:
                 return
-            self._loading = True
-            for module in self._builtin:
-                import_module(module)
-            for entry in _entry_points().select(group=self.group):
-                try:
-                    loaded = entry.load()
-                    if not isinstance(loaded, ModuleType):
-                        self.add(entry.name, loaded)
-                except Exception as error:
-                    log.warning("cannot use the %s %r of %s: %s", self.kind, entry.name, entry.value, error)
-            self._loading, self._loaded = False, True
+            self._loading = True  # a module that is imported here may look into the registry
+            try:
+                for module in self._builtin:
+                    import_module(module)
+                self._add_installed()
+                self._loaded = True
+            finally:
+                self._loading = False
+
+    def _add_installed(self) -> None:
+        for entry in _entry_points().select(group=self.group):
+            try:
+                loaded = entry.load()
+                if not isinstance(loaded, ModuleType):
+                    self.add(entry.name, loaded)
+            except Exception as error:
+                log.warning("cannot use the %s %r of %s: %s", self.kind, entry.name, entry.value, error)
 
     def __getitem__(self, name: str) -> T:
         self.load()

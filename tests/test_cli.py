@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
-from snowpipe_ml.cli.main import main
+from snowpipe_ml.cli.main import _COMMANDS, main
 from tests.conftest import CITIBIKE, ROOT, write_spec
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -161,3 +162,12 @@ def test_the_schemas_on_disk_are_those_of_the_code(tmp_path: Path) -> None:
     drift = invoke("schema", "--check", "--directory", tmp_path)
     assert drift.exit_code == 1
     assert "run 'snowpipe-ml schema'" in drift.stderr
+
+
+def test_the_list_of_commands_says_what_their_help_says() -> None:
+    context = click.Context(main)
+    for name, (_, text) in _COMMANDS.items():
+        command = main.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert " ".join((command.help or "").split("\n\n")[0].split()) == text

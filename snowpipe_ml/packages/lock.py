@@ -182,14 +182,6 @@ def brought(distributions: Mapping[str, Locked], packages: Iterable[str]) -> dic
     return found
 
 
-def chain_to(lock: ImportLock, name: str) -> list[str]:
-    """The shortest dependency chain from a requirement of the spec to a distribution."""
-    for chain in _chains(lock):
-        if chain[-1] == name:
-            return chain
-    return [name]
-
-
 def _chains(lock: ImportLock) -> Iterator[list[str]]:
     """The shortest dependency chain to every required distribution, in order of length."""
     roots = [canonicalize_name(Requirement(text).name) for text in lock.requirements]

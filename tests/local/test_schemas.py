@@ -96,6 +96,9 @@ def test_get_ddl_and_describe_show_snowflakes_words(session: Session) -> None:
     found = {row["name"]: row["default"] for row in session.sql("DESCRIBE TABLE T").collect()}
     assert found == {"ID": "IDENTITY START 10 INCREMENT 5 NOORDER", "my col": "'x'"}
     session.sql("INSERT INTO T (\"my col\") VALUES ('a'), ('b')").collect()
+    session.sql("CREATE SCHEMA CLONED CLONE " + str(session.get_current_schema())).collect()
+    ((cloned,),) = rows(session, "SELECT GET_DDL('TABLE', 'T')")
+    assert "autoincrement start 20 increment 5 noorder" in cloned
     assert rows(session, "SELECT ID FROM T ORDER BY ID") == [(10,), (15,)]
 
 

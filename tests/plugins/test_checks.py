@@ -61,3 +61,14 @@ def test_a_name_is_registered_once_and_a_broken_package_is_a_warning() -> None:
     with pytest.raises(PluginError, match="the thing 'one' is registered twice"):
         registry.add("one", object())
     assert dict(registry) == {"one": thing}
+
+
+def test_a_registry_that_could_not_be_loaded_says_so_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_builtin.py").write_text("raise ImportError('half installed')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry[object] = Registry("thing", "snowpipe_ml.nothing", builtin=("broken_builtin",))
+    for _ in range(2):
+        with pytest.raises(ImportError, match="half installed"):
+            registry.load()

@@ -58,14 +58,14 @@ def stored_columns(session: Session, table: Name) -> list[StoredColumn]:
 
 def _identity(session: Session, default: str | None) -> tuple[int, int] | None:
     """Return (start, increment) of the hidden sequence that a default reads, if it reads one."""
-    match = _IDENTITY.search(default or "")
-    row = (
-        match
-        and session.duck.execute(
-            "SELECT start_value, increment_by FROM duckdb_sequences() WHERE sequence_name = ?",
-            [match.group()],
-        ).fetchone()
-    )
+    if not _IDENTITY.search(default or ""):
+        return None
+    # By its whole name: a cloned table has a sequence of the same name in another schema.
+    row = session.duck.execute(
+        "SELECT start_value, increment_by FROM duckdb_sequences() WHERE contains("
+        "$1, concat('\"', database_name, '\".\"', schema_name, '\".\"', sequence_name, '\"'))",
+        [default],
+    ).fetchone()
     return (row[0], row[1]) if row else None
 
 

@@ -151,11 +151,6 @@ def to_duckdb(kind: DataType) -> str:
             return kind.name
 
 
-def columns_of(description: list[Any]) -> list[Column]:
-    """Return the columns of a DuckDB cursor's description."""
-    return [Column(item[0], str(item[1])) for item in description]
-
-
 def pretty_json(text: str) -> str:
     """Format a VARIANT as Snowflake does: indented by two, keys sorted, scalar values unchanged."""
     value = json.loads(text)

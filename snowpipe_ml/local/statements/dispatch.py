@@ -9,9 +9,11 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
-from snowpipe_ml.local.files import directory, infer_schema, relation
-from snowpipe_ml.local.python import calls
-from snowpipe_ml.local.statements import (
+
+# Importing a module registers its statements and functions; plugins add theirs through entry points.
+from snowpipe_ml.local.files import directory, infer_schema, relation  # noqa: F401
+from snowpipe_ml.local.python import calls  # noqa: F401
+from snowpipe_ml.local.statements import (  # noqa: F401
     account,
     alterations,
     comment,
@@ -36,45 +38,13 @@ from snowpipe_ml.local.statements import (
     validate,
     views,
 )
-from snowpipe_ml.local.statements import session as session_statements
+from snowpipe_ml.local.statements import session as session_statements  # noqa: F401
 from snowpipe_ml.local.statements.base import DESCRIPTIONS, STATEMENTS, Handler, Statement
 from snowpipe_ml.local.statements.dml import insert_rows
 from snowpipe_ml.local.statements.queries import describe_query, run_query
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.script import FIRST_WORD
 from snowpipe_ml.sql import Literal
-
-# Importing a module registers its statements and functions; plugins add theirs through entry points.
-MODULES = (
-    calls,
-    directory,
-    infer_schema,
-    relation,
-    account,
-    alterations,
-    comment,
-    copy_into_location,
-    copy_into_table,
-    databases,
-    explain,
-    file_formats,
-    functions,
-    functions_show,
-    get_ddl,
-    procedures,
-    sequences,
-    session_statements,
-    shows,
-    stages,
-    streams,
-    table_relations,
-    tables,
-    tags,
-    tasks,
-    transfers,
-    validate,
-    views,
-)
 
 # Words between CREATE and the kind of object that do not change the kind.
 _CREATE_MODIFIERS = {

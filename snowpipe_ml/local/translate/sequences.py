@@ -13,8 +13,8 @@ def next_values(tree: exp.Expr, session: Session) -> None:
     """Replace ``S.NEXTVAL`` with ``nextval('"DB"."SCHEMA"."S"')``."""
     for identifier in [i for i in tree.find_all(exp.Identifier) if i.name == "NEXTVAL"]:
         node = identifier.parent
-        while isinstance(node.parent if node is not None else None, exp.Column | exp.Dot):
-            node = node.parent  # type: ignore[union-attr]
+        while node is not None and isinstance(node.parent, exp.Column | exp.Dot):
+            node = node.parent
         if node is None:
             continue
         found = node.parts if isinstance(node, exp.Column) else node.find_all(exp.Identifier, bfs=False)

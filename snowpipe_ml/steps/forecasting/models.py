@@ -38,11 +38,6 @@ class PythonForecaster(ForecasterSettings):
         """The class beside the spec, as ``module:Class``."""
         return self.class_
 
-    @property
-    def required_package(self) -> str | None:
-        """None: what a custom class needs is not known."""
-        return None
-
     @model_validator(mode="after")
     def _settings_are_its_own(self) -> PythonForecaster:
         taken = sorted(self.settings.keys() & {"type", "class", "name", "seed", "lower_bound", "max_growth"})
@@ -181,7 +176,7 @@ def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[A
     }
     given |= {distribution_name(str(name)) for name in bundled.imports}
     for model in models:
-        need = None if isinstance(model, BestOf) else model.required_package
+        need = model.required_package
         if need is not None and distribution_name(need) not in given:
             raise StepError(
                 f"the model {model.type} needs the package {need}, and packages.{bundled.packages} does not list it"
