@@ -38,7 +38,7 @@ from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.checkpoints import SETTINGS, Checkpoints
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
-from snowpipe_ml.local.core.macros import MACROS
+from snowpipe_ml.local.core.macros import macros
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, Name, quoted
 from snowpipe_ml.local.core.results import Results
 
@@ -174,7 +174,7 @@ class Storage:
             undo.callback(self.root.close)
             for setting in SETTINGS:
                 self.root.execute(setting)
-            self.root.execute(MACROS)
+            self.root.execute(macros())
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)
             self._attach(ACCOUNT)

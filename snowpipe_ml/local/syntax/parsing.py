@@ -14,6 +14,10 @@ from sqlglot.parsers.snowflake import SnowflakeParser
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.time_formats import is_auto
 
+AS_WRITTEN: set[str] = set()
+"""The functions that are parsed as plain calls, with their arguments as they are written, although sqlglot has
+a class for them. The registry of functions fills it."""
+
 _T = exp.DataType.Type
 # The functions that parse a date or time with a format, and the types of their results.
 _READERS = {
@@ -103,6 +107,7 @@ class _Parser(SnowflakeParser):
     ) -> exp.Expr | None:
         """Record the name in the function call, because one sqlglot class represents several names."""
         name = self._curr.text if self._curr is not None else ""
+        anonymous = anonymous or name.upper() in AS_WRITTEN
         node: exp.Expr | None = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
         call = node.this if isinstance(node, exp.Window) else node
         if isinstance(call, exp.Func) and name:

@@ -1,4 +1,4 @@
-"""Refuse functions and relations that only DuckDB has, above all those that read the host's files.
+"""The gate: refuse functions and relations that no rule serves, and those that only DuckDB has.
 
 DuckDB reads files by name (``FROM '/x.csv'``), has table functions for files (``read_text``), and hundreds of
 functions that Snowflake does not have. DuckDB's configuration already denies access to the host's files (see
@@ -19,7 +19,7 @@ from snowpipe_ml.local.core.reserved import RESERVED
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.names import qualified_name
-from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS
+from snowpipe_ml.local.translate.registry import is_served
 
 # Keywords that look like function calls but are not functions.
 _KEYWORDS = frozenset(
@@ -39,9 +39,7 @@ def snowflake_functions() -> frozenset[str]:
 
     https://docs.snowflake.com/en/sql-reference/functions-all
     """
-    return frozenset(
-        (files("snowpipe_ml.local") / "snowflake_functions.txt").read_text(encoding="ascii").split()
-    )
+    return frozenset((files(__package__) / "snowflake_functions.txt").read_text(encoding="ascii").split())
 
 
 def name_identifiers(tree: exp.Expr) -> None:
@@ -65,9 +63,10 @@ def name_identifiers(tree: exp.Expr) -> None:
 
 
 def check_functions(tree: exp.Expr, session: Session) -> None:
-    """Refuse functions that only DuckDB has. This runs before any rule adds calls of DuckDB functions.
+    """Refuse functions that are not served. This runs before any rule adds calls of DuckDB functions.
 
     Raises:
+        UnsupportedError: only Snowflake has the function.
         ProgrammingError: a function is neither a Snowflake function nor user-defined.
     """
     for table in tree.find_all(exp.Table):
@@ -77,16 +76,17 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
         name = _called(call)
         if not name or name in _KEYWORDS or call.meta.get("ours") or _is_relation(call):
             continue
-        if isinstance(call.parent, exp.Dot) or not (
-            name in snowflake_functions() or name.startswith("SYSTEM$") or name in SCALAR_FUNCTIONS
-        ):
+        if isinstance(call.parent, exp.Dot) or not is_served(name):
             parts = qualified_name(call) if isinstance(call, exp.Anonymous) else (name,)
             for reserved in sorted(set(map(str.upper, parts)) & _RESERVED_WORDS):
                 raise errors.syntax(f"syntax error unexpected '{reserved}'.")
-            if not _is_in_snowflake_schema(parts) and not _is_users(session, parts):
-                raise errors.error(
-                    2140, "42601", f"SQL compilation error:\nUnknown function {'.'.join(parts).upper()}"
-                )
+            if _is_in_snowflake_schema(parts) or _is_users(session, parts):
+                continue
+            if len(parts) == 1 and (name in snowflake_functions() or name.startswith("SYSTEM$")):
+                raise errors.UnsupportedError(f"the function {name}")
+            raise errors.error(
+                2140, "42601", f"SQL compilation error:\nUnknown function {'.'.join(parts).upper()}"
+            )
 
 
 def _called(call: exp.Expr) -> str:

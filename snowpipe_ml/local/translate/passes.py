@@ -10,7 +10,6 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.translate.compiler import Compiler
-from snowpipe_ml.local.translate.functions import apply_rules
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
 from snowpipe_ml.local.translate.joins import rewrite_joins
 from snowpipe_ml.local.translate.names import (
@@ -22,6 +21,7 @@ from snowpipe_ml.local.translate.names import (
 )
 from snowpipe_ml.local.translate.pivots import rewrite_pivots
 from snowpipe_ml.local.translate.relations import expand_relations
+from snowpipe_ml.local.translate.rules import apply_rules
 from snowpipe_ml.local.translate.sequences import next_values
 from snowpipe_ml.local.translate.streams import expand_streams
 

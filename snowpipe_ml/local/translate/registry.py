@@ -5,6 +5,14 @@ A module registers its implementation with a decorator, so that the passes need 
     @scalar_function("GET_DDL")
     def get_ddl(call: exp.Expr, session: Session) -> exp.Expr: ...
 
+or declares the DuckDB function or macro that computes the function::
+
+    define("BITAND", to="sf_bitand", takes=(Kind.INTEGER, Kind.INTEGER), returns=T.BIGINT)
+
+A call of a registered function reaches its implementation with the arguments as they are written: sqlglot's
+own reading of the function is not used. A function that sqlglot translates properly is named by
+:func:`same_in_duckdb`. Snowflake functions that are in none of these are refused by name.
+
 Installed packages add scalar and table functions under the entry-point groups
 ``snowpipe_ml.sql_functions`` and ``snowpipe_ml.table_functions``.
 """
@@ -12,11 +20,12 @@ Installed packages add scalar and table functions under the entry-point groups
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeAlias
 
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.parsing import AS_WRITTEN
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.registry import Registry
 
@@ -26,27 +35,86 @@ TableFunction = Callable[[list[exp.Expr], Compiler], exp.Expr]
 """Translates the arguments of a call to the relation that replaces the call."""
 Relation = Callable[[exp.Table, Compiler], None]
 """Replaces a table of the FROM clause in its tree."""
+Returns: TypeAlias = exp.DType | exp.DataType | Callable[[list[exp.Expr]], exp.DataType | None] | None
+"""The type of a function's result, or how it follows from the annotated arguments; None: it is not known."""
 UserScalar = Callable[[exp.Expr, Session], exp.Expr | None]
 """Like ScalarFunction; returns None if the call does not refer to a user-defined function."""
 UserTable = Callable[[exp.TableFromRows, Compiler], bool]
 """Replaces a call in its tree; returns False if the call does not refer to a user-defined table function."""
-_F = TypeVar("_F", bound=Callable[..., object])
+
+
+def _keep_as_written(name: str, function: ScalarFunction) -> None:
+    AS_WRITTEN.add(name.upper())
+
 
 SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
     "SQL function",
     "snowpipe_ml.sql_functions",
-    builtin=("snowpipe_ml.local.translate.system_functions",),
+    builtin=tuple(
+        f"snowpipe_ml.local.translate.functions.{family}"
+        for family in (
+            "aggregates",
+            "arrays",
+            "conditions",
+            "context",
+            "conversion",
+            "dates",
+            "numbers",
+            "regular_expressions",
+            "strings",
+            "variants",
+            "windows",
+        )
+    ),
+    check=_keep_as_written,
     key=str.upper,
 )
 TABLE_FUNCTIONS: Registry[TableFunction] = Registry(
     "table function", "snowpipe_ml.table_functions", key=str.upper
 )
+SAME_IN_DUCKDB: set[str] = set()
 RELATIONS: dict[str, Relation] = {}
 USER_SCALARS: list[UserScalar] = []
 USER_TABLES: list[UserTable] = []
 
-scalar_function = SCALAR_FUNCTIONS.register
+_RESULTS: dict[str, Returns] = {}
+
 table_function = TABLE_FUNCTIONS.register
+
+
+def scalar_function(*names: str, returns: Returns = None) -> Callable[[ScalarFunction], ScalarFunction]:
+    """Register the translation of a scalar, aggregate or window function under one or more names."""
+
+    def decorate(function: ScalarFunction) -> ScalarFunction:
+        for name in names:
+            SCALAR_FUNCTIONS.add(name, function)
+            _RESULTS[name.upper()] = returns
+        return function
+
+    return decorate
+
+
+def result_type(call: exp.Anonymous) -> exp.DataType | None:
+    """Return the type of a call of a registered function, whose arguments are annotated; None if not known."""
+    returns = _RESULTS.get(call.name.upper())
+    if isinstance(returns, exp.DataType | None):
+        return returns
+    if isinstance(returns, exp.DType):
+        return exp.DataType(this=returns)
+    return returns(call.expressions)
+
+
+def same_in_duckdb(*names: str) -> None:
+    """Serve functions that sqlglot's translation, with our rules for its classes, computes as Snowflake does.
+
+    Each of them must be witnessed by a case of ``tests/documented``.
+    """
+    SAME_IN_DUCKDB.update(names)
+
+
+def is_served(name: str) -> bool:
+    """Return whether a Snowflake function, by its name in capitals, can be called."""
+    return name in SCALAR_FUNCTIONS or name in SAME_IN_DUCKDB
 
 
 def table_relation(kind: str) -> Callable[[Relation], Relation]:

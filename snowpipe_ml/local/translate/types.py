@@ -13,14 +13,16 @@ from typing import Any
 
 import duckdb
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.annotate_types import TypeAnnotator, annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ
 from snowpipe_ml.local.translate.flatten import show_columns
+from snowpipe_ml.local.translate.registry import result_type
 
 _MARK = "snowpipe_mark"
 _OUTPUTS = "snowpipe_outputs"
@@ -33,13 +35,24 @@ TEXTS = {T.TEXT, T.VARCHAR, T.CHAR, T.NVARCHAR}
 VARIANTS = {T.JSON, T.VARIANT, T.OBJECT}
 
 
+def _annotate_call(annotator: TypeAnnotator, call: exp.Expr) -> None:
+    assert isinstance(call, exp.Anonymous)
+    annotator._set_type(call, result_type(call))
+
+
+# sqlglot knows the types of its own classes only.
+_METADATA: Any = {**Snowflake.EXPRESSION_METADATA, exp.Anonymous: {"annotator": _annotate_call}}
+
+
 def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
     """Set ``type`` on the nodes of these classes and on their operands, where it can be inferred."""
     nodes = list(tree.find_all(*interesting))
     if not nodes:
         return
     if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
-        annotate_types(tree, dialect="snowflake")  # there are no columns whose types must be looked up
+        annotate_types(
+            tree, expression_metadata=_METADATA, dialect="snowflake"
+        )  # there are no columns whose types must be looked up
         return
     # Sort keys and DISTINCT refer to the columns of their SELECT.
     nodes += [select for select in tree.find_all(exp.Select) if _needs_outputs(select)]
@@ -72,7 +85,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
             expand_stars=True,
             identify=False,
         )
-        annotated = annotate_types(copied, schema=schema, dialect="snowflake")
+        annotated = annotate_types(copied, schema=schema, expression_metadata=_METADATA, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types remain unknown, and the rules use slower expressions that work for any type
     for node in annotated.walk():

@@ -12,8 +12,8 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import case_branches, cast, comparison, concatenation, macro, to_binary
-from snowpipe_ml.local.translate.dates import current_date, keep_date, read_by_format, to_char
-from snowpipe_ml.local.translate.numbers import (
+from snowpipe_ml.local.translate.functions.dates import current_date, keep_date, read_by_format, to_char
+from snowpipe_ml.local.translate.functions.numbers import (
     average,
     division,
     kurtosis,
@@ -24,10 +24,7 @@ from snowpipe_ml.local.translate.numbers import (
     variance,
     whole_literal,
 )
-from snowpipe_ml.local.translate.paths import rewrite_brackets
-from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, T, annotate, kind
-from snowpipe_ml.local.translate.variants import (
+from snowpipe_ml.local.translate.functions.variants import (
     BINARY_FUNCTIONS,
     COMPARISONS,
     TEXT_FUNCTIONS,
@@ -41,6 +38,9 @@ from snowpipe_ml.local.translate.variants import (
     variant_comparison,
     variant_path,
 )
+from snowpipe_ml.local.translate.paths import rewrite_brackets
+from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
+from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, T, annotate, kind
 
 _TYPED = (
     exp.Div,
@@ -82,6 +82,7 @@ _TYPED = (
     exp.StrToTime,
     exp.TsOrDsToDate,
     exp.TsOrDsToTime,
+    exp.Anonymous,
 )
 
 # In statements with VARIANTs the types of more nodes matter: text functions, comparisons and assignments.

@@ -14,7 +14,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import canceled_queries
 from snowpipe_ml.local.core.session import Session, find_session
 from snowpipe_ml.local.translate.constants import constant
-from snowpipe_ml.local.translate.registry import scalar_function
+from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 
 _SECONDS = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}
 
@@ -133,3 +133,14 @@ for _name in ("SYSTEM$TYPEOF", "GETVARIABLE", "CURRENT_SCHEMAS"):
     scalar_function(_name)(_refused(f"the function {_name}"))
 for _name in ("HASH", "CONDITIONAL_TRUE_EVENT"):
     scalar_function(_name)(_refused(_name))
+
+
+same_in_duckdb(
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "GETDATE",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "SYSTIMESTAMP",
+)

@@ -16,6 +16,7 @@ from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.core.errors import UnsupportedError, error, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import as_text, builtin, macro, may_be_variant, text_of
+from snowpipe_ml.local.translate.registry import same_in_duckdb
 from snowpipe_ml.local.translate.types import TEXTS, TIMESTAMPS, VARIANTS, T, column_types, kind, outputs
 
 _CAST_IT = "Add a cast, as in v::STRING"
@@ -339,3 +340,21 @@ def _key_kind(key: exp.Expr, clause: exp.Expr | None) -> Any:
     if found is None and isinstance(key, exp.Column) and not key.table:
         return next((output for name, output in shown if name == key.name), None)
     return found
+
+
+same_in_duckdb(
+    "CHECK_JSON",
+    "GET",
+    "GET_PATH",
+    "IS_ARRAY",
+    "IS_NULL_VALUE",
+    "JSON_EXTRACT_PATH_TEXT",
+    "OBJECT_CONSTRUCT",
+    "OBJECT_CONSTRUCT_KEEP_NULL",
+    "OBJECT_KEYS",
+    "PARSE_JSON",
+    "STRIP_NULL_VALUE",
+    "STRTOK_TO_ARRAY",
+    "TRY_PARSE_JSON",
+    "TYPEOF",
+)

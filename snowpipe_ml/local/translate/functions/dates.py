@@ -19,6 +19,7 @@ from snowpipe_ml.local.core.time_formats import (
 )
 from snowpipe_ml.local.core.time_formats import output_format as parts_of
 from snowpipe_ml.local.translate.casts import as_text, builtin, macro, stored_cast, text_of
+from snowpipe_ml.local.translate.registry import same_in_duckdb
 from snowpipe_ml.local.translate.types import TIMESTAMPS, VARIANTS, T, kind
 
 
@@ -145,3 +146,53 @@ def _constant(written: exp.Expr) -> str:
         raise UnsupportedError("a date format that is not a constant text")
     text: str = written.name
     return text
+
+
+same_in_duckdb(
+    "ADD_MONTHS",
+    "CONVERT_TIMEZONE",
+    "DATEADD",
+    "DATEDIFF",
+    "DATEFROMPARTS",
+    "DATE_FROM_PARTS",
+    "DATE_PART",
+    "DATE_TRUNC",
+    "DAY",
+    "DAYNAME",
+    "DAYOFMONTH",
+    "DAYOFWEEK",
+    "DAYOFWEEKISO",
+    "DAYOFYEAR",
+    "EXTRACT",
+    "HOUR",
+    "LAST_DAY",
+    "MINUTE",
+    "MONTH",
+    "MONTHNAME",
+    "MONTHS_BETWEEN",
+    "NEXT_DAY",
+    "PREVIOUS_DAY",
+    "QUARTER",
+    "SECOND",
+    "TIMEADD",
+    "TIMEDIFF",
+    "TIMEFROMPARTS",
+    "TIMESTAMPADD",
+    "TIMESTAMPDIFF",
+    "TIMESTAMPFROMPARTS",
+    "TIMESTAMPLTZFROMPARTS",
+    "TIMESTAMPNTZFROMPARTS",
+    "TIMESTAMPTZFROMPARTS",
+    "TIMESTAMP_FROM_PARTS",
+    "TIMESTAMP_LTZ_FROM_PARTS",
+    "TIMESTAMP_NTZ_FROM_PARTS",
+    "TIMESTAMP_TZ_FROM_PARTS",
+    "TIME_FROM_PARTS",
+    "TIME_SLICE",
+    "WEEK",
+    "WEEKISO",
+    "WEEKOFYEAR",
+    "YEAR",
+    "YEAROFWEEK",
+    "YEAROFWEEKISO",
+)

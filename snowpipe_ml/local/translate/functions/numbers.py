@@ -7,6 +7,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import macro
+from snowpipe_ml.local.translate.registry import same_in_duckdb
 from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, kind, scale_of
 
 
@@ -136,3 +137,66 @@ def whole_literal(node: exp.Expr, session: Session) -> exp.Expr:
         cast_.to.meta["stored"] = True
         node.this.replace(cast_)
     return node
+
+
+same_in_duckdb(
+    "ABS",
+    "ACOS",
+    "ACOSH",
+    "ASIN",
+    "ASINH",
+    "ATAN",
+    "ATAN2",
+    "ATANH",
+    "BITAND",
+    "BITNOT",
+    "BITOR",
+    "BITSHIFTLEFT",
+    "BITSHIFTRIGHT",
+    "BITXOR",
+    "BIT_AND",
+    "BIT_ANDAGG",
+    "BIT_NOT",
+    "BIT_OR",
+    "BIT_ORAGG",
+    "BIT_SHIFTLEFT",
+    "BIT_SHIFTRIGHT",
+    "BIT_XOR",
+    "BIT_XORAGG",
+    "CBRT",
+    "CEIL",
+    "COS",
+    "COSH",
+    "COT",
+    "DEGREES",
+    "DIV0",
+    "DIV0NULL",
+    "EXP",
+    "FACTORIAL",
+    "FLOOR",
+    "HAVERSINE",
+    "LN",
+    "LOG",
+    "MOD",
+    "PI",
+    "POW",
+    "POWER",
+    "RADIANS",
+    "RANDOM",
+    "RANDSTR",
+    "ROUND",
+    "SEQ1",
+    "SEQ2",
+    "SEQ4",
+    "SEQ8",
+    "SIGN",
+    "SIN",
+    "SINH",
+    "SQRT",
+    "SQUARE",
+    "TAN",
+    "TANH",
+    "TRUNC",
+    "TRUNCATE",
+    "UNIFORM",
+)

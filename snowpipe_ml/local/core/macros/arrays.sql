@@ -1,0 +1,1 @@
+-- Macros of the functions of the family: arrays.

@@ -1,0 +1,1 @@
+"""The functions of Snowflake that the embedded warehouse serves, by family."""

@@ -1,0 +1,137 @@
+"""Functions that one DuckDB function or macro computes, declared by their parameters and result.
+
+A call is checked and its arguments are converted as Snowflake does: a VARIANT to the type of its parameter,
+a number to text where a text is expected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.translate.casts import as_text, builtin, macro, stored_cast, text_of
+from snowpipe_ml.local.translate.registry import Returns, result_type, scalar_function
+from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, VARIANTS, T, kind
+
+
+class Kind(Enum):
+    """The kinds of parameters."""
+
+    TEXT = "VARCHAR"
+    NUMBER = "NUMBER"
+    INTEGER = "INTEGER"
+    FLOAT = "FLOAT"
+    BOOLEAN = "BOOLEAN"
+    BINARY = "BINARY"
+    VARIANT = "VARIANT"
+    ANY = "ANY"
+    """No conversion: the macro handles all types that the function takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function that a DuckDB function or a macro computes; see :func:`define`."""
+
+    name: str
+    to: str
+    takes: tuple[Kind, ...]
+    optional: tuple[Kind, ...]
+    rest: Kind | None
+    defaults: tuple[str, ...]
+
+    def __call__(self, call: exp.Expr, session: Session) -> exp.Expr:
+        """Translate a call.
+
+        Raises:
+            ProgrammingError: the number of arguments is wrong.
+        """
+        given = call.expressions
+        kinds = (*self.takes, *self.optional)
+        if len(given) < len(self.takes):
+            raise _arguments(938, "not enough", call, len(self.takes))
+        if len(given) > len(kinds) and self.rest is None:
+            raise _arguments(939, "too many", call, len(kinds))
+        arguments = [
+            converted(argument, kinds[i] if i < len(kinds) else self.rest or Kind.ANY)
+            for i, argument in enumerate(given)
+        ]
+        missing = len(kinds) - len(given)
+        if missing > 0 and self.defaults:
+            arguments += [exp.maybe_parse(text, dialect="duckdb") for text in self.defaults[-missing:]]
+        made = (macro if self.to.startswith("sf_") else builtin)(self.to, *arguments)
+        type_ = result_type(exp.Anonymous(this=self.name, expressions=list(given)))
+        if type_ is not None:
+            made.type = type_
+        return made
+
+
+def define(
+    *names: str,
+    to: str,
+    takes: tuple[Kind, ...] = (),
+    optional: tuple[Kind, ...] = (),
+    rest: Kind | None = None,
+    defaults: tuple[str, ...] = (),
+    returns: Returns = None,
+) -> None:
+    """Serve a Snowflake function by a DuckDB function or a macro.
+
+    Args:
+        names: the function's name and its aliases.
+        to: the name of a DuckDB function, or of a macro (``sf_...``).
+        takes: the parameters that must be given.
+        optional: the parameters that may be left out.
+        rest: the kind of any further arguments; None if there can be none.
+        defaults: DuckDB expressions for the optional parameters; without them, parameters that are left out
+            are not passed on.
+        returns: the type of the result, or a function that derives it from the annotated arguments.
+    """
+    assert not defaults or len(defaults) == len(optional), names
+    for name in names:
+        scalar_function(name, returns=returns)(Signature(name, to, takes, optional, rest, defaults))
+
+
+def same_as_first(arguments: list[exp.Expr]) -> exp.DataType | None:
+    """Derive the type of a result from the first argument, as for ``ABS(x)``."""
+    return arguments[0].type if arguments else None
+
+
+def converted(argument: exp.Expr, to: Kind) -> exp.Expr:
+    """Convert an argument to the kind of its parameter, as Snowflake does implicitly."""
+    found = kind(argument)
+    match to:
+        case Kind.TEXT:
+            if found in FLOATS | TIMESTAMPS:
+                return as_text(argument)
+            return argument.copy() if found in TEXTS else text_of(argument)
+        case Kind.NUMBER if found in VARIANTS | TEXTS:
+            return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "DOUBLE")
+        case Kind.INTEGER if found not in INTEGERS:
+            inner = text_of(argument) if found in VARIANTS else argument.copy()
+            return stored_cast(
+                builtin("round", stored_cast(inner, "DECIMAL(38,6)")) if found in DECIMALS | TEXTS else inner,
+                "BIGINT",
+            )
+        case Kind.FLOAT if found not in FLOATS:
+            return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "DOUBLE")
+        case Kind.BOOLEAN if found != T.BOOLEAN:
+            return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "BOOLEAN")
+        case Kind.BINARY if found in TEXTS:
+            return builtin("unhex", argument.copy())
+        case Kind.VARIANT if found not in VARIANTS:
+            return builtin("to_json", as_text(argument) if found in TIMESTAMPS else argument.copy())
+    return argument.copy()
+
+
+def _arguments(number: int, what: str, call: exp.Expr, expected: int) -> Exception:
+    written = call.sql(dialect="snowflake")
+    return errors.error(
+        number,
+        "42601",
+        f"SQL compilation error:\n{what} arguments for function [{written}], expected {expected}, "
+        f"got {len(call.expressions)}",
+    )
