@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -13,6 +12,7 @@ from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Row
 
 # Error codes of rows that cannot be parsed; the other codes are conversion errors.
 SYNTAX_CODES = (100080, 100016, 100144)
@@ -69,7 +69,7 @@ class Loaded:
             return "LOADED"
         return "PARTIALLY_LOADED" if self.loaded else "LOAD_FAILED"
 
-    def row(self, limit: int) -> tuple[Any, ...]:
+    def row(self, limit: int) -> Row:
         """Return the file's row in the result of COPY."""
         first = self.first
         return (

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.syntax.reader import Reader
 
 _CHUNK = 2**20
@@ -45,7 +45,7 @@ class Stage:
     name: str
     folder: Path
     label: str
-    options: dict[str, Any]
+    options: Options
     external: bool
     links: Path
 

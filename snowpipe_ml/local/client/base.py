@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import pyarrow as pa
 from snowflake.connector.constants import QueryStatus
@@ -16,6 +16,7 @@ from snowpipe_ml.local.client.cursor import Cursor
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.script import split
 
 
@@ -36,7 +37,7 @@ class ClientConnection(ABC):
     _closed = False
 
     @property
-    def _session_parameters(self) -> dict[str, Any]:
+    def _session_parameters(self) -> dict[str, bool]:
         """The server parameters that Snowpark reads. Thread-safe sessions give each thread a cursor."""
         return {
             "PYTHON_SNOWPARK_ENABLE_THREAD_SAFE_SESSION": True,
@@ -47,19 +48,19 @@ class ClientConnection(ABC):
     def perform(
         self,
         command: str,
-        params: Any,
+        params: Params,
         query_id: str,
         file_stream: IO[bytes] | None,
-        settings: dict[str, Any],
+        settings: Mapping[str, object],
     ) -> Result:
         """Run a statement."""
 
     @abstractmethod
-    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
 
     @abstractmethod
-    def describe(self, command: str, params: Any) -> list[Column]:
+    def describe(self, command: str, params: Params) -> list[Column]:
         """Return the columns of a statement's result without running it."""
 
     @abstractmethod
@@ -84,7 +85,7 @@ class ClientConnection(ABC):
             raise errors.error(250002, "08003", "Connection is closed")
         return Cursor(self, as_dict=cursor_class is not None and "Dict" in cursor_class.__name__)
 
-    def execute_string(self, sql_text: str, **_: Any) -> list[Cursor]:
+    def execute_string(self, sql_text: str, **_: object) -> list[Cursor]:
         """Run several statements in order."""
         return [self.cursor().execute(text) for text in split(sql_text)]
 
@@ -105,7 +106,7 @@ class ClientConnection(ABC):
         """Return whether the connection was closed."""
         return self._closed
 
-    def get_query_status(self, query_id: str) -> Any:
+    def get_query_status(self, query_id: str) -> QueryStatus:
         """Return SUCCESS for a known statement: ``execute`` returns only when the statement has finished."""
         self.result(query_id)
         return QueryStatus.SUCCESS
@@ -113,12 +114,12 @@ class ClientConnection(ABC):
     get_query_status_throw_if_error = get_query_status
 
     @staticmethod
-    def is_still_running(status: Any) -> bool:
+    def is_still_running(status: object) -> bool:
         """Return whether a status means that the statement is still running."""
         return False
 
     @staticmethod
-    def is_an_error(status: Any) -> bool:
+    def is_an_error(status: object) -> bool:
         """Return whether a status means that the statement failed."""
         return False
 

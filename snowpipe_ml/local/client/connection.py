@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,7 @@ from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.storage import Storage, close_storage
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dispatch import describe, insert_many, run
 
 log = logging.getLogger("snowpipe_ml.local")
@@ -90,10 +91,10 @@ class Connection(ClientConnection):
     def perform(
         self,
         command: str,
-        params: Any,
+        params: Params,
         query_id: str,
         file_stream: IO[bytes] | None = None,
-        settings: dict[str, Any] | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> Result:
         """Run a statement, keep its result and record it in the query history.
 
@@ -105,8 +106,9 @@ class Connection(ClientConnection):
             settings: settings of this statement only: QUERY_TAG, and Snowpark's request that DDL on a
                 temporary object leave the transaction open.
         """
-        tag = (settings or {}).get("QUERY_TAG")
-        self.session.keeps_transaction = bool((settings or {}).get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
+        settings = settings or {}
+        tag = str(settings.get("QUERY_TAG") or "")
+        self.session.keeps_transaction = bool(settings.get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
 
         def attempt() -> Result:
             with self.session.cancellable():
@@ -132,7 +134,7 @@ class Connection(ClientConnection):
         self.storage.checkpoints.reclaim()
         return result
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
         with (
             self.storage.history.running(self.session.query(query_id, command)),
@@ -150,7 +152,7 @@ class Connection(ClientConnection):
         self.storage.results.keep(query_id, result.columns, result.table)
         return result
 
-    def describe(self, command: str, params: Any) -> list[Column]:
+    def describe(self, command: str, params: Params) -> list[Column]:
         """Return the columns of a statement's result without running it."""
         return describe(self.session, command, params)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 import pyarrow as pa
 from snowflake.connector.cursor import ResultMetadata, ResultMetadataV2
@@ -17,10 +17,14 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column, arrow_result, python_values
+from snowpipe_ml.local.core.values import Params, Row
 from snowpipe_ml.local.syntax.script import FIRST_WORD
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Fetched: TypeAlias = Row | dict[str, Any]
+"""A row as ``fetchone`` returns it: a tuple, or by name with a DictCursor."""
 
 
 class Statements(Protocol):
@@ -32,17 +36,17 @@ class Statements(Protocol):
     def perform(
         self,
         command: str,
-        params: Any,
+        params: Params,
         query_id: str,
         file_stream: IO[bytes] | None,
-        settings: dict[str, Any],
+        settings: Mapping[str, object],
     ) -> Result:
         """Run a statement."""
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
 
-    def describe(self, command: str, params: Any) -> list[Column]:
+    def describe(self, command: str, params: Params) -> list[Column]:
         """Return the columns of a statement's result without running it."""
 
     def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
@@ -72,16 +76,16 @@ class Cursor:
         self._as_dict = as_dict
         self._columns: list[Column] = []
         self._table: pa.Table = pa.table({})
-        self._rows: Iterator[Any] | None = None
+        self._rows: Iterator[Fetched] | None = None
 
     def execute(
         self,
         command: str,
-        params: Sequence[Any] | dict[str, Any] | None = None,
+        params: Params = None,
         *,
         _statement_params: dict[str, str] | None = None,
         file_stream: IO[bytes] | None = None,
-        **_: Any,
+        **_: object,
     ) -> Self:
         """Run one statement.
 
@@ -107,7 +111,7 @@ class Cursor:
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
         return self
 
-    def executemany(self, command: str, seqparams: Sequence[Sequence[Any]], **_: Any) -> Self:
+    def executemany(self, command: str, seqparams: Sequence[Sequence[object]], **_: object) -> Self:
         """Run an INSERT for many rows in one statement."""
         for listener in self.connection.listeners:
             listener(command)
@@ -119,7 +123,7 @@ class Cursor:
         self.rowcount = result.rowcount
         return self
 
-    def execute_async(self, command: str, params: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def execute_async(self, command: str, params: Params = None, **kwargs: Any) -> dict[str, object]:
         """Run a statement; it has finished when this method returns."""
         kwargs.pop("num_statements", None)
         self.execute(command, params, **kwargs)
@@ -134,11 +138,11 @@ class Cursor:
     def _load(self, columns: list[Column], table: pa.Table) -> None:
         self._columns, self._table, self._rows = columns, table, None
 
-    def _describe_internal(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadataV2]:
+    def _describe_internal(self, command: str, params: Params = None, **_: object) -> list[ResultMetadataV2]:
         with self.connection.lock, _as_snowflake(self):
             return [column.metadata for column in self.connection.describe(command, params)]
 
-    def describe(self, command: str, params: Any = None, **_: Any) -> list[ResultMetadata]:
+    def describe(self, command: str, params: Params = None, **_: object) -> list[ResultMetadata]:
         """Return the columns of a statement's result without running it."""
         return [_v1(metadata) for metadata in self._describe_internal(command, params)]
 
@@ -151,33 +155,33 @@ class Cursor:
         """The columns of the last result."""
         return [_v1(metadata) for metadata in self._description_internal]
 
-    def _iterate(self) -> Iterator[Any]:
+    def _iterate(self) -> Iterator[Fetched]:
         # Convert by column, not into dicts: two columns may have the same name.
         by_column = [
             python_values(column, values)
             for column, values in zip(self._columns, self._table.columns, strict=True)
         ]
-        rows: Iterator[Any] = zip(*by_column, strict=True)
+        rows: Iterator[Fetched] = zip(*by_column, strict=True)
         if self._as_dict:
             names = [column.name for column in self._columns]
             return (dict(zip(names, row, strict=True)) for row in rows)
         return rows
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Fetched]:
         if self._rows is None:
             self._rows = self._iterate()
         return self._rows
 
-    def fetchone(self) -> Any:
+    def fetchone(self) -> Fetched | None:
         """Return the next row, or None."""
         return next(iter(self), None)
 
-    def fetchmany(self, size: int | None = None) -> list[Any]:
+    def fetchmany(self, size: int | None = None) -> list[Fetched]:
         """Return the next rows."""
         rows = iter(self)
         return [row for _, row in zip(range(size or self.arraysize), rows, strict=False)]
 
-    def fetchall(self) -> list[Any]:
+    def fetchall(self) -> list[Fetched]:
         """Return the remaining rows."""
         return list(iter(self))
 
@@ -202,7 +206,7 @@ class Cursor:
         self._check_arrow()
         yield arrow_result(self._columns, self._table)
 
-    def fetch_pandas_all(self, **_: Any) -> pd.DataFrame:
+    def fetch_pandas_all(self, **_: object) -> pd.DataFrame:
         """Return the whole result as a DataFrame."""
         self._check_arrow()
         frame: pd.DataFrame = arrow_result(self._columns, self._table).to_pandas(date_as_object=True)
@@ -212,11 +216,13 @@ class Cursor:
         """Yield the result as DataFrames."""
         yield self.fetch_pandas_all(**kwargs)
 
-    def _upload(self, local_file_name: str, stage_location: str, options: dict[str, Any], **_: Any) -> None:
+    def _upload(
+        self, local_file_name: str, stage_location: str, options: Mapping[str, object], **_: object
+    ) -> None:
         pairs = " ".join(f"{key} = {value}" for key, value in options.items())
         self.execute(f"PUT {local_file_name} {_quote_stage(stage_location)} {pairs}")
 
-    def _log_telemetry_job_data(self, *_: Any, **__: Any) -> None:
+    def _log_telemetry_job_data(self, *_: object, **__: object) -> None:
         """Do nothing: the embedded warehouse has no telemetry."""
 
     def close(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from snowpipe_ml.local.core.exchange import Exchange
 from snowpipe_ml.local.core.messages import Message
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Params
 
 
 class ProxyConnection(ClientConnection):
@@ -61,10 +62,10 @@ class ProxyConnection(ClientConnection):
     def perform(
         self,
         command: str,
-        params: Any,
+        params: Params,
         query_id: str,
         file_stream: IO[bytes] | None,
-        settings: dict[str, Any],
+        settings: Mapping[str, object],
     ) -> Result:
         """Run a statement in the session."""
         if file_stream is not None and file_stream.seekable():
@@ -80,13 +81,13 @@ class ProxyConnection(ClientConnection):
         )
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
         packed = pickle.dumps(rows).hex()
         answered, table = self._ask(call="executemany", command=command, packed=packed, query_id=query_id)
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
 
-    def describe(self, command: str, params: Any) -> list[Column]:
+    def describe(self, command: str, params: Params) -> list[Column]:
         """Return the columns of a statement's result without running it."""
         answered, _ = self._ask(call="describe", command=command, packed=pickle.dumps(params).hex())
         return _columns(answered)

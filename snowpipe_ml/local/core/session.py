@@ -7,9 +7,9 @@ import itertools
 import os
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +23,7 @@ from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Options, Params, number_option
 
 _IDS = itertools.count(1)
 _SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
@@ -37,17 +38,17 @@ class Client(Protocol):
     def perform(
         self,
         command: str,
-        params: Any,
+        params: Params,
         query_id: str,
         file_stream: IO[bytes] | None = None,
-        settings: dict[str, Any] | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> Result:
         """Run a statement."""
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[Any]], query_id: str) -> Result:
+    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
         """Run an INSERT for many rows."""
 
-    def describe(self, command: str, params: Any) -> list[Column]:
+    def describe(self, command: str, params: Params) -> list[Column]:
         """Return the columns of a statement's result without running the statement."""
 
     def result(self, query_id: str) -> tuple[list[Column], pa.Table]:
@@ -89,8 +90,8 @@ class Session:
         self.schema: str | None = None
         self.warehouse: str | None = None
         self.role: str | None = "SYSADMIN"
-        self.parameters: dict[str, Any] = {}
-        self.variables: dict[str, str] = {}
+        self.parameters: Options = {}
+        self.variables: Options = {}
         self.in_transaction = False
         self.keeps_transaction = False
         self.visible_functions: frozenset[str] = frozenset()
@@ -222,7 +223,7 @@ class Session:
     @property
     def statement_timeout(self) -> float | None:
         """The timeout of statements in seconds, from STATEMENT_TIMEOUT_IN_SECONDS; None for no limit."""
-        return float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
+        return float(number_option(self.parameters, "STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
 
     @property
     def cancellation(self) -> Cancellation:

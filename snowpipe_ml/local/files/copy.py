@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from snowpipe_ml.local.catalog.load_history import Loaded
 from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Options
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Copy:
     columns: list[str]
     stage: str
     select: str | None
-    options: dict[str, Any]
+    options: Options
 
     @property
     def on_error(self) -> str:

@@ -8,12 +8,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal, path_literal
 from snowpipe_ml.local.core.time_formats import InputFormat, format_option
+from snowpipe_ml.local.core.values import Option, Options, number_option
 from snowpipe_ml.local.files.metadata import metadata_columns
 from snowpipe_ml.text.files import read_record
 
@@ -65,7 +66,7 @@ class CsvFormat:
     timestamp_format: InputFormat | None = None
 
     @classmethod
-    def read(cls, options: dict[str, Any]) -> CsvFormat:
+    def read(cls, options: Options) -> CsvFormat:
         """Parse the options of a FILE_FORMAT.
 
         Raises:
@@ -81,10 +82,10 @@ class CsvFormat:
             if fixed is not None and _plain(value) not in fixed:
                 raise errors.UnsupportedError(f"{key} = {value!r} in a file format")
         nulls = options.get("NULL_IF", ["\\N"])
-        nulls = [nulls] if isinstance(nulls, str) else list(nulls or [])
+        nulls = nulls if isinstance(nulls, list) else [] if nulls is None else [nulls]
         return cls(
             delimiter=str(options.get("FIELD_DELIMITER") or ","),
-            skip=int(options.get("SKIP_HEADER") or 0),
+            skip=number_option(options, "SKIP_HEADER", 0),
             quote=_quote(options.get("FIELD_OPTIONALLY_ENCLOSED_BY")),
             null_if=tuple(str(n) for n in nulls),
             empty_as_null=bool(options.get("EMPTY_FIELD_AS_NULL", True)),
@@ -191,7 +192,7 @@ class CsvFormat:
         return f"read_csv({', '.join(arguments)})"
 
 
-def _quote(value: Any) -> str:
+def _quote(value: Option) -> str:
     text = "" if value is None or str(value).upper() == "NONE" else str(value)
     if len(text) > 1:
         raise errors.syntax(f"FIELD_OPTIONALLY_ENCLOSED_BY takes one character: {text!r}")
@@ -211,7 +212,7 @@ _ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Option) -> str:
     return (
         "NONE"
         if value is None

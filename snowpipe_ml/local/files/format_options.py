@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from snowpipe_ml.local.catalog.stages import Stage
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.syntax.reader import Reader
 
 
-def file_format(session: Session, given: Any, stage: Stage | None) -> dict[str, Any]:
+def file_format(session: Session, given: Option, stage: Stage | None) -> Options:
     """Return the options of a file format given in parentheses, by name, or by the stage."""
     if given is None:
         given = (stage.options.get("FILE_FORMAT") if stage else None) or {}

@@ -5,8 +5,6 @@ https://docs.snowflake.com/en/sql-reference/functions/infer_schema
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 from sqlglot import exp
 
@@ -14,6 +12,7 @@ from snowpipe_ml.local.catalog.stages import find_stage
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import rows
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Options, list_option, number_option
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.files.formats.base import format_of
 from snowpipe_ml.local.translate.arrow_relation import arrow_relation
@@ -40,7 +39,7 @@ _OPTIONS = {
 }
 
 
-def infer_schema(compiler: Compiler, options: dict[str, Any]) -> tuple[list[Column], pa.Table]:
+def infer_schema(compiler: Compiler, options: Options) -> tuple[list[Column], pa.Table]:
     """Return the result of ``TABLE(INFER_SCHEMA(LOCATION => '@stage/path', FILE_FORMAT => 'name', ...))``."""
     session = compiler.session
     for key in set(options) - _OPTIONS:
@@ -48,11 +47,10 @@ def infer_schema(compiler: Compiler, options: dict[str, Any]) -> tuple[list[Colu
     stage, path = find_stage(session, str(options["LOCATION"]))
     fmt = file_format(session, options.get("FILE_FORMAT"), stage)
     files = stage.files(path)
-    if options.get("FILES"):
-        names = [options["FILES"]] if isinstance(options["FILES"], str) else options["FILES"]
+    if names := list_option(options, "FILES"):
         wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in names}
         files = [file for file in files if file.relative in wanted]
-    files = files[: int(options.get("MAX_FILE_COUNT") or len(files))]
+    files = files[: number_option(options, "MAX_FILE_COUNT", len(files))]
     found = format_of(fmt).infer(compiler, fmt, files)
     if options.get("IGNORE_CASE"):
         found = {name.upper(): value for name, value in found.items()}

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -22,6 +21,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.csv_columns import Reading, reading_of
@@ -41,7 +41,7 @@ def load(
     session: Session,
     copy: Copy,
     columns: list[Column],
-    options: dict[str, Any],
+    options: Options,
     files: list[StagedFile],
     failed: dict[str, Loaded],
     query_id: str,
@@ -291,7 +291,7 @@ def _implied_select(
     session: Session,
     copy: Copy,
     columns: list[Column],
-    options: dict[str, Any],
+    options: Options,
     files: Sequence[StagedFile],
 ) -> str:
     """Return the implied SELECT of a COPY of records: the whole record, or its fields matched by column name."""
@@ -344,7 +344,7 @@ def parsed_select(text: str, columns: list[Column]) -> exp.Select:
 
 @contextmanager
 def _query_of(
-    session: Session, columns: list[Column], options: dict[str, Any], file: StagedFile, select: str
+    session: Session, columns: list[Column], options: Options, file: StagedFile, select: str
 ) -> Iterator[str]:
     """Yield the SELECT of a COPY over one file as DuckDB SQL, with each value cast to the type of its column."""
     tree = parsed_select(select, columns)
@@ -364,7 +364,7 @@ def check_selected(
     session: Session,
     copy: Copy,
     columns: list[Column],
-    options: dict[str, Any],
+    options: Options,
     files: Sequence[StagedFile],
 ) -> dict[str, Loaded]:
     """Find files with a row that cannot be converted, before the transaction, which an error would abort.
@@ -400,7 +400,7 @@ def _load_selected(
     session: Session,
     copy: Copy,
     columns: list[Column],
-    options: dict[str, Any],
+    options: Options,
     file: StagedFile,
     select: str,
 ) -> Loaded:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Sequence
-from typing import Any
 
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.stages import StagedFile, find_stage
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.files.formats.base import Wanted, format_of
 from snowpipe_ml.local.files.metadata import METADATA
@@ -53,7 +53,7 @@ def _put(node: exp.Expr, column: str, name: str) -> None:
 
 
 def relation(
-    compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], select: exp.Expr | None
+    compiler: Compiler, options: Options, files: Sequence[StagedFile], select: exp.Expr | None
 ) -> exp.Select:
     """Return the files as a relation for a SELECT, and replace the references in the SELECT."""
     wanted = read_references(select)

@@ -14,6 +14,7 @@ from typing import Any
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, dumps
+from snowpipe_ml.local.core.values import Options, list_option, text_option
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.sql import DataType
 
@@ -57,7 +58,7 @@ class Definition:
     strict: bool = False
     body: str | None = None
     comment: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
 
     @property
     def returns_table(self) -> bool:
@@ -174,7 +175,7 @@ def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
         returns = read_type(reader)
     reader.accept("NOT", "NULL")
     language, body, strict = "SQL", None, False
-    options: dict[str, Any] = {}
+    options: Options = {}
     while not reader.done and not reader.looking_at("CALL"):
         if reader.accept("LANGUAGE"):
             language = reader.next().upper
@@ -209,17 +210,17 @@ def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
         table=table,
         language=language,
         runtime=str(options.get("RUNTIME_VERSION", "")),
-        imports=tuple(options.get("IMPORTS") or ()),
-        packages=tuple(options.get("PACKAGES") or ()),
+        imports=tuple(list_option(options, "IMPORTS")),
+        packages=tuple(list_option(options, "PACKAGES")),
         handler=str(options.get("HANDLER", "")),
         strict=strict,
         body=body,
-        comment=options.get("COMMENT"),
+        comment=text_option(options, "COMMENT"),
         options={key: options[key] for key in sorted(_KEPT & set(options))},
     )
 
 
-def _check(kind: str, language: str, returns: str, body: str | None, options: dict[str, Any]) -> None:
+def _check(kind: str, language: str, returns: str, body: str | None, options: Options) -> None:
     """Refuse definitions that are not supported here or that Snowflake would refuse."""
     if language == "SQL" and kind == "FUNCTION" and returns and body is not None:
         return
@@ -231,7 +232,7 @@ def _check(kind: str, language: str, returns: str, body: str | None, options: di
     if not options.get("HANDLER"):
         raise errors.syntax("a Python function needs HANDLER = 'name'")
     if kind == "PROCEDURE" and not any(
-        re.match(r"snowflake[-_]snowpark[-_]python\b", str(package))
-        for package in options.get("PACKAGES") or ()
+        re.match(r"snowflake[-_]snowpark[-_]python\b", package)
+        for package in list_option(options, "PACKAGES")
     ):
         raise errors.syntax("a Python procedure needs the package 'snowflake-snowpark-python' in PACKAGES")

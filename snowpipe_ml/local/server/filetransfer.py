@@ -11,6 +11,7 @@ from typing import Any
 from snowpipe_ml.local.catalog.stages import find_stage
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.transfers import local_file
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -50,7 +51,7 @@ def _download(connection: Connection, reader: Reader) -> dict[str, Any]:
     target = local_file(reader)
     options = reader.options()
     reader.end()
-    files = [file.relative for file in stage.files(path, options.get("PATTERN"))]
+    files = [file.relative for file in stage.files(path, text_option(options, "PATTERN"))]
     return {
         **_place(stage.folder),
         "command": "DOWNLOAD",

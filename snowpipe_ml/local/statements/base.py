@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.registry import Registry
 
@@ -37,7 +38,7 @@ class Statement:
     query_id: str
     file_stream: IO[bytes] | None = None
     run: Callable[[str], Result] = _refuse_inner
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
 
 
 Handler = Callable[[Statement], Result]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from typing import Any
 
 from snowpipe_ml.local.catalog.stages import find_stage
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.names import literal
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.core.values import Options, list_option, text_option
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.statements.base import Statement
 from snowpipe_ml.local.syntax.parsing import parse
@@ -118,9 +118,7 @@ def _source(reader: Reader) -> str:
             return reader.text[start : token.start]
 
 
-def _name(
-    path: str, options: dict[str, Any], query_id: str, kind: str, compression: str, fmt: dict[str, Any]
-) -> str:
+def _name(path: str, options: Options, query_id: str, kind: str, compression: str, fmt: Options) -> str:
     """``prefix`` -> ``prefix_0_0_0.csv.gz``, as Snowflake names the first file of an unload."""
     if options.get("SINGLE"):
         return path if path and not path.endswith("/") else f"{path}data"
@@ -140,8 +138,8 @@ def _write(
     text: str,
     kind: str,
     compression: str,
-    fmt: dict[str, Any],
-    options: dict[str, Any],
+    fmt: Options,
+    options: Options,
     path: str,
 ) -> tuple[int, int]:
     session = statement.session
@@ -185,13 +183,13 @@ def _write(
         compiler.release()
 
 
-def _csv(fmt: dict[str, Any], options: dict[str, Any], compression: str) -> str:
+def _csv(fmt: Options, options: Options, compression: str) -> str:
     for key in set(fmt) - _CSV_OPTIONS:
         raise errors.UnsupportedError(f"{key} in COPY INTO a stage")
     if compression not in _ENDINGS:
         raise errors.UnsupportedError(f"COMPRESSION = {compression} in COPY INTO a stage")
     nulls = fmt.get("NULL_IF", ["\\N"])
-    null = nulls[0] if isinstance(nulls, list) and nulls else str(nulls or "")
+    null = str(nulls[0] if isinstance(nulls, list) and nulls else nulls or "")
     quote = str(fmt.get("FIELD_OPTIONALLY_ENCLOSED_BY") or "")
     quote = "" if quote.upper() == "NONE" else quote
     settings = [
@@ -248,9 +246,9 @@ def copy_files(statement: Statement) -> Result:
     source, path = find_stage(session, reader.stage())
     options = reader.options()
     reader.end()
-    files = source.files(path, options.get("PATTERN"))
-    if options.get("FILES"):
-        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in options["FILES"]}
+    files = source.files(path, text_option(options, "PATTERN"))
+    if listed := list_option(options, "FILES"):
+        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in listed}
         files = [file for file in files if file.relative in wanted]
         if len(files) < len(wanted):
             raise errors.error(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from snowpipe_ml.local.catalog.load_history import Loaded, keep_failures, rejected, remember, remembered
 from snowpipe_ml.local.catalog.stages import Stage, StagedFile, find_stage
@@ -19,6 +19,7 @@ from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Options, list_option, text_option
 from snowpipe_ml.local.files import loading
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
@@ -132,7 +133,7 @@ def _load(statement: Statement) -> Result:
 
 def _loaded(
     session: Session,
-    options: dict[str, Any],
+    options: Options,
     files: list[StagedFile],
     load: Callable[[list[StagedFile], dict[str, Loaded]], T],
 ) -> T:
@@ -147,10 +148,11 @@ def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
     Raises:
         ProgrammingError: a listed file does not exist.
     """
-    files = stage.files(path, copy.options.get("PATTERN"))
-    if not copy.options.get("FILES"):
+    files = stage.files(path, text_option(copy.options, "PATTERN"))
+    listed = list_option(copy.options, "FILES")
+    if not listed:
         return files
-    wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in copy.options["FILES"]}
+    wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in listed}
     files = [file for file in files if file.relative in wanted]
     if len(files) < len(wanted):
         missing = sorted(wanted - {file.relative for file in files})[0]
@@ -159,7 +161,7 @@ def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
 
 
 def _validate(
-    statement: Statement, copy: Copy, columns: list[Column], options: dict[str, Any], files: list[StagedFile]
+    statement: Statement, copy: Copy, columns: list[Column], options: Options, files: list[StagedFile]
 ) -> Result:
     """``VALIDATION_MODE = RETURN_ERRORS | RETURN_n_ROWS``: validate files without loading them.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from typing import IO
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Params
 
 # Importing a module registers its statements and functions; plugins add theirs through entry points.
 from snowpipe_ml.local.files import directory, infer_schema, relation  # noqa: F401
@@ -83,7 +84,7 @@ def _find(reader: Reader) -> Handler | None:
 def run(
     session: Session,
     text: str,
-    params: Sequence[Any] | dict[str, Any] | None,
+    params: Params,
     query_id: str,
     file_stream: IO[bytes] | None,
 ) -> Result:
@@ -108,14 +109,14 @@ def run(
     return handler(Statement(session, text, reader, query_id, file_stream, run_inner))
 
 
-def _bind(text: str, params: Sequence[Any] | dict[str, Any]) -> str:
+def _bind(text: str, params: Sequence[object] | Mapping[str, object]) -> str:
     """Replace ``?``, ``:1`` and ``:name`` in a command by literals, but not inside strings or comments.
 
     Raises:
         ProgrammingError: a value is missing.
     """
     tokens = Reader(text).tokens
-    given = params if isinstance(params, dict) else {str(i + 1): value for i, value in enumerate(params)}
+    given = params if isinstance(params, Mapping) else {str(i + 1): value for i, value in enumerate(params)}
     by_order = iter(given.values())
     pieces, position = [], 0
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
@@ -137,7 +138,7 @@ def _bind(text: str, params: Sequence[Any] | dict[str, Any]) -> str:
     return "".join(pieces) + text[position:]
 
 
-def describe(session: Session, text: str, params: Any = None) -> list[Column]:
+def describe(session: Session, text: str, params: Params = None) -> list[Column]:
     """Return the columns of a statement's result without running it."""
     reader = Reader(text)
     handler = _find(reader) if not reader.done else None
@@ -152,6 +153,6 @@ def describe(session: Session, text: str, params: Any = None) -> list[Column]:
     return [Column("status", "VARCHAR")]
 
 
-def insert_many(session: Session, text: str, rows: Sequence[Sequence[Any]]) -> Result:
+def insert_many(session: Session, text: str, rows: Sequence[Sequence[object]]) -> Result:
     """Run an INSERT with placeholders for many rows."""
     return insert_rows(session, text, rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -16,6 +15,7 @@ from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.types import parameter
+from snowpipe_ml.local.core.values import Params, Row
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiled import compiled
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -39,7 +39,7 @@ def _counted(tree: exp.Expr) -> list[str]:
     return [f"number of rows {kind}" for kind in kinds]
 
 
-def _execute_count(session: Session, tree: exp.Expr, params: Any) -> int:
+def _execute_count(session: Session, tree: exp.Expr, params: Params) -> int:
     with compiled(session, tree, params) as statement:
         return count_rows(session, to_sql(statement), written_table(statement))
 
@@ -50,21 +50,21 @@ def count_rows(session: Session, sql_text: str, target: Name | None) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def _changed(session: Session, sql_text: str, target: Name | None) -> list[Any]:
+def _changed(session: Session, sql_text: str, target: Name | None) -> list[Row]:
     """Run a DML statement and record in the same transaction that the table has changed."""
 
-    def run() -> list[Any]:
+    def run() -> list[Row]:
         with in_transaction(session):
             found = session.duck.execute(sql_text).fetchall()
             if target is not None:
                 note_change(session, target)
         return found
 
-    result: list[Any] = retry_conflicts(run)
+    result: list[Row] = retry_conflicts(run)
     return result
 
 
-def _insert(session: Session, tree: exp.Insert, params: Any) -> Result:
+def _insert(session: Session, tree: exp.Insert, params: Params) -> Result:
     overwrite = bool(tree.args.get("overwrite"))
     tree.set("overwrite", False)
     with compiled(session, tree, params) as statement:
@@ -106,7 +106,7 @@ def _merge_kinds(tree: exp.Merge) -> set[str]:
     }
 
 
-def _merge(session: Session, tree: exp.Merge, params: Any) -> Result:
+def _merge(session: Session, tree: exp.Merge, params: Params) -> Result:
     """Run a MERGE; the result has a column for each kind of change that its clauses can make."""
     kinds = _merge_kinds(tree)
     with compiled(session, tree, params) as statement:
@@ -118,7 +118,7 @@ def _merge(session: Session, tree: exp.Merge, params: Any) -> Result:
     return counts(**{word: done[word] for word in done if word in kinds})
 
 
-def insert_rows(session: Session, text: str, rows: Sequence[Sequence[Any]]) -> Result:
+def insert_rows(session: Session, text: str, rows: Sequence[Sequence[object]]) -> Result:
     """``INSERT INTO t (a, b) VALUES (?, ?)`` for many rows, in one statement."""
     tree = parse(text)
     values = tree.expression if isinstance(tree, exp.Insert) else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from snowpipe_ml.local.catalog.stages import named_stage
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import dumps
 from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.files.formats.base import FORMATS
 from snowpipe_ml.local.statements.base import Statement, command
@@ -93,7 +93,8 @@ def describe_file_format(statement: Statement) -> Result:
     if reader.accept("STAGE"):
         stage = named_stage(session, reader.name())
         reader.end()
-        options: dict[str, Any] = stage.options.get("FILE_FORMAT") or {}
+        given = stage.options.get("FILE_FORMAT")
+        options: Options = given if isinstance(given, dict) else {"FORMAT_NAME": given} if given else {}
         lead: tuple[str, ...] = ("STAGE_FILE_FORMAT",)
         location = json.dumps([stage.label]) if stage.external else ""
         more = [("STAGE_LOCATION", "URL", "String", location, "")]
@@ -119,7 +120,7 @@ def describe_file_format(statement: Statement) -> Result:
     return rows([(name, "VARCHAR") for name in names], [*found, *more])
 
 
-def _property_type(value: Any) -> str:
+def _property_type(value: Option) -> str:
     return (
         "Boolean"
         if isinstance(value, bool)
@@ -131,7 +132,7 @@ def _property_type(value: Any) -> str:
     )
 
 
-def _property_text(value: Any) -> str:
+def _property_text(value: Option) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
@@ -67,9 +65,3 @@ def dropped(name: str) -> Result:
 def already_dropped(name: str) -> Result:
     """Return the result of DROP IF EXISTS for an object that does not exist."""
     return status(f"Drop statement executed successfully ({name} already dropped).")
-
-
-def options_text(options: dict[str, Any], key: str, default: str = "") -> str:
-    """Return an option as text."""
-    value = options.get(key)
-    return default if value is None else str(value)

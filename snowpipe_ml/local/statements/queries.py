@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 from sqlglot import exp
 
@@ -12,6 +10,7 @@ from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiled import compiled
@@ -23,7 +22,7 @@ from snowpipe_ml.local.translate.names import (
 )
 
 
-def run_query(session: Session, text: str, params: Any, query_id: str) -> Result:
+def run_query(session: Session, text: str, params: Params, query_id: str) -> Result:
     """Run a query or DML statement."""
     tree = parse(text)
     match tree:
@@ -50,7 +49,7 @@ def run_query(session: Session, text: str, params: Any, query_id: str) -> Result
     raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
 
 
-def describe_query(session: Session, text: str, params: Any) -> list[Column]:
+def describe_query(session: Session, text: str, params: Params) -> list[Column]:
     """Return the columns of a query from DuckDB's DESCRIBE, without running it."""
     tree = parse(text)
     if not isinstance(tree, exp.Query | exp.Values):

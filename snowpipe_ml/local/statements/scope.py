@@ -51,7 +51,7 @@ class Scope:
         if reader.accept("LIKE"):
             self.pattern = reader.string()
         if reader.accept("LIMIT"):
-            self.limit = int(reader.value())
+            self.limit = reader.integer()
         reader.end()
 
     @classmethod

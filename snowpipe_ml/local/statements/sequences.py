@@ -28,10 +28,10 @@ def create_sequence(statement: Statement) -> Result:
     while not reader.done:
         if reader.accept("START"):
             reader.accept("WITH") or reader.accept("=")
-            start = int(reader.value())
+            start = reader.integer()
         elif reader.accept("INCREMENT"):
             reader.accept("BY") or reader.accept("=")
-            step = int(reader.value())
+            step = reader.integer()
         elif (
             not (reader.accept("ORDER") or reader.accept("NOORDER") or reader.accept(","))
             and not reader.options()

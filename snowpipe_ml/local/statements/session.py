@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
 from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.values import Option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.scope import like
 
@@ -96,7 +96,7 @@ def alter_session(statement: Statement) -> Result:
     return status(_DONE)
 
 
-def _timeout(value: Any) -> int:
+def _timeout(value: Option) -> int:
     """Parse the timeout of statements in seconds.
 
     https://docs.snowflake.com/en/sql-reference/parameters#statement-timeout-in-seconds

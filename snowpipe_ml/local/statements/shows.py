@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, quoted
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import Row
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.scope import Scope
 
 _STAMP = "TIMESTAMP WITH TIME ZONE"
 
 
-def _objects(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[tuple[Any, ...]]:
+def _objects(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[Row]:
     found = session.duck.execute(
         "SELECT database_name, schema_name, table_name, 'TABLE', estimated_size, comment, NULL, temporary FROM duckdb_tables() "
         "UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment, sql, false FROM duckdb_views() "
@@ -102,7 +102,7 @@ def show_objects(statement: Statement) -> Result:
     )
 
 
-def _catalog_rows(statement: Statement, scope: Scope, table: str, columns: str) -> list[tuple[Any, ...]]:
+def _catalog_rows(statement: Statement, scope: Scope, table: str, columns: str) -> list[Row]:
     session = statement.session
     found = []
     for database in session.storage.databases():

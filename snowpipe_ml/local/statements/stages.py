@@ -14,6 +14,7 @@ from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.names import dumps
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.statements.scope import Scope
@@ -31,7 +32,8 @@ def create_stage(statement: Statement) -> Result:
     lenient = if_not_exists(reader) or lenient
     options = reader.options()
     reader.end()
-    url = options.pop("URL", None)
+    url = text_option(options, "URL")
+    options.pop("URL", None)
     if url:
         _external_folder(session, url)
     stages = session.catalog(database, "STAGES")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 from sqlglot import exp
 
@@ -19,6 +18,7 @@ from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
+from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 from snowpipe_ml.local.syntax.parsing import parse
@@ -149,12 +149,12 @@ def _properties(reader: Reader) -> str | None:
         if reader.accept("CLUSTER", "BY"):
             reader.value()
             continue
-        found: dict[str, Any] = reader.options()
+        found = reader.options()
         for key in set(found) - _PROPERTIES:
             raise errors.UnsupportedError(f"{key} of a table")
         if not found:
             raise reader.unexpected()
-        comment = found.get("COMMENT", comment)
+        comment = text_option(found, "COMMENT") if "COMMENT" in found else comment
     return comment
 
 

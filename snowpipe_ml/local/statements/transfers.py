@@ -17,6 +17,7 @@ from snowpipe_ml.local.catalog.stages import Stage, find_stage
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Row, text_option
 from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -98,7 +99,7 @@ def local_file(reader: Reader) -> str:
 
 def _upload(
     stage: Stage, path: str, name: str, source: str | IO[bytes], compress: bool, overwrite: bool
-) -> tuple[Any, ...]:
+) -> Row:
     known = _COMPRESSED.get(os.path.splitext(name)[1].lower()) or _known_by_content(source)
     zipping = compress and known is None
     target_name = f"{name}.gz" if zipping else name
@@ -167,7 +168,7 @@ def get(statement: Statement) -> Result:
     stage, path = find_stage(session, reader.stage())
     target = Path(session.folder, os.path.expanduser(local_file(reader)))
     options = reader.options()
-    found = stage.files(path, options.get("PATTERN"))
+    found = stage.files(path, text_option(options, "PATTERN"))
     if not found:
         raise OperationalError(
             "While getting file(s) there was an error: the file does not exist.", errno=253006
@@ -193,7 +194,7 @@ def list_files(statement: Statement) -> Result:
     reader.end()
     found = [
         (file.label, file.stat().st_size, file.md5, _http_date(file.stat().st_mtime))
-        for file in stage.files(path, options.get("PATTERN"))
+        for file in stage.files(path, text_option(options, "PATTERN"))
     ]
     return rows(_LIST_COLUMNS, found)
 
@@ -211,7 +212,7 @@ def remove(statement: Statement) -> Result:
     options = reader.options()
     reader.end()
     gone = []
-    for file in stage.files(path, options.get("PATTERN")):
+    for file in stage.files(path, text_option(options, "PATTERN")):
         file.source.unlink()
         gone.append((file.label, "removed"))
     return rows([("name", "VARCHAR"), ("result", "VARCHAR")], gone)

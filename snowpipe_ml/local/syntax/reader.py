@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.values import Option, Options
 
 _TOKEN = re.compile(
     r"""
@@ -169,14 +169,18 @@ class Reader:
             return self.next().text
         raise self.unexpected("expected a stage path")
 
-    def value(self) -> Any:
+    def value(self) -> Option:
         """Read the value of an option: a string, number, Boolean, name, or parenthesized list or options."""
         token = self.peek()
         if token.text == "(":
             return self._parenthesis()
         if token.text == "-":
             self.next()
-            return -self.value()
+            number = self.value()
+            if not isinstance(number, int | float):
+                self.index -= 1
+                raise self.unexpected("expected a number")
+            return -number
         self.next()
         match token.kind:
             case "string" | "dollar":
@@ -199,7 +203,15 @@ class Reader:
         self.index -= 1
         raise self.unexpected("expected a value")
 
-    def _parenthesis(self) -> Any:
+    def integer(self) -> int:
+        """Read a whole number."""
+        number = self.value()
+        if not isinstance(number, int):
+            self.index -= 1
+            raise self.unexpected("expected a whole number")
+        return number
+
+    def _parenthesis(self) -> Option:
         self.expect("(")
         if self.accept(")"):
             return []
@@ -213,9 +225,9 @@ class Reader:
         self.expect(")")
         return items
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Options:
         """Read all ``KEY = value`` pairs that follow; keys are converted to upper case."""
-        found: dict[str, Any] = {}
+        found: Options = {}
         while self.peek().kind == "word" and self.peek(1).text in ("=", "=>"):
             key = self.next().upper
             self.next()

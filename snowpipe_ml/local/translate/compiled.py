@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import duckdb
 from sqlglot import exp
@@ -14,6 +13,7 @@ from snowpipe_ml.local.catalog.streams import advance
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction
+from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.passes import new_compiler
 
@@ -22,7 +22,7 @@ _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
 
 @contextmanager
 def compiled(
-    session: Session, tree: exp.Expr, params: Any = None, *, describing: bool = False
+    session: Session, tree: exp.Expr, params: Params = None, *, describing: bool = False
 ) -> Iterator[exp.Expr]:
     """Translate a tree for DuckDB; the Arrow tables and views it refers to exist until the block ends."""
     compiler = new_compiler(session, describing=describing)

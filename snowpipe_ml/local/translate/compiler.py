@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -14,9 +13,11 @@ from sqlglot.errors import ErrorLevel
 from sqlglot.errors import UnsupportedError as SqlglotUnsupported
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import Params
 
-Translate = Callable[[exp.Expr, "Compiler", Any], exp.Expr]
+Translate = Callable[[exp.Expr, "Compiler", Params], exp.Expr]
 
 
 class Compiler:
@@ -49,9 +50,9 @@ class Compiler:
         self.in_view = in_view
         self.registered: list[str] = []
         self.views: list[str] = []
-        self.consumed: list[tuple[Any, str, Any]] = []
+        self.consumed: list[tuple[Name, str, Name]] = []
 
-    def compile(self, tree: exp.Expr, params: Any = None) -> exp.Expr:
+    def compile(self, tree: exp.Expr, params: Params = None) -> exp.Expr:
         """Translate a tree in place, and return it."""
         return self._translate(tree, self, params)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import parameter
+from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
 from snowpipe_ml.local.translate.joins import rewrite_joins
@@ -33,7 +34,7 @@ def new_compiler(session: Session, *, describing: bool = False, in_view: bool = 
     return Compiler(session, translate, describing=describing, in_view=in_view)
 
 
-def translate(tree: exp.Expr, compiler: Compiler, params: Any = None) -> exp.Expr:
+def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.Expr:
     """Run all passes on a tree, in place, and return it.
 
     Raises:
@@ -59,21 +60,23 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Any = None) -> exp.Exp
     return apply_rules(tree, session)
 
 
-def bind(tree: exp.Expr, params: Any) -> None:
+def bind(tree: exp.Expr, params: Params) -> None:
     """Replace the placeholders ``?``, ``:1`` and ``:name`` with the bound values, as literals."""
     if not params:
         return
-    by_order = iter(params.values() if isinstance(params, dict) else params)
+    named = params if isinstance(params, Mapping) else {}
+    ordered = list(params.values() if isinstance(params, Mapping) else params)
+    by_order = iter(ordered)
     for placeholder in list(tree.find_all(exp.Placeholder, bfs=False)):
         name = placeholder.name
         if name.isdigit():
-            value = params[int(name) - 1]
+            value = ordered[int(name) - 1] if int(name) <= len(ordered) else _UNBOUND
         elif name and name != "?":
-            value = params[name]
+            value = named.get(name, _UNBOUND)
         else:
             value = next(by_order, _UNBOUND)
-            if value is _UNBOUND:
-                raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
+        if value is _UNBOUND:
+            raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
         placeholder.replace(exp.convert(parameter(value)))
 
 

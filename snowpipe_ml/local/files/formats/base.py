@@ -10,11 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from snowpipe_ml.errors import PluginError
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.registry import Registry
 
@@ -46,11 +47,11 @@ class FileFormat(ABC):
     """
 
     name: ClassVar[str]
-    defaults: ClassVar[Mapping[str, Any]] = {}
+    defaults: ClassVar[Mapping[str, Option]] = {}
     accepted: ClassVar[Collection[str] | None] = None
     is_text: ClassVar[bool] = False
 
-    def check(self, options: Mapping[str, Any]) -> None:
+    def check(self, options: Mapping[str, Option]) -> None:
         """Refuse options that are not supported.
 
         Raises:
@@ -62,7 +63,7 @@ class FileFormat(ABC):
 
     @abstractmethod
     def scan(
-        self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], wanted: Wanted
+        self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
     ) -> tuple[str, dict[str, str]]:
         """Return a DuckDB query of files: columns ``_1``, ``_2``... and the wanted metadata.
 
@@ -72,11 +73,11 @@ class FileFormat(ABC):
         """
 
     @abstractmethod
-    def infer(self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile]) -> Columns:
+    def infer(self, compiler: Compiler, options: Options, files: Sequence[StagedFile]) -> Columns:
         """Detect the columns of files, for INFER_SCHEMA."""
 
     @abstractmethod
-    def fields(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> list[str]:
+    def fields(self, compiler: Compiler, options: Options, file: StagedFile) -> list[str]:
         """Return the names of the fields of a file's records, for MATCH_BY_COLUMN_NAME."""
 
 
@@ -112,7 +113,7 @@ def file_format_type(name: str) -> Callable[[_Format], _Format]:
     return decorate
 
 
-def format_of(options: Mapping[str, Any]) -> FileFormat:
+def format_of(options: Mapping[str, Option]) -> FileFormat:
     """Return the format that a file format's TYPE names; CSV without one.
 
     Raises:
@@ -124,7 +125,7 @@ def format_of(options: Mapping[str, Any]) -> FileFormat:
     return FORMATS[kind]
 
 
-def fields_of(compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile]) -> list[str]:
+def fields_of(compiler: Compiler, options: Options, files: Sequence[StagedFile]) -> list[str]:
     """Return the names of the fields of the files' records, in the order in which they first appear."""
     fmt = format_of(options)
     return list(dict.fromkeys(name for file in files for name in fmt.fields(compiler, options, file)))

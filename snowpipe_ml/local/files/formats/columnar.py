@@ -11,6 +11,7 @@ import duckdb
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core.names import literal, quoted
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.files.formats.base import Columns, FileFormat, Wanted, union
 from snowpipe_ml.local.files.formats.detection import merge, path
 from snowpipe_ml.local.files.metadata import metadata_columns
@@ -21,11 +22,11 @@ class ColumnarFormat(FileFormat):
     """A format of files with typed columns. A subclass says how DuckDB reads a file."""
 
     @abstractmethod
-    def source(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> str:
+    def source(self, compiler: Compiler, options: Options, file: StagedFile) -> str:
         """Return a file as a relation for DuckDB: a reader's call, or the name of a registered Arrow table."""
 
     def scan(
-        self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], wanted: Wanted
+        self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
     ) -> tuple[str, dict[str, str]]:
         """Return the records, and each scalar column as ``$name``."""
         native: dict[str, str] = {}
@@ -35,7 +36,7 @@ class ColumnarFormat(FileFormat):
     def _query(
         self,
         compiler: Compiler,
-        options: dict[str, Any],
+        options: Options,
         file: StagedFile,
         wanted: Wanted,
         native: dict[str, str],
@@ -69,11 +70,11 @@ class ColumnarFormat(FileFormat):
             f'SELECT {record} AS "_1"{listed}{metadata_columns(file, wanted.metadata, number)} FROM {origin}'
         )
 
-    def fields(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> list[str]:
+    def fields(self, compiler: Compiler, options: Options, file: StagedFile) -> list[str]:
         """Return the names of the columns."""
         return [name for name, *_ in self._described(compiler, self.source(compiler, options, file))]
 
-    def infer(self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile]) -> Columns:
+    def infer(self, compiler: Compiler, options: Options, files: Sequence[StagedFile]) -> Columns:
         """Return the columns with the types of the files."""
         found: Columns = {}
         for file in files:
@@ -118,7 +119,7 @@ def _is_plain(type_: str) -> bool:
     return not type_.endswith("[]") and not type_.startswith(("STRUCT", "MAP", "UNION"))
 
 
-def _snowflake_type(duck: Any, source: str, name: str, duckdb: str, fmt: dict[str, Any]) -> str:
+def _snowflake_type(duck: Any, source: str, name: str, duckdb: str, fmt: Options) -> str:
     if match := re.match(r"DECIMAL\((\d+),\s*(\d+)\)", duckdb):
         return f"NUMBER({match.group(1)}, {match.group(2)})"
     if duckdb.endswith("[]"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from snowpipe_ml.local.catalog.stages import StagedFile
+from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.files.csv import CsvFormat, text_query
 from snowpipe_ml.local.files.formats.base import Columns, FileFormat, Wanted, file_format_type
 from snowpipe_ml.local.files.formats.detection import merge, text_type
@@ -18,7 +19,7 @@ class DelimitedFormat(FileFormat):
     """Delimited text; a COPY without a SELECT loads it by :mod:`snowpipe_ml.local.files.loading` directly."""
 
     is_text: ClassVar[bool] = True
-    defaults: ClassVar[Mapping[str, Any]] = {
+    defaults: ClassVar[Mapping[str, Option]] = {
         "RECORD_DELIMITER": "\\n",
         "FIELD_DELIMITER": ",",
         "FILE_EXTENSION": "",
@@ -42,21 +43,21 @@ class DelimitedFormat(FileFormat):
         "ENCODING": "UTF8",
     }
 
-    def check(self, options: Mapping[str, Any]) -> None:
+    def check(self, options: Mapping[str, Option]) -> None:
         """Refuse options and values that are not supported."""
         CsvFormat.read(dict(options))
 
     def scan(
-        self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], wanted: Wanted
+        self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
     ) -> tuple[str, dict[str, str]]:
         """Return the fields as text."""
         return text_query(CsvFormat.read(options), files, wanted.highest, wanted.metadata), {}
 
-    def fields(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> list[str]:
+    def fields(self, compiler: Compiler, options: Options, file: StagedFile) -> list[str]:
         """Return the names in the first line."""
         return header(CsvFormat.read(options), file)
 
-    def infer(self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile]) -> Columns:
+    def infer(self, compiler: Compiler, options: Options, files: Sequence[StagedFile]) -> Columns:
         """Detect the types of the fields."""
         found: Columns = {}
         csv_format = CsvFormat.read({key: value for key, value in options.items() if key != "PARSE_HEADER"})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal, path_literal
+from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.formats.base import Columns, FileFormat, Wanted, file_format_type, union
 from snowpipe_ml.local.files.formats.detection import merge, path, text_type
@@ -19,7 +20,7 @@ from snowpipe_ml.local.translate.compiler import Compiler
 class JsonFormat(FileFormat):
     """JSON: each record is a VARIANT in ``$1``."""
 
-    defaults: ClassVar[Mapping[str, Any]] = {
+    defaults: ClassVar[Mapping[str, Option]] = {
         "FILE_EXTENSION": "",
         "DATE_FORMAT": "AUTO",
         "TIME_FORMAT": "AUTO",
@@ -39,12 +40,12 @@ class JsonFormat(FileFormat):
     accepted: ClassVar[Collection[str]] = (*defaults, "MULTI_LINE")
 
     def scan(
-        self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile], wanted: Wanted
+        self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
     ) -> tuple[str, dict[str, str]]:
         """Return the records."""
         return union([self._query(options, file, wanted) for file in files], wanted), {}
 
-    def _query(self, options: dict[str, Any], file: StagedFile, wanted: Wanted) -> str:
+    def _query(self, options: Options, file: StagedFile, wanted: Wanted) -> str:
         self.check(options)
         for key in ("DATE_FORMAT", "TIME_FORMAT", "TIMESTAMP_FORMAT"):
             if str(options.get(key) or "AUTO").upper() != "AUTO":
@@ -60,12 +61,12 @@ class JsonFormat(FileFormat):
             "maximum_object_size = 134217728, hive_partitioning = false)"
         )
 
-    def fields(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> list[str]:
+    def fields(self, compiler: Compiler, options: Options, file: StagedFile) -> list[str]:
         """Return the keys of the records."""
         query = f'SELECT DISTINCT unnest(json_keys("_1")) FROM ({self._query(options, file, Wanted())})'
         return sorted(name for (name,) in compiler.session.duck.execute(query).fetchall())
 
-    def infer(self, compiler: Compiler, options: dict[str, Any], files: Sequence[StagedFile]) -> Columns:
+    def infer(self, compiler: Compiler, options: Options, files: Sequence[StagedFile]) -> Columns:
         """Detect the types of the keys."""
         found: Columns = {}
         for file in files:

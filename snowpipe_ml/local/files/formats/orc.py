@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyarrow import orc
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core.names import quoted
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.files.formats.base import file_format_type
 from snowpipe_ml.local.files.formats.columnar import ColumnarFormat
 from snowpipe_ml.local.translate.compiler import Compiler
@@ -17,6 +16,6 @@ from snowpipe_ml.local.translate.compiler import Compiler
 class OrcFormat(ColumnarFormat):
     """Apache ORC."""
 
-    def source(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> str:
+    def source(self, compiler: Compiler, options: Options, file: StagedFile) -> str:
         """Return a registered Arrow table: DuckDB has no reader of ORC."""
         return quoted(compiler.register(orc.ORCFile(str(file.path)).read()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow.parquet as pq
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import path_literal
+from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.files.formats.base import file_format_type
 from snowpipe_ml.local.files.formats.columnar import ColumnarFormat
 from snowpipe_ml.local.translate.compiler import Compiler
@@ -19,7 +20,7 @@ from snowpipe_ml.local.translate.compiler import Compiler
 class ParquetFormat(ColumnarFormat):
     """Apache Parquet."""
 
-    defaults: ClassVar[Mapping[str, Any]] = {
+    defaults: ClassVar[Mapping[str, Option]] = {
         "TRIM_SPACE": False,
         "NULL_IF": [],
         "COMPRESSION": "AUTO",
@@ -30,7 +31,7 @@ class ParquetFormat(ColumnarFormat):
     }
     accepted: ClassVar[Collection[str]] = (*defaults, "SNAPPY_COMPRESSION")
 
-    def source(self, compiler: Compiler, options: dict[str, Any], file: StagedFile) -> str:
+    def source(self, compiler: Compiler, options: Options, file: StagedFile) -> str:
         """Return a call of DuckDB's reader."""
         self.check(options)
         _refuse_case_duplicates(file)
