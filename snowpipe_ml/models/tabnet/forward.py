@@ -5,7 +5,8 @@ See :mod:`snowpipe_ml.models.tabnet.units` for the arrays and formulas.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
@@ -26,7 +27,7 @@ class Pass:
         like: any tensor with the type and device of the buffers.
     """
 
-    def __init__(self, layout: Layout, models: int, rows: int, like: Any) -> None:
+    def __init__(self, layout: Layout, models: int, rows: int, like: torch.Tensor) -> None:
         self.layout, self.rows = layout, rows
         f, h, o, t, s = layout.features, layout.hidden, layout.wide, layout.transformers, layout.steps
         self.first = Family((t, models, o, f, rows), [1.0] * t, like)
@@ -51,8 +52,8 @@ class Pass:
 class Loss(NamedTuple):
     """The losses of each model, both already divided by the number of rows of the whole batch."""
 
-    error: Any
-    entropy: Any
+    error: torch.Tensor
+    entropy: torch.Tensor
 
 
 class Program:
@@ -68,7 +69,9 @@ class Program:
             those of the first normalization.
     """
 
-    def __init__(self, buffers: Pass, parameters: Any, gradients: Any, moments: Any) -> None:
+    def __init__(
+        self, buffers: Pass, parameters: torch.Tensor, gradients: torch.Tensor, moments: torch.Tensor
+    ) -> None:
         b, layout, m = buffers, buffers.layout, len(parameters)
         self.b, self.layout, self.m = buffers, layout, m
         self.p, self.dp, self.stats = layout.views(parameters), layout.views(gradients), layout.views(moments)
@@ -113,15 +116,15 @@ class Program:
         """Create the views over all layers of one shape, with layer before model, and over their results."""
         t, m, p, dp = self.layout.transformers, self.m, self.p, self.dp
 
-        def by_layer(view: Any) -> Any:  # [m, T, k, ...] as [k, T, m, ...]
+        def by_layer(view: torch.Tensor) -> torch.Tensor:  # [m, T, k, ...] as [k, T, m, ...]
             return view.transpose(0, 2)
 
         def group(
-            family: Family, start: int, stop: int, shape: tuple[int, ...], weight: Any
-        ) -> dict[str, Any]:
+            family: Family, start: int, stop: int, shape: tuple[int, ...], weight: torch.Tensor
+        ) -> dict[str, torch.Tensor]:
             n = (stop - start) * m * family.shape[2]
 
-            def cut(buffer: Any) -> Any:
+            def cut(buffer: torch.Tensor) -> torch.Tensor:
                 return buffer[start:stop, :m].unflatten(0, shape)
 
             inputs = family.shape[3]
@@ -148,7 +151,7 @@ class Program:
                 **factors,
             }
 
-        def places(kind: str, pick: Any) -> dict[str, Any]:
+        def places(kind: str, pick: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, torch.Tensor]:
             names = {
                 "dw": dp[f"{kind}_weight"],
                 "db": dp[f"{kind}_bias"],
@@ -169,7 +172,7 @@ class Program:
         ]
         self.weights_into = [dp["shared0"], dp["shared1"], by_layer(dp["own"]), dp["att"].transpose(0, 1)]
 
-    def run(self, xhat: Any, y: Any, batch: int, want_loss: bool = False) -> Loss | None:
+    def run(self, xhat: torch.Tensor, y: torch.Tensor, batch: int, want_loss: bool = False) -> Loss | None:
         """Compute the gradients and moments of one ghost batch for each model.
 
         Args:
@@ -208,7 +211,7 @@ class Program:
         entropy = sum((mask * torch.log(mask + LOG_EPSILON)).sum((1, 2)) for mask in self.mask)
         return Loss(error, entropy / (batch * self.layout.steps))
 
-    def _transform(self, i: int, x: Any, x2: Any) -> None:
+    def _transform(self, i: int, x: torch.Tensor, x2: torch.Tensor) -> None:
         """Run a feature transformer.
 
         ``u`` becomes its output divided by ``OUT_SCALE``; ``x2`` is ``x`` as ``[-1, rows]``.
@@ -252,7 +255,7 @@ class Program:
         tau.sub_(1.0).div_(count)
         torch.sub(z, tau, out=mask).clamp_(min=0.0)
 
-    def _back(self, xhat: Any, batch: int) -> None:
+    def _back(self, xhat: torch.Tensor, batch: int) -> None:
         layout, last = self.layout, self.layout.steps - 1
         self.dp["final"].copy_(torch.bmm(self.out, self.total.transpose(1, 2))[:, 0]).mul_(OUT_SCALE)
         torch.mul(self.final.transpose(1, 2), self.out, out=self.dtotal).mul_(OUT_SCALE)
@@ -299,7 +302,7 @@ class Program:
         torch.sum(self.gx, 2, out=self.dp["bn0_bias"])
         torch.sum(self.gx.mul_(xhat), 2, out=self.dp["bn0_weight"])
 
-    def _back_transform(self, i: int, into: Any, keep: float) -> None:
+    def _back_transform(self, i: int, into: torch.Tensor, keep: float) -> None:
         """Propagate the gradient of the output, in ``h``, to the input, and add it to ``keep * into``."""
         h, product = self.h, self.product
         for position in range(GLUS - 1, -1, -1):

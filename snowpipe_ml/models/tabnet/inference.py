@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
@@ -23,7 +22,7 @@ class Inference:
         running: ``[models, running_size]``, the running moments.
     """
 
-    def __init__(self, layout: Layout, parameters: Any, running: Any) -> None:
+    def __init__(self, layout: Layout, parameters: torch.Tensor, running: torch.Tensor) -> None:
         self.layout = layout
         p = layout.views(parameters) | layout.views(running)
         r = {
@@ -32,7 +31,7 @@ class Inference:
         }
         bias = {kind: p[f"{kind}_bias"] - r[kind] * p[f"{kind}_mean"] for kind in r}
         self.scale0, self.shift0 = r["bn0"][..., None], bias["bn0"][..., None]
-        self.glu: list[list[tuple[Any, Any]]] = []
+        self.glu: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
         for t in range(layout.transformers):
             weights = [p["shared0"], p["shared1"], *(p["own"][:, t, i] for i in range(INDEPENDENT))]
             self.glu.append(
@@ -47,7 +46,7 @@ class Inference:
         ]
         self.final = p["final"].clone()[:, None]
 
-    def __call__(self, x: Any, explain: bool = False) -> Any:
+    def __call__(self, x: torch.Tensor, explain: bool = False) -> torch.Tensor:
         """Return the predictions ``[m, rows]`` of the first ``m`` models, or their masks.
 
         Args:
@@ -74,9 +73,9 @@ class Inference:
                 masks.addcmul_(mask, d.sum(1, keepdim=True))
             total = d if total is None else total.add_(d)
             prior.mul_(layout.gamma - mask)
-        return masks if explain else torch.bmm(self.final[:m], total)[:, 0]
+        return torch.bmm(self.final[:m], total)[:, 0] if masks is None else masks
 
-    def _transform(self, t: int, x: Any) -> Any:
+    def _transform(self, t: int, x: torch.Tensor) -> torch.Tensor:
         u, half, m = None, self.layout.hidden, len(x)
         for weight, bias in self.glu[t]:
             y = torch.baddbmm(bias[:m], weight[:m], x if u is None else u)
@@ -85,7 +84,7 @@ class Inference:
         return u
 
 
-def in_blocks(inference: Inference, xs: list[Any], explain: bool) -> list[Any]:
+def in_blocks(inference: Inference, xs: list[torch.Tensor], explain: bool) -> list[torch.Tensor]:
     """Return the results for models that are sorted by descending number of rows.
 
     The rows are processed in blocks; each block includes only the models that still have rows.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
 
@@ -26,7 +25,7 @@ class Layout:
         features: the number of input columns.
     """
 
-    def __init__(self, settings: Mapping[str, Any], features: int) -> None:
+    def __init__(self, settings: Mapping[str, float], features: int) -> None:
         self.features, self.n_d, self.n_a = features, int(settings["n_d"]), int(settings["n_a"])
         self.steps, self.gamma = int(settings["n_steps"]), float(settings["gamma"])
         self.hidden = self.n_d + self.n_a
@@ -56,7 +55,7 @@ class Layout:
         self.size = sum(math.prod(shape) for shape in self.parameters.values())
         self.running_size = sum(math.prod(shape) for shape in self.running.values())
 
-    def views(self, flat: Any) -> dict[str, Any]:
+    def views(self, flat: torch.Tensor) -> dict[str, torch.Tensor]:
         """Views of ``flat``, ``[models, size]``, by parameter; by running moment if it has their width."""
         shapes = self.parameters if flat.shape[1] == self.size else self.running
         views, offset = {}, 0
@@ -65,11 +64,11 @@ class Layout:
             offset += math.prod(shape)
         return views
 
-    def named(self, parameters: Any, running: Any) -> Iterator[tuple[str, Any]]:
+    def named(self, parameters: torch.Tensor, running: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield the names of pytorch-tabnet's ``state_dict`` with one model's views (rows ``[1, size]``)."""
         p = {k: v[0] for k, v in (self.views(parameters) | self.views(running)).items()}
 
-        def norm(prefix: str, kind: str, *at: int) -> Iterator[tuple[str, Any]]:
+        def norm(prefix: str, kind: str, *at: int) -> Iterator[tuple[str, torch.Tensor]]:
             for ours in ("weight", "bias", "mean", "var"):
                 theirs = f"running_{ours}" if ours in ("mean", "var") else ours
                 yield f"{prefix}.{theirs}", p[f"{kind}_{ours}"][at]
@@ -89,7 +88,7 @@ class Layout:
             yield from norm(f"tabnet.encoder.att_transformers.{s}.bn.bn", "att", s)
         yield "tabnet.final_mapping.weight", p["final"][None]
 
-    def draw(self, parameters: Any, running: Any, generator: Any) -> None:
+    def draw(self, parameters: torch.Tensor, running: torch.Tensor, generator: torch.Generator) -> None:
         """Fill one model's rows with the weights that pytorch-tabnet draws from the same seed."""
         with torch.no_grad():
             for flat, one in ((parameters, ("weight",)), (running, ("var",))):
@@ -118,11 +117,11 @@ class Layout:
             p["final"].copy_(_normal(generator, 1, self.n_d, gain)[0])
 
 
-def _skip(generator: Any, rows: int, columns: int) -> None:
+def _skip(generator: torch.Generator, rows: int, columns: int) -> None:
     torch.empty(rows, columns, dtype=torch.float32).uniform_(-1.0, 1.0, generator=generator)
 
 
-def _normal(generator: Any, rows: int, columns: int, gain: float) -> Any:
+def _normal(generator: torch.Generator, rows: int, columns: int, gain: float) -> torch.Tensor:
     """Draw weights from Glorot's normal distribution."""
     deviation = gain * math.sqrt(2.0 / (rows + columns))
     return torch.empty(rows, columns, dtype=torch.float32).normal_(0.0, deviation, generator=generator)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -47,10 +47,10 @@ class TabNetStack:
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
+        settings: Mapping[str, float],
         features: int,
         seeds: Sequence[int],
-        dtype: Any = torch.float32,
+        dtype: torch.dtype = torch.float32,
         device: str = "cpu",
         together: int = TOGETHER,
     ) -> None:
@@ -143,20 +143,21 @@ class TabNetStack:
         loss = trainer.epoch(
             [self._tensor(a) for a in x], [self._tensor(a) for a in y], [every] * len(self), True
         )
+        assert loss is not None  # it was asked for
         self.parameters.copy_(trainer.parameters)
         self.running.copy_(trainer.running)
         self._inference = None
         losses: np.ndarray = loss.cpu().numpy()
         return losses
 
-    def load_network(self, k: int, module: Any) -> None:
+    def load_network(self, k: int, module: torch.nn.Module) -> None:
         """Copy weights and running moments of a ``pytorch_tabnet.tab_network.TabNet`` into model ``k``."""
         state = module.state_dict()
         for name, view in self.named(k).items():
             view.copy_(state[name].to(view))
         self._inference = self._stepper = None
 
-    def named(self, k: int) -> dict[str, Any]:
+    def named(self, k: int) -> dict[str, torch.Tensor]:
         """Return views of model ``k``'s weights and moments, named as in pytorch-tabnet's ``state_dict``."""
         return dict(self.layout.named(self.parameters[k : k + 1], self.running[k : k + 1]))
 
@@ -200,7 +201,11 @@ class TabNetStack:
 
     @classmethod
     def from_state(
-        cls, settings: Mapping[str, Any], features: int, state: Mapping[str, np.ndarray], device: str = "cpu"
+        cls,
+        settings: Mapping[str, float],
+        features: int,
+        state: Mapping[str, np.ndarray],
+        device: str = "cpu",
     ) -> TabNetStack:
         """Restore the models from their ``state()``."""
         stack = cls(
@@ -216,11 +221,11 @@ class TabNetStack:
         stack.epochs_ = [Epochs(-1, []) for _ in stack.parameters]
         return stack
 
-    def _tensor(self, array: np.ndarray) -> Any:
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(array), dtype=self._like.dtype, device=self._like.device)
 
 
-def _order(generator: Any, rows: int) -> Any:
+def _order(generator: torch.Generator, rows: int) -> torch.Tensor:
     """The order of an epoch's rows, drawn as by the data loaders of pytorch-tabnet.
 
     An epoch draws three seeds: the training loader's for its workers, the sampler's own, and, after the
@@ -238,7 +243,9 @@ class _Stopping:
     ``alive`` holds the indices in the chunk of the models that still train, in the trainer's order.
     """
 
-    def __init__(self, stack: TabNetStack, chunk: list[int], xs: list[Any], ys: list[Any]) -> None:
+    def __init__(
+        self, stack: TabNetStack, chunk: list[int], xs: list[torch.Tensor], ys: list[torch.Tensor]
+    ) -> None:
         self.stack, self.chunk, self.xs, self.ys = stack, chunk, xs, ys
         self.patience = int(stack.settings["patience"])
         self.alive = list(range(len(chunk)))

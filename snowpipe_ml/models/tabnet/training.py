@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -37,9 +37,9 @@ class _Part(NamedTuple):
     rows: int
     start: int
     buffers: Pass
-    parameters: Any
-    gradients: Any
-    moments: Any
+    parameters: torch.Tensor
+    gradients: torch.Tensor
+    moments: torch.Tensor
     programs: dict[int, Program]
 
 
@@ -55,7 +55,7 @@ class Trainer:
     """
 
     def __init__(
-        self, layout: Layout, settings: Mapping[str, Any], batch: int, models: int, like: Any
+        self, layout: Layout, settings: Mapping[str, float], batch: int, models: int, like: torch.Tensor
     ) -> None:
         self.layout, self.batch, self.like = layout, batch, like
         self.rate = float(settings["learning_rate"])
@@ -66,7 +66,7 @@ class Trainer:
         self.direct = cuts == [(1, batch)]
         self.parts, start, left = [], 0, sum(count for count, _ in cuts)
         self.decay = (1.0 - _MOMENTUM) ** left
-        self.shares: list[Any] = []
+        self.shares: list[torch.Tensor] = []
         for count, rows in cuts:
             flats = [
                 like.new_empty(models * count, size)
@@ -90,7 +90,7 @@ class Trainer:
             value[:models] for value in self._all.values()
         )
 
-    def start(self, parameters: Any, running: Any) -> None:
+    def start(self, parameters: torch.Tensor, running: torch.Tensor) -> None:
         """Start training models from these parameters and running moments."""
         self._begin(len(parameters))
         self.parameters.copy_(parameters)
@@ -107,7 +107,13 @@ class Trainer:
         self.steps = self.steps[places]
         self._begin(len(places))
 
-    def epoch(self, xs: list[Any], ys: list[Any], orders: list[Any], want_loss: bool = False) -> Any:
+    def epoch(
+        self,
+        xs: list[torch.Tensor],
+        ys: list[torch.Tensor],
+        orders: list[torch.Tensor],
+        want_loss: bool = False,
+    ) -> torch.Tensor | None:
         """Take one step for each full batch of each model.
 
         The models must be sorted by descending number of batches.
@@ -136,7 +142,7 @@ class Trainer:
         self.steps += counts
         return loss
 
-    def _normalize(self, x: Any, counts: np.ndarray) -> None:
+    def _normalize(self, x: torch.Tensor, counts: np.ndarray) -> None:
         """Apply the first batch normalization to all batches at once, and update its running moments.
 
         This is possible because no weights precede it.
@@ -153,7 +159,7 @@ class Trainer:
         views["bn0_mean"].mul_(decay).add_((mean[..., 0] * share).sum(0))
         views["bn0_var"].mul_(decay).add_((var[..., 0] * share).sum(0), alpha=self.batch / (self.batch - 1))
 
-    def _cut(self, x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
+    def _cut(self, x: torch.Tensor, y: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if self.direct:
             yield x, y
             return
@@ -165,7 +171,7 @@ class Trainer:
                 pieces.append(piece.flatten(1, 2).contiguous())
             yield pieces[0], pieces[1]
 
-    def _corrections(self, counts: np.ndarray) -> tuple[Any, Any]:
+    def _corrections(self, counts: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Adam's step sizes and epsilons, ``[batch, model, 1]``, including its bias corrections."""
         steps = self.steps[None] + 1 + np.arange(counts[0])[:, None]
         first, second = (1.0 - beta**steps for beta in _BETAS)
@@ -175,7 +181,9 @@ class Trainer:
             ..., None
         ]
 
-    def _gradients(self, m: int, data: list[tuple[Any, Any]], want_loss: bool) -> Any:
+    def _gradients(
+        self, m: int, data: list[tuple[torch.Tensor, torch.Tensor]], want_loss: bool
+    ) -> torch.Tensor | None:
         losses = []
         for index, (part, (x, y)) in enumerate(zip(self.parts, data, strict=True)):
             n = m * part.pieces
@@ -207,7 +215,7 @@ class Trainer:
             running.mul_(self.decay).add_(moments)
         return sum(losses) if losses else None
 
-    def _update(self, m: int, rates: Any, epsilons: Any) -> None:
+    def _update(self, m: int, rates: torch.Tensor, epsilons: torch.Tensor) -> None:
         gradients, first, second, work = self.gradients[:m], self.m[:m], self.v[:m], self.work[:m]
         norm = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
         gradients.mul_((_CLIP / (norm + 1e-6)).clamp_(max=1.0))

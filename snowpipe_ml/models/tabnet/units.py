@@ -16,7 +16,6 @@ input, except for its epsilon, which is divided by the square of the scale inste
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
@@ -40,7 +39,9 @@ class Family:
         like: any tensor with the type and device of the buffers.
     """
 
-    def __init__(self, shape: tuple[int, int, int, int, int], scales: list[float], like: Any) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int, int, int], scales: list[float], like: torch.Tensor
+    ) -> None:
         layers, models, outputs, inputs, rows = shape
         self.shape, self.scales = shape, scales
         self.x = like.new_ones(layers, models, inputs + 1, rows)
@@ -63,7 +64,7 @@ class Family:
 class Unit:
     """One linear map with its batch normalization, for the first ``m`` models."""
 
-    def __init__(self, family: Family, layer: int, m: int, weight: Any, gamma: Any) -> None:
+    def __init__(self, family: Family, layer: int, m: int, weight: torch.Tensor, gamma: torch.Tensor) -> None:
         _, _, outputs, inputs, rows = family.shape
         self.w, self.gamma = weight, gamma
         self.rows, self.scale, self.family = rows, family.scales[layer], family
@@ -96,7 +97,7 @@ class Unit:
         half = outputs // 2
         self.value, self.gate = self.y[:, :half], self.y[:, half:]
 
-    def forward(self, u: Any) -> None:
+    def forward(self, u: torch.Tensor) -> None:
         """Write the output to ``y``. ``u`` is the input; ``sums`` holds its sums over the rows."""
         torch.sub(u, self.sums, alpha=1.0 / self.rows, out=self.xc)
         torch.bmm(self.xc, self.xct, out=self.c)
@@ -110,7 +111,7 @@ class Unit:
         torch.mul(self.w, self.rho3, out=self.aw)
         torch.bmm(self.a, self.x, out=self.y)
 
-    def backward(self, into: Any, keep: float, scale: float) -> None:
+    def backward(self, into: torch.Tensor, keep: float, scale: float) -> None:
         """Add the gradient of the inputs to ``keep * into``.
 
         ``y`` holds the gradient of the outputs divided by ``scale``.
@@ -128,7 +129,7 @@ class Unit:
         torch.baddbmm(into, self.p, self.x, alpha=-1.0 / self.rows, out=into)
 
 
-def sparse_support(z: Any, pairs: Any, out: Any) -> None:
+def sparse_support(z: torch.Tensor, pairs: torch.Tensor | None, out: torch.Tensor) -> None:
     """Write to ``out`` 1 where sparsemax along the features is above 0, and 0 elsewhere.
 
     A value is in the support if the larger values exceed it by less than 1 in total.
