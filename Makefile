@@ -61,9 +61,7 @@ test-stress: stress
 # covered less than tests/coverage/report.py requires.
 coverage: install
 	rm -f .coverage .coverage.*
-	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/.coverage \
-	  PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) \
-	  $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python tests/coverage/report.py
 
