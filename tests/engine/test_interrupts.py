@@ -43,7 +43,7 @@ def test_ctrl_c_cancels_what_runs_and_the_run_can_be_resumed(tmp_path: Path, pau
         time.sleep(pause)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
     assert "after" in output
     assert "interrupted" in output
@@ -60,14 +60,16 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         "layouts: {a: {columns: [a]}}}\n",
     )
     (tmp_path / "own.py").write_text(
-        "import pathlib, time\n\ndef write(folder):\n    pathlib.Path(__file__).with_name('begun').touch()\n    time.sleep(60)\n"
+        "import pathlib, time\n\ndef write(folder):\n    pathlib.Path(__file__).with_name('begun').touch()\n    time.sleep(600)\n"
     )
     with running(path) as process:
         while not (tmp_path / "begun").exists():
             assert process.poll() is None
             time.sleep(0.02)
-        for _ in range(2):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
-        process.communicate(timeout=20)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        while "interrupt again" not in (line := process.stdout.readline()):
+            assert line, "the run ended"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
     assert process.returncode == 130

@@ -84,7 +84,7 @@ def test_independent_steps_run_at_once(tmp_path: Path) -> None:
 
     from snowpipe_ml.plugins import STEP_TYPES, Step, StepResult, StepSettings, register
 
-    meet = threading.Barrier(3, timeout=30)
+    meet = threading.Barrier(3, timeout=120)
 
     @register("meet")
     class Meet(Step[Any]):

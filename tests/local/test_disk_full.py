@@ -173,7 +173,7 @@ ASK = """
 import sys
 from snowpipe_ml.local import connect
 try:
-    with connect(sys.argv[1], "D", timeout=0.5) as connection:
+    with connect(sys.argv[1], "D", timeout=120) as connection:
         print("read", connection.cursor().execute("SELECT COUNT(*) FROM filler").fetchone()[0])
 except Exception as raised:
     print(type(raised).__name__, raised)
@@ -189,7 +189,7 @@ def test_another_process_costs_the_holder_of_a_full_warehouse_no_traceback(
     connection = connect(folder, "D")
     with files_end_at(size):
         fill(connection)
-        asked = python(ASK, folder, timeout=60)
+        asked = python(ASK, folder, timeout=300)
         with contextlib.suppress(Exception):
             connection.close()
     assert escaped == []
@@ -264,7 +264,7 @@ def small_disk(tmp_path: Path) -> Callable[[str], list[Any]]:
             [*command, sys.executable, "-W", "ignore", "-c", HELPERS + textwrap.dedent(script), str(place)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr[-3000:]

@@ -57,7 +57,7 @@ def test_another_process_is_named_and_a_killed_one_leaves_whole_statements(tmp_p
         connect(tmp_path, share=False)
     holder.kill()
     holder.wait()
-    connection = connect(tmp_path, "LOCAL", timeout=5)
+    connection = connect(tmp_path, "LOCAL")
     assert connection.cursor().execute("SELECT a FROM t").fetchall() == [(1,)]
     connection.close()
 

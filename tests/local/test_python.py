@@ -143,16 +143,31 @@ def test_a_permanent_function_lives_on(tmp_path: Path) -> None:
     second.close()
 
 
-def test_partitions_run_in_several_processes(session: Any, query: Any) -> None:
+# Each process waits until all have begun.
+WHO_AM_I = """
+import os, time
+class H:
+    def process(self, n):
+        open(os.path.join({folder!r}, str(os.getpid())), "w").close()
+        end = time.monotonic() + 120
+        while len(os.listdir({folder!r})) < {processes} and time.monotonic() < end:
+            time.sleep(0.01)
+        yield (os.getpid(),)
+"""
+
+
+def test_partitions_run_in_several_processes(session: Any, query: Any, tmp_path: Path) -> None:
+    processes = min(functions_of(session.connection.storage).workers, 16)
+    body = WHO_AM_I.format(folder=str(tmp_path), processes=processes)
     query(
         "CREATE FUNCTION whoami(n INT) RETURNS TABLE (pid INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = () "
-        "HANDLER = 'H' AS $$\nimport os, time\nclass H:\n    def process(self, n):\n        time.sleep(0.05)\n        yield (os.getpid(),)\n$$"
+        f"HANDLER = 'H' AS $${body}$$"
     )
     query("CREATE TABLE p AS SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 16))")
     pids = {pid for (pid,) in query("SELECT w.pid FROM p, TABLE(whoami(p.n) OVER (PARTITION BY p.n)) w")}
     import os
 
-    assert len(pids) == min(functions_of(session.connection.storage).workers, 16)
+    assert len(pids) == processes
     assert os.getpid() not in pids
 
 

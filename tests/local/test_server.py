@@ -45,7 +45,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     # The connector reads the file once per process, so its content is passed on directly.
     yield {"folder": folder, "spec": spec, "text": text, **tomllib.loads(text)["embedded"]}
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
 
 
 def entry(served: dict[str, Any], **changed: Any) -> dict[str, Any]:
