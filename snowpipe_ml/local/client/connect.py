@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -27,7 +26,7 @@ def connect(
     timeout: float = 30.0,
     share: bool = True,
     function_memory: int | None = None,
-    **ignored: Any,
+    **ignored: object,
 ) -> Connection | Guest:
     """Open an embedded warehouse.
 

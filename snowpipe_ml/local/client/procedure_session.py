@@ -6,19 +6,23 @@ session and transaction of its caller: it sees the caller's temporary tables, da
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.local.client.proxy import ProxyConnection
-from snowpipe_ml.local.core.exchange import Exchange
+from snowpipe_ml.local.core.exchange import Exchange, State
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import DataFrame, Session
 
 
-def open_session(exchange: Exchange, state: dict[str, Any]) -> Any:
+def open_session(exchange: Exchange, state: State) -> Session:
     """Return the Snowpark Session that is passed to a procedure as its first argument."""
     from snowflake.snowpark import Session
 
-    return Session.builder.configs({"connection": ProxyConnection(exchange, state)}).create()
+    session: Session = Session.builder.configs({"connection": ProxyConnection(exchange, state)}).create()
+    return session
 
 
-def run_table(result: Any) -> str:
+def run_table(result: DataFrame) -> str:
     """Run the DataFrame that a procedure returned, and return the id of the query."""
     return str(result._execute_and_get_query_id())

@@ -11,15 +11,15 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Unpack
 
 import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.client.base import ClientConnection
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.exchange import Exchange
-from snowpipe_ml.local.core.messages import Message
+from snowpipe_ml.local.core.exchange import Exchange, Request, State
+from snowpipe_ml.local.core.messages import Header, Message
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
@@ -34,21 +34,19 @@ class ProxyConnection(ClientConnection):
         on_close: called once when the connection is closed.
     """
 
-    def __init__(
-        self, exchange: Exchange, state: dict[str, Any], on_close: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, exchange: Exchange, state: State, on_close: Callable[[], None] | None = None) -> None:
         self._exchange = exchange
         self._on_close = on_close
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str], None]] = []
         self._set_state(state)
 
-    def _set_state(self, state: dict[str, Any]) -> None:
+    def _set_state(self, state: State) -> None:
         self.session_id = state["session_id"]
         self.database, self.schema = state["database"], state["schema"]
         self.warehouse, self.role = state["warehouse"], state["role"]
 
-    def _ask(self, **request: Any) -> Message:
+    def _ask(self, **request: Unpack[Request]) -> Message:
         with self.lock:
             answered, table = self._exchange(request)
         if "raised" in answered:
@@ -76,7 +74,7 @@ class ProxyConnection(ClientConnection):
             command=command,
             packed=packed,
             query_id=query_id,
-            settings=settings,
+            settings=dict(settings),
             cwd=os.getcwd(),
         )
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
@@ -109,5 +107,5 @@ class ProxyConnection(ClientConnection):
                 self._on_close()
 
 
-def _columns(answered: dict[str, Any]) -> list[Column]:
+def _columns(answered: Header) -> list[Column]:
     return [Column(*column) for column in answered["columns"]]

@@ -18,8 +18,8 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from snowflake.connector.errors import ProgrammingError
@@ -27,8 +27,8 @@ from snowflake.connector.errors import ProgrammingError
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.client.proxy import ProxyConnection
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.exchange import answer, session_state
-from snowpipe_ml.local.core.messages import Channel, Message
+from snowpipe_ml.local.core.exchange import State, answer, session_state
+from snowpipe_ml.local.core.messages import Channel, Header, Message, Sent
 from snowpipe_ml.local.core.storage import Storage
 
 log = logging.getLogger("snowpipe_ml.local")
@@ -126,7 +126,7 @@ class Host:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _answer(connection: Connection, asked: dict[str, Any]) -> Message:
+def _answer(connection: Connection, asked: Header) -> Sent:
     """Answer a guest. An internal error must reach it as an error, not as the end of the holder."""
     try:
         with connection.lock:
@@ -144,12 +144,12 @@ class Guest(ProxyConnection):
         holder: a description of the process that holds the warehouse, for messages.
     """
 
-    def __init__(self, channel: Channel, state: dict[str, Any], holder: str) -> None:
+    def __init__(self, channel: Channel, state: State, holder: str) -> None:
         super().__init__(self._ask_holder, state, channel.close)
         self.holder = holder
         self._channel = channel
 
-    def _ask_holder(self, request: dict[str, Any]) -> Message:
+    def _ask_holder(self, request: Mapping[str, object]) -> Message:
         try:
             return self._channel.exchange(request)
         except (EOFError, OSError) as raised:

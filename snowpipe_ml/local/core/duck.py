@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+from duckdb.sqltypes import DuckDBPyType
 
 from snowpipe_ml.local.core.cancellation import Cancellation
+from snowpipe_ml.local.core.values import Row
 
 # Statements that complete an operation or record it in the catalog (names.CATALOG). They are fast and are not
 # interrupted, because a cancellation at this point would leave the operation half done.
@@ -25,14 +27,14 @@ _COMPLETING = re.compile(
 class Rows:
     """A completely fetched result."""
 
-    def __init__(self, rows: list[Any]) -> None:
+    def __init__(self, rows: list[Row]) -> None:
         self._rows = rows
 
-    def fetchall(self) -> list[Any]:
+    def fetchall(self) -> list[Row]:
         """Return all rows."""
         return self._rows
 
-    def fetchone(self) -> Any:
+    def fetchone(self) -> Row | None:
         """Return the first row, or None."""
         return self._rows[0] if self._rows else None
 
@@ -50,7 +52,7 @@ class Relation:
         return self._relation.columns
 
     @property
-    def types(self) -> list[Any]:
+    def types(self) -> list[DuckDBPyType]:
         """The types of its columns."""
         return self._relation.types
 
@@ -95,13 +97,13 @@ class Duck:
             with cancellation.stopping(self.interrupt, again=True):
                 yield
 
-    def execute(self, text: str, parameters: Sequence[Any] | None = None) -> Rows:
+    def execute(self, text: str, parameters: Sequence[object] | None = None) -> Rows:
         """Run a statement and fetch its rows."""
         with self.stoppable(text):
             cursor = self._connection.execute(text, parameters)
             return Rows(cursor.fetchall())
 
-    def executemany(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+    def executemany(self, text: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once for each row of parameters."""
         with self.stoppable(text):
             self._connection.executemany(text, rows)
@@ -124,9 +126,26 @@ class Duck:
         """Open another connection to the same databases, by default with the same cancellation."""
         return Duck(self._connection.cursor(), cancellation or self._cancellation)
 
-    def create_function(self, *args: Any, **kwargs: Any) -> None:
-        """Register a Python function for all connections of the instance."""
-        self._connection.create_function(*args, **kwargs)
+    def create_function(
+        self,
+        name: str,
+        function: Callable[..., pa.Array | pa.ChunkedArray],
+        parameters: list[DuckDBPyType],
+        returns: DuckDBPyType,
+    ) -> None:
+        """Register a Python function of Arrow columns for all connections of the instance.
+
+        DuckDB passes NULLs to it, and calls it also where its arguments are constant.
+        """
+        self._connection.create_function(
+            name,
+            function,
+            list(parameters),
+            returns,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+            side_effects=True,
+        )
 
     def interrupt(self) -> None:
         """Interrupt the running statement."""

@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Required, TypeAlias, TypedDict
 
 import pyarrow as pa
 from snowflake.connector.errors import Error, ProgrammingError
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
-from snowpipe_ml.local.core.messages import Message
+from snowpipe_ml.local.core.messages import Header, Message, Sent
 from snowpipe_ml.local.core.session import Client, Session
 from snowpipe_ml.local.core.types import Column
 
-Exchange = Callable[[dict[str, Any]], Message]
+
+class Request(TypedDict, total=False):
+    """A request of a proxy connection: which of its methods is called, and the arguments."""
+
+    call: Required[str]
+    command: str
+    packed: str
+    query_id: str
+    settings: dict[str, object]
+    cwd: str
 
 
-def session_state(session: Session) -> dict[str, Any]:
-    """Return the session state that the other process's proxy connection shows."""
+class State(TypedDict):
+    """The session state that the other process's proxy connection shows."""
+
+    session_id: int
+    database: str | None
+    schema: str | None
+    warehouse: str | None
+    role: str | None
+
+
+Exchange: TypeAlias = Callable[[Mapping[str, object]], Message]
+
+
+def session_state(session: Session) -> State:
+    """Return the state of a session."""
     return {
         "session_id": session.session_id,
         "database": session.database,
@@ -30,7 +52,7 @@ def session_state(session: Session) -> dict[str, Any]:
     }
 
 
-def answer(client: Client, request: dict[str, Any]) -> Message:
+def answer(client: Client, request: Header) -> Sent:
     """Run the request of a proxy connection and return the response; errors are part of the response."""
     try:
         with connector_errors(client.translated):
@@ -45,13 +67,15 @@ def answer(client: Client, request: dict[str, Any]) -> Message:
     return answered, table
 
 
-def _perform(client: Client, request: dict[str, Any]) -> tuple[list[Column], pa.Table | None, int | None]:
+def _perform(client: Client, request: Header) -> tuple[list[Column], pa.Table | None, int | None]:
     # The other process belongs to the same user. Its pickles are as trusted as its statements, which can
     # create and call Python functions.
-    packed: Any = pickle.loads(bytes.fromhex(request["packed"])) if "packed" in request else None  # noqa: S301
+    def packed() -> Any:
+        return pickle.loads(bytes.fromhex(request["packed"]))  # noqa: S301
+
     match request["call"]:
         case "execute":
-            params, data = packed
+            params, data = packed()
             stream = io.BytesIO(data) if data is not None else None
             for listener in client.listeners:
                 listener(request["command"])
@@ -61,17 +85,17 @@ def _perform(client: Client, request: dict[str, Any]) -> tuple[list[Column], pa.
             )
             return result.columns, result.table, result.rowcount
         case "executemany":
-            result = client.perform_many(request["command"], packed, request["query_id"])
+            result = client.perform_many(request["command"], packed(), request["query_id"])
             return result.columns, result.table, result.rowcount
         case "describe":
-            return client.describe(request["command"], packed), None, None
+            return client.describe(request["command"], packed()), None, None
         case "result":
             columns, table = client.result(request["query_id"])
             return columns, table, None
     raise AssertionError(request["call"])
 
 
-def _raised(raised: Error, request: dict[str, Any]) -> Message:
+def _raised(raised: Error, request: Header) -> Sent:
     text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
     unsupported = isinstance(raised, errors.UnsupportedError)
     return {

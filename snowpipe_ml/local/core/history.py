@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 _KEPT = 10_000
 
@@ -64,7 +63,7 @@ class History:
         finally:
             query.ended = dt.datetime.now(dt.UTC)
 
-    def rows(self, session_id: int | None = None) -> list[dict[str, Any]]:
+    def rows(self, session_id: int | None = None) -> list[dict[str, object]]:
         """List the statements of one session or of all sessions, latest first."""
         with self._lock:
             queries = list(self._queries)

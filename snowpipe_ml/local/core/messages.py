@@ -6,11 +6,20 @@ import json
 import socket
 import struct
 import threading
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-Message = tuple[dict[str, Any], pa.Table | None]
+Header: TypeAlias = dict[str, Any]
+"""The header of a received message, as JSON is decoded."""
+
+Message: TypeAlias = tuple[Header, pa.Table | None]
+"""A received message."""
+
+Sent: TypeAlias = tuple[Mapping[str, object], pa.Table | None]
+"""A message to send."""
+
 _SIZES = struct.Struct("<QQ")
 
 
@@ -21,14 +30,14 @@ class Channel:
         self.socket = connected
         self._lock = threading.Lock()
 
-    def send(self, header: dict[str, Any], table: pa.Table | None = None) -> None:
+    def send(self, header: Mapping[str, object], table: pa.Table | None = None) -> None:
         """Send one message.
 
         Raises:
             OSError: the other process has closed the connection.
         """
         head = json.dumps(header).encode()
-        body: Any = b""
+        body: bytes | pa.Buffer = b""
         if table is not None:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -55,7 +64,7 @@ class Channel:
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
             return header, reader.read_all()
 
-    def exchange(self, header: dict[str, Any], table: pa.Table | None = None) -> Message:
+    def exchange(self, header: Mapping[str, object], table: pa.Table | None = None) -> Message:
         """Send a request and wait for its response; concurrent callers take turns."""
         with self._lock:
             self.send(header, table)

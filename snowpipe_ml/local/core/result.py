@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -20,7 +19,7 @@ class Result:
     rowcount: int | None = None
 
 
-def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[Any]]) -> Result:
+def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[object]]) -> Result:
     """Make a result from Python rows; ``columns`` are (name, DuckDB type)."""
     arrow = {
         "VARCHAR": pa.string(),

@@ -6,15 +6,17 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 import duckdb
 
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.session import Session
 
+T = TypeVar("T")
 
-def retry_conflicts(run: Callable[[], Any], attempts: int = 40) -> Any:
+
+def retry_conflicts(run: Callable[[], T], attempts: int = 40) -> T:
     """Run a statement, and retry it when another session has changed the same catalog entry concurrently.
 
     Snowflake queues such statements, whereas in DuckDB one of them fails.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -159,18 +159,25 @@ def pretty_json(text: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _list_json(value: Any) -> str:
+class _Zoned(TypedDict):
+    """A TIMESTAMP_TZ as it is stored."""
+
+    utc: dt.datetime
+    tz: int
+
+
+def _list_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _optional(convert: Callable[[Any], object]) -> Callable[[object], object]:
     return lambda value: None if value is None else convert(value)
 
 
-def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
+def python_values(column: Column, values: pa.ChunkedArray) -> list[object]:
     """Convert a result column to the Python values that the connector returns."""
     code, _, scale, _ = _describe(column.duckdb)
-    listed: list[Any] = values.to_pylist()
+    listed: list[object] = values.to_pylist()
     if code == FIXED and not scale and column.duckdb not in _INTEGERS:
         return [_optional(int)(v) for v in listed]
     if code == FIXED and not scale and pa.types.is_decimal(values.type):
@@ -180,7 +187,10 @@ def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
     if code == TZ:
         return [_optional(_with_offset)(v) for v in listed]
     if column.duckdb == "JSON[]":
-        decoded = [None if v is None else [None if e is None else json.loads(e) for e in v] for v in listed]
+        decoded = [
+            None if v is None else [None if e is None else json.loads(e) for e in v]
+            for v in values.to_pylist()
+        ]
         return [_optional(_list_json)(v) for v in decoded]
     if code in (ARRAY, OBJECT):
         return [_optional(_list_json)(v) for v in listed]
@@ -191,9 +201,9 @@ def python_values(column: Column, values: pa.ChunkedArray) -> list[Any]:
     return listed
 
 
-def _with_offset(value: dict[str, Any]) -> dt.datetime:
+def _with_offset(value: _Zoned) -> dt.datetime:
     zone = dt.timezone(dt.timedelta(minutes=value["tz"]))
-    instant: dt.datetime = value["utc"].replace(tzinfo=dt.UTC)
+    instant = value["utc"].replace(tzinfo=dt.UTC)
     return instant.astimezone(zone)
 
 

@@ -121,11 +121,13 @@ def _load_delimited(
         return [Loaded(file) for file in files]
     reading = reading_of(fmt, columns)
     rejects = Rejects(session.duck)
-    last = session.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
+    ((last,),) = session.duck.execute(
+        f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}"
+    ).fetchall()
 
     def undo() -> None:
         """Delete the rows of these files: within the transaction they are the last rows of the table."""
-        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last[0]}")
+        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last}")
 
     done = _insert(session, copy, columns, fmt, reading, files, rejects)
     if not rejects.any:
@@ -263,9 +265,6 @@ def _counting(
         note,
         [duckdb.sqltype("UBIGINT")],
         duckdb.sqltype("BOOLEAN"),
-        type="arrow",
-        null_handling="special",
-        side_effects=True,
     )
     try:
         counted = f"{name}(file_index)"

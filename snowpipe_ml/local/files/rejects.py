@@ -6,8 +6,7 @@ They stay in DuckDB, because there may be millions of them.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from snowpipe_ml.local.catalog.load_history import SYNTAX_CODES, Loaded, Rejected
 from snowpipe_ml.local.core import errors
@@ -101,7 +100,7 @@ class Rejects:
                     WINDOW following AS (PARTITION BY file_path ORDER BY line)))
             GROUP BY file_path, run)""").fetchone()
         # A task starts and ends within a line, so it may be up to two lines shorter than its size.
-        return row[0] is not None and int(row[0]) >= TASK - 3 * MAX_LINE
+        return row is not None and row[0] is not None and int(row[0]) >= TASK - 3 * MAX_LINE
 
     def drop(self) -> None:
         """Drop the tables and forget the rejects."""
@@ -205,6 +204,6 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
         FROM {rejects.firsts}"""
 
 
-def _names(columns: Any) -> str:
+def _names(columns: Iterable[Column]) -> str:
     """Return column names as a list for IN, with an extra empty name, because the list must not be empty."""
     return "(" + ", ".join(literal(name) for name in ["", *(column.name for column in columns)]) + ")"

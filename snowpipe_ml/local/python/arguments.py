@@ -61,6 +61,8 @@ def snowflake_type(node: exp.Expr) -> str | None:
         T.TIMESTAMPLTZ: "TIMESTAMP_LTZ",
         T.TIMESTAMPTZ: "TIMESTAMP_TZ",
     }
+    if found is None:
+        return None
     if found in INTEGERS | DECIMALS:
         return "NUMBER"
     if found in FLOATS:

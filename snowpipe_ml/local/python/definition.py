@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +97,7 @@ class Definition:
         return dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Definition:
+    def from_dict(cls, value: Mapping[str, Any]) -> Definition:
         """Return a definition from the JSON value in the catalog."""
         return cls(
             **{

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
 
 _MODULE = "snowpipe_ml.local.python.worker"
 _ROOT = str(Path(__file__).parents[3])
@@ -103,21 +102,22 @@ class ForkServer:
     def _fork(self, channel: socket.socket, stderr: int, folder: str) -> int:
         request = json.dumps({"fork": folder}).encode()
         socket.send_fds(self._control, [request], [channel.fileno(), stderr])
-        return int(self._answer()["pid"])
+        pid = self._answer()["pid"]
+        assert pid is not None
+        return pid
 
     def wait(self, pid: int) -> int | None:
         """Reap a worker and return its exit code, negative for a signal; None if it is not known."""
         with self._lock, contextlib.suppress(OSError, EOFError):
             self._control.send(json.dumps({"wait": pid}).encode())
-            code = self._answer()["code"]
-            return None if code is None else int(code)
+            return self._answer()["code"]
         return None
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self) -> dict[str, int | None]:
         data = self._control.recv(65536)
         if not data:
             raise EOFError
-        answer: dict[str, Any] = json.loads(data)
+        answer: dict[str, int | None] = json.loads(data)
         return answer
 
     def close(self) -> None:

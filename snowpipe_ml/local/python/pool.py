@@ -9,20 +9,21 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import Cancellation
-from snowpipe_ml.local.core.messages import Channel, Message
+from snowpipe_ml.local.core.messages import Channel, Header, Message, Sent
 from snowpipe_ml.local.python.forkserver import ForkServer
+from snowpipe_ml.local.python.values import WorkerConfig
 
 _POLL = 0.1  # seconds between two checks whether a waiting statement was canceled
-Serve = Callable[[dict[str, Any]], Message]
+Serve: TypeAlias = Callable[[Header], Sent]
 
 
 class HandlerError(Exception):
@@ -41,7 +42,7 @@ class Worker:
         config: the configuration with which the worker loads the handler.
     """
 
-    def __init__(self, server: ForkServer, config: dict[str, Any]) -> None:
+    def __init__(self, server: ForkServer, config: WorkerConfig) -> None:
         self._server = server
         self._temporary = tempfile.TemporaryDirectory(prefix="snowpipe-worker-", ignore_cleanup_errors=True)
         self._stderr = open(Path(self._temporary.name) / "stderr", "w+b")  # noqa: SIM115
@@ -72,7 +73,7 @@ class Worker:
             self._receive()
             self._ready = True
 
-    def call(self, header: dict[str, Any], table: pa.Table, serve: Serve | None = None) -> Message:
+    def call(self, header: Mapping[str, object], table: pa.Table, serve: Serve | None = None) -> Message:
         """Send a request and wait for its answer.
 
         Args:
@@ -92,7 +93,7 @@ class Worker:
             assert serve is not None
             self._send(*serve(answer))
 
-    def _send(self, header: dict[str, Any], table: pa.Table | None) -> None:
+    def _send(self, header: Mapping[str, object], table: pa.Table | None) -> None:
         try:
             self._channel.send(header, table)
         except OSError as raised:
@@ -145,7 +146,7 @@ class Pool:
         size: the maximum number of workers.
     """
 
-    def __init__(self, server: ForkServer, config: dict[str, Any], size: int) -> None:
+    def __init__(self, server: ForkServer, config: WorkerConfig, size: int) -> None:
         self.size = size
         self._server = server
         self._config = config
@@ -156,7 +157,11 @@ class Pool:
         self._lock = threading.Lock()
 
     def call(
-        self, header: dict[str, Any], table: pa.Table, cancellation: Cancellation, serve: Serve | None = None
+        self,
+        header: Mapping[str, object],
+        table: pa.Table,
+        cancellation: Cancellation,
+        serve: Serve | None = None,
     ) -> Message:
         """Run one request on a free worker. A worker that fails other than by a handler error is replaced.
 

@@ -12,7 +12,6 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -32,6 +31,7 @@ from snowpipe_ml.local.python.imports import import_directory
 from snowpipe_ml.local.python.overloads import IMPOSSIBLE, closest, distance
 from snowpipe_ml.local.python.pool import HandlerError, Pool, Serve
 from snowpipe_ml.local.python.travel import arrow_name, arrow_type, travels_as, value_kind
+from snowpipe_ml.local.python.values import WorkerConfig
 
 _KEPT_POOLS = 4
 _MAX_NESTED = 64
@@ -48,7 +48,7 @@ class FunctionRegistry:
         self._storage = storage
         self._pools: OrderedDict[str, Pool] = OrderedDict()
         self._retired: weakref.WeakSet[Pool] = weakref.WeakSet()  # pools in which a call may still be running
-        self._configs: dict[str, dict[str, Any]] = {}
+        self._configs: dict[str, WorkerConfig] = {}
         self._raised: dict[str, ProgrammingError] = {}
         self._registered: set[str] = set()
         self._servers: dict[bool, ForkServer] = {}
@@ -277,7 +277,7 @@ class FunctionRegistry:
             if name in self._registered:
                 return name
 
-            def call(caller_id: pa.ChunkedArray | pa.Array, *columns: pa.ChunkedArray | pa.Array) -> Any:
+            def call(caller_id: pa.ChunkedArray | pa.Array, *columns: pa.ChunkedArray | pa.Array) -> pa.Array:
                 given = list(columns) or [pa.nulls(len(caller_id))]
                 table = pa.table(given, names=[str(i) for i in range(len(given))])
                 caller = find_session(caller_id[0].as_py()) if len(caller_id) else None
@@ -313,10 +313,6 @@ class FunctionRegistry:
                 call,
                 [duckdb.sqltype(k) for k in kinds],
                 duckdb.sqltype(travels_as(definition.returns)),
-                type="arrow",
-                null_handling="special",
-                exception_handling="default",
-                side_effects=True,
             )
             self._registered.add(name)
         return name

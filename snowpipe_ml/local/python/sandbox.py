@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from importlib.metadata import Distribution, DistributionFinder
 
+    from snowpipe_ml.local.python.values import WorkerConfig
+
 
 class Sandbox(importlib.abc.MetaPathFinder):
     """Allows imports of the standard library, the declared packages and the staged imports only."""
@@ -76,8 +78,8 @@ class Sandbox(importlib.abc.MetaPathFinder):
         except ModuleNotFoundError as error:
             raise self._explained(error, (error.name or "").partition(".")[0]) from None
 
-    def _is_users(self, globals: Mapping[str, Any] | None) -> bool:
-        file: str = (globals or {}).get("__file__") or ""
+    def _is_users(self, globals: Mapping[str, object] | None) -> bool:
+        file = str((globals or {}).get("__file__") or "")
         return (globals or {}).get("__name__") == "_udf_code" or not file.startswith(
             (*self.host_path, _PACKAGE)
         )
@@ -91,9 +93,9 @@ class Sandbox(importlib.abc.MetaPathFinder):
         return error
 
 
-def load_handler(config: dict[str, Any]) -> Callable[..., Any]:
+def load_handler(config: WorkerConfig) -> Callable[..., Any]:
     """Load the handler, a function or class, from inline code or from a staged module."""
-    name: str = config["handler"]
+    name = config["handler"]
     target: Any
     if config["body"] is not None:
         module = types.ModuleType("_udf_code")

@@ -6,7 +6,7 @@ import datetime
 import decimal
 import json
 import types
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
 
 import pyarrow as pa
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
+
+    Series: TypeAlias = pd.Series[Any]
 
 
 class sqlNullWrapper:  # noqa: N801 - Snowflake's name
@@ -28,9 +30,27 @@ class sqlNullWrapper:  # noqa: N801 - Snowflake's name
 SQL_NULL = sqlNullWrapper()
 
 
-def python_column(column: pa.Array | pa.ChunkedArray, kind: str) -> list[Any]:
+class WorkerConfig(TypedDict):
+    """What a worker needs to load and call a handler. Kinds are those of ``travel.value_kind``."""
+
+    handler: str
+    procedure: bool
+    memory: int | None
+    body: str | None
+    import_directory: str
+    import_archives: list[str]
+    blocked: dict[str, str]
+    strict: bool
+    names_out: list[str]
+    names: list[str]
+    kinds: list[str]
+    output_kinds: list[str]
+    output_types: list[str]
+
+
+def python_column(column: pa.Array | pa.ChunkedArray, kind: str) -> list[object]:
     """Convert an Arrow column to the Python values that a row handler receives."""
-    values: list[Any] = column.to_pylist()
+    values = column.to_pylist()
     if kind == "VARIANT":
         return [SQL_NULL if v is None else json.loads(v) for v in values]
     if kind in ("OBJECT", "ARRAY"):
@@ -39,10 +59,10 @@ def python_column(column: pa.Array | pa.ChunkedArray, kind: str) -> list[Any]:
         return [None if v is None else int(v) for v in values]
     if kind == "TIMESTAMP_TZ":
         return [None if v is None else datetime.datetime.fromisoformat(v) for v in values]
-    return values
+    return list(values)
 
 
-def series(column: pa.ChunkedArray, kind: str, narrow: bool = False) -> pd.Series[Any]:
+def series(column: pa.ChunkedArray, kind: str, narrow: bool = False) -> Series:
     """Convert an Arrow column to the pandas Series that a vectorized handler receives."""
     import pandas as pd
 
@@ -52,19 +72,19 @@ def series(column: pa.ChunkedArray, kind: str, narrow: bool = False) -> pd.Serie
     if kind == "INT":
         column = column.cast(pa.int64())
         if column.null_count:
-            return cast("pd.Series[Any]", column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
-        numbers = cast("pd.Series[Any]", column.to_pandas())
+            return cast("Series", column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
+        numbers = cast("Series", column.to_pandas())
         # A vectorized UDF receives the narrowest type that holds its batch, as Snowpark's tests expect.
         return pd.to_numeric(numbers, downcast="integer") if narrow else numbers
     if kind == "BOOLEAN":
-        return cast("pd.Series[Any]", column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get))
+        return cast("Series", column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get))
     if kind == "DATE":
         return pd.to_datetime(pd.Series(column.to_pandas(date_as_object=True)))
     if kind == "TIME":
-        return cast("pd.Series[Any]", column.cast(pa.int64()).cast(pa.duration("us")).to_pandas())
+        return cast("Series", column.cast(pa.int64()).cast(pa.duration("us")).to_pandas())
     if kind == "TIMESTAMP_TZ":
         return pd.Series(python_column(column, kind), dtype=object)
-    return cast("pd.Series[Any]", column.to_pandas())
+    return cast("Series", column.to_pandas())
 
 
 def frame(
@@ -84,7 +104,7 @@ def null_rows(table: pa.Table) -> list[bool]:
     return [any(row) for row in zip(*(column.is_null().to_pylist() for column in table.columns))]
 
 
-def arrow_column(values: Iterable[Any], kind: str, type_: pa.DataType) -> pa.Array:
+def arrow_column(values: Iterable[object], kind: str, type_: pa.DataType) -> pa.Array:
     """Convert Python values or a Series to an Arrow column of the declared type."""
     if kind == "VARIANT" and isinstance(values, list):
         return pa.array([None if v is SQL_NULL else json.dumps(v, default=str) for v in values], pa.string())
@@ -121,8 +141,8 @@ def arrow_column(values: Iterable[Any], kind: str, type_: pa.DataType) -> pa.Arr
     return array.cast(type_)
 
 
-def _aware(value: datetime.datetime) -> datetime.datetime:
-    if value.tzinfo is None:
+def _aware(value: object) -> datetime.datetime:
+    if not isinstance(value, datetime.datetime) or value.tzinfo is None:
         raise TypeError(f"a TIMESTAMP_TZ needs a datetime with a time zone: {value!r}")
     return value
 
@@ -146,12 +166,12 @@ def _is_null(value: object) -> bool:
 class Output:
     """Collects the rows of a table function with their source row, or partition for rows from its end."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: WorkerConfig) -> None:
         self.kinds: list[str] = config["output_kinds"]
         self.types = [arrow_type(name) for name in config["output_types"]]
         self.pieces: list[pa.Table] = []
 
-    def rows(self, rows: Iterable[Sequence[Any]], source: int) -> None:
+    def rows(self, rows: Iterable[Sequence[object]], source: int) -> None:
         """Add the rows that come from one source."""
         rows = list(rows)
         if not rows:
@@ -182,7 +202,7 @@ class Output:
         count = len(columns[0])
         self._add(columns, sources if not isinstance(sources, int) else [sources] * count)
 
-    def _add(self, columns: Sequence[Iterable[Any]], sources: list[int]) -> None:
+    def _add(self, columns: Sequence[Iterable[object]], sources: list[int]) -> None:
         arrays = [
             arrow_column(column, kind, type_) for column, kind, type_ in zip(columns, self.kinds, self.types)
         ]

@@ -36,16 +36,17 @@ from snowpipe_ml.local.python.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from snowpipe_ml.local.core.messages import Message
+    from snowpipe_ml.local.core.exchange import State
+    from snowpipe_ml.local.core.messages import Message, Sent
+    from snowpipe_ml.local.python.values import WorkerConfig
 
     Handler = Callable[..., Any]
-    Config = dict[str, Any]
     Marked = TypeVar("Marked", bound=Handler)
 
 
-def call_scalar(handler: Handler, config: Config, table: pa.Table) -> pa.Array | pa.ChunkedArray:
+def call_scalar(handler: Handler, config: WorkerConfig, table: pa.Table) -> pa.Array | pa.ChunkedArray:
     """Return one value for each row; a vectorized handler receives the rows as DataFrames."""
     kinds = config["kinds"]
     type_ = arrow_type(config["output_types"][0])
@@ -71,7 +72,7 @@ def call_scalar(handler: Handler, config: Config, table: pa.Table) -> pa.Array |
     return arrow_column(values, config["output_kinds"][0], type_)
 
 
-def call_aggregate(handler: Handler, config: Config, table: pa.Table) -> pa.Array:
+def call_aggregate(handler: Handler, config: WorkerConfig, table: pa.Table) -> pa.Array:
     """Return one value for each group; an instance of the handler accumulates the rows of the group."""
     columns = [table.column(i).to_pylist() for i in range(len(config["kinds"]))]
     values = []
@@ -88,7 +89,7 @@ def call_aggregate(handler: Handler, config: Config, table: pa.Table) -> pa.Arra
 
 
 def call_table(
-    handler: Handler, config: Config, table: pa.Table, offsets: list[int], first_partition: int
+    handler: Handler, config: WorkerConfig, table: pa.Table, offsets: list[int], first_partition: int
 ) -> pa.Table:
     """Run a table function over consecutive partitions; source -1-p marks the end of partition p."""
     output = Output(config)
@@ -132,12 +133,12 @@ def call_table(
 
 
 def call_procedure(
-    handler: Handler, config: Config, table: pa.Table, state: dict[str, Any], channel: Channel
-) -> Message:
+    handler: Handler, config: WorkerConfig, table: pa.Table, state: State, channel: Channel
+) -> Sent:
     """Call a procedure; if it returns a DataFrame, run it and return the id of its query."""
     caller = sys.modules["snowpipe_ml.local.client.procedure_session"]
 
-    def exchange(request: dict[str, Any]) -> Message:
+    def exchange(request: Mapping[str, object]) -> Message:
         channel.send(request)
         return channel.receive()
 
@@ -187,7 +188,8 @@ def describe_error(error: BaseException) -> str:
 
 def work(channel: Channel) -> None:
     """Load the handler and answer requests until the warehouse closes the connection."""
-    config, _ = channel.receive()
+    header, _ = channel.receive()
+    config = cast("WorkerConfig", header)
     directory = config["import_directory"]
     sys._xoptions["snowflake_import_directory"] = directory
     if config["memory"]:

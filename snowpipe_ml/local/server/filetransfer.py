@@ -6,7 +6,6 @@ Clients run on the same machine, so the location is a folder of the warehouse ("
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from snowpipe_ml.local.catalog.stages import find_stage
 from snowpipe_ml.local.client.connection import Connection
@@ -16,7 +15,7 @@ from snowpipe_ml.local.statements.transfers import local_file
 from snowpipe_ml.local.syntax.reader import Reader
 
 
-def transfer(connection: Connection, text: str) -> dict[str, Any] | None:
+def transfer(connection: Connection, text: str) -> dict[str, object] | None:
     """Return the instructions by which a client runs a PUT or GET; None for any other statement."""
     word = text.lstrip()[:3].upper()
     if word not in ("PUT", "GET") or not text.lstrip()[3:4].isspace():
@@ -26,7 +25,7 @@ def transfer(connection: Connection, text: str) -> dict[str, Any] | None:
     return _upload(connection, reader) if word == "PUT" else _download(connection, reader)
 
 
-def _upload(connection: Connection, reader: Reader) -> dict[str, Any]:
+def _upload(connection: Connection, reader: Reader) -> dict[str, object]:
     source = local_file(reader)
     stage, path = find_stage(connection.session, reader.stage())
     options = reader.options()
@@ -46,7 +45,7 @@ def _upload(connection: Connection, reader: Reader) -> dict[str, Any]:
     }
 
 
-def _download(connection: Connection, reader: Reader) -> dict[str, Any]:
+def _download(connection: Connection, reader: Reader) -> dict[str, object]:
     stage, path = find_stage(connection.session, reader.stage())
     target = local_file(reader)
     options = reader.options()
@@ -62,8 +61,8 @@ def _download(connection: Connection, reader: Reader) -> dict[str, Any]:
     }
 
 
-def _place(folder: Path) -> dict[str, Any]:
-    info: dict[str, Any] = {
+def _place(folder: Path) -> dict[str, object]:
+    info: dict[str, object] = {
         "locationType": "LOCAL_FS",
         "location": str(folder.resolve()),
         "path": "",

@@ -56,10 +56,10 @@ def retype(session: Session, table: Name, column: str, text: str) -> None:
 
 def _with_length(session: Session, table: Name, column: str, before: int, after: int) -> list[str]:
     """Return the statements that recreate the table with another length: DuckDB cannot change constraints."""
-    definition, comment = session.duck.execute(
+    ((definition, comment),) = session.duck.execute(
         "SELECT sql, comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         list(table),
-    ).fetchone()
+    ).fetchall()
     check = re.compile(
         rf'(CHECK\(\(length\((?:"{re.escape(column)}"|{re.escape(column)})\) <= ){before}(?=\)\))'
     )

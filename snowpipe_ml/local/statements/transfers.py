@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from snowflake.connector.errors import OperationalError
 
@@ -76,7 +76,7 @@ def put(statement: Statement) -> Result:
     compress = bool(options.get("AUTO_COMPRESS", True))
     overwrite = bool(options.get("OVERWRITE", False))
     if statement.file_stream is not None:
-        sources: list[tuple[str, Any]] = [(os.path.basename(local), statement.file_stream)]
+        sources: list[tuple[str, str | IO[bytes]]] = [(os.path.basename(local), statement.file_stream)]
     else:
         sources = [(os.path.basename(name), name) for name in sorted(glob.glob(local))]
         if not sources:
@@ -116,7 +116,7 @@ def _upload(
     size = 0
     try:
         with private.create_file(aside) as out, _reading(source) as data:
-            sink: Any = gzip.GzipFile("", "wb", 6, out, mtime=0) if zipping else out
+            sink = gzip.GzipFile("", "wb", 6, out, mtime=0) if zipping else out
             while chunk := data.read(_CHUNK):
                 size += len(chunk)
                 sink.write(chunk)

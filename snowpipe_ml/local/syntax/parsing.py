@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.snowflake import SnowflakeParser
@@ -43,9 +44,9 @@ _READERS = {
 def _reader(name: str) -> Callable[..., exp.Expr]:
     """Return a builder for ``TO_DATE(x, 'format')`` that keeps the format, which sqlglot's would change."""
     kind = _READERS[name]
-    otherwise: Any = SnowflakeParser.FUNCTIONS[name]
+    otherwise: Callable[..., exp.Expr] = SnowflakeParser.FUNCTIONS[name]
 
-    def build(args: list[exp.Expr], dialect: Any) -> exp.Expr:
+    def build(args: list[exp.Expr], dialect: Dialect) -> exp.Expr:
         text = args[1].name if len(args) == 2 and args[1].is_string else None
         if text is not None and is_auto(text):
             args = args[:1]
@@ -100,7 +101,7 @@ class _Parser(SnowflakeParser):
 
     def _parse_function_call(
         self,
-        functions: dict[str, Callable[..., Any]] | None = None,
+        functions: dict[str, Callable[..., exp.Expr]] | None = None,
         anonymous: bool = False,
         optional_parens: bool = True,
         any_token: bool = False,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 
 
-def constant(session: Session, node: exp.Expr) -> Any:
+def constant(session: Session, node: exp.Expr) -> str | int:
     """Return the value of a constant argument: a literal, an unquoted name, or LAST_QUERY_ID().
 
     Raises:

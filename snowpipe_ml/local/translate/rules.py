@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import fakesnow.transforms as fakesnow
 from sqlglot import exp
@@ -126,7 +125,7 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     return tree
 
 
-def _any(present: set[type[exp.Expr]], classes: tuple[Any, ...]) -> bool:
+def _any(present: set[type[exp.Expr]], classes: tuple[type[exp.Expr], ...]) -> bool:
     return any(issubclass(kind_, classes) for kind_ in present)
 
 
@@ -230,7 +229,7 @@ def session_function(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 # Transforms that run before the rules, each with the kinds of nodes that it handles.
-_BEFORE: tuple[tuple[Any, tuple[type[exp.Expr], ...]], ...] = (
+_BEFORE: tuple[tuple[Callable[[exp.Expr], exp.Expr], tuple[type[exp.Expr], ...]], ...] = (
     (fakesnow.try_parse_json, (exp.Anonymous,)),
     (fakesnow.split, (exp.Split,)),
     (fakesnow.json_extract_cast_as_varchar, (exp.JSONExtract,)),

@@ -9,7 +9,7 @@ that would change the statement.
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
@@ -23,6 +23,9 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ
 from snowpipe_ml.local.translate.flatten import show_columns
 from snowpipe_ml.local.translate.registry import result_type
+
+if TYPE_CHECKING:
+    from sqlglot.typing import ExprMetadataType
 
 _MARK = "snowpipe_mark"
 _OUTPUTS = "snowpipe_outputs"
@@ -41,7 +44,7 @@ def _annotate_call(annotator: TypeAnnotator, call: exp.Expr) -> None:
 
 
 # sqlglot knows the types of its own classes only.
-_METADATA: Any = {**Snowflake.EXPRESSION_METADATA, exp.Anonymous: {"annotator": _annotate_call}}
+_METADATA: ExprMetadataType = {**Snowflake.EXPRESSION_METADATA, exp.Anonymous: {"annotator": _annotate_call}}
 
 
 def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
@@ -138,13 +141,13 @@ def _as_query(tree: exp.Expr) -> exp.Expr | None:
     )
 
 
-def outputs(select: exp.Expr | None) -> list[tuple[str, Any]]:
+def outputs(select: exp.Expr | None) -> list[tuple[str, exp.DType | None]]:
     """List the (name, type) of the columns of an annotated SELECT; empty if they are not known."""
-    found: list[tuple[str, Any]] = select.meta.get(_OUTPUTS, []) if select is not None else []
+    found: list[tuple[str, exp.DType | None]] = select.meta.get(_OUTPUTS, []) if select is not None else []
     return [] if any(isinstance(name, str) and name == "*" for name, _ in found) else found
 
 
-def kind(node: exp.Expr | None) -> Any:
+def kind(node: exp.Expr | None) -> exp.DType | None:
     """Return the type of an annotated node; None if it is not known."""
     if node is None:
         return None
@@ -153,7 +156,8 @@ def kind(node: exp.Expr | None) -> Any:
     if isinstance(node, exp.Cast | exp.TryCast):
         if node.to.meta.get("stored") and node.to.this == T.TIMESTAMPTZ:
             return T.TIMESTAMPLTZ  # a DuckDB type: TIMESTAMPTZ there is Snowflake's TIMESTAMP_LTZ
-        return node.to.meta.get("kind") or node.to.this
+        written: exp.DType | None = node.to.meta.get("kind") or node.to.this
+        return written
     if isinstance(node, exp.Neg):
         return kind(node.this)
     if isinstance(node, exp.Literal):
@@ -164,9 +168,8 @@ def kind(node: exp.Expr | None) -> Any:
         return T.BIGINT
     if node.type is None or node.type.this in (T.UNKNOWN, T.NULL):
         return None
-    if node.type.this == T.DECIMAL and _scale(node.type) == 0:
-        return T.BIGINT
-    return node.type.this
+    found: exp.DType = node.type.this
+    return T.BIGINT if found == T.DECIMAL and _scale(node.type) == 0 else found
 
 
 def scale_of(node: exp.Expr | None) -> int | None:
@@ -193,7 +196,7 @@ def _schema(tree: exp.Expr, session: Session) -> MappingSchema:
             continue
         columns = column_types(table, session)
         if columns:
-            plain: dict[str, Any] = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
+            plain: dict[str, str | exp.DataType] = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
             schema.add_table(table.copy(), plain, dialect="duckdb", normalize=False, match_depth=False)
     return schema
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 from snowpipe_ml.local.catalog.stages import StagedFile
+from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.names import literal, quoted
-from snowpipe_ml.local.core.values import Options
+from snowpipe_ml.local.core.values import Options, Row
 from snowpipe_ml.local.files.formats.base import Columns, FileFormat, Wanted, union
 from snowpipe_ml.local.files.formats.detection import merge, path
 from snowpipe_ml.local.files.metadata import metadata_columns
@@ -85,11 +86,11 @@ class ColumnarFormat(FileFormat):
         return found
 
     @staticmethod
-    def _described(compiler: Compiler, source: str) -> list[Any]:
+    def _described(compiler: Compiler, source: str) -> list[Row]:
         return compiler.session.duck.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
 
 
-def is_text(duck: Any, source: str, value: str) -> bool:
+def is_text(duck: Duck, source: str, value: str) -> bool:
     """Return whether all values of a binary column are valid UTF-8: Snowflake reads such a column as text."""
     row = duck.execute(
         f"SELECT bool_and(try(decode({value})) IS NOT NULL OR {value} IS NULL) FROM {source}"
@@ -102,16 +103,18 @@ def _as_json(value: str, type_: str) -> str:
     return _shown(value, duckdb.sqltype(type_)) if "TIMESTAMP" in type_ else value
 
 
-def _shown(value: str, kind: Any) -> str:
+def _shown(value: str, kind: DuckDBPyType) -> str:
     if kind.id.startswith("timestamp"):
         return f"strftime({value}, '%Y-%m-%d %H:%M:%S.%g')"
     if kind.id == "struct":
         fields = ", ".join(
-            f"{literal(name)}: {_shown(f'{value}.{quoted(name)}', child)}" for name, child in kind.children
+            f"{literal(name)}: {_shown(f'{value}.{quoted(name)}', child)}"
+            for name, child in kind.children
+            if isinstance(child, DuckDBPyType)
         )
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE {{{fields}}} END"
-    if kind.id == "list":
-        return f"list_transform({value}, lambda item: {_shown('item', dict(kind.children)['child'])})"
+    if kind.id == "list" and isinstance(item := dict(kind.children)["child"], DuckDBPyType):
+        return f"list_transform({value}, lambda item: {_shown('item', item)})"
     return value
 
 
@@ -119,7 +122,7 @@ def _is_plain(type_: str) -> bool:
     return not type_.endswith("[]") and not type_.startswith(("STRUCT", "MAP", "UNION"))
 
 
-def _snowflake_type(duck: Any, source: str, name: str, duckdb: str, fmt: Options) -> str:
+def _snowflake_type(duck: Duck, source: str, name: str, duckdb: str, fmt: Options) -> str:
     if match := re.match(r"DECIMAL\((\d+),\s*(\d+)\)", duckdb):
         return f"NUMBER({match.group(1)}, {match.group(2)})"
     if duckdb.endswith("[]"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
@@ -62,7 +60,7 @@ def to_char(node: exp.Expr, session: Session) -> exp.Expr:
     return text
 
 
-def _written(part: OutputPart, value: exp.Expr, found: Any) -> exp.Expr:
+def _written(part: OutputPart, value: exp.Expr, found: exp.DType | None) -> exp.Expr:
     match part:
         case Pattern():
             return builtin("strftime", _wall_clock(value, found), exp.Literal.string(part.text))
@@ -73,7 +71,7 @@ def _written(part: OutputPart, value: exp.Expr, found: Any) -> exp.Expr:
             return _offset(part, value, found)
 
 
-def _wall_clock(value: exp.Expr, found: Any) -> exp.Expr:
+def _wall_clock(value: exp.Expr, found: exp.DType | None) -> exp.Expr:
     """Convert to a value that strftime accepts; it formats an instant in the session's time zone."""
     if found == T.TIMESTAMPTZ:
         return macro("sf_tz_local", value.copy())
@@ -84,7 +82,7 @@ def _wall_clock(value: exp.Expr, found: Any) -> exp.Expr:
     return value.copy()
 
 
-def _offset(part: Offset, value: exp.Expr, found: Any) -> exp.Expr:
+def _offset(part: Offset, value: exp.Expr, found: exp.DType | None) -> exp.Expr:
     if found in (T.DATE, T.TIME):
         raise UnsupportedError(f"the time zone of a {found.value} in a format")
     if found not in (T.TIMESTAMPTZ, T.TIMESTAMPLTZ):
@@ -126,7 +124,7 @@ def read_by_format(node: exp.Expr, session: Session) -> exp.Expr:
     return made
 
 
-def _check(read: InputFormat, target: Any) -> None:
+def _check(read: InputFormat, target: exp.DType) -> None:
     """Refuse an incomplete format: Snowflake's defaults for missing parts differ from strptime's."""
     if target == T.TIME:
         if not read.has_time:

@@ -7,7 +7,6 @@ before 9. An argument of a text function is converted to its text; a comparison 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import fakesnow.transforms as fakesnow
 from sqlglot import exp
@@ -212,7 +211,7 @@ def check_stored(tree: exp.Expr, session: Session) -> None:
             )
 
 
-def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, Any]]:
+def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, exp.DType | None]]:
     """Yield (column, type of its new value) for the assignments of an INSERT, UPDATE or MERGE."""
     if isinstance(tree, exp.Insert):
         named = (
@@ -329,7 +328,7 @@ def _any(nodes: list[exp.Expr]) -> bool:
     return any(kind(node) in VARIANTS for node in nodes)
 
 
-def _key_kind(key: exp.Expr, clause: exp.Expr | None) -> Any:
+def _key_kind(key: exp.Expr, clause: exp.Expr | None) -> exp.DType | None:
     """Return the type of a GROUP BY or ORDER BY key: an expression, a position or an alias of the SELECT."""
     select = clause.parent if clause is not None else None
     shown = outputs(select) if isinstance(select, exp.Select) else []
