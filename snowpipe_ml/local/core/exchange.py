@@ -79,10 +79,15 @@ def _perform(client: Client, request: Header) -> tuple[list[Column], pa.Table | 
             stream = io.BytesIO(data) if data is not None else None
             for listener in client.listeners:
                 listener(request["command"])
-            client.session.folder = request["cwd"]
-            result = client.perform(
-                request["command"], params, request["query_id"], stream, request["settings"]
-            )
+            session = client.session
+            before = session.folder, session.worker_folder
+            session.folder, session.worker_folder = request["cwd"], request.get("worker_folder")
+            try:
+                result = client.perform(
+                    request["command"], params, request["query_id"], stream, request["settings"]
+                )
+            finally:
+                session.folder, session.worker_folder = before
             return result.columns, result.table, result.rowcount
         case "executemany":
             result = client.perform_many(request["command"], packed(), request["query_id"])

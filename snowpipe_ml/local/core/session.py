@@ -69,6 +69,7 @@ class Session:
     Attributes:
         client: the connection on which nested statements run.
         folder: the base folder of relative paths in PUT and GET.
+        worker_folder: the temporary folder of the procedure whose statement is running; None outside of one.
         shares: scripts that replace shares, by the share's name; each script fills the database that is
             created from the share.
         visible_functions: the Python functions registered with DuckDB when the open transaction began.
@@ -99,6 +100,7 @@ class Session:
         self.last_query_ids: list[str] = []
         self.shares: dict[str, list[str]] = {}
         self.folder = os.getcwd()
+        self.worker_folder: str | None = None
         if database:
             with storage.lock:  # two sessions may start at the same time
                 if database not in storage.databases():

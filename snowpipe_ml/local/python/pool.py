@@ -91,7 +91,8 @@ class Worker:
             if "call" not in answer:
                 return answer, data
             assert serve is not None
-            self._send(*serve(answer))
+            # A procedure's PUT and GET reach the files of its worker only.
+            self._send(*serve({**answer, "worker_folder": self._temporary.name}))
 
     def _send(self, header: Mapping[str, object], table: pa.Table | None) -> None:
         try:

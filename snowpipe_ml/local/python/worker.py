@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 import pyarrow as pa
 
 from snowpipe_ml.local.core.messages import Channel
+from snowpipe_ml.local.python.confinement import confine
 from snowpipe_ml.local.python.sandbox import Sandbox, load_handler
 from snowpipe_ml.local.python.values import (
     SQL_NULL,
@@ -200,6 +201,7 @@ def work(channel: Channel) -> None:
     module.vectorized = _vectorized
     sys.modules["_snowflake"] = module
     sys.modules["snowflake.snowpark.files"] = _files_module()
+    confine(os.getcwd(), directory)
     Sandbox(config["blocked"], host_path).install()
     try:
         handler = load_handler(config)

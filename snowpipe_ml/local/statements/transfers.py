@@ -16,8 +16,10 @@ from snowflake.connector.errors import OperationalError
 from snowpipe_ml.local.catalog.stages import Stage, find_stage
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Row, text_option
+from snowpipe_ml.local.python.confinement import TMP, own_tmp_of
 from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -72,13 +74,14 @@ def put(statement: Statement) -> Result:
     reader.end()
     if stage.external:
         raise errors.error(1059, "22023", "PUT needs an internal stage")
-    local = os.path.join(session.folder, os.path.expanduser(source))
+    local = local_path(session, source)
     compress = bool(options.get("AUTO_COMPRESS", True))
     overwrite = bool(options.get("OVERWRITE", False))
     if statement.file_stream is not None:
         sources: list[tuple[str, str | IO[bytes]]] = [(os.path.basename(local), statement.file_stream)]
     else:
-        sources = [(os.path.basename(name), name) for name in sorted(glob.glob(local))]
+        found = [name for name in sorted(glob.glob(local)) if _is_reachable(session, name)]
+        sources = [(os.path.basename(name), name) for name in found]
         if not sources:
             raise errors.error(253006, "22000", f"File doesn't exist: ['{local}']")
     results = [_upload(stage, path, name, data, compress, overwrite) for name, data in sources]
@@ -95,6 +98,34 @@ def local_file(reader: Reader) -> str:
     while not reader.done and reader.peek().start < end:
         reader.next()
     return reader.text[start:end].removeprefix("file://")
+
+
+def local_path(session: Session, text: str) -> str:
+    """Return the path of a local file or folder; in a procedure, one that its worker can reach.
+
+    Raises:
+        ProgrammingError: a procedure names a file outside of its temporary folder and its ``/tmp``.
+    """
+    if session.worker_folder is None:
+        return os.path.join(session.folder, os.path.expanduser(text))
+    home = session.worker_folder
+    path = os.path.normpath(os.path.join(home, text.replace("~", home, 1) if text[:1] == "~" else text))
+    own_tmp = own_tmp_of(home)
+    if not Path(path).is_relative_to(home) and Path(path).is_relative_to(TMP) and own_tmp.is_dir():
+        path = str(own_tmp / Path(path).relative_to(TMP))
+    if not _is_reachable(session, path):
+        raise errors.error(253006, "22000", f"File doesn't exist: ['{text}']")
+    return path
+
+
+def _is_reachable(session: Session, path: str) -> bool:
+    """Return whether the running procedure, if there is one, can reach a file; links are followed."""
+    home = session.worker_folder
+    if home is None:
+        return True
+    roots = [home] if own_tmp_of(home).is_dir() else [home, TMP]
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(root)) for root in roots)
 
 
 def _upload(
@@ -166,7 +197,7 @@ def get(statement: Statement) -> Result:
     session, reader = statement.session, statement.reader
     reader.expect("GET")
     stage, path = find_stage(session, reader.stage())
-    target = Path(session.folder, os.path.expanduser(local_file(reader)))
+    target = Path(local_path(session, local_file(reader)))
     options = reader.options()
     found = stage.files(path, text_option(options, "PATTERN"))
     if not found:
