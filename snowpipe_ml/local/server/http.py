@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypeAlias, TypedDict
 from urllib.parse import parse_qs, urlparse
 
 from snowflake.connector.errors import Error, ProgrammingError
@@ -29,6 +29,7 @@ from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.server import wire
 from snowpipe_ml.local.server.filetransfer import transfer
 
@@ -40,12 +41,40 @@ _ANSWER_SECONDS = 40.0
 _RUNNING, _RUNNING_ASYNC = "333333", "333334"
 
 
+Answer: TypeAlias = dict[str, object]
+"""An answer, which is only encoded as JSON."""
+
+
+class LoginData(TypedDict, total=False):
+    """Who logs in."""
+
+    TOKEN: str
+    PASSWORD: str
+    SESSION_PARAMETERS: Options
+
+
+class LoginRequest(TypedDict, total=False):
+    """The body of a login."""
+
+    data: LoginData
+
+
+class QueryRequest(TypedDict, total=False):
+    """The body of a request to run or describe a statement."""
+
+    sqlText: Required[str]
+    asyncExec: bool
+    describeOnly: bool
+    bindings: dict[str, wire.Binding] | None
+    parameters: dict[str, object] | None
+
+
 class _Session:
     """The session of a client: its connection and its running statements."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.pending: dict[str, Future[dict[str, Any]]] = {}
+        self.pending: dict[str, Future[Answer]] = {}
         self.executor = ThreadPoolExecutor(16, thread_name_prefix="statement")
 
     def close(self) -> None:
@@ -126,9 +155,9 @@ class WarehouseServer:
             session.close()
         self._holder.close()
 
-    def login(self, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+    def login(self, query: dict[str, str], body: LoginRequest) -> Answer:
         """Open a session."""
-        data = body.get("data", {})
+        data = body.get("data") or LoginData()
         shown = str(data.get("TOKEN") or data.get("PASSWORD") or "")
         if not hmac.compare_digest(shown, self._token):
             return _failed("390100", "Incorrect username or password was specified.", "08001")
@@ -179,7 +208,7 @@ class WarehouseServer:
         with self._lock:
             return self._sessions.get(token)
 
-    def logout(self, session: _Session) -> dict[str, Any]:
+    def logout(self, session: _Session) -> Answer:
         """End a session."""
         with self._lock:
             for token in [token for token, known in self._sessions.items() if known is session]:
@@ -187,7 +216,7 @@ class WarehouseServer:
         session.close()
         return _done(None)
 
-    def query(self, session: _Session, body: dict[str, Any]) -> dict[str, Any]:
+    def query(self, session: _Session, body: QueryRequest) -> Answer:
         """Run or describe a statement; for a long one, return the URL at which to ask for the result."""
         query_id = str(uuid.uuid4())
         session.pending[query_id] = session.executor.submit(_run, session.connection, body, query_id)
@@ -195,7 +224,7 @@ class WarehouseServer:
             return _in_progress(query_id, _RUNNING_ASYNC)
         return self.result(session, query_id)
 
-    def result(self, session: _Session, query_id: str) -> dict[str, Any]:
+    def result(self, session: _Session, query_id: str) -> Answer:
         """Return the answer to a statement that was started, or a kept result."""
         future = session.pending.get(query_id)
         if future is None:
@@ -207,7 +236,7 @@ class WarehouseServer:
         session.pending.pop(query_id, None)
         return answer
 
-    def status(self, session: _Session, query_id: str) -> dict[str, Any]:
+    def status(self, session: _Session, query_id: str) -> Answer:
         """Return whether a statement is running, and how it ended."""
         known = [row for row in session.connection.storage.history.rows() if row["QUERY_ID"] == query_id]
         shown = [
@@ -222,7 +251,7 @@ class WarehouseServer:
         return _done({"queries": shown})
 
 
-def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[str, Any]:
+def _run(connection: Connection, body: QueryRequest, query_id: str) -> Answer:
     text = str(body["sqlText"])
     type_id = wire.statement_type(text)
     # Before taking the lock: the statement to cancel holds it.
@@ -260,7 +289,7 @@ def _run(connection: Connection, body: dict[str, Any], query_id: str) -> dict[st
     )
 
 
-def _kept(connection: Connection, query_id: str) -> dict[str, Any]:
+def _kept(connection: Connection, query_id: str) -> Answer:
     try:
         columns, table = connection.result(query_id)
     except Error as raised:
@@ -268,23 +297,21 @@ def _kept(connection: Connection, query_id: str) -> dict[str, Any]:
     return _done({**wire.result_data(Result(columns, table), 0x1000), "queryId": query_id, "parameters": []})
 
 
-def _done(data: Any) -> dict[str, Any]:
+def _done(data: object) -> Answer:
     return {"data": data, "code": None, "message": None, "success": True}
 
 
-def _failed(
-    code: str, message: str, sqlstate: str | None, more: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def _failed(code: str, message: str, sqlstate: str | None, more: dict[str, object] | None = None) -> Answer:
     data = {"errorCode": code, "sqlState": sqlstate, **(more or {})}
     return {"data": data, "code": code, "message": message, "success": False}
 
 
-def _refused(raised: Error, query_id: str) -> dict[str, Any]:
+def _refused(raised: Error, query_id: str) -> Answer:
     text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
     return _failed(f"{raised.errno or 0:06d}", str(text), raised.sqlstate, {"queryId": query_id})
 
 
-def _in_progress(query_id: str, code: str) -> dict[str, Any]:
+def _in_progress(query_id: str, code: str) -> Answer:
     data = {"queryId": query_id, "getResultUrl": f"/queries/{query_id}/result", "queryAbortsAfterSecs": 86400}
     return {"data": data, "code": code, "message": "Query execution in progress.", "success": True}
 
@@ -314,7 +341,7 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
-        def _route(self, body: Any) -> dict[str, Any]:
+        def _route(self, body: Any) -> Answer:
             url = urlparse(self.path)
             parts = [part for part in url.path.split("/") if part]
             query = {key: values[0] for key, values in parse_qs(url.query).items()}
@@ -351,7 +378,7 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
                     )
             return _failed("390400", f"the embedded warehouse does not serve {url.path}", "0A000")
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Write to the log instead of stderr."""
             log.debug(format, *args)
 

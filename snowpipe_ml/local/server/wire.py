@@ -7,7 +7,9 @@ The protocol is not documented publicly. The formats follow what the Python conn
 from __future__ import annotations
 
 import base64
-from typing import Any
+import datetime as dt
+from collections.abc import Mapping
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +25,32 @@ _STATEMENT_TYPES = {"INSERT": 0x3100, "UPDATE": 0x3200, "DELETE": 0x3300, "MERGE
 _SELECT, _OTHER = 0x1000, 0x4000
 _DML = {0x3100, 0x3200, 0x3300, 0x3400}
 
+Data: TypeAlias = dict[str, object]
+"""The ``data`` of an answer, which is only encoded as JSON."""
+
+
+class RowType(TypedDict):
+    """A column of a result, as clients read it."""
+
+    name: str
+    database: str
+    schema: str
+    table: str
+    nullable: bool
+    type: str
+    length: int | None
+    byteLength: int | None
+    precision: int | None
+    scale: int | None
+    collation: None
+
+
+class Binding(TypedDict):
+    """A bound value, or the values of one parameter in many executions."""
+
+    type: str
+    value: str | list[str | None] | None
+
 
 def statement_type(text: str) -> int:
     """Return the number by which clients tell DML from queries."""
@@ -32,9 +60,9 @@ def statement_type(text: str) -> int:
     return _SELECT if word in ("SELECT", "WITH", "VALUES", "(SELECT") else _OTHER
 
 
-def row_type(columns: list[Column]) -> list[dict[str, Any]]:
+def row_type(columns: list[Column]) -> list[RowType]:
     """Return the columns of a result in the format of ``data.rowtype``."""
-    found = []
+    found: list[RowType] = []
     for column in columns:
         metadata = column.metadata
         found.append(
@@ -55,10 +83,10 @@ def row_type(columns: list[Column]) -> list[dict[str, Any]]:
     return found
 
 
-def result_data(result: Result, type_id: int) -> dict[str, Any]:
+def result_data(result: Result, type_id: int) -> Data:
     """Encode the rows of a result: as JSON for DML, whose counts clients read from it, else as Arrow."""
     rows = row_type(result.columns)
-    data: dict[str, Any] = {
+    data: Data = {
         "rowtype": rows,
         "total": result.table.num_rows,
         "returned": result.table.num_rows,
@@ -76,9 +104,9 @@ def result_data(result: Result, type_id: int) -> dict[str, Any]:
     }
 
 
-def description_data(columns: list[Column], type_id: int) -> dict[str, Any]:
+def description_data(columns: list[Column], type_id: int) -> Data:
     """Encode the answer to a request that only describes a statement."""
-    empty: dict[str, Any] = (
+    empty: Data = (
         {"queryResultFormat": "json", "rowset": []}
         if type_id in _DML
         else {"queryResultFormat": "arrow", "rowsetBase64": ""}
@@ -93,11 +121,11 @@ def description_data(columns: list[Column], type_id: int) -> dict[str, Any]:
     }
 
 
-def _lists(table: pa.Table) -> list[list[Any]]:
+def _lists(table: pa.Table) -> list[list[object]]:
     return [column.to_pylist() for column in table.columns]
 
 
-def _arrow(result: Result, rows: list[dict[str, Any]]) -> str:
+def _arrow(result: Result, rows: list[RowType]) -> str:
     table = arrow_result(result.columns, result.table)
     arrays, fields = [], []
     for index, (column, described) in enumerate(zip(table.columns, rows, strict=True)):
@@ -146,22 +174,33 @@ def _instants(column: pa.ChunkedArray, offsets: pa.Array | None = None) -> pa.Ar
     return pa.StructArray.from_arrays(list(parts.values()), names=list(parts), mask=mask)
 
 
-def parameters(bindings: dict[str, Any] | None) -> tuple[list[Any] | None, list[list[Any]] | None]:
+def parameters(
+    bindings: Mapping[str, Binding] | None,
+) -> tuple[list[object] | None, list[list[object]] | None]:
     """Decode bound values: (values, None) for one execution, (None, rows) for many."""
     if not bindings:
         return None, None
     placed = [bindings[key] for key in sorted(bindings, key=int)]
-    if any(isinstance(binding["value"], list) for binding in placed):
-        columns = [[_value({**b, "value": value}) for value in b["value"]] for b in placed]
+    lists = [binding["value"] for binding in placed]
+    if any(isinstance(values, list) for values in lists):
+        columns = [
+            [_value(binding["type"], value) for value in values]
+            for binding, values in zip(placed, lists, strict=True)
+            if isinstance(values, list)
+        ]
         return None, [list(row) for row in zip(*columns, strict=True)]
-    return [_value(binding) for binding in placed], None
+    return [
+        _value(binding["type"], value)
+        for binding, value in zip(placed, lists, strict=True)
+        if not isinstance(value, list)
+    ], None
 
 
-def _value(binding: dict[str, Any]) -> Any:
-    if binding["value"] is None:
+def _value(kind: str, text: str | None) -> object:
+    if text is None:
         return None
-    if binding["type"] == "REAL":
-        return float(binding["value"])
-    value: Any = from_binding(binding)
+    if kind == "REAL":
+        return float(text)
+    value: object = from_binding({"type": kind, "value": text})
     # A TIMESTAMP_NTZ has no time zone, but from_binding adds one.
-    return value.replace(tzinfo=None) if binding["type"] == "TIMESTAMP_NTZ" else value
+    return value.replace(tzinfo=None) if kind == "TIMESTAMP_NTZ" and isinstance(value, dt.datetime) else value
