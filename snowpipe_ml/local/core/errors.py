@@ -204,6 +204,15 @@ def invalid_identifier(name: str) -> ProgrammingError:
 
 # Patterns of DuckDB's messages, and the error that Snowflake raises for the same mistake.
 _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
+    # What a macro raises, in Snowflake's words: see the macros of core/macros.
+    (
+        re.compile(r"^Invalid Input Error: (\d{6}) \((\w{5})\): (.*)", re.S),
+        lambda number, state, message: error(int(number), state, message),
+    ),
+    (
+        re.compile(r"^Invalid Input Error: (the embedded warehouse does not support .*)", re.S),
+        lambda message: UnsupportedError.of(message),
+    ),
     (
         re.compile(r"cast \(TIMESTAMP(?:TZ_NS| WITH TIME ZONE) -> TIME\)"),
         lambda: UnsupportedError("a time zone in a TIME", "Read it as a TIMESTAMP_TZ first"),

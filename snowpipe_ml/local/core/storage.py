@@ -34,7 +34,7 @@ from typing import Protocol
 import duckdb
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core import errors, natives, private
 from snowpipe_ml.local.core.checkpoints import SETTINGS, Checkpoints
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
@@ -174,6 +174,7 @@ class Storage:
             undo.callback(self.root.close)
             for setting in SETTINGS:
                 self.root.execute(setting)
+            natives.register(self.root)
             self.root.execute(macros())
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)

@@ -59,6 +59,7 @@ SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
             "context",
             "conversion",
             "dates",
+            "hashes",
             "numbers",
             "regular_expressions",
             "strings",

@@ -23,6 +23,7 @@ from snowpipe_ml.local.translate.functions.numbers import (
     variance,
     whole_literal,
 )
+from snowpipe_ml.local.translate.functions.regular_expressions import regexp_operator
 from snowpipe_ml.local.translate.functions.variants import (
     BINARY_FUNCTIONS,
     COMPARISONS,
@@ -81,6 +82,8 @@ _TYPED = (
     exp.StrToTime,
     exp.TsOrDsToDate,
     exp.TsOrDsToTime,
+    exp.RegexpLike,
+    exp.HexString,
     exp.Anonymous,
 )
 
@@ -200,6 +203,13 @@ def list_agg(node: exp.Expr, session: Session) -> exp.Expr:
     return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string("")])
 
 
+def hex_string(node: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``X'0aff'``, a binary constant."""
+    made = macro("sf_unhex", exp.Literal.string(node.name))
+    made.type = exp.DataType(this=T.VARBINARY)
+    return made
+
+
 # Context functions with a sqlglot class; newer versions of sqlglot have more of them. SCALAR_FUNCTIONS has
 # the implementations, by name.
 _SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
@@ -231,19 +241,14 @@ def session_function(node: exp.Expr, session: Session) -> exp.Expr:
 # Transforms that run before the rules, each with the kinds of nodes that it handles.
 _BEFORE: tuple[tuple[Callable[[exp.Expr], exp.Expr], tuple[type[exp.Expr], ...]], ...] = (
     (fakesnow.try_parse_json, (exp.Anonymous,)),
-    (fakesnow.split, (exp.Split,)),
     (fakesnow.json_extract_cast_as_varchar, (exp.JSONExtract,)),
     (fakesnow.json_extract_cased_as_varchar, (exp.JSONExtract,)),
     (fakesnow.json_extract_precedence, (exp.JSONExtract, exp.JSONExtractScalar)),
-    (fakesnow.regex_replace, (exp.RegexpReplace,)),
-    (fakesnow.regex_substr, (exp.RegexpExtract,)),
     (star_object, (exp.StarMap, exp.JSONObject)),
     (fakesnow.array_size, (exp.ArraySize,)),
     (fakesnow.object_agg, (exp.ObjectAgg,)),
     (fakesnow.array_construct_etc, (exp.ArrayConstructCompact, exp.Array, exp.ArrayConcat)),
     (fakesnow.timestamp_offsets, (exp.Cast,)),
-    (fakesnow.haversine, (exp.Anonymous,)),
-    (fakesnow.hex_string, (exp.HexString,)),
 )
 
 
@@ -274,6 +279,8 @@ _VARIANT_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.JSONExtract,), variant_path),
 )
 _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
+    ((exp.HexString,), hex_string),
+    ((exp.RegexpLike,), regexp_operator),
     ((exp.Rand,), random_number),
     ((exp.Randstr,), random_text),
     ((exp.Struct, exp.JSONObject), object_construct),

@@ -15,7 +15,17 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import as_text, builtin, macro, stored_cast, text_of
 from snowpipe_ml.local.translate.registry import Returns, result_type, scalar_function
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, VARIANTS, T, kind
+from snowpipe_ml.local.translate.types import (
+    BINARIES,
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    TIMESTAMPS,
+    VARIANTS,
+    T,
+    kind,
+)
 
 
 class Kind(Enum):
@@ -27,6 +37,8 @@ class Kind(Enum):
     FLOAT = "FLOAT"
     BOOLEAN = "BOOLEAN"
     BINARY = "BINARY"
+    BYTES = "BYTES"
+    """A BINARY, or the bytes of a text in UTF-8."""
     VARIANT = "VARIANT"
     ANY = "ANY"
     """No conversion: the macro handles all types that the function takes."""
@@ -107,6 +119,8 @@ def converted(argument: exp.Expr, to: Kind) -> exp.Expr:
         case Kind.TEXT:
             if found in FLOATS | TIMESTAMPS:
                 return as_text(argument)
+            if found in BINARIES:
+                return builtin("hex", argument.copy())
             return argument.copy() if found in TEXTS else text_of(argument)
         case Kind.NUMBER if found in VARIANTS | TEXTS:
             return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "DOUBLE")
@@ -120,11 +134,25 @@ def converted(argument: exp.Expr, to: Kind) -> exp.Expr:
             return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "DOUBLE")
         case Kind.BOOLEAN if found != T.BOOLEAN:
             return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "BOOLEAN")
+        case Kind.BYTES if found not in BINARIES:
+            return builtin("encode", converted(argument, Kind.TEXT))
         case Kind.BINARY if found in TEXTS:
-            return builtin("unhex", argument.copy())
+            return macro("sf_unhex", argument.copy())
         case Kind.VARIANT if found not in VARIANTS:
             return builtin("to_json", as_text(argument) if found in TIMESTAMPS else argument.copy())
     return argument.copy()
+
+
+def check_count(call: exp.Expr, least: int, most: int | None) -> None:
+    """Check the number of a call's arguments.
+
+    Raises:
+        ProgrammingError: there are too few or too many.
+    """
+    if len(call.expressions) < least:
+        raise _arguments(938, "not enough", call, least)
+    if most is not None and len(call.expressions) > most:
+        raise _arguments(939, "too many", call, most)
 
 
 def _arguments(number: int, what: str, call: exp.Expr, expected: int) -> Exception:

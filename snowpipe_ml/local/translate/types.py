@@ -36,6 +36,7 @@ DECIMALS = {T.DECIMAL}
 TIMESTAMPS = {T.TIMESTAMP, T.TIMESTAMPNTZ, T.TIMESTAMPLTZ, T.TIMESTAMPTZ, T.DATETIME}
 TEXTS = {T.TEXT, T.VARCHAR, T.CHAR, T.NVARCHAR}
 VARIANTS = {T.JSON, T.VARIANT, T.OBJECT}
+BINARIES = {T.BINARY, T.VARBINARY, T.BLOB}
 
 
 def _annotate_call(annotator: TypeAnnotator, call: exp.Expr) -> None:
@@ -43,8 +44,18 @@ def _annotate_call(annotator: TypeAnnotator, call: exp.Expr) -> None:
     annotator._set_type(call, result_type(call))
 
 
+def _annotate_concatenation(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    binary = any(kind(side) in BINARIES for side in node.iter_expressions())
+    annotator._set_type(node, T.VARBINARY if binary else T.VARCHAR)
+
+
 # sqlglot knows the types of its own classes only.
-_METADATA: ExprMetadataType = {**Snowflake.EXPRESSION_METADATA, exp.Anonymous: {"annotator": _annotate_call}}
+_METADATA: ExprMetadataType = {
+    **Snowflake.EXPRESSION_METADATA,
+    exp.Anonymous: {"annotator": _annotate_call},
+    exp.HexString: {"returns": T.VARBINARY},
+    exp.DPipe: {"annotator": _annotate_concatenation},
+}
 
 
 def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:

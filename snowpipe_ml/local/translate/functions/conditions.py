@@ -23,9 +23,7 @@ same_in_duckdb(
     "NULLIFZERO",
     "NVL",
     "NVL2",
-    "REGEXP",
     "REGR_VALX",
     "REGR_VALY",
-    "RLIKE",
     "ZEROIFNULL",
 )
