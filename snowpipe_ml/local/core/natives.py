@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -21,18 +22,38 @@ from snowpipe_ml.local.core.duck import Duck
 _METHOD = re.compile(r"\s*(snappy|zlib|zstd|bz2)\s*(?:\(\s*(\d+)\s*\))?\s*\Z", re.I)
 
 
+Values: TypeAlias = pa.ChunkedArray | pa.Array
+
+
 def register(duck: Duck) -> None:
-    """Register the functions for all connections of an instance."""
-    function: Callable[..., object]
-    for name, function, parameters, result in (
+    """Register the functions for all connections of an instance; each has two parameters."""
+    functions: tuple[tuple[str, Callable[..., bytes | str | None], tuple[str, str], str], ...] = (
         ("sf_native_sha2", _sha2, ("BLOB", "BIGINT"), "BLOB"),
         ("sf_native_compress", _compress, ("BLOB", "VARCHAR"), "BLOB"),
         ("sf_native_decompress", _decompress, ("BLOB", "VARCHAR"), "BLOB"),
         ("sf_native_ip", _parse_ip, ("VARCHAR", "VARCHAR"), "VARCHAR"),
-    ):
+    )
+    for name, function, parameters, result in functions:
         duck.create_function(
-            name, function, [duckdb.sqltype(kind) for kind in parameters], duckdb.sqltype(result)
+            name,
+            _of_vectors(function, pa.string() if result == "VARCHAR" else pa.binary()),
+            [duckdb.sqltype(kind) for kind in parameters],
+            duckdb.sqltype(result),
+            type="arrow",
+            null_handling="special",
         )
+
+
+def _of_vectors(
+    function: Callable[..., bytes | str | None], result: pa.DataType
+) -> Callable[[Values, Values], pa.Array]:
+    """Apply a function to two vectors; a NULL in a row is its result."""
+
+    def call(left: Values, right: Values) -> pa.Array:
+        rows = zip(left.to_pylist(), right.to_pylist(), strict=True)
+        return pa.array([None if None in row else function(*row) for row in rows], result)
+
+    return call
 
 
 def _sha2(message: bytes, size: int) -> bytes | None:
