@@ -132,10 +132,13 @@ class Duck:
         function: Callable[..., pa.Array | pa.ChunkedArray],
         parameters: list[DuckDBPyType],
         returns: DuckDBPyType,
+        *,
+        pure: bool = False,
     ) -> None:
         """Register a Python function of Arrow columns for all connections of the instance.
 
-        DuckDB passes NULLs to it, and calls it also where its arguments are constant.
+        DuckDB passes NULLs to it. Unless it is pure, it is called wherever it is written, also where its
+        arguments are constant.
         """
         self._connection.create_function(
             name,
@@ -144,7 +147,7 @@ class Duck:
             returns,
             type=PythonUDFType.ARROW,
             null_handling=FunctionNullHandling.SPECIAL,
-            side_effects=True,
+            side_effects=not pure,
         )
 
     def interrupt(self) -> None:

@@ -39,8 +39,7 @@ def register(duck: Duck) -> None:
             _of_vectors(function, pa.string() if result == "VARCHAR" else pa.binary()),
             [duckdb.sqltype(kind) for kind in parameters],
             duckdb.sqltype(result),
-            type="arrow",
-            null_handling="special",
+            pure=True,
         )
 
 
