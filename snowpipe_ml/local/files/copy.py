@@ -30,6 +30,11 @@ class Copy:
         """Return whether strings that are too long are truncated."""
         return bool(self.options.get("TRUNCATECOLUMNS")) or self.options.get("ENFORCE_LENGTH") is False
 
+    @property
+    def match(self) -> str:
+        """The MATCH_BY_COLUMN_NAME option."""
+        return str(self.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper()
+
     def into(self, columns: list[Column]) -> str:
         """Return the table and column list of the INSERT."""
         return f"{quoted(*self.target)} ({', '.join(quoted(column.name) for column in columns)})"

@@ -3,70 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
-from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal, path_literal
 from snowpipe_ml.local.core.time_formats import InputFormat, format_option
-from snowpipe_ml.local.core.values import Option, Options, number_option
-from snowpipe_ml.local.files.metadata import metadata_columns
+from snowpipe_ml.local.core.values import Option, number_option
+from snowpipe_ml.local.files.compression import compression_of, open_bytes
+from snowpipe_ml.local.files.csv_options import characters, codec
 from snowpipe_ml.text.files import read_record
 
 # The maximum size of a record in bytes, as on Snowflake.
 MAX_LINE = 16_777_216
-
-# The supported options; some of them only with their default value, see _ALLOWED_VALUES.
-_OPTIONS = {
-    "TYPE",
-    "COMPRESSION",
-    "FIELD_DELIMITER",
-    "SKIP_HEADER",
-    "FIELD_OPTIONALLY_ENCLOSED_BY",
-    "NULL_IF",
-    "EMPTY_FIELD_AS_NULL",
-    "TRIM_SPACE",
-    "ERROR_ON_COLUMN_COUNT_MISMATCH",
-    "ENCODING",
-    "COMMENT",
-    "RECORD_DELIMITER",
-    "ESCAPE",
-    "ESCAPE_UNENCLOSED_FIELD",
-    "SKIP_BLANK_LINES",
-    "DATE_FORMAT",
-    "TIMESTAMP_FORMAT",
-    "TIME_FORMAT",
-    "MULTI_LINE",
-    "SKIP_BYTE_ORDER_MARK",
-    "PARSE_HEADER",
-    "REPLACE_INVALID_CHARACTERS",
-    "BINARY_FORMAT",
-}
-
+# In bytes, of DuckDB's reader.
+_LONGEST_DELIMITER = 4
 
 @dataclass(frozen=True)
 class CsvFormat:
     """A CSV file format; see https://docs.snowflake.com/en/sql-reference/sql/create-file-format."""
 
-    delimiter: str
-    skip: int
-    quote: str
-    null_if: tuple[str, ...]
-    empty_as_null: bool
-    trim: bool
-    strict_width: bool
-    compression: str
+    delimiter: str = ","
+    skip: int = 0
+    quote: str = ""
+    null_if: tuple[str, ...] = ("\\N",)
+    empty_as_null: bool = True
+    trim: bool = False
+    strict_width: bool = True
+    compression: str = "AUTO"
     date_format: InputFormat | None = None
     time_format: InputFormat | None = None
     timestamp_format: InputFormat | None = None
+    record_delimiter: str | None = "\n"
+    escape: str = ""
+    escape_unenclosed: str = "\\"
+    skip_blank: bool = False
+    parse_header: bool = False
+    encoding: str = "utf-8"
+    replaces: bool = False
+    multi_line: bool = True
+    binary_format: str = "HEX"
 
     @classmethod
-    def read(cls, options: Options) -> CsvFormat:
+    def read(cls, options: Mapping[str, Option]) -> CsvFormat:
         """Parse the options of a FILE_FORMAT.
 
         Raises:
@@ -75,26 +57,60 @@ class CsvFormat:
         kind = str(options.get("TYPE") or "CSV").upper()
         if kind != "CSV":
             raise errors.UnsupportedError(f"file formats of type {kind}", "CSV is supported")
-        for key, value in options.items():
-            if key not in _OPTIONS:
-                raise errors.UnsupportedError(f"the file format option {key}")
-            fixed = _ALLOWED_VALUES.get(key)
-            if fixed is not None and _plain(value) not in fixed:
-                raise errors.UnsupportedError(f"{key} = {value!r} in a file format")
         nulls = options.get("NULL_IF", ["\\N"])
         nulls = nulls if isinstance(nulls, list) else [] if nulls is None else [nulls]
-        return cls(
-            delimiter=str(options.get("FIELD_DELIMITER") or ","),
+        if not options.get("SKIP_BYTE_ORDER_MARK", True):
+            raise errors.UnsupportedError("SKIP_BYTE_ORDER_MARK = FALSE")
+        binary = str(options.get("BINARY_FORMAT") or "HEX").upper().replace("-", "")
+        if binary not in ("HEX", "BASE64", "UTF8"):
+            raise errors.syntax(f"invalid value {binary!r} for BINARY_FORMAT")
+        found = cls(
+            delimiter=characters("FIELD_DELIMITER", options.get("FIELD_DELIMITER", ","), ","),
             skip=number_option(options, "SKIP_HEADER", 0),
-            quote=_quote(options.get("FIELD_OPTIONALLY_ENCLOSED_BY")),
+            quote=characters(
+                "FIELD_OPTIONALLY_ENCLOSED_BY", options.get("FIELD_OPTIONALLY_ENCLOSED_BY"), "", single=True
+            ),
             null_if=tuple(str(n) for n in nulls),
             empty_as_null=bool(options.get("EMPTY_FIELD_AS_NULL", True)),
             trim=bool(options.get("TRIM_SPACE", False)),
             strict_width=bool(options.get("ERROR_ON_COLUMN_COUNT_MISMATCH", True)),
-            compression=str(options.get("COMPRESSION") or "AUTO").upper(),
+            compression=str(options.get("COMPRESSION", "AUTO") or "NONE").upper(),
             date_format=format_option(options.get("DATE_FORMAT")),
             time_format=format_option(options.get("TIME_FORMAT")),
             timestamp_format=format_option(options.get("TIMESTAMP_FORMAT")),
+            record_delimiter=characters("RECORD_DELIMITER", options.get("RECORD_DELIMITER", "\n"), "\n") or None,
+            escape=characters("ESCAPE", options.get("ESCAPE"), "", single=True),
+            escape_unenclosed=characters(
+                "ESCAPE_UNENCLOSED_FIELD", options.get("ESCAPE_UNENCLOSED_FIELD", "\\"), "", single=True
+            ),
+            skip_blank=bool(options.get("SKIP_BLANK_LINES", False)),
+            parse_header=bool(options.get("PARSE_HEADER", False)),
+            encoding=codec(options.get("ENCODING")),
+            replaces=bool(options.get("REPLACE_INVALID_CHARACTERS", False)),
+            multi_line=bool(options.get("MULTI_LINE", True)),
+            binary_format=binary,
+        )
+        if found.parse_header and found.skip:
+            raise errors.syntax("SKIP_HEADER is not supported with PARSE_HEADER = TRUE")
+        # A new line is logical: CR LF ends a line too.
+        return dataclasses.replace(found, record_delimiter="\n") if found.record_delimiter == "\r\n" else found
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether DuckDB's reader splits files into records and fields as Snowflake does.
+
+        What it would read differently in some files is found by :mod:`snowpipe_ml.local.files.irregular`.
+        """
+        return (
+            0 < len(self.delimiter.encode()) <= _LONGEST_DELIMITER
+            and self.record_delimiter == "\n"
+            and not self.escape
+            and self.escape_unenclosed in ("", "\\")
+            and self.encoding == "utf-8"
+            and not self.replaces
+            and not (self.trim and self.quote)
+            and self.multi_line
+            and self.binary_format == "HEX"
         )
 
     def refuse_formats(self, where: str) -> None:
@@ -112,29 +128,38 @@ class CsvFormat:
 
     def after_header(self) -> CsvFormat:
         """Return the format of the lines after a header that PARSE_HEADER has read."""
-        return dataclasses.replace(self, skip=self.skip + 1)
+        return dataclasses.replace(self, skip=self.skip + 1, parse_header=False)
 
     def open(self, path: Path) -> IO[str]:
-        """Open a file as text."""
-        return io.TextIOWrapper(self.open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
+        """Open a file as text; bytes that are not of its encoding become lone surrogates, unless replaced."""
+        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
+        handling = "replace" if self.replaces else "surrogateescape"
+        return io.TextIOWrapper(self.open_bytes(path), encoding=encoding, errors=handling, newline="")
 
     def open_bytes(self, path: Path) -> IO[bytes]:
         """Open a file as bytes, decompressed."""
-        return cast(IO[bytes], gzip.open(path)) if self.is_gzip(path) else path.open("rb")
+        return open_bytes(path, self.compression_of(path))
+
+    def compression_of(self, path: Path) -> str:
+        """Return the compression of a file: the declared one, or the one that its first bytes show."""
+        return compression_of(path, self.compression)
 
     def is_gzip(self, path: Path) -> bool:
-        """Return whether a file is compressed: as declared, or else judged by its first bytes."""
-        if self.compression == "GZIP":
-            with path.open("rb") as file:
-                if file.read(2) != b"\x1f\x8b":
-                    raise errors.error(
-                        100081, "22000", f"Error decompressing the file '{path.name}': it is not gzipped"
-                    )
-            return True
-        if self.compression not in ("AUTO", "NONE"):
-            raise errors.UnsupportedError(f"COMPRESSION = {self.compression}")
-        with path.open("rb") as file:
-            return self.compression == "AUTO" and file.read(2) == b"\x1f\x8b"
+        """Return whether a file is compressed with gzip."""
+        return self.compression_of(path) == "GZIP"
+
+    def text_value(self, value: str) -> str:
+        """Return the expression of a text that DuckDB's reader has read, given the expression of its field.
+
+        The reader does not remove spaces, and takes no field in quotes for NULL.
+        """
+        if self.trim:
+            value = f"trim({value})"
+        nulls = [null for null in self.null_if if null] if self.quote else []
+        if self.trim:
+            nulls = [*self.null_if, *([""] if self.empty_as_null else [])]
+        listed = ", ".join(literal(null) for null in nulls)
+        return f"CASE WHEN {value} NOT IN ({listed}) THEN {value} END" if nulls else value
 
     def width(self, path: Path) -> int:
         """Return the number of fields in the first record; 0 if no line follows the header."""
@@ -190,55 +215,3 @@ class CsvFormat:
             *more,
         ]
         return f"read_csv({', '.join(arguments)})"
-
-
-def _quote(value: Option) -> str:
-    text = "" if value is None or str(value).upper() == "NONE" else str(value)
-    if len(text) > 1:
-        raise errors.syntax(f"FIELD_OPTIONALLY_ENCLOSED_BY takes one character: {text!r}")
-    return text
-
-
-_ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
-    "ENCODING": ("UTF8", "UTF-8"),
-    "RECORD_DELIMITER": ("\n", "NONE", "\\n", "\r\n"),
-    "ESCAPE": ("NONE",),
-    "ESCAPE_UNENCLOSED_FIELD": ("NONE", "\\", "\\\\"),
-    "PARSE_HEADER": ("FALSE",),
-    "REPLACE_INVALID_CHARACTERS": ("FALSE",),
-    "MULTI_LINE": ("TRUE",),
-    "SKIP_BYTE_ORDER_MARK": ("TRUE",),
-    "BINARY_FORMAT": ("HEX",),
-}
-
-
-def _plain(value: Option) -> str:
-    return (
-        "NONE"
-        if value is None
-        else str(value).upper()
-        if not isinstance(value, str) or value.isalnum()
-        else value
-    )
-
-
-def text_query(fmt: CsvFormat, files: Sequence[StagedFile], highest: int, metadata: set[str]) -> str:
-    """Return a DuckDB query of staged files as text: columns ``_1``, ``_2``... and the wanted metadata."""
-    parts = []
-    fmt.refuse_formats("a SELECT from staged files")
-    # A query accepts records of any width: a missing field is NULL.
-    fmt = dataclasses.replace(fmt, strict_width=False)
-    for file in files:
-        width = max(highest, fmt.width(file.path))
-        columns = [(f"_{i + 1}", "VARCHAR") for i in range(width)]
-        listed = ", ".join(
-            (f'trim("_{i + 1}")' if fmt.trim else f'"_{i + 1}"') + f' AS "_{i + 1}"' for i in range(highest)
-        )
-        number = "row_number() OVER ()" if "_ROW_NUMBER" in metadata else "0"
-        more = metadata_columns(file, metadata, number)
-        parts.append(f"SELECT {listed}{more} FROM {fmt.read_csv([file.path], columns)}")
-    if not parts:
-        nulls = [f'NULL::VARCHAR AS "_{i + 1}"' for i in range(highest)]
-        nulls += [f'NULL::VARCHAR AS "{name}"' for name in sorted(metadata)]
-        return f"SELECT {', '.join(nulls)} LIMIT 0"
-    return " UNION ALL ".join(parts)

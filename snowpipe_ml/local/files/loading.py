@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,6 @@ import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.columns import varchar_lengths
 from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
@@ -26,8 +26,11 @@ from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.csv_columns import Reading, reading_of
 from snowpipe_ml.local.files.formats.base import fields_of, format_of
+from snowpipe_ml.local.files.formats.delimited import header
+from snowpipe_ml.local.files.irregular import is_irregular, may_hold_odd_numbers
 from snowpipe_ml.local.files.line_ends import gave_up
-from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, refuse_known_values
+from snowpipe_ml.local.files.record_loading import load_records
+from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, has_known_values
 from snowpipe_ml.local.files.relation import relation
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -45,38 +48,100 @@ def load(
     files: list[StagedFile],
     failed: dict[str, Loaded],
     query_id: str,
+    *,
+    by_record: bool = False,
 ) -> list[Loaded]:
     """Load files within the caller's transaction; files in ``failed`` are known to fail and are not loaded.
 
     Raises:
         ProgrammingError: a row cannot be loaded, and ON_ERROR is ABORT_STATEMENT.
+        NeedsRecordsError: single rows have to be rejected that only reading by record rejects; the
+            transaction is aborted, and the load has to be run again with ``by_record``.
     """
     if copy.on_error == "ABORT_STATEMENT":
         for loaded in failed.values():
             if loaded.first is not None:
                 _abort(loaded.file, loaded.first)
     if copy.select is None and format_of(options).is_text:
-        fmt = CsvFormat.read(options)
-        damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
-        files = [file for file in files if file.relative not in damaged]
-        groups = (
-            _group_files(fmt, files)
-            if copy.on_error in ("ABORT_STATEMENT", "CONTINUE")
-            else [[f] for f in files]
-        )
-        done = [
-            loaded
-            for group in groups
-            for loaded in _load_delimited(session, copy, columns, fmt, group, query_id)
-        ]
-        return (
-            sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
-        )
+        return _load_text(session, copy, columns, CsvFormat.read(options), files, failed, query_id, by_record)
     select = copy.select or _implied_select(session, copy, columns, options, files)
     return [
         failed.get(file.relative) or _load_selected(session, copy, columns, options, file, select)
         for file in files
     ]
+
+
+class NeedsRecordsError(Exception):
+    """DuckDB has aborted a load because of rows that Snowflake only rejects."""
+
+
+def _load_text(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    fmt: CsvFormat,
+    files: list[StagedFile],
+    failed: dict[str, Loaded],
+    query_id: str,
+    by_record: bool,
+) -> list[Loaded]:
+    """Load delimited files: those that DuckDB reads as Snowflake does in groups, the others by record."""
+    damaged = failed if copy.on_error == "ABORT_STATEMENT" else failed | _damaged(fmt, files)
+    files = [file for file in files if file.relative not in damaged]
+    by_record = by_record or (
+        session.in_transaction
+        and copy.on_error != "ABORT_STATEMENT"
+        and any(not column.nullable or column.length is not None for column in columns)
+    )
+    done: list[Loaded] = []
+    for group, irregular in _groups(session, copy, columns, fmt, files, by_record):
+        loaded = None if irregular else _load_delimited(session, copy, columns, fmt, group, query_id)
+        if loaded is None:
+            loaded = [_load_by_record(session, copy, columns, fmt, file, query_id) for file in group]
+        done += loaded
+    return sorted([*done, *damaged.values()], key=lambda loaded: loaded.file.relative) if damaged else done
+
+
+def _load_by_record(
+    session: Session, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, query_id: str
+) -> Loaded:
+    undo = _undo_of(session, copy)
+    positions: list[int | None] | None = None
+    if fmt.parse_header:
+        names = _folded(copy, header(fmt, file))
+        wanted = _folded(copy, [column.name for column in columns])
+        positions = [names.index(name) if name in names else None for name in wanted]
+        fmt = fmt.after_header()
+    loaded = load_records(session, copy, columns, fmt, file, query_id, positions)
+    return _settled(copy, [loaded], undo)[0]
+
+
+def _folded(copy: Copy, names: Sequence[str]) -> list[str]:
+    return [name if copy.match == "CASE_SENSITIVE" else name.upper() for name in names]
+
+
+def _undo_of(session: Session, copy: Copy) -> Callable[[], None]:
+    """Return a function that deletes the rows that are inserted from now on, in the open transaction."""
+    # Within the transaction they are the last rows of the table.
+    last = session.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
+
+    def undo() -> None:
+        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last[0]}")
+
+    return undo
+
+
+def _settled(copy: Copy, done: list[Loaded], undo: Callable[[], None]) -> list[Loaded]:
+    """Abort the COPY or skip the file, as ON_ERROR says for rejected rows."""
+    if copy.on_error == "ABORT_STATEMENT":
+        for loaded in done:
+            if loaded.first is not None:
+                _abort(loaded.file, loaded.first)
+    # SKIP_FILE loads files one by one.
+    if copy.on_error.startswith("SKIP_FILE") and done[0].loaded and copy.skips(done[0]):
+        undo()
+        done[0].skipped, done[0].loaded = done[0].loaded, 0
+    return done
 
 
 def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
@@ -94,18 +159,52 @@ def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
     return found
 
 
-def _group_files(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[list[StagedFile]]:
-    """Group consecutive files for one call of the reader each: compressed ones apart, empty ones alone."""
-    groups: list[list[StagedFile]] = []
-    last: tuple[bool, bool] | None = None
+def _groups(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    fmt: CsvFormat,
+    files: Sequence[StagedFile],
+    by_record: bool,
+) -> Iterator[tuple[list[StagedFile], bool]]:
+    """Yield consecutive files for one call of the reader each, and whether they must be read by record.
+
+    Compressed files are apart and empty ones alone. SKIP_FILE needs each file alone.
+    """
+    groups: list[tuple[list[StagedFile], bool]] = []
+    last: tuple[bool, bool, bool] | None = None
+    single = copy.on_error not in ("ABORT_STATEMENT", "CONTINUE")
     for file in files:
-        key = (fmt.width(file.path) == 0, fmt.is_gzip(file.path))
-        if key == last and not key[0]:
-            groups[-1].append(file)
+        irregular = (
+            by_record
+            or fmt.parse_header
+            or is_irregular(fmt, file.path, columns=len(columns))
+            or _has_odd_numbers(session, columns, fmt, file)
+        )
+        empty = not irregular and fmt.width(file.path) == 0
+        key = (irregular, empty, not irregular and fmt.is_gzip(file.path))
+        if key == last and not empty and not irregular and not single:
+            groups[-1][0].append(file)
         else:
-            groups.append([file])
+            groups.append(([file], irregular))
         last = key
-    return groups
+    yield from groups
+
+
+def _has_odd_numbers(session: Session, columns: Sequence[Column], fmt: CsvFormat, file: StagedFile) -> bool:
+    """Return whether a number of a file is one only for DuckDB, such as ``1_000`` and ``0x10``."""
+    numbers = [
+        quoted(column.name)
+        for column in columns
+        if column.duckdb in ("BIGINT", "DOUBLE") or column.duckdb.startswith("DECIMAL")
+    ]
+    if not numbers or not may_hold_odd_numbers(fmt, file.path):
+        return False
+    names = [(column.name, "VARCHAR") for column in columns]
+    odd = " OR ".join(f"regexp_matches({name}, '[0-9]_[0-9]|0[xXbBoO]')" for name in numbers)
+    # Rows that cannot be read are rejected when the file is loaded.
+    source = fmt.read_csv([file.path], names, ["ignore_errors = true"])
+    return bool(session.duck.execute(f"SELECT 1 FROM {source} WHERE {odd} LIMIT 1").fetchone())
 
 
 def _load_delimited(
@@ -115,20 +214,17 @@ def _load_delimited(
     fmt: CsvFormat,
     files: list[StagedFile],
     query_id: str,
-) -> list[Loaded]:
-    """Load a group of delimited files in one statement, so that DuckDB reads several at once."""
+) -> list[Loaded] | None:
+    """Load a group of delimited files in one statement, so that DuckDB reads several at once.
+
+    Returns:
+        What was loaded; None, and nothing is loaded, if the files must be read by record.
+    """
     if fmt.width(files[0].path) == 0:
         return [Loaded(file) for file in files]
     reading = reading_of(fmt, columns)
     rejects = Rejects(session.duck)
-    ((last,),) = session.duck.execute(
-        f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}"
-    ).fetchall()
-
-    def undo() -> None:
-        """Delete the rows of these files: within the transaction they are the last rows of the table."""
-        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last}")
-
+    undo = _undo_of(session, copy)
     done = _insert(session, copy, columns, fmt, reading, files, rejects)
     if not rejects.any:
         rejects.drop()
@@ -141,19 +237,13 @@ def _load_delimited(
         undo()
         rejects.drop()
         done = _insert(session, copy, columns, fmt, reading, files, rejects, parallel=False)
-    refuse_known_values(session, rejects, columns, reading)
+    if has_known_values(rejects, columns, reading):
+        undo()
+        rejects.drop()
+        return None
     count_rejects(session, copy, columns, done, rejects, query_id)
     rejects.drop()
-    if copy.on_error == "ABORT_STATEMENT":
-        for loaded in done:
-            if loaded.first is not None:
-                _abort(loaded.file, loaded.first)
-    if (
-        copy.on_error.startswith("SKIP_FILE") and done[0].loaded and copy.skips(done[0])
-    ):  # SKIP_FILE loads files one by one
-        undo()
-        done[0].skipped, done[0].loaded = done[0].loaded, 0
-    return done
+    return _settled(copy, done, undo)
 
 
 def _insert(
@@ -173,7 +263,7 @@ def _insert(
     source = fmt.read_csv(
         paths, reading.columns, [*reading.arguments, *rejects.arguments()], parallel=parallel
     )
-    listed = ", ".join(_loaded_value(session, copy, fmt, reading, column) for column in columns)
+    listed = ", ".join(_loaded_value(copy, fmt, reading, column) for column in columns)
     with _counting(session, len(files), condition) as (where, counted):
         try:
             row = session.duck.execute(
@@ -183,9 +273,7 @@ def _insert(
             if copy.on_error == "ABORT_STATEMENT":
                 raise
             # Snowflake rejects only the row; DuckDB has aborted the statement.
-            raise errors.UnsupportedError(
-                f"ON_ERROR = {copy.on_error} for: {errors.translate(raised).raw_msg}"
-            ) from raised
+            raise NeedsRecordsError from raised
         return [Loaded(file, n) for file, n in zip(files, counted(int(row[0]) if row else 0), strict=True)]
 
 
@@ -220,14 +308,12 @@ def _reject_times(
     return " AND ".join(checked)
 
 
-def _loaded_value(session: Session, copy: Copy, fmt: CsvFormat, reading: Reading, column: Column) -> str:
+def _loaded_value(copy: Copy, fmt: CsvFormat, reading: Reading, column: Column) -> str:
     value = reading.values.get(column.name, quoted(column.name))
-    if fmt.trim and column.duckdb == "VARCHAR":
-        value = f"trim({value})"
-    if copy.truncates and column.duckdb == "VARCHAR":
-        length = varchar_lengths(session, *copy.target).get((copy.target[1], copy.target[2], column.name))
-        value = f"left({value}, {length})" if length else value
-    return value
+    if column.duckdb != "VARCHAR":
+        return value
+    value = fmt.text_value(value)
+    return f"left({value}, {column.length})" if copy.truncates and column.length is not None else value
 
 
 @contextmanager
@@ -316,7 +402,7 @@ def _implied_select(
     matched = [(column, by_name[fold(column.name)]) for column in columns if fold(column.name) in by_name]
     columns[:] = [column for column, _ in matched]
     listed = ", ".join(
-        f'$1:"{name}"' + ("" if column.duckdb == "JSON" else f"::{column.snowflake}")
+        f'$1:"{name}"' + ("" if column.duckdb == "JSON" else f"::{_plain_type(column)}")
         for column, name in matched
     )
     return f"SELECT {listed} FROM _COPY_SOURCE"
@@ -419,9 +505,14 @@ def _load_selected(
     return Loaded(file, int(row[0]) if row else 0)
 
 
+def _plain_type(column: Column) -> str:
+    """Return the type of a column without its length: a cast would cut a longer text, which is an error."""
+    return dataclasses.replace(column, length=None).snowflake
+
+
 def _into_column(node: exp.Expr, column: Column) -> exp.Expr:
     """Cast a selected value to the type of its column, so that text is converted as Snowflake converts it."""
     value = node.unalias()
     if isinstance(value, exp.Cast | exp.TryCast) or column.duckdb == "JSON":
         return value.copy()
-    return exp.cast(value.copy(), exp.DataType.build(column.snowflake, dialect="snowflake"))
+    return exp.cast(value.copy(), exp.DataType.build(_plain_type(column), dialect="snowflake"))

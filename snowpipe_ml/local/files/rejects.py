@@ -35,7 +35,7 @@ class Rejects:
     """
 
     def __init__(self, duck: Duck) -> None:
-        self._duck = duck
+        self.duck = duck
         self._passes: list[Name] = []
 
     def arguments(self, kinds: str = "true") -> list[str]:
@@ -79,7 +79,7 @@ class Rejects:
     def any(self) -> bool:
         """Return whether a row was rejected."""
         return any(
-            self._duck.execute(f"SELECT 1 FROM {table} WHERE {kinds} LIMIT 1").fetchall()
+            self.duck.execute(f"SELECT 1 FROM {table} WHERE {kinds} LIMIT 1").fetchall()
             for _, table, kinds in self._passes
         )
 
@@ -89,7 +89,7 @@ class Rejects:
         DuckDB takes a task of the scan that finds no valid row for the last one.
         """
         # Consecutive rejects, with at most blank lines between them, are one run.
-        row = self._duck.execute(f"""
+        row = self.duck.execute(f"""
             SELECT max(extent) FROM (SELECT max(line_byte_position) - min(line_byte_position) AS extent FROM (
               SELECT file_path, line_byte_position, sum(CASE WHEN line - before > 1
                 AND line_byte_position - start > strlen(record) + 2 * (line - before) THEN 1 ELSE 0 END)
@@ -105,36 +105,25 @@ class Rejects:
     def drop(self) -> None:
         """Drop the tables and forget the rejects."""
         for scans, table, _ in self._passes:
-            self._duck.execute(f"DROP TABLE IF EXISTS {scans}")
-            self._duck.execute(f"DROP TABLE IF EXISTS {table}")
+            self.duck.execute(f"DROP TABLE IF EXISTS {scans}")
+            self.duck.execute(f"DROP TABLE IF EXISTS {table}")
         self._passes.clear()
 
 
-def refuse_known_values(
-    session: Session, rejects: Rejects, columns: Sequence[Column], reading: Reading
-) -> None:
-    """Refuse values that Snowflake reads with AUTO but DuckDB's reader rejects: their rows are valid.
-
-    Raises:
-        UnsupportedError: there is such a value.
-    """
+def has_known_values(rejects: Rejects, columns: Sequence[Column], reading: Reading) -> bool:
+    """Return whether a value was rejected that Snowflake reads with AUTO, such as ``04/05/2013`` and ``yes``."""
     auto = [column for column in columns if column.name not in reading.formatted]
     truths = _names(column for column in auto if column.duckdb == "BOOLEAN")
     times = _names(column for column in auto if column.duckdb.startswith(("DATE", "TIME")))
     zoned = _names(column for column in auto if column.duckdb == TIMESTAMP_TZ)
-    row = session.duck.execute(f"""
+    row = rejects.duck.execute(f"""
         SELECT value FROM (SELECT column_name, trim({_VALUE}) AS value FROM (
           SELECT DISTINCT column_name, error_message FROM {rejects.rows} WHERE error_type = 'CAST'))
         WHERE CASE WHEN column_name IN {truths} THEN lower(value) IN ('on', 'off', 'yes', 'no', 'y', 'n')
           WHEN column_name IN {times} THEN memory.main.sf_try_timestamp(value) IS NOT NULL
           WHEN column_name IN {zoned} THEN memory.main.sf_try_timestamp(left(value, 10)) IS NOT NULL END LIMIT 1
         """).fetchone()
-    if row is not None:
-        raise errors.UnsupportedError(
-            f"the value {row[0]!r} in COPY INTO",
-            "Write dates as YYYY-MM-DD and Booleans as true and false, or set DATE_FORMAT, TIME_FORMAT or "
-            "TIMESTAMP_FORMAT",
-        )
+    return row is not None
 
 
 def count_rejects(

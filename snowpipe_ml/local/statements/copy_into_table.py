@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.catalog.load_history import Loaded, keep_failures, rejected, remember, remembered
 from snowpipe_ml.local.catalog.stages import Stage, StagedFile, find_stage
 from snowpipe_ml.local.core import errors
@@ -94,8 +95,13 @@ def _load(statement: Statement) -> Result:
     options = file_format(session, copy.options.get("FILE_FORMAT"), stage)
     fmt = format_of(options)
     fmt.check(options)
-    if fmt.is_text and str(copy.options.get("MATCH_BY_COLUMN_NAME") or "NONE").upper() != "NONE":
-        raise errors.UnsupportedError(f"MATCH_BY_COLUMN_NAME for {fmt.name}")
+    if fmt.is_text and copy.select is None:
+        parsed = CsvFormat.read(options).parse_header
+        if (copy.match != "NONE") != parsed:
+            raise errors.UnsupportedError(
+                f"{'PARSE_HEADER = TRUE' if parsed else 'MATCH_BY_COLUMN_NAME'} in COPY INTO without "
+                f"{'MATCH_BY_COLUMN_NAME' if parsed else 'PARSE_HEADER = TRUE'}"
+            )
     files = _files(copy, stage, path)
     columns = _target_columns(session, copy)
     if copy.options.get("VALIDATION_MODE"):
@@ -111,13 +117,18 @@ def _load(statement: Statement) -> Result:
         readable = [file for file in files if file.relative not in unreadable]
         failed = unreadable | loading.check_selected(session, copy, columns, options, readable)
 
-        def once() -> list[Loaded]:
+        def once(by_record: bool = False) -> list[Loaded]:
             with in_transaction(session):
-                done = loading.load(session, copy, columns, options, files, failed, statement.query_id)
+                done = loading.load(
+                    session, copy, columns, options, files, failed, statement.query_id, by_record=by_record
+                )
                 remember(session, copy.target, done, statement.query_id)
                 return done
 
-        done: list[Loaded] = retry_conflicts(once)
+        try:
+            done: list[Loaded] = retry_conflicts(once)
+        except loading.NeedsRecordsError:
+            done = retry_conflicts(lambda: once(by_record=True))
         return done
 
     done = _loaded(session, options, fresh, load)
@@ -244,14 +255,10 @@ def _read(session: Session, reader: Reader) -> Copy:
 
 
 def _target_columns(session: Session, copy: Copy) -> list[Column]:
-    found = session.duck.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? "
-        "AND table_name = ? ORDER BY column_index",
-        list(copy.target),
-    ).fetchall()
+    found = stored_columns(session, copy.target)
     if not found:
         raise errors.missing_target(".".join(copy.target))
-    by_name = {name: Column(name, kind) for name, kind in found}
+    by_name = {stored.name: stored.column for stored in found}
     for name in copy.columns:
         if name not in by_name:
             raise errors.error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")

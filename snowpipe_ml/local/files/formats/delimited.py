@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core.values import Option, Options
-from snowpipe_ml.local.files.csv import CsvFormat, text_query
+from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.formats.base import Columns, FileFormat, Wanted, file_format_type
 from snowpipe_ml.local.files.formats.detection import merge, text_type
+from snowpipe_ml.local.files.records import read_records
+from snowpipe_ml.local.files.text_relation import text_query, text_source
 from snowpipe_ml.local.translate.compiler import Compiler
-from snowpipe_ml.text.files import read_record
 
 
 @file_format_type("CSV")
@@ -51,7 +53,7 @@ class DelimitedFormat(FileFormat):
         self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
     ) -> tuple[str, dict[str, str]]:
         """Return the fields as text."""
-        return text_query(CsvFormat.read(options), files, wanted.highest, wanted.metadata), {}
+        return text_query(compiler, CsvFormat.read(options), files, wanted.highest, wanted.metadata), {}
 
     def fields(self, compiler: Compiler, options: Options, file: StagedFile) -> list[str]:
         """Return the names in the first line."""
@@ -63,23 +65,26 @@ class DelimitedFormat(FileFormat):
         csv_format = CsvFormat.read({key: value for key, value in options.items() if key != "PARSE_HEADER"})
         csv_format.refuse_formats("INFER_SCHEMA")
         for file in files:
-            names: list[str] = []
-            reader = csv_format
-            if options.get("PARSE_HEADER"):
-                names = header(csv_format, file)
-                reader = csv_format.after_header()
-            width = len(names) or reader.width(file.path)
+            names = header(csv_format, file) if options.get("PARSE_HEADER") else []
+            reader = csv_format.after_header() if names else csv_format
+            width = len(names) or first_width(reader, file)
             if not width:
                 continue
-            columns = [(f"_{i + 1}", "VARCHAR") for i in range(width)]
-            source = reader.read_csv([file.path], columns)
+            source, value = text_source(compiler, reader, file, width)
             for i in range(width):
                 name = names[i] if names else f"c{i + 1}"
-                merge(found, name, text_type(compiler.session, source, f'"_{i + 1}"'), f"${i + 1}", file)
+                merge(found, name, text_type(compiler.session, source, value(f"_{i + 1}")), f"${i + 1}", file)
         return found
 
 
 def header(fmt: CsvFormat, file: StagedFile) -> list[str]:
     """Return the names in the first line of a delimited file."""
-    with fmt.open(file.path) as lines:
-        return read_record(lines, fmt.delimiter, fmt.quote or '"') or []
+    fmt = dataclasses.replace(fmt, null_if=(), empty_as_null=False, quote=fmt.quote or '"')
+    first = next(read_records(fmt, file), None)
+    return [name or "" for name in first.fields] if first is not None else []
+
+
+def first_width(fmt: CsvFormat, file: StagedFile) -> int:
+    """Return the number of fields in the first record of a file; 0 if it has none."""
+    first = next(read_records(fmt, file), None)
+    return max(1, len(first.fields)) if first is not None else 0
