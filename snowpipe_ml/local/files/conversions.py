@@ -13,6 +13,8 @@ from snowpipe_ml.local.files.csv import CsvFormat
 
 _LTZ = "TIMESTAMP WITH TIME ZONE"
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+# Texts that only DuckDB takes for points in time: infinity, epoch, years before Christ, names of time zones.
+_SPECIAL = "(?i)inf|epoch|BC|UTC|[a-z]/"
 _TRUE = "('true', 't', 'yes', 'y', 'on', '1')"
 _FALSE = "('false', 'f', 'no', 'n', 'off', '0')"
 
@@ -55,12 +57,15 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
         is_number = f"regexp_full_match({{}}, {literal(_NUMBER)})"
         value = f"CASE WHEN {is_number.format(text)} THEN TRY_CAST({text} AS {kind}) END"
         if kind == "DOUBLE":
-            value = f"CASE WHEN lower(trim({text})) IN ('nan', 'inf', '-inf') OR {is_number.format(text)} THEN TRY_CAST({text} AS DOUBLE) END"
+            named = f"lower(trim({text})) IN ('nan', 'inf', '-inf')"
+            value = f"CASE WHEN {named} OR {is_number.format(text)} THEN TRY_CAST({text} AS DOUBLE) END"
         return Conversion(value, 100038, "Numeric value", range=is_number, required=required)
     if kind == "BOOLEAN":
         word = f"lower(trim({text}))"
         value = f"CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END"
         return Conversion(value, 100037, "Boolean value", required=required)
+    if kind.startswith(("DATE", "TIME")) or kind == TIMESTAMP_TZ:
+        text = f"CASE WHEN NOT regexp_matches({text}, {literal(_SPECIAL)}) THEN {text} END"
     if kind == "DATE":
         value = f"memory.main.sf_try_date({text})"
         if fmt.date_format is not None:
@@ -81,7 +86,9 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
         }[fmt.binary_format]
         return Conversion(value, 100115, "", required=required)
     if kind == "JSON":
-        return Conversion(f"CASE WHEN json_valid({text}) THEN {text}::JSON END", 100069, "", required=required)
+        return Conversion(
+            f"CASE WHEN json_valid({text}) THEN {text}::JSON END", 100069, "", required=required
+        )
     raise errors.UnsupportedError(f"COPY INTO a column of type {column.snowflake}")
 
 

@@ -22,6 +22,7 @@ MAX_LINE = 16_777_216
 # In bytes, of DuckDB's reader.
 _LONGEST_DELIMITER = 4
 
+
 @dataclass(frozen=True)
 class CsvFormat:
     """A CSV file format; see https://docs.snowflake.com/en/sql-reference/sql/create-file-format."""
@@ -78,7 +79,8 @@ class CsvFormat:
             date_format=format_option(options.get("DATE_FORMAT")),
             time_format=format_option(options.get("TIME_FORMAT")),
             timestamp_format=format_option(options.get("TIMESTAMP_FORMAT")),
-            record_delimiter=characters("RECORD_DELIMITER", options.get("RECORD_DELIMITER", "\n"), "\n") or None,
+            record_delimiter=characters("RECORD_DELIMITER", options.get("RECORD_DELIMITER", "\n"), "\n")
+            or None,
             escape=characters("ESCAPE", options.get("ESCAPE"), "", single=True),
             escape_unenclosed=characters(
                 "ESCAPE_UNENCLOSED_FIELD", options.get("ESCAPE_UNENCLOSED_FIELD", "\\"), "", single=True
@@ -93,7 +95,9 @@ class CsvFormat:
         if found.parse_header and found.skip:
             raise errors.syntax("SKIP_HEADER is not supported with PARSE_HEADER = TRUE")
         # A new line is logical: CR LF ends a line too.
-        return dataclasses.replace(found, record_delimiter="\n") if found.record_delimiter == "\r\n" else found
+        return (
+            dataclasses.replace(found, record_delimiter="\n") if found.record_delimiter == "\r\n" else found
+        )
 
     @property
     def is_plain(self) -> bool:

@@ -52,14 +52,19 @@ def characters(option: str, value: object, default: str, *, single: bool = False
         try:
             text = bytes(int(digits, 16) for digits in _HEX.findall(text)).decode()
         except UnicodeDecodeError as error:
-            raise errors.syntax(f"invalid value {text!r} for {option}: it is not a UTF-8 character") from error
+            raise errors.syntax(
+                f"invalid value {text!r} for {option}: it is not a UTF-8 character"
+            ) from error
     elif re.fullmatch(rf"(?:{_OCTAL.pattern})+", text):
         text = bytes(int(digits, 8) for digits in _OCTAL.findall(text)).decode("latin-1")
     else:
         text = re.sub(r"\\[tnrbf0\\]", lambda match: _NAMED[match.group()], text)
     if len(text) > (1 if single else _LONGEST):
-        raise errors.syntax(f"invalid value {value!r} for {option}: it takes one character" if single else
-                            f"invalid value {value!r} for {option}: it has more than {_LONGEST} characters")
+        raise errors.syntax(
+            f"invalid value {value!r} for {option}: it takes one character"
+            if single
+            else f"invalid value {value!r} for {option}: it has more than {_LONGEST} characters"
+        )
     return text or default
 
 

@@ -6,14 +6,16 @@ It skips blank lines of tables with several columns, and it knows no escape char
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from snowpipe_ml.local.core.names import literal, quoted
+from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.files.csv import CsvFormat
 
 _CHUNK = 2**22
 # The bytes of one piece that are searched again with the next one, because a match may lie on the boundary.
 _OVERLAP = 64
-_DIGITS = re.compile(rb"[0-9]_[0-9]|0[xXbBoO]")
 
 
 def is_irregular(fmt: CsvFormat, path: Path, *, columns: int) -> bool:
@@ -57,13 +59,36 @@ def _escaped(fmt: CsvFormat) -> re.Pattern[bytes]:
     return re.compile(rf"\\(?!(?:{listed}){ends})|{starts}(?<!\A)\\".encode())
 
 
-def may_hold_odd_numbers(fmt: CsvFormat, path: Path) -> bool:
-    """Return whether a file has digits that only DuckDB takes for numbers, such as ``1_000`` and ``0x10``."""
+# DuckDB's casts take more texts for numbers and for dates than Snowflake's.
+_ODD_NUMBER = "[0-9]_[0-9]|0[xXbBoO]"
+_ODD_TIME = "/|inf|epoch|BC|UTC"
+_TIMES = ("DATE", "TIME")
+
+
+def odd_values(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> str | None:
+    """Return the condition that a value of a file is one only for DuckDB, such as ``1_000`` and ``2024/01/05``.
+
+    None if the bytes of the file show that there is no such value. The columns are read as text.
+    """
+    patterns = {}
+    for column in columns:
+        if column.duckdb in ("BIGINT", "DOUBLE") or column.duckdb.startswith("DECIMAL"):
+            patterns[column.name] = _ODD_NUMBER
+        elif column.duckdb.startswith(_TIMES):
+            patterns[column.name] = _ODD_TIME
+    wanted = "|".join(sorted(set(patterns.values())))
+    if not wanted or not _contains(fmt, path, re.compile(wanted.encode())):
+        return None
+    return " OR ".join(
+        f"regexp_matches({quoted(name)}, {literal(pattern)})" for name, pattern in patterns.items()
+    )
+
+
+def _contains(fmt: CsvFormat, path: Path, pattern: re.Pattern[bytes]) -> bool:
     held = b""
     with fmt.open_bytes(path) as file:
         while chunk := file.read(_CHUNK):
-            piece = held + chunk
-            if (b"_" in piece or b"0x" in piece or b"0X" in piece or b"0b" in piece) and _DIGITS.search(piece):
+            if pattern.search(held + chunk):
                 return True
-            held = piece[-_OVERLAP:]
+            held = chunk[-_OVERLAP:]
     return False

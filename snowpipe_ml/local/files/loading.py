@@ -27,7 +27,7 @@ from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.csv_columns import Reading, reading_of
 from snowpipe_ml.local.files.formats.base import fields_of, format_of
 from snowpipe_ml.local.files.formats.delimited import header
-from snowpipe_ml.local.files.irregular import is_irregular, may_hold_odd_numbers
+from snowpipe_ml.local.files.irregular import is_irregular, odd_values
 from snowpipe_ml.local.files.line_ends import gave_up
 from snowpipe_ml.local.files.record_loading import load_records
 from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, has_known_values
@@ -123,10 +123,12 @@ def _folded(copy: Copy, names: Sequence[str]) -> list[str]:
 def _undo_of(session: Session, copy: Copy) -> Callable[[], None]:
     """Return a function that deletes the rows that are inserted from now on, in the open transaction."""
     # Within the transaction they are the last rows of the table.
-    last = session.duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}").fetchone()
+    ((last,),) = session.duck.execute(
+        f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}"
+    ).fetchall()
 
     def undo() -> None:
-        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last[0]}")
+        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last}")
 
     return undo
 
@@ -178,8 +180,9 @@ def _groups(
         irregular = (
             by_record
             or fmt.parse_header
+            or any(column.duckdb == "BLOB" for column in columns)
             or is_irregular(fmt, file.path, columns=len(columns))
-            or _has_odd_numbers(session, columns, fmt, file)
+            or _has_odd_values(session, columns, fmt, file)
         )
         empty = not irregular and fmt.width(file.path) == 0
         key = (irregular, empty, not irregular and fmt.is_gzip(file.path))
@@ -191,20 +194,14 @@ def _groups(
     yield from groups
 
 
-def _has_odd_numbers(session: Session, columns: Sequence[Column], fmt: CsvFormat, file: StagedFile) -> bool:
-    """Return whether a number of a file is one only for DuckDB, such as ``1_000`` and ``0x10``."""
-    numbers = [
-        quoted(column.name)
-        for column in columns
-        if column.duckdb in ("BIGINT", "DOUBLE") or column.duckdb.startswith("DECIMAL")
-    ]
-    if not numbers or not may_hold_odd_numbers(fmt, file.path):
+def _has_odd_values(session: Session, columns: Sequence[Column], fmt: CsvFormat, file: StagedFile) -> bool:
+    condition = odd_values(fmt, file.path, columns)
+    if condition is None:
         return False
-    names = [(column.name, "VARCHAR") for column in columns]
-    odd = " OR ".join(f"regexp_matches({name}, '[0-9]_[0-9]|0[xXbBoO]')" for name in numbers)
     # Rows that cannot be read are rejected when the file is loaded.
+    names = [(column.name, "VARCHAR") for column in columns]
     source = fmt.read_csv([file.path], names, ["ignore_errors = true"])
-    return bool(session.duck.execute(f"SELECT 1 FROM {source} WHERE {odd} LIMIT 1").fetchone())
+    return bool(session.duck.execute(f"SELECT 1 FROM {source} WHERE {condition} LIMIT 1").fetchone())
 
 
 def _load_delimited(
@@ -237,7 +234,7 @@ def _load_delimited(
         undo()
         rejects.drop()
         done = _insert(session, copy, columns, fmt, reading, files, rejects, parallel=False)
-    if has_known_values(rejects, columns, reading):
+    if has_known_values(rejects, columns, reading) or (not fmt.strict_width and rejects.of_width):
         undo()
         rejects.drop()
         return None
@@ -270,7 +267,7 @@ def _insert(
                 f"INSERT INTO {copy.into(columns)} SELECT {listed} FROM {source}{where}"
             ).fetchone()
         except duckdb.ConstraintException as raised:
-            if copy.on_error == "ABORT_STATEMENT":
+            if session.in_transaction:
                 raise
             # Snowflake rejects only the row; DuckDB has aborted the statement.
             raise NeedsRecordsError from raised

@@ -233,5 +233,3 @@ def _failures(each: Conversion, text: str, value: str) -> Iterator[tuple[str, in
 def _printable(text: str) -> str:
     """Return a text that Arrow can hold: bytes that are not UTF-8 were read as lone surrogates."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-

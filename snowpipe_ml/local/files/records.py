@@ -98,7 +98,9 @@ class _Splitter:
         self._take(piece)
         stops = [re.escape(mark) for mark in (fmt.delimiter, fmt.escape_unenclosed) if mark]
         self._stop = re.compile("|".join(stops) or r"(?!)")
-        self._close = re.compile("|".join(re.escape(mark) for mark in (fmt.quote, fmt.escape) if mark) or r"(?!)")
+        self._close = re.compile(
+            "|".join(re.escape(mark) for mark in (fmt.quote, fmt.escape) if mark) or r"(?!)"
+        )
 
     def _take(self, piece: str, before: str = "") -> None:
         end = next((end for end in self._ends if piece.endswith(end)), "")
@@ -127,7 +129,9 @@ class _Splitter:
         fmt, text = self._fmt, self._text
         if not text:
             return []
-        if not (fmt.quote and fmt.quote in text) and not (fmt.escape_unenclosed and fmt.escape_unenclosed in text):
+        if not (fmt.quote and fmt.quote in text) and not (
+            fmt.escape_unenclosed and fmt.escape_unenclosed in text
+        ):
             return [self._value(value) for value in (text.split(fmt.delimiter) if fmt.delimiter else [text])]
         fields: list[str | None] = []
         place = 0
@@ -147,7 +151,9 @@ class _Splitter:
         if fmt.quote and self._text.startswith(fmt.quote, start):
             value, place = self._enclosed(start + 1)
             place = self._after_spaces(place) if fmt.trim else place
-            if place < len(self._text) and not (fmt.delimiter and self._text.startswith(fmt.delimiter, place)):
+            if place < len(self._text) and not (
+                fmt.delimiter and self._text.startswith(fmt.delimiter, place)
+            ):
                 found = self._text[place]
                 raise _Unreadable(
                     100016, f"Found character '{found}' instead of field delimiter '{fmt.delimiter}'", place

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from snowpipe_ml.local.catalog.load_history import SYNTAX_CODES, Loaded, Rejected
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.names import Name, literal
 from snowpipe_ml.local.core.session import Session
@@ -82,6 +81,12 @@ class Rejects:
             self.duck.execute(f"SELECT 1 FROM {table} WHERE {kinds} LIMIT 1").fetchall()
             for _, table, kinds in self._passes
         )
+
+    @property
+    def of_width(self) -> bool:
+        """Return whether a row was rejected because of its number of fields."""
+        row = self.duck.execute(f"SELECT 1 FROM {self.rows} WHERE error_type IN {_WIDTH_KINDS} LIMIT 1")
+        return bool(row.fetchone())
 
     def hide_rows(self) -> bool:
         """Return whether the rejects may have ended a parallel scan early, so that later rows were not read.

@@ -51,9 +51,13 @@ def unquote(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
         if match.group() == "''":
             return "'"
-        return _ESCAPES.get(match.group(1), match.group(1))
+        escaped = match.group(1)
+        if len(escaped) > 1:  # an octal, hexadecimal or Unicode code
+            return chr(int(escaped, 8) if escaped.isdigit() else int(escaped[1:], 16))
+        return _ESCAPES.get(escaped, escaped)
 
-    return re.sub(r"\\(.)|''", replace, text[1:-1], flags=re.S)
+    codes = "[0-7]{3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}"
+    return re.sub(rf"\\({codes}|.)|''", replace, text[1:-1], flags=re.S)
 
 
 class Reader:

@@ -52,7 +52,9 @@ class JsonFormat(FileFormat):
                 raise errors.UnsupportedError(
                     f"{key} = {options[key]!r} in a JSON file format", "AUTO is supported"
                 )
-        zipped = CsvFormat(compression=str(options.get("COMPRESSION", "AUTO") or "NONE").upper()).is_gzip(file.path)
+        zipped = CsvFormat(compression=str(options.get("COMPRESSION", "AUTO") or "NONE").upper()).is_gzip(
+            file.path
+        )
         shape = "array" if options.get("STRIP_OUTER_ARRAY") else "unstructured"
         number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
         return (
