@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import snowpipe_ml.local as local
 from tests.documented.cases import Case, all_cases, check
 
 CASES = all_cases()
+_PARAMETER = re.compile(r"(\w+) *=")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,9 @@ def test_case(case: Case, connection: Any) -> None:
         check(case, cursor)
     finally:
         cursor.execute("DROP SCHEMA documented.own")
+        for statement in case.setup:
+            if statement.startswith("ALTER SESSION SET "):
+                cursor.execute(f"ALTER SESSION UNSET {', '.join(_PARAMETER.findall(statement))}")
 
 
 def test_most_cases_are_equal() -> None:

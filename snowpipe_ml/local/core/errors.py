@@ -178,6 +178,12 @@ def no_database(command: str) -> ProgrammingError:
     )
 
 
+# The messages of the macros sf_raise and sf_refuse.
+_RAISED = re.compile(
+    r"Conversion Error: Could not convert string 'SNOWFLAKE (\d+) (\w{5}) (.*)' to INT32(?:\n\nLINE |\Z)",
+    re.S,
+)
+_UNKNOWN_ZONE = re.compile(r"Not implemented Error: Unknown TimeZone '(.*?)'!")
 _FORBIDDEN_FILE = re.compile(r'Cannot access file "([^"]*)"')
 _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
 _MISSING_SCHEMA = re.compile(r"(?:Schema with name|schema) \"?(\S+?)\"? (?:does not exist|not found)", re.I)
@@ -338,6 +344,11 @@ def translate(raised: Exception) -> ProgrammingError:
     if is_full_disk(raised):
         return DiskFullError(first.rpartition(": ")[2])
     # First the messages that quote the user's data or names, in which any other pattern might match.
+    if match := _RAISED.match(text):
+        number, sqlstate, message = match.groups()
+        return UnsupportedError.of(message) if number == "2" else error(int(number), sqlstate, message)
+    if match := _UNKNOWN_ZONE.match(text):
+        return error(100094, "22023", f"Unknown timezone: '{match.group(1)}'")
     if kind == "ConversionException" and (match := _CONVERSION.search(text)):
         return _unconvertible(*match.groups())
     if kind == "BinderException" and (match := _UNKNOWN_COLUMN.match(text)):

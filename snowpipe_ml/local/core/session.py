@@ -19,6 +19,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.history import Query
 from snowpipe_ml.local.core.names import CATALOG, SESSION_VARIABLE, Name, quoted
+from snowpipe_ml.local.core.parameters import DEFAULT_TIME_ZONE
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
@@ -85,7 +86,7 @@ class Session:
         # The running statements, outermost first; each is nested in the one before, as in a procedure.
         self._running = running = list[Cancellation]()
         self.duck = storage.root.cursor(lambda: running[-1] if running else None)
-        self.duck.execute("SET TimeZone = 'America/Los_Angeles'")
+        self.duck.execute(f"SET TimeZone = '{DEFAULT_TIME_ZONE}'")
         self.duck.execute(f"SET VARIABLE {SESSION_VARIABLE} = {self.session_id}::BIGINT")
         self.database: str | None = None
         self.schema: str | None = None
@@ -220,7 +221,7 @@ class Session:
     @property
     def time_zone(self) -> str:
         """The session's time zone, from the parameter TIMEZONE."""
-        return str(self.parameters.get("TIMEZONE", "America/Los_Angeles"))
+        return str(self.parameters.get("TIMEZONE", DEFAULT_TIME_ZONE))
 
     @property
     def statement_timeout(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import errors, parameters
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.values import Option
@@ -12,7 +12,7 @@ from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.scope import like
 
 # Parameters that have an effect here; the harmless ones are stored and shown, but have no effect.
-_ACTED_ON = {"TIMEZONE", "QUERY_TAG"}
+_ACTED_ON = {"QUERY_TAG"}
 _HARMLESS = {
     "STATEMENT_TIMEOUT_IN_SECONDS",
     "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
@@ -77,21 +77,26 @@ def alter_session(statement: Statement) -> Result:
     reader.expect("ALTER", "SESSION")
     if reader.accept("UNSET"):
         while not reader.done:
-            session.parameters.pop(reader.identifier(), None)
+            name = reader.identifier()
+            if session.parameters.pop(name, None) is not None:
+                parameters.apply(session.duck, name, None)
             reader.accept(",")
         return status(_DONE)
     reader.expect("SET")
     settings = reader.options()
     reader.end()
     for key, value in settings.items():
-        if key not in _ACTED_ON | _HARMLESS and not key.startswith(_SWITCHES):
+        if key not in _ACTED_ON | _HARMLESS | parameters.HONOURED and not key.startswith(_SWITCHES):
             raise errors.UnsupportedError(f"the session parameter {key}")
         if key == "AUTOCOMMIT" and value is not True:
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
         if key == "STATEMENT_TIMEOUT_IN_SECONDS":
             settings[key] = _timeout(value)
-    if "TIMEZONE" in settings:  # first, because DuckDB may reject it
-        session.duck.execute("SET TimeZone = '" + str(settings["TIMEZONE"]).replace("'", "''") + "'")
+        value = parameters.checked(key, value)
+        if value is not None:
+            settings[key] = value
+    for key, value in settings.items():  # DuckDB may reject a value
+        parameters.apply(session.duck, key, value)
     session.parameters.update(settings)
     return status(_DONE)
 
@@ -113,12 +118,12 @@ def _timeout(value: Option) -> int:
 
 @command("SHOW PARAMETERS")
 def show_parameters(statement: Statement) -> Result:
-    """``SHOW PARAMETERS [LIKE 'x']``: the parameters that were set, TIMEZONE and QUERY_TAG."""
+    """``SHOW PARAMETERS [LIKE 'x']``: the parameters that were set or that change results."""
     reader = statement.reader
     reader.expect("SHOW", "PARAMETERS")
     pattern = reader.string() if reader.accept("LIKE") else "%"
     own = statement.session.parameters
-    known = {"TIMEZONE": "America/Los_Angeles", "QUERY_TAG": ""} | own
+    known = {**parameters.DEFAULTS, "QUERY_TAG": "", **own}
     found = [
         (key, str(value), "", "SESSION" if key in own else "", "", "STRING")
         for key, value in sorted(known.items())

@@ -11,6 +11,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.snowflake import SnowflakeParser
+from sqlglot.tokenizer_core import TokenType
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.time_formats import is_auto
@@ -18,6 +19,9 @@ from snowpipe_ml.local.core.time_formats import is_auto
 AS_WRITTEN: set[str] = set()
 """The functions that are parsed as plain calls, with their arguments as they are written, although sqlglot has
 a class for them. The registry of functions fills it."""
+
+PREPARATIONS: list[Callable[[], None]] = []
+"""Called before a statement is parsed, so that ``AS_WRITTEN`` is complete; each may be called often."""
 
 _T = exp.DataType.Type
 # The functions that parse a date or time with a format, and the types of their results.
@@ -73,6 +77,21 @@ def _writer(args: list[exp.Expr]) -> exp.Expr:
     return exp.ToChar(this=args[0] if args else None, format=args[1] if len(args) > 1 else None)
 
 
+# The functions with a part of a date, and the position of that argument.
+_PARTS = dict.fromkeys(
+    ("DATEADD", "TIMEADD", "TIMESTAMPADD", "DATEDIFF", "TIMEDIFF", "TIMESTAMPDIFF", "DATE_TRUNC"), 0
+) | {"LAST_DAY": 1}
+
+
+def _name_part(call: exp.Expr | None) -> None:
+    """Keep the part in ``DATEADD(day, 1, d)`` apart from the columns, one of which may have its name."""
+    place = _PARTS.get(call.name.upper()) if isinstance(call, exp.Anonymous) else None
+    if call is not None and place is not None and len(call.expressions) > place:
+        part = call.expressions[place]
+        if isinstance(part, exp.Column) and not part.table:
+            part.replace(exp.Var(this=part.name))
+
+
 class _Parser(SnowflakeParser):
     """Snowflake's parser, extended by details of the source text that the translation needs.
 
@@ -99,6 +118,27 @@ class _Parser(SnowflakeParser):
             parse_map,
         )
 
+    def _parse_interval(
+        self, require_interval: bool = True, parse_function_unit: bool = True
+    ) -> exp.Add | exp.Interval | None:
+        """Mark ``INTERVAL '3' DAY``, whose unit is not in the text."""
+        text = self._next.text if self._next is not None else ""
+        node = super()._parse_interval(require_interval, parse_function_unit)
+        if isinstance(node, exp.Interval) and node.args.get("unit") is not None:
+            node.meta["qualified"] = text.strip().lstrip("+-").isdigit()
+        return node
+
+    def _parse_part_call(self, name: str) -> exp.Expr | None:
+        """Parse ``EXTRACT(year FROM x)``, which can also be written as ``DATE_PART('year', x)``."""
+        self._advance(2)
+        part = self._parse_string() or self._parse_var(any_token=True)
+        if not self._match(TokenType.FROM):
+            self._match(TokenType.COMMA)
+        call = exp.Anonymous(this=name, expressions=[part, self._parse_bitwise()])
+        self._match_r_paren(call)
+        call.meta["called"] = name
+        return call
+
     def _parse_function_call(
         self,
         functions: dict[str, Callable[..., exp.Expr]] | None = None,
@@ -109,8 +149,11 @@ class _Parser(SnowflakeParser):
         """Record the name in the function call, because one sqlglot class represents several names."""
         name = self._curr.text if self._curr is not None else ""
         anonymous = anonymous or name.upper() in AS_WRITTEN
+        if name.upper() in ("EXTRACT", "DATE_PART") and self._next and self._next.text == "(":
+            return self._parse_part_call(name)
         node: exp.Expr | None = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
         call = node.this if isinstance(node, exp.Window) else node
+        _name_part(call)
         if isinstance(call, exp.Func) and name:
             call.meta.setdefault("called", name)
         return node
@@ -137,6 +180,8 @@ def parse(text: str) -> exp.Expr:
         ProgrammingError: the statement has a syntax error; the message has the line and position as Snowflake
             counts them.
     """
+    for prepare in PREPARATIONS:
+        prepare()
     try:
         statements = [tree for tree in sqlglot.parse(text, read=_Dialect) if tree is not None]
     except SqlglotError as error:

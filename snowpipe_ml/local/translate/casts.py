@@ -7,7 +7,17 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, VARIANTS, T, kind
+from snowpipe_ml.local.translate.types import (
+    BINARIES,
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    TIMESTAMPS,
+    VARIANTS,
+    T,
+    kind,
+)
 
 
 def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
@@ -87,7 +97,7 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
     ):
         trying = "try_" if isinstance(node, exp.TryCast) else ""
         return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
-    if mapped.this in TEXTS and length is None and source in FLOATS | TIMESTAMPS:
+    if mapped.this in TEXTS and length is None and source in SHOWN:
         return as_text(node.this)
     if mapped.this == T.JSON and source in TEXTS | INTEGERS | DECIMALS | FLOATS | {T.BOOLEAN}:
         return exp.func("to_json", node.this.copy())  # '1'::VARIANT is a text, not the number 1
@@ -169,7 +179,7 @@ def to_tz(node: exp.Expr) -> exp.Expr:
 def _from_tz(node: exp.Expr, mapped: exp.DataType) -> exp.Expr:
     value = node.this.copy()
     if mapped.this in TEXTS:
-        return macro("sf_tz_text", value)
+        return as_text(node.this)
     if mapped.this == T.JSON:
         return exp.func("to_json", macro("sf_tz_text", value))
     if mapped.this == T.TIMESTAMPTZ:
@@ -179,24 +189,37 @@ def _from_tz(node: exp.Expr, mapped: exp.DataType) -> exp.Expr:
     return node
 
 
+SHOWN = FLOATS | TIMESTAMPS | BINARIES | {T.DATE, T.TIME}
+"""The types whose text on Snowflake is not that of DuckDB's cast."""
+
+
 def as_text(node: exp.Expr) -> exp.Expr:
-    """Convert floats and timestamps to text as Snowflake does: ``1``, ``2024-01-15 10:20:30.000``."""
+    """Convert to text as Snowflake does, in the session's output formats: ``1``, ``2024-01-15 10:20:30.000``."""
     found = kind(node)
     if found in FLOATS:
-        return macro("sf_float_text", node.copy())
-    if found == T.TIMESTAMPTZ:
-        return macro("sf_tz_text", node.copy())
-    if found == T.TIMESTAMPLTZ:
-        return macro("sf_tz_text", macro("sf_instant_to_tz", node.copy()))
-    if found in TIMESTAMPS:
-        return exp.func("strftime", node.copy(), exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"), dialect="duckdb")
-    return node
+        made = macro("sf_float_text", node.copy())
+    elif found == T.TIMESTAMPTZ:
+        made = macro("sf_tz_text", node.copy())
+    elif found == T.TIMESTAMPLTZ:
+        made = macro("sf_ltz_text", macro("sf_instant_to_tz", node.copy()))
+    elif found in TIMESTAMPS:
+        made = macro("sf_ntz_text", node.copy())
+    elif found == T.DATE:
+        made = macro("sf_date_text", node.copy())
+    elif found == T.TIME:
+        made = macro("sf_time_text", node.copy())
+    elif found in SHOWN:
+        made = builtin("hex", node.copy())
+    else:
+        return node
+    made.type = exp.DataType(this=T.VARCHAR)
+    return made
 
 
 def concatenation(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate a concatenation: ``'x' || 1::FLOAT`` is x1."""
     for part in list(node.iter_expressions()):
-        if kind(part) in FLOATS | TIMESTAMPS:
+        if kind(part) in SHOWN - BINARIES:
             part.replace(as_text(part))
     return node
 

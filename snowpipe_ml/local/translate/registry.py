@@ -25,7 +25,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.syntax.parsing import AS_WRITTEN
+from snowpipe_ml.local.syntax.parsing import AS_WRITTEN, PREPARATIONS
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.registry import Registry
 
@@ -58,6 +58,7 @@ SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
             "conditions",
             "context",
             "conversion",
+            "date_arithmetic",
             "dates",
             "hashes",
             "numbers",
@@ -70,6 +71,7 @@ SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
     check=_keep_as_written,
     key=str.upper,
 )
+PREPARATIONS.append(SCALAR_FUNCTIONS.load)
 TABLE_FUNCTIONS: Registry[TableFunction] = Registry(
     "table function", "snowpipe_ml.table_functions", key=str.upper
 )

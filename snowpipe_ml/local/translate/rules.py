@@ -11,7 +11,8 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import case_branches, cast, comparison, concatenation, macro, to_binary
-from snowpipe_ml.local.translate.functions.dates import current_date, keep_date, read_by_format, to_char
+from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
+from snowpipe_ml.local.translate.functions.formats import current_date, read_by_format, to_char
 from snowpipe_ml.local.translate.functions.numbers import (
     average,
     division,
@@ -51,11 +52,8 @@ _TYPED = (
     exp.Stddev,
     exp.StddevPop,
     exp.StddevSamp,
-    exp.DateAdd,
-    exp.DateSub,
-    exp.TimestampTrunc,
-    exp.DateTrunc,
-    exp.TsOrDsAdd,
+    exp.Add,
+    exp.Sub,
     exp.ToChar,
     exp.Cast,
     exp.Corr,
@@ -293,13 +291,13 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Kurtosis,), kurtosis),
     ((exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp), variance),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
-    ((exp.DateAdd, exp.DateSub, exp.TimestampTrunc, exp.DateTrunc), keep_date),
     ((exp.StrToTime, exp.TsOrDsToDate, exp.TsOrDsToTime), read_by_format),
     ((exp.ToChar,), to_char),
     ((exp.GroupConcat,), list_agg),
     ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
     ((exp.Array,), array),
     ((exp.CurrentDate,), current_date),
+    ((exp.Add, exp.Sub), date_operator),
     ((exp.Mul, exp.Add, exp.Sub), whole_literal),
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import as_text, builtin, macro, stored_cast, text_of
+from snowpipe_ml.local.translate.casts import SHOWN, as_text, builtin, macro, stored_cast, text_of
 from snowpipe_ml.local.translate.registry import Returns, result_type, scalar_function
 from snowpipe_ml.local.translate.types import (
     BINARIES,
@@ -117,10 +117,8 @@ def converted(argument: exp.Expr, to: Kind) -> exp.Expr:
     found = kind(argument)
     match to:
         case Kind.TEXT:
-            if found in FLOATS | TIMESTAMPS:
+            if found in SHOWN:
                 return as_text(argument)
-            if found in BINARIES:
-                return builtin("hex", argument.copy())
             return argument.copy() if found in TEXTS else text_of(argument)
         case Kind.NUMBER if found in VARIANTS | TEXTS:
             return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "DOUBLE")

@@ -21,6 +21,7 @@ from sqlglot.schema import MappingSchema
 
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.translate.date_parts import TIME_UNITS, increments
 from snowpipe_ml.local.translate.flatten import show_columns
 from snowpipe_ml.local.translate.registry import result_type
 
@@ -37,6 +38,9 @@ TIMESTAMPS = {T.TIMESTAMP, T.TIMESTAMPNTZ, T.TIMESTAMPLTZ, T.TIMESTAMPTZ, T.DATE
 TEXTS = {T.TEXT, T.VARCHAR, T.CHAR, T.NVARCHAR}
 VARIANTS = {T.JSON, T.VARIANT, T.OBJECT}
 BINARIES = {T.BINARY, T.VARBINARY, T.BLOB}
+MOMENTS = TIMESTAMPS | {T.DATE, T.TIME}
+PLAIN = {T.TIMESTAMP: T.TIMESTAMPNTZ, T.DATETIME: T.TIMESTAMPNTZ}
+"""The names of TIMESTAMP_NTZ."""
 
 
 def _annotate_call(annotator: TypeAnnotator, call: exp.Expr) -> None:
@@ -49,13 +53,51 @@ def _annotate_concatenation(annotator: TypeAnnotator, node: exp.Expr) -> None:
     annotator._set_type(node, T.VARBINARY if binary else T.VARCHAR)
 
 
+def _annotate_sum(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    assert isinstance(node, exp.Binary)
+    found = _sum_kind(node.this, node.expression)
+    if found is None:
+        annotator._annotate_binary(node)
+    else:
+        annotator._set_type(node, found)
+
+
 # sqlglot knows the types of its own classes only.
 _METADATA: ExprMetadataType = {
     **Snowflake.EXPRESSION_METADATA,
     exp.Anonymous: {"annotator": _annotate_call},
     exp.HexString: {"returns": T.VARBINARY},
     exp.DPipe: {"annotator": _annotate_concatenation},
+    exp.Add: {"annotator": _annotate_sum},
+    exp.Sub: {"annotator": _annotate_sum},
 }
+
+
+def moment_kind(node: exp.Expr) -> exp.DType | None:
+    """Return the type of the date or time that a date function converts an argument to; None if unknown."""
+    if isinstance(node, exp.Null):
+        return T.TIMESTAMPNTZ
+    found = kind(node)
+    return T.TIMESTAMPNTZ if found in TEXTS | VARIANTS else PLAIN.get(found, found) if found else None
+
+
+def _sum_kind(left: exp.Expr, right: exp.Expr) -> exp.DType | None:
+    """Return the type of a sum or difference with a date or an interval; None if both are other types."""
+    if isinstance(left.unnest(), exp.Interval):
+        left, right = right, left
+    interval, found = right.unnest(), moment_kind(left)
+    if isinstance(interval, exp.Interval):
+        timed = day_time(interval) or any(part in TIME_UNITS for _, part in increments(interval))
+        return T.TIMESTAMPNTZ if found == T.DATE and timed else found
+    kinds = kind(left), kind(right)
+    if kinds == (T.DATE, T.DATE):
+        return T.BIGINT
+    return T.DATE if T.DATE in kinds else None
+
+
+def day_time(interval: exp.Interval) -> bool:
+    """Return whether an interval is written as ``'3' DAY``, whose sum with a DATE is a timestamp."""
+    return bool(interval.meta.get("qualified")) and interval.text("unit").upper().rstrip("S") == "DAY"
 
 
 def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
@@ -70,6 +112,8 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
         return
     # Sort keys and DISTINCT refer to the columns of their SELECT.
     nodes += [select for select in tree.find_all(exp.Select) if _needs_outputs(select)]
+    aliased = _aliased(tree)
+    nodes += [expression for _, expression in aliased]
     marked: dict[int, exp.Expr] = {}
     numbers = itertools.count()
     for node in nodes:
@@ -111,6 +155,23 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
                 marked[found].meta[_OUTPUTS] = [
                     (output.alias_or_name, kind(output)) for output in node.expressions
                 ]
+    for column, expression in aliased:
+        if kind(column) is None and expression.type is not None:
+            column.type = expression.type
+
+
+def _aliased(tree: exp.Expr) -> list[tuple[exp.Column, exp.Expr]]:
+    """List the columns that can be aliases of the same SELECT, with the expressions that have the names.
+
+    ``SELECT a::DATE AS d, YEAR(d)``: sqlglot replaces such columns, so that their types are lost.
+    """
+    found: list[tuple[exp.Column, exp.Expr]] = []
+    for select in tree.find_all(exp.Select):
+        named = {output.alias: output.this for output in select.expressions if isinstance(output, exp.Alias)}
+        for column in select.find_all(exp.Column) if named else ():
+            if not column.table and column.name in named and column.parent_select is select:
+                found.append((column, named[column.name]))
+    return found
 
 
 def _needs_outputs(select: exp.Expr) -> bool:

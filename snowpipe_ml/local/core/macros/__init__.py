@@ -14,6 +14,7 @@ SET GLOBAL ieee_floating_point_ops = false;
 SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW';
 """
 _FAMILIES = (
+    "common",
     "numbers",
     "dates",
     "strings",

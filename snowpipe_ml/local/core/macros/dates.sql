@@ -12,7 +12,8 @@ CREATE MACRO sf_try_timestamp(x) AS
 
 CREATE MACRO sf_timestamp(x) AS
   CASE WHEN x IS NULL THEN NULL
-       ELSE coalesce(memory.main.sf_try_timestamp(x), error('Could not convert string ''' || x::VARCHAR || ''' to TIMESTAMP')) END;
+       ELSE coalesce(memory.main.sf_try_timestamp(x), make_timestamp(memory.main.sf_raise(100035, '22007',
+         'Timestamp ''' || x::VARCHAR || ''' is not recognized')::BIGINT)) END;
 
 CREATE MACRO sf_try_date(x) AS
   CASE WHEN regexp_full_match(trim(x::VARCHAR), '\d{4}-\d{1,2}-\d{1,2}([ T].*)?') THEN TRY_CAST(x AS DATE)
@@ -20,8 +21,8 @@ CREATE MACRO sf_try_date(x) AS
 
 CREATE MACRO sf_date(x) AS
   CASE WHEN x IS NULL THEN NULL
-       ELSE coalesce(memory.main.sf_try_date(x),
-                     error('Could not convert string ''' || x::VARCHAR || ''' to DATE')) END;
+       ELSE coalesce(memory.main.sf_try_date(x), DATE '1970-01-01' + memory.main.sf_raise(100040, '22007',
+         'Date ''' || x::VARCHAR || ''' is not recognized')) END;
 
 -- DuckDB has no TIMESTAMP_TZ: it is stored as a struct of the instant in UTC and the offset in minutes.
 CREATE MACRO sf_local_to_tz(x) AS CASE WHEN x IS NULL THEN NULL ELSE struct_pack(
@@ -50,18 +51,33 @@ CREATE MACRO sf_tz_utc(x) AS x.utc;
 
 CREATE MACRO sf_tz_instant(x) AS timezone('UTC', x.utc);
 
-CREATE MACRO sf_tz_text(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%d %H:%M:%S.%g ')
-  || CASE WHEN x.tz < 0 THEN '-' ELSE '+' END
-  || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0') || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
-
-CREATE MACRO sf_tz_iso(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%dT%H:%M:%S.%f')
-  || CASE WHEN x.tz < 0 THEN '-' ELSE '+' END
-  || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0') || ':' || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
-
 CREATE MACRO sf_offset_hours(x) AS CASE WHEN x.tz < 0 THEN '-' ELSE '+' END || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0');
 
 CREATE MACRO sf_offset_text(x, separator) AS memory.main.sf_offset_hours(x) || separator
   || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
+
+-- Texts in the output formats of the session (core/parameters.py sets the variables to patterns of strftime).
+-- The characters 1, 2 and 3 stand for the elements TZH:TZM, TZHTZM and TZH.
+CREATE MACRO sf_date_text(x) AS strftime(x, coalesce(getvariable('DATE_OUTPUT_FORMAT'), '%Y-%m-%d'));
+
+CREATE MACRO sf_time_text(x) AS strftime(DATE '1970-01-01' + x, coalesce(getvariable('TIME_OUTPUT_FORMAT'), '%H:%M:%S'));
+
+CREATE MACRO sf_ntz_text(x) AS strftime(x, coalesce(getvariable('TIMESTAMP_NTZ_OUTPUT_FORMAT'), '%Y-%m-%d %H:%M:%S.%g'));
+
+CREATE MACRO sf_marks(text, x) AS replace(replace(replace(text, chr(1), memory.main.sf_offset_text(x, ':')),
+  chr(2), memory.main.sf_offset_text(x, '')), chr(3), memory.main.sf_offset_hours(x));
+
+CREATE MACRO sf_tz_text(x) AS memory.main.sf_marks(strftime(memory.main.sf_tz_local(x),
+  coalesce(getvariable('TIMESTAMP_TZ_OUTPUT_FORMAT'), getvariable('TIMESTAMP_OUTPUT_FORMAT'),
+    '%Y-%m-%d %H:%M:%S.%g ' || chr(2))), x);
+
+CREATE MACRO sf_ltz_text(x) AS memory.main.sf_marks(strftime(memory.main.sf_tz_local(x),
+  coalesce(getvariable('TIMESTAMP_LTZ_OUTPUT_FORMAT'), getvariable('TIMESTAMP_OUTPUT_FORMAT'),
+    '%Y-%m-%d %H:%M:%S.%g ' || chr(2))), x);
+
+CREATE MACRO sf_tz_iso(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%dT%H:%M:%S.%f')
+  || CASE WHEN x.tz < 0 THEN '-' ELSE '+' END
+  || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0') || ':' || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
 
 -- An instant that was parsed from a text that ends with an offset.
 CREATE MACRO sf_parsed_tz(instant, x) AS CASE WHEN instant IS NULL THEN NULL ELSE struct_pack(
@@ -74,3 +90,81 @@ CREATE MACRO sf_without_offset(x) AS regexp_replace(x, '\s*([+-]\d{2}(:?\d{2})?|
 
 -- strptime reads at most six fractional digits, which is also the precision of the stored timestamps.
 CREATE MACRO sf_micros(x) AS regexp_replace(x, '([.]\d{6})\d+', '\1');
+
+-- The session parameters WEEK_START and WEEK_OF_YEAR_POLICY (statements/parameters.py sets the variables).
+CREATE MACRO sf_week_start() AS coalesce(getvariable('WEEK_START'), 0);
+
+-- The first day of the week of a DATE: on a Monday if WEEK_START is 0 or 1.
+CREATE MACRO sf_week_first(x) AS x - ((isodow(x) - greatest(memory.main.sf_week_start(), 1) + 7) % 7)::INTEGER;
+
+CREATE MACRO sf_day_of_week(x) AS CASE WHEN memory.main.sf_week_start() = 0 THEN dayofweek(x)
+  ELSE (isodow(x) - memory.main.sf_week_start() + 7) % 7 + 1 END;
+
+-- With the policy 0 a week belongs to the year of its fourth day; with 1 January 1 begins the first week.
+CREATE MACRO sf_week(x) AS CASE WHEN coalesce(getvariable('WEEK_OF_YEAR_POLICY'), 0) = 0
+  THEN (dayofyear(memory.main.sf_week_first(x) + 3) - 1) // 7 + 1
+  ELSE (memory.main.sf_week_first(x) - memory.main.sf_week_first(make_date(year(x), 1, 1))) // 7 + 1 END;
+
+CREATE MACRO sf_year_of_week(x) AS CASE WHEN coalesce(getvariable('WEEK_OF_YEAR_POLICY'), 0) = 0
+  THEN year(memory.main.sf_week_first(x) + 3) ELSE year(x) END;
+
+CREATE MACRO sf_weeks_between(a, b) AS (memory.main.sf_week_first(b) - memory.main.sf_week_first(a)) // 7;
+
+CREATE MACRO sf_iso_year_first(x) AS CAST(date_trunc('week', make_date(isoyear(x), 1, 4)) AS DATE);
+
+CREATE MACRO sf_micros_of(n) AS CASE WHEN n % 1000 <> 0 THEN memory.main.sf_refuse('nanoseconds')::BIGINT ELSE n // 1000 END;
+
+CREATE MACRO sf_tz_make(instant, minutes) AS CASE WHEN instant IS NULL OR minutes IS NULL THEN NULL
+  ELSE struct_pack(utc := instant, tz := minutes::SMALLINT) END;
+
+-- A TIMESTAMP_TZ of a new wall clock with the offset of another one.
+CREATE MACRO sf_tz_moved(x, clock) AS memory.main.sf_tz_make(clock - to_minutes(x.tz::INTEGER), x.tz);
+
+-- The wall clock of an instant, a timestamp in UTC, in a time zone: as a TIMESTAMP_TZ.
+CREATE MACRO sf_in_zone(utc, zone) AS memory.main.sf_tz_make(utc,
+  date_diff('minute', utc, timezone(zone, timezone('UTC', utc))));
+
+CREATE MACRO sf_zone_to_utc(clock, zone) AS timezone('UTC', timezone(zone, clock));
+
+-- A difference of TIMESTAMP_TZ values, which is certain only if their wall clocks and UTC give the same.
+CREATE MACRO sf_same_difference(a, b) AS CASE WHEN a = b THEN a WHEN a IS NULL OR b IS NULL THEN NULL
+  ELSE memory.main.sf_refuse('DATEDIFF of TIMESTAMP_TZ values whose wall clocks and UTC give different results')::BIGINT END;
+
+CREATE MACRO sf_add_months(x, n) AS CASE WHEN x::DATE = last_day(x::DATE)
+  THEN last_day((x::DATE + to_months(n::INTEGER))::DATE) + (x - x::DATE::TIMESTAMP) ELSE x + to_months(n::INTEGER) END;
+
+CREATE MACRO sf_months_between(a, b) AS (year(a) - year(b)) * 12 + month(a) - month(b)
+  + CASE WHEN day(a) = day(b) OR (a::DATE = last_day(a::DATE) AND b::DATE = last_day(b::DATE)) THEN 0
+    ELSE (epoch(a - date_trunc('month', a)) - epoch(b - date_trunc('month', b))) / 2678400.0 END::DOUBLE;
+
+-- The number (Monday is 1) of a day whose name begins with two letters.
+CREATE MACRO sf_day_number(name) AS CASE WHEN name IS NULL THEN NULL
+  ELSE coalesce(list_position(['mo', 'tu', 'we', 'th', 'fr', 'sa', 'su'], lower(left(ltrim(name), 2))),
+    memory.main.sf_raise(100140, '22007', 'Invalid day of week: ' || name)::INTEGER) END;
+
+CREATE MACRO sf_next_day(x, name) AS x + ((memory.main.sf_day_number(name) - isodow(x) + 6) % 7 + 1)::INTEGER;
+
+CREATE MACRO sf_previous_day(x, name) AS x - ((isodow(x) - memory.main.sf_day_number(name) + 6) % 7 + 1)::INTEGER;
+
+CREATE MACRO sf_floored(a, n) AS a - ((a % n) + n) % n;
+
+-- The beginning of the slice number `more` after that of x: in months, in days since a first one, and in microseconds.
+CREATE MACRO sf_slice_months(x, n, more) AS CAST(DATE '1970-01-01'
+  + to_months((memory.main.sf_floored((year(x) - 1970) * 12 + month(x) - 1, n) + n * more)::INTEGER) AS DATE);
+
+CREATE MACRO sf_slice_days(x, first, n, more) AS first + (memory.main.sf_floored(x::DATE - first, n) + n * more)::INTEGER;
+
+CREATE MACRO sf_slice_micros(x, n, more) AS make_timestamp(memory.main.sf_floored(epoch_us(x), n) + n * more);
+
+CREATE MACRO sf_date_from_parts(y, m, d) AS CAST(make_date(y, 1, 1) + to_months((m - 1)::INTEGER) AS DATE) + (d - 1)::INTEGER;
+
+CREATE MACRO sf_clock_from_parts(h, m, s, n) AS to_hours(h) + to_minutes(m) + to_seconds(s)
+  + to_microseconds(memory.main.sf_micros_of(n));
+
+CREATE MACRO sf_time_from_parts(h, m, s, n) AS TIME '00:00:00' + memory.main.sf_clock_from_parts(h, m, s, n);
+
+CREATE MACRO sf_timestamp_from_parts(y, mo, d, h, m, s, n) AS
+  memory.main.sf_date_from_parts(y, mo, d)::TIMESTAMP + memory.main.sf_clock_from_parts(h, m, s, n);
+
+-- The hours (a unit of 60) or minutes (1) of an offset, with its sign.
+CREATE MACRO sf_offset_part(x, unit) AS sign(x.tz)::BIGINT * ((abs(x.tz) // unit) % 60)::BIGINT;

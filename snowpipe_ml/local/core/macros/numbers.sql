@@ -38,7 +38,8 @@ CREATE MACRO sf_div(a, b) AS
 CREATE MACRO sf_number_text(x) AS
   CASE WHEN regexp_full_match(trim(x), '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') THEN trim(x) END;
 
-CREATE MACRO sf_float_text(x) AS regexp_replace(x::VARCHAR, '\.0$', '');
+-- Snowflake writes ten significant digits (functions/to_char).
+CREATE MACRO sf_float_text(x) AS replace(printf('%.10g', x), 'nan', 'NaN');
 
 -- random() has fewer than 64 random bits: the low bits of a scaled value would always be zero.
 CREATE MACRO sf_random() AS CAST(hash(random())::HUGEINT - 9223372036854775808 AS BIGINT);
