@@ -1,64 +1,50 @@
-"""The kinds of objects that the catalog keeps: where, and what goes with them when their schema is dropped."""
+"""All kinds of objects in schemas, and what is done with all objects of a schema or session at once."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from snowpipe_ml.local.core.names import CATALOG, quoted
+from snowpipe_ml.local.catalog.file_formats import FileFormats
+from snowpipe_ml.local.catalog.functions import Functions, Procedures
+from snowpipe_ml.local.catalog.kind import Kind, Schema
+from snowpipe_ml.local.catalog.sequences import Sequences
+from snowpipe_ml.local.catalog.stages import Stages
+from snowpipe_ml.local.catalog.streams import Streams
+from snowpipe_ml.local.catalog.tables import Tables, Views
+from snowpipe_ml.local.catalog.tags import Tags
+from snowpipe_ml.local.catalog.tasks import Tasks
 from snowpipe_ml.local.core.session import Session
 
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of entries in the catalog of a database.
-
-    Attributes:
-        table: the catalog table with an entry per object.
-        columns: the columns of the table that hold an object's schema.
-        release: removes what an object owns outside of the catalog table, given the value of ``owned``.
-        owned: the column that names it.
-    """
-
-    table: str
-    columns: tuple[str, ...] = ("schema_name",)
-    owned: str | None = None
-    release: Callable[[Session, str, str], None] | None = None
-
-
-def _remove_files(session: Session, database: str, stage_id: str) -> None:
-    shutil.rmtree(session.storage.path / "stages" / stage_id, ignore_errors=True)
+# In the order in which they are cloned: tables read sequences, streams read tables.
+KINDS: dict[str, Kind] = {
+    kind.word: kind
+    for kind in (
+        Sequences(),
+        Tables(),
+        Views(),
+        Stages(),
+        FileFormats(),
+        Streams(),
+        Tasks(),
+        Functions(),
+        Procedures(),
+        Tags(),
+    )
+}
 
 
-def _drop_offset(session: Session, database: str, kept: str) -> None:
-    session.duck.execute(f"DROP TABLE IF EXISTS {quoted(database, CATALOG, kept)}")
+def clone_objects(session: Session, source: Schema, target: Schema) -> None:
+    """Clone the objects of a schema into an empty one."""
+    for kind in KINDS.values():
+        kind.clone(session, source, target)
 
 
-KINDS = (
-    Kind("STAGES", owned="id", release=_remove_files),
-    Kind("STREAMS", owned="kept", release=_drop_offset),
-    Kind("FILE_FORMATS"),
-    Kind("FUNCTIONS"),
-    Kind("TASKS"),
-    Kind("TAGS"),
-    Kind("TAG_VALUES", columns=("tag_schema", "schema_name")),
-    Kind("LOADS"),
-    Kind("COPY_ERRORS"),
-    Kind("TEMPORARY"),
-    Kind("TRANSIENT"),
-    Kind("CHANGES"),
-)
+def drop_objects(session: Session, database: str, schema: str) -> None:
+    """Drop what is left of the objects of a schema that DuckDB has dropped."""
+    for kind in KINDS.values():
+        kind.drop_schema(session, database, schema)
 
 
-def forget_schema(session: Session, database: str, schema: str) -> None:
-    """Remove every entry of a schema from the catalog, with what the objects own."""
-    for kind in KINDS:
-        where = " OR ".join(f"{column} = $1" for column in kind.columns)
-        removed = session.duck.execute(
-            f"DELETE FROM {session.catalog(database, kind.table)} WHERE {where} RETURNING {kind.owned or '1'}",
-            [schema],
-        ).fetchall()
-        if kind.release is not None:
-            for (owned,) in removed:
-                kind.release(session, database, owned)
+def drop_temporary(session: Session) -> None:
+    """Drop all temporary objects of a session."""
+    for database in session.storage.databases():
+        for kind in KINDS.values():
+            kind.drop_temporary(session, database)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from snowpipe_ml.local.core.names import Name, quoted
+from snowpipe_ml.local.catalog.kind import PLACE, Kind, Schema
+from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import retry_conflicts
 
@@ -17,11 +18,35 @@ def make(session: Session, name: Name, start: int, step: int) -> None:
     )
 
 
-def exists(session: Session, name: Name) -> bool:
-    """Return whether a sequence exists."""
-    return bool(
-        session.duck.execute(
-            "SELECT 1 FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ? AND sequence_name = ?",
-            list(name),
-        ).fetchone()
+class Sequences(Kind):
+    """Sequences."""
+
+    word = "SEQUENCE"
+    shown = (
+        *PLACE,
+        ("next_value", "BIGINT", "start_value"),
+        ("interval", "BIGINT", "increment_by"),
     )
+
+    def relation(self, session: Session, database: str) -> str:
+        """Return DuckDB's sequences without those of AUTOINCREMENT columns."""
+        return (
+            "(SELECT *, sequence_name AS name FROM duckdb_sequences() "
+            f"WHERE database_name = {literal(database)} AND NOT starts_with(sequence_name, '_IDENTITY_'))"
+        )
+
+    def drop(self, session: Session, name: Name, arguments: str = "") -> bool:
+        """Drop a sequence; return False if it does not exist."""
+        there = self.exists(session, name)
+        if there:
+            session.duck.execute(f"DROP SEQUENCE {quoted(*name)}")
+        return there
+
+    def clone(self, session: Session, source: Schema, target: Schema) -> None:
+        """Clone sequences, also those of AUTOINCREMENT columns, which the clones of their tables read."""
+        for name, start, step in session.duck.execute(
+            "SELECT sequence_name, coalesce(last_value + increment_by, start_value), increment_by "
+            "FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ?",
+            list(source),
+        ).fetchall():
+            make(session, (*target, name), start, step)

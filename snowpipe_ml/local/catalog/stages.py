@@ -10,14 +10,16 @@ import shutil
 import stat
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
+from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kept, Schema
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Options
@@ -27,6 +29,42 @@ _CHUNK = 2**20
 
 
 _MD5: dict[tuple[str, int, int], str] = {}
+
+
+class Stages(Kept):
+    """Stages; the files of an internal stage are not cloned, as on Snowflake."""
+
+    word = "STAGE"
+    table = "STAGES"
+    temporary = True
+    owned = "id"
+    shown = (
+        CREATED,
+        *PLACE,
+        ("url", "VARCHAR", "coalesce(url, '')"),
+        ("comment", "VARCHAR", "coalesce(comment, '')"),
+        ("type", "VARCHAR", "CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END"),
+    )
+    cloned: ClassVar[Mapping[str, str]] = {
+        "name": "name",
+        "id": "replace(uuid()::VARCHAR, '-', '')",
+        "url": "url",
+        "options": "options",
+        "comment": "comment",
+    }
+
+    def release(self, session: Session, database: str, owned: str) -> None:
+        """Delete the files of an internal stage."""
+        shutil.rmtree(session.storage.path / "stages" / owned, ignore_errors=True)
+
+    def clone(self, session: Session, source: Schema, target: Schema) -> None:
+        """Clone stages, and make the folders of internal ones."""
+        super().clone(session, source, target)
+        for (stage_id,) in session.duck.execute(
+            f"SELECT id FROM {session.catalog(target[0], self.table)} WHERE schema_name = ? AND url IS NULL",
+            [target[1]],
+        ).fetchall():
+            private.make_folder(session.storage.path / "stages" / stage_id)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,60 @@ The offset of a stream is stored as a copy of the table's rows (``kept`` is the 
 
 from __future__ import annotations
 
+import uuid
+
+from snowpipe_ml.local.catalog.kind import PLACE, Kept, Schema
+from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import CATALOG, Name, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
+
+
+class Streams(Kept):
+    """Streams; the clone of a stream starts anew, on the clone of its table.
+
+    https://docs.snowflake.com/en/user-guide/object-clone
+    """
+
+    word = "STREAM"
+    table = "STREAMS"
+    owned = "kept"
+    shown = (
+        *PLACE,
+        ("table_name", "VARCHAR", "concat_ws('.', database_name, table_schema, table_name)"),
+        ("mode", "VARCHAR", "CASE WHEN append_only THEN 'APPEND_ONLY' ELSE 'DEFAULT' END"),
+    )
+
+    def release(self, session: Session, database: str, owned: str) -> None:
+        """Drop the copy that is the offset."""
+        session.duck.execute(f"DROP TABLE IF EXISTS {quoted(database, CATALOG, owned)}")
+
+    def clone(self, session: Session, source: Schema, target: Schema) -> None:
+        """Clone the streams whose tables are in the target's database too."""
+        for name, table_schema, table_name, append_only in session.duck.execute(
+            "SELECT name, table_schema, table_name, append_only "
+            f"FROM {session.catalog(source[0], self.table)} WHERE schema_name = ?",
+            [source[1]],
+        ).fetchall():
+            schema = target[1] if table_schema == source[1] else table_schema
+            table = (target[0], schema, table_name)
+            if existing_kind(session, table) == "TABLE":
+                create(session, (*target, name), table, append_only=append_only)
+
+
+def create(
+    session: Session, name: Name, table: Name, *, append_only: bool, initial_rows: bool = False
+) -> None:
+    """Create a stream whose offset is now, or with ``initial_rows`` before the first row."""
+    kept = f"STREAM_{uuid.uuid4().hex.upper()}"
+    Streams().add(
+        session,
+        name,
+        {"kept": kept, "table_schema": table[1], "table_name": table[2], "append_only": append_only},
+    )
+    session.storage.has_streams = True
+    set_offset(session, name, kept, table, empty=initial_rows)
 
 
 def find_stream(session: Session, name: Name) -> tuple[str, Name, bool] | None:

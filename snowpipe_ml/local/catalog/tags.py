@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kept
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
+
+
+class Tags(Kept):
+    """Tags; they own their values on objects."""
+
+    word = "TAG"
+    table = "TAGS"
+    shown = (
+        CREATED,
+        *PLACE,
+        ("comment", "VARCHAR", "coalesce(comment, '')"),
+        ("allowed_values", "VARCHAR", "allowed::VARCHAR"),
+    )
+
+    def drop(self, session: Session, name: Name, arguments: str = "") -> bool:
+        """Delete a tag and its values; return False if it does not exist."""
+        session.duck.execute(
+            f"DELETE FROM {session.catalog(name[0], 'TAG_VALUES')} WHERE tag_schema = ? AND tag_name = ?",
+            list(name[1:]),
+        )
+        return super().drop(session, name)
+
+    def drop_schema(self, session: Session, database: str, schema: str) -> None:
+        """Delete the tags of a schema and their values."""
+        values = session.catalog(database, "TAG_VALUES")
+        session.duck.execute(f"DELETE FROM {values} WHERE tag_schema = ?", [schema])
+        super().drop_schema(session, database, schema)
 
 
 def get_tag(session: Session, tag: str, name: str, domain: str) -> str | None:
@@ -24,14 +52,6 @@ def get_tag(session: Session, tag: str, name: str, domain: str) -> str | None:
         [tag_name[1], tag_name[2], "TABLE" if column else domain.upper(), schema, target, column],
     ).fetchone()
     return row[0] if row else None
-
-
-def forget_tags(session: Session, name: Name) -> None:
-    """Delete the tag values of an object that is dropped or replaced."""
-    session.duck.execute(
-        f"DELETE FROM {session.catalog(name[0], 'TAG_VALUES')} WHERE schema_name = ? AND object_name = ?",
-        list(name[1:]),
-    )
 
 
 def copy_tags(session: Session, source: Name, target: Name) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-
-from snowpipe_ml.local.core.names import Name, quoted
+from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
 
 
@@ -26,28 +24,3 @@ def rename_temporary(session: Session, old: Name, new: Name) -> None:
             f"UPDATE {session.catalog(old[0], 'TEMPORARY')} SET name = ? WHERE schema_name = ? AND name = ?",
             [new[2], *old[1:]],
         )
-
-
-def drop_temporary(session: Session) -> None:
-    """Drop all temporary objects of a session."""
-    owner = str(session.session_id)
-    for database in session.storage.databases():
-        temporary = session.catalog(database, "TEMPORARY")
-        rows = session.duck.execute(
-            f"SELECT kind, schema_name, name FROM {temporary} WHERE session = ?", [owner]
-        ).fetchall()
-        for kind, schema, name in rows:
-            session.duck.execute(f"DROP {kind} IF EXISTS {quoted(database, schema, name)}")
-            session.storage.owners.pop((database, schema, name), None)
-        if rows:
-            session.duck.execute(f"DELETE FROM {temporary} WHERE session = ?", [owner])
-        for table in ("STAGES", "FILE_FORMATS", "FUNCTIONS"):
-            catalog = session.catalog(database, table)
-            if not session.duck.execute(f"SELECT 1 FROM {catalog} WHERE session = ?", [owner]).fetchone():
-                continue
-            columns = "id" if table == "STAGES" else "name"
-            gone = session.duck.execute(
-                f"DELETE FROM {catalog} WHERE session = ? RETURNING {columns}", [owner]
-            ).fetchall()
-            for (stage_id,) in gone if table == "STAGES" else ():
-                shutil.rmtree(session.storage.path / "stages" / stage_id, ignore_errors=True)

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local.catalog.temporary import drop_temporary
+from snowpipe_ml.local.catalog.kinds import drop_temporary
 from snowpipe_ml.local.client.base import ClientConnection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import canceled_queries

@@ -7,10 +7,10 @@ import re
 import pyarrow as pa
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.functions import Definition
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import from_iso, to_duckdb
-from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.local.python.travel import travels_as
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.casts import macro, to_tz

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.functions import Definition
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import SESSION_VARIABLE
 from snowpipe_ml.local.core.queries import select
@@ -22,7 +23,6 @@ from snowpipe_ml.local.python.arguments import (
     stored_values,
     with_defaults,
 )
-from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.python.travel import arrow_type, travels_as
 from snowpipe_ml.local.translate.arrow_relation import arrow_relation, empty_relation

@@ -5,115 +5,17 @@ https://docs.snowflake.com/en/sql-reference/sql/create-function
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
+from snowpipe_ml.local.catalog.functions import Argument, Definition, signature
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import Name, dumps
+from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.values import Options, list_option, text_option
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.sql import DataType
 
 # The options that are stored with a definition.
 _KEPT = {"EXECUTE_AS", "ARTIFACT_REPOSITORY", "RESOURCE_CONSTRAINT", "SECURE"}
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An argument of a function; ``default`` is SQL text."""
-
-    name: str
-    type: str
-    default: str | None = None
-
-
-@dataclass(frozen=True)
-class Definition:
-    """The definition of a function or procedure.
-
-    Attributes:
-        kind: FUNCTION, AGGREGATE or PROCEDURE.
-        returns: the return type; empty if a table is returned.
-        table: the columns of a table function, as (name, type).
-        strict: return NULL for rows with a NULL argument, without calling the handler.
-        body: the inline code; None if the handler is imported.
-    """
-
-    kind: str
-    database: str
-    schema: str
-    name: str
-    arguments: tuple[Argument, ...]
-    returns: str
-    table: tuple[tuple[str, str], ...]
-    language: str
-    runtime: str
-    imports: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-    handler: str = ""
-    strict: bool = False
-    body: str | None = None
-    comment: str | None = None
-    options: Options = field(default_factory=dict)
-
-    @property
-    def returns_table(self) -> bool:
-        """Return whether the result is a table; a procedure may leave its columns undeclared."""
-        return not self.returns
-
-    @property
-    def execute_as(self) -> str:
-        """The rights of a procedure: OWNER or CALLER."""
-        return str(self.options.get("EXECUTE_AS", "OWNER"))
-
-    @property
-    def signature(self) -> str:
-        """The argument types that distinguish overloads, without length and scale: ``(NUMBER, VARCHAR)``."""
-        return signature(argument.type for argument in self.arguments)
-
-    @property
-    def result(self) -> str:
-        """The return type as DESCRIBE and SHOW print it."""
-        if not self.returns_table:
-            return self.returns
-        return "TABLE (" + ", ".join(f"{name} {kind}" for name, kind in self.table) + ")"
-
-    @property
-    def qualified(self) -> str:
-        """The qualified name: ``DB.SCHEMA.NAME``."""
-        return f"{self.database}.{self.schema}.{self.name}"
-
-    @property
-    def key(self) -> str:
-        """A digest of everything that a worker depends on."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:24]
-
-    def to_json(self) -> str:
-        """Return the definition as JSON for the catalog."""
-        return dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Definition:
-        """Return a definition from the JSON value in the catalog."""
-        return cls(
-            **{
-                **value,
-                "arguments": tuple(Argument(**argument) for argument in value["arguments"]),
-                "table": tuple((name, kind) for name, kind in value["table"]),
-                "imports": tuple(value["imports"]),
-                "packages": tuple(value["packages"]),
-            }
-        )
-
-
-def signature(types: Iterable[str]) -> str:
-    """Return the argument types by which a function is looked up."""
-    names = (DataType.parse(kind).name for kind in types)
-    return "(" + ", ".join("NUMBER" if name == "INT" else name for name in names) + ")"
 
 
 def read_signature(reader: Reader) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from snowpipe_ml.local.catalog.functions import Definition
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.sql import DataType
 
 # For each type of an argument, the declared types that accept it: first the same type, then the types to

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-import json
 import os
 import threading
 import uuid
@@ -17,7 +15,7 @@ import duckdb
 import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local.catalog.functions import definitions
+from snowpipe_ml.local.catalog.functions import Definition, definitions
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.exchange import session_state
@@ -25,7 +23,6 @@ from snowpipe_ml.local.core.messages import Message
 from snowpipe_ml.local.core.session import Session, find_session
 from snowpipe_ml.local.core.storage import Storage
 from snowpipe_ml.local.python import packages
-from snowpipe_ml.local.python.definition import Definition
 from snowpipe_ml.local.python.forkserver import DEFAULT_TIME_ZONE, ForkServer
 from snowpipe_ml.local.python.imports import import_directory
 from snowpipe_ml.local.python.overloads import IMPOSSIBLE, closest, distance
@@ -94,16 +91,6 @@ class FunctionRegistry:
             [definition.to_json(), definition.schema, definition.name, definition.signature, definition.kind],
         )
 
-    def copy(self, session: Session, text: str, target: tuple[str, str]) -> None:
-        """Store a copy of a function of another schema in the target schema."""
-        found = Definition.from_dict(json.loads(text))
-        moved = dataclasses.replace(found, database=target[0], schema=target[1])
-        session.duck.execute(
-            f"INSERT INTO {session.catalog(target[0], 'FUNCTIONS')} (schema_name, name, signature, kind, definition) "
-            "VALUES (?, ?, ?, ?, ?)",
-            [target[1], moved.name, moved.signature, moved.kind, moved.to_json()],
-        )
-
     def check(self, session: Session, definition: Definition) -> None:
         """Check that a function can be run.
 
@@ -124,7 +111,7 @@ class FunctionRegistry:
 
     def find(self, session: Session, name: tuple[str, ...], kind: str = "FUNCTION") -> list[Definition]:
         """Return the functions or procedures of a name: its overloads."""
-        return [Definition.from_dict(json.loads(text)) for text in definitions(session, name, kind)]
+        return definitions(session, name, kind)
 
     def choose(
         self,

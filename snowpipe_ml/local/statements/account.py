@@ -11,7 +11,7 @@ from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.statements.scope import Scope, like
-from snowpipe_ml.local.statements.shows import _STAMP
+from snowpipe_ml.local.statements.shows import STAMP
 
 log = logging.getLogger("snowpipe_ml.local")
 _not_enforced = False
@@ -193,7 +193,7 @@ def show_warehouses(statement: Statement) -> Result:
             ("auto_suspend", "BIGINT"),
             ("resource_constraint", "VARCHAR"),
             ("comment", "VARCHAR"),
-            ("created_on", _STAMP),
+            ("created_on", STAMP),
         ],
         shown,
     )
@@ -208,7 +208,7 @@ def show_roles(statement: Statement) -> Result:
         found = duck.execute(
             f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES ORDER BY name"
         ).fetchall()
-        return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("comment", "VARCHAR")], found)
+        return rows([("created_on", STAMP), ("name", "VARCHAR"), ("comment", "VARCHAR")], found)
     reader.expect("GRANTS")
     role = reader.name()[0] if reader.accept("TO", "ROLE") else None
     reader.end()
@@ -219,7 +219,7 @@ def show_roles(statement: Statement) -> Result:
     ).fetchall()
     return rows(
         [
-            ("created_on", _STAMP),
+            ("created_on", STAMP),
             ("privilege", "VARCHAR"),
             ("granted_on", "VARCHAR"),
             ("name", "VARCHAR"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from snowpipe_ml.local.catalog.changes import note_change
-from snowpipe_ml.local.catalog.forget import forget
 from snowpipe_ml.local.catalog.load_history import forget_loads
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.temporary import rename_temporary
@@ -13,34 +12,11 @@ from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.modifiers import already_dropped, dropped, if_not_exists
+from snowpipe_ml.local.statements.modifiers import if_not_exists
 from snowpipe_ml.local.statements.retyping import retype
 from snowpipe_ml.local.statements.tables import column_definitions
 from snowpipe_ml.local.statements.tags import set_tags, unset_tags
 from snowpipe_ml.local.syntax.reader import Reader
-
-
-@command("DROP TABLE", "DROP VIEW")
-def drop(statement: Statement) -> Result:
-    """``DROP TABLE|VIEW [IF EXISTS] name``."""
-    session, reader = statement.session, statement.reader
-    session.commit_open()
-    reader.expect("DROP")
-    kind = reader.next().upper
-    lenient = reader.accept("IF", "EXISTS")
-    name = session.resolve(reader.name(), f"DROP {kind}")
-    if existing_kind(session, name) != kind or session.hidden(name):
-        if lenient:
-            return already_dropped(name[2])
-        raise errors.missing(kind.capitalize(), ".".join(name))
-
-    def run() -> None:
-        with in_transaction(session):
-            session.duck.execute(f"DROP {kind} {quoted(*name)}")
-            forget(session, name)
-
-    retry_conflicts(run)
-    return dropped(name[2])
 
 
 @command("TRUNCATE")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from snowpipe_ml.local.catalog.functions import find_one
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import quoted
 from snowpipe_ml.local.core.result import Result, status
@@ -11,7 +12,6 @@ from snowpipe_ml.local.core.transactions import retry_conflicts
 from snowpipe_ml.local.python.definition import read_signature
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.functions import find_one
 
 
 @command("COMMENT")

@@ -1,8 +1,11 @@
-"""Databases and schemas: CREATE, ALTER, DROP and SHOW."""
+"""Databases and schemas: CREATE, CLONE, ALTER, DROP and SHOW.
+
+https://docs.snowflake.com/en/sql-reference/sql/create-clone
+"""
 
 from __future__ import annotations
 
-from snowpipe_ml.local.catalog.kinds import forget_schema
+from snowpipe_ml.local.catalog.kinds import clone_objects, drop_objects
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import CATALOG, quoted
 from snowpipe_ml.local.core.reserved import check_names
@@ -10,10 +13,9 @@ from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import retry_conflicts
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.cloning import clone_database, clone_schema
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.statements.scope import Scope, like
-from snowpipe_ml.local.statements.shows import _STAMP
+from snowpipe_ml.local.statements.shows import STAMP
 
 
 @command("CREATE DATABASE")
@@ -47,7 +49,12 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
         session.storage.drop_database(name)
     session.storage.create_database(name)
     if source is not None:
-        clone_database(session, source, name)
+        for (schema,) in session.duck.execute(
+            "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal", [source]
+        ).fetchall():
+            if schema not in (CATALOG, "main"):
+                session.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name, schema)}")
+                clone_objects(session, (source, schema), (name, schema))
     session.use(name, None)
     return status(f"Database {name} successfully created.")
 
@@ -121,7 +128,7 @@ def create_schema(statement: Statement) -> Result:
         _drop_schema(session, database, name[-1])
     retry_conflicts(lambda: session.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
     if origin is not None:
-        clone_schema(session, origin, (database, name[-1]))
+        clone_objects(session, origin, (database, name[-1]))
     session.use(database, name[-1])
     return status(f"Schema {name[-1]} successfully created.")
 
@@ -179,7 +186,7 @@ def _drop_schema(session: Session, database: str, schema: str) -> None:
         session.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         session.schema = "PUBLIC" if schema != "PUBLIC" else None
     retry_conflicts(lambda: session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
-    forget_schema(session, database, schema)
+    drop_objects(session, database, schema)
 
 
 @command("SHOW DATABASES", "SHOW TERSE DATABASES")
@@ -188,7 +195,7 @@ def show_databases(statement: Statement) -> Result:
     scope = Scope.of(statement, "DATABASES")
     names = [name for name in statement.session.storage.databases() if like(name, scope.pattern)]
     return rows(
-        [("created_on", _STAMP), ("name", "VARCHAR"), ("is_current", "VARCHAR"), ("owner", "VARCHAR")],
+        [("created_on", STAMP), ("name", "VARCHAR"), ("is_current", "VARCHAR"), ("owner", "VARCHAR")],
         [(None, name, "Y" if name == statement.session.database else "N", "SYSADMIN") for name in names],
     )
 
@@ -211,4 +218,4 @@ def show_schemas(statement: Statement) -> Result:
         and schema not in (CATALOG, "main")
         and like(schema, scope.pattern)
     ]
-    return rows([("created_on", _STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR")], kept)
+    return rows([("created_on", STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR")], kept)

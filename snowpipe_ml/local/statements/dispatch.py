@@ -25,7 +25,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     file_formats,
     functions,
     functions_show,
-    get_ddl,
+    objects,
     procedures,
     sequences,
     shows,

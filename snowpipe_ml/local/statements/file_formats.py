@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 
+from snowpipe_ml.local.catalog.file_formats import FileFormats
 from snowpipe_ml.local.catalog.stages import named_stage
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import dumps
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.files.formats.base import FORMATS
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, claim, dropped, if_not_exists
-from snowpipe_ml.local.statements.scope import Scope
-from snowpipe_ml.local.statements.shows import _STAMP, _catalog_rows
+from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
 
 
 @command("CREATE FILE FORMAT")
@@ -24,64 +22,22 @@ def create_file_format(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("FILE", "FORMAT")
     lenient = if_not_exists(reader)
-    database, schema, name = session.resolve(reader.name(), "CREATE FILE FORMAT")
+    name = session.resolve(reader.name(), "CREATE FILE FORMAT")
     lenient = if_not_exists(reader) or lenient
     options = reader.options()
     reader.end()
-    formats = session.catalog(database, "FILE_FORMATS")
+    formats = FileFormats()
     with session.storage.lock:
-        there = claim(session, formats, schema, name, replace=modifiers.replace, lenient=lenient)
+        there = claim(session, formats, name, replace=modifiers.replace, lenient=lenient)
         if there is not None:
             return there
-        session.duck.execute(
-            f"INSERT INTO {formats} (schema_name, name, options, comment, session) VALUES (?, ?, ?, ?, ?)",
-            [
-                schema,
-                name,
-                dumps(options),
-                options.get("COMMENT"),
-                str(session.session_id) if modifiers.temporary else None,
-            ],
+        owner = str(session.session_id) if modifiers.temporary else None
+        formats.add(
+            session,
+            name,
+            {"options": dumps(options), "comment": options.get("COMMENT"), "session": owner},
         )
-    return status(f"File format {name} successfully created.")
-
-
-@command("DROP FILE FORMAT")
-def drop_file_format(statement: Statement) -> Result:
-    """``DROP FILE FORMAT [IF EXISTS] name``."""
-    session, reader = statement.session, statement.reader
-    reader.expect("DROP", "FILE", "FORMAT")
-    lenient = reader.accept("IF", "EXISTS")
-    database, schema, name = session.resolve(reader.name(), "DROP FILE FORMAT")
-    gone = session.duck.execute(
-        f"DELETE FROM {session.catalog(database, 'FILE_FORMATS')} WHERE schema_name = ? AND name = ? RETURNING 1",
-        [schema, name],
-    ).fetchall()
-    if not gone and not lenient:
-        raise errors.missing("File format", name)
-    return dropped(name) if gone else already_dropped(name)
-
-
-@command("SHOW FILE FORMATS")
-def show_file_formats(statement: Statement) -> Result:
-    """``SHOW FILE FORMATS``."""
-    found = _catalog_rows(
-        statement,
-        Scope.of(statement, "FILE", "FORMATS"),
-        "FILE_FORMATS",
-        "coalesce(json_extract_string(options, '$.TYPE'), 'CSV'), options::VARCHAR",
-    )
-    return rows(
-        [
-            ("created_on", _STAMP),
-            ("name", "VARCHAR"),
-            ("database_name", "VARCHAR"),
-            ("schema_name", "VARCHAR"),
-            ("type", "VARCHAR"),
-            ("format_options", "VARCHAR"),
-        ],
-        found,
-    )
+    return status(f"File format {name[2]} successfully created.")
 
 
 @command("DESCRIBE FILE FORMAT", "DESC FILE FORMAT", "DESCRIBE STAGE", "DESC STAGE")

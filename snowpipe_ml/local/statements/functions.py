@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+from snowpipe_ml.local.catalog.functions import find_one
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result, rows, status
-from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.python.arguments import check_expressions
-from snowpipe_ml.local.python.definition import Definition, read_definition, read_signature
+from snowpipe_ml.local.python.definition import read_definition, read_signature
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
+from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 
 
 @command("CREATE FUNCTION", "CREATE PROCEDURE")
@@ -48,26 +48,6 @@ def execute_immediate(statement: Statement) -> Result:
     return statement.run(text)
 
 
-@command("DROP FUNCTION", "DROP PROCEDURE")
-def drop_function(statement: Statement) -> Result:
-    """``DROP FUNCTION|PROCEDURE [IF EXISTS] name(types)``."""
-    session, reader = statement.session, statement.reader
-    reader.expect("DROP")
-    kind = reader.next().upper
-    lenient = reader.accept("IF", "EXISTS")
-    database, schema, name = session.resolve(reader.name(), f"DROP {kind}")
-    types = read_signature(reader)
-    reader.end()
-    gone = session.duck.execute(
-        f"DELETE FROM {session.catalog(database, 'FUNCTIONS')} WHERE schema_name = ? AND name = ? AND signature = ? "
-        "AND (kind = 'PROCEDURE') = (? = 'PROCEDURE') RETURNING 1",
-        [schema, name, types, kind],
-    ).fetchall()
-    if not gone and not lenient:
-        raise errors.missing(kind.capitalize(), f"{name}{types}")
-    return dropped(name) if gone else already_dropped(name)
-
-
 @command("DESCRIBE FUNCTION", "DESC FUNCTION", "DESCRIBE PROCEDURE", "DESC PROCEDURE")
 def describe_function(statement: Statement) -> Result:
     """``DESCRIBE FUNCTION|PROCEDURE name(types)``."""
@@ -92,15 +72,3 @@ def describe_function(statement: Statement) -> Result:
         ("artifact_repository", str(definition.options.get("ARTIFACT_REPOSITORY") or "")),
     ]
     return rows([("property", "VARCHAR"), ("value", "VARCHAR")], properties)
-
-
-def find_one(session: Session, kind: str, name: tuple[str, ...], types: str) -> Definition:
-    """Return the function or procedure with a name and argument types.
-
-    Raises:
-        ProgrammingError: it does not exist.
-    """
-    for definition in functions_of(session.storage).find(session, name, kind):
-        if definition.signature == types:
-            return definition
-    raise errors.missing(kind.capitalize(), f"{name[-1]}{types}")

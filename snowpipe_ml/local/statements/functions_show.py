@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
+from snowpipe_ml.local.catalog.functions import Definition
+from snowpipe_ml.local.catalog.kinds import KINDS
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.scope import Scope
-from snowpipe_ml.local.statements.shows import _STAMP, _catalog_rows
+from snowpipe_ml.local.statements.shows import STAMP
 
 
 @command("SHOW FUNCTIONS", "SHOW USER FUNCTIONS", "SHOW PROCEDURES")
@@ -19,35 +19,37 @@ def show_functions(statement: Statement) -> Result:
     kind = reader.next().upper.removesuffix("S")
     scope = Scope(statement.session, reader)
     found = []
-    for created, name, database, schema, signature, text in _catalog_rows(
-        statement, scope, "FUNCTIONS", "signature, definition"
-    ):
-        definition = json.loads(text)
-        if (definition["kind"] == "PROCEDURE") == (kind == "PROCEDURE"):
-            returns = definition["returns"] or "TABLE (" + ", ".join(t for _, t in definition["table"]) + ")"
-            arguments = definition["arguments"]
+    for database in statement.session.storage.databases():
+        for created, text in statement.session.duck.execute(
+            f"SELECT created_on, definition FROM {KINDS[kind].relation(statement.session, database)} "
+            "ORDER BY schema_name, name"
+        ).fetchall():
+            definition = Definition.from_json(text)
+            if not scope.keep(database, definition.schema, definition.name):
+                continue
+            returns = definition.returns or "TABLE (" + ", ".join(t for _, t in definition.table) + ")"
             found.append(
                 (
                     created,
-                    name,
-                    schema,
+                    definition.name,
+                    definition.schema,
                     "N",
-                    "Y" if definition["kind"] == "AGGREGATE" else "N",
+                    "Y" if definition.kind == "AGGREGATE" else "N",
                     "N",
-                    sum(a["default"] is None for a in arguments),
-                    len(arguments),
-                    f"{name}{signature} RETURN {returns}",
-                    definition["comment"] or f"user-defined {kind.lower()}",
+                    sum(a.default is None for a in definition.arguments),
+                    len(definition.arguments),
+                    f"{definition.name}{definition.signature} RETURN {returns}",
+                    definition.comment or f"user-defined {kind.lower()}",
                     database,
-                    "N" if definition["returns"] else "Y",
+                    "Y" if definition.returns_table else "N",
                     "N",
-                    definition["language"],
+                    definition.language,
                 )
             )
     text, number = "VARCHAR", "BIGINT"
     return rows(
         [
-            ("created_on", _STAMP),
+            ("created_on", STAMP),
             ("name", text),
             ("schema_name", text),
             ("is_builtin", text),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog.kind import Kind
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
@@ -36,10 +38,8 @@ def if_not_exists(reader: Reader) -> bool:
     return reader.accept("IF", "NOT", "EXISTS")
 
 
-def claim(
-    session: Session, catalog: str, schema: str, name: str, *, replace: bool, lenient: bool
-) -> Result | None:
-    """Free a name in a catalog table for a new object.
+def claim(session: Session, kind: Kind, name: Name, *, replace: bool, lenient: bool) -> Result | None:
+    """Free a name for a new object of a kind.
 
     Returns:
         None if the object can be created; with IF NOT EXISTS the result of the statement if it exists.
@@ -47,13 +47,12 @@ def claim(
     Raises:
         ProgrammingError: the object exists and is not to be replaced.
     """
-    where = f"FROM {catalog} WHERE schema_name = ? AND name = ?"
-    if session.duck.execute(f"SELECT 1 {where}", [schema, name]).fetchone():
+    if kind.exists(session, name):
         if lenient:
-            return status(f"{name} already exists, statement succeeded.")
+            return status(f"{name[2]} already exists, statement succeeded.")
         if not replace:
-            raise errors.exists(name)
-        session.duck.execute(f"DELETE {where}", [schema, name])
+            raise errors.exists(name[2])
+        kind.drop(session, name)
     return None
 
 

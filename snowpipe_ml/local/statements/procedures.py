@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.functions import Definition
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.exchange import answer as serve
 from snowpipe_ml.local.core.queries import select
@@ -23,7 +24,7 @@ from snowpipe_ml.local.python.arguments import (
     with_defaults,
 )
 from snowpipe_ml.local.python.calls import _put, _relation
-from snowpipe_ml.local.python.definition import Definition, read_definition
+from snowpipe_ml.local.python.definition import read_definition
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.python.travel import arrow_type
 from snowpipe_ml.local.statements.base import Statement, command, describes

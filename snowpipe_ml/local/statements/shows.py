@@ -13,7 +13,7 @@ from snowpipe_ml.local.core.values import Row
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.scope import Scope
 
-_STAMP = "TIMESTAMP WITH TIME ZONE"
+STAMP = "TIMESTAMP WITH TIME ZONE"
 
 
 def _objects(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[Row]:
@@ -53,7 +53,7 @@ def show_tables(statement: Statement) -> Result:
         found.append((None, name, database, schema, kind, comment or "", count, "SYSADMIN"))
     return rows(
         [
-            ("created_on", _STAMP),
+            ("created_on", STAMP),
             ("name", "VARCHAR"),
             ("database_name", "VARCHAR"),
             ("schema_name", "VARCHAR"),
@@ -89,7 +89,7 @@ def show_objects(statement: Statement) -> Result:
     ]
     return rows(
         [
-            ("created_on", _STAMP),
+            ("created_on", STAMP),
             ("name", "VARCHAR"),
             ("database_name", "VARCHAR"),
             ("schema_name", "VARCHAR"),
@@ -100,18 +100,6 @@ def show_objects(statement: Statement) -> Result:
         ],
         found,
     )
-
-
-def _catalog_rows(statement: Statement, scope: Scope, table: str, columns: str) -> list[Row]:
-    session = statement.session
-    found = []
-    for database in session.storage.databases():
-        for row in session.duck.execute(
-            f"SELECT created_on, name, schema_name, {columns} FROM {session.catalog(database, table)} ORDER BY 3, 2"
-        ).fetchall():
-            if scope.keep(database, row[2], row[1]):
-                found.append((row[0], row[1], database, *row[2:]))
-    return found
 
 
 @command("SHOW COLUMNS", "DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW")

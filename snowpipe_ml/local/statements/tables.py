@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.forget import forget
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.sequences import make
+from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors

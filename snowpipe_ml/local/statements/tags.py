@@ -5,14 +5,13 @@ https://docs.snowflake.com/en/user-guide/object-tagging/introduction
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog.tags import Tags
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, dumps
-from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, claim, dropped, if_not_exists
-from snowpipe_ml.local.statements.scope import Scope
-from snowpipe_ml.local.statements.shows import _STAMP, _catalog_rows
+from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
 from snowpipe_ml.local.syntax.reader import Reader
 
 _MAX_VALUE = 256
@@ -26,7 +25,7 @@ def create_tag(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("TAG")
     lenient = if_not_exists(reader)
-    database, schema, name = session.resolve(reader.name(), "CREATE TAG")
+    name = session.resolve(reader.name(), "CREATE TAG")
     allowed: list[str] = []
     if reader.accept("ALLOWED_VALUES"):
         allowed.append(reader.string())
@@ -34,36 +33,17 @@ def create_tag(statement: Statement) -> Result:
             allowed.append(reader.string())
     options = reader.options()
     reader.end()
-    tags = session.catalog(database, "TAGS")
+    tags = Tags()
     with session.storage.lock:
-        there = claim(session, tags, schema, name, replace=modifiers.replace, lenient=lenient)
+        there = claim(session, tags, name, replace=modifiers.replace, lenient=lenient)
         if there is not None:
             return there
-        session.duck.execute(
-            f"INSERT INTO {tags} (schema_name, name, allowed, comment) VALUES (?, ?, ?, ?)",
-            [schema, name, dumps(allowed) if allowed else None, options.get("COMMENT")],
+        tags.add(
+            session,
+            name,
+            {"allowed": dumps(allowed) if allowed else None, "comment": options.get("COMMENT")},
         )
-    return status(f"Tag {name} successfully created.")
-
-
-@command("DROP TAG")
-def drop_tag(statement: Statement) -> Result:
-    """``DROP TAG [IF EXISTS] name``, with its values."""
-    session, reader = statement.session, statement.reader
-    reader.expect("DROP", "TAG")
-    lenient = reader.accept("IF", "EXISTS")
-    database, schema, name = session.resolve(reader.name(), "DROP TAG")
-    gone = session.duck.execute(
-        f"DELETE FROM {session.catalog(database, 'TAGS')} WHERE schema_name = ? AND name = ? RETURNING 1",
-        [schema, name],
-    ).fetchall()
-    if not gone and not lenient:
-        raise errors.missing("Tag", name)
-    session.duck.execute(
-        f"DELETE FROM {session.catalog(database, 'TAG_VALUES')} WHERE tag_schema = ? AND tag_name = ?",
-        [schema, name],
-    )
-    return dropped(name) if gone else already_dropped(name)
+    return status(f"Tag {name[2]} successfully created.")
 
 
 def set_tags(
@@ -128,22 +108,3 @@ def _check(session: Session, tag: Name, value: str) -> None:
         raise errors.error(
             391825, "22023", f"Tag value '{value}' is not an allowed value of the tag {tag[2]}"
         )
-
-
-@command("SHOW TAGS")
-def show_tags(statement: Statement) -> Result:
-    """``SHOW TAGS``."""
-    found = _catalog_rows(
-        statement, Scope.of(statement, "TAGS"), "TAGS", "coalesce(comment, ''), allowed::VARCHAR"
-    )
-    return rows(
-        [
-            ("created_on", _STAMP),
-            ("name", "VARCHAR"),
-            ("database_name", "VARCHAR"),
-            ("schema_name", "VARCHAR"),
-            ("comment", "VARCHAR"),
-            ("allowed_values", "VARCHAR"),
-        ],
-        found,
-    )

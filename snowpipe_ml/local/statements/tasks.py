@@ -10,13 +10,13 @@ import logging
 import uuid
 from typing import Any
 
+from snowpipe_ml.local.catalog.tasks import Tasks
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, dumps
-from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, claim, dropped, if_not_exists
-from snowpipe_ml.local.statements.scope import Scope
+from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
 
 log = logging.getLogger("snowpipe_ml.local")
 
@@ -46,15 +46,12 @@ def create_task(statement: Statement) -> Result:
         else:
             definition["options"] |= found
     definition["text"] = reader.rest()
-    tasks = session.catalog(name[0], "TASKS")
+    tasks = Tasks()
     with session.storage.lock:
-        there = claim(session, tasks, name[1], name[2], replace=modifiers.replace, lenient=lenient)
+        there = claim(session, tasks, name, replace=modifiers.replace, lenient=lenient)
         if there is not None:
             return there
-        session.duck.execute(
-            f"INSERT INTO {tasks} (schema_name, name, definition, state) VALUES (?, ?, ?, 'suspended')",
-            [name[1], name[2], dumps(definition)],
-        )
+        tasks.add(session, name, {"definition": dumps(definition), "state": "suspended"})
     return status(f"Task {name[2]} successfully created.")
 
 
@@ -120,60 +117,3 @@ def _run(session: Session, name: Name, done: set[Name]) -> None:
 def _holds(session: Session, condition: str) -> bool:
     result = session.client.perform(f"SELECT {condition}", None, str(uuid.uuid4()))
     return bool(result.table.column(0)[0].as_py())
-
-
-@command("DROP TASK")
-def drop_task(statement: Statement) -> Result:
-    """``DROP TASK [IF EXISTS] name``."""
-    session, reader = statement.session, statement.reader
-    reader.expect("DROP", "TASK")
-    lenient = reader.accept("IF", "EXISTS")
-    name = session.resolve(reader.name(), "DROP TASK")
-    gone = session.duck.execute(
-        f"DELETE FROM {session.catalog(name[0], 'TASKS')} WHERE schema_name = ? AND name = ? RETURNING 1",
-        list(name[1:]),
-    ).fetchall()
-    if not gone and not lenient:
-        raise errors.missing("Task", ".".join(name))
-    return dropped(name[2]) if gone else already_dropped(name[2])
-
-
-@command("SHOW TASKS")
-def show_tasks(statement: Statement) -> Result:
-    """``SHOW TASKS``."""
-    session = statement.session
-    scope = Scope.of(statement, "TASKS")
-    found = []
-    for database in session.storage.databases():
-        for schema, name, text, state in session.duck.execute(
-            f"SELECT schema_name, name, definition, state FROM {session.catalog(database, 'TASKS')} ORDER BY 1, 2"
-        ).fetchall():
-            if scope.keep(database, schema, name):
-                definition = json.loads(text)
-                options = definition["options"]
-                after = json.dumps([".".join(other) for other in definition["after"]])
-                found.append(
-                    (
-                        name,
-                        database,
-                        schema,
-                        str(options.get("WAREHOUSE", "")),
-                        str(options.get("SCHEDULE", "")),
-                        after,
-                        state,
-                        definition["text"],
-                        definition["when"],
-                    )
-                )
-    names = (
-        "name",
-        "database_name",
-        "schema_name",
-        "warehouse",
-        "schedule",
-        "predecessors",
-        "state",
-        "definition",
-        "condition",
-    )
-    return rows([(n, "VARCHAR") for n in names], found)

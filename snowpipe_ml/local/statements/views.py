@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from snowpipe_ml.local.catalog.forget import forget
 from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import quoted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.sequences import exists
+from snowpipe_ml.local.catalog.sequences import Sequences
 from snowpipe_ml.local.core.names import quoted
 from snowpipe_ml.local.core.session import Session
 
@@ -22,7 +22,7 @@ def next_values(tree: exp.Expr, session: Session) -> None:
         if len(parts) < 2:
             continue
         name = session.resolve(tuple(part for part in parts if part != "NEXTVAL"))
-        if exists(session, name):
+        if Sequences().exists(session, name):
             call = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(quoted(*name))])
             call.meta["ours"] = True
             node.replace(call)

@@ -1,0 +1,123 @@
+"""Tables and views, and what the catalog notes about them."""
+
+from __future__ import annotations
+
+from snowpipe_ml.local.catalog.changes import note_change
+from snowpipe_ml.local.catalog.columns import StoredColumn, stored_columns
+from snowpipe_ml.local.catalog.kind import Kind, Schema
+from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.tags import copy_tags
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.ddl import after_name
+from snowpipe_ml.local.core.names import Name, quoted
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
+from snowpipe_ml.sql import Identifier
+
+# The catalog tables with notes about tables and views, and the column with the name of the table or view.
+_NOTES = {
+    "TEMPORARY": "name",
+    "TRANSIENT": "name",
+    "TAG_VALUES": "object_name",
+    "LOADS": "table_name",
+    "COPY_ERRORS": "table_name",
+}
+
+
+def forget(session: Session, name: Name) -> None:
+    """Delete the notes about a table or view that is dropped or replaced, and record the change."""
+    session.storage.owners.pop(name, None)
+    for table, column in _NOTES.items():
+        session.duck.execute(
+            f"DELETE FROM {session.catalog(name[0], table)} WHERE schema_name = ? AND {column} = ?",
+            list(name[1:]),
+        )
+    note_change(session, name)
+
+
+class _Stored(Kind):
+    """Tables or views: DuckDB drops those of a schema."""
+
+    def exists(self, session: Session, name: Name) -> bool:
+        """Return whether the session sees such a table or view."""
+        return existing_kind(session, name) == self.word and not session.hidden(name)
+
+    def drop(self, session: Session, name: Name, arguments: str = "") -> bool:
+        """Drop a table or view; return False if it does not exist."""
+        if not self.exists(session, name):
+            return False
+
+        def run() -> None:
+            with in_transaction(session):
+                session.duck.execute(f"DROP {self.word} {quoted(*name)}")
+                forget(session, name)
+
+        retry_conflicts(run)
+        return True
+
+    def drop_temporary(self, session: Session, database: str) -> None:
+        """Drop the temporary tables or views of a session."""
+        found = session.duck.execute(
+            f"SELECT schema_name, name FROM {session.catalog(database, 'TEMPORARY')} WHERE session = ? AND kind = ?",
+            [str(session.session_id), self.word],
+        ).fetchall()
+        for name in found:
+            self.drop(session, (database, *name))
+
+
+class Tables(_Stored):
+    """Tables."""
+
+    word = "TABLE"
+
+    def drop_schema(self, session: Session, database: str, schema: str) -> None:
+        """Delete the notes about the tables and views of a schema."""
+        for table in (*_NOTES, "CHANGES"):
+            session.duck.execute(
+                f"DELETE FROM {session.catalog(database, table)} WHERE schema_name = ?", [schema]
+            )
+
+    def clone(self, session: Session, source: Schema, target: Schema) -> None:
+        """Clone tables with their rows and tags, without temporary ones."""
+        for name, text in session.duck.execute(
+            "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = $1 AND schema_name = $2 AND table_name "
+            f"NOT IN (SELECT name FROM {session.catalog(source[0], 'TEMPORARY')} WHERE schema_name = $2)",
+            list(source),
+        ).fetchall():
+            columns = after_name(str(text)).replace(quoted(*source), quoted(*target))
+            session.duck.execute(f"CREATE TABLE {quoted(*target, name)}{columns}")
+            session.duck.execute(f"INSERT INTO {quoted(*target, name)} SELECT * FROM {quoted(*source, name)}")
+            copy_tags(session, (*source, name), (*target, name))
+
+    def ddl(self, session: Session, name: Name, arguments: str) -> str:
+        """Return the CREATE TABLE statement of a table or view."""
+        found = stored_columns(session, name)
+        if not found:
+            raise errors.missing(self.title, ".".join(name))
+        columns = ",\n".join(f"\t{_column(stored)}" for stored in found)
+        kind = session.table_kind(name)
+        word = "" if kind == "TABLE" else f"{kind} "
+        return f"create or replace {word}TABLE {Identifier(name[2]).sql} (\n{columns}\n);"
+
+
+def _column(stored: StoredColumn) -> str:
+    text = f"{Identifier(stored.name).sql} {stored.column.snowflake}"
+    if not stored.column.nullable:
+        text += " NOT NULL"
+    if stored.identity is not None:
+        return f"{text} autoincrement start {stored.identity[0]} increment {stored.identity[1]} noorder"
+    return f"{text} DEFAULT {stored.default}" if stored.default else text
+
+
+class Views(_Stored):
+    """Views."""
+
+    word = "VIEW"
+
+    def clone(self, session: Session, source: Schema, target: Schema) -> None:
+        """Clone views with their text unchanged, as on Snowflake: they still read the original tables."""
+        for name, text in session.duck.execute(
+            "SELECT view_name, sql FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND NOT internal",
+            list(source),
+        ).fetchall():
+            session.duck.execute(f"CREATE VIEW {quoted(*target, name)} {after_name(str(text))}")
