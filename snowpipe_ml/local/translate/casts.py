@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
@@ -95,6 +97,9 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
         and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE)
         and not target.meta.get("stored")
     ):
+        if _is_iso_date(node.this):
+            # DuckDB folds the cast of a literal, and can then decorrelate a subquery that contains it.
+            return stored_cast(node.this.copy(), "DATE" if mapped.this == T.DATE else "TIMESTAMP")
         trying = "try_" if isinstance(node, exp.TryCast) else ""
         return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
     if mapped.this in TEXTS and length is None and source in SHOWN:
@@ -109,6 +114,17 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
         text = builtin("left", text.copy(), exp.Literal.number(length))
         text.type = exp.DataType(this=T.VARCHAR)
     return text
+
+
+def _is_iso_date(node: exp.Expr) -> bool:
+    """Return whether an expression is a literal such as ``'2024-01-31'``, which needs no other format."""
+    if not isinstance(node, exp.Literal) or len(node.name) != 10:
+        return False
+    try:
+        date.fromisoformat(node.name)
+    except ValueError:
+        return False
+    return True
 
 
 def data_type(node: exp.Expr, session: Session) -> exp.DataType:
