@@ -1,0 +1,114 @@
+"""TPC-H and TPC-DS on the embedded warehouse and on plain DuckDB: results, seconds, and loading.
+
+Usage::
+
+    tpcgen-cli tpcds parquet -s 1 --output-dir=DATA        # from PyPI
+    python benchmarks/tpc.py DATA QUERIES [--only 32,92]
+
+DATA has a Parquet file for each table, QUERIES a file ``<number>.sql`` for each query. Neither is a part of
+this project. A result is equal if its rows are, as sets, with numbers compared to six significant digits:
+Snowflake's division has another scale than DuckDB's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlglot
+
+from snowpipe_ml.local import connect
+
+
+def seconds(action: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = action()
+    return time.perf_counter() - start, result
+
+
+def plain(value: object) -> object:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        number = float(value)
+        return 0.0 if number == 0 else round(number, 5 - math.floor(math.log10(abs(number))))
+    return str(value) if value is not None else None
+
+
+def rows(found: list[tuple[object, ...]]) -> list[str]:
+    return sorted(repr([plain(value) for value in row]) for row in found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("queries", type=Path)
+    parser.add_argument("--only", help="numbers of queries, separated by commas")
+    arguments = parser.parse_args()
+
+    duck = duckdb.connect()
+    cursor = connect().cursor()
+    cursor.execute("CREATE DATABASE tpc")
+    cursor.execute("CREATE STAGE files")
+    loads = [0.0, 0.0]
+    for file in sorted(arguments.data.glob("*.parquet")):
+        table = file.stem
+        loads[0] += seconds(lambda f=file, t=table: duck.execute(f"CREATE TABLE {t} AS FROM '{f}'"))[0]
+        columns = ", ".join(
+            f"{name} {kind.replace('HUGEINT', 'NUMBER')}"
+            for name, kind, *_ in duck.execute(f"DESCRIBE {table}").fetchall()
+        )
+        cursor.execute(f"CREATE TABLE {table} ({columns})")
+        cursor.execute(f"PUT 'file://{file}' @files AUTO_COMPRESS = FALSE")
+        copy = (
+            f"COPY INTO {table} FROM @files/{file.name} FILE_FORMAT = (TYPE = PARQUET) "
+            "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
+        )
+        loads[1] += seconds(lambda c=copy: cursor.execute(c))[0]
+    print(f"loading: DuckDB {loads[0]:.1f} s, COPY {loads[1]:.1f} s, {loads[1] / loads[0]:.2f}x")
+
+    only = set(arguments.only.split(",")) if arguments.only else None
+    totals, equal = [0.0, 0.0], 0
+    numbers = sorted((int(f.stem) for f in arguments.queries.glob("*.sql")), key=int)
+    for number in numbers:
+        if only is not None and str(number) not in only:
+            continue
+        text = (arguments.queries / f"{number}.sql").read_text()
+        try:
+            theirs, wanted = seconds(lambda t=text: duck.execute(t).fetchall())
+        except duckdb.Error:
+            text_ = sqlglot.transpile(text, read="snowflake", write="duckdb")[0]
+            try:
+                theirs, wanted = seconds(lambda t=text_: duck.execute(t).fetchall())
+            except duckdb.Error as error:
+                print(f"{number:>3}  not run by DuckDB: {str(error).splitlines()[0]}")
+                continue
+        try:
+            ours, found = seconds(lambda t=text: cursor.execute(t).fetchall())
+        except Exception as error:
+            print(f"{number:>3}  {' '.join(str(error).split())[:150]}")
+            continue
+        same = rows(wanted) == rows(found)
+        equal += same
+        totals[0] += theirs
+        totals[1] += ours
+        ratio = ours / theirs
+        if not same or ratio > 3:
+            again = seconds(lambda t=text: cursor.execute(t).fetchall())[0]
+            print(
+                f"{number:>3}  {'equal' if same else 'DIFFERS'}  {theirs:.3f} s  {ours:.3f} s  "
+                f"{ratio:.1f}x, again {again / theirs:.1f}x"
+            )
+            if not same:
+                shown = next(((a, b) for a, b in zip(rows(wanted), rows(found), strict=False) if a != b), "")
+                print(f"     {len(wanted)} rows, {len(found)} rows: {str(shown)[:400]}")
+    print(f"{equal} of {len(numbers)} equal; DuckDB {totals[0]:.1f} s, embedded {totals[1]:.1f} s, "
+          f"{totals[1] / totals[0]:.2f}x")
+
+
+if __name__ == "__main__":
+    main()
