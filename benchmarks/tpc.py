@@ -115,8 +115,10 @@ def main() -> None:
             if not same:
                 shown = next(((a, b) for a, b in zip(rows(wanted), rows(found), strict=False) if a != b), "")
                 print(f"     {len(wanted)} rows, {len(found)} rows: {str(shown)[:400]}")
-    print(f"{equal} of {len(numbers)} equal; DuckDB {totals[0]:.1f} s, embedded {totals[1]:.1f} s, "
-          f"{totals[1] / totals[0]:.2f}x")
+    print(
+        f"{equal} of {len(numbers)} equal; DuckDB {totals[0]:.1f} s, embedded {totals[1]:.1f} s, "
+        f"{totals[1] / totals[0]:.2f}x"
+    )
     connection.close()
 
 

@@ -185,6 +185,7 @@ class Connection(ClientConnection):
                     self.session.duck.execute("ROLLBACK")
                 try:
                     drop_temporary(self.session)
+                    self.storage.catalog_version += 1
                 except duckdb.Error as raised:  # the next process to open the warehouse drops them
                     log.warning("the temporary objects of the session could not be dropped: %s", raised)
                 self.session.duck.close()

@@ -7,7 +7,7 @@ import itertools
 import os
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, Protocol
 
@@ -23,6 +23,7 @@ from snowpipe_ml.local.core.parameters import DEFAULT_TIME_ZONE
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
+from snowpipe_ml.local.core.translations import Translations
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, Params, number_option
 
@@ -73,6 +74,7 @@ class Session:
         worker_folder: the temporary folder of the procedure whose statement is running; None outside of one.
         shares: scripts that replace shares, by the share's name; each script fills the database that is
             created from the share.
+        translations: the translations of the last queries.
         visible_functions: the Python functions registered with DuckDB when the open transaction began.
         keeps_transaction: whether DDL in the running statement leaves the transaction open.
     """
@@ -102,6 +104,7 @@ class Session:
         self.shares: dict[str, list[str]] = {}
         self.folder = os.getcwd()
         self.worker_folder: str | None = None
+        self.translations = Translations()
         if database:
             with storage.lock:  # two sessions may start at the same time
                 if database not in storage.databases():
@@ -112,6 +115,12 @@ class Session:
             self.use(database, schema or "PUBLIC")
             if schema is None:
                 self.schema = None  # as on Snowflake: a connection without a schema has no current schema
+
+    @property
+    def state(self) -> Hashable:
+        """What the translation of a query depends on, besides its text."""
+        settings = tuple(sorted((name, str(value)) for name, value in self.parameters.items()))
+        return self.storage.catalog_version, self.database, self.schema, settings
 
     def use(self, database: str, schema: str | None) -> None:
         """Change the current database and schema.

@@ -144,6 +144,8 @@ class Storage:
         self._host: Host | None = None
         # The session that each temporary table or view belongs to; other sessions do not see it.
         self.owners: dict[Name, int] = {}
+        # Counts the statements that may have changed an object: translations made before are not used again.
+        self.catalog_version = 0
         self.has_streams = False  # lets statements skip the lookup of streams where there are none
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex

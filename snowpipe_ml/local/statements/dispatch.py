@@ -64,6 +64,9 @@ _CREATE_MODIFIERS = {
     "EXTERNAL",
 }
 
+# Commands that change no object.
+_READING = {"SHOW", "DESCRIBE", "DESC", "LIST", "LS", "EXPLAIN", "GET"}
+
 _UNBOUND = object()
 
 
@@ -106,7 +109,11 @@ def run(
     def run_inner(inner: str) -> Result:
         return run(session, inner, None, query_id, None)
 
-    return handler(Statement(session, text, reader, query_id, file_stream, run_inner))
+    try:
+        return handler(Statement(session, text, reader, query_id, file_stream, run_inner))
+    finally:
+        if reader.tokens[0].upper not in _READING:
+            session.storage.catalog_version += 1
 
 
 def _bind(text: str, params: Sequence[object] | Mapping[str, object]) -> str:

@@ -13,23 +13,31 @@ from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge
 from snowpipe_ml.local.syntax.parsing import parse
-from snowpipe_ml.local.translate.compiled import compiled
+from snowpipe_ml.local.translate.compiled import LASTING, compiled
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.inference import UNKNOWN, infer
 from snowpipe_ml.local.translate.names import (
     name_projections,
     store_identifiers,
 )
+from snowpipe_ml.local.translate.reuse import is_reusable
 
 
 def run_query(session: Session, text: str, params: Params, query_id: str) -> Result:
     """Run a query or DML statement."""
+    state = session.state
+    known = session.translations.find(text, state) if not params else None
+    if known is not None:
+        return Result(*select(session, known))
     tree = parse(text)
     match tree:
         case exp.Query() | exp.Values():
+            reusable = not params and is_reusable(tree, session)
             with compiled(session, tree, params) as query:
-                columns, table = select(session, to_sql(query))
-            return Result(columns, table)
+                translated = to_sql(query)
+                if reusable and query.meta[LASTING]:
+                    session.translations.keep(text, state, translated)
+                return Result(*select(session, translated))
         case exp.Insert():
             return _insert(session, tree, params)
         case exp.Update():

@@ -14,10 +14,14 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction
 from snowpipe_ml.local.core.values import Params
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.passes import new_compiler
 
 _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
+
+# Marks a translated statement that refers to no relation that exists for this execution only.
+LASTING = "snowpipe_lasting"
 
 
 @contextmanager
@@ -27,10 +31,11 @@ def compiled(
     """Translate a tree for DuckDB; the Arrow tables and views it refers to exist until the block ends."""
     compiler = new_compiler(session, describing=describing)
     written = {
-        table.name.upper(): ".".join(part.name for part in table.parts) for table in tree.find_all(exp.Table)
+        table.name.upper(): ".".join(part.name for part in table.parts) for table in nodes(tree, exp.Table)
     }
     try:
         statement = compiler.compile(tree, params)
+        statement.meta[LASTING] = not (compiler.registered or compiler.views or compiler.consumed)
         if compiler.consumed:
             with _consuming(session, compiler):
                 yield statement

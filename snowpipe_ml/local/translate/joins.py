@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.syntax.trees import nodes
 
 
 def rewrite_joins(tree: exp.Expr) -> None:
     """Translate the samples and joins of a statement."""
-    for sample in tree.find_all(exp.TableSample):
+    for sample in nodes(tree, exp.TableSample):
         _sample(sample)
-    for select in list(tree.find_all(exp.Select)):
+    for select in nodes(tree, exp.Select):
         _using_first(select)
-    for join in list(tree.find_all(exp.Join)):
+    for join in nodes(tree, exp.Join):
         _without_condition(join)
         _asof(join)
 
@@ -105,7 +106,7 @@ def _using_first(select: exp.Select) -> None:
     ]
     names = [name for name in names if name not in excepted]
     asof = next(
-        (join for join in select.find_all(exp.Join) if join.args.get("match_condition") is not None), None
+        (join for join in nodes(select, exp.Join) if join.args.get("match_condition") is not None), None
     )
     # An ASOF join is translated with ON, so both sides still have the column.
     table = exp.to_identifier(_left_alias(asof), quoted=True) if asof is not None else None

@@ -7,6 +7,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.errors import TWIN
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import nodes
 
 
 def name_projections(tree: exp.Expr) -> None:
@@ -14,7 +15,7 @@ def name_projections(tree: exp.Expr) -> None:
 
     ``SELECT count( *)`` returns a column ``COUNT( *)``.
     """
-    for select in tree.find_all(exp.Select):
+    for select in nodes(tree, exp.Select):
         for projection in list(select.expressions):
             if isinstance(projection, exp.Alias | exp.Column | exp.Star | exp.Aliases):
                 continue
@@ -31,7 +32,7 @@ def store_identifiers(tree: exp.Expr) -> None:
 
     ``select id from trips`` -> ``SELECT "ID" FROM "TRIPS"``
     """
-    for identifier in tree.find_all(exp.Identifier):
+    for identifier in nodes(tree, exp.Identifier):
         if not identifier.args.get("quoted"):
             identifier.set("this", identifier.name.upper())
             identifier.set("quoted", True)
@@ -44,7 +45,7 @@ def part_case_twins(tree: exp.Expr, session: Session) -> None:
     result. Of two such names, the name of an existing table or column remains unmarked.
     """
     variants: dict[str, set[str]] = {}
-    for identifier in tree.find_all(exp.Identifier):
+    for identifier in nodes(tree, exp.Identifier):
         variants.setdefault(identifier.name.lower(), set()).add(identifier.name)
     twins = {folded: names for folded, names in variants.items() if len(names) > 1}
     if not twins:
@@ -54,7 +55,7 @@ def part_case_twins(tree: exp.Expr, session: Session) -> None:
     for names in twins.values():
         ordered = sorted(names, key=lambda name: (name not in stored, name != name.upper(), name))
         marked.update({name: name + TWIN * number for number, name in enumerate(ordered) if number})
-    for identifier in tree.find_all(exp.Identifier):
+    for identifier in nodes(tree, exp.Identifier):
         if identifier.name in marked:
             identifier.set("this", marked[identifier.name])
 
@@ -62,7 +63,7 @@ def part_case_twins(tree: exp.Expr, session: Session) -> None:
 def _stored_columns(tree: exp.Expr, session: Session) -> set[str]:
     """Collect the names of the tables in a statement and of their columns."""
     found: set[str] = set()
-    for table in tree.find_all(exp.Table):
+    for table in nodes(tree, exp.Table):
         parts = tuple(part.name for part in table.parts)
         found.update(parts)
         if isinstance(table.this, exp.Identifier) and session.database:
@@ -104,7 +105,7 @@ def qualify_tables(tree: exp.Expr, session: Session, command: str) -> None:
 
     ``SELECT * FROM TRIPS`` -> ``SELECT * FROM "CITIBIKE"."ML"."TRIPS"``
     """
-    for table in list(tree.find_all(exp.Table)):
+    for table in nodes(tree, exp.Table):
         if not isinstance(table.this, exp.Identifier) or table.meta.get("resolved"):
             continue
         if table.args.get("catalog") and not table.db:  # DB..T

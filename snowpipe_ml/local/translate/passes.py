@@ -10,6 +10,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.core.values import Params
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
 from snowpipe_ml.local.translate.joins import rewrite_joins
@@ -67,7 +68,7 @@ def bind(tree: exp.Expr, params: Params) -> None:
     named = params if isinstance(params, Mapping) else {}
     ordered = list(params.values() if isinstance(params, Mapping) else params)
     by_order = iter(ordered)
-    for placeholder in list(tree.find_all(exp.Placeholder, bfs=False)):
+    for placeholder in nodes(tree, exp.Placeholder):
         name = placeholder.name
         if name.isdigit():
             value = ordered[int(name) - 1] if int(name) <= len(ordered) else _UNBOUND
@@ -82,7 +83,7 @@ def bind(tree: exp.Expr, params: Params) -> None:
 
 def replace_variables(tree: exp.Expr, session: Session) -> None:
     """Replace ``$name`` with the variable's value, but not ``$1``, a column of VALUES or a staged file."""
-    for node in list(tree.find_all(exp.Parameter)):
+    for node in nodes(tree, exp.Parameter):
         name = node.name.upper()
         if name in session.variables:
             node.replace(exp.convert(session.variables[name]))

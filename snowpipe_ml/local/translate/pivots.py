@@ -8,12 +8,13 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.compiler import Compiler, to_sql
 
 
 def rewrite_pivots(tree: exp.Expr, compiler: Compiler) -> None:
     """Replace every PIVOT with a grouped query that has a column for each value."""
-    for pivot in list(tree.find_all(exp.Pivot)):
+    for pivot in nodes(tree, exp.Pivot):
         if not pivot.args.get("unpivot") and pivot.args.get("fields"):
             _rewrite(pivot, compiler)
 

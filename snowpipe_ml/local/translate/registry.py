@@ -81,6 +81,25 @@ USER_SCALARS: list[UserScalar] = []
 USER_TABLES: list[UserTable] = []
 
 _RESULTS: dict[str, Returns] = {}
+# The modules whose functions are translated by their arguments alone.
+_PURE = frozenset(
+    {"snowpipe_ml.local.translate.signatures"}
+    | {
+        f"snowpipe_ml.local.translate.functions.{family}"
+        for family in (
+            "aggregates",
+            "arrays",
+            "conditions",
+            "conversion",
+            "dates",
+            "numbers",
+            "regular_expressions",
+            "strings",
+            "variants",
+            "windows",
+        )
+    }
+)
 
 table_function = TABLE_FUNCTIONS.register
 
@@ -105,6 +124,11 @@ def result_type(call: exp.Anonymous) -> exp.DataType | None:
     if isinstance(returns, exp.DType):
         return exp.DataType(this=returns)
     return returns(call.expressions)
+
+
+def depends_on_session(name: str) -> bool:
+    """Return whether the translation of a registered function reads the session, and not only its arguments."""
+    return SCALAR_FUNCTIONS[name].__module__ not in _PURE
 
 
 def same_in_duckdb(*names: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate import flatten
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.registry import RELATIONS
@@ -14,7 +15,7 @@ from snowpipe_ml.local.translate.table_functions import replace_call
 def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
     """Replace every relation that DuckDB does not have."""
     _number_values(tree)
-    for table in list(tree.find_all(exp.Table)):
+    for table in nodes(tree, exp.Table):
         if isinstance(table.this, exp.Var | exp.Literal) and table.name.startswith("@"):
             RELATIONS["STAGE"](table, compiler)
         elif isinstance(table.this, exp.DirectoryStage):
@@ -25,7 +26,7 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
             RELATIONS["INFORMATION_SCHEMA"](table, compiler)
     flatten.laterals(tree)
     # Innermost calls first, because an outer call reads the result of an inner one.
-    for node in reversed(list(tree.find_all(exp.TableFromRows))):
+    for node in reversed(nodes(tree, exp.TableFromRows)):
         replace_call(node, compiler)
     flatten.number_inputs(tree)
     return tree
@@ -33,7 +34,7 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
 
 def _number_values(tree: exp.Expr) -> None:
     """Name the columns of VALUES, and replace ``$1`` in ``SELECT $1 FROM VALUES (1), (2)`` with a name."""
-    for values in list(tree.find_all(exp.Values)):
+    for values in nodes(tree, exp.Values):
         rows = values.expressions
         if not rows or not isinstance(rows[0], exp.Tuple) or isinstance(values.parent, exp.Insert):
             continue
@@ -46,6 +47,6 @@ def _number_values(tree: exp.Expr) -> None:
         select = values.find_ancestor(exp.Select)
         if select is None:
             continue
-        for parameter in list(select.find_all(exp.Parameter)):
+        for parameter in nodes(select, exp.Parameter):
             if parameter.find_ancestor(exp.Select) is select and parameter.name.isdigit():
                 parameter.replace(exp.column(exp.to_identifier(f"COLUMN{parameter.name}", quoted=True)))

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.casts import case_branches, cast, comparison, concatenation, macro, to_binary
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
 from snowpipe_ml.local.translate.functions.formats import current_date, read_by_format, to_char
@@ -91,24 +92,24 @@ _TYPED_BESIDE_VARIANTS = (*TEXT_FUNCTIONS, *BINARY_FUNCTIONS, *COMPARISONS, exp.
 
 def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     """Translate the expressions of a tree whose names are qualified."""
-    for call in list(tree.find_all(exp.Anonymous)):
+    for call in nodes(tree, exp.Anonymous):
         _timestamp_cast(call)
     variants = has_variants(tree, session)
     annotate(tree, session, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
     if variants:
         check_stored(tree, session)
     tree = rewrite_brackets(tree)
-    present = {type(node) for node in tree.walk()}
+    present = {type(node) for node in nodes(tree, exp.Expr)}
     for transform, of in _BEFORE:
         if _any(present, of):
             tree = tree.transform(transform, copy=False)
-            present = {type(node) for node in tree.walk()}
+            present = {type(node) for node in nodes(tree, exp.Expr)}
     for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
         # Each rule walks the whole tree, so rules for kinds of nodes that do not occur are skipped.
         if not _any(present, classes):
             continue
         # Innermost nodes first, because a rule may copy the arguments of its node.
-        for node in reversed(list(tree.find_all(*classes))):
+        for node in reversed(nodes(tree, *classes)):
             type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
             replacement = rule(node, session)
             if replacement is not node:
@@ -122,7 +123,7 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
                     tree = replacement
                 else:
                     node.replace(replacement)
-        present = {type(node) for node in tree.walk()}
+        present = {type(node) for node in nodes(tree, exp.Expr)}
     return tree
 
 

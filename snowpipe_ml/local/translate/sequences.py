@@ -7,11 +7,12 @@ from sqlglot import exp
 from snowpipe_ml.local.catalog.sequences import Sequences
 from snowpipe_ml.local.core.names import quoted
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import nodes
 
 
 def next_values(tree: exp.Expr, session: Session) -> None:
     """Replace ``S.NEXTVAL`` with ``nextval('"DB"."SCHEMA"."S"')``."""
-    for identifier in [i for i in tree.find_all(exp.Identifier) if i.name == "NEXTVAL"]:
+    for identifier in [i for i in nodes(tree, exp.Identifier) if i.name == "NEXTVAL"]:
         node = identifier.parent
         while node is not None and isinstance(node.parent, exp.Column | exp.Dot):
             node = node.parent

@@ -21,6 +21,7 @@ from sqlglot.schema import MappingSchema
 
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.date_parts import TIME_UNITS, increments
 from snowpipe_ml.local.translate.flatten import show_columns
 from snowpipe_ml.local.translate.registry import result_type
@@ -102,8 +103,8 @@ def day_time(interval: exp.Interval) -> bool:
 
 def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
     """Set ``type`` on the nodes of these classes and on their operands, where it can be inferred."""
-    nodes = list(tree.find_all(*interesting))
-    if not nodes:
+    typed = nodes(tree, *interesting)
+    if not typed:
         return
     if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
         annotate_types(
@@ -111,12 +112,12 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
         )  # there are no columns whose types must be looked up
         return
     # Sort keys and DISTINCT refer to the columns of their SELECT.
-    nodes += [select for select in tree.find_all(exp.Select) if _needs_outputs(select)]
+    typed += [select for select in nodes(tree, exp.Select) if _needs_outputs(select)]
     aliased = _aliased(tree)
-    nodes += [expression for _, expression in aliased]
+    typed += [expression for _, expression in aliased]
     marked: dict[int, exp.Expr] = {}
     numbers = itertools.count()
-    for node in nodes:
+    for node in typed:
         for part in (node, *node.iter_expressions()):
             if _MARK not in part.meta:
                 number = next(numbers)
@@ -126,11 +127,11 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
     copied = _as_query(tree.copy())
     if copied is None:
         return
-    for lateral in list(copied.find_all(exp.Lateral)):
+    for lateral in nodes(copied, exp.Lateral):
         show_columns(lateral)
     # sqlglot's qualify() fails on an ORDER BY position after a star that it cannot expand. A position has no
     # type, so it is removed.
-    for node in list(copied.find_all(exp.Ordered)):
+    for node in nodes(copied, exp.Ordered):
         if isinstance(node.this, exp.Literal):
             node.pop()
     try:
@@ -263,7 +264,7 @@ def _scale(type_: exp.DataType) -> int | None:
 
 def _schema(tree: exp.Expr, session: Session) -> MappingSchema:
     schema = MappingSchema(dialect="duckdb", normalize=False)
-    for table in tree.find_all(exp.Table):
+    for table in nodes(tree, exp.Table):
         if not table.meta.get("resolved"):
             continue
         columns = column_types(table, session)

@@ -1,0 +1,32 @@
+"""The translations of a session's queries: a repeated query is not parsed and translated again.
+
+A translation depends on the text, on the objects that it names and on the session's settings; only
+translations that depend on nothing else may be kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+_KEPT = 200
+
+
+class Translations:
+    """The last translations, by the text of the query and the state in which it was translated."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, str] = OrderedDict()
+
+    def find(self, text: str, state: Hashable) -> str | None:
+        """Return the DuckDB SQL of a query that was translated in this state; None if it was not."""
+        found = self._kept.get((text, state))
+        if found is not None:
+            self._kept.move_to_end((text, state))
+        return found
+
+    def keep(self, text: str, state: Hashable, translated: str) -> None:
+        """Keep a translation."""
+        self._kept[text, state] = translated
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)

@@ -1,0 +1,110 @@
+"""A repeated query uses its translation again, but never one that is out of date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from snowpipe_ml.local import connect
+from snowpipe_ml.local.statements import queries
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that were parsed as queries."""
+    texts: list[str] = []
+    parse = queries.parse
+
+    def recorded(text: str) -> Any:
+        texts.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(queries, "parse", recorded)
+    return texts
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+    connection = connect(database="D")
+    yield lambda text: connection.cursor().execute(text).fetchall()
+    connection.close()
+
+
+def test_a_repeated_query_is_parsed_once(run: Any, parsed: list[str]) -> None:
+    run("CREATE TABLE t (a INT)")
+    for n in range(3):
+        run(f"INSERT INTO t VALUES ({n})")
+        assert run("SELECT count(*), TO_CHAR(max(a)) FROM t") == [(n + 1, str(n))]
+    assert sum(text.startswith("SELECT") for text in parsed) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "change", "before", "after"),
+    [
+        ("SELECT a / 2 FROM t", "CREATE OR REPLACE TABLE t AS SELECT 3::FLOAT AS a", "0.500000", "1.5"),
+        ("SELECT * FROM t", "ALTER TABLE t ADD COLUMN b INT", "1", "1, None"),
+        ("SELECT * FROM t", "USE SCHEMA other", "1", "2"),
+        ("SELECT * FROM t", "CREATE TEMPORARY TABLE other.t2 AS SELECT 1 AS a", "1", "1"),
+        ("SELECT f(a) FROM t", "CREATE OR REPLACE FUNCTION f(a INT) RETURNS INT AS 'a + 2'", "2", "3"),
+        ("SELECT $x FROM t", "SET x = 9", "8", "9"),
+        ("SELECT CURRENT_SCHEMA()", "USE SCHEMA other", "PUBLIC", "OTHER"),
+        ("SELECT CURRENT_ROLE()", "USE ROLE reader", "SYSADMIN", "READER"),
+        ("SELECT * FROM v", "CREATE OR REPLACE VIEW v AS SELECT 5 AS a", "1", "5"),
+        (
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'PUBLIC'",
+            "CREATE TABLE n (a INT)",
+            "2",
+            "3",
+        ),
+        (
+            "SELECT '2024-01-01 00:00:00 +0000'::TIMESTAMP_LTZ::DATE",
+            "ALTER SESSION SET TIMEZONE = 'UTC'",
+            "2023-12-31",
+            "2024-01-01",
+        ),
+    ],
+)
+def test_no_translation_is_out_of_date(run: Any, query: str, change: str, before: str, after: str) -> None:
+    for statement in (
+        "CREATE SCHEMA other",
+        "CREATE ROLE reader",
+        "CREATE TABLE other.t AS SELECT 2 AS a",
+        "USE SCHEMA public",
+        "CREATE TABLE t AS SELECT 1 AS a",
+        "CREATE VIEW v AS SELECT a FROM t",
+        "CREATE FUNCTION f(a INT) RETURNS INT AS 'a + 1'",
+        "SET x = 8",
+    ):
+        run(statement)
+
+    def shown() -> str:
+        return re.sub(r"Decimal\('(.*)'\)", r"\1", ", ".join(str(value) for value in run(query)[0]))
+
+    assert [shown(), shown()] == [before, before]
+    run(change)
+    assert shown() == after
+
+
+def test_a_rollback_takes_a_translation_back(run: Any) -> None:
+    run("CREATE TABLE t AS SELECT 1 AS a")
+    other = "SELECT * FROM t"
+    assert run(other) == [(1,)]
+    run("BEGIN")
+    run("INSERT INTO t VALUES (2)")
+    assert run(other) == [(1,), (2,)]
+    run("ROLLBACK")
+    assert run(other) == [(1,)]
+
+
+def test_another_session_changes_a_table(tmp_path: Any) -> None:
+    first, second = connect(tmp_path, database="D"), connect(tmp_path, database="D")
+    one, two = first.cursor(), second.cursor()
+    one.execute("CREATE TABLE t AS SELECT 1 AS a")
+    assert one.execute("SELECT a / 2 FROM t").fetchall() == two.execute("SELECT a / 2 FROM t").fetchall()
+    two.execute("CREATE OR REPLACE TABLE t AS SELECT 3::FLOAT AS a")
+    assert one.execute("SELECT a / 2 FROM t").fetchall() == [(1.5,)]
+    first.close()
+    second.close()
