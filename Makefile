@@ -50,10 +50,10 @@ check: install
 	$(BIN)/snowpipe-ml schema --check --reference docs/reference.md
 
 test: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 stress: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m stress
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m stress
 
 test-stress: stress
 
@@ -61,7 +61,7 @@ test-stress: stress
 # covered less than tests/coverage/report.py requires.
 coverage: install
 	rm -f .coverage .coverage.*
-	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python tests/coverage/report.py
 

@@ -1,6 +1,6 @@
 """Kill runs of the Citi Bike pipeline with SIGKILL at random moments, resume them, and compare the tables.
 
-    python benchmarks/kills.py [--kills 100] [--in-a-row 5] [--seed 0] [--without STEP ...]
+    python benchmarks/kills.py [--kills 100] [--in-a-row 5] [--seed 0] [--without STEP ...] [--model TYPE]
 
 A fresh run of the reference pipeline on four small months is killed at a random moment within the duration
 of an undisturbed run. It is resumed, the resumed run is killed at a random moment within the time that is
@@ -25,6 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -44,10 +46,14 @@ OF_THE_RUN = ("RUN_ID", "RUN_DATE", "LAST_LOAD_TIME", "LOADED_AT")
 Tables = dict[str, list[tuple[Any, ...]]]
 
 
-def prepared(folder: Path) -> Pipeline:
-    """The reference pipeline on the small months, with its own warehouse."""
+def prepared(folder: Path, model: str | None) -> Pipeline:
+    """The reference pipeline on the small months, with its own warehouse and perhaps another model."""
     folder.mkdir()
     spec = Path(shutil.copy(ROOT / "pipelines" / "citibike.yaml", folder))
+    if model is not None:
+        document = yaml.safe_load(spec.read_text())
+        document["steps"]["deploy_forecaster"]["model"] = {"type": model}
+        spec.write_text(yaml.safe_dump(document, sort_keys=False))
     shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
     data = folder.parent / "data"
     if not data.is_dir():
@@ -120,12 +126,13 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without", nargs="*", default=[], help="steps to leave out")
+    parser.add_argument("--model", help="type of the forecaster, if not the pipeline's own")
     arguments = parser.parse_args()
     without = arguments.without
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        undisturbed = prepared(folder / "undisturbed")
+        undisturbed = prepared(folder / "undisturbed", arguments.model)
         begin = time.perf_counter()
         assert waited(forked(lambda: ran(undisturbed, without)))
         whole = time.perf_counter() - begin
@@ -134,7 +141,7 @@ def main() -> None:
         print(f"undisturbed: {whole:.1f} s, {len(wanted)} tables, {rows:,} rows")
         killed = runs = 0
         while killed < arguments.kills:
-            pipeline = prepared(folder / str(runs))
+            pipeline = prepared(folder / str(runs), arguments.model)
             moments = []
             for number in range(min(arguments.in_a_row, arguments.kills - killed)):
                 child = forked(partial(ran, pipeline, without, resume=number > 0))

@@ -9,6 +9,8 @@ from hypothesis import settings
 
 import snowpipe_ml
 from snowpipe_ml.local import connect
+from snowpipe_ml.local.python import registry
+from tests.fork_servers import ForkServers
 from tests.trips import write_months, write_weather
 
 # The speed of an example depends on the machine, and the first one imports the connector.
@@ -19,36 +21,12 @@ ROOT = Path(__file__).parents[1]
 CITIBIKE = ROOT / "pipelines" / "citibike.yaml"
 REAL = ROOT.parent / "shared" / "data"
 
-# For `make test`, which uses several processes: start the slowest files first, and keep tests that share
-# expensive fixtures in one process.
-LONGEST = ("test_kills.py", "test_insurance.py", "test_citibike.py", "test_redaction.py", "test_examples.py")
-TOGETHER = (
-    "test_insurance.py",
-    "test_citibike.py",
-    "test_examples.py",
-    "test_server.py",
-    "test_mutations.py",
-    "test_odd_files.py",
-    "test_authentication.py",
-    "test_control_characters.py",
-    "test_decisions.py",
-    "test_downloads.py",
-    "test_evaluate_messages.py",
-    "test_expectations.py",
-    "test_features.py",
-    "test_frequency.py",
-    "test_plots.py",
-    "test_report_in_browser.py",
-    "test_secrets_everywhere.py",
-    "test_table_changes.py",
-)
+# `make test` gives each file to one of its processes: start with the files that take longest.
+LONGEST = ("test_citibike.py", "test_kills.py", "test_insurance.py", "test_redaction.py", "test_examples.py")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.name in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
@@ -103,6 +81,24 @@ def _rows_of_the_account(storage: Any) -> list[tuple[Any, ...]]:
     for schema, table in tables:
         rows += storage.root.execute(f'SELECT * FROM _ACCOUNT."{schema}"."{table}" LIMIT 1').fetchall()
     return rows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_servers() -> Iterator[ForkServers]:
+    """Keep the processes that fork workers: see tests/fork_servers.py."""
+    servers = ForkServers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "ForkServer", servers.lend)
+        yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="module")
+def torch_in_workers(fork_servers: ForkServers) -> Iterator[None]:
+    """Let the workers of a module's functions find PyTorch imported, which takes each two seconds."""
+    fork_servers.more = ("torch",)
+    yield
+    fork_servers.more = ()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -43,27 +44,52 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # A process of its own: a forked one has looked for installed packages before.
-    return subprocess.run(
-        [sys.executable, "-m", "snowpipe_ml", *arguments],
+# Runs commands one after another, and prints the output and the errors of each.
+COMMANDS = """
+import json
+import sys
+from click.testing import CliRunner
+from snowpipe_ml.cli.main import main
+
+for arguments in json.loads(sys.argv[1]):
+    done = CliRunner().invoke(main, arguments)
+    print(json.dumps([done.stdout, done.stderr]), flush=True)
+"""
+
+
+def commands(site: Path, *several: list[str]) -> list[tuple[str, str]]:
+    """The output and the errors of commands in a process that finds the packages of the site.
+
+    A process of its own: a forked one has looked for installed packages before.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", COMMANDS, json.dumps(several)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def test_an_installed_step_type_is_like_one_of_ours(site: Path, tmp_path: Path) -> None:
     path = write_spec(tmp_path, SPEC)
-    assert "newest_orders:\n    type: deduplicate" in command(site, "steps", "deduplicate").stdout
-    run = command(site, "run", str(path))
-    assert "2 rows  1 duplicates left out" in run.stdout, run.stderr
-    rows = command(site, "sql", str(path), "SELECT * FROM NEWEST ORDER BY ID", "--format", "csv").stdout
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(path.read_text().replace("by: [ID]", "by: [ID; DROP]"))
+    (steps, _), (ran, said), (rows, _), (plan, _), (_, refused) = commands(
+        site,
+        ["steps", "deduplicate"],
+        ["run", str(path)],
+        ["sql", str(path), "SELECT * FROM NEWEST ORDER BY ID", "--format", "csv"],
+        ["plan", str(path)],
+        ["validate", str(wrong)],
+    )
+    assert "newest_orders:\n    type: deduplicate" in steps
+    assert "2 rows  1 duplicates left out" in ran, said
     assert rows.splitlines() == ["ID,CHANGED_AT,STATE", "1,20,paid", "2,5,new"]
-    assert "skip     newest  unchanged" in command(site, "plan", str(path)).stdout
-    path.write_text(path.read_text().replace("by: [ID]", "by: [ID; DROP]"))
-    assert ":9:" in command(site, "validate", str(path)).stderr
+    assert "skip     newest  unchanged" in plan
+    assert ":9:" in refused
 
 
 def test_another_domain_needs_only_yaml(tmp_path: Path) -> None:

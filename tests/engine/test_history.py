@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -24,14 +25,21 @@ steps:
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A spec that was run, changed and run again."""
-    path = write_spec(tmp_path, SPEC)
+@pytest.fixture(scope="module")
+def ran_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A spec that was run, changed and run again; tests only read its records."""
+    folder = tmp_path_factory.mktemp("twice")
+    path = write_spec(folder, SPEC)
     assert Pipeline.from_yaml(path).run().ok
-    write_spec(tmp_path, SPEC.replace("rows: 10", "rows: 12"))
+    write_spec(folder, SPEC.replace("rows: 10", "rows: 12"))
     assert Pipeline.from_yaml(path).run().ok
     return path
+
+
+@pytest.fixture
+def path(ran_twice: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(ran_twice.parent, tmp_path / "copy")) / ran_twice.name
 
 
 def test_runs_of_the_same_second_are_in_order() -> None:
