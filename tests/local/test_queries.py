@@ -236,3 +236,11 @@ def test_a_schema_left_out_is_public(query: Callable[[str], list[tuple[Any, ...]
     query("CREATE DATABASE OTHER")
     query("CREATE TABLE OTHER..T AS SELECT 1 AS A")
     assert query("SELECT A FROM OTHER..T") == [(1,)]
+
+
+def test_a_sort_key_may_repeat_a_grouped_expression(query: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    query("CREATE TABLE names (name VARCHAR, n INT)")
+    query("INSERT INTO names VALUES ('beta', 1), ('alpha', 2), ('alps', 3)")
+    assert query(
+        "SELECT SUBSTR(name, 1, 2), SUM(n) FROM names GROUP BY SUBSTR(name, 1, 2) ORDER BY SUBSTR(name, 1, 2)"
+    ) == [("al", 5), ("be", 1)]

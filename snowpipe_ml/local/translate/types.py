@@ -159,6 +159,26 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
     for column, expression in aliased:
         if kind(column) is None and expression.type is not None:
             column.type = expression.type
+    for select in nodes(tree, exp.Select):
+        _type_sort_keys(select)
+
+
+def _type_sort_keys(select: exp.Select) -> None:
+    """Give a sort key that repeats an expression of the SELECT list the types of that expression.
+
+    sqlglot replaces such a key by the name of the column, so that its types are lost. Equal expressions must
+    be translated equally, or DuckDB refuses the sort key of a grouped query.
+    """
+    order = select.args.get("order")
+    if order is None:
+        return
+    selected = {output.unalias(): output.unalias() for output in select.expressions}
+    for key in order.expressions:
+        equal = selected.get(key.this) if not isinstance(key.this, exp.Column) else None
+        if equal is not None:
+            for part, typed in zip(nodes(key.this, exp.Expr), nodes(equal, exp.Expr), strict=True):
+                if part.type is None:
+                    part.type = typed.type
 
 
 def _aliased(tree: exp.Expr) -> list[tuple[exp.Column, exp.Expr]]:
