@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
@@ -158,7 +157,7 @@ class Imports:
             )
 
     @staticmethod
-    def table(lock: ImportLock) -> list[dict[str, Any]]:
+    def table(lock: ImportLock) -> list[dict[str, str]]:
         """The decision table: one row per distribution, wheels first."""
         order = sorted(lock.distributions.items(), key=lambda item: (item[1].as_ != "wheel", item[0]))
         return [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.plan.decisions import (
@@ -71,7 +71,7 @@ class Pipeline:
     True
     """
 
-    def __init__(self, path: Path, variables: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, variables: Mapping[str, object]) -> None:
         self.path = path
         self.variables = dict(variables)
 
@@ -80,7 +80,7 @@ class Pipeline:
         return self.path.resolve().parent
 
     @classmethod
-    def from_yaml(cls, path: str | Path, vars: Mapping[str, Any] | None = None) -> Pipeline:
+    def from_yaml(cls, path: str | Path, vars: Mapping[str, object] | None = None) -> Pipeline:
         """Create a pipeline from a spec file.
 
         Args:
@@ -94,7 +94,7 @@ class Pipeline:
         target: str | None = None,
         run: RunInfo = NO_RUN,
         rows: Rows | None = None,
-        variables: Mapping[str, Any] | None = None,
+        variables: Mapping[str, object] | None = None,
         *,
         whole: bool = False,
     ) -> tuple[Spec, Graph, PlanContext]:
@@ -367,7 +367,7 @@ class Pipeline:
             raise UsageError(f"the run {past.run.id} succeeded: there is nothing to resume")
         return past
 
-    def _resumed(self, past: PastRun) -> dict[str, Any]:
+    def _resumed(self, past: PastRun) -> dict[str, object]:
         """The variables of a resumed run: those that it started with, overridden by those given now.
 
         Raises:
@@ -418,7 +418,7 @@ class Pipeline:
         finally:
             session.close()
 
-    def last_run(self, target: str | None = None) -> list[dict[str, Any]]:
+    def last_run(self, target: str | None = None) -> list[dict[str, object]]:
         """Return the step records of the last run on a target; empty if there was none."""
         spec, _, _ = self.load(target)
         session = opener(spec, self.path)()
@@ -434,7 +434,7 @@ def _is_secret(path: tuple[str | int, ...]) -> bool:
     return of_vars and any(is_secret_name(str(part)) for part in path)
 
 
-def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, Any]) -> dict[str, Any]:
+def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, object]) -> dict[str, object]:
     """The details that the state store keeps about the start of a run."""
     text = "\n".join(spec.document.shown_lines(_is_secret))
     writes = {str(r.name) for node in graph.nodes.values() for r in node.writes if r.kind is Kind.TABLE}

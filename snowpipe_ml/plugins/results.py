@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from snowpipe_ml.errors import Check
 from snowpipe_ml.sql import Sql
@@ -86,9 +86,35 @@ class StepResult:
     pictures: tuple[Picture, ...] = ()
 
 
+class ShownCheck(TypedDict):
+    """A :class:`~snowpipe_ml.errors.Check` in the run metadata."""
+
+    name: str
+    ok: bool
+    failing: int | None
+    message: str
+
+
+class ShownChart(TypedDict):
+    """A :class:`Chart` in the run metadata."""
+
+    title: str
+    x: list[str]
+    lines: dict[str, list[float | None]]
+    low: list[float | None]
+    high: list[float | None]
+
+
+class ShownPicture(TypedDict):
+    """A :class:`Picture` in the run metadata."""
+
+    title: str
+    svg: str
+
+
 def to_show(
     checks: Sequence[Check], charts: Sequence[Chart] = (), pictures: Sequence[Picture] = ()
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Convert checks, charts and pictures to plain values for the run metadata."""
     shown: dict[str, Sequence[Check | Chart | Picture]] = {
         "checks": checks,

@@ -78,11 +78,11 @@ class PlanContext:
     base_dir: Path
     cache_dir: Path
     target: str
-    scope: Mapping[str, Any]
+    scope: Mapping[str, Mapping[str, object]]
     packages: Mapping[str, PackageList] = field(default_factory=dict)
     lock_file: Path = Path("pipeline.lock.yaml")
     threads: int = 4
-    producer: Callable[[Resource], Step[Any] | None] = lambda resource: None
+    producer: Callable[[Resource], Step[StepSettings] | None] = lambda resource: None
 
     def path(self, text: str) -> Path:
         """Return the path of a file or folder that a setting names.
@@ -210,7 +210,7 @@ class Query(BaseModel):
 Item = str | int | float | bool | dict[str, str | int | float | bool | None]
 
 
-def _no_text(value: Any) -> Any:
+def _no_text(value: object) -> object:
     """Reject a text as a truth value: ``off`` would be false here, but true in a template."""
     if isinstance(value, str):
         raise ValueError(
@@ -249,8 +249,9 @@ class StepSettings(BaseModel):
     timeout: int | None = Field(None, ge=1, description="Time limit of each of its statements, in seconds")
 
 
-S = TypeVar("S", bound=StepSettings)
-_StepT = TypeVar("_StepT", bound="Step[Any]")
+# A step type can be used where a step with any settings is expected: Step[StepSettings].
+S_co = TypeVar("S_co", bound=StepSettings, covariant=True)
+_StepT = TypeVar("_StepT", bound="Step[StepSettings]")
 
 
 class RunsIn(enum.StrEnum):
@@ -260,7 +261,7 @@ class RunsIn(enum.StrEnum):
     WAREHOUSE = "warehouse"
 
 
-class Step(ABC, Generic[S]):
+class Step(ABC, Generic[S_co]):
     """Base class of all step types; see the docstring of :mod:`snowpipe_ml.plugins` for an example.
 
     Args:
@@ -272,17 +273,17 @@ class Step(ABC, Generic[S]):
         item: the ``foreach`` item of this node; None if the step has no ``foreach``.
     """
 
-    item: Any = None
+    item: object = None
     type_name: ClassVar[str] = ""
     example: ClassVar[str | None] = None
     Settings: ClassVar[type[StepSettings]]
     runs_in: ClassVar[RunsIn] = RunsIn.WAREHOUSE
 
-    def __init__(self, name: str, settings: S) -> None:
+    def __init__(self, name: str, settings: S_co) -> None:
         self.name = name
         self.settings = settings
 
-    def scope(self, ctx: PlanContext) -> Mapping[str, Any]:
+    def scope(self, ctx: PlanContext) -> Mapping[str, object]:
         """The variables of its SQL templates."""
         return ctx.scope if self.item is None else {**ctx.scope, "item": self.item}
 

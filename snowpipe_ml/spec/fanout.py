@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from snowpipe_ml.errors import TemplateError, UsageError
 from snowpipe_ml.spec.document import Document
@@ -19,7 +18,7 @@ from snowpipe_ml.spec.templates import Namespace, render_query
 from snowpipe_ml.sql import Sql
 from snowpipe_ml.text.problems import Path, Problem
 
-Rows = Callable[[Sql], Sequence[Mapping[str, Any]]]
+Rows = Callable[[Sql], Sequence[Mapping[str, object]]]
 """A function that runs a query on the target and returns its rows."""
 
 _PLAIN = re.compile(r"[^\w.-]+")
@@ -42,7 +41,7 @@ class _AnyRow(Namespace):
     def __contains__(self, name: object) -> bool:
         return True
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         return _UNKNOWN
 
 
@@ -57,17 +56,17 @@ class FanOut:
         problems: the mistakes in ``foreach``.
     """
 
-    steps: dict[str, Any] = field(default_factory=dict)
-    items: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, object] = field(default_factory=dict)
+    items: dict[str, object] = field(default_factory=dict)
     nodes: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
 def spread(
     document: Document,
-    steps: Mapping[str, Any],
-    render: Callable[[Any, Path], Any],
-    scope: Mapping[str, Any],
+    steps: Mapping[str, object],
+    render: Callable[[object, Path], object],
+    scope: Mapping[str, object],
     rows: Rows | None,
 ) -> FanOut:
     """Expand the steps that have a ``foreach``.
@@ -100,12 +99,12 @@ def spread(
 
 def _items(
     document: Document,
-    value: Any,
+    value: object,
     path: Path,
-    scope: Mapping[str, Any],
+    scope: Mapping[str, object],
     rows: Rows | None,
     problems: list[Problem],
-) -> Sequence[Any]:
+) -> Sequence[object]:
     if isinstance(value, list | tuple):
         return value
     if not isinstance(value, dict) or not isinstance(value.get("query"), str):
@@ -128,7 +127,7 @@ def _items(
         ) from error
 
 
-def _label(item: Any) -> str:
+def _label(item: object) -> str:
     """Return the text that identifies an item in a node's name; text that is not plain gets a digest."""
     if isinstance(item, _AnyRow):
         return "..."

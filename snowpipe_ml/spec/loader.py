@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path as FilePath
-from typing import Any
 
 import pydantic
 
 from snowpipe_ml.errors import SpecError, TemplateError, UsageError
-from snowpipe_ml.plugins import RunInfo, Step, Target, step_types
+from snowpipe_ml.plugins import RunInfo, Step, StepSettings, Target, step_types
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.document import WORD_HINT, Document, read_document
 from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
@@ -57,9 +56,9 @@ class Spec:
     path: FilePath
     document: Document
     pipeline: models.Pipeline
-    steps: dict[str, Step[Any]]
+    steps: dict[str, Step[StepSettings]]
     target_name: str
-    scope: Mapping[str, Any]
+    scope: Mapping[str, Namespace]
     problems: list[Problem] = field(default_factory=list)
     fanned: Mapping[str, list[str]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
@@ -75,7 +74,7 @@ def load_spec(
     path: FilePath,
     *,
     target: str | None = None,
-    variables: Mapping[str, Any] | None = None,
+    variables: Mapping[str, object] | None = None,
     run: RunInfo = NO_RUN,
     rows: Rows | None = None,
 ) -> Spec:
@@ -117,12 +116,12 @@ def load_spec(
         if key != "steps" and not str(key).startswith("x-")
     }
     fan = spread(document, _mapping(raw.get("steps")), rendered.render, scope, rows)
-    value["steps"] = {node: rendered.of_step(node, settings, fan) for node, settings in fan.steps.items()}
+    nodes = {node: rendered.of_step(node, settings, fan) for node, settings in fan.steps.items()}
     problems += fan.problems
     # A value that failed to render, or does not match the schema, is not reported a second time.
     tainted = rendered.failed | of_targets.failed | _tainted(document, problems)
     problems += rendered.problems + of_targets.problems
-    steps, more = _steps(document, value["steps"], fan, tainted)
+    steps, more = _steps(document, nodes, fan, tainted)
     problems += more
     broken = {
         text
@@ -155,12 +154,12 @@ def _ambiguous(document: Document) -> Iterator[Problem]:
             yield document.problem(f"{word!r} can be a boolean or text", path, hint=WORD_HINT)
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _mapping(value: object) -> dict[str, object]:
     """Return the value if it is a mapping, else an empty one: the schema check has reported it."""
     return value if isinstance(value, dict) else {}
 
 
-def _texts(value: Any, *more: str) -> Iterator[str]:
+def _texts(value: object, *more: str) -> Iterator[str]:
     """Yield every text inside a value, in lower case."""
     yield from (text.lower() for text in more)
     if isinstance(value, dict):
@@ -177,8 +176,8 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(set(problems), key=lambda p: (p.position.line, p.position.column))
 
 
-def _choose_target(document: Document, raw: Mapping[str, Any], target: str | None) -> str:
-    known = list(raw["targets"])
+def _choose_target(document: Document, raw: Mapping[str, object], target: str | None) -> str:
+    known = list(_mapping(raw["targets"]))
     if target is not None:
         if target not in known:
             hint = did_you_mean(target, known)
@@ -197,10 +196,10 @@ def _choose_target(document: Document, raw: Mapping[str, Any], target: str | Non
 
 
 def _scope(
-    document: Document, raw: Mapping[str, Any], target: str, variables: Mapping[str, Any], run: RunInfo
-) -> dict[str, Any]:
+    document: Document, raw: Mapping[str, object], target: str, variables: Mapping[str, object], run: RunInfo
+) -> dict[str, Namespace]:
     declared = _mapping(raw.get("vars"))
-    own = _mapping(raw["targets"][target])
+    own = _mapping(_mapping(raw["targets"])[target])
     of_target = _mapping(own.get("vars"))
     for name in variables:
         if name not in declared:
@@ -224,13 +223,13 @@ def _scope(
 class _Renderer:
     """Renders every scalar and records the paths that failed."""
 
-    def __init__(self, document: Document, scope: Mapping[str, Any]) -> None:
+    def __init__(self, document: Document, scope: Mapping[str, object]) -> None:
         self.document = document
         self.scope = scope
         self.problems: list[Problem] = []
         self.failed: set[Path] = set()
 
-    def render(self, value: Any, path: Path) -> Any:
+    def render(self, value: object, path: Path) -> object:
         if isinstance(value, dict):
             return {key: self.render(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
@@ -244,7 +243,7 @@ class _Renderer:
             self.failed.add(path)
             return value
 
-    def of_step(self, node: str, settings: Any, fan: FanOut) -> Any:
+    def of_step(self, node: str, settings: object, fan: FanOut) -> object:
         """Render the settings of a node, with its item in scope."""
         path: Path = ("steps", base_name(node))
         if node not in fan.items:
@@ -255,7 +254,7 @@ class _Renderer:
         self.failed |= inner.failed
         return rendered
 
-    def refuse(self, value: Any, path: Path) -> None:
+    def refuse(self, value: object, path: Path) -> None:
         """Report each template in a value that must not contain any."""
         if isinstance(value, dict | list):
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -285,9 +284,9 @@ def _tainted(document: Document, problems: list[Problem]) -> set[Path]:
 
 
 def _steps(
-    document: Document, raw: Mapping[str, Any], fan: FanOut, tainted: set[Path]
-) -> tuple[dict[str, Step[Any]], list[Problem]]:
-    steps: dict[str, Step[Any]] = {}
+    document: Document, raw: Mapping[str, object], fan: FanOut, tainted: set[Path]
+) -> tuple[dict[str, Step[StepSettings]], list[Problem]]:
+    steps: dict[str, Step[StepSettings]] = {}
     problems: list[Problem] = []
     types = step_types()
     for name, settings in raw.items():
@@ -305,7 +304,7 @@ def _steps(
 
 
 def _pipeline(
-    document: Document, value: Mapping[str, Any], tainted: set[Path]
+    document: Document, value: Mapping[str, object], tainted: set[Path]
 ) -> tuple[models.Pipeline | None, list[Problem], set[str]]:
     """Validate the declared objects.
 

@@ -15,17 +15,19 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import jinja2
 
 from snowpipe_ml.errors import TemplateError, UnsafeSqlError
 from snowpipe_ml.spec.bounds import BoundedEnvironment, bounded, written
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql
+from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql
 from snowpipe_ml.sql.text import fragment_text
 from snowpipe_ml.text.problems import did_you_mean
 
 _T = TypeVar("_T")
+Function = Callable[[str], Fragment]
+"""A function of a SQL template, such as ``ref``."""
 _CALL = re.compile(r"""(?<!\{)\{\{ *(\w+)\( *'([^'"\\{}]*)' *\) *\}\}(?!\})""")
 # Whitespace and comments: https://docs.snowflake.com/en/sql-reference/comments
 _NO_STATEMENT = re.compile(r"(?:[\s;]|(?:--|//)[^\n]*|/\*.*?\*/)*+", re.S)
@@ -33,23 +35,23 @@ _MARK = re.compile(r"\{[{%#]|[}%#]\}|\r")
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*\Z", re.S)
 
 
-class Namespace(dict[str, Any]):
+class Namespace(dict[str, object]):
     """A mapping in which an unknown name is an error that suggests the known names."""
 
-    def __init__(self, label: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, label: str, values: Mapping[str, object]) -> None:
         super().__init__(values)
         self.label = label
 
 
 class _Environment(BoundedEnvironment):
-    def getattr(self, obj: Any, attribute: str) -> Any:
+    def getattr(self, obj: object, attribute: str) -> object:
         return self._lookup(obj, attribute) if isinstance(obj, Namespace) else super().getattr(obj, attribute)
 
-    def getitem(self, obj: Any, argument: Any) -> Any:
+    def getitem(self, obj: object, argument: Any) -> object:
         return self._lookup(obj, argument) if isinstance(obj, Namespace) else super().getitem(obj, argument)
 
     @staticmethod
-    def _lookup(namespace: Namespace, name: str) -> Any:
+    def _lookup(namespace: Namespace, name: str) -> object:
         """Return the value of a name.
 
         An environment variable may be undefined, so that `default` can replace it; any other unknown
@@ -72,12 +74,12 @@ class _Environment(BoundedEnvironment):
 _SPEC = _Environment(keep_trailing_newline=True, finalize=written)
 
 
-def has_template(text: object) -> bool:
+def has_template(text: object) -> TypeGuard[str]:
     """Return whether a value is text that contains a template."""
     return isinstance(text, str) and ("{{" in text or "{%" in text)
 
 
-def render_scalar(text: str, scope: Mapping[str, Any]) -> Any:
+def render_scalar(text: str, scope: Mapping[str, object]) -> object:
     """Render one scalar of a spec.
 
     Raises:
@@ -85,7 +87,7 @@ def render_scalar(text: str, scope: Mapping[str, Any]) -> Any:
     """
     single = _EXPRESSION.match(text)
 
-    def render() -> Any:
+    def render() -> object:
         if single:
             # compile_expression returns the value of a single expression rather than its text.
             compiled = _SPEC.compile_expression(single.group(1), undefined_to_none=False)
@@ -100,7 +102,7 @@ def render_scalar(text: str, scope: Mapping[str, Any]) -> Any:
     return _guard(render, scope)
 
 
-def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Sql:
+def render_sql(text: str, scope: Mapping[str, object], functions: Mapping[str, Function]) -> Sql:
     """Render the text of a SQL file or of an inline query.
 
     Args:
@@ -118,7 +120,7 @@ def render_sql(text: str, scope: Mapping[str, Any], functions: Mapping[str, Call
     return _guard(lambda: Sql(_sql_template(text).render(**scope, **functions)), scope)
 
 
-def render_query(text: str, scope: Mapping[str, Any]) -> tuple[Sql, list[QualifiedName]]:
+def render_query(text: str, scope: Mapping[str, object]) -> tuple[Sql, list[QualifiedName]]:
     """Render a query; return it and the tables that it names with ``ref``, each once.
 
     Raises:
@@ -134,7 +136,7 @@ def render_query(text: str, scope: Mapping[str, Any]) -> tuple[Sql, list[Qualifi
     return render_statement(text, scope, {"ref": ref}), list(read)
 
 
-def render_statement(text: str, scope: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Sql:
+def render_statement(text: str, scope: Mapping[str, object], functions: Mapping[str, Function]) -> Sql:
     """Render the text of one statement, without trailing semicolons and comments.
 
     Raises:
@@ -146,7 +148,7 @@ def render_statement(text: str, scope: Mapping[str, Any], functions: Mapping[str
     return rendered
 
 
-def _calls_alone(text: str, functions: Mapping[str, Callable[..., Any]]) -> Sql | None:
+def _calls_alone(text: str, functions: Mapping[str, Function]) -> Sql | None:
     """Render a text whose only templates are calls like ``{{ ref('table') }}``, as in nearly every query.
 
     Return None for any other text. This avoids compiling a template, which takes longer than the rest of a
@@ -214,7 +216,7 @@ def _identifier(value: object) -> QualifiedName | Identifier:
     return QualifiedName.parse(str(value))
 
 
-def _guard(render: Callable[[], _T], scope: Mapping[str, Any]) -> _T:
+def _guard(render: Callable[[], _T], scope: Mapping[str, object]) -> _T:
     try:
         with bounded():
             return render()
@@ -237,9 +239,10 @@ def _guard(render: Callable[[], _T], scope: Mapping[str, Any]) -> _T:
         raise TemplateError(f"template: {error}", line=_line_of(error)) from error
 
 
-def _undefined(name: str, scope: Mapping[str, Any]) -> tuple[str, str | None]:
+def _undefined(name: str, scope: Mapping[str, object]) -> tuple[str, str | None]:
     # A bare {{ horizon }} nearly always means {{ vars.horizon }}.
-    if name in scope.get("vars", {}):
+    variables = scope.get("vars")
+    if isinstance(variables, Mapping) and name in variables:
         return f"undefined: {name}", f"did you mean 'vars.{name}'?"
     return f"undefined: {name}", did_you_mean(name, scope)
 

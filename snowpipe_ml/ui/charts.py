@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from snowpipe_ml.plugins.results import ShownChart
 
 WIDTH, HEIGHT = 520, 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 24
@@ -29,8 +30,8 @@ class Drawing:
     along: list[tuple[float, str, str]]
 
 
-def draw_chart(chart: Mapping[str, Any]) -> Drawing:
-    """Draw a chart from a mapping with the fields of :class:`~snowpipe_ml.plugins.results.Chart`."""
+def draw_chart(chart: ShownChart) -> Drawing:
+    """Draw a chart of the run metadata."""
     x, lines = chart["x"], chart["lines"]
     low, high = chart.get("low") or (), chart.get("high") or ()
     values = [value for line in (*lines.values(), low, high) for value in line if value is not None]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.records.history import History, RunRecord, StepRecord
 from snowpipe_ml.spec.fanout import is_object
@@ -265,5 +265,5 @@ def _metric(step: str, name: str, series: list[float]) -> _Metric:
     return _Metric(step, name, _number(series[-1]), _number(low), _number(high), len(series), text)
 
 
-def _number(value: Any) -> str:
+def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins import PlanContext, Query, Resource, Step, table
+from snowpipe_ml.plugins import PlanContext, Query, Resource, Step, StepSettings, table
 from snowpipe_ml.spec.templates import render_query
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 
-def condition_reads(step: Step[Any], ctx: PlanContext) -> Iterable[Resource]:
+def condition_reads(step: Step[StepSettings], ctx: PlanContext) -> Iterable[Resource]:
     """Return the tables that a step's condition reads.
 
     Raises:
@@ -25,12 +25,12 @@ def condition_reads(step: Step[Any], ctx: PlanContext) -> Iterable[Resource]:
     return [table(name, "when", "query") for name in render_query(when.query, step.scope(ctx))[1]]
 
 
-def left_out(step: Step[Any]) -> str | None:
+def left_out(step: Step[StepSettings]) -> str | None:
     """The reason to leave out a step, if it is known without a connection; None otherwise."""
     return "its condition is false" if step.settings.when is False else None
 
 
-def left_out_on(session: Session, step: Step[Any], ctx: PlanContext) -> str | None:
+def left_out_on(session: Session, step: Step[StepSettings], ctx: PlanContext) -> str | None:
     """The reason to leave out a step, from the query of its condition; None if the condition holds."""
     when = step.settings.when
     if not isinstance(when, Query):

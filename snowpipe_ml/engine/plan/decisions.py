@@ -7,14 +7,15 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from typing import TypedDict
 
 from snowpipe_ml.engine.plan.conditions import left_out
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Graph, Node
-from snowpipe_ml.engine.plan.versions import Version, from_json
+from snowpipe_ml.engine.plan.versions import Stored, Version, from_json
 from snowpipe_ml.errors import MissingExtraError, UsageError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource
+from snowpipe_ml.plugins.results import ShownChart, ShownCheck, ShownPicture
 from snowpipe_ml.sql import QualifiedName
 
 
@@ -49,6 +50,26 @@ class Decision:
         return self.action is Action.SKIP
 
 
+class Details(TypedDict, total=False):
+    """What the run metadata keep about a step that ended, in addition to the columns of the record.
+
+    The settings, as JSON by name, ``code`` and ``outside`` are the parts of the fingerprint.
+    """
+
+    fingerprint: str
+    settings: dict[str, str]
+    code: str
+    outside: str
+    inputs: list[Stored]
+    outputs: list[Stored]
+    warnings: list[str]
+    blamed: str | None
+    metrics: dict[str, float]
+    checks: list[ShownCheck]
+    charts: list[ShownChart]
+    pictures: list[ShownPicture]
+
+
 @dataclass(frozen=True)
 class Success:
     """The last success of a node on a target.
@@ -61,7 +82,7 @@ class Success:
     """
 
     run_id: str
-    details: Mapping[str, Any]
+    details: Details
     inputs: Mapping[Resource, Version] = field(default_factory=dict)
     outputs: Mapping[Resource, Version] = field(default_factory=dict)
 
@@ -71,7 +92,7 @@ class Success:
         return self.details.get("fingerprint")
 
     @classmethod
-    def read(cls, run_id: str, details: Mapping[str, Any]) -> Success:
+    def read(cls, run_id: str, details: Details) -> Success:
         """Create a success from the details of a record."""
         inputs, outputs = from_json(details.get("inputs") or ()), from_json(details.get("outputs") or ())
         return cls(run_id, details, inputs, outputs)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -36,7 +35,7 @@ class Fingerprint:
     code: str
     outside: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Convert the fingerprint to the form in which the state store keeps it."""
         return {
             "fingerprint": self.whole,
@@ -87,7 +86,7 @@ class _Masked:
     """Replaces values that must not affect a fingerprint by their names."""
 
     def __init__(self, ctx: PlanContext, run: RunInfo) -> None:
-        environment: Mapping[str, str] = ctx.scope.get("env", {})
+        environment: Mapping[str, object] = ctx.scope.get("env", {})
         values: dict[str, object] = {
             "run.id": run.id,
             "run.model_id": run.model_id,

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path as FilePath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import networkx as nx
 
 from snowpipe_ml.engine.plan.conditions import condition_reads
 from snowpipe_ml.errors import SnowpipeMLError, TemplateError
-from snowpipe_ml.plugins import ColumnUse, Kind, PlanContext, Resource, Step, table
+from snowpipe_ml.plugins import ColumnUse, Kind, PlanContext, Resource, Step, StepSettings, table
 from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
@@ -46,7 +46,7 @@ class Node:
     """A step with its inputs, its outputs and the columns that it names. ``path`` is its path in the spec."""
 
     name: str
-    step: Step[Any]
+    step: Step[StepSettings]
     path: Path
     reads: tuple[Resource, ...]
     writes: tuple[Resource, ...]
@@ -94,7 +94,7 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     steps += [(name, step, ("steps", base_name(name))) for name, step in spec.steps.items()]
     writers, writes = _writers(spec, steps, ctx, problems)
 
-    def producer(resource: Resource) -> Step[Any] | None:
+    def producer(resource: Resource) -> Step[StepSettings] | None:
         resource = _without_home(spec, resource)
         names = writers.get((resource.kind, resource.name), [])
         return next((step for name, step, _ in steps if name in names), None)
@@ -214,9 +214,12 @@ def _call_or_report(spec: Spec, path: Path, call: Callable[[], _T], problems: li
 
 
 def _writers(
-    spec: Spec, steps: Iterable[tuple[str, Step[Any], Path]], ctx: PlanContext, problems: list[Problem]
-) -> tuple[dict[tuple[Kind, Any], list[str]], dict[str, list[Resource]]]:
-    writers: dict[tuple[Kind, Any], list[str]] = defaultdict(list)
+    spec: Spec,
+    steps: Iterable[tuple[str, Step[StepSettings], Path]],
+    ctx: PlanContext,
+    problems: list[Problem],
+) -> tuple[dict[tuple[Kind, QualifiedName | StagePath], list[str]], dict[str, list[Resource]]]:
+    writers: dict[tuple[Kind, QualifiedName | StagePath], list[str]] = defaultdict(list)
     writes: dict[str, list[Resource]] = {}
     for name, step, path in steps:
         found = _call_or_report(spec, path, partial(_listed, step.writes, ctx), problems) or []
@@ -240,7 +243,7 @@ def _connect(
     spec: Spec,
     node: Node,
     nodes: Mapping[str, Node],
-    writers: Mapping[tuple[Kind, Any], list[str]],
+    writers: Mapping[tuple[Kind, QualifiedName | StagePath], list[str]],
     dag: nx.DiGraph[str],
     problems: list[Problem],
 ) -> None:
@@ -287,7 +290,7 @@ def _need_stage(
     spec: Spec,
     node: Node,
     resource: Resource,
-    writers: Mapping[tuple[Kind, Any], list[str]],
+    writers: Mapping[tuple[Kind, QualifiedName | StagePath], list[str]],
     dag: nx.DiGraph[str],
     problems: list[Problem],
 ) -> None:
@@ -310,7 +313,10 @@ def _need_stage(
 
 
 def _unknown(
-    spec: Spec, node: Node, resource: Resource, writers: Mapping[tuple[Kind, Any], list[str]]
+    spec: Spec,
+    node: Node,
+    resource: Resource,
+    writers: Mapping[tuple[Kind, QualifiedName | StagePath], list[str]],
 ) -> Problem | None:
     if isinstance(resource.name, QualifiedName) and len(resource.name.parts) > 1:
         return None  # a qualified name: an object outside the pipeline

@@ -12,17 +12,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import Kind, Resource
-from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Session
+    from snowflake.snowpark import Row, Session
 
 # The token of resources that only exist or not, and have no state that could change.
 _EXISTS = "there"  # stored in the run metadata
+
+Stored = tuple[str, str, str, int | None]
+"""A version in the run metadata, as JSON: kind and name of the resource, token, number of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,8 @@ class Versions:
         self._session = session
         self._sleep = sleep
 
-    def _run(self, statement: Sql) -> list[Any]:
-        rows: list[Any] = again(lambda: self._session.sql(statement.text).collect(), sleep=self._sleep)
-        return rows
+    def _run(self, statement: Sql) -> list[Row]:
+        return again(lambda: self._session.sql(statement.text).collect(), sleep=self._sleep)
 
     def of(self, resources: Iterable[Resource]) -> dict[Resource, Version]:
         """Return the versions of existing resources. Kinds without an object on the target always exist."""
@@ -65,7 +67,7 @@ class Versions:
         return found
 
     def _tables(self, wanted: list[Resource]) -> dict[Resource, Version]:
-        by_schema: dict[tuple[Any, ...], list[Resource]] = defaultdict(list)
+        by_schema: dict[tuple[Identifier, ...], list[Resource]] = defaultdict(list)
         for resource in wanted:
             by_schema[_name(resource).parts[:-1]].append(resource)
         rows: dict[Resource, int | None] = {}
@@ -80,7 +82,9 @@ class Versions:
         (tokens,) = self._run(sql("SELECT {calls}", calls=calls))
         return {r: Version(str(token), count) for (r, count), token in zip(rows.items(), tokens, strict=True)}
 
-    def _shown(self, what: str, names: list[QualifiedName], parts: tuple[Any, ...]) -> dict[str, int | None]:
+    def _shown(
+        self, what: str, names: list[QualifiedName], parts: tuple[Identifier, ...]
+    ) -> dict[str, int | None]:
         """Name -> number of rows, or None if the target does not report it, of the objects in a schema."""
         like = sql(" LIKE {name}", name=like_pattern(names[0].name)) if len(names) == 1 else Sql("")
         found = self._run(
@@ -88,7 +92,7 @@ class Versions:
         )
         return {str(row["name"]): _count(row.as_dict().get("rows")) for row in found}
 
-    def _schema(self, parts: tuple[Any, ...]) -> Sql:
+    def _schema(self, parts: tuple[Identifier, ...]) -> Sql:
         if parts:
             return Sql(QualifiedName(parts).sql)
         # Without a schema, SHOW would search the whole database.
@@ -172,12 +176,12 @@ def _count(value: object) -> int | None:
     return int(value) if isinstance(value, int | float | str) and str(value).isdigit() else None
 
 
-def to_json(versions: Mapping[Resource, Version]) -> list[list[Any]]:
+def to_json(versions: Mapping[Resource, Version]) -> list[Stored]:
     """Convert versions to the form in which the state store keeps them."""
-    return [[r.kind.value, str(r.name), v.token, v.rows] for r, v in versions.items()]
+    return [(r.kind.value, str(r.name), v.token, v.rows) for r, v in versions.items()]
 
 
-def from_json(rows: Iterable[Iterable[Any]]) -> dict[Resource, Version]:
+def from_json(rows: Iterable[Stored]) -> dict[Resource, Version]:
     """Convert versions from the form in which the state store keeps them."""
     found: dict[Resource, Version] = {}
     for kind, name, token, count in rows:

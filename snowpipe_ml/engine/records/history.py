@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Literal
 
+from snowpipe_ml.engine.plan.decisions import Details
 from snowpipe_ml.engine.plan.versions import Version, Versions, from_json
-from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.records.state import Record, State
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import Kind, Resource
+from snowpipe_ml.plugins.results import ShownChart, ShownCheck, ShownPicture
 from snowpipe_ml.sql import QualifiedName, StagePath
 from snowpipe_ml.text.problems import did_you_mean
 
@@ -42,7 +44,7 @@ class StepRecord:
     seconds: float | None
     message: str
     error: str | None
-    details: Mapping[str, Any] = field(repr=False)
+    details: Details = field(repr=False)
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -50,21 +52,21 @@ class StepRecord:
         return self.details.get("metrics") or {}
 
     @property
-    def checks(self) -> list[dict[str, Any]]:
-        """The checks of the step, each with ``name``, ``ok``, ``failing`` and ``message``."""
+    def checks(self) -> list[ShownCheck]:
+        """The checks of the step."""
         return self.details.get("checks") or []
 
     @property
-    def charts(self) -> list[dict[str, Any]]:
-        """The charts of the step, each with ``title``, ``x``, ``lines``, ``low`` and ``high``."""
+    def charts(self) -> list[ShownChart]:
+        """The charts of the step."""
         return self.details.get("charts") or []
 
     @property
-    def pictures(self) -> list[dict[str, str]]:
-        """The images of the step, each with ``title`` and ``svg``."""
+    def pictures(self) -> list[ShownPicture]:
+        """The images of the step."""
         return self.details.get("pictures") or []
 
-    def versions(self, which: str) -> dict[Resource, Version]:
+    def versions(self, which: Literal["inputs", "outputs"]) -> dict[Resource, Version]:
         """Return the versions of the step's ``inputs`` or ``outputs``."""
         return from_json(self.details.get(which) or ())
 
@@ -111,7 +113,7 @@ class History:
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """Return the last runs, newest first."""
-        found: dict[str, list[dict[str, Any]]] = {}
+        found: dict[str, list[Record]] = {}
         for row in self._state.events(self.pipeline, self.target, limit=limit):
             found.setdefault(row["RUN_ID"], []).append(row)
         return [_run(name, found[name]) for name in sorted(found, reverse=True)]
@@ -205,7 +207,7 @@ class History:
         now = Versions(self._state.session, self._state.sleep).of([wanted])
         return _origin(wanted, records, now.get(wanted))
 
-    def _rows_of(self, run_id: str) -> list[dict[str, Any]]:
+    def _rows_of(self, run_id: str) -> list[Record]:
         rows = self._state.events(self.pipeline, self.target, run_id=run_id)
         if not rows:
             hint = did_you_mean(run_id, [run.id for run in self.runs(limit=100)])
@@ -232,7 +234,7 @@ class History:
         }
 
     @staticmethod
-    def _records(rows: list[dict[str, Any]]) -> list[StepRecord]:
+    def _records(rows: list[Record]) -> list[StepRecord]:
         return [
             StepRecord(
                 row["RUN_ID"],
@@ -250,7 +252,7 @@ class History:
         ]
 
 
-def _run(name: str, rows: list[dict[str, Any]]) -> RunRecord:
+def _run(name: str, rows: list[Record]) -> RunRecord:
     begins = [row for row in rows if row["EVENT"] in ("run_started", "run_resumed")]
     ends = [row for row in rows if row["EVENT"] == "run_finished" and row["AT"] >= begins[-1]["AT"]]
     last = {row["STEP"]: row["STATUS"] for row in rows if row["EVENT"] == "step_finished"}

@@ -16,14 +16,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.errors import LockedError
-from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
+from snowpipe_ml.sql import Fragment, Literal, QualifiedName, Sql, sql
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Session
+    from snowflake.snowpark import Row, Session
 
 log = logging.getLogger("snowpipe_ml.engine")
 COLUMNS = """PIPELINE VARCHAR, TARGET VARCHAR, RUN_ID VARCHAR, OWNER VARCHAR, TOKEN NUMBER(38, 0),
@@ -166,7 +166,7 @@ class RunLock:
         else:
             self._run(self._sql(text + " AND TOKEN <= {token}", token=Literal(self.token)))
 
-    def _others(self) -> list[Any]:
+    def _others(self) -> list[Row]:
         """The unexpired locks of other runs."""
         return self._run(
             self._sql(
@@ -175,7 +175,7 @@ class RunLock:
             )
         )
 
-    def _sql(self, text: str, **values: Any) -> Sql:
+    def _sql(self, text: str, **values: Fragment) -> Sql:
         mine = sql("PIPELINE = {p} AND TARGET = {t}", p=Literal(self.pipeline), t=Literal(self.target))
         known = {
             "table": self.table,
@@ -188,9 +188,8 @@ class RunLock:
         }
         return sql(text, **{name: value for name, value in known.items() if f"{{{name}}}" in text})
 
-    def _run(self, statement: Sql) -> list[Any]:
-        rows: list[Any] = again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
-        return rows
+    def _run(self, statement: Sql) -> list[Row]:
+        return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
 
 
 def owner() -> str:

@@ -7,11 +7,14 @@ it may run twice: a reply can be lost, and two runs of different pipelines may s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.records import lock
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Row
 
 _EVENTS = """CREATE TABLE IF NOT EXISTS {events} (RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR,
   AT TIMESTAMP_NTZ, STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
@@ -39,7 +42,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 def migrate(
-    run: Callable[[Sql], list[Any]], table: QualifiedName, names: Mapping[str, QualifiedName]
+    run: Callable[[Sql], list[Row]], table: QualifiedName, names: Mapping[str, QualifiedName]
 ) -> None:
     """Migrate the state store to the version of this package.
 

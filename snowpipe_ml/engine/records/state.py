@@ -23,7 +23,7 @@ from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.version import __version__
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Session
+    from snowflake.snowpark import Row, Session
 
 _TYPES = {
     "RUN_ID": "VARCHAR",
@@ -51,6 +51,10 @@ _APPEND = (
 _CHARACTERS = 400_000
 
 
+Record = dict[str, Any]
+"""A row of the state store, by the name of the column."""
+
+
 @dataclass(frozen=True)
 class PastRun:
     """A past run, as recorded in the state store.
@@ -63,7 +67,7 @@ class PastRun:
 
     run: RunInfo
     status: Status | None
-    variables: Mapping[str, Any]
+    variables: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class State:
     session: Session
     schema: QualifiedName
     sleep: Callable[[float], None] = time.sleep
-    _pending: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
+    _pending: list[dict[str, object]] = field(default_factory=list, init=False, repr=False)
 
     def _name(self, name: str) -> QualifiedName:
         return QualifiedName((*self.schema.parts, Identifier(name)))
@@ -113,13 +117,13 @@ class State:
         """Return the lock of a pipeline on a target, not yet acquired."""
         return lock.RunLock(self.session, self._name("LOCKS"), pipeline, target, run_id, sleep=self.sleep)
 
-    def started(self, event: RunStarted, details: Mapping[str, Any]) -> None:
+    def started(self, event: RunStarted, details: Mapping[str, object]) -> None:
         """Record that a run starts or is resumed."""
         name = "run_resumed" if event.resumed else "run_started"
         self._add(event, name, details={**details, "started_at": event.at.isoformat()})
         self.flush()
 
-    def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, Any]) -> None:
+    def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, object]) -> None:
         """Record, with the next flush, how a step ended; later runs compare their steps with ``work``."""
         self._add(
             run,
@@ -178,7 +182,7 @@ class State:
         seconds: float | None = None,
         message: str | None = None,
         error: str | None = None,
-        details: Mapping[str, Any] | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         values = {
             "RUN_ID": run.run_id,
@@ -219,11 +223,11 @@ class State:
         )
         return any(row["name"] == "EVENTS" for row in shown)
 
-    def _run(self, statement: Sql) -> list[Any]:
+    def _run(self, statement: Sql) -> list[Row]:
         # A statement may run twice: an event that is recorded twice counts once.
         return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
 
-    def last_run(self, pipeline: str) -> list[dict[str, Any]]:
+    def last_run(self, pipeline: str) -> list[Record]:
         """Return the step records of a pipeline's last run; empty if it never ran on this target."""
         if not self._has_records():
             return []
@@ -275,7 +279,7 @@ class State:
 
     def events(
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[Record]:
         """Return the records of one run or of the last runs, in order; empty if there is none."""
         if not self._has_records():
             return []

@@ -6,7 +6,7 @@ import logging
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.engine.run.outcome import RunResult, cause
@@ -62,7 +62,7 @@ def hook_reads(spec: Spec) -> set[QualifiedName]:
     return found
 
 
-def _run_hook(hook: Hook, scope: Mapping[str, Any], session: Session) -> None:
+def _run_hook(hook: Hook, scope: Mapping[str, object], session: Session) -> None:
     if hook.query is not None:
         statement, _ = render_query(hook.query, scope)
         session.sql(statement.text).collect()

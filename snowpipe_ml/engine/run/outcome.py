@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
@@ -37,7 +36,7 @@ class StepOutcome:
     error: BaseException | None
     blamed: str | None
     metrics: Mapping[str, float] = field(default_factory=dict)
-    work: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    work: Mapping[str, object] = field(default_factory=dict, repr=False)
     stands: bool = False
 
 

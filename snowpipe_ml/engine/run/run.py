@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.events import (
     Event,
@@ -33,7 +33,7 @@ from snowpipe_ml.engine.plan.conditions import left_out_on
 from snowpipe_ml.engine.plan.decisions import stands
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Graph, Node
-from snowpipe_ml.engine.plan.versions import Versions, to_json
+from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import Backoff, again, is_transient
@@ -123,7 +123,7 @@ class Runner:
             {name: tuple(self.graph.needs(name)) for name in self.graph.nodes},
         )
 
-    def execute(self, details: dict[str, Any]) -> RunResult:
+    def execute(self, details: Mapping[str, object]) -> RunResult:
         """Run all nodes that can run, and record the run with its details."""
         begin = time.monotonic()
         with interrupts() as self._asked:
@@ -329,7 +329,7 @@ class Runner:
             work,
         )
 
-    def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, Any]] | StepOutcome:
+    def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step, with retries after transient errors; return the outcome if it is left out."""
         delays = Backoff(node.step.settings.retries).delays(self._chance)
         for attempt in itertools.count(1):
@@ -364,7 +364,7 @@ class Runner:
                     raise
         raise AssertionError("unreachable")
 
-    def _versions(self, session: Session, resources: Iterable[Resource]) -> list[list[Any]]:
+    def _versions(self, session: Session, resources: Iterable[Resource]) -> list[Stored]:
         return [] if self.state is None else to_json(Versions(session, self._sleep).of(resources))
 
     def _context(self, node: Node, session: Session) -> RunContext:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from snowpipe_ml.plugins import Step
+from snowpipe_ml.plugins import Step, StepSettings
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.steps.declared.imports import ImportStep
 from snowpipe_ml.steps.declared.objects import (
@@ -30,7 +29,7 @@ _SECTIONS: dict[str, type[DeclaredStep]] = {
 }
 
 
-def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[Any], SpecPath]]:
+def declared_steps(spec: Spec) -> Iterator[tuple[str, Step[StepSettings], SpecPath]]:
     """Yield (node name, step, path in the spec) for every declared object."""
     pipeline = spec.pipeline
     for section, cls in _SECTIONS.items():

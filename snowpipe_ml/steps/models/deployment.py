@@ -118,7 +118,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         if made.repository is not None:
             return
         step = ctx.producer(stage(self.settings.model))
-        source: Step[Any] | None = step
+        source: Step[StepSettings] | None = step
         if isinstance(step, PackageModel) and step.settings.from_.startswith("@"):
             source = ctx.producer(stage(StagePath.parse(step.settings.from_)))
         framework = (
