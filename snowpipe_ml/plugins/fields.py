@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from snowpipe_ml.sql import DataType, Identifier, QualifiedName, StagePath
 
 
-def _reader(kind: type, parse: Callable[[str], Any]) -> BeforeValidator:
+def _reader(kind: type, parse: Callable[[str], object]) -> BeforeValidator:
     def read(value: object) -> object:
         if isinstance(value, kind) or not isinstance(value, str):
             return value

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,7 +53,7 @@ class Target(BaseModel, ABC):
     type: str
     database: ObjectName
     schema_: ObjectName = Field("PUBLIC", alias="schema", validate_default=True)
-    vars: dict[str, Any] = Field({}, description="Values that override `vars` on this target")
+    vars: dict[str, object] = Field({}, description="Values that override `vars` on this target")
 
     @property
     def default_warehouse(self) -> Identifier | None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, M
 from contextlib import contextmanager
 from contextvars import ContextVar
 from string import Formatter
-from typing import Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
@@ -152,7 +152,7 @@ def _spend(steps: int = 0, output: int = 0) -> None:
         budget.spend(steps, output)
 
 
-def _length(value: Any, most: int) -> int:
+def _length(value: object, most: int) -> int:
     """Return the approximate length of a value's text, or any number above ``most`` if it is longer.
 
     The text itself is not built: a short list may contain one long text many times.
@@ -178,19 +178,19 @@ def _length(value: Any, most: int) -> int:
     return total
 
 
-def _weighed(*values: Any) -> Any:
+def _weighed(*values: object) -> object:
     """Count one step, and more for values that are slow to read; return the first value."""
     _spend(1 + sum(_length(value, STEPS * _A_STEP) // _A_STEP for value in values))
     return values[0] if values else None
 
 
-def written(value: Any) -> Any:
+def written(value: object) -> object:
     """Count the output of a template expression, and return it."""
     _spend(output=_length(value, OUTPUT))
     return value
 
 
-def _counted(items: Iterable[Any], text: int) -> Iterator[Any]:
+def _counted(items: Iterable[object], text: int) -> Iterator[object]:
     """Yield the items of a loop, counting each; its body has ``text`` characters of plain text."""
     for item in items:
         _spend(1, text)
@@ -208,7 +208,7 @@ def _range(*limits: int) -> range:
     return found
 
 
-def _checked(value: Any) -> Any:
+def _checked(value: object) -> object:
     """Return a result after counting the steps that it took.
 
     Raises:
@@ -225,7 +225,7 @@ def _checked(value: Any) -> Any:
     return value
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     return len(value) if isinstance(value, str | bytes | list | tuple) else 0
 
 
@@ -234,7 +234,7 @@ def _limit(operation: str, size: int) -> None:
         raise TemplateError(f"the result of {operation!r} would be too large")
 
 
-def _joined(*parts: Any) -> str:
+def _joined(*parts: object) -> str:
     """Evaluate ``a ~ b``."""
     _limit("~", sum(_length(part, LONGEST) for part in parts))
     text = "".join(map(str, parts))
@@ -243,7 +243,7 @@ def _joined(*parts: Any) -> str:
 
 
 def _check_format(
-    name: str, template: str, widths: Iterable[str], fields: int, values: Iterable[Any]
+    name: str, template: str, widths: Iterable[str], fields: int, values: Iterable[object]
 ) -> None:
     """Refuse a format whose result would be too large if each field held the longest value."""
     widest = max((min(int(width[:9]), LONGEST + 1) for width in widths if width), default=0)
@@ -253,18 +253,17 @@ def _check_format(
     _limit(name, len(template) + fields * max(longest, widest))
 
 
-def _check_percent(name: str, template: str, values: Any) -> None:
+def _check_percent(name: str, template: str, values: object) -> None:
     conversions = _CONVERSION.findall(template)
     # Python also accepts names that contain brackets, and widths that are taken from the values.
     if re.search(r"%[(\d*.#0 +-]", _CONVERSION.sub("", template)):
         raise TemplateError(f"the format {template[:40]!r} is not allowed: use plain names and fixed widths")
-    values = (
-        values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else [values]
-    )
-    _check_format(name, template, (width for both in conversions for width in both), len(conversions), values)
+    widths = (width for both in conversions for width in both)
+    given = values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else [values]
+    _check_format(name, template, widths, len(conversions), given)
 
 
-def _check_braces(name: str, template: str, values: Iterable[Any]) -> None:
+def _check_braces(name: str, template: str, values: Iterable[object]) -> None:
     specs = [spec or "" for _, field, spec, _ in Formatter().parse(template) if field is not None]
     if any("{" in spec for spec in specs):
         raise TemplateError(f"the format {template[:40]!r} is not allowed: use fixed widths")
@@ -273,7 +272,9 @@ def _check_braces(name: str, template: str, values: Iterable[Any]) -> None:
     )
 
 
-def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+def _check_call(
+    name: str, receiver: object, arguments: tuple[object, ...], named: Mapping[str, object]
+) -> None:
     """Refuse a call of a filter or method, before it happens, if its result would be too large."""
     given = [*arguments, *named.values()]
     plain = name.removeprefix(".")
@@ -288,10 +289,10 @@ def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Map
         case "format":
             _check_percent(plain, str(receiver), named or arguments)
         case ".format":
-            _check_braces(plain, receiver, given)
+            _check_braces(plain, str(receiver), given)
         case ".format_map":
             values = arguments[0] if arguments else None
-            _check_braces(plain, receiver, values.values() if isinstance(values, dict) else [values])
+            _check_braces(plain, str(receiver), values.values() if isinstance(values, dict) else [values])
         case "replace" | ".replace":
             text, (old, new, *_) = str(receiver), [*arguments, "", ""]
             old, new = str(named.get("old", old)), str(named.get("new", new))
@@ -302,9 +303,12 @@ def _check_call(name: str, receiver: Any, arguments: tuple[Any, ...], named: Map
                 return
             if not isinstance(items, (str, *_CONTAINERS)):
                 raise TemplateError(f"a {type(items).__name__} cannot be joined")
-            _limit(plain, _length(items, LONGEST) + len(items) * (wide if name == "join" else len(receiver)))
+            _limit(
+                plain, _length(items, LONGEST) + len(items) * (wide if name == "join" else len(str(receiver)))
+            )
         case ".expandtabs":
-            _limit(plain, len(receiver) + receiver.count("\t") * max(wide, 8))
+            text = str(receiver)
+            _limit(plain, len(text) + text.count("\t") * max(wide, 8))
         case "indent":
             text = str(receiver)
             _limit(plain, len(text) + (len(text.splitlines()) + 1) * max(wide, 4))
@@ -319,12 +323,18 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, finalize: Callable[[object], object], keep_trailing_newline: bool = False) -> None:
         # The optimizer would evaluate constant expressions before any limit applies.
-        super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, optimized=False, **options)
+        super().__init__(
+            undefined=jinja2.StrictUndefined,
+            autoescape=False,
+            optimized=False,
+            finalize=finalize,
+            keep_trailing_newline=keep_trailing_newline,
+        )
         self.globals.clear()
         self.globals["range"] = _range
-        tests: dict[str, Callable[..., Any]] = dict(self.tests)  # type: ignore[arg-type]
+        tests: dict[str, Callable[..., object]] = dict(self.tests)  # type: ignore[arg-type]
         for name in _UNBOUNDED:
             del self.filters[name]
         self.filters = {name: self.bounded_filter(name, found) for name, found in self.filters.items()}
@@ -332,12 +342,12 @@ class BoundedEnvironment(SandboxedEnvironment):
         self.filters |= {"_counted": _counted, "_joined": _joined, "_weighed": _weighed}
 
     @staticmethod
-    def bounded_filter(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded_filter(name: str, found: Callable[..., object]) -> Callable[..., object]:
         """Wrap a filter or test: count its input, and refuse a call whose result would be too large."""
         passes = getattr(found, "jinja_pass_arg", None)
         skip = 1 if passes is not None else 0
 
-        def call(*arguments: Any, **named: Any) -> Any:
+        def call(*arguments: object, **named: object) -> object:
             receiver, *given = arguments[skip:]
             _weighed(*given, *named.values(), *([] if name in _CHEAP else [receiver]))
             _check_call(name, receiver, tuple(given), named)
@@ -349,15 +359,14 @@ class BoundedEnvironment(SandboxedEnvironment):
             call.jinja_pass_arg = passes  # type: ignore[attr-defined]
         return call
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         """Evaluate ``left operator right``, unless the result would be too large."""
-        numbers = isinstance(left, int) and isinstance(right, int)
         bits = 0
-        if operator == "*" and numbers:
+        if operator == "*" and isinstance(left, int) and isinstance(right, int):
             bits = left.bit_length() + right.bit_length()
         elif operator == "*":
             _limit(operator, max(_size(left) * _times(right), _size(right) * _times(left)))
-        elif operator == "**" and numbers:
+        elif operator == "**" and isinstance(left, int) and isinstance(right, int):
             bits = left.bit_length() * max(right, 0)
         elif operator == "%" and isinstance(left, str | bytes):
             _weighed(left, right)
@@ -367,7 +376,7 @@ class BoundedEnvironment(SandboxedEnvironment):
         _limit(operator, LONGEST + 1 if bits > _BITS else 0)
         return _checked(super().call_binop(context, operator, left, right))
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+    def call(__self, __context: Context, __obj: object, *args: object, **kwargs: object) -> object:  # noqa: N805
         """Count a call, and refuse it if its result would be too large."""
         # The sandbox wraps str.format().
         receiver = getattr(__obj, "__self__", getattr(getattr(__obj, "__wrapped__", None), "__self__", None))
@@ -389,10 +398,12 @@ class BoundedEnvironment(SandboxedEnvironment):
             _check_call(name, receiver, args, kwargs)
         return _checked(super().call(__context, __obj, *args, **kwargs))
 
-    def _generate(self, source: nodes.Template, *arguments: Any, **named: Any) -> str:
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
         _Bounds().visit(source)
         source.set_environment(self)
-        return super()._generate(source, *arguments, **named)
+        return super()._generate(source, name, filename, defer_init)
 
 
 class _Bounds(NodeTransformer):
@@ -435,7 +446,7 @@ class _Bounds(NodeTransformer):
         return node
 
 
-def _filter(value: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
+def _filter(value: nodes.Node, name: str, *arguments: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(value, name, list(arguments), [], None, None, lineno=value.lineno)
 
 
@@ -443,5 +454,5 @@ def _weigh(value: nodes.Expr) -> nodes.Expr:
     return value if isinstance(value, nodes.Const) else _filter(value, "_weighed")
 
 
-def _times(value: Any) -> int:
+def _times(value: object) -> int:
     return value if isinstance(value, int) else 0

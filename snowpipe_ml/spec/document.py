@@ -65,7 +65,7 @@ class Document:
     """
 
     file: str
-    value: Any
+    value: object
     lines: list[str]
     words: dict[Path, str] = field(default_factory=dict)
     scalars: set[Path] = field(default_factory=set)
@@ -130,7 +130,7 @@ def read_document(path: FilePath) -> Document:
     return parse_document(text, file)
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str) -> object:
     """Parse a value of the command line as the same text in a spec would be parsed.
 
     Raises:
@@ -197,7 +197,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self._count = 0
 
-    def build(self, node: Any, path: Path) -> Any:
+    def build(self, node: yaml.Node, path: Path) -> object:
         self._count += 1
         if self._count > _MAX_NODES:
             raise SpecError([self._at(node, "the YAML has too many nodes (aliases of aliases?)")])
@@ -211,12 +211,14 @@ class _Builder:
             return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
         if node.start_mark.line == node.end_mark.line:
             self.document.scalars.add(path)
-        if not node.style and node.value.lower() in _WORDS:  # no quotes: None, or empty with libyaml
+        if (
+            isinstance(node, yaml.ScalarNode) and not node.style and node.value.lower() in _WORDS
+        ):  # no quotes: None, or empty with libyaml
             self.document.words[path] = node.value
         return self._scalar(node)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        result: dict[str, Any] = {}
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
+        result: dict[str, object] = {}
         seen: dict[str, yaml.Node] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
@@ -238,15 +240,15 @@ class _Builder:
             result[key] = self.build(value_node, (*path, key))
         return result
 
-    def _merge(self, node: yaml.Node, path: Path, result: dict[str, Any]) -> None:
+    def _merge(self, node: yaml.Node, path: Path, result: dict[str, object]) -> None:
         merged = self.build(node, path) if isinstance(node, yaml.MappingNode) else None
-        if merged is None:
+        if not isinstance(merged, dict):
             self.problems.append(self._at(node, "'<<' takes one mapping, by its alias"))
             return
         for key, value in merged.items():
             result.setdefault(key, value)
 
-    def _scalar(self, node: yaml.Node) -> Any:
+    def _scalar(self, node: yaml.Node) -> object:
         if "\0" in str(node.value):
             self.problems.append(self._at(node, "a NUL character, which SQL cannot contain"))
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args
 
 from pydantic import (
     AfterValidator,
@@ -374,7 +374,7 @@ class Pipeline(Model):
     name: str = Field(pattern="^[A-Za-z][A-Za-z0-9_-]*$", description="The pipeline's name")
     version: Literal[1] = 1
     description: str = ""
-    vars: dict[str, Any] = Field({}, description="Values for {{ vars.NAME }}; --var overrides them")
+    vars: dict[str, object] = Field({}, description="Values for {{ vars.NAME }}; --var overrides them")
     targets: dict[PlainKey, TargetSettings] = Field(min_length=1)
     default_target: str | None = None
     state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the state store")
@@ -396,7 +396,7 @@ class Pipeline(Model):
     on_failure: tuple[Hook, ...] = Field(
         (), description="Actions after a run in which a step failed, or that was interrupted"
     )
-    steps: dict[PlainKey, Mapping[str, Any]] = Field(min_length=1)
+    steps: dict[PlainKey, Mapping[str, object]] = Field(min_length=1)
 
 
 __all__ = [

@@ -7,11 +7,12 @@ wherever a value is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import jsonschema
+from jsonschema import ValidationError
 from jsonschema.validators import extend
 
 from snowpipe_ml.plugins import step_types
@@ -21,18 +22,35 @@ from snowpipe_ml.spec.templates import has_template
 from snowpipe_ml.text.problems import Path, Problem, did_you_mean
 
 _REFERENCE = "#/$defs/{model}"
+Schema = dict[str, Any]
+"""A JSON Schema, or a part of one."""
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _EXPRESSION = {"type": "string", "pattern": r"\{\{.*\}\}", "description": "A template expression"}
 
 
+class _Fault(Protocol):
+    """An error of the validator: a ``jsonschema.ValidationError`` whose attributes are all set."""
+
+    message: str
+    validator: str
+    validator_value: Any
+    instance: Any
+    schema: Schema
+    context: Sequence[_Fault]
+    path: Sequence[str | int]
+    schema_path: Sequence[str | int]
+    absolute_path: Sequence[str | int]
+
+
 @cache
-def _envelope() -> dict[str, Any]:
+def _envelope() -> Schema:
     """Return the schema of a spec without the settings of its steps."""
     return Pipeline.model_json_schema(ref_template=_REFERENCE)
 
 
 @cache
-def _step(name: str) -> dict[str, Any]:
+def _step(name: str) -> Schema:
     """Return the schema of one step type's settings. It is built on demand: a spec uses few types."""
     schema = step_types()[name].Settings.model_json_schema(ref_template=_REFERENCE)
     schema["properties"]["type"] = {"const": name}
@@ -40,9 +58,9 @@ def _step(name: str) -> dict[str, Any]:
     return schema
 
 
-def pipeline_schema() -> dict[str, Any]:
+def pipeline_schema() -> Schema:
     """Return the schema of a whole spec, for editors."""
-    schema: dict[str, Any] = _allow_expressions(_envelope())
+    schema: Schema = _allow_expressions(_envelope())
     names = sorted(step_types())
     schema["properties"]["steps"]["additionalProperties"] = {
         "type": "object",
@@ -64,7 +82,7 @@ def pipeline_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "A snowpipe-ml pipeline", **schema}
 
 
-def _allow_expressions(schema: Any) -> Any:
+def _allow_expressions(schema: object) -> Any:
     """Return a copy of a schema in which every scalar may also be a template expression."""
     if isinstance(schema, list):
         return [_allow_expressions(item) for item in schema]
@@ -87,11 +105,13 @@ def _allow_expressions(schema: Any) -> Any:
     return copied
 
 
-def _tolerant(name: str) -> Any:
+def _tolerant(name: str) -> Callable[[object, object, object, object], Iterator[ValidationError]]:
     """Return the check of a keyword, changed to accept a template expression in place of any value."""
     original = jsonschema.Draft202012Validator.VALIDATORS[name]
 
-    def check(validator: Any, keyword: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    def check(
+        validator: object, keyword: object, instance: object, schema: object
+    ) -> Iterator[ValidationError]:
         if not has_template(instance):
             yield from original(validator, keyword, instance, schema) or ()
 
@@ -124,7 +144,7 @@ def check_document(document: Document) -> list[Problem]:
     return sorted(set(problems), key=lambda p: (p.position.line, p.position.column))
 
 
-def _check_step(document: Document, name: str, step: Any) -> list[Problem]:
+def _check_step(document: Document, name: str, step: object) -> list[Problem]:
     path: Path = ("steps", name)
     if not isinstance(step, dict):
         return []  # the envelope's schema has reported it
@@ -144,12 +164,12 @@ def _check_step(document: Document, name: str, step: Any) -> list[Problem]:
     return list(_check(document, step, _step(kind), path))
 
 
-def _check(document: Document, value: Any, schema: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+def _check(document: Document, value: Mapping[str, object], schema: Schema, path: Path) -> Iterator[Problem]:
     for error in _Validator(schema).iter_errors(value):
         yield from _explain(document, error, path)
 
 
-def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
+def _explain(document: Document, error: _Fault, base: Path) -> Iterator[Problem]:
     path = (*base, *error.absolute_path)
     name = next((part for part in reversed(path) if isinstance(part, str)), "the spec")
     match error.validator:
@@ -195,7 +215,7 @@ def _explain(document: Document, error: Any, base: Path) -> Iterator[Problem]:
             yield document.problem(f"{name!r}: {error.message}", path)
 
 
-def _explain_choice(document: Document, error: Any, base: Path, path: Path) -> Iterator[Problem]:
+def _explain_choice(document: Document, error: _Fault, base: Path, path: Path) -> Iterator[Problem]:
     """Explain a value that matches none of several forms: by the form that was meant, or by all of them."""
     discriminator = error.schema.get("discriminator", {}).get("propertyName")
     if discriminator and isinstance(error.instance, dict):
@@ -266,6 +286,6 @@ def _found(value: object) -> str:
     return f"the number {value}"
 
 
-def _describe(schema: Mapping[str, Any], key: str) -> str | None:
+def _describe(schema: Schema, key: str) -> str | None:
     description = schema.get("properties", {}).get(key, {}).get("description")
     return f"{key}: {re.sub(r'[.]$', '', description)}" if description else None

@@ -15,7 +15,7 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
-from typing import Any, TypeGuard, TypeVar
+from typing import TypeGuard, TypeVar
 
 import jinja2
 
@@ -47,17 +47,17 @@ class _Environment(BoundedEnvironment):
     def getattr(self, obj: object, attribute: str) -> object:
         return self._lookup(obj, attribute) if isinstance(obj, Namespace) else super().getattr(obj, attribute)
 
-    def getitem(self, obj: object, argument: Any) -> object:
+    def getitem(self, obj: object, argument: object) -> object:
         return self._lookup(obj, argument) if isinstance(obj, Namespace) else super().getitem(obj, argument)
 
     @staticmethod
-    def _lookup(namespace: Namespace, name: str) -> object:
+    def _lookup(namespace: Namespace, name: object) -> object:
         """Return the value of a name.
 
         An environment variable may be undefined, so that `default` can replace it; any other unknown
         name is an error.
         """
-        if name in namespace:
+        if isinstance(name, str) and name in namespace:
             return namespace[name]
         message = f"undefined: {namespace.label}.{name}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
 
 # Control characters except line feed and tab, line separators, marks that change the direction of text
 # (https://www.unicode.org/reports/tr9/), and lone surrogates, which cannot be encoded for a terminal.
@@ -34,9 +34,11 @@ def indented(text: str, indent: str) -> str:
     return visible(text).replace("\n", "\n" + indent)
 
 
-def json_text(value: Any, **options: Any) -> str:
+def json_text(
+    value: object, *, indent: int | None = None, default: Callable[[object], object] | None = None
+) -> str:
     """Dump a value as JSON in printable ASCII; all other characters are JSON escapes."""
-    return json.dumps(value, **options).replace("\x7f", "\\u007f")
+    return json.dumps(value, indent=indent, default=default).replace("\x7f", "\\u007f")
 
 
 def _escape(match: re.Match[str]) -> str:

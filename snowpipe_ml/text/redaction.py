@@ -14,7 +14,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from typing import Any, TextIO, overload
 from urllib.parse import quote, unquote
 
 from snowpipe_ml.text.printable import visible
@@ -238,7 +238,7 @@ def remember(value: str) -> None:
         _pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
 
 
-def remember_secrets(values: Mapping[str, Any]) -> None:
+def remember_secrets(values: Mapping[str, object]) -> None:
     """Remember the values of a mapping that have names of secrets, and the passwords in its URLs.
 
     Nested lists and mappings are searched too; everything below the name of a secret is secret.
@@ -246,7 +246,7 @@ def remember_secrets(values: Mapping[str, Any]) -> None:
     _remember_below(values, clear=False, unclear=False)
 
 
-def _remember_below(value: Any, *, clear: bool, unclear: bool) -> None:
+def _remember_below(value: object, *, clear: bool, unclear: bool) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
             name = str(name)
@@ -277,7 +277,11 @@ def _masked(match: re.Match[str]) -> str:
     return f"{lead}{STARS}{match['end'] or ''}"
 
 
-def redact_all(value: Any) -> Any:
+@overload
+def redact_all(value: Mapping[str, object]) -> dict[str, object]: ...
+@overload
+def redact_all(value: object) -> object: ...
+def redact_all(value: object) -> object:
     """Redact every text in a JSON-like value."""
     if isinstance(value, str):
         return redact(value)

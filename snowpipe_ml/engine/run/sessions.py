@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.sql import Identifier, Literal, Sql, sql
@@ -23,7 +23,7 @@ def execute(session: Session, statement: Sql) -> None:
     session.sql(statement.text).collect()
 
 
-def execute_rows(session: Session, statement: Sql) -> list[dict[str, Any]]:
+def execute_rows(session: Session, statement: Sql) -> list[dict[str, object]]:
     """Run one statement on a Session and return its rows."""
     return [row.as_dict() for row in session.sql(statement.text).collect()]
 
@@ -172,7 +172,7 @@ class OneSession(Sessions):
         if parameter not in self._parameters:
             return super().unset(parameter)
         text = self._parameters[parameter]
-        value = Literal(int(text) if parameter.endswith("_IN_SECONDS") else text)
+        value = Literal(int(str(text)) if parameter.endswith("_IN_SECONDS") else text)
         return sql("ALTER SESSION SET {name} = {value}", name=Sql(parameter), value=value)
 
     def cancel(self) -> None:
