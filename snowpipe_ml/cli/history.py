@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -28,7 +27,7 @@ def _dump(value: object) -> str:
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs, newest first."
 )
 @_json_option
-def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, as_json: bool) -> None:
+def runs(spec: Path, target: str | None, variables: dict[str, object], limit: int, as_json: bool) -> None:
     """List the runs of SPEC on a target."""
     with open_pipeline(spec, variables).history(target) as history:
         found = history.runs(limit)
@@ -61,7 +60,7 @@ def runs(spec: Path, target: str | None, variables: dict[str, Any], limit: int, 
 def logs(
     spec: Path,
     target: str | None,
-    variables: dict[str, Any],
+    variables: dict[str, object],
     run: str | None,
     step: str | None,
     as_json: bool,
@@ -105,7 +104,7 @@ def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
 @click.argument("after", metavar="RUN2")
 @_json_option
 def diff(
-    spec: Path, target: str | None, variables: dict[str, Any], before: str, after: str, as_json: bool
+    spec: Path, target: str | None, variables: dict[str, object], before: str, after: str, as_json: bool
 ) -> None:
     """Compare RUN1 and RUN2: their specs, row counts and metrics."""
     with open_pipeline(spec, variables).history(target) as history:
@@ -140,7 +139,7 @@ def _number(value: float | None) -> str:
     help="The file to write. The default is .snowpipe/reports/RUN.html beside SPEC.",
 )
 def report(
-    spec: Path, target: str | None, variables: dict[str, Any], run: str | None, output: Path | None
+    spec: Path, target: str | None, variables: dict[str, object], run: str | None, output: Path | None
 ) -> None:
     """Write the report of RUN as one HTML file. The default is the last run."""
     click.echo(last_report(open_pipeline(spec, variables), target, run, output))
@@ -158,7 +157,7 @@ def last_report(pipeline: Pipeline, target: str | None, run: str | None, output:
 @spec_options
 @click.argument("table")
 @_json_option
-def lineage(spec: Path, target: str | None, variables: dict[str, Any], table: str, as_json: bool) -> None:
+def lineage(spec: Path, target: str | None, variables: dict[str, object], table: str, as_json: bool) -> None:
     """Show which run and step wrote TABLE, and from which inputs."""
     with open_pipeline(spec, variables).history(target) as history:
         found = history.lineage(table)

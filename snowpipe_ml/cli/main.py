@@ -90,7 +90,7 @@ class _Group(click.Group):
                 traceback.print_exc()
                 sys.exit(1)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         # Click strips color codes from output that does not go to a terminal, but here they may be
         # parts of values.
         ctx.color = True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
     """Parse the values of ``--var KEY=VALUE``, each like a value in the spec."""
     found = {}
     for text in values:
@@ -31,7 +35,7 @@ def read_variables(ctx: click.Context, param: click.Parameter, values: tuple[str
     return found
 
 
-def spec_options(command: Any) -> Any:
+def spec_options(command: _F) -> _F:
     """Add SPEC, ``--target`` and ``--var`` to a command."""
     command = click.option(
         "--var",
@@ -51,7 +55,7 @@ def _date(ctx: click.Context, param: click.Parameter, value: datetime | None) ->
     return value and value.date()
 
 
-def run_date_option(command: Any) -> Any:
+def run_date_option(command: _F) -> _F:
     """Add ``--run-date`` to a command."""
     return click.option(
         "--run-date",
@@ -62,7 +66,7 @@ def run_date_option(command: Any) -> Any:
     )(command)
 
 
-def selection_options(command: Any) -> Any:
+def selection_options(command: _F) -> _F:
     """Add ``--select`` and ``--exclude`` to a command."""
     command = click.option(
         "--exclude",
@@ -79,7 +83,7 @@ def selection_options(command: Any) -> Any:
     )(command)
 
 
-def open_pipeline(spec: Path, variables: dict[str, Any]) -> Pipeline:
+def open_pipeline(spec: Path, variables: dict[str, object]) -> Pipeline:
     """Open the pipeline of a command's SPEC."""
     return Pipeline.from_yaml(spec, vars=variables)
 

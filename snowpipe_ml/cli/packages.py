@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -32,7 +31,7 @@ from snowpipe_ml.ui.tables import print_table
 def packages(
     spec: Path,
     target: str | None,
-    variables: dict[str, Any],
+    variables: dict[str, object],
     import_name: str | None,
     write: bool,
     check: bool,

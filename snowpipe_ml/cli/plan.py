@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -24,7 +23,7 @@ from snowpipe_ml.text.redaction import redact_all
 
 @click.command()
 @spec_options
-def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
+def validate(spec: Path, target: str | None, variables: dict[str, object]) -> None:
     """Check SPEC and the files that it names, without a connection."""
     nodes = open_pipeline(spec, variables).validate(target).nodes.values()
     steps = sum(not node.declared for node in nodes)
@@ -44,7 +43,7 @@ def validate(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
 def plan(
     spec: Path,
     target: str | None,
-    variables: dict[str, Any],
+    variables: dict[str, object],
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     show_sql: bool,
@@ -94,7 +93,7 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
         click.echo(f"{len(planned) - skipped - omitted} to run, {skipped} unchanged{left_out}")
 
 
-def _plan_dict(step: PlannedStep) -> dict[str, Any]:
+def _plan_dict(step: PlannedStep) -> dict[str, object]:
     decision = step.decision
     return {
         "name": step.name,
@@ -113,6 +112,6 @@ def _plan_dict(step: PlannedStep) -> dict[str, Any]:
 @click.option(
     "--format", "format_", type=click.Choice(["mermaid", "dot", "json"]), default="mermaid", show_default=True
 )
-def graph(spec: Path, target: str | None, variables: dict[str, Any], format_: str) -> None:
+def graph(spec: Path, target: str | None, variables: dict[str, object], format_: str) -> None:
     """Print the graph of SPEC."""
     click.echo(FORMATS[format_](open_pipeline(spec, variables).graph(target)))

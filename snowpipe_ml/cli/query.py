@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,7 +20,7 @@ from snowpipe_ml.ui.tables import print_table
 
 @click.command()
 @spec_options
-def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
+def status(spec: Path, target: str | None, variables: dict[str, object]) -> None:
     """Show the last run of SPEC on a target."""
     rows = open_pipeline(spec, variables).last_run(target)
     if not rows:
@@ -42,7 +41,7 @@ def status(spec: Path, target: str | None, variables: dict[str, Any]) -> None:
     "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )
 def sql_command(
-    spec: Path, target: str | None, variables: dict[str, Any], statement: str, format_: str
+    spec: Path, target: str | None, variables: dict[str, object], statement: str, format_: str
 ) -> None:
     """Run STATEMENT on the target of SPEC and print its rows."""
     session = open_pipeline(spec, variables).session(target)
@@ -80,7 +79,7 @@ def _connector_error() -> type[Exception]:
     default=0,
     help="The port on 127.0.0.1. The default, 0, is any free port.",
 )
-def serve(spec: Path, target: str | None, variables: dict[str, Any], port: int) -> None:
+def serve(spec: Path, target: str | None, variables: dict[str, object], port: int) -> None:
     """Serve the embedded warehouse of SPEC to Snowflake's own clients, until Ctrl-C.
 
     Clients connect over the loopback interface, with the printed entry for connections.toml. While the

@@ -6,11 +6,13 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+
+from pydantic import BaseModel
 
 from snowpipe_ml.cli.scaffold import example_of
 from snowpipe_ml.plugins import StepSettings, step_types
 from snowpipe_ml.spec.models import Pipeline
+from snowpipe_ml.spec.schema import Schema
 
 _HEAD = """# Reference
 
@@ -37,13 +39,13 @@ def reference_page() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _rows(model: Any) -> Iterator[tuple[str, str, str, str]]:
+def _rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
     """Yield (name, type, default, description) for each setting of a model."""
     schema = model.model_json_schema()
     yield from _fields(schema, schema)
 
 
-def _nested(model: Any, leave_out: Iterable[str] = ()) -> list[str]:
+def _nested(model: type[BaseModel], leave_out: Iterable[str] = ()) -> list[str]:
     """Render a table for each nested mapping."""
     schema = model.model_json_schema()
     lines: list[str] = []
@@ -54,7 +56,7 @@ def _nested(model: Any, leave_out: Iterable[str] = ()) -> list[str]:
     return lines
 
 
-def _title(name: str, inner: dict[str, Any]) -> str:
+def _title(name: str, inner: Schema) -> str:
     """The title of a mapping: its `type` as written in a spec if it has one, else the name of its class."""
     kind = inner["properties"].get("type", {})
     kinds = kind.get("enum") or ([kind["const"]] if "const" in kind else [])
@@ -84,14 +86,14 @@ def _listed(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
             yield f"      {text}"
 
 
-def _fields(inner: dict[str, Any], schema: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def _fields(inner: Schema, schema: Schema) -> Iterator[tuple[str, str, str, str]]:
     required = set(inner.get("required", ()))
     for name, field in inner["properties"].items():
         default = "required" if name in required else _default(field.get("default"))
         yield name, _type(field, schema), default, field.get("description", "")
 
 
-def _table(rows: Any) -> list[str]:
+def _table(rows: Iterable[tuple[str, str, str, str]]) -> list[str]:
     lines = ["| Key | Value | Default | |", "|---|---|---|---|"]
     for name, kind, default, text in rows:
         cells = [f"`{name}`", kind, default, _plain(text)]
@@ -99,11 +101,11 @@ def _table(rows: Any) -> list[str]:
     return lines
 
 
-def _default(value: Any) -> str:
+def _default(value: object) -> str:
     return "" if value in (None, "", [], {}) else f"`{json.dumps(value)}`"
 
 
-def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
+def _type(field: Schema, schema: Schema) -> str:
     """A short description of a type."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -68,7 +67,7 @@ from snowpipe_ml.ui.terminal import Checklist
 def run(
     spec: Path,
     target: str | None,
-    variables: dict[str, Any],
+    variables: dict[str, object],
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     threads: int,

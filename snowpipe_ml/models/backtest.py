@@ -6,10 +6,10 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from snowpipe_ml.models.base import Settings
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import DAY, Feature, Series
@@ -34,7 +34,7 @@ class Plan:
 
 
 def backtest(
-    candidates: Mapping[str, Mapping[str, Any]],
+    candidates: Mapping[str, Settings],
     panel: Sequence[Series],
     features: Sequence[Feature],
     plan: Plan,

@@ -11,6 +11,9 @@ import numpy as np
 
 from snowpipe_ml.models.panel import Feature, Series
 
+Settings = Mapping[str, Any]
+"""The settings of a model, as the function reads them from its configuration: JSON values."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -57,7 +60,7 @@ class Forecaster(ABC):
 
     shared: ClassVar[bool] = False
 
-    def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature]) -> None:
+    def __init__(self, settings: Settings, features: Sequence[Feature]) -> None:
         self.settings = dict(settings)
         self.features = tuple(features)
         self.failed: dict[str, str] = {}

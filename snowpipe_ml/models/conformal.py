@@ -94,7 +94,7 @@ class Calibration:
         width = np.where(ahead <= self._horizon, math.sqrt(level), np.nan)
         return predicted + low * width, predicted + high * width
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the calibration as JSON values for a manifest."""
         tails = {key: list(ends) for key, ends in self._tails.items()}
         return {"tails": tails, "pooled": self._pooled, "horizon": self._horizon}

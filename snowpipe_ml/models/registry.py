@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from snowpipe_ml.models.base import Forecaster
+from snowpipe_ml.models.base import Forecaster, Settings
 from snowpipe_ml.models.panel import Feature
 
 
-def make_forecaster(settings: Mapping[str, Any], features: Sequence[Feature]) -> Forecaster:
+def make_forecaster(settings: Settings, features: Sequence[Feature]) -> Forecaster:
     """Create the forecaster that the settings of a model name.
 
     Args:

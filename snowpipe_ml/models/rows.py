@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +45,7 @@ class Rows:
         self._artifacts = artifacts
         self._rows: list[pd.DataFrame] = []
 
-    def add(self, key: str, **columns: Any) -> None:
+    def add(self, key: str, **columns: object) -> None:
         """Add rows of a series."""
         self._rows.append(pd.DataFrame({"SERIES": key, **columns}))
 
@@ -77,9 +76,9 @@ class Rows:
             **self.explained(forecast.x, explanation),
         )
 
-    def explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, Any]:
+    def explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, np.ndarray]:
         """The columns of the features and of their attributions."""
-        columns: dict[str, Any] = {name: x[:, i] for i, name in enumerate(self._names)}
+        columns: dict[str, np.ndarray] = {name: x[:, i] for i, name in enumerate(self._names)}
         if explanation is not None:
             columns |= {
                 f"{name}_EXPLANATION": explanation.contributions[:, i] for i, name in enumerate(self._names)

@@ -16,8 +16,11 @@ from snowpipe_ml.models.selection import BestOf
 
 FORMAT = 2
 
+Manifest = dict[str, Any]
+"""What is saved with a model: JSON values."""
 
-def save(forecaster: Forecaster, manifest: Mapping[str, Any]) -> bytes:
+
+def save(forecaster: Forecaster, manifest: Mapping[str, object]) -> bytes:
     """Serialize a forecaster to the bytes of an ``.npz`` file.
 
     Args:
@@ -33,14 +36,14 @@ def save(forecaster: Forecaster, manifest: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def load(data: bytes) -> tuple[Forecaster, dict[str, Any]]:
+def load(data: bytes) -> tuple[Forecaster, Manifest]:
     """Load a forecaster and its manifest from the bytes of :func:`save`.
 
     Raises:
         ValueError: the bytes have another format.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        manifest: dict[str, Any] = json.loads(file["manifest"].tobytes())
+        manifest: Manifest = json.loads(file["manifest"].tobytes())
         if manifest.get("format") != FORMAT:
             raise ValueError(
                 f"the saved models have format {manifest.get('format')}, but this code reads format "

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
-from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
+from snowpipe_ml.models.base import Explanation, Forecast, Forecaster, Settings
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Feature, Series
 from snowpipe_ml.models.registry import make_forecaster
+
+_T = TypeVar("_T")
 
 # Added to an RMSE before its logarithm is taken: the RMSE of a perfect forecast is 0.
 _OFFSET = 1e-3
@@ -108,7 +110,7 @@ class BestOf(Forecaster):
     """
 
     def __init__(
-        self, settings: Mapping[str, Any], features: Sequence[Feature], choices: Mapping[str, Choice]
+        self, settings: Settings, features: Sequence[Feature], choices: Mapping[str, Choice]
     ) -> None:
         super().__init__(settings, features)
         self.choices = dict(choices)
@@ -141,9 +143,11 @@ class BestOf(Forecaster):
     def _of(self, name: str, panel: Sequence[Series]) -> list[Series]:
         return [s for s in panel if s.key in self.choices and name in self.choices[s.key].models]
 
-    def _answers(self, panel: Sequence[Series], ask: Any) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = defaultdict(list)
-        answers: dict[tuple[str, str], Any] = {}
+    def _answers(
+        self, panel: Sequence[Series], ask: Callable[[Forecaster, list[Series]], Iterable[_T]]
+    ) -> dict[str, list[_T]]:
+        found: dict[str, list[_T]] = defaultdict(list)
+        answers: dict[tuple[str, str], _T] = {}
         for name, member in self._members.items():
             own = member.fitted(self._of(name, panel))
             answers |= {(series.key, name): one for series, one in zip(own, ask(member, own), strict=True)}

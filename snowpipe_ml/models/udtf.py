@@ -25,19 +25,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
-from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.base import Forecast, Forecaster, Settings
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.rows import Rows
-from snowpipe_ml.models.saved import load, save
+from snowpipe_ml.models.saved import Manifest, load, save
 from snowpipe_ml.models.selection import BestOf, Choice, choose, compose
 from snowpipe_ml.models.wheels import add_wheels, import_directory
 
@@ -49,9 +48,9 @@ class Training:
         config: the function's settings.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Settings) -> None:
         self.config = config
-        self.model: dict[str, Any] = config["model"]
+        self.model: Settings = config["model"]
         self.name = str(self.model.get("name") or self.model["type"])
         self.features = features_of(config["features"])
         self.names = [feature.name for feature in self.features]
@@ -86,9 +85,9 @@ class Training:
     def _split(self, series: Series) -> int:
         return len(series.y) - max(1, round(len(series.y) * float(self.model["validation_fraction"])))
 
-    def _candidates(self) -> dict[str, dict[str, Any]]:
+    def _candidates(self) -> Mapping[str, Settings]:
         if self.model["type"] == "best_of":
-            found: dict[str, dict[str, Any]] = self.model["candidates"]
+            found: Mapping[str, Settings] = self.model["candidates"]
             return found
         return {self.name: self.model}
 
@@ -215,7 +214,7 @@ class ForecastPartition:
 
     def __init__(self) -> None:
         add_wheels()
-        self.config: dict[str, Any] = json.loads((import_directory() / "forecaster.json").read_text())
+        self.config: Settings = json.loads((import_directory() / "forecaster.json").read_text())
 
     def end_partition(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Train on the series of a partition and return their rows."""
@@ -227,9 +226,9 @@ class ForecastSaved:
 
     def __init__(self) -> None:
         add_wheels()
-        self.config: dict[str, Any] = json.loads((import_directory() / "forecaster.json").read_text())
+        self.config: Settings = json.loads((import_directory() / "forecaster.json").read_text())
         self.features = features_of(self.config["features"])
-        self._models: dict[str, tuple[Forecaster, dict[str, Any]]] = {}
+        self._models: dict[str, tuple[Forecaster, Manifest]] = {}
         for file in sorted(import_directory().glob("models-*.npz")):
             model, manifest = load(file.read_bytes())
             self._models |= dict.fromkeys(manifest["labels"], (model, manifest))

@@ -15,7 +15,7 @@ from snowpipe_ml.sql import Fragment, Identifier, like_pattern, sql
 from snowpipe_ml.text.redaction import remember_secrets
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Session
+    from snowflake.snowpark import Row, Session
 
 
 @register_target("snowflake")
@@ -105,7 +105,7 @@ def enter(
     create even if the object exists.
     """
 
-    def run(template: str, **names: Fragment) -> list[Any]:
+    def run(template: str, **names: Fragment) -> list[Row]:
         return session.sql(sql(template, **names).text).collect()
 
     if role is not None:

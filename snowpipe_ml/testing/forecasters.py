@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from snowpipe_ml.models.base import Forecaster
-from snowpipe_ml.models.panel import features_of, read_panel
+from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.plugins.forecaster import FORECASTERS
 from snowpipe_ml.text.problems import did_you_mean
@@ -17,7 +15,7 @@ _DAYS, _HORIZON = 70, 7
 _COMMON = {"lower_bound": 0.0, "max_growth": 2.0, "seed": 0}
 
 
-def check_forecaster(kind: str, **settings: Any) -> None:
+def check_forecaster(kind: str, **settings: object) -> None:
     """Check that a registered forecaster keeps the contract, on a small panel with a weekly pattern.
 
     Args:
@@ -59,7 +57,9 @@ def check_forecaster(kind: str, **settings: Any) -> None:
         _same(kind, restored, panel, found, "restore() of its state()")
 
 
-def _same(kind: str, forecaster: Forecaster, panel: list[Any], expected: list[Any], after: str) -> None:
+def _same(
+    kind: str, forecaster: Forecaster, panel: list[Series], expected: list[Forecast], after: str
+) -> None:
     for one, other in zip(forecaster.forecast(panel), expected, strict=True):
         assert np.allclose(one.y, other.y), f"{kind}: forecasts differ after {after}"
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from snowpipe_ml.plugins import TARGETS
 from snowpipe_ml.text.problems import did_you_mean
 
 
-def check_target(kind: str, base_dir: Path, **settings: Any) -> None:
+def check_target(kind: str, base_dir: Path, **settings: object) -> None:
     """Check that a registered target keeps the contract: a session opens, works in its schema, and closes.
 
     Args:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO
 
 from snowpipe_ml.engine.events import Event
 from snowpipe_ml.text.printable import json_text
@@ -36,7 +36,7 @@ class JsonLines:
         self._stream.flush()
 
 
-def event_dict(event: Event) -> dict[str, Any]:
+def event_dict(event: Event) -> dict[str, object]:
     """Convert an event to a dict with its name, the current time and its fields."""
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     name = _WORDS.sub("_", type(event).__name__).lower()

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -40,13 +39,13 @@ def plain(value: object) -> object:
     return value
 
 
-def as_json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def as_json(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Format rows as a JSON list of objects, in ASCII and with secrets redacted."""
     # Redact before dumping: stars in the place of a number would not be valid JSON.
     return json_text(redact_all([dict(zip(names, map(plain, row), strict=True)) for row in rows]), indent=2)
 
 
-def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def as_csv(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Format rows as CSV with a header; NULL is empty."""
     lines = [_csv_line(names)]
     lines += [_csv_line(["" if value is None else plain(value) for value in row]) for row in rows]
@@ -71,7 +70,7 @@ def cell(value: object) -> str:
 
 
 def print_table(
-    console: Console, names: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None
+    console: Console, names: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None
 ) -> None:
     """Print a table with right-aligned numbers; if it is too wide, a block per row with a line per value."""
     heads = [visible(name) for name in names]

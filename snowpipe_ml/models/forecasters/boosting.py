@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
 from snowpipe_ml.models.panel import Series
 
+if TYPE_CHECKING:
+    import lightgbm
+
 _COUNTS = ("poisson", "tweedie")
 
 
 class _LightGBM(RowForecaster):
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, object]:
         s = self.settings
         return {
             "objective": s["objective"],
@@ -47,13 +50,13 @@ class _LightGBM(RowForecaster):
         self.failed |= {series.key: reason for series in panel}
         return False
 
-    def _train(self, x: np.ndarray, y: np.ndarray) -> Any:
+    def _train(self, x: np.ndarray, y: np.ndarray) -> lightgbm.Booster:
         import lightgbm
 
         data = lightgbm.Dataset(x, y, params={"verbosity": -1, "min_data_in_bin": 1})
         return lightgbm.train(self._parameters(), data, num_boost_round=self.settings["rounds"])
 
-    def _contributions(self, model: Any, x: np.ndarray, scale: float) -> Explanation:
+    def _contributions(self, model: lightgbm.Booster, x: np.ndarray, scale: float) -> Explanation:
         """The TreeSHAP values of LightGBM (https://arxiv.org/abs/1802.03888), in the units of the target.
 
         With a logarithmic link, TreeSHAP explains the logarithm of the prediction. The total difference
@@ -72,7 +75,7 @@ class _LightGBM(RowForecaster):
         return Explanation(terms * scale, base * scale)
 
     @staticmethod
-    def _texts(models: Sequence[Any]) -> dict[str, np.ndarray]:
+    def _texts(models: Sequence[lightgbm.Booster]) -> dict[str, np.ndarray]:
         texts = [model.model_to_string().encode() for model in models]
         return {
             "texts": np.frombuffer(b"".join(texts), np.uint8),
@@ -80,7 +83,7 @@ class _LightGBM(RowForecaster):
         }
 
     @staticmethod
-    def _models(state: Mapping[str, np.ndarray]) -> list[Any]:
+    def _models(state: Mapping[str, np.ndarray]) -> list[lightgbm.Booster]:
         import lightgbm
 
         whole, ends = state["texts"].tobytes(), [0, *state["ends"].tolist()]
@@ -132,7 +135,7 @@ class GlobalLightGBMForecaster(_LightGBM):
         panel = [series for series in panel if self._can_learn(series)]
         panel = panel if self._has_events(panel) else []
         self._scales = {series.key: max(float(np.abs(series.y).mean()), 1e-6) for series in panel}
-        self._booster: Any = None
+        self._booster: lightgbm.Booster | None = None
         if panel:
             x = np.concatenate([self._scaled(series, series.x) for series in panel])
             y = np.concatenate([series.y / self._scales[series.key] for series in panel])
@@ -147,6 +150,7 @@ class GlobalLightGBMForecaster(_LightGBM):
         scaled = [self._scaled(series, x) for series, x in zip(panel, xs, strict=True)]
         if not scaled:
             return []
+        assert self._booster is not None  # a fitted series
         found = np.split(
             np.asarray(self._booster.predict(np.concatenate(scaled))), np.cumsum([len(x) for x in xs])[:-1]
         )

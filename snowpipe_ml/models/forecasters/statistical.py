@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.base import Forecast, Forecaster, Settings
 from snowpipe_ml.models.panel import DAY, Feature, Series
+
+if TYPE_CHECKING:
+    from statsforecast.models import AutoARIMA, AutoETS
 
 # The exceptions that statsforecast raises for a series that is too short; it has no exception class of its
 # own.
@@ -98,9 +101,9 @@ class MovingAverageForecaster(_Univariate):
 class StatsForecastForecaster(_Univariate):
     """``auto_ets`` and ``auto_arima`` of statsforecast (https://nixtlaverse.nixtla.io/statsforecast/)."""
 
-    def __init__(self, settings: Mapping[str, Any], features: Sequence[Feature]) -> None:
+    def __init__(self, settings: Settings, features: Sequence[Feature]) -> None:
         super().__init__(settings, features)
-        self._models: dict[str, Any] = {}
+        self._models: dict[str, AutoARIMA | AutoETS] = {}
 
     def fit(self, panel: Sequence[Series]) -> None:
         """Select and estimate a model for each series."""
@@ -113,7 +116,7 @@ class StatsForecastForecaster(_Univariate):
                     f"{self.settings['type']} cannot be fitted on {len(series.y)} days: {error}"
                 )
 
-    def _empty(self) -> Any:
+    def _empty(self) -> AutoARIMA | AutoETS:
         from statsforecast.models import AutoARIMA, AutoETS
 
         kind = AutoETS if self.settings["type"] == "auto_ets" else AutoARIMA
@@ -142,7 +145,7 @@ class StatsForecastForecaster(_Univariate):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what statsforecast's ``forward`` needs of each model: numbers as JSON, and arrays."""
-        numbers: dict[str, dict[str, Any]] = {}
+        numbers: dict[str, dict[str, object]] = {}
         arrays: dict[str, np.ndarray] = {}
         for number, (key, model) in enumerate(self._models.items()):
             numbers[key] = {}
@@ -157,7 +160,7 @@ class StatsForecastForecaster(_Univariate):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore the models without estimating them again."""
-        numbers: dict[str, dict[str, Any]] = json.loads(state["models"].tobytes())
+        numbers: dict[str, dict[str, object]] = json.loads(state["models"].tobytes())
         for number, (key, values) in enumerate(numbers.items()):
             arrays = {name: state[f"{number}/{name}"] for name in _KEPT if f"{number}/{name}" in state}
             self._models[key] = self._empty()

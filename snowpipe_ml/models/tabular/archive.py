@@ -21,6 +21,9 @@ from typing import Any
 
 from snowpipe_ml.models.wheels import extract_archive, extracted_once
 
+Manifest = dict[str, Any]
+"""The description of a model beside its archive: JSON values."""
+
 FORMAT = 1
 MANIFEST = "manifest.json"
 # The packages, besides the framework, that a model's pickles depend on.
@@ -50,7 +53,7 @@ def python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def pack(folder: Path, manifest: dict[str, Any], name: str, into: Path) -> tuple[Path, dict[str, Any]]:
+def pack(folder: Path, manifest: Manifest, name: str, into: Path) -> tuple[Path, Manifest]:
     """Pack a model's files into one archive, with a hash of its content in its name.
 
     Args:
@@ -79,7 +82,7 @@ def pack(folder: Path, manifest: dict[str, Any], name: str, into: Path) -> tuple
     return path, {**manifest, "archive": path.name, "sha256": sha256}
 
 
-def unpack(path: Path, sha256: str | None = None, into: Path | None = None) -> tuple[Path, dict[str, Any]]:
+def unpack(path: Path, sha256: str | None = None, into: Path | None = None) -> tuple[Path, Manifest]:
     """Extract an archive.
 
     Args:

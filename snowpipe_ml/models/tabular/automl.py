@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_ml.models.tabular.archive import pack, python_version, versions
+from snowpipe_ml.models.tabular.archive import Manifest, pack, python_version, versions
 from snowpipe_ml.models.tabular.frames import as_features
 from snowpipe_ml.models.wheels import add_wheels, import_directory
 
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from snowflake.snowpark import Session
 
+Config = dict[str, Any]
+"""The settings of a training, as the procedure reads them: JSON values."""
 
-def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str, Any]:
+
+def train(frame: pd.DataFrame, config: Config, folder: Path) -> Manifest:
     """Train on a frame and write the best model to a folder.
 
     Args:
@@ -41,8 +44,8 @@ def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str
             verbosity=0,
             learner_kwargs={"random_state": config["seed"]},
         )
-        families: dict[str, dict[str, Any]] = {family: {} for family in config["models"]}
-        options: dict[str, Any] = {} if config["presets"] is None else {"presets": config["presets"]}
+        families: dict[str, dict[str, object]] = {family: {} for family in config["models"]}
+        options: dict[str, object] = {} if config["presets"] is None else {"presets": config["presets"]}
         predictor.fit(
             frame,
             hyperparameters=families,
@@ -74,7 +77,7 @@ def train(frame: pd.DataFrame, config: dict[str, Any], folder: Path) -> dict[str
     }
 
 
-def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> tuple[Path, dict[str, Any]]:
+def train_and_pack(frame: pd.DataFrame, config: Config, into: Path) -> tuple[Path, Manifest]:
     """Train a model and pack it with its manifest.
 
     Args:
@@ -85,10 +88,10 @@ def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> t
     """
     columns = {**config["features"], config["target"]: config["target_type"]}
     prepared = as_features(frame, columns)
-    unlabelled = prepared[config["target"]].isna()
+    labelled = prepared[prepared[config["target"]].notna()]
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
-        report = train(prepared[~unlabelled], config, folder)
+        report = train(labelled, config, folder)
         manifest = {
             "framework": "autogluon",
             "python": python_version(),
@@ -96,7 +99,7 @@ def train_and_pack(frame: pd.DataFrame, config: dict[str, Any], into: Path) -> t
             "features": config["features"],
             "target": config["target"],
             "problem_type": config["problem_type"],
-            "trained_on": {**config["trained_on"], "rows": int((~unlabelled).sum())},
+            "trained_on": {**config["trained_on"], "rows": len(labelled)},
             **report,
         }
         return pack(folder, manifest, config["name"], into)
@@ -122,7 +125,7 @@ def train_procedure(session: Session) -> str:
     return json.dumps(manifest)
 
 
-def publish(session: Session, archive: Path, manifest: dict[str, Any], place: str) -> None:
+def publish(session: Session, archive: Path, manifest: Manifest, place: str) -> None:
     """Upload an archive to a stage, then its manifest, so that a manifest never names a missing archive."""
     session.file.put(str(archive), place, auto_compress=False, overwrite=True)
     beside = archive.with_name("manifest.json")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from snowpipe_ml.models.tabular.archive import unpack
+from snowpipe_ml.models.tabular.archive import Manifest, unpack
 from snowpipe_ml.models.tabular.frames import as_features
 from snowpipe_ml.models.wheels import add_wheels, import_directory
 
@@ -29,7 +29,7 @@ class Model:
         manifest: the model's manifest.
     """
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.features: dict[str, str] = manifest["features"]
         self.regression = manifest["problem_type"] == "regression"
         framework = manifest["framework"]
@@ -53,7 +53,7 @@ class Model:
         return found.astype(float) if self.regression else found.map(_class_name)
 
 
-def _class_name(value: Any) -> str:
+def _class_name(value: object) -> str:
     """The text of a class label, as Snowflake casts it, so that predictions compare with actual values."""
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
@@ -79,6 +79,6 @@ def predict(frame: pd.DataFrame) -> pd.Series:
 predict._sf_vectorized_input = pd.DataFrame  # type: ignore[attr-defined]
 
 
-def predict_row(features: list[Any]) -> Any:
+def predict_row(features: list[object]) -> object:
     """The handler of the scalar function, which takes the features of one row as an array, in order."""
     return _model().predict(pd.DataFrame([features])).iloc[0]

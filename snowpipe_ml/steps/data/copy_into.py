@@ -31,6 +31,9 @@ from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.data.extract import Extract
 from snowpipe_ml.steps.data.staged_archives import StagedArchives
 
+Copied = dict[str, Any]
+"""What COPY reports of a file, by the name of its column."""
+
 _REJECTS = (
     "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, "
     "COLUMN_NAME VARCHAR, REJECTED_RECORD VARCHAR"
@@ -187,7 +190,7 @@ class CopyInto(Step["CopyInto.Settings"]):
             if isinstance(step, Extract):
                 yield step
 
-    def _load(self, ctx: RunContext) -> tuple[str, list[dict[str, Any]], int]:
+    def _load(self, ctx: RunContext) -> tuple[str, list[Copied], int]:
         """Run the COPY; if changed files must be replaced, empty the table and load all files again.
 
         Returns:
@@ -292,14 +295,14 @@ class CopyInto(Step["CopyInto.Settings"]):
         )
 
 
-def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[dict[str, Any]]]:
+def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[Copied]]:
     """Run a COPY; return its query id and a row for each file."""
     results = [row.as_dict() for row in ctx.execute(copy)]
     query_id = str(ctx.scalar(Sql("SELECT LAST_QUERY_ID()")))
     return query_id, [row for row in results if "file" in row]
 
 
-def _duplicated(files: list[dict[str, Any]], known: set[str]) -> Iterable[str]:
+def _duplicated(files: list[Copied], known: set[str]) -> Iterable[str]:
     for file in files:
         name = str(file["file"])
         if file["rows_loaded"] and _is_known(name, known):
@@ -317,7 +320,7 @@ def _some(files: list[str]) -> str:
     return ", ".join(files[:3]) + (f" and {len(files) - 3} more files" if len(files) > 3 else "")
 
 
-def _warnings(files: list[dict[str, Any]], rejects: TableName | None) -> Iterable[str]:
+def _warnings(files: list[Copied], rejects: TableName | None) -> Iterable[str]:
     kept = f"; all of them are in {rejects}" if rejects is not None else ""
     for file in files:
         if file["errors_seen"]:

@@ -23,6 +23,7 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.templates import render_statement
 from snowpipe_ml.sql import (
+    DataType,
     Fragment,
     Identifier,
     Literal,
@@ -204,11 +205,11 @@ class FileFormatStep(DeclaredStep):
         yield sql("CREATE OR REPLACE FILE FORMAT {name} {options}", name=self.object, options=options)
 
 
-def _stored(columns: Mapping[str, Any]) -> dict[str, str]:
+def _stored(columns: Mapping[str, DataType]) -> dict[str, str]:
     return {Identifier.parse(name).name: str(kind) for name, kind in columns.items()}
 
 
-def _columns(columns: dict[str, Any]) -> Sql:
+def _columns(columns: Mapping[str, DataType]) -> Sql:
     return join(
         ", ", [sql("{name} {kind}", name=Identifier.parse(name), kind=kind) for name, kind in columns.items()]
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from pydantic import Field
 
@@ -189,7 +188,9 @@ class FlattenForecasts(Step["FlattenForecasts.Settings"]):
         return StepPlan(f"flatten {self.settings.forecasts}", statements)
 
     def run(self, ctx: RunContext) -> StepResult:
-        counts: dict[Any, int] = {name: publish_table(ctx, name, query) for name, query in self._queries(ctx)}
+        counts: dict[QualifiedName, int] = {
+            name: publish_table(ctx, name, query) for name, query in self._queries(ctx)
+        }
         return StepResult(
             rows=sum(counts.values()),
             message=", ".join(f"{name} {count:,}" for name, count in counts.items()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Annotated, ClassVar, Union
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -53,7 +53,7 @@ else:  # a union of the registered forecasters, by their type
     Candidate = Annotated[Union[_Settings], Field(discriminator="type")]  # noqa: UP007
 
 
-def name_of(candidate: Any) -> str:
+def name_of(candidate: ForecasterSettings) -> str:
     """Return a model's name in forecasts and the leaderboard: its name, its custom class or its type."""
     if candidate.name is not None:
         return str(candidate.name)
@@ -125,19 +125,19 @@ class Backtest(BaseModel):
         return self
 
 
-def named(models: Iterable[Any]) -> dict[str, Any]:
+def named(models: Iterable[ForecasterSettings]) -> dict[str, ForecasterSettings]:
     """Return models by name."""
     return {name_of(model): model for model in models}
 
 
-def candidates_of(model: Any) -> dict[str, Any]:
+def candidates_of(model: ForecasterSettings) -> dict[str, ForecasterSettings]:
     """Return the models that are trained, by name: for ``best_of``, its candidates."""
     if isinstance(model, BestOf):
         return {name_of(candidate): candidate for candidate in model.candidates}
     return {name_of(model): model}
 
 
-def as_json(model: Any, **common: Any) -> dict[str, Any]:
+def as_json(model: ForecasterSettings, **common: object) -> dict[str, object]:
     """Return a model's settings as the function reads them.
 
     Args:
@@ -158,14 +158,15 @@ def as_json(model: Any, **common: Any) -> dict[str, Any]:
             "name": name_of(model),
             "candidates": inner,
         }
-    settings: dict[str, Any] = {**model.model_dump(by_alias=True), "name": name_of(model)}
+    settings: dict[str, object] = {**model.model_dump(by_alias=True), "name": name_of(model)}
     if isinstance(model, PythonForecaster):
-        settings |= settings.pop("settings")
+        settings.pop("settings")
+        settings |= model.settings
     settings["class"] = model.implementation
     return {**settings, **common}
 
 
-def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[Any]) -> None:
+def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[ForecasterSettings]) -> None:
     """Check that the package of each forecaster is declared or imported, or it would fail in the warehouse.
 
     Raises:
@@ -183,7 +184,7 @@ def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[A
             )
 
 
-def own_files(ctx: PlanContext, models: list[Any]) -> dict[str, bytes]:
+def own_files(ctx: PlanContext, models: list[ForecasterSettings]) -> dict[str, bytes]:
     """Return the files that are deployed with the function: custom classes, and packages of forecasters.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from typing import Any
+from collections.abc import Mapping
 
 from snowpipe_ml.plugins import (
     RunContext,
@@ -14,7 +14,7 @@ from snowpipe_ml.sql import Identifier, QualifiedName, StagePath, sql
 
 
 def keep_models(
-    ctx: RunContext, trained: QualifiedName, key: Identifier, place: StagePath, told: dict[str, Any]
+    ctx: RunContext, trained: QualifiedName, key: Identifier, place: StagePath, told: Mapping[str, object]
 ) -> int:
     """Save the models that the function returned to a stage: one file per partition, and finally a manifest.
 

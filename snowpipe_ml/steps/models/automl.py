@@ -6,12 +6,12 @@ import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 from typing import Literal as Choice
 
 from pydantic import Field
 
-from snowpipe_ml.models.tabular.automl import publish, read_rows, train_and_pack
+from snowpipe_ml.models.tabular.archive import Manifest
+from snowpipe_ml.models.tabular.automl import Config, publish, read_rows, train_and_pack
 from snowpipe_ml.plugins import (
     ColumnKey,
     ColumnName,
@@ -87,7 +87,7 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
         s = self.settings
         return ModelSignature(model_name(s.writes), dict(s.features), s.target, s.problem_type)
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self) -> Config:
         s = self.settings
         columns = [Identifier.parse(name) for name in s.features]
         target_type = s.target_type or DataType.parse(
@@ -166,7 +166,7 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
             message=f"{manifest['model']} of {len(board)} models, {name} {score:.4g}", metrics={name: score}
         )
 
-    def _train_here(self, ctx: RunContext) -> dict[str, Any]:
+    def _train_here(self, ctx: RunContext) -> Manifest:
         config = self._config()
         with tempfile.TemporaryDirectory() as folder:
             frame = read_rows(ctx.session, config["columns"], config["table"])

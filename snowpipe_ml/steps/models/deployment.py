@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.models.tabular.archive import Manifest
 from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
 from snowpipe_ml.packages.lock import brought
 from snowpipe_ml.packages.modules import Import, channel_package, imported, unprovided
@@ -78,7 +79,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         """Return the signature of the function."""
         return signature_at(ctx, self.settings.model)
 
-    def _bundle(self, ctx: PlanContext, manifest: Mapping[str, Any], *, offline: bool) -> Bundle:
+    def _bundle(self, ctx: PlanContext, manifest: Manifest, *, offline: bool) -> Bundle:
         # The function has its own copy of the manifest: a model that is packaged later must not change it.
         s = self.settings
         files = {"manifest.json": json.dumps(manifest, indent=1).encode()}
@@ -177,7 +178,7 @@ class DeployModel(Step["DeployModel.Settings"]):
             f"{name} has other overloads, perhaps of an older model: {listed}. Drop those that are not used",
         )
 
-    def _check_signature(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
+    def _check_signature(self, ctx: RunContext, manifest: Manifest) -> None:
         expected = {
             name.name: str(kind)
             for name, kind in zip(
@@ -189,7 +190,7 @@ class DeployModel(Step["DeployModel.Settings"]):
                 f"the model at {self.settings.model} takes {manifest['features']}, but the spec says {expected}"
             )
 
-    def _check_versions(self, ctx: RunContext, manifest: Mapping[str, Any]) -> None:
+    def _check_versions(self, ctx: RunContext, manifest: Manifest) -> None:
         """Compare the versions that the model was trained with to those that the function will use."""
         wrong = []
         if manifest["python"] != RUNTIME:

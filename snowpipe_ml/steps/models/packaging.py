@@ -6,13 +6,12 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from typing import Literal as Choice
 
 from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.models.tabular.archive import pack, python_version, unpack, versions
+from snowpipe_ml.models.tabular.archive import Manifest, pack, python_version, unpack, versions
 from snowpipe_ml.models.tabular.automl import publish
 from snowpipe_ml.plugins import (
     ColumnKey,
@@ -170,7 +169,7 @@ class PackageModel(Step["PackageModel.Settings"]):
             publish(ctx.session, archive, manifest, s.writes.text)
         return StepResult(message=f"{manifest['archive']}, {size / 2**20:.1f} MiB")
 
-    def _described(self, ctx: RunContext, work: Path) -> tuple[Path, dict[str, Any]]:
+    def _described(self, ctx: RunContext, work: Path) -> tuple[Path, Manifest]:
         """Return a folder with the model that was trained elsewhere, and its manifest from the spec."""
         s = self.settings
         assert s.framework is not None

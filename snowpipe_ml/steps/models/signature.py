@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.models.tabular.archive import Manifest
 from snowpipe_ml.plugins import PlanContext, RunContext, stage
 from snowpipe_ml.sql import DataType, Identifier, Sql, StagePath, join, sql
 
@@ -63,7 +63,7 @@ def signature_at(ctx: PlanContext, place: StagePath) -> ModelSignature:
     return found
 
 
-def read_manifest(ctx: RunContext, place: StagePath, holds: str = "archive") -> dict[str, Any]:
+def read_manifest(ctx: RunContext, place: StagePath, holds: str = "archive") -> Manifest:
     """Return the manifest of the models at a place.
 
     Args:

@@ -126,8 +126,8 @@ def as_png(chart: alt.TopLevelMixin) -> bytes:
     return stream.getvalue()
 
 
-def _styled(chart: Any) -> Any:
-    return (
+def _styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
+    styled: alt.TopLevelMixin = (
         chart.configure(background="white", padding=10, font="Helvetica, Arial, sans-serif")
         .configure_view(stroke=None)
         .configure_axis(
@@ -139,15 +139,16 @@ def _styled(chart: Any) -> Any:
         )
         .configure_title(anchor="start", fontSize=14, subtitleColor="#6a727d")
     )
+    return styled
 
 
-def _title(text: str, below: str) -> Any:
+def _title(text: str, below: str) -> alt.TitleParams:
     import altair as alt
 
     return alt.TitleParams(text, subtitle=below)
 
 
-def _color() -> Any:
+def _color() -> alt.Color:
     import altair as alt
 
     return alt.Color(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, SupportsFloat
 from typing import Literal as Choice
 
 from pydantic import Field, field_validator
@@ -33,6 +33,7 @@ from snowpipe_ml.steps.forecasting.models import name_of
 from snowpipe_ml.steps.forecasting.panels import explanation_column
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
 from snowpipe_ml.steps.report.figures import (
+    Rows,
     as_png,
     as_svg,
     draw_errors,
@@ -222,7 +223,7 @@ plots:
         draw = draw_errors if plot == "errors" else draw_leaderboard
         return draw(rows, roles) if rows else None
 
-    def _forecasts(self, ctx: RunContext) -> list[dict[str, Any]]:
+    def _forecasts(self, ctx: RunContext) -> Rows:
         names = ("SERIES", "DATE", "ACTUAL", "PREDICTION", "LOW", "HIGH")
         found = self._source(ctx).forecasts(ctx).rows(ctx, self.settings.series, self.settings.days)
         return [{**dict(zip(names, row, strict=True)), "DATE": str(row[1])[:10]} for row in found]
@@ -233,7 +234,7 @@ plots:
             return "used"
         return "baseline" if model in BASELINES else "other"
 
-    def _errors(self, ctx: RunContext) -> list[dict[str, Any]]:
+    def _errors(self, ctx: RunContext) -> Rows:
         source = ctx.producer_of(table(self.settings.forecasts), TrainForecasters)
         error = "PREDICTION - ACTUAL"
         points = ", ".join(
@@ -248,7 +249,7 @@ plots:
         )
         return [_plain(row.as_dict()) for row in rows]
 
-    def _leaderboard(self, ctx: RunContext) -> list[dict[str, Any]]:
+    def _leaderboard(self, ctx: RunContext) -> Rows:
         name = self.settings.leaderboard
         assert name is not None
         rows = ctx.execute(
@@ -260,7 +261,7 @@ plots:
         )
         return [_plain(row.as_dict()) for row in rows]
 
-    def _shares(self, ctx: RunContext) -> Sequence[Mapping[str, Any]]:
+    def _shares(self, ctx: RunContext) -> Rows:
         """Return the share of each feature.
 
         Attributions are masks or contributions, depending on the model; as shares of a row they are
@@ -298,7 +299,7 @@ _EMPTY: Mapping[Plot, str] = {
 }
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(row: Mapping[str, str | SupportsFloat | None]) -> dict[str, str | float | None]:
     """Convert numbers to float, for JSON; Snowflake's connector returns decimals."""
     return {
         name: value if value is None or isinstance(value, str) else float(value)
