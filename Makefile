@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo demo-insurance install check test stress test-stress coverage benchmark format clean
+.PHONY: demo demo-insurance install parity check test stress test-stress coverage benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -41,6 +41,9 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,forecast,plots,automl,packages,openlineage,dev]'
 	touch $@
+
+parity: install
+	$(BIN)/python -m tests.documented.parity
 
 check: install
 	$(BIN)/ruff check .
