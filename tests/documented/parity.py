@@ -64,7 +64,7 @@ def function_state(name: str, category: str) -> str:
 def statement_state(statement: str) -> str:
     """Return ``served`` or ``refused``: whether a test runs the statement."""
     words = statement.split()
-    return "served" if words[:1] and words[0] in _QUERIES or statement_witness(statement) else "refused"
+    return "served" if (words[:1] and words[0] in _QUERIES) or statement_witness(statement) else "refused"
 
 
 def function_witnesses() -> dict[str, str]:
