@@ -15,15 +15,12 @@ from snowpipe_ml.local.translate.casts import case_branches, cast, comparison, c
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
 from snowpipe_ml.local.translate.functions.formats import current_date, read_by_format, to_char
 from snowpipe_ml.local.translate.functions.numbers import (
+    arithmetic,
     average,
     division,
     kurtosis,
-    random_number,
-    random_text,
     statistics,
-    uniform,
     variance,
-    whole_literal,
 )
 from snowpipe_ml.local.translate.functions.regular_expressions import regexp_operator
 from snowpipe_ml.local.translate.functions.variants import (
@@ -40,13 +37,19 @@ from snowpipe_ml.local.translate.functions.variants import (
     variant_comparison,
     variant_path,
 )
+from snowpipe_ml.local.translate.number_types import set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
 from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, T, annotate, kind
 
 _TYPED = (
     exp.Div,
+    exp.Add,
+    exp.Sub,
+    exp.Mul,
+    exp.Mod,
     exp.Avg,
+    exp.Distinct,
     exp.Kurtosis,
     exp.Variance,
     exp.VariancePop,
@@ -60,7 +63,6 @@ _TYPED = (
     exp.Corr,
     exp.CovarSamp,
     exp.CovarPop,
-    exp.Uniform,
     exp.ToBinary,
     exp.ToVariant,
     exp.Case,
@@ -98,6 +100,7 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     annotate(tree, session, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
     if variants:
         check_stored(tree, session)
+    outputs = typed_outputs(tree)
     tree = rewrite_brackets(tree)
     present = {type(node) for node in nodes(tree, exp.Expr)}
     for transform, of in _BEFORE:
@@ -124,6 +127,7 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
                 else:
                     node.replace(replacement)
         present = {type(node) for node in nodes(tree, exp.Expr)}
+    set_precisions(outputs)
     return tree
 
 
@@ -280,8 +284,6 @@ _VARIANT_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
 _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.HexString,), hex_string),
     ((exp.RegexpLike,), regexp_operator),
-    ((exp.Rand,), random_number),
-    ((exp.Randstr,), random_text),
     ((exp.Struct, exp.JSONObject), object_construct),
     ((exp.ToVariant,), to_variant),
     ((exp.Window,), window_frame),
@@ -299,13 +301,10 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Array,), array),
     ((exp.CurrentDate,), current_date),
     ((exp.Add, exp.Sub), date_operator),
-    ((exp.Mul, exp.Add, exp.Sub), whole_literal),
+    ((exp.Mul, exp.Add, exp.Sub), arithmetic),
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),
-    ((exp.Uniform,), uniform),
-    ((exp.Randn, exp.Normal), _refuse("NORMAL")),
-    ((exp.Zipf,), _refuse("ZIPF")),
     ((exp.ToBinary,), to_binary),
     ((exp.Corr, exp.CovarSamp, exp.CovarPop), statistics),
     ((exp.Lambda,), _refuse("lambda expressions")),

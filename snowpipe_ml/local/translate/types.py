@@ -63,8 +63,8 @@ def _annotate_sum(annotator: TypeAnnotator, node: exp.Expr) -> None:
         annotator._set_type(node, found)
 
 
-# sqlglot knows the types of its own classes only.
-_METADATA: ExprMetadataType = {
+# sqlglot knows the types of its own classes only; number_types.py adds to it.
+METADATA: ExprMetadataType = {
     **Snowflake.EXPRESSION_METADATA,
     exp.Anonymous: {"annotator": _annotate_call},
     exp.HexString: {"returns": T.VARBINARY},
@@ -108,7 +108,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
         return
     if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
         annotate_types(
-            tree, expression_metadata=_METADATA, dialect="snowflake"
+            tree, expression_metadata=METADATA, dialect="snowflake"
         )  # there are no columns whose types must be looked up
         return
     # Sort keys and DISTINCT refer to the columns of their SELECT.
@@ -144,7 +144,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
             expand_stars=True,
             identify=False,
         )
-        annotated = annotate_types(copied, schema=schema, expression_metadata=_METADATA, dialect="snowflake")
+        annotated = annotate_types(copied, schema=schema, expression_metadata=METADATA, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types remain unknown, and the rules use slower expressions that work for any type
     for node in annotated.walk():
@@ -157,8 +157,8 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
                     (output.alias_or_name, kind(output)) for output in node.expressions
                 ]
     for column, expression in aliased:
-        if kind(column) is None and expression.type is not None:
-            column.type = expression.type
+        if kind(column) is None and (type_ := _type(expression)) is not None:
+            column.type = type_
     for select in nodes(tree, exp.Select):
         _type_sort_keys(select)
 
@@ -193,6 +193,14 @@ def _aliased(tree: exp.Expr) -> list[tuple[exp.Column, exp.Expr]]:
             if not column.table and column.name in named and column.parent_select is select:
                 found.append((column, named[column.name]))
     return found
+
+
+def _type(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of an annotated node; sqlglot gives a literal such as 1.5 another one."""
+    scale, precision = scale_of(node), precision_of(node)
+    if kind(node) in DECIMALS and scale is not None and precision is not None:
+        return number_type(precision, scale)
+    return exp.DataType(this=kind(node)) if isinstance(node.unnest(), exp.Literal) else node.type
 
 
 def _needs_outputs(select: exp.Expr) -> bool:
@@ -278,8 +286,34 @@ def scale_of(node: exp.Expr | None) -> int | None:
 
 
 def _scale(type_: exp.DataType) -> int | None:
-    parameters = [int(p.name) for p in type_.expressions if p.name.isdigit()]
+    parameters = _parameters(type_)
     return parameters[1] if len(parameters) > 1 else None
+
+
+def _parameters(type_: exp.DataType) -> list[int]:
+    return [int(p.name) for p in type_.expressions if p.name.isdigit()]
+
+
+def precision_of(node: exp.Expr | None) -> int | None:
+    """Return the precision of a NUMBER; None if it is not known."""
+    if isinstance(node, exp.Paren | exp.Neg):
+        return precision_of(node.this)
+    if isinstance(node, exp.Literal):
+        return max(len(node.name.replace(".", "").lstrip("0")), len(node.name.partition(".")[2]), 1)
+    if node is None:
+        return None
+    type_ = node.to if isinstance(node, exp.Cast | exp.TryCast) else node.type
+    if type_ is not None and type_.this == T.DECIMAL and _parameters(type_):
+        return _parameters(type_)[0]
+    return 38 if kind(node) in INTEGERS else None
+
+
+def number_type(precision: int, scale: int) -> exp.DataType:
+    """Make the type NUMBER(precision, scale), with at most 38 digits."""
+    parameters = [
+        exp.DataTypeParam(this=exp.Literal.number(value)) for value in (min(precision, 38), min(scale, 37))
+    ]
+    return exp.DataType(this=T.DECIMAL, expressions=parameters)
 
 
 def _schema(tree: exp.Expr, session: Session) -> MappingSchema:

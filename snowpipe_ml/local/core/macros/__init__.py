@@ -16,6 +16,8 @@ SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW';
 _FAMILIES = (
     "common",
     "numbers",
+    "bitwise",
+    "generation",
     "dates",
     "strings",
     "regular_expressions",

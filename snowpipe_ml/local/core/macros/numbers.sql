@@ -26,6 +26,10 @@ CREATE MACRO sf_exact_division(a, b, left_unit, right_unit, more) AS CAST(
   * ((CAST(abs(a) * left_unit AS HUGEINT) * more * 2 + CAST(abs(b) * right_unit AS HUGEINT))
      // (2 * CAST(abs(b) * right_unit AS HUGEINT))) AS DECIMAL(38,0));
 
+-- The quotient, with further digits cut off: as a whole number of the smallest unit, times the unit.
+CREATE MACRO sf_cut_division(a, b, left_unit, more) AS CAST((CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT
+  * (CAST(abs(a) * left_unit AS HUGEINT) * more // b) AS DECIMAL(38,0)) * (1::DECIMAL(38,12) / (left_unit * more))::DECIMAL(38,12);
+
 -- Division of operands whose types were not known when the statement was translated.
 CREATE MACRO sf_div(a, b) AS
   CASE WHEN typeof(a) IN ('TINYINT','SMALLINT','INTEGER','BIGINT','HUGEINT','UTINYINT','USMALLINT','UINTEGER','UBIGINT') AND typeof(b) IN ('TINYINT','SMALLINT','INTEGER','BIGINT','HUGEINT','UTINYINT','USMALLINT','UINTEGER','UBIGINT') THEN round(a::DOUBLE / b, 6)
@@ -44,10 +48,6 @@ CREATE MACRO sf_float_text(x) AS replace(printf('%.10g', x), 'nan', 'NaN');
 -- random() has fewer than 64 random bits: the low bits of a scaled value would always be zero.
 CREATE MACRO sf_random() AS CAST(hash(random())::HUGEINT - 9223372036854775808 AS BIGINT);
 
-CREATE MACRO sf_uniform_whole(a, b) AS CAST(a + floor(random() * (b - a + 1)) AS BIGINT);
-
-CREATE MACRO sf_uniform(a, b) AS a + random() * (b - a);
-
 -- The one-element list evaluates the generator once, so that all letters derive from the same value.
 CREATE MACRO sf_randstr(n, g) AS list_transform([struct_pack(n := n::BIGINT, g := g)], lambda s:
   array_to_string(list_transform(range(s.n), lambda i: substr(
@@ -55,9 +55,69 @@ CREATE MACRO sf_randstr(n, g) AS list_transform([struct_pack(n := n::BIGINT, g :
 
 CREATE MACRO sf_row_hash(keys) AS CAST(hash(keys) >> 1 AS BIGINT);
 
-CREATE OR REPLACE MACRO memory.main._fs_haversine(lat1, lon1, lat2, lon2) AS (
-    2 * 6371 * ASIN(SQRT(
-        POWER(SIN(RADIANS(lat2 - lat1) / 2), 2) +
-        COS(RADIANS(lat1)) * COS(RADIANS(lat2)) * POWER(SIN(RADIANS(lon2 - lon1) / 2), 2)
-    ))
-);
+-- Rounding of a NUMBER: r is the number rounded half away from zero, to a multiple of the unit.
+CREATE MACRO sf_floor_decimal(x, r, unit) AS CASE WHEN r > x THEN r - unit ELSE r END;
+
+CREATE MACRO sf_ceil_decimal(x, r, unit) AS CASE WHEN r < x THEN r + unit ELSE r END;
+
+CREATE MACRO sf_trunc_decimal(x, r, unit) AS CASE WHEN abs(r) > abs(x) THEN r - sign(x) * unit ELSE r END;
+
+CREATE MACRO sf_round_even(x, r, unit) AS CASE
+  WHEN abs(x - r) * 2 = unit AND CAST(abs(r) / unit AS HUGEINT) % 2 = 1 THEN r - sign(x) * unit ELSE r END;
+
+CREATE MACRO sf_round_whole(x, unit) AS CASE WHEN x < 0 THEN -1 ELSE 1 END * ((abs(x) + unit // 2) // unit) * unit;
+
+CREATE MACRO sf_floor_whole(x, unit) AS x - ((x % unit) + unit) % unit;
+
+CREATE MACRO sf_ceil_whole(x, unit) AS x + (unit - x % unit) % unit;
+
+CREATE MACRO sf_trunc_whole(x, unit) AS x - x % unit;
+
+-- Rounding of a FLOAT. Beyond fifteen digits a FLOAT has nothing to round.
+CREATE MACRO sf_round_float(x, n) AS CASE WHEN n > 15 THEN x ELSE round(x, n::INTEGER) END;
+
+CREATE MACRO sf_floor_float(x, n) AS CASE WHEN n > 15 THEN x WHEN n >= 0 THEN floor(x * pow(10, n)) / pow(10, n)
+  ELSE floor(x / pow(10, -n)) * pow(10, -n) END;
+
+CREATE MACRO sf_ceil_float(x, n) AS CASE WHEN n > 15 THEN x WHEN n >= 0 THEN ceil(x * pow(10, n)) / pow(10, n)
+  ELSE ceil(x / pow(10, -n)) * pow(10, -n) END;
+
+CREATE MACRO sf_trunc_float(x, n) AS CASE WHEN n > 15 THEN x WHEN n >= 0 THEN trunc(x * pow(10, n)) / pow(10, n)
+  ELSE trunc(x / pow(10, -n)) * pow(10, -n) END;
+
+-- Functions of FLOATs; outside of their domain they are an error, where DuckDB has NaN or an infinity.
+CREATE MACRO sf_outside(of, x) AS error('100046 (22003): Invalid floating point operation: ' || of || '('
+  || memory.main.sf_float_text(x) || ')');
+
+CREATE MACRO sf_sqrt(x) AS CASE WHEN x < 0 THEN memory.main.sf_outside('sqrt', x) ELSE sqrt(x) END::DOUBLE;
+
+CREATE MACRO sf_ln(x) AS CASE WHEN x <= 0 THEN memory.main.sf_outside('ln', x) ELSE ln(x) END::DOUBLE;
+
+CREATE MACRO sf_log(base, x) AS CASE WHEN x <= 0 THEN memory.main.sf_outside('log', x)
+  WHEN base <= 0 OR base = 1 THEN memory.main.sf_outside('log', base) ELSE log(base, x) END::DOUBLE;
+
+CREATE MACRO sf_acos(x) AS CASE WHEN abs(x) > 1 THEN memory.main.sf_outside('acos', x) ELSE acos(x) END::DOUBLE;
+
+CREATE MACRO sf_asin(x) AS CASE WHEN abs(x) > 1 THEN memory.main.sf_outside('asin', x) ELSE asin(x) END::DOUBLE;
+
+CREATE MACRO sf_acosh(x) AS CASE WHEN x < 1 THEN memory.main.sf_outside('acosh', x) ELSE acosh(x) END::DOUBLE;
+
+CREATE MACRO sf_atanh(x) AS CASE WHEN abs(x) >= 1 THEN memory.main.sf_outside('atanh', x) ELSE atanh(x) END::DOUBLE;
+
+CREATE MACRO sf_cot(x) AS CASE WHEN x = 0 THEN memory.main.sf_outside('cot', x) ELSE cot(x) END::DOUBLE;
+
+CREATE MACRO sf_square(x) AS x * x;
+
+CREATE MACRO sf_cbrt(x) AS CASE WHEN round(cbrt(x)) * round(cbrt(x)) * round(cbrt(x)) = x THEN round(cbrt(x)) ELSE cbrt(x) END;
+
+CREATE MACRO sf_factorial(n) AS CASE WHEN n < 0 OR n > 33
+  THEN error('100046 (22003): Number out of representable range: FACTORIAL of ' || n) ELSE factorial(n::INTEGER) END;
+
+CREATE MACRO sf_width_bucket(x, low, high, n) AS CASE WHEN x IS NULL OR low IS NULL OR high IS NULL OR n IS NULL THEN NULL
+  WHEN n < 1 OR low >= high
+  THEN error('the embedded warehouse does not support WIDTH_BUCKET without buckets or with an upper bound that is not above the lower one; Snowflake does')
+  WHEN x < low THEN 0 WHEN x >= high THEN n + 1
+  ELSE floor((x::DOUBLE - low::DOUBLE) * n / (high::DOUBLE - low::DOUBLE))::BIGINT + 1 END::BIGINT;
+
+CREATE MACRO sf_haversine(lat1, lon1, lat2, lon2) AS 2 * 6371 * asin(sqrt(pow(sin(radians(lat2 - lat1) / 2), 2)
+  + cos(radians(lat1)) * cos(radians(lat2)) * pow(sin(radians(lon2 - lon1) / 2), 2)));

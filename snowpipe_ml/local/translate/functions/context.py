@@ -131,7 +131,7 @@ def _refused(name: str) -> Callable[[exp.Expr, Session], exp.Expr]:
 # GETVARIABLE and CURRENT_SCHEMAS are refused because they are different functions in DuckDB.
 for _name in ("SYSTEM$TYPEOF", "GETVARIABLE", "CURRENT_SCHEMAS"):
     scalar_function(_name)(_refused(f"the function {_name}"))
-for _name in ("HASH", "CONDITIONAL_TRUE_EVENT"):
+for _name in ("CONDITIONAL_TRUE_EVENT",):
     scalar_function(_name)(_refused(_name))
 
 

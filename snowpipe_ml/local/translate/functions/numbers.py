@@ -6,8 +6,10 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import macro
+from snowpipe_ml.local.translate.casts import macro, stored_cast
+from snowpipe_ml.local.translate.number_types import quotient_scale
 from snowpipe_ml.local.translate.registry import same_in_duckdb
+from snowpipe_ml.local.translate.signatures import Kind, define
 from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, kind, scale_of
 
 
@@ -37,38 +39,55 @@ def _exact_division(node: exp.Expr) -> exp.Expr:
     if None in scales:
         raise UnsupportedError("division of NUMBERs of unknown scale", "Cast both operands")
     left, right = (int(scale or 0) for scale in scales)
-    scale = max(left, min(left + 6, 12))
+    return quotient(node.this, node.expression, left, right, quotient_scale(left))
+
+
+def quotient(dividend: exp.Expr, divisor: exp.Expr, left: int, right: int, scale: int) -> exp.Expr:
+    """Divide NUMBERs of the scales ``left`` and ``right`` exactly, and round to a scale."""
     numbers = [
         exp.Literal.number(10**left),
         exp.Literal.number(10**right),
         exp.Literal.number(10 ** (scale - left + right)),
     ]
-    quotient = macro("sf_exact_division", node.this.copy(), node.expression.copy(), *numbers)
+    made = macro("sf_exact_division", dividend.copy(), divisor.copy(), *numbers)
     if scale:
         unit = exp.cast(
             exp.Literal.number(f"0.{'0' * (scale - 1)}1"), f"DECIMAL({scale + 1},{scale})", dialect="duckdb"
         )
-        quotient = exp.Mul(this=quotient, expression=unit)
-    result = exp.cast(exp.Paren(this=quotient), f"DECIMAL(38,{scale})", dialect="duckdb")
-    for made in result.find_all(exp.Cast):
-        if made.to.this == T.DECIMAL and made is not node.this:
-            made.to.meta["stored"] = True
-    return result
+        unit.to.meta["stored"] = True
+        made = exp.Mul(this=made, expression=unit)
+    return stored_cast(exp.Paren(this=made), f"DECIMAL(38,{scale})")
 
 
 def average(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate AVG: the average of integers has a scale of six."""
-    if kind(node.this) in INTEGERS and isinstance(node.parent, exp.Window):
-        total, count = node.parent.copy(), node.parent.copy()
-        total.set("this", exp.Sum(this=node.this.copy()))
-        count.set("this", exp.Count(this=node.this.copy()))
-        # With a window frame Snowflake truncates to three digits, as Snowpark's test suite expects.
-        name = "sf_idiv" if node.parent.args.get("spec") is None else "sf_idiv3"
-        node.parent.replace(macro(name, total, count))
+    """Translate AVG of NUMBERs: the average has six digits more after the point, at most twelve.
+
+    As a window function it has three more, as the page's example shows; Snowpark's test suite expects that
+    further digits are cut off.
+
+    https://docs.snowflake.com/en/sql-reference/functions/avg
+    """
+    argument = node.this
+    distinct = isinstance(argument, exp.Distinct) and len(argument.expressions) == 1
+    value = argument.expressions[0] if distinct else argument
+    scale = scale_of(value)
+    if kind(value) not in INTEGERS | DECIMALS or scale is None or isinstance(node.parent, exp.Filter):
         return node
-    if kind(node.this) in INTEGERS and not isinstance(node.parent, exp.Window | exp.Filter):
-        argument = node.this.copy()
-        return macro("sf_idiv", exp.Sum(this=argument), exp.Count(this=argument.copy()))
+    total: exp.Expr = exp.Sum(this=argument.copy())
+    count: exp.Expr = exp.Count(this=argument.copy())
+    if not isinstance(node.parent, exp.Window):
+        if not scale:
+            return macro("sf_idiv", total, count)
+        return quotient(total, count, scale, 0, quotient_scale(scale))
+    over = node.parent
+    total, count = over.copy(), over.copy()
+    total.set("this", exp.Sum(this=argument.copy()))
+    count.set("this", exp.Count(this=argument.copy()))
+    if scale:
+        made = macro("sf_cut_division", total, count, exp.Literal.number(10**scale), exp.Literal.number(1000))
+        over.replace(stored_cast(made, f"DECIMAL(38,{scale + 3})"))
+    else:
+        over.replace(macro("sf_idiv3", total, count))
     return node
 
 
@@ -98,30 +117,6 @@ def kurtosis(node: exp.Expr, session: Session) -> exp.Expr:
     return macro("sf_scale_12", node.copy())
 
 
-def random_number(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``RANDOM()``, a 64-bit integer; refuse a seed, which would require Snowflake's sequence."""
-    if node.args.get("this") is not None:
-        raise UnsupportedError("RANDOM with a seed")
-    return macro("sf_random")
-
-
-def uniform(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``UNIFORM(1, 10, RANDOM())``: for integer bounds an integer, with both bounds included."""
-    generator = node.args.get("gen")
-    if not (isinstance(generator, exp.Anonymous) and generator.name == "memory.main.sf_random"):
-        raise UnsupportedError("UNIFORM with a generator other than RANDOM()")
-    whole = kind(node.this) in INTEGERS and kind(node.expression) in INTEGERS
-    return macro("sf_uniform_whole" if whole else "sf_uniform", node.this.copy(), node.expression.copy())
-
-
-def random_text(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``RANDSTR(10, RANDOM())``: the generator's value determines the text.
-
-    A constant generator gives the same text for all rows.
-    """
-    return macro("sf_randstr", node.this.copy(), node.args["generator"].copy())
-
-
 def statistics(node: exp.Expr, session: Session) -> exp.Expr:
     """Cast texts in ``CORR(a, b)`` and the covariances to numbers."""
     for part in list(node.iter_expressions()):
@@ -130,73 +125,61 @@ def statistics(node: exp.Expr, session: Session) -> exp.Expr:
     return node
 
 
-def whole_literal(node: exp.Expr, session: Session) -> exp.Expr:
-    """Cast the literal in ``86400 * 100000`` to BIGINT; DuckDB would use 32-bit arithmetic."""
+def arithmetic(node: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``+``, ``-`` and ``*``: a product has at most twelve digits after the point.
+
+    In ``86400 * 100000`` the literal becomes a BIGINT; DuckDB would use 32-bit arithmetic.
+    """
     if isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
-        cast_ = exp.cast(node.this.copy(), "BIGINT", dialect="duckdb")
-        cast_.to.meta["stored"] = True
-        node.this.replace(cast_)
+        node.this.replace(stored_cast(node.this.copy(), "BIGINT"))
+    if isinstance(node, exp.Mul) and kind(node) in DECIMALS:
+        scales = (scale_of(node.this), scale_of(node.expression), scale_of(node))
+        if None not in scales and int(scales[0] or 0) + int(scales[1] or 0) > int(scales[2] or 0):
+            assert node.type is not None
+            made = stored_cast(node.copy(), node.type.sql(dialect="duckdb"))
+            made.type = node.type
+            return made
     return node
 
 
+def same_as_number(arguments: list[exp.Expr]) -> exp.DataType | None:
+    """Derive the type of a result that is that of the argument, or FLOAT for a text."""
+    if not arguments or kind(arguments[0]) is None:
+        return None
+    numbers = INTEGERS | DECIMALS | FLOATS
+    return arguments[0].type if kind(arguments[0]) in numbers else exp.DataType(this=T.DOUBLE)
+
+
+define("ABS", to="abs", takes=(Kind.NUMBER,), returns=same_as_number)
+define("SIGN", to="sign", takes=(Kind.NUMBER,), returns=T.INT)
+define("FACTORIAL", to="sf_factorial", takes=(Kind.INTEGER,), returns=T.INT128)
+define("PI", to="pi", returns=T.DOUBLE)
+for _name, _macro in (
+    *(
+        (name, f"sf_{name.lower()}")
+        for name in ("ACOS", "ACOSH", "ASIN", "ATANH", "CBRT", "COT", "LN", "SQRT")
+    ),
+    *((name, name.lower()) for name in ("ASINH", "ATAN", "COS", "COSH", "DEGREES", "EXP", "RADIANS")),
+    *((name, name.lower()) for name in ("SIN", "SINH", "TAN", "TANH")),
+    ("SQUARE", "sf_square"),
+):
+    define(_name, to=_macro, takes=(Kind.FLOAT,), returns=T.DOUBLE)
+define("ATAN2", to="atan2", takes=(Kind.FLOAT, Kind.FLOAT), returns=T.DOUBLE)
+define("LOG", to="sf_log", takes=(Kind.FLOAT, Kind.FLOAT), returns=T.DOUBLE)
+define("POW", "POWER", to="pow", takes=(Kind.FLOAT, Kind.FLOAT), returns=T.DOUBLE)
+define("HAVERSINE", to="sf_haversine", takes=(Kind.FLOAT,) * 4, returns=T.DOUBLE)
+define(
+    "WIDTH_BUCKET",
+    to="sf_width_bucket",
+    takes=(Kind.NUMBER, Kind.NUMBER, Kind.NUMBER, Kind.INTEGER),
+    returns=T.BIGINT,
+)
+
 same_in_duckdb(
-    "ABS",
-    "ACOS",
-    "ACOSH",
-    "ASIN",
-    "ASINH",
-    "ATAN",
-    "ATAN2",
-    "ATANH",
-    "BITAND",
-    "BITNOT",
-    "BITOR",
-    "BITSHIFTLEFT",
-    "BITSHIFTRIGHT",
-    "BITXOR",
-    "BIT_AND",
     "BIT_ANDAGG",
-    "BIT_NOT",
-    "BIT_OR",
     "BIT_ORAGG",
-    "BIT_SHIFTLEFT",
-    "BIT_SHIFTRIGHT",
-    "BIT_XOR",
     "BIT_XORAGG",
-    "CBRT",
-    "CEIL",
-    "COS",
-    "COSH",
-    "COT",
-    "DEGREES",
     "DIV0",
     "DIV0NULL",
-    "EXP",
-    "FACTORIAL",
-    "FLOOR",
-    "HAVERSINE",
-    "LN",
-    "LOG",
     "MOD",
-    "PI",
-    "POW",
-    "POWER",
-    "RADIANS",
-    "RANDOM",
-    "RANDSTR",
-    "ROUND",
-    "SEQ1",
-    "SEQ2",
-    "SEQ4",
-    "SEQ8",
-    "SIGN",
-    "SIN",
-    "SINH",
-    "SQRT",
-    "SQUARE",
-    "TAN",
-    "TANH",
-    "TRUNC",
-    "TRUNCATE",
-    "UNIFORM",
 )
