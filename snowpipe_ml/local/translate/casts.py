@@ -39,10 +39,13 @@ def builtin(name: str, *arguments: exp.Expr) -> exp.Expr:
 
 
 def stored_cast(node: exp.Expr, duckdb: str) -> exp.Cast:
-    """Make a cast to a DuckDB type; ``meta["stored"]`` marks a type that needs no further translation."""
-    made: exp.Cast = exp.cast(node, duckdb, dialect="duckdb")
-    made.to.meta["stored"] = True
-    return made
+    """Make a cast to a DuckDB type; ``meta["stored"]`` marks a type that needs no further translation.
+
+    sqlglot's own function leaves out a cast between two types that differ only in their precision.
+    """
+    to = exp.DataType.build(duckdb, dialect="duckdb")
+    to.meta["stored"] = True
+    return exp.Cast(this=node, to=to)
 
 
 def text_of(node: exp.Expr) -> exp.Expr:

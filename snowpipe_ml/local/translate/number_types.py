@@ -71,8 +71,10 @@ def _of_average(node: exp.Expr) -> exp.DataType | None:
 
 
 def _argument(node: exp.Expr) -> exp.Expr:
-    inner = node.this
-    return inner.expressions[0] if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1 else inner
+    inner: exp.Expr = node.this
+    if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1:
+        inner = inner.expressions[0]
+    return inner
 
 
 def _common(values: Iterable[exp.Expr | None]) -> exp.DataType | None:

@@ -30,4 +30,11 @@ CREATE MACRO sf_text_key(x) AS 't' || x::VARCHAR;
 
 CREATE MACRO sf_other_key(x) AS typeof(x) || x::VARCHAR;
 
+CREATE MACRO sf_any_key(x) AS CASE WHEN typeof(x) = 'VARCHAR' THEN 't' || x::VARCHAR
+  WHEN typeof(x) IN ('DOUBLE', 'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT') OR typeof(x) LIKE 'DECIMAL%'
+  THEN memory.main.sf_number_key(x)
+  WHEN typeof(x) = 'JSON' OR typeof(x) LIKE 'STRUCT%'
+  THEN error('the embedded warehouse does not support HASH of a value of this type; Snowflake does')
+  ELSE typeof(x) || x::VARCHAR END;
+
 CREATE MACRO sf_hash(keys) AS CAST(('0x' || left(md5(to_json(keys)::VARCHAR), 16))::UBIGINT::HUGEINT - 9223372036854775808 AS BIGINT);

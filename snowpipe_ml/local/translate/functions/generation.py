@@ -27,6 +27,7 @@ from snowpipe_ml.local.translate.types import (
 )
 
 _MOST_VALUES = 1000
+_NO_PLACE = (exp.Where, exp.Group, exp.Having, exp.AggFunc, exp.Window, exp.Join, exp.Order)
 
 same_in_duckdb("SEQ1", "SEQ2", "SEQ4", "SEQ8")
 
@@ -44,18 +45,19 @@ def random(call: exp.Expr, session: Session) -> exp.Expr:
         return macro("sf_random")
     inside = call.parent
     while inside is not None and not isinstance(inside, exp.Select):
-        if isinstance(
-            inside, exp.Where | exp.Group | exp.Having | exp.AggFunc | exp.Window | exp.Join | exp.Order
-        ):
+        if isinstance(inside, _NO_PLACE):
             raise UnsupportedError("RANDOM with a seed in this place", "Call it in a select list")
         inside = inside.parent
-    grouped = (
-        inside is None or inside.args.get("group") is not None or inside.args.get("distinct") is not None
-    )
-    if grouped or any(part.find(exp.AggFunc) for part in inside.expressions if not part.find(exp.Window)):
+    if not isinstance(inside, exp.Select) or _groups(inside):
         raise UnsupportedError("RANDOM with a seed in a query that groups its rows")
     place = exp.Window(this=exp.RowNumber())
     return macro("sf_seeded", converted(call.expressions[0], Kind.INTEGER), place)
+
+
+def _groups(select: exp.Select) -> bool:
+    if select.args.get("group") is not None or select.args.get("distinct") is not None:
+        return True
+    return any(part.find(exp.AggFunc) and not part.find(exp.Window) for part in select.expressions)
 
 
 def _uniform_type(arguments: list[exp.Expr]) -> exp.DataType:
@@ -115,7 +117,7 @@ def hash_(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate HASH: equal numbers of any types have the same hash. The numbers are not Snowflake's.
 
     Raises:
-        UnsupportedError: the type of an argument is not known.
+        UnsupportedError: an argument is a VARIANT, a TIMESTAMP_TZ or a star.
     """
     check_count(call, 1, None)
     return macro("sf_hash", builtin("list_value", *map(_key, call.expressions)))
@@ -133,6 +135,8 @@ def _key(value: exp.Expr) -> exp.Expr:
         return macro("sf_number_key", value.copy())
     if found in TEXTS:
         return macro("sf_text_key", value.copy())
-    if found is None or found in VARIANTS or found == T.TIMESTAMPTZ:
+    if found is None:
+        return macro("sf_any_key", value.copy())
+    if found in VARIANTS or found == T.TIMESTAMPTZ:
         raise UnsupportedError("HASH of a value of this type", "Cast it to a text or a number")
     return macro("sf_other_key", value.copy())

@@ -71,6 +71,8 @@ def average(node: exp.Expr, session: Session) -> exp.Expr:
     distinct = isinstance(argument, exp.Distinct) and len(argument.expressions) == 1
     value = argument.expressions[0] if distinct else argument
     scale = scale_of(value)
+    if kind(value) in TEXTS:
+        value.replace(stored_cast(value.copy(), "DOUBLE"))
     if kind(value) not in INTEGERS | DECIMALS or scale is None or isinstance(node.parent, exp.Filter):
         return node
     total: exp.Expr = exp.Sum(this=argument.copy())

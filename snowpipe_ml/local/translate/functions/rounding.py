@@ -71,6 +71,8 @@ def _rounding(function: str) -> Callable[[exp.Expr, Session], exp.Expr]:
 
 
 def _rounded(function: str, value: exp.Expr, scale: exp.Expr | None) -> exp.Expr:
+    if isinstance(value, exp.Null):
+        return stored_cast(exp.null(), "BIGINT")
     if isinstance(scale, exp.Null):
         scale = stored_cast(exp.null(), "BIGINT")
     found, digits = kind(value), _constant(scale)
