@@ -208,8 +208,30 @@ def invalid_identifier(name: str) -> ProgrammingError:
     return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")
 
 
+_NARROW = re.compile(
+    r"Overflow in (?:addition|subtraction|multiplication) of (?:INT32|INT64|DECIMAL\(18\))"
+    r"|Type (?:INT128|DECIMAL\(\d+,\d+\)) with value -?[\d.]+ can't be cast [^\n]*destination type INT64"
+    r"|Could not convert string ['\"]\s*[+-]?\d{19,38}\s*['\"] to INT64"
+    r"|Could not cast value -?[\d.]+ to DECIMAL\(1\d,"
+    r"|Failed to cast decimal value[^\n]*"
+)
+
+
+def needs_wide_numbers(raised: Exception) -> bool:
+    """Return whether a statement of DuckDB failed because a whole number has more than 64 bits."""
+    return _NARROW.search(str(raised)) is not None
+
+
 # Patterns of DuckDB's messages, and the error that Snowflake raises for the same mistake.
 _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
+    (
+        re.compile(r"Overflow in (?:addition|subtraction|multiplication) of (?:DECIMAL\(38\)|INT128)"),
+        lambda: error(100046, "22003", "Number out of representable range: type FIXED[SB16](38,0)"),
+    ),
+    (
+        _NARROW,
+        lambda: UnsupportedError("whole numbers of more than 64 bits in this place"),
+    ),
     # What a macro raises, in Snowflake's words: see the macros of core/macros.
     (
         re.compile(r"^Invalid Input Error: (\d{6}) \((\w{5})\): (.*)", re.S),
@@ -349,6 +371,8 @@ def translate(raised: Exception) -> ProgrammingError:
         return UnsupportedError.of(message) if number == "2" else error(int(number), sqlstate, message)
     if match := _UNKNOWN_ZONE.match(text):
         return error(100094, "22023", f"Unknown timezone: '{match.group(1)}'")
+    if kind == "ConversionException" and _NARROW.search(first):
+        return UnsupportedError("whole numbers of more than 64 bits in this place")
     if kind == "ConversionException" and (match := _CONVERSION.search(text)):
         return _unconvertible(*match.groups())
     if kind == "BinderException" and (match := _UNKNOWN_COLUMN.match(text)):

@@ -97,6 +97,8 @@ class Session:
         self.parameters: Options = {}
         self.variables: Options = {}
         self.in_transaction = False
+        # Whether whole numbers have 38 digits in the statement that is translated, and not 64 bits.
+        self.wide_numbers = False
         self.keeps_transaction = False
         self.visible_functions: frozenset[str] = frozenset()
         self.transaction_id = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
@@ -24,15 +25,32 @@ from snowpipe_ml.local.translate.reuse import is_reusable
 
 
 def run_query(session: Session, text: str, params: Params, query_id: str) -> Result:
-    """Run a query or DML statement."""
+    """Run a query or DML statement.
+
+    Whole numbers have 64 bits, with which DuckDB is fastest. A statement that fails because they are not
+    enough runs a second time with numbers of 38 digits, outside of transactions, which the failure ends.
+    """
+    try:
+        return _run(session, text, params)
+    except duckdb.Error as raised:
+        if session.in_transaction or not errors.needs_wide_numbers(raised):
+            raise
+    session.wide_numbers = True
+    try:
+        return _run(session, text, params)
+    finally:
+        session.wide_numbers = False
+
+
+def _run(session: Session, text: str, params: Params) -> Result:
     state = session.state
-    known = session.translations.find(text, state) if not params else None
+    known = session.translations.find(text, state) if not params and not session.wide_numbers else None
     if known is not None:
         return Result(*select(session, known))
     tree = parse(text)
     match tree:
         case exp.Query() | exp.Values():
-            reusable = not params and is_reusable(tree, session)
+            reusable = not params and not session.wide_numbers and is_reusable(tree, session)
             with compiled(session, tree, params) as query:
                 translated = to_sql(query)
                 if reusable and query.meta[LASTING]:

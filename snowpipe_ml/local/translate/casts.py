@@ -93,6 +93,10 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
             node.set(
                 "this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
             )
+    if isinstance(node, exp.TryCast) and mapped.this == T.BIGINT and source in TEXTS:
+        # A number of more than 64 bits is an error then, and not NULL: see needs_wide_numbers.
+        whole = exp.TryCast(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
+        return stored_cast(whole, "BIGINT")
     if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
         return exp.func("unhex", node.this.copy())  # Snowflake parses a text as hexadecimal digits
     if (
@@ -137,11 +141,12 @@ def data_type(node: exp.Expr, session: Session) -> exp.DataType:
         return node
     match node.this:
         case T.INT | T.BIGINT | T.SMALLINT | T.TINYINT:
-            text = "BIGINT"
+            text = "DECIMAL(38,0)" if session.wide_numbers else "BIGINT"
         case T.DECIMAL:
             parameters = [int(p.name) for p in node.expressions]
             precision, scale = (parameters or [38, 0]) if len(parameters) != 1 else (parameters[0], 0)
-            text = "BIGINT" if scale == 0 and precision > 18 else f"DECIMAL({precision},{scale})"
+            whole = scale == 0 and precision > 18 and not session.wide_numbers
+            text = "BIGINT" if whole else f"DECIMAL({precision},{scale})"
         case T.FLOAT | T.DOUBLE:
             text = "DOUBLE"
         case T.TIMESTAMPTZ:

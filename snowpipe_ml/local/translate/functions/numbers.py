@@ -130,9 +130,14 @@ def statistics(node: exp.Expr, session: Session) -> exp.Expr:
 def arithmetic(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``+``, ``-`` and ``*``: a product has at most twelve digits after the point.
 
-    In ``86400 * 100000`` the literal becomes a BIGINT; DuckDB would use 32-bit arithmetic.
+    In ``86400 * 100000`` the literal becomes a BIGINT; DuckDB would use 32-bit arithmetic. Where 64 bits have
+    turned out not to be enough, the numbers have 38 digits.
     """
-    if isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
+    scale = scale_of(node.this)
+    numbers = INTEGERS | DECIMALS
+    if session.wide_numbers and {kind(node.this), kind(node.expression)} <= numbers and scale is not None:
+        node.this.replace(stored_cast(exp.Paren(this=node.this.copy()), f"DECIMAL(38,{scale})"))
+    elif isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
         node.this.replace(stored_cast(node.this.copy(), "BIGINT"))
     if isinstance(node, exp.Mul) and kind(node) in DECIMALS:
         scales = (scale_of(node.this), scale_of(node.expression), scale_of(node))
