@@ -36,7 +36,7 @@ def test_a_format_is_written_by_these_parts(text: str, parts: list[object]) -> N
     assert output_format(text) == parts
 
 
-@pytest.mark.parametrize("text", ["HH:MI", "DAY", "MMM", "M/D/YYYY", "YYYY-MONTH"])
+@pytest.mark.parametrize("text", ["DAY", "MMM", "M/D/YYYY", "YYYY-MONTH", "HH24:MI hours"])
 def test_a_run_of_letters_that_is_no_element_is_refused_by_name(text: str) -> None:
     for read in (input_format, output_format):
         with pytest.raises(UnsupportedError, match=text):

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import duckdb
 import pyarrow as pa
 
+from snowpipe_ml.local.core import number_formats
 from snowpipe_ml.local.core.duck import Duck
 
 _METHOD = re.compile(r"\s*(snappy|zlib|zstd|bz2)\s*(?:\(\s*(\d+)\s*\))?\s*\Z", re.I)
@@ -31,6 +32,8 @@ def register(duck: Duck) -> None:
         ("sf_native_sha2", _sha2, ("BLOB", "BIGINT"), "BLOB"),
         ("sf_native_compress", _compress, ("BLOB", "VARCHAR"), "BLOB"),
         ("sf_native_decompress", _decompress, ("BLOB", "VARCHAR"), "BLOB"),
+        ("sf_native_write_number", number_formats.write, ("VARCHAR", "VARCHAR"), "VARCHAR"),
+        ("sf_native_read_number", number_formats.read, ("VARCHAR", "VARCHAR"), "VARCHAR"),
         ("sf_native_ip", _parse_ip, ("VARCHAR", "VARCHAR"), "VARCHAR"),
     )
     for name, function, parameters, result in functions:

@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.names import literal
+from snowpipe_ml.local.core.time_formats import Offset, Pattern, is_auto, output_format
 
 DEFAULT_TIME_ZONE = "America/Los_Angeles"
 Check = Callable[[str, object], str | int]
@@ -62,6 +63,39 @@ _VARIABLES: Mapping[str, Check] = {
     "WEEK_OF_YEAR_POLICY": _between(0, 1),
     "TWO_DIGIT_CENTURY_START": _between(1900, 2100),
 }
+# The output formats, and whether their types have an offset.
+_FORMATS: Mapping[str, bool] = {
+    "DATE_OUTPUT_FORMAT": False,
+    "TIME_OUTPUT_FORMAT": False,
+    "TIMESTAMP_NTZ_OUTPUT_FORMAT": False,
+    "TIMESTAMP_LTZ_OUTPUT_FORMAT": True,
+    "TIMESTAMP_TZ_OUTPUT_FORMAT": True,
+    "TIMESTAMP_OUTPUT_FORMAT": True,
+}
+# Characters that the macros sf_tz_text and sf_ltz_text replace, by the separator of an offset.
+_MARKS = {":": "\x01", "": "\x02", None: "\x03"}
+
+
+def _pattern(name: str, text: str) -> str:
+    """Convert an output format to the pattern of strftime that the macros of core/macros/dates.sql read."""
+    pieces = []
+    for part in output_format(text):
+        if isinstance(part, Offset) and _FORMATS[name]:
+            pieces.append(_MARKS[part.separator])
+        elif isinstance(part, Pattern):
+            pieces.append(part.text)
+        else:
+            raise errors.UnsupportedError(f"the value {text} of the session parameter {name}")
+    return "".join(pieces)
+
+
+def _format(name: str, value: object) -> str:
+    text = str(value)
+    if not is_auto(text):
+        _pattern(name, text)
+    return text
+
+
 _CHECKED: Mapping[str, Check] = {
     "TIMEZONE": _zone,
     "DATE_INPUT_FORMAT": _only("AUTO"),
@@ -72,6 +106,7 @@ _CHECKED: Mapping[str, Check] = {
     "BINARY_INPUT_FORMAT": _only("HEX"),
     "BINARY_OUTPUT_FORMAT": _only("HEX"),
     **_VARIABLES,
+    **dict.fromkeys(_FORMATS, _format),
 }
 HONOURED = frozenset(_CHECKED)
 """The parameters whose values are checked and have an effect."""
@@ -84,6 +119,12 @@ DEFAULTS: Mapping[str, object] = {
     "TIMESTAMP_DAY_IS_ALWAYS_24H": "false",
     "BINARY_INPUT_FORMAT": "HEX",
     "BINARY_OUTPUT_FORMAT": "HEX",
+    "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
+    "TIME_OUTPUT_FORMAT": "HH24:MI:SS",
+    "TIMESTAMP_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM",
+    "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF3",
+    "TIMESTAMP_LTZ_OUTPUT_FORMAT": "",
+    "TIMESTAMP_TZ_OUTPUT_FORMAT": "",
     "WEEK_START": 0,
     "WEEK_OF_YEAR_POLICY": 0,
     "TWO_DIGIT_CENTURY_START": 1970,
@@ -104,7 +145,9 @@ def apply(duck: Duck, name: str, value: object | None) -> None:
     """Tell DuckDB the value of a parameter; None for its default."""
     if name == "TIMEZONE":
         duck.execute(f"SET TimeZone = {literal(str(value or DEFAULT_TIME_ZONE))}")
-    elif name in _VARIABLES and value is None:
-        duck.execute(f"RESET VARIABLE {name}")
-    elif name in _VARIABLES:
+    elif name in _FORMATS and value is not None and not is_auto(str(value)):
+        duck.execute(f"SET VARIABLE {name} = {literal(_pattern(name, str(value)))}")
+    elif name in _VARIABLES and value is not None:
         duck.execute(f"SET VARIABLE {name} = {int(str(value))}")
+    elif name in _VARIABLES or name in _FORMATS:
+        duck.execute(f"RESET VARIABLE {name}")

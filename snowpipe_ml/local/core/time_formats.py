@@ -2,9 +2,9 @@
 
 https://docs.snowflake.com/en/sql-reference/functions-conversion#date-and-time-formats-in-conversion-functions
 
-Elements are case-insensitive, and the longest match wins. Text in double quotes, punctuation and single
-letters are literal. A longer run of letters that is not an element is refused, because it is more likely
-a format element of another system than literal text.
+Elements are case-insensitive, and the longest match wins. Text in double quotes, punctuation, a T between a
+date and an hour, and a Z alone are literal. Any other letter that is not part of an element is refused,
+because it is more likely an element of another system than literal text.
 """
 
 from __future__ import annotations
@@ -20,24 +20,36 @@ _SPECIFIERS = {
     "YYYY": "%Y",
     "UUUU": "%Y",
     "YY": "%y",
+    "Y": "%-y",
     "MMMM": "%B",
     "MON": "%b",
     "MM": "%m",
+    "MO": "%-m",
     "DD": "%d",
+    "D": "%-d",
     "DY": "%a",
     "HH24": "%H",
+    "HH": "%H",
     "HH12": "%I",
+    "H24": "%-H",
+    "H": "%-H",
+    "H12": "%-I",
     "AM": "%p",
     "PM": "%p",
+    "P": "%p",
     "MI": "%M",
+    "ME": "%-M",
     "SS": "%S",
+    "S": "%-S",
 }
+_HOURS_24 = {"HH24", "HH", "H24", "H"}
+_HOURS_12 = {"HH12", "H12"}
+_HALVES = {"AM", "PM", "P"}
 _ZONES = ("TZH:TZM", "TZHTZM", "TZH")
-_TOKEN = re.compile(
-    "|".join([r"FF[0-9]?", *(sorted((*_SPECIFIERS, *_ZONES), key=len, reverse=True)), r'"[^"]*"', r"."]),
-    re.I | re.S,
+_ELEMENT = re.compile(
+    "|".join([r"FF[0-9]?", *(sorted((*_SPECIFIERS, *_ZONES), key=len, reverse=True)), r"."]), re.I | re.S
 )
-_BEGINNINGS = {element[0] for element in _SPECIFIERS} | {"F"}
+_RUN = re.compile(r'"[^"]*"|TZH:TZM|(?:(?!TZH)[A-Za-z0-9])+|TZH(?:TZM)?|.', re.S | re.I)
 _FRACTION_DIGITS = 9  # for FF without a number
 
 
@@ -62,7 +74,12 @@ class Offset:
     separator: str | None
 
 
-OutputPart = Pattern | Fraction | Offset
+@dataclass(frozen=True, slots=True)
+class Half:
+    """The half of the day as one letter, A or P."""
+
+
+OutputPart = Pattern | Fraction | Offset | Half
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +102,23 @@ class InputFormat:
         return self.pattern.replace("%f", "%n") if self.has_long_fraction else self.pattern
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """The strptime patterns: MON and MMMM read the name of a month in both lengths."""
+        if "%b" not in self.pattern and "%B" not in self.pattern:
+            return (self.pattern,)
+        return self.pattern.replace("%B", "%b"), self.pattern.replace("%b", "%B")
+
+    @property
     def has_date(self) -> bool:
         """Return whether the text contains a complete date, so that no part needs a default."""
         found = set(self.elements)
-        return bool(found & {"YYYY", "UUUU", "YY"} and (found & {"MM", "MON", "MMMM"} or "DD" not in found))
+        months, days = {"MM", "MO", "MON", "MMMM"}, {"DD", "D"}
+        return bool(found & {"YYYY", "UUUU", "YY", "Y"} and (found & months or not found & days))
 
     @property
     def has_time(self) -> bool:
         """Return whether the text contains an hour."""
-        return bool(set(self.elements) & {"HH24", "HH12"})
+        return bool(set(self.elements) & (_HOURS_24 | _HOURS_12))
 
     @property
     def has_offset(self) -> bool:
@@ -108,7 +133,7 @@ class InputFormat:
     @property
     def has_short_year(self) -> bool:
         """Return whether years have two digits: strptime reads 69 as 1969, Snowflake as 2069."""
-        return "YY" in self.elements
+        return bool({"YY", "Y"} & set(self.elements))
 
     @property
     def has_long_fraction(self) -> bool:
@@ -145,6 +170,8 @@ def output_format(text: str) -> list[OutputPart]:
             part = Offset(None if element == "TZH" else ":" if ":" in element else "")
         elif element.startswith("FF"):
             part = _fraction(int(element[2:] or _FRACTION_DIGITS))
+        elif element == "P":
+            part = Half()
         else:
             part = Pattern(_SPECIFIERS[element])
         last = parts[-1] if parts else None
@@ -174,12 +201,14 @@ def input_format(text: str) -> InputFormat:
             if element == "FF0":
                 raise UnsupportedError("the element FF0 in an input format")
             pieces.append("%f")
+        elif element == "P":
+            raise UnsupportedError("the element P in an input format", "Use AM")
         else:
-            pieces.append(_SPECIFIERS[element])
+            pieces.append(_SPECIFIERS[element].replace("-", ""))
     found = set(elements)
-    if "HH24" in found and found & {"AM", "PM"}:
+    if found & _HOURS_24 and found & _HALVES:
         raise UnsupportedError("a format with both HH24 and AM or PM", "Use HH12 with AM")
-    if "HH12" in found and not found & {"AM", "PM"}:
+    if found & _HOURS_12 and not found & _HALVES:
         raise UnsupportedError("an input format with HH12 and without AM", "Use HH24")
     return InputFormat(text, "".join(pieces), tuple(elements))
 
@@ -192,28 +221,33 @@ def _fraction(digits: int) -> OutputPart:
 
 
 def _tokens(text: str) -> Iterator[tuple[str | None, str]]:
-    """Yield (element or None for literal text, the text) for each part of a format."""
-    found = [match.group() for match in _TOKEN.finditer(text)]
-    names = [token.upper() if len(token) > 1 and not token.startswith('"') else None for token in found]
-    for place, (token, name) in enumerate(zip(found, names, strict=True)):
-        if name is None and len(token) == 1 and token.isalpha():
-            _check_letter(text, found, names, place)
-        yield name, token[1:-1] if name is None and len(token) > 1 else token
+    """Yield (element or None for literal text, the text) for each part of a format.
 
-
-def _check_letter(text: str, found: list[str], names: list[str | None], place: int) -> None:
-    """Refuse a letter of an unknown element, such as HH, DAY, MONTH, the D of M/D or the third M of MMM."""
-    letter = found[place].upper()
-    before = found[place - 1] if place else ""
-    # %Y is not an element, and Snowflake treats it as literal text too.
-    unknown = letter in _BEGINNINGS and before != "%"
-    for beside in (place - 1, place + 1):
-        if 0 <= beside < len(found):
-            other = found[beside].upper()
-            unknown |= names[beside] is None and len(other) == 1 and other.isalpha()
-            unknown |= names[beside] is not None and letter in other
-    if unknown:
-        raise UnsupportedError(f"this date format: {text!r}", "Put literal text in double quotes")
+    Raises:
+        UnsupportedError: a letter is not part of an element, such as the H of MONTH or the third M of MMM.
+    """
+    before = ""
+    for run in _RUN.findall(text):
+        if run.startswith('"') and len(run) > 1:
+            yield None, run[1:-1]
+            continue
+        found = _ELEMENT.findall(run)
+        for place, token in enumerate(found):
+            name = token.upper()
+            if name in _SPECIFIERS or name in _ZONES or name.startswith("FF"):
+                before = name
+                yield name, token
+                continue
+            after = found[place + 1].upper() if place + 1 < len(found) else ""
+            of_time = name == "T" and before in ("DD", "D") and after[:1] == "H" and len(after) > 1
+            if (
+                token.isalpha()
+                and not of_time
+                and not (name == "Z" and len(run) == len(token))
+                and not (name == "Z" and place == len(found) - 1)
+            ):
+                raise UnsupportedError(f"this date format: {text!r}", "Put literal text in double quotes")
+            yield None, token
 
 
 def _escaped(text: str) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import TokenType
 
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.time_formats import is_auto
 
 AS_WRITTEN: set[str] = set()
 """The functions that are parsed as plain calls, with their arguments as they are written, although sqlglot has
@@ -22,60 +19,6 @@ a class for them. The registry of functions fills it."""
 
 PREPARATIONS: list[Callable[[], None]] = []
 """Called before a statement is parsed, so that ``AS_WRITTEN`` is complete; each may be called often."""
-
-_T = exp.DataType.Type
-# The functions that parse a date or time with a format, and the types of their results.
-_READERS = {
-    "DATE": _T.DATE,
-    "TO_DATE": _T.DATE,
-    "TRY_TO_DATE": _T.DATE,
-    "TIME": _T.TIME,
-    "TO_TIME": _T.TIME,
-    "TRY_TO_TIME": _T.TIME,
-    **{
-        f"{trying}TO_TIMESTAMP{suffix}": kind
-        for trying in ("", "TRY_")
-        for suffix, kind in (
-            ("", _T.TIMESTAMPNTZ),
-            ("_NTZ", _T.TIMESTAMPNTZ),
-            ("_LTZ", _T.TIMESTAMPLTZ),
-            ("_TZ", _T.TIMESTAMPTZ),
-        )
-    },
-}
-
-
-def _reader(name: str) -> Callable[..., exp.Expr]:
-    """Return a builder for ``TO_DATE(x, 'format')`` that keeps the format, which sqlglot's would change."""
-    kind = _READERS[name]
-    otherwise: Callable[..., exp.Expr] = SnowflakeParser.FUNCTIONS[name]
-
-    def build(args: list[exp.Expr], dialect: Dialect) -> exp.Expr:
-        text = args[1].name if len(args) == 2 and args[1].is_string else None
-        if text is not None and is_auto(text):
-            args = args[:1]
-        if len(args) != 2 or args[1].is_int:
-            try:
-                node: exp.Expr = otherwise(args)
-            except TypeError:  # sqlglot also tries which arguments a builder accepts
-                node = otherwise(args, dialect=dialect)
-            return node
-        of = exp.TsOrDsToDate if kind == _T.DATE else exp.TsOrDsToTime if kind == _T.TIME else exp.StrToTime
-        read = of(this=args[0], format=args[1])
-        read.set("safe", name.startswith("TRY_"))
-        if of is exp.StrToTime:
-            read.set("target_type", exp.DataType(this=kind))
-        # The cast declares the type for surrounding nodes: sqlglot infers TIMESTAMP_NTZ for every StrToTime.
-        zoned = kind in (_T.TIMESTAMPLTZ, _T.TIMESTAMPTZ)
-        return exp.Cast(this=read, to=exp.DataType(this=kind)) if zoned else read
-
-    return build
-
-
-def _writer(args: list[exp.Expr]) -> exp.Expr:
-    """Build ``TO_CHAR(x, 'format')`` with the original format."""
-    return exp.ToChar(this=args[0] if args else None, format=args[1] if len(args) > 1 else None)
-
 
 # The functions with a part of a date, and the position of that argument.
 _PARTS = dict.fromkeys(
@@ -97,14 +40,8 @@ class _Parser(SnowflakeParser):
 
     In the ``meta`` of nodes it records the name of each called function ("called") and the source text of
     each expression in a SELECT list ("written"), which is the name of an unnamed result column. It keeps the
-    keys of object constants and the formats of dates unchanged.
+    keys of object constants unchanged.
     """
-
-    FUNCTIONS: ClassVar = {
-        **SnowflakeParser.FUNCTIONS,
-        **{name: _reader(name) for name in _READERS},
-        **dict.fromkeys(("TO_CHAR", "TO_VARCHAR"), _writer),
-    }
 
     def _kv_to_prop_eq(self, expressions: list[exp.Expr], parse_map: bool = False) -> list[exp.Expr]:
         """Keep the keys of ``{'a': 1}`` as strings; as identifiers their case would change."""

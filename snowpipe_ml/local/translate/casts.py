@@ -6,7 +6,7 @@ from datetime import date
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.local.core.errors import UnsupportedError, error
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ
 from snowpipe_ml.local.translate.types import (
@@ -70,26 +70,61 @@ def may_be_variant(node: exp.Expr) -> bool:
     )
 
 
+# The macros that read a text, by the type of the result.
+_READERS = {
+    T.DATE: "date",
+    T.TIME: "time",
+    T.TIMESTAMP: "timestamp",
+    T.TIMESTAMPNTZ: "timestamp",
+    T.DATETIME: "timestamp",
+    T.TIMESTAMPLTZ: "text_to_ltz",
+    T.TIMESTAMPTZ: "text_to_tz",
+}
+_NUMBERS = INTEGERS | DECIMALS | FLOATS
+_EXACT_SCALE = 15  # from which DuckDB's cast of a float writes wrong digits
+
+
 def cast(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate a cast; a float is cast to an integer by rounding half away from zero.
 
     ``x::FLOAT`` -> ``CAST(x AS DOUBLE)``; ``2.5::FLOAT::INT`` is 3.
+
+    https://docs.snowflake.com/en/sql-reference/functions/cast
     """
     target = node.args["to"]
+    if target.meta.get("stored"):
+        return node
+    trying = isinstance(node, exp.TryCast)
     source = kind(node.this)
+    if trying and source is not None and source not in TEXTS | VARIANTS:
+        shown = source.value, target.sql(dialect="snowflake")
+        raise error(
+            1065,
+            "22023",
+            "SQL compilation error:\nFunction TRY_CAST cannot be used with arguments of types "
+            f"{shown[0]} and {shown[1]}",
+        )
+    if target.this in _READERS:
+        return _with_type(to_moment(node.this, target.this, trying), target.this)
     length = target.expressions[0].name if target.this in TEXTS and target.expressions else None
     mapped = data_type(target, session)
-    if mapped.meta.get("kind") == T.TIMESTAMPTZ:
-        return to_tz(node.this)
     if source == T.TIMESTAMPTZ:
         return _from_tz(node, mapped)
-    if mapped.this == T.TIME and source == T.TIMESTAMPLTZ:  # the time of day in the session's time zone
-        node.set("this", stored_cast(node.this.copy(), "TIMESTAMP"))
+    if source in TEXTS and mapped.this in (T.BIGINT, T.DECIMAL, T.DOUBLE):
+        text = {True: "sf_float_number_text", False: "sf_checked_float"}
+        if mapped.this != T.DOUBLE:
+            text = {True: "sf_number_text", False: "sf_checked_number"}
+        node.set("this", macro(text[trying], node.this.copy()))
+    if source in TEXTS and mapped.this == T.BOOLEAN:
+        return _with_type(macro("sf_try_boolean" if trying else "sf_boolean", node.this.copy()), T.BOOLEAN)
+    if source in FLOATS and mapped.this == T.DECIMAL and int(mapped.expressions[1].name) >= _EXACT_SCALE:
+        digits = exp.Literal.string(f"%.{mapped.expressions[1].name}f")  # all digits of the binary fraction
+        node.set("this", builtin("printf", digits, node.this.copy()))
     if mapped.this == T.BIGINT and source not in INTEGERS | TEXTS | {T.BOOLEAN}:
         if source in FLOATS:
             node.set("this", exp.func("round", node.this.copy()))
         elif source is None or source in VARIANTS:
-            inner = exp.TryCast if isinstance(node, exp.TryCast) else exp.Cast
+            inner = exp.TryCast if trying else exp.Cast
             node.set(
                 "this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
             )
@@ -97,30 +132,82 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
         # A number of more than 64 bits is an error then, and not NULL: see needs_wide_numbers.
         whole = exp.TryCast(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
         return stored_cast(whole, "BIGINT")
-    if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB) and not target.meta.get("stored"):
-        return exp.func("unhex", node.this.copy())  # Snowflake parses a text as hexadecimal digits
-    if (
-        source in TEXTS
-        and mapped.this in (T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATE)
-        and not target.meta.get("stored")
-    ):
-        if _is_iso_date(node.this):
-            # DuckDB folds the cast of a literal, and can then decorrelate a subquery that contains it.
-            return stored_cast(node.this.copy(), "DATE" if mapped.this == T.DATE else "TIMESTAMP")
-        trying = "try_" if isinstance(node, exp.TryCast) else ""
-        return macro(f"sf_{trying}{'date' if mapped.this == T.DATE else 'timestamp'}", node.this.copy())
-    if mapped.this in TEXTS and length is None and source in SHOWN:
-        return as_text(node.this)
-    if mapped.this == T.JSON and source in TEXTS | INTEGERS | DECIMALS | FLOATS | {T.BOOLEAN}:
+    if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB):
+        return macro("sf_try_hex_binary" if trying else "sf_hex_binary", node.this.copy())
+    if mapped.this == T.JSON and source in TEXTS | _NUMBERS | {T.BOOLEAN}:
         return exp.func("to_json", node.this.copy())  # '1'::VARIANT is a text, not the number 1
-    text: exp.Expr = node
+    converted: exp.Expr = node
     node.set("to", mapped)
-    if mapped.this in TEXTS and (source in VARIANTS or (source is None and may_be_variant(node.this))):
-        text = text_of(node.this)
+    if mapped.this in TEXTS and source in SHOWN:
+        converted = as_text(node.this)
+    elif mapped.this in TEXTS and (source in VARIANTS or (source is None and may_be_variant(node.this))):
+        converted = text_of(node.this)
     if length is not None and int(length) < 16_777_216:
-        text = builtin("left", text.copy(), exp.Literal.number(length))
-        text.type = exp.DataType(this=T.VARCHAR)
-    return text
+        name = "sf_try_fitting" if trying else "sf_fitting"
+        converted = _with_type(macro(name, converted.copy(), exp.Literal.number(length)), T.VARCHAR)
+    return converted
+
+
+def _with_type(node: exp.Expr, type_: exp.DType) -> exp.Expr:
+    node.type = exp.DataType(this=type_)
+    return node
+
+
+def to_moment(value: exp.Expr, target: exp.DType, trying: bool = False) -> exp.Expr:
+    """Convert a value to a date, time or timestamp, as a cast does.
+
+    Raises:
+        ProgrammingError: Snowflake has no such conversion.
+    """
+    source = kind(value)
+    if source in VARIANTS and target in TIMESTAMPS - {T.TIMESTAMPLTZ, T.TIMESTAMPTZ} and not trying:
+        return macro("sf_variant_to_timestamp", value.copy())
+    if source in VARIANTS:
+        value, source = text_of(value), T.VARCHAR
+    if source in TEXTS and _is_iso_date(value) and target in (T.DATE, *TIMESTAMPS - {T.TIMESTAMPTZ}):
+        # DuckDB folds the cast of a literal, and can then decorrelate a subquery that contains it.
+        stored = {T.DATE: "DATE", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")
+        return stored_cast(value.copy(), stored)
+    if source in TEXTS:
+        return macro(f"sf_{'try_' if trying else ''}{_READERS[target]}", value.copy())
+    if source in _NUMBERS:
+        return of_epoch(value, target, 0)
+    if target == T.TIMESTAMPTZ:
+        return to_tz(value)
+    value = value.copy()
+    if source == T.TIMESTAMPTZ:
+        if target == T.TIMESTAMPLTZ:
+            return macro("sf_tz_instant", value)
+        value = macro("sf_tz_local", value)
+    if target == T.TIME and source == T.TIMESTAMPLTZ:  # the time of day in the session's time zone
+        value = stored_cast(value, "TIMESTAMP")
+    return stored_cast(
+        value, {T.DATE: "DATE", T.TIME: "TIME", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")
+    )
+
+
+def of_epoch(value: exp.Expr, target: exp.DType, scale: int) -> exp.Expr:
+    """Convert a number since 1970 to a timestamp; a second has ``10 ** scale`` of its units.
+
+    Raises:
+        ProgrammingError: the target is not a timestamp.
+    """
+    if target not in TIMESTAMPS:
+        raise error(
+            1007,
+            "22023",
+            f"SQL compilation error:\ninvalid type [CAST({value.sql(dialect='snowflake')} AS {target.value})] "
+            f"for parameter 'TO_{target.value}'",
+        )
+    if scale <= 6:
+        made = macro("sf_epoch", value.copy(), exp.Literal.number(10 ** (6 - scale)))
+    elif scale == 9:
+        made = macro("sf_epoch_nanos", value.copy())
+    else:
+        raise UnsupportedError(f"a scale of {scale} of a timestamp")
+    if target == T.TIMESTAMPLTZ:
+        return builtin("timezone", exp.Literal.string("UTC"), made)
+    return macro("sf_utc_to_tz", made) if target == T.TIMESTAMPTZ else made
 
 
 def _is_iso_date(node: exp.Expr) -> bool:
@@ -170,15 +257,6 @@ def data_type(node: exp.Expr, session: Session) -> exp.DataType:
     if text == TIMESTAMP_TZ:
         mapped.meta["kind"] = T.TIMESTAMPTZ
     return mapped
-
-
-def to_binary(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``TO_BINARY(x [, 'HEX'|'UTF-8'|'BASE64'])``."""
-    how = node.args["format"].name.upper() if node.args.get("format") is not None else "HEX"
-    function = {"HEX": "unhex", "UTF-8": "encode", "UTF8": "encode", "BASE64": "from_base64"}.get(how)
-    if function is None:
-        raise UnsupportedError(f"TO_BINARY with the format {how}")
-    return builtin(function, node.this.copy())
 
 
 def to_tz(node: exp.Expr) -> exp.Expr:
@@ -252,16 +330,31 @@ def comparison(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate a comparison: ``'1.4' = 1`` compares numbers; DuckDB would cast the text to an integer."""
     if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
         return node  # an assignment
+    compare_moments(node, session)
     left, right = kind(node.this), kind(node.expression)
-    if T.TIMESTAMPTZ in (left, right):  # compares the instants
-        for side in ("this", "expression"):
-            node.set(side, macro("sf_tz_utc", to_tz(node.args[side])))
-        return node
     numbers = INTEGERS | DECIMALS | FLOATS
     if left in TEXTS and right in numbers:
         node.set("this", exp.cast(node.this.copy(), "DOUBLE", dialect="duckdb"))
     elif right in TEXTS and left in numbers:
         node.set("expression", exp.cast(node.expression.copy(), "DOUBLE", dialect="duckdb"))
+    return node
+
+
+def compare_moments(node: exp.Expr, session: Session) -> exp.Expr:
+    """Convert the texts that are compared with a date or time: by ``=`` and ``<``, BETWEEN and IN.
+
+    TIMESTAMP_TZ values are compared by their instants.
+    """
+    sides = list(node.iter_expressions())
+    kinds = {type_ for side in sides if (type_ := kind(side)) is not None}
+    found = kinds & (TIMESTAMPS | {T.DATE, T.TIME})
+    if T.TIMESTAMPTZ in found:
+        for side in sides:
+            side.replace(macro("sf_tz_utc", to_tz(side)))
+    elif len(found) == 1 and kinds & TEXTS:
+        for side in sides:
+            if kind(side) in TEXTS:
+                side.replace(to_moment(side, next(iter(found))))
     return node
 
 

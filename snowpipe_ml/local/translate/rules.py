@@ -11,9 +11,16 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
-from snowpipe_ml.local.translate.casts import case_branches, cast, comparison, concatenation, macro, to_binary
+from snowpipe_ml.local.translate.casts import (
+    case_branches,
+    cast,
+    compare_moments,
+    comparison,
+    concatenation,
+    macro,
+)
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
-from snowpipe_ml.local.translate.functions.formats import current_date, read_by_format, to_char
+from snowpipe_ml.local.translate.functions.formats import current_date
 from snowpipe_ml.local.translate.functions.numbers import (
     arithmetic,
     average,
@@ -40,6 +47,7 @@ from snowpipe_ml.local.translate.functions.variants import (
 from snowpipe_ml.local.translate.number_types import set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
+from snowpipe_ml.local.translate.stored_values import convert_stored
 from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, T, annotate, kind
 
 _TYPED = (
@@ -58,12 +66,10 @@ _TYPED = (
     exp.StddevSamp,
     exp.Add,
     exp.Sub,
-    exp.ToChar,
     exp.Cast,
     exp.Corr,
     exp.CovarSamp,
     exp.CovarPop,
-    exp.ToBinary,
     exp.ToVariant,
     exp.Case,
     exp.Ordered,
@@ -73,6 +79,8 @@ _TYPED = (
     exp.GTE,
     exp.LT,
     exp.LTE,
+    exp.Between,
+    exp.In,
     exp.DPipe,
     exp.Concat,
     exp.ConcatWs,
@@ -80,9 +88,6 @@ _TYPED = (
     exp.Bracket,
     exp.PropertyEQ,
     exp.JSONKeyValue,
-    exp.StrToTime,
-    exp.TsOrDsToDate,
-    exp.TsOrDsToTime,
     exp.RegexpLike,
     exp.HexString,
     exp.Anonymous,
@@ -94,12 +99,11 @@ _TYPED_BESIDE_VARIANTS = (*TEXT_FUNCTIONS, *BINARY_FUNCTIONS, *COMPARISONS, exp.
 
 def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     """Translate the expressions of a tree whose names are qualified."""
-    for call in nodes(tree, exp.Anonymous):
-        _timestamp_cast(call)
     variants = has_variants(tree, session)
     annotate(tree, session, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
     if variants:
         check_stored(tree, session)
+    convert_stored(tree, session)
     outputs = typed_outputs(tree)
     tree = rewrite_brackets(tree)
     present = {type(node) for node in nodes(tree, exp.Expr)}
@@ -135,18 +139,6 @@ def _any(present: set[type[exp.Expr]], classes: tuple[type[exp.Expr], ...]) -> b
     return any(issubclass(kind_, classes) for kind_ in present)
 
 
-def _timestamp_cast(call: exp.Anonymous) -> None:
-    """Replace ``TO_TIMESTAMP_TZ(x)`` with ``x::TIMESTAMP_TZ``, which tells surrounding nodes the type."""
-    name = call.name.upper()
-    if (
-        name in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ")
-        and len(call.expressions) == 1
-        and call.parent is not None
-    ):
-        target = T.TIMESTAMPLTZ if name.endswith("LTZ") else T.TIMESTAMPTZ
-        call.replace(exp.Cast(this=call.expressions[0].copy(), to=exp.DataType(this=target)))
-
-
 Rule = Callable[[exp.Expr, Session], exp.Expr]
 
 
@@ -164,14 +156,6 @@ def array(node: exp.Expr, session: Session) -> exp.Expr:
     return node
 
 
-_AUTO_TIMESTAMPS = {
-    "TRY_TO_TIMESTAMP": "sf_try_timestamp",
-    "TRY_TO_TIMESTAMP_NTZ": "sf_try_timestamp",
-    "TO_TIMESTAMP": "sf_timestamp",
-    "TO_TIMESTAMP_NTZ": "sf_timestamp",
-}
-
-
 def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate functions without a sqlglot class: user-defined, SYSTEM$... and other supported functions."""
     name = node.name.upper()
@@ -179,8 +163,6 @@ def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
         return node
     if name.startswith("_FS_"):
         return macro(name.lower(), *(argument.copy() for argument in node.expressions))
-    if name in _AUTO_TIMESTAMPS and len(node.expressions) == 1:
-        return macro(_AUTO_TIMESTAMPS[name], node.expressions[0].copy())
     if name in ("TO_OBJECT", "TO_ARRAY") and len(node.expressions) == 1:
         return macro(f"sf_{name.lower()}", node.expressions[0].copy())
     return call_scalar(node, session)
@@ -294,8 +276,7 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Kurtosis,), kurtosis),
     ((exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp), variance),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
-    ((exp.StrToTime, exp.TsOrDsToDate, exp.TsOrDsToTime), read_by_format),
-    ((exp.ToChar,), to_char),
+    ((exp.Between, exp.In), compare_moments),
     ((exp.GroupConcat,), list_agg),
     ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
     ((exp.Array,), array),
@@ -305,7 +286,6 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),
-    ((exp.ToBinary,), to_binary),
     ((exp.Corr, exp.CovarSamp, exp.CovarPop), statistics),
     ((exp.Lambda,), _refuse("lambda expressions")),
 )

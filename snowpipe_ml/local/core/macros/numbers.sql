@@ -42,6 +42,44 @@ CREATE MACRO sf_div(a, b) AS
 CREATE MACRO sf_number_text(x) AS
   CASE WHEN regexp_full_match(trim(x), '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') THEN trim(x) END;
 
+CREATE MACRO sf_float_number_text(x) AS coalesce(memory.main.sf_number_text(x),
+  CASE WHEN lower(trim(x)) IN ('nan', 'inf', '-inf', '+inf', 'infinity', '-infinity') THEN trim(x) END);
+
+CREATE MACRO sf_unread_number(x) AS CAST(memory.main.sf_raise(100038, '22018',
+  'Numeric value ''' || x || ''' is not recognized') AS VARCHAR);
+
+-- Texts that DuckDB can cast to a number: it would also read 0x1F and 1_000.
+CREATE MACRO sf_checked_number(x) AS CASE WHEN x IS NULL THEN NULL
+  ELSE coalesce(memory.main.sf_number_text(x), memory.main.sf_unread_number(x)) END;
+
+CREATE MACRO sf_checked_float(x) AS CASE WHEN x IS NULL THEN NULL
+  ELSE coalesce(memory.main.sf_float_number_text(x), memory.main.sf_unread_number(x)) END;
+
+CREATE MACRO sf_parsed_number(read, x, model) AS CASE WHEN x IS NULL THEN NULL
+  ELSE coalesce(read, memory.main.sf_raise(100140, '22007',
+    'Can''t parse ''' || x || ''' as number with format ''' || model || '''')::VARCHAR) END;
+
+CREATE MACRO sf_try_hex_binary(x) AS CASE WHEN regexp_full_match(x, '([0-9A-Fa-f]{2})*') THEN unhex(x) END;
+
+CREATE MACRO sf_hex_binary(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(memory.main.sf_try_hex_binary(x),
+  memory.main.sf_raise(100115, '22000', 'The following string is not a legal hex-encoded value: ''' || x || '''')::VARCHAR::BLOB) END;
+
+CREATE MACRO sf_try_base64_binary(x) AS TRY(from_base64(x));
+
+CREATE MACRO sf_base64_binary(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(memory.main.sf_try_base64_binary(x),
+  memory.main.sf_raise(100116, '22000', 'The following string is not a legal base64-encoded value: ''' || x || '''')::VARCHAR::BLOB) END;
+
+CREATE MACRO sf_try_boolean(x) AS CASE WHEN lower(x) IN ('true', 't', 'yes', 'y', 'on', '1') THEN true
+  WHEN lower(x) IN ('false', 'f', 'no', 'n', 'off', '0') THEN false END;
+
+CREATE MACRO sf_boolean(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(memory.main.sf_try_boolean(x),
+  memory.main.sf_raise(100037, '22018', 'Boolean value ''' || x || ''' is not recognized')::BOOLEAN) END;
+
+CREATE MACRO sf_fitting(x, n) AS CASE WHEN length(x) > n THEN memory.main.sf_raise(100078, '22000',
+  'String ''' || x || ''' is too long and would be truncated')::VARCHAR ELSE x END;
+
+CREATE MACRO sf_try_fitting(x, n) AS CASE WHEN length(x) <= n THEN x END;
+
 -- Snowflake writes ten significant digits (functions/to_char).
 CREATE MACRO sf_float_text(x) AS replace(printf('%.10g', x), 'nan', 'NaN');
 

@@ -8,16 +8,16 @@ from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.time_formats import (
     Fraction,
+    Half,
     InputFormat,
     Offset,
     OutputPart,
     Pattern,
     input_format,
-    is_auto,
 )
 from snowpipe_ml.local.core.time_formats import output_format as parts_of
-from snowpipe_ml.local.translate.casts import as_text, builtin, macro, stored_cast, text_of
-from snowpipe_ml.local.translate.types import TIMESTAMPS, VARIANTS, T, kind
+from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
+from snowpipe_ml.local.translate.types import T
 
 
 def current_date(node: exp.Expr, session: Session) -> exp.Expr:
@@ -25,26 +25,19 @@ def current_date(node: exp.Expr, session: Session) -> exp.Expr:
     return builtin("today")
 
 
-def to_char(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``TO_CHAR(x)``, with a format only if the type is known to be a date or time."""
-    written = node.args.get("format")
-    if written is None or (written.is_string and is_auto(written.name)):
-        shown = as_text(node.this)
-        return text_of(node.this) if shown is node.this else shown
-    found = kind(node.this)
-    if found not in TIMESTAMPS | {T.DATE, T.TIME}:
-        raise UnsupportedError(
-            "TO_CHAR with a format for an expression of unknown type", "Cast it, as in x::DATE"
-        )
-    pieces = [_written(part, node.this, found) for part in parts_of(_constant(written))]
+def written_by_format(value: exp.Expr, text: str, found: exp.DType) -> exp.Expr:
+    """Translate ``TO_CHAR(x, 'format')`` of a date, time or timestamp.
+
+    Raises:
+        UnsupportedError: the format has an unsupported element.
+    """
+    pieces = [_written(part, value, found) for part in parts_of(text)]
     if not pieces:
         return exp.Literal.string("")
-    text = pieces[0]
+    made = pieces[0]
     for piece in pieces[1:]:
-        text = exp.DPipe(this=text, expression=piece)
-    text = exp.Paren(this=text) if len(pieces) > 1 else text
-    text.type = exp.DataType(this=T.VARCHAR)
-    return text
+        made = exp.DPipe(this=made, expression=piece)
+    return exp.paren(made) if len(pieces) > 1 else made
 
 
 def _written(part: OutputPart, value: exp.Expr, found: exp.DType | None) -> exp.Expr:
@@ -56,6 +49,12 @@ def _written(part: OutputPart, value: exp.Expr, found: exp.DType | None) -> exp.
             return builtin("left", digits, exp.Literal.number(part.digits))
         case Offset():
             return _offset(part, value, found)
+        case Half():
+            return builtin(
+                "left",
+                builtin("strftime", _wall_clock(value, found), exp.Literal.string("%p")),
+                exp.Literal.number(1),
+            )
 
 
 def _wall_clock(value: exp.Expr, found: exp.DType | None) -> exp.Expr:
@@ -80,35 +79,33 @@ def _offset(part: Offset, value: exp.Expr, found: exp.DType | None) -> exp.Expr:
     return macro("sf_offset_text", zoned, exp.Literal.string(part.separator))
 
 
-def read_by_format(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``TO_DATE(x, 'DD.MM.YYYY')``, ``TRY_TO_TIMESTAMP_TZ(x, 'format')`` and similar functions."""
-    if node.args.get("format") is None:
-        return node
-    target = T.DATE if isinstance(node, exp.TsOrDsToDate) else T.TIME
-    if isinstance(node, exp.StrToTime):
-        target = node.args["target_type"].this
-    read = input_format(_constant(node.args["format"]))
+def read_by_format(value: exp.Expr, text: str, target: exp.DType, *, trying: bool) -> exp.Expr:
+    """Translate ``TO_DATE(x, 'DD.MM.YYYY')``, ``TRY_TO_TIMESTAMP_TZ(x, 'format')`` and similar functions.
+
+    Raises:
+        UnsupportedError: the format is incomplete, or has an unsupported element.
+    """
+    read = input_format(text)
     _check(read, target)
-    value = text_of(node.this) if kind(node.this) in VARIANTS else node.this.copy()
-    text = macro("sf_micros", value) if read.has_long_fraction else value
-    pattern = read.pattern
+    given = macro("sf_micros", value) if read.has_long_fraction else value
+    patterns = read.patterns
     if read.has_offset and target not in (T.TIMESTAMPTZ, T.TIMESTAMPLTZ):
         # A type without a time zone keeps the local time in the text; the offset is ignored.
-        text, pattern = macro("sf_without_offset", text.copy()), pattern.removesuffix("%z").rstrip()
-    stamp = builtin(
-        "try_strptime" if node.args.get("safe") else "strptime", text, exp.Literal.string(pattern)
-    )
+        given = macro("sf_without_offset", given.copy())
+        patterns = tuple(pattern.removesuffix("%z").rstrip() for pattern in patterns)
+    listed = [exp.Literal.string(pattern) for pattern in patterns]
+    pattern = listed[0] if len(listed) == 1 else builtin("list_value", *listed)
+    stamp = builtin("try_strptime" if trying else "strptime", given, pattern)
     if read.has_short_year:
         stamp = macro("sf_century", stamp)
     if target == T.TIMESTAMPTZ:
-        made = (
+        return (
             macro("sf_parsed_tz", stamp, value.copy()) if read.has_offset else macro("sf_local_to_tz", stamp)
         )
-    else:
-        stored = {T.DATE: "DATE", T.TIME: "TIME", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")
-        made = stored_cast(stamp, stored)
-    made.type = exp.DataType(this=target)
-    return made
+    if target == T.TIMESTAMPLTZ and read.has_offset:
+        return stored_cast(stamp, "TIMESTAMPTZ")
+    stored = {T.DATE: "DATE", T.TIME: "TIME", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")
+    return stored_cast(stamp, stored)
 
 
 def _check(read: InputFormat, target: exp.DType) -> None:
@@ -124,10 +121,3 @@ def _check(read: InputFormat, target: exp.DType) -> None:
         return
     if target != T.TIMESTAMPLTZ and not read.ends_with_offset:
         raise UnsupportedError("a time zone that is not the last element of a format")
-
-
-def _constant(written: exp.Expr) -> str:
-    if not written.is_string:
-        raise UnsupportedError("a date format that is not a constant text")
-    text: str = written.name
-    return text

@@ -1,0 +1,84 @@
+"""Convert the values that INSERT, UPDATE and MERGE store to the types of their columns, as Snowflake does.
+
+DuckDB would convert them by its own rules: it does not read ``'17-DEC-1980'``, and writes 1.0 as the text of
+the FLOAT 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.translate.casts import SHOWN
+from snowpipe_ml.local.translate.types import MOMENTS, PLAIN, TEXTS, T, column_types, kind, outputs
+
+_MOMENTS = {
+    "DATE": T.DATE,
+    "TIME": T.TIME,
+    "TIMESTAMP": T.TIMESTAMPNTZ,
+    "TIMESTAMP WITH TIME ZONE": T.TIMESTAMPLTZ,
+    TIMESTAMP_TZ: T.TIMESTAMPTZ,
+}
+
+
+def convert_stored(tree: exp.Expr, session: Session) -> None:
+    """Add casts to the stored values of an annotated tree whose types differ from those of the columns."""
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    if not isinstance(tree, exp.Insert | exp.Update | exp.Merge) or not isinstance(target, exp.Table):
+        return
+    types = dict(column_types(target, session))
+    for name, value, found in list(_assigned(tree, list(types))):
+        to = _conversion(found, types.get(name, ""))
+        if to is not None:
+            if value.type is None and found is not None:
+                value.type = exp.DataType(this=found)
+            value.replace(exp.Cast(this=value.copy(), to=to))
+
+
+def _conversion(found: exp.DType | None, stored: str) -> exp.DataType | None:
+    """Return the type to which a value must be cast; None if DuckDB stores it as Snowflake does."""
+    moment = _MOMENTS.get(stored)
+    if moment is not None:
+        different = found in TEXTS or (found in MOMENTS and PLAIN.get(found, found) != moment)
+        return exp.DataType(this=moment) if different else None
+    if stored == "VARCHAR":
+        return exp.DataType(this=T.VARCHAR) if found in SHOWN else None
+    if found not in TEXTS:
+        return None
+    if stored in ("DOUBLE", "BOOLEAN", "BIGINT", "BLOB"):
+        return exp.DataType(this={"BLOB": T.VARBINARY}.get(stored) or T[stored])
+    return exp.DataType.build(stored) if stored.startswith("DECIMAL") else None
+
+
+def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, exp.Expr, exp.DType | None]]:
+    """Yield (column, its new value, the type of the value) for the assignments of a statement."""
+    if isinstance(tree, exp.Insert):
+        if isinstance(tree.this, exp.Schema):
+            columns = [column.name for column in tree.this.expressions]
+        yield from _inserted(tree.expression, columns)
+    whens = tree.args["whens"].expressions if isinstance(tree, exp.Merge) else []
+    for action in (tree, *(when.args["then"] for when in whens)):
+        if isinstance(action, exp.Update):
+            pairs = [(item.this, item.expression) for item in action.expressions if isinstance(item, exp.EQ)]
+        elif isinstance(action, exp.Insert) and isinstance(action.this, exp.Tuple):
+            pairs = list(zip(action.this.expressions, action.expression.expressions, strict=False))
+        else:
+            continue
+        yield from ((column.name, value, kind(value)) for column, value in pairs)
+
+
+def _inserted(source: exp.Expr, columns: list[str]) -> Iterator[tuple[str, exp.Expr, exp.DType | None]]:
+    if isinstance(source, exp.Values):
+        for row in source.expressions:
+            values = row.expressions if isinstance(row, exp.Tuple) else [row]
+            yield from ((name, value, kind(value)) for name, value in zip(columns, values, strict=False))
+    elif isinstance(source, exp.Select):
+        if any(projection.is_star for projection in source.expressions):
+            return
+        kinds = [found for _, found in outputs(source)] or [None] * len(source.expressions)
+        for name, projection, found in zip(columns, source.expressions, kinds, strict=False):
+            value = projection.this if isinstance(projection, exp.Alias) else projection
+            yield name, value, found or kind(value)
