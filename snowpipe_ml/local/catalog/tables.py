@@ -128,7 +128,9 @@ class Tables(_Stored):
             copy_tags(session, (*source, name), (*target, name))
 
     def ddl(self, session: Session, name: Name, arguments: str) -> str:
-        """Return the CREATE TABLE statement of a table or view."""
+        """Return the CREATE TABLE statement of a table."""
+        if existing_kind(session, name) == "VIEW":
+            raise errors.UnsupportedError("GET_DDL of a VIEW")
         found = stored_columns(session, name)
         if not found:
             raise errors.missing(self.title, ".".join(name))
