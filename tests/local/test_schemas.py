@@ -102,6 +102,77 @@ def test_get_ddl_and_describe_show_snowflakes_words(session: Session) -> None:
     assert rows(session, "SELECT ID FROM T ORDER BY ID") == [(10,), (15,)]
 
 
+COLUMNS = """\
+CREATE TABLE T (
+  A NUMBER(20) DEFAULT 1 + 1, B TIMESTAMP_NTZ(3) DEFAULT CURRENT_TIMESTAMP, C CHAR, D ARRAY, E BINARY(4),
+  F VARCHAR(5) NOT NULL DEFAULT 'it''s'
+)"""
+DECLARED = [
+    ("A", "NUMBER(20,0)", "1 + 1"),
+    ("B", "TIMESTAMP_NTZ(3)", "CURRENT_TIMESTAMP()"),
+    ("C", "VARCHAR(1)", None),
+    ("D", "ARRAY", None),
+    ("E", "BINARY(4)", None),
+    ("F", "VARCHAR(5)", "'it''s'"),
+]
+
+
+def described(session: Session, table: str) -> list[tuple[Any, ...]]:
+    return [
+        (row["name"], row["type"], row["default"]) for row in session.sql(f"DESC TABLE {table}").collect()
+    ]
+
+
+def test_columns_are_described_as_they_were_declared(session: Session) -> None:
+    session.sql(COLUMNS).collect()
+    session.sql("CREATE TABLE ALIKE LIKE T").collect()
+    session.sql("CREATE TABLE CLONED CLONE T").collect()
+    session.sql("CREATE SCHEMA OTHER CLONE PUBLIC").collect()
+    for table in ("PUBLIC.T", "PUBLIC.ALIKE", "PUBLIC.CLONED", "OTHER.T"):
+        assert described(session, table) == DECLARED, table
+        with pytest.raises(Exception, match="String is too long for column F"):
+            session.sql(f"INSERT INTO {table} (F) VALUES ('longer')").collect()
+    # Nothing of a declaration is left for another table of the name.
+    session.sql("CREATE OR REPLACE TABLE PUBLIC.T AS SELECT 1 AS A").collect()
+    assert described(session, "PUBLIC.T") == [("A", "NUMBER(38,0)", None)]
+
+
+def test_a_change_of_a_table_keeps_the_other_declarations(session: Session) -> None:
+    session.sql(COLUMNS).collect()
+    session.sql("CREATE TAG OWNER").collect()
+    session.sql("ALTER TABLE T SET TAG OWNER = 'me'").collect()
+    session.sql("INSERT INTO T (F) VALUES ('old')").collect()
+    for change in (
+        "ADD COLUMN G VARCHAR(2) NOT NULL DEFAULT 'no'",
+        "RENAME COLUMN A TO N",
+        "DROP COLUMN C",
+        "ALTER COLUMN F SET DATA TYPE VARCHAR(7)",
+        "RENAME TO U",
+    ):
+        session.sql(f"ALTER TABLE T {change}").collect()
+    assert described(session, "U") == [
+        ("N", "NUMBER(20,0)", "1 + 1"),
+        *(column for column in DECLARED if column[0] in "BDE"),
+        ("F", "VARCHAR(7)", "'it''s'"),
+        ("G", "VARCHAR(2)", "'no'"),
+    ]
+    assert rows(session, "SELECT F, G FROM U") == [("old", "no")]
+    assert rows(session, "SELECT SYSTEM$GET_TAG('OWNER', 'U', 'TABLE')") == [("me",)]
+    with pytest.raises(Exception, match="String is too long for column G"):
+        session.sql("INSERT INTO U (F, G) VALUES ('new', 'yes')").collect()
+
+
+def test_a_table_of_a_query_has_the_declared_columns(session: Session) -> None:
+    session.sql("CREATE TABLE T (A NUMBER(9), B VARCHAR(3) DEFAULT 'x') AS SELECT 1, 'one'").collect()
+    # The query reads the table that it replaces.
+    session.sql("CREATE OR REPLACE TABLE T (A NUMBER(9), B VARCHAR(3)) AS SELECT A + 1, B FROM T").collect()
+    assert rows(session, "SELECT A, B FROM T") == [(2, "one")]
+    assert described(session, "T") == [("A", "NUMBER(9,0)", None), ("B", "VARCHAR(3)", None)]
+    with pytest.raises(Exception, match="String is too long for column B"):
+        session.sql("CREATE OR REPLACE TABLE T (A NUMBER(9), B VARCHAR(3)) AS SELECT 1, 'four'").collect()
+    assert rows(session, "SELECT A, B FROM T") == [(2, "one")]
+
+
 def test_a_stream_tells_that_its_table_was_replaced(session: Session) -> None:
     session.sql("CREATE TABLE T (A NUMBER)").collect()
     session.sql("CREATE STREAM S ON TABLE T").collect()

@@ -1,58 +1,150 @@
-"""The declarations of stored columns: nullability, VARCHAR length, default and comment."""
+"""The columns of tables and views: as they were declared, in Snowflake's words, and as DuckDB stores them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from snowpipe_ml.local.core.names import Name
+from snowpipe_ml.local.core.names import CATALOG, Name, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.sql import DataType
 
-# The CHECK constraint by which statements/tables.py stores the length of VARCHAR(n), as DuckDB prints it.
-_LENGTH = re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)\Z')
-
-# The sequence of an AUTOINCREMENT column; see statements/tables.py.
+# The sequence of an AUTOINCREMENT column; see statements/columns.py.
 _IDENTITY = re.compile(r"_IDENTITY_[0-9A-F]{32}")
+_LONGEST = DataType.parse("VARCHAR").complete.parameters[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A column of a table as it was declared.
+
+    Attributes:
+        type: the type with all its parameters, such as NUMBER(38,0).
+        default: the expression of its default; None for an AUTOINCREMENT column.
+    """
+
+    name: str
+    type: str
+    default: str | None
+
+    @property
+    def length(self) -> int | None:
+        """The length of a VARCHAR that is shorter than the longest."""
+        kind = DataType.parse(self.type)
+        limited = kind.name == "VARCHAR" and kind.parameters[0] < _LONGEST
+        return kind.parameters[0] if limited else None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredColumn:
-    """A column of a table or view as it was declared.
+    """A column of a table or view.
 
     Attributes:
-        column: its name and type.
-        default: the expression of its default, as DuckDB prints it; None for an AUTOINCREMENT column.
+        column: its name, DuckDB's type and the length of a VARCHAR.
+        declared: its declaration; None for a column of a view or of a query's result.
         comment: its comment.
         identity: (start, increment) of an AUTOINCREMENT column.
+        computed: the default in DuckDB's SQL.
     """
 
     column: Column
-    default: str | None
+    declared: Declared | None
     comment: str | None
-    identity: tuple[int, int] | None = None
+    identity: tuple[int, int] | None
+    computed: str | None
 
     @property
     def name(self) -> str:
         """The stored name of the column."""
         return self.column.name
 
+    @property
+    def type(self) -> str:
+        """The type with all its parameters, as it was declared if it was."""
+        return self.declared.type if self.declared is not None else self.column.snowflake
+
+    @property
+    def default(self) -> str | None:
+        """The default, as it was declared if it was; None for an AUTOINCREMENT column."""
+        if self.identity is not None:
+            return None
+        return self.declared.default if self.declared is not None else self.computed
+
+    @property
+    def sql(self) -> str:
+        """The column in a CREATE TABLE statement of DuckDB."""
+        return column_sql(
+            self.name,
+            self.column.duckdb,
+            required=not self.column.nullable,
+            default=self.computed,
+            length=self.column.length,
+        )
+
+
+def column_sql(name: str, kind: str, *, required: bool, default: str | None, length: int | None) -> str:
+    """Return a column in a CREATE TABLE statement of DuckDB; it checks the length of a VARCHAR."""
+    return (
+        f"{quoted(name)} {kind}"
+        + (" NOT NULL" if required else "")
+        + (f" DEFAULT {default}" if default is not None else "")
+        + (f" CHECK (length({quoted(name)}) <= {length})" if length is not None else "")
+    )
+
+
+def declare(session: Session, table: Name, columns: Sequence[Declared]) -> None:
+    """Keep the declarations of columns, in place of earlier ones."""
+    kept = session.catalog(table[0], "COLUMNS")
+    if columns:
+        session.duck.execute(
+            f"DELETE FROM {kept} WHERE schema_name = ? AND table_name = ? AND list_contains(?, column_name)",
+            [*table[1:], [column.name for column in columns]],
+        )
+        session.duck.execute(
+            f"INSERT INTO {kept} VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(columns))}",
+            [part for c in columns for part in (*table[1:], c.name, c.type, c.default)],
+        )
+
+
+def copy_declared(session: Session, source: Name, target: Name) -> None:
+    """Copy the declarations of a table to another one with the same columns."""
+    session.duck.execute(
+        f'INSERT INTO {session.catalog(target[0], "COLUMNS")} SELECT ?, ?, column_name, type, "default" '
+        f"FROM {session.catalog(source[0], 'COLUMNS')} WHERE schema_name = ? AND table_name = ?",
+        [*target[1:], *source[1:]],
+    )
+
 
 def stored_columns(session: Session, table: Name) -> list[StoredColumn]:
     """List the columns of a table or view, in order; an empty list if it does not exist."""
+    return [column for _, column in all_columns(session, *table)]
+
+
+def all_columns(
+    session: Session, database: str, schema: str | None = None, table: str | None = None
+) -> list[tuple[Name, StoredColumn]]:
+    """List the columns of the tables and views of a database or a schema, or of one of them, in order."""
+    some = "schema_name = coalesce(?, schema_name) AND table_name = coalesce(?, table_name)"
+    given = {
+        (of_schema, of_table, name): Declared(name, kind, default)
+        for of_schema, of_table, name, kind, default in session.duck.execute(
+            f"SELECT * FROM {session.catalog(database, 'COLUMNS')} WHERE {some}", [schema, table]
+        ).fetchall()
+    }
     found = session.duck.execute(
-        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
-        list(table),
+        "SELECT schema_name, table_name, column_name, data_type, is_nullable, column_default, comment "
+        f"FROM duckdb_columns() WHERE database_name = ? AND {some} AND schema_name <> '{CATALOG}' AND NOT internal "
+        "ORDER BY schema_name, table_name, column_index",
+        [database, schema, table],
     ).fetchall()
-    if not found:
-        return []
-    lengths = varchar_lengths(session, table[0], table[1], table[2])
     columns = []
-    for name, kind, nullable, default, comment in found:
-        identity = _identity(session, default)
-        column = Column(name, kind, nullable, lengths.get((table[1], table[2], name)))
-        columns.append(StoredColumn(column, None if identity else default, comment, identity))
+    for of_schema, of_table, name, kind, nullable, computed, comment in found:
+        declared = given.get((of_schema, of_table, name))
+        column = Column(name, kind, nullable, declared.length if declared is not None else None)
+        stored = StoredColumn(column, declared, comment, _identity(session, computed), computed)
+        columns.append(((database, of_schema, of_table), stored))
     return columns
 
 
@@ -67,19 +159,3 @@ def _identity(session: Session, default: str | None) -> tuple[int, int] | None:
         [default],
     ).fetchone()
     return (row[0], row[1]) if row else None
-
-
-def varchar_lengths(
-    session: Session, database: str, schema: str | None = None, table: str | None = None
-) -> dict[Name, int]:
-    """Return the declared lengths of VARCHAR columns, by (schema, table, column)."""
-    found = session.duck.execute(
-        "SELECT schema_name, table_name, constraint_text FROM duckdb_constraints() WHERE constraint_type = 'CHECK' "
-        "AND database_name = $1 AND ($2 IS NULL OR schema_name = $2) AND ($3 IS NULL OR table_name = $3)",
-        [database, schema, table],
-    ).fetchall()
-    return {
-        (of_schema, of_table, match.group(1).replace('""', '"')): int(match.group(2))
-        for of_schema, of_table, text in found
-        if (match := _LENGTH.match(text))
-    }

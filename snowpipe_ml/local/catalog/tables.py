@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snowpipe_ml.local.catalog.changes import note_change
-from snowpipe_ml.local.catalog.columns import StoredColumn, stored_columns
+from snowpipe_ml.local.catalog.columns import StoredColumn, copy_declared, stored_columns
 from snowpipe_ml.local.catalog.kind import Kind, Schema
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.tags import copy_tags
@@ -21,6 +21,7 @@ _NOTES = {
     "TAG_VALUES": "object_name",
     "LOADS": "table_name",
     "COPY_ERRORS": "table_name",
+    "COLUMNS": "table_name",
 }
 
 
@@ -33,6 +34,38 @@ def forget(session: Session, name: Name) -> None:
             list(name[1:]),
         )
     note_change(session, name)
+
+
+def rename_notes(session: Session, old: Name, new: Name) -> None:
+    """Rename a table or view, of the same schema, in what is noted about it."""
+    owner = session.storage.owners.pop(old, None)
+    if owner is not None:
+        session.storage.owners[new] = owner
+    for table, column in _NOTES.items():
+        session.duck.execute(
+            f"UPDATE {session.catalog(old[0], table)} SET {column} = ? WHERE schema_name = ? AND {column} = ?",
+            [new[2], *old[1:]],
+        )
+
+
+def rename_column(session: Session, table: Name, old: str, new: str) -> None:
+    """Rename a column in what is noted about it."""
+    for notes in ("TAG_VALUES", "COLUMNS"):
+        session.duck.execute(
+            f"UPDATE {session.catalog(table[0], notes)} SET column_name = ? "
+            f"WHERE schema_name = ? AND {_NOTES[notes]} = ? AND column_name = ?",
+            [new, *table[1:], old],
+        )
+
+
+def forget_column(session: Session, table: Name, column: str) -> None:
+    """Delete the notes about a column."""
+    for notes in ("TAG_VALUES", "COLUMNS"):
+        session.duck.execute(
+            f"DELETE FROM {session.catalog(table[0], notes)} "
+            f"WHERE schema_name = ? AND {_NOTES[notes]} = ? AND column_name = ?",
+            [*table[1:], column],
+        )
 
 
 class _Stored(Kind):
@@ -79,18 +112,25 @@ class Tables(_Stored):
 
     def clone(self, session: Session, source: Schema, target: Schema) -> None:
         """Clone tables with their rows and tags, without temporary ones."""
-        for name, text in session.duck.execute(
-            "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = $1 AND schema_name = $2 AND table_name "
+        for (name,) in session.duck.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = $1 AND schema_name = $2 AND table_name "
             f"NOT IN (SELECT name FROM {session.catalog(source[0], 'TEMPORARY')} WHERE schema_name = $2)",
             list(source),
         ).fetchall():
-            columns = after_name(str(text)).replace(quoted(*source), quoted(*target))
-            session.duck.execute(f"CREATE TABLE {quoted(*target, name)}{columns}")
+            # The clone reads the clones of the sequences.
+            columns = ", ".join(
+                stored.sql.replace(quoted(*source), quoted(*target))
+                for stored in stored_columns(session, (*source, name))
+            )
+            session.duck.execute(f"CREATE TABLE {quoted(*target, name)} ({columns})")
             session.duck.execute(f"INSERT INTO {quoted(*target, name)} SELECT * FROM {quoted(*source, name)}")
+            copy_declared(session, (*source, name), (*target, name))
             copy_tags(session, (*source, name), (*target, name))
 
     def ddl(self, session: Session, name: Name, arguments: str) -> str:
-        """Return the CREATE TABLE statement of a table or view."""
+        """Return the CREATE TABLE statement of a table."""
+        if existing_kind(session, name) == "VIEW":
+            raise errors.UnsupportedError("GET_DDL of a VIEW")
         found = stored_columns(session, name)
         if not found:
             raise errors.missing(self.title, ".".join(name))
@@ -101,7 +141,7 @@ class Tables(_Stored):
 
 
 def _column(stored: StoredColumn) -> str:
-    text = f"{Identifier(stored.name).sql} {stored.column.snowflake}"
+    text = f"{Identifier(stored.name).sql} {stored.type}"
     if not stored.column.nullable:
         text += " NOT NULL"
     if stored.identity is not None:

@@ -13,14 +13,3 @@ def remember_temporary(session: Session, kind: str, name: Name) -> None:
         f"INSERT INTO {session.catalog(name[0], 'TEMPORARY')} VALUES (?, ?, ?, ?)",
         [kind, name[1], name[2], str(session.session_id)],
     )
-
-
-def rename_temporary(session: Session, old: Name, new: Name) -> None:
-    """Update the record of a temporary object that is renamed; do nothing for other objects."""
-    owner = session.storage.owners.pop(old, None)
-    if owner is not None:
-        session.storage.owners[new] = owner
-        session.duck.execute(
-            f"UPDATE {session.catalog(old[0], 'TEMPORARY')} SET name = ? WHERE schema_name = ? AND name = ?",
-            [new[2], *old[1:]],
-        )

@@ -78,6 +78,8 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMS (
   schema_name VARCHAR, name VARCHAR, kept VARCHAR, table_schema VARCHAR, table_name VARCHAR, append_only BOOLEAN);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASKS (
   schema_name VARCHAR, name VARCHAR, definition JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COLUMNS (
+  schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, type VARCHAR, "default" VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TRANSIENT (schema_name VARCHAR, name VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.CHANGES (schema_name VARCHAR, name VARCHAR, changed_at BIGINT);
 """

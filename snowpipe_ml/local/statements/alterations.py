@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from snowpipe_ml.local.catalog.changes import note_change
+from snowpipe_ml.local.catalog.columns import declare, stored_columns
 from snowpipe_ml.local.catalog.load_history import forget_loads
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.temporary import rename_temporary
+from snowpipe_ml.local.catalog.tables import forget_column, rename_column, rename_notes
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import if_not_exists
-from snowpipe_ml.local.statements.retyping import retype
-from snowpipe_ml.local.statements.tables import column_definitions
+from snowpipe_ml.local.statements.retyping import rebuilt, retype
 from snowpipe_ml.local.statements.tags import set_tags, unset_tags
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -77,35 +80,42 @@ def alter(statement: Statement) -> Result:
         if new[:2] != name[:2]:
             raise errors.UnsupportedError("RENAME TO another schema")
         text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
-        retry_conflicts(lambda: _changed(session, text, name, new))
-        rename_temporary(session, name, new)
-        return status("Statement executed successfully.")
+        return _changed(session, [text], lambda: rename_notes(session, name, new), name, new)
     if reader.accept("RENAME", "COLUMN"):
         old = reader.identifier()
         reader.expect("TO")
-        text = f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(reader.identifier())}"
-    elif reader.accept("DROP", "COLUMN"):
-        text = f"ALTER TABLE {target} DROP COLUMN {quoted(reader.identifier())}"
-    elif reader.accept("ADD", "COLUMN") or reader.accept("ADD"):
-        there = if_not_exists(reader)
-        (column, column_kind, _, default), *more = column_definitions(reader.rest(), session)
-        if more or column_kind is None:
-            raise errors.UnsupportedError("ADD of several columns at once")
-        guard = "IF NOT EXISTS " if there else ""
-        text = f"ALTER TABLE {target} ADD COLUMN {guard}{quoted(column)} {column_kind.sql(dialect='duckdb')}"
-        if default is not None:
-            text += f" DEFAULT {default}"
-    elif _retypes(session, reader, name):
+        renamed = reader.identifier()
+        text = f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(renamed)}"
+        return _changed(session, [text], lambda: rename_column(session, name, old, renamed), name)
+    if reader.accept("DROP", "COLUMN"):
+        gone = reader.identifier()
+        text = f"ALTER TABLE {target} DROP COLUMN {quoted(gone)}"
+        return _changed(session, [text], lambda: forget_column(session, name, gone), name)
+    if reader.accept("ADD", "COLUMN") or reader.accept("ADD"):
+        return _add_column(session, reader, name)
+    if _retypes(session, reader, name):
         return status("Statement executed successfully.")
-    elif reader.accept("SET"):
+    if reader.accept("SET"):
         reader.options()
         return status("Statement executed successfully.")
+    raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
+
+
+def _add_column(session: Session, reader: Reader, name: Name) -> Result:
+    """Run ``ADD [COLUMN] [IF NOT EXISTS] name type ...``."""
+    lenient = if_not_exists(reader)
+    column, *more = column_definitions(reader.rest(), session)
+    if more or column.declared is None:
+        raise errors.UnsupportedError("ADD of several columns at once")
+    if lenient and any(stored.name == column.name for stored in stored_columns(session, name)):
+        return status("Statement executed successfully.")
+    if column.required or column.declared.length is not None:  # DuckDB cannot add a column with a constraint
+        stored = [each.sql for each in stored_columns(session, name)]
+        change = rebuilt(session, name, [*stored, column.sql])
     else:
-        raise errors.UnsupportedError(
-            f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}"
-        )
-    retry_conflicts(lambda: _changed(session, text, name))
-    return status("Statement executed successfully.")
+        change = [f"ALTER TABLE {quoted(*name)} ADD COLUMN {column.sql}"]
+    declared = [column.declared]
+    return _changed(session, change, lambda: declare(session, name, declared), name)
 
 
 def _retypes(session: Session, reader: Reader, table: Name) -> bool:
@@ -127,8 +137,16 @@ def _retypes(session: Session, reader: Reader, table: Name) -> bool:
     return True
 
 
-def _changed(session: Session, text: str, *names: Name) -> None:
-    with in_transaction(session):
-        session.duck.execute(text)
-        for name in names:
-            note_change(session, name)
+def _changed(session: Session, change: list[str], note: Callable[[], None], *names: Name) -> Result:
+    """Run the statements of DuckDB that alter a table with its changes to the catalog, in one transaction."""
+
+    def run() -> None:
+        with in_transaction(session):
+            for text in change:
+                session.duck.execute(text)
+            note()
+            for name in names:
+                note_change(session, name)
+
+    retry_conflicts(run)
+    return status("Statement executed successfully.")

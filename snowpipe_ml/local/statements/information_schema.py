@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from snowpipe_ml.local.catalog.columns import varchar_lengths
+from snowpipe_ml.local.catalog.columns import all_columns
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import CATALOG
+from snowpipe_ml.local.core.names import CATALOG, Name
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import rows
 from snowpipe_ml.local.core.session import Session
@@ -16,6 +16,7 @@ from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.python.packages import installed
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.packages.channel import channel_name
+from snowpipe_ml.sql import DataType
 
 Table = tuple[list[Column], pa.Table]
 
@@ -76,29 +77,23 @@ def _schemata(session: Session, database: str) -> Table:
 
 
 def _columns(session: Session, database: str) -> Table:
-    found = session.duck.execute(
-        "SELECT schema_name, table_name, column_name, column_index, is_nullable, data_type, column_default "
-        "FROM duckdb_columns() WHERE database_name = ? AND schema_name <> ? AND NOT internal ORDER BY 1, 2, 4",
-        [database, CATALOG],
-    ).fetchall()
-    lengths = varchar_lengths(session, database)
     values = []
-    for schema, table, name, index, nullable, kind, default in found:
-        column = Column(name, kind, nullable, lengths.get((schema, table, name)))
-        described = column.metadata
+    position: dict[Name, int] = {}
+    for name, stored in all_columns(session, database):
+        position[name] = position.get(name, 0) + 1
+        kind = DataType.parse(stored.type)
+        number = kind.parameters if kind.name == "NUMBER" else (None, None)
+        sized = kind.parameters[0] if kind.name in ("VARCHAR", "BINARY") else None
         values.append(
             (
-                database,
-                schema,
-                table,
-                name,
-                index,
-                "YES" if nullable else "NO",
-                column.snowflake.split("(")[0].replace("VARCHAR", "TEXT"),
-                default,
-                described.internal_size,
-                described.precision,
-                described.scale,
+                *name,
+                stored.name,
+                position[name],
+                "YES" if stored.column.nullable else "NO",
+                kind.name.replace("VARCHAR", "TEXT"),
+                stored.default,
+                sized,
+                *number,
             )
         )
     names = (

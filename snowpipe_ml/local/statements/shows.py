@@ -120,7 +120,7 @@ def describe_table(statement: Statement) -> Result:
     shown = [
         (
             stored.name,
-            stored.column.snowflake,
+            stored.type,
             "COLUMN",
             "Y" if stored.column.nullable else "N",
             stored.default

@@ -5,25 +5,22 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from sqlglot import exp
-
+from snowpipe_ml.local.catalog.columns import copy_declared, declare, stored_columns
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.sequences import make
 from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.ddl import after_name
 from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.columns import ColumnDefinition, check_columns, column_definitions
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
-from snowpipe_ml.local.translate.casts import data_type
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
@@ -105,21 +102,28 @@ def _create_table(
         return _clone(session, name, source, modifiers)
     if reader.accept("LIKE"):
         source = session.resolve(reader.name(), "LIKE")
-        _make(session, name, [_like(session, name, source)], modifiers)
+        make = _like(session, name, source)
+        _make(session, name, [make], modifiers, lambda: copy_declared(session, source, name))
         return status(f"Table {name[2]} successfully created.")
-    columns = _column_text(reader)
+    listed = _column_text(reader)
     comment = _properties(reader)
     query = reader.rest() if reader.accept("AS") else None
-    if columns is None and query is None:
+    if listed is None and query is None:
         raise reader.unexpected("expected columns, AS, CLONE or LIKE")
+    columns = column_definitions(listed, session) if listed is not None else []
+    declared = [column.declared for column in columns if column.declared is not None]
+
+    def keep() -> None:
+        declare(session, name, declared)
+
     if query is None:
-        statements = [f"CREATE OR REPLACE TABLE {quoted(*name)} ({_columns_ddl(columns or '', session)})"]
-        _make(session, name, statements, modifiers)
+        made = ", ".join(column.sql for column in columns)
+        _make(session, name, [f"CREATE OR REPLACE TABLE {quoted(*name)} ({made})"], modifiers, keep)
     else:
         compiler = new_compiler(session)
         try:
             body = to_sql(compiler.compile(parse(query)))
-            _make(session, name, _as_select(session, name, columns, body), modifiers)
+            _make(session, name, _as_select(session, name, columns, body), modifiers, keep)
         finally:
             compiler.release()
     if comment:
@@ -158,123 +162,32 @@ def _properties(reader: Reader) -> str | None:
     return comment
 
 
-def column_definitions(
-    columns: str, session: Session
-) -> list[tuple[str, exp.DataType | None, bool, str | None]]:
-    """Parse a column list; return (name, type, NOT NULL, default) of each column.
-
-    Primary, unique and foreign keys are parsed but not stored: Snowflake does not enforce them.
-    """
-    tree = parse(f"CREATE TABLE _T ({columns})")
-    found: list[tuple[str, exp.DataType | None, bool, str | None]] = []
-    for definition in tree.this.expressions:
-        if isinstance(definition, exp.Identifier | exp.Column):
-            found.append((_stored(definition), None, False, None))
-            continue
-        if not isinstance(definition, exp.ColumnDef):
-            continue
-        not_null, default = False, None
-        for constraint in definition.args.get("constraints") or []:
-            match constraint.kind:
-                case exp.NotNullColumnConstraint():
-                    not_null = not constraint.kind.args.get("allow_null")
-                case exp.DefaultColumnConstraint():
-                    compiler = new_compiler(session)
-                    default = to_sql(
-                        compiler.compile(exp.select(constraint.kind.this.copy())).expressions[0].unalias()
-                    )
-                case exp.AutoIncrementColumnConstraint() | exp.GeneratedAsIdentityColumnConstraint():
-                    start, step = (constraint.kind.args.get(key) for key in ("start", "increment"))
-                    default = _identity(session, _number(start), _number(step))
-                case exp.ComputedColumnConstraint():
-                    raise errors.UnsupportedError("computed columns")
-                case _:
-                    pass
-        kind = definition.args.get("kind")
-        length = (
-            kind.expressions[0].name
-            if kind is not None and kind.this in exp.DataType.TEXT_TYPES and kind.expressions
-            else None
-        )
-        mapped = data_type(kind, session) if kind is not None else None
-        if mapped is not None and length is not None and int(length) < 16_777_216:
-            mapped.meta["length"] = int(length)
-        found.append((_stored(definition.this), mapped, not_null, default))
-    _check_columns([name for name, *_ in found])
-    return found
-
-
-def _check_columns(names: list[str]) -> None:
-    """Refuse duplicate column names, including names that only DuckDB treats as duplicates."""
-    seen: dict[str, str] = {}
-    for name in names:
-        folded = name.rstrip(errors.TWIN).lower()
-        if seen.get(folded) == name:
-            raise errors.error(2025, "42S21", f"SQL compilation error:\nduplicate column name '{name}'")
-        if folded in seen or name.endswith(errors.TWIN):
-            plain = name.rstrip(errors.TWIN)
-            raise errors.UnsupportedError(f"a table with column names that differ only in case ({plain})")
-        seen[folded] = name
-
-
 def _check_query(session: Session, body: str) -> None:
     """Refuse duplicate names in the query of a new table or view: DuckDB would rename the second column."""
-    _check_columns([row[0] for row in session.duck.execute(f"DESCRIBE {body}").fetchall()])
+    check_columns([row[0] for row in session.duck.execute(f"DESCRIBE {body}").fetchall()])
 
 
-def _number(node: exp.Expr | None) -> int:
-    return int(node.sql()) if node is not None else 1
-
-
-def _identity(session: Session, start: int, step: int) -> str:
-    """Return the default of an AUTOINCREMENT column: the next value of a sequence created for it."""
-    database, schema, _ = session.resolve(("_",), "CREATE TABLE")
-    name = (database, schema, f"_IDENTITY_{uuid.uuid4().hex.upper()}")
-    make(session, name, start, step)
-    text = quoted(*name).replace("'", "''")
-    return f"nextval('{text}')"
-
-
-def _stored(node: exp.Expr) -> str:
-    identifier = node if isinstance(node, exp.Identifier) else node.find(exp.Identifier)
-    assert identifier is not None
-    return identifier.name if identifier.args.get("quoted") else identifier.name.upper()
-
-
-def _columns_ddl(columns: str, session: Session) -> str:
-    pieces = []
-    for name, kind, not_null, default in column_definitions(columns, session):
-        assert kind is not None
-        text = f"{quoted(name)} {kind.sql(dialect='duckdb')}"
-        if not_null:
-            text += " NOT NULL"
-        if default is not None:
-            text += f" DEFAULT {default}"
-        if "length" in kind.meta:
-            text += f" CHECK (length({quoted(name)}) <= {kind.meta['length']})"
-        pieces.append(text)
-    return ", ".join(pieces)
-
-
-def _as_select(session: Session, name: Name, columns: str | None, body: str) -> list[str]:
+def _as_select(session: Session, name: Name, columns: list[ColumnDefinition], body: str) -> list[str]:
+    """Return the statements that create a table from a query, whose columns may be named and typed."""
     target = quoted(*name)
-    if columns is None:
+    if not columns:
         _check_query(session, body)
         return [f"CREATE OR REPLACE TABLE {target} AS {body}"]
-    definitions = column_definitions(columns, session)
-    inner = ", ".join(f'"_{i}"' for i in range(len(definitions)))
-    outer = ", ".join(
-        (f'CAST("_{i}" AS {kind.sql(dialect="duckdb")})' if kind is not None else f'"_{i}"')
-        + f" AS {quoted(column)}"
-        for i, (column, kind, _, _) in enumerate(definitions)
-    )
-    made = [f"CREATE OR REPLACE TABLE {target} AS SELECT {outer} FROM ({body}) AS _q({inner})"]
-    made += [
-        f"ALTER TABLE {target} ALTER COLUMN {quoted(c)} SET NOT NULL"
-        for c, _, required, _ in definitions
-        if required
+    inner = ", ".join(f'"_{i}"' for i in range(len(columns)))
+    rows = f"FROM ({body}) AS _q({inner})"
+    if any(column.kind is None for column in columns):
+        listed = ", ".join(f'"_{i}" AS {quoted(column.name)}' for i, column in enumerate(columns))
+        return [f"CREATE OR REPLACE TABLE {target} AS SELECT {listed} {rows}"]
+    # The query may read the table that is replaced.
+    aside = f"_made_{uuid.uuid4().hex}"
+    made = quoted(*name[:2], aside)
+    values = ", ".join(f'CAST("_{i}" AS {column.kind})' for i, column in enumerate(columns))
+    return [
+        f"CREATE TABLE {made} ({', '.join(column.sql for column in columns)})",
+        f"INSERT INTO {made} SELECT {values} {rows}",
+        f"DROP TABLE IF EXISTS {target}",
+        f"ALTER TABLE {made} RENAME TO {quoted(name[2])}",
     ]
-    return made
 
 
 def _make(
@@ -304,13 +217,10 @@ def _make(
 
 def _like(session: Session, name: Name, source: Name) -> str:
     """Return the statement that creates an empty table with another's columns, defaults and constraints."""
-    row = session.duck.execute(
-        "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
-        list(source),
-    ).fetchone()
-    if row is None:
+    if existing_kind(session, source) != "TABLE":
         raise errors.missing("Table", ".".join(source))
-    return f"CREATE OR REPLACE TABLE {quoted(*name)}{after_name(str(row[0]))}"
+    columns = ", ".join(stored.sql for stored in stored_columns(session, source))
+    return f"CREATE OR REPLACE TABLE {quoted(*name)} ({columns})"
 
 
 def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers) -> Result:
@@ -319,5 +229,10 @@ def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers) -> 
         raise errors.UnsupportedError("CLONE of a table onto itself")
     make = _like(session, name, source)
     fill = f"INSERT INTO {quoted(*name)} SELECT * FROM {quoted(*source)}"
-    _make(session, name, [make, fill], modifiers, lambda: copy_tags(session, source, name))
+
+    def copy() -> None:
+        copy_declared(session, source, name)
+        copy_tags(session, source, name)
+
+    _make(session, name, [make, fill], modifiers, copy)
     return status(f"Table {name[2]} successfully created.")

@@ -10,13 +10,13 @@ from snowpipe_ml.local.core.names import quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 from snowpipe_ml.local.statements.tables import (
     _check_name,
     _check_query,
     _column_text,
     _properties,
-    column_definitions,
 )
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -56,9 +56,7 @@ def create_view(statement: Statement) -> Result:
             raise errors.UnsupportedError("a view that reads query results, metadata or staged files")
         listed = ""
         if columns is not None:
-            listed = (
-                f" ({', '.join(quoted(column) for column, _, _, _ in column_definitions(columns, session))})"
-            )
+            listed = f" ({', '.join(quoted(column.name) for column in column_definitions(columns, session))})"
         # The query of the new view may read the replaced view only before this point.
 
         def make() -> None:
