@@ -1,7 +1,6 @@
 """Every statement handler: one case each, with the result that Snowflake documents.
 
-A handler that is registered without a case here fails :func:`test_every_handler_has_a_case`. Results that
-differ from Snowflake's documentation are in KNOWN_BUGS.
+A handler that is registered without a case here fails :func:`test_every_handler_has_a_case`.
 https://docs.snowflake.com/en/sql-reference/sql-all
 """
 
@@ -115,7 +114,6 @@ LOADED: Expected = {
     "first_error": [None],
 }
 LISTED: Expected = {"name": ["files/people.csv.gz"], "size": [ANY], "md5": [ANY], "last_modified": [ANY]}
-# SHOW TERSE should return fewer columns than SHOW: see KNOWN_BUGS.
 SHOWN_TABLE: Expected = {
     "name": ["PEOPLE"],
     "kind": ["TABLE"],
@@ -138,7 +136,6 @@ SHOWN_FUNCTION: Expected = {
 }
 
 CASES: dict[str, Case] = {
-    # The settings have no effect: see KNOWN_BUGS.
     "ALTER DATABASE": Case(
         ["CREATE DATABASE altered"],
         "ALTER DATABASE altered SET DATA_RETENTION_TIME_IN_DAYS = 1",
@@ -476,7 +473,6 @@ CASES: dict[str, Case] = {
             ("SELECT $1, $2 FROM @files/again ORDER BY 1", [("1", "Ada"), ("2", "Bob")]),
         ],
     ),
-    # The name of an object should be qualified: see KNOWN_BUGS.
     "GRANT": Case(
         ["CREATE ROLE grant_role"],
         "GRANT USAGE, MONITOR ON DATABASE local TO ROLE grant_role",
@@ -537,11 +533,10 @@ CASES: dict[str, Case] = {
         [TABLE, ROWS], "SET wanted = 'Ada'", DONE, [("SELECT id FROM people WHERE name = $wanted", [(1,)])]
     ),
     "SHOW": Case([], "SHOW INTEGRATIONS", "does not support SHOW INTEGRATIONS"),
-    # Checks that there is a row for each column; the names of the result's columns are wrong: see KNOWN_BUGS.
     "SHOW COLUMNS": Case(
         [TYPED_TABLE],
         "SHOW COLUMNS IN TABLE typed",
-        {"null?": [ANY, ANY], "kind": ["COLUMN", "COLUMN"], "default": [None, "'none'"]},
+        {"null?": ["NOT_NULL", "true"], "kind": ["COLUMN", "COLUMN"], "default": ["", "'none'"]},
     ),
     "SHOW DATABASES": Case(
         ["CREATE DATABASE shown"],
@@ -602,7 +597,6 @@ CASES: dict[str, Case] = {
             "catalog_name": ["LOCAL"],
         },
     ),
-    # LIKE is ignored: see KNOWN_BUGS.
     "SHOW ROLES": Case(
         ["CREATE ROLE show_role COMMENT = 'reads'"],
         "SHOW ROLES",
@@ -735,7 +729,6 @@ CASES: dict[str, Case] = {
         DONE,
         [(COUNT, [(0,)]), ("COPY INTO people FROM @files", LOADED), (ALL_PEOPLE, PEOPLE)],
     ),
-    # Snowflake's message is another: see KNOWN_BUGS.
     "UNSET": Case(
         ["SET wanted = 1", "SELECT $wanted"], "UNSET wanted", DONE, [("SELECT $wanted", "(?i)wanted")]
     ),
@@ -757,6 +750,8 @@ CASES: dict[str, Case] = {
         [("SHOW PROCEDURES", [])],
     ),
 }
+
+TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
 
 # Other forms of these statements, and functions that the modules of the statements register.
 MORE: dict[str, Case] = {
@@ -870,9 +865,6 @@ MORE: dict[str, Case] = {
         "SELECT GET_DDL('FUNCTION', 'half(FLOAT)')",
         [('CREATE OR REPLACE FUNCTION "HALF"("X" FLOAT)\nRETURNS FLOAT\nLANGUAGE SQL\nAS \'x / 2\';',)],
     ),
-    "GET_DDL of a view": Case(
-        [TABLE, VIEW], "SELECT GET_DDL('TABLE', 'names')", "does not support GET_DDL of a VIEW"
-    ),
     "GET_DDL of a table that does not exist": Case([], "SELECT GET_DDL('TABLE', 'nowhere')", GONE),
     "INFER_SCHEMA of a CSV file": Case(
         [
@@ -914,64 +906,54 @@ MORE: dict[str, Case] = {
     "EXECUTE IMMEDIATE of a block": Case(
         [], "EXECUTE IMMEDIATE 'BEGIN RETURN 1; END'", "does not support Snowflake Scripting blocks"
     ),
-}
-
-TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
-
-# Bugs: the documented results, which the statements do not have yet. When a bug is fixed, its test fails:
-# move the case to MORE.
-KNOWN_BUGS: dict[str, Case] = {
-    "SHOW COLUMNS has the columns of DESCRIBE TABLE": Case(
+    "SHOW COLUMNS IN TABLE": Case(
         [TYPED_TABLE],
         "SHOW COLUMNS IN TABLE typed",
         {"table_name": ["TYPED", "TYPED"], "column_name": ["ID", "NAME"], "data_type": [ANY, ANY]},
     ),
     "SHOW COLUMNS without IN": Case([TYPED_TABLE], "SHOW COLUMNS LIKE 'id'", {"column_name": ["ID"]}),
     **{
-        f"SHOW TERSE {kind} has other columns": Case([TABLE, VIEW], f"SHOW TERSE {kind}", TERSE)
+        f"SHOW TERSE {kind}": Case([TABLE, VIEW], f"SHOW TERSE {kind}", TERSE)
         for kind in ("DATABASES", "OBJECTS", "SCHEMAS", "TABLES", "VIEWS")
     },
-    "SHOW TABLES has no creation time": Case(
+    "SHOW TABLES has the creation time": Case(
         [TABLE],
         "SHOW TABLES",
         {"name": ["PEOPLE"]},
         [('SELECT "created_on" IS NOT NULL FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))', [(True,)])],
     ),
-    "SHOW SCHEMAS leaves out INFORMATION_SCHEMA": Case(
+    "SHOW SCHEMAS lists INFORMATION_SCHEMA": Case(
         [], "SHOW SCHEMAS LIKE 'information_schema'", {"name": ["INFORMATION_SCHEMA"]}
     ),
     "SHOW TABLES STARTS WITH": Case([TABLE], "SHOW TABLES STARTS WITH 'PEO'", {"name": ["PEOPLE"]}),
-    "SHOW SCHEMAS ignores LIMIT": Case([], "SHOW SCHEMAS LIMIT 1", {"database_name": [ANY]}),
-    "ALTER SCHEMA SET COMMENT has no effect": Case(
+    "SHOW SCHEMAS LIMIT": Case([], "SHOW SCHEMAS LIMIT 1", {"database_name": [ANY]}),
+    "ALTER SCHEMA SET COMMENT": Case(
         ["CREATE SCHEMA noted"],
         "ALTER SCHEMA noted SET COMMENT = 'monthly'",
         DONE,
         [("SHOW SCHEMAS LIKE 'noted'", {"comment": ["monthly"]})],
     ),
-    "ALTER DATABASE SET COMMENT has no effect": Case(
+    "ALTER DATABASE SET COMMENT": Case(
         ["CREATE DATABASE noted"],
         "ALTER DATABASE noted SET COMMENT = 'monthly'",
         DONE,
         [("SHOW DATABASES LIKE 'noted'", {"comment": ["monthly"]})],
     ),
-    "SHOW VIEWS has no text": Case([TABLE, VIEW], "SHOW VIEWS", {"name": ["NAMES"], "text": [VIEW]}),
-    "SHOW SEQUENCES shows the first value": Case(
+    "SHOW VIEWS has the text": Case([TABLE, VIEW], "SHOW VIEWS", {"name": ["NAMES"], "text": [VIEW]}),
+    "SHOW SEQUENCES shows the next value": Case(
         ["CREATE SEQUENCE ids START = 10 INCREMENT = 5", "SELECT ids.NEXTVAL"],
         "SHOW SEQUENCES",
         {"name": ["IDS"], "next_value": [15]},
     ),
-    "SELECT NEXTVAL names its column as DuckDB": Case(
-        ["CREATE SEQUENCE ids"], "SELECT ids.NEXTVAL", ("NEXTVAL",)
-    ),
-    "SHOW ROLES ignores LIKE": Case(
+    "SHOW ROLES LIKE": Case(
         ["CREATE ROLE first_role", "CREATE ROLE second_role"],
         "SHOW ROLES LIKE 'first_role'",
         {"name": ["FIRST_ROLE"]},
     ),
-    "SHOW GRANTS does not qualify names": Case(
+    "SHOW GRANTS qualifies names": Case(
         [TABLE, "CREATE ROLE reader", "GRANT SELECT ON TABLE people TO ROLE reader"],
         "SHOW GRANTS TO ROLE reader",
-        {"privilege": ["SELECT"], "name": ["LOCAL.KNOWN_SHOW_GRANTS_DOES_NOT_QUALIFY_NAMES.PEOPLE"]},
+        {"privilege": ["SELECT"], "name": ["LOCAL.MORE_SHOW_GRANTS_QUALIFIES_NAMES.PEOPLE"]},
     ),
     "SHOW GRANTS ON": Case(
         [TABLE, "CREATE ROLE owner_role", "GRANT SELECT ON TABLE people TO ROLE owner_role"],
@@ -994,28 +976,28 @@ KNOWN_BUGS: dict[str, Case] = {
         [], "GRANT USAGE ON DATABASE local TO ROLE nobody", "Role 'NOBODY' does not exist or not authorized"
     ),
     "USE ROLE of a role that does not exist": Case([], "USE ROLE nobody", "does not exist"),
-    "SHOW WAREHOUSES shows the size as a keyword": Case(
+    "SHOW WAREHOUSES shows the size": Case(
         ["CREATE WAREHOUSE sized WAREHOUSE_SIZE = XSMALL"],
         "SHOW WAREHOUSES LIKE 'sized'",
         {"size": ["X-Small"]},
     ),
-    "SHOW WAREHOUSES shows AUTO_SUSPEND = 0 as 600": Case(
+    "SHOW WAREHOUSES shows AUTO_SUSPEND = 0": Case(
         ["CREATE WAREHOUSE sleepless AUTO_SUSPEND = 0"],
         "SHOW WAREHOUSES LIKE 'sleepless'",
         {"auto_suspend": [0]},
     ),
-    "DROP WAREHOUSE leaves the current warehouse": Case(
+    "DROP WAREHOUSE of the current warehouse": Case(
         ["CREATE WAREHOUSE current_one"],
         "DROP WAREHOUSE current_one",
         dropped("CURRENT_ONE"),
         [("SELECT CURRENT_WAREHOUSE()", [(None,)])],
     ),
-    "SHOW PARAMETERS leaves out parameters that were not set": Case(
+    "SHOW PARAMETERS of a parameter that was not set": Case(
         [],
         "SHOW PARAMETERS LIKE 'autocommit'",
         {"key": ["AUTOCOMMIT"], "value": ["true"], "default": ["true"]},
     ),
-    "ALTER SESSION UNSET TIMEZONE has no effect": Case(
+    "ALTER SESSION UNSET TIMEZONE": Case(
         ["ALTER SESSION SET TIMEZONE = 'Asia/Tokyo'"],
         "ALTER SESSION UNSET TIMEZONE",
         DONE,
@@ -1032,18 +1014,18 @@ KNOWN_BUGS: dict[str, Case] = {
     "The message for an unknown variable": Case(
         [], "SELECT $unknown", r"Session variable '\$UNKNOWN' does not exist"
     ),
-    "COMMENT ON STAGE has no effect": Case(
+    "COMMENT ON STAGE": Case(
         [STAGE], "COMMENT ON STAGE files IS 'monthly'", DONE, [("SHOW STAGES", {"comment": ["monthly"]})]
     ),
-    "ALTER TABLE SET COMMENT has no effect": Case(
+    "ALTER TABLE SET COMMENT": Case(
         [TABLE], "ALTER TABLE people SET COMMENT = 'who'", DONE, [("SHOW TABLES", {"comment": ["who"]})]
     ),
     "COMMENT IF EXISTS": Case([], "COMMENT IF EXISTS ON TABLE nowhere IS 'x'", DONE),
     "ALTER TASK IF EXISTS": Case([], "ALTER TASK IF EXISTS nowhere SUSPEND", DONE),
-    "CREATE TABLE forgets the comments of columns": Case(
+    "CREATE TABLE keeps the comments of columns": Case(
         ["CREATE TABLE noted (id INT COMMENT 'the key')"], "DESCRIBE TABLE noted", {"comment": ["the key"]}
     ),
-    "DESCRIBE FUNCTION shows a type as it was written": Case(
+    "DESCRIBE FUNCTION shows Snowflake's types": Case(
         ["CREATE FUNCTION next(x INT) RETURNS INT AS 'x + 1'"],
         "DESCRIBE FUNCTION next(INT)",
         ("property", "value"),
@@ -1054,22 +1036,28 @@ KNOWN_BUGS: dict[str, Case] = {
             )
         ],
     ),
-    "SHOW FUNCTIONS shows a type as it was written": Case(
+    "SHOW FUNCTIONS shows Snowflake's types": Case(
         ["CREATE FUNCTION next(x INT) RETURNS INT AS 'x + 1'"],
         "SHOW USER FUNCTIONS",
         {"arguments": ["NEXT(NUMBER) RETURN NUMBER"]},
     ),
-    "COPY INTO a stage compresses with COMPRESSION = NONE": Case(
+    "COPY INTO a stage with COMPRESSION = NONE": Case(
         [TABLE, ROWS, STAGE],
         "COPY INTO @files/people FROM people FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE)",
         {"rows_unloaded": [2]},
         [("LIST @files", {"name": ["files/people_0_0_0.csv"], "size": [12]})],
     ),
-    "GET_DDL leaves out the primary key": Case(
+    "GET_DDL of a primary key": Case(
         ["CREATE TABLE keyed (id INT, PRIMARY KEY (id))"],
         "SELECT GET_DDL('TABLE', 'keyed')",
         [("create or replace TABLE KEYED (\n\tID NUMBER(38,0) NOT NULL,\n\tprimary key (ID)\n);",)],
     ),
+    "GET_DDL of a view": Case(
+        [TABLE, VIEW, "CREATE TABLE shown AS SELECT GET_DDL('TABLE', 'names') AS ddl"],
+        "SELECT ddl LIKE 'create or replace view NAMES%' FROM shown",
+        [(True,)],
+    ),
+    "SELECT NEXTVAL names its column": Case(["CREATE SEQUENCE ids"], "SELECT ids.NEXTVAL", ("NEXTVAL",)),
 }
 
 
@@ -1139,12 +1127,3 @@ def test_a_statement_has_the_documented_result(connection: Any, folder: Path, be
 def test_another_form_has_the_documented_result(connection: Any, folder: Path, title: str) -> None:
     for text, expected in prepare(connection, folder, _schema("MORE_", title), MORE[title]):
         check(connection, text, expected)
-
-
-@pytest.mark.parametrize("title", KNOWN_BUGS)
-def test_a_known_bug_is_not_fixed_yet(connection: Any, folder: Path, title: str) -> None:
-    checks = prepare(connection, folder, _schema("KNOWN_", title), KNOWN_BUGS[title])
-    # Not an expected failure of pytest, which would parse this long file for each traceback.
-    with pytest.raises(AssertionError):  # noqa: PT012 - the first result may be right
-        for text, expected in checks:
-            check(connection, text, expected)

@@ -117,7 +117,7 @@ def test_warehouses_are_kept_and_shown(query: Any, session: Any) -> None:
     row = session.sql("SHOW WAREHOUSES LIKE 'w'").collect()[0]
     assert (row["name"], row["size"], row["type"], row["auto_suspend"]) == (
         "W",
-        "LARGE",
+        "Large",
         "SNOWPARK-OPTIMIZED",
         60,
     )
@@ -178,3 +178,95 @@ def test_a_bracket_in_the_name_of_a_table_is_none_of_its_columns(query: Any) -> 
     assert query("SELECT * FROM e") == [(1, "x")]
     query("CREATE SCHEMA twin CLONE PUBLIC")
     assert query('SELECT * FROM twin."a(b"') == [(1, "x")]
+
+
+def test_a_temporary_table_hides_a_permanent_one_of_its_name(query: Any) -> None:
+    query("CREATE TABLE t (a INT, b VARCHAR)")
+    query("INSERT INTO t VALUES (1, 'permanent')")
+    query("CREATE TEMPORARY TABLE t (a INT, c VARCHAR)")
+    query("INSERT INTO t VALUES (2, 'temporary')")
+    query("UPDATE t SET t.a = 3 WHERE t.c = 'temporary'")
+    assert query("SELECT t.a, t.c FROM t") == [(3, "temporary")]
+    assert [row[1] for row in query("SHOW TABLES")] == ["T"]
+    assert query("CREATE OR REPLACE TEMPORARY TABLE t AS SELECT 5 AS z") == [
+        ("Table T successfully created.",)
+    ]
+    assert query("DROP TABLE t") == [("T successfully dropped.",)]
+    assert query("SELECT * FROM t") == [(1, "permanent")]
+
+
+def test_a_declared_length_is_kept_by_create_table_as(query: Any) -> None:
+    query("CREATE TABLE t (b VARCHAR(3)) AS SELECT 'abc'")
+    assert query("DESCRIBE TABLE t")[0][:2] == ("B", "VARCHAR(3)")
+    with pytest.raises(SnowparkSQLException, match="100078"):
+        query("CREATE TABLE u (b VARCHAR(3)) AS SELECT 'abcd'")
+    query("CREATE TABLE v AS SELECT 'abc' AS x, b FROM t")
+    assert [row[1] for row in query("DESCRIBE TABLE v")] == ["VARCHAR(3)", "VARCHAR(3)"]
+
+
+def test_get_ddl_keeps_keys_comments_and_defaults(query: Any) -> None:
+    query(
+        "CREATE TABLE t (id INT COMMENT 'the key', b VARCHAR(5) DEFAULT 'x', c INT UNIQUE, PRIMARY KEY (id)) "
+        "COMMENT = 'things'"
+    )
+    ddl = (
+        "create or replace TABLE T (\n\tID NUMBER(38,0) NOT NULL COMMENT 'the key',\n\tB VARCHAR(5) DEFAULT 'x',\n"
+        "\tC NUMBER(38,0),\n\tunique (C),\n\tprimary key (ID)\n)COMMENT='things'\n;"
+    )
+    assert query("SELECT GET_DDL('TABLE', 't')") == [(ddl,)]
+    query("CREATE TABLE u LIKE t")
+    assert query("SELECT GET_DDL('TABLE', 'u')")[0][0].count("COMMENT 'the key'") == 1
+
+
+def test_alter_column(query: Any) -> None:
+    query("CREATE TABLE t (a INT NOT NULL, b VARCHAR(5) DEFAULT 'x')")
+    for change in (
+        "ALTER COLUMN a DROP NOT NULL",
+        "ALTER COLUMN b DROP DEFAULT",
+        "ALTER COLUMN b SET DATA TYPE VARCHAR(9)",
+        "ALTER COLUMN b COMMENT 'note'",
+        "ADD COLUMN c VARCHAR(2) NOT NULL DEFAULT 'y'",
+    ):
+        query(f"ALTER TABLE t {change}")
+    assert [(row[0], row[1], row[3], row[4], row[9]) for row in query("DESCRIBE TABLE t")] == [
+        ("A", "NUMBER(38,0)", "Y", None, None),
+        ("B", "VARCHAR(9)", "Y", None, "note"),
+        ("C", "VARCHAR(2)", "N", "'y'", None),
+    ]
+    with pytest.raises(SnowparkSQLException, match="000904"):
+        query("ALTER TABLE t ALTER COLUMN nothing DROP NOT NULL")
+
+
+def test_a_default_has_the_type_of_its_column(query: Any) -> None:
+    with pytest.raises(SnowparkSQLException, match="002023"):
+        query("CREATE TABLE t (a INT DEFAULT 'abc')")
+
+
+def test_a_replaced_table_makes_its_stream_stale(query: Any) -> None:
+    query("CREATE TABLE t (a INT)")
+    query("CREATE STREAM s ON TABLE t")
+    query("CREATE OR REPLACE TABLE t (a INT)")
+    with pytest.raises(SnowparkSQLException, match="Base table .* dropped"):
+        query("SELECT * FROM s")
+
+
+def test_a_transaction_reads_a_stream_repeatedly(query: Any) -> None:
+    for statement in (
+        "CREATE TABLE t (a INT)",
+        "CREATE TABLE first (a INT)",
+        "CREATE TABLE second (a INT)",
+        "CREATE STREAM s ON TABLE t",
+        "INSERT INTO t VALUES (1), (2)",
+        "BEGIN",
+        "INSERT INTO first SELECT a FROM s",
+        "INSERT INTO second SELECT a FROM s",
+        "INSERT INTO t VALUES (3)",
+    ):
+        query(statement)
+    assert query("SELECT COUNT(*) FROM s") == [(2,)]
+    query("COMMIT")
+    assert query("SELECT a FROM s") == [(3,)]
+    assert query("SELECT COUNT(*) FROM second") == [(2,)]
+    for statement in ("BEGIN", "INSERT INTO first SELECT a FROM s", "ROLLBACK"):
+        query(statement)
+    assert query("SELECT a FROM s") == [(3,)]

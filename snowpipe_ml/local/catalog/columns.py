@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from snowpipe_ml.local.core.names import CATALOG, Name, quoted
+from snowpipe_ml.local.catalog.properties import KEYS, properties_of, set_property
+from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.sql import DataType
@@ -71,6 +73,13 @@ class StoredColumn:
         if self.identity is not None:
             return None
         return self.declared.default if self.declared is not None else self.computed
+
+    @property
+    def shown_default(self) -> str | None:
+        """The default as DESCRIBE TABLE shows it."""
+        if self.identity is not None:
+            return "IDENTITY START {} INCREMENT {} NOORDER".format(*self.identity)
+        return self.default
 
     @property
     def sql(self) -> str:
@@ -146,6 +155,67 @@ def all_columns(
         stored = StoredColumn(column, declared, comment, _identity(session, computed), computed)
         columns.append(((database, of_schema, of_table), stored))
     return columns
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of a table, which Snowflake does not enforce.
+
+    Attributes:
+        primary: the columns of the primary key.
+        unique: the columns of each unique key.
+        foreign: (columns, table, columns) of each foreign key, the table as it was written.
+    """
+
+    primary: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    foreign: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = ()
+
+    def dumps(self) -> str:
+        """Return the keys as JSON."""
+        return json.dumps([self.primary, self.unique, self.foreign])
+
+    @classmethod
+    def loads(cls, text: str) -> Keys:
+        """Recreate the keys from JSON."""
+        primary, unique, foreign = json.loads(text)
+        return cls(
+            tuple(primary),
+            tuple(map(tuple, unique)),
+            tuple((tuple(columns), table, tuple(others)) for columns, table, others in foreign),
+        )
+
+
+def keys_of(session: Session, table: Name) -> Keys:
+    """Return the keys of a table."""
+    text = properties_of(session, table).get(KEYS)
+    return Keys.loads(text) if text else Keys()
+
+
+def rename_in_keys(session: Session, table: Name, old: str, new: str) -> None:
+    """Give a renamed column its place in the keys."""
+
+    def renamed(columns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(new if column == old else column for column in columns)
+
+    keys = keys_of(session, table)
+    if keys != Keys():
+        changed = Keys(
+            renamed(keys.primary),
+            tuple(map(renamed, keys.unique)),
+            tuple((renamed(columns), target, others) for columns, target, others in keys.foreign),
+        )
+        set_property(session, table, KEYS, changed.dumps())
+
+
+def copy_comments(session: Session, source: Name, target: Name) -> None:
+    """Give a copy of a table the keys, and the comments of its columns."""
+    set_property(session, target, KEYS, properties_of(session, source).get(KEYS))
+    for stored in stored_columns(session, source):
+        if stored.comment is not None:
+            session.duck.execute(
+                f"COMMENT ON COLUMN {quoted(*target, stored.name)} IS {literal(stored.comment)}"
+            )
 
 
 def _identity(session: Session, default: str | None) -> tuple[int, int] | None:

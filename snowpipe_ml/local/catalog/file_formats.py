@@ -17,7 +17,10 @@ class FileFormats(Kept):
     shown = (
         CREATED,
         *PLACE,
-        ("type", "VARCHAR", "coalesce(json_extract_string(options, '$.TYPE'), 'CSV')"),
+        ("type", "VARCHAR", "upper(coalesce(json_extract_string(options, '$.TYPE'), 'CSV'))"),
+        ("owner", "VARCHAR", "'SYSADMIN'"),
+        ("comment", "VARCHAR", "coalesce(comment, '')"),
         ("format_options", "VARCHAR", "options::VARCHAR"),
+        ("owner_role_type", "VARCHAR", "'ROLE'"),
     )
     cloned: ClassVar[Mapping[str, str]] = {"name": "name", "options": "options", "comment": "comment"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from snowpipe_ml.local.catalog.kind import PLACE, Kind, Schema
+from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kind, Schema
+from snowpipe_ml.local.catalog.properties import with_creation
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import retry_conflicts
@@ -24,16 +25,22 @@ class Sequences(Kind):
     word = "SEQUENCE"
     shown = (
         *PLACE,
-        ("next_value", "BIGINT", "start_value"),
+        ("next_value", "BIGINT", "coalesce(last_value + increment_by, start_value)"),
         ("interval", "BIGINT", "increment_by"),
+        CREATED,
+        ("owner", "VARCHAR", "'SYSADMIN'"),
+        ("comment", "VARCHAR", "''"),
+        ("owner_role_type", "VARCHAR", "'ROLE'"),
+        ("ordered", "VARCHAR", "'N'"),
     )
 
     def relation(self, session: Session, database: str) -> str:
         """Return DuckDB's sequences without those of AUTOINCREMENT columns."""
-        return (
+        found = (
             "(SELECT *, sequence_name AS name FROM duckdb_sequences() "
             f"WHERE database_name = {literal(database)} AND NOT starts_with(sequence_name, '_IDENTITY_'))"
         )
+        return with_creation(session, database, found, "SEQUENCE")
 
     def drop(self, session: Session, name: Name, arguments: str = "") -> bool:
         """Drop a sequence; return False if it does not exist."""

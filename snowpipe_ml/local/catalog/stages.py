@@ -42,8 +42,22 @@ class Stages(Kept):
         CREATED,
         *PLACE,
         ("url", "VARCHAR", "coalesce(url, '')"),
+        ("has_credentials", "VARCHAR", "'N'"),
+        ("has_encryption_key", "VARCHAR", "'N'"),
+        ("owner", "VARCHAR", "'SYSADMIN'"),
         ("comment", "VARCHAR", "coalesce(comment, '')"),
+        ("region", "VARCHAR", "NULL"),
         ("type", "VARCHAR", "CASE WHEN url IS NULL THEN 'INTERNAL' ELSE 'EXTERNAL' END"),
+        ("cloud", "VARCHAR", "NULL"),
+        ("notification_channel", "VARCHAR", "NULL"),
+        ("storage_integration", "VARCHAR", "NULL"),
+        ("endpoint", "VARCHAR", "NULL"),
+        ("owner_role_type", "VARCHAR", "'ROLE'"),
+        (
+            "directory_enabled",
+            "VARCHAR",
+            "CASE WHEN json_extract_string(options, '$.DIRECTORY.ENABLE') = 'true' THEN 'Y' ELSE 'N' END",
+        ),
     )
     cloned: ClassVar[Mapping[str, str]] = {
         "name": "name",

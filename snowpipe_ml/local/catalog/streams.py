@@ -6,11 +6,13 @@ The offset of a stream is stored as a copy of the table's rows (``kept`` is the 
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
-from snowpipe_ml.local.catalog.kind import PLACE, Kept, Schema
+from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kept, Schema
 from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.properties import note_creation, with_creation
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import CATALOG, Name, quoted
+from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -25,10 +27,24 @@ class Streams(Kept):
     table = "STREAMS"
     owned = "kept"
     shown = (
+        CREATED,
         *PLACE,
+        ("owner", "VARCHAR", "'SYSADMIN'"),
+        ("comment", "VARCHAR", "''"),
         ("table_name", "VARCHAR", "concat_ws('.', database_name, table_schema, table_name)"),
+        ("source_type", "VARCHAR", "'Table'"),
+        ("base_tables", "VARCHAR", "concat_ws('.', database_name, table_schema, table_name)"),
+        ("type", "VARCHAR", "'DELTA'"),
+        ("stale", "VARCHAR", "'false'"),
         ("mode", "VARCHAR", "CASE WHEN append_only THEN 'APPEND_ONLY' ELSE 'DEFAULT' END"),
+        ("stale_after", "TIMESTAMP WITH TIME ZONE", "NULL"),
+        ("invalid_reason", "VARCHAR", "'N/A'"),
+        ("owner_role_type", "VARCHAR", "'ROLE'"),
     )
+
+    def relation(self, session: Session, database: str) -> str:
+        """Return the table of the catalog, with the time of the creation."""
+        return with_creation(session, database, super().relation(session, database), "STREAM")
 
     def release(self, session: Session, database: str, owned: str) -> None:
         """Drop the copy that is the offset."""
@@ -57,6 +73,7 @@ def create(
         name,
         {"kept": kept, "table_schema": table[1], "table_name": table[2], "append_only": append_only},
     )
+    note_creation(session, (*name[:2], f"STREAM {name[2]}"))
     session.storage.has_streams = True
     set_offset(session, name, kept, table, empty=initial_rows)
 
@@ -77,6 +94,26 @@ def set_offset(session: Session, name: Name, kept: str, table: Name, *, empty: b
     session.duck.execute(
         f"CREATE OR REPLACE TABLE {quoted(name[0], CATALOG, kept)} AS SELECT * FROM {quoted(*table)}{where}"
     )
+
+
+def rename_base(session: Session, old: Name, new: Name) -> None:
+    """Let the streams on a table follow its new name."""
+    session.duck.execute(
+        f"UPDATE {session.catalog(old[0], 'STREAMS')} SET table_schema = ?, table_name = ? "
+        "WHERE table_schema = ? AND table_name = ?",
+        [*new[1:], *old[1:]],
+    )
+
+
+def make_stale(session: Session, table: Name) -> None:
+    """Drop the offsets of the streams on a table that is dropped or replaced: they can no longer be read."""
+    if not session.storage.has_streams:
+        return
+    for (kept,) in session.duck.execute(
+        f"SELECT kept FROM {session.catalog(table[0], 'STREAMS')} WHERE table_schema = ? AND table_name = ?",
+        list(table[1:]),
+    ).fetchall():
+        session.duck.execute(f"DROP TABLE IF EXISTS {quoted(table[0], CATALOG, kept)}")
 
 
 def check_base(session: Session, name: Name, kept: str, table: Name) -> None:
@@ -104,10 +141,52 @@ def changed_parts(name: Name, kept: str, table: Name) -> tuple[str, str]:
     return f"({now} EXCEPT ALL {before})", f"({before} EXCEPT ALL {now})"
 
 
-def advance(session: Session, consumed: list[tuple[Name, str, Name]]) -> None:
-    """Advance the offsets of the streams that a statement has consumed, in its transaction."""
+def advance(session: Session, consumed: list[tuple[Name, str, Name]], *, at_commit: bool = False) -> None:
+    """Advance the offsets of the streams that a statement has consumed, in its transaction.
+
+    Args:
+        session: the session.
+        consumed: the streams, each with its offset and its table.
+        at_commit: whether the offsets move only when the open transaction is committed: until then all its
+            statements read the same changes.
+    """
     for name, kept, table in consumed:
-        set_offset(session, name, kept, table)
+        if not at_commit:
+            set_offset(session, name, kept, table)
+        elif name not in session.at_commit:
+            set_offset(session, name, _following(kept), table)
+            session.at_commit[name] = partial(_move, session, name, kept)
+
+
+def _following(kept: str) -> str:
+    return f"{kept}_NEXT"
+
+
+def _move(session: Session, name: Name, kept: str) -> None:
+    following = quoted(name[0], CATALOG, _following(kept))
+    session.duck.execute(
+        f"CREATE OR REPLACE TABLE {quoted(name[0], CATALOG, kept)} AS SELECT * FROM {following}"
+    )
+    session.duck.execute(f"DROP TABLE {following}")
+
+
+def until(session: Session, name: Name, kept: str, table: Name) -> Name:
+    """Return the table with the rows up to which a stream is read.
+
+    Raises:
+        UnsupportedError: the open transaction has changed the stream's table before it reads the stream.
+    """
+    if name in session.at_commit:
+        return name[0], CATALOG, _following(kept)
+    if session.in_transaction:
+        query = (
+            f"SELECT max(changed_at) FROM {quoted(table[0], CATALOG, 'CHANGES')} "
+            f"WHERE schema_name = {literal(table[1])} AND name = {literal(table[2])}"
+        )
+        # Another connection sees what is committed.
+        if session.duck.execute(query).fetchone() != session.duck.cursor().execute(query).fetchone():
+            raise errors.UnsupportedError("a stream in a transaction that has changed its table")
+    return table
 
 
 def has_data(session: Session, text: str) -> bool:

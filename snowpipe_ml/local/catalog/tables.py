@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from snowpipe_ml.local.catalog.changes import note_change
-from snowpipe_ml.local.catalog.columns import StoredColumn, copy_declared, stored_columns
+from snowpipe_ml.local.catalog.columns import (
+    Keys,
+    StoredColumn,
+    copy_comments,
+    copy_declared,
+    keys_of,
+    rename_in_keys,
+    stored_columns,
+)
 from snowpipe_ml.local.catalog.kind import Kind, Schema
 from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.properties import TEXT, properties_of
+from snowpipe_ml.local.catalog.streams import make_stale, rename_base
 from snowpipe_ml.local.catalog.tags import copy_tags
+from snowpipe_ml.local.catalog.temporary import uncover
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.ddl import after_name
 from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.sql import Identifier
+from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.sql import Identifier, Literal
 
 # The catalog tables with notes about tables and views, and the column with the name of the table or view.
 _NOTES = {
@@ -22,12 +36,15 @@ _NOTES = {
     "LOADS": "table_name",
     "COPY_ERRORS": "table_name",
     "COLUMNS": "table_name",
+    "PROPERTIES": "name",
 }
 
 
 def forget(session: Session, name: Name) -> None:
     """Delete the notes about a table or view that is dropped or replaced, and record the change."""
     session.storage.owners.pop(name, None)
+    uncover(session, name)
+    make_stale(session, name)
     for table, column in _NOTES.items():
         session.duck.execute(
             f"DELETE FROM {session.catalog(name[0], table)} WHERE schema_name = ? AND {column} = ?",
@@ -46,6 +63,7 @@ def rename_notes(session: Session, old: Name, new: Name) -> None:
             f"UPDATE {session.catalog(old[0], table)} SET {column} = ? WHERE schema_name = ? AND {column} = ?",
             [new[2], *old[1:]],
         )
+    rename_base(session, old, new)
 
 
 def rename_column(session: Session, table: Name, old: str, new: str) -> None:
@@ -56,6 +74,7 @@ def rename_column(session: Session, table: Name, old: str, new: str) -> None:
             f"WHERE schema_name = ? AND {_NOTES[notes]} = ? AND column_name = ?",
             [new, *table[1:], old],
         )
+    rename_in_keys(session, table, old, new)
 
 
 def forget_column(session: Session, table: Name, column: str) -> None:
@@ -125,19 +144,26 @@ class Tables(_Stored):
             session.duck.execute(f"CREATE TABLE {quoted(*target, name)} ({columns})")
             session.duck.execute(f"INSERT INTO {quoted(*target, name)} SELECT * FROM {quoted(*source, name)}")
             copy_declared(session, (*source, name), (*target, name))
+            copy_comments(session, (*source, name), (*target, name))
             copy_tags(session, (*source, name), (*target, name))
 
     def ddl(self, session: Session, name: Name, arguments: str) -> str:
-        """Return the CREATE TABLE statement of a table."""
+        """Return the CREATE TABLE statement of a table, or the CREATE VIEW statement of a view."""
         if existing_kind(session, name) == "VIEW":
-            raise errors.UnsupportedError("GET_DDL of a VIEW")
+            return Views().ddl(session, name, arguments)
         found = stored_columns(session, name)
         if not found:
             raise errors.missing(self.title, ".".join(name))
-        columns = ",\n".join(f"\t{_column(stored)}" for stored in found)
         kind = session.table_kind(name)
         word = "" if kind == "TABLE" else f"{kind} "
-        return f"create or replace {word}TABLE {Identifier(name[2]).sql} (\n{columns}\n);"
+        parts = [*map(_column, found), *_keys(keys_of(session, name))]
+        body = ",\n".join(f"\t{part}" for part in parts)
+        row = session.duck.execute(
+            "SELECT comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+            list(name),
+        ).fetchone()
+        comment = f"COMMENT={Literal(str(row[0])).sql}\n" if row and row[0] else ""
+        return f"create or replace {word}TABLE {Identifier(name[2]).sql} (\n{body}\n){comment};"
 
 
 def _column(stored: StoredColumn) -> str:
@@ -145,8 +171,23 @@ def _column(stored: StoredColumn) -> str:
     if not stored.column.nullable:
         text += " NOT NULL"
     if stored.identity is not None:
-        return f"{text} autoincrement start {stored.identity[0]} increment {stored.identity[1]} noorder"
-    return f"{text} DEFAULT {stored.default}" if stored.default else text
+        text += " autoincrement start {} increment {} noorder".format(*stored.identity)
+    elif stored.default:
+        text += f" DEFAULT {stored.default}"
+    return text if stored.comment is None else f"{text} COMMENT {Literal(stored.comment).sql}"
+
+
+def _keys(keys: Keys) -> Iterator[str]:
+    def listed(columns: Sequence[str]) -> str:
+        return ", ".join(Identifier(column).sql for column in columns)
+
+    for columns in keys.unique:
+        yield f"unique ({listed(columns)})"
+    if keys.primary:
+        yield f"primary key ({listed(keys.primary)})"
+    for columns, table, others in keys.foreign:
+        target = f"{table}({listed(others)})" if others else table
+        yield f"foreign key ({listed(columns)}) references {target}"
 
 
 class Views(_Stored):
@@ -161,3 +202,21 @@ class Views(_Stored):
             list(source),
         ).fetchall():
             session.duck.execute(f"CREATE VIEW {quoted(*target, name)} {after_name(str(text))}")
+
+    def ddl(self, session: Session, name: Name, arguments: str) -> str:
+        """Return the statement that created a view, with its columns as GET_DDL lists them."""
+        if existing_kind(session, name) != "VIEW":
+            raise errors.missing(self.title, ".".join(name))
+        text = properties_of(session, name).get(TEXT)
+        if text is None:
+            raise errors.UnsupportedError("GET_DDL of a view that an earlier version has created")
+        reader = Reader(text)
+        while not reader.accept("VIEW"):
+            reader.next()
+        reader.accept("IF", "NOT", "EXISTS")
+        reader.name()
+        if reader.looking_at("("):
+            reader.value()
+        start = reader.peek().start
+        columns = ",\n".join(f"\t{Identifier(stored.name).sql}" for stored in stored_columns(session, name))
+        return f"create or replace view {Identifier(name[2]).sql}(\n{columns}\n) {text[start:]};"

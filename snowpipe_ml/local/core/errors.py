@@ -101,7 +101,7 @@ def missing(kind: str, name: object) -> ProgrammingError:
     return error(
         2003,
         "42S02" if table else "02000",
-        f"SQL compilation error:\n{kind} '{name}' does not exist or not authorized.",
+        f"SQL compilation error:\n{kind} '{str(name).replace(TWIN, '')}' does not exist or not authorized.",
     )
 
 
@@ -166,6 +166,11 @@ def timed_out(seconds: float) -> ProgrammingError:
 def syntax(message: str) -> ProgrammingError:
     """Make the error for a statement that cannot be parsed."""
     return error(1003, "42000", f"SQL compilation error:\n{message}")
+
+
+def invalid_property(name: str, kind: str) -> ProgrammingError:
+    """Make the error for an option that objects of a kind do not have."""
+    return error(1420, "22023", f"SQL compilation error:\ninvalid property '{name}' for '{kind}'")
 
 
 def no_database(command: str) -> ProgrammingError:

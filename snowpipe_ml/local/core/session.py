@@ -97,6 +97,8 @@ class Session:
         self.parameters: Options = {}
         self.variables: Options = {}
         self.in_transaction = False
+        # By stream that the open transaction has consumed: what moves its offset when it is committed.
+        self.at_commit: dict[Name, Callable[[], None]] = {}
         # Whether whole numbers have 38 digits in the statement that is translated, and not 64 bits.
         self.wide_numbers = False
         self.keeps_transaction = False
@@ -152,7 +154,7 @@ class Session:
         """
         found = self._resolved(name, command)
         check_names(found[0], found[1])
-        return found
+        return self.storage.covers.get((self.session_id, found), found) if self.storage.covers else found
 
     def _resolved(self, name: tuple[str, ...], command: str) -> Name:
         if len(name) == 3:
@@ -181,7 +183,9 @@ class Session:
         return quoted(database, CATALOG, table)
 
     def hidden(self, table: Name) -> bool:
-        """Return whether a table or view is temporary and belongs to another session."""
+        """Return whether a table or view is one of another session, or behind a temporary one of its name."""
+        if self.storage.covers and (self.session_id, table) in self.storage.covers:
+            return True
         return self.storage.owners.get(table, self.session_id) != self.session_id
 
     def table_kind(self, table: Name) -> str:
@@ -208,6 +212,7 @@ class Session:
         functions = self.storage.functions
         self.visible_functions = functions.registered if functions is not None else frozenset()
         self.transaction_id = uuid.uuid4().hex[:8]
+        self.at_commit.clear()
         self.duck.execute("BEGIN TRANSACTION")
         self.in_transaction = True
 
@@ -227,6 +232,9 @@ class Session:
                 "COMMIT of a transaction in which a statement failed",
                 "All of it is rolled back: begin the transaction again",
             ) from raised
+        for act in self.at_commit.values():
+            act()
+        self.at_commit.clear()
         self.duck.execute("COMMIT")
 
     @property

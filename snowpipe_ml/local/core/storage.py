@@ -80,6 +80,8 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASKS (
   schema_name VARCHAR, name VARCHAR, definition JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COLUMNS (
   schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, type VARCHAR, "default" VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.PROPERTIES (
+  schema_name VARCHAR, name VARCHAR, property VARCHAR, value VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TRANSIENT (schema_name VARCHAR, name VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.CHANGES (schema_name VARCHAR, name VARCHAR, changed_at BIGINT);
 """
@@ -146,6 +148,8 @@ class Storage:
         self._host: Host | None = None
         # The session that each temporary table or view belongs to; other sessions do not see it.
         self.owners: dict[Name, int] = {}
+        # The name under which a temporary table is stored that hides another table of its name, by session.
+        self.covers: dict[tuple[int, Name], Name] = {}
         # Counts the statements that may have changed an object: translations made before are not used again.
         self.catalog_version = 0
         self.has_streams = False  # lets statements skip the lookup of streams where there are none

@@ -60,8 +60,6 @@ class CsvFormat:
             raise errors.UnsupportedError(f"file formats of type {kind}", "CSV is supported")
         nulls = options.get("NULL_IF", ["\\N"])
         nulls = nulls if isinstance(nulls, list) else [] if nulls is None else [nulls]
-        if not options.get("SKIP_BYTE_ORDER_MARK", True):
-            raise errors.UnsupportedError("SKIP_BYTE_ORDER_MARK = FALSE")
         binary = str(options.get("BINARY_FORMAT") or "HEX").upper().replace("-", "")
         if binary not in ("HEX", "BASE64", "UTF8"):
             raise errors.syntax(f"invalid value {binary!r} for BINARY_FORMAT")

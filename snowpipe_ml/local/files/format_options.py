@@ -8,6 +8,7 @@ from snowpipe_ml.local.catalog.stages import Stage
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Option, Options
+from snowpipe_ml.local.files.formats.base import FORMATS
 from snowpipe_ml.local.syntax.reader import Reader
 
 
@@ -30,3 +31,24 @@ def file_format(session: Session, given: Option, stage: Stage | None) -> Options
             raise errors.missing("File format", ".".join(written))
         return {**json.loads(row[0]), **{k: v for k, v in given.items() if k != "FORMAT_NAME"}}
     return dict(given)
+
+
+def check_names(options: Options, kind: str) -> None:
+    """Check that Snowflake's files of the type have these options.
+
+    Raises:
+        ProgrammingError: an option is not known.
+    """
+    type_ = str(options.get("TYPE") or "CSV").upper()
+    if type_ not in FORMATS:
+        return
+    fmt = FORMATS[type_]
+    for key in options:
+        if fmt.accepted is not None and key not in (
+            *fmt.accepted,
+            *fmt.known,
+            "TYPE",
+            "COMMENT",
+            "FORMAT_NAME",
+        ):
+            raise errors.invalid_property(key, kind)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from snowpipe_ml.local.core.names import literal, quoted
@@ -16,36 +17,85 @@ from snowpipe_ml.local.files.csv import CsvFormat
 _CHUNK = 2**22
 # The bytes of one piece that are searched again with the next one, because a match may lie on the boundary.
 _OVERLAP = 64
+# DuckDB's casts take more texts for numbers and for dates than Snowflake's.
+_ODD_NUMBER = "[0-9]_[0-9]"
+_ODD_WHOLE_NUMBER = f"{_ODD_NUMBER}|^[ +-]*0[xXbBoO]"
+_ODD_TIME = r"/|inf|epoch|\(BC|UTC"
+# Bytes of which each odd value has some. To look for them is many times faster than a regular expression.
+_MARKS = {
+    _ODD_NUMBER: (b"_",),
+    _ODD_WHOLE_NUMBER: (b"_", b"0x", b"0X", b"0b", b"0B", b"0o", b"0O"),
+    _ODD_TIME: (b"/", b"inf", b"epoch", b"(BC", b"UTC"),
+}
+_TIMES = ("DATE", "TIME")
 
 
-def is_irregular(fmt: CsvFormat, path: Path, *, columns: int) -> bool:
-    """Return whether a file must be read record by record.
+@dataclass(frozen=True)
+class Findings:
+    """What a delimited file needs.
+
+    Attributes:
+        irregular: whether it must be read record by record.
+        odd: if its bytes may hold values that only DuckDB takes for numbers or dates, the condition over its
+            columns as text that it does.
+    """
+
+    irregular: bool
+    odd: str | None = None
+
+
+def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
+    """Look through a file, once.
 
     Args:
         fmt: its format.
         path: the file.
-        columns: the number of columns of the table; a blank line is a valid record if there is one.
+        columns: the columns of the table.
     """
     if not fmt.is_plain or fmt.compression_of(path) not in ("NONE", "GZIP"):
-        return True
-    if columns == 1 and fmt.skip_blank:
-        return True
-    blank = columns > 1 and not fmt.skip_blank
+        return Findings(True)
+    if len(columns) == 1 and fmt.skip_blank:
+        return Findings(True)
+    blank = len(columns) > 1 and not fmt.skip_blank  # a blank line is a valid record of one column
     escaped = _escaped(fmt) if fmt.escape_unenclosed else None
-    if not blank and escaped is None:
-        return False
+    odd = {column.name: pattern for column in columns if (pattern := _odd(column)) is not None}
+    marks = {mark for pattern in odd.values() for mark in _MARKS[pattern]}
+    suspected = False
+    if not (blank or escaped or marks):
+        return Findings(False)
     with fmt.open_bytes(path) as file:
         for _ in range(fmt.skip):
             file.readline()
         held = b"\n" if blank else b""
         while chunk := file.read(_CHUNK):
             piece = held + chunk
-            if blank and (b"\n\n" in piece or b"\n\r\n" in piece or b"\r\r" in piece):
-                return True
+            if blank and _has_blank_line(piece):
+                return Findings(True)
             if escaped is not None and b"\\" in piece and escaped.search(piece):
-                return True
+                return Findings(True)
+            suspected = suspected or any(mark in piece for mark in marks)
             held = piece[-_OVERLAP:]
-    return False
+    if not suspected:
+        return Findings(False)
+    listed = (f"regexp_matches({quoted(name)}, {literal(pattern)})" for name, pattern in odd.items())
+    return Findings(False, " OR ".join(listed))
+
+
+def is_irregular(fmt: CsvFormat, path: Path) -> bool:
+    """Return whether a file must be read record by record in a query, which has several columns of text."""
+    return examine(fmt, path, [Column("_1", "VARCHAR"), Column("_2", "VARCHAR")]).irregular
+
+
+def _has_blank_line(piece: bytes) -> bool:
+    return b"\n\n" in piece or (b"\r" in piece and (b"\n\r\n" in piece or b"\r\r" in piece))
+
+
+def _odd(column: Column) -> str | None:
+    if column.duckdb == "BIGINT":
+        return _ODD_WHOLE_NUMBER
+    if column.duckdb == "DOUBLE" or column.duckdb.startswith("DECIMAL"):
+        return _ODD_NUMBER
+    return _ODD_TIME if column.duckdb.startswith(_TIMES) else None
 
 
 def _escaped(fmt: CsvFormat) -> re.Pattern[bytes]:
@@ -57,38 +107,3 @@ def _escaped(fmt: CsvFormat) -> re.Pattern[bytes]:
         return re.compile(rb"\\")
     listed = "|".join(map(re.escape, marks))
     return re.compile(rf"\\(?!(?:{listed}){ends})|{starts}(?<!\A)\\".encode())
-
-
-# DuckDB's casts take more texts for numbers and for dates than Snowflake's.
-_ODD_NUMBER = "[0-9]_[0-9]|0[xXbBoO]"
-_ODD_TIME = "/|inf|epoch|BC|UTC"
-_TIMES = ("DATE", "TIME")
-
-
-def odd_values(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> str | None:
-    """Return the condition that a value of a file is one only for DuckDB, such as ``1_000`` and ``2024/01/05``.
-
-    None if the bytes of the file show that there is no such value. The columns are read as text.
-    """
-    patterns = {}
-    for column in columns:
-        if column.duckdb in ("BIGINT", "DOUBLE") or column.duckdb.startswith("DECIMAL"):
-            patterns[column.name] = _ODD_NUMBER
-        elif column.duckdb.startswith(_TIMES):
-            patterns[column.name] = _ODD_TIME
-    wanted = "|".join(sorted(set(patterns.values())))
-    if not wanted or not _contains(fmt, path, re.compile(wanted.encode())):
-        return None
-    return " OR ".join(
-        f"regexp_matches({quoted(name)}, {literal(pattern)})" for name, pattern in patterns.items()
-    )
-
-
-def _contains(fmt: CsvFormat, path: Path, pattern: re.Pattern[bytes]) -> bool:
-    held = b""
-    with fmt.open_bytes(path) as file:
-        while chunk := file.read(_CHUNK):
-            if pattern.search(held + chunk):
-                return True
-            held = chunk[-_OVERLAP:]
-    return False

@@ -15,6 +15,7 @@ import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
@@ -27,7 +28,7 @@ from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.csv_columns import Reading, reading_of
 from snowpipe_ml.local.files.formats.base import fields_of, format_of
 from snowpipe_ml.local.files.formats.delimited import header
-from snowpipe_ml.local.files.irregular import is_irregular, odd_values
+from snowpipe_ml.local.files.irregular import examine
 from snowpipe_ml.local.files.line_ends import gave_up
 from snowpipe_ml.local.files.record_loading import load_records
 from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, has_known_values
@@ -35,7 +36,10 @@ from snowpipe_ml.local.files.relation import relation
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
+from snowpipe_ml.sql import Literal
 
+# The errors of a file that cannot be read.
+_OF_FILES = (100069, 100144, 100081)
 _VECTOR = 2048  # DuckDB's
 _CONVERSION_ERROR = re.compile(r"Could not convert|CSV Error|unicode", re.I)
 
@@ -50,6 +54,7 @@ def load(
     query_id: str,
     *,
     by_record: bool = False,
+    one_by_one: bool = False,
 ) -> list[Loaded]:
     """Load files within the caller's transaction; files in ``failed`` are known to fail and are not loaded.
 
@@ -57,6 +62,8 @@ def load(
         ProgrammingError: a row cannot be loaded, and ON_ERROR is ABORT_STATEMENT.
         NeedsRecordsError: single rows have to be rejected that only reading by record rejects; the
             transaction is aborted, and the load has to be run again with ``by_record``.
+        NeedsSingleFilesError: a row of several files cannot be loaded; the load has to be run again with
+            ``one_by_one``, which names the file.
     """
     if copy.on_error == "ABORT_STATEMENT":
         for loaded in failed.values():
@@ -65,6 +72,10 @@ def load(
     if copy.select is None and format_of(options).is_text:
         return _load_text(session, copy, columns, CsvFormat.read(options), files, failed, query_id, by_record)
     select = copy.select or _implied_select(session, copy, columns, options, files)
+    if len(files) > 1 and not failed and not one_by_one and not session.in_transaction:
+        counts = [format_of(options).row_count(file) for file in files]
+        if None not in counts:
+            return _load_together(session, copy, columns, options, files, counts, select)
     return [
         failed.get(file.relative) or _load_selected(session, copy, columns, options, file, select)
         for file in files
@@ -73,6 +84,28 @@ def load(
 
 class NeedsRecordsError(Exception):
     """DuckDB has aborted a load because of rows that Snowflake only rejects."""
+
+
+class NeedsSingleFilesError(Exception):
+    """A row of several files that were loaded in one statement cannot be loaded."""
+
+
+def _load_together(
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    options: Options,
+    files: Sequence[StagedFile],
+    counts: Sequence[int | None],
+    select: str,
+) -> list[Loaded]:
+    """Load files in one statement, so that DuckDB reads several at once."""
+    with _query_of(session, copy, columns, options, files, select) as query:
+        try:
+            session.duck.execute(f"INSERT INTO {copy.into(columns)} {query}")
+        except duckdb.Error as raised:
+            raise NeedsSingleFilesError from raised
+    return [Loaded(file, count or 0) for file, count in zip(files, counts, strict=True)]
 
 
 def _load_text(
@@ -177,13 +210,10 @@ def _groups(
     last: tuple[bool, bool, bool] | None = None
     single = copy.on_error not in ("ABORT_STATEMENT", "CONTINUE")
     for file in files:
-        irregular = (
-            by_record
-            or fmt.parse_header
-            or any(column.duckdb == "BLOB" for column in columns)
-            or is_irregular(fmt, file.path, columns=len(columns))
-            or _has_odd_values(session, columns, fmt, file)
-        )
+        irregular = by_record or fmt.parse_header or any(column.duckdb == "BLOB" for column in columns)
+        if not irregular:
+            found = examine(fmt, file.path, columns)
+            irregular = found.irregular or _has_odd_values(session, columns, fmt, file, found.odd)
         empty = not irregular and fmt.width(file.path) == 0
         key = (irregular, empty, not irregular and fmt.is_gzip(file.path))
         if key == last and not empty and not irregular and not single:
@@ -194,8 +224,9 @@ def _groups(
     yield from groups
 
 
-def _has_odd_values(session: Session, columns: Sequence[Column], fmt: CsvFormat, file: StagedFile) -> bool:
-    condition = odd_values(fmt, file.path, columns)
+def _has_odd_values(
+    session: Session, columns: Sequence[Column], fmt: CsvFormat, file: StagedFile, condition: str | None
+) -> bool:
     if condition is None:
         return False
     # Rows that cannot be read are rejected when the file is loaded.
@@ -359,6 +390,23 @@ def _counting(
             duck.remove_function(name)
 
 
+def abort_within(done: Sequence[Loaded], count: int, skipped: int) -> None:
+    """Raise the first error of the first ``count`` rows.
+
+    Args:
+        done: the files in order.
+        count: the number of rows.
+        skipped: the lines of the header of each file.
+    """
+    before = 0
+    for loaded in done:
+        if loaded.first is not None and before + loaded.first.line - 1 - skipped < count:
+            _abort(loaded.file, loaded.first)
+        before += loaded.loaded
+        if before >= count:
+            return
+
+
 def _abort(file: StagedFile, first: Rejected) -> None:
     raise errors.error(
         first.code,
@@ -396,13 +444,42 @@ def _implied_select(
         compiler.release()
     fold = str.upper if match == "CASE_INSENSITIVE" else str
     by_name = {fold(name): name for name in fields}
-    matched = [(column, by_name[fold(column.name)]) for column in columns if fold(column.name) in by_name]
-    columns[:] = [column for column, _ in matched]
+    numbered = {stored.name for stored in stored_columns(session, copy.target) if stored.identity}
+    # A column without a field becomes NULL, and not its default.
+    columns[:] = [column for column in columns if fold(column.name) in by_name or column.name not in numbered]
+    change = _change_of(options)
     listed = ", ".join(
-        f'$1:"{name}"' + ("" if column.duckdb == "JSON" else f"::{_plain_type(column)}")
-        for column, name in matched
+        _field(by_name[fold(column.name)], column, change) if fold(column.name) in by_name else "NULL"
+        for column in columns
     )
     return f"SELECT {listed} FROM _COPY_SOURCE"
+
+
+def _field(name: str, column: Column, change: Callable[[str], str] | None) -> str:
+    """Return the field of a record as the value of a column."""
+    key = name.replace('"', '""')
+    field = f'$1:"{key}"'
+    if column.duckdb != "JSON":
+        return f"{change(f'{field}::VARCHAR') if change else field}::{_plain_type(column)}"
+    if change is None:
+        return field
+    return f"IFF(TYPEOF({field}) = 'VARCHAR', TO_VARIANT({change(f'{field}::VARCHAR')}), {field})"
+
+
+def _change_of(options: Options) -> Callable[[str], str] | None:
+    """Return what TRIM_SPACE and NULL_IF do to a text; None for nothing."""
+    nulls = options.get("NULL_IF", ["\\N"])
+    texts = [str(null) for null in (nulls if isinstance(nulls, list) else [nulls]) if null is not None]
+    trims = bool(options.get("TRIM_SPACE"))
+    if not trims and texts in ([], ["\\N"]):
+        return None
+    listed = ", ".join(Literal(text).sql for text in texts)
+
+    def change(text: str) -> str:
+        text = f"TRIM({text})" if trims else text
+        return f"IFF({text} IN ({listed}), NULL, {text})" if texts else text
+
+    return change
 
 
 def parsed_select(text: str, columns: list[Column]) -> exp.Select:
@@ -412,8 +489,13 @@ def parsed_select(text: str, columns: list[Column]) -> exp.Select:
         ProgrammingError: the SELECT does not return one value for each column.
     """
     tree = parse(text)
-    if not isinstance(tree, exp.Select):
-        raise errors.syntax("COPY INTO takes a SELECT from a stage")
+    more = {key for key, value in tree.args.items() if value} - {"expressions", "from_", "laterals"}
+    if not isinstance(tree, exp.Select) or more or len(list(tree.find_all(exp.Query))) > 1:
+        raise errors.error(
+            2098,
+            "0A000",
+            "SQL compilation error:\nCOPY statement only supports simple SELECT from stage statements for import.",
+        )
     if len(tree.expressions) != len(columns):
         raise errors.error(
             2020,
@@ -426,18 +508,32 @@ def parsed_select(text: str, columns: list[Column]) -> exp.Select:
 
 @contextmanager
 def _query_of(
-    session: Session, columns: list[Column], options: Options, file: StagedFile, select: str
+    session: Session,
+    copy: Copy,
+    columns: list[Column],
+    options: Options,
+    files: Sequence[StagedFile],
+    select: str,
 ) -> Iterator[str]:
-    """Yield the SELECT of a COPY over one file as DuckDB SQL, with each value cast to the type of its column."""
+    """Yield the SELECT of a COPY over files as DuckDB SQL, with each value cast to the type of its column."""
     tree = parsed_select(select, columns)
     compiler = new_compiler(session)
     try:
         for table in list(tree.find_all(exp.Table)):
             if table.name.upper() == "_COPY_SOURCE":
-                source = relation(compiler, options, [file], tree)
+                source = relation(compiler, options, files, tree)
                 table.replace(exp.Subquery(this=source, alias=table.args.get("alias")))
         tree.set("expressions", [_into_column(e, c) for e, c in zip(tree.expressions, columns, strict=True)])
-        yield to_sql(compiler.compile(tree))
+        query = to_sql(compiler.compile(tree))
+        cut = [column.length if copy.truncates else None for column in columns]
+        if any(length is not None for length in cut):
+            names = [f"_{n}" for n in range(len(columns))]
+            listed = ", ".join(
+                name if length is None else f"left({name}, {length})"
+                for name, length in zip(names, cut, strict=True)
+            )
+            query = f"SELECT {listed} FROM ({query}) AS q({', '.join(names)})"
+        yield query
     finally:
         compiler.release()
 
@@ -463,18 +559,21 @@ def check_selected(
         )
     select = copy.select or _implied_select(session, copy, columns, options, files)
     for file in files:
-        with _query_of(session, columns, options, file, select) as query:
-            try:
+        try:
+            with _query_of(session, copy, columns, options, [file], select) as query:
                 session.duck.execute(f"SELECT count(COLUMNS(*)) FROM ({query})")
-            except duckdb.Error as raised:
-                message = str(errors.translate(raised).raw_msg)
-                if copy.on_error == "CONTINUE":
-                    raise errors.UnsupportedError(
-                        f"ON_ERROR = CONTINUE in a COPY with a SELECT, for: {message}",
-                        "SKIP_FILE is supported",
-                    ) from raised
-                first = Rejected(1, 1, None, message, 100038, "")
-                failed[file.relative] = Loaded(file, errors=1, first=first)
+        except (duckdb.Error, ProgrammingError) as raised:
+            if isinstance(raised, ProgrammingError) and raised.errno not in _OF_FILES:
+                raise
+            found = raised if isinstance(raised, ProgrammingError) else errors.translate(raised)
+            message = str(found.raw_msg)
+            if copy.on_error == "CONTINUE":
+                raise errors.UnsupportedError(
+                    f"ON_ERROR = CONTINUE in a COPY with a SELECT, for: {message}",
+                    "SKIP_FILE is supported",
+                ) from raised
+            first = Rejected(1, 1, None, message, found.errno or 100038, "")
+            failed[file.relative] = Loaded(file, errors=1, first=first)
     return failed
 
 
@@ -487,7 +586,7 @@ def _load_selected(
     select: str,
 ) -> Loaded:
     """Load one file with the SELECT of the COPY, or the implied one."""
-    with _query_of(session, columns, options, file, select) as query:
+    with _query_of(session, copy, columns, options, [file], select) as query:
         try:
             row = session.duck.execute(f"INSERT INTO {copy.into(columns)} {query}").fetchone()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as raised:

@@ -64,7 +64,21 @@ def relation(
     return exp.select("*").from_(compiler.view(query))
 
 
-def _use_native(select: exp.Expr | None, native: dict[str, str]) -> None:
+# Types of which a cast need not ask at run time whether it is given a VARIANT.
+_KNOWN_KINDS = (
+    "BIGINT",
+    "BOOLEAN",
+    "DATE",
+    "DOUBLE",
+    "INTEGER",
+    "SMALLINT",
+    "TIMESTAMP",
+    "TINYINT",
+    "VARCHAR",
+)
+
+
+def _use_native(select: exp.Expr | None, native: dict[str, tuple[str, str]]) -> None:
     """``CAST($1:"name" AS T)`` -> ``CAST("$name" AS T)``."""
     for path in list(select.find_all(exp.JSONExtract)) if select is not None else []:
         keys = path.expression.expressions if isinstance(path.expression, exp.JSONPath) else []
@@ -75,7 +89,11 @@ def _use_native(select: exp.Expr | None, native: dict[str, str]) -> None:
             and path.this.name == "_1"
             and keys[1].this in native
         ):
-            path.replace(exp.column(exp.to_identifier(native[keys[1].this], quoted=True)))
+            name, kind = native[keys[1].this]
+            column = exp.column(exp.to_identifier(name, quoted=True))
+            if kind in _KNOWN_KINDS or kind.startswith("DECIMAL"):
+                column.type = exp.DataType.build(kind, dialect="duckdb")
+            path.replace(column)
 
 
 @table_relation("STAGE")

@@ -44,7 +44,7 @@ def text_source(
 ) -> tuple[str, Callable[[str], str]]:
     """Return a file as a relation of at least ``width`` text columns, and the expression of a column's value."""
     # A query accepts records of any width, among them blank lines: a missing field is NULL.
-    if is_irregular(fmt, file.path, columns=2):
+    if is_irregular(fmt, file.path):
         return quoted(compiler.register(text_table(fmt, file, width))), quoted
     plain = dataclasses.replace(fmt, strict_width=False)
     columns = [(f"_{n + 1}", "VARCHAR") for n in range(max(width, plain.width(file.path)))]

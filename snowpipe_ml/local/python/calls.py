@@ -55,6 +55,7 @@ def scalar_call(node: exp.Expr, session: Session) -> exp.Expr | None:
     given = with_defaults(definition, node.expressions)
     if definition.language == "SQL":
         return _inlined(definition, given, session)
+    given = _with_translated_defaults(node, given, session)
     arguments = [_cast(a.copy(), d.type) for a, d in zip(given, definition.arguments, strict=True)]
     if definition.kind == "AGGREGATE":
         arguments = [_list_of(argument) for argument in arguments]
@@ -71,6 +72,15 @@ def scalar_call(node: exp.Expr, session: Session) -> exp.Expr | None:
         call.to.meta["stored"] = True
     call.type = exp.DataType.build(definition.returns, dialect="snowflake")
     return call
+
+
+def _with_translated_defaults(node: exp.Expr, given: list[exp.Expr], session: Session) -> list[exp.Expr]:
+    """Translate the arguments that are defaults; the others are translated with the statement."""
+    own = {id(each.expression if isinstance(each, exp.Kwarg) else each) for each in node.expressions}
+    return [
+        each if id(each) in own else apply_rules(exp.select(each), session).expressions[0].unalias()
+        for each in given
+    ]
 
 
 def _list_of(node: exp.Expr) -> exp.Expr:

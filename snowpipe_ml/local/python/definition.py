@@ -15,6 +15,8 @@ from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.sql import DataType
 
 # The options that are stored with a definition.
+# Versions of Python whose support has ended.
+_ENDED = ("3.6", "3.7", "3.8")
 _KEPT = {"EXECUTE_AS", "ARTIFACT_REPOSITORY", "RESOURCE_CONSTRAINT", "SECURE"}
 
 
@@ -111,7 +113,7 @@ def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
         returns=returns,
         table=table,
         language=language,
-        runtime=str(options.get("RUNTIME_VERSION", "")),
+        runtime=_runtime(options),
         imports=tuple(list_option(options, "IMPORTS")),
         packages=tuple(list_option(options, "PACKAGES")),
         handler=str(options.get("HANDLER", "")),
@@ -120,6 +122,19 @@ def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
         comment=text_option(options, "COMMENT"),
         options={key: options[key] for key in sorted(_KEPT & set(options))},
     )
+
+
+def _runtime(options: Options) -> str:
+    """Return the version of Python that a function names.
+
+    Raises:
+        ProgrammingError: Snowflake no longer supports the version.
+    """
+    version = str(options.get("RUNTIME_VERSION", ""))
+    version = "3.10" if version == "3.1" else version  # 3.10 without quotes is read as a number
+    if version in _ENDED:
+        raise errors.syntax(f"Python runtime version {version} is no longer supported")
+    return version
 
 
 def _check(kind: str, language: str, returns: str, body: str | None, options: Options) -> None:

@@ -1,20 +1,110 @@
-"""Account objects: warehouses, roles and grants. They are stored and shown, but have no effect."""
+"""Warehouses. They are stored and shown, but have no effect."""
 
 from __future__ import annotations
 
 import json
-import logging
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, dumps
-from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.result import Result, status
+from snowpipe_ml.local.core.values import Options, number_option
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.listing import OWNER, listing
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
-from snowpipe_ml.local.statements.scope import Scope, like
-from snowpipe_ml.local.statements.shows import STAMP
+from snowpipe_ml.local.statements.scope import Scope
 
-log = logging.getLogger("snowpipe_ml.local")
-_not_enforced = False
+_WAREHOUSES = {
+    "name": None,
+    "state": None,
+    "type": "STANDARD",
+    "size": "X-Small",
+    "min_cluster_count": 1,
+    "max_cluster_count": 1,
+    "started_clusters": 0,
+    "running": 0,
+    "queued": 0,
+    "is_default": "N",
+    "is_current": "N",
+    "auto_suspend": 600,
+    "auto_resume": "true",
+    "available": "",
+    "provisioning": "",
+    "quiescing": "",
+    "other": "",
+    "created_on": None,
+    "resumed_on": None,
+    "updated_on": None,
+    "owner": OWNER,
+    "comment": "",
+    "enable_query_acceleration": "false",
+    "query_acceleration_max_scale_factor": 8,
+    "resource_monitor": "null",
+    "actives": "0",
+    "pendings": "0",
+    "failed": "0",
+    "suspended": "0",
+    "uuid": "",
+    "scaling_policy": "STANDARD",
+    "owner_role_type": "ROLE",
+    "resource_constraint": None,
+    "generation": None,
+}
+_OPTIONS = (
+    "WAREHOUSE_TYPE",
+    "WAREHOUSE_SIZE",
+    "GENERATION",
+    "RESOURCE_CONSTRAINT",
+    "MAX_CLUSTER_COUNT",
+    "MIN_CLUSTER_COUNT",
+    "SCALING_POLICY",
+    "AUTO_SUSPEND",
+    "AUTO_RESUME",
+    "INITIALLY_SUSPENDED",
+    "RESOURCE_MONITOR",
+    "COMMENT",
+    "ENABLE_QUERY_ACCELERATION",
+    "QUERY_ACCELERATION_MAX_SCALE_FACTOR",
+    "MAX_CONCURRENCY_LEVEL",
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
+    "STATEMENT_TIMEOUT_IN_SECONDS",
+    "WAIT_FOR_COMPLETION",
+)
+# The sizes as they are written, without hyphens, and as SHOW WAREHOUSES prints them.
+_SIZES = {
+    "XSMALL": "X-Small",
+    "SMALL": "Small",
+    "MEDIUM": "Medium",
+    "LARGE": "Large",
+    "XLARGE": "X-Large",
+    "XXLARGE": "2X-Large",
+    "XXXLARGE": "3X-Large",
+    **{f"X{n}LARGE": f"{n}X-Large" for n in range(2, 7)},
+    **{f"{n}XLARGE": f"{n}X-Large" for n in range(2, 7)},
+}
+
+
+def _size(options: Options) -> str:
+    text = str(options.get("WAREHOUSE_SIZE") or "XSMALL")
+    size = _SIZES.get(text.upper().replace("-", ""))
+    if size is None:
+        raise errors.error(
+            1008,
+            "22023",
+            f"SQL compilation error:\ninvalid value '{text}' for property 'WAREHOUSE_SIZE'",
+        )
+    return size
+
+
+def _check_options(options: Options) -> None:
+    """Refuse options that warehouses do not have.
+
+    Raises:
+        ProgrammingError: an option or the size is not known.
+    """
+    for key in options:
+        if key not in _OPTIONS:
+            raise errors.invalid_property(key, "WAREHOUSE")
+    _size(options)
 
 
 @command("CREATE WAREHOUSE")
@@ -28,6 +118,7 @@ def create_warehouse(statement: Statement) -> Result:
     reader.accept("WITH")
     options = reader.options()
     reader.end()
+    _check_options(options)
     table = f"{ACCOUNT}.{CATALOG}.WAREHOUSES"
     with session.storage.lock:
         there = session.duck.execute(f"SELECT 1 FROM {table} WHERE name = ?", [name]).fetchone()
@@ -63,168 +154,67 @@ def alter_warehouse(statement: Statement) -> Result:
         session.duck.execute(f"UPDATE {table} SET state = 'STARTED' WHERE name = ?", [name])
     else:
         reader.expect("SET")
-        options = json.loads(row[0]) | reader.options()
+        given = reader.options()
         reader.end()
+        _check_options(given)
+        options = json.loads(row[0]) | given
         session.duck.execute(f"UPDATE {table} SET options = ? WHERE name = ?", [dumps(options), name])
     return status("Statement executed successfully.")
 
 
 @command("DROP WAREHOUSE")
 def drop_warehouse(statement: Statement) -> Result:
-    """``DROP WAREHOUSE [IF EXISTS] name``."""
-    return _drop_account_object(statement, "WAREHOUSE", "WAREHOUSES")
-
-
-@command("DROP ROLE")
-def drop_role(statement: Statement) -> Result:
-    """``DROP ROLE [IF EXISTS] name``."""
-    return _drop_account_object(statement, "ROLE", "ROLES")
-
-
-def _drop_account_object(statement: Statement, kind: str, table: str) -> Result:
-    reader = statement.reader
-    reader.expect("DROP", kind)
+    """``DROP WAREHOUSE [IF EXISTS] name``; the session has no current warehouse after it drops that one."""
+    session, reader = statement.session, statement.reader
+    reader.expect("DROP", "WAREHOUSE")
     lenient = reader.accept("IF", "EXISTS")
     (name,) = reader.name()
-    gone = statement.session.duck.execute(
-        f"DELETE FROM {ACCOUNT}.{CATALOG}.{table} WHERE name = ? RETURNING name", [name]
+    reader.end()
+    gone = session.duck.execute(
+        f"DELETE FROM {ACCOUNT}.{CATALOG}.WAREHOUSES WHERE name = ? RETURNING name", [name]
     ).fetchall()
-    if not gone and not lenient:
-        raise errors.missing(kind.capitalize(), name)
-    return dropped(name) if gone else already_dropped(name)
-
-
-def _say_not_enforced() -> None:
-    global _not_enforced
-    if not _not_enforced:
-        _not_enforced = True
-        log.warning("the embedded warehouse stores and shows roles and grants, but does not enforce them")
-
-
-@command("CREATE ROLE")
-def create_role(statement: Statement) -> Result:
-    """``CREATE ROLE [IF NOT EXISTS] name``: stored, not enforced."""
-    _say_not_enforced()
-    session, reader = statement.session, statement.reader
-    Modifiers(reader)
-    reader.expect("ROLE")
-    lenient = if_not_exists(reader)
-    (name,) = reader.name()
-    options = reader.options()
-    table = f"{ACCOUNT}.{CATALOG}.ROLES"
-    with session.storage.lock:
-        if session.duck.execute(f"SELECT 1 FROM {table} WHERE name = ?", [name]).fetchone():
-            if lenient:
-                return status(f"{name} already exists, statement succeeded.")
-            raise errors.exists(name)
-        session.duck.execute(
-            f"INSERT INTO {table} (name, comment) VALUES (?, ?)", [name, options.get("COMMENT")]
-        )
-    return status(f"Role {name} successfully created.")
-
-
-@command("GRANT", "REVOKE")
-def grant(statement: Statement) -> Result:
-    """``GRANT privileges ON kind name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced."""
-    _say_not_enforced()
-    session, reader = statement.session, statement.reader
-    granting = reader.next().upper == "GRANT"
-    privileges: list[str] = []
-    words: list[str] = []
-    while not reader.accept("ON"):
-        if reader.accept(","):
-            privileges.append(" ".join(words))
-            words = []
-        else:
-            words.append(reader.next().upper)
-    privileges.append(" ".join(words))
-    kind = [reader.next().upper]
-    while reader.peek(1).kind == "word" and not reader.looking_at("TO", "ROLE"):
-        if reader.peek(1).upper in ("TO", "FROM"):
-            break
-        kind.append(reader.next().upper)
-    name = ".".join(reader.name())
-    reader.expect("TO" if granting else "FROM")
-    reader.accept("ROLE")
-    (role,) = reader.name()
-    table = f"{ACCOUNT}.{CATALOG}.GRANTS"
-    for privilege in privileges:
-        row = [privilege, " ".join(kind), name, role]
-        session.duck.execute(
-            f"DELETE FROM {table} WHERE privilege = ? AND granted_on = ? AND name = ? AND grantee = ?", row
-        )
-        if granting:
-            session.duck.execute(
-                f"INSERT INTO {table} (privilege, granted_on, name, grantee) VALUES (?, ?, ?, ?)", row
-            )
-    return status("Statement executed successfully.")
+    if not gone:
+        if lenient:
+            return already_dropped(name)
+        raise errors.missing("Warehouse", name)
+    if session.warehouse == name:
+        session.warehouse = None
+    return dropped(name)
 
 
 @command("SHOW WAREHOUSES")
 def show_warehouses(statement: Statement) -> Result:
     """``SHOW WAREHOUSES``: the names and settings of the warehouses that were created."""
     scope = Scope.of(statement, "WAREHOUSES")
-    found = statement.session.duck.execute(
+    stored = statement.session.duck.execute(
         f"SELECT name, options, state, created_on FROM {ACCOUNT}.{CATALOG}.WAREHOUSES ORDER BY name"
     ).fetchall()
-    shown = []
-    for name, options_json, state, created in found:
-        if like(name, scope.pattern):
-            options = json.loads(options_json)
-            size = str(options.get("WAREHOUSE_SIZE", "XSMALL"))
-            shown.append(
-                (
-                    name,
-                    state,
-                    str(options.get("WAREHOUSE_TYPE", "STANDARD")),
-                    size,
-                    int(options.get("AUTO_SUSPEND") or 600),
-                    str(options.get("RESOURCE_CONSTRAINT", "")),
-                    str(options.get("COMMENT", "")),
-                    created,
-                )
-            )
-    return rows(
-        [
-            ("name", "VARCHAR"),
-            ("state", "VARCHAR"),
-            ("type", "VARCHAR"),
-            ("size", "VARCHAR"),
-            ("auto_suspend", "BIGINT"),
-            ("resource_constraint", "VARCHAR"),
-            ("comment", "VARCHAR"),
-            ("created_on", STAMP),
-        ],
-        shown,
-    )
-
-
-@command("SHOW ROLES", "SHOW GRANTS")
-def show_roles(statement: Statement) -> Result:
-    """``SHOW ROLES`` and ``SHOW GRANTS [TO ROLE name]``."""
-    reader, duck = statement.reader, statement.session.duck
-    reader.expect("SHOW")
-    if reader.accept("ROLES"):
-        found = duck.execute(
-            f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES ORDER BY name"
-        ).fetchall()
-        return rows([("created_on", STAMP), ("name", "VARCHAR"), ("comment", "VARCHAR")], found)
-    reader.expect("GRANTS")
-    role = reader.name()[0] if reader.accept("TO", "ROLE") else None
-    reader.end()
-    found = duck.execute(
-        f"SELECT created_on, privilege, granted_on, name, 'ROLE', grantee FROM {ACCOUNT}.{CATALOG}.GRANTS "
-        "WHERE coalesce(grantee = ?, true) ORDER BY 4, 2",
-        [role],
-    ).fetchall()
-    return rows(
-        [
-            ("created_on", STAMP),
-            ("privilege", "VARCHAR"),
-            ("granted_on", "VARCHAR"),
-            ("name", "VARCHAR"),
-            ("granted_to", "VARCHAR"),
-            ("grantee_name", "VARCHAR"),
-        ],
-        found,
-    )
+    found = []
+    for name, options_json, state, created in stored:
+        if not scope.named(name):
+            continue
+        options = json.loads(options_json)
+        shown: dict[str, object] = {
+            "name": name,
+            "state": state,
+            "size": _size(options),
+            "is_current": "Y" if name == statement.session.warehouse else "N",
+            "created_on": created,
+            "resumed_on": created,
+            "updated_on": created,
+        }
+        for key in ("SCALING_POLICY", "RESOURCE_MONITOR", "RESOURCE_CONSTRAINT", "GENERATION", "COMMENT"):
+            if options.get(key) is not None:
+                shown[key.lower()] = str(options[key])
+        if options.get("WAREHOUSE_TYPE"):
+            shown["type"] = str(options["WAREHOUSE_TYPE"])
+        for key in ("AUTO_RESUME", "ENABLE_QUERY_ACCELERATION"):
+            if options.get(key) is not None:
+                shown[key.lower()] = str(options[key]).lower()
+        for key in ("MIN_CLUSTER_COUNT", "MAX_CLUSTER_COUNT", "QUERY_ACCELERATION_MAX_SCALE_FACTOR"):
+            if options.get(key) is not None:
+                shown[key.lower()] = number_option(options, key, 0)
+        if "AUTO_SUSPEND" in options:
+            shown["auto_suspend"] = number_option(options, "AUTO_SUSPEND", 0)
+        found.append(shown)
+    return listing(_WAREHOUSES, found[: scope.limit])

@@ -10,14 +10,17 @@ from snowpipe_ml.local.catalog.load_history import forget_loads
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.tables import forget_column, rename_column, rename_notes
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import Name, quoted
+from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
+from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.column_changes import alter_column
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import if_not_exists
 from snowpipe_ml.local.statements.retyping import rebuilt, retype
+from snowpipe_ml.local.statements.tables import PROPERTIES
 from snowpipe_ml.local.statements.tags import set_tags, unset_tags
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -93,10 +96,15 @@ def alter(statement: Statement) -> Result:
         return _changed(session, [text], lambda: forget_column(session, name, gone), name)
     if reader.accept("ADD", "COLUMN") or reader.accept("ADD"):
         return _add_column(session, reader, name)
-    if _retypes(session, reader, name):
+    if _retypes(session, reader, name) or alter_column(session, reader, name):
         return status("Statement executed successfully.")
     if reader.accept("SET"):
-        reader.options()
+        _set_options(session, reader, kind, name)
+        return status("Statement executed successfully.")
+    if reader.accept("UNSET"):
+        if reader.identifier() != "COMMENT":
+            raise errors.UnsupportedError(f"ALTER {kind} ... UNSET")
+        retry_conflicts(lambda: session.duck.execute(f"COMMENT ON {kind} {target} IS NULL"))
         return status("Statement executed successfully.")
     raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
 
@@ -115,7 +123,27 @@ def _add_column(session: Session, reader: Reader, name: Name) -> Result:
     else:
         change = [f"ALTER TABLE {quoted(*name)} ADD COLUMN {column.sql}"]
     declared = [column.declared]
-    return _changed(session, change, lambda: declare(session, name, declared), name)
+    added = column
+
+    def note() -> None:
+        declare(session, name, declared)
+        if added.comment is not None:
+            session.duck.execute(f"COMMENT ON COLUMN {quoted(*name, added.name)} IS {literal(added.comment)}")
+
+    return _changed(session, change, note, name)
+
+
+def _set_options(session: Session, reader: Reader, kind: str, name: Name) -> None:
+    """``SET COMMENT = 'x'``; properties without effect on the content of a table are accepted."""
+    options = reader.options()
+    reader.end()
+    for key in options:
+        if key not in PROPERTIES:
+            raise errors.invalid_property(key, kind)
+    comment = text_option(options, "COMMENT")
+    if comment is not None:
+        text = f"COMMENT ON {kind} {quoted(*name)} IS {literal(comment)}"
+        retry_conflicts(lambda: session.duck.execute(text))
 
 
 def _retypes(session: Session, reader: Reader, table: Name) -> bool:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+import duckdb
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.columns import Declared, column_sql
+from snowpipe_ml.local.catalog.columns import Declared, Keys, column_sql, declare
+from snowpipe_ml.local.catalog.properties import KEYS, set_property
 from snowpipe_ml.local.catalog.sequences import make
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import quoted
+from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.casts import data_type
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -31,6 +35,8 @@ class ColumnDefinition:
         required: whether it is NOT NULL.
         default: its default in DuckDB's SQL.
         declared: the column in Snowflake's words; None where only a name is given.
+        comment: its comment.
+        tags: its tags, each as the parts of its name and its value.
     """
 
     name: str
@@ -38,6 +44,8 @@ class ColumnDefinition:
     required: bool = False
     default: str | None = None
     declared: Declared | None = None
+    comment: str | None = None
+    tags: tuple[tuple[tuple[str, ...], str], ...] = ()
 
     @property
     def sql(self) -> str:
@@ -48,23 +56,74 @@ class ColumnDefinition:
 
 
 def column_definitions(columns: str, session: Session) -> list[ColumnDefinition]:
-    """Parse a column list.
+    """Parse a column list; see :func:`table_definition`."""
+    return table_definition(columns, session)[0]
 
-    Primary, unique and foreign keys are parsed but not stored: Snowflake does not enforce them.
+
+def table_definition(columns: str, session: Session) -> tuple[list[ColumnDefinition], Keys]:
+    """Parse a column list. The keys are stored and shown; Snowflake does not enforce them.
+
+    Raises:
+        ProgrammingError: two columns have one name, or a default does not have the type of its column.
+        UnsupportedError: a constraint is not known.
     """
     tree = parse(f"CREATE TABLE _T ({columns})")
     found: list[ColumnDefinition] = []
+    keys = Keys()
     for node in tree.this.expressions:
         if isinstance(node, exp.Identifier | exp.Column):
             found.append(ColumnDefinition(_stored(node)))
         elif isinstance(node, exp.ColumnDef):
             found.append(_definition(node, session))
+            for constraint in node.args.get("constraints") or []:
+                keys = _key(keys, constraint.kind, (found[-1].name,))
+        else:
+            for each in node.expressions if isinstance(node, exp.Constraint) else [node]:
+                keys = _key(keys, each, ())
+    found = [replace(each, required=each.required or each.name in keys.primary) for each in found]
     check_columns([column.name for column in found])
-    return found
+    return found, keys
+
+
+def _key(keys: Keys, node: exp.Expr, columns: tuple[str, ...]) -> Keys:
+    """Add the key that a constraint of a column or of the table declares."""
+    listed = node.this.expressions if isinstance(node.this, exp.Schema) else node.expressions
+    match node:
+        case exp.PrimaryKeyColumnConstraint() | exp.PrimaryKey():
+            return replace(keys, primary=columns or tuple(map(_stored, listed)))
+        case exp.UniqueColumnConstraint():
+            return replace(keys, unique=(*keys.unique, columns or tuple(map(_stored, listed))))
+        case exp.ForeignKey():
+            return _foreign(keys, columns or tuple(map(_stored, listed)), node.args["reference"])
+        case exp.Reference():
+            return _foreign(keys, columns, node)
+    return keys
+
+
+def _foreign(keys: Keys, own: tuple[str, ...], reference: exp.Expr) -> Keys:
+    target = reference.this
+    others = tuple(map(_stored, target.expressions)) if isinstance(target, exp.Schema) else ()
+    table = target.this if isinstance(target, exp.Schema) else target
+    return replace(keys, foreign=(*keys.foreign, (own, table.sql(dialect="snowflake"), others)))
+
+
+def keep_definition(session: Session, table: Name, columns: Sequence[ColumnDefinition], keys: Keys) -> None:
+    """Store what DuckDB does not keep of the columns of a new table, in its transaction."""
+    declare(session, table, [column.declared for column in columns if column.declared is not None])
+    if keys != Keys():
+        set_property(session, table, KEYS, keys.dumps())
+    for column in columns:
+        if column.comment is not None:
+            session.duck.execute(
+                f"COMMENT ON COLUMN {quoted(*table, column.name)} IS {literal(column.comment)}"
+            )
 
 
 def _definition(node: exp.ColumnDef, session: Session) -> ColumnDefinition:
-    required, default, written = False, None, None
+    required, default, written, comment = False, None, None, None
+    tags: tuple[tuple[tuple[str, ...], str], ...] = ()
+    kind = node.args.get("kind")
+    stored = data_type(kind, session).sql(dialect="duckdb") if kind is not None else None
     for constraint in node.args.get("constraints") or []:
         match constraint.kind:
             case exp.NotNullColumnConstraint():
@@ -74,18 +133,49 @@ def _definition(node: exp.ColumnDef, session: Session) -> ColumnDefinition:
                 written = _written(value)
                 compiler = new_compiler(session)
                 default = to_sql(compiler.compile(exp.select(value.copy())).expressions[0].unalias())
+                if stored is not None and isinstance(value, exp.Literal | exp.Neg | exp.Boolean):
+                    _check_default(session, _stored(node.this), value, default, stored)
             case exp.AutoIncrementColumnConstraint() | exp.GeneratedAsIdentityColumnConstraint():
                 start, step = (constraint.kind.args.get(key) for key in ("start", "increment"))
                 default = _identity(session, _number(start), _number(step))
             case exp.ComputedColumnConstraint():
                 raise errors.UnsupportedError("computed columns")
-            case _:
+            case exp.CommentColumnConstraint():
+                comment = constraint.kind.this.name
+            case exp.Tags():
+                tags = tuple(
+                    (tuple(_parts(tag.this)), tag.args["value"].name) for tag in constraint.kind.expressions
+                )
+            case exp.PrimaryKeyColumnConstraint() | exp.UniqueColumnConstraint() | exp.Reference():
                 pass
-    name, kind = _stored(node.this), node.args.get("kind")
+            case _:
+                words = constraint.kind.sql(dialect="snowflake").split("(")[0].strip()
+                raise errors.UnsupportedError(f"{words or 'this constraint'} of a column")
+    name = _stored(node.this)
     if kind is None:
         return ColumnDefinition(name, None, required, default)
-    stored = data_type(kind, session).sql(dialect="duckdb")
-    return ColumnDefinition(name, stored, required, default, Declared(name, declared_type(kind), written))
+    declared = Declared(name, declared_type(kind), written)
+    return ColumnDefinition(name, stored, required, default, declared, comment, tags)
+
+
+def _parts(node: exp.Expr) -> list[str]:
+    if isinstance(node, exp.Dot):
+        return [*_parts(node.this), *_parts(node.expression)]
+    return [node.name if node.args.get("quoted") else node.name.upper()]
+
+
+def _check_default(session: Session, name: str, value: exp.Expr, default: str, kind: str) -> None:
+    try:
+        session.duck.execute(f"SELECT CAST({default} AS {kind})")
+    except duckdb.ConversionException as raised:
+        given = f"VARCHAR({len(value.name)})" if value.is_string else "NUMBER"
+        expected = Column("", str(duckdb.sqltype(kind))).snowflake
+        raise errors.error(
+            2023,
+            "22000",
+            f"SQL compilation error:\nExpression type does not match column data type, expecting {expected} "
+            f"but got {given} for column {name}",
+        ) from raised
 
 
 def _written(default: exp.Expr) -> str:

@@ -67,7 +67,7 @@ def unload(statement: Statement) -> Result:
         raise errors.UnsupportedError("VALIDATION_MODE in COPY INTO a stage")
     fmt = file_format(session, options.get("FILE_FORMAT"), stage)
     kind = str(fmt.get("TYPE") or "CSV").upper()
-    compression = str(fmt.get("COMPRESSION") or "AUTO").upper()
+    compression = str(fmt.get("COMPRESSION", "AUTO") or "NONE").upper()
     name = _name(path, options, statement.query_id, kind, compression, fmt)
     target = stage.file(name)
     if target.exists() and not options.get("OVERWRITE"):

@@ -20,7 +20,7 @@ from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.types import Column
-from snowpipe_ml.local.core.values import Options, list_option, text_option
+from snowpipe_ml.local.core.values import Options, list_option, number_option, text_option
 from snowpipe_ml.local.files import loading
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
@@ -31,7 +31,7 @@ from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.statements.copy_into_location import copy_files, unload
 from snowpipe_ml.local.syntax.reader import Reader
 
-_OPTIONS = {
+OPTIONS = (
     "FILE_FORMAT",
     "FILES",
     "PATTERN",
@@ -45,7 +45,17 @@ _OPTIONS = {
     "LOAD_UNCERTAIN_FILES",
     "MATCH_BY_COLUMN_NAME",
     "VALIDATION_MODE",
-}
+)
+# Options that Snowflake has besides these.
+_KNOWN = (
+    "CLUSTER_AT_INGEST_TIME",
+    "CREDENTIALS",
+    "ENCRYPTION",
+    "FILE_PROCESSOR",
+    "INCLUDE_METADATA",
+    "LOAD_MODE",
+    "STORAGE_INTEGRATION",
+)
 _RESULT = [
     ("file", "VARCHAR"),
     ("status", "VARCHAR"),
@@ -60,7 +70,7 @@ _RESULT = [
 ]
 _UNLOADED = ("rows_unloaded", "input_bytes", "output_bytes")
 T = TypeVar("T")
-_ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?\Z")
+_ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?")
 
 
 @describes("COPY")
@@ -87,9 +97,16 @@ def copy_into(statement: Statement) -> Result:
 def _load(statement: Statement) -> Result:
     session = statement.session
     copy = _read(session, statement.reader)
-    for key in set(copy.options) - _OPTIONS:
-        raise errors.UnsupportedError(f"COPY INTO with {key}")
-    if not _ON_ERROR.match(copy.on_error):
+    for key in copy.options:
+        if key in _KNOWN:
+            raise errors.UnsupportedError(f"COPY INTO with {key}")
+        if key not in OPTIONS:
+            raise errors.syntax(f"syntax error unexpected '{key}'.")
+    if copy.options.get("LOAD_UNCERTAIN_FILES"):
+        raise errors.UnsupportedError("COPY INTO with LOAD_UNCERTAIN_FILES = TRUE")
+    if copy.match not in ("NONE", "CASE_SENSITIVE", "CASE_INSENSITIVE"):
+        raise errors.syntax(f"invalid value '{copy.match}' for MATCH_BY_COLUMN_NAME")
+    if not _ON_ERROR.fullmatch(copy.on_error):
         raise errors.syntax(f"invalid value '{copy.on_error}' for ON_ERROR")
     stage, path = find_stage(session, copy.stage)
     options = file_format(session, copy.options.get("FILE_FORMAT"), stage)
@@ -110,6 +127,7 @@ def _load(statement: Statement) -> Result:
     if copy.select is not None:
         loading.parsed_select(copy.select, columns)
     fresh = [file for file in files if known.get(file.label) != file.md5]
+    fresh = _within(fresh, number_option(copy.options, "SIZE_LIMIT", 0))
     if not fresh:
         return rows([("status", "VARCHAR")], [("Copy executed with 0 files processed.",)])
 
@@ -117,10 +135,18 @@ def _load(statement: Statement) -> Result:
         readable = [file for file in files if file.relative not in unreadable]
         failed = unreadable | loading.check_selected(session, copy, columns, options, readable)
 
-        def once(by_record: bool = False) -> list[Loaded]:
+        def once(by_record: bool = False, one_by_one: bool = False) -> list[Loaded]:
             with in_transaction(session):
                 done = loading.load(
-                    session, copy, columns, options, files, failed, statement.query_id, by_record=by_record
+                    session,
+                    copy,
+                    columns,
+                    options,
+                    files,
+                    failed,
+                    statement.query_id,
+                    by_record=by_record,
+                    one_by_one=one_by_one,
                 )
                 remember(session, copy.target, done, statement.query_id)
                 return done
@@ -129,6 +155,8 @@ def _load(statement: Statement) -> Result:
             done: list[Loaded] = retry_conflicts(once)
         except loading.NeedsRecordsError:
             done = retry_conflicts(lambda: once(by_record=True))
+        except loading.NeedsSingleFilesError:
+            done = retry_conflicts(lambda: once(one_by_one=True))
         return done
 
     done = _loaded(session, options, fresh, load)
@@ -171,6 +199,16 @@ def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
     return files
 
 
+def _within(files: list[StagedFile], limit: int) -> list[StagedFile]:
+    """Return the files up to the one with which their size exceeds SIZE_LIMIT; all of them without a limit."""
+    total = 0
+    for count, file in enumerate(files):
+        if limit and total > limit:
+            return files[:count]
+        total += file.stat().st_size
+    return files
+
+
 def _validate(
     statement: Statement, copy: Copy, columns: list[Column], options: Options, files: list[StagedFile]
 ) -> Result:
@@ -190,7 +228,8 @@ def _validate(
     counted = re.fullmatch(r"RETURN_(\d+)_ROWS", mode)
     if not counted and mode not in ("RETURN_ERRORS", "RETURN_ALL_ERRORS"):
         raise errors.syntax(f"invalid value '{mode}' for VALIDATION_MODE")
-    copy.options["ON_ERROR"] = "ABORT_STATEMENT" if counted else "CONTINUE"
+    text = copy.select is None and format_of(options).is_text
+    copy.options["ON_ERROR"] = "ABORT_STATEMENT" if counted and not text else "CONTINUE"
 
     def check(files: list[StagedFile], unreadable: dict[str, Loaded]) -> Result:
         with _undone(session):
@@ -201,6 +240,8 @@ def _validate(
             if not counted:
                 keep_failures(session, copy.target, done, statement.query_id)
                 return Result(*rejected(session, copy.target, statement.query_id))
+            if text:
+                loading.abort_within(done, int(counted.group(1)), CsvFormat.read(options).skip)
             listed = ", ".join(quoted(column.name) for column in columns)
             return Result(
                 *select(

@@ -6,16 +6,52 @@ https://docs.snowflake.com/en/sql-reference/sql/create-clone
 from __future__ import annotations
 
 from snowpipe_ml.local.catalog.kinds import clone_objects, drop_objects
+from snowpipe_ml.local.catalog.properties import (
+    COMMENT,
+    created_on,
+    note_creation,
+    properties_of,
+    set_property,
+)
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import CATALOG, quoted
 from snowpipe_ml.local.core.reserved import check_names
-from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import retry_conflicts
+from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.listing import OWNER, listing
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
-from snowpipe_ml.local.statements.scope import Scope, like
-from snowpipe_ml.local.statements.shows import STAMP
+from snowpipe_ml.local.statements.scope import Scope
+
+_SCHEMAS = {
+    "created_on": None,
+    "name": None,
+    "is_default": "N",
+    "is_current": "N",
+    "database_name": None,
+    "owner": OWNER,
+    "comment": "",
+    "options": "",
+    "retention_time": "1",
+    "owner_role_type": "ROLE",
+    "object_visibility": None,
+}
+_DATABASES = {
+    "created_on": None,
+    "name": None,
+    "is_default": "N",
+    "is_current": "N",
+    "origin": "",
+    "owner": OWNER,
+    "comment": "",
+    "options": "",
+    "retention_time": "1",
+    "kind": "STANDARD",
+    "owner_role_type": "ROLE",
+    "object_visibility": None,
+}
 
 
 @command("CREATE DATABASE")
@@ -47,7 +83,12 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
         if not replace:
             raise errors.exists(name)
         session.storage.drop_database(name)
+    options = reader.options()
+    reader.end()
     session.storage.create_database(name)
+    note_creation(session, (name, "", ""))
+    note_creation(session, (name, "PUBLIC", ""))
+    set_property(session, (name, "", ""), COMMENT, text_option(options, "COMMENT"))
     if source is not None:
         for (schema,) in session.duck.execute(
             "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal", [source]
@@ -110,7 +151,8 @@ def create_schema(statement: Statement) -> Result:
     if not database:
         raise errors.no_database("CREATE SCHEMA")
     source = reader.name() if reader.accept("CLONE") else None
-    reader.options()
+    reader.accept("WITH", "MANAGED", "ACCESS")
+    options = reader.options()
     reader.end()
     if name[-1].upper() in (CATALOG, "MAIN"):
         raise errors.UnsupportedError(f"a schema named {name[-1]!r}")
@@ -123,10 +165,15 @@ def create_schema(statement: Statement) -> Result:
     if _schema_exists(session, database, name[-1]):
         if lenient:
             return status(f"{name[-1]} already exists, statement succeeded.")
+        if modifiers.alter:
+            set_property(session, (database, name[-1], ""), COMMENT, text_option(options, "COMMENT"))
+            return status(f"Schema {name[-1]} successfully altered.")
         if not modifiers.replace:
             raise errors.exists(name[-1])
         _drop_schema(session, database, name[-1])
     retry_conflicts(lambda: session.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
+    note_creation(session, (database, name[-1], ""))
+    set_property(session, (database, name[-1], ""), COMMENT, text_option(options, "COMMENT"))
     if origin is not None:
         clone_objects(session, origin, (database, name[-1]))
     session.use(database, name[-1])
@@ -135,21 +182,38 @@ def create_schema(statement: Statement) -> Result:
 
 @command("ALTER SCHEMA", "ALTER DATABASE")
 def alter_schema(statement: Statement) -> Result:
-    """``ALTER SCHEMA|DATABASE [IF EXISTS] [name] SET key = value | UNSET key``: accepted, no effect."""
+    """``ALTER SCHEMA|DATABASE [IF EXISTS] [name] SET key = value | UNSET key``: only COMMENT has an effect."""
     session, reader = statement.session, statement.reader
     reader.expect("ALTER")
     kind = reader.next().upper
     lenient = reader.accept("IF", "EXISTS")
-    if not (reader.looking_at("SET") or reader.looking_at("UNSET")):
+    if reader.looking_at("SET") or reader.looking_at("UNSET"):
+        name: tuple[str, ...] = (str(session.database), str(session.schema))[: 1 if kind == "DATABASE" else 2]
+    else:
         name = reader.name()
-        database = name[0] if len(name) == 2 or kind == "DATABASE" else session.database
-        there = database in session.storage.databases() and (
-            kind == "DATABASE" or _schema_exists(session, str(database), name[-1])
-        )
-        if not there and not lenient:
-            raise errors.missing(kind.capitalize(), ".".join(name))
-    if not (reader.accept("SET") or reader.accept("UNSET")):
+    database = name[0] if len(name) == 2 or kind == "DATABASE" else session.database
+    there = database in session.storage.databases() and (
+        kind == "DATABASE" or _schema_exists(session, str(database), name[-1])
+    )
+    if not there:
+        if lenient:
+            return status("Statement executed successfully.")
+        raise errors.missing(kind.capitalize(), ".".join(name))
+    target = (str(database), "" if kind == "DATABASE" else name[-1], "")
+    if reader.accept("UNSET"):
+        while not reader.done:
+            if reader.identifier() == "COMMENT":
+                set_property(session, target, COMMENT, None)
+            reader.accept(",")
+        return status("Statement executed successfully.")
+    if not reader.accept("SET"):
         raise errors.UnsupportedError(f"ALTER {kind} ... {reader.peek().upper}")
+    if reader.looking_at("TAG"):
+        raise errors.UnsupportedError(f"ALTER {kind} ... SET TAG")
+    options = reader.options()
+    reader.end()
+    if "COMMENT" in options:
+        set_property(session, target, COMMENT, text_option(options, "COMMENT"))
     return status("Statement executed successfully.")
 
 
@@ -191,31 +255,58 @@ def _drop_schema(session: Session, database: str, schema: str) -> None:
 
 @command("SHOW DATABASES", "SHOW TERSE DATABASES")
 def show_databases(statement: Statement) -> Result:
-    """``SHOW DATABASES``."""
+    """``SHOW [TERSE] DATABASES``."""
     scope = Scope.of(statement, "DATABASES")
-    names = [name for name in statement.session.storage.databases() if like(name, scope.pattern)]
-    return rows(
-        [("created_on", STAMP), ("name", "VARCHAR"), ("is_current", "VARCHAR"), ("owner", "VARCHAR")],
-        [(None, name, "Y" if name == statement.session.database else "N", "SYSADMIN") for name in names],
-    )
+    session = statement.session
+    names = [name for name in session.storage.databases() if scope.named(name)][: scope.limit]
+    found = []
+    for name in names:
+        known = properties_of(session, (name, "", ""))
+        found.append(
+            {
+                "created_on": created_on(known),
+                "name": name,
+                "is_current": "Y" if name == session.database else "N",
+                "comment": known.get(COMMENT, ""),
+                "kind": None if scope.terse else "STANDARD",
+            }
+        )
+    return listing(_DATABASES, found, terse=scope.terse)
 
 
 @command("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
 def show_schemas(statement: Statement) -> Result:
-    """``SHOW SCHEMAS [IN DATABASE name]``."""
+    """``SHOW [TERSE] SCHEMAS [IN [DATABASE] name]``."""
     scope = Scope.of(statement, "SCHEMAS")
     session = statement.session
     if getattr(scope, "name", None):
         scope.database = scope.name[-1]
-    found = session.duck.execute(
-        "SELECT database_name, schema_name FROM duckdb_schemas() WHERE NOT internal ORDER BY 1, 2"
+    names = session.duck.execute(
+        "SELECT database_name, schema_name FROM duckdb_schemas() WHERE NOT internal "
+        "UNION ALL SELECT database_name, 'INFORMATION_SCHEMA' FROM duckdb_databases() WHERE NOT internal "
+        "ORDER BY 1, 2"
     ).fetchall()
-    kept = [
-        (None, schema, database)
-        for database, schema in found
-        if scope.database in (None, database)
-        and database in session.storage.databases()
-        and schema not in (CATALOG, "main")
-        and like(schema, scope.pattern)
-    ]
-    return rows([("created_on", STAMP), ("name", "VARCHAR"), ("database_name", "VARCHAR")], kept)
+    found = []
+    for database, schema in names:
+        if (
+            scope.database in (None, database)
+            and database in session.storage.databases()
+            and schema not in (CATALOG, "main")
+            and scope.named(schema)
+        ):
+            known = properties_of(session, (database, schema, ""))
+            about = {
+                "created_on": created_on(known),
+                "name": schema,
+                "is_current": "Y" if (database, schema) == (session.database, session.schema) else "N",
+                "database_name": database,
+                "comment": known.get(COMMENT, ""),
+            }
+            if schema == "INFORMATION_SCHEMA":
+                about |= {
+                    "owner": "",
+                    "owner_role_type": "",
+                    "comment": "Views describing the contents of schemas in this database",
+                }
+            found.append(about)
+    return listing(_SCHEMAS, found[: scope.limit], terse=scope.terse)

@@ -25,6 +25,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     file_formats,
     functions,
     functions_show,
+    grants,
     objects,
     procedures,
     sequences,

@@ -9,7 +9,7 @@ from snowpipe_ml.local.catalog.stages import named_stage
 from snowpipe_ml.local.core.names import dumps
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.values import Option, Options
-from snowpipe_ml.local.files.format_options import file_format
+from snowpipe_ml.local.files.format_options import check_names, file_format
 from snowpipe_ml.local.files.formats.base import FORMATS
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
@@ -26,9 +26,10 @@ def create_file_format(statement: Statement) -> Result:
     lenient = if_not_exists(reader) or lenient
     options = reader.options()
     reader.end()
+    check_names(options, "FILE_FORMAT")
     formats = FileFormats()
     with session.storage.lock:
-        there = claim(session, formats, name, replace=modifiers.replace, lenient=lenient)
+        there = claim(session, formats, name, replace=modifiers.replace or modifiers.alter, lenient=lenient)
         if there is not None:
             return there
         owner = str(session.session_id) if modifiers.temporary else None

@@ -11,6 +11,7 @@ from snowpipe_ml.local.python.arguments import check_expressions
 from snowpipe_ml.local.python.definition import read_definition, read_signature
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.functions_show import complete_type
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 
 
@@ -58,7 +59,7 @@ def describe_function(statement: Statement) -> Result:
     arguments = ", ".join(f"{a.name} {a.type}" for a in definition.arguments)
     properties = [
         ("signature", f"({arguments})"),
-        ("returns", definition.result),
+        ("returns", complete_type(definition.result)),
         ("language", definition.language),
         ("null handling", "RETURNS NULL ON NULL INPUT" if definition.strict else "CALLED ON NULL INPUT"),
         ("volatility", "VOLATILE"),

@@ -6,8 +6,22 @@ from snowpipe_ml.local.catalog.functions import Definition
 from snowpipe_ml.local.catalog.kinds import KINDS
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.listing import STAMP
 from snowpipe_ml.local.statements.scope import Scope
-from snowpipe_ml.local.statements.shows import STAMP
+from snowpipe_ml.sql import DataType
+
+
+def complete_type(text: str) -> str:
+    """Return a type as DESCRIBE FUNCTION shows it: ``INT`` is ``NUMBER(38,0)``."""
+    try:
+        return str(DataType.parse(text).complete).replace(", ", ",") if text.upper() != "VARCHAR" else text
+    except ValueError:  # TABLE (...), VECTOR and others
+        return text
+
+
+def _bare(text: str) -> str:
+    """Return a type as SHOW FUNCTIONS shows it: ``INT`` is ``NUMBER``."""
+    return text if text.upper().startswith("TABLE") else complete_type(text).partition("(")[0]
 
 
 @command("SHOW FUNCTIONS", "SHOW USER FUNCTIONS", "SHOW PROCEDURES")
@@ -28,6 +42,10 @@ def show_functions(statement: Statement) -> Result:
             if not scope.keep(database, definition.schema, definition.name):
                 continue
             returns = definition.returns or "TABLE (" + ", ".join(t for _, t in definition.table) + ")"
+            listed = ", ".join(
+                f"DEFAULT {_bare(a.type)}" if a.default is not None else _bare(a.type)
+                for a in definition.arguments
+            )
             found.append(
                 (
                     created,
@@ -38,7 +56,7 @@ def show_functions(statement: Statement) -> Result:
                     "N",
                     sum(a.default is None for a in definition.arguments),
                     len(definition.arguments),
-                    f"{definition.name}{definition.signature} RETURN {returns}",
+                    f"{definition.name}({listed}) RETURN {_bare(returns)}",
                     definition.comment or f"user-defined {kind.lower()}",
                     database,
                     "Y" if definition.returns_table else "N",

@@ -34,6 +34,8 @@ def view(session: Session, database: str, name: str) -> Table:
     if session.storage.owners and names[:3] == ["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME"]:
         found = zip(*(table.column(i).to_pylist() for i in range(3)), strict=True)
         table = table.filter(pa.array([not session.hidden(name) for name in found], pa.bool_()))
+        shown = [name.rstrip(errors.TWIN) for name in table.column(2).to_pylist()]
+        table = table.set_column(2, table.schema.field(2), pa.array(shown, table.schema.field(2).type))
     return columns, table
 
 

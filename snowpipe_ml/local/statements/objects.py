@@ -29,9 +29,9 @@ def drop(statement: Statement) -> Result:
     name = session.resolve(reader.name(), f"DROP {kind.word}")
     arguments = read_signature(reader) if kind.overloaded else ""
     if kind.drop(session, name, arguments):
-        return dropped(name[2])
+        return dropped(name[2].rstrip(errors.TWIN))
     if lenient:
-        return already_dropped(name[2])
+        return already_dropped(name[2].rstrip(errors.TWIN))
     raise errors.missing(kind.title, kind.label(name, arguments))
 
 

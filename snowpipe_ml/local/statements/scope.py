@@ -26,9 +26,11 @@ def like(text: str, pattern: str) -> bool:
 
 
 class Scope:
-    """``[LIKE 'x'] [IN [ACCOUNT|DATABASE|SCHEMA] name] [LIMIT n]`` of a SHOW statement."""
+    """``[LIKE 'x'] [IN [ACCOUNT|DATABASE|SCHEMA] name] [STARTS WITH 'x'] [LIMIT n [FROM 'x']]`` of a SHOW."""
 
-    def __init__(self, session: Session, reader: Reader) -> None:
+    def __init__(self, session: Session, reader: Reader, *, terse: bool = False) -> None:
+        self.terse = terse
+        self.start = self.after = ""
         self.pattern = "%"
         self.database, self.schema = session.database, session.schema
         self.limit: int | None = None
@@ -50,17 +52,21 @@ class Scope:
                 self.schema = self.name[-1]
         if reader.accept("LIKE"):
             self.pattern = reader.string()
+        if reader.accept("STARTS", "WITH"):
+            self.start = reader.string()
         if reader.accept("LIMIT"):
             self.limit = reader.integer()
+            if reader.accept("FROM"):
+                self.after = reader.string()
         reader.end()
 
     @classmethod
     def of(cls, statement: Statement, *words: str) -> Scope:
         """Parse ``SHOW [TERSE] words`` and the scope that follows."""
         statement.reader.expect("SHOW")
-        statement.reader.accept("TERSE")
+        terse = statement.reader.accept("TERSE")
         statement.reader.expect(*words)
-        return cls(statement.session, statement.reader)
+        return cls(statement.session, statement.reader, terse=terse)
 
     def keep(self, database: str, schema: str, name: str) -> bool:
         """Return whether an object is in the scope."""
@@ -68,5 +74,9 @@ class Scope:
             self.database in (None, database)
             and self.schema in (None, schema)
             and schema not in (CATALOG, "main")
-            and like(name, self.pattern)
+            and self.named(name)
         )
+
+    def named(self, name: str) -> bool:
+        """Return whether a name is selected by LIKE, STARTS WITH and LIMIT ... FROM."""
+        return like(name, self.pattern) and name.startswith(self.start) and name > self.after

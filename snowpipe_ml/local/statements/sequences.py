@@ -5,6 +5,7 @@ https://docs.snowflake.com/en/user-guide/querying-sequences
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog.properties import note_creation
 from snowpipe_ml.local.catalog.sequences import Sequences, make
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.statements.base import Statement, command
@@ -39,4 +40,5 @@ def create_sequence(statement: Statement) -> Result:
         if there is not None:
             return there
         make(session, name, start, step)
+        note_creation(session, (*name[:2], f"SEQUENCE {name[2]}"))
     return status(f"Sequence {name[2]} successfully created.")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from snowpipe_ml.local.core import errors, parameters
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.values import Option
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.grants import check_role
 from snowpipe_ml.local.statements.scope import like
+from snowpipe_ml.local.statements.session_parameters import SESSION_PARAMETERS
+from snowpipe_ml.local.syntax.reader import Reader
 
 # Parameters that have an effect here; the harmless ones are stored and shown, but have no effect.
 _ACTED_ON = {"QUERY_TAG"}
@@ -31,6 +35,8 @@ _HARMLESS = {
 }
 # Switches of Snowflake's clients and previews: they change how a result is transferred, not the result.
 _SWITCHES = ("ENABLE_", "FEATURE_", "PYTHON_", "CLIENT_", "SNOWPARK_", "FORCE_ENABLE_", "IGNORE_CLIENT_")
+_LONGEST_TAG = 2000
+_LONGEST_VARIABLE = 256
 _LONGEST_TIMEOUT = 604_800
 _DONE = "Statement executed successfully."
 
@@ -53,7 +59,9 @@ def use(statement: Statement) -> Result:
             )
         session.warehouse = warehouse
     elif reader.accept("ROLE"):
-        (session.role,) = reader.name()
+        (role,) = reader.name()
+        check_role(session, role)
+        session.role = role
     elif reader.accept("SECONDARY", "ROLES"):
         reader.next()
     elif reader.accept("SCHEMA"):
@@ -90,6 +98,12 @@ def alter_session(statement: Statement) -> Result:
             raise errors.UnsupportedError(f"the session parameter {key}")
         if key == "AUTOCOMMIT" and value is not True:
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
+        if key == "QUERY_TAG" and len(str(value)) > _LONGEST_TAG:
+            raise errors.error(
+                1008,
+                "22023",
+                f"SQL compilation error:\ninvalid value [{value}] for parameter 'QUERY_TAG'",
+            )
         if key == "STATEMENT_TIMEOUT_IN_SECONDS":
             settings[key] = _timeout(value)
         value = parameters.checked(key, value)
@@ -116,17 +130,24 @@ def _timeout(value: Option) -> int:
     return int(text)
 
 
+def _shown(value: Option) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 @command("SHOW PARAMETERS")
 def show_parameters(statement: Statement) -> Result:
-    """``SHOW PARAMETERS [LIKE 'x']``: the parameters that were set or that change results."""
+    """``SHOW PARAMETERS [LIKE 'x'] [IN SESSION]``."""
     reader = statement.reader
     reader.expect("SHOW", "PARAMETERS")
     pattern = reader.string() if reader.accept("LIKE") else "%"
+    if reader.accept("IN") and not reader.accept("SESSION"):
+        raise errors.UnsupportedError(f"SHOW PARAMETERS IN {reader.peek().upper}")
+    reader.end()
     own = statement.session.parameters
-    known = {**parameters.DEFAULTS, "QUERY_TAG": "", **own}
+    known = SESSION_PARAMETERS | {key: ("STRING", "") for key in own if key not in SESSION_PARAMETERS}
     found = [
-        (key, str(value), "", "SESSION" if key in own else "", "", "STRING")
-        for key, value in sorted(known.items())
+        (key, _shown(own[key]) if key in own else default, default, "SESSION" if key in own else "", "", kind)
+        for key, (kind, default) in sorted(known.items())
         if like(key, pattern)
     ]
     names = ("key", "value", "default", "level", "description", "type")
@@ -156,25 +177,62 @@ def end_transaction(statement: Statement) -> Result:
         session.commit_transaction()
     elif session.in_transaction:
         session.in_transaction = False
+        session.at_commit.clear()
         session.duck.execute("ROLLBACK")
     return status(_DONE)
 
 
 @command("SET")
 def set_variable(statement: Statement) -> Result:
-    """``SET name = value``; the variable is referenced as ``$name``."""
-    reader = statement.reader
+    """``SET name = expression`` and ``SET (a, b) = (x, y)``; a variable is referenced as ``$name``."""
+    reader, session = statement.reader, statement.session
     reader.expect("SET")
-    for key, value in reader.options().items():
-        statement.session.variables[key] = value
-    reader.end()
+    names = _variables(reader)
+    reader.expect("=")
+    values = statement.run(f"SELECT {_unwrapped(reader, len(names))}")
+    if len(values.columns) != len(names) or values.table.num_rows != 1:
+        raise errors.syntax(f"SET takes {len(names)} value(s)")
+    for name, column, kept in zip(names, values.columns, values.table.columns, strict=True):
+        value = kept[0].as_py()
+        if isinstance(value, Decimal):
+            value = int(value) if value == value.to_integral_value() else float(value)
+        if value is not None and not isinstance(value, str | int | float | bool):
+            raise errors.UnsupportedError(f"a variable of type {column.snowflake}")
+        if isinstance(value, str) and len(value) > _LONGEST_VARIABLE:
+            raise errors.error(
+                1, "22000", f"Assignment to '{name}' not done because value exceeds size limit for variables."
+            )
+        session.variables[name] = value
     return status(_DONE)
+
+
+def _variables(reader: Reader) -> list[str]:
+    """Parse ``name`` or ``(name, ...)``."""
+    if not reader.accept("("):
+        return [reader.identifier()]
+    names = [reader.identifier()]
+    while reader.accept(","):
+        names.append(reader.identifier())
+    reader.expect(")")
+    return names
+
+
+def _unwrapped(reader: Reader, count: int) -> str:
+    """Return the text of the values; those of several variables are in parentheses."""
+    if count == 1:
+        return reader.rest()
+    last = reader.tokens[-1]
+    if not reader.looking_at("(") or last.text != ")":
+        raise reader.unexpected("expected values in parentheses")
+    return reader.text[reader.peek().end : last.start]
 
 
 @command("UNSET")
 def unset_variable(statement: Statement) -> Result:
-    """``UNSET name``."""
+    """``UNSET name`` and ``UNSET (name, ...)``."""
     reader = statement.reader
     reader.expect("UNSET")
-    statement.session.variables.pop(reader.identifier(), None)
+    for name in _variables(reader):
+        statement.session.variables.pop(name, None)
+    reader.end()
     return status(_DONE)

@@ -2,18 +2,99 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from snowpipe_ml.local.catalog.columns import stored_columns
+from snowpipe_ml.local.catalog.columns import keys_of, stored_columns
+from snowpipe_ml.local.catalog.properties import TEXT, created_on, properties
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import ACCOUNT, quoted
-from snowpipe_ml.local.core.result import Result, rows
+from snowpipe_ml.local.core.names import ACCOUNT, Name, quoted
+from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import MAX_BINARY, MAX_VARCHAR, Column
 from snowpipe_ml.local.core.values import Row
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.scope import Scope
+from snowpipe_ml.local.statements.listing import OWNER, listing
+from snowpipe_ml.local.statements.scope import Scope, like
 
-STAMP = "TIMESTAMP WITH TIME ZONE"
+_TABLES = {
+    "created_on": None,
+    "name": None,
+    "database_name": None,
+    "schema_name": None,
+    "kind": "TABLE",
+    "comment": "",
+    "cluster_by": "",
+    "rows": 0,
+    "bytes": None,
+    "owner": OWNER,
+    "retention_time": "1",
+    "automatic_clustering": "OFF",
+    "change_tracking": "OFF",
+    "search_optimization": "OFF",
+    "search_optimization_progress": None,
+    "search_optimization_bytes": None,
+    "is_external": "N",
+    "enable_schema_evolution": "N",
+    "owner_role_type": "ROLE",
+    "is_event": "N",
+    "budget": None,
+    "is_hybrid": "N",
+    "is_iceberg": "N",
+    "is_dynamic": "N",
+    "is_immutable": "N",
+}
+_OBJECTS = {
+    **{name: _TABLES[name] for name in list(_TABLES)[:11]},
+    "owner_role_type": "ROLE",
+    "budget": None,
+    "is_hybrid": "N",
+    "is_dynamic": "N",
+    "is_iceberg": "N",
+}
+_VIEWS = {
+    "created_on": None,
+    "name": None,
+    "reserved": "",
+    "database_name": None,
+    "schema_name": None,
+    "owner": OWNER,
+    "comment": "",
+    "text": "",
+    "is_secure": "false",
+    "is_materialized": "false",
+    "owner_role_type": "ROLE",
+    "change_tracking": "OFF",
+}
+_COLUMNS = {
+    "table_name": None,
+    "schema_name": None,
+    "column_name": None,
+    "data_type": None,
+    "null?": None,
+    "default": "",
+    "kind": "COLUMN",
+    "expression": "",
+    "comment": "",
+    "database_name": None,
+    "autoincrement": "",
+    "schema_evolution_record": None,
+}
+_DESCRIBED = {
+    "name": None,
+    "type": None,
+    "kind": "COLUMN",
+    "null?": None,
+    "default": None,
+    "primary key": "N",
+    "unique key": "N",
+    "check": None,
+    "expression": None,
+    "comment": None,
+    "policy name": None,
+    "privacy domain": None,
+    "schema evolution record": None,
+}
 
 
 def _objects(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[Row]:
@@ -43,104 +124,137 @@ def _counts(session: Session, names: Sequence[Sequence[str]]) -> Sequence[int]:
 
 @command("SHOW TABLES", "SHOW TERSE TABLES")
 def show_tables(statement: Statement) -> Result:
-    """``SHOW TABLES``; row counts are exact."""
+    """``SHOW [TERSE] TABLES``; row counts are exact."""
     scope = Scope.of(statement, "TABLES")
-    found = []
-    tables = _objects(statement.session, scope, ("TABLE",))
-    counts = _counts(statement.session, [row[:3] for row in tables])
-    for (database, schema, name, kind, _, comment, _, _), count in zip(tables, counts, strict=True):
-        kind = statement.session.table_kind((database, schema, name))
-        found.append((None, name, database, schema, kind, comment or "", count, "SYSADMIN"))
-    return rows(
-        [
-            ("created_on", STAMP),
-            ("name", "VARCHAR"),
-            ("database_name", "VARCHAR"),
-            ("schema_name", "VARCHAR"),
-            ("kind", "VARCHAR"),
-            ("comment", "VARCHAR"),
-            ("rows", "BIGINT"),
-            ("owner", "VARCHAR"),
-        ],
-        found,
-    )
+    return listing(_TABLES, _described(statement.session, scope, ("TABLE",)), terse=scope.terse)
 
 
-@command("SHOW OBJECTS", "SHOW TERSE OBJECTS", "SHOW VIEWS", "SHOW TERSE VIEWS")
+@command("SHOW OBJECTS", "SHOW TERSE OBJECTS")
 def show_objects(statement: Statement) -> Result:
-    """``SHOW OBJECTS`` (tables and views) and ``SHOW VIEWS``."""
-    views = "VIEWS" in (token.upper for token in statement.reader.tokens[:3])
-    scope = Scope.of(statement, "VIEWS" if views else "OBJECTS")
-    objects = _objects(statement.session, scope, ("VIEW",) if views else ("TABLE", "VIEW"))
+    """``SHOW [TERSE] OBJECTS``: tables and views."""
+    scope = Scope.of(statement, "OBJECTS")
+    return listing(_OBJECTS, _described(statement.session, scope, ("TABLE", "VIEW")), terse=scope.terse)
+
+
+@command("SHOW VIEWS", "SHOW TERSE VIEWS")
+def show_views(statement: Statement) -> Result:
+    """``SHOW [TERSE] VIEWS``."""
+    scope = Scope.of(statement, "VIEWS")
+    return listing(_VIEWS, _described(statement.session, scope, ("VIEW",)), terse=scope.terse)
+
+
+def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[dict[str, object]]:
+    """Return what SHOW tells about the tables and views of a scope."""
+    objects = _objects(session, scope, kinds)
     tables = [row[:3] for row in objects if row[3] == "TABLE"]
-    counts = dict(zip(tables, _counts(statement.session, tables), strict=True))
-    found = [
-        (
-            None,
-            name,
-            database,
-            schema,
-            kind,
-            comment or "",
-            counts.get((database, schema, name), 0),
-            "SYSADMIN",
+    counts = dict(zip(tables, _counts(session, tables), strict=True))
+    kept = {database: properties(session, database) for database in {row[0] for row in objects}}
+    found: list[dict[str, object]] = []
+    for database, schema, name, kind, _, comment, *_ in objects:
+        known = kept[database].get((schema, name), {})
+        found.append(
+            {
+                "created_on": created_on(known),
+                "name": name.rstrip(errors.TWIN),
+                "database_name": database,
+                "schema_name": schema,
+                "kind": session.table_kind((database, schema, name)) if kind == "TABLE" else kind,
+                "comment": comment or "",
+                "rows": counts.get((database, schema, name), 0),
+                "text": known.get(TEXT, ""),
+            }
         )
-        for database, schema, name, kind, _, comment, _, _ in objects
-    ]
-    return rows(
-        [
-            ("created_on", STAMP),
-            ("name", "VARCHAR"),
-            ("database_name", "VARCHAR"),
-            ("schema_name", "VARCHAR"),
-            ("kind", "VARCHAR"),
-            ("comment", "VARCHAR"),
-            ("rows", "BIGINT"),
-            ("owner", "VARCHAR"),
-        ],
-        found,
-    )
+    return found
 
 
-@command("SHOW COLUMNS", "DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW")
+@command("DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW")
 def describe_table(statement: Statement) -> Result:
-    """``DESCRIBE TABLE|VIEW name`` and ``SHOW COLUMNS IN [TABLE|VIEW] name``."""
+    """``DESCRIBE TABLE|VIEW name [TYPE = COLUMNS]``."""
     reader, session = statement.reader, statement.session
-    if reader.accept("SHOW", "COLUMNS"):
-        reader.expect("IN")
-        reader.accept("TABLE") or reader.accept("VIEW")
-    else:
-        reader.next()
-        reader.next()
+    reader.next()
+    reader.next()
     name = session.resolve(reader.name(), "DESCRIBE")
+    if reader.accept("TYPE", "=") and not reader.accept("COLUMNS"):
+        raise errors.UnsupportedError("DESCRIBE TABLE ... TYPE = STAGE")
     reader.end()
     found = stored_columns(session, name)
     if not found:
         raise errors.missing("Table", ".".join(name))
-    shown = [
-        (
-            stored.name,
-            stored.type,
-            "COLUMN",
-            "Y" if stored.column.nullable else "N",
-            stored.default
-            if stored.identity is None
-            else "IDENTITY START {} INCREMENT {} NOORDER".format(*stored.identity),
-            stored.comment,
-        )
-        for stored in found
-    ]
-    return rows(
+    keys = keys_of(session, name)
+    return listing(
+        _DESCRIBED,
         [
-            ("name", "VARCHAR"),
-            ("type", "VARCHAR"),
-            ("kind", "VARCHAR"),
-            ("null?", "VARCHAR"),
-            ("default", "VARCHAR"),
-            ("comment", "VARCHAR"),
+            {
+                "name": stored.name,
+                "type": stored.type,
+                "null?": "Y" if stored.column.nullable else "N",
+                "default": stored.shown_default,
+                "primary key": "Y" if stored.name in keys.primary else "N",
+                "unique key": "Y" if any(stored.name in columns for columns in keys.unique) else "N",
+                "comment": stored.comment,
+            }
+            for stored in found
         ],
-        shown,
     )
+
+
+@command("SHOW COLUMNS")
+def show_columns(statement: Statement) -> Result:
+    """``SHOW COLUMNS [LIKE 'x'] [IN ACCOUNT | DATABASE x | SCHEMA x | [TABLE | VIEW] x]``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("SHOW", "COLUMNS")
+    pattern = reader.string() if reader.accept("LIKE") else "%"
+    if reader.looking_at("IN") and reader.peek(1).upper not in ("ACCOUNT", "DATABASE", "SCHEMA"):
+        reader.next()
+        reader.accept("TABLE") or reader.accept("VIEW")
+        name = session.resolve(reader.name(), "SHOW COLUMNS")
+        pattern = reader.string() if reader.accept("LIKE") else pattern
+        reader.end()
+        if not stored_columns(session, name):
+            raise errors.missing("Table", ".".join(name))
+        tables: list[Name] = [name]
+    else:
+        scope = Scope(session, reader)
+        pattern = scope.pattern if pattern == "%" else pattern
+        scope.pattern = "%"
+        tables = [(row[0], row[1], row[2]) for row in _objects(session, scope, ("TABLE", "VIEW"))]
+    found = [
+        {
+            "table_name": table[2],
+            "schema_name": table[1],
+            "column_name": stored.name,
+            "data_type": _data_type(stored.column),
+            "null?": "true" if stored.column.nullable else "NOT_NULL",
+            "default": "" if stored.identity else stored.shown_default or "",
+            "comment": stored.comment or "",
+            "database_name": table[0],
+            "autoincrement": stored.shown_default if stored.identity else "",
+        }
+        for table in tables
+        for stored in stored_columns(session, table)
+        if like(stored.name, pattern)
+    ]
+    return listing(_COLUMNS, found)
+
+
+def _data_type(column: Column) -> str:
+    """Return the type of a column as SHOW COLUMNS prints it, in JSON."""
+    about = column.metadata
+    kind = column.snowflake.partition("(")[0]
+    shown: dict[str, object] = {
+        "type": {"NUMBER": "FIXED", "FLOAT": "REAL", "VARCHAR": "TEXT"}.get(kind, kind)
+    }
+    if kind == "VARCHAR":
+        length = column.length or MAX_VARCHAR
+        shown |= {"length": length, "byteLength": min(4 * length, MAX_VARCHAR)}
+    elif kind == "BINARY":
+        shown |= {"length": MAX_BINARY, "byteLength": MAX_BINARY}
+    elif kind == "NUMBER" or kind.startswith("TIME"):
+        shown |= {"precision": about.precision or 0, "scale": about.scale}
+    shown["nullable"] = column.nullable
+    if kind in ("VARCHAR", "BINARY"):
+        shown["fixed"] = kind == "BINARY"
+    return json.dumps(shown, separators=(",", ":"))
 
 
 @command("SHOW", "DESCRIBE", "DESC")

@@ -12,9 +12,39 @@ from snowpipe_ml.local.catalog.stages import Stages, _external_folder
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.names import dumps
 from snowpipe_ml.local.core.result import Result, status
-from snowpipe_ml.local.core.values import text_option
+from snowpipe_ml.local.core.values import Options, text_option
+from snowpipe_ml.local.files.format_options import check_names
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
+
+_OPTIONS = ("URL", "FILE_FORMAT", "COPY_OPTIONS", "DIRECTORY", "COMMENT", "ENCRYPTION")
+# Options of Snowflake's stages that are refused by name.
+_KNOWN = (
+    "STORAGE_INTEGRATION",
+    "CREDENTIALS",
+    "ENDPOINT",
+    "AWS_ACCESS_POINT_ARN",
+    "USE_PRIVATELINK_ENDPOINT",
+)
+
+
+def _check_options(options: Options) -> None:
+    """Refuse options of a stage that are not supported.
+
+    Raises:
+        ProgrammingError: Snowflake has no such option.
+        UnsupportedError: it names the option.
+    """
+    for key in options:
+        if key in _KNOWN:
+            raise errors.UnsupportedError(f"{key} of a stage")
+        if key not in _OPTIONS:
+            raise errors.invalid_property(key, "STAGE")
+    if options.get("COPY_OPTIONS"):
+        raise errors.UnsupportedError("COPY_OPTIONS of a stage", "Give them to COPY INTO")
+    given = options.get("FILE_FORMAT")
+    if isinstance(given, dict) and "FORMAT_NAME" not in given:
+        check_names(given, "FILE_FORMAT")
 
 
 @command("CREATE STAGE")
@@ -28,6 +58,7 @@ def create_stage(statement: Statement) -> Result:
     lenient = if_not_exists(reader) or lenient
     options = reader.options()
     reader.end()
+    _check_options(options)
     url = text_option(options, "URL")
     options.pop("URL", None)
     if url:

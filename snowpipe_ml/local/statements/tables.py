@@ -5,27 +5,45 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from snowpipe_ml.local.catalog.columns import copy_declared, declare, stored_columns
+import duckdb
+
+from snowpipe_ml.local.catalog.columns import (
+    Declared,
+    Keys,
+    copy_comments,
+    copy_declared,
+    declare,
+    stored_columns,
+)
 from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.properties import note_creation
 from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.tags import copy_tags
-from snowpipe_ml.local.catalog.temporary import remember_temporary
+from snowpipe_ml.local.catalog.temporary import cover, remember_temporary
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import Name, quoted
+from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.columns import ColumnDefinition, check_columns, column_definitions
+from snowpipe_ml.local.statements.columns import (
+    ColumnDefinition,
+    check_columns,
+    keep_definition,
+    table_definition,
+)
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
+from snowpipe_ml.local.statements.queries import describe_query
+from snowpipe_ml.local.statements.retyping import alter_to
+from snowpipe_ml.local.statements.tags import read_tags, set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
 # Table properties that do not affect the content of a table.
-_PROPERTIES = {
+PROPERTIES = {
     "COMMENT",
     "DATA_RETENTION_TIME_IN_DAYS",
     "MAX_DATA_EXTENSION_TIME_IN_DAYS",
@@ -64,6 +82,10 @@ def _check_name(session: Session, name: Name, temporary: bool, there: str | None
         )
 
 
+def _is_temporary(session: Session, name: Name) -> bool:
+    return session.storage.owners.get(name) is not None
+
+
 @command("CREATE TABLE")
 def create_table(statement: Statement) -> Result:
     """``CREATE [OR REPLACE] [TEMPORARY|TRANSIENT] TABLE name (columns) | AS query | CLONE t | LIKE t``."""
@@ -81,12 +103,15 @@ def create_table(statement: Statement) -> Result:
 def _create_table(
     session: Session, reader: Reader, modifiers: Modifiers, name: Name, lenient: bool
 ) -> Result:
+    shown = name[2].rstrip(errors.TWIN)
     there = existing_kind(session, name)
+    if there and modifiers.temporary and not _is_temporary(session, name):
+        name, there = cover(session, name), None
     if there and lenient:
-        return status(f"{name[2]} already exists, statement succeeded.")
-    if modifiers.temporary or modifiers.replace or not there:
+        return status(f"{shown} already exists, statement succeeded.")
+    if name[2] == shown and (modifiers.temporary or modifiers.replace or not there):
         _check_name(session, name, modifiers.temporary, there)
-    if there and not modifiers.replace:
+    if there and not modifiers.replace and not (modifiers.alter and there == "TABLE"):
         raise errors.exists(name[2])
     if there == "VIEW":
         raise errors.error(
@@ -104,32 +129,75 @@ def _create_table(
         source = session.resolve(reader.name(), "LIKE")
         make = _like(session, name, source)
         _make(session, name, [make], modifiers, lambda: copy_declared(session, source, name))
-        return status(f"Table {name[2]} successfully created.")
+        copy_comments(session, source, name)
+        return status(f"Table {shown} successfully created.")
     listed = _column_text(reader)
-    comment = _properties(reader)
+    comment, tags = _properties(reader)
     query = reader.rest() if reader.accept("AS") else None
     if listed is None and query is None:
         raise reader.unexpected("expected columns, AS, CLONE or LIKE")
-    columns = column_definitions(listed, session) if listed is not None else []
-    declared = [column.declared for column in columns if column.declared is not None]
+    columns, keys = table_definition(listed, session) if listed is not None else ([], Keys())
+    if there and modifiers.alter:
+        if query is not None:
+            raise errors.UnsupportedError("CREATE OR ALTER TABLE ... AS")
+        alter_to(session, name, columns, keys, comment)
+        return status(f"Table {shown} successfully altered.")
 
     def keep() -> None:
-        declare(session, name, declared)
+        keep_definition(session, name, columns, keys)
+        if comment:
+            session.duck.execute(f"COMMENT ON TABLE {quoted(*name)} IS {literal(comment)}")
 
     if query is None:
         made = ", ".join(column.sql for column in columns)
         _make(session, name, [f"CREATE OR REPLACE TABLE {quoted(*name)} ({made})"], modifiers, keep)
     else:
-        compiler = new_compiler(session)
-        try:
-            body = to_sql(compiler.compile(parse(query)))
-            _make(session, name, _as_select(session, name, columns, body), modifiers, keep)
-        finally:
-            compiler.release()
-    if comment:
-        text = comment.replace("'", "''")
-        retry_conflicts(lambda: session.duck.execute(f"COMMENT ON TABLE {quoted(*name)} IS '{text}'"))
-    return status(f"Table {name[2]} successfully created.")
+        _make_from(session, name, query, columns, modifiers, keep)
+    for tag, value in tags:
+        set_tag(session, "TABLE", name, tag, value)
+    for column in columns:
+        for tag, value in column.tags:
+            set_tag(session, "TABLE", name, tag, value, column.name)
+    return status(f"Table {shown} successfully created.")
+
+
+def _make_from(
+    session: Session,
+    name: Name,
+    query: str,
+    columns: list[ColumnDefinition],
+    modifiers: Modifiers,
+    keep: Callable[[], None],
+) -> None:
+    """Create a table with the rows of a query; a text keeps the length that it has in the query."""
+    inferred = describe_query(session, query, None) if not columns else []
+    lengths = [column.length for column in inferred]
+    compiler = new_compiler(session)
+    try:
+        body = to_sql(compiler.compile(parse(query)))
+        if any(length is not None for length in lengths):
+            kinds = session.duck.execute(f"DESCRIBE {body}").fetchall()
+            check_columns([row[0] for row in kinds])
+            typed = [
+                ColumnDefinition(row[0], row[1], declared=_inferred(row[0], row[1], length))
+                for row, length in zip(kinds, lengths, strict=True)
+            ]
+
+            def keep_all() -> None:
+                keep()
+                declare(session, name, [each.declared for each in typed if each.declared is not None])
+
+            try:
+                return _make(session, name, _as_select(session, name, typed, body), modifiers, keep_all)
+            except duckdb.ConstraintException:
+                pass  # an inferred length is no declaration: the rows decide
+        _make(session, name, _as_select(session, name, columns, body), modifiers, keep)
+    finally:
+        compiler.release()
+
+
+def _inferred(name: str, kind: str, length: int | None) -> Declared | None:
+    return Declared(name, f"VARCHAR({length})", None) if kind == "VARCHAR" and length is not None else None
 
 
 def _column_text(reader: Reader) -> str | None:
@@ -145,21 +213,27 @@ def _column_text(reader: Reader) -> str | None:
             return reader.text[start : token.start]
 
 
-def _properties(reader: Reader) -> str | None:
+def _properties(reader: Reader) -> tuple[str | None, list[tuple[tuple[str, ...], str]]]:
+    """Parse the properties of a table or view; return its comment and its tags."""
     comment = None
+    tags: list[tuple[tuple[str, ...], str]] = []
     while not reader.done and not reader.looking_at("AS"):
         if reader.accept("COPY", "GRANTS") or reader.accept("COPY", "TAGS"):
             continue
         if reader.accept("CLUSTER", "BY"):
             reader.value()
             continue
+        if reader.accept("WITH", "TAG", "(") or reader.accept("TAG", "("):
+            tags += read_tags(reader)
+            reader.expect(")")
+            continue
         found = reader.options()
-        for key in set(found) - _PROPERTIES:
+        for key in set(found) - PROPERTIES:
             raise errors.UnsupportedError(f"{key} of a table")
         if not found:
             raise reader.unexpected()
         comment = text_option(found, "COMMENT") if "COMMENT" in found else comment
-    return comment
+    return comment, tags
 
 
 def _check_query(session: Session, body: str) -> None:
@@ -204,6 +278,7 @@ def _make(
             for text in statements:
                 session.duck.execute(text)
             forget(session, name)
+            note_creation(session, name)
             if modifiers.temporary:
                 remember_temporary(session, "TABLE", name)
             if modifiers.transient:
@@ -232,7 +307,8 @@ def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers) -> 
 
     def copy() -> None:
         copy_declared(session, source, name)
+        copy_comments(session, source, name)
         copy_tags(session, source, name)
 
     _make(session, name, [make, fill], modifiers, copy)
-    return status(f"Table {name[2]} successfully created.")
+    return status(f"Table {name[2].rstrip(errors.TWIN)} successfully created.")

@@ -54,25 +54,48 @@ def set_tags(
     column: str | None = None,
 ) -> Result:
     """Parse ``tag = 'value', ...`` and set the tags on an object or a column."""
-    database, schema, name = target
-    while True:
-        tag = session.resolve(reader.name(), "SET TAG")
-        reader.expect("=")
-        value = reader.string()
-        _check(session, tag, value)
-        values = session.catalog(database, "TAG_VALUES")
-        key = [tag[1], tag[2], domain, schema, name, column or ""]
-        with session.storage.lock:
-            session.duck.execute(
-                f"DELETE FROM {values} WHERE tag_schema = ? AND tag_name = ? AND domain = ? "
-                "AND schema_name = ? AND object_name = ? AND column_name = ?",
-                key,
-            )
-            session.duck.execute(f"INSERT INTO {values} VALUES (?, ?, ?, ?, ?, ?, ?)", [*key, value])
-        if not reader.accept(","):
-            break
+    for tag, value in read_tags(reader):
+        set_tag(session, domain, target, tag, value, column)
     reader.end()
     return status("Statement executed successfully.")
+
+
+def read_tags(reader: Reader) -> list[tuple[tuple[str, ...], str]]:
+    """Parse ``tag = 'value', ...``."""
+    found = []
+    while True:
+        tag = reader.name()
+        reader.expect("=")
+        found.append((tag, reader.string()))
+        if not reader.accept(","):
+            return found
+
+
+def set_tag(
+    session: Session,
+    domain: str,
+    target: Name,
+    tag: tuple[str, ...],
+    value: str,
+    column: str | None = None,
+) -> None:
+    """Set a tag on an object or a column.
+
+    Raises:
+        ProgrammingError: the tag does not exist, or does not take the value.
+    """
+    database, schema, name = target
+    whole = session.resolve(tag, "SET TAG")
+    _check(session, whole, value)
+    values = session.catalog(database, "TAG_VALUES")
+    key = [whole[1], whole[2], domain, schema, name, column or ""]
+    with session.storage.lock:
+        session.duck.execute(
+            f"DELETE FROM {values} WHERE tag_schema = ? AND tag_name = ? AND domain = ? "
+            "AND schema_name = ? AND object_name = ? AND column_name = ?",
+            key,
+        )
+        session.duck.execute(f"INSERT INTO {values} VALUES (?, ?, ?, ?, ?, ?, ?)", [*key, value])
 
 
 def unset_tags(session: Session, domain: str, target: Name, reader: Reader) -> Result:

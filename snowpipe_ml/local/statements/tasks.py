@@ -70,8 +70,10 @@ def alter_task(statement: Statement) -> Result:
     """``ALTER TASK [IF EXISTS] name RESUME | SUSPEND``."""
     session, reader = statement.session, statement.reader
     reader.expect("ALTER", "TASK")
-    reader.accept("IF", "EXISTS")
+    lenient = reader.accept("IF", "EXISTS")
     name = session.resolve(reader.name(), "ALTER TASK")
+    if lenient and not Tasks().exists(session, name):
+        return status("Statement executed successfully.")
     _get(session, name)
     if reader.accept("RESUME"):
         state = "started"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.properties import TEXT, note_creation, set_property
 from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors
@@ -18,6 +19,7 @@ from snowpipe_ml.local.statements.tables import (
     _column_text,
     _properties,
 )
+from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
@@ -35,7 +37,7 @@ def create_view(statement: Statement) -> Result:
     there = existing_kind(session, name)
     if there and lenient:
         return status(f"{name[2]} already exists, statement succeeded.")
-    if there and not modifiers.replace:
+    if there and not (modifiers.replace or modifiers.alter):
         raise errors.exists(name[2])
     _check_name(session, name, modifiers.temporary, there)
     if there == "TABLE":
@@ -45,7 +47,7 @@ def create_view(statement: Statement) -> Result:
             f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW.",
         )
     columns = _column_text(reader)
-    comment = _properties(reader)
+    comment, tags = _properties(reader)
     reader.expect("AS")
     compiler = new_compiler(session, in_view=True)
     try:
@@ -63,6 +65,10 @@ def create_view(statement: Statement) -> Result:
             with in_transaction(session):
                 session.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}")
                 forget(session, name)
+                note_creation(session, name)
+                set_property(session, name, TEXT, statement.text.strip().rstrip(";"))
+                for tag, value in tags:
+                    set_tag(session, "TABLE", name, tag, value)
 
         retry_conflicts(make)
     finally:

@@ -57,6 +57,6 @@ def _consuming(session: Session, compiler: Compiler) -> Iterator[None]:
         outer, session.in_transaction = session.in_transaction, True
         try:
             yield
-            advance(session, compiler.consumed)
+            advance(session, compiler.consumed, at_commit=outer)
         finally:
             session.in_transaction = outer

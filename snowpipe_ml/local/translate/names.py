@@ -116,6 +116,8 @@ def qualify_tables(tree: exp.Expr, session: Session, command: str) -> None:
         database, schema, name = found = session.resolve(parts, command)
         if session.hidden(found):
             raise errors.missing("Object", ".".join(parts))
+        if name != parts[-1] and not table.alias and not isinstance(table.parent, exp.Insert | exp.Schema):
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(parts[-1], quoted=True)))
         table.set("catalog", exp.to_identifier(database, quoted=True))
         table.set("db", exp.to_identifier(schema, quoted=True))
         table.set("this", exp.to_identifier(name, quoted=True))

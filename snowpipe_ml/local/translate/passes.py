@@ -87,3 +87,7 @@ def replace_variables(tree: exp.Expr, session: Session) -> None:
         name = node.name.upper()
         if name in session.variables:
             node.replace(exp.convert(session.variables[name]))
+        elif not name.isdigit() and isinstance(node.this, exp.Var | exp.Identifier):
+            raise errors.error(
+                2211, "42601", f"SQL compilation error:\nSession variable '${name}' does not exist"
+            )

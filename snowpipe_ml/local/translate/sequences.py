@@ -26,4 +26,5 @@ def next_values(tree: exp.Expr, session: Session) -> None:
         if Sequences().exists(session, name):
             call = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(quoted(*name))])
             call.meta["ours"] = True
-            node.replace(call)
+            named = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
+            node.replace(exp.alias_(call, exp.to_identifier("NEXTVAL", quoted=True)) if named else call)

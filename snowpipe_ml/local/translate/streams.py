@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.streams import changed_parts, check_base, find_stream
+from snowpipe_ml.local.catalog.streams import changed_parts, check_base, find_stream, until
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
@@ -47,7 +47,7 @@ def _changes(
     describing: bool,
 ) -> str:
     check_base(session, name, kept, table)
-    new, gone = changed_parts(name, kept, table)
+    new, gone = changed_parts(name, kept, until(session, name, kept, table))
     changed = not describing and bool(session.duck.execute(f"SELECT 1 FROM {gone} LIMIT 1").fetchone())
     if append_only and changed:
         raise errors.UnsupportedError(

@@ -42,35 +42,52 @@ class FileFormat(ABC):
     Attributes:
         name: its TYPE.
         defaults: its options with Snowflake's defaults, as DESCRIBE FILE FORMAT shows them.
-        accepted: the options that are accepted besides TYPE; None if ``scan`` checks them itself.
+        accepted: the options that are accepted besides TYPE and COMMENT; None if ``scan`` checks them itself.
+        known: the options that Snowflake has besides these; they are refused by name.
+        fixed: the options that are accepted only with one value.
         is_text: whether records are lines of fields, ``$1`` to ``$n``, and not one VARIANT in ``$1``.
     """
 
     name: ClassVar[str]
     defaults: ClassVar[Mapping[str, Option]] = {}
     accepted: ClassVar[Collection[str] | None] = None
+    known: ClassVar[Collection[str]] = ()
+    fixed: ClassVar[Mapping[str, Option]] = {}
     is_text: ClassVar[bool] = False
 
     def check(self, options: Mapping[str, Option]) -> None:
         """Refuse options that are not supported.
 
         Raises:
+            ProgrammingError: Snowflake has no such option for the type.
             UnsupportedError: it names the option.
         """
-        if self.accepted is not None:
-            for key in set(options) - {"TYPE", *self.accepted}:
+        if self.accepted is None:
+            return
+        for key, value in options.items():
+            if key in ("TYPE", "COMMENT"):
+                continue
+            if key not in self.accepted and key not in self.known:
+                raise errors.invalid_property(key, "FILE_FORMAT")
+            if key not in self.accepted:
                 raise errors.UnsupportedError(f"the {self.name} file format option {key}")
+            if key in self.fixed and str(value).upper() != str(self.fixed[key]).upper():
+                raise errors.UnsupportedError(f"{key} = {value!r} in a {self.name} file format")
 
     @abstractmethod
     def scan(
         self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
-    ) -> tuple[str, dict[str, str]]:
+    ) -> tuple[str, dict[str, tuple[str, str]]]:
         """Return a DuckDB query of files: columns ``_1``, ``_2``... and the wanted metadata.
 
         Returns:
-            The query; and by field name the columns that hold a field in its own type, where there are some:
-            reading these is faster than reading the field from the VARIANT.
+            The query; and by field name the columns that hold a field in its own type, each with the type,
+            where there are some: reading these is faster than reading the field from the VARIANT.
         """
+
+    def row_count(self, file: StagedFile) -> int | None:
+        """Return the number of rows of a file if it is known without reading them."""
+        return None
 
     @abstractmethod
     def infer(self, compiler: Compiler, options: Options, files: Sequence[StagedFile]) -> Columns:

@@ -28,9 +28,9 @@ class ColumnarFormat(FileFormat):
 
     def scan(
         self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
-    ) -> tuple[str, dict[str, str]]:
+    ) -> tuple[str, dict[str, tuple[str, str]]]:
         """Return the records, and each scalar column as ``$name``."""
-        native: dict[str, str] = {}
+        native: dict[str, tuple[str, str]] = {}
         parts = [self._query(compiler, options, file, wanted, native) for file in files]
         return union(parts, wanted), native
 
@@ -40,7 +40,7 @@ class ColumnarFormat(FileFormat):
         options: Options,
         file: StagedFile,
         wanted: Wanted,
-        native: dict[str, str],
+        native: dict[str, tuple[str, str]],
     ) -> str:
         """Return a query of a file: the record as JSON, and each scalar column as ``$name``.
 
@@ -62,7 +62,9 @@ class ColumnarFormat(FileFormat):
                 f"{literal(name)}: {f'hex({value})' if type_ == 'BLOB' else _as_json(value, type_)}"
             )
             if _is_plain(type_):
-                native[name] = f"${name}"
+                # Files may differ in the type of a column.
+                before = native.get(name, ("", type_))[1]
+                native[name] = (f"${name}", type_ if before == type_ else "")
                 plain.append(f"{value} AS {quoted('$' + name)}")
         number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
         record = "to_json({" + ", ".join(packed) + "})"

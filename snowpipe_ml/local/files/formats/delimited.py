@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 from snowpipe_ml.local.catalog.stages import StagedFile
@@ -45,13 +45,17 @@ class DelimitedFormat(FileFormat):
         "ENCODING": "UTF8",
     }
 
+    accepted: ClassVar[Collection[str]] = (*defaults, "MULTI_LINE")
+    fixed: ClassVar[Mapping[str, Option]] = {"SKIP_BYTE_ORDER_MARK": True}
+
     def check(self, options: Mapping[str, Option]) -> None:
         """Refuse options and values that are not supported."""
+        super().check(options)
         CsvFormat.read(dict(options))
 
     def scan(
         self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
-    ) -> tuple[str, dict[str, str]]:
+    ) -> tuple[str, dict[str, tuple[str, str]]]:
         """Return the fields as text."""
         return text_query(compiler, CsvFormat.read(options), files, wanted.highest, wanted.metadata), {}
 

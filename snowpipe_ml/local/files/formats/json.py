@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
+import pyarrow as pa
+
 from snowpipe_ml.local.catalog.stages import StagedFile
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal, path_literal
 from snowpipe_ml.local.core.values import Option, Options
-from snowpipe_ml.local.files.csv import CsvFormat
+from snowpipe_ml.local.files.compression import compression_of
 from snowpipe_ml.local.files.formats.base import Columns, FileFormat, Wanted, file_format_type, union
 from snowpipe_ml.local.files.formats.detection import merge, path, text_type
+from snowpipe_ml.local.files.json_records import JsonOptions, is_plain, json_records
 from snowpipe_ml.local.files.metadata import metadata_columns
 from snowpipe_ml.local.translate.compiler import Compiler
 
@@ -38,41 +40,50 @@ class JsonFormat(FileFormat):
         "SKIP_BYTE_ORDER_MARK": True,
     }
     accepted: ClassVar[Collection[str]] = (*defaults, "MULTI_LINE")
+    fixed: ClassVar[Mapping[str, Option]] = {
+        "DATE_FORMAT": "AUTO",
+        "TIME_FORMAT": "AUTO",
+        "TIMESTAMP_FORMAT": "AUTO",
+        "BINARY_FORMAT": "HEX",
+        "ENABLE_OCTAL": False,
+        "SKIP_BYTE_ORDER_MARK": True,
+    }
 
     def scan(
         self, compiler: Compiler, options: Options, files: Sequence[StagedFile], wanted: Wanted
-    ) -> tuple[str, dict[str, str]]:
+    ) -> tuple[str, dict[str, tuple[str, str]]]:
         """Return the records."""
-        return union([self._query(options, file, wanted) for file in files], wanted), {}
+        return union([self._query(compiler, options, file, wanted) for file in files], wanted), {}
 
-    def _query(self, options: Options, file: StagedFile, wanted: Wanted) -> str:
+    def _query(self, compiler: Compiler, options: Options, file: StagedFile, wanted: Wanted) -> str:
         self.check(options)
-        for key in ("DATE_FORMAT", "TIME_FORMAT", "TIMESTAMP_FORMAT"):
-            if str(options.get(key) or "AUTO").upper() != "AUTO":
-                raise errors.UnsupportedError(
-                    f"{key} = {options[key]!r} in a JSON file format", "AUTO is supported"
-                )
-        zipped = CsvFormat(compression=str(options.get("COMPRESSION", "AUTO") or "NONE").upper()).is_gzip(
-            file.path
-        )
-        shape = "array" if options.get("STRIP_OUTER_ARRAY") else "unstructured"
+        known = JsonOptions.read(options)
         number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
+        listed = f'json AS "_1"{metadata_columns(file, wanted.metadata, number)}'
+        found = compression_of(file.path, known.compression)
+        if found not in ("NONE", "GZIP") or not is_plain(known, file):
+            records = pa.table({"record": pa.array(json_records(known, file), pa.string())})
+            source = f"(SELECT record::JSON AS json FROM {compiler.register(records)})"
+            return f"SELECT {listed} FROM {source}"
+        shape = "array" if known.strip_array else "unstructured"
         return (
-            f'SELECT json AS "_1"{metadata_columns(file, wanted.metadata, number)} FROM read_json_objects('
-            f"{path_literal(file.path)}, format = '{shape}', compression = '{'gzip' if zipped else 'none'}', "
+            f"SELECT {listed} FROM read_json_objects({path_literal(file.path)}, format = '{shape}', "
+            f"compression = '{'gzip' if found == 'GZIP' else 'none'}', "
             "maximum_object_size = 134217728, hive_partitioning = false)"
         )
 
     def fields(self, compiler: Compiler, options: Options, file: StagedFile) -> list[str]:
         """Return the keys of the records."""
-        query = f'SELECT DISTINCT unnest(json_keys("_1")) FROM ({self._query(options, file, Wanted())})'
+        query = (
+            f'SELECT DISTINCT unnest(json_keys("_1")) FROM ({self._query(compiler, options, file, Wanted())})'
+        )
         return sorted(name for (name,) in compiler.session.duck.execute(query).fetchall())
 
     def infer(self, compiler: Compiler, options: Options, files: Sequence[StagedFile]) -> Columns:
         """Detect the types of the keys."""
         found: Columns = {}
         for file in files:
-            records = f"({self._query(options, file, Wanted())})"
+            records = f"({self._query(compiler, options, file, Wanted())})"
             for name in self.fields(compiler, options, file):
                 key = literal('$."' + name.replace('"', '\\"') + '"')
                 kinds = {

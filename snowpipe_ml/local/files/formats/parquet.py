@@ -30,6 +30,22 @@ class ParquetFormat(ColumnarFormat):
         "USE_VECTORIZED_SCANNER": False,
     }
     accepted: ClassVar[Collection[str]] = (*defaults, "SNAPPY_COMPRESSION")
+    fixed: ClassVar[Mapping[str, Option]] = {
+        "SNAPPY_COMPRESSION": True,
+        "REPLACE_INVALID_CHARACTERS": False,
+        "USE_VECTORIZED_SCANNER": False,
+    }
+
+    def check(self, options: Mapping[str, Option]) -> None:
+        """Refuse options and values that are not supported; a file names its own compression."""
+        super().check(options)
+        compression = str(options.get("COMPRESSION", "AUTO") or "NONE").upper()
+        if compression not in ("AUTO", "SNAPPY", "NONE"):
+            raise errors.UnsupportedError(f"COMPRESSION = {compression} in a PARQUET file format")
+
+    def row_count(self, file: StagedFile) -> int:
+        """Return the number of rows that the footer of the file tells."""
+        return int(pq.read_metadata(file.path).num_rows)
 
     def source(self, compiler: Compiler, options: Options, file: StagedFile) -> str:
         """Return a call of DuckDB's reader."""
