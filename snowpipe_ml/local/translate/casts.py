@@ -128,7 +128,7 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
             node.set(
                 "this", inner(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
             )
-    if isinstance(node, exp.TryCast) and mapped.this == T.BIGINT and source in TEXTS:
+    if trying and mapped.this == T.BIGINT and source in TEXTS:
         # A number of more than 64 bits is an error then, and not NULL: see needs_wide_numbers.
         whole = exp.TryCast(this=node.this.copy(), to=exp.DataType.build("DECIMAL(38,0)", dialect="duckdb"))
         return stored_cast(whole, "BIGINT")
