@@ -146,7 +146,7 @@ class Connection(ClientConnection):
 
     def _kept(self, query_id: str, result: Result) -> Result:
         self.session.last_query_ids.append(query_id)
-        del self.session.last_query_ids[:-100]
+        del self.session.last_query_ids[: -self.session.KEPT_QUERIES]
         if not self.session.in_transaction:
             self.storage.checkpoints.after_statement()
         self.storage.results.keep(query_id, result.columns, result.table)

@@ -79,6 +79,9 @@ class Session:
         keeps_transaction: whether DDL in the running statement leaves the transaction open.
     """
 
+    KEPT_QUERIES = 100
+    """How many of the latest query ids LAST_QUERY_ID can refer to."""
+
     client: Client
 
     def __init__(self, storage: Storage, database: str | None, schema: str | None) -> None:

@@ -20,7 +20,6 @@ from snowpipe_ml.local.translate.casts import (
     macro,
 )
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
-from snowpipe_ml.local.translate.functions.formats import current_date
 from snowpipe_ml.local.translate.functions.numbers import (
     arithmetic,
     average,
@@ -200,27 +199,38 @@ def hex_string(node: exp.Expr, session: Session) -> exp.Expr:
 _SESSION_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(
     cls
     for name in (
-        "Warehouse",
-        "Database",
-        "Schema",
-        "Schemas",
-        "Role",
-        "User",
-        "Account",
-        "Session",
-        "Version",
-        "AccountName",
-        "Transaction",
-        "Client",
+        "Localtime",
+        "Localtimestamp",
+        "CurrentWarehouse",
+        "CurrentDatabase",
+        "CurrentSchema",
+        "CurrentSchemas",
+        "CurrentRole",
+        "CurrentUser",
+        "CurrentAccount",
+        "CurrentSession",
+        "CurrentVersion",
+        "CurrentAccountName",
+        "CurrentTransaction",
+        "CurrentClient",
+        "CurrentDate",
+        "CurrentTime",
+        "CurrentTimestamp",
+        "CurrentRoleType",
+        "CurrentIpAddress",
+        "CurrentRegion",
+        "CurrentStatement",
     )
-    if (cls := getattr(exp, f"Current{name}", None)) is not None
+    if (cls := getattr(exp, name, None)) is not None
 )
 
 
 def session_function(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``CURRENT_WAREHOUSE()`` and similar context functions."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(node).__name__).upper()
-    return SCALAR_FUNCTIONS[name](exp.Anonymous(this=name), session) if name in SCALAR_FUNCTIONS else node
+    given = [node.this] if isinstance(node.args.get("this"), exp.Expr) else []
+    call = exp.Anonymous(this=name, expressions=given)
+    return SCALAR_FUNCTIONS[name](call, session) if name in SCALAR_FUNCTIONS else node
 
 
 # Transforms that run before the rules, each with the kinds of nodes that it handles.
@@ -280,7 +290,6 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.GroupConcat,), list_agg),
     ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
     ((exp.Array,), array),
-    ((exp.CurrentDate,), current_date),
     ((exp.Add, exp.Sub), date_operator),
     ((exp.Mul, exp.Add, exp.Sub), arithmetic),
     ((exp.Cast, exp.TryCast), cast),

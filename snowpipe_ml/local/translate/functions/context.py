@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -13,8 +14,11 @@ from snowpipe_ml.local.catalog.tags import get_tag
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import canceled_queries
 from snowpipe_ml.local.core.session import Session, find_session
+from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.constants import constant
-from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
+from snowpipe_ml.local.translate.moments import checked, typed
+from snowpipe_ml.local.translate.registry import scalar_function
+from snowpipe_ml.local.translate.types import T
 
 _SECONDS = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}
 
@@ -23,9 +27,41 @@ def _texts(call: exp.Expr, session: Session) -> list[str]:
     return [str(constant(session, argument)) for argument in call.expressions]
 
 
-@scalar_function("LAST_QUERY_ID")
+@scalar_function("LAST_QUERY_ID", returns=T.VARCHAR)
 def _last_query_id(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.Literal.string(str(constant(session, call)))
+
+
+# The functions of the current date and time, by the number of arguments that they can have.
+_NOW = {"CURRENT_TIMESTAMP": 1, "LOCALTIMESTAMP": 1, "GETDATE": 0, "SYSTIMESTAMP": 0}
+
+
+def _now(call: exp.Expr, most: int) -> exp.Expr:
+    """Return the instant at which the statement began, with as many fractional digits as asked for."""
+    now: exp.Expr = builtin("now")
+    for digits in checked(call, 0, most):
+        if not digits.is_int or not 0 <= int(digits.name) <= 9:
+            raise errors.syntax("the precision of a time must be a constant from 0 to 9")
+        unit = exp.Literal.number(10 ** max(0, 6 - int(digits.name)))
+        now = builtin("make_timestamptz", macro("sf_floored", builtin("epoch_us", now), unit))
+    return typed(now, T.TIMESTAMPLTZ)
+
+
+@scalar_function(*_NOW, returns=T.TIMESTAMPLTZ)
+def _timestamp(call: exp.Expr, session: Session) -> exp.Expr:
+    return _now(call, _NOW[call.name.upper()])
+
+
+@scalar_function("CURRENT_TIME", "LOCALTIME", returns=T.TIME)
+def _time(call: exp.Expr, session: Session) -> exp.Expr:
+    clock = stored_cast(_now(call, 1), "TIMESTAMP")
+    return typed(stored_cast(clock, "TIME"), T.TIME)
+
+
+@scalar_function("CURRENT_DATE", returns=T.DATE)
+def _date(call: exp.Expr, session: Session) -> exp.Expr:
+    checked(call, 0, 0)
+    return typed(stored_cast(builtin("now"), "DATE"), T.DATE)
 
 
 @scalar_function("SYSTEM$STREAM_HAS_DATA")
@@ -101,6 +137,55 @@ def _transaction(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.convert(str(session.session_id) if session.in_transaction else None)
 
 
+@scalar_function("CURRENT_ROLE_TYPE", returns=T.VARCHAR)
+def _role_type(call: exp.Expr, session: Session) -> exp.Expr:
+    return exp.Literal.string("ROLE")
+
+
+@scalar_function("IS_ROLE_IN_SESSION", returns=T.BOOLEAN)
+def _is_role_in_session(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``IS_ROLE_IN_SESSION('name')`` for the current role and PUBLIC: roles have no hierarchy here."""
+    (name,) = checked(call, 1, 1)
+    if not name.is_string or name.name not in (session.role, "PUBLIC"):
+        raise errors.UnsupportedError("IS_ROLE_IN_SESSION for a role other than the current one")
+    return exp.Boolean(this=True)
+
+
+@scalar_function("CURRENT_IP_ADDRESS", returns=T.VARCHAR)
+def _ip_address(call: exp.Expr, session: Session) -> exp.Expr:
+    return exp.Literal.string("127.0.0.1")
+
+
+@scalar_function("CURRENT_REGION", returns=T.VARCHAR)
+def _region(call: exp.Expr, session: Session) -> exp.Expr:
+    return exp.Literal.string("LOCAL")
+
+
+@scalar_function("CURRENT_STATEMENT", returns=T.VARCHAR)
+def _statement(call: exp.Expr, session: Session) -> exp.Expr:
+    latest = session.storage.history.rows(session.session_id)
+    return exp.convert(str(latest[0]["QUERY_TEXT"]) if latest else None)
+
+
+@scalar_function("GETVARIABLE", returns=T.VARCHAR)
+def _variable(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``GETVARIABLE('NAME')``; the name is written in capitals."""
+    (name,) = checked(call, 1, 1)
+    if not name.is_string:
+        raise errors.UnsupportedError("GETVARIABLE with a name that is not a constant text")
+    value = session.variables.get(name.name)
+    return exp.Null() if value is None else exp.Literal.string(str(value))
+
+
+@scalar_function("CURRENT_SCHEMAS", returns=T.VARCHAR)
+def _schemas(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``CURRENT_SCHEMAS()``: the current schema, then PUBLIC."""
+    if session.database is None or session.schema in (None, "PUBLIC"):
+        raise errors.UnsupportedError("CURRENT_SCHEMAS in a session whose schema is PUBLIC or not set")
+    names = [f"{session.database}.{schema}" for schema in (session.schema, "PUBLIC")]
+    return exp.Literal.string(json.dumps(names))
+
+
 @scalar_function("CURRENT_CLIENT")
 def _client(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.Literal.string(f"PythonSnowpark {version('snowflake-snowpark-python')}")
@@ -128,19 +213,5 @@ def _refused(name: str) -> Callable[[exp.Expr, Session], exp.Expr]:
     return refuse
 
 
-# GETVARIABLE and CURRENT_SCHEMAS are refused because they are different functions in DuckDB.
-for _name in ("SYSTEM$TYPEOF", "GETVARIABLE", "CURRENT_SCHEMAS"):
-    scalar_function(_name)(_refused(f"the function {_name}"))
-for _name in ("CONDITIONAL_TRUE_EVENT",):
-    scalar_function(_name)(_refused(_name))
-
-
-same_in_duckdb(
-    "CURRENT_DATE",
-    "CURRENT_TIME",
-    "CURRENT_TIMESTAMP",
-    "GETDATE",
-    "LOCALTIME",
-    "LOCALTIMESTAMP",
-    "SYSTIMESTAMP",
-)
+scalar_function("SYSTEM$TYPEOF")(_refused("the function SYSTEM$TYPEOF"))
+scalar_function("CONDITIONAL_TRUE_EVENT")(_refused("CONDITIONAL_TRUE_EVENT"))

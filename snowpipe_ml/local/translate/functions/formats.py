@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
-from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.time_formats import (
     Fraction,
     Half,
@@ -18,11 +17,6 @@ from snowpipe_ml.local.core.time_formats import (
 from snowpipe_ml.local.core.time_formats import output_format as parts_of
 from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.types import T
-
-
-def current_date(node: exp.Expr, session: Session) -> exp.Expr:
-    """Replace ``CURRENT_DATE``, which DuckDB could resolve to a result column of that name."""
-    return builtin("today")
 
 
 def written_by_format(value: exp.Expr, text: str, found: exp.DType) -> exp.Expr:
