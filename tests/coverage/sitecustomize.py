@@ -11,14 +11,15 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import coverage
 
 
 def _measure() -> None:
     """Start coverage.py, and leave the environment as it was."""
+    import coverage
+
     root = Path(__file__).resolve().parents[2]
     settings = {
         "COVERAGE_PROCESS_START": str(root / "pyproject.toml"),
@@ -38,6 +39,8 @@ def _measure() -> None:
 
 def _save_before_answers() -> None:
     """Save before each message: the warehouse kills its workers and their fork server when it closes."""
+    import coverage
+
     for name in ("send", "sendall"):
         method = getattr(socket.socket, name)
 
@@ -50,6 +53,7 @@ def _save_before_answers() -> None:
         setattr(socket.socket, name, saving)
 
 
-_measure()
-if "snowpipe_ml.local.python.worker" in sys.orig_argv:
-    _save_before_answers()
+if find_spec("coverage"):  # not in another Python, which a test starts as a user's command
+    _measure()
+    if "snowpipe_ml.local.python.worker" in sys.orig_argv:
+        _save_before_answers()
