@@ -19,9 +19,21 @@ import pytest
 from snowflake.connector.errors import Error
 
 from snowpipe_ml.local import connect
+from snowpipe_ml.local.core import checkpoints
 from snowpipe_ml.local.core.errors import DiskFullError
 from snowpipe_ml.local.server.http import token_of
 from tests.forked import python
+
+LOG_SIZE = 2 * 2**20  # bytes; a shorter log than usual is filled with fewer statements
+FILLER = 150_000  # rows that take more room than a log
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_logs() -> Iterator[None]:
+    """Checkpoints after 2 MiB of log in this process; the tests on a small disk use processes with the usual 16."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "_LOG_SIZE", LOG_SIZE)
+        yield
 
 
 @contextlib.contextmanager
@@ -59,11 +71,11 @@ def limit_of(folder: Path) -> int:
     with connect(folder, "D") as connection:
         cursor = connection.cursor()
         cursor.execute(
-            "CREATE TABLE filler AS SELECT MD5(RANDOM()::VARCHAR) AS s FROM TABLE(GENERATOR(ROWCOUNT => 1000000))"
+            f"CREATE TABLE filler AS SELECT MD5(RANDOM()::VARCHAR) AS s FROM TABLE(GENERATOR(ROWCOUNT => {FILLER}))"
         )
         cursor.execute("CREATE TABLE t (n INT, s VARCHAR)")
     size = (folder / "databases" / "D.duckdb").stat().st_size
-    assert size > 16.5 * 2**20  # the log grows to 16 MiB before DuckDB makes a checkpoint
+    assert size > 1.25 * LOG_SIZE  # the log grows to its size before there is a checkpoint
     return size
 
 
@@ -193,7 +205,7 @@ def test_another_process_costs_the_holder_of_a_full_warehouse_no_traceback(
         with contextlib.suppress(Exception):
             connection.close()
     assert escaped == []
-    assert asked.stdout == "read 1000000\n", asked.stderr
+    assert asked.stdout == f"read {FILLER}\n", asked.stderr
 
 
 def test_a_database_that_could_not_be_made_does_not_keep_the_warehouse_shut(tmp_path: Path) -> None:
@@ -244,24 +256,33 @@ def test_a_token_that_could_not_be_written_is_not_an_empty_one(tmp_path: Path) -
 
 
 # A separate mount namespace ends with its processes, so nothing needs to be unmounted.
-ON_A_SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"'
+ON_A_SMALL_DISK = 'mount -t tmpfs -o size="$1" tmpfs "$0" && shift && exec "$@"'
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Callable[[str], list[Any]]:
-    """Run a script on a file system of 24 MiB; return its output, which has one JSON value per line."""
+def small_disk(tmp_path: Path) -> Callable[..., list[Any]]:
+    """Run a script on a small file system; return its output, which has one JSON value per line."""
     place = tmp_path / "disk"
     place.mkdir()
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, str(place)]
     if (
         not shutil.which("unshare")
-        or subprocess.run([*command, "true"], capture_output=True, check=False).returncode
+        or subprocess.run([*command, "1m", "true"], capture_output=True, check=False).returncode
     ):
         pytest.skip("a file system cannot be mounted here")
 
-    def run(script: str) -> list[Any]:
+    def run(script: str, size: str = "24m") -> list[Any]:
         done = subprocess.run(
-            [*command, sys.executable, "-W", "ignore", "-c", HELPERS + textwrap.dedent(script), str(place)],
+            [
+                *command,
+                size,
+                sys.executable,
+                "-W",
+                "ignore",
+                "-c",
+                HELPERS + textwrap.dedent(script),
+                str(place),
+            ],
             capture_output=True,
             text=True,
             timeout=300,
@@ -304,11 +325,15 @@ def leave_nothing():
 """
 
 
-@pytest.mark.parametrize("rows", [2000, 50000, 150000], ids=["by the log", "by a checkpoint", "by the table"])
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(2000, "8m"), (50000, "24m"), (150000, "24m")],
+    ids=["by the log", "by a checkpoint", "by the table"],
+)
 def test_a_full_disk_is_told_and_read_and_made_room_on(
-    small_disk: Callable[[str], list[Any]], rows: int
+    small_disk: Callable[..., list[Any]], rows: int, size: str
 ) -> None:
-    told, message, counted, again, after = small_disk(f"""
+    script = f"""
         connection = connect(place / "warehouse", "D")
         cursor = connection.cursor()
         cursor.execute("CREATE TABLE t (n INT, s VARCHAR)")
@@ -326,14 +351,15 @@ def test_a_full_disk_is_told_and_read_and_made_room_on(
             cursor.execute("CREATE TABLE u AS SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 1000))")
         with connect(place / "warehouse", "D", timeout=0) as connection:
             tell(connection.cursor().execute("SELECT COUNT(*) FROM u").fetchone()[0])
-    """)
+    """
+    told, message, counted, again, after = small_disk(script, size)
     assert "No space left on device" in message
     assert "SQL compilation error" not in message
     assert (counted, again, after) == (told, told, 1000)
 
 
 def test_the_command_line_tells_of_a_full_disk_in_its_own_words(
-    small_disk: Callable[[str], list[Any]],
+    small_disk: Callable[..., list[Any]],
 ) -> None:
     ran, dropped = small_disk("""
         query = "SELECT SEQ4() AS N, MD5(RANDOM()::VARCHAR) AS S FROM TABLE(GENERATOR(ROWCOUNT => 100000))"
