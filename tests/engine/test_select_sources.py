@@ -53,8 +53,16 @@ def test_what_is_needed_upstream_includes_sources(
     ]
     compared = [step.name for step in pipeline.plan(select=chosen, exclude=excluded, compare=True)]
     assert compared == planned
+
+
+@pytest.mark.parametrize(("chosen", "excluded"), [(["+wetter apart+", "+apart"], []), ([], ["apart"])])
+def test_what_is_selected_with_its_sources_runs_on_a_fresh_warehouse(
+    pipeline: Pipeline, chosen: list[str], excluded: list[str]
+) -> None:
+    planned = {step.name for step in pipeline.plan(select=chosen, exclude=excluded)}
     result = pipeline.run(select=chosen, exclude=excluded)
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    assert set(result.steps) == planned
 
 
 def test_a_step_alone_has_its_own_sources_on_a_fresh_warehouse(pipeline: Pipeline) -> None:
