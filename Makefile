@@ -63,7 +63,7 @@ test-stress: stress
 # The tests with coverage.py, in all processes: see tests/coverage/sitecustomize.py. It fails if a folder is
 # covered less than tests/coverage/report.py requires.
 coverage: install
-	rm -f .coverage .coverage.*
+	rm -f .coverage .coverage.* .coverage-worker.*
 	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python tests/coverage/report.py
@@ -76,4 +76,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build .coverage .coverage.* *.egg-info pipelines/.snowpipe .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build .coverage .coverage.* .coverage-worker.* *.egg-info pipelines/.snowpipe .mypy_cache .ruff_cache .import_linter_cache .hypothesis
