@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
+from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import macro, stored_cast
@@ -11,6 +14,8 @@ from snowpipe_ml.local.translate.number_types import quotient_scale
 from snowpipe_ml.local.translate.registry import same_in_duckdb
 from snowpipe_ml.local.translate.signatures import Kind, define
 from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, kind, scale_of
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 
 
 def division(node: exp.Expr, session: Session) -> exp.Expr:
@@ -133,9 +138,13 @@ def arithmetic(node: exp.Expr, session: Session) -> exp.Expr:
     In ``86400 * 100000`` the literal becomes a BIGINT; DuckDB would use 32-bit arithmetic. Where 64 bits have
     turned out not to be enough, the numbers have 38 digits.
     """
+    kinds = {kind(node.this), kind(node.expression)}
+    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
+        for key in ("this", "expression"):
+            node.set(key, _as_number(node.args[key]))
     scale = scale_of(node.this)
     numbers = INTEGERS | DECIMALS
-    if session.wide_numbers and {kind(node.this), kind(node.expression)} <= numbers and scale is not None:
+    if session.wide_numbers and kinds <= numbers and scale is not None:
         node.this.replace(stored_cast(exp.Paren(this=node.this.copy()), f"DECIMAL(38,{scale})"))
     elif isinstance(node.this, exp.Literal) and kind(node.this) == T.BIGINT:
         node.this.replace(stored_cast(node.this.copy(), "BIGINT"))
@@ -147,6 +156,17 @@ def arithmetic(node: exp.Expr, session: Session) -> exp.Expr:
             made.type = node.type
             return made
     return node
+
+
+def _as_number(operand: exp.Expr) -> exp.Expr:
+    """Convert an operand that is a constant text to a number, as Snowflake does."""
+    if kind(operand) not in TEXTS:
+        return operand
+    if not isinstance(operand, exp.Literal):
+        raise UnsupportedError("arithmetic with a text", "Cast it to a number")
+    if not _NUMBER.match(operand.name.strip()):
+        raise errors.error(100038, "22018", f"Numeric value '{operand.name}' is not recognized")
+    return stored_cast(operand.copy(), "DOUBLE")
 
 
 def same_as_number(arguments: list[exp.Expr]) -> exp.DataType | None:
