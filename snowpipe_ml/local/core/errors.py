@@ -247,6 +247,13 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda message: UnsupportedError.of(message),
     ),
     (
+        # Raised by our macros and functions, with Snowflake's number and state.
+        re.compile(r"sf_error (\d+) (\w{5}): ([^\n]*)"),
+        lambda number, state, message: (
+            UnsupportedError.of(message) if number == "2" else error(int(number), state, message)
+        ),
+    ),
+    (
         re.compile(r"cast \(TIMESTAMP(?:TZ_NS| WITH TIME ZONE) -> TIME\)"),
         lambda: UnsupportedError("a time zone in a TIME", "Read it as a TIMESTAMP_TZ first"),
     ),

@@ -60,7 +60,10 @@ def answer(client: Client, request: Header) -> Sent:
     except Error as raised:
         return _raised(raised, request)
     answered = {
-        "columns": [[column.name, column.duckdb, column.nullable, column.length] for column in columns],
+        "columns": [
+            [column.name, column.duckdb, column.nullable, column.length, column.structure]
+            for column in columns
+        ],
         "rowcount": rowcount,
         "state": session_state(client.session),
     }

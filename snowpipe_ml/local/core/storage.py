@@ -41,6 +41,7 @@ from snowpipe_ml.local.core.history import History
 from snowpipe_ml.local.core.macros import macros
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, Name, quoted
 from snowpipe_ml.local.core.results import Results
+from snowpipe_ml.local.core.variants import FUNCTIONS
 
 log = logging.getLogger("snowpipe_ml.local")
 
@@ -183,6 +184,9 @@ class Storage:
             for setting in SETTINGS:
                 self.root.execute(setting)
             natives.register(self.root)
+            for name, function in FUNCTIONS.items():
+                text = duckdb.sqltype("VARCHAR")
+                self.root.create_function(name, function, [text], text, pure=True)
             self.root.execute(macros())
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from typing import TypeAlias
 
 _KEPT = 200
+Translated: TypeAlias = tuple[str, tuple[str | None, ...]]
+"""The DuckDB SQL of a query, and for each column whether it is an ARRAY or an OBJECT."""
 
 
 class Translations:
     """The last translations, by the text of the query and the state in which it was translated."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, str] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Translated] = OrderedDict()
 
-    def find(self, text: str, state: Hashable) -> str | None:
-        """Return the DuckDB SQL of a query that was translated in this state; None if it was not."""
+    def find(self, text: str, state: Hashable) -> Translated | None:
+        """Return the translation of a query that was translated in this state; None if it was not."""
         found = self._kept.get((text, state))
         if found is not None:
             self._kept.move_to_end((text, state))
         return found
 
-    def keep(self, text: str, state: Hashable, translated: str) -> None:
+    def keep(self, text: str, state: Hashable, translated: Translated) -> None:
         """Keep a translation."""
         self._kept[text, state] = translated
         if len(self._kept) > _KEPT:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from snowflake.connector.cursor import ResultMetadataV2
 
 from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.local.core.variants import pretty
 from snowpipe_ml.sql import DataType
 
 # Type codes of the connector: snowflake.connector.constants.FIELD_TYPES, by position.
@@ -43,17 +44,28 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A result column: name, DuckDB type as text, nullability, and the length of a VARCHAR if it is known."""
+    """A result column.
+
+    Attributes:
+        name: its name.
+        duckdb: its DuckDB type, as text.
+        nullable: whether it can be NULL.
+        length: the length of a VARCHAR, if it is known.
+        structure: ARRAY or OBJECT for JSON that is known to be one; None for a VARIANT.
+    """
 
     name: str
     duckdb: str
     nullable: bool = True
     length: int | None = None
+    structure: str | None = None
 
     @property
     def metadata(self) -> ResultMetadataV2:
         """The column's metadata in the connector's form."""
         code, precision, scale, size = _describe(self.duckdb)
+        if code == VARIANT and self.structure is not None:
+            code = ARRAY if self.structure == "ARRAY" else OBJECT
         return ResultMetadataV2(
             name=self.name,
             type_code=code,
@@ -151,14 +163,6 @@ def to_duckdb(kind: DataType) -> str:
             return kind.name
 
 
-def pretty_json(text: str) -> str:
-    """Format a VARIANT as Snowflake does: indented by two, keys sorted, scalar values unchanged."""
-    value = json.loads(text)
-    if isinstance(value, dict | list) and value:
-        return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-    return json.dumps(value, ensure_ascii=False)
-
-
 class _Zoned(TypedDict):
     """A TIMESTAMP_TZ as it is stored."""
 
@@ -183,7 +187,7 @@ def python_values(column: Column, values: pa.ChunkedArray) -> list[object]:
     if code == FIXED and not scale and pa.types.is_decimal(values.type):
         return [_optional(int)(v) for v in listed]  # HUGEINT is a decimal in Arrow
     if code == VARIANT:
-        return [_optional(pretty_json)(v) for v in listed]
+        return [_optional(pretty)(v) for v in listed]
     if code == TZ:
         return [_optional(_with_offset)(v) for v in listed]
     if column.duckdb == "JSON[]":

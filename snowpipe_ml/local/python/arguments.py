@@ -13,7 +13,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import from_iso, to_duckdb
 from snowpipe_ml.local.python.travel import travels_as
 from snowpipe_ml.local.syntax.parsing import parse
-from snowpipe_ml.local.translate.casts import macro, to_tz
+from snowpipe_ml.local.translate.casts import macro, to_tz, variant_of
 from snowpipe_ml.local.translate.guard import check_functions, name_identifiers
 from snowpipe_ml.local.translate.names import store_identifiers
 from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T
@@ -30,7 +30,7 @@ def _cast(node: exp.Expr, kind: str) -> exp.Expr:
     if DataType.parse(kind).name == "TIMESTAMP_TZ":
         return macro("sf_tz_iso", to_tz(node))
     if _stored(kind) == "JSON":
-        return macro("sf_variant", node)
+        return macro("sf_standard_json", variant_of(node))
     if _stored(kind) == "BIGINT" and type_of(node) in FLOATS:
         node = exp.func("round", node)
     steps = [_stored(kind), travels_as(kind)]

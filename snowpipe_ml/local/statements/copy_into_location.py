@@ -161,11 +161,13 @@ def _write(
                     "0A000",
                     "JSON file format can only unload one column of type VARIANT, OBJECT or ARRAY",
                 )
-            return _write_json(statement, f"SELECT c0::VARCHAR FROM {inner}", compression, path)
+            column = _standard_json("c0", described[0][1])
+            return _write_json(statement, f"SELECT {column}::VARCHAR FROM {inner}", compression, path)
         elif kind == "PARQUET":
             header = bool(options.get("HEADER"))
             listed = ", ".join(
-                f"c{i} AS {_quoted(n if header else f'_COL_{i}')}" for i, n in enumerate(names)
+                f"{_standard_json(f'c{i}', row[1])} AS {_quoted(row[0] if header else f'_COL_{i}')}"
+                for i, row in enumerate(described)
             )
             codec = {"AUTO": "snappy", "NONE": "uncompressed", "LZO": "snappy"}.get(
                 compression, compression.lower()
@@ -214,7 +216,12 @@ def _text_of(column: str, duckdb: str) -> str:
         return f"memory.main.sf_float_text({column})"
     if duckdb == "BLOB":
         return f"hex({column})"
-    return column
+    return _standard_json(column, duckdb)
+
+
+def _standard_json(column: str, duckdb: str) -> str:
+    """Return a VARIANT as JSON that any reader accepts; other values unchanged."""
+    return f"memory.main.sf_standard_json({column})" if duckdb == "JSON" else column
 
 
 def _quoted(name: str) -> str:

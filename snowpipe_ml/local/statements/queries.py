@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
@@ -22,6 +24,7 @@ from snowpipe_ml.local.translate.names import (
     store_identifiers,
 )
 from snowpipe_ml.local.translate.reuse import is_reusable
+from snowpipe_ml.local.translate.types import structures
 
 
 def run_query(session: Session, text: str, params: Params, query_id: str) -> Result:
@@ -46,16 +49,16 @@ def _run(session: Session, text: str, params: Params) -> Result:
     state = session.state
     known = session.translations.find(text, state) if not params and not session.wide_numbers else None
     if known is not None:
-        return Result(*select(session, known))
+        return _selected(session, *known)
     tree = parse(text)
     match tree:
         case exp.Query() | exp.Values():
             reusable = not params and not session.wide_numbers and is_reusable(tree, session)
             with compiled(session, tree, params) as query:
-                translated = to_sql(query)
+                translated = (to_sql(query), structures(query))
                 if reusable and query.meta[LASTING]:
                     session.translations.keep(text, state, translated)
-                return Result(*select(session, translated))
+                return _selected(session, *translated)
         case exp.Insert():
             return _insert(session, tree, params)
         case exp.Update():
@@ -75,6 +78,21 @@ def _run(session: Session, text: str, params: Params) -> Result:
     raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
 
 
+def _selected(session: Session, text: str, known: tuple[str | None, ...]) -> Result:
+    columns, table = select(session, text)
+    return Result(_structured(columns, known), table)
+
+
+def _structured(columns: list[Column], known: tuple[str | None, ...]) -> list[Column]:
+    """Note which JSON columns are known to be ARRAYs and OBJECTs."""
+    if len(known) != len(columns) or not any(known):
+        return columns
+    return [
+        replace(column, structure=structure) if column.duckdb == "JSON" else column
+        for column, structure in zip(columns, known, strict=True)
+    ]
+
+
 def describe_query(session: Session, text: str, params: Params) -> list[Column]:
     """Return the columns of a query from DuckDB's DESCRIBE, without running it."""
     tree = parse(text)
@@ -87,12 +105,13 @@ def describe_query(session: Session, text: str, params: Params) -> list[Column]:
     facts = infer(tree, session)
     with compiled(session, tree, params, describing=True) as query:
         found = session.duck.execute(f"DESCRIBE {to_sql(query)}").fetchall()
-    columns = [Column(row[0].rstrip(errors.TWIN), row[1]) for row in found]
+        known_structures = structures(query)
+    columns = _structured([Column(row[0].rstrip(errors.TWIN), row[1]) for row in found], known_structures)
     if facts is None or len(facts) != len(columns):
         return columns
     known = [
         fact if name == column.name else UNKNOWN for column, (name, fact) in zip(columns, facts, strict=True)
     ]
     return [
-        Column(c.name, c.duckdb, fact.nullable, fact.length) for c, fact in zip(columns, known, strict=True)
+        replace(c, nullable=fact.nullable, length=fact.length) for c, fact in zip(columns, known, strict=True)
     ]

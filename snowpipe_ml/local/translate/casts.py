@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 from sqlglot import exp
@@ -25,6 +26,50 @@ from snowpipe_ml.local.translate.types import (
 def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
     """Make a call of a macro of :mod:`snowpipe_ml.local.core.macros`."""
     return builtin(f"memory.main.{name}", *arguments)
+
+
+_LIGHT = frozenset({"json_extract", "to_json", "json_array", "list_value", "memory.main.sf_defined"})
+
+
+def bound(values: list[exp.Expr], build: Callable[..., exp.Expr]) -> exp.Expr:
+    """Build an expression of values that are computed only once.
+
+    A macro repeats its arguments: nested calls would grow exponentially. So arguments that are themselves
+    calls become fields of a struct, the element of a list that a lambda expression transforms.
+    """
+    if not any(_is_heavy(value) for value in values):
+        return build(*(value.copy() for value in values))
+    variable = exp.to_identifier("_sf_r")
+    fields: list[exp.Expr] = []
+    packed: list[exp.Expr] = []
+    for place, value in enumerate(values):
+        name = f"f{place}"
+        packed.append(exp.PropertyEQ(this=exp.to_identifier(name), expression=value.copy()))
+        field = builtin("struct_extract", variable.copy(), exp.Literal.string(name))
+        field.type = value.type
+        fields.append(field)
+    body = build(*fields)
+    rows = builtin("list_value", builtin("struct_pack", *packed))
+    made = builtin(
+        "list_extract",
+        builtin("list_transform", rows, exp.Lambda(this=body, expressions=[variable])),
+        exp.Literal.number(1),
+    )
+    made.type = body.type
+    return made
+
+
+def once(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """Make a call of a macro that repeats its arguments, so that these are computed only once."""
+    return bound(list(arguments), lambda *values: macro(name, *values))
+
+
+def _is_heavy(value: exp.Expr) -> bool:
+    return any(
+        isinstance(node, exp.Query)
+        or (isinstance(node, exp.Anonymous) and node.meta.get("ours") and node.name not in _LIGHT)
+        for node in value.walk()
+    )
 
 
 def builtin(name: str, *arguments: exp.Expr) -> exp.Expr:
@@ -51,16 +96,46 @@ def stored_cast(node: exp.Expr, duckdb: str) -> exp.Cast:
 def text_of(node: exp.Expr) -> exp.Expr:
     """Convert a value to text; a VARIANT without the quotes of its JSON, which a cast would keep."""
     node = node.unnest()
-    if isinstance(node, exp.JSONExtract):
-        text: exp.Expr = exp.JSONExtractScalar(this=node.this.copy(), expression=node.expression.copy())
-    elif kind(node) in VARIANTS:
-        text = builtin("json_extract_string", node.copy(), exp.Literal.string("$"))
+    if isinstance(node, exp.JSONExtract) or kind(node) in VARIANTS:
+        text = once("sf_variant_text", node.copy())
     elif kind(node) is None and may_be_variant(node):
         text = macro("sf_text", node.copy())
     else:
         return stored_cast(node.copy(), "TEXT")
     text.type = exp.DataType(this=T.VARCHAR)
     return text
+
+
+def variant_of(node: exp.Expr) -> exp.Expr:
+    """Convert a value to a VARIANT, which remembers the type of the value."""
+    found = kind(node)
+    inner = node.unnest()
+    if found in VARIANTS or isinstance(inner, exp.JSONExtract):
+        return node.copy()
+    if isinstance(inner, exp.Null):
+        made: exp.Expr = stored_cast(exp.Null(), "JSON")
+    elif isinstance(inner, exp.Literal) and not inner.is_string and "E" in inner.name.upper():
+        made = macro("sf_float_variant", node.copy())
+    elif found in TEXTS | INTEGERS | {T.BOOLEAN}:
+        made = builtin("to_json", node.copy())
+    else:
+        made = macro(_VARIANTS_OF.get(found, "sf_variant"), node.copy())
+    made.type = exp.DataType(this=T.VARIANT)
+    return made
+
+
+_VARIANTS_OF: dict[exp.DType | None, str] = {
+    **dict.fromkeys(DECIMALS, "sf_decimal_variant"),
+    **dict.fromkeys(FLOATS, "sf_float_variant"),
+    **dict.fromkeys((T.BINARY, T.VARBINARY, T.BLOB), "sf_binary_variant"),
+    T.DATE: "sf_date_variant",
+    T.TIME: "sf_time_variant",
+    T.TIMESTAMP: "sf_ntz_variant",
+    T.TIMESTAMPNTZ: "sf_ntz_variant",
+    T.DATETIME: "sf_ntz_variant",
+    T.TIMESTAMPLTZ: "sf_ltz_variant",
+    T.TIMESTAMPTZ: "sf_tz_variant",
+}
 
 
 def may_be_variant(node: exp.Expr) -> bool:
@@ -107,7 +182,14 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
     if target.this in _READERS:
         return _with_type(to_moment(node.this, target.this, trying), target.this)
     length = target.expressions[0].name if target.this in TEXTS and target.expressions else None
+    if target.this in VARIANTS and not target.meta.get("stored"):
+        return _semi_structured(node.this, target, session)
     mapped = data_type(target, session)
+    if (source in VARIANTS or isinstance(node.this.unnest(), exp.JSONExtract)) and mapped.this != T.JSON:
+        if mapped.this in _NAMES_OF_TYPES and not trying:
+            return _from_variant(node.this, mapped)
+        node.set("this", text_of(node.this))
+        source = T.VARCHAR
     if source == T.TIMESTAMPTZ:
         return _from_tz(node, mapped)
     if source in TEXTS and mapped.this in (T.BIGINT, T.DECIMAL, T.DOUBLE):
@@ -134,13 +216,11 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
         return stored_cast(whole, "BIGINT")
     if source in TEXTS and mapped.this in (T.VARBINARY, T.BINARY, T.BLOB):
         return macro("sf_try_hex_binary" if trying else "sf_hex_binary", node.this.copy())
-    if mapped.this == T.JSON and source in TEXTS | _NUMBERS | {T.BOOLEAN}:
-        return exp.func("to_json", node.this.copy())  # '1'::VARIANT is a text, not the number 1
     converted: exp.Expr = node
     node.set("to", mapped)
     if mapped.this in TEXTS and source in SHOWN:
         converted = as_text(node.this)
-    elif mapped.this in TEXTS and (source in VARIANTS or (source is None and may_be_variant(node.this))):
+    elif mapped.this in TEXTS and source is None and may_be_variant(node.this):
         converted = text_of(node.this)
     if length is not None and int(length) < 16_777_216:
         name = "sf_try_fitting" if trying else "sf_fitting"
@@ -161,7 +241,7 @@ def to_moment(value: exp.Expr, target: exp.DType, trying: bool = False) -> exp.E
     """
     source = kind(value)
     if source in VARIANTS and target in TIMESTAMPS - {T.TIMESTAMPLTZ, T.TIMESTAMPTZ} and not trying:
-        return macro("sf_variant_to_timestamp", value.copy())
+        return macro("sf_variant_to_timestamp", stored_cast(macro("sf_standard_json", value.copy()), "JSON"))
     if source in VARIANTS:
         value, source = text_of(value), T.VARCHAR
     if source in TEXTS and _is_iso_date(value) and target in (T.DATE, *TIMESTAMPS - {T.TIMESTAMPTZ}):
@@ -219,6 +299,59 @@ def _is_iso_date(node: exp.Expr) -> bool:
     except ValueError:
         return False
     return True
+
+
+_NAMES_OF_TYPES = {T.BIGINT: "FIXED", T.DECIMAL: "FIXED", T.DOUBLE: "REAL", T.BOOLEAN: "BOOLEAN"}
+
+
+def _from_variant(node: exp.Expr, to: exp.DataType) -> exp.Expr:
+    """Cast a VARIANT to a number or a truth value; the error names the value as a VARIANT."""
+    kind_ = exp.Literal.string(_NAMES_OF_TYPES[to.this])
+
+    def build(value: exp.Expr) -> exp.Expr:
+        value = stored_cast(value, "JSON")
+        tried = exp.TryCast(this=text_of(value), to=to.copy())
+        return exp.Coalesce(this=tried, expressions=[macro("sf_null_or_fail", value.copy(), kind_)])
+
+    made = bound([node], build)
+    made.type = to.copy()
+    return made
+
+
+def _semi_structured(node: exp.Expr, to: exp.DataType, session: Session) -> exp.Expr:
+    """Cast to VARIANT, OBJECT, ARRAY or MAP; the elements of a structured type are cast one by one."""
+    value = variant_of(node)
+    match to.this:
+        case T.ARRAY:
+            made = once("sf_to_array", value)
+            if to.expressions:
+                made = macro("sf_array", _each(macro("sf_items", made), _element(to.expressions[0], session)))
+        case T.MAP:
+            made = once("sf_to_object", value)
+            if len(to.expressions) == 2:
+                inner = _element(to.expressions[1], session)
+                values = _each(builtin("json_extract", made.copy(), exp.Literal.string("$.*")), inner)
+                made = macro("sf_object", builtin("json_keys", made), values, exp.true())
+        case T.OBJECT | T.STRUCT:
+            made = once("sf_to_object", value)
+            if to.expressions:
+                raise UnsupportedError(f"the type {to.sql(dialect='snowflake')}")
+        case _:
+            return value
+    made.type = to.copy()
+    return made
+
+
+def _element(type_: exp.Expr, session: Session) -> exp.Expr:
+    """Return the body of a lambda expression that casts its VARIANT ``_sf_x`` to a type."""
+    variable = macro("sf_defined", stored_cast(exp.to_identifier("_sf_x"), "JSON"))
+    variable.type = exp.DataType(this=T.VARIANT)
+    converted = cast(exp.Cast(this=variable, to=type_.copy()), session)
+    return variant_of(converted)
+
+
+def _each(items: exp.Expr, body: exp.Expr) -> exp.Expr:
+    return builtin("list_transform", items, exp.Lambda(this=body, expressions=[exp.to_identifier("_sf_x")]))
 
 
 def data_type(node: exp.Expr, session: Session) -> exp.DataType:
@@ -282,8 +415,6 @@ def _from_tz(node: exp.Expr, mapped: exp.DataType) -> exp.Expr:
     value = node.this.copy()
     if mapped.this in TEXTS:
         return as_text(node.this)
-    if mapped.this == T.JSON:
-        return exp.func("to_json", macro("sf_tz_text", value))
     if mapped.this == T.TIMESTAMPTZ:
         return macro("sf_tz_instant", value)
     node.set("this", macro("sf_tz_local", value))

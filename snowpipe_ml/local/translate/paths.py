@@ -1,4 +1,4 @@
-"""Translate access to elements of a VARIANT by index and key: ``v['a'][0]``, ``v[i]``, ``v[name]``.
+"""Translate access to elements of a VARIANT: ``v:a.b``, ``v['a'][0]``, ``v[i]``, ``v[name]``.
 
 https://docs.snowflake.com/en/user-guide/querying-semistructured
 """
@@ -6,17 +6,18 @@ https://docs.snowflake.com/en/user-guide/querying-semistructured
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
 
-from snowpipe_ml.local.core.errors import UnsupportedError
-from snowpipe_ml.local.translate.casts import macro
-from snowpipe_ml.local.translate.types import DECIMALS, INTEGERS, TEXTS, kind
+from snowpipe_ml.local.core.errors import UnsupportedError, syntax
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.translate.casts import builtin, macro, once, variant_of
+from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, kind
 
 
 def rewrite_brackets(tree: exp.Expr) -> exp.Expr:
-    """Translate each chain of constant steps to one path: ``v['a'][0]`` -> ``v -> '$."a"[0]'``.
+    """Translate each chain of constant steps to one path: ``v['a'][0]`` -> ``v:a[0]``.
 
-    Chains are processed from the outermost bracket, because with an operator for each step DuckDB's
-    precedence would bind the parts in another order.
+    Chains are processed from the outermost bracket, so that a constant chain is one path.
     """
     for bracket in reversed(list(tree.find_all(exp.Bracket))):
         if (
@@ -25,7 +26,7 @@ def rewrite_brackets(tree: exp.Expr) -> exp.Expr:
             and _step(bracket.parent) is not None
         ):
             continue  # part of a longer chain
-        replaced = _element(bracket)
+        replaced = _chain(bracket)
         if bracket is tree:
             tree = replaced
         else:
@@ -33,8 +34,8 @@ def rewrite_brackets(tree: exp.Expr) -> exp.Expr:
     return tree
 
 
-def _element(bracket: exp.Bracket) -> exp.Expr:
-    steps: list[str] = []
+def _chain(bracket: exp.Bracket) -> exp.Expr:
+    steps: list[exp.Expr] = []
     node: exp.Expr = bracket
     while isinstance(node, exp.Bracket) and (step := _step(node)) is not None:
         steps.insert(0, step)
@@ -43,31 +44,80 @@ def _element(bracket: exp.Bracket) -> exp.Expr:
         return _computed(bracket)
     if isinstance(node, exp.Bracket):
         node = _computed(node)
-    parent = bracket.parent
-    as_text = isinstance(parent, exp.Cast) and parent.to.this in TEXTS
-    of = exp.JSONExtractScalar if as_text else exp.JSONExtract
-    return of(this=node.copy(), expression=exp.Literal.string("$" + "".join(steps)))
+    path = exp.JSONPath(expressions=[exp.JSONPathRoot(), *steps])
+    return _typed(exp.JSONExtract(this=node.copy(), expression=path))
 
 
-def _step(bracket: exp.Bracket) -> str | None:
+def _step(bracket: exp.Bracket) -> exp.Expr | None:
     """Return the step of a path for a literal index or key; None for any other expression."""
     if len(bracket.expressions) != 1 or not isinstance(bracket.expressions[0], exp.Literal):
         return None
     index = bracket.expressions[0]
-    return '."' + index.name.replace('"', '\\"') + '"' if index.is_string else f"[{index.name}]"
+    if index.is_string:
+        return exp.JSONPathKey(this=index.name)
+    return exp.JSONPathSubscript(this=int(index.name))
 
 
 def _computed(bracket: exp.Bracket) -> exp.Expr:
     """Translate access by an index or key that is known only when the query runs."""
-    if len(bracket.expressions) != 1:
-        raise UnsupportedError("a slice of an array")
-    index = bracket.expressions[0]
+    if len(bracket.expressions) != 1 or isinstance(bracket.expressions[0], exp.Slice):
+        raise UnsupportedError("a slice of an array", "Use ARRAY_SLICE")
+    inner = _chain(bracket.this) if isinstance(bracket.this, exp.Bracket) else bracket.this.copy()
+    return element(inner, bracket.expressions[0])
+
+
+def element(value: exp.Expr, index: exp.Expr) -> exp.Expr:
+    """Return the element of a VARIANT at a position or with a key."""
     found = kind(index)
-    inner = _element(bracket.this) if isinstance(bracket.this, exp.Bracket) else bracket.this.copy()
+    if index.is_string:
+        steps = [exp.JSONPathRoot(), exp.JSONPathKey(this=index.name)]
+        return extract(value, exp.JSONPath(expressions=steps))
     if found in TEXTS:
-        return macro("sf_field", inner, index.copy())
-    if found in INTEGERS | DECIMALS:
-        return macro("sf_element", inner, index.copy())
-    raise UnsupportedError(
-        "an index of unknown type into a VARIANT", "Cast the index: v[i::INT] or v[k::STRING]"
-    )
+        return _typed(once("sf_field", value, index.copy()))
+    if found in INTEGERS | DECIMALS | FLOATS:
+        return _typed(once("sf_element", value, index.copy()))
+    return _typed(once("sf_get", value, variant_of(index)))
+
+
+def variant_path(node: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``v:a.b[0]``."""
+    assert isinstance(node, exp.JSONExtract)
+    return extract(node.this.copy(), node.expression)
+
+
+def json_path(text: exp.Expr) -> exp.Expr:
+    """Parse the path of GET_PATH: ``a.b[0]``, ``['a']``."""
+    path = Snowflake().to_json_path(text)
+    if not isinstance(path, exp.JSONPath):
+        raise syntax(f"invalid path '{text.name}'")
+    return path
+
+
+def extract(value: exp.Expr, path: exp.Expr) -> exp.Expr:
+    """Return the element at a path; NULL if it does not exist or is a missing element of an array."""
+    text = "$"
+    for step in path.expressions:
+        match step, step.this:
+            case exp.JSONPathRoot(), _:
+                continue
+            case ((exp.JSONPathKey() | exp.JSONPathSubscript()), str(key)) if not set(key) & set('"\\*'):
+                text += f'."{key}"'
+            case ((exp.JSONPathKey() | exp.JSONPathSubscript()), str(key)):
+                value = once("sf_field", _extracted(value, text), exp.Literal.string(key))
+                text = "$"
+            case exp.JSONPathSubscript(), int(place):
+                # A negative position does not exist.
+                text += f"[{place}]" if place >= 0 else "[4294967295]"
+            case _:
+                raise UnsupportedError("this path into a VARIANT")
+    made = _extracted(value, text)
+    return _typed(macro("sf_defined", made) if text.endswith("]") else made)
+
+
+def _extracted(value: exp.Expr, path: str) -> exp.Expr:
+    return builtin("json_extract", value, exp.Literal.string(path)) if path != "$" else value
+
+
+def _typed(node: exp.Expr) -> exp.Expr:
+    node.type = exp.DataType(this=T.VARIANT)
+    return node

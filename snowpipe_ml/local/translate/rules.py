@@ -19,7 +19,9 @@ from snowpipe_ml.local.translate.casts import (
     concatenation,
     macro,
 )
+from snowpipe_ml.local.translate.functions.arrays import array_construct
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
+from snowpipe_ml.local.translate.functions.lambdas import declare_variables
 from snowpipe_ml.local.translate.functions.numbers import (
     arithmetic,
     average,
@@ -29,25 +31,30 @@ from snowpipe_ml.local.translate.functions.numbers import (
     variance,
 )
 from snowpipe_ml.local.translate.functions.regular_expressions import regexp_operator
-from snowpipe_ml.local.translate.functions.variants import (
-    BINARY_FUNCTIONS,
-    COMPARISONS,
-    TEXT_FUNCTIONS,
-    check_stored,
-    has_variants,
-    object_construct,
-    parse_json,
-    star_object,
-    text_function,
-    to_variant,
-    variant_comparison,
-    variant_path,
-)
+from snowpipe_ml.local.translate.functions.variants import object_construct
 from snowpipe_ml.local.translate.number_types import set_precisions, typed_outputs
-from snowpipe_ml.local.translate.paths import rewrite_brackets
+from snowpipe_ml.local.translate.paths import rewrite_brackets, variant_path
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
 from snowpipe_ml.local.translate.stored_values import convert_stored
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, T, annotate, kind
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    T,
+    annotate,
+    kind,
+    note_structures,
+    outputs,
+)
+from snowpipe_ml.local.translate.variant_comparisons import COMPARISONS, variant_comparison
+from snowpipe_ml.local.translate.variant_grouping import GROUPINGS, variant_grouping
+from snowpipe_ml.local.translate.variant_storing import store
+from snowpipe_ml.local.translate.variant_texts import (
+    BINARY_FUNCTIONS,
+    TEXT_FUNCTIONS,
+    has_variants,
+    text_function,
+)
 
 _TYPED = (
     exp.Div,
@@ -69,7 +76,6 @@ _TYPED = (
     exp.Corr,
     exp.CovarSamp,
     exp.CovarPop,
-    exp.ToVariant,
     exp.Case,
     exp.Ordered,
     exp.EQ,
@@ -84,6 +90,9 @@ _TYPED = (
     exp.Concat,
     exp.ConcatWs,
     exp.Array,
+    exp.StarMap,
+    exp.Struct,
+    exp.JSONObject,
     exp.Bracket,
     exp.PropertyEQ,
     exp.JSONKeyValue,
@@ -93,18 +102,31 @@ _TYPED = (
 )
 
 # In statements with VARIANTs the types of more nodes matter: text functions, comparisons and assignments.
-_TYPED_BESIDE_VARIANTS = (*TEXT_FUNCTIONS, *BINARY_FUNCTIONS, *COMPARISONS, exp.Tuple, exp.Insert)
+_TYPED_BESIDE_VARIANTS = (
+    *TEXT_FUNCTIONS,
+    *BINARY_FUNCTIONS,
+    *COMPARISONS,
+    exp.Group,
+    exp.Tuple,
+    exp.Insert,
+)
 
 
 def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     """Translate the expressions of a tree whose names are qualified."""
     variants = has_variants(tree, session)
+    if variants:
+        tree = rewrite_brackets(tree)
+        declare_variables(tree)
     annotate(tree, session, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
     if variants:
-        check_stored(tree, session)
+        store(tree, session)
     convert_stored(tree, session)
-    outputs = typed_outputs(tree)
-    tree = rewrite_brackets(tree)
+    precise = typed_outputs(tree)
+    first = tree
+    while isinstance(first, exp.SetOperation):
+        first = first.this
+    shown = outputs(first) if isinstance(first, exp.Select) else []
     present = {type(node) for node in nodes(tree, exp.Expr)}
     for transform, of in _BEFORE:
         if _any(present, of):
@@ -130,7 +152,8 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
                 else:
                     node.replace(replacement)
         present = {type(node) for node in nodes(tree, exp.Expr)}
-    set_precisions(outputs)
+    set_precisions(precise)
+    note_structures(tree, shown)
     return tree
 
 
@@ -148,13 +171,6 @@ def _refuse(what: str) -> Rule:
     return rule
 
 
-def array(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``ARRAY_CONSTRUCT(1, 'a')`` to a JSON array; a DuckDB list cannot mix types."""
-    if len({kind(item) for item in node.expressions}) > 1:
-        return exp.func("json_array", *(item.copy() for item in node.expressions))
-    return node
-
-
 def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate functions without a sqlglot class: user-defined, SYSTEM$... and other supported functions."""
     name = node.name.upper()
@@ -162,8 +178,6 @@ def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
         return node
     if name.startswith("_FS_"):
         return macro(name.lower(), *(argument.copy() for argument in node.expressions))
-    if name in ("TO_OBJECT", "TO_ARRAY") and len(node.expressions) == 1:
-        return macro(f"sf_{name.lower()}", node.expressions[0].copy())
     return call_scalar(node, session)
 
 
@@ -235,14 +249,6 @@ def session_function(node: exp.Expr, session: Session) -> exp.Expr:
 
 # Transforms that run before the rules, each with the kinds of nodes that it handles.
 _BEFORE: tuple[tuple[Callable[[exp.Expr], exp.Expr], tuple[type[exp.Expr], ...]], ...] = (
-    (fakesnow.try_parse_json, (exp.Anonymous,)),
-    (fakesnow.json_extract_cast_as_varchar, (exp.JSONExtract,)),
-    (fakesnow.json_extract_cased_as_varchar, (exp.JSONExtract,)),
-    (fakesnow.json_extract_precedence, (exp.JSONExtract, exp.JSONExtractScalar)),
-    (star_object, (exp.StarMap, exp.JSONObject)),
-    (fakesnow.array_size, (exp.ArraySize,)),
-    (fakesnow.object_agg, (exp.ObjectAgg,)),
-    (fakesnow.array_construct_etc, (exp.ArrayConstructCompact, exp.Array, exp.ArrayConcat)),
     (fakesnow.timestamp_offsets, (exp.Cast,)),
 )
 
@@ -271,15 +277,14 @@ def window_frame(node: exp.Expr, session: Session) -> exp.Expr:
 _VARIANT_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((*TEXT_FUNCTIONS, *BINARY_FUNCTIONS), text_function),
     (COMPARISONS, variant_comparison),
+    (GROUPINGS, variant_grouping),
     ((exp.JSONExtract,), variant_path),
 )
 _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.HexString,), hex_string),
     ((exp.RegexpLike,), regexp_operator),
-    ((exp.Struct, exp.JSONObject), object_construct),
-    ((exp.ToVariant,), to_variant),
+    ((exp.Struct, exp.JSONObject, exp.StarMap), object_construct),
     ((exp.Window,), window_frame),
-    ((exp.ParseJSON,), parse_json),
     ((exp.Case,), case_branches),
     ((exp.Div,), division),
     ((exp.Avg,), average),
@@ -289,12 +294,11 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Between, exp.In), compare_moments),
     ((exp.GroupConcat,), list_agg),
     ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
-    ((exp.Array,), array),
+    ((exp.Array,), array_construct),
     ((exp.Add, exp.Sub), date_operator),
     ((exp.Mul, exp.Add, exp.Sub), arithmetic),
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),
     ((exp.Corr, exp.CovarSamp, exp.CovarPop), statistics),
-    ((exp.Lambda,), _refuse("lambda expressions")),
 )

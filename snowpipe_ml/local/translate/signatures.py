@@ -13,7 +13,16 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import SHOWN, as_text, builtin, macro, stored_cast, text_of
+from snowpipe_ml.local.translate.casts import (
+    SHOWN,
+    as_text,
+    builtin,
+    macro,
+    once,
+    stored_cast,
+    text_of,
+    variant_of,
+)
 from snowpipe_ml.local.translate.registry import Returns, result_type, scalar_function
 from snowpipe_ml.local.translate.types import (
     BINARIES,
@@ -21,7 +30,6 @@ from snowpipe_ml.local.translate.types import (
     FLOATS,
     INTEGERS,
     TEXTS,
-    TIMESTAMPS,
     VARIANTS,
     T,
     kind,
@@ -63,10 +71,7 @@ class Signature:
         """
         given = call.expressions
         kinds = (*self.takes, *self.optional)
-        if len(given) < len(self.takes):
-            raise _arguments(938, "not enough", call, len(self.takes))
-        if len(given) > len(kinds) and self.rest is None:
-            raise _arguments(939, "too many", call, len(kinds))
+        check_count(call, len(self.takes), None if self.rest is not None else len(kinds))
         arguments = [
             converted(argument, kinds[i] if i < len(kinds) else self.rest or Kind.ANY)
             for i, argument in enumerate(given)
@@ -74,7 +79,8 @@ class Signature:
         missing = len(kinds) - len(given)
         if missing > 0 and self.defaults:
             arguments += [exp.maybe_parse(text, dialect="duckdb") for text in self.defaults[-missing:]]
-        made = (macro if self.to.startswith("sf_") else builtin)(self.to, *arguments)
+        repeats = Kind.VARIANT in (*kinds, self.rest)
+        made = (once if repeats else macro if self.to.startswith("sf_") else builtin)(self.to, *arguments)
         type_ = result_type(exp.Anonymous(this=self.name, expressions=list(given)))
         if type_ is not None:
             made.type = type_
@@ -137,7 +143,7 @@ def converted(argument: exp.Expr, to: Kind) -> exp.Expr:
         case Kind.BINARY if found in TEXTS:
             return macro("sf_unhex", argument.copy())
         case Kind.VARIANT if found not in VARIANTS:
-            return builtin("to_json", as_text(argument) if found in TIMESTAMPS else argument.copy())
+            return variant_of(argument)
     return argument.copy()
 
 

@@ -9,7 +9,8 @@ that would change the statement.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 from sqlglot import exp
@@ -17,6 +18,7 @@ from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import TypeAnnotator, annotate_types
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from snowpipe_ml.local.core.session import Session
@@ -31,13 +33,14 @@ if TYPE_CHECKING:
 
 _MARK = "snowpipe_mark"
 _OUTPUTS = "snowpipe_outputs"
+_STAR = "snowpipe_star"
 T = exp.DataType.Type
 INTEGERS = {T.INT, T.BIGINT, T.SMALLINT, T.TINYINT, T.INT128, T.UBIGINT, T.UINT}
 FLOATS = {T.DOUBLE, T.FLOAT}
 DECIMALS = {T.DECIMAL}
 TIMESTAMPS = {T.TIMESTAMP, T.TIMESTAMPNTZ, T.TIMESTAMPLTZ, T.TIMESTAMPTZ, T.DATETIME}
 TEXTS = {T.TEXT, T.VARCHAR, T.CHAR, T.NVARCHAR}
-VARIANTS = {T.JSON, T.VARIANT, T.OBJECT}
+VARIANTS = {T.JSON, T.VARIANT, T.OBJECT, T.ARRAY, T.STRUCT, T.MAP}
 BINARIES = {T.BINARY, T.VARBINARY, T.BLOB}
 MOMENTS = TIMESTAMPS | {T.DATE, T.TIME}
 PLAIN = {T.TIMESTAMP: T.TIMESTAMPNTZ, T.DATETIME: T.TIMESTAMPNTZ}
@@ -54,11 +57,25 @@ def _annotate_concatenation(annotator: TypeAnnotator, node: exp.Expr) -> None:
     annotator._set_type(node, T.VARBINARY if binary else T.VARCHAR)
 
 
+def _annotate_number(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    """Annotate an arithmetic operator, which converts a VARIANT to a number."""
+    if any(part.type is not None and part.type.this in VARIANTS for part in node.iter_expressions()):
+        annotator._set_type(node, T.DOUBLE)
+    else:
+        _USUAL[type(node)](annotator, node)
+
+
+_USUAL: dict[type[exp.Expr], Callable[[TypeAnnotator, exp.Expr], None]] = {
+    of: Snowflake.EXPRESSION_METADATA[of]["annotator"]
+    for of in (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg)
+}
+
+
 def _annotate_sum(annotator: TypeAnnotator, node: exp.Expr) -> None:
     assert isinstance(node, exp.Binary)
     found = _sum_kind(node.this, node.expression)
     if found is None:
-        annotator._annotate_binary(node)
+        _annotate_number(annotator, node)
     else:
         annotator._set_type(node, found)
 
@@ -71,6 +88,8 @@ METADATA: ExprMetadataType = {
     exp.DPipe: {"annotator": _annotate_concatenation},
     exp.Add: {"annotator": _annotate_sum},
     exp.Sub: {"annotator": _annotate_sum},
+    **{of: {"annotator": _annotate_number} for of in (exp.Mul, exp.Div, exp.Mod, exp.Neg)},
+    exp.JSONExtract: {"returns": T.VARIANT},
 }
 
 
@@ -110,6 +129,8 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
         annotate_types(
             tree, expression_metadata=METADATA, dialect="snowflake"
         )  # there are no columns whose types must be looked up
+        for select in nodes(tree, exp.Select):
+            select.meta[_OUTPUTS] = [(item.alias_or_name, kind(item)) for item in select.expressions]
         return
     # Sort keys and DISTINCT refer to the columns of their SELECT.
     typed += [select for select in nodes(tree, exp.Select) if _needs_outputs(select)]
@@ -147,6 +168,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
         annotated = annotate_types(copied, schema=schema, expression_metadata=METADATA, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types remain unknown, and the rules use slower expressions that work for any type
+    _note_stars(annotated, schema, marked)
     for node in annotated.walk():
         found: int | None = node.meta.get(_MARK) if node._meta else None
         if found is not None and found in marked:
@@ -203,10 +225,62 @@ def _type(node: exp.Expr) -> exp.DataType | None:
     return exp.DataType(this=kind(node)) if isinstance(node.unnest(), exp.Literal) else node.type
 
 
+_StarColumn: TypeAlias = tuple[str, str, exp.DataType | None]
+
+
+def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, exp.Expr]) -> None:
+    """Note the columns that ``*`` stands for on the nodes that build an object from a row."""
+    if annotated.find(exp.StarMap, exp.Struct, exp.JSONObject) is None:
+        return
+    for scope in traverse_scope(annotated):
+        nodes = [
+            node for node in scope.find_all(exp.StarMap, exp.Struct, exp.JSONObject) if _MARK in node.meta
+        ]
+        if not nodes:
+            continue
+        columns: list[_StarColumn] = []
+        for name, (relation, source) in scope.selected_sources.items():
+            shown = _columns_of(relation, source, schema)
+            if not shown or any(column == "*" for column, _ in shown):
+                break
+            columns += [(name, column, type_) for column, type_ in shown]
+        else:
+            for node in nodes:
+                marked[node.meta[_MARK]].meta[_STAR] = columns
+
+
+def _columns_of(
+    node: exp.Expr, source: exp.Expr | Scope, schema: MappingSchema
+) -> list[tuple[str, exp.DataType | None]]:
+    """List the (name, type) of a relation's columns; empty if they are not known."""
+    if isinstance(source, exp.Table):
+        return [(name, schema.get_column_type(source, name)) for name in schema.column_names(source)]
+    query = source.expression if isinstance(source, Scope) else source
+    if isinstance(query, exp.Values):
+        row = query.expressions[0]
+        values = row.expressions if isinstance(row, exp.Tuple) else [row]
+        return [(name, value.type) for name, value in zip(query.alias_column_names, values, strict=False)]
+    if not isinstance(query, exp.Query):
+        return []
+    names = node.alias_column_names or [item.alias_or_name for item in query.selects]
+    return [(name, item.type) for name, item in zip(names, query.selects, strict=False)]
+
+
+def star_columns(node: exp.Expr) -> list[_StarColumn] | None:
+    """List the (table, name, type) of the columns that ``*`` stands for in a node; None if they are not known."""
+    found: list[_StarColumn] | None = node.meta.get(_STAR)
+    return found
+
+
 def _needs_outputs(select: exp.Expr) -> bool:
-    return isinstance(select.parent, exp.Insert | exp.SetOperation) or any(
-        select.args.get(key) is not None for key in ("distinct", "group", "order")
-    )
+    holder = select.parent
+    if (
+        holder is None
+        or isinstance(holder, exp.Insert | exp.SetOperation)
+        or isinstance(holder.parent if isinstance(holder, exp.Subquery) else holder, exp.In)
+    ):
+        return True
+    return any(select.args.get(key) is not None for key in ("distinct", "group", "order"))
 
 
 def _as_query(tree: exp.Expr) -> exp.Expr | None:
@@ -246,6 +320,21 @@ def outputs(select: exp.Expr | None) -> list[tuple[str, exp.DType | None]]:
     """List the (name, type) of the columns of an annotated SELECT; empty if they are not known."""
     found: list[tuple[str, exp.DType | None]] = select.meta.get(_OUTPUTS, []) if select is not None else []
     return [] if any(isinstance(name, str) and name == "*" for name, _ in found) else found
+
+
+_STRUCTURES = "snowpipe_structures"
+
+
+def note_structures(tree: exp.Expr, shown: list[tuple[str, exp.DType | None]]) -> None:
+    """Note on a translated query which of its columns are ARRAYs and OBJECTs."""
+    names = {T.ARRAY: "ARRAY", T.OBJECT: "OBJECT", T.STRUCT: "OBJECT", T.MAP: "OBJECT"}
+    tree.meta[_STRUCTURES] = tuple(names.get(found) if found is not None else None for _, found in shown)
+
+
+def structures(tree: exp.Expr) -> tuple[str | None, ...]:
+    """List for each column of a translated query whether it is an ARRAY or an OBJECT; empty if it is not known."""
+    found: tuple[str | None, ...] = tree.meta.get(_STRUCTURES, ())
+    return found
 
 
 def kind(node: exp.Expr | None) -> exp.DType | None:

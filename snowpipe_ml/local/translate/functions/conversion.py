@@ -184,4 +184,4 @@ def _to_binary(call: exp.Expr, session: Session) -> exp.Expr:
     return typed(macro(f"sf_{'try_' if trying else ''}{how.lower()}_binary", text), T.VARBINARY)
 
 
-same_in_duckdb("CAST", "TO_ARRAY", "TO_JSON", "TO_OBJECT", "TO_VARIANT", "TRY_CAST")
+same_in_duckdb("CAST", "TRY_CAST")

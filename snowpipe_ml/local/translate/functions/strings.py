@@ -136,7 +136,7 @@ define_for_both(
     defaults=("1",),
     returns=T.BIGINT,
 )
-define("SPLIT", to="sf_split", takes=(_TEXT, _TEXT), returns=T.JSON)
+define("SPLIT", to="sf_split", takes=(_TEXT, _TEXT), returns=T.ARRAY)
 define("SPLIT_PART", to="sf_split_part", takes=(_TEXT, _TEXT, _WHOLE), returns=T.VARCHAR)
 define(
     "STRTOK",

@@ -1,102 +1,279 @@
-"""Translate VARIANTs: their construction, and their use as text and in comparisons.
+"""Functions of VARIANTs and OBJECTs: parsing, types, casts, and the parts of objects.
 
-A VARIANT is stored as JSON, whose text and order differ from Snowflake's: ``"a"`` has quotes, and 10 sorts
-before 9. An argument of a text function is converted to its text; a comparison is refused.
+https://docs.snowflake.com/en/sql-reference/functions-semistructured
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 
-import fakesnow.transforms as fakesnow
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.columns import stored_columns
-from snowpipe_ml.local.core.errors import UnsupportedError, error, syntax
+from snowpipe_ml.local.core.errors import TWIN, UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import as_text, builtin, macro, may_be_variant, text_of
-from snowpipe_ml.local.translate.registry import same_in_duckdb
-from snowpipe_ml.local.translate.types import TEXTS, TIMESTAMPS, VARIANTS, T, column_types, kind, outputs
+from snowpipe_ml.local.translate.casts import builtin, cast, macro, once, stored_cast, text_of, variant_of
+from snowpipe_ml.local.translate.paths import element, extract, json_path
+from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
+from snowpipe_ml.local.translate.signatures import Kind, check_count, converted, define
+from snowpipe_ml.local.translate.types import TEXTS, VARIANTS, T, kind, star_columns
 
-_CAST_IT = "Add a cast, as in v::STRING"
-
-
-# Nodes that can produce a VARIANT; a function without a sqlglot class may be user-defined.
-_SOURCES = (
-    exp.ParseJSON,
-    exp.JSONExtract,
-    exp.JSONExtractScalar,
-    exp.ToVariant,
-    exp.Struct,
-    exp.StarMap,
-    exp.JSONObject,
-    exp.ObjectAgg,
-    exp.GetExtract,
-    exp.Bracket,
-    exp.Anonymous,
-)
-
-
-def has_variants(tree: exp.Expr, session: Session) -> bool:
-    """Return whether a statement can contain a VARIANT; if not, the rules for VARIANTs are skipped."""
-    if any(node.this in VARIANTS for node in tree.find_all(exp.DataType)) or tree.find(*_SOURCES) is not None:
-        return True
-    return any(
-        stored == "JSON"
-        for table in tree.find_all(exp.Table)
-        if table.meta.get("resolved")
-        for _, stored in column_types(table, session)
-    )
-
-
-def parse_json(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate PARSE_JSON, which accepts unquoted keys: ``PARSE_JSON('{a: 1}')``."""
-    if node.args.get("safe"):
-        return node
-    return macro("sf_parse_json", node.this.copy())
-
-
-def to_variant(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``TO_VARIANT(x)``."""
-    return _json(node.this)
+_NUMBERS = ("INTEGER", "DECIMAL", "DOUBLE")
+_PREDICATES = {
+    "IS_ARRAY": ("ARRAY",),
+    "IS_BINARY": ("BINARY",),
+    "IS_BOOLEAN": ("BOOLEAN",),
+    "IS_CHAR": ("VARCHAR",),
+    "IS_VARCHAR": ("VARCHAR",),
+    "IS_DATE": ("DATE",),
+    "IS_DATE_VALUE": ("DATE",),
+    "IS_DECIMAL": ("INTEGER", "DECIMAL"),
+    "IS_DOUBLE": _NUMBERS,
+    "IS_REAL": _NUMBERS,
+    "IS_INTEGER": ("INTEGER",),
+    "IS_OBJECT": ("OBJECT",),
+    "IS_TIME": ("TIME",),
+    "IS_TIMESTAMP_LTZ": ("TIMESTAMP_LTZ",),
+    "IS_TIMESTAMP_NTZ": ("TIMESTAMP_NTZ",),
+    "IS_TIMESTAMP_TZ": ("TIMESTAMP_TZ",),
+}
+# For each AS_ function: the types of the values that it converts, and its result.
+_CASTS: dict[str, tuple[tuple[str, ...], exp.DType]] = {
+    "AS_ARRAY": (("ARRAY",), T.ARRAY),
+    "AS_OBJECT": (("OBJECT",), T.OBJECT),
+    "AS_BINARY": (("BINARY",), T.BINARY),
+    "AS_BOOLEAN": (("BOOLEAN",), T.BOOLEAN),
+    "AS_CHAR": (("VARCHAR",), T.VARCHAR),
+    "AS_VARCHAR": (("VARCHAR",), T.VARCHAR),
+    "AS_DATE": (("DATE",), T.DATE),
+    "AS_DOUBLE": (_NUMBERS, T.DOUBLE),
+    "AS_REAL": (_NUMBERS, T.DOUBLE),
+    "AS_INTEGER": (("INTEGER",), T.BIGINT),
+    "AS_TIME": (("TIME",), T.TIME),
+    "AS_TIMESTAMP_LTZ": (("TIMESTAMP_LTZ",), T.TIMESTAMPLTZ),
+    "AS_TIMESTAMP_NTZ": (("TIMESTAMP_NTZ",), T.TIMESTAMPNTZ),
+    "AS_TIMESTAMP_TZ": (("TIMESTAMP_TZ",), T.TIMESTAMPTZ),
+}
 
 
-def star_object(node: exp.Expr) -> exp.Expr:
-    """Translate ``OBJECT_CONSTRUCT(*)`` and ``OBJECT_CONSTRUCT_KEEP_NULL(*)``."""
-    if isinstance(node, exp.StarMap) or (
-        isinstance(node, exp.JSONObject) and node.expressions[:1] and _is_star(node.expressions[0])
-    ):
-        replaced: exp.Expr = fakesnow.object_construct(node)
-        return replaced
+def typed(node: exp.Expr, of: exp.DType) -> exp.Expr:
+    """Set the type of an expression, and return it."""
+    node.type = exp.DataType(this=of)
     return node
 
 
-def _is_star(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star))
+def _texts(*items: str) -> exp.Expr:
+    return builtin("list_value", *(exp.Literal.string(item) for item in items))
+
+
+@scalar_function("PARSE_JSON", "TRY_PARSE_JSON", returns=T.VARIANT)
+def parse_json(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``PARSE_JSON(x [, 'd'])``; with 'd', the last of several equal keys is kept."""
+    check_count(call, 1, 2)
+    given = call.expressions
+    mode = given[1].name.lower() if len(given) > 1 and given[1].is_string else ""
+    if len(given) > 1 and mode not in ("d", "s"):
+        raise UnsupportedError(f"{call.name.upper()} with a second argument other than 'd' and 's'")
+    name = f"sf_{call.name.lower()}{'_last' if mode == 'd' else ''}"
+    return typed(once(name, converted(given[0], Kind.TEXT)), T.VARIANT)
+
+
+for _name, _macro, _takes, _returns in (
+    ("CHECK_JSON", "sf_check_json", (Kind.TEXT,), T.VARCHAR),
+    ("TYPEOF", "sf_typeof", (Kind.VARIANT,), T.VARCHAR),
+    ("IS_NULL_VALUE", "sf_is_null_value", (Kind.VARIANT,), T.BOOLEAN),
+    ("STRIP_NULL_VALUE", "sf_strip_null_value", (Kind.VARIANT,), T.VARIANT),
+    ("TO_JSON", "sf_to_json", (Kind.VARIANT,), T.VARCHAR),
+    ("TO_OBJECT", "sf_to_object", (Kind.VARIANT,), T.OBJECT),
+    ("TO_ARRAY", "sf_to_array", (Kind.VARIANT,), T.ARRAY),
+    ("OBJECT_KEYS", "sf_object_keys", (Kind.VARIANT,), T.ARRAY),
+    ("GET_IGNORE_CASE", "sf_field_ignoring_case", (Kind.VARIANT, Kind.TEXT), T.VARIANT),
+):
+    define(_name, to=_macro, takes=_takes, returns=_returns)
+define(
+    "OBJECT_INSERT",
+    to="sf_object_insert",
+    takes=(Kind.VARIANT, Kind.TEXT, Kind.VARIANT),
+    optional=(Kind.BOOLEAN,),
+    defaults=("false",),
+    returns=T.OBJECT,
+)
+
+
+@scalar_function("TO_VARIANT", returns=T.VARIANT)
+def to_variant(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``TO_VARIANT(x)``."""
+    check_count(call, 1, 1)
+    return variant_of(call.expressions[0])
+
+
+@scalar_function(*_PREDICATES, returns=T.BOOLEAN)
+def is_type(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate the type predicates, as ``IS_INTEGER(v)``."""
+    check_count(call, 1, 1)
+    kinds = _texts(*_PREDICATES[call.name.upper()])
+    return typed(once("sf_is", variant_of(call.expressions[0]), kinds), T.BOOLEAN)
+
+
+def _as_type(name: str) -> None:
+    kinds, of = _CASTS[name]
+
+    @scalar_function(name, returns=of)
+    def as_type(call: exp.Expr, session: Session) -> exp.Expr:
+        check_count(call, 1, 1)
+        value = variant_of(call.expressions[0])
+        if of in VARIANTS:
+            return typed(once("sf_as_json", value, _texts(*kinds)), of)
+        text = typed(once("sf_as", value, _texts(*kinds)), T.VARCHAR)
+        return text if of in TEXTS else _cast_to(text, exp.DataType(this=of), session)
+
+
+for _name in _CASTS:
+    _as_type(_name)
+
+
+def _cast_to(node: exp.Expr, to: exp.DataType, session: Session) -> exp.Expr:
+    made = cast(exp.Cast(this=node, to=to.copy()), session)
+    if made.type is None and not isinstance(made, exp.Cast):
+        made.type = to.copy()
+    return made
+
+
+def _decimal_type(arguments: list[exp.Expr]) -> exp.DataType:
+    precision = arguments[1].name if len(arguments) > 1 and arguments[1].is_int else "38"
+    scale = arguments[2].name if len(arguments) > 2 and arguments[2].is_int else "0"
+    return exp.DataType.build(f"DECIMAL({precision}, {scale})", dialect="snowflake")
+
+
+@scalar_function("AS_DECIMAL", "AS_NUMBER", returns=_decimal_type)
+def as_decimal(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``AS_DECIMAL(v [, precision [, scale]])``."""
+    check_count(call, 1, 3)
+    if not all(argument.is_int for argument in call.expressions[1:]):
+        raise UnsupportedError(f"{call.name.upper()} with a precision or scale that is not a constant")
+    value = typed(once("sf_as", variant_of(call.expressions[0]), _texts("INTEGER", "DECIMAL")), T.VARCHAR)
+    return _cast_to(value, _decimal_type(call.expressions), session)
+
+
+@scalar_function("GET", returns=T.VARIANT)
+def get(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``GET(v, 'key')`` and ``GET(v, position)``."""
+    check_count(call, 2, 2)
+    return element(variant_of(call.expressions[0]), call.expressions[1])
+
+
+@scalar_function("GET_PATH", returns=T.VARIANT)
+def get_path(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``GET_PATH(v, 'a.b[0]')``."""
+    check_count(call, 2, 2)
+    value, path = call.expressions
+    if not path.is_string:
+        return typed(once("sf_get_path", variant_of(value), converted(path, Kind.TEXT)), T.VARIANT)
+    return extract(variant_of(value), json_path(path))
+
+
+@scalar_function("JSON_EXTRACT_PATH_TEXT", returns=T.VARCHAR)
+def json_extract_path_text(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``JSON_EXTRACT_PATH_TEXT('{...}', 'a.b')``."""
+    check_count(call, 2, 2)
+    value = typed(macro("sf_parse_json", converted(call.expressions[0], Kind.TEXT)), T.VARIANT)
+    return text_of(
+        get_path(exp.Anonymous(this="GET_PATH", expressions=[value, call.expressions[1]]), session)
+    )
+
+
+@scalar_function("OBJECT_DELETE", returns=T.OBJECT)
+def object_delete(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``OBJECT_DELETE(o, 'key', ...)``."""
+    check_count(call, 2, None)
+    keys = builtin("list_value", *(converted(key, Kind.TEXT) for key in call.expressions[1:]))
+    return typed(once("sf_object_without", variant_of(call.expressions[0]), keys), T.OBJECT)
+
+
+@scalar_function("OBJECT_PICK", returns=T.OBJECT)
+def object_pick(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``OBJECT_PICK(o, 'key', ...)`` and ``OBJECT_PICK(o, array_of_keys)``."""
+    check_count(call, 2, None)
+    given = call.expressions[1:]
+    if len(given) == 1 and kind(given[0]) in VARIANTS:
+        keys = macro("sf_texts", variant_of(given[0]))
+    else:
+        keys = builtin("list_value", *(converted(key, Kind.TEXT) for key in given))
+    return typed(once("sf_object_pick", variant_of(call.expressions[0]), keys), T.OBJECT)
 
 
 def object_construct(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``{'a': 1}``, ``OBJECT_CONSTRUCT('a', 1)`` and ``OBJECT_CONSTRUCT_KEEP_NULL('a', 1)``."""
     keep_nulls = isinstance(node, exp.JSONObject)
-    if any(_is_star(pair) for pair in node.expressions):
-        raise UnsupportedError("an object constant with *", "Use OBJECT_CONSTRUCT(*)")
+    if (star := _star(node)) is not None:
+        return _object_of_row(node, star, keep_nulls)
     keys = [_key(pair.this) for pair in node.expressions]
     values = [pair.expression for pair in node.expressions]
     names = [key.name for key in keys if key.is_string]
     for name in names:
         if names.count(name) > 1:
             raise syntax(f"Duplicate field key '{name}'")
+    if not keys:
+        return typed(stored_cast(exp.Literal.string("{}"), "JSON"), T.OBJECT)
     made: exp.Expr
     if len(names) == len(keys) and (keep_nulls or all(isinstance(value, exp.Literal) for value in values)):
-        made = builtin(
-            "json_object", *(part for pair in zip(keys, map(_json, values), strict=True) for part in pair)
-        )
+        parts = [part for pair in zip(keys, map(variant_of, values), strict=True) for part in pair]
+        made = builtin("json_object", *parts)
     else:
-        made = macro(
-            "sf_object", _list(keys), _list([_json(value) for value in values]), exp.Boolean(this=keep_nulls)
+        made = once(
+            "sf_object",
+            builtin("list_value", *keys),
+            builtin("list_value", *map(variant_of, values)),
+            exp.Boolean(this=keep_nulls),
         )
-    made.type = exp.DataType(this=T.JSON)
-    return made
+    return typed(made, T.OBJECT)
+
+
+def _star(node: exp.Expr) -> exp.Expr | None:
+    """Return the star of ``OBJECT_CONSTRUCT(*)``, ``OBJECT_CONSTRUCT(t.* EXCLUDE c)`` and ``{*}``."""
+    parts = [node.this] if isinstance(node, exp.StarMap) else node.expressions
+    stars = [
+        part
+        for part in parts
+        if isinstance(part, exp.Star) or (isinstance(part, exp.Column) and isinstance(part.this, exp.Star))
+    ]
+    if stars and len(parts) > 1:
+        raise syntax("a wildcard of an object cannot be combined with other keys")
+    return stars[0] if stars else None
+
+
+def _object_of_row(node: exp.Expr, star: exp.Expr, keep_nulls: bool) -> exp.Expr:
+    columns = star_columns(node)
+    if columns is None:
+        raise UnsupportedError("an OBJECT of the columns of this relation", "Name the columns")
+    table = star.table if isinstance(star, exp.Column) else ""
+    options = star.this if isinstance(star, exp.Column) else star
+    excluded = {column.name for column in options.args.get("except_") or []}
+    pattern = options.args.get("ilike")
+    keys: list[exp.Expr] = []
+    values: list[exp.Expr] = []
+    for source, name, type_ in columns:
+        if (table and source != table) or name in excluded:
+            continue
+        if pattern is not None and not _is_like(name, pattern.name):
+            continue
+        column = exp.column(
+            exp.to_identifier(name, quoted=True), table=exp.to_identifier(source, quoted=True)
+        )
+        column.type = type_
+        keys.append(exp.Literal.string(name.rstrip(TWIN)))
+        values.append(variant_of(column))
+    if not keys:
+        return typed(stored_cast(exp.Literal.string("{}"), "JSON"), T.OBJECT)
+    lists = (builtin("list_value", *keys), builtin("list_value", *values))
+    return typed(once("sf_object", *lists, exp.Boolean(this=keep_nulls)), T.OBJECT)
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    expression = "".join(
+        ".*" if character == "%" else "." if character == "_" else re.escape(character)
+        for character in pattern
+    )
+    return re.fullmatch(expression, name, re.I | re.S) is not None
 
 
 def _key(key: exp.Expr) -> exp.Expr:
@@ -105,255 +282,4 @@ def _key(key: exp.Expr) -> exp.Expr:
     return key.copy() if key.is_string or kind(key) in TEXTS else text_of(key)
 
 
-def _json(value: exp.Expr) -> exp.Expr:
-    """Convert a value to JSON; a timestamp by way of its text on Snowflake."""
-    shown = as_text(value) if kind(value) in TIMESTAMPS else value
-    made = builtin("to_json", shown.copy())
-    made.type = exp.DataType(this=T.JSON)
-    return made
-
-
-def _list(items: list[exp.Expr]) -> exp.Expr:
-    return builtin("list_value", *items)
-
-
-# Functions whose arguments are only texts.
-TEXT_FUNCTIONS: tuple[type[exp.Expr], ...] = (
-    exp.Upper,
-    exp.Lower,
-    exp.Initcap,
-    exp.Trim,
-    exp.Like,
-    exp.ILike,
-    exp.RegexpLike,
-    exp.RegexpReplace,
-    exp.RegexpExtract,
-    exp.RegexpCount,
-    exp.RegexpInstr,
-    exp.Replace,
-    exp.StartsWith,
-    exp.EndsWith,
-    exp.Contains,
-    exp.GroupConcat,
-    exp.Split,
-    exp.SplitPart,
-    exp.StrPosition,
-    exp.Translate,
-    exp.Repeat,
-    exp.Ascii,
-    exp.Soundex,
-    exp.Levenshtein,
-    exp.Strtok,
-    exp.Collate,
-)
-# Functions that also accept binary values.
-BINARY_FUNCTIONS: tuple[type[exp.Expr], ...] = (
-    exp.Length,
-    exp.Substring,
-    exp.Left,
-    exp.Right,
-    exp.Pad,
-    exp.Reverse,
-    exp.DPipe,
-    exp.Concat,
-    exp.ConcatWs,
-    exp.Stuff,
-    exp.MD5,
-    exp.SHA,
-    exp.SHA2,
-    exp.Base64Encode,
-    exp.Hex,
-)
-
-
-def text_function(node: exp.Expr, session: Session) -> exp.Expr:
-    """Convert VARIANT arguments to text, as in ``UPPER(v)``, ``v || 'x'`` and ``LENGTH(v:name)``."""
-    for part in list(node.iter_expressions()):
-        inner = part.this if isinstance(part, exp.Order) else part  # LISTAGG(x) WITHIN GROUP (ORDER BY y)
-        items = inner.expressions if isinstance(inner, exp.Distinct) else [inner]
-        for item in items:
-            _as_text_argument(item, isinstance(node, BINARY_FUNCTIONS))
-    return node
-
-
-def _as_text_argument(item: exp.Expr, may_be_binary: bool) -> None:
-    found = kind(item)
-    if isinstance(item.unnest(), exp.JSONExtract) or found in VARIANTS:
-        item.replace(text_of(item))
-    elif (
-        found is None
-        and may_be_variant(item.unnest())
-        and not isinstance(item.unnest(), exp.JSONExtractScalar)
-    ):
-        item.replace(macro("sf_not_variant" if may_be_binary else "sf_text", item.copy()))
-
-
-def check_stored(tree: exp.Expr, session: Session) -> None:
-    """Refuse to store a VARIANT in a text column, as Snowflake does; DuckDB would store its JSON.
-
-    Raises:
-        ProgrammingError: the statement assigns a VARIANT to a text column.
-    """
-    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    if not isinstance(tree, exp.Insert | exp.Update | exp.Merge) or not isinstance(target, exp.Table):
-        return
-    kinds = {
-        stored.name: stored.column.snowflake
-        for stored in stored_columns(session, (target.catalog, target.db, target.name))
-    }
-    for name, value in _assigned(tree, list(kinds)):
-        if value in VARIANTS and kinds.get(name, "").startswith("VARCHAR"):
-            raise error(
-                2023,
-                "22000",
-                "SQL compilation error:\nExpression type does not match column data type, expecting "
-                f"{kinds[name]} but got VARIANT for column {name}",
-            )
-
-
-def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, exp.DType | None]]:
-    """Yield (column, type of its new value) for the assignments of an INSERT, UPDATE or MERGE."""
-    if isinstance(tree, exp.Insert):
-        named = (
-            [column.name for column in tree.this.expressions]
-            if isinstance(tree.this, exp.Schema)
-            else columns
-        )
-        yield from zip(named, (found for _, found in outputs(tree.expression)), strict=False)
-    whens = tree.args["whens"].expressions if isinstance(tree, exp.Merge) else []
-    for action in (tree, *(when.args["then"] for when in whens)):
-        if isinstance(action, exp.Update):
-            pairs = [(assignment.this, assignment.expression) for assignment in action.expressions]
-        elif isinstance(action, exp.Insert) and isinstance(action.this, exp.Tuple):
-            pairs = list(zip(action.this.expressions, action.expression.expressions, strict=False))
-        else:
-            continue
-        yield from ((column.name, kind(value)) for column, value in pairs)
-
-
-# Nodes that compare values, or combine values of different types.
-COMPARISONS: tuple[type[exp.Expr], ...] = (
-    exp.EQ,
-    exp.NEQ,
-    exp.GT,
-    exp.GTE,
-    exp.LT,
-    exp.LTE,
-    exp.NullSafeEQ,
-    exp.Between,
-    exp.In,
-    exp.Min,
-    exp.Max,
-    exp.Ordered,
-    exp.Group,
-    exp.Window,
-    exp.Distinct,
-    exp.SetOperation,
-    exp.Coalesce,
-    exp.Greatest,
-    exp.Least,
-    exp.Nullif,
-    exp.If,
-    exp.Case,
-)
-
-
-def variant_path(node: exp.Expr, session: Session) -> exp.Expr:
-    """Refuse an uncast ``v:path`` where its value is used: as JSON text, 9 would sort after 10."""
-    parent = node.parent
-    while isinstance(parent, exp.Paren):
-        parent = parent.parent
-    fine = (
-        exp.Cast,
-        exp.TryCast,
-        exp.JSONExtract,
-        exp.JSONExtractScalar,
-        exp.Alias,
-        exp.Select,
-        exp.Is,
-        exp.Anonymous,
-        exp.Explode,
-        exp.Kwarg,
-        exp.ArraySize,
-    )
-    if not isinstance(parent, fine):
-        raise UnsupportedError("an uncast path into a VARIANT here", "Add a cast, as in v:path::STRING")
-    return node
-
-
-def variant_comparison(node: exp.Expr, session: Session) -> exp.Expr:
-    """Refuse comparisons of VARIANTs: Snowflake orders them by type, and here they are ordered by text."""
-    where = _compared(node)
-    if where is not None:
-        raise UnsupportedError(f"{where} of a VARIANT", _CAST_IT)
-    return node
-
-
-def _compared(node: exp.Expr) -> str | None:
-    """Return the name of the operation if a node compares a VARIANT, otherwise None."""
-    if isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update):
-        return None  # an assignment
-    match node:
-        case exp.Ordered():
-            return "ORDER BY" if _key_kind(node.this, node.parent) in VARIANTS else None
-        case exp.Group():
-            return "GROUP BY" if any(_key_kind(key, node) in VARIANTS for key in node.expressions) else None
-        case exp.Window():
-            return "PARTITION BY" if _any(node.args.get("partition_by") or []) else None
-        case exp.Distinct():
-            shown = outputs(node.parent) if isinstance(node.parent, exp.Select) else []
-            return "DISTINCT" if _any(node.expressions) or VARIANTS & {found for _, found in shown} else None
-        case exp.SetOperation():
-            found = {found for side in (node.left, node.right) for _, found in outputs(side)}
-            merged = not isinstance(node, exp.Union) or node.args.get("distinct")
-            return node.key.upper() if merged and VARIANTS & found else None
-        case exp.Coalesce():
-            return "COALESCE" if _mixed([node.this, *node.expressions]) else None
-        case exp.If():
-            return "IFF" if _mixed([node.args.get("true"), node.args.get("false")]) else None
-        case exp.Case():
-            branches = [*(branch.args["true"] for branch in node.args["ifs"]), node.args.get("default")]
-            return "CASE" if _mixed(branches) or _any([node.this] if node.this else []) else None
-    name = node.sql_name() if isinstance(node, exp.Func) else "comparison"
-    return name if _any(list(node.iter_expressions())) else None
-
-
-def _mixed(values: list[exp.Expr | None]) -> bool:
-    """Return whether VARIANTs are mixed with other types, which Snowflake would convert to VARIANT."""
-    kinds = {kind(value) for value in values}
-    return bool(kinds & VARIANTS and kinds - VARIANTS - {None})
-
-
-def _any(nodes: list[exp.Expr]) -> bool:
-    return any(kind(node) in VARIANTS for node in nodes)
-
-
-def _key_kind(key: exp.Expr, clause: exp.Expr | None) -> exp.DType | None:
-    """Return the type of a GROUP BY or ORDER BY key: an expression, a position or an alias of the SELECT."""
-    select = clause.parent if clause is not None else None
-    shown = outputs(select) if isinstance(select, exp.Select) else []
-    if key.is_int:
-        place = int(key.name) - 1
-        return shown[place][1] if place < len(shown) else None
-    found = kind(key)
-    if found is None and isinstance(key, exp.Column) and not key.table:
-        return next((output for name, output in shown if name == key.name), None)
-    return found
-
-
-same_in_duckdb(
-    "CHECK_JSON",
-    "GET",
-    "GET_PATH",
-    "IS_ARRAY",
-    "IS_NULL_VALUE",
-    "JSON_EXTRACT_PATH_TEXT",
-    "OBJECT_CONSTRUCT",
-    "OBJECT_CONSTRUCT_KEEP_NULL",
-    "OBJECT_KEYS",
-    "PARSE_JSON",
-    "STRIP_NULL_VALUE",
-    "STRTOK_TO_ARRAY",
-    "TRY_PARSE_JSON",
-    "TYPEOF",
-)
+same_in_duckdb("OBJECT_CONSTRUCT", "OBJECT_CONSTRUCT_KEEP_NULL")
