@@ -216,9 +216,8 @@ def invalid_identifier(name: str) -> ProgrammingError:
 _NARROW = re.compile(
     r"Overflow in (?:addition|subtraction|multiplication) of (?:INT32|INT64|DECIMAL\(18\))"
     r"|Type (?:INT128|DECIMAL\(\d+,\d+\)) with value -?[\d.]+ can't be cast [^\n]*destination type INT64"
+    r"|Failed to cast decimal value -?[\d.]+ to type INT64"
     r"|Could not convert string ['\"]\s*[+-]?\d{19,38}\s*['\"] to INT64"
-    r"|Could not cast value -?[\d.]+ to DECIMAL\(1\d,"
-    r"|Failed to cast decimal value[^\n]*"
 )
 
 
@@ -282,7 +281,7 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda: error(100090, "42P18", "Duplicate row detected during DML action"),
     ),
     (
-        re.compile(r"Could not cast value (\S+) to DECIMAL"),
+        re.compile(r'(?:Could not cast value|Casting value) "?([^"\s]+)"? to (?:type )?DECIMAL'),
         lambda value: error(100039, "22003", f"Numeric value '{value}' is out of range"),
     ),
     (
