@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,48 +26,12 @@ from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.duck import Duck
 from tests import forked
 from tests.conftest import write_spec
-
-SOON = 120  # seconds for actions that take milliseconds: only a failure takes so long, not a busy machine
-LONG = 300  # seconds that a worker waits at most, so that no worker outlives the tests
-
-
-class Gate:
-    """A gate for handlers, which write a file when they start and continue when another file exists."""
-
-    def __init__(self, folder: Path) -> None:
-        self.begun, self.opened = folder / "begun", folder / "opened"
-
-    @property
-    def code(self) -> str:
-        """The lines of a function ``wait_at_gate``."""
-        return (
-            "import os, time\n"
-            "def wait_at_gate():\n"
-            f"    with open({str(self.begun)!r}, 'a') as out:\n"
-            "        out.write(str(os.getpid()) + chr(10))\n"
-            f"    end = time.monotonic() + {LONG}\n"
-            f"    while not os.path.exists({str(self.opened)!r}) and time.monotonic() < end:\n"
-            "        time.sleep(0.02)\n"
-        )
-
-    def reached(self) -> list[int]:
-        """Wait until a handler has started; return the processes of all handlers that have."""
-        eventually(lambda: self.begun.exists() and self.begun.read_text().endswith("\n"), LONG)
-        return [int(line) for line in self.begun.read_text().split()]
+from tests.gate import LONG, SOON, Gate, eventually, opened_after
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path)
-    yield gate
-    gate.opened.touch()
-
-
-def eventually(met: Callable[[], bool], seconds: float = SOON) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    yield from opened_after(tmp_path, monkeypatch)
 
 
 def is_there(process: int) -> bool:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from snowflake.snowpark.types import (
 )
 
 from snowpipe_ml.local.python.registry import functions_of
+from tests.gate import Gate, eventually, opened_after
 
 
 @pytest.fixture
@@ -143,30 +146,25 @@ def test_a_permanent_function_lives_on(tmp_path: Path) -> None:
     second.close()
 
 
-# Each process waits until all have begun.
-WHO_AM_I = """
-import os, time
-class H:
-    def process(self, n):
-        open(os.path.join({folder!r}, str(os.getpid())), "w").close()
-        end = time.monotonic() + 120
-        while len(os.listdir({folder!r})) < {processes} and time.monotonic() < end:
-            time.sleep(0.01)
-        yield (os.getpid(),)
-"""
-
-
-def test_partitions_run_in_several_processes(session: Any, query: Any, tmp_path: Path) -> None:
+def test_partitions_run_in_several_processes(
+    session: Any, query: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     processes = min(functions_of(session.connection.storage).workers, 16)
-    body = WHO_AM_I.format(folder=str(tmp_path), processes=processes)
-    query(
-        "CREATE FUNCTION whoami(n INT) RETURNS TABLE (pid INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = () "
-        f"HANDLER = 'H' AS $${body}$$"
-    )
-    query("CREATE TABLE p AS SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 16))")
-    pids = {pid for (pid,) in query("SELECT w.pid FROM p, TABLE(whoami(p.n) OVER (PARTITION BY p.n)) w")}
-    import os
+    for gate in opened_after(tmp_path, monkeypatch):
+        query(
+            "CREATE FUNCTION whoami(n INT) RETURNS TABLE (pid INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = () "
+            f"HANDLER = 'H' AS $$\n{gate.code}class H:\n    def process(self, n):\n        wait_at_gate()\n        yield (os.getpid(),)\n$$"
+        )
+        query("CREATE TABLE p AS SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 16))")
 
+        def open_once_all_have_begun(gate: Gate = gate) -> None:
+            eventually(lambda: len(gate.reached()) >= processes)
+            gate.opened.touch()
+
+        opening = threading.Thread(target=open_once_all_have_begun)
+        opening.start()
+        pids = {pid for (pid,) in query("SELECT w.pid FROM p, TABLE(whoami(p.n) OVER (PARTITION BY p.n)) w")}
+        opening.join()
     assert len(pids) == processes
     assert os.getpid() not in pids
 
