@@ -21,11 +21,12 @@ _OVERLAP = 64
 _ODD_NUMBER = "[0-9]_[0-9]"
 _ODD_WHOLE_NUMBER = f"{_ODD_NUMBER}|^[ +-]*0[xXbBoO]"
 _ODD_TIME = r"/|inf|epoch|\(BC|UTC"
-# Bytes of which each odd value has some. To look for them is many times faster than a regular expression.
+# Bytes of which each odd value has some. To look for them is many times faster than a regular expression. Words
+# such as "infinity" are found by the values that DuckDB makes of them.
 _MARKS = {
     _ODD_NUMBER: (b"_",),
     _ODD_WHOLE_NUMBER: (b"_", b"0x", b"0X", b"0b", b"0B", b"0o", b"0O"),
-    _ODD_TIME: (b"/", b"inf", b"epoch", b"(BC", b"UTC"),
+    _ODD_TIME: (b"/",),
 }
 _TIMES = ("DATE", "TIME")
 

@@ -30,7 +30,7 @@ from snowpipe_ml.local.files.formats.base import fields_of, format_of
 from snowpipe_ml.local.files.formats.delimited import header
 from snowpipe_ml.local.files.irregular import examine
 from snowpipe_ml.local.files.line_ends import gave_up
-from snowpipe_ml.local.files.record_loading import load_records
+from snowpipe_ml.local.files.record_loading import load_plain, load_records
 from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, has_known_values
 from snowpipe_ml.local.files.relation import relation
 from snowpipe_ml.local.syntax.parsing import parse
@@ -40,6 +40,8 @@ from snowpipe_ml.sql import Literal
 
 # The errors of a file that cannot be read.
 _OF_FILES = (100069, 100144, 100081)
+# Rows by which a file is judged.
+_SAMPLE = 2000
 _VECTOR = 2048  # DuckDB's
 _CONVERSION_ERROR = re.compile(r"Could not convert|CSV Error|unicode", re.I)
 
@@ -138,7 +140,7 @@ def _load_text(
 def _load_by_record(
     session: Session, copy: Copy, columns: list[Column], fmt: CsvFormat, file: StagedFile, query_id: str
 ) -> Loaded:
-    undo = _undo_of(session, copy)
+    undo, _ = _undo_of(session, copy)
     positions: list[int | None] | None = None
     if fmt.parse_header:
         names = _folded(copy, header(fmt, file))
@@ -153,17 +155,19 @@ def _folded(copy: Copy, names: Sequence[str]) -> list[str]:
     return [name if copy.match == "CASE_SENSITIVE" else name.upper() for name in names]
 
 
-def _undo_of(session: Session, copy: Copy) -> Callable[[], None]:
-    """Return a function that deletes the rows that are inserted from now on, in the open transaction."""
+def _undo_of(session: Session, copy: Copy) -> tuple[Callable[[], None], str]:
+    """Return a function that deletes the rows that are inserted from now on, and the condition that selects them."""
     # Within the transaction they are the last rows of the table.
     ((last,),) = session.duck.execute(
         f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}"
     ).fetchall()
 
-    def undo() -> None:
-        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE rowid > {last}")
+    added = f"rowid > {last}"
 
-    return undo
+    def undo() -> None:
+        session.duck.execute(f"DELETE FROM {quoted(*copy.target)} WHERE {added}")
+
+    return undo, added
 
 
 def _settled(copy: Copy, done: list[Loaded], undo: Callable[[], None]) -> list[Loaded]:
@@ -252,8 +256,22 @@ def _load_delimited(
         return [Loaded(file) for file in files]
     reading = reading_of(fmt, columns)
     rejects = Rejects(session.duck)
-    undo = _undo_of(session, copy)
+    undo, added = _undo_of(session, copy)
+    if (
+        copy.on_error == "CONTINUE"
+        and not reading.formatted
+        and _is_mostly_rejected(session, columns, fmt, files)
+    ):
+        plain = [load_plain(session, copy, columns, fmt, file, query_id) for file in files]
+        found = [loaded for loaded in plain if loaded is not None]
+        if len(found) == len(files):
+            return found
+        undo()
     done = _insert(session, copy, columns, fmt, reading, files, rejects)
+    if _has_special_times(session, copy, columns, reading, added):
+        undo()
+        rejects.drop()
+        return None
     if not rejects.any:
         rejects.drop()
         return done
@@ -272,6 +290,49 @@ def _load_delimited(
     count_rejects(session, copy, columns, done, rejects, query_id)
     rejects.drop()
     return _settled(copy, done, undo)
+
+
+def _is_mostly_rejected(
+    session: Session, columns: Sequence[Column], fmt: CsvFormat, files: Sequence[StagedFile]
+) -> bool:
+    """Return whether many of the first rows cannot be converted: DuckDB's reader is slow to reject rows."""
+    if fmt.quote:
+        return False
+    names = [(f"x{n}", "VARCHAR") for n in range(len(columns))]
+    bad = " OR ".join(
+        f"(x{n} IS NOT NULL AND TRY_CAST(x{n} AS {column.duckdb}) IS NULL)"
+        for n, column in enumerate(columns)
+        if column.duckdb not in ("VARCHAR", "JSON") and not column.duckdb.startswith("STRUCT")
+    )
+    if not bad:
+        return False
+    source = fmt.read_csv([files[0].path], names, ["ignore_errors = true"])
+    row = session.duck.execute(
+        f"SELECT count(*) FILTER ({bad}) FROM (SELECT * FROM {source} LIMIT {_SAMPLE})"
+    ).fetchone()
+    return row is not None and int(row[0]) > _SAMPLE // 10
+
+
+def _has_special_times(
+    session: Session, copy: Copy, columns: Sequence[Column], reading: Reading, added: str
+) -> bool:
+    """Return whether a loaded date is one that DuckDB makes of "infinity", "epoch" or a year before Christ."""
+    times = [
+        quoted(column.name)
+        for column in columns
+        if column.duckdb in ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+        and column.name not in reading.formatted
+    ]
+    if not times:
+        return False
+    odd = " OR ".join(
+        f"NOT isfinite({name}) OR {name} < '0001-01-01' OR {name} = '1970-01-01'" for name in times
+    )
+    return bool(
+        session.duck.execute(
+            f"SELECT 1 FROM {quoted(*copy.target)} WHERE {added} AND ({odd}) LIMIT 1"
+        ).fetchone()
+    )
 
 
 def _insert(

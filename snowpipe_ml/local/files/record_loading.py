@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -18,6 +19,7 @@ from snowpipe_ml.local.files.conversions import Conversion, conversion
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.records import Record, read_records
+from snowpipe_ml.local.files.rejects import Rejects
 
 _BATCH = 20_000
 
@@ -47,17 +49,22 @@ def load_records(
     try:
         for batch in _batches(read_records(fmt, file)):
             table.add(batch, positions)
-        table.check()
-        loaded = Loaded(file, 0, errors=table.rejected())
-        if loaded.errors:
-            loaded.first = table.first()
-        if loaded.errors and copy.on_error == "ABORT_STATEMENT":
-            return loaded
-        if loaded.errors:
-            table.keep(query_id, file)
-            loaded.kept = True
-        loaded.loaded = table.insert()
-        return loaded
+        return table.load(query_id, file)
+    finally:
+        table.drop()
+
+
+def load_plain(
+    session: Session, copy: Copy, columns: Sequence[Column], fmt: CsvFormat, file: StagedFile, query_id: str
+) -> Loaded | None:
+    """Load a file without quotes whose records DuckDB splits: many times faster for many rejected rows.
+
+    Returns:
+        What was loaded; None if a record does not have a field for each column.
+    """
+    table = _Staged(session, copy, columns, fmt, plain=True)
+    try:
+        return table.load(query_id, file) if table.read(file) else None
     finally:
         table.drop()
 
@@ -70,8 +77,17 @@ def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
 class _Staged:
     """The records of a file in temporary tables: first as text, then with their values and errors."""
 
-    def __init__(self, session: Session, copy: Copy, columns: Sequence[Column], fmt: CsvFormat) -> None:
+    def __init__(
+        self,
+        session: Session,
+        copy: Copy,
+        columns: Sequence[Column],
+        fmt: CsvFormat,
+        *,
+        plain: bool = False,
+    ) -> None:
         self._session, self._copy, self._columns, self._fmt = session, copy, columns, fmt
+        self._plain = plain
         suffix = uuid.uuid4().hex
         self._texts, self._values = f"_texts_{suffix}", f"_values_{suffix}"
         listed = ", ".join(f"x{n} VARCHAR" for n in range(len(columns)))
@@ -79,6 +95,51 @@ class _Staged:
             f"CREATE TEMP TABLE {self._texts} (line BIGINT, place BIGINT, record VARCHAR, code INTEGER, "
             f"error VARCHAR, failing INTEGER, {listed})"
         )
+
+    def load(self, query_id: str, file: StagedFile) -> Loaded:
+        """Insert the records that can be loaded, unless others abort the COPY; keep those others."""
+        self.check()
+        loaded = Loaded(file, 0, errors=self.rejected())
+        if loaded.errors:
+            loaded.first = self.first()
+            if self._copy.on_error == "ABORT_STATEMENT":
+                return loaded
+            self.keep(query_id, file)
+            loaded.kept = True
+        loaded.loaded = self.insert()
+        return loaded
+
+    def read(self, file: StagedFile) -> bool:
+        """Add the records of a file that DuckDB's reader splits; return False if one has another width."""
+        # As they are in the file: a record is the text of its fields.
+        fmt = dataclasses.replace(self._fmt, quote="", null_if=("\0",), empty_as_null=False)
+        names = [f"x{n}" for n in range(len(self._columns))]
+        rejects = Rejects(self._session.duck)
+        source = fmt.read_csv(
+            [file.path], [(name, "VARCHAR") for name in names], rejects.arguments(), parallel=False
+        )
+        listed = ", ".join(names)
+        nulls = [*self._fmt.null_if, *([""] if self._fmt.empty_as_null else [])]
+        shown = ", ".join(literal(null) for null in nulls)
+        values = ", ".join(
+            f"CASE WHEN {name} NOT IN ({shown}) THEN {name} END" if nulls else name for name in names
+        )
+        self._session.duck.execute(
+            f"INSERT INTO {self._texts} SELECT {fmt.skip} + row_number() OVER (), 1, "
+            f"concat_ws({literal(fmt.delimiter)}, {listed}), 0, '', 0, {values} FROM {source}"
+        )
+        found = rejects.any
+        rejects.drop()
+        return not found
+
+    @property
+    def _place(self) -> str:
+        """An expression of the position of the failing field in its record."""
+        if not self._plain:
+            return "place"
+        mark = literal(self._fmt.delimiter)
+        before = f"array_to_string(list_slice(string_split(record, {mark}), 1, failing - 1), {mark})"
+        return f"CASE WHEN failing > 1 THEN length({before}) + length({mark}) + 1 ELSE 1 END"
 
     def add(self, batch: Sequence[Record], positions: Sequence[int | None] | None) -> None:
         """Add records."""
@@ -161,7 +222,7 @@ class _Staged:
     def first(self) -> Rejected:
         """Return the first record that cannot be loaded."""
         row = self._session.duck.execute(
-            f"SELECT line, place, {self._column()}, error, code, record FROM {self._values} WHERE code <> 0 "
+            f"SELECT line, {self._place}, {self._column()}, error, code, record FROM {self._values} WHERE code <> 0 "
             "ORDER BY line LIMIT 1"
         ).fetchone()
         assert row is not None
@@ -181,7 +242,8 @@ class _Staged:
         """Keep the rejected records for VALIDATE."""
         target = self._copy.target
         self._session.duck.execute(
-            f"INSERT INTO {self._session.catalog(target[0], 'COPY_ERRORS')} SELECT ?, ?, ?, error, ?, line, place, NULL, "
+            f"INSERT INTO {self._session.catalog(target[0], 'COPY_ERRORS')} SELECT ?, ?, ?, error, ?, line, "
+            f"{self._place}, NULL, "
             "CASE WHEN code IN (100016, 100068, 100080, 100144) THEN 'parsing' ELSE 'conversion' END, code, "
             f"'22018', {self._column()}, line, line, record FROM {self._values} WHERE code <> 0",
             [query_id, *target[1:], file.label],
