@@ -181,8 +181,8 @@ def test_a_date_has_two_digits_of_the_day(query: Any, function: str) -> None:
         ('yyyy"t"mm', "2024t01"),
         ('"day" DD', "day 05"),
         ('"MM"-YYYY', "MM-2024"),
-        ("YYYY%d", "2024%d"),
-        ("%Y", "%Y"),
+        ("YYYY%D", "2024%5"),
+        ("%Y", "%24"),
     ],
 )
 def test_what_is_no_element_of_a_format_is_as_it_is_written(query: Any, template: str, text: str) -> None:

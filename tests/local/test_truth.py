@@ -17,7 +17,8 @@ from snowflake.snowpark.exceptions import SnowparkSQLException
     ("expression", "value"),
     [
         ("'2024-01-15 10:20:30'::TIMESTAMP_NTZ::VARCHAR", "2024-01-15 10:20:30.000"),
-        ("'x' || 1e10::FLOAT", "x10000000000"),
+        ("'x' || 1e9::FLOAT", "x1000000000"),
+        ("TO_VARCHAR(1.2618595071429148::FLOAT)", "1.261859507"),
         ("'123'::VARIANT::VARCHAR", "123"),
         ("PARSE_JSON('\"q\"')::VARCHAR", "q"),
         ("100000 * 100000", 10_000_000_000),
