@@ -194,6 +194,9 @@ class FileFormat(Model):
     field_delimiter: str = ","
     skip_header: int = Field(0, ge=0)
     field_optionally_enclosed_by: Literal['"', "'"] | None = None
+    escape_unenclosed_field: Literal["none", "\\"] = Field(
+        "\\", description="Whether a backslash outside of quotes escapes the next character; none: it is text"
+    )
     null_if: tuple[str, ...] = ("\\N",)
     empty_field_as_null: bool = True
     trim_space: bool = False

@@ -192,6 +192,7 @@ class FileFormatStep(DeclaredStep):
                 _option("FIELD_DELIMITER = {value}", f.field_delimiter),
                 _option("SKIP_HEADER = {value}", f.skip_header),
                 _option("FIELD_OPTIONALLY_ENCLOSED_BY = {value}", f.field_optionally_enclosed_by),
+                Sql("ESCAPE_UNENCLOSED_FIELD = NONE") if f.escape_unenclosed_field == "none" else None,
                 _option("NULL_IF = {value}", list(f.null_if)),
                 _option("EMPTY_FIELD_AS_NULL = {value}", f.empty_field_as_null),
                 _option("TRIM_SPACE = {value}", f.trim_space),
