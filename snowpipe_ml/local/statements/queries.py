@@ -15,7 +15,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge
-from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.syntax.parsing import parse, unknown_statement
 from snowpipe_ml.local.translate.compiled import LASTING, compiled
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.inference import UNKNOWN, infer
@@ -75,7 +75,7 @@ def _run(session: Session, text: str, params: Params) -> Result:
             return _merge(session, tree, params)
         case exp.Describe():
             raise errors.UnsupportedError("this DESCRIBE")
-    raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
+    raise unknown_statement(text)
 
 
 def _selected(session: Session, text: str, known: tuple[str | None, ...]) -> Result:

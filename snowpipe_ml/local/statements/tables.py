@@ -39,6 +39,7 @@ from snowpipe_ml.local.statements.retyping import alter_to
 from snowpipe_ml.local.statements.tags import read_tags, set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.translate.checks import check_names
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
@@ -174,7 +175,10 @@ def _make_from(
     lengths = [column.length for column in inferred]
     compiler = new_compiler(session)
     try:
-        body = to_sql(compiler.compile(parse(query)))
+        selected = parse(query)
+        if not columns:
+            check_names(selected)
+        body = to_sql(compiler.compile(selected))
         if any(length is not None for length in lengths):
             kinds = session.duck.execute(f"DESCRIBE {body}").fetchall()
             check_columns([row[0] for row in kinds])

@@ -21,6 +21,7 @@ from snowpipe_ml.local.statements.tables import (
 )
 from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.translate.checks import check_names
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
@@ -51,7 +52,10 @@ def create_view(statement: Statement) -> Result:
     reader.expect("AS")
     compiler = new_compiler(session, in_view=True)
     try:
-        body = to_sql(compiler.compile(parse(reader.rest())))
+        query = parse(reader.rest())
+        if columns is None:
+            check_names(query)
+        body = to_sql(compiler.compile(query))
         if columns is None:
             _check_query(session, body)
         if compiler.registered:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.snowflake import SnowflakeParser
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.syntax.clauses import check_clauses, check_definitions
+
+_Entry = TypeVar("_Entry")
 
 AS_WRITTEN: set[str] = set()
 """The functions that are parsed as plain calls, with their arguments as they are written, although sqlglot has
@@ -35,13 +39,85 @@ def _name_part(call: exp.Expr | None) -> None:
             part.replace(exp.Var(this=part.name))
 
 
+# The first words of Snowflake's statements; a statement that begins otherwise is a syntax error.
+# https://docs.snowflake.com/en/sql-reference/sql-all
+_VERBS = frozenset(
+    {
+        *("ALTER", "BEGIN", "CALL", "COMMENT", "COMMIT", "COPY", "CREATE", "DECLARE", "DELETE"),
+        *("DESC", "DESCRIBE", "DROP", "EXECUTE", "EXPLAIN", "GET", "GRANT", "INSERT", "LIST"),
+        *("LS", "MERGE", "PUT", "REMOVE", "REVOKE", "RM", "ROLLBACK", "SELECT", "SET"),
+        *("SHOW", "START", "TRUNCATE", "UNDROP", "UNSET", "UPDATE", "USE", "VALUES", "WITH"),
+    }
+)
+
+
+def _only(table: Mapping[TokenType, _Entry], *tokens: TokenType) -> dict[TokenType, _Entry]:
+    """Return a table of the parser without the tokens that Snowflake does not have."""
+    return {token: value for token, value in table.items() if token in tokens}
+
+
+def _hexadecimal(parser: SnowflakeParser, token: Token) -> exp.Expr:
+    """Parse ``x'AB'``, but not ``0xAB``, which other dialects read as a number."""
+    if parser.sql[token.start] not in "xX":
+        parser.raise_error("Unexpected token", token)
+    return exp.HexString(this=token.text)
+
+
 class _Parser(SnowflakeParser):
-    """Snowflake's parser, extended by details of the source text that the translation needs.
+    """Snowflake's parser, without what only other dialects have, and with details that the translation needs.
 
     In the ``meta`` of nodes it records the name of each called function ("called") and the source text of
     each expression in a SELECT list ("written"), which is the name of an unnamed result column. It keeps the
     keys of object constants unchanged.
     """
+
+    EQUALITY: ClassVar = _only(SnowflakeParser.EQUALITY, TokenType.EQ, TokenType.NEQ)
+    BITWISE: ClassVar = {}
+    TERM: ClassVar = _only(SnowflakeParser.TERM, TokenType.PLUS, TokenType.DASH, TokenType.COLLATE)
+    FACTOR: ClassVar = _only(SnowflakeParser.FACTOR, TokenType.STAR, TokenType.SLASH, TokenType.MOD)
+    RANGE_PARSERS: ClassVar = _only(
+        SnowflakeParser.RANGE_PARSERS,
+        TokenType.BETWEEN,
+        TokenType.ILIKE,
+        TokenType.IN,
+        TokenType.IS,
+        TokenType.LIKE,
+        TokenType.RLIKE,
+    )
+    UNARY_PARSERS: ClassVar = _only(
+        SnowflakeParser.UNARY_PARSERS, TokenType.DASH, TokenType.NOT, TokenType.PLUS
+    )
+    COLUMN_OPERATORS: ClassVar = _only(
+        SnowflakeParser.COLUMN_OPERATORS, TokenType.DCOLON, TokenType.DOT, TokenType.EXCLAMATION
+    )
+    QUERY_MODIFIER_PARSERS: ClassVar = {
+        token: parse
+        for token, parse in SnowflakeParser.QUERY_MODIFIER_PARSERS.items()
+        if token
+        not in (
+            TokenType.CLUSTER_BY,
+            TokenType.DISTRIBUTE_BY,
+            TokenType.SORT_BY,
+            TokenType.PREWHERE,
+            TokenType.USING,
+            TokenType.WINDOW,
+        )
+    }
+    CAST_COLUMN_OPERATORS: ClassVar = {TokenType.DCOLON}
+    PRIMARY_PARSERS: ClassVar = {
+        **_only(
+            SnowflakeParser.PRIMARY_PARSERS,
+            TokenType.FALSE,
+            TokenType.HEREDOC_STRING,
+            TokenType.NULL,
+            TokenType.NUMBER,
+            TokenType.RAW_STRING,
+            TokenType.STAR,
+            TokenType.STRING,
+            TokenType.TRUE,
+        ),
+        TokenType.HEX_STRING: _hexadecimal,
+    }
 
     def _kv_to_prop_eq(self, expressions: list[exp.Expr], parse_map: bool = False) -> list[exp.Expr]:
         """Keep the keys of ``{'a': 1}`` as strings; as identifiers their case would change."""
@@ -88,11 +164,68 @@ class _Parser(SnowflakeParser):
         anonymous = anonymous or name.upper() in AS_WRITTEN
         if name.upper() in ("EXTRACT", "DATE_PART") and self._next and self._next.text == "(":
             return self._parse_part_call(name)
-        node: exp.Expr | None = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
-        call = node.this if isinstance(node, exp.Window) else node
+        node: exp.Expr | None
+        try:
+            node = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as raised:
+            # sqlglot builds the function's node from arguments that it does not count.
+            raise errors.error(
+                938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
+            ) from raised
+        call = node
+        while isinstance(
+            call, exp.Window | exp.WithinGroup | exp.IgnoreNulls | exp.RespectNulls | exp.Filter
+        ):
+            call = call.this
         _name_part(call)
-        if isinstance(call, exp.Func) and name:
+        if call is not None and name:
             call.meta.setdefault("called", name)
+        return node
+
+    def _parse_select_query(
+        self,
+        nested: bool = False,
+        table: bool = False,
+        parse_subquery_alias: bool = True,
+        parse_set_operation: bool = True,
+    ) -> exp.Expr | None:
+        """Refuse ``FROM t SELECT a``, which DuckDB has."""
+        if self._curr is not None and self._curr.token_type == TokenType.FROM:
+            self.raise_error("Unexpected token", self._curr)
+        node: exp.Expr | None = super()._parse_select_query(
+            nested, table, parse_subquery_alias, parse_set_operation
+        )
+        return node
+
+    def _parse_limit(
+        self, this: exp.Expr | None = None, top: bool = False, skip_limit_token: bool = False
+    ) -> exp.Expr | None:
+        """Refuse ``LIMIT 1, 2``, which MySQL has."""
+        node: exp.Expr | None = super()._parse_limit(this, top, skip_limit_token)
+        if isinstance(node, exp.Limit) and node.args.get("offset") is not None:
+            self.raise_error("Unexpected token", self._prev)
+        return node
+
+    def _parse_parameter(self) -> exp.Parameter:
+        """Refuse ``@x``, a variable of other dialects."""
+        if self._prev is not None and self._prev.text == "@":
+            self.raise_error("Unexpected token", self._prev)
+        node: exp.Parameter = super()._parse_parameter()
+        return node
+
+    def _parse_bracket(self, this: exp.Expr | None = None) -> exp.Expr | None:
+        """Refuse ``ARRAY[1]`` and ``MAP {'a': 1}``, which DuckDB has."""
+        opening = self._curr
+        node: exp.Expr | None = super()._parse_bracket(this)
+        if this is not None and node is not this and isinstance(node, exp.Array | exp.Struct | exp.ToMap):
+            self.raise_error("Unexpected token", opening)
+        return node
+
+    def _parse_in(self, this: exp.Expr | None, alias: bool = False) -> exp.In:
+        """Refuse ``x IN [1, 2]``, which DuckDB has."""
+        if self._curr is not None and self._curr.token_type == TokenType.L_BRACKET:
+            self.raise_error("Unexpected token", self._curr)
+        node: exp.In = super()._parse_in(this, alias)
         return node
 
     def _parse_projections(self) -> tuple[list[exp.Expr], list[exp.Expr] | None]:
@@ -124,9 +257,10 @@ def parse(text: str) -> exp.Expr:
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
         first = details[0]
+        found = first.get("highlight") or "<EOF>"
+        start = first.get("col", 1) - len(found)  # sqlglot gives the end of the token
         raise errors.syntax(
-            f"syntax error line {first.get('line', 1)} at position {max(0, first.get('col', 1) - 1)} "
-            f"unexpected '{first.get('highlight') or '<EOF>'}'."
+            f"syntax error line {first.get('line', 1)} at position {max(0, start)} unexpected '{found}'."
         ) from error
     if len(statements) != 1:
         raise errors.error(
@@ -135,6 +269,18 @@ def parse(text: str) -> exp.Expr:
             f"Actual statement count {len(statements)} did not match the desired statement count 1.",
         )
     tree: exp.Expr = statements[0]
+    if isinstance(tree, exp.Query | exp.Values | exp.DML):
+        check_clauses(tree)
+    if isinstance(tree, exp.Create):
+        check_definitions(tree)
     if isinstance(tree, exp.Command):
-        raise errors.UnsupportedError(f"the statement {' '.join(text.split()[:3])}")
+        raise unknown_statement(text)
     return tree
+
+
+def unknown_statement(text: str) -> Exception:
+    """Make the error of a statement that no rule serves: by name if Snowflake has it."""
+    words = text.split()
+    if words and words[0].upper() not in _VERBS:
+        return errors.syntax(f"syntax error line 1 at position 0 unexpected '{words[0]}'.")
+    return errors.UnsupportedError(f"the statement {' '.join(words[:3])}")

@@ -23,13 +23,26 @@ from snowpipe_ml.local.translate.registry import is_served
 
 # Keywords that look like function calls but are not functions.
 _KEYWORDS = frozenset(
-    {"ALL", "ANY", "CASE", "DISTINCT", "EXISTS", "IDENTIFIER", "INTERVAL", "NOT", "ROW", "SOME", "VALUES"}
+    {
+        "ALL",
+        "ANY",
+        "CASE",
+        "DISTINCT",
+        "EXISTS",
+        "IDENTIFIER",
+        "INTERVAL",
+        "NOT",
+        "PRIOR",
+        "SOME",
+        "TABLE",
+        "VALUES",
+    }
 )
 
 
 # `col.from(x)` is parsed as a call too, but a reserved word cannot be a function name.
 _RESERVED_WORDS = frozenset(
-    {"FROM", "GROUP", "HAVING", "ORDER", "QUALIFY", "SELECT", "UNION", "WHERE", "WITH"}
+    {"FROM", "GROUP", "HAVING", "ORDER", "QUALIFY", "ROW", "SELECT", "UNION", "WHERE", "WITH"}
 )
 
 
@@ -72,7 +85,7 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func) and not table.this.meta.get("ours"):
             raise _unknown_table_function(table.this)
-    for call in tree.find_all(exp.Func):
+    for call in tree.walk():
         name = _called(call)
         if not name or name in _KEYWORDS or call.meta.get("ours") or _is_relation(call):
             continue

@@ -17,6 +17,7 @@ def rewrite_joins(tree: exp.Expr) -> None:
     for select in nodes(tree, exp.Select):
         _using_first(select)
     for join in nodes(tree, exp.Join):
+        join.set("directed", None)  # the order in which the tables are read
         _without_condition(join)
         _asof(join)
 

@@ -36,6 +36,8 @@ def store_identifiers(tree: exp.Expr) -> None:
         if not identifier.args.get("quoted"):
             identifier.set("this", identifier.name.upper())
             identifier.set("quoted", True)
+        else:
+            identifier.meta["quoted"] = True
 
 
 def part_case_twins(tree: exp.Expr, session: Session) -> None:

@@ -65,11 +65,6 @@ def _of_sum(node: exp.Expr) -> exp.DataType | None:
     return number_type(38, found[1]) if found is not None and found[1] else None
 
 
-def _of_average(node: exp.Expr) -> exp.DataType | None:
-    found = digits(_argument(node))
-    return number_type(38, quotient_scale(found[1])) if found is not None else None
-
-
 def _argument(node: exp.Expr) -> exp.Expr:
     inner: exp.Expr = node.this
     if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1:
@@ -123,7 +118,6 @@ METADATA.update(
         for classes, infer in (
             (_ARITHMETIC, _of_arithmetic),
             ((exp.Sum,), _of_sum),
-            ((exp.Avg,), _of_average),
             ((exp.Coalesce, exp.Greatest, exp.Least), _of_arguments),
             ((exp.Case,), _of_case),
             ((exp.If,), _of_if),

@@ -11,6 +11,8 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.checks import check_query
+from snowpipe_ml.local.translate.clauses import rewrite_clauses
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
 from snowpipe_ml.local.translate.joins import rewrite_joins
@@ -47,8 +49,10 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     replace_variables(tree, session)
     name_identifiers(tree)
     check_functions(tree, session)
+    check_query(tree)
     name_projections(tree)
     store_identifiers(tree)
+    rewrite_clauses(tree, session)
     own_columns(tree, session)
     part_case_twins(tree, session)
     next_values(tree, session)

@@ -25,7 +25,7 @@ def _rewrite(pivot: exp.Pivot, compiler: Compiler) -> None:
     if len(pivot.expressions) != 1 or len(pivot.args["fields"]) != 1:
         raise errors.syntax("PIVOT takes one aggregate and one column")
     field = pivot.args["fields"][0]
-    aggregate = pivot.expressions[0].unalias()
+    aggregate, suffix = pivot.expressions[0].unalias(), pivot.expressions[0].alias
     source = relation.copy()
     source.set("pivots", None)
     source.set("alias", None)
@@ -44,7 +44,7 @@ def _rewrite(pivot: exp.Pivot, compiler: Compiler) -> None:
         call.set("this", exp.Case(ifs=[exp.If(this=condition, true=aggregate.this.copy())]))
         if default is not None:
             call = exp.Coalesce(this=call, expressions=[default.copy()])
-        query = query.select(exp.alias_(call, exp.to_identifier(name, quoted=True)))
+        query = query.select(exp.alias_(call, exp.to_identifier(_suffixed(name, suffix), quoted=True)))
     query = query.from_(source)
     if columns:
         query = query.group_by(*(exp.column(exp.to_identifier(name, quoted=True)) for name in columns))
@@ -60,6 +60,13 @@ def _rewrite(pivot: exp.Pivot, compiler: Compiler) -> None:
     if alias is not None:
         result.set("alias", alias.copy())
     relation.replace(result)
+
+
+def _suffixed(name: str, suffix: str) -> str:
+    """Append the alias of the aggregate to the name of a column, inside its quotes: ``'2023_Q1_TOTAL'``."""
+    if not suffix:
+        return name
+    return f"{name[:-1]}_{suffix}'" if name.endswith("'") else f"{name}_{suffix}"
 
 
 def _columns(source: exp.Expr, compiler: Compiler) -> list[str]:

@@ -11,6 +11,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.branches import unite_types
 from snowpipe_ml.local.translate.casts import (
     case_branches,
     cast,
@@ -19,19 +20,14 @@ from snowpipe_ml.local.translate.casts import (
     concatenation,
     macro,
 )
+from snowpipe_ml.local.translate.functions.aggregates import AGGREGATES, RULES
 from snowpipe_ml.local.translate.functions.arrays import array_construct
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
 from snowpipe_ml.local.translate.functions.lambdas import declare_variables
-from snowpipe_ml.local.translate.functions.numbers import (
-    arithmetic,
-    average,
-    division,
-    kurtosis,
-    statistics,
-    variance,
-)
+from snowpipe_ml.local.translate.functions.numbers import arithmetic, division
 from snowpipe_ml.local.translate.functions.regular_expressions import regexp_operator
 from snowpipe_ml.local.translate.functions.variants import object_construct
+from snowpipe_ml.local.translate.functions.windows import from_last
 from snowpipe_ml.local.translate.number_types import set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets, variant_path
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
@@ -62,20 +58,10 @@ _TYPED = (
     exp.Sub,
     exp.Mul,
     exp.Mod,
-    exp.Avg,
+    *AGGREGATES,
     exp.Distinct,
-    exp.Kurtosis,
-    exp.Variance,
-    exp.VariancePop,
-    exp.Stddev,
-    exp.StddevPop,
-    exp.StddevSamp,
-    exp.Add,
-    exp.Sub,
+    exp.SetOperation,
     exp.Cast,
-    exp.Corr,
-    exp.CovarSamp,
-    exp.CovarPop,
     exp.Case,
     exp.Ordered,
     exp.EQ,
@@ -121,6 +107,7 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     annotate(tree, session, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
     if variants:
         store(tree, session)
+    unite_types(tree)
     convert_stored(tree, session)
     precise = typed_outputs(tree)
     first = tree
@@ -287,9 +274,8 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Window,), window_frame),
     ((exp.Case,), case_branches),
     ((exp.Div,), division),
-    ((exp.Avg,), average),
-    ((exp.Kurtosis,), kurtosis),
-    ((exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp), variance),
+    *RULES,
+    ((exp.Window,), from_last),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
     ((exp.Between, exp.In), compare_moments),
     ((exp.GroupConcat,), list_agg),
@@ -300,5 +286,4 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Cast, exp.TryCast), cast),
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),
-    ((exp.Corr, exp.CovarSamp, exp.CovarPop), statistics),
 )

@@ -80,12 +80,42 @@ def _annotate_sum(annotator: TypeAnnotator, node: exp.Expr) -> None:
         annotator._set_type(node, found)
 
 
+# The aggregates of a NUMBER whose scale grows: by what it is multiplied, and what is added.
+_GROWTH: dict[type[exp.Expr], tuple[int, int]] = {
+    exp.Avg: (1, 6),
+    exp.Kurtosis: (0, 12),
+    exp.Median: (1, 3),
+    exp.Variance: (2, 6),
+    exp.VariancePop: (2, 6),
+}
+
+
+def grown_scale(node: exp.Expr, scale: int) -> int:
+    """Return the scale of an aggregate of a NUMBER with a scale; AVG has fewer digits in a window."""
+    factor, more = _GROWTH[type(node)]
+    if isinstance(node, exp.Avg) and isinstance(node.parent, exp.Window):
+        more = 3
+    return max(scale, min(factor * scale + more, 12 if more > 3 else 37))
+
+
+def _annotate_growing(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    value = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    scale = scale_of(value)
+    if kind(value) not in INTEGERS | DECIMALS:
+        annotator._set_type(node, T.DOUBLE)
+    elif scale is None:
+        annotator._set_type(node, T.UNKNOWN)
+    else:
+        annotator._set_type(node, exp.DataType.build(f"DECIMAL(38, {grown_scale(node, scale)})"))
+
+
 # sqlglot knows the types of its own classes only; number_types.py adds to it.
 METADATA: ExprMetadataType = {
     **Snowflake.EXPRESSION_METADATA,
     exp.Anonymous: {"annotator": _annotate_call},
     exp.HexString: {"returns": T.VARBINARY},
     exp.DPipe: {"annotator": _annotate_concatenation},
+    **{of: {"annotator": _annotate_growing} for of in _GROWTH},
     exp.Add: {"annotator": _annotate_sum},
     exp.Sub: {"annotator": _annotate_sum},
     **{of: {"annotator": _annotate_number} for of in (exp.Mul, exp.Div, exp.Mod, exp.Neg)},

@@ -214,4 +214,3 @@ def _refused(name: str) -> Callable[[exp.Expr, Session], exp.Expr]:
 
 
 scalar_function("SYSTEM$TYPEOF")(_refused("the function SYSTEM$TYPEOF"))
-scalar_function("CONDITIONAL_TRUE_EVENT")(_refused("CONDITIONAL_TRUE_EVENT"))
