@@ -52,7 +52,7 @@ from snowpipe_ml.local.translate.variant_texts import (
     text_function,
 )
 
-_TYPED = (
+_TYPED: tuple[type[exp.Expr], ...] = (
     exp.Div,
     exp.Add,
     exp.Sub,
@@ -88,7 +88,7 @@ _TYPED = (
 )
 
 # In statements with VARIANTs the types of more nodes matter: text functions, comparisons and assignments.
-_TYPED_BESIDE_VARIANTS = (
+_TYPED_BESIDE_VARIANTS: tuple[type[exp.Expr], ...] = (
     *TEXT_FUNCTIONS,
     *BINARY_FUNCTIONS,
     *COMPARISONS,
