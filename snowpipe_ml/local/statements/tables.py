@@ -17,7 +17,7 @@ from snowpipe_ml.local.catalog.columns import (
 )
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import note_creation
-from snowpipe_ml.local.catalog.tables import forget
+from snowpipe_ml.local.catalog.tables import forget, rename_notes
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import cover, remember_temporary
 from snowpipe_ml.local.core import errors
@@ -87,6 +87,22 @@ def _is_temporary(session: Session, name: Name) -> bool:
     return session.storage.owners.get(name) is not None
 
 
+def _is_own(session: Session, name: Name) -> bool:
+    """Return whether an object is a temporary one of this session."""
+    return session.storage.owners.get(name) == session.session_id
+
+
+def _step_aside(session: Session, name: Name, kind: str) -> None:
+    """Rename a temporary table or view so that a permanent table can have its name, which it then hides."""
+    if name[2].endswith(errors.TWIN):
+        return
+    stored = cover(session, name)
+    with in_transaction(session):
+        session.duck.execute(f"ALTER {kind} {quoted(*name)} RENAME TO {quoted(stored[2])}")
+        rename_notes(session, name, stored)
+    session.storage.covers[session.session_id, name] = stored
+
+
 @command("CREATE TABLE")
 def create_table(statement: Statement) -> Result:
     """``CREATE [OR REPLACE] [TEMPORARY|TRANSIENT] TABLE name (columns) | AS query | CLONE t | LIKE t``."""
@@ -108,6 +124,10 @@ def _create_table(
     there = existing_kind(session, name)
     if there and modifiers.temporary and not _is_temporary(session, name):
         name, there = cover(session, name), None
+    elif there and not modifiers.temporary and _is_own(session, name):
+        _step_aside(session, name, there)
+        name = (*name[:2], shown)
+        there = existing_kind(session, name)
     if there and lenient:
         return status(f"{shown} already exists, statement succeeded.")
     if name[2] == shown and (modifiers.temporary or modifiers.replace or not there):

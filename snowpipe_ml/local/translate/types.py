@@ -195,6 +195,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
             expand_stars=True,
             identify=False,
         )
+        _keep_right_columns(copied)
         annotated = annotate_types(copied, schema=schema, expression_metadata=METADATA, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types remain unknown, and the rules use slower expressions that work for any type
@@ -213,6 +214,22 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
             column.type = type_
     for select in nodes(tree, exp.Select):
         _type_sort_keys(select)
+
+
+def _keep_right_columns(tree: exp.Expr) -> None:
+    """In a RIGHT JOIN ... USING, take the right table's column for the joined one.
+
+    sqlglot writes COALESCE of both columns, which would have the type of the left one.
+    """
+    right = {join.alias_or_name for join in nodes(tree, exp.Join) if join.side == "RIGHT"}
+    for both in nodes(tree, exp.Coalesce) if right else []:
+        last = both.expressions[-1] if both.expressions else None
+        if (
+            isinstance(last, exp.Column)
+            and isinstance(both.this, exp.Column)
+            and (last.table in right and last.name == both.this.name)
+        ):
+            both.replace(last.copy())
 
 
 def _type_sort_keys(select: exp.Select) -> None:
@@ -255,17 +272,16 @@ def _type(node: exp.Expr) -> exp.DataType | None:
     return exp.DataType(this=kind(node)) if isinstance(node.unnest(), exp.Literal) else node.type
 
 
+_STARRED = (exp.StarMap, exp.Struct, exp.JSONObject, exp.Anonymous)
 _StarColumn: TypeAlias = tuple[str, str, exp.DataType | None]
 
 
 def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, exp.Expr]) -> None:
-    """Note the columns that ``*`` stands for on the nodes that build an object from a row."""
-    if annotated.find(exp.StarMap, exp.Struct, exp.JSONObject) is None:
+    """Note the columns that ``*`` stands for on the calls that have it as an argument."""
+    if annotated.find(*_STARRED) is None:
         return
     for scope in traverse_scope(annotated):
-        nodes = [
-            node for node in scope.find_all(exp.StarMap, exp.Struct, exp.JSONObject) if _MARK in node.meta
-        ]
+        nodes = [node for node in scope.find_all(*_STARRED) if _MARK in node.meta and node.find(exp.Star)]
         if not nodes:
             continue
         columns: list[_StarColumn] = []
@@ -273,7 +289,9 @@ def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, ex
             shown = _columns_of(relation, source, schema)
             if not shown or any(column == "*" for column, _ in shown):
                 break
-            columns += [(name, column, type_) for column, type_ in shown]
+            # qualify() names a relation without a name _0, _1...; the statement itself cannot refer to it.
+            table = "" if name[:1] == "_" and name[1:].isdigit() else name
+            columns += [(table, column, type_) for column, type_ in shown]
         else:
             for node in nodes:
                 marked[node.meta[_MARK]].meta[_STAR] = columns

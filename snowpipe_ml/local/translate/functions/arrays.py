@@ -11,6 +11,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import builtin, macro, once, variant_of
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, define
+from snowpipe_ml.local.translate.stars import expand_stars
 from snowpipe_ml.local.translate.types import T
 
 _V, _I = Kind.VARIANT, Kind.INTEGER
@@ -70,8 +71,9 @@ define(
 @scalar_function("ARRAY_CONSTRUCT", returns=T.ARRAY)
 def array_construct(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``ARRAY_CONSTRUCT(1, 'a')`` and ``[1, 'a']``; NULL is a missing element."""
-    values = [variant_of(item) for item in call.expressions]
-    if all(isinstance(item, exp.Literal) for item in call.expressions):
+    items = expand_stars(call)
+    values = [variant_of(item) for item in items]
+    if all(isinstance(item, exp.Literal) for item in items):
         made = builtin("json_array", *values)
     else:
         made = macro("sf_array", builtin("list_value", *values))

@@ -16,6 +16,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import builtin, macro
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
+from snowpipe_ml.local.translate.stars import expand_stars
 from snowpipe_ml.local.translate.types import (
     DECIMALS,
     FLOATS,
@@ -117,16 +118,14 @@ def hash_(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate HASH: equal numbers of any types have the same hash. The numbers are not Snowflake's.
 
     Raises:
-        UnsupportedError: an argument is a VARIANT, a TIMESTAMP_TZ or a star.
+        UnsupportedError: an argument is a VARIANT or a TIMESTAMP_TZ, or a star is not known.
     """
     check_count(call, 1, None)
-    return macro("sf_hash", builtin("list_value", *map(_key, call.expressions)))
+    return macro("sf_hash", builtin("list_value", *map(_key, expand_stars(call))))
 
 
 def _key(value: exp.Expr) -> exp.Expr:
     found = kind(value)
-    if value.find(exp.Star):
-        raise UnsupportedError("HASH(*)", "Name the columns")
     if isinstance(value, exp.Null):
         return value.copy()
     if found in FLOATS:

@@ -5,8 +5,6 @@ https://docs.snowflake.com/en/sql-reference/functions-semistructured
 
 from __future__ import annotations
 
-import re
-
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import TWIN, UnsupportedError, syntax
@@ -15,7 +13,8 @@ from snowpipe_ml.local.translate.casts import builtin, cast, macro, once, stored
 from snowpipe_ml.local.translate.paths import element, extract, json_path
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted, define
-from snowpipe_ml.local.translate.types import TEXTS, VARIANTS, T, kind, star_columns
+from snowpipe_ml.local.translate.stars import is_star, named_columns
+from snowpipe_ml.local.translate.types import TEXTS, VARIANTS, T, kind
 
 _NUMBERS = ("INTEGER", "DECIMAL", "DOUBLE")
 _PREDICATES = {
@@ -231,49 +230,20 @@ def object_construct(node: exp.Expr, session: Session) -> exp.Expr:
 def _star(node: exp.Expr) -> exp.Expr | None:
     """Return the star of ``OBJECT_CONSTRUCT(*)``, ``OBJECT_CONSTRUCT(t.* EXCLUDE c)`` and ``{*}``."""
     parts = [node.this] if isinstance(node, exp.StarMap) else node.expressions
-    stars = [
-        part
-        for part in parts
-        if isinstance(part, exp.Star) or (isinstance(part, exp.Column) and isinstance(part.this, exp.Star))
-    ]
+    stars = [part for part in parts if is_star(part)]
     if stars and len(parts) > 1:
         raise syntax("a wildcard of an object cannot be combined with other keys")
     return stars[0] if stars else None
 
 
 def _object_of_row(node: exp.Expr, star: exp.Expr, keep_nulls: bool) -> exp.Expr:
-    columns = star_columns(node)
-    if columns is None:
-        raise UnsupportedError("an OBJECT of the columns of this relation", "Name the columns")
-    table = star.table if isinstance(star, exp.Column) else ""
-    options = star.this if isinstance(star, exp.Column) else star
-    excluded = {column.name for column in options.args.get("except_") or []}
-    pattern = options.args.get("ilike")
-    keys: list[exp.Expr] = []
-    values: list[exp.Expr] = []
-    for source, name, type_ in columns:
-        if (table and source != table) or name in excluded:
-            continue
-        if pattern is not None and not _is_like(name, pattern.name):
-            continue
-        column = exp.column(
-            exp.to_identifier(name, quoted=True), table=exp.to_identifier(source, quoted=True)
-        )
-        column.type = type_
-        keys.append(exp.Literal.string(name.rstrip(TWIN)))
-        values.append(variant_of(column))
+    columns = named_columns(node, star)
+    keys: list[exp.Expr] = [exp.Literal.string(column.name.rstrip(TWIN)) for column in columns]
+    values = [variant_of(column) for column in columns]
     if not keys:
         return typed(stored_cast(exp.Literal.string("{}"), "JSON"), T.OBJECT)
     lists = (builtin("list_value", *keys), builtin("list_value", *values))
     return typed(once("sf_object", *lists, exp.Boolean(this=keep_nulls)), T.OBJECT)
-
-
-def _is_like(name: str, pattern: str) -> bool:
-    expression = "".join(
-        ".*" if character == "%" else "." if character == "_" else re.escape(character)
-        for character in pattern
-    )
-    return re.fullmatch(expression, name, re.I | re.S) is not None
 
 
 def _key(key: exp.Expr) -> exp.Expr:
