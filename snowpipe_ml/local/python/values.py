@@ -171,9 +171,9 @@ class Output:
         self.types = [arrow_type(name) for name in config["output_types"]]
         self.pieces: list[pa.Table] = []
 
-    def rows(self, rows: Iterable[Sequence[object]], source: int) -> None:
-        """Add the rows that come from one source."""
-        rows = list(rows)
+    def rows(self, rows: Iterable[Sequence[object] | None], source: int) -> None:
+        """Add the rows that come from one source; a handler that yields None has no row."""
+        rows = [row for row in rows if row is not None]
         if not rows:
             return
         for row in rows:

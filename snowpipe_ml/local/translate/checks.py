@@ -242,7 +242,15 @@ def _check_correlation(node: exp.Subquery) -> None:
     query = node.this
     if isinstance(
         node.parent,
-        exp.From | exp.Join | exp.Lateral | exp.In | exp.Any | exp.All | exp.Exists | exp.Subquery,
+        exp.From
+        | exp.Join
+        | exp.Lateral
+        | exp.In
+        | exp.Any
+        | exp.All
+        | exp.Exists
+        | exp.Subquery
+        | exp.SetOperation,
     ):
         return
     if not isinstance(query, exp.Select) or query.args.get("from_") is None or not _is_correlated(query):
@@ -267,7 +275,8 @@ def _is_correlated(query: exp.Select) -> bool:
             if source is not None:
                 outer.add(source.this.alias_or_name.upper())
         around = around.parent_select
-    return any(column.table.upper() in outer - own for column in query.find_all(exp.Column))
+    outer -= {"", *own}  # a relation without a name cannot be referred to
+    return any(column.table.upper() in outer for column in query.find_all(exp.Column))
 
 
 def _check_values(values: exp.Values) -> None:
