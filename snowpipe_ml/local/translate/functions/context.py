@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from importlib.metadata import version
 
 from sqlglot import exp
@@ -204,13 +203,3 @@ def _account(call: exp.Expr, session: Session) -> exp.Expr:
 @scalar_function("SYSDATE")
 def _sysdate(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.maybe_parse("CAST(current_timestamp AT TIME ZONE 'UTC' AS TIMESTAMP)", dialect="duckdb")
-
-
-def _refused(name: str) -> Callable[[exp.Expr, Session], exp.Expr]:
-    def refuse(call: exp.Expr, session: Session) -> exp.Expr:
-        raise errors.UnsupportedError(name)
-
-    return refuse
-
-
-scalar_function("SYSTEM$TYPEOF")(_refused("the function SYSTEM$TYPEOF"))
