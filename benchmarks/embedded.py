@@ -229,7 +229,7 @@ def functions(_: bool) -> None:
 
 _OPEN = """
 import sys, time
-import snowflake.snowpark, duckdb, fakesnow, snowpipe_ml.local.client.connect, snowpipe_ml.targets.local
+import snowflake.snowpark, duckdb, snowpipe_ml.local.client.connect, snowpipe_ml.targets.local
 import snowpipe_ml
 start = time.perf_counter()
 session = snowpipe_ml.local_session(sys.argv[1])

@@ -31,7 +31,7 @@ import snowpipe_ml.cli.main
 # are collected, because DuckDB reports those that are left.
 gc.collect()
 gc.freeze()
-import duckdb, fakesnow
+import duckdb
 import snowpipe_ml.engine.pipeline, snowpipe_ml.engine.run.run
 import snowpipe_ml.local, snowpipe_ml.local.client.connection, snowpipe_ml.local.python.registry
 import snowpipe_ml.targets.local, snowpipe_ml.ui.report, snowpipe_ml.ui.tables, snowpipe_ml.ui.terminal

@@ -85,5 +85,5 @@ def serve(path: Path, database: str, schema: str, port: int) -> Iterator[Server]
 
 
 def _check_extra() -> None:
-    if find_spec("duckdb") is None or find_spec("fakesnow") is None:
+    if find_spec("duckdb") is None or find_spec("sqlglot") is None:
         raise MissingExtraError("local", "the embedded warehouse")

@@ -26,5 +26,5 @@ def connector_errors(carried: Callable[[Exception], ProgrammingError | None]) ->
         yield
     except duckdb.Error as raised:
         raise carried(raised) or errors.translate(raised) from raised
-    except NotImplementedError as raised:  # raised by fakesnow's transforms
+    except NotImplementedError as raised:  # raised by sqlglot
         raise errors.UnsupportedError(str(raised) or "this use of a function") from raised

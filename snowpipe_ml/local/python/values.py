@@ -173,15 +173,15 @@ class Output:
 
     def rows(self, rows: Iterable[Sequence[object] | None], source: int) -> None:
         """Add the rows that come from one source; a handler that yields None has no row."""
-        rows = [row for row in rows if row is not None]
-        if not rows:
+        found = [row for row in rows if row is not None]
+        if not found:
             return
-        for row in rows:
+        for row in found:
             if len(row) != len(self.kinds):
                 raise ValueError(
                     f"a row of {len(row)} values where {len(self.kinds)} columns are declared: {row!r}"
                 )
-        self._add(list(zip(*rows)), [source] * len(rows))
+        self._add(list(zip(*found)), [source] * len(found))
 
     def frame(self, result: Any, sources: int | list[int]) -> None:
         """Add a DataFrame, a tuple of Series or arrays, or a generator of these."""

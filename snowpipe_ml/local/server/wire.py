@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import datetime as dt
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TypeAlias, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from fakesnow.converter import from_binding
 from snowflake.connector.constants import FIELD_ID_TO_NAME
 
 from snowpipe_ml.local.core.result import Result
@@ -24,6 +24,8 @@ from snowpipe_ml.local.core.types import Column, arrow_result
 _STATEMENT_TYPES = {"INSERT": 0x3100, "UPDATE": 0x3200, "DELETE": 0x3300, "MERGE": 0x3400, "COPY": 0x3600}
 _SELECT, _OTHER = 0x1000, 0x4000
 _DML = {0x3100, 0x3200, 0x3300, 0x3400}
+
+_EPOCH = dt.datetime(1970, 1, 1)
 
 Data: TypeAlias = dict[str, object]
 """The ``data`` of an answer, which is only encoded as JSON."""
@@ -199,8 +201,29 @@ def parameters(
 def _value(kind: str, text: str | None) -> object:
     if text is None:
         return None
-    if kind == "REAL":
-        return float(text)
-    value: object = from_binding({"type": kind, "value": text})
-    # A TIMESTAMP_NTZ has no time zone, but from_binding adds one.
-    return value.replace(tzinfo=None) if kind == "TIMESTAMP_NTZ" and isinstance(value, dt.datetime) else value
+    match kind:
+        case "FIXED":
+            return Decimal(text) if "." in text else int(text)
+        case "REAL":
+            return float(text)
+        case "BOOLEAN":
+            return text.lower() == "true"
+        case "BINARY":
+            return bytes.fromhex(text)
+        case "DATE":  # milliseconds since 1970
+            return (_EPOCH + dt.timedelta(milliseconds=int(text))).date()
+        case "TIME":  # nanoseconds since midnight
+            return _after_epoch(text).time()
+        case "TIMESTAMP_NTZ":  # nanoseconds since 1970
+            return _after_epoch(text)
+        case "TIMESTAMP_LTZ":
+            return _after_epoch(text).replace(tzinfo=dt.UTC)
+        case "TIMESTAMP_TZ":  # nanoseconds since 1970, and the offset from UTC in minutes, plus a day
+            nanoseconds, _, minutes = text.partition(" ")
+            zone = dt.timezone(dt.timedelta(minutes=int(minutes or 1440) - 1440))
+            return _after_epoch(nanoseconds).replace(tzinfo=dt.UTC).astimezone(zone)
+    return text
+
+
+def _after_epoch(nanoseconds: str) -> dt.datetime:
+    return _EPOCH + dt.timedelta(microseconds=int(nanoseconds) // 1000)

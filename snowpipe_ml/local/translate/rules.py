@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import fakesnow.transforms as fakesnow
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
@@ -115,10 +114,6 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
         first = first.this
     shown = outputs(first) if isinstance(first, exp.Select) else []
     present = {type(node) for node in nodes(tree, exp.Expr)}
-    for transform, of in _BEFORE:
-        if _any(present, of):
-            tree = tree.transform(transform, copy=False)
-            present = {type(node) for node in nodes(tree, exp.Expr)}
     for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
         # Each rule walks the whole tree, so rules for kinds of nodes that do not occur are skipped.
         if not _any(present, classes):
@@ -232,12 +227,6 @@ def session_function(node: exp.Expr, session: Session) -> exp.Expr:
     given = [node.this] if isinstance(node.args.get("this"), exp.Expr) else []
     call = exp.Anonymous(this=name, expressions=given)
     return SCALAR_FUNCTIONS[name](call, session) if name in SCALAR_FUNCTIONS else node
-
-
-# Transforms that run before the rules, each with the kinds of nodes that it handles.
-_BEFORE: tuple[tuple[Callable[[exp.Expr], exp.Expr], tuple[type[exp.Expr], ...]], ...] = (
-    (fakesnow.timestamp_offsets, (exp.Cast,)),
-)
 
 
 def window_frame(node: exp.Expr, session: Session) -> exp.Expr:
