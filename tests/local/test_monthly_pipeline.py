@@ -202,10 +202,18 @@ def _train(session: Session) -> None:
     rows.select(
         rows["STATION_ID"],
         train(
-            rows["DATE"], rows["COUNT"], rows["LAG_1"], rows["HOLIDAY"], rows["TEMP"], F.lit(names),
-            F.lit("COUNT"), F.lit(10), rows["FORECAST_DATA"], F.lit(F.array_construct(F.lit(1))),
+            rows["DATE"],
+            rows["COUNT"],
+            rows["LAG_1"],
+            rows["HOLIDAY"],
+            rows["TEMP"],
+            F.lit(names),
+            F.lit("COUNT"),
+            F.lit(10),
+            rows["FORECAST_DATA"],
+            F.lit(F.array_construct(F.lit(1))),
         ).over(partition_by="STATION_ID"),
-    ).write.mode("overwrite").save_as_table("pred")  # fmt: skip
+    ).write.mode("overwrite").save_as_table("pred")
     session.table("pred").select(
         "STATION_ID",
         F.call_udf(
