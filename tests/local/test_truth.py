@@ -70,8 +70,6 @@ def test_errors_do_not_speak_of_duckdb(session: Any, query: Any, text: str, code
         'CREATE TABLE x ("a" INT, A INT)',
         'CREATE TABLE x AS SELECT 1 AS "a", 2 AS A',
         'CREATE TABLE "perm" (a INT)',
-        "CREATE TEMPORARY TABLE perm (a INT)",
-        "CREATE OR REPLACE TEMPORARY TABLE perm (a INT)",
     ],
 )
 def test_what_duckdb_cannot_tell_apart_is_refused(query: Any, text: str) -> None:
@@ -122,9 +120,8 @@ def test_a_row_that_snowflake_would_load_is_not_rejected(session: Any, query: An
     query("CREATE STAGE s")
     query("CREATE TABLE t (d DATE)")
     session.file.put_stream(io.BytesIO(b"2024-01-15\n01/15/2024\n"), "@s/x.csv", auto_compress=False)
-    with pytest.raises(SnowparkSQLException, match="does not support the value '01/15/2024'"):
-        query("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE")
-    assert query("SELECT COUNT(*) FROM t") == [(0,)]
+    query("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE")
+    assert query("SELECT COUNT(*), MIN(d) = MAX(d) FROM t") == [(2, True)]
 
 
 def test_functions_by_their_whole_name_and_an_unquoted_put(session: Any, query: Any, tmp_path: Any) -> None:
