@@ -60,7 +60,9 @@ def _changes(
             unknown and column.name.upper() == "METADATA$ISUPDATE"
         ):
             raise errors.UnsupportedError(f"{column.name.upper()} of these changes")
-    update = "NULL::BOOLEAN" if unknown else "false"
+    # Only a query that reads the column fails, such as SELECT *.
+    refused = "memory.main.sf_refuse('METADATA$ISUPDATE of these changes')::BOOLEAN"
+    update = refused if unknown else "false"
     more = f'{update} AS "METADATA$ISUPDATE", NULL::VARCHAR AS "METADATA$ROW_ID"'
     inserted = f"SELECT *, 'INSERT' AS \"METADATA$ACTION\", {more} FROM {new}"
     return inserted if append_only else f"{inserted} UNION ALL SELECT *, 'DELETE', {more} FROM {gone}"
