@@ -21,12 +21,14 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, list_option, number_option, text_option
-from snowpipe_ml.local.files import loading
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.files.formats.base import format_of
 from snowpipe_ml.local.files.line_ends import with_even_lines
+from snowpipe_ml.local.files.load_errors import NeedsRecordsError, NeedsSingleFilesError, abort_within
+from snowpipe_ml.local.files.loading import load_files
+from snowpipe_ml.local.files.selected_loading import check_selected, parsed_select
 from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.statements.copy_into_location import copy_files, unload
 from snowpipe_ml.local.syntax.reader import Reader
@@ -125,7 +127,7 @@ def _load(statement: Statement) -> Result:
         return _validate(statement, copy, columns, options, files)
     known = {} if copy.options.get("FORCE") else remembered(session, copy.target)
     if copy.select is not None:
-        loading.parsed_select(copy.select, columns)
+        parsed_select(copy.select, columns)
     fresh = [file for file in files if known.get(file.label) != file.md5]
     fresh = _within(fresh, number_option(copy.options, "SIZE_LIMIT", 0))
     if not fresh:
@@ -133,11 +135,11 @@ def _load(statement: Statement) -> Result:
 
     def load(files: list[StagedFile], unreadable: dict[str, Loaded]) -> list[Loaded]:
         readable = [file for file in files if file.relative not in unreadable]
-        failed = unreadable | loading.check_selected(session, copy, columns, options, readable)
+        failed = unreadable | check_selected(session, copy, columns, options, readable)
 
         def once(by_record: bool = False, one_by_one: bool = False) -> list[Loaded]:
             with in_transaction(session):
-                done = loading.load(
+                done = load_files(
                     session,
                     copy,
                     columns,
@@ -153,9 +155,9 @@ def _load(statement: Statement) -> Result:
 
         try:
             done: list[Loaded] = retry_conflicts(once)
-        except loading.NeedsRecordsError:
+        except NeedsRecordsError:
             done = retry_conflicts(lambda: once(by_record=True))
-        except loading.NeedsSingleFilesError:
+        except NeedsSingleFilesError:
             done = retry_conflicts(lambda: once(one_by_one=True))
         return done
 
@@ -236,12 +238,12 @@ def _validate(
             before = session.duck.execute(
                 f"SELECT coalesce(max(rowid), -1) FROM {quoted(*copy.target)}"
             ).fetchone()
-            done = loading.load(session, copy, columns, options, files, unreadable, statement.query_id)
+            done = load_files(session, copy, columns, options, files, unreadable, statement.query_id)
             if not counted:
                 keep_failures(session, copy.target, done, statement.query_id)
                 return Result(*rejected(session, copy.target, statement.query_id))
             if text:
-                loading.abort_within(done, int(counted.group(1)), CsvFormat.read(options).skip)
+                abort_within(done, int(counted.group(1)), CsvFormat.read(options).skip)
             listed = ", ".join(quoted(column.name) for column in columns)
             return Result(
                 *select(
