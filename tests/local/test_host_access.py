@@ -149,7 +149,7 @@ def test_no_step_reads_a_file(host: Path) -> None:
         "json_tree('[1]')",
         "histogram('t', a)",
         "summary((SELECT 1))",
-        "memory.main.sf_split_to_table('a,b', ',', 1)",
+        "_MACROS.main.sf_split_to_table('a,b', ',', 1)",
     ],
 )
 def test_a_table_function_that_snowflake_has_not_is_refused_by_name(query: Any, call: str) -> None:
@@ -186,7 +186,7 @@ def test_no_statement_writes_a_file_of_the_host(query: Any, tmp_path: Path) -> N
         "current_schemas(true)",
         "current_query()",
         "json_serialize_sql('SELECT 1')",
-        "memory.main.sf_random()",
+        "_MACROS.main.sf_random()",
         "nextval('x')",
         "currval('x')",
         "pg_typeof(1)",
@@ -234,7 +234,7 @@ EXPRESSIONS = [
     "read_blob('{}/x.txt')",
     "1 IN (FROM '{}/x.csv')",
     "x FROM LOCAL._SNOWPIPE.FUNCTIONS",
-    "memory.main.sf_random()",
+    "_MACROS.main.sf_random()",
 ]
 
 

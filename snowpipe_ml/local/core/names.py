@@ -11,6 +11,8 @@ Name = tuple[str, str, str]
 
 CATALOG = "_SNOWPIPE"
 ACCOUNT = "_ACCOUNT"
+# The DuckDB database of the macros, which is no database of Snowflake's: see core/macros.
+MACROS = "_MACROS"
 # A DuckDB variable that holds the id of the session that runs the statement. Views can read it too.
 SESSION_VARIABLE = "snowpipe_session"
 

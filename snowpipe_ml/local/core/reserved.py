@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS
 
 _SCHEMAS = frozenset({CATALOG, "MAIN", "PG_CATALOG"})
-_DATABASES = frozenset({ACCOUNT, "SYSTEM", "TEMP", "MEMORY"})
+_DATABASES = frozenset({ACCOUNT, MACROS, "SYSTEM", "TEMP", "MEMORY"})
 RESERVED = _SCHEMAS | _DATABASES
 
 

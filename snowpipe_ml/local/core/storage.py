@@ -34,18 +34,24 @@ from typing import Protocol
 import duckdb
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local.core import errors, natives, private
-from snowpipe_ml.local.core.checkpoints import SETTINGS, Checkpoints
+from snowpipe_ml.local.core import checkpoints, errors, natives, private
+from snowpipe_ml.local.core.checkpoints import Checkpoints
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
-from snowpipe_ml.local.core.macros import macros
-from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, Name, quoted
+from snowpipe_ml.local.core.macros import attach_macros
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS, Name, quoted
 from snowpipe_ml.local.core.results import Results
 from snowpipe_ml.local.core.variants import FUNCTIONS
 
 log = logging.getLogger("snowpipe_ml.local")
 
 
+_SETTINGS = (
+    *checkpoints.SETTINGS,
+    "SET GLOBAL ieee_floating_point_ops = false",
+    # sqlglot generates lambdas with an arrow.
+    "SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW'",
+)
 _CATALOG_DDL = f"""
 CREATE SCHEMA IF NOT EXISTS "{{db}}".{CATALOG};
 CREATE SCHEMA IF NOT EXISTS "{{db}}"."PUBLIC";
@@ -181,13 +187,13 @@ class Storage:
                 )
             )
             undo.callback(self.root.close)
-            for setting in SETTINGS:
+            for setting in _SETTINGS:
                 self.root.execute(setting)
             natives.register(self.root)
             for name, function in FUNCTIONS.items():
                 text = duckdb.sqltype("VARCHAR")
                 self.root.create_function(name, function, [text], text, pure=True)
-            self.root.execute(macros())
+            attach_macros(self.root)
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)
             self._attach(ACCOUNT)
@@ -284,7 +290,7 @@ class Storage:
         rows = self.root.cursor().execute(
             "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL ORDER BY 1"
         )
-        return [name for (name,) in rows.fetchall() if name != ACCOUNT]
+        return [name for (name,) in rows.fetchall() if name not in (ACCOUNT, MACROS)]
 
     def create_database(self, name: str) -> None:
         """Create a database with its schema PUBLIC.

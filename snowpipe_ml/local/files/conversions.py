@@ -67,7 +67,7 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
     if kind.startswith(("DATE", "TIME")) or kind == TIMESTAMP_TZ:
         text = f"CASE WHEN NOT regexp_matches({text}, {literal(_SPECIAL)}) THEN {text} END"
     if kind == "DATE":
-        value = f"memory.main.sf_try_date({text})"
+        value = f"_MACROS.main.sf_try_date({text})"
         if fmt.date_format is not None:
             value = f"CAST({_parsed(fmt.date_format, text)} AS DATE)"
         return Conversion(value, 100035, "Timestamp", required=required)
@@ -94,21 +94,21 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
 
 def _parsed(fmt: InputFormat, text: str) -> str:
     parsed = f"try_strptime({text}, {literal(fmt.reader_pattern)})"
-    return f"memory.main.sf_century({parsed})" if fmt.has_short_year else parsed
+    return f"_MACROS.main.sf_century({parsed})" if fmt.has_short_year else parsed
 
 
 def _timestamp(fmt: CsvFormat, column: Column, text: str) -> str:
     given, kind = fmt.timestamp_format, column.duckdb
     if given is None:
-        local = f"memory.main.sf_try_timestamp({text})"
+        local = f"_MACROS.main.sf_try_timestamp({text})"
         offset = f"regexp_matches(trim({text}), '[ T].*([+-]\\d{{2}}(:?\\d{{2}})?|Z)$')"
-        without = f"memory.main.sf_try_timestamp(memory.main.sf_without_offset({text}))"
+        without = f"_MACROS.main.sf_try_timestamp(_MACROS.main.sf_without_offset({text}))"
         if kind == "TIMESTAMP":
             return f"CASE WHEN {offset} THEN {without} ELSE {local} END"
         if kind == _LTZ:
             here = f"timezone(current_setting('TimeZone'), {local})"
             return f"CASE WHEN {offset} THEN TRY_CAST(trim({text}) AS TIMESTAMPTZ) ELSE {here} END"
-        return f"try(memory.main.sf_text_to_tz({text}))"
+        return f"try(_MACROS.main.sf_text_to_tz({text}))"
     if given.has_offset and kind != _LTZ:
         raise errors.UnsupportedError(
             f"the format {given.text!r}, which has a UTC offset, in COPY INTO for the column {column.name}",
@@ -120,4 +120,4 @@ def _timestamp(fmt: CsvFormat, column: Column, text: str) -> str:
     if kind == _LTZ:
         zone = "'UTC'" if given.has_offset else "current_setting('TimeZone')"
         return f"timezone({zone}, CAST({parsed} AS TIMESTAMP))"
-    return f"memory.main.sf_local_to_tz(CAST({parsed} AS TIMESTAMP))"
+    return f"_MACROS.main.sf_local_to_tz(CAST({parsed} AS TIMESTAMP))"

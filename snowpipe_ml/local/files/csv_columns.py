@@ -82,12 +82,12 @@ def _timestamp(fmt: InputFormat, column: Column) -> str:
         zone = "'UTC'" if fmt.has_offset else "current_setting('TimeZone')"
         return f"timezone({zone}, {read})"
     read = _correct_century(_without_offset(fmt, column), value, "TIMESTAMP")
-    return read if column.duckdb == "TIMESTAMP" else f"memory.main.sf_local_to_tz({read})"
+    return read if column.duckdb == "TIMESTAMP" else f"_MACROS.main.sf_local_to_tz({read})"
 
 
 def _correct_century(fmt: InputFormat, value: str, kind: str) -> str:
     """Correct two-digit years that DuckDB has read: 1970 to 2069 on Snowflake, 1969 to 2068 in DuckDB."""
-    return f"CAST(memory.main.sf_century({value}) AS {kind})" if fmt.has_short_year else value
+    return f"CAST(_MACROS.main.sf_century({value}) AS {kind})" if fmt.has_short_year else value
 
 
 def _without_offset(fmt: InputFormat, column: Column) -> InputFormat:

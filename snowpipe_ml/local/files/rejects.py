@@ -125,8 +125,8 @@ def has_known_values(rejects: Rejects, columns: Sequence[Column], reading: Readi
         SELECT value FROM (SELECT column_name, trim({_VALUE}) AS value FROM (
           SELECT DISTINCT column_name, error_message FROM {rejects.rows} WHERE error_type = 'CAST'))
         WHERE CASE WHEN column_name IN {truths} THEN lower(value) IN ('on', 'off', 'yes', 'no', 'y', 'n')
-          WHEN column_name IN {times} THEN memory.main.sf_try_timestamp(value) IS NOT NULL
-          WHEN column_name IN {zoned} THEN memory.main.sf_try_timestamp(left(value, 10)) IS NOT NULL END LIMIT 1
+          WHEN column_name IN {times} THEN _MACROS.main.sf_try_timestamp(value) IS NOT NULL
+          WHEN column_name IN {zoned} THEN _MACROS.main.sf_try_timestamp(left(value, 10)) IS NOT NULL END LIMIT 1
         """).fetchone()
     return row is not None
 

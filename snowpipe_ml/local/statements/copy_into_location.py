@@ -213,7 +213,7 @@ def _text_of(column: str, duckdb: str) -> str:
     if duckdb.startswith("TIMESTAMP"):
         return f"strftime({column}, '%Y-%m-%d %H:%M:%S.%g')"
     if duckdb in ("DOUBLE", "FLOAT"):
-        return f"memory.main.sf_float_text({column})"
+        return f"_MACROS.main.sf_float_text({column})"
     if duckdb == "BLOB":
         return f"hex({column})"
     return _standard_json(column, duckdb)
@@ -221,7 +221,7 @@ def _text_of(column: str, duckdb: str) -> str:
 
 def _standard_json(column: str, duckdb: str) -> str:
     """Return a VARIANT as JSON that any reader accepts; other values unchanged."""
-    return f"memory.main.sf_standard_json({column})" if duckdb == "JSON" else column
+    return f"_MACROS.main.sf_standard_json({column})" if duckdb == "JSON" else column
 
 
 def _quoted(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from snowpipe_ml.local.catalog.columns import keys_of, stored_columns
 from snowpipe_ml.local.catalog.properties import TEXT, created_on, properties
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import ACCOUNT, Name, quoted
+from snowpipe_ml.local.core.names import ACCOUNT, MACROS, Name, quoted
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import MAX_BINARY, MAX_VARCHAR, Column
@@ -107,7 +107,7 @@ def _objects(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[Row
         row
         for row in found
         if row[3] in kinds
-        and row[0] not in (ACCOUNT, "memory", "temp", "system")
+        and row[0] not in (ACCOUNT, MACROS, "memory", "temp", "system")
         and scope.keep(*row[:3])
         and not session.hidden(row[:3])
     ][: scope.limit]

@@ -25,10 +25,10 @@ from snowpipe_ml.local.translate.types import (
 
 def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
     """Make a call of a macro of :mod:`snowpipe_ml.local.core.macros`."""
-    return builtin(f"memory.main.{name}", *arguments)
+    return builtin(f"_MACROS.main.{name}", *arguments)
 
 
-_LIGHT = frozenset({"json_extract", "to_json", "json_array", "list_value", "memory.main.sf_defined"})
+_LIGHT = frozenset({"json_extract", "to_json", "json_array", "list_value", "_MACROS.main.sf_defined"})
 
 
 def bound(values: list[exp.Expr], build: Callable[..., exp.Expr]) -> exp.Expr:

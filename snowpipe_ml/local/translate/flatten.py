@@ -71,7 +71,7 @@ def _flatten(call: exp.Expr) -> exp.Expr:
         json_path = "$" + (prefix if prefix.startswith("[") else f".{prefix}")
         value = _ours("json_extract", value, exp.Literal.string(json_path))
     return _ours(
-        f"memory.main.sf_flatten{'_recursive' if recursive else ''}",
+        f"_MACROS.main.sf_flatten{'_recursive' if recursive else ''}",
         value,
         exp.Literal.string(mode.name.upper() if mode is not None else "BOTH"),
         exp.Boolean(this=_truth(options.get("OUTER"))),
@@ -103,10 +103,10 @@ def _split(call: exp.Expr) -> exp.Expr:
     if _split_name(call) == "STRTOK_SPLIT_TO_TABLE":
         marks = arguments[1] if len(arguments) > 1 else exp.Literal.string(" ")
         return _ours(
-            "memory.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy(), exp.Literal.number(1)
+            "_MACROS.main.sf_strtok_split_to_table", arguments[0].copy(), marks.copy(), exp.Literal.number(1)
         )
     return _ours(
-        "memory.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy(), exp.Literal.number(1)
+        "_MACROS.main.sf_split_to_table", arguments[0].copy(), arguments[1].copy(), exp.Literal.number(1)
     )
 
 
@@ -116,10 +116,10 @@ def _truth(node: exp.Expr | None) -> bool:
 
 # For each macro, the column that identifies a row among the rows of one input.
 _ROW_KEYS = {
-    "memory.main.sf_flatten": "PATH",
-    "memory.main.sf_flatten_recursive": "PATH",
-    "memory.main.sf_split_to_table": "INDEX",
-    "memory.main.sf_strtok_split_to_table": "INDEX",
+    "_MACROS.main.sf_flatten": "PATH",
+    "_MACROS.main.sf_flatten_recursive": "PATH",
+    "_MACROS.main.sf_split_to_table": "INDEX",
+    "_MACROS.main.sf_strtok_split_to_table": "INDEX",
 }
 
 
@@ -210,7 +210,7 @@ def _number_inputs(select: exp.Select) -> None:
 def _row_hash(keys: list[exp.Expr]) -> exp.Expr:
     """Return a number that identifies a joined row; Snowflake's SEQ may be unordered and have gaps."""
     texts = [exp.cast(key.copy(), "TEXT", dialect="duckdb") for key in keys]
-    return _ours("memory.main.sf_row_hash", exp.Array(expressions=texts))
+    return _ours("_MACROS.main.sf_row_hash", exp.Array(expressions=texts))
 
 
 def _ours(name: str, *arguments: exp.Expr) -> exp.Anonymous:

@@ -61,7 +61,7 @@ def _changes(
         ):
             raise errors.UnsupportedError(f"{column.name.upper()} of these changes")
     # Only a query that reads the column fails, such as SELECT *.
-    refused = "memory.main.sf_refuse('METADATA$ISUPDATE of these changes')::BOOLEAN"
+    refused = "_MACROS.main.sf_refuse('METADATA$ISUPDATE of these changes')::BOOLEAN"
     update = refused if unknown else "false"
     more = f'{update} AS "METADATA$ISUPDATE", NULL::VARCHAR AS "METADATA$ROW_ID"'
     inserted = f"SELECT *, 'INSERT' AS \"METADATA$ACTION\", {more} FROM {new}"

@@ -20,10 +20,10 @@ CREATE MACRO sf_bitmap_positions(bitmap) AS list_transform(
   lambda i: ('0x' || substr(hex(bitmap), 5 + 4 * i::INTEGER, 2))::BIGINT
     + 256 * ('0x' || substr(hex(bitmap), 7 + 4 * i::INTEGER, 2))::BIGINT);
 
-CREATE MACRO sf_bitmap(position) AS memory.main.sf_bitmap_text(list_sort(list_distinct(list(position::INTEGER))));
+CREATE MACRO sf_bitmap(position) AS _MACROS.main.sf_bitmap_text(list_sort(list_distinct(list(position::INTEGER))));
 
-CREATE MACRO sf_bitmap_union(bitmap) AS memory.main.sf_bitmap_text(list_sort(list_distinct(list_transform(
-  flatten(list(memory.main.sf_bitmap_positions(bitmap))), lambda p: p::INTEGER))));
+CREATE MACRO sf_bitmap_union(bitmap) AS _MACROS.main.sf_bitmap_text(list_sort(list_distinct(list_transform(
+  flatten(list(_MACROS.main.sf_bitmap_positions(bitmap))), lambda p: p::INTEGER))));
 
 CREATE MACRO sf_bitmap_count(bitmap) AS ('0x' || substr(hex(bitmap), 1, 4))::BIGINT;
 

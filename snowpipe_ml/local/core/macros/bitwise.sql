@@ -38,24 +38,24 @@ CREATE MACRO sf_same_length(a, b) AS CASE WHEN octet_length(a) <> octet_length(b
 CREATE MACRO sf_bits(b) AS CASE WHEN octet_length(b) = 0 THEN NULL ELSE b::BIT END;
 
 CREATE MACRO sf_bitand_binary
-  (a, b) AS (memory.main.sf_bits(memory.main.sf_same_length(a, b)) & memory.main.sf_bits(b))::BLOB,
-  (a, b, side) AS (memory.main.sf_bits(memory.main.sf_padded(a, octet_length(b), side))
-    & memory.main.sf_bits(memory.main.sf_padded(b, octet_length(a), side)))::BLOB;
+  (a, b) AS (_MACROS.main.sf_bits(_MACROS.main.sf_same_length(a, b)) & _MACROS.main.sf_bits(b))::BLOB,
+  (a, b, side) AS (_MACROS.main.sf_bits(_MACROS.main.sf_padded(a, octet_length(b), side))
+    & _MACROS.main.sf_bits(_MACROS.main.sf_padded(b, octet_length(a), side)))::BLOB;
 
 CREATE MACRO sf_bitor_binary
-  (a, b) AS (memory.main.sf_bits(memory.main.sf_same_length(a, b)) | memory.main.sf_bits(b))::BLOB,
-  (a, b, side) AS (memory.main.sf_bits(memory.main.sf_padded(a, octet_length(b), side))
-    | memory.main.sf_bits(memory.main.sf_padded(b, octet_length(a), side)))::BLOB;
+  (a, b) AS (_MACROS.main.sf_bits(_MACROS.main.sf_same_length(a, b)) | _MACROS.main.sf_bits(b))::BLOB,
+  (a, b, side) AS (_MACROS.main.sf_bits(_MACROS.main.sf_padded(a, octet_length(b), side))
+    | _MACROS.main.sf_bits(_MACROS.main.sf_padded(b, octet_length(a), side)))::BLOB;
 
 CREATE MACRO sf_bitxor_binary
-  (a, b) AS xor(memory.main.sf_bits(memory.main.sf_same_length(a, b)), memory.main.sf_bits(b))::BLOB,
-  (a, b, side) AS xor(memory.main.sf_bits(memory.main.sf_padded(a, octet_length(b), side)),
-    memory.main.sf_bits(memory.main.sf_padded(b, octet_length(a), side)))::BLOB;
+  (a, b) AS xor(_MACROS.main.sf_bits(_MACROS.main.sf_same_length(a, b)), _MACROS.main.sf_bits(b))::BLOB,
+  (a, b, side) AS xor(_MACROS.main.sf_bits(_MACROS.main.sf_padded(a, octet_length(b), side)),
+    _MACROS.main.sf_bits(_MACROS.main.sf_padded(b, octet_length(a), side)))::BLOB;
 
-CREATE MACRO sf_bitnot_binary(a) AS (~memory.main.sf_bits(a))::BLOB;
+CREATE MACRO sf_bitnot_binary(a) AS (~_MACROS.main.sf_bits(a))::BLOB;
 
 CREATE MACRO sf_bitshiftleft_binary(a, n) AS CASE WHEN n >= 8 * octet_length(a) THEN unhex(repeat('00', octet_length(a)))
-  ELSE (memory.main.sf_bits(a) << n::INTEGER)::BLOB END;
+  ELSE (_MACROS.main.sf_bits(a) << n::INTEGER)::BLOB END;
 
 CREATE MACRO sf_bitshiftright_binary(a, n) AS CASE WHEN n >= 8 * octet_length(a) THEN unhex(repeat('00', octet_length(a)))
-  ELSE (memory.main.sf_bits(a) >> n::INTEGER)::BLOB END;
+  ELSE (_MACROS.main.sf_bits(a) >> n::INTEGER)::BLOB END;

@@ -2,5 +2,5 @@
 -- INTEGER has no side effects for DuckDB, so that other columns can use the alias of such an expression.
 CREATE MACRO sf_raise(number, sqlstate, message) AS CAST('SNOWFLAKE ' || number || ' ' || sqlstate || ' ' || message AS INTEGER);
 
-CREATE MACRO sf_refuse(what) AS memory.main.sf_raise(2, '0A000',
+CREATE MACRO sf_refuse(what) AS _MACROS.main.sf_raise(2, '0A000',
   'the embedded warehouse does not support ' || what || '; Snowflake does');

@@ -1,7 +1,7 @@
 -- Macros of the functions of the family: dates.
 -- An integer in a text: seconds, milliseconds, microseconds or nanoseconds since 1970, by its magnitude.
 -- https://docs.snowflake.com/en/sql-reference/functions/to_timestamp
-CREATE MACRO sf_micros_of(n) AS CASE WHEN n % 1000 <> 0 THEN memory.main.sf_refuse('nanoseconds')::BIGINT ELSE n // 1000 END;
+CREATE MACRO sf_micros_of(n) AS CASE WHEN n % 1000 <> 0 THEN _MACROS.main.sf_refuse('nanoseconds')::BIGINT ELSE n // 1000 END;
 
 CREATE MACRO sf_is_integer(x) AS regexp_full_match(trim(x), '[+-]?\d+');
 
@@ -9,11 +9,11 @@ CREATE MACRO sf_digits_to_timestamp(x) AS
   CASE WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000 THEN make_timestamp(TRY_CAST(x AS BIGINT) * 1000000)
        WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000000 THEN make_timestamp(TRY_CAST(x AS BIGINT) * 1000)
        WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000000000 THEN make_timestamp(TRY_CAST(x AS BIGINT))
-       ELSE make_timestamp(memory.main.sf_micros_of(TRY_CAST(x AS BIGINT))) END;
+       ELSE make_timestamp(_MACROS.main.sf_micros_of(TRY_CAST(x AS BIGINT))) END;
 
 -- strptime reads at most six fractional digits, which is also the precision of the stored timestamps.
 CREATE MACRO sf_micros(x) AS CASE WHEN NOT regexp_matches(x, '[.]\d{7}') THEN x
-  WHEN regexp_matches(x, '[.]\d{6}\d*[1-9]') THEN memory.main.sf_refuse('nanoseconds')::VARCHAR
+  WHEN regexp_matches(x, '[.]\d{6}\d*[1-9]') THEN _MACROS.main.sf_refuse('nanoseconds')::VARCHAR
   ELSE regexp_replace(x, '([.]\d{6})\d+', '\1') END;
 
 -- Whether a text in an automatically detected format has an offset: at its end, or before the year.
@@ -24,7 +24,7 @@ CREATE MACRO sf_offset_of(x) AS CASE WHEN x LIKE '%Z' THEN 0 ELSE
   * (TRY_CAST(regexp_extract(x, '[+-](\d{1,2})(:?\d{2})?( \d{4})?$', 1) AS INTEGER) * 60
      + coalesce(TRY_CAST(regexp_extract(x, '[+-]\d{2}:?(\d{2})( \d{4})?$', 1) AS INTEGER), 0)) END;
 
-CREATE MACRO sf_cut_offset(x) AS CASE WHEN memory.main.sf_has_offset(x)
+CREATE MACRO sf_cut_offset(x) AS CASE WHEN _MACROS.main.sf_has_offset(x)
   THEN regexp_replace(x, '\s*([+-]\d{1,2}(:?\d{2})?|Z)( \d{4})?$', '\3') ELSE x END;
 
 -- The wall clock of a text in one of the formats that Snowflake detects; NULL if there is none.
@@ -44,33 +44,33 @@ CREATE MACRO sf_iso_clock(x) AS CASE WHEN regexp_full_match(x, '\d{4}-\d\d-\d\d(
   THEN TRY_CAST(x AS TIMESTAMP) END;
 
 -- The one-element list evaluates the text once.
-CREATE MACRO sf_try_clock(x) AS list_transform([memory.main.sf_cut_offset(memory.main.sf_micros(trim(x)))],
-  lambda written: memory.main.sf_clock_of(written))[1];
+CREATE MACRO sf_try_clock(x) AS list_transform([_MACROS.main.sf_cut_offset(_MACROS.main.sf_micros(trim(x)))],
+  lambda written: _MACROS.main.sf_clock_of(written))[1];
 
-CREATE MACRO sf_try_timestamp(x) AS CASE WHEN memory.main.sf_is_integer(x) THEN memory.main.sf_digits_to_timestamp(trim(x))
-  ELSE memory.main.sf_try_clock(x) END;
+CREATE MACRO sf_try_timestamp(x) AS CASE WHEN _MACROS.main.sf_is_integer(x) THEN _MACROS.main.sf_digits_to_timestamp(trim(x))
+  ELSE _MACROS.main.sf_try_clock(x) END;
 
-CREATE MACRO sf_unread_timestamp(x) AS make_timestamp(memory.main.sf_raise(100035, '22007',
+CREATE MACRO sf_unread_timestamp(x) AS make_timestamp(_MACROS.main.sf_raise(100035, '22007',
   'Timestamp ''' || x || ''' is not recognized')::BIGINT);
 
-CREATE MACRO sf_timestamp(x) AS coalesce(memory.main.sf_iso_clock(x), CASE WHEN x IS NOT NULL
-  THEN coalesce(memory.main.sf_try_timestamp(x), memory.main.sf_unread_timestamp(x)) END);
+CREATE MACRO sf_timestamp(x) AS coalesce(_MACROS.main.sf_iso_clock(x), CASE WHEN x IS NOT NULL
+  THEN coalesce(_MACROS.main.sf_try_timestamp(x), _MACROS.main.sf_unread_timestamp(x)) END);
 
-CREATE MACRO sf_try_date(x) AS CAST(memory.main.sf_try_timestamp(x) AS DATE);
+CREATE MACRO sf_try_date(x) AS CAST(_MACROS.main.sf_try_timestamp(x) AS DATE);
 
-CREATE MACRO sf_date(x) AS coalesce(CAST(memory.main.sf_iso_clock(x) AS DATE),
+CREATE MACRO sf_date(x) AS coalesce(CAST(_MACROS.main.sf_iso_clock(x) AS DATE),
   CASE WHEN x IS NULL THEN NULL
-       ELSE coalesce(memory.main.sf_try_date(x), DATE '1970-01-01' + memory.main.sf_raise(100040, '22007',
+       ELSE coalesce(_MACROS.main.sf_try_date(x), DATE '1970-01-01' + _MACROS.main.sf_raise(100040, '22007',
          'Date ''' || x || ''' is not recognized')) END);
 
 CREATE MACRO sf_try_time(x) AS CASE
-  WHEN memory.main.sf_is_integer(x) THEN CAST(date_trunc('second', memory.main.sf_digits_to_timestamp(trim(x))) AS TIME)
-  ELSE CAST(try_strptime(memory.main.sf_cut_offset(memory.main.sf_micros(trim(x))),
+  WHEN _MACROS.main.sf_is_integer(x) THEN CAST(date_trunc('second', _MACROS.main.sf_digits_to_timestamp(trim(x))) AS TIME)
+  ELSE CAST(try_strptime(_MACROS.main.sf_cut_offset(_MACROS.main.sf_micros(trim(x))),
     ['%H:%M:%S', '%H:%M:%S.%f', '%H:%M', '%I:%M:%S %p', '%I:%M:%S.%f %p', '%I:%M %p']) AS TIME) END;
 
 CREATE MACRO sf_time(x) AS
   CASE WHEN x IS NULL THEN NULL
-       ELSE coalesce(memory.main.sf_try_time(x), TIME '00:00:00' + to_seconds(memory.main.sf_raise(100108, '22007',
+       ELSE coalesce(_MACROS.main.sf_try_time(x), TIME '00:00:00' + to_seconds(_MACROS.main.sf_raise(100108, '22007',
          'Time ''' || x || ''' is not recognized'))) END;
 
 -- DuckDB has no TIMESTAMP_TZ: it is stored as a struct of the instant in UTC and the offset in minutes.
@@ -78,51 +78,51 @@ CREATE MACRO sf_local_to_tz(x) AS CASE WHEN x IS NULL THEN NULL ELSE struct_pack
   utc := timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)),
   tz := date_diff('minute', timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)), x::TIMESTAMP)::SMALLINT) END;
 
-CREATE MACRO sf_instant_to_tz(x) AS memory.main.sf_local_to_tz(timezone(current_setting('TimeZone'), x));
+CREATE MACRO sf_instant_to_tz(x) AS _MACROS.main.sf_local_to_tz(timezone(current_setting('TimeZone'), x));
 
 CREATE MACRO sf_tz_make(instant, minutes) AS CASE WHEN instant IS NULL OR minutes IS NULL THEN NULL
   ELSE struct_pack(utc := instant, tz := minutes::SMALLINT) END;
 
-CREATE MACRO sf_utc_to_tz(x) AS memory.main.sf_instant_to_tz(timezone('UTC', x));
+CREATE MACRO sf_utc_to_tz(x) AS _MACROS.main.sf_instant_to_tz(timezone('UTC', x));
 
-CREATE MACRO sf_offset(x) AS memory.main.sf_offset_of(trim(x));
+CREATE MACRO sf_offset(x) AS _MACROS.main.sf_offset_of(trim(x));
 
 CREATE MACRO sf_text_clock_to_tz(x, clock) AS CASE WHEN x IS NULL THEN NULL
-  WHEN memory.main.sf_iso_clock(x) IS NOT NULL THEN memory.main.sf_local_to_tz(memory.main.sf_iso_clock(x))
+  WHEN _MACROS.main.sf_iso_clock(x) IS NOT NULL THEN _MACROS.main.sf_local_to_tz(_MACROS.main.sf_iso_clock(x))
   -- The text of a stored TIMESTAMP_TZ struct, whose type was not known when the statement was translated.
   WHEN x LIKE '{''utc'': %' THEN CAST(x AS STRUCT(utc TIMESTAMP, tz SMALLINT))
   ELSE list_transform([struct_pack(x := trim(x), clock := clock)], lambda t: CASE
-    WHEN memory.main.sf_is_integer(t.x) THEN memory.main.sf_utc_to_tz(memory.main.sf_digits_to_timestamp(t.x))
-    WHEN memory.main.sf_has_offset(t.x) THEN memory.main.sf_tz_make(t.clock - to_minutes(memory.main.sf_offset_of(t.x)),
-      memory.main.sf_offset_of(t.x))
-    ELSE memory.main.sf_local_to_tz(t.clock) END)[1] END;
+    WHEN _MACROS.main.sf_is_integer(t.x) THEN _MACROS.main.sf_utc_to_tz(_MACROS.main.sf_digits_to_timestamp(t.x))
+    WHEN _MACROS.main.sf_has_offset(t.x) THEN _MACROS.main.sf_tz_make(t.clock - to_minutes(_MACROS.main.sf_offset_of(t.x)),
+      _MACROS.main.sf_offset_of(t.x))
+    ELSE _MACROS.main.sf_local_to_tz(t.clock) END)[1] END;
 
-CREATE MACRO sf_try_text_to_tz(x) AS memory.main.sf_text_clock_to_tz(x, memory.main.sf_try_clock(x));
+CREATE MACRO sf_try_text_to_tz(x) AS _MACROS.main.sf_text_clock_to_tz(x, _MACROS.main.sf_try_clock(x));
 
-CREATE MACRO sf_text_to_tz(x) AS memory.main.sf_text_clock_to_tz(x,
-  CASE WHEN memory.main.sf_is_integer(x) THEN NULL
-  ELSE coalesce(memory.main.sf_try_clock(x), memory.main.sf_unread_timestamp(x)) END);
+CREATE MACRO sf_text_to_tz(x) AS _MACROS.main.sf_text_clock_to_tz(x,
+  CASE WHEN _MACROS.main.sf_is_integer(x) THEN NULL
+  ELSE coalesce(_MACROS.main.sf_try_clock(x), _MACROS.main.sf_unread_timestamp(x)) END);
 
 -- A TIMESTAMP_LTZ: the instant of a text with an offset, or of a wall clock in the session's time zone.
 CREATE MACRO sf_try_text_to_ltz(x) AS CASE WHEN x IS NULL THEN NULL
-  WHEN memory.main.sf_iso_clock(x) IS NOT NULL THEN timezone(current_setting('TimeZone'), memory.main.sf_iso_clock(x))
-  WHEN memory.main.sf_is_integer(x) THEN timezone('UTC', memory.main.sf_digits_to_timestamp(trim(x)))
-  WHEN memory.main.sf_has_offset(trim(x))
-    THEN timezone('UTC', memory.main.sf_try_clock(x) - to_minutes(memory.main.sf_offset(x)))
-  ELSE timezone(current_setting('TimeZone'), memory.main.sf_try_clock(x)) END;
+  WHEN _MACROS.main.sf_iso_clock(x) IS NOT NULL THEN timezone(current_setting('TimeZone'), _MACROS.main.sf_iso_clock(x))
+  WHEN _MACROS.main.sf_is_integer(x) THEN timezone('UTC', _MACROS.main.sf_digits_to_timestamp(trim(x)))
+  WHEN _MACROS.main.sf_has_offset(trim(x))
+    THEN timezone('UTC', _MACROS.main.sf_try_clock(x) - to_minutes(_MACROS.main.sf_offset(x)))
+  ELSE timezone(current_setting('TimeZone'), _MACROS.main.sf_try_clock(x)) END;
 
 CREATE MACRO sf_text_to_ltz(x) AS CASE WHEN x IS NULL THEN NULL
-  ELSE coalesce(memory.main.sf_try_text_to_ltz(x), timezone('UTC', memory.main.sf_unread_timestamp(x))) END;
+  ELSE coalesce(_MACROS.main.sf_try_text_to_ltz(x), timezone('UTC', _MACROS.main.sf_unread_timestamp(x))) END;
 
 -- A number of units since 1970, of which a microsecond is a part; the result is a timestamp in UTC.
 CREATE MACRO sf_epoch(n, micros) AS make_timestamp(CAST(round(CAST(n AS DECIMAL(25,6)) * CAST(micros AS DECIMAL(7,0))) AS BIGINT));
 
-CREATE MACRO sf_epoch_nanos(n) AS make_timestamp(memory.main.sf_micros_of(CAST(n AS BIGINT)));
+CREATE MACRO sf_epoch_nanos(n) AS make_timestamp(_MACROS.main.sf_micros_of(CAST(n AS BIGINT)));
 
 -- A number in a VARIANT is an instant, which the wall clock of the session shows; a text is read as such.
 CREATE MACRO sf_variant_to_timestamp(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')
-  THEN timezone(current_setting('TimeZone'), timezone('UTC', memory.main.sf_epoch(CAST(j AS DECIMAL(25,6)), 1000000)))
-  ELSE memory.main.sf_timestamp(json_extract_string(j, '$')) END;
+  THEN timezone(current_setting('TimeZone'), timezone('UTC', _MACROS.main.sf_epoch(CAST(j AS DECIMAL(25,6)), 1000000)))
+  ELSE _MACROS.main.sf_timestamp(json_extract_string(j, '$')) END;
 
 CREATE MACRO sf_tz_local(x) AS x.utc + to_minutes(x.tz::INTEGER);
 
@@ -132,7 +132,7 @@ CREATE MACRO sf_tz_instant(x) AS timezone('UTC', x.utc);
 
 CREATE MACRO sf_offset_hours(x) AS CASE WHEN x.tz < 0 THEN '-' ELSE '+' END || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0');
 
-CREATE MACRO sf_offset_text(x, separator) AS memory.main.sf_offset_hours(x) || separator
+CREATE MACRO sf_offset_text(x, separator) AS _MACROS.main.sf_offset_hours(x) || separator
   || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
 
 -- Texts in the output formats of the session (core/parameters.py sets the variables to patterns of strftime).
@@ -143,30 +143,30 @@ CREATE MACRO sf_time_text(x) AS strftime(DATE '1970-01-01' + x, coalesce(getvari
 
 CREATE MACRO sf_ntz_text(x) AS strftime(x, coalesce(getvariable('TIMESTAMP_NTZ_OUTPUT_FORMAT'), '%Y-%m-%d %H:%M:%S.%g'));
 
-CREATE MACRO sf_marks(text, x) AS replace(replace(replace(text, chr(1), memory.main.sf_offset_text(x, ':')),
-  chr(2), memory.main.sf_offset_text(x, '')), chr(3), memory.main.sf_offset_hours(x));
+CREATE MACRO sf_marks(text, x) AS replace(replace(replace(text, chr(1), _MACROS.main.sf_offset_text(x, ':')),
+  chr(2), _MACROS.main.sf_offset_text(x, '')), chr(3), _MACROS.main.sf_offset_hours(x));
 
-CREATE MACRO sf_tz_text(x) AS memory.main.sf_marks(strftime(memory.main.sf_tz_local(x),
+CREATE MACRO sf_tz_text(x) AS _MACROS.main.sf_marks(strftime(_MACROS.main.sf_tz_local(x),
   coalesce(getvariable('TIMESTAMP_TZ_OUTPUT_FORMAT'), getvariable('TIMESTAMP_OUTPUT_FORMAT'),
     '%Y-%m-%d %H:%M:%S.%g ' || chr(2))), x);
 
-CREATE MACRO sf_ltz_text(x) AS memory.main.sf_marks(strftime(memory.main.sf_tz_local(x),
+CREATE MACRO sf_ltz_text(x) AS _MACROS.main.sf_marks(strftime(_MACROS.main.sf_tz_local(x),
   coalesce(getvariable('TIMESTAMP_LTZ_OUTPUT_FORMAT'), getvariable('TIMESTAMP_OUTPUT_FORMAT'),
     '%Y-%m-%d %H:%M:%S.%g ' || chr(2))), x);
 
-CREATE MACRO sf_tz_iso(x) AS strftime(memory.main.sf_tz_local(x), '%Y-%m-%dT%H:%M:%S.%f')
+CREATE MACRO sf_tz_iso(x) AS strftime(_MACROS.main.sf_tz_local(x), '%Y-%m-%dT%H:%M:%S.%f')
   || CASE WHEN x.tz < 0 THEN '-' ELSE '+' END
   || lpad((abs(x.tz) // 60)::VARCHAR, 2, '0') || ':' || lpad((abs(x.tz) % 60)::VARCHAR, 2, '0');
 
 -- An instant that was parsed from a text that ends with an offset.
 CREATE MACRO sf_parsed_tz(instant, x) AS CASE WHEN instant IS NULL THEN NULL ELSE struct_pack(
-  utc := timezone('UTC', instant), tz := memory.main.sf_offset(trim(x))::SMALLINT) END;
+  utc := timezone('UTC', instant), tz := _MACROS.main.sf_offset(trim(x))::SMALLINT) END;
 
 -- A year of two digits, which strptime reads as 1969 to 2068, in the century from TWO_DIGIT_CENTURY_START on.
 CREATE MACRO sf_century_start() AS coalesce(getvariable('TWO_DIGIT_CENTURY_START'), 1970);
 
-CREATE MACRO sf_century(x) AS x + to_years((memory.main.sf_century_start()
-  + (year(x) % 100 - memory.main.sf_century_start() % 100 + 100) % 100 - year(x))::INTEGER);
+CREATE MACRO sf_century(x) AS x + to_years((_MACROS.main.sf_century_start()
+  + (year(x) % 100 - _MACROS.main.sf_century_start() % 100 + 100) % 100 - year(x))::INTEGER);
 
 CREATE MACRO sf_without_offset(x) AS regexp_replace(x, '\s*([+-]\d{2}(:?\d{2})?|Z)$', '');
 
@@ -174,35 +174,35 @@ CREATE MACRO sf_without_offset(x) AS regexp_replace(x, '\s*([+-]\d{2}(:?\d{2})?|
 CREATE MACRO sf_week_start() AS coalesce(getvariable('WEEK_START'), 0);
 
 -- The first day of the week of a DATE: on a Monday if WEEK_START is 0 or 1.
-CREATE MACRO sf_week_first(x) AS x - ((isodow(x) - greatest(memory.main.sf_week_start(), 1) + 7) % 7)::INTEGER;
+CREATE MACRO sf_week_first(x) AS x - ((isodow(x) - greatest(_MACROS.main.sf_week_start(), 1) + 7) % 7)::INTEGER;
 
-CREATE MACRO sf_day_of_week(x) AS CASE WHEN memory.main.sf_week_start() = 0 THEN dayofweek(x)
-  ELSE (isodow(x) - memory.main.sf_week_start() + 7) % 7 + 1 END;
+CREATE MACRO sf_day_of_week(x) AS CASE WHEN _MACROS.main.sf_week_start() = 0 THEN dayofweek(x)
+  ELSE (isodow(x) - _MACROS.main.sf_week_start() + 7) % 7 + 1 END;
 
 -- With the policy 0 a week belongs to the year of its fourth day; with 1 January 1 begins the first week.
 CREATE MACRO sf_week(x) AS CASE WHEN coalesce(getvariable('WEEK_OF_YEAR_POLICY'), 0) = 0
-  THEN (dayofyear(memory.main.sf_week_first(x) + 3) - 1) // 7 + 1
-  ELSE (memory.main.sf_week_first(x) - memory.main.sf_week_first(make_date(year(x), 1, 1))) // 7 + 1 END;
+  THEN (dayofyear(_MACROS.main.sf_week_first(x) + 3) - 1) // 7 + 1
+  ELSE (_MACROS.main.sf_week_first(x) - _MACROS.main.sf_week_first(make_date(year(x), 1, 1))) // 7 + 1 END;
 
 CREATE MACRO sf_year_of_week(x) AS CASE WHEN coalesce(getvariable('WEEK_OF_YEAR_POLICY'), 0) = 0
-  THEN year(memory.main.sf_week_first(x) + 3) ELSE year(x) END;
+  THEN year(_MACROS.main.sf_week_first(x) + 3) ELSE year(x) END;
 
-CREATE MACRO sf_weeks_between(a, b) AS (memory.main.sf_week_first(b) - memory.main.sf_week_first(a)) // 7;
+CREATE MACRO sf_weeks_between(a, b) AS (_MACROS.main.sf_week_first(b) - _MACROS.main.sf_week_first(a)) // 7;
 
 CREATE MACRO sf_iso_year_first(x) AS CAST(date_trunc('week', make_date(isoyear(x), 1, 4)) AS DATE);
 
 -- A TIMESTAMP_TZ of a new wall clock with the offset of another one.
-CREATE MACRO sf_tz_moved(x, clock) AS memory.main.sf_tz_make(clock - to_minutes(x.tz::INTEGER), x.tz);
+CREATE MACRO sf_tz_moved(x, clock) AS _MACROS.main.sf_tz_make(clock - to_minutes(x.tz::INTEGER), x.tz);
 
 -- The wall clock of an instant, a timestamp in UTC, in a time zone: as a TIMESTAMP_TZ.
-CREATE MACRO sf_in_zone(utc, zone) AS memory.main.sf_tz_make(utc,
+CREATE MACRO sf_in_zone(utc, zone) AS _MACROS.main.sf_tz_make(utc,
   date_diff('minute', utc, timezone(zone, timezone('UTC', utc))));
 
 CREATE MACRO sf_zone_to_utc(clock, zone) AS timezone('UTC', timezone(zone, clock));
 
 -- A difference of TIMESTAMP_TZ values, which is certain only if their wall clocks and UTC give the same.
 CREATE MACRO sf_same_difference(a, b) AS CASE WHEN a = b THEN a WHEN a IS NULL OR b IS NULL THEN NULL
-  ELSE memory.main.sf_refuse('DATEDIFF of TIMESTAMP_TZ values whose wall clocks and UTC give different results')::BIGINT END;
+  ELSE _MACROS.main.sf_refuse('DATEDIFF of TIMESTAMP_TZ values whose wall clocks and UTC give different results')::BIGINT END;
 
 CREATE MACRO sf_add_months(x, n) AS CASE WHEN x::DATE = last_day(x::DATE)
   THEN last_day((x::DATE + to_months(n::INTEGER))::DATE) + (x - x::DATE::TIMESTAMP) ELSE x + to_months(n::INTEGER) END;
@@ -214,31 +214,31 @@ CREATE MACRO sf_months_between(a, b) AS (year(a) - year(b)) * 12 + month(a) - mo
 -- The number (Monday is 1) of a day whose name begins with two letters.
 CREATE MACRO sf_day_number(name) AS CASE WHEN name IS NULL THEN NULL
   ELSE coalesce(list_position(['mo', 'tu', 'we', 'th', 'fr', 'sa', 'su'], lower(left(ltrim(name), 2))),
-    memory.main.sf_raise(100140, '22007', 'Invalid day of week: ' || name)::INTEGER) END;
+    _MACROS.main.sf_raise(100140, '22007', 'Invalid day of week: ' || name)::INTEGER) END;
 
-CREATE MACRO sf_next_day(x, name) AS x + ((memory.main.sf_day_number(name) - isodow(x) + 6) % 7 + 1)::INTEGER;
+CREATE MACRO sf_next_day(x, name) AS x + ((_MACROS.main.sf_day_number(name) - isodow(x) + 6) % 7 + 1)::INTEGER;
 
-CREATE MACRO sf_previous_day(x, name) AS x - ((isodow(x) - memory.main.sf_day_number(name) + 6) % 7 + 1)::INTEGER;
+CREATE MACRO sf_previous_day(x, name) AS x - ((isodow(x) - _MACROS.main.sf_day_number(name) + 6) % 7 + 1)::INTEGER;
 
 CREATE MACRO sf_floored(a, n) AS a - ((a % n) + n) % n;
 
 -- The beginning of the slice number `more` after that of x: in months, in days since a first one, and in microseconds.
 CREATE MACRO sf_slice_months(x, n, more) AS CAST(DATE '1970-01-01'
-  + to_months((memory.main.sf_floored((year(x) - 1970) * 12 + month(x) - 1, n) + n * more)::INTEGER) AS DATE);
+  + to_months((_MACROS.main.sf_floored((year(x) - 1970) * 12 + month(x) - 1, n) + n * more)::INTEGER) AS DATE);
 
-CREATE MACRO sf_slice_days(x, first, n, more) AS first + (memory.main.sf_floored(x::DATE - first, n) + n * more)::INTEGER;
+CREATE MACRO sf_slice_days(x, first, n, more) AS first + (_MACROS.main.sf_floored(x::DATE - first, n) + n * more)::INTEGER;
 
-CREATE MACRO sf_slice_micros(x, n, more) AS make_timestamp(memory.main.sf_floored(epoch_us(x), n) + n * more);
+CREATE MACRO sf_slice_micros(x, n, more) AS make_timestamp(_MACROS.main.sf_floored(epoch_us(x), n) + n * more);
 
 CREATE MACRO sf_date_from_parts(y, m, d) AS CAST(make_date(y, 1, 1) + to_months((m - 1)::INTEGER) AS DATE) + (d - 1)::INTEGER;
 
 CREATE MACRO sf_clock_from_parts(h, m, s, n) AS to_hours(h) + to_minutes(m) + to_seconds(s)
-  + to_microseconds(memory.main.sf_micros_of(n));
+  + to_microseconds(_MACROS.main.sf_micros_of(n));
 
-CREATE MACRO sf_time_from_parts(h, m, s, n) AS TIME '00:00:00' + memory.main.sf_clock_from_parts(h, m, s, n);
+CREATE MACRO sf_time_from_parts(h, m, s, n) AS TIME '00:00:00' + _MACROS.main.sf_clock_from_parts(h, m, s, n);
 
 CREATE MACRO sf_timestamp_from_parts(y, mo, d, h, m, s, n) AS
-  memory.main.sf_date_from_parts(y, mo, d)::TIMESTAMP + memory.main.sf_clock_from_parts(h, m, s, n);
+  _MACROS.main.sf_date_from_parts(y, mo, d)::TIMESTAMP + _MACROS.main.sf_clock_from_parts(h, m, s, n);
 
 -- The hours (a unit of 60) or minutes (1) of an offset, with its sign.
 CREATE MACRO sf_offset_part(x, unit) AS sign(x.tz)::BIGINT * ((abs(x.tz) // unit) % 60)::BIGINT;

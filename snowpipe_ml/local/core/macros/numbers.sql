@@ -42,40 +42,40 @@ CREATE MACRO sf_div(a, b) AS
 CREATE MACRO sf_number_text(x) AS
   CASE WHEN regexp_full_match(trim(x), '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') THEN trim(x) END;
 
-CREATE MACRO sf_float_number_text(x) AS coalesce(memory.main.sf_number_text(x),
+CREATE MACRO sf_float_number_text(x) AS coalesce(_MACROS.main.sf_number_text(x),
   CASE WHEN lower(trim(x)) IN ('nan', 'inf', '-inf', '+inf', 'infinity', '-infinity') THEN trim(x) END);
 
-CREATE MACRO sf_unread_number(x) AS CAST(memory.main.sf_raise(100038, '22018',
+CREATE MACRO sf_unread_number(x) AS CAST(_MACROS.main.sf_raise(100038, '22018',
   'Numeric value ''' || x || ''' is not recognized') AS VARCHAR);
 
 -- Texts that DuckDB can cast to a number: it would also read 0x1F and 1_000.
 CREATE MACRO sf_checked_number(x) AS CASE WHEN x IS NULL THEN NULL
-  ELSE coalesce(memory.main.sf_number_text(x), memory.main.sf_unread_number(x)) END;
+  ELSE coalesce(_MACROS.main.sf_number_text(x), _MACROS.main.sf_unread_number(x)) END;
 
 CREATE MACRO sf_checked_float(x) AS CASE WHEN x IS NULL THEN NULL
-  ELSE coalesce(memory.main.sf_float_number_text(x), memory.main.sf_unread_number(x)) END;
+  ELSE coalesce(_MACROS.main.sf_float_number_text(x), _MACROS.main.sf_unread_number(x)) END;
 
 CREATE MACRO sf_parsed_number(read, x, model) AS CASE WHEN x IS NULL THEN NULL
-  ELSE coalesce(read, memory.main.sf_raise(100140, '22007',
+  ELSE coalesce(read, _MACROS.main.sf_raise(100140, '22007',
     'Can''t parse ''' || x || ''' as number with format ''' || model || '''')::VARCHAR) END;
 
 CREATE MACRO sf_try_hex_binary(x) AS CASE WHEN regexp_full_match(x, '([0-9A-Fa-f]{2})*') THEN unhex(x) END;
 
-CREATE MACRO sf_hex_binary(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(memory.main.sf_try_hex_binary(x),
-  memory.main.sf_raise(100115, '22000', 'The following string is not a legal hex-encoded value: ''' || x || '''')::VARCHAR::BLOB) END;
+CREATE MACRO sf_hex_binary(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(_MACROS.main.sf_try_hex_binary(x),
+  _MACROS.main.sf_raise(100115, '22000', 'The following string is not a legal hex-encoded value: ''' || x || '''')::VARCHAR::BLOB) END;
 
 CREATE MACRO sf_try_base64_binary(x) AS TRY(from_base64(x));
 
-CREATE MACRO sf_base64_binary(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(memory.main.sf_try_base64_binary(x),
-  memory.main.sf_raise(100116, '22000', 'The following string is not a legal base64-encoded value: ''' || x || '''')::VARCHAR::BLOB) END;
+CREATE MACRO sf_base64_binary(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(_MACROS.main.sf_try_base64_binary(x),
+  _MACROS.main.sf_raise(100116, '22000', 'The following string is not a legal base64-encoded value: ''' || x || '''')::VARCHAR::BLOB) END;
 
 CREATE MACRO sf_try_boolean(x) AS CASE WHEN lower(x) IN ('true', 't', 'yes', 'y', 'on', '1') THEN true
   WHEN lower(x) IN ('false', 'f', 'no', 'n', 'off', '0') THEN false END;
 
-CREATE MACRO sf_boolean(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(memory.main.sf_try_boolean(x),
-  memory.main.sf_raise(100037, '22018', 'Boolean value ''' || x || ''' is not recognized')::BOOLEAN) END;
+CREATE MACRO sf_boolean(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(_MACROS.main.sf_try_boolean(x),
+  _MACROS.main.sf_raise(100037, '22018', 'Boolean value ''' || x || ''' is not recognized')::BOOLEAN) END;
 
-CREATE MACRO sf_fitting(x, n) AS CASE WHEN length(x) > n THEN memory.main.sf_raise(100078, '22000',
+CREATE MACRO sf_fitting(x, n) AS CASE WHEN length(x) > n THEN _MACROS.main.sf_raise(100078, '22000',
   'String ''' || x || ''' is too long and would be truncated')::VARCHAR ELSE x END;
 
 CREATE MACRO sf_try_fitting(x, n) AS CASE WHEN length(x) <= n THEN x END;
@@ -125,24 +125,24 @@ CREATE MACRO sf_trunc_float(x, n) AS CASE WHEN n > 15 THEN x WHEN n >= 0 THEN tr
 
 -- Functions of FLOATs; outside of their domain they are an error, where DuckDB has NaN or an infinity.
 CREATE MACRO sf_outside(of, x) AS error('100046 (22003): Invalid floating point operation: ' || of || '('
-  || memory.main.sf_float_text(x) || ')');
+  || _MACROS.main.sf_float_text(x) || ')');
 
-CREATE MACRO sf_sqrt(x) AS CASE WHEN x < 0 THEN memory.main.sf_outside('sqrt', x) ELSE sqrt(x) END::DOUBLE;
+CREATE MACRO sf_sqrt(x) AS CASE WHEN x < 0 THEN _MACROS.main.sf_outside('sqrt', x) ELSE sqrt(x) END::DOUBLE;
 
-CREATE MACRO sf_ln(x) AS CASE WHEN x <= 0 THEN memory.main.sf_outside('ln', x) ELSE ln(x) END::DOUBLE;
+CREATE MACRO sf_ln(x) AS CASE WHEN x <= 0 THEN _MACROS.main.sf_outside('ln', x) ELSE ln(x) END::DOUBLE;
 
-CREATE MACRO sf_log(base, x) AS CASE WHEN x <= 0 THEN memory.main.sf_outside('log', x)
-  WHEN base <= 0 OR base = 1 THEN memory.main.sf_outside('log', base) ELSE log(base, x) END::DOUBLE;
+CREATE MACRO sf_log(base, x) AS CASE WHEN x <= 0 THEN _MACROS.main.sf_outside('log', x)
+  WHEN base <= 0 OR base = 1 THEN _MACROS.main.sf_outside('log', base) ELSE log(base, x) END::DOUBLE;
 
-CREATE MACRO sf_acos(x) AS CASE WHEN abs(x) > 1 THEN memory.main.sf_outside('acos', x) ELSE acos(x) END::DOUBLE;
+CREATE MACRO sf_acos(x) AS CASE WHEN abs(x) > 1 THEN _MACROS.main.sf_outside('acos', x) ELSE acos(x) END::DOUBLE;
 
-CREATE MACRO sf_asin(x) AS CASE WHEN abs(x) > 1 THEN memory.main.sf_outside('asin', x) ELSE asin(x) END::DOUBLE;
+CREATE MACRO sf_asin(x) AS CASE WHEN abs(x) > 1 THEN _MACROS.main.sf_outside('asin', x) ELSE asin(x) END::DOUBLE;
 
-CREATE MACRO sf_acosh(x) AS CASE WHEN x < 1 THEN memory.main.sf_outside('acosh', x) ELSE acosh(x) END::DOUBLE;
+CREATE MACRO sf_acosh(x) AS CASE WHEN x < 1 THEN _MACROS.main.sf_outside('acosh', x) ELSE acosh(x) END::DOUBLE;
 
-CREATE MACRO sf_atanh(x) AS CASE WHEN abs(x) >= 1 THEN memory.main.sf_outside('atanh', x) ELSE atanh(x) END::DOUBLE;
+CREATE MACRO sf_atanh(x) AS CASE WHEN abs(x) >= 1 THEN _MACROS.main.sf_outside('atanh', x) ELSE atanh(x) END::DOUBLE;
 
-CREATE MACRO sf_cot(x) AS CASE WHEN x = 0 THEN memory.main.sf_outside('cot', x) ELSE cot(x) END::DOUBLE;
+CREATE MACRO sf_cot(x) AS CASE WHEN x = 0 THEN _MACROS.main.sf_outside('cot', x) ELSE cot(x) END::DOUBLE;
 
 CREATE MACRO sf_square(x) AS x * x;
 

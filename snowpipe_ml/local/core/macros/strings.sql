@@ -27,10 +27,10 @@ CREATE MACRO sf_left(x, n) AS CASE WHEN n <= 0 AND x IS NOT NULL THEN '' ELSE le
 
 CREATE MACRO sf_right(x, n) AS CASE WHEN n <= 0 AND x IS NOT NULL THEN '' ELSE right(x, n) END;
 
-CREATE MACRO sf_left_binary(b, n) AS memory.main.sf_substr_binary(b, 1, n);
+CREATE MACRO sf_left_binary(b, n) AS _MACROS.main.sf_substr_binary(b, 1, n);
 
 CREATE MACRO sf_right_binary(b, n) AS CASE WHEN n <= 0 AND b IS NOT NULL THEN ''::BLOB
-  WHEN n >= octet_length(b) THEN b ELSE memory.main.sf_substr_binary(b, -n) END;
+  WHEN n >= octet_length(b) THEN b ELSE _MACROS.main.sf_substr_binary(b, -n) END;
 
 -- INSERT; where Snowflake's page gives no result, there is none here.
 CREATE MACRO sf_insert(x, p, n, y) AS
@@ -41,7 +41,7 @@ CREATE MACRO sf_insert(x, p, n, y) AS
 CREATE MACRO sf_insert_binary(x, p, n, y) AS
   CASE WHEN p < 1 OR n < 0 OR p + n > octet_length(x) + 1
   THEN error('the embedded warehouse does not support INSERT beyond the ends of the value; Snowflake does')
-  ELSE memory.main.sf_substr_binary(x, 1, p - 1) || y || memory.main.sf_substr_binary(x, p + n) END;
+  ELSE _MACROS.main.sf_substr_binary(x, 1, p - 1) || y || _MACROS.main.sf_substr_binary(x, p + n) END;
 
 -- Padding. DuckDB's functions fail for an empty padding.
 CREATE MACRO sf_lpad(x, n, p) AS CASE WHEN x IS NULL OR p IS NULL THEN NULL WHEN n <= 0 THEN ''
@@ -50,9 +50,9 @@ CREATE MACRO sf_lpad(x, n, p) AS CASE WHEN x IS NULL OR p IS NULL THEN NULL WHEN
 CREATE MACRO sf_rpad(x, n, p) AS CASE WHEN x IS NULL OR p IS NULL THEN NULL WHEN n <= 0 THEN ''
   WHEN length(x) >= n THEN left(x, n) WHEN p = '' THEN x ELSE rpad(x, n::INTEGER, p) END;
 
-CREATE MACRO sf_lpad_binary(b, n, p) AS unhex(memory.main.sf_lpad(hex(b), 2 * n, hex(p)));
+CREATE MACRO sf_lpad_binary(b, n, p) AS unhex(_MACROS.main.sf_lpad(hex(b), 2 * n, hex(p)));
 
-CREATE MACRO sf_rpad_binary(b, n, p) AS unhex(memory.main.sf_rpad(hex(b), 2 * n, hex(p)));
+CREATE MACRO sf_rpad_binary(b, n, p) AS unhex(_MACROS.main.sf_rpad(hex(b), 2 * n, hex(p)));
 
 CREATE MACRO sf_reverse_binary(b) AS unhex(array_to_string(list_transform(
   range(octet_length(b), 0, -1), lambda i: substr(hex(b), 2 * i - 1, 2)), ''));
@@ -70,7 +70,7 @@ CREATE MACRO sf_position_binary(y, x, s) AS CASE WHEN y IS NULL OR x IS NULL OR 
   ELSE coalesce(list_filter(range(s, octet_length(x) - octet_length(y) + 2),
     lambda i: substr(hex(x), 2 * i - 1, 2 * octet_length(y)) = hex(y))[1], 0) END::BIGINT;
 
-CREATE MACRO sf_contains_binary(x, y) AS octet_length(y) = 0 OR memory.main.sf_position_binary(y, x, 1) > 0;
+CREATE MACRO sf_contains_binary(x, y) AS octet_length(y) = 0 OR _MACROS.main.sf_position_binary(y, x, 1) > 0;
 
 CREATE MACRO sf_starts_with_binary(x, y) AS starts_with(hex(x), hex(y));
 
@@ -117,15 +117,15 @@ CREATE MACRO sf_base64(b, width, marks) AS CASE WHEN width IS NULL OR marks IS N
 CREATE MACRO sf_base64_text(x, marks) AS translate(replace(replace(x, chr(10), ''), chr(13), ''),
   marks || substr('+/=', length(marks) + 1), '+/=');
 
-CREATE MACRO sf_is_base64(x, marks) AS length(memory.main.sf_base64_text(x, marks)) % 4 = 0
-  AND regexp_full_match(memory.main.sf_base64_text(x, marks), '[0-9A-Za-z+/]*={0,2}');
+CREATE MACRO sf_is_base64(x, marks) AS length(_MACROS.main.sf_base64_text(x, marks)) % 4 = 0
+  AND regexp_full_match(_MACROS.main.sf_base64_text(x, marks), '[0-9A-Za-z+/]*={0,2}');
 
 CREATE MACRO sf_unbase64(x, marks) AS CASE WHEN x IS NULL OR marks IS NULL THEN NULL
-  WHEN memory.main.sf_is_base64(x, marks) THEN from_base64(memory.main.sf_base64_text(x, marks))
+  WHEN _MACROS.main.sf_is_base64(x, marks) THEN from_base64(_MACROS.main.sf_base64_text(x, marks))
   ELSE error('100116 (22000): The following string is not a legal base64-encoded value: ''' || x || '''') END;
 
-CREATE MACRO sf_try_unbase64(x, marks) AS CASE WHEN memory.main.sf_is_base64(x, marks)
-  THEN from_base64(memory.main.sf_base64_text(x, marks)) END;
+CREATE MACRO sf_try_unbase64(x, marks) AS CASE WHEN _MACROS.main.sf_is_base64(x, marks)
+  THEN from_base64(_MACROS.main.sf_base64_text(x, marks)) END;
 
 -- The version 5 of RFC 4122: the first 16 bytes of SHA-1 of the namespace and the name.
 CREATE MACRO sf_uuid5(space, name) AS list_transform([sha1(unhex(replace(space, '-', '')) || encode(name))], lambda h:
@@ -145,10 +145,10 @@ CREATE MACRO sf_one_byte(x, letters) AS CASE WHEN letters = '' THEN x
 
 CREATE MACRO sf_edit_distance
   (x, y) AS CASE WHEN x = '' OR y = '' THEN length(x) + length(y)
-    ELSE levenshtein(memory.main.sf_one_byte(x, memory.main.sf_beyond_ascii(x, y)),
-    memory.main.sf_one_byte(y, memory.main.sf_beyond_ascii(x, y))) END,
+    ELSE levenshtein(_MACROS.main.sf_one_byte(x, _MACROS.main.sf_beyond_ascii(x, y)),
+    _MACROS.main.sf_one_byte(y, _MACROS.main.sf_beyond_ascii(x, y))) END,
   (x, y, most) AS CASE WHEN x IS NULL OR y IS NULL OR most IS NULL THEN NULL
-    ELSE least(memory.main.sf_edit_distance(x, y), greatest(most, 0)) END;
+    ELSE least(_MACROS.main.sf_edit_distance(x, y), greatest(most, 0)) END;
 
 -- Unlike DuckDB's function, Snowflake's adds for the whole common beginning and not for four letters at most:
 -- the page's example of 98 percent has a beginning of seven. Ten would make any texts equal.
@@ -161,9 +161,9 @@ CREATE MACRO sf_jaro_part(x, y, beginning) AS CASE WHEN beginning >= 10
 
 CREATE MACRO sf_jaro_winkler(x, y) AS CASE WHEN x IS NULL OR y IS NULL THEN NULL WHEN x = '' OR y = '' THEN 0
   WHEN lower(x) = lower(y) THEN 100
-  ELSE memory.main.sf_jaro_part(memory.main.sf_one_byte(lower(x), memory.main.sf_beyond_ascii(lower(x), lower(y))),
-    memory.main.sf_one_byte(lower(y), memory.main.sf_beyond_ascii(lower(x), lower(y))),
-    memory.main.sf_common_beginning(lower(x), lower(y))) END::BIGINT;
+  ELSE _MACROS.main.sf_jaro_part(_MACROS.main.sf_one_byte(lower(x), _MACROS.main.sf_beyond_ascii(lower(x), lower(y))),
+    _MACROS.main.sf_one_byte(lower(y), _MACROS.main.sf_beyond_ascii(lower(x), lower(y))),
+    _MACROS.main.sf_common_beginning(lower(x), lower(y))) END::BIGINT;
 
 -- Soundex. H and W do not part letters of the same code, vowels do; 0 stands for a vowel.
 CREATE MACRO sf_soundex_digits(letters) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
@@ -174,12 +174,12 @@ CREATE MACRO sf_soundex_text(x, of) AS CASE WHEN x = '' THEN '' WHEN NOT regexp_
   THEN error('the embedded warehouse does not support ' || of || ' of a text that begins with no Latin letter; Snowflake does')
   ELSE regexp_replace(upper(x), '[^A-Z]', '', 'g') END;
 
-CREATE MACRO sf_soundex(x) AS list_transform([memory.main.sf_soundex_text(x, 'SOUNDEX')], lambda t:
-  CASE WHEN t = '' THEN '' ELSE rpad(left(t, 1) || left(replace(substr(memory.main.sf_soundex_digits(
+CREATE MACRO sf_soundex(x) AS list_transform([_MACROS.main.sf_soundex_text(x, 'SOUNDEX')], lambda t:
+  CASE WHEN t = '' THEN '' ELSE rpad(left(t, 1) || left(replace(substr(_MACROS.main.sf_soundex_digits(
     CASE WHEN left(t, 1) IN ('H', 'W') THEN 'A' || substr(t, 2) ELSE t END), 2), '0', ''), 3), 4, '0') END)[1];
 
-CREATE MACRO sf_soundex_p123(x) AS list_transform([memory.main.sf_soundex_text(x, 'SOUNDEX_P123')], lambda t: CASE WHEN t = '' THEN ''
-  ELSE rpad(left(t, 1) || left(replace(memory.main.sf_soundex_digits(substr(t, 2)), '0', ''), 3), 4, '0') END)[1];
+CREATE MACRO sf_soundex_p123(x) AS list_transform([_MACROS.main.sf_soundex_text(x, 'SOUNDEX_P123')], lambda t: CASE WHEN t = '' THEN ''
+  ELSE rpad(left(t, 1) || left(replace(_MACROS.main.sf_soundex_digits(substr(t, 2)), '0', ''), 3), 4, '0') END)[1];
 
 -- Addresses.
 CREATE MACRO sf_url_parts(x) AS regexp_extract(x, '(?s)^([A-Za-z][A-Za-z0-9+.-]*):(//([^/?#]*))?/?([^?#]*)(\?([^#]*))?(#(.*))?$',
@@ -194,14 +194,14 @@ CREATE MACRO sf_url_parameters(query) AS list_transform([list_filter(string_spli
 CREATE MACRO sf_url_object(u) AS json_object(
   'fragment', CASE WHEN u.anchor <> '' THEN u.fragment END,
   'host', CASE WHEN u.authority <> '' THEN regexp_replace(u.server, ':[0-9]*$', '') END,
-  'parameters', CASE WHEN u.asked <> '' THEN memory.main.sf_url_parameters(u.query) END,
+  'parameters', CASE WHEN u.asked <> '' THEN _MACROS.main.sf_url_parameters(u.query) END,
   'path', u.path,
   'port', CASE WHEN regexp_matches(u.server, ':[0-9]+$') THEN regexp_extract(u.server, ':([0-9]+)$', 1) END,
   'query', CASE WHEN u.asked <> '' THEN u.query END,
   'scheme', u.scheme);
 
 CREATE MACRO sf_parse_url(x, permissive) AS CASE WHEN x IS NULL OR permissive IS NULL THEN NULL
-  WHEN regexp_matches(x, '^[A-Za-z][A-Za-z0-9+.-]*:') THEN memory.main.sf_url_object(memory.main.sf_url_parts(x))
+  WHEN regexp_matches(x, '^[A-Za-z][A-Za-z0-9+.-]*:') THEN _MACROS.main.sf_url_object(_MACROS.main.sf_url_parts(x))
   WHEN permissive = 1 THEN json_object('error', 'scheme not specified')
   ELSE error('100139 (22000): Error parsing URL: scheme not specified') END;
 
@@ -222,7 +222,7 @@ CREATE MACRO sf_decompress(b, method) AS CASE WHEN b IS NULL OR method IS NULL T
   WHEN sf_native_decompress(b, method) IS NOT NULL THEN sf_native_decompress(b, method)
   ELSE error('100117 (22000): The value cannot be decompressed with the method ' || method) END;
 
-CREATE MACRO sf_decompress_text(b, method) AS decode(memory.main.sf_decompress(b, method));
+CREATE MACRO sf_decompress_text(b, method) AS decode(_MACROS.main.sf_decompress(b, method));
 
 -- Small things.
 CREATE MACRO sf_bit_length(b) AS 8 * octet_length(b);
@@ -231,13 +231,13 @@ CREATE MACRO sf_space(n) AS repeat(' ', n);
 
 CREATE MACRO sf_rtrimmed_length(x) AS length(rtrim(x, ' '));
 
-CREATE MACRO sf_unhex_text(x) AS decode(memory.main.sf_unhex(x));
+CREATE MACRO sf_unhex_text(x) AS decode(_MACROS.main.sf_unhex(x));
 
-CREATE MACRO sf_try_unhex_text(x) AS TRY(decode(memory.main.sf_try_unhex(x)));
+CREATE MACRO sf_try_unhex_text(x) AS TRY(decode(_MACROS.main.sf_try_unhex(x)));
 
-CREATE MACRO sf_unbase64_text(x, marks) AS decode(memory.main.sf_unbase64(x, marks));
+CREATE MACRO sf_unbase64_text(x, marks) AS decode(_MACROS.main.sf_unbase64(x, marks));
 
-CREATE MACRO sf_try_unbase64_text(x, marks) AS TRY(decode(memory.main.sf_try_unbase64(x, marks)));
+CREATE MACRO sf_try_unbase64_text(x, marks) AS TRY(decode(_MACROS.main.sf_try_unbase64(x, marks)));
 
 -- Digests of strings and binary values; what takes other sizes than DuckDB's is in Python.
 CREATE MACRO sf_md5_binary(b) AS unhex(md5(b));
@@ -252,4 +252,4 @@ CREATE MACRO sf_sha2_binary(b, size) AS CASE WHEN b IS NULL OR size IS NULL THEN
   WHEN size IN (224, 384, 512) THEN sf_native_sha2(b, size)
   ELSE error('the embedded warehouse does not support SHA2 with a size of ' || size || '; Snowflake does not either') END;
 
-CREATE MACRO sf_sha2(b, size) AS lower(hex(memory.main.sf_sha2_binary(b, size)));
+CREATE MACRO sf_sha2(b, size) AS lower(hex(_MACROS.main.sf_sha2_binary(b, size)));

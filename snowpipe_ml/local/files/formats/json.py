@@ -59,7 +59,7 @@ class JsonFormat(FileFormat):
         self.check(options)
         known = JsonOptions.read(options)
         number = "row_number() OVER () - 1" if "_ROW_NUMBER" in wanted.metadata else "0"
-        listed = f'memory.main.sf_record(json) AS "_1"{metadata_columns(file, wanted.metadata, number)}'
+        listed = f'_MACROS.main.sf_record(json) AS "_1"{metadata_columns(file, wanted.metadata, number)}'
         found = compression_of(file.path, known.compression)
         if found not in ("NONE", "GZIP") or not is_plain(known, file):
             records = pa.table({"record": pa.array(json_records(known, file), pa.string())})
