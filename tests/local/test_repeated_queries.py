@@ -88,6 +88,32 @@ def test_no_translation_is_out_of_date(run: Any, query: str, change: str, before
     assert shown() == after
 
 
+def test_the_columns_of_a_pivot_are_those_of_its_rows(run: Any) -> None:
+    run("CREATE TABLE t AS SELECT 1 AS n, 'a' AS kind")
+    any_value = "SELECT * FROM t PIVOT (SUM(n) FOR kind IN (ANY ORDER BY kind))"
+    queried = "SELECT * FROM t PIVOT (SUM(n) FOR kind IN (SELECT kind FROM t ORDER BY kind))"
+    assert [run(any_value), run(queried)] == [[(1,)], [(1,)]]
+    run("INSERT INTO t VALUES (2, 'b')")
+    assert [run(any_value), run(queried)] == [[(1, 2)], [(1, 2)]]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "RANDOM()",
+        "UUID_STRING()",
+        "RANDSTR(20, RANDOM())",
+        "UNIFORM(1, 1000000000, RANDOM())",
+        "s.NEXTVAL",
+        "CURRENT_TIMESTAMP()",
+        "SYSDATE()",
+    ],
+)
+def test_a_volatile_function_is_evaluated_each_time(run: Any, call: str) -> None:
+    run("CREATE SEQUENCE s")
+    assert run(f"SELECT {call}") != run(f"SELECT {call}")
+
+
 def test_a_rollback_takes_a_translation_back(run: Any) -> None:
     run("CREATE TABLE t AS SELECT 1 AS a")
     other = "SELECT * FROM t"

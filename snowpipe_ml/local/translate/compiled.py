@@ -20,7 +20,7 @@ from snowpipe_ml.local.translate.passes import new_compiler
 
 _MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
 
-# Marks a translated statement that refers to no relation that exists for this execution only.
+# Marks a translated statement that can run again later: see Compiler.is_lasting.
 LASTING = "snowpipe_lasting"
 
 
@@ -35,7 +35,7 @@ def compiled(
     }
     try:
         statement = compiler.compile(tree, params)
-        statement.meta[LASTING] = not (compiler.registered or compiler.views or compiler.consumed)
+        statement.meta[LASTING] = compiler.is_lasting
         if compiler.consumed:
             with _consuming(session, compiler):
                 yield statement

@@ -34,6 +34,7 @@ class Compiler:
 
     Attributes:
         consumed: the streams that a DML statement reads; their offsets advance when it runs.
+        reads_rows: whether the translation itself read rows, as PIVOT (... IN (ANY)) does for its columns.
     """
 
     def __init__(
@@ -51,13 +52,20 @@ class Compiler:
         self.registered: list[str] = []
         self.views: list[str] = []
         self.consumed: list[tuple[Name, str, Name]] = []
+        self.reads_rows = False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the translation can run again later: it depends neither on rows nor on temporary relations."""
+        return not (self.registered or self.views or self.consumed or self.reads_rows)
 
     def compile(self, tree: exp.Expr, params: Params = None) -> exp.Expr:
         """Translate a tree in place, and return it."""
         return self._translate(tree, self, params)
 
     def nested(self, *, describing: bool) -> Compiler:
-        """Create a compiler for a query that must run before this statement."""
+        """Create a compiler for a query that must be described, or run, before this statement."""
+        self.reads_rows |= not describing
         return Compiler(self.session, self._translate, describing=describing)
 
     def register(self, table: pa.Table) -> str:

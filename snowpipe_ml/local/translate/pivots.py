@@ -81,6 +81,7 @@ def _run(query: exp.Expr, compiler: Compiler, *, describing: bool) -> list[tuple
         prefix = "DESCRIBE " if describing else ""
         return [row[:2] for row in compiler.session.duck.execute(prefix + text).fetchall()]
     finally:
+        compiler.reads_rows |= inner.reads_rows
         inner.release()
 
 
