@@ -13,11 +13,21 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import from_iso, to_duckdb
 from snowpipe_ml.local.python.travel import travels_as
 from snowpipe_ml.local.syntax.parsing import parse
-from snowpipe_ml.local.translate.casts import macro, to_tz, variant_of
+from snowpipe_ml.local.translate.conversions import to_tz, variant_of
+from snowpipe_ml.local.translate.expressions import macro
 from snowpipe_ml.local.translate.guard import check_functions, name_identifiers
 from snowpipe_ml.local.translate.names import store_identifiers
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T
-from snowpipe_ml.local.translate.types import kind as type_of
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    TIMESTAMPS,
+    T,
+)
+from snowpipe_ml.local.translate.types import (
+    kind as type_of,
+)
 from snowpipe_ml.sql import DataType
 
 

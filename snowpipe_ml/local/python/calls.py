@@ -26,8 +26,8 @@ from snowpipe_ml.local.python.arguments import (
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.python.travel import arrow_type, travels_as
 from snowpipe_ml.local.translate.arrow_relation import arrow_relation, empty_relation
-from snowpipe_ml.local.translate.casts import macro
 from snowpipe_ml.local.translate.compiler import Compiler, to_sql
+from snowpipe_ml.local.translate.expressions import macro
 from snowpipe_ml.local.translate.names import qualified_name
 from snowpipe_ml.local.translate.passes import new_compiler
 from snowpipe_ml.local.translate.registry import user_scalar, user_table

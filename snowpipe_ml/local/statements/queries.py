@@ -23,8 +23,8 @@ from snowpipe_ml.local.translate.names import (
     name_projections,
     store_identifiers,
 )
+from snowpipe_ml.local.translate.outputs import structures
 from snowpipe_ml.local.translate.reuse import is_reusable
-from snowpipe_ml.local.translate.types import structures
 
 
 def run_query(session: Session, text: str, params: Params, query_id: str) -> Result:

@@ -6,8 +6,15 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.syntax.trees import nodes
-from snowpipe_ml.local.translate.casts import stored_cast
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, kind, outputs
+from snowpipe_ml.local.translate.expressions import stored_cast
+from snowpipe_ml.local.translate.outputs import outputs
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    kind,
+)
 
 _NUMBERS = INTEGERS | DECIMALS | FLOATS
 _KINDS = "snowpipe_kinds"

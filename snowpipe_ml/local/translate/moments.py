@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast, text_of
-from snowpipe_ml.local.translate.types import MOMENTS, PLAIN, TEXTS, VARIANTS, T, kind
+from snowpipe_ml.local.translate.conversions import text_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
+from snowpipe_ml.local.translate.types import (
+    MOMENTS,
+    PLAIN,
+    TEXTS,
+    VARIANTS,
+    T,
+    kind,
+)
 
 NTZ, LTZ, TZ = T.TIMESTAMPNTZ, T.TIMESTAMPLTZ, T.TIMESTAMPTZ
 

@@ -1,21 +1,18 @@
-"""The precision and scale of NUMBERs that arithmetic makes.
+"""The precision and scale of NUMBERs that arithmetic and aggregates make.
 
 https://docs.snowflake.com/en/sql-reference/operators-arithmetic
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sqlglot import exp
-from sqlglot.optimizer.annotate_types import TypeAnnotator
 
-from snowpipe_ml.local.translate.casts import stored_cast
 from snowpipe_ml.local.translate.types import (
     DECIMALS,
     FLOATS,
     INTEGERS,
-    METADATA,
     T,
     kind,
     number_type,
@@ -23,8 +20,7 @@ from snowpipe_ml.local.translate.types import (
     scale_of,
 )
 
-_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
-Inferred = Callable[[exp.Expr], exp.DataType | None]
+ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 
 
 def digits(node: exp.Expr | None) -> tuple[int, int] | None:
@@ -35,7 +31,8 @@ def digits(node: exp.Expr | None) -> tuple[int, int] | None:
     return (precision - scale, scale) if scale is not None and precision is not None else None
 
 
-def _of_arithmetic(node: exp.Expr) -> exp.DataType | None:
+def of_arithmetic(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of an arithmetic operation; None if it is a whole number or not known."""
     kinds = {kind(node.this), kind(node.expression)}
     if FLOATS & kinds and kinds <= FLOATS | INTEGERS | DECIMALS | {None}:
         return exp.DataType(this=T.DOUBLE)
@@ -60,7 +57,26 @@ def quotient_scale(scale: int) -> int:
     return max(scale, min(scale + 6, 12))
 
 
-def _of_sum(node: exp.Expr) -> exp.DataType | None:
+# The aggregates of a NUMBER whose scale grows: by what it is multiplied, and what is added.
+GROWTH: dict[type[exp.Expr], tuple[int, int]] = {
+    exp.Avg: (1, 6),
+    exp.Kurtosis: (0, 12),
+    exp.Median: (1, 3),
+    exp.Variance: (2, 6),
+    exp.VariancePop: (2, 6),
+}
+
+
+def grown_scale(node: exp.Expr, scale: int) -> int:
+    """Return the scale of an aggregate of a NUMBER with a scale; AVG has fewer digits in a window."""
+    factor, more = GROWTH[type(node)]
+    if isinstance(node, exp.Avg) and isinstance(node.parent, exp.Window):
+        more = 3
+    return max(scale, min(factor * scale + more, 12 if more > 3 else 37))
+
+
+def of_sum(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of a SUM; None if it is a whole number or not known."""
     found = digits(_argument(node))
     return number_type(38, found[1]) if found is not None and found[1] else None
 
@@ -82,65 +98,19 @@ def _common(values: Iterable[exp.Expr | None]) -> exp.DataType | None:
     return number_type(before + scale, scale) if scale else None
 
 
-def _of_arguments(node: exp.Expr) -> exp.DataType | None:
+def of_arguments(node: exp.Expr) -> exp.DataType | None:
+    """Return the type that holds all arguments, as of COALESCE; None as for :func:`_common`."""
     return _common([node.this, *node.expressions])
 
 
-def _of_case(node: exp.Expr) -> exp.DataType | None:
+def of_case(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of a CASE; None as for :func:`_common`."""
     branches = [branch.args["true"] for branch in node.args["ifs"]]
     default = node.args.get("default")
     return _common(branches if default is None else [*branches, default])
 
 
-def _of_if(node: exp.Expr) -> exp.DataType | None:
+def of_if(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of an IFF; None as for :func:`_common`."""
     false = node.args.get("false")
     return _common([node.args["true"]] if false is None else [node.args["true"], false])
-
-
-def _annotating(cls: type[exp.Expr], infer: Inferred) -> Callable[[TypeAnnotator, exp.Expr], None]:
-    given = METADATA[cls]
-
-    def annotate(annotator: TypeAnnotator, node: exp.Expr) -> None:
-        if "annotator" in given:
-            given["annotator"](annotator, node)
-        else:
-            annotator._set_type(node, given["returns"])
-        found = infer(node)
-        if found is not None:
-            annotator._set_type(node, found)
-
-    return annotate
-
-
-METADATA.update(
-    {
-        cls: {"annotator": _annotating(cls, infer)}
-        for classes, infer in (
-            (_ARITHMETIC, _of_arithmetic),
-            ((exp.Sum,), _of_sum),
-            ((exp.Coalesce, exp.Greatest, exp.Least), _of_arguments),
-            ((exp.Case,), _of_case),
-            ((exp.If,), _of_if),
-        )
-        for cls in classes
-    }
-)
-
-
-def typed_outputs(tree: exp.Expr) -> list[tuple[exp.Expr, exp.DataType]]:
-    """List the columns of a query that are arithmetic of NUMBERs with a scale, each with its type."""
-    select = tree.expression if isinstance(tree, exp.Create) else tree
-    if not isinstance(select, exp.Select) or select.args.get("distinct") is not None:
-        return []
-    found = [
-        (column, _of_arithmetic(column.this.unnest()))
-        for column in select.expressions
-        if isinstance(column, exp.Alias) and isinstance(column.this.unnest(), _ARITHMETIC)
-    ]
-    return [(column, type_) for column, type_ in found if type_ is not None and type_.this == T.DECIMAL]
-
-
-def set_precisions(outputs: list[tuple[exp.Expr, exp.DataType]]) -> None:
-    """Cast columns to their types; DuckDB's arithmetic has other precisions."""
-    for column, type_ in outputs:
-        column.set("this", stored_cast(column.this, type_.sql(dialect="duckdb")))

@@ -10,8 +10,16 @@ from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, once, variant_of
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, kind
+from snowpipe_ml.local.translate.conversions import variant_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, once
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    T,
+    kind,
+)
 
 
 def rewrite_brackets(tree: exp.Expr) -> exp.Expr:

@@ -10,15 +10,10 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.annotation import annotate
 from snowpipe_ml.local.translate.branches import unite_types
-from snowpipe_ml.local.translate.casts import (
-    case_branches,
-    cast,
-    compare_moments,
-    comparison,
-    concatenation,
-    macro,
-)
+from snowpipe_ml.local.translate.casts import cast
+from snowpipe_ml.local.translate.expressions import macro
 from snowpipe_ml.local.translate.functions.aggregates import AGGREGATES, RULES
 from snowpipe_ml.local.translate.functions.arrays import array_construct
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
@@ -27,7 +22,13 @@ from snowpipe_ml.local.translate.functions.numbers import arithmetic, division
 from snowpipe_ml.local.translate.functions.regular_expressions import regexp_operator
 from snowpipe_ml.local.translate.functions.variants import object_construct
 from snowpipe_ml.local.translate.functions.windows import from_last
-from snowpipe_ml.local.translate.number_types import set_precisions, typed_outputs
+from snowpipe_ml.local.translate.implicit_casts import (
+    case_branches,
+    compare_moments,
+    comparison,
+    concatenation,
+)
+from snowpipe_ml.local.translate.outputs import note_structures, outputs, set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets, variant_path
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
 from snowpipe_ml.local.translate.stored_values import convert_stored
@@ -36,10 +37,7 @@ from snowpipe_ml.local.translate.types import (
     FLOATS,
     INTEGERS,
     T,
-    annotate,
     kind,
-    note_structures,
-    outputs,
 )
 from snowpipe_ml.local.translate.variant_comparisons import COMPARISONS, variant_comparison
 from snowpipe_ml.local.translate.variant_grouping import GROUPINGS, variant_grouping

@@ -13,16 +13,8 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import (
-    SHOWN,
-    as_text,
-    builtin,
-    macro,
-    once,
-    stored_cast,
-    text_of,
-    variant_of,
-)
+from snowpipe_ml.local.translate.conversions import SHOWN, as_text, text_of, variant_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, once, stored_cast
 from snowpipe_ml.local.translate.registry import Returns, result_type, scalar_function
 from snowpipe_ml.local.translate.types import (
     BINARIES,

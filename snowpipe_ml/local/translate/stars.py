@@ -7,7 +7,7 @@ import re
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
-from snowpipe_ml.local.translate.types import star_columns
+from snowpipe_ml.local.translate.outputs import star_columns
 
 
 def is_star(node: exp.Expr) -> bool:

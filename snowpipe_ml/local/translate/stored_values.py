@@ -12,8 +12,16 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ
-from snowpipe_ml.local.translate.casts import SHOWN
-from snowpipe_ml.local.translate.types import MOMENTS, PLAIN, TEXTS, T, column_types, kind, outputs
+from snowpipe_ml.local.translate.annotation import column_types
+from snowpipe_ml.local.translate.conversions import SHOWN
+from snowpipe_ml.local.translate.outputs import outputs
+from snowpipe_ml.local.translate.types import (
+    MOMENTS,
+    PLAIN,
+    TEXTS,
+    T,
+    kind,
+)
 
 _MOMENTS = {
     "DATE": T.DATE,

@@ -11,8 +11,18 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, once, stored_cast, text_of, variant_of
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, VARIANTS, T, kind, outputs
+from snowpipe_ml.local.translate.conversions import text_of, variant_of
+from snowpipe_ml.local.translate.expressions import builtin, once, stored_cast
+from snowpipe_ml.local.translate.outputs import outputs
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    VARIANTS,
+    T,
+    kind,
+)
 
 _NUMBERS = INTEGERS | DECIMALS | FLOATS
 _EQUALITIES = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)

@@ -6,9 +6,10 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin
+from snowpipe_ml.local.translate.expressions import builtin
 from snowpipe_ml.local.translate.functions.collections import AGGREGATES
-from snowpipe_ml.local.translate.types import VARIANTS, kind, outputs
+from snowpipe_ml.local.translate.outputs import outputs
+from snowpipe_ml.local.translate.types import VARIANTS, kind
 from snowpipe_ml.local.translate.variant_comparisons import is_variant, same
 
 GROUPINGS: tuple[type[exp.Expr], ...] = (exp.Select, exp.SetOperation)

@@ -10,8 +10,9 @@ from sqlglot import exp
 from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.core.errors import error
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import variant_of
-from snowpipe_ml.local.translate.types import VARIANTS, kind, outputs
+from snowpipe_ml.local.translate.conversions import variant_of
+from snowpipe_ml.local.translate.outputs import outputs
+from snowpipe_ml.local.translate.types import VARIANTS, kind
 
 
 def store(tree: exp.Expr, session: Session) -> None:

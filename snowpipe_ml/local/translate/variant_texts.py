@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import macro, may_be_variant, text_of
-from snowpipe_ml.local.translate.types import VARIANTS, column_types, kind
+from snowpipe_ml.local.translate.annotation import column_types
+from snowpipe_ml.local.translate.conversions import may_be_variant, text_of
+from snowpipe_ml.local.translate.expressions import macro
+from snowpipe_ml.local.translate.types import VARIANTS, kind
 
 # Nodes that can produce a VARIANT; a function without a sqlglot class may be user-defined.
 _SOURCES = (

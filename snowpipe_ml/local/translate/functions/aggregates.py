@@ -9,8 +9,10 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast, text_of
+from snowpipe_ml.local.translate.conversions import text_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.functions.numbers import quotient
+from snowpipe_ml.local.translate.number_types import grown_scale
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, define
 from snowpipe_ml.local.translate.types import (
@@ -19,7 +21,6 @@ from snowpipe_ml.local.translate.types import (
     TEXTS,
     VARIANTS,
     T,
-    grown_scale,
     kind,
     scale_of,
 )

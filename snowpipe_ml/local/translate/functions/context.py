@@ -13,8 +13,8 @@ from snowpipe_ml.local.catalog.tags import get_tag
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import canceled_queries
 from snowpipe_ml.local.core.session import Session, find_session
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.constants import constant
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.moments import checked, typed
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.types import T

@@ -11,7 +11,9 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.number_formats import models
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.time_formats import is_auto
-from snowpipe_ml.local.translate.casts import as_text, builtin, cast, macro, of_epoch, text_of, to_moment
+from snowpipe_ml.local.translate.casts import cast
+from snowpipe_ml.local.translate.conversions import as_text, of_epoch, text_of, to_moment
+from snowpipe_ml.local.translate.expressions import builtin, macro
 from snowpipe_ml.local.translate.functions.formats import read_by_format, written_by_format
 from snowpipe_ml.local.translate.moments import LTZ, NTZ, TZ, checked, function_of, typed, wrong_type
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function

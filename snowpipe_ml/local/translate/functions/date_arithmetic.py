@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
+from snowpipe_ml.local.translate.annotators import day_time
 from snowpipe_ml.local.translate.date_parts import DATE_UNITS, TIME_UNITS, UNITS, increments, part_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.moments import (
     LTZ,
     NTZ,
@@ -32,7 +33,6 @@ from snowpipe_ml.local.translate.types import (
     TEXTS,
     TIMESTAMPS,
     T,
-    day_time,
     kind,
     moment_kind,
 )

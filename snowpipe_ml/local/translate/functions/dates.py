@@ -12,8 +12,8 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.parameters import time_zones
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.date_parts import DATE_UNITS, TIME_UNITS, TRUNCATED, part_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.moments import (
     LTZ,
     NTZ,

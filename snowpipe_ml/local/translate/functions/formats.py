@@ -15,7 +15,7 @@ from snowpipe_ml.local.core.time_formats import (
     input_format,
 )
 from snowpipe_ml.local.core.time_formats import output_format as parts_of
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.types import T
 
 

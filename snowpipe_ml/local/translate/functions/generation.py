@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro
+from snowpipe_ml.local.translate.expressions import builtin, macro
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
 from snowpipe_ml.local.translate.stars import expand_stars

@@ -9,10 +9,19 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, once, stored_cast, variant_of
+from snowpipe_ml.local.translate.conversions import variant_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, once, stored_cast
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import check_count
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, VARIANTS, T, kind
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    VARIANTS,
+    T,
+    kind,
+)
 
 _NAMES = ("FILTER", "TRANSFORM", "REDUCE")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, once, variant_of
+from snowpipe_ml.local.translate.conversions import variant_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, once
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted, define
 from snowpipe_ml.local.translate.types import VARIANTS, T, kind

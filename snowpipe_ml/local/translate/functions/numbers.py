@@ -9,11 +9,19 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import macro, stored_cast
+from snowpipe_ml.local.translate.expressions import macro, stored_cast
 from snowpipe_ml.local.translate.number_types import quotient_scale
 from snowpipe_ml.local.translate.registry import same_in_duckdb
 from snowpipe_ml.local.translate.signatures import Kind, define
-from snowpipe_ml.local.translate.types import DECIMALS, FLOATS, INTEGERS, TEXTS, T, kind, scale_of
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    TEXTS,
+    T,
+    kind,
+    scale_of,
+)
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 

@@ -15,7 +15,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import macro
+from snowpipe_ml.local.translate.expressions import macro
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
 from snowpipe_ml.local.translate.types import T

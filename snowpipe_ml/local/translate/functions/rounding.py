@@ -12,7 +12,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
 from snowpipe_ml.local.translate.types import (

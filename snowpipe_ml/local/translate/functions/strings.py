@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin
+from snowpipe_ml.local.translate.expressions import builtin
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, Returns, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, Signature, check_count, converted, define
 from snowpipe_ml.local.translate.types import BINARIES, T, kind

@@ -9,7 +9,9 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import TWIN, UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, cast, macro, once, stored_cast, text_of, variant_of
+from snowpipe_ml.local.translate.casts import cast
+from snowpipe_ml.local.translate.conversions import text_of, variant_of
+from snowpipe_ml.local.translate.expressions import builtin, macro, once, stored_cast
 from snowpipe_ml.local.translate.paths import element, extract, json_path
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted, define

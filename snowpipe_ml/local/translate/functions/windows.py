@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.casts import builtin, macro, stored_cast
+from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.functions.numbers import division
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import same_as_first

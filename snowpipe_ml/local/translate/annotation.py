@@ -1,0 +1,267 @@
+"""Infer the types of expressions with sqlglot, from the types of the tables' columns.
+
+Some translations depend on types: dividing integers gives a scale of six, and DATEADD of a DATE returns a
+DATE. The nodes of the tree are marked, the tree is copied, and the copy is qualified and annotated. The
+types are then transferred to the original nodes by the marks. The tree itself is not qualified, because
+that would change the statement.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import duckdb
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.annotators import METADATA
+from snowpipe_ml.local.translate.flatten import show_columns
+from snowpipe_ml.local.translate.outputs import StarColumn, note_outputs, note_star
+from snowpipe_ml.local.translate.types import DECIMALS, T, kind, number_type, precision_of, scale_of
+
+_MARK = "snowpipe_mark"
+_STARRED = (exp.StarMap, exp.Struct, exp.JSONObject, exp.Anonymous)
+
+
+def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
+    """Set ``type`` on the nodes of these classes and on their operands, where it can be inferred."""
+    typed = nodes(tree, *interesting)
+    if not typed:
+        return
+    if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
+        annotate_types(
+            tree, expression_metadata=METADATA, dialect="snowflake"
+        )  # there are no columns whose types must be looked up
+        for select in nodes(tree, exp.Select):
+            note_outputs(select, [(item.alias_or_name, kind(item)) for item in select.expressions])
+        return
+    # Sort keys and DISTINCT refer to the columns of their SELECT.
+    typed += [select for select in nodes(tree, exp.Select) if _needs_outputs(select)]
+    aliased = _aliased(tree)
+    typed += [expression for _, expression in aliased]
+    marked: dict[int, exp.Expr] = {}
+    numbers = itertools.count()
+    for node in typed:
+        for part in (node, *node.iter_expressions()):
+            if _MARK not in part.meta:
+                number = next(numbers)
+                part.meta[_MARK] = number
+                marked[number] = part
+    schema = _schema(tree, session)
+    copied = _as_query(tree.copy())
+    if copied is None:
+        return
+    for lateral in nodes(copied, exp.Lateral):
+        show_columns(lateral)
+    # sqlglot's qualify() fails on an ORDER BY position after a star that it cannot expand. A position has no
+    # type, so it is removed.
+    for node in nodes(copied, exp.Ordered):
+        if isinstance(node.this, exp.Literal):
+            node.pop()
+    try:
+        copied = qualify(
+            copied,
+            schema=schema,
+            dialect="snowflake",
+            quote_identifiers=False,
+            validate_qualify_columns=False,
+            expand_stars=True,
+            identify=False,
+        )
+        _keep_right_columns(copied)
+        annotated = annotate_types(copied, schema=schema, expression_metadata=METADATA, dialect="snowflake")
+    except (SqlglotError, KeyError, AttributeError, RecursionError):
+        return  # the types remain unknown, and the rules use slower expressions that work for any type
+    _note_stars(annotated, schema, marked)
+    for node in annotated.walk():
+        found: int | None = node.meta.get(_MARK) if node._meta else None
+        if found is not None and found in marked:
+            if node.type is not None:
+                marked[found].type = node.type
+            if isinstance(node, exp.Select):
+                note_outputs(marked[found], [(item.alias_or_name, kind(item)) for item in node.expressions])
+    for column, expression in aliased:
+        if kind(column) is None and (type_ := _type(expression)) is not None:
+            column.type = type_
+    for select in nodes(tree, exp.Select):
+        _type_sort_keys(select)
+
+
+def _keep_right_columns(tree: exp.Expr) -> None:
+    """In a RIGHT JOIN ... USING, take the right table's column for the joined one.
+
+    sqlglot writes COALESCE of both columns, which would have the type of the left one.
+    """
+    right = {join.alias_or_name for join in nodes(tree, exp.Join) if join.side == "RIGHT"}
+    for both in nodes(tree, exp.Coalesce) if right else []:
+        last = both.expressions[-1] if both.expressions else None
+        if (
+            isinstance(last, exp.Column)
+            and isinstance(both.this, exp.Column)
+            and (last.table in right and last.name == both.this.name)
+        ):
+            both.replace(last.copy())
+
+
+def _type_sort_keys(select: exp.Select) -> None:
+    """Give a sort key that repeats an expression of the SELECT list the types of that expression.
+
+    sqlglot replaces such a key by the name of the column, so that its types are lost. Equal expressions must
+    be translated equally, or DuckDB refuses the sort key of a grouped query.
+    """
+    order = select.args.get("order")
+    if order is None:
+        return
+    selected = {output.unalias(): output.unalias() for output in select.expressions}
+    for key in order.expressions:
+        equal = selected.get(key.this) if not isinstance(key.this, exp.Column) else None
+        if equal is not None:
+            for part, typed in zip(nodes(key.this, exp.Expr), nodes(equal, exp.Expr), strict=True):
+                if part.type is None:
+                    part.type = typed.type
+
+
+def _aliased(tree: exp.Expr) -> list[tuple[exp.Column, exp.Expr]]:
+    """List the columns that can be aliases of the same SELECT, with the expressions that have the names.
+
+    ``SELECT a::DATE AS d, YEAR(d)``: sqlglot replaces such columns, so that their types are lost.
+    """
+    found: list[tuple[exp.Column, exp.Expr]] = []
+    for select in tree.find_all(exp.Select):
+        named = {output.alias: output.this for output in select.expressions if isinstance(output, exp.Alias)}
+        for column in select.find_all(exp.Column) if named else ():
+            if not column.table and column.name in named and column.parent_select is select:
+                found.append((column, named[column.name]))
+    return found
+
+
+def _type(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of an annotated node; sqlglot gives a literal such as 1.5 another one."""
+    scale, precision = scale_of(node), precision_of(node)
+    if kind(node) in DECIMALS and scale is not None and precision is not None:
+        return number_type(precision, scale)
+    return exp.DataType(this=kind(node)) if isinstance(node.unnest(), exp.Literal) else node.type
+
+
+def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, exp.Expr]) -> None:
+    """Note the columns that ``*`` stands for on the calls that have it as an argument."""
+    if annotated.find(*_STARRED) is None:
+        return
+    for scope in traverse_scope(annotated):
+        nodes = [node for node in scope.find_all(*_STARRED) if _MARK in node.meta and node.find(exp.Star)]
+        if not nodes:
+            continue
+        columns: list[StarColumn] = []
+        for name, (relation, source) in scope.selected_sources.items():
+            shown = _columns_of(relation, source, schema)
+            if not shown or any(column == "*" for column, _ in shown):
+                break
+            # qualify() names a relation without a name _0, _1...; the statement itself cannot refer to it.
+            table = "" if name[:1] == "_" and name[1:].isdigit() else name
+            columns += [(table, column, type_) for column, type_ in shown]
+        else:
+            for node in nodes:
+                note_star(marked[node.meta[_MARK]], columns)
+
+
+def _columns_of(
+    node: exp.Expr, source: exp.Expr | Scope, schema: MappingSchema
+) -> list[tuple[str, exp.DataType | None]]:
+    """List the (name, type) of a relation's columns; empty if they are not known."""
+    if isinstance(source, exp.Table):
+        return [(name, schema.get_column_type(source, name)) for name in schema.column_names(source)]
+    query = source.expression if isinstance(source, Scope) else source
+    if isinstance(query, exp.Values):
+        row = query.expressions[0]
+        values = row.expressions if isinstance(row, exp.Tuple) else [row]
+        return [(name, value.type) for name, value in zip(query.alias_column_names, values, strict=False)]
+    if not isinstance(query, exp.Query):
+        return []
+    names = node.alias_column_names or [item.alias_or_name for item in query.selects]
+    return [(name, item.type) for name, item in zip(names, query.selects, strict=False)]
+
+
+def _needs_outputs(select: exp.Expr) -> bool:
+    holder = select.parent
+    if (
+        holder is None
+        or isinstance(holder, exp.Insert | exp.SetOperation)
+        or isinstance(holder.parent if isinstance(holder, exp.Subquery) else holder, exp.In)
+    ):
+        return True
+    return any(select.args.get(key) is not None for key in ("distinct", "group", "order"))
+
+
+def _as_query(tree: exp.Expr) -> exp.Expr | None:
+    """Return a query with the statement's expressions over its tables, which sqlglot can qualify, or None."""
+    values: list[exp.Expr] = [exp.Literal.number(1)]
+    joined = []
+    match tree:
+        case exp.Query():
+            return tree
+        case exp.Insert() | exp.Create():
+            query = tree.expression
+            return query if isinstance(query, exp.Query) else None
+        case exp.Update():
+            values += [assignment.expression for assignment in tree.expressions]
+            from_ = tree.args.get("from_")
+            if from_ is not None:
+                joined = [exp.Join(this=from_.this), *(from_.this.args.get("joins") or [])]
+        case exp.Delete():
+            joined = [exp.Join(this=table) for table in tree.args.get("using") or []]
+        case exp.Merge():
+            joined = [exp.Join(this=tree.args["using"], on=tree.args["on"])]
+            for when in tree.args["whens"].expressions:
+                values += [when.args["condition"]] if when.args.get("condition") is not None else []
+                action = when.args["then"]
+                if isinstance(action, exp.Update):
+                    values += [assignment.expression for assignment in action.expressions]
+                elif isinstance(action, exp.Insert) and isinstance(action.expression, exp.Tuple):
+                    values += action.expression.expressions
+        case _:
+            return None
+    return exp.Select(
+        expressions=values, from_=exp.From(this=tree.this), joins=joined, where=tree.args.get("where")
+    )
+
+
+def _schema(tree: exp.Expr, session: Session) -> MappingSchema:
+    schema = MappingSchema(dialect="duckdb", normalize=False)
+    for table in nodes(tree, exp.Table):
+        if not table.meta.get("resolved"):
+            continue
+        columns = column_types(table, session)
+        if columns:
+            plain: dict[str, str | exp.DataType] = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
+            schema.add_table(table.copy(), plain, dialect="duckdb", normalize=False, match_depth=False)
+    return schema
+
+
+def column_types(table: exp.Table, session: Session) -> list[tuple[str, str]]:
+    """List the (name, DuckDB type) of a table's or view's columns; empty if it cannot be read."""
+    if not table.catalog:
+        return []
+    name = exp.Table(this=table.this.copy(), db=table.args["db"].copy(), catalog=table.args["catalog"].copy())
+    try:
+        # The query is only bound, not run, which takes a tenth of the time of duckdb_columns().
+        relation = session.duck.query(f"FROM {name.sql(dialect='duckdb')}")
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error:
+        return []  # the statement itself will fail with the proper error
+    if relation is None:
+        return []
+    return [(column, str(kind_)) for column, kind_ in zip(relation.columns, relation.types, strict=True)]
+
+
+def _plain(type_: str) -> str | exp.DataType:
+    if type_ == "TIMESTAMP WITH TIME ZONE":
+        return exp.DataType(this=T.TIMESTAMPLTZ)
+    return exp.DataType(this=T.TIMESTAMPTZ) if type_ == TIMESTAMP_TZ else type_

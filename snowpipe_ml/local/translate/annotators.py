@@ -1,0 +1,144 @@
+"""What sqlglot's type inference does not know of Snowflake: the types of calls, sums and NUMBERs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
+from sqlglot.optimizer.annotate_types import TypeAnnotator
+
+from snowpipe_ml.local.translate.date_parts import TIME_UNITS, increments
+from snowpipe_ml.local.translate.number_types import (
+    ARITHMETIC,
+    GROWTH,
+    grown_scale,
+    of_arguments,
+    of_arithmetic,
+    of_case,
+    of_if,
+    of_sum,
+)
+from snowpipe_ml.local.translate.registry import result_type
+from snowpipe_ml.local.translate.types import (
+    BINARIES,
+    DECIMALS,
+    INTEGERS,
+    VARIANTS,
+    T,
+    kind,
+    moment_kind,
+    scale_of,
+)
+
+if TYPE_CHECKING:
+    from sqlglot.typing import ExprMetadataType
+
+
+def _annotate_call(annotator: TypeAnnotator, call: exp.Expr) -> None:
+    assert isinstance(call, exp.Anonymous)
+    annotator._set_type(call, result_type(call))
+
+
+def _annotate_concatenation(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    binary = any(kind(side) in BINARIES for side in node.iter_expressions())
+    annotator._set_type(node, T.VARBINARY if binary else T.VARCHAR)
+
+
+def _annotate_number(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    """Annotate an arithmetic operator, which converts a VARIANT to a number."""
+    if any(part.type is not None and part.type.this in VARIANTS for part in node.iter_expressions()):
+        annotator._set_type(node, T.DOUBLE)
+    else:
+        _USUAL[type(node)](annotator, node)
+
+
+_USUAL: dict[type[exp.Expr], Callable[[TypeAnnotator, exp.Expr], None]] = {
+    of: Snowflake.EXPRESSION_METADATA[of]["annotator"]
+    for of in (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg)
+}
+
+
+def _annotate_sum(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    assert isinstance(node, exp.Binary)
+    found = _sum_kind(node.this, node.expression)
+    if found is None:
+        _annotate_number(annotator, node)
+    else:
+        annotator._set_type(node, found)
+
+
+def _sum_kind(left: exp.Expr, right: exp.Expr) -> exp.DType | None:
+    """Return the type of a sum or difference with a date or an interval; None if both are other types."""
+    if isinstance(left.unnest(), exp.Interval):
+        left, right = right, left
+    interval, found = right.unnest(), moment_kind(left)
+    if isinstance(interval, exp.Interval):
+        timed = day_time(interval) or any(part in TIME_UNITS for _, part in increments(interval))
+        return T.TIMESTAMPNTZ if found == T.DATE and timed else found
+    kinds = kind(left), kind(right)
+    if kinds == (T.DATE, T.DATE):
+        return T.BIGINT
+    return T.DATE if T.DATE in kinds else None
+
+
+def day_time(interval: exp.Interval) -> bool:
+    """Return whether an interval is written as ``'3' DAY``, whose sum with a DATE is a timestamp."""
+    return bool(interval.meta.get("qualified")) and interval.text("unit").upper().rstrip("S") == "DAY"
+
+
+def _annotate_growing(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    value = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    scale = scale_of(value)
+    if kind(value) not in INTEGERS | DECIMALS:
+        annotator._set_type(node, T.DOUBLE)
+    elif scale is None:
+        annotator._set_type(node, T.UNKNOWN)
+    else:
+        annotator._set_type(node, exp.DataType.build(f"DECIMAL(38, {grown_scale(node, scale)})"))
+
+
+# sqlglot knows the types of its own classes only.
+METADATA: ExprMetadataType = {
+    **Snowflake.EXPRESSION_METADATA,
+    exp.Anonymous: {"annotator": _annotate_call},
+    exp.HexString: {"returns": T.VARBINARY},
+    exp.DPipe: {"annotator": _annotate_concatenation},
+    **{of: {"annotator": _annotate_growing} for of in GROWTH},
+    exp.Add: {"annotator": _annotate_sum},
+    exp.Sub: {"annotator": _annotate_sum},
+    **{of: {"annotator": _annotate_number} for of in (exp.Mul, exp.Div, exp.Mod, exp.Neg)},
+    exp.JSONExtract: {"returns": T.VARIANT},
+}
+Inferred = Callable[[exp.Expr], exp.DataType | None]
+
+
+def _annotating(cls: type[exp.Expr], infer: Inferred) -> Callable[[TypeAnnotator, exp.Expr], None]:
+    given = METADATA[cls]
+
+    def annotate(annotator: TypeAnnotator, node: exp.Expr) -> None:
+        if "annotator" in given:
+            given["annotator"](annotator, node)
+        else:
+            annotator._set_type(node, given["returns"])
+        found = infer(node)
+        if found is not None:
+            annotator._set_type(node, found)
+
+    return annotate
+
+
+METADATA.update(
+    {
+        cls: {"annotator": _annotating(cls, infer)}
+        for classes, infer in (
+            (ARITHMETIC, of_arithmetic),
+            ((exp.Sum,), of_sum),
+            ((exp.Coalesce, exp.Greatest, exp.Least), of_arguments),
+            ((exp.Case,), of_case),
+            ((exp.If,), of_if),
+        )
+        for cls in classes
+    }
+)
