@@ -1,4 +1,4 @@
-"""Transient errors, and the delays between retries.
+"""Transient errors.
 
 A step is retried as a whole and on another Session. Every step is idempotent, so nothing is duplicated if
 the reply to a statement is lost after the statement took effect.
@@ -6,12 +6,11 @@ the reply to a statement is lost after the statement took effect.
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TypeVar
 
+from snowpipe_ml.backoff import retrying
 from snowpipe_ml.errors import SourceFileError
 
 T = TypeVar("T")
@@ -33,46 +32,13 @@ _SERVER = frozenset({603, 625, 390112, 390114})
 NO_WAREHOUSE = 606  # the statement needs a warehouse, and its session has no active one
 
 
-@dataclass(frozen=True)
-class Backoff:
-    """Exponential backoff with jitter.
-
-    Args:
-        retries: the number of retries.
-        first: the maximum delay before the first retry, in seconds.
-        most: the maximum delay before any retry, in seconds.
-    """
-
-    retries: int
-    first: float = 1.0
-    most: float = 60.0
-
-    def delays(self, chance: random.Random) -> Iterator[float]:
-        """Yield the seconds to wait before each retry.
-
-        The maximum doubles with each retry, and each delay is drawn from the upper half of it, so that
-        clients that failed together do not retry together.
-        """
-        for attempt in range(self.retries):
-            longest = min(self.most, self.first * 2**attempt)
-            yield chance.uniform(longest / 2, longest)
-
-
 def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], None] = time.sleep) -> T:
     """Call an idempotent action, and retry it after each transient error.
 
     Raises:
         Exception: the error of the action, if it is not transient or no retries are left.
     """
-    delays = Backoff(retries).delays(random.Random())  # noqa: S311 - jitter
-    while True:
-        try:
-            return action()
-        except Exception as error:
-            delay = next(delays, None) if is_transient(error) else None
-            if delay is None:
-                raise
-            sleep(delay)
+    return retrying(retries, is_transient, sleep)(action)
 
 
 def is_transient(error: BaseException) -> bool:

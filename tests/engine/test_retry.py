@@ -12,6 +12,7 @@ import yaml
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
 from snowpipe_ml import Pipeline
+from snowpipe_ml.backoff import retrying
 from snowpipe_ml.engine import retry
 from snowpipe_ml.engine.events import StepRetried
 from snowpipe_ml.engine.run import run
@@ -146,7 +147,28 @@ def test_which_errors_pass() -> None:
 
 
 def test_the_waits_grow_and_differ() -> None:
-    delays = list(retry.Backoff(8, first=1, most=20).delays(random.Random(1)))
+    delays: list[float] = []
+
+    def fail() -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        retrying(8, retry.is_transient, delays.append, first=1, most=20)(fail)
     assert all(
         longest / 2 <= d <= longest for d, longest in zip(delays, [1, 2, 4, 8, 16, 20, 20, 20], strict=True)
     )
+
+
+def test_an_interrupt_is_not_retried_even_after_a_transient_error() -> None:
+    calls: list[None] = []
+
+    def interrupted() -> None:
+        calls.append(None)
+        try:
+            raise ConnectionResetError
+        finally:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retry.again(interrupted, sleep=lambda seconds: None)
+    assert len(calls) == 1

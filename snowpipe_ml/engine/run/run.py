@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
-import random
 import secrets
 import sys
 import threading
@@ -18,6 +16,9 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tenacity import RetryCallState
+
+from snowpipe_ml.backoff import retrying
 from snowpipe_ml.engine.events import (
     Event,
     Listener,
@@ -36,7 +37,7 @@ from snowpipe_ml.engine.plan.graph import Graph, Node
 from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
-from snowpipe_ml.engine.retry import Backoff, again, is_transient
+from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.engine.run.interrupts import interrupts
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome, cause, left_out_because
 from snowpipe_ml.engine.run.sessions import Sessions, execute
@@ -111,7 +112,6 @@ class Runner:
         self._interrupted = False
         self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
         self._flush_at: float | None = None
-        self._chance = random.Random()  # noqa: S311 - jitter
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
             self.run.id,
@@ -331,38 +331,45 @@ class Runner:
 
     def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step, with retries after transient errors; return the outcome if it is left out."""
-        delays = Backoff(node.step.settings.retries).delays(self._chance)
-        for attempt in itertools.count(1):
-            try:
-                with self.sessions.session() as session:
-                    ctx = self._context(node, session)
-                    with self._prepared(node, session):
-                        why = None if node.declared else left_out_on(session, node.step, ctx)
-                        if why is not None:
-                            there = Versions(session, self._sleep).of(node.writes)
-                            return left_out_because(node.name, why, stands=stands(node, there))
-                        # A resource that a step both reads and writes counts as an output.
-                        inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
-                        result = node.step.run(ctx) or StepResult()
-                        self._set_tags(node, ctx)
-                        outputs = self._versions(session, node.writes)
-                made = self.fingerprints.get(node.name)
-                work = {
-                    **(made.to_json() if made else {}),
-                    "inputs": inputs,
-                    "outputs": outputs,
-                    **to_show(result.checks, result.charts, result.pictures),
-                }
-                return result, work
-            except Exception as error:
-                delay = next(delays, None) if is_transient(error) and not self._asked.is_set() else None
-                if delay is None:
-                    raise
-                self._emit(StepRetried(node.name, attempt, delay, cause(error)))
-                self._sleep(delay)
-                if self._asked.is_set():
-                    raise
-        raise AssertionError("unreachable")
+
+        def tell(state: RetryCallState) -> None:
+            assert state.outcome is not None
+            error = state.outcome.exception()
+            assert isinstance(error, Exception)
+            self._emit(StepRetried(node.name, state.attempt_number, state.upcoming_sleep, cause(error)))
+
+        def pause(seconds: float) -> None:
+            self._sleep(seconds)
+            if self._asked.is_set():
+                raise StepError("interrupted before it was retried")
+
+        def transient(error: Exception) -> bool:
+            return is_transient(error) and not self._asked.is_set()
+
+        return retrying(node.step.settings.retries, transient, pause, before_sleep=tell)(self._once, node)
+
+    def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
+        """Run a step; return the outcome if it is left out."""
+        with self.sessions.session() as session:
+            ctx = self._context(node, session)
+            with self._prepared(node, session):
+                why = None if node.declared else left_out_on(session, node.step, ctx)
+                if why is not None:
+                    there = Versions(session, self._sleep).of(node.writes)
+                    return left_out_because(node.name, why, stands=stands(node, there))
+                # A resource that a step both reads and writes counts as an output.
+                inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
+                result = node.step.run(ctx) or StepResult()
+                self._set_tags(node, ctx)
+                outputs = self._versions(session, node.writes)
+        made = self.fingerprints.get(node.name)
+        work = {
+            **(made.to_json() if made else {}),
+            "inputs": inputs,
+            "outputs": outputs,
+            **to_show(result.checks, result.charts, result.pictures),
+        }
+        return result, work
 
     def _versions(self, session: Session, resources: Iterable[Resource]) -> list[Stored]:
         return [] if self.state is None else to_json(Versions(session, self._sleep).of(resources))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
-import random
 import re
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from email.message import Message
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from snowpipe_ml.backoff import retrying
 from snowpipe_ml.errors import SourceFileError
 from snowpipe_ml.text.redaction import redact
 
@@ -35,6 +35,9 @@ class _Truncated(Exception):
 
 class _NotWritten(Exception):
     """The file could not be written locally; the cause of this exception says why."""
+
+
+_FAILURES = (OSError, http.client.HTTPException, _Truncated)
 
 
 def url_of(base: str, name: str) -> str:
@@ -71,27 +74,17 @@ def download(base: str, name: str, target: Path, wait: Callable[[float], None] =
         OSError: the file cannot be written.
     """
     url = url_of(base, name)
-    shown = redact(url)
     aside = target.with_name(f".{target.name}.part")
-    for delay in (*_delays(), None):
-        try:
-            _fetch(url, aside)
-        except _NotWritten as error:
-            aside.unlink(missing_ok=True)
-            raise error.__cause__ from None  # type: ignore[misc]
-        except (OSError, http.client.HTTPException, _Truncated) as error:
-            aside.unlink(missing_ok=True)
-            if delay is None or not _is_transient(error):
-                raise SourceFileError(f"cannot be downloaded: {_reason(error)}", file=shown) from error
-            wait(delay)
-        else:
-            break
-    aside.rename(target)
-
-
-def _delays() -> Iterator[float]:
-    for attempt in range(_ATTEMPTS - 1):
-        yield random.uniform(0.5, 1.0) * 2**attempt  # noqa: S311 - jitter
+    try:
+        retrying(_ATTEMPTS - 1, _is_transient, wait)(_fetch, url, aside)
+    except _NotWritten as error:
+        raise error.__cause__ from None  # type: ignore[misc]
+    except _FAILURES as error:
+        raise SourceFileError(f"cannot be downloaded: {_reason(error)}", file=redact(url)) from error
+    else:
+        aside.rename(target)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -150,7 +143,9 @@ def _decoded(text: str) -> bytes:
 
 
 def _is_transient(error: Exception) -> bool:
-    return error.code in _TRANSIENT_STATUS if isinstance(error, urllib.error.HTTPError) else True
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code in _TRANSIENT_STATUS
+    return isinstance(error, _FAILURES)
 
 
 def _reason(error: Exception) -> str:
