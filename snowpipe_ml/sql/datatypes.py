@@ -6,7 +6,7 @@ https://docs.snowflake.com/en/sql-reference/intro-summary-data-types
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SYNONYMS = {
     "NUMBER": "NUMBER",
@@ -44,8 +44,13 @@ _SYNONYMS = {
     "VARIANT": "VARIANT",
     "OBJECT": "OBJECT",
     "ARRAY": "ARRAY",
+    "GEOGRAPHY": "GEOGRAPHY",
+    "GEOMETRY": "GEOMETRY",
+    "VECTOR": "VECTOR",
 }
 _TYPE = re.compile(r"\s*([A-Za-z_0-9]+(?:\s+precision)?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*\Z", re.I)
+_VECTOR = re.compile(r"\s*VECTOR\s*\(\s*([A-Z]\w*)\s*,\s*(\d+)\s*\)\s*\Z", re.I)
+_LONGEST_VECTOR = 4096
 _PARAMETERS = {
     "NUMBER": 2,
     "VARCHAR": 1,
@@ -71,10 +76,15 @@ NAMES = tuple(sorted(_SYNONYMS))
 
 @dataclass(frozen=True, slots=True)
 class DataType:
-    """A data type in its canonical name, with its parameters (precision, scale or length)."""
+    """A data type in its canonical name, with its parameters (precision, scale, length or dimension).
+
+    Attributes:
+        element: the type of a VECTOR's elements, INT or FLOAT; None for other types.
+    """
 
     name: str
     parameters: tuple[int, ...] = ()
+    element: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataType:
@@ -83,6 +93,8 @@ class DataType:
         Raises:
             ValueError: Snowflake has no such type, or the type does not take these parameters.
         """
+        if re.match(r"\s*VECTOR\b", text, re.I):
+            return cls._vector(text)
         match = _TYPE.match(text)
         name = match and _SYNONYMS.get(" ".join(match.group(1).upper().split()))
         if not match or not name:
@@ -98,13 +110,25 @@ class DataType:
                 )
         return cls(name, parameters)
 
+    @classmethod
+    def _vector(cls, text: str) -> DataType:
+        """Parse ``VECTOR(FLOAT, 256)``: https://docs.snowflake.com/en/sql-reference/data-types-vector."""
+        match = _VECTOR.match(text)
+        element = match and _SYNONYMS.get(match.group(1).upper())
+        if not match or element not in ("INT", "FLOAT") or not 1 <= int(match.group(2)) <= _LONGEST_VECTOR:
+            raise ValueError(
+                f"VECTOR takes INT or FLOAT and a dimension of 1 to {_LONGEST_VECTOR}, "
+                f"as in VECTOR(FLOAT, 256): {text!r}"
+            )
+        return cls("VECTOR", (int(match.group(2)),), element)
+
     @property
     def complete(self) -> DataType:
         """The type with all its parameters, as DESCRIBE TABLE shows it: ``INT`` is ``NUMBER(38, 0)``."""
         if self.name == "INT":
             return DataType("NUMBER", (38, 0))
         given, defaults = self.parameters, _DEFAULTS.get(self.name, ())
-        return DataType(self.name, (*given, *defaults[len(given) :]))
+        return replace(self, parameters=(*given, *defaults[len(given) :]))
 
     def widens_to(self, other: DataType) -> bool:
         """Return whether ALTER TABLE can change a column of this complete type to the other in place.
@@ -122,6 +146,8 @@ class DataType:
         """The type as SQL text."""
         if not self.parameters:
             return self.name
+        if self.element is not None:
+            return f"VECTOR({self.element}, {self.parameters[0]})"
         return f"{self.name}({', '.join(str(p) for p in self.parameters)})"
 
     def __str__(self) -> str:

@@ -92,7 +92,11 @@ def check(case: Case, cursor: Any) -> None:
         assert [_type(column) for column in cursor._description_internal] == case.columns
 
 
-def _equal(found: str | float | None, wanted: str | None) -> bool:
+def _equal(found: str | float | list[float] | None, wanted: str | None) -> bool:
+    if isinstance(found, list):
+        # The elements have 32 bits, and the pages allow an error of 1e-4.
+        other = json.loads(wanted or "[]")
+        return len(found) == len(other) and all(map(_near, found, other))
     if isinstance(found, float) and wanted is not None:
         if math.isnan(found) or math.isinf(found):
             return str(found).upper().replace("INF", "inf").replace("NAN", "NaN") == wanted
@@ -101,15 +105,21 @@ def _equal(found: str | float | None, wanted: str | None) -> bool:
     return found == wanted
 
 
-def _shown(cursor: Any) -> list[list[str | float | None]]:
+def _near(found: float, wanted: float) -> bool:
+    return math.isclose(found, wanted, rel_tol=1e-4)
+
+
+def _shown(cursor: Any) -> list[list[str | float | list[float] | None]]:
     kinds = [column.type_code for column in cursor.description]
     return [[_text(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in cursor.fetchall()]
 
 
-def _text(value: Any, kind: int) -> str | float | None:
+def _text(value: Any, kind: int) -> str | float | list[float] | None:
     match value:
         case None:
             return None
+        case list():
+            return value
         case bool():
             return str(value).upper()
         case float() if kind == _REAL:
@@ -150,9 +160,14 @@ _NAMES = {
     11: "BINARY",
     12: "TIME",
     13: "BOOLEAN",
+    14: "GEOGRAPHY",
+    15: "GEOMETRY",
 }
 
 
 def _type(column: Any) -> str:
+    if column.type_code == 16:
+        element = _NAMES[column.fields[0].type_code].replace("NUMBER", "INT")
+        return f"VECTOR({element}, {column.vector_dimension})"
     name = _NAMES[column.type_code]
     return f"NUMBER({column.precision},{column.scale})" if name == "NUMBER" else name

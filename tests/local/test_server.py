@@ -104,6 +104,19 @@ def test_types_travel(cursor: Any) -> None:
     )
 
 
+def test_vectors_travel(cursor: Any) -> None:
+    row = cursor.execute(
+        "SELECT [1, 2.5]::VECTOR(FLOAT, 2), [1, 2]::VECTOR(INT, 2), NULL::VECTOR(INT, 3)"
+    ).fetchone()
+    assert row == ([1.0, 2.5], [1, 2], None)
+    described = cursor._description_internal
+    assert [(column.type_code, column.vector_dimension) for column in described] == [
+        (16, 2),
+        (16, 2),
+        (16, 3),
+    ]
+
+
 def test_statements_binds_and_errors(cursor: Any) -> None:
     cursor.execute("CREATE OR REPLACE TABLE t (a INT, b VARCHAR)")
     assert cursor.execute("INSERT INTO t VALUES (%s, %s)", (1, "o'x")).rowcount == 1
@@ -115,7 +128,7 @@ def test_statements_binds_and_errors(cursor: Any) -> None:
         cursor.execute("SELECT * FROM nope")
     assert (raised.value.errno, raised.value.sqlstate) == (2003, "42S02")
     with pytest.raises(ProgrammingError, match="the embedded warehouse does not support"):
-        cursor.execute("CREATE TABLE x (a GEOGRAPHY)")
+        cursor.execute("CREATE TABLE x (a FILE)")
 
 
 def test_files_go_to_a_stage_and_back(cursor: Any, tmp_path: Path) -> None:

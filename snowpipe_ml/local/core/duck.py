@@ -130,20 +130,21 @@ class Duck:
         self,
         name: str,
         function: Callable[..., pa.Array | pa.ChunkedArray],
-        parameters: list[DuckDBPyType],
+        parameters: list[DuckDBPyType] | None,
         returns: DuckDBPyType,
         *,
         pure: bool = False,
     ) -> None:
         """Register a Python function of Arrow columns for all connections of the instance.
 
-        DuckDB passes NULLs to it. Unless it is pure, it is called wherever it is written, also where its
+        Without ``parameters`` it takes any number of arguments of any types. DuckDB passes NULLs to it.
+        Unless it is pure, it is called wherever it is written, also where its
         arguments are constant.
         """
         self._connection.create_function(
             name,
             function,
-            list(parameters),
+            None if parameters is None else list(parameters),
             returns,
             type=PythonUDFType.ARROW,
             null_handling=FunctionNullHandling.SPECIAL,

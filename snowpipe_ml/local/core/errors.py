@@ -262,6 +262,13 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda: UnsupportedError("a time zone in a TIME", "Read it as a TIMESTAMP_TZ first"),
     ),
     (
+        re.compile(r"Expected array of size (\d+), but got .* with size (\d+)", re.S),
+        lambda dimension, size: ProgrammingError(
+            f"an ARRAY of {size} elements cannot be cast to a VECTOR of the dimension {dimension}",
+            sqlstate="22000",
+        ),
+    ),
+    (
         re.compile(r"STRUCT\(utc TIMESTAMP, tz SMALLINT\)"),
         lambda: UnsupportedError("this use of a TIMESTAMP_TZ"),
     ),

@@ -34,7 +34,7 @@ from typing import Protocol
 import duckdb
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local.core import checkpoints, errors, natives, private
+from snowpipe_ml.local.core import calls, checkpoints, errors, natives, private
 from snowpipe_ml.local.core.checkpoints import Checkpoints
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
@@ -190,6 +190,7 @@ class Storage:
             for setting in _SETTINGS:
                 self.root.execute(setting)
             natives.register(self.root)
+            calls.register(self.root)
             for name, function in FUNCTIONS.items():
                 text = duckdb.sqltype("VARCHAR")
                 self.root.create_function(name, function, [text], text, pure=True)

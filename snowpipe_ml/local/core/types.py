@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from snowflake.connector.cursor import ResultMetadataV2
 
+from snowpipe_ml.local.core import shapes
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.variants import pretty
 from snowpipe_ml.sql import DataType
@@ -21,9 +22,12 @@ from snowpipe_ml.sql import DataType
 # Type codes of the connector: snowflake.connector.constants.FIELD_TYPES, by position.
 FIXED, REAL, TEXT, DATE, VARIANT, LTZ, TZ, NTZ = 0, 1, 2, 3, 5, 6, 7, 8
 OBJECT, ARRAY, BINARY, TIME, BOOLEAN = 9, 10, 11, 12, 13
+GEOGRAPHY, GEOMETRY, VECTOR = 14, 15, 16
 
 # DuckDB has no timestamp type with an offset: the instant in UTC and the offset in minutes are stored.
 TIMESTAMP_TZ = "STRUCT(utc TIMESTAMP, tz SMALLINT)"
+# Shapes are stored in EWKB; the name of the field tells the two types apart, and from a BINARY.
+SHAPES = {"STRUCT(geography BLOB)": "GEOGRAPHY", "STRUCT(geometry BLOB)": "GEOMETRY"}
 MAX_VARCHAR = 16_777_216
 MAX_BINARY = 8_388_608
 
@@ -39,6 +43,7 @@ _INTEGERS = {
     "UBIGINT",
     "UHUGEINT",
 }
+_VECTOR = re.compile(r"(FLOAT|INTEGER)\[(\d+)\]\Z")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 
 
@@ -52,6 +57,7 @@ class Column:
         nullable: whether it can be NULL.
         length: the length of a VARCHAR, if it is known.
         structure: ARRAY or OBJECT for JSON that is known to be one; None for a VARIANT.
+        output: the output format of a shape, such as GEOJSON.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Column:
     nullable: bool = True
     length: int | None = None
     structure: str | None = None
+    output: str = "GEOJSON"
 
     @property
     def metadata(self) -> ResultMetadataV2:
@@ -66,6 +73,8 @@ class Column:
         code, precision, scale, size = _describe(self.duckdb)
         if code == VARIANT and self.structure is not None:
             code = ARRAY if self.structure == "ARRAY" else OBJECT
+        if code == VECTOR:
+            return self._vector
         return ResultMetadataV2(
             name=self.name,
             type_code=code,
@@ -76,11 +85,28 @@ class Column:
         )
 
     @property
+    def _vector(self) -> ResultMetadataV2:
+        element, dimension = vector_type(self.duckdb) or ("FLOAT", 0)
+        of = REAL if element == "FLOAT" else FIXED
+        precision, scale = (None, None) if of == REAL else (38, 0)
+        field = ResultMetadataV2(name="", type_code=of, is_nullable=True, precision=precision, scale=scale)
+        return ResultMetadataV2(
+            name=self.name,
+            type_code=VECTOR,
+            is_nullable=self.nullable,
+            vector_dimension=dimension,
+            fields=[field],
+        )
+
+    @property
     def snowflake(self) -> str:
         """The Snowflake type of the column, as DESCRIBE TABLE prints it."""
         code, precision, scale, _ = _describe(self.duckdb)
         if code == FIXED:
             return f"NUMBER({precision},{scale})"
+        if code == VECTOR:
+            element, dimension = vector_type(self.duckdb) or ("FLOAT", 0)
+            return f"VECTOR({element}, {dimension})"
         return {
             REAL: "FLOAT",
             TEXT: f"VARCHAR({self.length or MAX_VARCHAR})",
@@ -94,7 +120,15 @@ class Column:
             BINARY: f"BINARY({MAX_BINARY})",
             TIME: "TIME(9)",
             BOOLEAN: "BOOLEAN",
+            GEOGRAPHY: "GEOGRAPHY",
+            GEOMETRY: "GEOMETRY",
         }[code]
+
+
+def vector_type(duckdb: str) -> tuple[str, int] | None:
+    """Return the type of the elements and the dimension of a VECTOR; None for another type of DuckDB."""
+    match = _VECTOR.match(duckdb)
+    return ("FLOAT" if match.group(1) == "FLOAT" else "INT", int(match.group(2))) if match else None
 
 
 def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
@@ -107,6 +141,10 @@ def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
         return REAL, None, None, None
     if duckdb == TIMESTAMP_TZ:
         return TZ, 0, 9, None
+    if duckdb in SHAPES:
+        return (GEOGRAPHY if SHAPES[duckdb] == "GEOGRAPHY" else GEOMETRY), None, None, None
+    if vector_type(duckdb) is not None:
+        return VECTOR, None, None, None
     if duckdb.endswith("[]"):
         return ARRAY, None, None, None
     if duckdb.startswith(("STRUCT", "MAP")):
@@ -159,6 +197,10 @@ def to_duckdb(kind: DataType) -> str:
             return "JSON"
         case "TIMESTAMP_TZ":
             return TIMESTAMP_TZ
+        case "VECTOR":
+            return f"{'FLOAT' if kind.element == 'FLOAT' else 'INTEGER'}[{kind.parameters[0]}]"
+        case "GEOGRAPHY" | "GEOMETRY":
+            return f"STRUCT({kind.name.lower()} BLOB)"
         case _:
             return kind.name
 
@@ -181,13 +223,15 @@ def _optional(convert: Callable[[Any], object]) -> Callable[[object], object]:
 def python_values(column: Column, values: pa.ChunkedArray) -> list[object]:
     """Convert a result column to the Python values that the connector returns."""
     code, _, scale, _ = _describe(column.duckdb)
-    listed: list[object] = values.to_pylist()
+    listed: list[Any] = values.to_pylist()
     if code == FIXED and not scale and column.duckdb not in _INTEGERS:
         return [_optional(int)(v) for v in listed]
     if code == FIXED and not scale and pa.types.is_decimal(values.type):
         return [_optional(int)(v) for v in listed]  # HUGEINT is a decimal in Arrow
     if code == VARIANT:
         return [_optional(pretty)(v) for v in listed]
+    if code in (GEOGRAPHY, GEOMETRY):
+        return [shapes.shown(v, column.output) for v in listed]
     if code == TZ:
         return [_optional(_with_offset)(v) for v in listed]
     if column.duckdb == "JSON[]":
@@ -239,6 +283,8 @@ def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
             arrays.append(_nanoseconds(pa.chunked_array([flat]) if isinstance(flat, pa.Array) else flat))
         elif code in (NTZ, LTZ):
             arrays.append(_nanoseconds(values))
+        elif code in (GEOGRAPHY, GEOMETRY):
+            arrays.append(pa.chunked_array([pa.array(python_values(column, values))]))
         elif code in (VARIANT, ARRAY, OBJECT):
             arrays.append(pa.chunked_array([pa.array(python_values(column, values), pa.string())]))
         else:

@@ -10,7 +10,7 @@ import base64
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TypeAlias, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,9 @@ _SELECT, _OTHER = 0x1000, 0x4000
 _DML = {0x3100, 0x3200, 0x3300, 0x3400}
 
 _EPOCH = dt.datetime(1970, 1, 1)
+
+# The types that the clients' reader of Arrow takes for others.
+_LOGICAL = {"geography": "OBJECT", "geometry": "OBJECT"}
 
 Data: TypeAlias = dict[str, object]
 """The ``data`` of an answer, which is only encoded as JSON."""
@@ -45,6 +48,18 @@ class RowType(TypedDict):
     precision: int | None
     scale: int | None
     collation: None
+    vectorDimension: NotRequired[int | None]
+    fields: NotRequired[list[Field]]
+
+
+class Field(TypedDict):
+    """The elements of a column of VECTORs, as clients read them."""
+
+    type: str
+    nullable: bool
+    length: None
+    precision: int | None
+    scale: int | None
 
 
 class Binding(TypedDict):
@@ -67,21 +82,32 @@ def row_type(columns: list[Column]) -> list[RowType]:
     found: list[RowType] = []
     for column in columns:
         metadata = column.metadata
-        found.append(
-            {
-                "name": metadata.name,
-                "database": "",
-                "schema": "",
-                "table": "",
-                "nullable": metadata.is_nullable,
-                "type": FIELD_ID_TO_NAME[metadata.type_code].lower(),
-                "length": metadata.internal_size,
-                "byteLength": metadata.internal_size,
-                "precision": metadata.precision,
-                "scale": metadata.scale,
-                "collation": None,
-            }
-        )
+        row: RowType = {
+            "name": metadata.name,
+            "database": "",
+            "schema": "",
+            "table": "",
+            "nullable": metadata.is_nullable,
+            "type": FIELD_ID_TO_NAME[metadata.type_code].lower(),
+            "length": metadata.internal_size,
+            "byteLength": metadata.internal_size,
+            "precision": metadata.precision,
+            "scale": metadata.scale,
+            "collation": None,
+        }
+        if metadata.fields is not None:
+            row["vectorDimension"] = metadata.vector_dimension
+            row["fields"] = [
+                {
+                    "type": FIELD_ID_TO_NAME[field.type_code].lower(),
+                    "nullable": True,
+                    "length": None,
+                    "precision": field.precision,
+                    "scale": field.scale,
+                }
+                for field in metadata.fields
+            ]
+        found.append(row)
     return found
 
 
@@ -140,7 +166,7 @@ def _arrow(result: Result, rows: list[RowType]) -> str:
                 described["name"],
                 array.type,
                 metadata={
-                    "logicalType": described["type"].upper(),
+                    "logicalType": _LOGICAL.get(described["type"], described["type"].upper()),
                     "precision": str(described["precision"] or 38),
                     "scale": str(described["scale"] or 0),
                     "charLength": str(described["length"] or 0),

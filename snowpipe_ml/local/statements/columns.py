@@ -191,7 +191,8 @@ def declared_type(kind: exp.DataType) -> str:
         return "VARCHAR(1)"  # https://docs.snowflake.com/en/sql-reference/data-types-text
     text = re.sub(r"^TIMESTAMP(?=NTZ|LTZ|TZ)", "TIMESTAMP_", kind.sql(dialect="snowflake"))
     try:
-        return DataType.parse(text).complete.sql.replace(", ", ",")
+        complete = DataType.parse(text).complete
+        return complete.sql if complete.name == "VECTOR" else complete.sql.replace(", ", ",")
     except ValueError as error:
         raise errors.UnsupportedError(f"a column of the type {text}") from error
 

@@ -19,12 +19,20 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.core.types import SHAPES, TIMESTAMP_TZ, vector_type
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.annotators import METADATA
 from snowpipe_ml.local.translate.flatten import show_columns
 from snowpipe_ml.local.translate.outputs import StarColumn, note_outputs, note_star
-from snowpipe_ml.local.translate.types import DECIMALS, T, kind, number_type, precision_of, scale_of
+from snowpipe_ml.local.translate.types import (
+    DECIMALS,
+    T,
+    kind,
+    number_type,
+    precision_of,
+    scale_of,
+    vector_data_type,
+)
 
 _MARK = "snowpipe_mark"
 _STARRED = (exp.StarMap, exp.Struct, exp.JSONObject, exp.Anonymous)
@@ -264,4 +272,9 @@ def column_types(table: exp.Table, session: Session) -> list[tuple[str, str]]:
 def _plain(type_: str) -> str | exp.DataType:
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return exp.DataType(this=T.TIMESTAMPLTZ)
+    if type_ in SHAPES:
+        return exp.DataType(this=T[SHAPES[type_]])
+    vector = vector_type(type_)
+    if vector is not None:
+        return vector_data_type(*vector)
     return exp.DataType(this=T.TIMESTAMPTZ) if type_ == TIMESTAMP_TZ else type_

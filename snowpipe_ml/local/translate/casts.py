@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError, error
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.core.types import TIMESTAMP_TZ, to_duckdb
 from snowpipe_ml.local.translate.conversions import (
     READERS,
     SHOWN,
@@ -18,6 +18,7 @@ from snowpipe_ml.local.translate.conversions import (
 )
 from snowpipe_ml.local.translate.expressions import bound, builtin, macro, once, stored_cast
 from snowpipe_ml.local.translate.types import FLOATS, INTEGERS, TEXTS, VARIANTS, T, kind
+from snowpipe_ml.local.translate.vectors import no_cast, parsed_type, to_vector
 
 _EXACT_SCALE = 15  # from which DuckDB's cast of a float writes wrong digits
 _NAMES_OF_TYPES = {T.BIGINT: "FIXED", T.DECIMAL: "FIXED", T.DOUBLE: "REAL", T.BOOLEAN: "BOOLEAN"}
@@ -43,6 +44,10 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
             "SQL compilation error:\nFunction TRY_CAST cannot be used with arguments of types "
             f"{shown[0]} and {shown[1]}",
         )
+    if target.this == T.VECTOR:
+        return to_vector(node, trying)
+    if source == T.VECTOR and target.this != T.ARRAY:
+        raise no_cast(source, target)
     if target.this in READERS:
         return _with_type(to_moment(node.this, target.this, trying), target.this)
     length = target.expressions[0].name if target.this in TEXTS and target.expressions else None
@@ -176,6 +181,8 @@ def data_type(node: exp.Expr, session: Session) -> exp.DataType:
             text = "TEXT"
         case T.BOOLEAN | T.DATE | T.TIME:
             text = node.this.value
+        case T.VECTOR | T.GEOGRAPHY | T.GEOMETRY:
+            text = to_duckdb(parsed_type(node))
         case _:
             raise UnsupportedError(f"the type {node.sql(dialect='snowflake')}")
     mapped = exp.DataType.build(text, dialect="duckdb")

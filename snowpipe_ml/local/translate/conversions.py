@@ -72,6 +72,8 @@ def variant_of(node: exp.Expr) -> exp.Expr:
         made = macro("sf_float_variant", node.copy())
     elif found in TEXTS | INTEGERS | {T.BOOLEAN}:
         made = builtin("to_json", node.copy())
+    elif found == T.VECTOR:
+        made = macro("sf_vector_variant", node.copy())
     else:
         made = macro(_VARIANTS_OF.get(found, "sf_variant"), node.copy())
     made.type = exp.DataType(this=T.VARIANT)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from snowpipe_ml.local.core.calls import CALLED
+
 _LIGHT = frozenset({"json_extract", "to_json", "json_array", "list_value", "_MACROS.main.sf_defined"})
 
 
@@ -23,6 +25,11 @@ def builtin(name: str, *arguments: exp.Expr) -> exp.Expr:
     call = exp.Anonymous(this=name, expressions=list(arguments))
     call.meta["ours"] = True
     return call
+
+
+def called(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """Make a call of a function in Python: see :mod:`snowpipe_ml.local.core.calls`."""
+    return builtin(f"sf_call_{CALLED[name].returns}", exp.Literal.string(name), *arguments)
 
 
 def stored_cast(node: exp.Expr, duckdb: str) -> exp.Cast:

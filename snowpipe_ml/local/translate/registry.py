@@ -71,6 +71,7 @@ SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
             "rounding",
             "strings",
             "variants",
+            "vectors",
             "windows",
         )
     ),
@@ -105,6 +106,7 @@ _PURE = frozenset(
             "regular_expressions",
             "strings",
             "variants",
+            "vectors",
             "windows",
         )
     }

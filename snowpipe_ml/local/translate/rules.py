@@ -48,6 +48,7 @@ from snowpipe_ml.local.translate.variant_texts import (
     has_variants,
     text_function,
 )
+from snowpipe_ml.local.translate.vectors import vector_comparison
 
 _TYPED: tuple[type[exp.Expr], ...] = (
     exp.Div,
@@ -263,6 +264,7 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Div,), division),
     *RULES,
     ((exp.Window,), from_last),
+    ((exp.GT, exp.GTE, exp.LT, exp.LTE), vector_comparison),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
     ((exp.Between, exp.In), compare_moments),
     ((exp.GroupConcat,), list_agg),

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from snowpipe_ml.local.core.errors import error
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import TIMESTAMP_TZ
+from snowpipe_ml.local.core.types import TIMESTAMP_TZ, vector_type
 from snowpipe_ml.local.translate.annotation import column_types
 from snowpipe_ml.local.translate.conversions import SHOWN
 from snowpipe_ml.local.translate.outputs import outputs
@@ -48,6 +49,14 @@ def convert_stored(tree: exp.Expr, session: Session) -> None:
 
 def _conversion(found: exp.DType | None, stored: str) -> exp.DataType | None:
     """Return the type to which a value must be cast; None if DuckDB stores it as Snowflake does."""
+    vector = vector_type(stored)
+    if vector is not None and found is not None and found != T.VECTOR:
+        raise error(
+            2023,
+            "22000",
+            "SQL compilation error:\nExpression type does not match column data type, expecting "
+            f"VECTOR({vector[0]}, {vector[1]}) but got {found.value}; cast it",
+        )
     moment = _MOMENTS.get(stored)
     if moment is not None:
         different = found in TEXTS or (found in MOMENTS and PLAIN.get(found, found) != moment)

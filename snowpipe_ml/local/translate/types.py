@@ -94,3 +94,25 @@ def _scale(type_: exp.DataType) -> int | None:
 
 def _parameters(type_: exp.DataType) -> list[int]:
     return [int(p.name) for p in type_.expressions if p.name.isdigit()]
+
+
+def vector_data_type(element: str, dimension: int) -> exp.DataType:
+    """Make the type ``VECTOR(element, dimension)``; the element is FLOAT or INT."""
+    of = exp.DataType(this=T.FLOAT if element == "FLOAT" else T.INT)
+    size = exp.DataTypeParam(this=exp.Literal.number(dimension))
+    return exp.DataType(this=T.VECTOR, expressions=[of, size])
+
+
+def vector_type_of(node: exp.Expr | None) -> tuple[str, int] | None:
+    """Return the type of the elements, FLOAT or INT, and the dimension of a VECTOR; None for another type."""
+    if kind(node) != T.VECTOR or node is None:
+        return None
+    inner = node.unnest()
+    type_ = inner.to if isinstance(inner, exp.Cast | exp.TryCast) else inner.type
+    if type_ is not None and "vector" in type_.meta:
+        found: tuple[str, int] = type_.meta["vector"]
+        return found
+    if type_ is None or len(type_.expressions) != 2:
+        return None
+    element, dimension = type_.expressions
+    return ("FLOAT" if element.this in FLOATS else "INT", int(dimension.name))

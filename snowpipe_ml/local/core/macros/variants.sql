@@ -221,3 +221,6 @@ CREATE MACRO sf_map_insert(m, k, v, renew) AS CASE WHEN m IS NULL OR k IS NULL T
 
 -- A record of a file: only one with a FLOAT, or with a number that a double does not keep, must be converted.
 CREATE MACRO sf_record(j) AS CASE WHEN regexp_matches(j::VARCHAR, '\d[eE][-+]?\d|\d{16}|\.\d{15}') THEN sf_py_parse_last(j::VARCHAR)::JSON ELSE j END;
+
+CREATE MACRO sf_vector_variant(v) AS CASE WHEN v IS NULL THEN NULL WHEN typeof(v) LIKE 'INTEGER%' THEN to_json(v)
+  ELSE to_json(list_transform(v::DOUBLE[], lambda _sf_e: _MACROS.main.sf_float_variant(_sf_e))) END;
