@@ -34,8 +34,10 @@ class TabNet(ForecasterSettings):
     n_a: int = Field(8, ge=1)
     n_steps: int = Field(3, ge=1)
     gamma: float = Field(1.3, ge=1)
-    models_together: int = Field(
-        32, ge=1, description="Networks per computation; results differ only by rounding"
+    models_together: int | None = Field(
+        None,
+        ge=1,
+        description="Networks per computation, by default 32 on a CPU and 512 on a GPU; results differ only by rounding",
     )
 
 
