@@ -47,14 +47,15 @@ CREATE MACRO sf_iso_clock(x) AS CASE WHEN regexp_full_match(x, '\d{4}-\d\d-\d\d(
 CREATE MACRO sf_try_clock(x) AS list_transform([_MACROS.main.sf_cut_offset(_MACROS.main.sf_micros(trim(x)))],
   lambda written: _MACROS.main.sf_clock_of(written))[1];
 
-CREATE MACRO sf_try_timestamp(x) AS CASE WHEN _MACROS.main.sf_is_integer(x) THEN _MACROS.main.sf_digits_to_timestamp(trim(x))
-  ELSE _MACROS.main.sf_try_clock(x) END;
+CREATE MACRO sf_try_timestamp(x) AS coalesce(_MACROS.main.sf_iso_clock(x), CASE
+  WHEN _MACROS.main.sf_is_integer(x) THEN _MACROS.main.sf_digits_to_timestamp(trim(x))
+  ELSE _MACROS.main.sf_try_clock(x) END);
 
 CREATE MACRO sf_unread_timestamp(x) AS make_timestamp(_MACROS.main.sf_raise(100035, '22007',
   'Timestamp ''' || x || ''' is not recognized')::BIGINT);
 
-CREATE MACRO sf_timestamp(x) AS coalesce(_MACROS.main.sf_iso_clock(x), CASE WHEN x IS NOT NULL
-  THEN coalesce(_MACROS.main.sf_try_timestamp(x), _MACROS.main.sf_unread_timestamp(x)) END);
+CREATE MACRO sf_timestamp(x) AS coalesce(_MACROS.main.sf_try_timestamp(x),
+  CASE WHEN x IS NOT NULL THEN _MACROS.main.sf_unread_timestamp(x) END);
 
 CREATE MACRO sf_try_date(x) AS CAST(_MACROS.main.sf_try_timestamp(x) AS DATE);
 
