@@ -1,7 +1,8 @@
-"""What every kind of objects in a schema declares: how its objects are found, shown, dropped, cloned and printed."""
+"""The base classes of the kinds of schema objects: how objects are found, shown, dropped, cloned and printed."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -14,17 +15,15 @@ Schema = tuple[str, str]
 """Database and schema."""
 
 
-class Kind:
-    """A kind of objects.
+class Kind(ABC):
+    """A kind of schema object, such as a table or a stage.
 
     Attributes:
         word: its name in statements, such as FILE FORMAT.
-        shown: the columns of its SHOW: name, type, and the expression over a row of ``relation``.
         overloaded: whether objects of one name differ by the types of their arguments.
     """
 
     word: ClassVar[str]
-    shown: ClassVar[Sequence[tuple[str, str, str]]] = ()
     overloaded: ClassVar[bool] = False
 
     @property
@@ -36,29 +35,13 @@ class Kind:
         """Return the name of an object in the message that it does not exist."""
         return ".".join(name)
 
-    def relation(self, session: Session, database: str) -> str:
-        """Return the objects of a database as a relation with database_name, schema_name and name."""
-        raise NotImplementedError
-
+    @abstractmethod
     def exists(self, session: Session, name: Name) -> bool:
         """Return whether an object exists."""
-        found = session.duck.execute(
-            f"SELECT 1 FROM {self.relation(session, name[0])} WHERE schema_name = ? AND name = ?",
-            list(name[1:]),
-        )
-        return bool(found.fetchone())
 
-    def rows(self, session: Session, database: str) -> list[tuple[str, str, Row]]:
-        """List the objects of a database: schema, name, and the row in the result of SHOW."""
-        listed = ", ".join(expression for _, _, expression in self.shown)
-        found = session.duck.execute(
-            f"SELECT schema_name, name, {listed} FROM {self.relation(session, database)} ORDER BY 1, 2"
-        ).fetchall()
-        return [(row[0], row[1], row[2:]) for row in found]
-
+    @abstractmethod
     def drop(self, session: Session, name: Name, arguments: str = "") -> bool:
         """Drop an object; return False if it does not exist."""
-        raise NotImplementedError
 
     def drop_schema(self, session: Session, database: str, schema: str) -> None:
         """Drop what is left of the objects of a schema after DuckDB has dropped the schema."""
@@ -79,8 +62,38 @@ class Kind:
         raise errors.UnsupportedError(f"GET_DDL of a {self.word}")
 
 
-class Kept(Kind):
-    """A kind whose objects are rows of a table of the catalog.
+class Listed(Kind):
+    """A kind whose objects are the rows of one relation.
+
+    Attributes:
+        shown: the columns of its SHOW: name, type, and the expression over a row of ``relation``.
+    """
+
+    shown: ClassVar[Sequence[tuple[str, str, str]]] = ()
+
+    @abstractmethod
+    def relation(self, session: Session, database: str) -> str:
+        """Return the objects of a database as a relation with database_name, schema_name and name."""
+
+    def exists(self, session: Session, name: Name) -> bool:
+        """Return whether an object exists."""
+        found = session.duck.execute(
+            f"SELECT 1 FROM {self.relation(session, name[0])} WHERE schema_name = ? AND name = ?",
+            list(name[1:]),
+        )
+        return bool(found.fetchone())
+
+    def rows(self, session: Session, database: str) -> list[tuple[str, str, Row]]:
+        """List the objects of a database: schema, name, and the row in the result of SHOW."""
+        listed = ", ".join(expression for _, _, expression in self.shown)
+        found = session.duck.execute(
+            f"SELECT schema_name, name, {listed} FROM {self.relation(session, database)} ORDER BY 1, 2"
+        ).fetchall()
+        return [(row[0], row[1], row[2:]) for row in found]
+
+
+class Kept(Listed):
+    """A kind whose objects are stored in a table of the catalog.
 
     Attributes:
         table: the table.

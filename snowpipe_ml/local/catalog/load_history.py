@@ -57,6 +57,11 @@ class Loaded:
     first: Rejected | None = None
     kept: bool = False
 
+    @classmethod
+    def unreadable(cls, file: StagedFile, message: str, code: int) -> Loaded:
+        """Return the result for a file of which no row could be read."""
+        return cls(file, errors=1, first=Rejected(1, 1, None, message, code, ""))
+
     @property
     def parsed(self) -> int:
         """The number of rows in the file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kind, Schema
+from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Listed, Schema
 from snowpipe_ml.local.catalog.properties import with_creation
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
@@ -19,7 +19,7 @@ def make(session: Session, name: Name, start: int, step: int) -> None:
     )
 
 
-class Sequences(Kind):
+class Sequences(Listed):
     """Sequences."""
 
     word = "SEQUENCE"

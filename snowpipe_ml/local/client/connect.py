@@ -13,7 +13,7 @@ import duckdb
 
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.client.sharing import Guest, Host, join
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import duckdb_errors, errors
 from snowpipe_ml.local.core.storage import Storage, close_storage, open_storage
 from snowpipe_ml.sql import Identifier
 
@@ -59,7 +59,7 @@ def connect(
         return Connection(storage, names[0], names[1])
     except duckdb.Error as raised:
         close_storage(storage)
-        raise errors.translate(raised) from raised
+        raise duckdb_errors.translate(raised) from raised
     except BaseException:
         close_storage(storage)
         raise

@@ -26,7 +26,7 @@ from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.client.proxy import ProxyConnection
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import duckdb_errors, errors
 from snowpipe_ml.local.core.exchange import State, answer, session_state
 from snowpipe_ml.local.core.messages import Channel, Header, Message, Sent
 from snowpipe_ml.local.core.storage import Storage
@@ -91,7 +91,7 @@ class Host:
                 channel.send({"refused": [raised.raw_msg, raised.errno, raised.sqlstate]})
                 return
             except duckdb.Error as raised:
-                told = errors.translate(raised)
+                told = duckdb_errors.translate(raised)
                 channel.send({"refused": [told.raw_msg, told.errno, told.sqlstate]})
                 return
             try:

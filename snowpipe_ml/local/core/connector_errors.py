@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import duckdb
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import duckdb_errors, errors
 
 
 @contextmanager
@@ -25,6 +25,6 @@ def connector_errors(carried: Callable[[Exception], ProgrammingError | None]) ->
     try:
         yield
     except duckdb.Error as raised:
-        raise carried(raised) or errors.translate(raised) from raised
+        raise carried(raised) or duckdb_errors.translate(raised) from raised
     except NotImplementedError as raised:  # raised by sqlglot
         raise errors.UnsupportedError(str(raised) or "this use of a function") from raised

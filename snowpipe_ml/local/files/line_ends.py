@@ -21,7 +21,7 @@ from typing import IO, TypeVar
 
 import duckdb
 
-from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
+from snowpipe_ml.local.catalog.load_history import Loaded
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
@@ -71,9 +71,7 @@ def with_even_lines(session: Session, fmt: CsvFormat, files: list[StagedFile], l
             evened[file.relative] = replace(file, copy=copy)
             message = _unreadable(session, fmt, copy)
             if message:
-                failed[file.relative] = Loaded(
-                    file, errors=1, first=Rejected(1, 1, None, message, 100000, "")
-                )
+                failed[file.relative] = Loaded.unreadable(file, message, 100000)
         files = [evened.get(file.relative, file) for file in files]
         with _naming_the_file(session, fmt, files):
             return load(files, failed)

@@ -12,9 +12,9 @@ from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.columns import stored_columns
-from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
+from snowpipe_ml.local.catalog.load_history import Loaded
 from snowpipe_ml.local.catalog.stages import StagedFile
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import duckdb_errors, errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options
@@ -180,15 +180,14 @@ def check_selected(
         except (duckdb.Error, ProgrammingError) as raised:
             if isinstance(raised, ProgrammingError) and raised.errno not in _OF_FILES:
                 raise
-            found = raised if isinstance(raised, ProgrammingError) else errors.translate(raised)
+            found = raised if isinstance(raised, ProgrammingError) else duckdb_errors.translate(raised)
             message = str(found.raw_msg)
             if copy.on_error == "CONTINUE":
                 raise errors.UnsupportedError(
                     f"ON_ERROR = CONTINUE in a COPY with a SELECT, for: {message}",
                     "SKIP_FILE is supported",
                 ) from raised
-            first = Rejected(1, 1, None, message, found.errno or 100038, "")
-            failed[file.relative] = Loaded(file, errors=1, first=first)
+            failed[file.relative] = Loaded.unreadable(file, message, found.errno or 100038)
     return failed
 
 
@@ -207,7 +206,7 @@ def load_selected(
         except (duckdb.ConversionException, duckdb.InvalidInputException) as raised:
             if gave_up(raised) or not _CONVERSION_ERROR.search(str(raised)):
                 raise
-            found = errors.translate(raised)  # DuckDB's error does not name the file
+            found = duckdb_errors.translate(raised)  # DuckDB's error does not name the file
             if isinstance(found, errors.UnsupportedError):
                 raise found from raised
             raise errors.error(

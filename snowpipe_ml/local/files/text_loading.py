@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
-from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
+from snowpipe_ml.local.catalog.load_history import Loaded
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal, quoted
@@ -114,9 +114,7 @@ def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
         except errors.UnsupportedError:
             raise
         except ProgrammingError as raised:
-            message = str(raised.raw_msg)
-            first = Rejected(1, 1, None, message, raised.errno or 100081, "")
-            found[file.relative] = Loaded(file, errors=1, first=first)
+            found[file.relative] = Loaded.unreadable(file, str(raised.raw_msg), raised.errno or 100081)
     return found
 
 

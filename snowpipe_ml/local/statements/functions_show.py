@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from snowpipe_ml.local.catalog.functions import Definition
-from snowpipe_ml.local.catalog.kinds import KINDS
+from snowpipe_ml.local.catalog.functions import Definition, Functions, Procedures
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import STAMP
 from snowpipe_ml.local.statements.scope import Scope
 from snowpipe_ml.sql import DataType
+
+_KINDS: dict[str, Functions] = {kind.word: kind for kind in (Functions(), Procedures())}
 
 
 def complete_type(text: str) -> str:
@@ -35,7 +36,7 @@ def show_functions(statement: Statement) -> Result:
     found = []
     for database in statement.session.storage.databases():
         for created, text in statement.session.duck.execute(
-            f"SELECT created_on, definition FROM {KINDS[kind].relation(statement.session, database)} "
+            f"SELECT created_on, definition FROM {_KINDS[kind].relation(statement.session, database)} "
             "ORDER BY schema_name, name"
         ).fetchall():
             definition = Definition.from_json(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.kind import Listed
 from snowpipe_ml.local.catalog.kinds import KINDS
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result, rows
@@ -35,12 +36,15 @@ def drop(statement: Statement) -> Result:
     raise errors.missing(kind.title, kind.label(name, arguments))
 
 
-@command(*(f"SHOW {word}S" for word, kind in KINDS.items() if kind.shown))
+_SHOWN = {word: kind for word, kind in KINDS.items() if isinstance(kind, Listed) and kind.shown}
+
+
+@command(*(f"SHOW {word}S" for word in _SHOWN))
 def show(statement: Statement) -> Result:
     """``SHOW kinds``, for the kinds that say what is shown."""
     session, reader = statement.session, statement.reader
     reader.expect("SHOW")
-    kind = next(kind for word, kind in KINDS.items() if reader.accept(*f"{word}S".split()))
+    kind = next(kind for word, kind in _SHOWN.items() if reader.accept(*f"{word}S".split()))
     scope = Scope(session, reader)
     found: list[Row] = []
     for database in session.storage.databases():

@@ -9,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.duckdb_errors import needs_wide_numbers
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
@@ -36,7 +37,7 @@ def run_query(session: Session, text: str, params: Params, query_id: str) -> Res
     try:
         return _run(session, text, params)
     except duckdb.Error as raised:
-        if session.in_transaction or not errors.needs_wide_numbers(raised):
+        if session.in_transaction or not needs_wide_numbers(raised):
             raise
     session.wide_numbers = True
     try:

@@ -7,10 +7,14 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.expressions import builtin
-from snowpipe_ml.local.translate.functions.collections import AGGREGATES
+from snowpipe_ml.local.translate.functions.aggregates import SAME_AGGREGATES
+from snowpipe_ml.local.translate.functions.collections import COLLECTING
 from snowpipe_ml.local.translate.outputs import outputs
 from snowpipe_ml.local.translate.types import VARIANTS, kind
 from snowpipe_ml.local.translate.variant_comparisons import is_variant, same
+
+# As they are called after the translation, which has names of DuckDB's own.
+_AGGREGATES = frozenset({*SAME_AGGREGATES, *COLLECTING, "ARG_MAX", "ARG_MIN", "LIST"})
 
 GROUPINGS: tuple[type[exp.Expr], ...] = (exp.Select, exp.SetOperation)
 """The nodes that can compare whole rows."""
@@ -89,7 +93,7 @@ def _has_aggregate(root: exp.Expr) -> bool:
 
 def _is_aggregate(node: exp.Expr) -> bool:
     return isinstance(node, exp.AggFunc) or (
-        isinstance(node, exp.Anonymous) and node.name.upper().rpartition(".")[2] in AGGREGATES
+        isinstance(node, exp.Anonymous) and node.name.upper().rpartition(".")[2] in _AGGREGATES
     )
 
 

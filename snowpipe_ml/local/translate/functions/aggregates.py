@@ -322,7 +322,7 @@ define("BITMAP_COUNT", to="sf_bitmap_count", takes=(Kind.BINARY,), returns=T.BIG
 define("BITMAP_BIT_POSITION", to="sf_bitmap_position", takes=(Kind.INTEGER,), returns=T.BIGINT)
 define("BITMAP_BUCKET_NUMBER", to="sf_bitmap_bucket", takes=(Kind.INTEGER,), returns=T.BIGINT)
 
-same_in_duckdb(
+SAME_AGGREGATES = (
     "ANY_VALUE",
     "APPROX_COUNT_DISTINCT",
     "APPROX_PERCENTILE",
@@ -344,8 +344,6 @@ same_in_duckdb(
     "COUNT_IF",
     "COVAR_POP",
     "COVAR_SAMP",
-    "GROUPING",
-    "GROUPING_ID",
     "KURTOSIS",
     "LISTAGG",
     "MAX",
@@ -376,3 +374,6 @@ same_in_duckdb(
     "VAR_POP",
     "VAR_SAMP",
 )
+"""The aggregate functions that sqlglot translates properly."""
+
+same_in_duckdb(*SAME_AGGREGATES, "GROUPING", "GROUPING_ID")

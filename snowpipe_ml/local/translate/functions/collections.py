@@ -15,33 +15,8 @@ from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import check_count
 from snowpipe_ml.local.translate.types import TEXTS, VARIANTS, T, kind
 
-AGGREGATES = frozenset(
-    {
-        "ANY_VALUE",
-        "APPROX_COUNT_DISTINCT",
-        "ARG_MAX",
-        "ARG_MIN",
-        "ARRAYAGG",
-        "ARRAY_AGG",
-        "ARRAY_UNION_AGG",
-        "ARRAY_UNIQUE_AGG",
-        "AVG",
-        "COUNT",
-        "COUNT_IF",
-        "LIST",
-        "LISTAGG",
-        "MAX",
-        "MAX_BY",
-        "MEDIAN",
-        "MIN",
-        "MIN_BY",
-        "MODE",
-        "OBJECTAGG",
-        "OBJECT_AGG",
-        "SUM",
-    }
-)
-"""The aggregate functions, of Snowflake and of DuckDB, that are applied to VARIANTs."""
+COLLECTING = ("ARRAYAGG", "ARRAY_AGG", "ARRAY_UNION_AGG", "ARRAY_UNIQUE_AGG", "OBJECTAGG", "OBJECT_AGG")
+"""The functions of this module."""
 
 
 @scalar_function("ARRAY_AGG", "ARRAYAGG", returns=T.ARRAY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.metadata import version
 
 from sqlglot import exp
@@ -78,16 +79,6 @@ def _get_tag(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.convert(get_tag(session, *_texts(call, session)))
 
 
-@scalar_function("SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY")
-def _default_artifact_repository(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Null()
-
-
-@scalar_function("SYSTEM$ARE_ANACONDA_TERMS_ACKNOWLEDGED")
-def _anaconda_terms(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Boolean(this=True)
-
-
 @scalar_function("SYSTEM$WAIT")
 def _wait(call: exp.Expr, session: Session) -> exp.Expr:
     """Evaluate ``SYSTEM$WAIT(2 [, 'SECONDS'])``."""
@@ -106,39 +97,32 @@ def _cancel_all_queries(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.Literal.string(canceled_queries(int(reachable and other is not None and other.interrupt())))
 
 
-@scalar_function("CURRENT_WAREHOUSE")
-def _warehouse(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.convert(session.warehouse)
+def _serve(
+    name: str, value: Callable[[Session], str | bool | None], returns: exp.DType | None = None
+) -> None:
+    """Register a function without arguments that is a value of the session."""
+
+    def translate(call: exp.Expr, session: Session) -> exp.Expr:
+        return exp.convert(value(session))
+
+    scalar_function(name, returns=returns)(translate)
 
 
-@scalar_function("CURRENT_DATABASE")
-def _database(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.convert(session.database)
-
-
-@scalar_function("CURRENT_SCHEMA")
-def _schema(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.convert(session.schema)
-
-
-@scalar_function("CURRENT_ROLE")
-def _role(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.convert(session.role)
-
-
-@scalar_function("CURRENT_SESSION")
-def _session(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.convert(str(session.session_id))
-
-
-@scalar_function("CURRENT_TRANSACTION")
-def _transaction(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.convert(str(session.session_id) if session.in_transaction else None)
-
-
-@scalar_function("CURRENT_ROLE_TYPE", returns=T.VARCHAR)
-def _role_type(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Literal.string("ROLE")
+_serve("CURRENT_WAREHOUSE", lambda session: session.warehouse)
+_serve("CURRENT_DATABASE", lambda session: session.database)
+_serve("CURRENT_SCHEMA", lambda session: session.schema)
+_serve("CURRENT_ROLE", lambda session: session.role)
+_serve("CURRENT_SESSION", lambda session: str(session.session_id))
+_serve("CURRENT_TRANSACTION", lambda session: str(session.session_id) if session.in_transaction else None)
+_serve("CURRENT_ROLE_TYPE", lambda session: "ROLE", T.VARCHAR)
+_serve("CURRENT_IP_ADDRESS", lambda session: "127.0.0.1", T.VARCHAR)
+_serve("CURRENT_REGION", lambda session: "LOCAL", T.VARCHAR)
+_serve("CURRENT_CLIENT", lambda session: f"PythonSnowpark {version('snowflake-snowpark-python')}")
+_serve("CURRENT_VERSION", lambda session: "embedded")
+for _name in ("CURRENT_ACCOUNT", "CURRENT_USER", "CURRENT_ACCOUNT_NAME", "CURRENT_ORGANIZATION_NAME"):
+    _serve(_name, lambda session: "LOCAL")
+_serve("SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY", lambda session: None)
+_serve("SYSTEM$ARE_ANACONDA_TERMS_ACKNOWLEDGED", lambda session: True)
 
 
 @scalar_function("IS_ROLE_IN_SESSION", returns=T.BOOLEAN)
@@ -148,16 +132,6 @@ def _is_role_in_session(call: exp.Expr, session: Session) -> exp.Expr:
     if not name.is_string or name.name not in (session.role, "PUBLIC"):
         raise errors.UnsupportedError("IS_ROLE_IN_SESSION for a role other than the current one")
     return exp.Boolean(this=True)
-
-
-@scalar_function("CURRENT_IP_ADDRESS", returns=T.VARCHAR)
-def _ip_address(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Literal.string("127.0.0.1")
-
-
-@scalar_function("CURRENT_REGION", returns=T.VARCHAR)
-def _region(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Literal.string("LOCAL")
 
 
 @scalar_function("CURRENT_STATEMENT", returns=T.VARCHAR)
@@ -183,21 +157,6 @@ def _schemas(call: exp.Expr, session: Session) -> exp.Expr:
         raise errors.UnsupportedError("CURRENT_SCHEMAS in a session whose schema is PUBLIC or not set")
     names = [f"{session.database}.{schema}" for schema in (session.schema, "PUBLIC")]
     return exp.Literal.string(json.dumps(names))
-
-
-@scalar_function("CURRENT_CLIENT")
-def _client(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Literal.string(f"PythonSnowpark {version('snowflake-snowpark-python')}")
-
-
-@scalar_function("CURRENT_VERSION")
-def _version(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Literal.string("embedded")
-
-
-@scalar_function("CURRENT_ACCOUNT", "CURRENT_USER", "CURRENT_ACCOUNT_NAME", "CURRENT_ORGANIZATION_NAME")
-def _account(call: exp.Expr, session: Session) -> exp.Expr:
-    return exp.Literal.string("LOCAL")
 
 
 @scalar_function("SYSDATE")

@@ -145,23 +145,22 @@ def regexp_count(call: exp.Expr, session: Session) -> exp.Expr:
 @scalar_function("REGEXP_SUBSTR", returns=T.VARCHAR)
 def regexp_substr(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``REGEXP_SUBSTR(subject, pattern, position, occurrence, parameters, group)``."""
-    given = _Call(call, 2, 6)
-    group = given.group(4, 5)
-    if group is None:
-        return _null(T.VARCHAR)
-    parts = (given.text(0), given.pattern(4), given.whole(2, 1), given.whole(3, 1), exp.Literal.number(group))
-    return macro("sf_regexp_substr", *parts)
+    return _extracted(call, "sf_regexp_substr", T.VARCHAR)
 
 
 @scalar_function("REGEXP_SUBSTR_ALL", "REGEXP_EXTRACT_ALL", returns=T.JSON)
 def regexp_substr_all(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``REGEXP_SUBSTR_ALL(subject, pattern, position, occurrence, parameters, group)``."""
+    return _extracted(call, "sf_regexp_substr_all", T.JSON)
+
+
+def _extracted(call: exp.Expr, name: str, returns: exp.DType) -> exp.Expr:
     given = _Call(call, 2, 6)
     group = given.group(4, 5)
     if group is None:
-        return _null(T.JSON)
+        return _null(returns)
     parts = (given.text(0), given.pattern(4), given.whole(2, 1), given.whole(3, 1), exp.Literal.number(group))
-    return macro("sf_regexp_substr_all", *parts)
+    return macro(name, *parts)
 
 
 @scalar_function("REGEXP_INSTR", returns=T.BIGINT)

@@ -1,0 +1,242 @@
+"""Translation of DuckDB's errors to those that Snowflake raises for the same mistakes.
+
+An error is recognized by its class and by anchored patterns of DuckDB's messages, so that the user's data in a
+message is not taken for its cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from snowflake.connector.errors import ProgrammingError
+
+from snowpipe_ml.local.core.errors import (
+    TWIN,
+    DiskFullError,
+    UnsupportedError,
+    canceled,
+    error,
+    exists,
+    invalid_identifier,
+    is_full_disk,
+    missing,
+    syntax,
+    unforeseen,
+)
+
+# The messages of the macros sf_raise and sf_refuse.
+_RAISED = re.compile(
+    r"Conversion Error: Could not convert string 'SNOWFLAKE (\d+) (\w{5}) (.*)' to INT32(?:\n\nLINE |\Z)",
+    re.S,
+)
+_UNKNOWN_ZONE = re.compile(r"Not implemented Error: Unknown TimeZone '(.*?)'!")
+_FORBIDDEN_FILE = re.compile(r'Cannot access file "([^"]*)"')
+_MISSING_TABLE = re.compile(r"Table with name (\S+?) does not exist", re.I)
+_MISSING_SCHEMA = re.compile(r"(?:Schema with name|schema) \"?(\S+?)\"? (?:does not exist|not found)", re.I)
+_MISSING_COLUMN = re.compile(
+    r'(?:Referenced column|column named|Referenced table) "?([^"\s]+)"? (?:not found|does not)?', re.I
+)
+_EXISTING = re.compile(r'(?:Table|View|Schema|Sequence) with name "?([^"\s]+)"? already exists', re.I)
+_CONVERSION = re.compile(r"Could not convert string ['\"](.*?)['\"] to (\w+)", re.I | re.S)
+_TIMESTAMP = re.compile(
+    r'(?:timestamp|date|time) field value out of range: "([^"]*)"|invalid (timestamp|date) field format: "([^"]*)"',
+    re.I,
+)
+_UNKNOWN_COLUMN = re.compile(r'Binder Error: Referenced column "([^"\n]+)" not found in FROM clause')
+_NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
+_NARROW = re.compile(
+    r"Overflow in (?:addition|subtraction|multiplication) of (?:INT32|INT64|DECIMAL\(18\))"
+    r"|Type (?:INT128|DECIMAL\(\d+,\d+\)) with value -?[\d.]+ can't be cast [^\n]*destination type INT64"
+    r"|Failed to cast decimal value -?[\d.]+ to type INT64"
+    r"|Could not convert string ['\"]\s*[+-]?\d{19,38}\s*['\"] to INT64"
+)
+
+
+def needs_wide_numbers(raised: Exception) -> bool:
+    """Return whether a statement of DuckDB failed because a whole number has more than 64 bits."""
+    return _NARROW.search(str(raised)) is not None
+
+
+# Patterns of DuckDB's messages, and the error that Snowflake raises for the same mistake.
+_SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] = (
+    (
+        re.compile(r"Overflow in (?:addition|subtraction|multiplication) of (?:DECIMAL\(38\)|INT128)"),
+        lambda: error(100046, "22003", "Number out of representable range: type FIXED[SB16](38,0)"),
+    ),
+    (
+        _NARROW,
+        lambda: UnsupportedError("whole numbers of more than 64 bits in this place"),
+    ),
+    # What a macro raises, in Snowflake's words: see the macros of core/macros.
+    (
+        re.compile(r"^Invalid Input Error: (\d{6}) \((\w{5})\): (.*)", re.S),
+        lambda number, state, message: error(int(number), state, message),
+    ),
+    (
+        re.compile(r"^Invalid Input Error: (the embedded warehouse does not support .*)", re.S),
+        lambda message: UnsupportedError.of(message),
+    ),
+    (
+        # Raised by our macros and functions, with Snowflake's number and state.
+        re.compile(r"sf_error (\d+) (\w{5}): ([^\n]*)"),
+        lambda number, state, message: (
+            UnsupportedError.of(message) if number == "2" else error(int(number), state, message)
+        ),
+    ),
+    (
+        re.compile(r"cast \(TIMESTAMP(?:TZ_NS| WITH TIME ZONE) -> TIME\)"),
+        lambda: UnsupportedError("a time zone in a TIME", "Read it as a TIMESTAMP_TZ first"),
+    ),
+    (
+        re.compile(r"Expected array of size (\d+), but got .* with size (\d+)", re.S),
+        lambda dimension, size: ProgrammingError(
+            f"an ARRAY of {size} elements cannot be cast to a VECTOR of the dimension {dimension}",
+            sqlstate="22000",
+        ),
+    ),
+    (
+        re.compile(r"STRUCT\(utc TIMESTAMP, tz SMALLINT\)"),
+        lambda: UnsupportedError("this use of a TIMESTAMP_TZ"),
+    ),
+    (
+        re.compile(r"^\w+ ?\w* Error: Current transaction is aborted"),
+        lambda: UnsupportedError(
+            "continuing a transaction after a statement in it failed", "ROLLBACK and begin it again"
+        ),
+    ),
+    (
+        re.compile(r"^[A-Z][A-Za-z ]* Error: Division by zero", re.I),
+        lambda: error(100051, "22012", "Division by zero"),
+    ),
+    (
+        re.compile(r'CHECK\(\(length\("?(.*?)"?\) <= (\d+)\)\)'),
+        lambda column, size: error(
+            100078, "22000", f"String is too long for column {column}, which holds {size} characters"
+        ),
+    ),
+    (
+        re.compile(r"^[A-Z][A-Za-z ]* Error: [^'\"]*cannot affect the same target row more than once"),
+        lambda: error(100090, "42P18", "Duplicate row detected during DML action"),
+    ),
+    (
+        re.compile(r'(?:Could not cast value|Casting value) "?([^"\s]+)"? to (?:type )?DECIMAL'),
+        lambda value: error(100039, "22003", f"Numeric value '{value}' is out of range"),
+    ),
+    (
+        re.compile(r'Ambiguous reference to column name "?([^"\s]+)"?'),
+        lambda name: error(2028, "42601", f"SQL compilation error:\nambiguous column name '{name}'"),
+    ),
+    (
+        re.compile(r"^Binder Error: Star expression .* resulted in an empty set of columns"),
+        lambda: error(1080, "42601", "SQL compilation error:\nSELECT with no columns"),
+    ),
+    (
+        re.compile(r"^[A-Z][A-Za-z ]* Error: [^'\"]*cannot contain aggregates"),
+        lambda: error(
+            979, "42601", "SQL compilation error:\nan aggregate is not a valid group by expression"
+        ),
+    ),
+    (
+        re.compile(r"^(?:Binder|Parser|Invalid Input) Error: Frame (?:starting|ending|start|end)"),
+        lambda: error(
+            2303, "0A000", "SQL compilation error:\nInvalid window frame: its start lies behind its end"
+        ),
+    ),
+    (
+        re.compile(r'Could not parse string "(.*?)" according to format specifier', re.S),
+        lambda value: error(100035, "22007", f"Timestamp '{value}' is not recognized"),
+    ),
+    (
+        re.compile(r"^[A-Z][A-Za-z ]* Error: Map keys must be unique"),
+        lambda: syntax("Duplicate field key of an OBJECT"),
+    ),
+    (
+        re.compile(
+            "no argument for repetition|missing [\\])]|invalid (?:character class|escape sequence)|Invalid regular"
+        ),
+        lambda: error(100048, "2201B", "Invalid regular expression"),
+    ),
+    (
+        re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
+        lambda name: error(
+            979, "42601", f"SQL compilation error:\n[{name}] is not a valid group by expression"
+        ),
+    ),
+    (
+        re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'),
+        invalid_identifier,
+    ),
+    # Statements that parse as Snowflake SQL, that DuckDB rejects, and that match no pattern above.
+    (re.compile(r"^(?:Parser|Not implemented) Error: ([^\n]*)"), UnsupportedError.unread),
+    (
+        re.compile(
+            r"^Binder Error: ([^\n]*(?:cannot be volatile|not yet supported|not supported|not implemented)[^\n]*)"
+        ),
+        lambda text: UnsupportedError.unread(text),
+    ),
+    (
+        re.compile(r"cast \((\w+) -> (\w+)"),
+        lambda source, target: error(
+            1065,
+            "22023",
+            f"SQL compilation error:\nInvalid argument types for function 'CAST': ({source}) to {target}",
+        ),
+    ),
+)
+
+
+def _unconvertible(value: str, kind: str) -> ProgrammingError:
+    """Make the error for a text that cannot be cast to a DuckDB type."""
+    if "DATE" in kind.upper() or "TIME" in kind.upper():
+        return error(100035, "22007", f"Timestamp '{value}' is not recognized")
+    if kind.upper() in ("BOOL", "BOOLEAN"):
+        return error(100037, "22018", f"Boolean value '{value}' is not recognized")
+    if kind.upper() == "DECIMAL" and re.fullmatch(r"[+-]?\d+(\.\d+)?", value.strip()):
+        return error(100039, "22003", f"Numeric value '{value}' is out of range")
+    return error(100038, "22018", f"Numeric value '{value}' is not recognized")
+
+
+def translate(raised: Exception) -> ProgrammingError:
+    """Convert a DuckDB error to the error that Snowflake raises for the same mistake."""
+    text = str(raised).strip().replace(TWIN, "")
+    first = text.split("\n\n")[0].split("\nLINE ")[0]
+    kind = type(raised).__name__  # by name, to avoid importing DuckDB
+    if kind == "InterruptException":
+        return canceled()
+    if kind == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
+        # DuckDB takes the name of a missing table for that of a file.
+        return missing("Object", match.group(1))
+    if is_full_disk(raised):
+        return DiskFullError(first.rpartition(": ")[2])
+    # First the messages that quote the user's data or names, in which any other pattern might match.
+    if match := _RAISED.match(text):
+        number, sqlstate, message = match.groups()
+        return UnsupportedError.of(message) if number == "2" else error(int(number), sqlstate, message)
+    if match := _UNKNOWN_ZONE.match(text):
+        return error(100094, "22023", f"Unknown timezone: '{match.group(1)}'")
+    if kind == "ConversionException" and _NARROW.search(first):
+        return UnsupportedError("whole numbers of more than 64 bits in this place")
+    if kind == "ConversionException" and (match := _CONVERSION.search(text)):
+        return _unconvertible(*match.groups())
+    if kind == "BinderException" and (match := _UNKNOWN_COLUMN.match(text)):
+        return invalid_identifier(match.group(1))
+    for pattern, known in _SPECIFIC:
+        if match := pattern.search(text):
+            return known(*match.groups())
+    if match := _MISSING_TABLE.search(text):
+        return missing("Object", match.group(1).strip("!").upper())
+    if match := _EXISTING.search(text):
+        return exists(match.group(1))
+    if match := _CONVERSION.search(text):
+        return _unconvertible(*match.groups())
+    if match := _TIMESTAMP.search(text):
+        value = next(g for g in match.groups() if g is not None and g.lower() not in ("timestamp", "date"))
+        return error(100035, "22007", f"Timestamp '{value}' is not recognized")
+    if match := _NOT_NULL.search(text):
+        return error(100072, "22000", f"NULL result in a non-nullable column {match.group(1)}")
+    if "Referenced column" in text and (match := _MISSING_COLUMN.search(text)):
+        return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{match.group(1)}'")
+    if "Schema" in text and (match := _MISSING_SCHEMA.search(text)):
+        return missing("Schema", match.group(1))
+    return unforeseen(first)
