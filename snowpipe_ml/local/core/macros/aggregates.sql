@@ -38,3 +38,7 @@ CREATE MACRO sf_if_both_known(y, x) AS CASE WHEN x IS NOT NULL THEN y END;
 
 -- The number of changes between neighbors in a list; NULL differs from no value.
 CREATE MACRO sf_changes(l) AS len(list_filter(range(1, len(l)), lambda i: l[i] <> l[i + 1]));
+
+-- A sum of hashes in 64 bits; no hashes give 0.
+CREATE MACRO sf_wrapped(total) AS CAST((((coalesce(total, 0) + 9223372036854775808) % 18446744073709551616)
+  + 18446744073709551616) % 18446744073709551616 - 9223372036854775808 AS BIGINT);

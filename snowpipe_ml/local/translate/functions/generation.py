@@ -121,10 +121,11 @@ def hash_(call: exp.Expr, session: Session) -> exp.Expr:
         UnsupportedError: an argument is a VARIANT or a TIMESTAMP_TZ, or a star is not known.
     """
     check_count(call, 1, None)
-    return macro("sf_hash", builtin("list_value", *map(_key, expand_stars(call))))
+    return macro("sf_hash", builtin("list_value", *map(hash_key, expand_stars(call))))
 
 
-def _key(value: exp.Expr) -> exp.Expr:
+def hash_key(value: exp.Expr) -> exp.Expr:
+    """Return the text from which the hash of a value is computed: equal numbers of any types have the same."""
     found = kind(value)
     if isinstance(value, exp.Null):
         return value.copy()
