@@ -40,7 +40,6 @@ _FAMILIES = (
     "aggregates",
 )
 _MONTH = 30 * 24 * 3600  # seconds
-_OF_THE_FILE = "SELECT count(*) FROM duckdb_functions() WHERE database_name = ?"
 
 
 def script() -> str:
@@ -93,7 +92,10 @@ def _attach(duck: Duck, path: Path) -> bool:
     except duckdb.Error as raised:
         log.debug("%s is created again: %s", path, raised)
         return False
-    if duck.execute(_OF_THE_FILE, [MACROS]).fetchall() == [(0,)]:
+    try:
+        duck.execute(f"FROM {MACROS}.main.complete")
+    except duckdb.Error as raised:  # such as an empty file
+        log.debug("%s is created again: %s", path, raised)
         duck.execute(f"DETACH {MACROS}")
         return False
     return True
@@ -131,6 +133,6 @@ def _run(duck: Duck, created: str) -> None:
     """Create the macros in the attached database of the macros."""
     duck.execute(f"USE {MACROS}")
     try:
-        duck.execute(f"BEGIN; {created} COMMIT;")
+        duck.execute(f"BEGIN; {created} CREATE TABLE complete AS SELECT true AS complete; COMMIT;")
     finally:
         duck.execute("USE memory")
