@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ def test_a_procedure_transfers_only_its_own_files(query: Any, tmp_path: Path) ->
 
 GUARDED = """
 import sys
+import tempfile
 from snowpipe_ml.local.python import confinement
 
 own, planted = sys.argv[1:]
@@ -134,3 +136,32 @@ def test_the_guard_refuses_the_same_files_where_the_system_cannot(tmp_path: Path
         [sys.executable, "-c", GUARDED, str(own), str(planted)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["refused", "refused", "opened"]
+
+
+@linux
+def test_libraries_behind_a_symbolic_link_below_tmp_are_imported(tmp_path: Path) -> None:
+    """A virtual environment may be a link; the worker has a /tmp of its own, without the host's links."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "linked_library.py").write_text("VALUE = 7")
+    statement = (
+        f"CREATE FUNCTION linked(n INT) RETURNS INT {HEAD} HANDLER = 'f' AS $$\n"
+        "def f(n):\n    import linked_library\n    return linked_library.VALUE\n$$"
+    )
+    code = (
+        "import sys; from snowpipe_ml.local import connect\n"
+        "with connect(None, 'D') as connection:\n"
+        "    cursor = connection.cursor(); cursor.execute(sys.argv[1])\n"
+        "    print(cursor.execute('SELECT linked(1)').fetchone()[0])"
+    )
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        link = Path(folder) / "link"
+        link.symlink_to(tmp_path / "library")
+        path = os.pathsep.join([str(link), *filter(None, [os.environ.get("PYTHONPATH")])])
+        done = subprocess.run(
+            [sys.executable, "-c", code, statement],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+            check=False,
+        )
+    assert done.stdout.strip() == "7", done.stderr

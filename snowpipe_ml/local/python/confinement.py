@@ -72,8 +72,7 @@ def confine(folder: str, imports: str) -> None:
     Raises:
         OSError: the system offers confinement, but refuses it for a reason that is not foreseen.
     """
-    readable = _existing(
-        *_SYSTEM,
+    libraries = (
         sys.prefix,
         sys.base_prefix,
         sys.exec_prefix,
@@ -82,11 +81,14 @@ def confine(folder: str, imports: str) -> None:
         imports,
         *sys.path,
     )
+    readable = _existing(*_SYSTEM, *libraries)
     if sys.platform != "linux":
         _guard(readable, [folder, TMP])
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    own_tmp = _own_tmp(libc, Path(folder), [*readable, folder])
+    # A folder that is reached through a symbolic link below /tmp is kept under both names.
+    names = [os.path.abspath(path) for path in libraries if path and os.path.exists(path)]
+    own_tmp = _own_tmp(libc, Path(folder), [*readable, folder, *names])
     gpus = [str(path) for path in Path("/dev").glob("nvidia*")]
     writable = _existing(folder, *(_DEVICES), *gpus, *([TMP, _SHARED_MEMORY] if own_tmp else [TMP]))
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
