@@ -206,6 +206,14 @@ class _Parser(SnowflakeParser):
             self.raise_error("Unexpected token", self._prev)
         return node
 
+    def _parse_window(self, this: exp.Expr | None, alias: bool = False) -> exp.Expr | None:
+        """Write the words of a window frame in upper case, in which the rules look for them."""
+        node: exp.Expr | None = super()._parse_window(this, alias)
+        spec = node.args.get("spec") if isinstance(node, exp.Window) else None
+        if spec is not None:
+            spec.args.update({key: word.upper() for key, word in spec.args.items() if isinstance(word, str)})
+        return node
+
     def _parse_parameter(self) -> exp.Parameter:
         """Refuse ``@x``, a variable of other dialects."""
         if self._prev is not None and self._prev.text == "@":

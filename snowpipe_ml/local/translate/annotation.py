@@ -84,6 +84,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
             identify=False,
         )
         _keep_right_columns(copied)
+        _take_out_laterals(copied)
         annotated = annotate_types(copied, schema=schema, expression_metadata=METADATA, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types remain unknown, and the rules use slower expressions that work for any type
@@ -116,6 +117,16 @@ def _keep_right_columns(tree: exp.Expr) -> None:
             and (last.table in right and last.name == both.this.name)
         ):
             both.replace(last.copy())
+
+
+def _take_out_laterals(tree: exp.Expr) -> None:
+    """Make ``LATERAL (SELECT ...)`` a plain subquery, whose columns sqlglot can annotate.
+
+    The columns in it that belong to other relations are qualified already.
+    """
+    for lateral in nodes(tree, exp.Lateral):
+        if isinstance(lateral.this, exp.Subquery):
+            lateral.replace(exp.Subquery(this=lateral.this.this, alias=lateral.args.get("alias")))
 
 
 def _type_sort_keys(select: exp.Select) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
@@ -17,8 +17,15 @@ from snowpipe_ml.local.translate.number_types import (
     of_arguments,
     of_arithmetic,
     of_case,
+    of_decode,
+    of_first,
     of_if,
+    of_literal,
+    of_percentile,
     of_sum,
+    of_values,
+    type_of,
+    united,
 )
 from snowpipe_ml.local.translate.registry import result_type
 from snowpipe_ml.local.translate.types import (
@@ -99,6 +106,43 @@ def _annotate_growing(annotator: TypeAnnotator, node: exp.Expr) -> None:
         annotator._set_type(node, exp.DataType.build(f"DECIMAL(38, {grown_scale(node, scale)})"))
 
 
+def _annotate_values(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    """Annotate the first row of VALUES, from which sqlglot takes the types of the columns, with those of all."""
+    annotator._set_type(node, T.UNKNOWN)
+    rows = [row.expressions if isinstance(row, exp.Tuple) else [row] for row in node.expressions]
+    if len({len(row) for row in rows}) != 1:
+        return
+    for column in zip(*rows, strict=True):
+        found = of_values(column)
+        if found is not None:
+            annotator._set_type(column[0], found)
+
+
+_Columns: TypeAlias = dict[str, exp.DataType | exp.DType]
+
+
+def _annotate_branches(annotator: TypeAnnotator, node: exp.Expr) -> None:
+    """Annotate a set operation: sqlglot takes the digits of a NUMBER from one branch alone."""
+    assert isinstance(node, exp.SetOperation)
+    annotator._set_type(node, T.UNKNOWN)
+    columns = annotator._get_setop_column_types(node)
+    left, right = (_branch(annotator, side) for side in (node.this, node.expression))
+    if node.args.get("by_name") or len(left) != len(right) or len(columns) != len(left):
+        return
+    for name, (one, other) in zip(columns, zip(left, right, strict=True), strict=True):
+        columns[name] = united(one, other) or columns[name]
+
+
+def _branch(annotator: TypeAnnotator, query: exp.Expr) -> list[exp.DataType | None]:
+    query = query.unnest()
+    if isinstance(query, exp.SetOperation):
+        found: _Columns = annotator._get_setop_column_types(query)
+        return [
+            type_ if isinstance(type_, exp.DataType) else exp.DataType(this=type_) for type_ in found.values()
+        ]
+    return [type_of(output.unalias()) for output in query.selects] if isinstance(query, exp.Query) else []
+
+
 # sqlglot knows the types of its own classes only.
 METADATA: ExprMetadataType = {
     **Snowflake.EXPRESSION_METADATA,
@@ -110,12 +154,15 @@ METADATA: ExprMetadataType = {
     exp.Sub: {"annotator": _annotate_sum},
     **{of: {"annotator": _annotate_number} for of in (exp.Mul, exp.Div, exp.Mod, exp.Neg)},
     exp.JSONExtract: {"returns": T.VARIANT},
+    exp.Values: {"annotator": _annotate_values},
+    **{of: {"annotator": _annotate_branches} for of in (exp.Union, exp.Intersect, exp.Except)},
+    **{of: {"returns": T.DOUBLE} for of in (exp.Corr, exp.CovarPop, exp.CovarSamp)},
 }
 Inferred = Callable[[exp.Expr], exp.DataType | None]
 
 
 def _annotating(cls: type[exp.Expr], infer: Inferred) -> Callable[[TypeAnnotator, exp.Expr], None]:
-    given = METADATA[cls]
+    given = METADATA.get(cls, {"returns": T.UNKNOWN})
 
     def annotate(annotator: TypeAnnotator, node: exp.Expr) -> None:
         if "annotator" in given:
@@ -137,7 +184,11 @@ METADATA.update(
             ((exp.Sum,), of_sum),
             ((exp.Coalesce, exp.Greatest, exp.Least), of_arguments),
             ((exp.Case,), of_case),
-            ((exp.If,), of_if),
+            ((exp.If, exp.Nvl2), of_if),
+            ((exp.DecodeCase,), of_decode),
+            ((exp.Literal,), of_literal),
+            ((exp.Nullif,), of_first),
+            ((exp.WithinGroup,), of_percentile),
         )
         for cls in classes
     }

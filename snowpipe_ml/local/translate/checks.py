@@ -199,8 +199,8 @@ def _check_positions(select: exp.Select) -> None:
 def _check_distinct(select: exp.Select) -> None:
     """Refuse a column in ORDER BY that SELECT DISTINCT does not return."""
     order = select.args.get("order")
-    returned = {output.alias_or_name.upper() for output in select.expressions}
-    written = {output.unalias().sql(dialect="snowflake").upper() for output in select.expressions}
+    returned = {output.unnest().alias_or_name.upper() for output in select.expressions}
+    written = {output.unalias().unnest().sql(dialect="snowflake").upper() for output in select.expressions}
     for key in order.expressions if order is not None else []:
         if isinstance(key.this, exp.Column) and key.this.name.upper() not in returned | {"ALL"}:
             text = key.this.sql(dialect="snowflake").upper()

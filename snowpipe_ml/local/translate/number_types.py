@@ -13,6 +13,8 @@ from snowpipe_ml.local.translate.types import (
     DECIMALS,
     FLOATS,
     INTEGERS,
+    TEXTS,
+    VARIANTS,
     T,
     kind,
     number_type,
@@ -77,7 +79,10 @@ def grown_scale(node: exp.Expr, scale: int) -> int:
 
 def of_sum(node: exp.Expr) -> exp.DataType | None:
     """Return the type of a SUM; None if it is a whole number or not known."""
-    found = digits(_argument(node))
+    argument = _argument(node)
+    if kind(argument) in TEXTS | VARIANTS:
+        return exp.DataType(this=T.DOUBLE)
+    found = digits(argument)
     return number_type(38, found[1]) if found is not None and found[1] else None
 
 
@@ -88,29 +93,108 @@ def _argument(node: exp.Expr) -> exp.Expr:
     return inner
 
 
-def _common(values: Iterable[exp.Expr | None]) -> exp.DataType | None:
-    """Return the type that holds all of some NUMBERs; None if it is a whole number or not known."""
-    found = [digits(value) for value in values if not isinstance(value, exp.Null)]
-    if not found or None in found:
+def common(types: Iterable[exp.DataType | None]) -> exp.DataType | None:
+    """Return the type that holds all of some numbers: FLOAT if one is, or the digits before and after the point.
+
+    None if a type is not known, if one is no number, or if all are whole numbers.
+    """
+    found = [type_ for type_ in types if type_ is None or type_.this != T.NULL]
+    kinds = {type_.this if type_ is not None else None for type_ in found}
+    if not found or not kinds <= INTEGERS | DECIMALS | FLOATS:
         return None
-    known = [part for part in found if part is not None]
+    if kinds & FLOATS:
+        return exp.DataType(this=T.DOUBLE)
+    parts = [_digits_of(type_) for type_ in found if type_ is not None]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return exp.DataType(this=T.UNKNOWN)
     before, scale = max(part[0] for part in known), max(part[1] for part in known)
     return number_type(before + scale, scale) if scale else None
 
 
+def united(one: exp.DataType | None, other: exp.DataType | None) -> exp.DataType | None:
+    """Return the type of a column of a set operation; None as for :func:`common`.
+
+    A text united with a NUMBER becomes a NUMBER(18, 5), with a FLOAT a FLOAT.
+
+    https://docs.snowflake.com/en/sql-reference/data-type-conversion
+    """
+    kinds = {type_.this for type_ in (one, other) if type_ is not None}
+    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
+        converted = exp.DataType(this=T.DOUBLE) if kinds & FLOATS else number_type(18, 5)
+        one, other = (
+            converted if type_ is not None and type_.this in TEXTS else type_ for type_ in (one, other)
+        )
+    return common([one, other])
+
+
+def _digits_of(type_: exp.DataType) -> tuple[int, int] | None:
+    return digits(exp.Cast(this=exp.Null(), to=type_))
+
+
+def type_of(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of an annotated node, with the digits of a constant; None if it is not known."""
+    found = kind(node)
+    if found is None:
+        return exp.DataType(this=T.NULL) if isinstance(node.unnest(), exp.Null) else None
+    part = digits(node)
+    if part is not None and found in DECIMALS:
+        return number_type(sum(part), part[1])
+    return exp.DataType(this=found)
+
+
+def of_values(values: Iterable[exp.Expr]) -> exp.DataType | None:
+    """Return the type that holds all of some values; a text among numbers becomes a number.
+
+    None as for :func:`common`.
+    """
+    types = [type_of(value) for value in values]
+    if any(type_ is not None and type_.this in DECIMALS | FLOATS for type_ in types):
+        types = [
+            exp.DataType(this=T.DOUBLE) if type_ is not None and type_.this in TEXTS else type_
+            for type_ in types
+        ]
+    return common(types)
+
+
 def of_arguments(node: exp.Expr) -> exp.DataType | None:
-    """Return the type that holds all arguments, as of COALESCE; None as for :func:`_common`."""
-    return _common([node.this, *node.expressions])
+    """Return the type that holds all arguments, as of COALESCE; None as for :func:`common`."""
+    return of_values([node.this, *node.expressions])
 
 
 def of_case(node: exp.Expr) -> exp.DataType | None:
-    """Return the type of a CASE; None as for :func:`_common`."""
+    """Return the type of a CASE; None as for :func:`common`."""
     branches = [branch.args["true"] for branch in node.args["ifs"]]
     default = node.args.get("default")
-    return _common(branches if default is None else [*branches, default])
+    return of_values(branches if default is None else [*branches, default])
 
 
 def of_if(node: exp.Expr) -> exp.DataType | None:
-    """Return the type of an IFF; None as for :func:`_common`."""
+    """Return the type of IFF and NVL2; None as for :func:`common`."""
     false = node.args.get("false")
-    return _common([node.args["true"]] if false is None else [node.args["true"], false])
+    return of_values([node.args["true"]] if false is None else [node.args["true"], false])
+
+
+def of_decode(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of the results of ``DECODE(x, 1, a, 2, b, c)``; None as for :func:`common`."""
+    cases = node.expressions[1:]
+    results = cases[1::2]
+    return of_values([*results, cases[-1]] if len(cases) % 2 else results)
+
+
+def of_literal(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of ``1.50``, a NUMBER(3, 2), and of ``1e3``, a FLOAT; None of another constant."""
+    return type_of(node) if kind(node) in DECIMALS | FLOATS else None
+
+
+def of_first(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of the first argument, as of NULLIF."""
+    return type_of(node.this)
+
+
+def of_percentile(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of PERCENTILE_CONT, whose scale is that of its argument plus three; None of others."""
+    if not isinstance(node.this, exp.PercentileCont):
+        return None
+    found = digits(node.expression.expressions[0].this)
+    return exp.DataType(this=T.DOUBLE) if found is None else number_type(38, found[1] + 3)

@@ -9,6 +9,7 @@ from snowpipe_ml.local.translate import flatten
 from snowpipe_ml.local.translate.arrow_relation import arrow_relation, replace_relation
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.constants import constant
+from snowpipe_ml.local.translate.expressions import stored_cast
 from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, USER_TABLES, table_function
 
 
@@ -76,7 +77,7 @@ def _sequence(call: exp.Expr, rows: int) -> exp.Expr:
 
     https://docs.snowflake.com/en/sql-reference/functions/seq1
     """
-    number = exp.column(exp.to_identifier("_SEQUENCE", quoted=True))
+    number: exp.Expr = stored_cast(exp.column(exp.to_identifier("_SEQUENCE", quoted=True)), "BIGINT")
     width = _WIDTHS[type(call)]
     half = 2 ** (8 * width - 1)
     if rows <= half:

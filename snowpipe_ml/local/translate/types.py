@@ -34,7 +34,9 @@ def kind(node: exp.Expr | None) -> exp.DType | None:
     if isinstance(node, exp.Neg):
         return kind(node.this)
     if isinstance(node, exp.Literal):
-        return T.VARCHAR if node.is_string else T.DECIMAL if "." in node.name else T.BIGINT
+        if node.is_string:
+            return T.VARCHAR
+        return T.DOUBLE if "E" in node.name.upper() else T.DECIMAL if "." in node.name else T.BIGINT
     if isinstance(node, exp.CurrentTimestamp):
         return T.TIMESTAMPLTZ
     if isinstance(node, exp.Count | exp.RowNumber | exp.Length | exp.DateDiff):

@@ -8,9 +8,10 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.functions.numbers import division
+from snowpipe_ml.local.translate.number_types import quotient_scale
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import same_as_first
-from snowpipe_ml.local.translate.types import T, kind, scale_of
+from snowpipe_ml.local.translate.types import T, kind, number_type, scale_of
 
 
 def _window(call: exp.Expr) -> exp.Window:
@@ -38,7 +39,12 @@ def _rows_until_current() -> exp.WindowSpec:
     return exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
 
 
-@scalar_function("RATIO_TO_REPORT")
+def _ratio(arguments: list[exp.Expr]) -> exp.DataType | None:
+    scale = scale_of(arguments[0]) if arguments and kind(arguments[0]) in (T.BIGINT, T.DECIMAL) else None
+    return exp.DataType(this=T.DOUBLE) if scale is None else number_type(38, quotient_scale(scale))
+
+
+@scalar_function("RATIO_TO_REPORT", returns=_ratio)
 def _ratio_to_report(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``RATIO_TO_REPORT(x) OVER (PARTITION BY y)``; an ORDER BY has no effect.
 

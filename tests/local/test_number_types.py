@@ -1,0 +1,131 @@
+"""The types of expressions are known in every place: the scale of a quotient follows from its dividend.
+
+https://docs.snowflake.com/en/sql-reference/operators-arithmetic
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+_FIXED, _REAL = 0, 1
+
+_EXPRESSIONS = (
+    *("n", "m", "f", "i", "1.50", ".05", "1e3", "-n", "(n)", "n * m", "n - m", "n / i", "i / n", "n % i"),
+    *("ABS(n)", "ROUND(n, 1)", "TRUNC(n)", "FLOOR(n)", "MOD(n, i)", "SIGN(n)", "SQRT(n)"),
+    *("GREATEST(n, m)", "GREATEST(n, f)", "LEAST(n, 2.555)", "COALESCE(n, 0)", "COALESCE(n, f)", "NVL(m, n)"),
+    *(
+        "NULLIF(n, 1)",
+        "NULLIF(1.50, n)",
+        "ZEROIFNULL(n)",
+        "IFF(b, n, 1.555)",
+        "IFF(b, f, n)",
+        "IFF(b, NULL, n)",
+    ),
+    *("NVL2(n, n, m)", "NVL2(n, n, 1.555)", "DECODE(i, 1, n, 2.555)", "DECODE(i, 1, n, 2, m)", "DIV0(n, 3)"),
+    *("CASE WHEN b THEN n END", "CASE WHEN b THEN n ELSE m END", "CASE WHEN b THEN n ELSE f END"),
+    *("CASE WHEN b THEN 1 ELSE 2.5 END", "CASE i WHEN 1 THEN NULL ELSE n END", "s::NUMBER(10, 1)"),
+    *("TO_NUMBER(s, 10, 2)", "TRY_TO_DECIMAL(s, 10, 2)", "TRY_CAST(s AS NUMBER(5, 1))", "n::INT", "b::INT"),
+    *(
+        "(SELECT MAX(n) FROM t)",
+        "LENGTH(s)",
+        "DATEDIFF('day', d, d)",
+        "YEAR(d)",
+        "HASH(i)",
+        "v::NUMBER(9, 3)",
+    ),
+    *("SUM(n) OVER ()", "AVG(n) OVER ()", "AVG(i) OVER ()", "LAG(n) OVER (ORDER BY i)", "MEDIAN(n) OVER ()"),
+    *("ROW_NUMBER() OVER (ORDER BY i)", "RATIO_TO_REPORT(n) OVER ()", "CUME_DIST() OVER (ORDER BY i)"),
+    *("PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY n) OVER ()", "CORR(n, i) OVER ()"),
+    *("LAST_VALUE(n IGNORE NULLS) OVER (ORDER BY i)", "NTH_VALUE(n, 1) OVER (ORDER BY i)"),
+)
+_AGGREGATES = (
+    *("MAX(n)", "SUM(n)", "SUM(i)", "SUM(s)", "SUM(v)", "AVG(n)", "AVG(i)", "AVG(f)", "MEDIAN(n)", "MODE(n)"),
+    *("VARIANCE(n)", "STDDEV(n)", "COUNT(DISTINCT n)", "SUM(DISTINCT n)", "SUM(n * m)", "SUM(n) / COUNT(*)"),
+    *(
+        "SUM(CASE WHEN b THEN n ELSE 0 END)",
+        "SUM(IFF(b, n, NULL))",
+        "SUM(NVL(n, 0))",
+        "SUM(DECODE(i, 1, n, 0))",
+    ),
+    *("SUM(SUM(n)) OVER ()", "SUM(n) * 100 / SUM(SUM(n)) OVER ()", "CORR(n, i)", "COVAR_POP(n, i)"),
+    *("PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY n)", "MAX_BY(n, i)", "APPROX_PERCENTILE(n, 0.5)"),
+)
+_PLACES = {
+    "subquery": "SELECT x / 7 FROM ({0})",
+    "chain of CTEs": "WITH a AS ({0}), b AS (SELECT x FROM a) SELECT x / 7 FROM b",
+    "union": "SELECT x / 7 FROM ({0} UNION ALL SELECT NULL)",
+    "column names": "SELECT y / 7 FROM ({0}) AS q(y)",
+    "CASE of a subquery": "SELECT CASE WHEN x IS NULL THEN NULL ELSE x END / 7 FROM ({0})",
+}
+
+
+@pytest.fixture
+def scales(session: Any) -> Any:
+    """Return the (type code, scale) of a statement's first column."""
+    cursor = session.connection.cursor()
+    cursor.execute(
+        "CREATE TABLE t (i INT, n NUMBER(7, 2), m NUMBER(12, 4), f FLOAT, d DATE, s VARCHAR(4), v VARIANT, b BOOLEAN)"
+    )
+    cursor.execute("INSERT INTO t SELECT 1, 2.5, 3.1234, 3.5, '2024-01-02', '3', 1.5, TRUE")
+
+    def ask(text: str) -> tuple[int, int | None]:
+        column = cursor.execute(text).description[0]
+        return column.type_code, column.scale
+
+    return ask
+
+
+@pytest.mark.parametrize("place", _PLACES.values(), ids=_PLACES)
+def test_quotient_of_every_expression(scales: Any, place: str) -> None:
+    for expression in (*_EXPRESSIONS, *_AGGREGATES):
+        inner = f"SELECT {expression} AS x FROM t"
+        kind, scale = scales(inner)
+        expected = (_FIXED, max(scale, min(scale + 6, 12))) if kind == _FIXED else (_REAL, None)
+        assert scales(place.format(inner)) == expected, expression
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT x / 3 FROM (SELECT n x FROM t UNION ALL SELECT m FROM t)", (_FIXED, 10)),
+        ("SELECT x / 3 FROM (SELECT n x FROM t UNION SELECT i FROM t UNION SELECT m FROM t)", (_FIXED, 10)),
+        ("SELECT x / 3 FROM (SELECT n x FROM t INTERSECT SELECT 2.555)", (_FIXED, 9)),
+        ("SELECT x / 3 FROM (SELECT n x FROM t UNION ALL SELECT f FROM t)", (_REAL, None)),
+        ("SELECT x / 3 FROM (SELECT SUM(i) x FROM t UNION ALL SELECT 2.5 / 2)", (_FIXED, 12)),
+        ("SELECT x / 3 FROM (SELECT s x FROM t UNION ALL SELECT n FROM t)", (_FIXED, 11)),
+        ("SELECT x / 3 FROM (SELECT 1 x UNION ALL SELECT 2.555 UNION ALL SELECT 3.1)", (_FIXED, 9)),
+        ("SELECT column1 / 3 FROM VALUES (1), (2.5), (NULL)", (_FIXED, 7)),
+        ("SELECT a / b FROM (VALUES (1.5, 2), (2, 3.55)) v(a, b)", (_FIXED, 7)),
+        ("SELECT x / 3 FROM t, LATERAL (SELECT t.n * 2 x) l", (_FIXED, 8)),
+        ("SELECT x / 3 FROM t, LATERAL (SELECT MAX(m) x FROM t u WHERE u.i = t.i) l", (_FIXED, 10)),
+        ("SELECT SEQ4() / 3 FROM TABLE(GENERATOR(ROWCOUNT => 1))", (_FIXED, 6)),
+        (
+            "WITH RECURSIVE r(a, k) AS (SELECT 1.5, 1 UNION ALL SELECT a + 1, k + 1 FROM r WHERE k < 3) "
+            "SELECT a / 3 FROM r",
+            (_FIXED, 7),
+        ),
+        ("SELECT \"'3'\" / 3 FROM (SELECT i, s, n FROM t) PIVOT (MAX(n) FOR s IN ('3')) p", (_FIXED, 8)),
+        ("SELECT n / 3 AS q, q / 3 FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY q) = 1", (_FIXED, 8)),
+    ],
+)
+def test_quotient_of_relations(scales: Any, query: str, expected: tuple[int, int | None]) -> None:
+    assert scales(query) == expected
+
+
+def test_constant_in_a_subquery_is_no_float(query: Any) -> None:
+    assert query("SELECT x / 3 FROM (SELECT 1.50 AS x)") == [(Decimal("0.50000000"),)]
+    assert query("SELECT SUM(x) / 3 FROM VALUES (1.5), (2), (2.555) AS v(x)") == [(Decimal("2.018333333"),)]
+
+
+def test_window_frame_in_small_letters(query: Any) -> None:
+    query("CREATE TABLE k AS SELECT 1 AS a UNION ALL SELECT 2")
+    frame = "rows between unbounded preceding and current row"
+    assert query(f"select sum(a) over (order by a {frame}) from k order by 1") == [(1,), (3,)]
+
+
+def test_distinct_of_a_column_in_parentheses(query: Any) -> None:
+    query("CREATE TABLE k AS SELECT 2 AS a UNION ALL SELECT 1")
+    assert query("SELECT DISTINCT(a) FROM k ORDER BY a") == [(1,), (2,)]
