@@ -5,10 +5,12 @@ https://docs.snowflake.com/en/sql-reference/operators-arithmetic
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 _FIXED, _REAL = 0, 1
 
@@ -118,6 +120,49 @@ def test_quotient_of_relations(scales: Any, query: str, expected: tuple[int, int
 def test_constant_in_a_subquery_is_no_float(query: Any) -> None:
     assert query("SELECT x / 3 FROM (SELECT 1.50 AS x)") == [(Decimal("0.50000000"),)]
     assert query("SELECT SUM(x) / 3 FROM VALUES (1.5), (2), (2.555) AS v(x)") == [(Decimal("2.018333333"),)]
+
+
+@pytest.mark.parametrize(
+    ("quotient", "expected"),
+    [
+        # Beyond 2^52 floating-point division would be wrong; ties are rounded away from zero.
+        ("4503599627.37::NUMBER(38, 2) / 3", "1501199875.79000000"),
+        ("-99999999999999999999.99::NUMBER(38, 2) / 7::NUMBER(38, 0)", "-14285714285714285714.28428571"),
+        ("1.00::NUMBER(38, 2) / 1024.00::NUMBER(38, 2) / 2097152", "0.000000000466"),
+        ("0.5 / 100000000", "0.0000000"),
+        ("5.0 / 100000000", "0.0000001"),
+        ("-5.0 / 100000000", "-0.0000001"),
+        ("99999999999999999999999999.5 / 0.5", "199999999999999999999999999.0000000"),
+    ],
+)
+def test_exact_quotient(query: Any, quotient: str, expected: str) -> None:
+    assert query(f"SELECT {quotient}") == [(Decimal(expected),)]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-(10**17), 10**17), st.integers(1, 10**13) | st.sampled_from((2, 4, 8, 5, 1024))
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_quotients_are_rounded_half_away_from_zero(query: Any, pairs: list[tuple[int, int]]) -> None:
+    rows = ", ".join(f"({a}::NUMBER(38, 0) * 0.01, {b}::NUMBER(38, 0) * 0.001)" for a, b in pairs)
+    with localcontext() as exact:
+        exact.prec = 80
+        expected = [
+            (Decimal(a).scaleb(-2) / Decimal(b).scaleb(-3)).quantize(Decimal("1e-8"), ROUND_HALF_UP)
+            for a, b in pairs
+        ]
+    found = query(f"SELECT a / b FROM (VALUES {rows}) AS v(a, b)")
+    assert sorted(value for (value,) in found) == sorted(expected)
+
+
+def test_quotient_of_null(query: Any) -> None:
+    assert query("SELECT NULL / 2.5, 2.5 / NULL, 2.5 / NULL::NUMBER(5, 2)") == [(None, None, None)]
 
 
 def test_window_frame_in_small_letters(query: Any) -> None:

@@ -20,11 +20,17 @@ CREATE MACRO sf_scale_12(x) AS CAST(x AS DECIMAL(38,12));
 CREATE MACRO sf_root_of_scale_6(x) AS sqrt(CAST(CAST(x AS DECIMAL(38,6)) AS DOUBLE));
 
 -- Division of NUMBERs with a scale: both operands are converted to integers, divided, and the quotient
--- is rounded half away from zero.
-CREATE MACRO sf_exact_division(a, b, left_unit, right_unit, more) AS CAST(
-  (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT
+-- is rounded half away from zero. The first branch divides floating-point numbers: the dividend is at most 2^52,
+-- so the quotient cannot be rounded across the middle of two results. The second one uses 128-bit integers and
+-- takes ten times as long.
+CREATE MACRO sf_exact_division(a, b, left_unit, right_unit, more) AS
+  CASE WHEN abs(CAST(a AS DOUBLE)) <= 4503599627370496e0 / left_unit / more
+    AND abs(CAST(b AS DOUBLE)) <= 4503599627370496e0 / right_unit AND b <> 0
+  THEN CAST(CAST(round(round(CAST(a AS DOUBLE) * left_unit) * more / round(CAST(b AS DOUBLE) * right_unit)) AS BIGINT)
+    AS DECIMAL(38,0))
+  ELSE CAST((CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT
   * ((CAST(abs(a) * left_unit AS HUGEINT) * more * 2 + CAST(abs(b) * right_unit AS HUGEINT))
-     // (2 * CAST(abs(b) * right_unit AS HUGEINT))) AS DECIMAL(38,0));
+     // (2 * CAST(abs(b) * right_unit AS HUGEINT))) AS DECIMAL(38,0)) END;
 
 -- The quotient, with further digits cut off: as a whole number of the smallest unit, times the unit.
 CREATE MACRO sf_cut_division(a, b, left_unit, more) AS CAST((CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT

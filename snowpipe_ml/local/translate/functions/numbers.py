@@ -34,6 +34,8 @@ def division(node: exp.Expr, session: Session) -> exp.Expr:
     left, right = kind(node.this), kind(node.expression)
     if left in FLOATS or right in FLOATS:
         return node
+    if isinstance(node.this.unnest(), exp.Null) or isinstance(node.expression.unnest(), exp.Null):
+        return stored_cast(exp.Null(), "DECIMAL(38,6)")
     if left in INTEGERS and right in INTEGERS:
         return macro("sf_idiv", node.this.copy(), node.expression.copy())
     if left in INTEGERS | DECIMALS and right in INTEGERS | DECIMALS:
