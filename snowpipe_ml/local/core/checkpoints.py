@@ -130,6 +130,11 @@ class Checkpoints:
         else:
             self._failed.pop(name, None)
 
+    @property
+    def reattaching(self) -> bool:
+        """Whether a database is detached until it can be attached again."""
+        return bool(self._invalid)
+
     def _attach_invalid(self) -> None:
         """Reattach databases after a failed checkpoint; their logs still contain every commit."""
         for name in list(self._invalid):

@@ -195,6 +195,8 @@ class Storage:
                 text = duckdb.sqltype("VARCHAR")
                 self.root.create_function(name, function, [text], text, pure=True)
             attach_macros(self.root)
+            self._attachments = 0  # counts ATTACH and DETACH
+            self._databases: tuple[int, tuple[str, ...]] = (-1, ())  # the names, and that count
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)
             self._attach(ACCOUNT)
@@ -260,10 +262,19 @@ class Storage:
 
     def _attach(self, database: str) -> None:
         path = str(self._file(database)).replace("'", "''")
-        self.root.execute(f"ATTACH '{path}' AS {quoted(database)}")
+        try:
+            self.root.execute(f"ATTACH '{path}' AS {quoted(database)}")
+        finally:
+            self._attachments += 1
         private.restrict(self._file(database))
         if database != ACCOUNT:
             self.root.execute(_CATALOG_DDL.format(db=database.replace('"', '""')))
+
+    def _detach(self, database: str) -> None:
+        try:
+            self.root.execute(f"DETACH {quoted(database)}")
+        finally:
+            self._attachments += 1
 
     def _drop_leftovers(self, database: str) -> None:
         """Drop temporary objects of killed sessions and outdated entries of the change log."""
@@ -288,10 +299,17 @@ class Storage:
 
     def databases(self) -> list[str]:
         """List the names of the databases."""
+        # Every statement asks for them several times.
+        version, known = self._databases
+        if version == self._attachments and not self.checkpoints.reattaching:
+            return list(known)
+        version = self._attachments
         rows = self.root.cursor().execute(
             "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL ORDER BY 1"
         )
-        return [name for (name,) in rows.fetchall() if name not in (ACCOUNT, MACROS)]
+        found = [name for (name,) in rows.fetchall() if name not in (ACCOUNT, MACROS)]
+        self._databases = version, tuple(found)
+        return found
 
     def create_database(self, name: str) -> None:
         """Create a database with its schema PUBLIC.
@@ -318,7 +336,7 @@ class Storage:
             except BaseException:
                 # An incomplete database file would prevent the warehouse from being opened.
                 with contextlib.suppress(duckdb.Error):
-                    self.root.execute(f"DETACH {quoted(name)}")
+                    self._detach(name)
                 self._unlink(name)
                 raise
 
@@ -331,7 +349,7 @@ class Storage:
         with self.lock:
             ids = self.root.execute(f"SELECT id FROM {quoted(name, CATALOG, 'STAGES')}").fetchall()
             try:
-                self.root.execute(f"DETACH {quoted(name)}")
+                self._detach(name)
             except duckdb.Error:
                 if name in self.databases():  # on a full disk DETACH raises although it has detached
                     raise
