@@ -58,6 +58,20 @@ def test_a_folder_that_cannot_be_written_to(
     assert "set XDG_CACHE_HOME to a folder that can be written to" in caplog.text
 
 
+def test_a_disk_without_room_for_the_file(folder: Path) -> None:
+    code = (
+        "import resource, sys; from snowpipe_ml.local.client.connect import connect\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "with connect(None, 'D') as c: print(c.cursor().execute(sys.argv[1]).fetchone()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, CALL], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.strip() == RESULT, done.stderr
+    assert "half a second longer" in done.stderr
+    assert [*folder.iterdir()] == []
+
+
 def test_old_files_are_deleted_when_a_new_one_is_created(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, days in (("macros-old.duckdb", 40), ("macros-older.part", 99), ("macros-new.duckdb", 1)):

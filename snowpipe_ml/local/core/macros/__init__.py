@@ -130,9 +130,17 @@ def _sweep(folder: Path) -> None:
 
 
 def _run(duck: Duck, created: str) -> None:
-    """Create the macros in the attached database of the macros."""
+    """Create the macros in the attached database of the macros, all or none."""
     duck.execute(f"USE {MACROS}")
     try:
-        duck.execute(f"BEGIN; {created} CREATE TABLE complete AS SELECT true AS complete; COMMIT;")
+        duck.execute("BEGIN")
+        try:
+            duck.execute(created)
+            duck.execute("CREATE TABLE complete AS SELECT true AS complete")
+            duck.execute("COMMIT")
+        except duckdb.Error:
+            with contextlib.suppress(duckdb.Error):  # a failed COMMIT has ended the transaction
+                duck.execute("ROLLBACK")
+            raise
     finally:
         duck.execute("USE memory")

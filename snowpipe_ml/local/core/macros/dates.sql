@@ -39,17 +39,19 @@ CREATE MACRO sf_clock_of(x) AS CASE
     '%a, %d %b %Y %I:%M:%S %p', '%a, %d %b %Y %I:%M:%S.%f %p'])
   WHEN regexp_full_match(x, '[A-Za-z]{3} .*') THEN try_strptime(x, '%a %b %d %H:%M:%S %Y') END;
 
--- The most common form first, which DuckDB reads an order of magnitude faster; NULL for all other texts.
-CREATE MACRO sf_iso_clock(x) AS CASE WHEN regexp_full_match(x, '\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d([.]\d{1,6})?)?')
-  THEN TRY_CAST(x AS TIMESTAMP) END;
+-- The most common form, which DuckDB reads an order of magnitude faster than all others.
+CREATE MACRO sf_is_iso(x) AS regexp_full_match(x, '\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d([.]\d{1,6})?)?');
 
 -- The one-element list evaluates the text once.
 CREATE MACRO sf_try_clock(x) AS list_transform([_MACROS.main.sf_cut_offset(_MACROS.main.sf_micros(trim(x)))],
   lambda written: _MACROS.main.sf_clock_of(written))[1];
 
-CREATE MACRO sf_try_timestamp(x) AS coalesce(_MACROS.main.sf_iso_clock(x), CASE
+CREATE MACRO sf_iso_clock(x) AS CASE WHEN _MACROS.main.sf_is_iso(x) THEN TRY_CAST(x AS TIMESTAMP) END;
+
+-- CASE and not coalesce(): what is repeated in the arguments of coalesce(), DuckDB evaluates beforehand for all rows.
+CREATE MACRO sf_try_timestamp(x) AS CASE WHEN _MACROS.main.sf_is_iso(x) THEN TRY_CAST(x AS TIMESTAMP)
   WHEN _MACROS.main.sf_is_integer(x) THEN _MACROS.main.sf_digits_to_timestamp(trim(x))
-  ELSE _MACROS.main.sf_try_clock(x) END);
+  ELSE _MACROS.main.sf_try_clock(x) END;
 
 CREATE MACRO sf_unread_timestamp(x) AS make_timestamp(_MACROS.main.sf_raise(100035, '22007',
   'Timestamp ''' || x || ''' is not recognized')::BIGINT);
@@ -59,10 +61,9 @@ CREATE MACRO sf_timestamp(x) AS coalesce(_MACROS.main.sf_try_timestamp(x),
 
 CREATE MACRO sf_try_date(x) AS CAST(_MACROS.main.sf_try_timestamp(x) AS DATE);
 
-CREATE MACRO sf_date(x) AS coalesce(CAST(_MACROS.main.sf_iso_clock(x) AS DATE),
-  CASE WHEN x IS NULL THEN NULL
-       ELSE coalesce(_MACROS.main.sf_try_date(x), DATE '1970-01-01' + _MACROS.main.sf_raise(100040, '22007',
-         'Date ''' || x || ''' is not recognized')) END);
+CREATE MACRO sf_date(x) AS CASE WHEN x IS NULL THEN NULL
+  ELSE coalesce(_MACROS.main.sf_try_date(x), DATE '1970-01-01' + _MACROS.main.sf_raise(100040, '22007',
+    'Date ''' || x || ''' is not recognized')) END;
 
 CREATE MACRO sf_try_time(x) AS CASE
   WHEN _MACROS.main.sf_is_integer(x) THEN CAST(date_trunc('second', _MACROS.main.sf_digits_to_timestamp(trim(x))) AS TIME)
@@ -166,8 +167,9 @@ CREATE MACRO sf_parsed_tz(instant, x) AS CASE WHEN instant IS NULL THEN NULL ELS
 -- A year of two digits, which strptime reads as 1969 to 2068, in the century from TWO_DIGIT_CENTURY_START on.
 CREATE MACRO sf_century_start() AS coalesce(getvariable('TWO_DIGIT_CENTURY_START'), 1970);
 
-CREATE MACRO sf_century(x) AS x + to_years((_MACROS.main.sf_century_start()
-  + (year(x) % 100 - _MACROS.main.sf_century_start() % 100 + 100) % 100 - year(x))::INTEGER);
+-- The one-element list evaluates the timestamp once, and only where it is needed.
+CREATE MACRO sf_century(x) AS list_transform([x], lambda _sf_t: _sf_t + to_years((_MACROS.main.sf_century_start()
+  + (year(_sf_t) % 100 - _MACROS.main.sf_century_start() % 100 + 100) % 100 - year(_sf_t))::INTEGER))[1];
 
 CREATE MACRO sf_without_offset(x) AS regexp_replace(x, '\s*([+-]\d{2}(:?\d{2})?|Z)$', '');
 
