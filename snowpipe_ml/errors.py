@@ -113,9 +113,14 @@ class PackageError(SnowpipeMLError):
 
 
 class LockedError(SnowpipeMLError):
-    """Another run or another process holds the target."""
+    """Another run or another process holds the target.
+
+    Attributes:
+        holder: the owner of the lock of a run.
+    """
 
     exit_code = 4
+    holder: str = ""
 
 
 class TemplateError(SnowpipeMLError):

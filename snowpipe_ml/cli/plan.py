@@ -14,9 +14,9 @@ from snowpipe_ml.cli.options import (
     selection_options,
     spec_options,
 )
-from snowpipe_ml.engine.pipeline import PlannedStep
 from snowpipe_ml.engine.plan.decisions import Action
 from snowpipe_ml.engine.plan.drawing import FORMATS
+from snowpipe_ml.engine.run.planned import PlannedStep
 from snowpipe_ml.text.printable import json_text, one_line
 from snowpipe_ml.text.redaction import redact_all
 

@@ -74,7 +74,12 @@ class StepRetried:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step ended, or was skipped because the step ``blamed`` failed."""
+    """A step ended, or was skipped because the step ``blamed`` failed.
+
+    Attributes:
+        rows: the number of rows that it wrote; of an unchanged step, those of its last success.
+        outputs: the versions of what it wrote, each as kind, name, token and number of rows.
+    """
 
     step: str
     status: Status
@@ -85,6 +90,7 @@ class StepFinished:
     error: BaseException | None = None
     blamed: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    outputs: tuple[tuple[str, str, str, int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

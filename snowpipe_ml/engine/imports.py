@@ -11,7 +11,8 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from snowpipe_ml.engine.pipeline import Pipeline, opener
+from snowpipe_ml.engine.pipeline import Pipeline
+from snowpipe_ml.engine.run.source import opener
 from snowpipe_ml.errors import PackageError, SpecError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.packages.channel import distribution_name

@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import date
-from functools import partial
+from datetime import date, timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
-from snowpipe_ml.engine.events import Listener, Status
-from snowpipe_ml.engine.plan.decisions import (
-    Action,
-    Decision,
-    Success,
-    decide,
-    refuse_destruction,
-    require_extras,
-    resources_of,
-)
-from snowpipe_ml.engine.plan.fingerprint import Fingerprint, fingerprints
-from snowpipe_ml.engine.plan.graph import Graph, build_graph, findings
+from snowpipe_ml.engine.events import Listener
+from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.selection import select as choose
-from snowpipe_ml.engine.plan.versions import Versions
+from snowpipe_ml.engine.plan.tasks import Task, tasks
 from snowpipe_ml.engine.records.history import History
-from snowpipe_ml.engine.records.state import PastRun, State
-from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
-from snowpipe_ml.engine.run.hooks import hook_reads, run_hooks
-from snowpipe_ml.engine.run.outcome import RunResult
-from snowpipe_ml.engine.run.run import Runner, new_run
-from snowpipe_ml.engine.run.sessions import OneSession, Sessions, execute, execute_rows
-from snowpipe_ml.errors import SpecError, TargetError, UsageError
-from snowpipe_ml.packages import lock_path
-from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo, Server, StepPlan
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.run.ending import cancel as cancel_run
+from snowpipe_ml.engine.run.ending import finish, finish_when_done
+from snowpipe_ml.engine.run.handle import RunHandle
+from snowpipe_ml.engine.run.hooks import hook_reads
+from snowpipe_ml.engine.run.opened import Access, SessionFactory
+from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
+from snowpipe_ml.engine.run.parts import LASTS, begin, run_part
+from snowpipe_ml.engine.run.planned import PlannedStep, planned
+from snowpipe_ml.engine.run.source import Source, opener, state_schema
+from snowpipe_ml.engine.run.whole import What, run_whole
+from snowpipe_ml.plugins import PlanContext, RunInfo, Server
 from snowpipe_ml.spec.fanout import Rows
-from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
-from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
-from snowpipe_ml.steps.declared.objects import WarehouseStep
-from snowpipe_ml.text.redaction import STARS, is_secret_name
+from snowpipe_ml.spec.loader import NO_RUN, Spec
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 DEFAULT_THREADS = 4
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """A node of a plan.
-
-    ``decision`` says whether and why the node would run; None if the plan was not compared with the target.
-    """
-
-    name: str
-    type: str
-    declared: bool
-    needs: tuple[str, ...]
-    plan: StepPlan
-    decision: Decision | None = None
 
 
 class Pipeline:
@@ -74,10 +46,7 @@ class Pipeline:
     def __init__(self, path: Path, variables: Mapping[str, object]) -> None:
         self.path = path
         self.variables = dict(variables)
-
-    @property
-    def _base_dir(self) -> Path:
-        return self.path.resolve().parent
+        self._source = Source(path, self.variables)
 
     @classmethod
     def from_yaml(cls, path: str | Path, vars: Mapping[str, object] | None = None) -> Pipeline:
@@ -112,30 +81,7 @@ class Pipeline:
             SpecError: the spec is invalid; holds every problem.
             UsageError: the target or a variable does not exist.
         """
-        spec = load_spec(
-            self.path, target=target, variables={**(variables or {}), **self.variables}, run=run, rows=rows
-        )
-        base = self.path.resolve().parent
-        ctx = PlanContext(
-            base_dir=base,
-            cache_dir=base / ".snowpipe" / "cache",
-            target=spec.target_name,
-            scope=spec.scope,
-            packages={
-                name: PackageList(p.packages, p.artifact_repository)
-                for name, p in spec.pipeline.packages.items()
-            },
-            lock_file=lock_path(self.path.resolve()),
-        )
-        graph, ctx, problems = build_graph(spec, ctx)
-        # A step that could not be loaded is missing from the graph; do not blame the steps that need it.
-        problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
-        problems = spec.problems + problems
-        if whole and graph is not None:
-            problems += findings(spec, ctx, graph)
-        if problems or graph is None:
-            raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
-        return spec, graph, ctx
+        return self._source.load(target, run, rows, variables, whole=whole)
 
     def validate(self, target: str | None = None) -> Graph:
         """Check the whole spec and the files that it names, without a connection.
@@ -177,70 +123,8 @@ class Pipeline:
             SpecError: the spec is invalid.
             TargetError: the target cannot be reached.
         """
-        run = new_run(run_date)
-        spec, graph, ctx = self.load(target, run)
-        decisions: Mapping[str, Decision] = {}
-        if not compare:
-            chosen, excluded = list(select), list(exclude)
-            if chosen or excluded:
-                graph = choose(graph, chosen, excluded, also_read=hook_reads(spec))
-        elif spec.target.is_empty(self._base_dir):
-            graph = (
-                choose(graph, select, exclude, lambda: set(graph.nodes), hook_reads(spec))
-                if select or exclude
-                else graph
-            )
-            decisions = decide(graph, ctx, fingerprints(graph, ctx, run), {}, {}, refresh=full_refresh)
-        else:
-            session = opener(spec, self.path)()
-            try:
-                if spec.fanned:
-                    spec, graph, ctx = self.load(target, run, partial(execute_rows, session))
-                state = State(session, state_schema(spec, session))
-                prints = fingerprints(graph, ctx, run)
-                graph, decisions, _ = self._decided(
-                    spec, graph, ctx, prints, state, select, exclude, full_refresh
-                )
-            finally:
-                session.close()
-        return [
-            PlannedStep(
-                name,
-                node.step.type_name,
-                node.declared,
-                tuple(graph.needs(name)),
-                node.step.plan(ctx),
-                decisions.get(name),
-            )
-            for name, node in graph.nodes.items()
-        ]
-
-    @staticmethod
-    def _decided(
-        spec: Spec,
-        whole: Graph,
-        ctx: PlanContext,
-        prints: Mapping[str, Fingerprint],
-        state: State,
-        select: Iterable[str],
-        exclude: Iterable[str],
-        full_refresh: bool,
-    ) -> tuple[Graph, Mapping[str, Decision], Mapping[str, Success]]:
-        """The selected part of the graph, the decisions for its nodes, and their last successes."""
-        past = state.successes(spec.pipeline.name, spec.target_name)
-
-        def modified() -> set[str]:
-            return {
-                name
-                for name, now in prints.items()
-                if name not in past or past[name].fingerprint != now.whole
-            }
-
-        chosen, excluded = list(select), list(exclude)
-        graph = choose(whole, chosen, excluded, modified, hook_reads(spec)) if chosen or excluded else whole
-        now = Versions(state.session, state.sleep).of(resources_of(graph, past))
-        written = state.written(spec.pipeline.name, spec.target_name)
-        return graph, decide(graph, ctx, prints, past, now, refresh=full_refresh, written=written), past
+        what = What(run_date, tuple(select), tuple(exclude), full_refresh)
+        return planned(self._source, target, what, compare=compare)
 
     def run(
         self,
@@ -256,6 +140,9 @@ class Pipeline:
         full_refresh: bool = False,
         allow_destructive: bool = False,
         run_date: date | None = None,
+        run_key: str | None = None,
+        session_factory: SessionFactory | None = None,
+        cancel: Event | None = None,
     ) -> RunResult:
         """Run the steps that have changed; see :mod:`snowpipe_ml.engine.plan.decisions` for when a step runs.
 
@@ -275,6 +162,10 @@ class Pipeline:
             allow_destructive: replace tables on Snowflake even if no run of this pipeline created them.
             run_date: the run date, such as a scheduler's logical date: ``run.date`` in the spec,
                 RUN_DATE in the metrics; today if None. A resumed run keeps its own.
+            run_key: what identifies the run for the caller. A run with the same key that did not succeed is
+                resumed.
+            session_factory: opens Sessions on the target; by default, the target of the spec does.
+            cancel: stops the run when it is set, as Ctrl-C and SIGTERM do.
 
         Returns:
             The result of the run and of each step. A failed step does not raise an exception.
@@ -286,103 +177,197 @@ class Pipeline:
             TargetError: the target cannot be reached.
             LockedError: another run or process holds the target.
         """
-        from snowflake.snowpark.exceptions import SnowparkSQLException
-
-        run, variables = new_run(run_date), self.variables
-        spec, whole, ctx = self.load(target, run)
-        sessions: Sessions = (
-            OneSession(session) if session is not None else Sessions(opener(spec, self.path, make=True))
+        what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
+        return run_whole(
+            self._source,
+            target,
+            Access(session, session_factory),
+            what,
+            listeners=listeners,
+            threads=threads,
+            resume=resume,
+            fail_fast=fail_fast,
+            stop=cancel,
         )
-        try:
-            with sessions.session() as records:
-                state = State(records, state_schema(spec, records))
-                past = self._past(state, spec, resume) if resume else None
-                if past is not None:
-                    if run_date is not None and run_date != past.run.date:
-                        raise UsageError(
-                            f"the run {past.run.id} has the run date {past.run.date}: it cannot be resumed for {run_date}"
-                        )
-                    run, variables = past.run, self._resumed(past)
-                if past is not None or spec.fanned:
-                    spec, whole, ctx = self.load(target, run, partial(execute_rows, records), variables)
-                state.prepare()
-                lock = state.lock(spec.pipeline.name, spec.target_name, run.id)
-                with lock.held():
-                    prints = fingerprints(whole, ctx, run)
-                    graph, decisions, known = self._decided(
-                        spec, whole, ctx, prints, state, select, exclude, full_refresh
-                    )
-                    if spec.target.guards_tables and past is None and not allow_destructive:
-                        refuse_destruction(decisions)
-                    require_extras(graph, decisions)
-                    runner = Runner(
-                        pipeline=spec.pipeline.name,
-                        graph=graph,
-                        plan=ctx,
-                        run=run,
-                        sessions=sessions,
-                        threads=1 if session is not None else threads,
-                        state=state,
-                        tags=spec.pipeline.tags,
-                        default_warehouse=spec.target.default_warehouse,
-                        listeners=tuple(listeners),
-                        fingerprints=prints,
-                        resumed=past is not None,
-                        fail_fast=fail_fast,
-                        reused={name: known[name].run_id for name, found in decisions.items() if found.skips},
-                        omitted={
-                            n: found.reason for n, found in decisions.items() if found.action is Action.OMIT
-                        },
-                        lock=lock,
-                    )
-                    result = runner.execute(_recorded(spec, graph, run, variables))
-                run_hooks(spec, result, records)
-        except SnowparkSQLException as error:
-            sessions.close()
-            if number_of(error) == NO_WAREHOUSE:
-                raise TargetError(
-                    f"the connection of the target {spec.target_name!r} has no default warehouse, which the run metadata "
-                    f"needs: set `warehouse` under targets.{spec.target_name}"
-                ) from error
-            raise
-        except KeyboardInterrupt:
-            raise  # the second interrupt: closing the sessions would wait for running statements
-        except BaseException:
-            sessions.close()
-            raise
-        sessions.close()
-        return result
 
-    @staticmethod
-    def _past(state: State, spec: Spec, resume: str | bool) -> PastRun:
-        """The run to resume."""
-        name = resume if isinstance(resume, str) else None
-        past = state.past_run(spec.pipeline.name, spec.target_name, name)
-        if past is None:
-            which = f"no run {name!r}" if name else "no run"
-            raise UsageError(
-                f"{which} of {spec.pipeline.name} on {spec.target_name}: there is nothing to resume"
-            )
-        if past.status is Status.SUCCESS:
-            raise UsageError(f"the run {past.run.id} succeeded: there is nothing to resume")
-        return past
+    def tasks(
+        self, target: str | None = None, *, select: Iterable[str] = (), exclude: Iterable[str] = ()
+    ) -> list[Task]:
+        """Return the tasks of a run, in an order in which they can run, without a connection.
 
-    def _resumed(self, past: PastRun) -> dict[str, object]:
-        """The variables of a resumed run: those that it started with, overridden by those given now.
+        A task is a step with all its items, a source, or the declared objects together.
+
+        Args:
+            target: the target's name; the default target if None.
+            select: the steps to select; all if empty.
+            exclude: the steps to exclude.
 
         Raises:
-            UsageError: a variable held a secret, which the run metadata does not store.
+            SpecError: the spec is invalid.
+            UsageError: nothing is selected, or the items of a ``foreach`` cannot be one task.
         """
-        lost = [
-            name
-            for name, value in past.variables.items()
-            if STARS in str(value) and name not in self.variables
-        ]
-        if lost:
-            raise UsageError(
-                f"the run {past.run.id} was given secrets, which are not stored: give {', '.join(lost)} again"
-            )
-        return {**past.variables, **self.variables}
+        spec, graph, _ = self.load(target)
+        chosen, excluded = list(select), list(exclude)
+        if chosen or excluded:
+            graph = choose(graph, chosen, excluded, also_read=hook_reads(spec))
+        return tasks(graph, spec.fanned)
+
+    def begin_run(
+        self,
+        target: str | None = None,
+        *,
+        run_date: date | None = None,
+        select: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        run_key: str | None = None,
+        lasts: timedelta = LASTS,
+        full_refresh: bool = False,
+        allow_destructive: bool = False,
+        session: Session | None = None,
+        session_factory: SessionFactory | None = None,
+    ) -> RunHandle:
+        """Begin a run whose steps are run one by one, with :meth:`run_step`.
+
+        The run holds the lock of the pipeline and target until :meth:`finish_run` or :meth:`cancel`. Each
+        step that runs renews it.
+
+        Args:
+            target: the target's name; the default target if None.
+            run_date: the run date, such as a scheduler's logical date; today if None.
+            select: the steps of the run; all if empty.
+            exclude: the steps to exclude.
+            run_key: what identifies the run for the caller, such as the id of an orchestrator's run. A run
+                that was begun with the same key is continued, with its id: as it is if it still runs, and
+                like a resumed run if it failed.
+            lasts: for how long the lock is held if no step renews it, such as the longest time that tasks
+                may wait for a worker.
+            full_refresh: run every step, changed or not.
+            allow_destructive: replace tables on Snowflake even if no run of this pipeline created them.
+            session: an open Session of the caller's.
+            session_factory: opens Sessions on the target; by default, the target of the spec does.
+
+        Returns:
+            The handle of the run, for any process.
+
+        Raises:
+            SpecError: the spec is invalid.
+            UsageError: nothing is selected, the run with this key has another run date, or a table would be
+                destroyed.
+            TargetError: the target cannot be reached.
+            LockedError: another run or process holds the target.
+        """
+        what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
+        return begin(self._source, target, Access(session, session_factory), what, lasts)
+
+    def run_step(
+        self,
+        handle: RunHandle | Mapping[str, object],
+        name: str,
+        session: Session | None = None,
+        listeners: Iterable[Listener] = (),
+        cancel: Event | None = None,
+        *,
+        session_factory: SessionFactory | None = None,
+        threads: int = DEFAULT_THREADS,
+        retries: int | None = None,
+    ) -> StepOutcome:
+        """Run a task of a run that was begun, in this process.
+
+        Tasks may run at the same time in several processes. The step is skipped if it is unchanged, or if
+        a step that it needs failed. A task that failed or was killed can be run again, also after its
+        statements were left running on the target: these are canceled first.
+
+        Args:
+            handle: what :meth:`begin_run` returned, or its ``to_json()``.
+            name: the name of a task: see :meth:`tasks`. One item of a ``foreach`` has a name such as
+                ``load[north]``.
+            session: an open Session of the caller's.
+            listeners: called with the events of the step.
+            cancel: cancels the step when it is set, as Ctrl-C and SIGTERM do.
+            session_factory: opens Sessions on the target; by default, the target of the spec does.
+            threads: how many nodes of the task may run at once.
+            retries: how often the step is retried here after a transient error, instead of ``retries`` of
+                its settings: 0 if the orchestrator retries its task.
+
+        Returns:
+            The outcome. A failed step does not raise an exception.
+
+        Raises:
+            SpecError: the spec is invalid.
+            UsageError: the run has no such task, or a task that it needs has not ended.
+            TargetError: the target cannot be reached.
+            LockedError: the run has ended, or another run has taken its lock over.
+        """
+        return run_part(
+            self._source,
+            RunHandle.from_json(handle),
+            name,
+            Access(session, session_factory),
+            listeners=listeners,
+            cancel=cancel,
+            threads=threads,
+            retries=retries,
+        )
+
+    def finish_run(
+        self,
+        handle: RunHandle | Mapping[str, object],
+        *,
+        listeners: Iterable[Listener] = (),
+        session: Session | None = None,
+        session_factory: SessionFactory | None = None,
+    ) -> RunResult:
+        """Finish a run that was begun: record its status, release its lock, and run the hooks.
+
+        Steps that never ran are recorded as skipped. A run that is finished already stays as it is.
+
+        Args:
+            handle: what :meth:`begin_run` returned, or its ``to_json()``.
+            listeners: called with the events of the end.
+            session: an open Session of the caller's.
+            session_factory: opens Sessions on the target; by default, the target of the spec does.
+
+        Returns:
+            The result of the run and of each step.
+
+        Raises:
+            SpecError: the spec is invalid.
+            UsageError: the run was never begun on this target.
+            TargetError: the target cannot be reached.
+        """
+        return finish(self._source, RunHandle.from_json(handle), Access(session, session_factory), listeners)
+
+    def finish_when_done(
+        self,
+        handle: RunHandle | Mapping[str, object],
+        *,
+        listeners: Iterable[Listener] = (),
+        session: Session | None = None,
+        session_factory: SessionFactory | None = None,
+    ) -> RunResult | None:
+        """Finish a run if every step has ended or needs one that failed; return None if any is left to run.
+
+        For orchestrators that run nothing after their last task. The arguments and errors are those of
+        :meth:`finish_run`.
+        """
+        access = Access(session, session_factory)
+        return finish_when_done(self._source, RunHandle.from_json(handle), access, listeners)
+
+    def cancel(
+        self,
+        handle: RunHandle | Mapping[str, object],
+        *,
+        listeners: Iterable[Listener] = (),
+        session: Session | None = None,
+        session_factory: SessionFactory | None = None,
+    ) -> RunResult:
+        """Cancel the running steps of a run on its target, in whichever processes they are, and finish it.
+
+        The arguments and errors are those of :meth:`finish_run`.
+        """
+        return cancel_run(
+            self._source, RunHandle.from_json(handle), Access(session, session_factory), listeners
+        )
 
     def session(self, target: str | None = None) -> Session:
         """Open a Session on a target, in its database and schema."""
@@ -401,7 +386,7 @@ class Pipeline:
             TargetError: the port is in use.
         """
         spec, _, _ = self.load(target)
-        return spec.target.serve(self._base_dir, port)
+        return spec.target.serve(self._source.base_dir, port)
 
     @contextmanager
     def history(self, target: str | None = None) -> Iterator[History]:
@@ -426,68 +411,3 @@ class Pipeline:
             return State(session, state_schema(spec, session)).last_run(spec.pipeline.name)
         finally:
             session.close()
-
-
-def _is_secret(path: tuple[str | int, ...]) -> bool:
-    """Return whether a value of the spec belongs to a variable with the name of a secret."""
-    of_vars = path[0] == "vars" or (path[0] == "targets" and path[2:3] == ("vars",))
-    return of_vars and any(is_secret_name(str(part)) for part in path)
-
-
-def _recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, object]) -> dict[str, object]:
-    """The details that the state store keeps about the start of a run."""
-    text = "\n".join(spec.document.shown_lines(_is_secret))
-    writes = {str(r.name) for node in graph.nodes.values() for r in node.writes if r.kind is Kind.TABLE}
-    values = json.loads(json.dumps(variables, default=str))
-    given = "".join(
-        f"\n# given for this run: {name}: {json.dumps(value)}" for name, value in sorted(values.items())
-    )
-    return {
-        "spec": str(spec.document.file),
-        "sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "text": text + given,
-        "writes": sorted(writes),
-        "run_date": str(run.date),
-        "variables": values,
-    }
-
-
-def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Session]:
-    """Return a function that opens Sessions on a spec's target.
-
-    Args:
-        spec: the spec.
-        path: its file.
-        make: create the default warehouse if the spec declares it and it does not exist, as a run does.
-    """
-    target, base = spec.target, path.resolve().parent
-    declared = {Identifier.parse(name): name for name in spec.pipeline.warehouses}
-    own = declared.get(target.default_warehouse) if target.default_warehouse is not None else None
-    given = None if own is not None else target.default_warehouse
-
-    def open_session() -> Session:
-        session = target.open_session(base, given)
-        if own is not None:
-            _use_declared(
-                session, WarehouseStep(f"warehouses.{own}", own, spec.pipeline.warehouses[own]), make
-            )
-        return session
-
-    return open_session
-
-
-def _use_declared(session: Session, warehouse: WarehouseStep, make: bool) -> None:
-    """Use the default warehouse that the spec declares; the state store needs one before the first step."""
-    shown = execute_rows(session, Sql(f"SHOW WAREHOUSES LIKE {like_pattern(warehouse.object).sql}"))
-    if not any(row["name"] == warehouse.object.name for row in shown):
-        if not make:
-            return
-        execute(session, warehouse.create_if_missing())
-    execute(session, sql("USE WAREHOUSE {name}", name=warehouse.object))
-
-
-def state_schema(spec: Spec, session: Session) -> QualifiedName:
-    """The schema of the state store, in the current database of the Session."""
-    current = session.get_current_database()
-    database = QualifiedName.parse(current).name if current else spec.target.database
-    return QualifiedName((database, spec.pipeline.state))

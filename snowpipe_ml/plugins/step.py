@@ -271,6 +271,9 @@ class Step(ABC, Generic[S_co]):
     Attributes:
         example: an example of the step in YAML, as in a spec; shown by ``snowpipe-ml steps TYPE``.
         item: the ``foreach`` item of this node; None if the step has no ``foreach``.
+        runs_in: where its work runs.
+        dated: whether its outputs have the run date even if no template names it. It then runs for each
+            date, changed or not.
     """
 
     item: object = None
@@ -278,6 +281,7 @@ class Step(ABC, Generic[S_co]):
     example: ClassVar[str | None] = None
     Settings: ClassVar[type[StepSettings]]
     runs_in: ClassVar[RunsIn] = RunsIn.WAREHOUSE
+    dated: ClassVar[bool] = False
 
     def __init__(self, name: str, settings: S_co) -> None:
         self.name = name

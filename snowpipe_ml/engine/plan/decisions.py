@@ -6,6 +6,7 @@ import enum
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.util import find_spec
 from typing import TypedDict
 
@@ -79,12 +80,16 @@ class Success:
         details: its recorded details, with its fingerprint.
         inputs: the versions of its inputs before it ran.
         outputs: the versions of its outputs after it ran.
+        rows: the number of rows that it wrote.
+        at: when it was recorded; UTC, without a time zone.
     """
 
     run_id: str
     details: Details
     inputs: Mapping[Resource, Version] = field(default_factory=dict)
     outputs: Mapping[Resource, Version] = field(default_factory=dict)
+    rows: int | None = None
+    at: datetime = datetime.min
 
     @property
     def fingerprint(self) -> str | None:
@@ -92,10 +97,28 @@ class Success:
         return self.details.get("fingerprint")
 
     @classmethod
-    def read(cls, run_id: str, details: Details) -> Success:
+    def read(
+        cls, run_id: str, details: Details, rows: int | None = None, at: datetime = datetime.min
+    ) -> Success:
         """Create a success from the details of a record."""
         inputs, outputs = from_json(details.get("inputs") or ()), from_json(details.get("outputs") or ())
-        return cls(run_id, details, inputs, outputs)
+        return cls(run_id, details, inputs, outputs, rows, at)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The nodes to decide on while other nodes of the run have ended, wait, or run in other processes.
+
+    Attributes:
+        names: the nodes to decide on.
+        ran: the nodes of ``names`` that a node which ran earlier in this run precedes, each with the reason.
+        gone: the nodes of ``names`` that need a node which was left out of this run and has no outputs, each
+            with the reason.
+    """
+
+    names: Collection[str]
+    ran: Mapping[str, str] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
 
 
 def decide(
@@ -107,6 +130,7 @@ def decide(
     *,
     refresh: bool = False,
     written: Collection[str] = (),
+    turn: Turn | None = None,
 ) -> dict[str, Decision]:
     """Decide what to do with each node.
 
@@ -121,11 +145,15 @@ def decide(
         now: the current versions of the resources from :func:`resources_of`.
         refresh: run everything.
         written: the names of the tables that earlier runs were going to write.
+        turn: the nodes to decide on, and what the run has done so far; None to decide on all nodes before
+            any has run.
     """
     shared = _shared(graph)
+    turn = turn or Turn(graph.nodes)
+    nodes = {name: node for name, node in graph.nodes.items() if name in turn.names}
     reasons: dict[str, str] = {}
-    omitted = _omitted(graph, now)
-    for name, node in graph.nodes.items():
+    omitted = _omitted(graph, nodes, now, turn.gone)
+    for name, node in nodes.items():
         if name in omitted:
             continue
         known = past.get(name)
@@ -134,14 +162,14 @@ def decide(
             # Checked before _change_reason: SQL that is generated from another step's columns
             # changes with that step.
             running = [
-                above for above in graph.needs(name) if above in reasons and _has_data(graph.nodes[above])
+                above for above in graph.needs(name) if above in reasons and has_data(graph.nodes[above])
             ]
-            reason = f"{running[0]} runs" if running else None
+            reason = f"{running[0]} runs" if running else turn.ran.get(name)
         if reason is None and known is not None:
             reason = _change_reason(prints[name], known, now, shared)
         if reason is not None:
             reasons[name] = reason
-    _add_named_by_run(graph, past, reasons, omitted)
+    _add_named_by_run(graph, nodes, past, reasons, omitted)
     made = {str(output.name) for success in past.values() for output in success.outputs} | set(written)
     return {
         name: Decision(Action.OMIT, omitted[name])
@@ -149,7 +177,7 @@ def decide(
         else Decision(_action(node, now), reasons[name], _destroyed(node, now, made))
         if name in reasons
         else Decision(Action.SKIP, f"unchanged since {past[name].run_id}")
-        for name, node in graph.nodes.items()
+        for name, node in nodes.items()
     }
 
 
@@ -173,18 +201,23 @@ def require_extras(graph: Graph, decisions: Mapping[str, Decision]) -> None:
     Raises:
         MissingExtraError: a module that a step imports in this process is not installed.
     """
-    for name, node in graph.nodes.items():
-        if decisions[name].action in (Action.SKIP, Action.OMIT):
+    for name, decision in decisions.items():
+        if decision.action in (Action.SKIP, Action.OMIT):
             continue
+        node = graph.nodes[name]
         for module, extra in node.step.imports_here().items():
             if find_spec(module) is None:
                 raise MissingExtraError(extra, f"the step {name} ({node.step.type_name})")
 
 
-def resources_of(graph: Graph, past: Mapping[str, Success]) -> list[Resource]:
-    """Return the resources whose versions :func:`decide` needs."""
+def resources_of(
+    graph: Graph, past: Mapping[str, Success], names: Collection[str] | None = None
+) -> list[Resource]:
+    """Return the resources whose versions :func:`decide` needs: those of some nodes, or of all."""
     found: dict[Resource, None] = {}
     for name, node in graph.nodes.items():
+        if names is not None and name not in names:
+            continue
         known = past.get(name)
         for resource in (
             *node.reads,
@@ -276,25 +309,32 @@ def stands(node: Node, now: Mapping[Resource, Version]) -> bool:
     return all(resource in now for resource in node.writes)
 
 
-def _omitted(graph: Graph, now: Mapping[Resource, Version]) -> dict[str, str]:
+def _omitted(
+    graph: Graph, nodes: Mapping[str, Node], now: Mapping[Resource, Version], gone: Mapping[str, str]
+) -> dict[str, str]:
     """The nodes whose condition is false or whose dependencies have no outputs, each with the reason."""
     found: dict[str, str] = {}
-    for name, node in graph.nodes.items():
+    for name, node in nodes.items():
         above = [
             needed for needed in graph.needs(name) if needed in found and not stands(graph.nodes[needed], now)
         ]
-        reason = left_out(node.step) if not node.declared else None
+        reason = (left_out(node.step) if not node.declared else None) or gone.get(name)
         if reason or above:
             found[name] = reason or f"needs {above[0]}, which is left out"
     return found
 
 
-def _has_data(node: Node) -> bool:
+def has_data(node: Node) -> bool:
+    """Return whether a node that runs changes data, so that the nodes that need it must run too."""
     return not node.declared or node.path[0] == "sources"
 
 
 def _add_named_by_run(
-    graph: Graph, past: Mapping[str, Success], reasons: dict[str, str], omitted: Mapping[str, str]
+    graph: Graph,
+    nodes: Mapping[str, Node],
+    past: Mapping[str, Success],
+    reasons: dict[str, str],
+    omitted: Mapping[str, str],
 ) -> None:
     """Add the nodes whose output is named after the run, if a node that runs reads that output.
 
@@ -303,17 +343,22 @@ def _add_named_by_run(
     added = True
     while added:
         added = False
-        for name in reversed(list(graph.nodes)):
+        for name in reversed(list(nodes)):
             if name in reasons or name in omitted:
                 continue
-            new = [r for r in graph.nodes[name].writes if r not in past[name].outputs]
+            new = named_by_run(graph.nodes[name], past[name])
             reader = _reader(graph, name, new, reasons)
             if reader is not None:
                 reasons[name] = f"{reader} needs {new[0].name}"
                 for dependent in graph.dependents(name):
-                    if _has_data(graph.nodes[dependent]) and dependent not in omitted:
+                    if dependent in nodes and has_data(graph.nodes[dependent]) and dependent not in omitted:
                         reasons.setdefault(dependent, f"{name} runs")
                 added = True
+
+
+def named_by_run(node: Node, past: Success) -> list[Resource]:
+    """Return the outputs of a node that it has not made yet under the name that they have in this run."""
+    return [resource for resource in node.writes if resource not in past.outputs]
 
 
 def _reader(graph: Graph, name: str, resources: Iterable[Resource], reasons: Mapping[str, str]) -> str | None:

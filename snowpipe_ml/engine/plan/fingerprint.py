@@ -55,13 +55,37 @@ def fingerprints(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, Fing
     found: dict[str, Fingerprint] = {}
     for name, node in graph.nodes.items():
         settings, code, outside = _parts(node, ctx, masked)
+        if node.step.dated:
+            settings["run.date"] = json.dumps(run.date.isoformat())
         above = [found[needed].whole for needed in graph.needs(name)]
         whole = _digest(json.dumps([VERSION, settings, code, outside, above], sort_keys=True))
         found[name] = Fingerprint(whole, settings, code, outside)
     return found
 
 
+def code_versions(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, str]:
+    """Return for every node a digest of its own settings and code, the same in each run.
+
+    Unlike a fingerprint it contains neither what the node reads from outside, nor the nodes that it needs.
+
+    Args:
+        graph: the nodes.
+        ctx: the planning context.
+        run: the run that the spec was loaded for; its date does not count either.
+    """
+    masked = _Masked(ctx, run, {"run.date": run.date})
+    found = {}
+    for name, node in graph.nodes.items():
+        settings, code = _own(node, ctx, masked)
+        found[name] = _digest(json.dumps([VERSION, settings, code], sort_keys=True))
+    return found
+
+
 def _parts(node: Node, ctx: PlanContext, masked: _Masked) -> tuple[dict[str, str], str, str]:
+    return (*_own(node, ctx, masked), _digest(masked(node.step.external_version(ctx) or "")))
+
+
+def _own(node: Node, ctx: PlanContext, masked: _Masked) -> tuple[dict[str, str], str]:
     step = node.step
     settings = step.settings.model_dump(mode="python", by_alias=True, exclude=set(_OF_THE_RUN))
     model = getattr(step, "model", None)
@@ -74,7 +98,6 @@ def _parts(node: Node, ctx: PlanContext, masked: _Masked) -> tuple[dict[str, str
             for key, value in sorted(settings.items())
         },
         _digest(masked("\n".join([step.type_name, plan.summary, *(str(s) for s in plan.statements)]))),
-        _digest(masked(step.external_version(ctx) or "")),
     )
 
 
@@ -85,12 +108,13 @@ def _digest(text: str) -> str:
 class _Masked:
     """Replaces values that must not affect a fingerprint by their names."""
 
-    def __init__(self, ctx: PlanContext, run: RunInfo) -> None:
+    def __init__(self, ctx: PlanContext, run: RunInfo, more: Mapping[str, object] = {}) -> None:
         environment: Mapping[str, object] = ctx.scope.get("env", {})
         values: dict[str, object] = {
             "run.id": run.id,
             "run.model_id": run.model_id,
             "run.started_at": run.started_at,
+            **more,
             **{f"env.{name}": environment[name] for name in secret_names(environment)},
         }
         self._pairs = [

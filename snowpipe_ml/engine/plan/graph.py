@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path as FilePath
@@ -75,6 +75,15 @@ class Graph:
     def needs(self, name: str) -> list[str]:
         """The direct dependencies of a node."""
         return sorted(self.dag.predecessors(name))
+
+    def part(self, names: Collection[str]) -> Graph:
+        """Return the graph of some nodes, with the dependencies among them."""
+        nodes = {name: node for name, node in self.nodes.items() if name in names}
+        return Graph(nodes, nx.DiGraph(self.dag.subgraph(nodes)))
+
+    def ancestors(self, names: Iterable[str]) -> set[str]:
+        """All nodes that some nodes depend on, directly or indirectly."""
+        return set().union(*(nx.ancestors(self.dag, name) for name in names))
 
     def dependents(self, name: str) -> set[str]:
         """All nodes that depend on a node, directly or indirectly."""

@@ -43,6 +43,7 @@ class RunLock:
         run_id: the run that acquires the lock. A resumed run takes over its own lock.
         lasts: the lease duration: seconds until the lock expires if it is not renewed.
         sleep: waits before a statement is retried.
+        run_key: the key of the run, which its owner's text begins with.
     """
 
     session: Session
@@ -52,6 +53,7 @@ class RunLock:
     run_id: str
     lasts: int = LASTS
     sleep: Callable[[float], None] = time.sleep
+    run_key: str | None = None
     token: int | None = field(default=None, init=False)
     _renewed: float = field(default=0.0, init=False)
 
@@ -105,7 +107,7 @@ class RunLock:
                 "UPDATE {table} SET RUN_ID = {run}, OWNER = {owner}, TOKEN = TOKEN + 1, "
                 "EXPIRES_AT = DATEADD(second, {lasts}, SYSDATE()) "
                 "WHERE {mine} AND (RUN_ID IS NULL OR RUN_ID = {run} OR EXPIRES_AT < SYSDATE())",
-                owner=Literal(owner()),
+                owner=Literal(owner(self.run_key)),
             )
         )
         others = self._others()
@@ -113,10 +115,12 @@ class RunLock:
         if others:
             self.release()
             holder = others[0]
-            raise LockedError(
+            error = LockedError(
                 f"{self.pipeline} is being run on {self.target} by {holder['OWNER']} (run {holder['RUN_ID']}); its lock "
                 f"expires at {holder['EXPIRES_AT']:%Y-%m-%d %H:%M:%S} UTC unless it is renewed"
             )
+            error.holder = str(holder["OWNER"])
+            raise error
         (row,) = self._run(
             self._sql("SELECT MAX(TOKEN) AS TOKEN FROM {table} WHERE {mine} AND RUN_ID = {run}")
         )
@@ -124,6 +128,50 @@ class RunLock:
             return False  # the lock of another run ended between the two statements
         self.token = int(row["TOKEN"])
         return True
+
+    def current(self) -> int | None:
+        """Return the token with which this run holds the lock; None if it does not."""
+        ((token,),) = self._run(self._sql("SELECT MAX(TOKEN) FROM {table} WHERE {mine} AND RUN_ID = {run}"))
+        return None if token is None else int(token)
+
+    def join(self, token: int) -> None:
+        """Hold the lock together with other processes of this run, which have the same token.
+
+        The lease is extended if a third of it has passed.
+
+        Raises:
+            LockedError: the run does not hold the lock with this token.
+        """
+        rows = self._run(
+            self._sql(
+                "SELECT DATEDIFF(second, SYSDATE(), EXPIRES_AT) FROM {table} WHERE {mine} AND RUN_ID = {run} "
+                "AND TOKEN = {token}",
+                token=Literal(token),
+            )
+        )
+        if not rows:
+            raise LockedError(
+                f"the run {self.run_id} of {self.pipeline} on {self.target} does not hold the lock with the token {token}: "
+                "it was finished or canceled, or another run has taken the lock over; begin the run again"
+            )
+        self.token = token
+        self._renewed = time.monotonic() - max(0, self.lasts - int(rows[0][0]))
+        self.renew()
+
+    def hand_over(self, lasts: int) -> None:
+        """Leave the lock to the processes that join it, with a longer lease.
+
+        Until then its owner is this process, so that the lock of a process that is killed is free at once.
+        """
+        self._run(
+            self._sql(
+                "UPDATE {table} SET OWNER = {owner}, EXPIRES_AT = DATEADD(second, {lasts}, SYSDATE()) "
+                "WHERE {mine} AND RUN_ID = {run} AND TOKEN = {token}",
+                owner=Literal(f"{self.run_key or 'tasks'} by {_user()}"),
+                lasts=Literal(lasts),
+                token=Literal(self.token),
+            )
+        )
 
     def renew(self) -> None:
         """Extend the lease if a third of its duration has passed. Call it repeatedly while steps run."""
@@ -192,9 +240,17 @@ class RunLock:
         return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
 
 
-def owner() -> str:
-    """Return the owner of a lock taken by this process, as in ``ada@laptop, process 4711``."""
-    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
+def owner(run_key: str | None = None) -> str:
+    """Return the owner of a lock taken by this process, as in ``ada@laptop, process 4711``.
+
+    It begins with the key of the run, if that has one: ``nightly by ada@laptop, process 4711``.
+    """
+    by = f"{run_key} by " if run_key else ""
+    return f"{by}{_user()}, process {os.getpid()}"
+
+
+def _user() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _is_dead(text: str) -> bool:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
+from snowpipe_ml.engine.records.past import PastRun, past_run_of
 from snowpipe_ml.engine.retry import again
-from snowpipe_ml.plugins import RunInfo
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
 from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.version import __version__
@@ -59,21 +59,6 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class PastRun:
-    """A past run, as recorded in the state store.
-
-    Attributes:
-        run: the identity of the run.
-        status: how it ended; None if it was killed or still runs.
-        variables: the variables that were given for the run, in addition to those of the spec.
-    """
-
-    run: RunInfo
-    status: Status | None
-    variables: Mapping[str, object]
-
-
-@dataclass(frozen=True)
 class State:
     """Writes and reads the run metadata on one target.
 
@@ -89,6 +74,7 @@ class State:
     schema: QualifiedName
     sleep: Callable[[float], None] = time.sleep
     _pending: list[dict[str, object]] = field(default_factory=list, init=False, repr=False)
+    _found: list[bool] = field(default_factory=list, init=False, repr=False)  # whether the tables exist
 
     def _name(self, name: str) -> QualifiedName:
         return QualifiedName((*self.schema.parts, Identifier(name)))
@@ -116,15 +102,23 @@ class State:
             },
         )
 
-    def lock(self, pipeline: str, target: str, run_id: str) -> lock.RunLock:
+    def lock(
+        self, pipeline: str, target: str, run_id: str, *, lasts: int = lock.LASTS, run_key: str | None = None
+    ) -> lock.RunLock:
         """Return the lock of a pipeline on a target, not yet acquired."""
-        return lock.RunLock(self.session, self._name("LOCKS"), pipeline, target, run_id, sleep=self.sleep)
+        return lock.RunLock(
+            self.session, self._name("LOCKS"), pipeline, target, run_id, lasts, self.sleep, run_key
+        )
 
     def started(self, event: RunStarted, details: Mapping[str, object]) -> None:
         """Record that a run starts or is resumed."""
         name = "run_resumed" if event.resumed else "run_started"
         self._add(event, name, details={**details, "started_at": event.at.isoformat()})
         self.flush()
+
+    def step_started(self, run: RunStarted, step: str, session: int) -> None:
+        """Record, with the next flush, that a step starts on a session, so that others can cancel it."""
+        self._add(run, "step_started", step=step, details={"session": session})
 
     def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, object]) -> None:
         """Record, with the next flush, how a step ended; later runs compare their steps with ``work``."""
@@ -145,10 +139,18 @@ class State:
             },
         )
 
-    def reused(self, run: RunStarted, messages: Mapping[str, str]) -> None:
-        """Record the steps that are skipped because they are unchanged."""
-        for name, message in messages.items():
-            self._add(run, "step_finished", step=name, status=Status.REUSED, message=message)
+    def reused(self, run: RunStarted, steps: Mapping[str, tuple[str, Success]]) -> None:
+        """Record the steps that are skipped because they are unchanged: message, and last success of each."""
+        for name, (message, known) in steps.items():
+            self._add(
+                run,
+                "step_finished",
+                step=name,
+                status=Status.REUSED,
+                rows=known.rows,
+                message=message,
+                details={"metrics": known.details.get("metrics") or {}},
+            )
         self.flush()
 
     def finished(self, run: RunStarted, event: RunFinished) -> None:
@@ -222,6 +224,11 @@ class State:
         return any(row["name"] == self.schema.name.name for row in shown)
 
     def _has_records(self) -> bool:
+        if not self._found:
+            self._found.extend([True] * self._finds_records())
+        return bool(self._found)
+
+    def _finds_records(self) -> bool:
         if not self._is_there():
             return False
         shown = self._run(
@@ -268,24 +275,35 @@ class State:
         )
         if not rows:
             return None
-        details = json.loads(rows[0]["DETAILS"])
-        started, day = details.get("started_at"), details.get("run_date")
-        at = datetime.fromisoformat(started) if started else rows[0]["AT"].replace(tzinfo=UTC)
-        name = str(rows[0]["RUN_ID"])
-        status: Status | None = None
-        for row in rows:
-            if row["EVENT"] in ("run_started", "run_resumed"):
-                status = None
-            elif row["EVENT"] == "run_finished":
-                status = Status(row["STATUS"])
-        begun = [json.loads(row["DETAILS"]) for row in rows if row["EVENT"] in ("run_started", "run_resumed")]
-        return PastRun(
-            RunInfo(
-                name, at, f"MODEL_{name.partition('-')[0]}", date.fromisoformat(day) if day else at.date()
-            ),
-            status,
-            begun[-1].get("variables", {}),
+        return past_run_of(rows)
+
+    def run_with_key(self, pipeline: str, target: str, run_key: str) -> str | None:
+        """Return the id of the run that was begun with a key; None if there is none."""
+        if not self._has_records():
+            return None
+        ((found,),) = self._run(
+            sql(
+                "SELECT MAX(RUN_ID) FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
+                "AND EVENT = 'run_started' AND PARSE_JSON(DETAILS):run_key::VARCHAR = {key}",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+                key=Literal(run_key),
+            )
         )
+        return None if found is None else str(found)
+
+    def step_events(self, run_id: str, names: Collection[str] | None = None) -> list[Record]:
+        """Return the records of a run's steps, or of some of them, in order, with their details parsed."""
+        rows = self._run(
+            sql(
+                "SELECT * FROM {events} WHERE RUN_ID = {id} AND EVENT LIKE 'step%'{which} ORDER BY AT",
+                events=self._name("EVENTS"),
+                id=Literal(run_id),
+                which=_of_steps(names),
+            )
+        )
+        return [{**row.as_dict(), "DETAILS": json.loads(row["DETAILS"] or "{}")} for row in rows]
 
     def events(
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
@@ -331,23 +349,36 @@ class State:
         )
         return {name for (text,) in rows if text for name in json.loads(text)}
 
-    def successes(self, pipeline: str, target: str) -> dict[str, Success]:
-        """Return the last success of each step, in any run."""
+    def successes(
+        self, pipeline: str, target: str, names: Collection[str] | None = None
+    ) -> dict[str, Success]:
+        """Return the last success of each step, or of each of some steps, in any run."""
         if not self._has_records():
             return {}
         rows = self._run(
             sql(
-                "SELECT STEP, RUN_ID, DETAILS FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
-                "AND EVENT = 'step_finished' AND STATUS = 'success' "
+                "SELECT STEP, RUN_ID, DETAILS, ROW_COUNT, AT FROM {events} WHERE PIPELINE = {pipeline} "
+                "AND TARGET = {target} AND EVENT = 'step_finished' AND STATUS = 'success'{which} "
                 "QUALIFY ROW_NUMBER() OVER (PARTITION BY STEP ORDER BY AT DESC) = 1",
                 events=self._name("EVENTS"),
                 pipeline=Literal(pipeline),
                 target=Literal(target),
+                which=_of_steps(names),
             )
         )
         return {
-            str(row["STEP"]): Success.read(str(row["RUN_ID"]), json.loads(row["DETAILS"])) for row in rows
+            str(row["STEP"]): Success.read(
+                str(row["RUN_ID"]), json.loads(row["DETAILS"]), row["ROW_COUNT"], row["AT"]
+            )
+            for row in rows
         }
+
+
+def _of_steps(names: Collection[str] | None) -> Sql:
+    """The condition on the step of a record."""
+    if names is None:
+        return Sql("")
+    return sql(" AND STEP IN ({names})", names=join(", ", [Literal(name) for name in names] or [Sql("NULL")]))
 
 
 def _portions(records: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:

@@ -13,14 +13,17 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def interrupts() -> Iterator[threading.Event]:
+def interrupts(requested: threading.Event | None = None) -> Iterator[threading.Event]:
     """Yield an event that the first Ctrl-C or SIGTERM sets; a second one raises KeyboardInterrupt.
+
+    Args:
+        requested: the event, which the caller may set as well; a new one if None.
 
     A KeyboardInterrupt may be raised between any two lines, and could leave a record half written or lose
     a step; the event is checked only where that is safe. Outside the main thread no handler is installed,
     nor for a signal that is ignored, such as SIGINT under nohup.
     """
-    requested = threading.Event()
+    requested = requested or threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield requested
         return

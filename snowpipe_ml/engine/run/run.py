@@ -31,7 +31,7 @@ from snowpipe_ml.engine.events import (
     StepStarted,
 )
 from snowpipe_ml.engine.plan.conditions import left_out_on
-from snowpipe_ml.engine.plan.decisions import stands
+from snowpipe_ml.engine.plan.decisions import Success, stands
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Graph, Node
 from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
@@ -39,13 +39,22 @@ from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.engine.run.interrupts import interrupts
-from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome, cause, left_out_because
+from snowpipe_ml.engine.run.outcome import (
+    RunResult,
+    StepOutcome,
+    cause,
+    ended,
+    left_out_because,
+    skipped,
+    unchanged,
+)
 from snowpipe_ml.engine.run.sessions import Sessions, execute
+from snowpipe_ml.engine.run.tagging import set_tags
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
 from snowpipe_ml.plugins.results import to_show
 from snowpipe_ml.spec.models import Tag
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.sql import Identifier, Literal, Sql, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -81,13 +90,17 @@ class Runner:
         default_warehouse: the warehouse of steps that name none.
         listeners: called with every event, one event at a time.
         fingerprints: the fingerprints of the nodes, for the state store.
-        reused: the nodes that are unchanged, each with the run in which it last succeeded.
+        reused: the nodes that are unchanged, each with its last success.
+        skipped: the nodes that need a node which failed earlier in this run, each with that node.
         omitted: the nodes that are left out, each with the reason.
         resumed: whether the run is resumed.
         fail_fast: whether to stop scheduling new steps after the first failure.
         lock: the lock of this run, renewed while steps run and checked before an output is
             published; None for no lock.
         sleep: waits before a step is retried; by default, an interrupt ends the wait early.
+        stop: stops the run like Ctrl-C when it is set.
+        retries: how often a step is retried after a transient error, whatever its settings say.
+        announced: whether to record that a step starts, and on which session.
     """
 
     pipeline: str
@@ -101,12 +114,16 @@ class Runner:
     default_warehouse: Identifier | None
     listeners: Iterable[Listener]
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
-    reused: Mapping[str, str] = field(default_factory=dict)
+    reused: Mapping[str, Success] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
     omitted: Mapping[str, str] = field(default_factory=dict)
     resumed: bool = False
     fail_fast: bool = False
     lock: RunLock | None = None
     sleep: Callable[[float], None] | None = None
+    stop: threading.Event | None = None
+    retries: int | None = None
+    announced: bool = False
 
     def __post_init__(self) -> None:
         self._interrupted = False
@@ -126,18 +143,22 @@ class Runner:
     def execute(self, details: Mapping[str, object]) -> RunResult:
         """Run all nodes that can run, and record the run with its details."""
         begin = time.monotonic()
-        with interrupts() as self._asked:
+        with interrupts(self.stop) as self._asked:
             if self.state is not None:
                 self.state.started(self._started, details)
             self._emit(self._started)
             outcomes = self._schedule()
-        failed = any(not outcome.status.good for outcome in outcomes.values())
-        status = Status.FAILED if failed else Status.SUCCESS
+        status = ended(outcomes.values())
         finished = RunFinished(self.run.id, status, time.monotonic() - begin)
         if self.state is not None:
             self.state.finished(self._started, finished)
         self._emit(finished)
         return RunResult(self.run, status, finished.seconds, outcomes, self._interrupted)
+
+    def execute_part(self) -> dict[str, StepOutcome]:
+        """Run the nodes as a part of a run whose start and end are recorded by others."""
+        with interrupts(self.stop) as self._asked:
+            return self._schedule()
 
     def _sleep(self, seconds: float) -> None:
         if self.sleep is not None:
@@ -153,10 +174,9 @@ class Runner:
     def _schedule(self) -> dict[str, StepOutcome]:
         outcomes: dict[str, StepOutcome] = {}
         self._reuse(outcomes)
+        settled = {*self.reused, *self.omitted, *self.skipped}
         waiting = {
-            name: set(self.graph.needs(name)) - set(self.reused) - set(self.omitted)
-            for name in self.graph.nodes
-            if name not in self.reused and name not in self.omitted
+            name: set(self.graph.needs(name)) - settled for name in self.graph.nodes if name not in settled
         }
         running: dict[Future[StepOutcome], str] = {}
         executor = ThreadPoolExecutor(self.threads, thread_name_prefix="step")
@@ -206,21 +226,24 @@ class Runner:
             self.state.flush()
 
     def _reuse(self, outcomes: dict[str, StepOutcome]) -> None:
-        """Record the unchanged and the omitted nodes; what a resumed run did before is recorded already."""
-        before = {name: run for name, run in self.reused.items() if run != self.run.id}
-        messages = {
-            name: f"unchanged since {before[name]}" if name in before else "done earlier in this run"
-            for name in self.reused
-        }
+        """Record the nodes that do not run; what the run did before is recorded already."""
+        same = {name: unchanged(name, known, self.run.id) for name, known in self.reused.items()}
         if self.state is not None:
-            self.state.reused(self._started, {name: messages[name] for name in before})
+            self.state.reused(
+                self._started,
+                {
+                    name: (same[name].message, known)
+                    for name, known in self.reused.items()
+                    if known.run_id != self.run.id
+                },
+            )
         for name in self.graph.nodes:
-            if name in messages:
-                self._record(
-                    outcomes, StepOutcome(name, Status.REUSED, None, 0.0, messages[name], (), None, None)
-                )
+            if name in same:
+                self._record(outcomes, same[name])
             elif name in self.omitted:
                 self._record(outcomes, left_out_because(name, self.omitted[name]))
+            elif name in self.skipped:
+                self._record(outcomes, skipped(name, f"needs {self.skipped[name]}", self.skipped[name]))
 
     def _ended(
         self, name: str, outcome: StepOutcome, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]
@@ -245,9 +268,7 @@ class Runner:
         dependents = self.graph.dependents(failed)
         for name in [name for name in self.graph.nodes if name in dependents and name in waiting]:
             del waiting[name]
-            self._record(
-                outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, f"needs {failed}", (), None, failed)
-            )
+            self._record(outcomes, skipped(name, f"needs {failed}", failed))
 
     def _skip_rest(
         self,
@@ -259,7 +280,7 @@ class Runner:
         """Skip all steps that have not started."""
         for name in list(waiting):
             del waiting[name]
-            self._record(outcomes, StepOutcome(name, Status.SKIPPED, None, 0.0, why, (), None, blamed))
+            self._record(outcomes, skipped(name, why, blamed))
 
     def _interrupt(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
         """Stop scheduling steps."""
@@ -290,6 +311,7 @@ class Runner:
             outcome.error,
             outcome.blamed,
             outcome.metrics,
+            outcome.outputs,
         )
         if self.state is not None and outcome.status is not Status.REUSED:
             self.state.step_finished(self._started, event, outcome.work)
@@ -346,11 +368,14 @@ class Runner:
         def transient(error: Exception) -> bool:
             return is_transient(error) and not self._asked.is_set()
 
-        return retrying(node.step.settings.retries, transient, pause, before_sleep=tell)(self._once, node)
+        retries = node.step.settings.retries if self.retries is None else self.retries
+        return retrying(retries, transient, pause, before_sleep=tell)(self._once, node)
 
     def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step; return the outcome if it is left out."""
         with self.sessions.session() as session:
+            if self.announced and self.state is not None:
+                self.state.step_started(self._started, node.name, int(session.session_id))
             ctx = self._context(node, session)
             with self._prepared(node, session):
                 why = None if node.declared else left_out_on(session, node.step, ctx)
@@ -360,7 +385,7 @@ class Runner:
                 # A resource that a step both reads and writes counts as an output.
                 inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
                 result = node.step.run(ctx) or StepResult()
-                self._set_tags(node, ctx)
+                set_tags(node, self.tags, lambda statement: self._ensure(session, statement))
                 outputs = self._versions(session, node.writes)
         made = self.fingerprints.get(node.name)
         work = {
@@ -420,23 +445,3 @@ class Runner:
     def _ensure(self, session: Session, statement: Sql) -> None:
         """Run an idempotent statement, with retries."""
         again(lambda: execute(session, statement), sleep=self._sleep)
-
-    def _set_tags(self, node: Node, ctx: RunContext) -> None:
-        """Set the declared tags that have a value on the step's outputs."""
-        values = {name: tag.value for name, tag in self.tags.items() if tag.value is not None}
-        if node.declared or not values:
-            return
-        pairs = join(
-            ", ",
-            [
-                sql("{name} = {value}", name=Identifier.parse(name), value=Literal(value))
-                for name, value in values.items()
-            ],
-        )
-        for resource in node.writes:
-            if resource.kind is Kind.TABLE and isinstance(resource.name, QualifiedName):
-                kind = Sql("VIEW" if resource.view else "TABLE")
-                self._ensure(
-                    ctx.session,
-                    sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs),
-                )

@@ -41,6 +41,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         season: int = Field(7, ge=1, description="The baseline is the value this many days earlier")
         writes: TableName = Field(description="Output table, to which the rows of each run are appended once")
 
+    dated = True
     settings: EvaluateForecasts.Settings
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:

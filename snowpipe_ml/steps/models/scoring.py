@@ -51,6 +51,7 @@ class Evaluate(Step["Evaluate.Settings"]):
             None, description="Output table: the candidate models and their scores"
         )
 
+    dated = True
     settings: Evaluate.Settings
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:

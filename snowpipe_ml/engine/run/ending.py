@@ -1,0 +1,107 @@
+"""The end of a run whose steps are run one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from snowpipe_ml.engine.events import Listener, RunFinished, Status, StepFinished
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.run.handle import RunHandle
+from snowpipe_ml.engine.run.hooks import run_hooks
+from snowpipe_ml.engine.run.joined import Joined, joined, unfinished
+from snowpipe_ml.engine.run.opened import Access
+from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome, ended, recorded_outcome, skipped
+from snowpipe_ml.engine.run.source import Source
+
+_CANCELS = 10.0  # seconds that canceled steps may take to record their end
+
+
+def finish(source: Source, handle: RunHandle, access: Access, listeners: Iterable[Listener]) -> RunResult:
+    """Record how a run ended, and release its lock; see :meth:`snowpipe_ml.Pipeline.finish_run`."""
+    with joined(source, handle, access) as part:
+        return _finished(part, listeners, "it was not started")
+
+
+def finish_when_done(
+    source: Source, handle: RunHandle, access: Access, listeners: Iterable[Listener]
+) -> RunResult | None:
+    """Finish a run if nothing is left to run; see :meth:`snowpipe_ml.Pipeline.finish_when_done`."""
+    with joined(source, handle, access) as part:
+        ends = _ends(part)
+        left: set[str] = set()  # the nodes that have not ended and never will
+        for name in part.graph.nodes:
+            if name in ends:
+                continue
+            needs = part.graph.needs(name)
+            if not any(need in left or (need in ends and not ends[need].status.good) for need in needs):
+                return None
+            left.add(name)
+        return _finished(part, listeners, "it was not started")
+
+
+def cancel(source: Source, handle: RunHandle, access: Access, listeners: Iterable[Listener]) -> RunResult:
+    """Cancel what runs of a run, and finish it; see :meth:`snowpipe_ml.Pipeline.cancel`."""
+    with joined(source, handle, access) as part:
+        at = part.at
+        if part.past.status is None:
+            # From now on no step publishes, whatever statement it is about to start.
+            _release(part)
+            deadline = time.monotonic() + _CANCELS
+            while running := unfinished(at.state.step_events(at.run.id)):
+                for session in running:
+                    at.state.cancel(session)
+                if time.monotonic() > deadline:
+                    break  # the process of such a step was killed, and cannot record its end
+                time.sleep(0.5)
+        return _finished(part, listeners, "canceled", interrupted=True)
+
+
+def _release(part: Joined) -> None:
+    lock = part.at.state.lock(*part.at.key, part.at.run.id)
+    lock.token = part.handle.token
+    lock.release()
+
+
+def _finished(
+    part: Joined, listeners: Iterable[Listener], why: str, *, interrupted: bool = False
+) -> RunResult:
+    at, graph = part.at, part.graph
+    outcomes = _ends(part)
+    seconds = (datetime.now(UTC) - (part.past.since or at.run.started_at)).total_seconds()
+    if part.past.status is not None:  # a retry of the task that finishes the run
+        return RunResult(at.run, part.past.status, seconds, outcomes, interrupted)
+    start = at.event(graph)
+    listeners = tuple(listeners)
+    for name in graph.nodes:
+        if name not in outcomes:
+            outcome = outcomes[name] = _never_ran(name, graph, outcomes, why)
+            event = StepFinished(name, outcome.status, message=outcome.message, blamed=outcome.blamed)
+            at.state.step_finished(start, event, {})
+            for listener in listeners:
+                listener(event)
+    result = RunResult(at.run, ended(outcomes.values()), seconds, outcomes, interrupted)
+    finished = RunFinished(at.run.id, result.status, seconds)
+    at.state.finished(start, finished)
+    for listener in listeners:
+        listener(finished)
+    _release(part)
+    run_hooks(at.spec, result, at.session)
+    return result
+
+
+def _ends(part: Joined) -> dict[str, StepOutcome]:
+    rows = [row for row in part.at.state.step_events(part.at.run.id) if row["EVENT"] == "step_finished"]
+    return {row["STEP"]: recorded_outcome(row) for row in rows if row["STEP"] in part.graph.nodes}
+
+
+def _never_ran(name: str, graph: Graph, outcomes: Mapping[str, StepOutcome], why: str) -> StepOutcome:
+    """The outcome of a node that no task has run: a node that it needs failed, or its task was not started."""
+    for need in graph.needs(name):
+        before = outcomes.get(need)
+        if before is not None and before.status in (Status.FAILED, Status.SKIPPED):
+            blamed = before.blamed or (need if before.status is Status.FAILED else None)
+            if blamed is not None:
+                return skipped(name, f"needs {blamed}", blamed)
+    return skipped(name, why)

@@ -1,0 +1,249 @@
+"""What all ways to run a pipeline begin with: Sessions on a target, and the state store there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from snowpipe_ml.engine.events import Listener, RunStarted
+from snowpipe_ml.engine.plan.decisions import Action, Decision, Success, decide, resources_of
+from snowpipe_ml.engine.plan.fingerprint import Fingerprint, fingerprints
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.selection import select as choose
+from snowpipe_ml.engine.plan.versions import Versions
+from snowpipe_ml.engine.records.lock import RunLock
+from snowpipe_ml.engine.records.past import PastRun
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
+from snowpipe_ml.engine.run.hooks import hook_reads
+from snowpipe_ml.engine.run.rows import KeptRows
+from snowpipe_ml.engine.run.run import Runner
+from snowpipe_ml.engine.run.sessions import OneSession, Sessions, execute_rows
+from snowpipe_ml.engine.run.source import Source, opener, state_schema
+from snowpipe_ml.errors import TargetError, UsageError
+from snowpipe_ml.plugins import PlanContext, RunInfo
+from snowpipe_ml.spec.loader import Spec
+from snowpipe_ml.text.redaction import STARS
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+SessionFactory = Callable[[], "Session"]
+"""Opens a Session on the target, with credentials that the spec does not have."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a run reaches its target.
+
+    Attributes:
+        session: an open Session of the caller's, on which everything runs, one statement after the other.
+        factory: opens the Sessions; by default, the target of the spec does.
+    """
+
+    session: Session | None = None
+    factory: SessionFactory | None = None
+
+    def __post_init__(self) -> None:
+        if self.session is not None and self.factory is not None:
+            raise UsageError("give either session or session_factory, not both")
+
+    def sessions(self, spec: Spec, source: Source) -> Sessions:
+        """Return the pool of Sessions on the target of a spec."""
+        if self.session is not None:
+            return OneSession(self.session)
+        return Sessions(self.factory or opener(spec, source.path, make=True))
+
+
+@dataclass
+class OpenRun:
+    """A run of a pipeline on an open target.
+
+    Attributes:
+        source: the spec file and its variables.
+        run: the identity of the run.
+        spec: the spec, loaded for the run.
+        graph: all nodes of the spec.
+        ctx: the planning context.
+        sessions: the Sessions for steps.
+        state: the state store.
+        variables: the values of variables that the run was given.
+        rows: the rows of the queries of ``foreach``.
+    """
+
+    source: Source
+    run: RunInfo
+    spec: Spec
+    graph: Graph
+    ctx: PlanContext
+    sessions: Sessions
+    state: State
+    variables: Mapping[str, object]
+    rows: KeptRows
+
+    @classmethod
+    def on(
+        cls,
+        source: Source,
+        run: RunInfo,
+        loaded: tuple[Spec, Graph, PlanContext],
+        session: Session,
+        sessions: Sessions,
+    ) -> OpenRun:
+        """Open a run, with the Session of the state store and those of the steps."""
+        spec, graph, ctx = loaded
+        state = State(session, state_schema(spec, session))
+        rows = KeptRows(partial(execute_rows, session))
+        return cls(source, run, spec, graph, ctx, sessions, state, source.variables, rows)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The pipeline and the target: the state store holds those of several."""
+        return self.spec.pipeline.name, self.spec.target_name
+
+    @property
+    def session(self) -> Session:
+        """The Session of the state store."""
+        return self.state.session
+
+    def reload(self, past: PastRun | None = None, kept: Mapping[str, str] | None = None) -> None:
+        """Load the spec again, with the items of ``foreach``.
+
+        Args:
+            past: the run to go on with, with its identity and its variables.
+            kept: the rows of ``foreach`` that were read before.
+        """
+        self.rows = KeptRows(partial(execute_rows, self.session), kept)
+        if past is not None:
+            self.run, self.variables = past.run, _variables_of(past, self.source)
+        if past is not None or self.spec.fanned:
+            self.spec, self.graph, self.ctx = self.source.load(
+                self.spec.target_name, self.run, self.rows, self.variables
+            )
+
+    def event(self, graph: Graph, *, resumed: bool = False) -> RunStarted:
+        """Return the event of the run's start with the nodes of a graph."""
+        needs = {name: tuple(graph.needs(name)) for name in graph.nodes}
+        return RunStarted(self.run.id, *self.key, self.run.started_at, tuple(graph.nodes), resumed, needs)
+
+    def decided(
+        self, select: Iterable[str] = (), exclude: Iterable[str] = (), *, full_refresh: bool = False
+    ) -> Decided:
+        """Select nodes, and decide on each before any has run."""
+        prints = fingerprints(self.graph, self.ctx, self.run)
+        past = self.state.successes(*self.key)
+
+        def modified() -> set[str]:
+            return {
+                name
+                for name, now in prints.items()
+                if name not in past or past[name].fingerprint != now.whole
+            }
+
+        chosen, excluded = list(select), list(exclude)
+        graph = self.graph
+        if chosen or excluded:
+            graph = choose(graph, chosen, excluded, modified, hook_reads(self.spec))
+        now = Versions(self.session, self.state.sleep).of(resources_of(graph, past))
+        written = self.state.written(*self.key)
+        made = decide(graph, self.ctx, prints, past, now, refresh=full_refresh, written=written)
+        return Decided(graph, prints, made, past)
+
+    def runner(
+        self,
+        decided: Decided,
+        lock: RunLock,
+        *,
+        threads: int,
+        listeners: Iterable[Listener] = (),
+        resumed: bool = False,
+        fail_fast: bool = False,
+    ) -> Runner:
+        """Return the runner of nodes on which a decision was made."""
+        return Runner(
+            pipeline=self.spec.pipeline.name,
+            graph=decided.graph,
+            plan=self.ctx,
+            run=self.run,
+            sessions=self.sessions,
+            threads=1 if self.sessions.shared else threads,
+            state=self.state,
+            tags=self.spec.pipeline.tags,
+            default_warehouse=self.spec.target.default_warehouse,
+            listeners=tuple(listeners),
+            fingerprints=decided.prints,
+            resumed=resumed,
+            fail_fast=fail_fast,
+            reused={name: decided.past[name] for name, made in decided.decisions.items() if made.skips},
+            omitted={
+                name: made.reason for name, made in decided.decisions.items() if made.action is Action.OMIT
+            },
+            lock=lock,
+        )
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Nodes, and the decision on each.
+
+    Attributes:
+        graph: the nodes.
+        prints: the fingerprints of all nodes of the spec.
+        decisions: the decisions.
+        past: the last successes of nodes.
+    """
+
+    graph: Graph
+    prints: Mapping[str, Fingerprint]
+    decisions: Mapping[str, Decision]
+    past: Mapping[str, Success]
+
+
+@contextmanager
+def opened(source: Source, target: str | None, run: RunInfo, access: Access) -> Iterator[OpenRun]:
+    """Open a target for a run.
+
+    Raises:
+        SpecError: the spec is invalid.
+        TargetError: the target cannot be reached, or has no warehouse for the run metadata.
+    """
+    from snowflake.snowpark.exceptions import SnowparkSQLException
+
+    spec, graph, ctx = source.load(target, run)
+    sessions = access.sessions(spec, source)
+    try:
+        with sessions.session() as records:
+            yield OpenRun.on(source, run, (spec, graph, ctx), records, sessions)
+    except SnowparkSQLException as error:
+        sessions.close()
+        if number_of(error) == NO_WAREHOUSE:
+            raise TargetError(
+                f"the connection of the target {spec.target_name!r} has no default warehouse, which the run metadata "
+                f"needs: set `warehouse` under targets.{spec.target_name}"
+            ) from error
+        raise
+    except KeyboardInterrupt:
+        raise  # the second interrupt: closing the sessions would wait for running statements
+    except BaseException:
+        sessions.close()
+        raise
+    sessions.close()
+
+
+def _variables_of(past: PastRun, source: Source) -> dict[str, object]:
+    """The variables of a run to go on with: those that it started with, overridden by those given now.
+
+    Raises:
+        UsageError: a variable held a secret, which the run metadata does not store.
+    """
+    lost = [
+        name for name, value in past.variables.items() if STARS in str(value) and name not in source.variables
+    ]
+    if lost:
+        raise UsageError(
+            f"the run {past.run.id} was given secrets, which are not stored: give {', '.join(lost)} again"
+        )
+    return {**past.variables, **source.variables}

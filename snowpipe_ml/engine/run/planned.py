@@ -1,0 +1,70 @@
+"""The plan of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from snowpipe_ml.engine.plan.decisions import Decision, decide
+from snowpipe_ml.engine.plan.fingerprint import fingerprints
+from snowpipe_ml.engine.plan.selection import select as choose
+from snowpipe_ml.engine.run.hooks import hook_reads
+from snowpipe_ml.engine.run.opened import OpenRun
+from snowpipe_ml.engine.run.run import new_run
+from snowpipe_ml.engine.run.sessions import Sessions
+from snowpipe_ml.engine.run.source import Source, opener
+from snowpipe_ml.engine.run.whole import What
+from snowpipe_ml.plugins import StepPlan
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A node of a plan.
+
+    ``decision`` says whether and why the node would run; None if the plan was not compared with the target.
+    """
+
+    name: str
+    type: str
+    declared: bool
+    needs: tuple[str, ...]
+    plan: StepPlan
+    decision: Decision | None = None
+
+
+def planned(source: Source, target: str | None, what: What, *, compare: bool) -> list[PlannedStep]:
+    """Return the nodes of a run in order, and what each would do; see :meth:`snowpipe_ml.Pipeline.plan`."""
+    run = new_run(what.run_date)
+    spec, graph, ctx = source.load(target, run)
+    decisions: Mapping[str, Decision] = {}
+    if not compare:
+        chosen, excluded = list(what.select), list(what.exclude)
+        if chosen or excluded:
+            graph = choose(graph, chosen, excluded, also_read=hook_reads(spec))
+    elif spec.target.is_empty(source.base_dir):
+        graph = (
+            choose(graph, what.select, what.exclude, lambda: set(graph.nodes), hook_reads(spec))
+            if what.select or what.exclude
+            else graph
+        )
+        decisions = decide(graph, ctx, fingerprints(graph, ctx, run), {}, {}, refresh=what.full_refresh)
+    else:
+        session = opener(spec, source.path)()
+        try:
+            at = OpenRun.on(source, run, (spec, graph, ctx), session, Sessions(opener(spec, source.path)))
+            at.reload()
+            decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
+            graph, ctx, decisions = decided.graph, at.ctx, decided.decisions
+        finally:
+            session.close()
+    return [
+        PlannedStep(
+            name,
+            node.step.type_name,
+            node.declared,
+            tuple(graph.needs(name)),
+            node.step.plan(ctx),
+            decisions.get(name),
+        )
+        for name, node in graph.nodes.items()
+    ]

@@ -1,0 +1,157 @@
+"""The source of a run: a spec file with the values of its variables, and the target that it names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snowpipe_ml.engine.plan.graph import Graph, build_graph, findings
+from snowpipe_ml.engine.run.sessions import execute, execute_rows
+from snowpipe_ml.errors import SpecError
+from snowpipe_ml.packages import lock_path
+from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo
+from snowpipe_ml.spec.fanout import Rows
+from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
+from snowpipe_ml.steps.declared.objects import WarehouseStep
+from snowpipe_ml.text.redaction import is_secret_name
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+
+@dataclass(frozen=True)
+class Source:
+    """A spec file and the values of variables that were given for it.
+
+    The file is read by each method that needs it.
+
+    Args:
+        path: the spec file.
+        variables: values of ``vars`` that override those of the file.
+    """
+
+    path: Path
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder of the spec."""
+        return self.path.resolve().parent
+
+    def load(
+        self,
+        target: str | None = None,
+        run: RunInfo = NO_RUN,
+        rows: Rows | None = None,
+        variables: Mapping[str, object] | None = None,
+        *,
+        whole: bool = False,
+    ) -> tuple[Spec, Graph, PlanContext]:
+        """Load the spec for a target, and build its graph and the context for planning.
+
+        Args:
+            target: the target's name; the default target if None.
+            run: the identity of the run.
+            rows: runs the queries of ``foreach``; without it, one node represents all of their items.
+            variables: values for variables that the pipeline itself was given no value for.
+            whole: check also that the files named in the spec exist, which only the steps that read
+                them need.
+
+        Raises:
+            SpecError: the spec is invalid; holds every problem.
+            UsageError: the target or a variable does not exist.
+        """
+        spec = load_spec(
+            self.path, target=target, variables={**(variables or {}), **self.variables}, run=run, rows=rows
+        )
+        base = self.base_dir
+        ctx = PlanContext(
+            base_dir=base,
+            cache_dir=base / ".snowpipe" / "cache",
+            target=spec.target_name,
+            scope=spec.scope,
+            packages={
+                name: PackageList(p.packages, p.artifact_repository)
+                for name, p in spec.pipeline.packages.items()
+            },
+            lock_file=lock_path(self.path.resolve()),
+        )
+        graph, ctx, problems = build_graph(spec, ctx)
+        # A step that could not be loaded is missing from the graph; do not blame the steps that need it.
+        problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
+        problems = spec.problems + problems
+        if whole and graph is not None:
+            problems += findings(spec, ctx, graph)
+        if problems or graph is None:
+            raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
+        return spec, graph, ctx
+
+
+def _is_secret(path: tuple[str | int, ...]) -> bool:
+    """Return whether a value of the spec belongs to a variable with the name of a secret."""
+    of_vars = path[0] == "vars" or (path[0] == "targets" and path[2:3] == ("vars",))
+    return of_vars and any(is_secret_name(str(part)) for part in path)
+
+
+def recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, object]) -> dict[str, object]:
+    """The details that the state store keeps about the start of a run."""
+    text = "\n".join(spec.document.shown_lines(_is_secret))
+    writes = {str(r.name) for node in graph.nodes.values() for r in node.writes if r.kind is Kind.TABLE}
+    values = json.loads(json.dumps(variables, default=str))
+    given = "".join(
+        f"\n# given for this run: {name}: {json.dumps(value)}" for name, value in sorted(values.items())
+    )
+    return {
+        "spec": str(spec.document.file),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "text": text + given,
+        "writes": sorted(writes),
+        "run_date": str(run.date),
+        "variables": values,
+    }
+
+
+def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Session]:
+    """Return a function that opens Sessions on a spec's target.
+
+    Args:
+        spec: the spec.
+        path: its file.
+        make: create the default warehouse if the spec declares it and it does not exist, as a run does.
+    """
+    target, base = spec.target, path.resolve().parent
+    declared = {Identifier.parse(name): name for name in spec.pipeline.warehouses}
+    own = declared.get(target.default_warehouse) if target.default_warehouse is not None else None
+    given = None if own is not None else target.default_warehouse
+
+    def open_session() -> Session:
+        session = target.open_session(base, given)
+        if own is not None:
+            _use_declared(
+                session, WarehouseStep(f"warehouses.{own}", own, spec.pipeline.warehouses[own]), make
+            )
+        return session
+
+    return open_session
+
+
+def _use_declared(session: Session, warehouse: WarehouseStep, make: bool) -> None:
+    """Use the default warehouse that the spec declares; the state store needs one before the first step."""
+    shown = execute_rows(session, Sql(f"SHOW WAREHOUSES LIKE {like_pattern(warehouse.object).sql}"))
+    if not any(row["name"] == warehouse.object.name for row in shown):
+        if not make:
+            return
+        execute(session, warehouse.create_if_missing())
+    execute(session, sql("USE WAREHOUSE {name}", name=warehouse.object))
+
+
+def state_schema(spec: Spec, session: Session) -> QualifiedName:
+    """The schema of the state store, in the current database of the Session."""
+    current = session.get_current_database()
+    database = QualifiedName.parse(current).name if current else spec.target.database
+    return QualifiedName((database, spec.pipeline.state))

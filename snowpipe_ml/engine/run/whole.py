@@ -1,0 +1,104 @@
+"""A whole run in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from threading import Event
+
+from snowpipe_ml.engine.events import Listener, Status
+from snowpipe_ml.engine.plan.decisions import refuse_destruction, require_extras
+from snowpipe_ml.engine.records.past import PastRun
+from snowpipe_ml.engine.run.hooks import run_hooks
+from snowpipe_ml.engine.run.opened import Access, OpenRun, opened
+from snowpipe_ml.engine.run.outcome import RunResult
+from snowpipe_ml.engine.run.run import new_run
+from snowpipe_ml.engine.run.source import Source, recorded
+from snowpipe_ml.errors import UsageError
+
+
+@dataclass(frozen=True)
+class What:
+    """What a run does: the arguments of :meth:`snowpipe_ml.Pipeline.run` and of ``begin_run``."""
+
+    run_date: date | None = None
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    full_refresh: bool = False
+    allow_destructive: bool = False
+    run_key: str | None = None
+
+
+def run_whole(
+    source: Source,
+    target: str | None,
+    access: Access,
+    what: What,
+    *,
+    listeners: Iterable[Listener],
+    threads: int,
+    resume: str | bool,
+    fail_fast: bool,
+    stop: Event | None,
+) -> RunResult:
+    """Run all steps that have changed; see :meth:`snowpipe_ml.Pipeline.run`."""
+    with opened(source, target, new_run(what.run_date), access) as at:
+        past = past_with_key(at, what) if what.run_key is not None else None
+        if resume and past is None:
+            past = _resumed(at, resume)
+        check_date(past, what)
+        at.reload(past)
+        at.state.prepare()
+        lock = at.state.lock(*at.key, at.run.id)
+        with lock.held():
+            decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
+            if at.spec.target.guards_tables and past is None and not what.allow_destructive:
+                refuse_destruction(decided.decisions)
+            require_extras(decided.graph, decided.decisions)
+            runner = at.runner(
+                decided,
+                lock,
+                threads=threads,
+                listeners=listeners,
+                resumed=past is not None,
+                fail_fast=fail_fast,
+            )
+            runner.stop = stop
+            details = recorded(at.spec, decided.graph, at.run, at.variables)
+            if what.run_key is not None:
+                details["run_key"] = what.run_key
+            result = runner.execute(details)
+        run_hooks(at.spec, result, at.session)
+    return result
+
+
+def past_with_key(at: OpenRun, what: What) -> PastRun | None:
+    """Return the run that was begun with the key; None if there is none yet."""
+    assert what.run_key is not None
+    found = at.state.run_with_key(*at.key, what.run_key)
+    return None if found is None else at.state.past_run(*at.key, found)
+
+
+def check_date(past: PastRun | None, what: What) -> None:
+    """Check that a run which is resumed is for the same date.
+
+    Raises:
+        UsageError: it is for another one.
+    """
+    if past is not None and what.run_date is not None and what.run_date != past.run.date:
+        raise UsageError(
+            f"the run {past.run.id} has the run date {past.run.date}: it cannot be resumed for {what.run_date}"
+        )
+
+
+def _resumed(at: OpenRun, resume: str | bool) -> PastRun:
+    """The run to resume."""
+    name = resume if isinstance(resume, str) else None
+    past = at.state.past_run(*at.key, name)
+    if past is None:
+        which = f"no run {name!r}" if name else "no run"
+        raise UsageError(f"{which} of {at.key[0]} on {at.key[1]}: there is nothing to resume")
+    if past.status is Status.SUCCESS:
+        raise UsageError(f"the run {past.run.id} succeeded: there is nothing to resume")
+    return past
