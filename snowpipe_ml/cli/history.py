@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
-from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.records.history import Origin, StepRecord
 from snowpipe_ml.text.printable import indented, json_text, one_line
-from snowpipe_ml.ui.report import write_report
+from snowpipe_ml.ui.report import last_report
 from snowpipe_ml.ui.tables import print_table
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -143,14 +142,6 @@ def report(
 ) -> None:
     """Write the report of RUN as one HTML file. The default is the last run."""
     click.echo(last_report(open_pipeline(spec, variables), target, run, output))
-
-
-def last_report(pipeline: Pipeline, target: str | None, run: str | None, output: Path | None = None) -> Path:
-    """Write the report of a run, the last one if none is given, and return its path."""
-    with pipeline.history(target) as history:
-        name = history.run(run).id
-        path = output or pipeline.path.resolve().parent / ".snowpipe" / "reports" / f"{name}.html"
-        return write_report(history, pipeline.graph(target).dag, path, name)
 
 
 @click.command()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.history import last_report
 from snowpipe_ml.cli.options import (
     make_console,
     open_pipeline,
@@ -24,6 +23,7 @@ from snowpipe_ml.engine.events import Listener
 from snowpipe_ml.integrations.openlineage import OpenLineage
 from snowpipe_ml.text.printable import one_line
 from snowpipe_ml.ui.jsonlines import JsonLines
+from snowpipe_ml.ui.report import last_report
 from snowpipe_ml.ui.terminal import Checklist
 
 

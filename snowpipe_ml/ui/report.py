@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.records.history import History, RunRecord, StepRecord
 from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.ui.charts import draw_chart
@@ -65,6 +66,19 @@ class _Metric:
     high: str
     count: int
     points: str
+
+
+def report_path(pipeline: Pipeline, run_id: str) -> Path:
+    """Return the path of the report of a run: ``.snowpipe/reports/RUN.html`` beside the spec."""
+    return pipeline.path.resolve().parent / ".snowpipe" / "reports" / f"{run_id}.html"
+
+
+def last_report(pipeline: Pipeline, target: str | None, run: str | None, output: Path | None = None) -> Path:
+    """Write the report of a run, the last one if none is given, and return its path."""
+    with pipeline.history(target) as history:
+        name = history.run(run).id
+        path = output or report_path(pipeline, name)
+        return write_report(history, pipeline.graph(target).dag, path, name)
 
 
 def write_report(history: History, dag: nx.DiGraph[str], path: Path, run_id: str | None = None) -> Path:
