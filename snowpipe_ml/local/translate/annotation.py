@@ -9,6 +9,8 @@ that would change the statement.
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import duckdb
 from sqlglot import exp
@@ -35,11 +37,19 @@ from snowpipe_ml.local.translate.types import (
 )
 
 _MARK = "snowpipe_mark"
+Relations: TypeAlias = dict[tuple[str, ...], list[tuple[str, str]]]
+"""The (name, DuckDB type) of the columns of tables and views, by the parts of their names."""
 _STARRED = (exp.StarMap, exp.Struct, exp.JSONObject, exp.Anonymous)
 
 
-def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr], ...]) -> None:
-    """Set ``type`` on the nodes of these classes and on their operands, where it can be inferred."""
+def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr], ...]) -> None:
+    """Set ``type`` on the nodes of these classes and on their operands, where it can be inferred.
+
+    Args:
+        tree: a statement whose names are qualified.
+        known: its tables and views: see :func:`relations`.
+        interesting: the classes of nodes whose types are needed.
+    """
     typed = nodes(tree, *interesting)
     if not typed:
         return
@@ -62,7 +72,7 @@ def annotate(tree: exp.Expr, session: Session, interesting: tuple[type[exp.Expr]
                 number = next(numbers)
                 part.meta[_MARK] = number
                 marked[number] = part
-    schema = _schema(tree, session)
+    schema = _schema(tree, known)
     copied = _as_query(tree.copy())
     if copied is None:
         return
@@ -251,14 +261,35 @@ def _as_query(tree: exp.Expr) -> exp.Expr | None:
     )
 
 
-def _schema(tree: exp.Expr, session: Session) -> MappingSchema:
-    schema = MappingSchema(dialect="duckdb", normalize=False)
+def relations(tree: exp.Expr, session: Session) -> Relations:
+    """List the columns of the tables and views of a statement whose names are qualified."""
+    found: Relations = {}
     for table in nodes(tree, exp.Table):
-        if not table.meta.get("resolved"):
-            continue
-        columns = column_types(table, session)
+        if table.meta.get("resolved") and _key(table) not in found:
+            found[_key(table)] = column_types(table, session)
+    return found
+
+
+def _key(table: exp.Table) -> tuple[str, ...]:
+    return tuple(part.name for part in table.parts)
+
+
+def _schema(tree: exp.Expr, known: Relations) -> MappingSchema:
+    """Make a schema of the columns that the statement names, or of all if it has a star."""
+    schema = MappingSchema(dialect="duckdb", normalize=False)
+    named = None
+    if not any(not isinstance(star.parent, exp.Count) for star in nodes(tree, exp.Star, exp.Pivot)):
+        named = {identifier.name.upper() for identifier in nodes(tree, exp.Identifier)}
+    for table in nodes(tree, exp.Table):
+        columns = known.get(_key(table)) if table.meta.get("resolved") else None
         if columns:
-            plain: dict[str, str | exp.DataType] = {f'"{name}"': _plain(kind_) for name, kind_ in columns}
+            # A table without any column would be one whose columns are not known.
+            chosen = [column for column in columns if named is None or column[0].upper() in named] or columns[
+                :1
+            ]
+            plain: dict[Any, exp.DataType] = {
+                exp.to_identifier(name, quoted=True): _plain(kind_).copy() for name, kind_ in chosen
+            }
             schema.add_table(table.copy(), plain, dialect="duckdb", normalize=False, match_depth=False)
     return schema
 
@@ -280,7 +311,8 @@ def column_types(table: exp.Table, session: Session) -> list[tuple[str, str]]:
     return [(column, str(kind_)) for column, kind_ in zip(relation.columns, relation.types, strict=True)]
 
 
-def _plain(type_: str) -> str | exp.DataType:
+@lru_cache(maxsize=1000)
+def _plain(type_: str) -> exp.DataType:
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return exp.DataType(this=T.TIMESTAMPLTZ)
     if type_ in SHAPES:
@@ -288,4 +320,6 @@ def _plain(type_: str) -> str | exp.DataType:
     vector = vector_type(type_)
     if vector is not None:
         return vector_data_type(*vector)
-    return exp.DataType(this=T.TIMESTAMPTZ) if type_ == TIMESTAMP_TZ else type_
+    if type_ == TIMESTAMP_TZ:
+        return exp.DataType(this=T.TIMESTAMPTZ)
+    return exp.DataType.build(type_, dialect="duckdb", udt=True)

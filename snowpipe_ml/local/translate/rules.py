@@ -10,7 +10,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
-from snowpipe_ml.local.translate.annotation import annotate
+from snowpipe_ml.local.translate.annotation import annotate, relations
 from snowpipe_ml.local.translate.branches import unite_types
 from snowpipe_ml.local.translate.casts import cast
 from snowpipe_ml.local.translate.expressions import macro
@@ -98,11 +98,12 @@ _TYPED_BESIDE_VARIANTS: tuple[type[exp.Expr], ...] = (
 
 def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     """Translate the expressions of a tree whose names are qualified."""
-    variants = has_variants(tree, session)
+    known = relations(tree, session)
+    variants = has_variants(tree, known)
     if variants:
         tree = rewrite_brackets(tree)
         declare_variables(tree)
-    annotate(tree, session, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
+    annotate(tree, known, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
     if variants:
         store(tree, session)
     unite_types(tree)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.translate.annotation import column_types
+from snowpipe_ml.local.translate.annotation import Relations
 from snowpipe_ml.local.translate.conversions import may_be_variant, text_of
 from snowpipe_ml.local.translate.expressions import macro
 from snowpipe_ml.local.translate.types import VARIANTS, kind
@@ -22,16 +22,11 @@ _SOURCES = (
 )
 
 
-def has_variants(tree: exp.Expr, session: Session) -> bool:
+def has_variants(tree: exp.Expr, known: Relations) -> bool:
     """Return whether a statement can contain a VARIANT; if not, the rules for VARIANTs are skipped."""
     if any(node.this in VARIANTS for node in tree.find_all(exp.DataType)) or tree.find(*_SOURCES) is not None:
         return True
-    return any(
-        stored == "JSON"
-        for table in tree.find_all(exp.Table)
-        if table.meta.get("resolved")
-        for _, stored in column_types(table, session)
-    )
+    return any(stored == "JSON" for columns in known.values() for _, stored in columns)
 
 
 # Functions whose arguments are only texts.
