@@ -23,6 +23,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import shapely
 import yaml
 from snowflake.connector.errors import ProgrammingError
 
@@ -30,6 +31,7 @@ from snowpipe_ml.local.core.errors import UnsupportedError
 
 _FIXED, _REAL = 0, 1
 _SEMI_STRUCTURED = {5, 9, 10}
+_SHAPES = {14, 15}
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,11 @@ def check(case: Case, cursor: Any) -> None:
     assert case.rows is not None, "a case needs rows, an error or a refusal"
     cursor.execute(case.sql)
     shown = _shown(cursor)
-    expected = [[_spaceless(value) for value in row] for row in case.rows]
+    shapes = [kind in _SHAPES for kind in (column.type_code for column in cursor.description)]
+    expected = [
+        [value if shape else _spaceless(value) for value, shape in zip(row, shapes, strict=True)]
+        for row in case.rows
+    ]
     if not case.ordered:
         shown, expected = sorted(shown, key=repr), sorted(expected, key=repr)
     assert len(shown) == len(expected), f"{shown} has not the rows of {expected}"
@@ -92,7 +98,20 @@ def check(case: Case, cursor: Any) -> None:
         assert [_type(column) for column in cursor._description_internal] == case.columns
 
 
+class _Shape(str):
+    """A shape in an output format; equal shapes may begin at different vertices."""
+
+
+def _normal(text: str) -> Any:
+    prefix, _, rest = text.rpartition(";")
+    read = shapely.from_geojson if rest.lstrip().startswith("{") else shapely.from_wkt
+    return prefix, shapely.normalize(read(rest))
+
+
 def _equal(found: str | float | list[float] | None, wanted: str | None) -> bool:
+    if isinstance(found, _Shape) and wanted is not None:
+        (prefix, shape), (other_prefix, other) = _normal(found), _normal(wanted)
+        return prefix == other_prefix and bool(shapely.equals_exact(shape, other, tolerance=1e-8))
     if isinstance(found, list):
         # The elements have 32 bits, and the pages allow an error of 1e-4.
         other = json.loads(wanted or "[]")
@@ -118,6 +137,8 @@ def _text(value: Any, kind: int) -> str | float | list[float] | None:
     match value:
         case None:
             return None
+        case str() if kind in _SHAPES:
+            return _Shape(value)
         case list():
             return value
         case bool():

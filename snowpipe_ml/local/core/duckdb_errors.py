@@ -78,8 +78,12 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda message: UnsupportedError.of(message),
     ),
     (
+        re.compile(r"UnsupportedError: [\d() A-Z:]*(the embedded warehouse does not support [^\n]*)"),
+        lambda message: UnsupportedError.of(message),
+    ),
+    (
         # Raised by our macros and functions, with Snowflake's number and state.
-        re.compile(r"sf_error (\d+) (\w{5}): ([^\n]*)"),
+        re.compile(r"sf_error (-?\d+) (\w{5}): ([^\n]*)"),
         lambda number, state, message: (
             UnsupportedError.of(message) if number == "2" else error(int(number), state, message)
         ),

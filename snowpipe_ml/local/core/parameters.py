@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from zoneinfo import available_timezones
 
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import errors, shapes
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.names import literal
 from snowpipe_ml.local.core.time_formats import Offset, Pattern, is_auto, output_format
@@ -105,6 +105,8 @@ _CHECKED: Mapping[str, Check] = {
     "TIMESTAMP_DAY_IS_ALWAYS_24H": _only("FALSE"),
     "BINARY_INPUT_FORMAT": _only("HEX"),
     "BINARY_OUTPUT_FORMAT": _only("HEX"),
+    "GEOGRAPHY_OUTPUT_FORMAT": _only(*shapes.FORMATS),
+    "GEOMETRY_OUTPUT_FORMAT": _only(*shapes.FORMATS),
     **_VARIABLES,
     **dict.fromkeys(_FORMATS, _format),
 }
@@ -119,6 +121,8 @@ DEFAULTS: Mapping[str, object] = {
     "TIMESTAMP_DAY_IS_ALWAYS_24H": "false",
     "BINARY_INPUT_FORMAT": "HEX",
     "BINARY_OUTPUT_FORMAT": "HEX",
+    "GEOGRAPHY_OUTPUT_FORMAT": "GeoJSON",
+    "GEOMETRY_OUTPUT_FORMAT": "GeoJSON",
     "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
     "TIME_OUTPUT_FORMAT": "HH24:MI:SS",
     "TIMESTAMP_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM",

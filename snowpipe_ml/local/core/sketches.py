@@ -33,7 +33,7 @@ _CENTROIDS = 10_000
 
 
 def _invalid(what: str) -> CalledError:
-    return CalledError(100095, "22023", f"the argument is no state of {what}")
+    return CalledError(-1, "22023", f"the argument is no state of {what}")
 
 
 # HyperLogLog: https://docs.snowflake.com/en/user-guide/querying-approximate-cardinality
@@ -179,7 +179,7 @@ def percentile_combine(states: list[str | None] | None) -> str:
 def percentile_estimate(state: str, fraction: float) -> float | None:
     """Estimate a percentile; it is exact while each centroid is one value."""
     if not 0 <= fraction <= 1:
-        raise CalledError(100095, "22023", f"the percentile {fraction} is not from 0 to 1")
+        raise CalledError(-1, "22023", f"the percentile {fraction} is not from 0 to 1")
     means, weights = _centroids(state)
     if not len(means):
         return None
@@ -198,7 +198,7 @@ def top_k_accumulate(values: list[str | None] | None, counters: int) -> str:
 
 def _summary(counts: Counter[str], counters: int) -> str:
     if not 1 <= counters <= 100_000:
-        raise CalledError(100095, "22023", f"the number of counters {counters} is not from 1 to 100000")
+        raise CalledError(-1, "22023", f"the number of counters {counters} is not from 1 to 100000")
     kept: list[Value] = [[load(value), count] for value, count in _most(counts, counters)]
     return dump({"counters": counters, "state": kept, "type": "spacesaving", "version": 1})
 
@@ -236,7 +236,7 @@ def top_k_combine(states: list[str | None] | None, counters: int | None) -> str 
             merged.update(counts)
             sizes.add(size)
     if counters is None and len(sizes) > 1:
-        raise CalledError(100095, "22023", "the states have different numbers of counters; give their number")
+        raise CalledError(-1, "22023", "the states have different numbers of counters; give their number")
     return _summary(merged, counters or sizes.pop()) if counters or sizes else None
 
 
@@ -261,7 +261,7 @@ def _multipliers(size: int) -> tuple[Numbers, Numbers]:
 def minhash(hashes: list[int | None] | None, size: int) -> str:
     """Keep the least value of each of ``size`` hash functions."""
     if not 1 <= size <= 1024:
-        raise CalledError(100095, "22023", f"the number of hash functions {size} is not from 1 to 1024")
+        raise CalledError(-1, "22023", f"the number of hash functions {size} is not from 1 to 1024")
     known = np.unique(np.array([value for value in hashes or [] if value is not None], np.uint64))
     factors, offsets = _multipliers(size)
     if not len(known):
@@ -284,7 +284,7 @@ def _states(states: list[str | None] | None) -> Numbers | None:
                 raise _invalid("MinHash")
             rows.append(given["state"])
     if len({len(row) for row in rows if isinstance(row, list)}) > 1:
-        raise CalledError(100095, "22023", "the states of MinHash have different lengths")
+        raise CalledError(-1, "22023", "the states of MinHash have different lengths")
     return np.array(rows, np.int64) if rows else None
 
 

@@ -13,7 +13,7 @@ from snowpipe_ml.local.core.duckdb_errors import needs_wide_numbers
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.types import SHAPES, Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge
 from snowpipe_ml.local.syntax.parsing import parse, unknown_statement
@@ -81,7 +81,17 @@ def _run(session: Session, text: str, params: Params) -> Result:
 
 def _selected(session: Session, text: str, known: tuple[str | None, ...]) -> Result:
     columns, table = select(session, text)
-    return Result(_structured(columns, known), table)
+    return Result(_structured([_formatted(column, session) for column in columns], known), table)
+
+
+def _formatted(column: Column, session: Session) -> Column:
+    """Note the session's output format of shapes."""
+    of = SHAPES.get(column.duckdb)
+    return (
+        column
+        if of is None
+        else replace(column, output=str(session.parameters.get(f"{of}_OUTPUT_FORMAT", "GEOJSON")).upper())
+    )
 
 
 def _structured(columns: list[Column], known: tuple[str | None, ...]) -> list[Column]:

@@ -17,6 +17,7 @@ from snowpipe_ml.local.translate.conversions import (
     variant_of,
 )
 from snowpipe_ml.local.translate.expressions import bound, builtin, macro, once, stored_cast
+from snowpipe_ml.local.translate.shapes import SHAPES, from_shape, to_shape
 from snowpipe_ml.local.translate.types import FLOATS, INTEGERS, TEXTS, VARIANTS, T, kind
 from snowpipe_ml.local.translate.vectors import no_cast, parsed_type, to_vector
 
@@ -46,6 +47,10 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
         )
     if target.this == T.VECTOR:
         return to_vector(node, trying)
+    if target.this in SHAPES:
+        return to_shape(node, trying)
+    if source in SHAPES:
+        return from_shape(node)
     if source == T.VECTOR and target.this != T.ARRAY:
         raise no_cast(source, target)
     if target.this in READERS:

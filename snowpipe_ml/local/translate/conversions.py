@@ -7,7 +7,7 @@ from datetime import date
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError, error
-from snowpipe_ml.local.translate.expressions import builtin, macro, once, stored_cast
+from snowpipe_ml.local.translate.expressions import builtin, called, macro, once, stored_cast
 from snowpipe_ml.local.translate.types import (
     BINARIES,
     DECIMALS,
@@ -74,6 +74,8 @@ def variant_of(node: exp.Expr) -> exp.Expr:
         made = builtin("to_json", node.copy())
     elif found == T.VECTOR:
         made = macro("sf_vector_variant", node.copy())
+    elif found in (T.GEOGRAPHY, T.GEOMETRY):
+        made = stored_cast(called("st_asgeojson", node.copy()), "JSON")
     else:
         made = macro(_VARIANTS_OF.get(found, "sf_variant"), node.copy())
     made.type = exp.DataType(this=T.VARIANT)

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import error
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import TIMESTAMP_TZ, vector_type
+from snowpipe_ml.local.core.types import SHAPES, TIMESTAMP_TZ, vector_type
 from snowpipe_ml.local.translate.annotation import column_types
 from snowpipe_ml.local.translate.conversions import SHOWN
 from snowpipe_ml.local.translate.outputs import outputs
@@ -56,6 +56,10 @@ def _conversion(found: exp.DType | None, stored: str) -> exp.DataType | None:
             "22000",
             "SQL compilation error:\nExpression type does not match column data type, expecting "
             f"VECTOR({vector[0]}, {vector[1]}) but got {found.value}; cast it",
+        )
+    if stored in SHAPES:
+        return (
+            exp.DataType(this=T[SHAPES[stored]]) if found != T[SHAPES[stored]] and found is not None else None
         )
     moment = _MOMENTS.get(stored)
     if moment is not None:
