@@ -17,6 +17,8 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.outcome import RunResult
+from snowpipe_ml.errors import SourceFileError
+from snowpipe_ml.steps.data.downloads import download as download_file
 from tests.conftest import ask, write_spec
 from tests.trips import zipped
 
@@ -141,18 +143,31 @@ def test_a_download_that_ends_early_is_not_loaded(server: Server, download: Any)
     assert "x-202101.csv" in told(result)
 
 
-def test_a_download_that_ends_early_is_tried_again(server: Server, download: Any) -> None:
+@pytest.fixture
+def fetch(tmp_path: Path, server: Server) -> Callable[[str], bytes]:
+    """Download one file of the server, without the pipeline around it and without waiting between attempts."""
+
+    def fetch(name: str) -> bytes:
+        download_file(server.url, name, tmp_path / "fetched", wait=lambda seconds: None)
+        return (tmp_path / "fetched").read_bytes()
+
+    return fetch
+
+
+def test_a_download_that_ends_early_is_tried_again(server: Server, fetch: Any) -> None:
     server.plan("202101", Answer(cut=SHORT), Answer())
-    pipeline, result = download("2021-01")
-    assert result.ok, told(result)
-    assert loaded(pipeline) == 2000
+    assert fetch("x-202101.csv") == TEXT
 
 
-def test_a_download_in_chunks_that_ends_early_is_refused_by_its_name(server: Server, download: Any) -> None:
-    server.plan("202101", Answer(cut=SHORT, chunked=True))
-    pipeline, result = download("2021-01")
-    assert loaded(pipeline) == 0
-    assert "x-202101.csv" in told(result)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_download_that_always_ends_early_is_an_error_and_leaves_no_file(
+    server: Server, fetch: Any, tmp_path: Path, chunked: bool
+) -> None:
+    server.plan("202101", *[Answer(cut=SHORT, chunked=chunked)] * 4)
+    with pytest.raises(SourceFileError, match=r"x-202101\.csv"):
+        fetch("x-202101.csv")
+    assert server.answers["/x-202101.csv"] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def digests(body: bytes) -> list[tuple[str, str]]:
@@ -167,13 +182,14 @@ def digests(body: bytes) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("header", "value"), digests(TEXT), ids=[name for name, _ in digests(TEXT)])
-def test_a_download_with_another_digest_is_not_loaded(
-    server: Server, download: Any, header: str, value: str
+def test_a_download_with_another_digest_is_an_error(
+    server: Server, fetch: Any, header: str, value: str
 ) -> None:
-    server.plan("202101", Answer(TEXT.replace(b"7,x", b"8,x"), headers={header: value}))
-    pipeline, result = download("2021-01")
-    assert loaded(pipeline) == 0
-    assert "x-202101.csv" in told(result)
+    server.plan("202101", *[Answer(TEXT.replace(b"7,x", b"8,x"), headers={header: value})] * 4)
+    with pytest.raises(SourceFileError, match=r"differs from the one that the server announced"):
+        fetch("x-202101.csv")
+    server.plan("202101", Answer(headers={header: value}))
+    assert fetch("x-202101.csv") == TEXT
 
 
 def test_a_file_that_the_server_lacks_does_not_stop_the_others(server: Server, download: Any) -> None:
@@ -184,19 +200,24 @@ def test_a_file_that_the_server_lacks_does_not_stop_the_others(server: Server, d
 
 
 @pytest.mark.parametrize(
-    ("url_file", "path"),
+    ("name", "path"),
     [
-        ("trips%20of%20{month}.csv", "/trips%20of%20202101.csv"),
-        ("trips of {month}.csv", "/trips%20of%20202101.csv"),
-        ("get?file={month}", "/get?file=202101"),
-        ("trips/x-{month}.csv", "/trips/x-202101.csv"),
+        ("trips%20of%20202101.csv", "/trips%20of%20202101.csv"),
+        ("trips of 202101.csv", "/trips%20of%20202101.csv"),
+        ("get?file=202101", "/get?file=202101"),
+        ("trips/x-202101.csv", "/trips/x-202101.csv"),
     ],
 )
-def test_the_name_at_a_url_is_asked_for_as_the_spec_writes_it(
-    tmp_path: Path, server: Server, url_file: str, path: str
+def test_the_name_at_a_url_is_asked_for_as_it_is_written(
+    server: Server, fetch: Any, name: str, path: str
 ) -> None:
     server.answers[path] = [Answer()]
-    variables = {"source": server.url, "months": ["2021-01"], "url_file": url_file}
+    assert fetch(name) == TEXT
+
+
+def test_the_name_at_a_url_is_asked_for_as_the_spec_writes_it(tmp_path: Path, server: Server) -> None:
+    server.answers["/get%20it?file=202101"] = [Answer()]
+    variables = {"source": server.url, "months": ["2021-01"], "url_file": "get it?file={month}"}
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC), vars=variables)
     result = pipeline.run()
     assert result.ok, told(result)
