@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -44,17 +45,14 @@ def sql_command(
     spec: Path, target: str | None, variables: dict[str, object], statement: str, format_: str
 ) -> None:
     """Run STATEMENT on the target of SPEC and print its rows."""
-    session = open_pipeline(spec, variables).session(target)
-    try:
-        cursor = session.connection.cursor()
+    with closing(open_pipeline(spec, variables).connect(target)) as connection:
+        cursor = connection.cursor()
         try:
             cursor.execute(statement)
             rows = cursor.fetchall()
         except _connector_error() as error:
             raise StatementError(str(error)) from error
         names = [column.name for column in cursor.description or []]
-    finally:
-        session.close()
     if format_ == "json":
         click.echo(tables.as_json(names, rows))
     elif format_ == "csv":

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from snowpipe_ml.engine.pipeline import Pipeline
-from snowpipe_ml.engine.run.source import opener
+from snowpipe_ml.engine.run.opening import opener
 from snowpipe_ml.errors import PackageError, SpecError, UsageError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.packages.channel import distribution_name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Event
@@ -20,12 +20,14 @@ from snowpipe_ml.engine.run.ending import finish, finish_when_done
 from snowpipe_ml.engine.run.handle import RunHandle
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opened import Access, SessionFactory
+from snowpipe_ml.engine.run.opening import connector, opener, state_schema
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
 from snowpipe_ml.engine.run.parts import LASTS, begin, run_part
 from snowpipe_ml.engine.run.planned import PlannedStep, planned
-from snowpipe_ml.engine.run.source import Source, opener, state_schema
+from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.engine.run.whole import What, run_whole
 from snowpipe_ml.plugins import PlanContext, RunInfo, Server
+from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec
 
@@ -374,6 +376,16 @@ class Pipeline:
         spec, _, _ = self.load(target)
         return opener(spec, self.path)()
 
+    def connect(self, target: str | None = None) -> Connection:
+        """Open a connection to a target, in its database and schema, for statements that need no Session.
+
+        Raises:
+            SpecError: the spec is invalid.
+            TargetError: the target cannot be reached.
+        """
+        spec, _, _ = self.load(target)
+        return connector(spec, self.path)()
+
     def serve(self, target: str | None = None, port: int = 0) -> AbstractContextManager[Server]:
         """Serve a target to Snowflake's own clients, while the context is open.
 
@@ -390,24 +402,19 @@ class Pipeline:
 
     @contextmanager
     def history(self, target: str | None = None) -> Iterator[History]:
-        """Open the history of the pipeline on a target; its Session is closed when the context exits.
+        """Open the history of the pipeline on a target; its connection is closed when the context exits.
 
         Raises:
             SpecError: the spec is invalid.
             TargetError: the target cannot be reached.
         """
         spec, _, _ = self.load(target)
-        session = opener(spec, self.path)()
-        try:
-            yield History(State(session, state_schema(spec, session)), spec.pipeline.name, spec.target_name)
-        finally:
-            session.close()
+        with closing(connector(spec, self.path)()) as connection:
+            state = State(connection, state_schema(spec, connection))
+            yield History(state, spec.pipeline.name, spec.target_name)
 
     def last_run(self, target: str | None = None) -> list[dict[str, object]]:
         """Return the step records of the last run on a target; empty if there was none."""
         spec, _, _ = self.load(target)
-        session = opener(spec, self.path)()
-        try:
-            return State(session, state_schema(spec, session)).last_run(spec.pipeline.name)
-        finally:
-            session.close()
+        with closing(connector(spec, self.path)()) as connection:
+            return State(connection, state_schema(spec, connection)).last_run(spec.pipeline.name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, UsageError
+from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.plugins.fields import ObjectName
 from snowpipe_ml.registry import Registry
 from snowpipe_ml.sql import Identifier
@@ -71,6 +72,21 @@ class Target(BaseModel, ABC):
         Raises:
             TargetError: the target cannot be reached.
         """
+
+    def connect(self, base_dir: Path, warehouse: Identifier | None) -> Connection:
+        """Open a connection as :meth:`open_session` does, for statements that need no Session.
+
+        A target overrides it to open the connection without importing Snowpark.
+
+        Args:
+            base_dir: the folder of the spec.
+            warehouse: the warehouse to use; None to leave it alone.
+
+        Raises:
+            TargetError: the target cannot be reached.
+        """
+        connection: Connection = self.open_session(base_dir, warehouse).connection
+        return connection
 
     @abstractmethod
     def namespace(self, base_dir: Path) -> str:

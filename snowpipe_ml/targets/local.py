@@ -14,6 +14,7 @@ from pydantic import Field
 from snowpipe_ml import local
 from snowpipe_ml.errors import MissingExtraError, TargetError
 from snowpipe_ml.local import server
+from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.plugins.fields import ObjectName
 from snowpipe_ml.plugins.target import Server, Target, register_target
 from snowpipe_ml.sql import Identifier
@@ -40,6 +41,10 @@ class LocalTarget(Target):
         """Open a Session on the warehouse in the folder."""
         return open_session(self.folder(base_dir), self.database.sql, self.schema_.sql)
 
+    def connect(self, base_dir: Path, warehouse: Identifier | None) -> Connection:
+        """Open a connection to the warehouse in the folder."""
+        return connect(self.folder(base_dir), self.database.sql, self.schema_.sql)
+
     def namespace(self, base_dir: Path) -> str:
         """The folder as a URL."""
         return f"file://{self.folder(base_dir)}"
@@ -55,15 +60,25 @@ class LocalTarget(Target):
 
 def open_session(path: str | Path | None, database: str, schema: str, **options: Any) -> Session:
     """Open a Session on the warehouse in a folder; see :func:`snowpipe_ml.local_session`."""
-    _check_extra()
+    connection = connect(path, database, schema, **options)
     from snowflake.snowpark import Session
 
-    try:
-        connection = local.connect(path, database, schema, **options)
-    except OSError as error:
-        raise TargetError(f"cannot open the embedded warehouse at {path}: {error}") from error
     session: Session = Session.builder.configs({"connection": connection}).create()
     return session
+
+
+def connect(path: str | Path | None, database: str, schema: str, **options: Any) -> Connection:
+    """Open a connection to the warehouse in a folder.
+
+    Raises:
+        TargetError: the folder cannot be used.
+        WarehouseLockedError: another process has locked the warehouse.
+    """
+    _check_extra()
+    try:
+        return local.connect(path, database, schema, **options)
+    except OSError as error:
+        raise TargetError(f"cannot open the embedded warehouse at {path}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import Field
 
 from snowpipe_ml.errors import TargetError
+from snowpipe_ml.plugins.connection import Connection, Row, execute
 from snowpipe_ml.plugins.fields import ObjectName
 from snowpipe_ml.plugins.target import Target, register_target
 from snowpipe_ml.sql import Fragment, Identifier, like_pattern, sql
 from snowpipe_ml.text.redaction import remember_secrets
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Row, Session
+    from snowflake.snowpark import Session
 
 
 @register_target("snowflake")
@@ -35,6 +36,10 @@ class SnowflakeTarget(Target):
     def open_session(self, base_dir: Path, warehouse: Identifier | None) -> Session:
         """Open a Session with the named connection."""
         return open_session(self.connection, self.database, self.schema_, self.role, warehouse)
+
+    def connect(self, base_dir: Path, warehouse: Identifier | None) -> Connection:
+        """Connect with the named connection."""
+        return connect(self.connection, self.database, self.schema_, self.role, warehouse)
 
     def namespace(self, base_dir: Path) -> str:
         """The connection's name as a URL: an account is not known before the login."""
@@ -70,14 +75,53 @@ def open_session(
         session: Session = Session.builder.config("connection_name", connection).create()
     except (Error, SnowparkClientException, OSError) as error:
         raise TargetError(f"cannot connect with {connection!r} of connections.toml: {error}") from error
-    try:
-        enter(session, database, schema, role, warehouse)
-    except (Error, SnowparkClientException) as error:
-        session.close()
-        raise TargetError(
-            f"connected with {connection!r}, but cannot work in {database}.{schema}: {error}"
-        ) from error
+    _enter_or_close(session.connection, connection, database, schema, role, warehouse)
     return session
+
+
+def connect(
+    connection: str,
+    database: Identifier,
+    schema: Identifier,
+    role: Identifier | None,
+    warehouse: Identifier | None,
+) -> Connection:
+    """Open a connection in a database and schema, which are created if they do not exist.
+
+    The arguments are those of :func:`open_session`.
+
+    Raises:
+        TargetError: the connection does not exist, or the account refuses it.
+    """
+    import snowflake.connector
+    from snowflake.connector.errors import Error
+
+    remember_secrets(_entry(connection))
+    try:
+        opened: Connection = snowflake.connector.connect(connection_name=connection)
+    except (Error, OSError) as error:
+        raise TargetError(f"cannot connect with {connection!r} of connections.toml: {error}") from error
+    _enter_or_close(opened, connection, database, schema, role, warehouse)
+    return opened
+
+
+def _enter_or_close(
+    opened: Connection,
+    name: str,
+    database: Identifier,
+    schema: Identifier,
+    role: Identifier | None,
+    warehouse: Identifier | None,
+) -> None:
+    from snowflake.connector.errors import Error
+
+    try:
+        enter(opened, database, schema, role, warehouse)
+    except Error as error:
+        opened.close()
+        raise TargetError(
+            f"connected with {name!r}, but cannot work in {database}.{schema}: {error}"
+        ) from error
 
 
 def _entry(connection: str) -> Mapping[str, Any]:
@@ -93,7 +137,7 @@ def _entry(connection: str) -> Mapping[str, Any]:
 
 
 def enter(
-    session: Session,
+    connection: Connection,
     database: Identifier,
     schema: Identifier,
     role: Identifier | None,
@@ -106,7 +150,7 @@ def enter(
     """
 
     def run(template: str, **names: Fragment) -> list[Row]:
-        return session.sql(sql(template, **names).text).collect()
+        return execute(connection, sql(template, **names))
 
     if role is not None:
         run("USE ROLE {role}", role=role)

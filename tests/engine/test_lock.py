@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import snowpipe_ml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.events import StepStarted
 from snowpipe_ml.engine.records.lock import COLUMNS, RunLock, owner
@@ -64,45 +63,43 @@ def test_a_run_that_was_believed_dead_publishes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def locks() -> Any:
-    session = snowpipe_ml.local_session()
+def locks(session: Any) -> Any:
     session.sql(f"CREATE TABLE LOCKS ({COLUMNS})").collect()
-    yield lambda run: RunLock(session, QualifiedName.parse("LOCKS"), "p", "t", run, 100)
-    session.close()
+    return lambda run: RunLock(session.connection, QualifiedName.parse("LOCKS"), "p", "t", run, 100)
 
 
-def test_who_has_it_keeps_it_until_it_expires(locks: Any) -> None:
+def test_who_has_it_keeps_it_until_it_expires(locks: Any, session: Any) -> None:
     first, second = locks("one"), locks("two")
     first.take()
     with pytest.raises(LockedError, match=r"p is being run on t by .* \(run one\)"):
         second.take()
-    first.check(first.session)
+    first.check(session)
     first.take()  # the run is resumed, so the earlier process with the same id can no longer publish
     assert first.token == 2
     first.release()
     second.take()
     assert second.token == 3
     with pytest.raises(LockedError, match="has lost its lock"):
-        first.check(first.session)
+        first.check(session)
     first.release()
-    second.check(second.session)
+    second.check(session)
 
 
-def test_a_run_that_was_resumed_elsewhere_does_not_release_the_lock(locks: Any) -> None:
+def test_a_run_that_was_resumed_elsewhere_does_not_release_the_lock(locks: Any, session: Any) -> None:
     first, again = locks("one"), locks("one")
     first.take()
     again.take()
     first.release()
-    again.check(again.session)
+    again.check(session)
     again.release()
     locks("two").take()
 
 
-def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any) -> None:
+def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any, session: Any) -> None:
     first, second = locks("one"), locks("two")
 
     def expires_in(seconds: int) -> None:
-        first.session.sql(f"UPDATE LOCKS SET EXPIRES_AT = DATEADD(second, {seconds}, SYSDATE())").collect()
+        session.sql(f"UPDATE LOCKS SET EXPIRES_AT = DATEADD(second, {seconds}, SYSDATE())").collect()
 
     first.take()
     expires_in(-1)
@@ -114,13 +111,13 @@ def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any) -> N
     expires_in(-1)
     second.take()
     with pytest.raises(LockedError):
-        first.check(first.session)
+        first.check(session)
 
 
-def test_two_that_made_a_row_each_both_let_go(locks: Any) -> None:
+def test_two_that_made_a_row_each_both_let_go(locks: Any, session: Any) -> None:
     first, second = locks("one"), locks("two")
     first.take()
-    first.session.sql("INSERT INTO LOCKS VALUES ('p', 't', NULL, NULL, 0, NULL)").collect()
+    session.sql("INSERT INTO LOCKS VALUES ('p', 't', NULL, NULL, 0, NULL)").collect()
     with pytest.raises(LockedError):
         second.take()
-    first.check(first.session)
+    first.check(session)

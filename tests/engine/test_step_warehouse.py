@@ -67,7 +67,7 @@ def on_snowflake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         if default:
             session.sql(f"CREATE WAREHOUSE IF NOT EXISTS {default[0]}").collect()
             session.sql(f"USE WAREHOUSE {default[0]}").collect()
-        snowflake.enter(session, database, schema, role, warehouse)
+        snowflake.enter(session.connection, database, schema, role, warehouse)
         return session
 
     def make(text: str, *, warehouse: str | None = None, of_connection: str | None = None) -> Pipeline:
@@ -80,6 +80,7 @@ def on_snowflake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         return Pipeline.from_yaml(path)
 
     monkeypatch.setattr(snowflake, "open_session", open_session)
+    monkeypatch.setattr(snowflake, "connect", lambda *arguments: open_session(*arguments).connection)
     return make
 
 

@@ -12,14 +12,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.plugins import Kind, Resource
+from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Row, Session
 
 # The token of resources that only exist or not, and have no state that could change.
 _EXISTS = "there"  # stored in the run metadata
@@ -45,16 +42,16 @@ class Versions:
     """Queries the versions of resources.
 
     Args:
-        session: a Session in the target's database and schema.
+        connection: a connection in the target's database and schema.
         sleep: waits before a statement is retried.
     """
 
-    def __init__(self, session: Session, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._session = session
+    def __init__(self, connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._connection = connection
         self._sleep = sleep
 
     def _run(self, statement: Sql) -> list[Row]:
-        return again(lambda: self._session.sql(statement.text).collect(), sleep=self._sleep)
+        return again(lambda: execute(self._connection, statement), sleep=self._sleep)
 
     def of(self, resources: Iterable[Resource]) -> dict[Resource, Version]:
         """Return the versions of existing resources. Kinds without an object on the target always exist."""
@@ -96,7 +93,7 @@ class Versions:
         if parts:
             return Sql(QualifiedName(parts).sql)
         # Without a schema, SHOW would search the whole database.
-        return Sql(f"{self._session.get_current_database()}.{self._session.get_current_schema()}")
+        return Sql(QualifiedName(tuple(current_schema(self._connection))).sql)
 
     def _stages(self, wanted: list[Resource]) -> dict[Resource, Version]:
         found: dict[Resource, Version] = {}

@@ -204,7 +204,7 @@ class History:
             if record.status == "success"
         ]
         wanted = Resource(Kind.TABLE, name)
-        now = Versions(self._state.session, self._state.sleep).of([wanted])
+        now = Versions(self._state.connection, self._state.sleep).of([wanted])
         return _origin(wanted, records, now.get(wanted))
 
     def _rows_of(self, run_id: str) -> list[Record]:

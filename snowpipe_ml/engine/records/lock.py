@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.errors import LockedError
+from snowpipe_ml.plugins.connection import Connection, Row, execute
 from snowpipe_ml.sql import Fragment, Literal, QualifiedName, Sql, sql
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Row, Session
+    from snowflake.snowpark import Session
 
 log = logging.getLogger("snowpipe_ml.engine")
 COLUMNS = """PIPELINE VARCHAR, TARGET VARCHAR, RUN_ID VARCHAR, OWNER VARCHAR, TOKEN NUMBER(38, 0),
@@ -36,7 +37,7 @@ class RunLock:
     """The lock of a pipeline on a target.
 
     Args:
-        session: the Session of the state store.
+        connection: the connection of the state store.
         table: the table of locks.
         pipeline: the pipeline's name.
         target: the target's name.
@@ -46,7 +47,7 @@ class RunLock:
         run_key: the key of the run, which its owner's text begins with.
     """
 
-    session: Session
+    connection: Connection
     table: QualifiedName
     pipeline: str
     target: str
@@ -237,7 +238,7 @@ class RunLock:
         return sql(text, **{name: value for name, value in known.items() if f"{{{name}}}" in text})
 
     def _run(self, statement: Sql) -> list[Row]:
-        return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
+        return again(lambda: execute(self.connection, statement), sleep=self.sleep)
 
 
 def owner(run_key: str | None = None) -> str:

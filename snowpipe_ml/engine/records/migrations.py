@@ -7,14 +7,11 @@ it may run twice: a reply can be lost, and two runs of different pipelines may s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.records import lock
 from snowpipe_ml.errors import UsageError
+from snowpipe_ml.plugins.connection import Row
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Row
 
 _EVENTS = """CREATE TABLE IF NOT EXISTS {events} (RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR,
   AT TIMESTAMP_NTZ, STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,

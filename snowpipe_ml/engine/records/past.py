@@ -6,13 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.plugins import RunInfo
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Row
+from snowpipe_ml.plugins.connection import Row
 
 
 @dataclass(frozen=True)

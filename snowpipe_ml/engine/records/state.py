@@ -1,4 +1,4 @@
-"""The state store: run metadata in the schema ``SNOWPIPE_ML`` of the target, written through the Session.
+"""The state store: run metadata in the schema ``SNOWPIPE_ML`` of the target, written through a connection.
 
 It has one append-only table, ``EVENTS``, and two views on it: ``RUNS`` and ``STEP_RUNS``.
 """
@@ -11,19 +11,17 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
 from snowpipe_ml.engine.retry import again
+from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
 from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.version import __version__
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Row, Session
 
 _TYPES = {
     "RUN_ID": "VARCHAR",
@@ -65,12 +63,12 @@ class State:
     The results of steps are buffered until :meth:`flush`, so that many short steps cost one statement.
 
     Args:
-        session: a separate Session: records must not wait for a step's work or be rolled back with it.
+        connection: a separate connection: records must not wait for a step's work or be rolled back with it.
         schema: the schema of the state store, with its database.
         sleep: waits before a statement is retried.
     """
 
-    session: Session
+    connection: Connection
     schema: QualifiedName
     sleep: Callable[[float], None] = time.sleep
     _pending: list[dict[str, object]] = field(default_factory=list, init=False, repr=False)
@@ -83,14 +81,12 @@ class State:
         """Create the schema, its tables and its views."""
         events = self._name("EVENTS")
         # CREATE SCHEMA makes the new schema the current one; afterwards the session's own schema is restored.
-        current = [
-            part for part in (self.session.get_current_database(), self.session.get_current_schema()) if part
-        ]
+        current = current_schema(self.connection)
         # IF NOT EXISTS needs the privilege to create even if the schema exists.
         if not self._is_there():
             self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
         if len(current) == 2:
-            self._run(Sql(f"USE SCHEMA {current[0]}.{current[1]}"))
+            self._run(sql("USE SCHEMA {schema}", schema=QualifiedName(tuple(current))))
         migrations.migrate(
             self._run,
             self._name("MIGRATIONS"),
@@ -107,14 +103,13 @@ class State:
     ) -> lock.RunLock:
         """Return the lock of a pipeline on a target, not yet acquired."""
         return lock.RunLock(
-            self.session, self._name("LOCKS"), pipeline, target, run_id, lasts, self.sleep, run_key
+            self.connection, self._name("LOCKS"), pipeline, target, run_id, lasts, self.sleep, run_key
         )
 
     def started(self, event: RunStarted, details: Mapping[str, object]) -> None:
-        """Record that a run starts or is resumed."""
+        """Record, with the next flush, that a run starts or is resumed."""
         name = "run_resumed" if event.resumed else "run_started"
         self._add(event, name, details={**details, "started_at": event.at.isoformat()})
-        self.flush()
 
     def step_started(self, run: RunStarted, step: str, session: int) -> None:
         """Record, with the next flush, that a step starts on a session, so that others can cancel it."""
@@ -140,7 +135,7 @@ class State:
         )
 
     def reused(self, run: RunStarted, steps: Mapping[str, tuple[str, Success]]) -> None:
-        """Record the steps that are skipped because they are unchanged: message, and last success of each."""
+        """Record, with the next flush, the skipped steps: the message and the last success of each."""
         for name, (message, known) in steps.items():
             self._add(
                 run,
@@ -151,7 +146,6 @@ class State:
                 message=message,
                 details={"metrics": known.details.get("metrics") or {}},
             )
-        self.flush()
 
     def finished(self, run: RunStarted, event: RunFinished) -> None:
         """Record how a run ended."""
@@ -242,7 +236,7 @@ class State:
 
     def _run(self, statement: Sql) -> list[Row]:
         # A statement may run twice: an event that is recorded twice counts once.
-        return again(lambda: self.session.sql(statement.text).collect(), sleep=self.sleep)
+        return again(lambda: execute(self.connection, statement), sleep=self.sleep)
 
     def last_run(self, pipeline: str) -> list[Record]:
         """Return the step records of a pipeline's last run; empty if it never ran on this target."""

@@ -87,7 +87,7 @@ def _finished(
     for listener in listeners:
         listener(finished)
     _release(part)
-    run_hooks(at.spec, result, at.session)
+    run_hooks(at.spec, result, at.connection)
     return result
 
 

@@ -6,25 +6,22 @@ import logging
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.engine.run.outcome import RunResult, cause
 from snowpipe_ml.errors import StepError, TemplateError
+from snowpipe_ml.plugins.connection import Connection, execute
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Hook
 from snowpipe_ml.spec.templates import Namespace, has_template, render_query, render_scalar
 from snowpipe_ml.sql import QualifiedName
 from snowpipe_ml.text.printable import one_line
 
-if TYPE_CHECKING:
-    from snowflake.snowpark import Session
-
 log = logging.getLogger("snowpipe_ml.engine")
 _SECONDS = 60
 
 
-def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
+def run_hooks(spec: Spec, result: RunResult, connection: Connection) -> None:
     """Run the hooks of the spec for the result of a run.
 
     A hook that fails is logged as a warning and does not change the result of the run.
@@ -32,7 +29,7 @@ def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
     Args:
         spec: the spec as it was run.
         result: the result of the run.
-        session: the Session for the statements of hooks.
+        connection: the connection for the statements of hooks.
     """
     hooks = spec.pipeline.on_success if result.ok else spec.pipeline.on_failure
     name = "on_success" if result.ok else "on_failure"
@@ -44,7 +41,7 @@ def run_hooks(spec: Spec, result: RunResult, session: Session) -> None:
     scope = {**spec.scope, "run": Namespace("run", run)}
     for number, hook in enumerate(hooks, 1):
         try:
-            _run_hook(hook, scope, session)
+            _run_hook(hook, scope, connection)
         except Exception as error:
             log.warning("%s, number %d: %s", name, number, one_line(cause(error)))
 
@@ -62,10 +59,10 @@ def hook_reads(spec: Spec) -> set[QualifiedName]:
     return found
 
 
-def _run_hook(hook: Hook, scope: Mapping[str, object], session: Session) -> None:
+def _run_hook(hook: Hook, scope: Mapping[str, object], connection: Connection) -> None:
     if hook.query is not None:
         statement, _ = render_query(hook.query, scope)
-        session.sql(statement.text).collect()
+        execute(connection, statement)
         return
     command = [str(render_scalar(part, scope)) if has_template(part) else part for part in hook.command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)

@@ -17,14 +17,16 @@ from snowpipe_ml.engine.plan.versions import Versions
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import State
-from snowpipe_ml.engine.retry import NO_WAREHOUSE, number_of
+from snowpipe_ml.engine.retry import NO_WAREHOUSE, again, number_of
 from snowpipe_ml.engine.run.hooks import hook_reads
+from snowpipe_ml.engine.run.opening import connector, dicts, opener, state_schema
 from snowpipe_ml.engine.run.rows import KeptRows
 from snowpipe_ml.engine.run.run import Runner
-from snowpipe_ml.engine.run.sessions import OneSession, Sessions, execute_rows
-from snowpipe_ml.engine.run.source import Source, opener, state_schema
+from snowpipe_ml.engine.run.sessions import OneSession, Sessions
+from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.errors import TargetError, UsageError
 from snowpipe_ml.plugins import PlanContext, RunInfo
+from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.text.redaction import STARS
 
@@ -56,6 +58,33 @@ class Access:
         if self.session is not None:
             return OneSession(self.session)
         return Sessions(self.factory or opener(spec, source.path, make=True))
+
+    @contextmanager
+    def records(self, spec: Spec, source: Source) -> Iterator[Connection]:
+        """The connection of the state store: that of the caller's Session, or one of its own.
+
+        An own connection is left open after an interrupt, because closing it would wait for running
+        statements.
+        """
+        if self.session is not None:
+            yield self.session.connection
+            return
+        connection: Connection
+        close: Callable[[], None]
+        if self.factory is not None:
+            session = again(self.factory)
+            connection, close = session.connection, session.close
+        else:
+            connection = again(connector(spec, source.path, make=True))
+            close = connection.close
+        try:
+            yield connection
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            close()
+            raise
+        close()
 
 
 @dataclass
@@ -90,13 +119,13 @@ class OpenRun:
         source: Source,
         run: RunInfo,
         loaded: tuple[Spec, Graph, PlanContext],
-        session: Session,
+        connection: Connection,
         sessions: Sessions,
     ) -> OpenRun:
-        """Open a run, with the Session of the state store and those of the steps."""
+        """Open a run, with the connection of the state store and the Sessions of the steps."""
         spec, graph, ctx = loaded
-        state = State(session, state_schema(spec, session))
-        rows = KeptRows(partial(execute_rows, session))
+        state = State(connection, state_schema(spec, connection))
+        rows = KeptRows(partial(dicts, connection))
         return cls(source, run, spec, graph, ctx, sessions, state, source.variables, rows)
 
     @property
@@ -105,9 +134,9 @@ class OpenRun:
         return self.spec.pipeline.name, self.spec.target_name
 
     @property
-    def session(self) -> Session:
-        """The Session of the state store."""
-        return self.state.session
+    def connection(self) -> Connection:
+        """The connection of the state store."""
+        return self.state.connection
 
     def reload(self, past: PastRun | None = None, kept: Mapping[str, str] | None = None) -> None:
         """Load the spec again, with the items of ``foreach``.
@@ -116,7 +145,7 @@ class OpenRun:
             past: the run to go on with, with its identity and its variables.
             kept: the rows of ``foreach`` that were read before.
         """
-        self.rows = KeptRows(partial(execute_rows, self.session), kept)
+        self.rows = KeptRows(partial(dicts, self.connection), kept)
         if past is not None:
             self.run, self.variables = past.run, _variables_of(past, self.source)
         if past is not None or self.spec.fanned:
@@ -147,7 +176,7 @@ class OpenRun:
         graph = self.graph
         if chosen or excluded:
             graph = choose(graph, chosen, excluded, modified, hook_reads(self.spec))
-        now = Versions(self.session, self.state.sleep).of(resources_of(graph, past))
+        now = Versions(self.connection, self.state.sleep).of(resources_of(graph, past))
         written = self.state.written(*self.key)
         made = decide(graph, self.ctx, prints, past, now, refresh=full_refresh, written=written)
         return Decided(graph, prints, made, past)
@@ -210,25 +239,20 @@ def opened(source: Source, target: str | None, run: RunInfo, access: Access) -> 
         SpecError: the spec is invalid.
         TargetError: the target cannot be reached, or has no warehouse for the run metadata.
     """
-    from snowflake.snowpark.exceptions import SnowparkSQLException
-
     spec, graph, ctx = source.load(target, run)
     sessions = access.sessions(spec, source)
     try:
-        with sessions.session() as records:
+        with access.records(spec, source) as records:
             yield OpenRun.on(source, run, (spec, graph, ctx), records, sessions)
-    except SnowparkSQLException as error:
+    except KeyboardInterrupt:
+        raise  # the second interrupt: closing the sessions would wait for running statements
+    except BaseException as error:
         sessions.close()
         if number_of(error) == NO_WAREHOUSE:
             raise TargetError(
                 f"the connection of the target {spec.target_name!r} has no default warehouse, which the run metadata "
                 f"needs: set `warehouse` under targets.{spec.target_name}"
             ) from error
-        raise
-    except KeyboardInterrupt:
-        raise  # the second interrupt: closing the sessions would wait for running statements
-    except BaseException:
-        sessions.close()
         raise
     sessions.close()
 

@@ -98,6 +98,7 @@ def _begun(at: OpenRun, what: What, lasts: int) -> RunHandle:
             "rows": at.rows.to_json(),
         }
         at.state.started(at.event(graph, resumed=past is not None), details)
+        at.state.flush()
         lock.hand_over(lasts)
     except BaseException:
         lock.release()
@@ -206,6 +207,7 @@ def _note_changes(part: Joined) -> None:
         return
     details = {**part.past.details, **now, "steps": list(part.graph.nodes)}
     at.state.started(at.event(part.graph, resumed=True), details)
+    at.state.flush()
 
 
 def _cancel_left(at: OpenRun, events: Iterable[Record], nodes: Collection[str]) -> None:
@@ -245,7 +247,7 @@ def _decide(
     left_out = [name for name, row in ends.items() if row["STATUS"] == Status.OMITTED and name not in nodes]
     wanted = resources_of(graph, past, nodes)
     wanted += [resource for name in left_out for resource in graph.nodes[name].writes]
-    now = Versions(at.session, at.state.sleep).of(wanted)
+    now = Versions(at.connection, at.state.sleep).of(wanted)
     absent = [name for name in left_out if not stands(graph.nodes[name], now)]
     ran: dict[str, str] = {}
     gone: dict[str, str] = {}

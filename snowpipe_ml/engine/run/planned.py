@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from snowpipe_ml.engine.plan.decisions import Decision, decide
@@ -10,9 +11,10 @@ from snowpipe_ml.engine.plan.fingerprint import fingerprints
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opened import OpenRun
+from snowpipe_ml.engine.run.opening import connector, opener
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.sessions import Sessions
-from snowpipe_ml.engine.run.source import Source, opener
+from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.engine.run.whole import What
 from snowpipe_ml.plugins import StepPlan
 
@@ -49,14 +51,12 @@ def planned(source: Source, target: str | None, what: What, *, compare: bool) ->
         )
         decisions = decide(graph, ctx, fingerprints(graph, ctx, run), {}, {}, refresh=what.full_refresh)
     else:
-        session = opener(spec, source.path)()
-        try:
-            at = OpenRun.on(source, run, (spec, graph, ctx), session, Sessions(opener(spec, source.path)))
+        with closing(connector(spec, source.path)()) as connection:
+            sessions = Sessions(opener(spec, source.path))  # none is opened
+            at = OpenRun.on(source, run, (spec, graph, ctx), connection, sessions)
             at.reload()
             decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
             graph, ctx, decisions = decided.graph, at.ctx, decided.decisions
-        finally:
-            session.close()
     return [
         PlannedStep(
             name,

@@ -158,7 +158,9 @@ class Runner:
     def execute_part(self) -> dict[str, StepOutcome]:
         """Run the nodes as a part of a run whose start and end are recorded by others."""
         with interrupts(self.stop) as self._asked:
-            return self._schedule()
+            outcomes = self._schedule()
+        self._flush()
+        return outcomes
 
     def _sleep(self, seconds: float) -> None:
         if self.sleep is not None:
@@ -178,6 +180,8 @@ class Runner:
         waiting = {
             name: set(self.graph.needs(name)) - settled for name in self.graph.nodes if name not in settled
         }
+        if waiting:
+            self._flush()  # the start of the run is recorded before its first step starts
         running: dict[Future[StepOutcome], str] = {}
         executor = ThreadPoolExecutor(self.threads, thread_name_prefix="step")
         try:
@@ -203,7 +207,6 @@ class Runner:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
         executor.shutdown()
-        self._flush()
         return outcomes
 
     def _flush_if_due(self) -> float:
@@ -296,7 +299,7 @@ class Runner:
             self.sessions.cancel()
         elif self.state is not None:
             for number in self.sessions.numbers():
-                if number != int(self.state.session.session_id):  # this Session runs the cancel statement
+                if number != int(self.state.connection.session_id):  # this one runs the cancel statement
                     self.state.cancel(number)
 
     def _record(self, outcomes: dict[str, StepOutcome], outcome: StepOutcome) -> None:
@@ -380,7 +383,7 @@ class Runner:
             with self._prepared(node, session):
                 why = None if node.declared else left_out_on(session, node.step, ctx)
                 if why is not None:
-                    there = Versions(session, self._sleep).of(node.writes)
+                    there = Versions(session.connection, self._sleep).of(node.writes)
                     return left_out_because(node.name, why, stands=stands(node, there))
                 # A resource that a step both reads and writes counts as an output.
                 inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
@@ -397,7 +400,7 @@ class Runner:
         return result, work
 
     def _versions(self, session: Session, resources: Iterable[Resource]) -> list[Stored]:
-        return [] if self.state is None else to_json(Versions(session, self._sleep).of(resources))
+        return [] if self.state is None else to_json(Versions(session.connection, self._sleep).of(resources))
 
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.retry import again, is_transient
+from snowpipe_ml.plugins import connection
 from snowpipe_ml.sql import Identifier, Literal, Sql, sql
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ log = logging.getLogger("snowpipe_ml.engine")
 def execute(session: Session, statement: Sql) -> None:
     """Run one statement on a Session."""
     session.sql(statement.text).collect()
-
-
-def execute_rows(session: Session, statement: Sql) -> list[dict[str, object]]:
-    """Run one statement on a Session and return its rows."""
-    return [row.as_dict() for row in session.sql(statement.text).collect()]
 
 
 class Sessions:
@@ -155,7 +151,7 @@ class OneSession(Sessions):
         self._warehouses[id(session)] = _warehouse(session)
         self._parameters = {
             row["key"]: row["value"]
-            for row in execute_rows(session, Sql("SHOW PARAMETERS IN SESSION"))
+            for row in connection.execute(session.connection, Sql("SHOW PARAMETERS IN SESSION"))
             if row["level"] == "SESSION"
         }
 

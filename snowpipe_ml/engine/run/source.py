@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.plan.graph import Graph, build_graph, findings
-from snowpipe_ml.engine.run.sessions import execute, execute_rows
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
-from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
-from snowpipe_ml.steps.declared.objects import WarehouseStep
 from snowpipe_ml.text.redaction import is_secret_name
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Session
 
 
 @dataclass(frozen=True)
@@ -114,44 +107,3 @@ def recorded(spec: Spec, graph: Graph, run: RunInfo, variables: Mapping[str, obj
         "run_date": str(run.date),
         "variables": values,
     }
-
-
-def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Session]:
-    """Return a function that opens Sessions on a spec's target.
-
-    Args:
-        spec: the spec.
-        path: its file.
-        make: create the default warehouse if the spec declares it and it does not exist, as a run does.
-    """
-    target, base = spec.target, path.resolve().parent
-    declared = {Identifier.parse(name): name for name in spec.pipeline.warehouses}
-    own = declared.get(target.default_warehouse) if target.default_warehouse is not None else None
-    given = None if own is not None else target.default_warehouse
-
-    def open_session() -> Session:
-        session = target.open_session(base, given)
-        if own is not None:
-            _use_declared(
-                session, WarehouseStep(f"warehouses.{own}", own, spec.pipeline.warehouses[own]), make
-            )
-        return session
-
-    return open_session
-
-
-def _use_declared(session: Session, warehouse: WarehouseStep, make: bool) -> None:
-    """Use the default warehouse that the spec declares; the state store needs one before the first step."""
-    shown = execute_rows(session, Sql(f"SHOW WAREHOUSES LIKE {like_pattern(warehouse.object).sql}"))
-    if not any(row["name"] == warehouse.object.name for row in shown):
-        if not make:
-            return
-        execute(session, warehouse.create_if_missing())
-    execute(session, sql("USE WAREHOUSE {name}", name=warehouse.object))
-
-
-def state_schema(spec: Spec, session: Session) -> QualifiedName:
-    """The schema of the state store, in the current database of the Session."""
-    current = session.get_current_database()
-    database = QualifiedName.parse(current).name if current else spec.target.database
-    return QualifiedName((database, spec.pipeline.state))

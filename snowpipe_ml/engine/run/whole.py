@@ -69,7 +69,7 @@ def run_whole(
             if what.run_key is not None:
                 details["run_key"] = what.run_key
             result = runner.execute(details)
-        run_hooks(at.spec, result, at.session)
+        run_hooks(at.spec, result, at.connection)
     return result
 
 

@@ -6,11 +6,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import pyarrow as pa
-from snowflake.connector.constants import QueryStatus
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.client.cursor import Cursor
 from snowpipe_ml.local.core import errors
@@ -18,6 +16,10 @@ from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.script import split
+
+if TYPE_CHECKING:
+    from snowflake.connector.constants import QueryStatus
+    from snowflake.connector.errors import ProgrammingError
 
 
 class ClientConnection(ABC):
@@ -108,6 +110,8 @@ class ClientConnection(ABC):
 
     def get_query_status(self, query_id: str) -> QueryStatus:
         """Return SUCCESS for a known statement: ``execute`` returns only when the statement has finished."""
+        from snowflake.connector.constants import QueryStatus
+
         self.result(query_id)
         return QueryStatus.SUCCESS
 

@@ -6,11 +6,10 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.catalog.kinds import drop_temporary
 from snowpipe_ml.local.client.base import ClientConnection
@@ -22,6 +21,9 @@ from snowpipe_ml.local.core.storage import Storage, close_storage
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dispatch import describe, insert_many, run
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 log = logging.getLogger("snowpipe_ml.local")
 

@@ -10,18 +10,18 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 import pyarrow as pa
-from snowflake.connector.cursor import ResultMetadata, ResultMetadataV2
-from snowflake.connector.errors import NotSupportedError, ProgrammingError
 
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
-from snowpipe_ml.local.core.types import Column, arrow_result, python_values
+from snowpipe_ml.local.core.types import Column, Description, arrow_result, python_values
 from snowpipe_ml.local.core.values import Params, Row
 from snowpipe_ml.local.syntax.script import FIRST_WORD
 
 if TYPE_CHECKING:
     import pandas as pd
+    from snowflake.connector.cursor import ResultMetadataV2
+    from snowflake.connector.errors import ProgrammingError
 
 Fetched: TypeAlias = Row | dict[str, Any]
 """A row as ``fetchone`` returns it: a tuple, or by name with a DictCursor."""
@@ -142,18 +142,19 @@ class Cursor:
         with self.connection.lock, _as_snowflake(self):
             return [column.metadata for column in self.connection.describe(command, params)]
 
-    def describe(self, command: str, params: Params = None, **_: object) -> list[ResultMetadata]:
+    def describe(self, command: str, params: Params = None, **_: object) -> list[Description]:
         """Return the columns of a statement's result without running it."""
-        return [_v1(metadata) for metadata in self._describe_internal(command, params)]
+        with self.connection.lock, _as_snowflake(self):
+            return [column.description for column in self.connection.describe(command, params)]
 
     @property
     def _description_internal(self) -> list[ResultMetadataV2]:
         return [column.metadata for column in self._columns]
 
     @property
-    def description(self) -> list[ResultMetadata]:
+    def description(self) -> list[Description]:
         """The columns of the last result."""
-        return [_v1(metadata) for metadata in self._description_internal]
+        return [column.description for column in self._columns]
 
     def _iterate(self) -> Iterator[Fetched]:
         # Convert by column, not into dicts: two columns may have the same name.
@@ -189,7 +190,7 @@ class Cursor:
         """Allow Arrow for query results only, as on Snowflake; Snowpark reads other results as rows."""
         word = FIRST_WORD.match(self.query or "")
         if word and word.group(1).upper() not in ("SELECT", "WITH", "VALUES", "CALL"):
-            raise NotSupportedError
+            raise connector.NotSupportedError
 
     def fetch_arrow_all(self, force_return_table: bool = False) -> pa.Table | None:
         """Return the whole result as an Arrow table; None if it has no rows, unless forced.
@@ -239,10 +240,6 @@ class Cursor:
         self.close()
 
 
-def _v1(m: ResultMetadataV2) -> ResultMetadata:
-    return ResultMetadata(m.name, m.type_code, None, m.internal_size, m.precision, m.scale, m.is_nullable)
-
-
 def _quote_stage(location: str) -> str:
     return location if location.startswith("'") else "'" + location.replace("'", "\\'") + "'"
 
@@ -253,7 +250,7 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
     try:
         with connector_errors(cursor.connection.translated):
             yield
-    except ProgrammingError as raised:
+    except connector.ProgrammingError as raised:
         raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query
         cursor.sqlstate = raised.sqlstate
         raise

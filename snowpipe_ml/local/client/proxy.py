@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Unpack
 
 import pyarrow as pa
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.client.base import ClientConnection
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.exchange import Exchange, Request, State
 from snowpipe_ml.local.core.messages import Header, Message
 from snowpipe_ml.local.core.result import Result
@@ -53,7 +52,7 @@ class ProxyConnection(ClientConnection):
             unsupported, text, errno, sqlstate, query_id = answered["raised"]
             if unsupported:
                 raise errors.UnsupportedError.of(text)
-            raise ProgrammingError(text, errno=errno, sqlstate=sqlstate, sfqid=query_id)
+            raise connector.ProgrammingError(text, errno=errno, sqlstate=sqlstate, sfqid=query_id)
         self._set_state(answered["state"])
         return answered, table
 
@@ -95,7 +94,7 @@ class ProxyConnection(ClientConnection):
         answered, table = self._ask(call="result", query_id=query_id)
         return _columns(answered), table if table is not None else pa.table({})
 
-    def translated(self, raised: Exception) -> ProgrammingError | None:
+    def translated(self, raised: Exception) -> connector.ProgrammingError | None:
         """Return None: the process that runs the statements has translated the errors already."""
         return None
 

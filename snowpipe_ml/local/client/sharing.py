@@ -22,11 +22,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.client.proxy import ProxyConnection
-from snowpipe_ml.local.core import duckdb_errors, errors
+from snowpipe_ml.local.core import connector, duckdb_errors, errors
 from snowpipe_ml.local.core.exchange import State, answer, session_state
 from snowpipe_ml.local.core.messages import Channel, Header, Message, Sent
 from snowpipe_ml.local.core.storage import Storage
@@ -87,7 +86,7 @@ class Host:
         try:
             try:
                 connection = Connection(self._storage, request["database"], request["schema"], shared=True)
-            except ProgrammingError as raised:
+            except connector.ProgrammingError as raised:
                 channel.send({"refused": [raised.raw_msg, raised.errno, raised.sqlstate]})
                 return
             except duckdb.Error as raised:

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from snowflake.connector.errors import ProgrammingError
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.local.core import errors
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 _RETRY_INTERVAL = 0.03  # seconds between attempts to stop work that may have missed the last attempt
 
@@ -23,7 +25,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._requested = threading.Event()
-        self._reason: ProgrammingError = errors.canceled()
+        self._reason: ProgrammingError | None = None  # the error is made when it is raised
         self._stops: list[Callable[[], None]] = []
         self._repeated: list[Callable[[], None]] = []  # those of _stops that are called until the work ends
         self._lock = threading.Lock()
@@ -66,7 +68,7 @@ class Cancellation:
 
     def error(self) -> ProgrammingError:
         """Return the error with which the statement ends."""
-        return self._reason
+        return self._reason or errors.canceled()
 
     def wait(self, seconds: float) -> None:
         """Wait for a number of seconds, or until the statement is canceled.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import duckdb
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.core import duckdb_errors, errors
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 
 @contextmanager

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-
-from snowflake.connector.errors import ProgrammingError
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.local.core.errors import (
     TWIN,
@@ -24,6 +23,9 @@ from snowpipe_ml.local.core.errors import (
     syntax,
     unforeseen,
 )
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 # The messages of the macros sf_raise and sf_refuse.
 _RAISED = re.compile(

@@ -10,10 +10,13 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from snowflake.connector.errors import OperationalError, ProgrammingError
+from typing import TYPE_CHECKING
 
 from snowpipe_ml.errors import LockedError, SnowpipeMLError
+from snowpipe_ml.local.core import connector
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 # DuckDB ignores case in names. Where a statement has two names that differ only in case ("twins", such
 # as "a" and A), this invisible character is appended to one of them to keep them apart. It is removed
@@ -21,7 +24,7 @@ from snowpipe_ml.errors import LockedError, SnowpipeMLError
 TWIN = "\u2060"
 
 
-class UnsupportedError(SnowpipeMLError, ProgrammingError):
+class UnsupportedError(SnowpipeMLError, connector.LateProgrammingError):
     """A feature that Snowflake has and the embedded warehouse does not.
 
     Args:
@@ -31,7 +34,7 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
 
     def __init__(self, what: str, instead: str | None = None) -> None:
         message = f"the embedded warehouse does not support {what}; Snowflake does"
-        ProgrammingError.__init__(
+        connector.ProgrammingError.__init__(
             self, f"{message}. {instead}" if instead else message, errno=2, sqlstate="0A000"
         )
 
@@ -39,7 +42,7 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
     def of(cls, message: str) -> UnsupportedError:
         """Recreate the error from a complete message, such as one from another process."""
         made = cls("")
-        ProgrammingError.__init__(made, message, errno=2, sqlstate="0A000")
+        connector.ProgrammingError.__init__(made, message, errno=2, sqlstate="0A000")
         return made
 
     @classmethod
@@ -51,11 +54,11 @@ class UnsupportedError(SnowpipeMLError, ProgrammingError):
         )
 
 
-class HolderGoneError(SnowpipeMLError, OperationalError):
+class HolderGoneError(SnowpipeMLError, connector.LateOperationalError):
     """The process that had the warehouse open has ended, and with it this session."""
 
     def __init__(self, holder: str) -> None:
-        OperationalError.__init__(
+        connector.OperationalError.__init__(
             self,
             f"the session is lost: {holder}, which had the embedded warehouse open, has ended. "
             "A statement that was running was either completed or not applied at all; "
@@ -64,11 +67,11 @@ class HolderGoneError(SnowpipeMLError, OperationalError):
         )
 
 
-class WarehouseLockedError(LockedError, OperationalError):
+class WarehouseLockedError(LockedError, connector.LateOperationalError):
     """Another process has the warehouse's folder open."""
 
     def __init__(self, path: object, holder: str) -> None:
-        OperationalError.__init__(
+        connector.OperationalError.__init__(
             self,
             f"the embedded warehouse at {path} is open in another process ({holder}); "
             "wait until that process ends, or use another folder",
@@ -76,11 +79,11 @@ class WarehouseLockedError(LockedError, OperationalError):
         )
 
 
-class DiskFullError(SnowpipeMLError, ProgrammingError):
+class DiskFullError(SnowpipeMLError, connector.LateProgrammingError):
     """The disk that holds the warehouse is full."""
 
     def __init__(self, reason: str) -> None:
-        ProgrammingError.__init__(
+        connector.ProgrammingError.__init__(
             self,
             f"the disk of the embedded warehouse is full ({reason}); the statement changed nothing. "
             "Drop tables or stages, or free disk space outside the warehouse",
@@ -91,7 +94,7 @@ class DiskFullError(SnowpipeMLError, ProgrammingError):
 
 def error(number: int, sqlstate: str, message: str) -> ProgrammingError:
     """Make a ProgrammingError as the connector raises it: ``000904 (42000): message``."""
-    return ProgrammingError(message, errno=number, sqlstate=sqlstate)
+    return connector.ProgrammingError(message, errno=number, sqlstate=sqlstate)
 
 
 def missing(kind: str, name: object) -> ProgrammingError:
@@ -184,7 +187,7 @@ def no_database(command: str) -> ProgrammingError:
 
 def unforeseen(text: str) -> ProgrammingError:
     """Make the error for a DuckDB error that no pattern knows: in the product's words, without a number."""
-    return ProgrammingError(
+    return connector.ProgrammingError(
         f"the embedded warehouse could not run this statement; DuckDB says {text!r}. "
         "Snowflake may run it; otherwise the statement is invalid"
     )

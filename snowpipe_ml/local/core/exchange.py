@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Required, TypeAlias, TypedDict
 
 import pyarrow as pa
-from snowflake.connector.errors import Error, ProgrammingError
 
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.messages import Header, Message, Sent
 from snowpipe_ml.local.core.session import Client, Session
@@ -57,7 +56,7 @@ def answer(client: Client, request: Header) -> Sent:
     try:
         with connector_errors(client.translated):
             columns, table, rowcount = _perform(client, request)
-    except Error as raised:
+    except connector.Error as raised:
         return _raised(raised, request)
     answered = {
         "columns": [
@@ -103,8 +102,8 @@ def _perform(client: Client, request: Header) -> tuple[list[Column], pa.Table | 
     raise AssertionError(request["call"])
 
 
-def _raised(raised: Error, request: Header) -> Sent:
-    text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
+def _raised(raised: connector.Error, request: Header) -> Sent:
+    text = raised.raw_msg if isinstance(raised, connector.ProgrammingError) else str(raised)
     unsupported = isinstance(raised, errors.UnsupportedError)
     return {
         "raised": [unsupported, text, raised.errno, raised.sqlstate, raised.sfqid or request.get("query_id")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from snowpipe_ml.local.core import arrays
 from snowpipe_ml.local.core.types import Column
 
 
@@ -21,19 +22,11 @@ class Result:
 
 def rows(columns: Sequence[tuple[str, str]], values: Sequence[Sequence[object]]) -> Result:
     """Make a result from Python rows; ``columns`` are (name, DuckDB type)."""
-    arrow = {
-        "VARCHAR": pa.string(),
-        "BIGINT": pa.int64(),
-        "BOOLEAN": pa.bool_(),
-        "DOUBLE": pa.float64(),
-        "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
-        "JSON": pa.string(),
-    }
     by_column = list(zip(*values, strict=True)) if values else [()] * len(columns)
-    arrays = [pa.array(column, arrow[kind]) for column, (_, kind) in zip(by_column, columns, strict=True)]
+    made = [arrays.OF_TYPE[kind](column) for column, (_, kind) in zip(by_column, columns, strict=True)]
     return Result(
         [Column(name, kind) for name, kind in columns],
-        pa.table(arrays, names=[str(i) for i in range(len(columns))]),
+        pa.table(made, names=[str(i) for i in range(len(columns))]),
     )
 
 

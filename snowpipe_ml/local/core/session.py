@@ -9,11 +9,10 @@ import uuid
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import duckdb
 import pyarrow as pa
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import Cancellation
@@ -26,6 +25,9 @@ from snowpipe_ml.local.core.storage import Storage
 from snowpipe_ml.local.core.translations import Translations
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, Params, number_option
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 _IDS = itertools.count(1)
 _SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()

@@ -29,10 +29,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import duckdb
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.core import calls, checkpoints, errors, natives, private
 from snowpipe_ml.local.core.checkpoints import Checkpoints
@@ -42,6 +41,9 @@ from snowpipe_ml.local.core.macros import attach_macros
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS, Name, quoted
 from snowpipe_ml.local.core.results import Results
 from snowpipe_ml.local.core.variants import FUNCTIONS
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 log = logging.getLogger("snowpipe_ml.local")
 

@@ -8,16 +8,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from snowflake.connector.cursor import ResultMetadataV2
 
 from snowpipe_ml.local.core import shapes
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.variants import pretty
 from snowpipe_ml.sql import DataType
+
+if TYPE_CHECKING:
+    from snowflake.connector.cursor import ResultMetadataV2
 
 # Type codes of the connector: snowflake.connector.constants.FIELD_TYPES, by position.
 FIXED, REAL, TEXT, DATE, VARIANT, LTZ, TZ, NTZ = 0, 1, 2, 3, 5, 6, 7, 8
@@ -47,6 +49,18 @@ _VECTOR = re.compile(r"(FLOAT|INTEGER)\[(\d+)\]\Z")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 
 
+class Description(NamedTuple):
+    """A column in a cursor's description, with the fields of the connector's ``ResultMetadata``."""
+
+    name: str
+    type_code: int
+    display_size: int | None
+    internal_size: int | None
+    precision: int | None
+    scale: int | None
+    is_nullable: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A result column.
@@ -68,24 +82,35 @@ class Column:
     output: str = "GEOJSON"
 
     @property
-    def metadata(self) -> ResultMetadataV2:
-        """The column's metadata in the connector's form."""
+    def description(self) -> Description:
+        """The column as a cursor describes it."""
         code, precision, scale, size = _describe(self.duckdb)
         if code == VARIANT and self.structure is not None:
             code = ARRAY if self.structure == "ARRAY" else OBJECT
-        if code == VECTOR:
+        size = self.length if code == TEXT and self.length is not None else size
+        return Description(self.name, code, None, size, precision, scale, self.nullable)
+
+    @property
+    def metadata(self) -> ResultMetadataV2:
+        """The column's metadata in the connector's form."""
+        from snowflake.connector.cursor import ResultMetadataV2
+
+        shown = self.description
+        if shown.type_code == VECTOR:
             return self._vector
         return ResultMetadataV2(
-            name=self.name,
-            type_code=code,
-            is_nullable=self.nullable,
-            internal_size=self.length if code == TEXT and self.length is not None else size,
-            precision=precision,
-            scale=scale,
+            name=shown.name,
+            type_code=shown.type_code,
+            is_nullable=shown.is_nullable,
+            internal_size=shown.internal_size,
+            precision=shown.precision,
+            scale=shown.scale,
         )
 
     @property
     def _vector(self) -> ResultMetadataV2:
+        from snowflake.connector.cursor import ResultMetadataV2
+
         element, dimension = vector_type(self.duckdb) or ("FLOAT", 0)
         of = REAL if element == "FLOAT" else FIXED
         precision, scale = (None, None) if of == REAL else (38, 0)

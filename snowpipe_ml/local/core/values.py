@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
-
-from snowflake.connector.errors import ProgrammingError
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snowpipe_ml.local.core import errors
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 Params: TypeAlias = Sequence[object] | Mapping[str, object] | None
 """The values that are bound to ``?`` and ``:1``, or by name to ``:name``."""

@@ -17,6 +17,7 @@ from typing import TypeAlias, cast
 
 import pyarrow as pa
 
+from snowpipe_ml.local.core import arrays
 from snowpipe_ml.local.core.json_text import DuplicateKey, InvalidJson, parse_leniently
 
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | float | bool | None"
@@ -269,7 +270,7 @@ def _try_parse_keeping_last(text: str) -> str | None:
 
 def _by_row(function: Callable[[str], str | None]) -> Callable[[pa.ChunkedArray], pa.Array]:
     def apply(texts: pa.ChunkedArray) -> pa.Array:
-        return pa.array([None if text is None else function(text) for text in texts.to_pylist()], pa.string())
+        return arrays.texts([None if text is None else function(text) for text in texts.to_pylist()])
 
     return apply
 

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
-from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.catalog.load_history import Loaded
 from snowpipe_ml.local.catalog.stages import StagedFile
-from snowpipe_ml.local.core import duckdb_errors, errors
+from snowpipe_ml.local.core import connector, duckdb_errors, errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options
@@ -177,10 +176,12 @@ def check_selected(
         try:
             with query_of(session, copy, columns, options, [file], select) as query:
                 session.duck.execute(f"SELECT count(COLUMNS(*)) FROM ({query})")
-        except (duckdb.Error, ProgrammingError) as raised:
-            if isinstance(raised, ProgrammingError) and raised.errno not in _OF_FILES:
+        except (duckdb.Error, connector.ProgrammingError) as raised:
+            if isinstance(raised, connector.ProgrammingError) and raised.errno not in _OF_FILES:
                 raise
-            found = raised if isinstance(raised, ProgrammingError) else duckdb_errors.translate(raised)
+            found = (
+                raised if isinstance(raised, connector.ProgrammingError) else duckdb_errors.translate(raised)
+            )
             message = str(found.raw_msg)
             if copy.on_error == "CONTINUE":
                 raise errors.UnsupportedError(

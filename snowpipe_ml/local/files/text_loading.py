@@ -10,11 +10,10 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.catalog.load_history import Loaded
 from snowpipe_ml.local.catalog.stages import StagedFile
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
@@ -113,7 +112,7 @@ def _damaged(fmt: CsvFormat, files: Sequence[StagedFile]) -> dict[str, Loaded]:
             fmt.is_gzip(file.path)
         except errors.UnsupportedError:
             raise
-        except ProgrammingError as raised:
+        except connector.ProgrammingError as raised:
             found[file.relative] = Loaded.unreadable(file, str(raised.raw_msg), raised.errno or 100081)
     return found
 

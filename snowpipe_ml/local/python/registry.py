@@ -13,10 +13,9 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local.catalog.functions import Definition, definitions
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.exchange import session_state
 from snowpipe_ml.local.core.messages import Message
@@ -46,7 +45,7 @@ class FunctionRegistry:
         self._pools: OrderedDict[str, Pool] = OrderedDict()
         self._retired: weakref.WeakSet[Pool] = weakref.WeakSet()  # pools in which a call may still be running
         self._configs: dict[str, WorkerConfig] = {}
-        self._raised: dict[str, ProgrammingError] = {}
+        self._raised: dict[str, connector.ProgrammingError] = {}
         self._registered: set[str] = set()
         self._servers: dict[bool, ForkServer] = {}
         self._lock = threading.RLock()
@@ -279,7 +278,7 @@ class FunctionRegistry:
                     answer = result.column(0)
                 except HandlerError as raised:
                     raise RuntimeError(self._keep(_interpreter_error(definition, raised))) from None
-                except ProgrammingError as raised:
+                except connector.ProgrammingError as raised:
                     raise RuntimeError(self._keep(raised)) from None
                 return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
 
@@ -310,14 +309,14 @@ class FunctionRegistry:
         with self._lock:
             return frozenset(self._registered)
 
-    def _keep(self, raised: ProgrammingError) -> str:
+    def _keep(self, raised: connector.ProgrammingError) -> str:
         """Keep an error and return a ticket for it: DuckDB passes on only the text of an error."""
         ticket = f"snowpipe-ml-error-{uuid.uuid4().hex}"
         with self._lock:
             self._raised[ticket] = raised
         return ticket
 
-    def raised_in(self, text: str) -> ProgrammingError | None:
+    def raised_in(self, text: str) -> connector.ProgrammingError | None:
         """Return the stored error whose ticket is in the text of a DuckDB error, if any."""
         with self._lock:
             for ticket in list(self._raised):
@@ -345,7 +344,7 @@ def functions_of(storage: Storage) -> FunctionRegistry:
         return storage.functions
 
 
-def _interpreter_error(definition: Definition, raised: HandlerError) -> ProgrammingError:
+def _interpreter_error(definition: Definition, raised: HandlerError) -> connector.ProgrammingError:
     where = f" (partition {raised.partition})" if raised.partition is not None else ""
     kind = "procedure" if definition.kind == "PROCEDURE" else "function"
     return errors.error(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import duckdb
-import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.arrays import integers
 from snowpipe_ml.local.core.duckdb_errors import needs_wide_numbers
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, counts
@@ -67,7 +67,7 @@ def _run(session: Session, text: str, params: Params) -> Result:
             result = counts(updated=n)
             return Result(
                 [*result.columns, Column("number of multi-joined rows updated", "BIGINT")],
-                result.table.append_column("1", pa.array([0], pa.int64())),
+                result.table.append_column("1", integers([0])),
                 n,
             )
         case exp.Delete():

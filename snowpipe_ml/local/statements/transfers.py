@@ -11,10 +11,8 @@ import uuid
 from pathlib import Path
 from typing import IO
 
-from snowflake.connector.errors import OperationalError
-
 from snowpipe_ml.local.catalog.stages import Stage, find_stage
-from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core import connector, errors, private
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
@@ -201,7 +199,7 @@ def get(statement: Statement) -> Result:
     options = reader.options()
     found = stage.files(path, text_option(options, "PATTERN"))
     if not found:
-        raise OperationalError(
+        raise connector.OperationalError(
             "While getting file(s) there was an error: the file does not exist.", errno=253006
         )
     target.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.functions import definitions
@@ -20,6 +20,9 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.names import qualified_name
 from snowpipe_ml.local.translate.registry import is_served
+
+if TYPE_CHECKING:
+    from snowflake.connector.errors import ProgrammingError
 
 # Keywords that look like function calls but are not functions.
 _KEYWORDS = frozenset(

@@ -1,0 +1,89 @@
+"""Connections: what runs statements on a target where no Snowpark Session is needed.
+
+Importing Snowpark takes longer than most of the work that is done without a step, so a Session is opened
+only for a step. The state store and the commands that look at a target use a connection, which a target
+opens without Snowpark (:meth:`Target.connect`), and which each Session also has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, SupportsInt
+
+from snowpipe_ml.sql import Identifier, Sql
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor that runs one statement: https://peps.python.org/pep-0249/."""
+
+    @property
+    def description(self) -> Sequence[Any] | None:
+        """The columns of the result, each with its ``name``."""
+
+    def execute(self, command: str, /) -> object:
+        """Run a statement."""
+
+    def fetchall(self) -> Sequence[Any]:
+        """Return the rows of the result."""
+
+
+class Connection(Protocol):
+    """The part of the connector's ``SnowflakeConnection`` that is used without a Session."""
+
+    @property
+    def database(self) -> str | None:
+        """The current database."""
+
+    @property
+    def schema(self) -> str | None:
+        """The current schema."""
+
+    @property
+    def session_id(self) -> SupportsInt:
+        """The number of the session on the target."""
+
+    def cursor(self) -> Cursor:
+        """Return a cursor."""
+
+    def close(self) -> None:
+        """End the session."""
+
+
+class Row(tuple[Any, ...]):
+    """A row of a result: a tuple whose values are also found by the name of the column, as Snowpark's are."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: Sequence[str], values: Sequence[object]) -> Row:
+        """Make a row of values with the names of their columns."""
+        made = cls(values)
+        made.names = tuple(names)
+        return made
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(self.names.index(key) if isinstance(key, str) else key)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by the names of the columns."""
+        return dict(zip(self.names, self, strict=True))
+
+
+def execute(connection: Connection, statement: Sql) -> list[Row]:
+    """Run one statement and return its rows.
+
+    Raises:
+        snowflake.connector.errors.Error: the statement failed.
+    """
+    cursor = connection.cursor()
+    cursor.execute(statement.text)
+    names = [column.name for column in cursor.description or ()]
+    return [Row.of(names, values) for values in cursor.fetchall()]
+
+
+def current_schema(connection: Connection) -> list[Identifier]:
+    """Return the current database and schema of a connection; without those that it does not have."""
+    known = connection.database, connection.schema
+    if not all(known):  # the connector learns them from the replies to its statements
+        known = tuple(execute(connection, Sql("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()"))[0])
+    return [Identifier.parse(name if name.startswith('"') else f'"{name}"') for name in known if name]
