@@ -14,7 +14,7 @@ from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.names import literal
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, rows
-from snowpipe_ml.local.core.values import Options, list_option, text_option
+from snowpipe_ml.local.core.values import Options, list_option, number_option, text_option
 from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.statements.base import Statement
 from snowpipe_ml.local.syntax.parsing import parse
@@ -33,6 +33,8 @@ _OPTIONS = {
     "PARTITION",
     "VALIDATION_MODE",
 }
+# Options of Snowflake that are refused by name.
+_KNOWN = {"CREDENTIALS", "ENCRYPTION", "STORAGE_INTEGRATION"}
 _ENDINGS = {"GZIP": ".gz", "AUTO": ".gz", "NONE": "", "ZSTD": ".zst"}
 _CSV_OPTIONS = {
     "TYPE",
@@ -59,10 +61,13 @@ def unload(statement: Statement) -> Result:
     query = _source(reader)
     if reader.looking_at("PARTITION", "BY"):
         raise errors.UnsupportedError("PARTITION BY in COPY INTO a stage")
-    options = {**({"HEADER": True} if reader.accept("HEADER") else {}), **reader.options()}
+    bare = reader.looking_at("HEADER") and not reader.looking_at("HEADER", "=")
+    options = {**({"HEADER": True} if bare and reader.accept("HEADER") else {}), **reader.options()}
     reader.end()
-    for key in set(options) - _OPTIONS:
-        raise errors.UnsupportedError(f"COPY INTO a stage with {key}")
+    for key in sorted(set(options) - _OPTIONS):
+        if key in _KNOWN:
+            raise errors.UnsupportedError(f"COPY INTO a stage with {key}")
+        raise errors.syntax(f"syntax error unexpected '{key}'.")
     if options.get("VALIDATION_MODE"):
         raise errors.UnsupportedError("VALIDATION_MODE in COPY INTO a stage")
     fmt = file_format(session, options.get("FILE_FORMAT"), stage)
@@ -85,6 +90,7 @@ def unload(statement: Statement) -> Result:
         aside = target.with_name(f".{uuid.uuid4().hex}.uploading")
     try:
         count, plain = _write(statement, query, kind, compression, fmt, options, str(aside))
+        _check_size(options, aside.stat().st_size if count else 0)
         if count and stage.external:
             shutil.copyfile(aside, target)
         elif count:
@@ -101,6 +107,28 @@ def unload(statement: Statement) -> Result:
     return rows(
         [("rows_unloaded", "BIGINT"), ("input_bytes", "BIGINT"), ("output_bytes", "BIGINT")],
         [(count, plain or size, size)],
+    )
+
+
+def _check_size(options: Options, size: int) -> None:
+    """Refuse a file that is longer than MAX_FILE_SIZE, which Snowflake splits.
+
+    Raises:
+        ProgrammingError: SINGLE allows no second file.
+        UnsupportedError: Snowflake would write several files.
+    """
+    most = number_option(options, "MAX_FILE_SIZE", 0)
+    if not most or size <= most:
+        return
+    if options.get("SINGLE"):
+        raise errors.error(
+            100095,
+            "22000",
+            f"Max file size ({most:g}) exceeded for unload single file mode. Please increase MAX_FILE_SIZE copy "
+            "option.",
+        )
+    raise errors.UnsupportedError(
+        f"unloading to several files: {size} bytes are more than MAX_FILE_SIZE", "Raise MAX_FILE_SIZE"
     )
 
 
@@ -253,6 +281,8 @@ def copy_files(statement: Statement) -> Result:
     source, path = find_stage(session, reader.stage())
     options = reader.options()
     reader.end()
+    for key in sorted(set(options) - {"DETAILED_OUTPUT", "FILES", "PATTERN"}):
+        raise errors.syntax(f"syntax error unexpected '{key}'.")
     files = source.files(path, text_option(options, "PATTERN"))
     if listed := list_option(options, "FILES"):
         wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in listed}

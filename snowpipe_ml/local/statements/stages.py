@@ -18,6 +18,8 @@ from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
 
 _OPTIONS = ("URL", "FILE_FORMAT", "COPY_OPTIONS", "DIRECTORY", "COMMENT", "ENCRYPTION")
+# The types of encryption that do not change how files are read.
+_ENCRYPTION = ("SNOWFLAKE_FULL", "SNOWFLAKE_SSE", "NONE")
 # Options of Snowflake's stages that are refused by name.
 _KNOWN = (
     "STORAGE_INTEGRATION",
@@ -42,6 +44,9 @@ def _check_options(options: Options) -> None:
             raise errors.invalid_property(key, "STAGE")
     if options.get("COPY_OPTIONS"):
         raise errors.UnsupportedError("COPY_OPTIONS of a stage", "Give them to COPY INTO")
+    encryption = options.get("ENCRYPTION")
+    if isinstance(encryption, dict) and str(encryption.get("TYPE", "NONE")).upper() not in _ENCRYPTION:
+        raise errors.UnsupportedError(f"ENCRYPTION of a stage with the type {encryption['TYPE']}")
     given = options.get("FILE_FORMAT")
     if isinstance(given, dict) and "FORMAT_NAME" not in given:
         check_names(given, "FILE_FORMAT")
@@ -57,6 +62,8 @@ def create_stage(statement: Statement) -> Result:
     name = session.resolve(reader.name(), "CREATE STAGE")
     lenient = if_not_exists(reader) or lenient
     options = reader.options()
+    if reader.looking_at("TAG") or reader.looking_at("WITH", "TAG"):
+        raise errors.UnsupportedError("the option TAG of CREATE STAGE")
     reader.end()
     _check_options(options)
     url = text_option(options, "URL")

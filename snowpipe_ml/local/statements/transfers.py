@@ -16,7 +16,7 @@ from snowpipe_ml.local.core import connector, errors, private
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
-from snowpipe_ml.local.core.values import Row, text_option
+from snowpipe_ml.local.core.values import Options, Row, text_option
 from snowpipe_ml.local.python.confinement import TMP, own_tmp_of
 from snowpipe_ml.local.statements.base import Statement, command, describes
 from snowpipe_ml.local.syntax.reader import Reader
@@ -68,13 +68,14 @@ def put(statement: Statement) -> Result:
     reader.expect("PUT")
     source = local_file(reader)
     stage, path = find_stage(session, reader.stage())
-    options = reader.options()
+    options = _options(reader, "PUT", "AUTO_COMPRESS", "OVERWRITE", "PARALLEL", "SOURCE_COMPRESSION")
     reader.end()
     if stage.external:
         raise errors.error(1059, "22023", "PUT needs an internal stage")
     local = local_path(session, source)
     compress = bool(options.get("AUTO_COMPRESS", True))
     overwrite = bool(options.get("OVERWRITE", False))
+    compression = _compression(str(options.get("SOURCE_COMPRESSION") or "NONE").upper(), options)
     if statement.file_stream is not None:
         sources: list[tuple[str, str | IO[bytes]]] = [(os.path.basename(local), statement.file_stream)]
     else:
@@ -82,8 +83,35 @@ def put(statement: Statement) -> Result:
         sources = [(os.path.basename(name), name) for name in found]
         if not sources:
             raise errors.error(253006, "22000", f"File doesn't exist: ['{local}']")
-    results = [_upload(stage, path, name, data, compress, overwrite) for name, data in sources]
+    results = [_upload(stage, path, name, data, compress, overwrite, compression) for name, data in sources]
     return rows(_UPLOADED, results)
+
+
+def _options(reader: Reader, command_: str, *known: str) -> Options:
+    """Parse the options of a command.
+
+    Raises:
+        ProgrammingError: the command has no such option.
+    """
+    options = reader.options()
+    for key in options:
+        if key not in known:
+            raise errors.invalid_property(key, command_)
+    return options
+
+
+_COMPRESSIONS = ("AUTO_DETECT", "GZIP", "BZ2", "BROTLI", "ZSTD", "DEFLATE", "RAW_DEFLATE", "NONE")
+
+
+def _compression(given: str, options: Options) -> str:
+    """Return how the files of a PUT are compressed: SOURCE_COMPRESSION, by default as they look."""
+    if "SOURCE_COMPRESSION" not in options:
+        return "AUTO_DETECT"
+    if given not in _COMPRESSIONS:
+        raise errors.error(
+            253006, "22000", f"SOURCE_COMPRESSION is one of {', '.join(_COMPRESSIONS)}, not {given}"
+        )
+    return given
 
 
 def local_file(reader: Reader) -> str:
@@ -127,9 +155,18 @@ def _is_reachable(session: Session, path: str) -> bool:
 
 
 def _upload(
-    stage: Stage, path: str, name: str, source: str | IO[bytes], compress: bool, overwrite: bool
+    stage: Stage,
+    path: str,
+    name: str,
+    source: str | IO[bytes],
+    compress: bool,
+    overwrite: bool,
+    compression: str,
 ) -> Row:
-    known = _COMPRESSED.get(os.path.splitext(name)[1].lower()) or _known_by_content(source)
+    if compression == "AUTO_DETECT":
+        known = _COMPRESSED.get(os.path.splitext(name)[1].lower()) or _known_by_content(source)
+    else:
+        known = None if compression == "NONE" else compression
     zipping = compress and known is None
     target_name = f"{name}.gz" if zipping else name
     folder = stage.file(path) if path else stage.folder
@@ -196,7 +233,7 @@ def get(statement: Statement) -> Result:
     reader.expect("GET")
     stage, path = find_stage(session, reader.stage())
     target = Path(local_path(session, local_file(reader)))
-    options = reader.options()
+    options = _options(reader, "GET", "PARALLEL", "PATTERN")
     found = stage.files(path, text_option(options, "PATTERN"))
     if not found:
         raise connector.OperationalError(
