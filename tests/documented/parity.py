@@ -1,4 +1,4 @@
-"""Write docs/parity.md: every function and statement of Snowflake's reference, its state and its witness.
+"""Write docs/parity.md: every function, statement and option of Snowflake's reference, its state and its witness.
 
 Run as ``python -m tests.documented.parity``. Nobody edits the page: the state comes from the registries of the
 embedded warehouse, the witness is the first test case that uses the function or the statement.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, is_served
 from tests.documented.cases import all_cases
+from tests.local.test_every_option import option_state, reference
 from tests.local.test_every_statement import CASES as STATEMENT_CASES
 
 PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
@@ -96,7 +97,12 @@ def page() -> Iterator[str]:
     statements = [
         (row["class"], row["statement"], statement_state(row["statement"])) for row in _rows("statements.tsv")
     ]
-    used = [state for category, _, state in functions if category not in _BESIDE_PIPELINES]
+    options = [(of, option, *option_state(of, option)) for of, option in reference()]
+    used = [
+        state
+        for category, name, state in functions
+        if category not in _BESIDE_PIPELINES and not name.startswith("SYSTEM$")
+    ]
     cases = all_cases()
     refused = sum(case.refused is not None for case in cases)
     witnesses = function_witnesses()
@@ -108,6 +114,7 @@ def page() -> Iterator[str]:
     yield "| | served | of |"
     yield "| --- | ---: | ---: |"
     yield f"| Functions that pipelines use | {used.count('served')} | {len(used)} |"
+    yield f"| Options of COPY, stages, file formats, PUT and GET | {_served(options)} | {len(options)} |"
     yield f"| Statements | {sum(state == 'served' for *_, state in statements)} | {len(statements)} |"
     yield f"| Documented statements with the documented result | {len(cases) - refused} | {len(cases)} |"
     for title, rows, witness in (
@@ -127,6 +134,27 @@ def page() -> Iterator[str]:
             for _, name, state in (row for row in rows if row[0] == group):
                 shown = name.replace("<", "&lt;").replace("|", "\\|")
                 yield f"| {shown} | {state} | {witness(name) if state == 'served' else ''} |"
+    yield from _options(options)
+
+
+def _served(options: list[tuple[str, str, str, str]]) -> int:
+    return sum(state == "served" for *_, state, _ in options)
+
+
+def _options(options: list[tuple[str, str, str, str]]) -> Iterator[str]:
+    yield ""
+    yield "## Options"
+    yield ""
+    yield "An option whose state is *default only* is accepted with its default; other values are refused by name."
+    for group in dict.fromkeys(of for of, *_ in options):
+        found = [row for row in options if row[0] == group]
+        yield ""
+        yield f"### {group.replace('<', '&lt;')} ({_served(found)} of {len(found)})"
+        yield ""
+        yield "| name | state | witness |"
+        yield "| --- | --- | --- |"
+        for _, option, state, witness in found:
+            yield f"| {option} | {state} | {witness} |"
 
 
 def main() -> None:
