@@ -313,13 +313,3 @@ def test_only_columns_of_the_changed_table_are_set(query: Any, two: None, text: 
     with pytest.raises(SnowparkSQLException, match="(?i)invalid identifier"):
         query(text)
     assert query("SELECT k, c, d FROM t ORDER BY k") == [(1, 10, "a"), (2, 20, "b")]
-
-
-def test_a_stream_of_inserts_and_deletes_does_not_guess_what_is_an_update(query: Any) -> None:
-    query("CREATE TABLE t AS SELECT 5 AS a")
-    query("CREATE STREAM s ON TABLE t")
-    query("DELETE FROM t")
-    query("INSERT INTO t VALUES (7)")
-    assert query("SELECT a, METADATA$ACTION FROM s ORDER BY a") == [(5, "DELETE"), (7, "INSERT")]
-    with pytest.raises(SnowparkSQLException, match="does not support METADATA.ISUPDATE of these changes"):
-        query("SELECT * FROM s")

@@ -1,18 +1,15 @@
-"""Streams: their offsets, and the changes since an offset.
-
-The offset of a stream is stored as a copy of the table's rows (``kept`` is the name of the copy).
-"""
+"""Streams: the objects, and what a statement reads of one; stream_changes.py keeps the changes."""
 
 from __future__ import annotations
 
 import uuid
-from functools import partial
 
 from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kept, Schema
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import note_creation, with_creation
+from snowpipe_ml.local.catalog.stream_changes import Offset, create_changes, has_same_columns, open_offset
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
+from snowpipe_ml.local.core.names import CATALOG, Name, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -47,7 +44,7 @@ class Streams(Kept):
         return with_creation(session, database, super().relation(session, database), "STREAM")
 
     def release(self, session: Session, database: str, owned: str) -> None:
-        """Drop the copy that is the offset."""
+        """Drop the table of the changes."""
         session.duck.execute(f"DROP TABLE IF EXISTS {quoted(database, CATALOG, owned)}")
 
     def clone(self, session: Session, source: Schema, target: Schema) -> None:
@@ -75,25 +72,17 @@ def create(
     )
     note_creation(session, (*name[:2], f"STREAM {name[2]}"))
     session.storage.has_streams = True
-    set_offset(session, name, kept, table, empty=initial_rows)
+    create_changes(session, kept, name[0], table, initial_rows=initial_rows)
 
 
 def find_stream(session: Session, name: Name) -> tuple[str, Name, bool] | None:
-    """Return (name of the copy that is its offset, its table, whether it is append-only), or None."""
+    """Return (name of the table of its changes, its table, whether it is append-only), or None."""
     row = session.duck.execute(
         f"SELECT kept, table_schema, table_name, append_only FROM {session.catalog(name[0], 'STREAMS')} "
         "WHERE schema_name = ? AND name = ?",
         list(name[1:]),
     ).fetchone()
     return (row[0], (name[0], row[1], row[2]), row[3]) if row else None
-
-
-def set_offset(session: Session, name: Name, kept: str, table: Name, *, empty: bool = False) -> None:
-    """Copy the table's current rows as the new offset; an empty copy if ``empty``."""
-    where = " WHERE false" if empty else ""
-    session.duck.execute(
-        f"CREATE OR REPLACE TABLE {quoted(name[0], CATALOG, kept)} AS SELECT * FROM {quoted(*table)}{where}"
-    )
 
 
 def rename_base(session: Session, old: Name, new: Name) -> None:
@@ -106,7 +95,7 @@ def rename_base(session: Session, old: Name, new: Name) -> None:
 
 
 def make_stale(session: Session, table: Name) -> None:
-    """Drop the offsets of the streams on a table that is dropped or replaced: they can no longer be read."""
+    """Drop the changes of the streams on a table that is dropped or replaced: they can no longer be read."""
     if not session.storage.has_streams:
         return
     for (kept,) in session.duck.execute(
@@ -117,17 +106,12 @@ def make_stale(session: Session, table: Name) -> None:
 
 
 def check_base(session: Session, name: Name, kept: str, table: Name) -> None:
-    """Check that a stream's table still has the columns of the offset.
+    """Check that a stream's table still has the columns that it had when the stream was created.
 
     Raises:
         ProgrammingError: the table was dropped, or replaced by one with other columns.
     """
-    query = (
-        "SELECT column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"
-    )
-    now = session.duck.execute(query, list(table)).fetchall()
-    if now != session.duck.execute(query, [name[0], CATALOG, kept]).fetchall():
+    if not has_same_columns(session, name[0], kept, table):
         raise errors.error(
             91901,
             "02000",
@@ -135,58 +119,23 @@ def check_base(session: Session, name: Name, kept: str, table: Name) -> None:
         )
 
 
-def changed_parts(name: Name, kept: str, table: Name) -> tuple[str, str]:
-    """Return two queries: the inserted rows and the deleted rows since the offset."""
-    now, before = f"SELECT * FROM {quoted(*table)}", f"SELECT * FROM {quoted(name[0], CATALOG, kept)}"
-    return f"({now} EXCEPT ALL {before})", f"({before} EXCEPT ALL {now})"
+def readable(session: Session, name: Name, kept: str) -> str:
+    """Return the table of the changes that a statement reads: in a transaction those at its beginning."""
+    offset = session.at_commit.get(name)
+    if isinstance(offset, Offset) and offset.changed:
+        return offset.before
+    return quoted(name[0], CATALOG, kept)
 
 
-def advance(session: Session, consumed: list[tuple[Name, str, Name]], *, at_commit: bool = False) -> None:
-    """Advance the offsets of the streams that a statement has consumed, in its transaction.
+def advance(session: Session, consumed: list[tuple[Name, str]]) -> None:
+    """Advance the offsets of the streams that a statement has consumed, when its transaction is committed.
 
     Args:
-        session: the session.
-        consumed: the streams, each with its offset and its table.
-        at_commit: whether the offsets move only when the open transaction is committed: until then all its
-            statements read the same changes.
+        session: the session, in a transaction.
+        consumed: the streams, each with the table of its changes.
     """
-    for name, kept, table in consumed:
-        if not at_commit:
-            set_offset(session, name, kept, table)
-        elif name not in session.at_commit:
-            set_offset(session, name, _following(kept), table)
-            session.at_commit[name] = partial(_move, session, name, kept)
-
-
-def _following(kept: str) -> str:
-    return f"{kept}_NEXT"
-
-
-def _move(session: Session, name: Name, kept: str) -> None:
-    following = quoted(name[0], CATALOG, _following(kept))
-    session.duck.execute(
-        f"CREATE OR REPLACE TABLE {quoted(name[0], CATALOG, kept)} AS SELECT * FROM {following}"
-    )
-    session.duck.execute(f"DROP TABLE {following}")
-
-
-def until(session: Session, name: Name, kept: str, table: Name) -> Name:
-    """Return the table with the rows up to which a stream is read.
-
-    Raises:
-        UnsupportedError: the open transaction has changed the stream's table before it reads the stream.
-    """
-    if name in session.at_commit:
-        return name[0], CATALOG, _following(kept)
-    if session.in_transaction:
-        query = (
-            f"SELECT max(changed_at) FROM {quoted(table[0], CATALOG, 'CHANGES')} "
-            f"WHERE schema_name = {literal(table[1])} AND name = {literal(table[2])}"
-        )
-        # Another connection sees what is committed.
-        if session.duck.execute(query).fetchone() != session.duck.cursor().execute(query).fetchone():
-            raise errors.UnsupportedError("a stream in a transaction that has changed its table")
-    return table
+    for name, kept in consumed:
+        open_offset(session, name, kept).consumed = True
 
 
 def has_data(session: Session, text: str) -> bool:
@@ -196,5 +145,4 @@ def has_data(session: Session, text: str) -> bool:
     if found is None:
         raise errors.missing("Stream", ".".join(name))
     check_base(session, name, found[0], found[1])
-    new, gone = changed_parts(name, found[0], found[1])
-    return bool(session.duck.execute(f"SELECT 1 FROM (({new}) UNION ALL ({gone})) LIMIT 1").fetchone())
+    return bool(session.duck.execute(f"SELECT 1 FROM {readable(session, name, found[0])} LIMIT 1").fetchone())

@@ -8,6 +8,7 @@ from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import declare, stored_columns
 from snowpipe_ml.local.catalog.load_history import forget_loads
 from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.catalog.tables import forget_column, rename_column, rename_notes
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, literal, quoted
@@ -40,7 +41,7 @@ def truncate(statement: Statement) -> Result:
         raise errors.missing_target(".".join(name))
 
     def run() -> None:
-        with in_transaction(session):
+        with in_transaction(session), tracked(session, name):
             session.duck.execute(f"DELETE FROM {quoted(*name)}")
             forget_loads(session, name)
             note_change(session, name)

@@ -19,6 +19,7 @@ from snowpipe_ml.local.files.format_options import file_format
 from snowpipe_ml.local.statements.base import Statement
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.translate.compiled import consuming
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
@@ -171,7 +172,7 @@ def _write(
     path: str,
 ) -> tuple[int, int]:
     session = statement.session
-    compiler = new_compiler(session)
+    compiler = new_compiler(session, consuming=True)
     try:
         query = to_sql(compiler.compile(parse(text)))
         described = session.duck.execute(f"DESCRIBE {query}").fetchall()
@@ -190,7 +191,8 @@ def _write(
                     "JSON file format can only unload one column of type VARIANT, OBJECT or ARRAY",
                 )
             column = _standard_json("c0", described[0][1])
-            return _write_json(statement, f"SELECT {column}::VARCHAR FROM {inner}", compression, path)
+            with consuming(session, compiler):
+                return _write_json(statement, f"SELECT {column}::VARCHAR FROM {inner}", compression, path)
         elif kind == "PARQUET":
             header = bool(options.get("HEADER"))
             listed = ", ".join(
@@ -205,9 +207,10 @@ def _write(
             settings = f"FORMAT parquet, COMPRESSION {literal(codec)}"
         else:
             raise errors.UnsupportedError(f"COPY INTO a stage with files of type {kind}")
-        row = session.duck.execute(
-            f"COPY (SELECT {listed} FROM {inner}) TO {literal(path)} ({settings})"
-        ).fetchone()
+        with consuming(session, compiler):
+            row = session.duck.execute(
+                f"COPY (SELECT {listed} FROM {inner}) TO {literal(path)} ({settings})"
+            ).fetchone()
         return (int(row[0]) if row else 0), 0
     finally:
         compiler.release()

@@ -13,6 +13,7 @@ from typing import TypeVar
 from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.catalog.load_history import Loaded, keep_failures, rejected, remember, remembered
 from snowpipe_ml.local.catalog.stages import Stage, StagedFile, find_stage
+from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import quoted
 from snowpipe_ml.local.core.queries import select
@@ -138,7 +139,7 @@ def _load(statement: Statement) -> Result:
         failed = unreadable | check_selected(session, copy, columns, options, readable)
 
         def once(by_record: bool = False, one_by_one: bool = False) -> list[Loaded]:
-            with in_transaction(session):
+            with in_transaction(session), tracked(session, copy.target, only_inserts=True):
                 done = load_files(
                     session,
                     copy,

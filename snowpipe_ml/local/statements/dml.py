@@ -9,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.changes import note_change, written_table
+from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, counts
@@ -41,20 +42,23 @@ def _counted(tree: exp.Expr) -> list[str]:
 
 def _execute_count(session: Session, tree: exp.Expr, params: Params) -> int:
     with compiled(session, tree, params) as statement:
-        return count_rows(session, to_sql(statement), written_table(statement))
+        rows = _changed(session, to_sql(statement), written_table(statement))
+        return int(rows[0][0]) if rows else 0
 
 
-def count_rows(session: Session, sql_text: str, target: Name | None) -> int:
-    """Run a DML statement on a table and return the number of changed rows."""
-    rows = _changed(session, sql_text, target)
+def count_inserted(session: Session, sql_text: str, target: Name | None) -> int:
+    """Run an INSERT and return the number of new rows."""
+    rows = _changed(session, sql_text, target, only_inserts=True)
     return int(rows[0][0]) if rows else 0
 
 
-def _changed(session: Session, sql_text: str, target: Name | None) -> list[Row]:
+def _changed(
+    session: Session, sql_text: str, target: Name | None, *, only_inserts: bool = False
+) -> list[Row]:
     """Run a DML statement and record in the same transaction that the table has changed."""
 
     def run() -> list[Row]:
-        with in_transaction(session):
+        with in_transaction(session), tracked(session, target, only_inserts=only_inserts):
             found = session.duck.execute(sql_text).fetchall()
             if target is not None:
                 note_change(session, target)
@@ -69,7 +73,7 @@ def _insert(session: Session, tree: exp.Insert, params: Params) -> Result:
     tree.set("overwrite", False)
     with compiled(session, tree, params) as statement:
         if not overwrite:
-            return counts(inserted=count_rows(session, to_sql(statement), written_table(statement)))
+            return counts(inserted=count_inserted(session, to_sql(statement), written_table(statement)))
         target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
         written = written_table(statement)
         delete = f"DELETE FROM {to_sql(target)}"
@@ -81,7 +85,7 @@ def _insert(session: Session, tree: exp.Insert, params: Params) -> Result:
         def swap() -> int:
             session.duck.execute(f"CREATE OR REPLACE TEMP TABLE {new} AS {query}")
             try:
-                with in_transaction(session):
+                with in_transaction(session), tracked(session, written):
                     session.duck.execute(delete)
                     row = session.duck.execute(to_sql(statement)).fetchone()
                     if written is not None:
@@ -142,7 +146,7 @@ def insert_rows(session: Session, text: str, rows: Sequence[Sequence[object]]) -
         tree.set("expression", None)
         statement = compiler.compile(tree)
         return counts(
-            inserted=count_rows(
+            inserted=count_inserted(
                 session, f"{to_sql(statement)} SELECT * FROM {name}", written_table(statement)
             )
         )

@@ -1,8 +1,7 @@
 """Streams on tables: the changes since a DML statement last read the stream.
 
-A stream stores the rows of its table at the stream's offset and compares them with the current rows. The
-difference shows inserted and deleted rows, but cannot tell an update from a delete and an insert.
-METADATA$ISUPDATE is therefore refused if there are both, and METADATA$ROW_ID is always refused.
+Each statement that changes a table adds its changes to the table's streams. METADATA$ROW_ID is refused: DuckDB's
+rows have no number that lasts.
 https://docs.snowflake.com/en/user-guide/streams-intro
 """
 

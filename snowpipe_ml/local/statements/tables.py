@@ -40,6 +40,7 @@ from snowpipe_ml.local.statements.tags import read_tags, set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.checks import check_names
+from snowpipe_ml.local.translate.compiled import consuming
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
 
@@ -193,7 +194,7 @@ def _make_from(
     """Create a table with the rows of a query; a text keeps the length that it has in the query."""
     inferred = describe_query(session, query, None) if not columns else []
     lengths = [column.length for column in inferred]
-    compiler = new_compiler(session)
+    compiler = new_compiler(session, consuming=True)
     try:
         selected = parse(query)
         if not columns:
@@ -212,10 +213,12 @@ def _make_from(
                 declare(session, name, [each.declared for each in typed if each.declared is not None])
 
             try:
-                return _make(session, name, _as_select(session, name, typed, body), modifiers, keep_all)
+                with consuming(session, compiler):
+                    return _make(session, name, _as_select(session, name, typed, body), modifiers, keep_all)
             except duckdb.ConstraintException:
                 pass  # an inferred length is no declaration: the rows decide
-        _make(session, name, _as_select(session, name, columns, body), modifiers, keep)
+        with consuming(session, compiler):
+            _make(session, name, _as_select(session, name, columns, body), modifiers, keep)
     finally:
         compiler.release()
 

@@ -36,10 +36,7 @@ def compiled(
     try:
         statement = compiler.compile(tree, params)
         statement.meta[LASTING] = compiler.is_lasting
-        if compiler.consumed:
-            with _consuming(session, compiler):
-                yield statement
-        else:
+        with consuming(session, compiler):
             yield statement
     except duckdb.CatalogException as raised:
         found = _MISSING_TABLE.search(str(raised))
@@ -51,12 +48,20 @@ def compiled(
 
 
 @contextmanager
-def _consuming(session: Session, compiler: Compiler) -> Iterator[None]:
-    """Run a DML statement and advance the offsets of the streams it reads, in one transaction."""
+def consuming(session: Session, compiler: Compiler) -> Iterator[None]:
+    """Run a statement and advance the offsets of the streams that it consumes, in one transaction."""
+    if not compiler.consumed:
+        yield
+        return
     with in_transaction(session):
         outer, session.in_transaction = session.in_transaction, True
         try:
             yield
-            advance(session, compiler.consumed, at_commit=outer)
+            advance(session, compiler.consumed)
+            if not outer:
+                for act in session.at_commit.values():
+                    act()
         finally:
             session.in_transaction = outer
+            if not outer:
+                session.at_commit.clear()

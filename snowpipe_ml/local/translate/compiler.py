@@ -31,9 +31,10 @@ class Compiler:
         translate: runs all passes, in order.
         describing: whether only the columns of the result are needed.
         in_view: whether the statement is the query of a view.
+        consuming: whether the streams that a query reads are consumed, as in CREATE TABLE ... AS SELECT.
 
     Attributes:
-        consumed: the streams that a DML statement reads; their offsets advance when it runs.
+        consumed: the streams that a DML statement reads, with the tables of their changes; their offsets advance when it runs.
         reads_rows: whether the translation itself read rows, as PIVOT (... IN (ANY)) does for its columns.
     """
 
@@ -44,14 +45,16 @@ class Compiler:
         *,
         describing: bool = False,
         in_view: bool = False,
+        consuming: bool = False,
     ) -> None:
         self.session = session
         self._translate = translate
         self.describing = describing
         self.in_view = in_view
+        self.consuming = consuming
         self.registered: list[str] = []
         self.views: list[str] = []
-        self.consumed: list[tuple[Name, str, Name]] = []
+        self.consumed: list[tuple[Name, str]] = []
         self.reads_rows = False
 
     @property

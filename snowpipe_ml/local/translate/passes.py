@@ -32,9 +32,11 @@ from snowpipe_ml.local.translate.streams import expand_streams
 _UNBOUND = object()
 
 
-def new_compiler(session: Session, *, describing: bool = False, in_view: bool = False) -> Compiler:
+def new_compiler(
+    session: Session, *, describing: bool = False, in_view: bool = False, consuming: bool = False
+) -> Compiler:
     """Create a compiler that runs all passes; see :class:`Compiler` for the arguments."""
-    return Compiler(session, translate, describing=describing, in_view=in_view)
+    return Compiler(session, translate, describing=describing, in_view=in_view, consuming=consuming)
 
 
 def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.Expr:

@@ -1,0 +1,194 @@
+"""The changes of a table that its streams have yet to return.
+
+Each stream has a table of its own, the name of which is ``kept``. A row of it is the net change of one row of
+the stream's table since the stream's offset: ``old`` is NULL for a new row, ``new`` for a deleted one. A
+statement that changes the table adds its changes, so a row that was updated is known to be one, and an
+append-only stream keeps a row that is deleted later.
+
+Within an open transaction a stream returns what it had when the transaction began. So the first statement of
+a transaction that changes the table copies the changes so far, and collects its own beside them: if the
+transaction reads the stream in DML, only its own are left when it is committed.
+
+https://docs.snowflake.com/en/user-guide/streams-intro
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
+from snowpipe_ml.local.core.session import Session
+
+
+class Offset:
+    """A stream in an open transaction; called when the transaction is committed.
+
+    Attributes:
+        before: the table of the changes when the transaction began; there is one only if ``changed``.
+        since: the table of the changes that the transaction itself has made; as ``before``.
+        consumed: whether the transaction has read the stream in DML.
+        changed: whether the transaction has changed the stream's table.
+    """
+
+    def __init__(self, session: Session, database: str, kept: str) -> None:
+        self._session = session
+        self._kept = quoted(database, CATALOG, kept)
+        self.before = quoted("temp", "main", f"{kept}_BEFORE")
+        self.since = quoted("temp", "main", f"{kept}_SINCE")
+        self.consumed = False
+        self.changed = False
+
+    def begin(self) -> None:
+        """Keep the changes so far, because the transaction is about to change the stream's table."""
+        if not self.changed:
+            duck = self._session.duck
+            duck.execute(f"CREATE TEMP TABLE {self.before} AS FROM {self._kept}")
+            duck.execute(f"CREATE TEMP TABLE {self.since} AS FROM {self._kept} WHERE false")
+            self.changed = True
+
+    def __call__(self) -> None:
+        """Move the stream's offset if the transaction has read it in DML."""
+        duck = self._session.duck
+        if self.consumed:
+            duck.execute(f"DELETE FROM {self._kept}")
+            if self.changed:
+                duck.execute(f"INSERT INTO {self._kept} FROM {self.since}")
+        if self.changed:
+            duck.execute(f"DROP TABLE {self.before}")
+            duck.execute(f"DROP TABLE {self.since}")
+
+
+def open_offset(session: Session, stream: Name, kept: str) -> Offset:
+    """Return the stream's state in the open transaction."""
+    found = session.at_commit.get(stream)
+    if not isinstance(found, Offset):
+        found = session.at_commit[stream] = Offset(session, stream[0], kept)
+    return found
+
+
+def create_changes(session: Session, kept: str, database: str, table: Name, *, initial_rows: bool) -> None:
+    """Create the table of a stream's changes; with ``initial_rows`` all rows of the table are new."""
+    rows = "" if initial_rows else " WHERE false"
+    session.duck.execute(
+        f"CREATE TABLE {quoted(database, CATALOG, kept)} AS "
+        f"SELECT uuid() AS change, CASE WHEN false THEN _sf_row END AS old, "
+        f"_sf_row AS new FROM {quoted(*table)} AS _sf_row{rows}"
+    )
+
+
+def changes_query(relation: str, *, append_only: bool) -> str:
+    """Return the query of a stream's rows, of a table of changes."""
+    more = 'old IS NOT NULL AND new IS NOT NULL AS "METADATA$ISUPDATE", NULL::VARCHAR AS "METADATA$ROW_ID"'
+    inserted = (
+        f"SELECT unnest(new), 'INSERT' AS \"METADATA$ACTION\", {more} FROM {relation} WHERE new IS NOT NULL"
+    )
+    if append_only:
+        return inserted
+    return f"{inserted} UNION ALL SELECT unnest(old), 'DELETE', {more} FROM {relation} WHERE old IS NOT NULL"
+
+
+@contextmanager
+def tracked(session: Session, table: Name | None, *, only_inserts: bool = False) -> Iterator[None]:
+    """Add what the block changes in a table to the changes of its streams, in the open transaction.
+
+    Rows are told apart by DuckDB's ``rowid``, which an update leaves as it is. It is not kept beyond the
+    transaction, because a checkpoint changes it.
+
+    Args:
+        session: the session.
+        table: the table; None if it is not known.
+        only_inserts: whether the block can do nothing but insert rows, which is faster to find.
+    """
+    streams = _streams_on(session, table) if table is not None and session.storage.has_streams else []
+    if table is None or not streams:
+        yield
+        return
+    target, duck = quoted(*table), session.duck
+    before, found = (f"_sf_{uuid.uuid4().hex}" for _ in range(2))
+    rows = f"SELECT rowid AS place, _sf_row AS value FROM {target} AS _sf_row"
+    if only_inserts:
+        duck.execute(f"CREATE TEMP TABLE {before} AS SELECT coalesce(max(rowid), -1) AS place FROM {target}")
+    else:
+        duck.execute(f"CREATE TEMP TABLE {before} AS {rows}")
+    opened = [
+        open_offset(session, stream, kept) if session.in_transaction else None for stream, kept, _ in streams
+    ]
+    for offset in opened:
+        if offset is not None:
+            offset.begin()
+    yield
+    if only_inserts:
+        changed = (
+            f"SELECT CASE WHEN false THEN value END AS old, value AS new FROM ({rows}) "
+            f"WHERE place > (SELECT place FROM {before})"
+        )
+    else:
+        changed = (
+            f"SELECT b.value AS old, a.value AS new FROM {before} AS b FULL JOIN ({rows}) AS a USING (place) "
+            "WHERE b.place IS NULL OR a.place IS NULL OR b.value IS DISTINCT FROM a.value"
+        )
+    duck.execute(f"CREATE TEMP TABLE {found} AS SELECT uuid() AS change, old, new FROM ({changed})")
+    for (_, kept, append_only), offset in zip(streams, opened, strict=True):
+        _add(session, quoted(table[0], CATALOG, kept), found, append_only)
+        if offset is not None:
+            _add(session, offset.since, found, append_only)
+    duck.execute(f"DROP TABLE {before}")
+    duck.execute(f"DROP TABLE {found}")
+
+
+def _streams_on(session: Session, table: Name) -> list[tuple[Name, str, bool]]:
+    """List the streams on a table that can still be read, as (name, kept, whether it is append-only)."""
+    return [
+        ((table[0], schema, name), kept, append_only)
+        for schema, name, kept, append_only in session.duck.execute(
+            f"SELECT s.schema_name, s.name, s.kept, s.append_only FROM {session.catalog(table[0], 'STREAMS')} AS s "
+            f"WHERE s.table_schema = {literal(table[1])} AND s.table_name = {literal(table[2])}"
+        ).fetchall()
+        if has_same_columns(session, table[0], kept, table)
+    ]
+
+
+def has_same_columns(session: Session, database: str, kept: str, table: Name) -> bool:
+    """Return whether a stream's table still has the columns that it had when the stream was created."""
+    row = _type(session, f"SELECT _sf_row FROM {quoted(*table)} AS _sf_row")
+    return row is not None and row == _type(session, f"SELECT new FROM {quoted(database, CATALOG, kept)}")
+
+
+def _type(session: Session, query: str) -> str | None:
+    """Return the type of a query's column; None if it cannot be read."""
+    try:
+        relation = session.duck.query(query)
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+    return str(relation.types[0]) if relation is not None else None
+
+
+def _add(session: Session, kept: str, found: str, append_only: bool) -> None:
+    """Add the changes of a statement to those of a stream.
+
+    A changed row that is new or changed for the stream already is found by its values; of equal rows it does
+    not matter which one is taken.
+    """
+    duck = session.duck
+    if append_only:
+        duck.execute(f"INSERT INTO {kept} FROM {found} WHERE old IS NULL")
+        return
+    first = duck.execute(f"SELECT 1 FROM {found} WHERE old IS NOT NULL LIMIT 1").fetchone()
+    if first is None:
+        duck.execute(f"INSERT INTO {kept} FROM {found}")
+        return
+    pairs = f"_sf_{uuid.uuid4().hex}"
+    duck.execute(
+        f"CREATE TEMP TABLE {pairs} AS SELECT f.change AS change, k.change AS known, f.new AS new FROM "
+        f"(SELECT change, old, new, row_number() OVER (PARTITION BY old) AS i FROM {found} WHERE old IS NOT NULL) AS f "
+        f"JOIN (SELECT change, new, row_number() OVER (PARTITION BY new) AS i FROM {kept} WHERE new IS NOT NULL) AS k "
+        "ON f.old IS NOT DISTINCT FROM k.new AND f.i = k.i"
+    )
+    duck.execute(f"UPDATE {kept} AS k SET new = p.new FROM {pairs} AS p WHERE k.change = p.known")
+    duck.execute(f"DELETE FROM {kept} WHERE old IS NOT DISTINCT FROM new")
+    duck.execute(f"INSERT INTO {kept} FROM {found} WHERE change NOT IN (SELECT change FROM {pairs})")
+    duck.execute(f"DROP TABLE {pairs}")

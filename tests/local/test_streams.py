@@ -1,0 +1,208 @@
+"""The rows that streams return, after the documentation.
+
+https://docs.snowflake.com/en/user-guide/streams-intro
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+_ROWS = "SELECT n, v, METADATA$ACTION, METADATA$ISUPDATE FROM {0} ORDER BY n, v, METADATA$ACTION"
+
+
+@pytest.fixture
+def table(query: Any) -> None:
+    query("CREATE TABLE t (n INT, v VARCHAR)")
+    query("INSERT INTO t VALUES (1, 'a'), (2, 'b'), (2, 'b')")
+    query("CREATE STREAM s ON TABLE t")
+    query("CREATE STREAM added ON TABLE t APPEND_ONLY = TRUE")
+    query("CREATE TABLE sink (n INT)")
+
+
+def test_updates_are_told_from_deletes_and_inserts(query: Any, table: None) -> None:
+    query("DELETE FROM t WHERE n = 1")
+    query("INSERT INTO t VALUES (7, 'g')")
+    query("UPDATE t SET v = 'c' WHERE n = 2")
+    assert query(_ROWS.format("s")) == [
+        (1, "a", "DELETE", False),
+        (2, "b", "DELETE", True),
+        (2, "b", "DELETE", True),
+        (2, "c", "INSERT", True),
+        (2, "c", "INSERT", True),
+        (7, "g", "INSERT", False),
+    ]
+    assert query(_ROWS.format("added")) == [(7, "g", "INSERT", False)]
+
+
+def test_net_change_of_a_row(query: Any, table: None) -> None:
+    query("INSERT INTO t VALUES (8, 'h'), (9, 'i')")
+    query("UPDATE t SET v = 'j' WHERE n = 9")
+    query("DELETE FROM t WHERE n = 8")
+    query("UPDATE t SET v = 'x' WHERE n = 1")
+    query("UPDATE t SET v = 'y' WHERE n = 1")
+    assert query(_ROWS.format("s")) == [
+        (1, "a", "DELETE", True),
+        (1, "y", "INSERT", True),
+        (9, "j", "INSERT", False),
+    ]
+    query("DELETE FROM t WHERE n = 1")
+    assert query(_ROWS.format("s"))[0] == (1, "a", "DELETE", False)
+
+
+def test_an_append_only_stream_keeps_rows_that_are_deleted_later(query: Any, table: None) -> None:
+    query("INSERT INTO t VALUES (8, 'h'), (9, 'i')")
+    query("DELETE FROM t WHERE n > 1")
+    query("TRUNCATE TABLE t")
+    assert query(_ROWS.format("added")) == [(8, "h", "INSERT", False), (9, "i", "INSERT", False)]
+    assert query("SELECT n FROM s ORDER BY n") == [(1,), (2,), (2,)]
+
+
+def test_every_statement_that_changes_a_table(session: Any, query: Any, table: None) -> None:
+    session.sql("CREATE STAGE files").collect()
+    session.file.put_stream(io.BytesIO(b"5,e\n"), "@files/x.csv", auto_compress=False)
+    query("COPY INTO t FROM @files")
+    query(
+        "MERGE INTO t USING (SELECT 1 AS n UNION ALL SELECT 6) x ON t.n = x.n "
+        "WHEN MATCHED THEN UPDATE SET v = 'm' WHEN NOT MATCHED THEN INSERT (n, v) VALUES (x.n, 'f')"
+    )
+    session.create_dataframe([[10, "p"]], schema=["n", "v"]).write.save_as_table("t", mode="append")
+    assert query(_ROWS.format("s")) == [
+        (1, "a", "DELETE", True),
+        (1, "m", "INSERT", True),
+        (5, "e", "INSERT", False),
+        (6, "f", "INSERT", False),
+        (10, "p", "INSERT", False),
+    ]
+    assert query("SELECT n FROM added ORDER BY n") == [(5,), (6,), (10,)]
+    query("INSERT INTO sink SELECT n FROM s")
+    query("INSERT OVERWRITE INTO t SELECT 3, 'o'")
+    assert query("SELECT METADATA$ACTION, COUNT(*) FROM s GROUP BY 1 ORDER BY 1") == [
+        ("DELETE", 6),
+        ("INSERT", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "consume",
+    [
+        "INSERT INTO sink SELECT n FROM s",
+        "MERGE INTO sink USING s ON sink.n = s.n WHEN NOT MATCHED THEN INSERT (n) VALUES (s.n)",
+        "CREATE TABLE made AS SELECT n FROM s",
+        "CREATE TABLE made (n INT) AS SELECT n FROM s",
+        "COPY INTO @~/out FROM (SELECT n FROM s)",
+    ],
+)
+def test_statements_that_advance_a_stream(query: Any, table: None, consume: str) -> None:
+    if "@~" in consume:
+        query("CREATE STAGE out")
+        consume = consume.replace("@~/out", "@out/x")
+    query("INSERT INTO t VALUES (5, 'e')")
+    query("SELECT * FROM s")
+    assert query("SELECT SYSTEM$STREAM_HAS_DATA('s')") == [(True,)]
+    query(consume)
+    assert query("SELECT SYSTEM$STREAM_HAS_DATA('s')") == [(False,)]
+    query("INSERT INTO t VALUES (6, 'f')")
+    assert query("SELECT n FROM s") == [(6,)]
+
+
+def test_a_stream_that_fills_its_own_table(query: Any, table: None) -> None:
+    query("INSERT INTO t VALUES (5, 'e')")
+    query("INSERT INTO t SELECT n + 10, v FROM s")
+    assert query(_ROWS.format("s")) == [(15, "e", "INSERT", False)]
+
+
+def test_a_transaction_reads_what_there_was_when_it_began(query: Any, table: None) -> None:
+    query("INSERT INTO t VALUES (5, 'e')")
+    query("BEGIN")
+    query("INSERT INTO t VALUES (6, 'f')")
+    query("UPDATE t SET v = 'z' WHERE n = 5")
+    assert query("SELECT n, v FROM s") == [(5, "e")]
+    query("INSERT INTO sink SELECT n FROM s")
+    query("INSERT INTO sink SELECT n FROM s")
+    query("DELETE FROM t WHERE n = 1")
+    assert query("SELECT n FROM s") == [(5,)]
+    query("COMMIT")
+    assert query("SELECT n FROM sink") == [(5,), (5,)]
+    assert query(_ROWS.format("s")) == [
+        (1, "a", "DELETE", False),
+        (5, "e", "DELETE", True),
+        (5, "z", "INSERT", True),
+        (6, "f", "INSERT", False),
+    ]
+    assert query("SELECT n FROM added ORDER BY n") == [(5,), (6,)]
+
+
+@pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT"])
+def test_a_transaction_that_does_not_consume(query: Any, table: None, end: str) -> None:
+    query("BEGIN")
+    query("INSERT INTO t VALUES (6, 'f')")
+    assert query("SELECT n FROM s") == []
+    query(end)
+    assert query("SELECT n FROM s") == ([(6,)] if end == "COMMIT" else [])
+    query("BEGIN")
+    query("INSERT INTO t VALUES (7, 'g')")
+    query("COMMIT")
+    assert query("SELECT COUNT(*) FROM s") == [(2 if end == "COMMIT" else 1,)]
+
+
+def test_initial_rows(query: Any, table: None) -> None:
+    query("CREATE STREAM i ON TABLE t SHOW_INITIAL_ROWS = TRUE")
+    query("UPDATE t SET v = 'q' WHERE n = 1")
+    assert query(_ROWS.format("i"))[0] == (1, "q", "INSERT", False)
+    assert query("SELECT COUNT(*) FROM i") == [(3,)]
+
+
+def test_values_of_all_types_and_odd_names(query: Any) -> None:
+    query('CREATE TABLE w (t INT, "a b" VARIANT, z TIMESTAMP_TZ, x BINARY, o OBJECT, p NUMBER(38, 3))')
+    query("CREATE STREAM ws ON TABLE w")
+    query("INSERT INTO w SELECT 1, PARSE_JSON('[1]'), '2024-01-01 00:00:00 +01:00', 'AB', NULL, 1.5")
+    query("INSERT INTO w (t) VALUES (2)")
+    query("UPDATE w SET p = 2, z = NULL WHERE t = 1")
+    assert query("SELECT t, p, z, METADATA$ISUPDATE FROM ws ORDER BY t") == [
+        (1, 2, None, False),
+        (2, None, None, False),
+    ]
+
+
+def test_the_row_id_is_refused(query: Any, table: None) -> None:
+    with pytest.raises(SnowparkSQLException, match="does not support METADATA.ROW_ID"):
+        query("SELECT METADATA$ROW_ID FROM s")
+
+
+_STATEMENT = st.one_of(
+    st.tuples(st.just("INSERT INTO t SELECT {0}, '{1}'"), st.integers(0, 3), st.sampled_from("ab")),
+    st.tuples(
+        st.just("DELETE FROM t WHERE n = {0} AND v <> '{1}'"), st.integers(0, 3), st.sampled_from("ab")
+    ),
+    st.tuples(st.just("UPDATE t SET v = '{1}' WHERE n = {0}"), st.integers(0, 3), st.sampled_from("abc")),
+    st.tuples(st.just("UPDATE t SET n = n + 1 WHERE n = {0}"), st.integers(0, 3), st.just("")),
+    st.tuples(st.sampled_from(("BEGIN", "COMMIT", "ROLLBACK")), st.just(0), st.just("")),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_STATEMENT, max_size=12))
+def test_a_stream_turns_the_old_rows_into_the_new_ones(
+    query: Any, statements: list[tuple[str, int, str]]
+) -> None:
+    query(
+        "CREATE OR REPLACE TABLE t AS SELECT 1 AS n, 'a' AS v UNION ALL SELECT 1, 'a' UNION ALL SELECT 2, 'b'"
+    )
+    query("CREATE OR REPLACE STREAM s ON TABLE t")
+    rows = Counter(query("SELECT n, v FROM t"))
+    for text, number, letter in statements:
+        query(text.format(number, letter))
+    query("COMMIT")
+    updates: Counter[str] = Counter()
+    for n, v, action, update in query("SELECT n, v, METADATA$ACTION, METADATA$ISUPDATE FROM s"):
+        rows[n, v] += 1 if action == "INSERT" else -1
+        updates[action] += update
+    assert {row: count for row, count in rows.items() if count} == Counter(query("SELECT n, v FROM t"))
+    assert updates["INSERT"] == updates["DELETE"]
