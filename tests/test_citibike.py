@@ -234,7 +234,7 @@ def test_no_row_of_a_table_comes_to_the_client(prod_sql: list[str]) -> None:
 def test_what_only_snowflake_gets_is_there(prod_sql: list[str]) -> None:
     text = "\n".join(prod_sql)
     assert (
-        "CREATE OR ALTER WAREHOUSE TRAIN_WH WITH WAREHOUSE_SIZE = 'MEDIUM' WAREHOUSE_TYPE = 'SNOWPARK-OPTIMIZED'"
+        "CREATE WAREHOUSE IF NOT EXISTS TRAIN_WH WITH WAREHOUSE_TYPE = 'SNOWPARK-OPTIMIZED' WAREHOUSE_SIZE = 'MEDIUM'"
         in text
     )
     assert "CREATE DATABASE WEATHER_NYC FROM SHARE WEATHER_SOURCE.SHARE" in text

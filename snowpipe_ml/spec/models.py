@@ -137,27 +137,73 @@ else:  # a union of the registered targets, by their type
     TargetSettings = Annotated[Union[tuple(TARGETS.values())], Field(discriminator="type")]  # noqa: UP007
 
 
-class Warehouse(Model):
+class Managed(Model):
+    """Base class of the declared objects that something else can manage."""
+
+    managed: Literal["here", "elsewhere"] = Field(
+        "here",
+        description="elsewhere: the object must exist, and no run creates or changes it; Terraform, a DCM project or "
+        "an administrator does",
+    )
+
+
+class Warehouse(Managed):
     """A virtual warehouse. It does not affect performance on the embedded warehouse.
 
-    https://docs.snowflake.com/en/sql-reference/sql/create-warehouse
+    It is created if it does not exist. Of an existing warehouse, only the settings that the spec names are
+    changed. https://docs.snowflake.com/en/sql-reference/sql/create-warehouse
     """
 
     size: Size = "xsmall"
-    type: Literal["standard", "snowpark-optimized"] = "standard"
-    auto_suspend: int = Field(60, ge=0, description="Seconds of inactivity before the warehouse suspends")
-    auto_resume: bool = True
+    type: Literal["standard", "snowpark-optimized", "adaptive"] = "standard"
+    generation: Literal[1, 2] | None = Field(
+        None, description="Generation of a standard warehouse; Snowflake's default if not given"
+    )
     resource_constraint: str | None = Field(
         None,
-        pattern="^(MEMORY_(1X|16X|64X)(_x86)?|STANDARD_GEN_[12])$",
+        pattern="^MEMORY_(1X|16X|64X)(_x86)?$",
         description="Memory and CPU of the nodes of a Snowpark-optimized warehouse",
     )
+    min_cluster_count: int | None = Field(None, ge=1)
+    max_cluster_count: int | None = Field(None, ge=1)
+    scaling_policy: Literal["standard", "economy"] | None = None
+    auto_suspend: int = Field(60, ge=0, description="Seconds of inactivity before the warehouse suspends")
+    auto_resume: bool = True
+    resource_monitor: ObjectName | None = None
+    enable_query_acceleration: bool | None = None
+    query_acceleration_max_scale_factor: int | None = Field(None, ge=0, le=100)
     max_concurrency_level: int | None = Field(None, ge=1)
+    statement_queued_timeout_in_seconds: int | None = Field(None, ge=0)
+    statement_timeout_in_seconds: int | None = Field(None, ge=0, le=604800)
     comment: str | None = None
 
     @model_validator(mode="after")
-    def _large_enough(self) -> Warehouse:
-        # https://docs.snowflake.com/en/user-guide/warehouses-snowpark-optimized
+    def _possible(self) -> Warehouse:
+        """Check that the settings go together.
+
+        https://docs.snowflake.com/en/user-guide/warehouses-snowpark-optimized
+        """
+        if self.type != "snowpark-optimized" and self.resource_constraint:
+            raise ValueError(
+                f"resource_constraint {self.resource_constraint} is for warehouses of type snowpark-optimized, "
+                f"not {self.type}; the generation of a standard one is `generation`"
+            )
+        if self.type != "standard" and self.generation is not None:
+            raise ValueError(f"generation is for warehouses of type standard, not {self.type}")
+        fixed = self.model_fields_set & {
+            "size",
+            "min_cluster_count",
+            "max_cluster_count",
+            "scaling_policy",
+            "auto_suspend",
+            "auto_resume",
+        }
+        if self.type == "adaptive" and fixed:
+            raise ValueError(f"Snowflake decides {', '.join(sorted(fixed))} of a warehouse of type adaptive")
+        if (self.min_cluster_count or 1) > (self.max_cluster_count or self.min_cluster_count or 1):
+            raise ValueError(
+                f"min_cluster_count {self.min_cluster_count} is above max_cluster_count {self.max_cluster_count}"
+            )
         order = get_args(Size)
         constraint = self.resource_constraint or ("MEMORY_16X" if self.type == "snowpark-optimized" else "")
         smallest = {"MEMORY_16X": "medium", "MEMORY_64X": "large"}.get(constraint.removesuffix("_x86"))
@@ -166,7 +212,7 @@ class Warehouse(Model):
         return self
 
 
-class Stage(Model):
+class Stage(Managed):
     """An internal stage, or an external one with a ``url``."""
 
     url: str | None = Field(
@@ -183,7 +229,7 @@ class Stage(Model):
         return self
 
 
-class FileFormat(Model):
+class FileFormat(Managed):
     """A named file format for delimited text.
 
     https://docs.snowflake.com/en/sql-reference/sql/create-file-format
@@ -209,7 +255,7 @@ class FileFormat(Model):
     )
 
 
-class Table(Model):
+class Table(Managed):
     """A table that steps load into. It is created if it does not exist, and never replaced."""
 
     columns: dict[ObjectKey, ColumnType] = Field(min_length=1, description="Column name: data type")
@@ -248,7 +294,7 @@ class Source(Model):
     comment: str | None = None
 
 
-class Tag(Model):
+class Tag(Managed):
     """An object tag. If it has a ``value``, the tag is set on every table and view that a step writes."""
 
     value: str | None = Field(None, description="For example {{ run.model_id }}")
@@ -346,7 +392,7 @@ class WheelImport(Model):
         return self
 
 
-class Role(Model):
+class Role(Managed):
     """A role, created if it does not exist."""
 
     comment: str | None = None

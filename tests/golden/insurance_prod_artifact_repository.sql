@@ -1,5 +1,5 @@
--- warehouses.insurance_wh: make sure that the warehouse INSURANCE_WH is there
-CREATE OR ALTER WAREHOUSE INSURANCE_WH WITH WAREHOUSE_SIZE = 'MEDIUM' WAREHOUSE_TYPE = 'STANDARD' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE;
+-- warehouses.insurance_wh: create the warehouse INSURANCE_WH if it does not exist; otherwise change the settings that differ
+CREATE WAREHOUSE IF NOT EXISTS INSURANCE_WH WITH WAREHOUSE_TYPE = 'STANDARD' WAREHOUSE_SIZE = 'MEDIUM' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE;
 -- stages.model_stage: make sure that the stage MODEL_STAGE is there
 CREATE STAGE IF NOT EXISTS MODEL_STAGE ;
 -- tags.model_id: make sure that the tag MODEL_ID is there

@@ -23,7 +23,7 @@ from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
 from snowpipe_ml.steps.declared.all_objects import declared_steps
-from snowpipe_ml.steps.declared.objects import DeclaredStep
+from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.forecasting.columns import column_fault
 from snowpipe_ml.text.files import read_text
 from snowpipe_ml.text.problems import Path, Position, Problem, did_you_mean

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from snowpipe_ml.plugins.connection import Connection, current_schema, execute
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
-from snowpipe_ml.steps.declared.objects import WarehouseStep
+from snowpipe_ml.steps.declared.warehouses import WarehouseStep
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -56,7 +56,7 @@ def _default_warehouse(spec: Spec) -> tuple[Identifier | None, WarehouseStep | N
     """The target's default warehouse: as it exists, or as the spec declares it."""
     name = spec.target.default_warehouse
     for written, settings in spec.pipeline.warehouses.items():
-        if Identifier.parse(written) == name:
+        if Identifier.parse(written) == name and settings.managed == "here":
             return None, WarehouseStep(f"warehouses.{written}", written, settings)
     return name, None
 

@@ -7,6 +7,7 @@ import json
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, dumps
 from snowpipe_ml.local.core.result import Result, status
+from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Options, number_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import OWNER, listing
@@ -69,6 +70,12 @@ _OPTIONS = (
     "STATEMENT_TIMEOUT_IN_SECONDS",
     "WAIT_FOR_COMPLETION",
 )
+WAREHOUSE_PARAMETERS = {
+    "MAX_CONCURRENCY_LEVEL": "8",
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": "0",
+    "STATEMENT_TIMEOUT_IN_SECONDS": "172800",
+}
+"""The parameters of a warehouse with their defaults, as SHOW PARAMETERS IN WAREHOUSE prints them."""
 # The sizes as they are written, without hyphens, and as SHOW WAREHOUSES prints them.
 _SIZES = {
     "XSMALL": "X-Small",
@@ -107,6 +114,21 @@ def _check_options(options: Options) -> None:
     _size(options)
 
 
+def warehouse_options(session: Session, name: str) -> Options:
+    """Return the options of a warehouse.
+
+    Raises:
+        ProgrammingError: it does not exist.
+    """
+    found = session.duck.execute(
+        f"SELECT options FROM {ACCOUNT}.{CATALOG}.WAREHOUSES WHERE name = ?", [name]
+    ).fetchone()
+    if found is None:
+        raise errors.missing("Warehouse", name)
+    options: Options = json.loads(found[0])
+    return options
+
+
 @command("CREATE WAREHOUSE")
 def create_warehouse(statement: Statement) -> Result:
     """``CREATE [OR REPLACE|OR ALTER] WAREHOUSE [IF NOT EXISTS] name [WITH] options``: stored and shown."""
@@ -143,11 +165,9 @@ def alter_warehouse(statement: Statement) -> Result:
     lenient = reader.accept("IF", "EXISTS")
     (name,) = reader.name()
     table = f"{ACCOUNT}.{CATALOG}.WAREHOUSES"
-    row = session.duck.execute(f"SELECT options FROM {table} WHERE name = ?", [name]).fetchone()
-    if row is None:
-        if lenient:
-            return status("Statement executed successfully.")
-        raise errors.missing("Warehouse", name)
+    if lenient and not session.duck.execute(f"SELECT 1 FROM {table} WHERE name = ?", [name]).fetchone():
+        return status("Statement executed successfully.")
+    there = warehouse_options(session, name)
     if reader.accept("SUSPEND"):
         session.duck.execute(f"UPDATE {table} SET state = 'SUSPENDED' WHERE name = ?", [name])
     elif reader.accept("RESUME"):
@@ -157,7 +177,7 @@ def alter_warehouse(statement: Statement) -> Result:
         given = reader.options()
         reader.end()
         _check_options(given)
-        options = json.loads(row[0]) | given
+        options = there | given
         session.duck.execute(f"UPDATE {table} SET options = ? WHERE name = ?", [dumps(options), name])
     return status("Statement executed successfully.")
 

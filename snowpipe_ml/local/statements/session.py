@@ -9,6 +9,7 @@ from snowpipe_ml.local.core import errors, parameters
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.values import Option
+from snowpipe_ml.local.statements.account import WAREHOUSE_PARAMETERS, warehouse_options
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.grants import check_role
 from snowpipe_ml.local.statements.scope import like
@@ -136,10 +137,21 @@ def _shown(value: Option) -> str:
 
 @command("SHOW PARAMETERS")
 def show_parameters(statement: Statement) -> Result:
-    """``SHOW PARAMETERS [LIKE 'x'] [IN SESSION]``."""
+    """``SHOW PARAMETERS [LIKE 'x'] [IN SESSION | IN WAREHOUSE name]``."""
     reader = statement.reader
     reader.expect("SHOW", "PARAMETERS")
     pattern = reader.string() if reader.accept("LIKE") else "%"
+    names = ("key", "value", "default", "level", "description", "type")
+    if reader.accept("IN", "WAREHOUSE"):
+        (name,) = reader.name()
+        reader.end()
+        given = warehouse_options(statement.session, name)
+        listed = [
+            (key, str(given.get(key, default)), default, "WAREHOUSE" if key in given else "", "", "NUMBER")
+            for key, default in WAREHOUSE_PARAMETERS.items()
+            if like(key, pattern)
+        ]
+        return rows([(column, "VARCHAR") for column in names], listed)
     if reader.accept("IN") and not reader.accept("SESSION"):
         raise errors.UnsupportedError(f"SHOW PARAMETERS IN {reader.peek().upper}")
     reader.end()
@@ -150,8 +162,7 @@ def show_parameters(statement: Statement) -> Result:
         for key, (kind, default) in sorted(known.items())
         if like(key, pattern)
     ]
-    names = ("key", "value", "default", "level", "description", "type")
-    return rows([(name, "VARCHAR") for name in names], found)
+    return rows([(column, "VARCHAR") for column in names], found)
 
 
 @command("BEGIN", "START TRANSACTION", "BEGIN TRANSACTION")

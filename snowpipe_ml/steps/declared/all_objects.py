@@ -8,15 +8,15 @@ from snowpipe_ml.plugins import Step, StepSettings
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.steps.declared.imports import ImportStep
 from snowpipe_ml.steps.declared.objects import (
-    DeclaredStep,
     FileFormatStep,
     RoleStep,
     SourceStep,
     StageStep,
     TableStep,
     TagStep,
-    WarehouseStep,
 )
+from snowpipe_ml.steps.declared.step import DeclaredStep
+from snowpipe_ml.steps.declared.warehouses import WarehouseStep
 from snowpipe_ml.text.problems import Path as SpecPath
 
 _SECTIONS: dict[str, type[DeclaredStep]] = {

@@ -12,7 +12,7 @@ from snowpipe_ml.packages.wheels import fetch, inspect, sha256_of
 from snowpipe_ml.plugins import Finding, Kind, PlanContext, Resource, RunContext, StepPlan, StepResult
 from snowpipe_ml.spec import models
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, sql
-from snowpipe_ml.steps.declared.objects import DeclaredStep
+from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.declared.wheels import fetch_wheels, wheel_fault
 
 

@@ -1,10 +1,9 @@
-"""The declared objects of a spec as steps: each creates its object, and other steps depend on it."""
+"""Stages, file formats, tables, tags, roles and sources as steps that create them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from snowpipe_ml.errors import StepError, TemplateError
 from snowpipe_ml.plugins import (
@@ -13,10 +12,8 @@ from snowpipe_ml.plugins import (
     PlanContext,
     Resource,
     RunContext,
-    Step,
     StepPlan,
     StepResult,
-    StepSettings,
     declared,
     table,
 )
@@ -38,52 +35,7 @@ from snowpipe_ml.steps.data.generated import generate, given_version
 from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.data.source_files import findings, positions
 from snowpipe_ml.steps.declared.column_changes import advice, differences
-
-
-class _Settings(StepSettings):
-    """The settings of a declared object as a step: none, because its model has them."""
-
-    type: str = "declared"
-
-
-class DeclaredStep(Step[_Settings]):
-    """A step that ensures that a declared object exists.
-
-    Args:
-        name: the name of the node, such as ``stages.load_stage``.
-        object_name: the name of the object.
-        model: the declaration in the spec.
-    """
-
-    Settings = _Settings
-    kind: Kind
-
-    def __init__(self, name: str, object_name: str, model: Any) -> None:
-        super().__init__(name, _Settings.model_validate({"type": self.type_name}))
-        self.object = Identifier.parse(object_name)
-        self.model = model
-
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """The stored names and the types of the columns of a table or source; empty for other objects."""
-        return {}
-
-    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
-        yield declared(self.kind, self.object)
-
-    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
-        """Yield the statements that create the object."""
-        raise NotImplementedError
-
-    def plan(self, ctx: PlanContext) -> StepPlan:
-        return StepPlan(
-            f"make sure that the {self.kind.value} {self.object} is there", tuple(self.statements(ctx))
-        )
-
-    def run(self, ctx: RunContext) -> StepResult:
-        for statement in self.statements(ctx):
-            ctx.execute(statement)
-        return StepResult()
+from snowpipe_ml.steps.declared.step import DeclaredStep
 
 
 def _option(template: str, value: object) -> Sql | None:
@@ -98,45 +50,12 @@ def _spaced(parts: Iterable[Sql | None]) -> Sql:
     return join(" ", [part for part in parts if part is not None])
 
 
-class WarehouseStep(DeclaredStep):
-    """A virtual warehouse."""
-
-    type_name = "warehouse"
-    kind = Kind.WAREHOUSE
-
-    def _options(self) -> Sql:
-        w: models.Warehouse = self.model
-        return _spaced(
-            [
-                _option("WAREHOUSE_SIZE = {value}", w.size.upper()),
-                _option("WAREHOUSE_TYPE = {value}", w.type.upper()),
-                _option("RESOURCE_CONSTRAINT = {value}", w.resource_constraint),
-                _option("MAX_CONCURRENCY_LEVEL = {value}", w.max_concurrency_level),
-                _option("AUTO_SUSPEND = {value}", w.auto_suspend),
-                _option("AUTO_RESUME = {value}", w.auto_resume),
-                # A warehouse that starts is billed for at least a minute.
-                Sql("INITIALLY_SUSPENDED = TRUE"),
-                _option("COMMENT = {value}", w.comment),
-            ]
-        )
-
-    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
-        yield sql(
-            "CREATE OR ALTER WAREHOUSE {name} WITH {options}", name=self.object, options=self._options()
-        )
-
-    def create_if_missing(self) -> Sql:
-        """Return the statement that creates the warehouse and leaves an existing one unchanged."""
-        return sql(
-            "CREATE WAREHOUSE IF NOT EXISTS {name} WITH {options}", name=self.object, options=self._options()
-        )
-
-
 class StageStep(DeclaredStep):
     """A stage."""
 
     type_name = "stage"
     kind = Kind.STAGE
+    listed_as = "STAGES"
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         s: models.Stage = self.model
@@ -150,8 +69,8 @@ class StageStep(DeclaredStep):
         )
         yield sql("CREATE STAGE IF NOT EXISTS {name} {options}", name=self.object, options=options)
 
-    def run(self, ctx: RunContext) -> StepResult:
-        result = super().run(ctx)
+    def create(self, ctx: RunContext) -> StepResult:
+        result = super().create(ctx)
         wanted = self._url(ctx) or ""
         # Without a schema, SHOW would also list stages of this name in other schemas of the database.
         show = sql(
@@ -182,6 +101,7 @@ class FileFormatStep(DeclaredStep):
 
     type_name = "file_format"
     kind = Kind.FILE_FORMAT
+    listed_as = "FILE FORMATS"
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         f: models.FileFormat = self.model
@@ -221,6 +141,7 @@ class TableStep(DeclaredStep):
 
     type_name = "table"
     kind = Kind.TABLE
+    listed_as = "TABLES"
 
     @property
     def columns(self) -> Mapping[str, str]:
@@ -238,23 +159,32 @@ class TableStep(DeclaredStep):
             comment=_option("COMMENT = {value}", t.comment) or Sql(""),
         )
 
-    def run(self, ctx: RunContext) -> StepResult:
+    def require(self, ctx: RunContext) -> None:
+        if ctx.kind_of(QualifiedName((self.object,))) != "TABLE":
+            raise self.missing()
+        self._check_columns(ctx)
+
+    def create(self, ctx: RunContext) -> StepResult:
         name = QualifiedName((self.object,))
         kind = ctx.kind_of(name)
         if kind not in (None, "TABLE"):
             raise StepError(
                 f"{name} is a {kind.lower()}, but the spec declares a table: drop it, or rename the table"
             )
-        result = super().run(ctx)
+        result = super().create(ctx)
         if kind is not None:
-            declared = {Identifier.parse(text).name: given for text, given in self.model.columns.items()}
-            described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
-            found, statements = differences(
-                name, declared, [(str(row["name"]), str(row["type"])) for row in described]
-            )
-            if found:
-                raise StepError(advice(name, found, statements))
+            self._check_columns(ctx)
         return result
+
+    def _check_columns(self, ctx: RunContext) -> None:
+        name = QualifiedName((self.object,))
+        declared = {Identifier.parse(text).name: given for text, given in self.model.columns.items()}
+        described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
+        found, statements = differences(
+            name, declared, [(str(row["name"]), str(row["type"])) for row in described]
+        )
+        if found:
+            raise StepError(advice(name, found, statements))
 
 
 class TagStep(DeclaredStep):
@@ -262,6 +192,7 @@ class TagStep(DeclaredStep):
 
     type_name = "tag"
     kind = Kind.TAG
+    listed_as = "TAGS"
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
@@ -273,12 +204,20 @@ class RoleStep(DeclaredStep):
 
     type_name = "role"
     kind = Kind.ROLE
+    listed_as = "ROLES"
+    in_schema = False
 
     def __init__(
         self, name: str, object_name: str, model: models.Role, grants: dict[str, tuple[str, ...]]
     ) -> None:
         super().__init__(name, object_name, model)
         self.grants = grants
+
+    def run(self, ctx: RunContext) -> StepResult:
+        """Create the role, or check that it exists, and grant it its privileges."""
+        if self.elsewhere:
+            self.require(ctx)
+        return self.create(ctx)
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         for target in self.grants:
@@ -291,8 +230,9 @@ class RoleStep(DeclaredStep):
                 yield declared(Kind.STAGE, name.name, target)
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
-        comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
-        yield sql("CREATE ROLE IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
+        if not self.elsewhere:
+            comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
+            yield sql("CREATE ROLE IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
         for target, privileges in self.grants.items():
             kind, name = models.securable_of(target)
             listed = join(", ", [Sql(privilege) for privilege in privileges])

@@ -1,0 +1,122 @@
+"""The base of the steps of declared objects: each creates its object, and other steps depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import (
+    Kind,
+    PlanContext,
+    Resource,
+    RunContext,
+    Step,
+    StepPlan,
+    StepResult,
+    StepSettings,
+    declared,
+)
+from snowpipe_ml.spec import models
+from snowpipe_ml.sql import Identifier, Sql, like_pattern, sql
+
+
+class _Settings(StepSettings):
+    """The settings of a declared object as a step: none, because its model has them."""
+
+    type: str = "declared"
+
+
+class DeclaredStep(Step[_Settings]):
+    """A step that ensures that a declared object exists.
+
+    Args:
+        name: the name of the node, such as ``stages.load_stage``.
+        object_name: the name of the object.
+        model: the declaration in the spec.
+
+    Attributes:
+        listed_as: the plural of its kind in SHOW statements.
+        in_schema: whether its kind belongs to a schema, and not to the account.
+    """
+
+    Settings = _Settings
+    kind: Kind
+    listed_as: ClassVar[str] = ""
+    in_schema: ClassVar[bool] = True
+
+    def __init__(self, name: str, object_name: str, model: Any) -> None:
+        super().__init__(name, _Settings.model_validate({"type": self.type_name}))
+        self.object = Identifier.parse(object_name)
+        self.model = model
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The stored names and the types of the columns of a table or source; empty for other objects."""
+        return {}
+
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        yield declared(self.kind, self.object)
+
+    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        """Yield the statements that create the object."""
+        raise NotImplementedError
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the spec only refers to the object, which another tool or an administrator manages."""
+        return isinstance(self.model, models.Managed) and self.model.managed == "elsewhere"
+
+    def plan(self, ctx: PlanContext) -> StepPlan:
+        if self.elsewhere:
+            return StepPlan(f"check that the {self.kind.value} {self.object} exists", ())
+        return StepPlan(
+            f"make sure that the {self.kind.value} {self.object} is there", tuple(self.statements(ctx))
+        )
+
+    def run(self, ctx: RunContext) -> StepResult:
+        """Create the object; one that is managed elsewhere must exist.
+
+        Raises:
+            StepError: an object that is managed elsewhere does not exist.
+        """
+        if self.elsewhere:
+            self.require(ctx)
+            return StepResult(message="managed elsewhere")
+        return self.create(ctx)
+
+    def create(self, ctx: RunContext) -> StepResult:
+        """Create the object if it does not exist."""
+        for statement in self.statements(ctx):
+            ctx.execute(statement)
+        return StepResult()
+
+    def require(self, ctx: RunContext) -> None:
+        """Check that the object exists.
+
+        Raises:
+            StepError: it does not.
+        """
+        if self.shown(ctx) is None:
+            raise self.missing()
+
+    def missing(self) -> StepError:
+        """Return the error of an object that is managed elsewhere and does not exist."""
+        return StepError(
+            f"the {self.kind.value} {self.object} does not exist, or this role may not use it, and the spec says "
+            "`managed: elsewhere`: have it created, or remove that line so that a run creates it"
+        )
+
+    def shown(self, ctx: RunContext) -> Mapping[str, object] | None:
+        """Return the object's row of SHOW; None if it does not exist."""
+        # Without a schema, SHOW would also list objects of this name in other schemas of the database.
+        place = sql("IN SCHEMA {schema}", schema=ctx.current_schema()) if self.in_schema else Sql("")
+        statement = sql(
+            "SHOW {kinds} LIKE {name} {place}",
+            kinds=Sql(self.listed_as),
+            name=like_pattern(self.object),
+            place=place,
+        )
+        return next(
+            (row.as_dict() for row in ctx.execute(statement) if row["name"] == self.object.name), None
+        )
