@@ -16,6 +16,7 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.outcome import RunResult
+from snowpipe_ml.steps.data import archives
 from tests.conftest import ask, write_spec
 from tests.trips import zipped
 
@@ -31,7 +32,7 @@ steps:
 """
 MB = 2**20
 HEADER = b"a,b\n"
-BOMB = 96 * MB
+BOMB = 96 * MB  # more than the 64 MB of which any ratio is harmless
 
 
 @pytest.fixture
@@ -98,11 +99,21 @@ def gzip_bomb(path: Path, size: int) -> None:
 BOMBS = {"o.zip": zip_bomb, "nested.zip": nested_bomb, "o.csv.gz": gzip_bomb}
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the ratio from 2 MB instead of 64, so that small archives are bombs."""
+    monkeypatch.setattr(archives, "_SMALL", 2 * MB)
+
+
 @pytest.mark.parametrize("name", BOMBS)
 def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(
-    tmp_path: Path, files: Path, name: str
+    tmp_path: Path, files: Path, name: str, request: pytest.FixtureRequest
 ) -> None:
-    BOMBS[name](files / name, BOMB)
+    if name == "o.zip":
+        BOMBS[name](files / name, BOMB)
+    else:
+        request.getfixturevalue("small")
+        BOMBS[name](files / name, 3 * MB)
     pipeline = pipeline_of(tmp_path)
     result = pipeline.run()
     assert result.ok, told(result)
@@ -113,10 +124,11 @@ def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(
 
 
 @pytest.mark.parametrize("limit", ["ratio", "unpacked_mb", "members"])
+@pytest.mark.usefixtures("small")
 def test_the_spec_sets_the_limits_of_an_archive(tmp_path: Path, files: Path, limit: str) -> None:
     with zipfile.ZipFile(files / "o.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("m.csv", "w") as sink:
-            repeated(sink, 80 * MB if limit == "ratio" else 3 * MB)
+            repeated(sink, 3 * MB)
         for number in range(3):
             archive.writestr(f"{number}.csv", HEADER)
     strict = pipeline_of(tmp_path, f"{{ratio: 5000, {limit}: 2}}" if limit != "ratio" else "{ratio: 2}")

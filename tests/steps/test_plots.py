@@ -176,8 +176,10 @@ def test_what_there_is_nothing_to_draw_of_any_more_is_removed(plotted: Pipeline,
     ]
 
 
-def test_without_the_extra_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = spec(tmp_path, **PLOTTED)
+def test_without_the_extra_nothing_runs(
+    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = spec(tmp_path / "new", **PLOTTED)
     monkeypatch.setattr(
         "snowpipe_ml.engine.plan.decisions.find_spec", lambda name: None if name == "altair" else name
     )
@@ -187,7 +189,7 @@ def test_without_the_extra_nothing_runs(tmp_path: Path, monkeypatch: pytest.Monk
     session = pipeline.session()
     assert session.sql("SHOW TABLES").collect() == []
     session.close()
-    assert pipeline.run(exclude=["plots"]).ok
+    assert spec(tmp_path / "trained", after=trained, **PLOTTED).run(exclude=["plots"]).ok
 
 
 def test_a_series_that_is_not_there_is_named(tmp_path: Path, trained: Path) -> None:
