@@ -1,4 +1,4 @@
-"""The columns of tables and views: as they were declared, in Snowflake's words, and as DuckDB stores them."""
+"""The columns of tables and views: their Snowflake declarations, and their storage in DuckDB."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def keys_of(session: Session, table: Name) -> Keys:
 
 
 def rename_in_keys(session: Session, table: Name, old: str, new: str) -> None:
-    """Give a renamed column its place in the keys."""
+    """Rename a column in the keys."""
 
     def renamed(columns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(new if column == old else column for column in columns)
@@ -209,7 +209,7 @@ def rename_in_keys(session: Session, table: Name, old: str, new: str) -> None:
 
 
 def copy_comments(session: Session, source: Name, target: Name) -> None:
-    """Give a copy of a table the keys, and the comments of its columns."""
+    """Copy the keys of a table, and the comments of its columns, to a copy of the table."""
     set_property(session, target, KEYS, properties_of(session, source).get(KEYS))
     for stored in stored_columns(session, source):
         if stored.comment is not None:

@@ -97,7 +97,7 @@ class Kept(Listed):
 
     Attributes:
         table: the table.
-        where: the condition that tells these rows from those of another kind.
+        where: the condition that distinguishes these rows from those of another kind in the same table.
         temporary: whether an object may belong to a session, named in the column ``session``.
         owned: an expression over a row: what the object owns outside of its row; see ``release``.
         cloned: the columns that a clone has, and the expressions for them.

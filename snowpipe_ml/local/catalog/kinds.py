@@ -1,4 +1,4 @@
-"""All kinds of objects in schemas, and what is done with all objects of a schema or session at once."""
+"""The list of all kinds of schema objects, and operations on all objects of a schema or session."""
 
 from __future__ import annotations
 

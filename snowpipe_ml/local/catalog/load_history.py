@@ -59,7 +59,7 @@ class Loaded:
 
     @classmethod
     def unreadable(cls, file: StagedFile, message: str, code: int) -> Loaded:
-        """Return the result for a file of which no row could be read."""
+        """Return the result for a file that could not be read at all."""
         return cls(file, errors=1, first=Rejected(1, 1, None, message, code, ""))
 
     @property

@@ -1,4 +1,4 @@
-"""What the warehouse keeps about tables, views and schemas that DuckDB does not: comments, texts, times, keys.
+"""Properties that DuckDB does not store for tables, views and schemas: comments, texts, times, keys.
 
 A property belongs to a kind of object and to a name. That of a schema has the empty text for the name, that of
 a database also for the schema.
@@ -42,7 +42,7 @@ def forget_properties(session: Session, name: Name) -> None:
 
 
 def rename_properties(session: Session, old: Name, new: Name) -> None:
-    """Give the properties of an object to its new name."""
+    """Move the properties of an object to its new name."""
     session.duck.execute(
         f"UPDATE {session.catalog(old[0], 'PROPERTIES')} SET name = ? WHERE schema_name = ? AND name = ?",
         [new[2], *old[1:]],

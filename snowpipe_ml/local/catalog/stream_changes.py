@@ -1,4 +1,4 @@
-"""The changes of a table that its streams have yet to return.
+"""The changes of a table that its streams have not returned yet.
 
 Each stream has a table of its own, the name of which is ``kept``. A row of it is the net change of one row of
 the stream's table since the stream's offset: ``old`` is NULL for a new row, ``new`` for a deleted one. A
@@ -95,7 +95,7 @@ def changes_query(relation: str, *, append_only: bool) -> str:
 def tracked(session: Session, table: Name | None, *, only_inserts: bool = False) -> Iterator[None]:
     """Add what the block changes in a table to the changes of its streams, in the open transaction.
 
-    Rows are told apart by DuckDB's ``rowid``, which an update leaves as it is. It is not kept beyond the
+    Rows are identified by DuckDB's ``rowid``, which an update does not change. It is not kept beyond the
     transaction, because a checkpoint changes it.
 
     Args:

@@ -1,4 +1,4 @@
-"""Streams: the objects, and what a statement reads of one; stream_changes.py keeps the changes."""
+"""Streams: their definitions, and the rows that a statement reads from them; see stream_changes.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 
 class Streams(Kept):
-    """Streams; the clone of a stream starts anew, on the clone of its table.
+    """Streams. A cloned stream tracks the clone of its table from the time of cloning.
 
     https://docs.snowflake.com/en/user-guide/object-clone
     """
@@ -86,7 +86,7 @@ def find_stream(session: Session, name: Name) -> tuple[str, Name, bool] | None:
 
 
 def rename_base(session: Session, old: Name, new: Name) -> None:
-    """Let the streams on a table follow its new name."""
+    """Point the streams on a table to its new name."""
     session.duck.execute(
         f"UPDATE {session.catalog(old[0], 'STREAMS')} SET table_schema = ?, table_name = ? "
         "WHERE table_schema = ? AND table_name = ?",

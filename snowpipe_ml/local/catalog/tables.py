@@ -1,4 +1,4 @@
-"""Tables and views, and what the catalog notes about them."""
+"""Tables and views, and their metadata in the catalog."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def forget_column(session: Session, table: Name, column: str) -> None:
 
 
 class _Stored(Kind):
-    """Tables or views: DuckDB drops those of a schema."""
+    """Tables or views. DuckDB drops them together with their schema."""
 
     def exists(self, session: Session, name: Name) -> bool:
         """Return whether the session sees such a table or view."""

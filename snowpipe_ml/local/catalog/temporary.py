@@ -32,7 +32,7 @@ def cover(session: Session, name: Name) -> Name:
 
 
 def uncover(session: Session, stored: Name) -> None:
-    """Let the session see again what a dropped temporary table has hidden."""
+    """Make the table or view visible again that a dropped temporary table has hidden from its session."""
     for key, value in list(session.storage.covers.items()):
         if value == stored:
             del session.storage.covers[key]

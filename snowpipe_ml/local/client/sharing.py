@@ -126,7 +126,7 @@ class Host:
 
 
 def _answer(connection: Connection, asked: Header) -> Sent:
-    """Answer a guest. An internal error must reach it as an error, not as the end of the holder."""
+    """Answer a guest. An internal error is sent to it and does not end the holder."""
     try:
         with connection.lock:
             return answer(connection, asked)

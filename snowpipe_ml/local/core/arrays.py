@@ -75,7 +75,7 @@ def _valid(values: Sequence[object]) -> pa.Buffer | None:
 
 
 def _bits(flags: Sequence[object]) -> pa.Buffer:
-    """Pack truth values, the first one into the lowest bit."""
+    """Pack booleans into bits, the first one into the lowest bit."""
     packed = bytearray((len(flags) + 7) // 8)
     for place, flag in enumerate(flags):
         packed[place >> 3] |= bool(flag) << (place & 7)

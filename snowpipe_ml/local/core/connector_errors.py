@@ -1,4 +1,4 @@
-"""The one place where errors of DuckDB become errors of Snowflake's connector."""
+"""The only place that converts DuckDB's errors to errors of Snowflake's connector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def connector_errors(carried: Callable[[Exception], ProgrammingError | None]) ->
     """Raise errors of a statement as the connector's.
 
     Args:
-        carried: returns the error behind one that DuckDB passed on, such as that of a Python function.
+        carried: returns the original error, such as that of a Python function, if DuckDB only passed it on.
 
     Raises:
         ProgrammingError: as Snowflake would raise it.

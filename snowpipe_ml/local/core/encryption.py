@@ -70,7 +70,7 @@ def _cipher(mode: str, key: bytes, iv: bytes, tag: bytes | None) -> Cipher[Any]:
 
 
 def encrypt(value: bytes, key: bytes, iv: bytes | None, aad: bytes | None, method: str) -> Encrypted:
-    """Encrypt a value; without an initialization vector, by a random one.
+    """Encrypt a value; the initialization vector is random if none is given.
 
     Raises:
         CalledError: the method is unknown, or a length is wrong.

@@ -51,7 +51,7 @@ def _number(cell: Cell) -> int:
     """Return the integer of a cell.
 
     Raises:
-        CalledError: it is no cell.
+        CalledError: it is not a cell.
     """
     try:
         number = int(cell, 16) if isinstance(cell, str) else int(cell)

@@ -27,11 +27,11 @@ _DEEPEST = 900
 
 
 class InvalidJson(Exception):
-    """A text is no JSON document; the message is Snowflake's."""
+    """A text is not a JSON document. The message is Snowflake's."""
 
 
 class DuplicateKey(Exception):
-    """An object has a key twice."""
+    """An object has a duplicate key."""
 
 
 def parse_leniently(
@@ -46,7 +46,7 @@ def parse_leniently(
         duplicates: whether the last of several equal keys is kept.
 
     Raises:
-        InvalidJson: the text is no JSON document, or has a key twice.
+        InvalidJson: the text is not a JSON document, or has a duplicate key.
     """
     reader = _Reader(text, number, integer, duplicates)
     value = reader.value(0)

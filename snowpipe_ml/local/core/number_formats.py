@@ -28,12 +28,12 @@ class Model:
 
     Attributes:
         before: the literal text before the number.
-        after: the literal text behind it.
+        after: the literal text after it.
         whole: the positions of the integer part: 0, 9, X and the separator of groups.
         fraction: the positions of the fraction; None without a decimal point.
         minimal: ``TM9``, ``TME`` or ``TM`` in place of positions; empty for positions.
         sign: ``S`` or ``MI``, or empty for the default.
-        trailing: whether the sign is behind the number.
+        trailing: whether the sign follows the number.
         dollar: whether a dollar sign precedes the digits.
         blank: whether a zero before the point is blank.
         compact: whether padding is left out.
@@ -63,7 +63,7 @@ def models(text: str) -> tuple[Model, ...]:
     """Parse a format model.
 
     Raises:
-        UnsupportedError: a part of it is not supported, or it is no format model.
+        UnsupportedError: the text is not a format model, or a part of it is not supported.
     """
     parts = re.findall(r'(?:"(?:[^"]|"")*"|[^|"])+', text)
     found: list[Model] = []

@@ -1,4 +1,4 @@
-"""The session parameters that change results: their values, and how DuckDB learns of them.
+"""The session parameters that change results, with their values and DuckDB settings.
 
 Macros read a parameter as a DuckDB variable of its name, so that views follow the session that queries them.
 A value that the embedded warehouse cannot honour is refused.
@@ -146,7 +146,7 @@ def checked(name: str, value: object) -> str | int | None:
 
 
 def apply(duck: Duck, name: str, value: object | None) -> None:
-    """Tell DuckDB the value of a parameter; None for its default."""
+    """Set a parameter in DuckDB; None restores its default."""
     if name == "TIMEZONE":
         duck.execute(f"SET TimeZone = {literal(str(value or DEFAULT_TIME_ZONE))}")
     elif name in _FORMATS and value is not None and not is_auto(str(value)):

@@ -127,7 +127,7 @@ class Session:
 
     @property
     def state(self) -> Hashable:
-        """What the translation of a query depends on, besides its text."""
+        """Everything except the text of a query that its translation depends on."""
         settings = tuple(sorted((name, str(value)) for name, value in self.parameters.items()))
         return self.storage.catalog_version, self.database, self.schema, settings
 
@@ -188,7 +188,7 @@ class Session:
         return quoted(database, CATALOG, table)
 
     def hidden(self, table: Name) -> bool:
-        """Return whether a table or view is one of another session, or behind a temporary one of its name."""
+        """Return whether a table or view belongs to another session or is hidden by a temporary one."""
         if self.storage.covers and (self.session_id, table) in self.storage.covers:
             return True
         return self.storage.owners.get(table, self.session_id) != self.session_id

@@ -79,7 +79,7 @@ def parse(text: str, *, duplicates: bool = False) -> str | None:
         duplicates: whether the last of several equal keys is kept.
 
     Raises:
-        InvalidJson: the text is no JSON document.
+        InvalidJson: the text is not a JSON document.
     """
     if not text.strip():
         return None

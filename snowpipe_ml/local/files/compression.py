@@ -1,4 +1,4 @@
-"""Compressed files of a stage: which compression a file has, and its content as bytes."""
+"""Compressed files on a stage: detection of the compression, and the decompressed content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from snowpipe_ml.local.core import errors
 
-# The first bytes by which AUTO recognizes a compression. Brotli has none: it must be named.
+# The first bytes from which AUTO recognizes a compression. Brotli has none and must be named.
 _BEGINNINGS = {
     "GZIP": (b"\x1f\x8b",),
     "BZ2": (b"BZh",),

@@ -21,7 +21,7 @@ _FALSE = "('false', 'f', 'no', 'n', 'off', '0')"
 
 @dataclass(frozen=True)
 class Conversion:
-    """How the text of a field becomes a value.
+    """The conversion of a field's text to a value.
 
     Attributes:
         value: the expression of the value; NULL for a text that cannot be converted.

@@ -33,7 +33,7 @@ _TIMES = ("DATE", "TIME")
 
 @dataclass(frozen=True)
 class Findings:
-    """What a delimited file needs.
+    """How a delimited file must be read where DuckDB's reader differs from Snowflake.
 
     Attributes:
         irregular: whether it must be read record by record.
@@ -46,7 +46,7 @@ class Findings:
 
 
 def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
-    """Look through a file, once.
+    """Scan a file for content that DuckDB's reader handles differently from Snowflake.
 
     Args:
         fmt: its format.

@@ -24,7 +24,7 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 class _Number(str):
-    """A number as it is written: a conversion could change its digits."""
+    """A number, kept as its text because a conversion could change its digits."""
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def _with_mixed_ends(fmt: CsvFormat, files: Sequence[StagedFile]) -> list[Staged
 
 def _is_mixed(fmt: CsvFormat, path: Path) -> bool:
     try:
-        # Handling quotes costs time and matters only if line endings differ at all.
+        # Handling quotes is slow, and matters only if the file has different line endings.
         return all(len(_ends(fmt, path, quote)) > 1 for quote in ("", fmt.quote))
     except (OSError, EOFError, zlib.error):
         return False  # a damaged archive: DuckDB's reader reports it

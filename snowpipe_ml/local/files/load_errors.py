@@ -1,4 +1,4 @@
-"""How a load fails: the errors that make it start again, and the limits of ON_ERROR."""
+"""Load failures: the errors after which a load is restarted in another way, and the limits of ON_ERROR."""
 
 from __future__ import annotations
 

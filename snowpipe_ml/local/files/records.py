@@ -206,7 +206,7 @@ class _Splitter:
         return self._text[start:] if end < 0 else self._text[start:end]
 
     def _escaped(self, place: int, escape: str, where: str) -> str:
-        """Return the character that an escape character before a place stands for."""
+        """Return the character that an escape sequence represents."""
         if place == len(self._text) and not self._extend():
             return ""
         found = self._text[place]

@@ -26,7 +26,7 @@ from snowpipe_ml.local.files.load_errors import NeedsRecordsError, abort
 from snowpipe_ml.local.files.record_loading import load_plain, load_records
 from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, has_known_values
 
-# Rows by which a file is judged.
+# The number of rows that are examined to classify a file.
 _SAMPLE = 2000
 _VECTOR = 2048  # DuckDB's
 
@@ -235,7 +235,7 @@ def _is_mostly_rejected(
 def _has_special_times(
     session: Session, copy: Copy, columns: Sequence[Column], reading: Reading, added: str
 ) -> bool:
-    """Return whether a loaded date is one that DuckDB makes of "infinity", "epoch" or a year before Christ."""
+    """Return whether DuckDB read a date from "infinity", "epoch" or a year BC."""
     times = [
         quoted(column.name)
         for column in columns

@@ -63,7 +63,7 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty")
 
 
 def confine(folder: str, imports: str) -> None:
-    """Confine this process for good.
+    """Confine this process irrevocably.
 
     Args:
         folder: its temporary folder.
@@ -120,7 +120,7 @@ _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 
 
 def _own_tmp(libc: ctypes.CDLL, folder: Path, kept: list[str]) -> bool:
-    """Give the process a /tmp of its own, in which the kept folders that lie below /tmp are visible.
+    """Give the process its own /tmp, in which the kept folders below /tmp stay visible.
 
     Returns:
         Whether the system allows it.

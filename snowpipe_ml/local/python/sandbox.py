@@ -47,7 +47,7 @@ class Sandbox(importlib.abc.MetaPathFinder):
         return PathFinder.find_distributions(*args, **kwargs)
 
     def invalidate_caches(self) -> None:
-        """Forget what was found, as the finder of sys.path does."""
+        """Discard cached lookups, as the finder of sys.path does."""
         PathFinder.invalidate_caches()
 
     def _own_path(self) -> list[str]:

@@ -51,7 +51,7 @@ def arrow_type(kind: str) -> pa.DataType:
 
 
 def value_kind(kind: str) -> str:
-    """Return the kind by which a worker converts values of a Snowflake type."""
+    """Return the kind that tells a worker how to convert values of a Snowflake type."""
     if arrow_name(kind).startswith("decimal128"):
         return "DECIMAL"
     name = DataType.parse(kind).name

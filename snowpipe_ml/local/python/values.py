@@ -31,7 +31,7 @@ SQL_NULL = sqlNullWrapper()
 
 
 class WorkerConfig(TypedDict):
-    """What a worker needs to load and call a handler. Kinds are those of ``travel.value_kind``."""
+    """How a worker loads and calls a handler. Kinds are those of ``travel.value_kind``."""
 
     handler: str
     procedure: bool

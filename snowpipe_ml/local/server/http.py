@@ -42,11 +42,11 @@ _RUNNING, _RUNNING_ASYNC = "333333", "333334"
 
 
 Answer: TypeAlias = dict[str, object]
-"""An answer, which is only encoded as JSON."""
+"""An answer, to be encoded as JSON."""
 
 
 class LoginData(TypedDict, total=False):
-    """Who logs in."""
+    """The credentials and settings of a login."""
 
     TOKEN: str
     PASSWORD: str

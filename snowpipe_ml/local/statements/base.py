@@ -1,4 +1,4 @@
-"""Statements that are parsed word by word, and the registry of their handlers."""
+"""Statements that are parsed token by token, and the registry of their handlers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _refuse_inner(text: str) -> Result:
 
 @dataclass
 class Statement:
-    """A statement that is parsed word by word, and its context.
+    """A statement that is parsed token by token, and its context.
 
     Attributes:
         session: the session that runs it.
@@ -61,7 +61,7 @@ DESCRIPTIONS: dict[str, Description] = {}
 
 
 def describes(*words: str) -> Callable[[Description], Description]:
-    """Say which columns the statements that begin with a word return; without it, it is one column ``status``."""
+    """Register the result columns of the statements that begin with a word; by default ``status``."""
 
     def decorate(describe: Description) -> Description:
         DESCRIPTIONS.update(dict.fromkeys(words, describe))

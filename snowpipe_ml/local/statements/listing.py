@@ -1,4 +1,4 @@
-"""The results of SHOW statements: Snowflake's columns in their order, with the values of what does not exist here.
+"""The results of SHOW statements: Snowflake's columns in order, with constants for what does not exist here.
 
 The columns are those that the documentation of each statement lists.
 """

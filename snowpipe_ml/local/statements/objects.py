@@ -1,4 +1,4 @@
-"""DROP and SHOW of the kinds of objects that the catalog keeps, and GET_DDL."""
+"""DROP and SHOW for all kinds of schema objects, and GET_DDL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SHOWN = {word: kind for word, kind in KINDS.items() if isinstance(kind, Listed)
 
 @command(*(f"SHOW {word}S" for word in _SHOWN))
 def show(statement: Statement) -> Result:
-    """``SHOW kinds``, for the kinds that say what is shown."""
+    """``SHOW kinds``, for the kinds that define the columns of their SHOW."""
     session, reader = statement.session, statement.reader
     reader.expect("SHOW")
     kind = next(kind for word, kind in _SHOWN.items() if reader.accept(*f"{word}S".split()))

@@ -144,7 +144,7 @@ def show_views(statement: Statement) -> Result:
 
 
 def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[dict[str, object]]:
-    """Return what SHOW tells about the tables and views of a scope."""
+    """Return the rows of SHOW for the tables and views of a scope."""
     objects = _objects(session, scope, kinds)
     tables = [row[:3] for row in objects if row[3] == "TABLE"]
     counts = dict(zip(tables, _counts(session, tables), strict=True))

@@ -216,7 +216,7 @@ def _make_from(
                 with consuming(session, compiler):
                     return _make(session, name, _as_select(session, name, typed, body), modifiers, keep_all)
             except duckdb.ConstraintException:
-                pass  # an inferred length is no declaration: the rows decide
+                pass  # an inferred length is not declared: the rows determine it
         with consuming(session, compiler):
             _make(session, name, _as_select(session, name, columns, body), modifiers, keep)
     finally:

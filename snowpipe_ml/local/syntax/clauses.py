@@ -1,4 +1,4 @@
-"""The gate for syntax: refuse what sqlglot parses and Snowflake does not have.
+"""Reject the syntax that sqlglot parses and Snowflake does not have.
 
 sqlglot reads the union of many dialects. This module lists the nodes that a Snowflake statement can have, with
 the parts of each. A node or a part that is not listed is a syntax error, or refused by name where Snowflake

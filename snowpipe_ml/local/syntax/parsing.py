@@ -31,7 +31,7 @@ _PARTS = dict.fromkeys(
 
 
 def _name_part(call: exp.Expr | None) -> None:
-    """Keep the part in ``DATEADD(day, 1, d)`` apart from the columns, one of which may have its name."""
+    """Parse the part in ``DATEADD(day, 1, d)`` as a name, even if a column has the same name."""
     place = _PARTS.get(call.name.upper()) if isinstance(call, exp.Anonymous) else None
     if call is not None and place is not None and len(call.expressions) > place:
         part = call.expressions[place]
@@ -64,7 +64,7 @@ def _hexadecimal(parser: SnowflakeParser, token: Token) -> exp.Expr:
 
 
 class _Parser(SnowflakeParser):
-    """Snowflake's parser, without what only other dialects have, and with details that the translation needs.
+    """Snowflake's parser without the syntax of other dialects, and with details that the translation needs.
 
     In the ``meta`` of nodes it records the name of each called function ("called") and the source text of
     each expression in a SELECT list ("written"), which is the name of an unnamed result column. It keeps the
@@ -287,7 +287,7 @@ def parse(text: str) -> exp.Expr:
 
 
 def unknown_statement(text: str) -> Exception:
-    """Make the error of a statement that no rule serves: by name if Snowflake has it."""
+    """Make the error of an unsupported statement, which names it if Snowflake has it."""
     words = text.split()
     if words and words[0].upper() not in _VERBS:
         return errors.syntax(f"syntax error line 1 at position 0 unexpected '{words[0]}'.")

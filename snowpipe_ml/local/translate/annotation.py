@@ -180,7 +180,7 @@ def _type(node: exp.Expr) -> exp.DataType | None:
 
 
 def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, exp.Expr]) -> None:
-    """Note the columns that ``*`` stands for on the calls that have it as an argument."""
+    """Record the columns that ``*`` selects on the calls that have it as an argument."""
     if annotated.find(*_STARRED) is None:
         return
     for scope in traverse_scope(annotated):

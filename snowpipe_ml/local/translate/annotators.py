@@ -1,4 +1,4 @@
-"""What sqlglot's type inference does not know of Snowflake: the types of calls, sums and NUMBERs."""
+"""Additions to sqlglot's type inference: the types of Snowflake's calls, sums and NUMBERs."""
 
 from __future__ import annotations
 

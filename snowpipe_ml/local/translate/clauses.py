@@ -1,4 +1,4 @@
-"""Rewrite clauses that DuckDB writes otherwise, and refuse names that only DuckDB has."""
+"""Rewrite clauses whose syntax differs in DuckDB, and reject names that only DuckDB has."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Compiler:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether the translation can run again later: it depends neither on rows nor on temporary relations."""
+        """Whether the translation can be reused: it depends neither on rows nor on temporary relations."""
         return not (self.registered or self.views or self.consumed or self.reads_rows)
 
     def compile(self, tree: exp.Expr, params: Params = None) -> exp.Expr:

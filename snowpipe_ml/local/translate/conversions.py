@@ -170,7 +170,7 @@ def of_epoch(value: exp.Expr, target: exp.DType, scale: int) -> exp.Expr:
 
 
 def _is_iso_date(node: exp.Expr) -> bool:
-    """Return whether an expression is a literal such as ``'2024-01-31'``, which needs no other format."""
+    """Return whether an expression is a literal in ISO format, such as ``'2024-01-31'``."""
     if not isinstance(node, exp.Literal) or len(node.name) != 10:
         return False
     try:

@@ -1,4 +1,4 @@
-"""The gate: refuse functions and relations that no rule serves, and those that only DuckDB has.
+"""Reject functions and relations that no rule supports, and those that only DuckDB has.
 
 DuckDB reads files by name (``FROM '/x.csv'``), has table functions for files (``read_text``), and hundreds of
 functions that Snowflake does not have. DuckDB's configuration already denies access to the host's files (see
@@ -79,7 +79,7 @@ def name_identifiers(tree: exp.Expr) -> None:
 
 
 def check_functions(tree: exp.Expr, session: Session) -> None:
-    """Refuse functions that are not served. This runs before any rule adds calls of DuckDB functions.
+    """Reject unsupported functions. This runs before any rule adds calls of DuckDB functions.
 
     Raises:
         UnsupportedError: only Snowflake has the function.

@@ -96,7 +96,7 @@ def _argument(node: exp.Expr) -> exp.Expr:
 def common(types: Iterable[exp.DataType | None]) -> exp.DataType | None:
     """Return the type that holds all of some numbers: FLOAT if one is, or the digits before and after the point.
 
-    None if a type is not known, if one is no number, or if all are whole numbers.
+    None if a type is not known, if one is not a number, or if all are whole numbers.
     """
     found = [type_ for type_ in types if type_ is None or type_.this != T.NULL]
     kinds = {type_.this if type_ is not None else None for type_ in found}

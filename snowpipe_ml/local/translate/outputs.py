@@ -1,4 +1,4 @@
-"""What is known of the columns of a query: their types, and what ``*`` stands for."""
+"""The known properties of a query's columns: their types, and the columns that ``*`` selects."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def note_outputs(select: exp.Expr, shown: list[tuple[str, exp.DType | None]]) ->
 
 
 def star_columns(node: exp.Expr) -> list[StarColumn] | None:
-    """List the (table, name, type) of the columns that ``*`` stands for in a node; None if they are not known."""
+    """List the (table, name, type) of the columns that ``*`` selects; None if they are not known."""
     found: list[StarColumn] | None = node.meta.get(_STAR)
     return found
 
 
 def note_star(node: exp.Expr, columns: list[StarColumn]) -> None:
-    """Note on a node the columns that ``*`` in it stands for."""
+    """Record on a node the columns that ``*`` in it selects."""
     node.meta[_STAR] = columns
 
 

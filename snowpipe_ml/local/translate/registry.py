@@ -150,7 +150,7 @@ def depends_on_session(name: str) -> bool:
 def same_in_duckdb(*names: str) -> None:
     """Serve functions that sqlglot's translation, with our rules for its classes, computes as Snowflake does.
 
-    Each of them must be witnessed by a case of ``tests/documented``.
+    Each of them must have a case in ``tests/documented``.
     """
     SAME_IN_DUCKDB.update(names)
 

@@ -1,4 +1,4 @@
-"""The columns that ``*`` stands for in the arguments of a function, as in ``ARRAY_CONSTRUCT(*)``."""
+"""Expansion of ``*`` in the arguments of a function, as in ``ARRAY_CONSTRUCT(*)``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def is_star(node: exp.Expr) -> bool:
 
 
 def named_columns(node: exp.Expr, star: exp.Expr) -> list[exp.Column]:
-    """Return the columns that a star stands for; ``node`` is the call that has the star as an argument.
+    """Return the columns that a star selects; ``node`` is the call that has the star as an argument.
 
     EXCLUDE and ILIKE of the star are respected.
 

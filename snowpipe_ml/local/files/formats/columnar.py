@@ -1,4 +1,4 @@
-"""Files with typed columns, such as Parquet: what the formats of such files share."""
+"""The common base of formats with typed columns, such as Parquet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from snowpipe_ml.local.translate.compiler import Compiler
 
 
 class ColumnarFormat(FileFormat):
-    """A format of files with typed columns. A subclass says how DuckDB reads a file."""
+    """A format with typed columns. Subclasses define how DuckDB reads a file."""
 
     @abstractmethod
     def source(self, compiler: Compiler, options: Options, file: StagedFile) -> str:

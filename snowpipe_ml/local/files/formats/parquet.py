@@ -44,7 +44,7 @@ class ParquetFormat(ColumnarFormat):
             raise errors.UnsupportedError(f"COMPRESSION = {compression} in a PARQUET file format")
 
     def row_count(self, file: StagedFile) -> int:
-        """Return the number of rows that the footer of the file tells."""
+        """Return the number of rows from the footer of the file."""
         return int(pq.read_metadata(file.path).num_rows)
 
     def source(self, compiler: Compiler, options: Options, file: StagedFile) -> str:

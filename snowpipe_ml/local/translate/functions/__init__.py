@@ -1,1 +1,1 @@
-"""The functions of Snowflake that the embedded warehouse serves, by family."""
+"""The Snowflake functions that the embedded warehouse supports, by family."""

@@ -159,7 +159,7 @@ def trunc(call: exp.Expr, session: Session) -> exp.Expr:
 
 
 def _round_arguments(arguments: list[exp.Expr]) -> list[exp.Expr]:
-    """Put the arguments of ROUND in order, of which the last ones can be named."""
+    """Put the arguments of ROUND in order; the last ones can be named."""
     named = {
         part.name.upper(): part.expression
         for part in arguments

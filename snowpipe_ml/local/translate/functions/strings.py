@@ -34,7 +34,7 @@ def define_for_both(
     defaults: tuple[str, ...] = (),
     returns: Returns = _text_or_binary,
 ) -> None:
-    """Serve a function of strings and of binary values by two DuckDB functions or macros.
+    """Define a function of strings and binary values by two DuckDB functions or macros.
 
     Args:
         names: the function's name and its aliases.

@@ -29,7 +29,7 @@ def _vectors(call: exp.Expr, given: list[exp.Expr]) -> list[tuple[str, int]]:
     """Return the types of a call's vectors.
 
     Raises:
-        ProgrammingError: an argument is no VECTOR.
+        ProgrammingError: an argument is not a VECTOR.
     """
     found = [vector_type_of(argument) for argument in given]
     known = [each for each in found if each is not None]
