@@ -16,6 +16,7 @@ from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.values import Options, list_option, number_option, text_option
 from snowpipe_ml.local.files.format_options import file_format
+from snowpipe_ml.local.files.text_unloading import TextWriter
 from snowpipe_ml.local.statements.base import Statement
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
@@ -179,10 +180,18 @@ def _write(
         names = [row[0] for row in described]
         inner = f"({query}) AS q({', '.join(f'c{i}' for i in range(len(names)))})"
         if kind == "CSV":
-            listed = ", ".join(
-                f"{_text_of(f'c{i}', row[1])} AS {_quoted(row[0])}" for i, row in enumerate(described)
-            )
-            settings = _csv(fmt, options, compression)
+            for key in set(fmt) - _CSV_OPTIONS:
+                raise errors.UnsupportedError(f"{key} in COPY INTO a stage")
+            if compression not in _ENDINGS:
+                raise errors.UnsupportedError(f"COMPRESSION = {compression} in COPY INTO a stage")
+            texts = [f"CAST({_text_of(f'c{i}', row[1])} AS VARCHAR)" for i, row in enumerate(described)]
+            records = TextWriter(fmt).query(texts, inner, names if options.get("HEADER") else None)
+            codec = {"AUTO": "gzip"}.get(compression, compression.lower())
+            with consuming(session, compiler):
+                row = session.duck.execute(
+                    f"COPY ({records}) TO {literal(path)} (FORMAT blob, COMPRESSION {literal(codec)})"
+                ).fetchone()
+            return (int(row[0]) if row else 0) - bool(options.get("HEADER")), 0
         elif kind == "JSON":
             if len(names) != 1:
                 raise errors.error(
@@ -214,29 +223,6 @@ def _write(
         return (int(row[0]) if row else 0), 0
     finally:
         compiler.release()
-
-
-def _csv(fmt: Options, options: Options, compression: str) -> str:
-    for key in set(fmt) - _CSV_OPTIONS:
-        raise errors.UnsupportedError(f"{key} in COPY INTO a stage")
-    if compression not in _ENDINGS:
-        raise errors.UnsupportedError(f"COMPRESSION = {compression} in COPY INTO a stage")
-    nulls = fmt.get("NULL_IF", ["\\N"])
-    null = str(nulls[0] if isinstance(nulls, list) and nulls else nulls or "")
-    quote = str(fmt.get("FIELD_OPTIONALLY_ENCLOSED_BY") or "")
-    quote = "" if quote.upper() == "NONE" else quote
-    settings = [
-        "FORMAT csv",
-        f"HEADER {str(bool(options.get('HEADER'))).lower()}",
-        f"DELIMITER {literal(str(fmt.get('FIELD_DELIMITER') or ','))}",
-        f"NULLSTR {literal(null)}",
-        f"QUOTE {literal(quote)}",
-        f"ESCAPE {literal(quote)}",
-        f"COMPRESSION {literal({'AUTO': 'gzip'}.get(compression, compression.lower()))}",
-    ]
-    if quote:
-        settings.append("FORCE_QUOTE *")
-    return ", ".join(settings)
 
 
 def _text_of(column: str, duckdb: str) -> str:
