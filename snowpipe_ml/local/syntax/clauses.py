@@ -267,12 +267,22 @@ def _check_values(node: exp.Expr) -> None:
             raise _unexpected(node, "STRUCT")
         case exp.Tuple() if isinstance(node.parent, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE):
             raise errors.UnsupportedError("comparisons of lists", "Compare the columns one by one")
-        case exp.Tuple() if not isinstance(node.parent, _LISTS):
+        case exp.Tuple() if not isinstance(node.parent, _LISTS) and not _is_searched(node):
             raise _unexpected(node, "(")
         case exp.Star() if isinstance(node.parent, exp.Binary | exp.Predicate) and not isinstance(
             node.parent, exp.Dot
         ):
             raise _unexpected(node, node.parent.key)
+
+
+def _is_searched(node: exp.Expr) -> bool:
+    """Return whether a list of columns is the first argument of SEARCH or SEARCH_IP."""
+    call = node.parent
+    return (
+        isinstance(call, exp.Anonymous)
+        and call.name.upper() in ("SEARCH", "SEARCH_IP")
+        and call.expressions[0] is node
+    )
 
 
 def check_definitions(tree: exp.Expr) -> None:

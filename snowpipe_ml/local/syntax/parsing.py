@@ -21,6 +21,10 @@ AS_WRITTEN: set[str] = set()
 """The functions that are parsed as plain calls, with their arguments as they are written, although sqlglot has
 a class for them. The registry of functions fills it."""
 
+STAGE_CALLS: set[str] = set()
+"""The functions whose first argument can be a stage, as in ``GET_STAGE_LOCATION(@stage)``; the registered functions
+fill it."""
+
 PREPARATIONS: list[Callable[[], None]] = []
 """Called before a statement is parsed, so that ``AS_WRITTEN`` is complete; each may be called often."""
 
@@ -152,6 +156,19 @@ class _Parser(SnowflakeParser):
         call.meta["called"] = name
         return call
 
+    def _parse_stage_call(self, name: str) -> exp.Expr | None:
+        """Parse ``GET_ABSOLUTE_PATH(@stage, 'file')``; the stage becomes a text."""
+        self._advance(2)
+        start = self._curr.start
+        while self._curr is not None and self._curr.text not in (",", ")"):
+            self._advance()
+        stage = exp.Literal.string(self.sql[start : self._prev.end + 1])
+        rest = self._parse_csv(self._parse_expression) if self._match(TokenType.COMMA) else []
+        call = exp.Anonymous(this=name, expressions=[stage, *rest])
+        self._match_r_paren(call)
+        call.meta["called"] = name
+        return call
+
     def _parse_function_call(
         self,
         functions: dict[str, Callable[..., exp.Expr]] | None = None,
@@ -164,6 +181,9 @@ class _Parser(SnowflakeParser):
         anonymous = anonymous or name.upper() in AS_WRITTEN
         if name.upper() in ("EXTRACT", "DATE_PART") and self._next and self._next.text == "(":
             return self._parse_part_call(name)
+        after = self._tokens[self._index + 2] if self._index + 2 < len(self._tokens) else None
+        if name.upper() in STAGE_CALLS and after is not None and after.text == "@":
+            return self._parse_stage_call(name)
         node: exp.Expr | None
         try:
             node = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
