@@ -173,7 +173,7 @@ def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "FROM TABLE(GENERATOR(ROWCOUNT => 120))",
     ]
     recorder = Recorder(session)
-    enter(session, Identifier("CITIBIKE"), Identifier("ML"), None, None)
+    enter(session.connection, Identifier("CITIBIKE"), Identifier("ML"), None, None)
     variables = {
         **SMALL,
         "max_epochs": 1,
