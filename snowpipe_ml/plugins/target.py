@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError, UsageError
 from snowpipe_ml.plugins.connection import Connection
@@ -35,6 +36,19 @@ class Server(Protocol):
         """Serve until the process is interrupted."""
 
 
+DEFAULT_TIME_ZONE = "America/Los_Angeles"  # Snowflake's default
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        raise ValueError(
+            f"{name!r} is not a time zone of the IANA database, such as UTC or Europe/Berlin"
+        ) from None
+    return name
+
+
 class Target(BaseModel, ABC):
     """Base of all targets: a pydantic model of the settings, with the methods that the engine calls.
 
@@ -55,6 +69,12 @@ class Target(BaseModel, ABC):
     database: ObjectName
     schema_: ObjectName = Field("PUBLIC", alias="schema", validate_default=True)
     vars: dict[str, object] = Field({}, description="Values that override `vars` on this target")
+    timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        DEFAULT_TIME_ZONE, description="Time zone of the sessions, such as UTC or Europe/Berlin"
+    )
+    week_start: int = Field(
+        0, ge=0, le=7, description="WEEK_START of the sessions: 1 is Monday, 7 Sunday, 0 ISO"
+    )
 
     @property
     def default_warehouse(self) -> Identifier | None:

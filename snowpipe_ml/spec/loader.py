@@ -212,7 +212,11 @@ def _scope(
         "vars": Namespace("vars", values),
         "env": Namespace("env", os.environ),
         "target": Namespace(
-            "target", {"name": target, **{k: own.get(k) for k in ("type", "database", "schema")}}
+            "target",
+            {
+                "name": target,
+                **{k: own.get(k) for k in ("type", "database", "schema", "timezone", "week_start")},
+            },
         ),
         "run": Namespace(
             "run", {"id": run.id, "started_at": run.started_at, "model_id": run.model_id, "date": run.date}

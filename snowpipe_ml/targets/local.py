@@ -14,10 +14,11 @@ from pydantic import Field
 from snowpipe_ml import local
 from snowpipe_ml.errors import MissingExtraError, TargetError
 from snowpipe_ml.local import server
-from snowpipe_ml.plugins.connection import Connection
+from snowpipe_ml.plugins.connection import Connection, execute
 from snowpipe_ml.plugins.fields import ObjectName
-from snowpipe_ml.plugins.target import Server, Target, register_target
-from snowpipe_ml.sql import Identifier
+from snowpipe_ml.plugins.target import DEFAULT_TIME_ZONE, Server, Target, register_target
+from snowpipe_ml.sql import Identifier, Sql, sql
+from snowpipe_ml.sql import Literal as SqlLiteral
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -39,11 +40,24 @@ class LocalTarget(Target):
 
     def open_session(self, base_dir: Path, warehouse: Identifier | None) -> Session:
         """Open a Session on the warehouse in the folder."""
-        return open_session(self.folder(base_dir), self.database.sql, self.schema_.sql)
+        session = open_session(self.folder(base_dir), self.database.sql, self.schema_.sql)
+        self._set(session.connection)
+        return session
 
     def connect(self, base_dir: Path, warehouse: Identifier | None) -> Connection:
         """Open a connection to the warehouse in the folder."""
-        return connect(self.folder(base_dir), self.database.sql, self.schema_.sql)
+        connection = connect(self.folder(base_dir), self.database.sql, self.schema_.sql)
+        self._set(connection)
+        return connection
+
+    def _set(self, connection: Connection) -> None:
+        """Set the session parameters; a new session has Snowflake's defaults."""
+        given = {"TIMEZONE": self.timezone, "WEEK_START": self.week_start}
+        defaults = {"TIMEZONE": DEFAULT_TIME_ZONE, "WEEK_START": 0}
+        for name, value in given.items():
+            if value != defaults[name]:
+                statement = sql("ALTER SESSION SET {name} = {value}", name=Sql(name), value=SqlLiteral(value))
+                execute(connection, statement)
 
     def namespace(self, base_dir: Path) -> str:
         """The folder as a URL."""

@@ -13,6 +13,7 @@ from snowpipe_ml.plugins.connection import Connection, Row, execute
 from snowpipe_ml.plugins.fields import ObjectName
 from snowpipe_ml.plugins.target import Target, register_target
 from snowpipe_ml.sql import Fragment, Identifier, like_pattern, sql
+from snowpipe_ml.targets.session_settings import session_settings
 from snowpipe_ml.text.redaction import remember_secrets
 
 if TYPE_CHECKING:
@@ -35,11 +36,15 @@ class SnowflakeTarget(Target):
 
     def open_session(self, base_dir: Path, warehouse: Identifier | None) -> Session:
         """Open a Session with the named connection."""
-        return open_session(self.connection, self.database, self.schema_, self.role, warehouse)
+        return open_session(
+            self.connection, self.database, self.schema_, self.role, warehouse, session_settings(self)
+        )
 
     def connect(self, base_dir: Path, warehouse: Identifier | None) -> Connection:
         """Connect with the named connection."""
-        return connect(self.connection, self.database, self.schema_, self.role, warehouse)
+        return connect(
+            self.connection, self.database, self.schema_, self.role, warehouse, session_settings(self)
+        )
 
     def namespace(self, base_dir: Path) -> str:
         """The connection's name as a URL: an account is not known before the login."""
@@ -52,6 +57,7 @@ def open_session(
     schema: Identifier,
     role: Identifier | None,
     warehouse: Identifier | None,
+    settings: Mapping[str, bool | int | str] = {},
 ) -> Session:
     """Open a Session in a database and schema, which are created if they do not exist.
 
@@ -62,6 +68,7 @@ def open_session(
         schema: the schema to use.
         role: the role to use; the connection's own if None.
         warehouse: the warehouse to use; the connection's own if None.
+        settings: session parameters, which precede those of the connection.
 
     Raises:
         TargetError: the connection does not exist, or the account refuses it.
@@ -70,9 +77,8 @@ def open_session(
     from snowflake.snowpark import Session
     from snowflake.snowpark.exceptions import SnowparkClientException
 
-    remember_secrets(_entry(connection))
     try:
-        session: Session = Session.builder.config("connection_name", connection).create()
+        session: Session = Session.builder.configs(_login(connection, settings)).create()
     except (Error, SnowparkClientException, OSError) as error:
         raise TargetError(f"cannot connect with {connection!r} of connections.toml: {error}") from error
     _enter_or_close(session.connection, connection, database, schema, role, warehouse)
@@ -85,6 +91,7 @@ def connect(
     schema: Identifier,
     role: Identifier | None,
     warehouse: Identifier | None,
+    settings: Mapping[str, bool | int | str] = {},
 ) -> Connection:
     """Open a connection in a database and schema, which are created if they do not exist.
 
@@ -96,9 +103,8 @@ def connect(
     import snowflake.connector
     from snowflake.connector.errors import Error
 
-    remember_secrets(_entry(connection))
     try:
-        opened: Connection = snowflake.connector.connect(connection_name=connection)
+        opened: Connection = snowflake.connector.connect(**_login(connection, settings))
     except (Error, OSError) as error:
         raise TargetError(f"cannot connect with {connection!r} of connections.toml: {error}") from error
     _enter_or_close(opened, connection, database, schema, role, warehouse)
@@ -122,6 +128,14 @@ def _enter_or_close(
         raise TargetError(
             f"connected with {name!r}, but cannot work in {database}.{schema}: {error}"
         ) from error
+
+
+def _login(connection: str, settings: Mapping[str, bool | int | str]) -> dict[str, Any]:
+    """Return the arguments of a login, which sets the session parameters without a statement."""
+    entry = _entry(connection)
+    remember_secrets(entry)
+    parameters = {**entry.get("session_parameters", {}), **settings}
+    return {"connection_name": connection, "session_parameters": parameters}
 
 
 def _entry(connection: str) -> Mapping[str, Any]:

@@ -52,11 +52,16 @@ def fingerprints(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, Fing
     their names and not their values.
     """
     masked = _Masked(ctx, run)
+    # With other settings of the sessions, the same SQL has other results.
+    target = ctx.scope.get("target", {})
+    session = {name: target[name] for name in ("timezone", "week_start") if target.get(name) is not None}
     found: dict[str, Fingerprint] = {}
     for name, node in graph.nodes.items():
         settings, code, outside = _parts(node, ctx, masked)
         if node.step.dated:
             settings["run.date"] = json.dumps(run.date.isoformat())
+        if session:
+            settings["target"] = json.dumps(session, sort_keys=True)
         above = [found[needed].whole for needed in graph.needs(name)]
         whole = _digest(json.dumps([VERSION, settings, code, outside, above], sort_keys=True))
         found[name] = Fingerprint(whole, settings, code, outside)

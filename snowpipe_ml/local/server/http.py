@@ -32,6 +32,7 @@ from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.server import wire
 from snowpipe_ml.local.server.filetransfer import transfer
+from snowpipe_ml.local.statements.session import is_honoured, set_parameters
 
 log = logging.getLogger("snowpipe_ml.local.server.http")
 
@@ -168,8 +169,14 @@ class WarehouseServer:
         except Error as raised:
             return _failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
         settings = dict(data.get("SESSION_PARAMETERS") or {})
-        if settings.get("QUERY_TAG"):
-            opened.session.parameters["QUERY_TAG"] = settings["QUERY_TAG"]
+        try:
+            with connector_errors(opened.translated):
+                set_parameters(
+                    opened.session, {key: value for key, value in settings.items() if is_honoured(key)}
+                )
+        except Error as raised:
+            opened.close()
+            return _failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
         if query.get("warehouse"):
             opened.session.warehouse = query["warehouse"].upper()
         token = secrets.token_urlsafe(32)

@@ -8,7 +8,8 @@ from decimal import Decimal
 from snowpipe_ml.local.core import errors, parameters
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
 from snowpipe_ml.local.core.result import Result, rows, status
-from snowpipe_ml.local.core.values import Option
+from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.statements.account import WAREHOUSE_PARAMETERS, warehouse_options
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.grants import check_role
@@ -29,6 +30,7 @@ _HARMLESS = {
     "USE_CACHED_RESULT",
     "LOCK_TIMEOUT",
     "ABORT_DETACHED_QUERY",
+    "QUOTED_IDENTIFIERS_IGNORE_CASE",
     "LOG_LEVEL",
     "TRACE_LEVEL",
     "METRIC_LEVEL",
@@ -94,11 +96,24 @@ def alter_session(statement: Statement) -> Result:
     reader.expect("SET")
     settings = reader.options()
     reader.end()
+    set_parameters(session, settings)
+    return status(_DONE)
+
+
+def set_parameters(session: Session, settings: Options) -> None:
+    """Set parameters of a session, all or none.
+
+    Raises:
+        ProgrammingError: Snowflake does not allow a value.
+        UnsupportedError: the embedded warehouse does not honour a parameter or its value.
+    """
     for key, value in settings.items():
         if key not in _ACTED_ON | _HARMLESS | parameters.HONOURED and not key.startswith(_SWITCHES):
             raise errors.UnsupportedError(f"the session parameter {key}")
         if key == "AUTOCOMMIT" and value is not True:
             raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
+        if key == "QUOTED_IDENTIFIERS_IGNORE_CASE" and value is not False:
+            raise errors.UnsupportedError("QUOTED_IDENTIFIERS_IGNORE_CASE = TRUE")
         if key == "QUERY_TAG" and len(str(value)) > _LONGEST_TAG:
             raise errors.error(
                 1008,
@@ -113,7 +128,11 @@ def alter_session(statement: Statement) -> Result:
     for key, value in settings.items():  # DuckDB may reject a value
         parameters.apply(session.duck, key, value)
     session.parameters.update(settings)
-    return status(_DONE)
+
+
+def is_honoured(name: str) -> bool:
+    """Return whether a parameter of a session is known, and is not only a switch of a client."""
+    return name in _ACTED_ON | _HARMLESS | parameters.HONOURED
 
 
 def _timeout(value: Option) -> int:
