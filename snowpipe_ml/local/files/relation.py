@@ -20,6 +20,7 @@ from snowpipe_ml.local.files.formats.base import Wanted, format_of
 from snowpipe_ml.local.files.metadata import METADATA
 from snowpipe_ml.local.translate.arrow_relation import replace_relation
 from snowpipe_ml.local.translate.compiler import Compiler
+from snowpipe_ml.local.translate.expressions import builtin
 from snowpipe_ml.local.translate.registry import table_relation
 
 
@@ -60,7 +61,7 @@ def relation(
     # Files of external stages can be read while these objects are alive: keep them until the statement ends.
     weakref.finalize(compiler, list.clear, list(files))
     query, native = format_of(options).scan(compiler, options, files, wanted)
-    _use_native(select, native)
+    _use_native(select, native, adjusted=not options.get("USE_LOGICAL_TYPE"))
     return exp.select("*").from_(compiler.view(query))
 
 
@@ -78,8 +79,21 @@ _KNOWN_KINDS = (
 )
 
 
-def _use_native(select: exp.Expr | None, native: dict[str, tuple[str, str]]) -> None:
-    """``CAST($1:"name" AS T)`` -> ``CAST("$name" AS T)``."""
+_WITHOUT_ZONE = (
+    exp.DType.TIMESTAMP,
+    exp.DType.TIMESTAMPNTZ,
+    exp.DType.DATETIME,
+    exp.DType.DATE,
+    exp.DType.TIME,
+)
+
+
+def _use_native(select: exp.Expr | None, native: dict[str, tuple[str, str]], *, adjusted: bool) -> None:
+    """``CAST($1:"name" AS T)`` -> ``CAST("$name" AS T)``.
+
+    Without its logical type an instant is a number since 1970 in UTC; so cast to TIMESTAMP_NTZ it has the
+    time of day in UTC, and not that of the session's zone (``adjusted``).
+    """
     for path in list(select.find_all(exp.JSONExtract)) if select is not None else []:
         keys = path.expression.expressions if isinstance(path.expression, exp.JSONPath) else []
         if (
@@ -93,7 +107,11 @@ def _use_native(select: exp.Expr | None, native: dict[str, tuple[str, str]]) -> 
             column = exp.column(exp.to_identifier(name, quoted=True))
             if kind in _KNOWN_KINDS or kind.startswith("DECIMAL"):
                 column.type = exp.DataType.build(kind, dialect="duckdb")
-            path.replace(column)
+            made: exp.Expr = column
+            if adjusted and kind == "TIMESTAMP WITH TIME ZONE" and path.parent.to.this in _WITHOUT_ZONE:
+                made = builtin("timezone", exp.Literal.string("UTC"), column)
+                made.type = exp.DataType(this=exp.DType.TIMESTAMPNTZ)
+            path.replace(made)
 
 
 @table_relation("STAGE")

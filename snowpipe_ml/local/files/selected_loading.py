@@ -131,13 +131,14 @@ def query_of(
 ) -> Iterator[str]:
     """Yield the SELECT of a COPY over files as DuckDB SQL, with each value cast to the type of its column."""
     tree = parsed_select(select, columns)
+    # With its cast, a field of a file with typed columns is read as it is stored, and not by way of JSON.
+    tree.set("expressions", [_into_column(e, c) for e, c in zip(tree.expressions, columns, strict=True)])
     compiler = new_compiler(session)
     try:
         for table in list(tree.find_all(exp.Table)):
             if table.name.upper() == "_COPY_SOURCE":
                 source = relation(compiler, options, files, tree)
                 table.replace(exp.Subquery(this=source, alias=table.args.get("alias")))
-        tree.set("expressions", [_into_column(e, c) for e, c in zip(tree.expressions, columns, strict=True)])
         query = to_sql(compiler.compile(tree))
         cut = [column.length if copy.truncates else None for column in columns]
         if any(length is not None for length in cut):

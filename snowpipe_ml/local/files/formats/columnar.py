@@ -50,6 +50,7 @@ class ColumnarFormat(FileFormat):
         duck = compiler.session.duck
         columns = [(row[0], row[1]) for row in duck.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
         packed, plain = [], []
+        adjusted = not options.get("USE_LOGICAL_TYPE")
         for name, type_ in sorted(columns):  # the keys of an OBJECT are sorted
             value = quoted(name)
             if type_ == "BLOB" and options.get("BINARY_AS_TEXT", True) and is_text(duck, origin, value):
@@ -59,7 +60,7 @@ class ColumnarFormat(FileFormat):
             if type_ == "TIME WITH TIME ZONE":
                 value, type_ = f"CAST({value} AS TIME)", "TIME"
             packed.append(
-                f"{literal(name)}: {f'hex({value})' if type_ == 'BLOB' else _as_json(value, type_)}"
+                f"{literal(name)}: {f'hex({value})' if type_ == 'BLOB' else _as_json(value, type_, adjusted)}"
             )
             if _is_plain(type_):
                 # Files may differ in the type of a column.
@@ -100,23 +101,28 @@ def is_text(duck: Duck, source: str, value: str) -> bool:
     return bool(row and row[0])
 
 
-def _as_json(value: str, type_: str) -> str:
-    """Format timestamps as in a VARIANT, also nested ones; other values are converted by DuckDB."""
-    return _shown(value, duckdb.sqltype(type_)) if "TIMESTAMP" in type_ else value
+def _as_json(value: str, type_: str, adjusted: bool) -> str:
+    """Format timestamps as in a VARIANT, also nested ones; other values are converted by DuckDB.
+
+    Without its logical type (``adjusted``), an instant is shown in UTC.
+    """
+    return _shown(value, duckdb.sqltype(type_), adjusted) if "TIMESTAMP" in type_ else value
 
 
-def _shown(value: str, kind: DuckDBPyType) -> str:
+def _shown(value: str, kind: DuckDBPyType, adjusted: bool) -> str:
     if kind.id.startswith("timestamp"):
+        if adjusted and "time zone" in kind.id:
+            value = f"timezone('UTC', {value})"
         return f"strftime({value}, '%Y-%m-%d %H:%M:%S.%g')"
     if kind.id == "struct":
         fields = ", ".join(
-            f"{literal(name)}: {_shown(f'{value}.{quoted(name)}', child)}"
+            f"{literal(name)}: {_shown(f'{value}.{quoted(name)}', child, adjusted)}"
             for name, child in kind.children
             if isinstance(child, DuckDBPyType)
         )
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE {{{fields}}} END"
     if kind.id == "list" and isinstance(item := dict(kind.children)["child"], DuckDBPyType):
-        return f"list_transform({value}, lambda item: {_shown('item', item)})"
+        return f"list_transform({value}, lambda item: {_shown('item', item, adjusted)})"
     return value
 
 
