@@ -121,3 +121,17 @@ def test_nothing_is_made_where_a_schema_is_refused(session: Any) -> None:
             session.sql(text).collect()
     found = session.connection.session.duck.execute("SELECT schema_name FROM duckdb_schemas()").fetchall()
     assert not {"FOO", "C"} & {name for (name,) in found}
+
+
+def test_all_sessions_see_new_and_dropped_databases_at_once(tmp_path: Path, session: Any) -> None:
+    other = snowpipe_ml.local_session(tmp_path / "warehouse", database="D")
+    for _ in range(2):
+        assert names(other) == {"D"}
+        session.sql("CREATE DATABASE b").collect()
+        other.sql("USE DATABASE b").collect()
+        assert names(other) == {"B", "D"}
+        other.sql("USE DATABASE d").collect()
+        session.sql("DROP DATABASE b").collect()
+        with pytest.raises(SnowparkSQLException, match="'B' does not exist"):
+            other.sql("USE DATABASE b").collect()
+    other.close()
