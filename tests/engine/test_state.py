@@ -1,0 +1,41 @@
+"""Records as they are written to the state store, few or many at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from snowpipe_ml.engine.events import RunStarted, Status, StepFinished
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.sql import Identifier, QualifiedName
+
+STARTED = RunStarted("r1", "demo", "local", datetime(2026, 1, 2, tzinfo=UTC), ("step",), False, {})
+MESSAGES = ["plain", "it's \\ 'quoted'", "two\nlines", "ünïcödé 🚲", "$$ {{ x }} -- ?", ""]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("nul", [False, True])
+def test_records_are_read_as_they_were_written(session: Any, query: Any, times: int, nul: bool) -> None:
+    """Up to ten records are rows of literals; more, and those with a NUL, are a literal of JSON."""
+    state = State(session.connection, QualifiedName((Identifier("LOCAL"), Identifier("SNOWPIPE_ML"))))
+    state.prepare()
+    messages = [f"{message}{number}" for number in range(times) for message in MESSAGES]
+    messages += ["zero\0byte"] * nul
+    for number, message in enumerate(messages):
+        rows = number if number % 2 else None
+        state.step_finished(
+            STARTED, StepFinished(f"s{number}", Status.SUCCESS, rows, 0.25, message, ()), {"n": number}
+        )
+    assert state.pending
+    state.flush()
+    assert not state.pending
+    found = query(
+        "SELECT STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERROR, PARSE_JSON(DETAILS):n::NUMBER, AT IS NOT NULL "
+        "FROM SNOWPIPE_ML.EVENTS ORDER BY SUBSTR(STEP, 2)::NUMBER"
+    )
+    assert found == [
+        (f"s{number}", "success", number if number % 2 else None, 0.25, message, None, number, True)
+        for number, message in enumerate(messages)
+    ]
