@@ -17,7 +17,7 @@ from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinis
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
-from snowpipe_ml.engine.retry import again
+from snowpipe_ml.engine.retry import ALREADY_EXISTS, again, number_of
 from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
 from snowpipe_ml.text.redaction import redact_all
@@ -84,7 +84,11 @@ class State:
         current = current_schema(self.connection)
         # IF NOT EXISTS needs the privilege to create even if the schema exists.
         if not self._is_there():
-            self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
+            try:
+                self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
+            except Exception as error:
+                if number_of(error) != ALREADY_EXISTS:  # another run may have created it meanwhile
+                    raise
         if len(current) == 2:
             self._run(sql("USE SCHEMA {schema}", schema=QualifiedName(tuple(current))))
         migrations.migrate(

@@ -122,7 +122,8 @@ def _add_column(session: Session, reader: Reader, name: Name) -> Result:
         stored = [each.sql for each in stored_columns(session, name)]
         change = rebuilt(session, name, [*stored, column.sql])
     else:
-        change = [f"ALTER TABLE {quoted(*name)} ADD COLUMN {column.sql}"]
+        unless = "IF NOT EXISTS " if lenient else ""  # another session may add it meanwhile
+        change = [f"ALTER TABLE {quoted(*name)} ADD COLUMN {unless}{column.sql}"]
     declared = [column.declared]
     added = column
 
