@@ -210,3 +210,41 @@ def test_a_spec_says_how_dates_and_times_are_written(tmp_path: Path) -> None:
     assert ask(pipeline, "SELECT D::VARCHAR, T::VARCHAR, AT::VARCHAR FROM raw") == [
         ("2009-12-03", "17:45:00", "2009-12-01 07:45:00.000")
     ]
+
+
+ODD = [
+    "1,2.5,true,2024-01-15,2024-01-15 10:20:30,10:20:30,abc",
+    "x,2.5,true,2024-01-15,2024-01-15 10:20:30,10:20:30,abc",
+    "2,nan,yes,01/15/2024,2024-01-15T10:20:30.123456,10:20,",
+    "99999999999999999999999999,1,0,2024-01-15,2024-01-15,1:02:03,\\N",
+    "3,1_000,maybe,2024-02-30,never,25:00:00,too long a text",
+    "4,,,,,,",
+    ",1,1,2024-01-15,2024-01-15,10:20:30,no number",
+    "5,.5e3,OFF,15-JAN-2024,1705314030,10:20:30.5 PM,ü",
+    "6,1,t,infinity,epoch,10:20:30,a",
+]
+
+
+@pytest.mark.parametrize("quote", ["", "FIELD_OPTIONALLY_ENCLOSED_BY = '\"'"])
+def test_many_rejected_rows_have_the_errors_of_few(session: Any, query: Any, quote: str) -> None:
+    """A file of which many rows are rejected is converted all at once; one with an escape character by record."""
+    text = "\n".join(ODD * 300) + "\n"
+    session.sql("CREATE STAGE s").collect()
+    session.file.put_stream(io.BytesIO(text.encode()), "@s/x.csv", auto_compress=False)
+    found = []
+    for table, escape in (("together", ""), ("by_record", "ESCAPE = '^'")):
+        query(
+            f"CREATE TABLE {table} (i NUMBER NOT NULL, f FLOAT, b BOOLEAN, d DATE, ts TIMESTAMP_NTZ, t TIME, "
+            "v VARCHAR(8))"
+        )
+        result = query(
+            f"COPY INTO {table} FROM @s FILE_FORMAT = (TYPE = CSV {quote} {escape}) ON_ERROR = CONTINUE"
+        )
+        kept = query(f"SELECT * FROM TABLE(VALIDATE({table}, JOB_ID => '_last')) ORDER BY LINE")
+        rows = query(f"SELECT * EXCLUDE f, f::VARCHAR FROM {table}")
+        shown = repr((result, kept, rows)).replace(table.upper(), "T")
+        found.append(shown)
+        assert len(kept) == 300 * 5
+    assert found[0] == found[1]
+    query("CREATE OR REPLACE TABLE together (i NUMBER)")
+    assert query("SELECT * FROM TABLE(VALIDATE(together, JOB_ID => '_last'))") == []

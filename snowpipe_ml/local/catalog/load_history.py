@@ -153,11 +153,18 @@ def keep_failures(session: Session, target: Name, done: list[Loaded], query_id: 
 
 def forget_loads(session: Session, name: Name) -> None:
     """Delete the load history of a table. TRUNCATE, replacing and dropping do so, DELETE does not."""
-    for table in ("LOADS", "COPY_ERRORS"):
+    for table in ("LOADS", "COPY_ERRORS", "COPY_FAILURES"):
         session.duck.execute(
             f"DELETE FROM {session.catalog(name[0], table)} WHERE schema_name = ? AND table_name = ?",
             list(name[1:]),
         )
+    forget_rejects(session, name[0])
+
+
+def forget_rejects(session: Session, database: str) -> None:
+    """Delete the rejected records of a database whose table is forgotten."""
+    failures, records = session.catalog(database, "COPY_FAILURES"), session.catalog(database, "COPY_REJECTS")
+    session.duck.execute(f"DELETE FROM {records} WHERE failure NOT IN (SELECT id FROM {failures})")
 
 
 def rejected(session: Session, name: Name, query_id: str | None) -> tuple[list[Column], pa.Table]:
@@ -165,12 +172,31 @@ def rejected(session: Session, name: Name, query_id: str | None) -> tuple[list[C
     table = session.catalog(name[0], "COPY_ERRORS")
     if query_id is None:
         query_id = session.last_query_ids[-1] if session.last_query_ids else ""
+    failures, records = session.catalog(name[0], "COPY_FAILURES"), session.catalog(name[0], "COPY_REJECTS")
     literals = ["'" + text.replace("'", "''") + "'" for text in (name[1], name[2], query_id)]
     return select(
         session,
         'SELECT error AS "ERROR", file AS "FILE", line AS "LINE", "character" AS "CHARACTER", byte_offset AS "BYTE_OFFSET", '
         'category AS "CATEGORY", code AS "CODE", sql_state AS "SQL_STATE", column_name AS "COLUMN_NAME", '
         'row_number AS "ROW_NUMBER", row_start_line AS "ROW_START_LINE", rejected_record AS "REJECTED_RECORD" '
-        f"FROM {table} WHERE schema_name = {literals[0]} AND table_name = {literals[1]} "
+        f"FROM (SELECT * FROM {table} UNION ALL {_unpacked(failures, records)}) "
+        f"WHERE schema_name = {literals[0]} AND table_name = {literals[1]} "
         f"AND query_id = {literals[2]} ORDER BY file, line",
+    )
+
+
+def _unpacked(failures: str, records: str) -> str:
+    """Return a query of the rejected records of COPY_REJECTS in the columns of COPY_ERRORS.
+
+    There may be millions of them, so they are stored without what follows from the record and from the reason for
+    which it was rejected.
+    """
+    before = "list_sum(list_transform(fields[:position], lambda field: length(field)))"
+    return (
+        "SELECT query_id, schema_name, table_name, "
+        "CASE WHEN suffix IS NULL THEN prefix ELSE concat(prefix, fields[position + 1], suffix) END, file, line, "
+        f"CASE WHEN position > 0 THEN {before} + position * length(delimiter) + 1 ELSE 1 END, NULL, "
+        f"CASE WHEN code IN {SYNTAX_CODES} THEN 'parsing' ELSE 'conversion' END, code, '22018', column_name, line, line, "
+        "record FROM (SELECT *, string_split(record, delimiter) AS fields "
+        f"FROM {failures} JOIN {records} ON failure = id)"
     )

@@ -15,6 +15,7 @@ from snowpipe_ml.local.catalog.columns import (
     stored_columns,
 )
 from snowpipe_ml.local.catalog.kind import Kind, Schema
+from snowpipe_ml.local.catalog.load_history import forget_rejects
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import TEXT, properties_of
 from snowpipe_ml.local.catalog.streams import make_stale, rename_base
@@ -35,6 +36,7 @@ _NOTES = {
     "TAG_VALUES": "object_name",
     "LOADS": "table_name",
     "COPY_ERRORS": "table_name",
+    "COPY_FAILURES": "table_name",
     "COLUMNS": "table_name",
     "PROPERTIES": "name",
 }
@@ -50,6 +52,7 @@ def forget(session: Session, name: Name) -> None:
             f"DELETE FROM {session.catalog(name[0], table)} WHERE schema_name = ? AND {column} = ?",
             list(name[1:]),
         )
+    forget_rejects(session, name[0])
     note_change(session, name)
 
 
@@ -128,6 +131,7 @@ class Tables(_Stored):
             session.duck.execute(
                 f"DELETE FROM {session.catalog(database, table)} WHERE schema_name = ?", [schema]
             )
+        forget_rejects(session, database)
 
     def clone(self, session: Session, source: Schema, target: Schema) -> None:
         """Clone tables with their rows and tags, without temporary ones."""

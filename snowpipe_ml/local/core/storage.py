@@ -81,6 +81,11 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_ERRORS (
   line BIGINT, "character" BIGINT, byte_offset BIGINT, category VARCHAR, code BIGINT,
   sql_state VARCHAR, column_name VARCHAR, row_number BIGINT, row_start_line BIGINT,
   rejected_record VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_FAILURES (
+  id BIGINT, query_id VARCHAR, schema_name VARCHAR, table_name VARCHAR, file VARCHAR, delimiter VARCHAR,
+  position INTEGER, code BIGINT, column_name VARCHAR, prefix VARCHAR, suffix VARCHAR);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_REJECTS (
+  failure BIGINT, line BIGINT, record VARCHAR USING COMPRESSION uncompressed);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TEMPORARY (
   kind VARCHAR, schema_name VARCHAR, name VARCHAR, session VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMS (

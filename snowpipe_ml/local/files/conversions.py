@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snowpipe_ml.local.core import errors
@@ -58,16 +59,19 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
         value = f"CASE WHEN {is_number.format(text)} THEN TRY_CAST({text} AS {kind}) END"
         if kind == "DOUBLE":
             named = f"lower(trim({text})) IN ('nan', 'inf', '-inf')"
-            value = f"CASE WHEN {named} OR {is_number.format(text)} THEN TRY_CAST({text} AS DOUBLE) END"
+            value = f"CASE WHEN {is_number.format(text)} OR {named} THEN TRY_CAST({text} AS DOUBLE) END"
         return Conversion(value, 100038, "Numeric value", range=is_number, required=required)
     if kind == "BOOLEAN":
         word = f"lower(trim({text}))"
-        value = f"CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END"
+        value = (
+            f"CASE WHEN {text} = 'true' THEN true WHEN {text} = 'false' THEN false "
+            f"WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END"
+        )
         return Conversion(value, 100037, "Boolean value", required=required)
     if kind.startswith(("DATE", "TIME")) or kind == TIMESTAMP_TZ:
-        text = f"CASE WHEN NOT regexp_matches({text}, {literal(_SPECIAL)}) THEN {text} END"
+        plain, text = text, f"CASE WHEN NOT regexp_matches({text}, {literal(_SPECIAL)}) THEN {text} END"
     if kind == "DATE":
-        value = f"_MACROS.main.sf_try_date({text})"
+        value = _common(plain, f"_MACROS.main.sf_try_date({text})", "DATE")
         if fmt.date_format is not None:
             value = f"CAST({_parsed(fmt.date_format, text)} AS DATE)"
         return Conversion(value, 100035, "Timestamp", required=required)
@@ -77,7 +81,7 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
             value = f"CAST({_parsed(fmt.time_format, text)} AS TIME)"
         return Conversion(value, 100035, "Timestamp", required=required)
     if kind in ("TIMESTAMP", _LTZ, TIMESTAMP_TZ):
-        return Conversion(_timestamp(fmt, column, text), 100035, "Timestamp", required=required)
+        return Conversion(_timestamp(fmt, column, plain, text), 100035, "Timestamp", required=required)
     if kind == "BLOB":
         value = {
             "HEX": f"try(unhex({text}))",
@@ -92,19 +96,52 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
     raise errors.UnsupportedError(f"COPY INTO a column of type {column.snowflake}")
 
 
+def failures(each: Conversion, text: str, value: str) -> Iterator[tuple[str, int, str, str | None]]:
+    """Yield each reason for which a value cannot be loaded, in their order.
+
+    Returns:
+        A condition; the number of the error; its message up to the text; and the rest of the message, or None if
+        it does not quote the text.
+    """
+    if each.code:
+        if each.range:
+            yield (
+                f"{text} IS NOT NULL AND {value} IS NULL AND {each.range.format(text)}",
+                100039,
+                "Numeric value '",
+                "' is out of range",
+            )
+        message: tuple[str, str] = (f"{each.kind} '", "' is not recognized")
+        if each.code == 100069:
+            message = ("Error parsing JSON: ", "")
+        elif each.code == 100115:
+            message = ("The following string is not a legal hex-encoded value: '", "'")
+        yield f"{text} IS NOT NULL AND {value} IS NULL", each.code, *message
+    if each.required:
+        yield f"{value} IS NULL", 100072, "NULL result in a non-nullable column", None
+    if each.length is not None:
+        prefix = f"User character length limit ({each.length}) exceeded by string '"
+        yield f"length({value}) > {each.length}", 100074, prefix, "'"
+
+
+def _common(text: str, otherwise: str, kind: str) -> str:
+    """The expression of a point in time: the most common form is converted many times faster than the others."""
+    return f"CASE WHEN _MACROS.main.sf_is_iso({text}) THEN TRY_CAST({text} AS TIMESTAMP)::{kind} ELSE {otherwise} END"
+
+
 def _parsed(fmt: InputFormat, text: str) -> str:
     parsed = f"try_strptime({text}, {literal(fmt.reader_pattern)})"
     return f"_MACROS.main.sf_century({parsed})" if fmt.has_short_year else parsed
 
 
-def _timestamp(fmt: CsvFormat, column: Column, text: str) -> str:
+def _timestamp(fmt: CsvFormat, column: Column, plain: str, text: str) -> str:
     given, kind = fmt.timestamp_format, column.duckdb
     if given is None:
         local = f"_MACROS.main.sf_try_timestamp({text})"
         offset = f"regexp_matches(trim({text}), '[ T].*([+-]\\d{{2}}(:?\\d{{2}})?|Z)$')"
         without = f"_MACROS.main.sf_try_timestamp(_MACROS.main.sf_without_offset({text}))"
         if kind == "TIMESTAMP":
-            return f"CASE WHEN {offset} THEN {without} ELSE {local} END"
+            return _common(plain, f"CASE WHEN {offset} THEN {without} ELSE {local} END", "TIMESTAMP")
         if kind == _LTZ:
             here = f"timezone(current_setting('TimeZone'), {local})"
             return f"CASE WHEN {offset} THEN TRY_CAST(trim({text}) AS TIMESTAMPTZ) ELSE {here} END"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -15,11 +14,10 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
-from snowpipe_ml.local.files.conversions import Conversion, conversion
+from snowpipe_ml.local.files.conversions import conversion, failures
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.records import Record, read_records
-from snowpipe_ml.local.files.rejects import Rejects
 
 _BATCH = 20_000
 
@@ -54,21 +52,6 @@ def load_records(
         table.drop()
 
 
-def load_plain(
-    session: Session, copy: Copy, columns: Sequence[Column], fmt: CsvFormat, file: StagedFile, query_id: str
-) -> Loaded | None:
-    """Load a file without quotes whose records DuckDB splits: many times faster for many rejected rows.
-
-    Returns:
-        What was loaded; None if a record does not have a field for each column.
-    """
-    table = _Staged(session, copy, columns, fmt, plain=True)
-    try:
-        return table.load(query_id, file) if table.read(file) else None
-    finally:
-        table.drop()
-
-
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
     while batch := list(islice(records, _BATCH)):
         yield batch
@@ -83,11 +66,8 @@ class _Staged:
         copy: Copy,
         columns: Sequence[Column],
         fmt: CsvFormat,
-        *,
-        plain: bool = False,
     ) -> None:
         self._session, self._copy, self._columns, self._fmt = session, copy, columns, fmt
-        self._plain = plain
         suffix = uuid.uuid4().hex
         self._texts, self._values = f"_texts_{suffix}", f"_values_{suffix}"
         listed = ", ".join(f"x{n} VARCHAR" for n in range(len(columns)))
@@ -108,38 +88,6 @@ class _Staged:
             loaded.kept = True
         loaded.loaded = self.insert()
         return loaded
-
-    def read(self, file: StagedFile) -> bool:
-        """Add the records of a file that DuckDB's reader splits; return False if one has another width."""
-        # As they are in the file: a record is the text of its fields.
-        fmt = dataclasses.replace(self._fmt, quote="", null_if=("\0",), empty_as_null=False)
-        names = [f"x{n}" for n in range(len(self._columns))]
-        rejects = Rejects(self._session.duck)
-        source = fmt.read_csv(
-            [file.path], [(name, "VARCHAR") for name in names], rejects.arguments(), parallel=False
-        )
-        listed = ", ".join(names)
-        nulls = [*self._fmt.null_if, *([""] if self._fmt.empty_as_null else [])]
-        shown = ", ".join(literal(null) for null in nulls)
-        values = ", ".join(
-            f"CASE WHEN {name} NOT IN ({shown}) THEN {name} END" if nulls else name for name in names
-        )
-        self._session.duck.execute(
-            f"INSERT INTO {self._texts} SELECT {fmt.skip} + row_number() OVER (), 1, "
-            f"concat_ws({literal(fmt.delimiter)}, {listed}), 0, '', 0, {values} FROM {source}"
-        )
-        found = rejects.any
-        rejects.drop()
-        return not found
-
-    @property
-    def _place(self) -> str:
-        """An expression of the position of the failing field in its record."""
-        if not self._plain:
-            return "place"
-        mark = literal(self._fmt.delimiter)
-        before = f"array_to_string(list_slice(string_split(record, {mark}), 1, failing - 1), {mark})"
-        return f"CASE WHEN failing > 1 THEN length({before}) + length({mark}) + 1 ELSE 1 END"
 
     def add(self, batch: Sequence[Record], positions: Sequence[int | None] | None) -> None:
         """Add records."""
@@ -208,7 +156,10 @@ class _Staged:
             f"{', '.join(f'x{n}' for n in range(len(found)))} FROM {self._texts}"
         )
         for n, each in enumerate(found):
-            for condition, code, message in _failures(each, f"x{n}", f"v{n}"):
+            for condition, code, prefix, suffix in failures(each, f"x{n}", f"v{n}"):
+                message = literal(prefix)
+                if suffix is not None:
+                    message = f"{message} || x{n} || {literal(suffix)}"
                 duck.execute(
                     f"UPDATE {self._values} SET code = {code}, error = {message}, failing = {n + 1} "
                     f"WHERE code = 0 AND {condition}"
@@ -222,7 +173,7 @@ class _Staged:
     def first(self) -> Rejected:
         """Return the first record that cannot be loaded."""
         row = self._session.duck.execute(
-            f"SELECT line, {self._place}, {self._column()}, error, code, record FROM {self._values} WHERE code <> 0 "
+            f"SELECT line, place, {self._column()}, error, code, record FROM {self._values} WHERE code <> 0 "
             "ORDER BY line LIMIT 1"
         ).fetchone()
         assert row is not None
@@ -243,7 +194,7 @@ class _Staged:
         target = self._copy.target
         self._session.duck.execute(
             f"INSERT INTO {self._session.catalog(target[0], 'COPY_ERRORS')} SELECT ?, ?, ?, error, ?, line, "
-            f"{self._place}, NULL, "
+            f"place, NULL, "
             "CASE WHEN code IN (100016, 100068, 100080, 100144) THEN 'parsing' ELSE 'conversion' END, code, "
             f"'22018', {self._column()}, line, line, record FROM {self._values} WHERE code <> 0",
             [query_id, *target[1:], file.label],
@@ -265,31 +216,6 @@ class _Staged:
                 self._session.duck.execute(f"DROP TABLE IF EXISTS {table}")
             except errors.UnsupportedError:
                 return
-
-
-def _failures(each: Conversion, text: str, value: str) -> Iterator[tuple[str, int, str]]:
-    """Yield (condition, error number, message) of each reason for which a value cannot be loaded."""
-    if each.code:
-        if each.range:
-            yield (
-                f"{text} IS NOT NULL AND {value} IS NULL AND {each.range.format(text)}",
-                100039,
-                f"'Numeric value ''' || {text} || ''' is out of range'",
-            )
-        message = f"{literal(each.kind + ' ' + chr(39))} || {text} || ''' is not recognized'"
-        if each.code == 100069:
-            message = f"'Error parsing JSON: ' || {text}"
-        elif each.code == 100115:
-            message = f"'The following string is not a legal hex-encoded value: ''' || {text} || ''''"
-        yield f"{text} IS NOT NULL AND {value} IS NULL", each.code, message
-    if each.required:
-        yield f"{value} IS NULL", 100072, "'NULL result in a non-nullable column'"
-    if each.length is not None:
-        yield (
-            f"length({value}) > {each.length}",
-            100074,
-            f"'User character length limit ({each.length}) exceeded by string ''' || {value} || ''''",
-        )
 
 
 def _printable(text: str) -> str:

@@ -23,12 +23,14 @@ from snowpipe_ml.local.files.csv_columns import Reading, reading_of
 from snowpipe_ml.local.files.formats.delimited import header
 from snowpipe_ml.local.files.irregular import examine
 from snowpipe_ml.local.files.load_errors import NeedsRecordsError, abort
-from snowpipe_ml.local.files.record_loading import load_plain, load_records
+from snowpipe_ml.local.files.plain_loading import load_plain
+from snowpipe_ml.local.files.record_loading import load_records
 from snowpipe_ml.local.files.rejects import TASK, Rejects, count_rejects, has_known_values
 
 # The number of rows that are examined to classify a file.
 _SAMPLE = 2000
 _VECTOR = 2048  # DuckDB's
+_CHUNK = 2**22
 
 
 def load_text(
@@ -215,7 +217,7 @@ def _is_mostly_rejected(
     session: Session, columns: Sequence[Column], fmt: CsvFormat, files: Sequence[StagedFile]
 ) -> bool:
     """Return whether many of the first rows cannot be converted: DuckDB's reader is slow to reject rows."""
-    if fmt.quote:
+    if fmt.trim:
         return False
     names = [(f"x{n}", "VARCHAR") for n in range(len(columns))]
     bad = " OR ".join(
@@ -229,7 +231,17 @@ def _is_mostly_rejected(
     row = session.duck.execute(
         f"SELECT count(*) FILTER ({bad}) FROM (SELECT * FROM {source} LIMIT {_SAMPLE})"
     ).fetchone()
-    return row is not None and int(row[0]) > _SAMPLE // 10
+    many = row is not None and int(row[0]) > _SAMPLE // 10
+    return many and not (fmt.quote and any(_has_quotes(fmt, file) for file in files))
+
+
+def _has_quotes(fmt: CsvFormat, file: StagedFile) -> bool:
+    quote = fmt.quote.encode()
+    with fmt.open_bytes(file.path) as content:
+        while chunk := content.read(_CHUNK):
+            if quote in chunk:
+                return True
+    return False
 
 
 def _has_special_times(
