@@ -62,7 +62,9 @@ def on_snowflake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     """A pipeline whose Snowflake target is embedded; its connection may have a default warehouse."""
     default: list[str] = []
 
-    def open_session(connection: str, database: Any, schema: Any, role: Any, warehouse: Any) -> Any:
+    def open_session(
+        connection: str, database: Any, schema: Any, role: Any, warehouse: Any, settings: Any
+    ) -> Any:
         session = snowpipe_ml.local_session(tmp_path / "warehouse", database=database.sql, schema=schema.sql)
         if default:
             session.sql(f"CREATE WAREHOUSE IF NOT EXISTS {default[0]}").collect()
