@@ -196,6 +196,6 @@ def kill_at_random_moments(folder: Path, times: int) -> None:
                 assert cursor.execute("SELECT COUNT(*), COUNT(DISTINCT n) FROM made").fetchone() == (20000, 1)
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(30, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("times", [3, pytest.param(30, marks=pytest.mark.stress)])
 def test_killed_at_any_moment_each_statement_was_done_whole_or_not_at_all(tmp_path: Path, times: int) -> None:
     kill_at_random_moments(tmp_path, times)

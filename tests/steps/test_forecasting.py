@@ -93,10 +93,8 @@ class Mean(RowForecaster):
 """
 
 
-def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
-    pipeline = spec(tmp_path)
-    assert pipeline.run(select=["+future"]).ok
-    session = pipeline.session()
+def test_the_features_are_what_their_names_say(trained: Path, tmp_path: Path) -> None:
+    session = spec(tmp_path, after=trained).session()
     rows = [
         row.as_dict() for row in session.sql("SELECT * FROM FEATURES WHERE K = 'k2' ORDER BY DATE").collect()
     ]
@@ -139,17 +137,17 @@ def test_the_features_are_what_their_names_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("future", "said"), [("known", "known"), ("last_year", "last_year")])
-def test_what_nobody_knows_is_refused(tmp_path: Path, future: str, said: str) -> None:
-    result = spec(tmp_path, future=future).run(select=["+future"])
+def test_what_nobody_knows_is_refused(tmp_path: Path, trained: Path, future: str, said: str) -> None:
+    result = spec(tmp_path, future=future, after=trained).run(select=["+future"])
     assert (
         f"TEMP of WEATHER has no value for 7 future days under the policy '{said}'"
         in result.steps["future"].message
     )
 
 
-def test_the_table_of_a_forecast_fills_the_days_to_come(tmp_path: Path) -> None:
+def test_the_table_of_a_forecast_fills_the_days_to_come(tmp_path: Path, trained: Path) -> None:
     more = "  expected: {type: transform, query: \"SELECT DATEADD(day, SEQ4(), '2023-05-01'::DATE) AS DATE, 99.0::FLOAT AS TEMP FROM TABLE(GENERATOR(ROWCOUNT => 9))\", writes: expected}\n  future:"
-    pipeline = spec(tmp_path, future="{table: expected}", **{"  future:": more})
+    pipeline = spec(tmp_path, future="{table: expected}", after=trained, **{"  future:": more})
     assert pipeline.run(select=["+future"]).ok
     session = pipeline.session()
     assert session.sql("SELECT DISTINCT TEMP FROM FUTURE").collect() == [(99.0,)]
@@ -233,7 +231,8 @@ def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Pa
 
 def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path, trained: Path) -> None:
     """The first interval of best_of is one origin later than those of its candidates."""
-    pipeline = spec(tmp_path, "{type: best_of}", after=trained, **{"{origins: 2": "{origins: 4"})
+    model = "{type: best_of, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}"
+    pipeline = spec(tmp_path, model, after=trained, **{"{origins: 2": "{origins: 4"})
     assert pipeline.run().ok
     session = pipeline.session()
     known = session.sql(
