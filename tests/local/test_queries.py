@@ -142,7 +142,7 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT ENCRYPT('a', 'b')",
+        "SELECT COLLATION('a')",
         "SELECT 1 AS x WHERE RANDOM(7) > 0",
         "CREATE TABLE t (a FILE)",
         "CREATE STREAM s ON VIEW t",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 from snowpipe_ml.local.core import geospatial, sphere
-from snowpipe_ml.local.core.shapes import load, parse
+from snowpipe_ml.local.core.shapes import parse
 
 Query = Callable[..., list[tuple[Any, ...]]]
 PLACES = st.tuples(st.floats(-179, 179), st.floats(-89, 89))
@@ -75,18 +75,33 @@ def test_the_extra_is_named_where_shapely_is_missing(query: Query, monkeypatch: 
         query("SELECT TO_GEOGRAPHY('POINT(0 0)')")
 
 
+def test_distances_of_a_column_with_points_lines_and_nulls(query: Query) -> None:
+    rows = query(
+        "SELECT ST_DISTANCE(TO_GEOGRAPHY(column1), ST_POINT(0, 0)), "
+        "ST_DWITHIN(TO_GEOGRAPHY(column1), ST_POINT(0, 0), 200000) "
+        "FROM VALUES ('POINT(1 0)'), ('LINESTRING(0 -1, 0 1)'), (NULL), ('LINESTRING(2 -1, 2 1)')"
+    )
+    assert [row[1] for row in rows] == [True, True, None, False]
+    assert [row[0] for row in rows] == [
+        pytest.approx(111195.1011775),
+        0,
+        None,
+        pytest.approx(2 * 111195.1011775),
+    ]
+
+
 def _point(place: tuple[float, float]) -> Any:
-    return load(geospatial.point(*place))
+    return parse(f"POINT({place[0]!r} {place[1]!r})", "geography", None, False)
 
 
 @settings(max_examples=60, deadline=None)
 @given(PLACES, PLACES, PLACES)
 def test_distances_are_a_metric(a: Any, b: Any, c: Any) -> None:
     first, second, third = _point(a), _point(b), _point(c)
-    between = geospatial.distance(first, second)
-    assert between == pytest.approx(geospatial.distance(second, first), abs=1e-6)
+    between = geospatial.distance_of(first, second)
+    assert between == pytest.approx(geospatial.distance_of(second, first), abs=1e-6)
     assert 0 <= between <= math.pi * sphere.RADIUS + 1e-6
-    assert between <= geospatial.distance(first, third) + geospatial.distance(third, second) + 1e-6
+    assert between <= geospatial.distance_of(first, third) + geospatial.distance_of(third, second) + 1e-6
 
 
 @settings(max_examples=40, deadline=None)

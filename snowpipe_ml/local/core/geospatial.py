@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snowpipe_ml.local.core import sphere
-from snowpipe_ml.local.core.calls import RESULTS, CalledError, row_function
+from snowpipe_ml.local.core.calls import CalledError, row_function
 from snowpipe_ml.local.core.shapes import WGS84, Shape, failed, geojson, library, load, parse, text
 
 if TYPE_CHECKING:
@@ -149,18 +149,6 @@ def _integral(value: Any) -> Any:
 
 
 # Construction.
-
-
-@row_function("st_point", returns="geography")
-def point(longitude: float, latitude: float) -> Any:
-    """Make a GEOGRAPHY from a longitude and a latitude."""
-    return parse(f"POINT({longitude!r} {latitude!r})", "geography", None, False).stored()
-
-
-@row_function("st_geompoint", returns="geometry")
-def geometry_point(x: float, y: float) -> Any:
-    """Make a GEOMETRY from two coordinates."""
-    return parse(f"POINT({x!r} {y!r})", "geometry", None, False).stored()
 
 
 @shape_function("st_makeline", "same")
@@ -345,19 +333,12 @@ def perimeter(shape: Shape) -> float:
     return _total(shape, "Polygon")
 
 
-@shape_function("st_distance", "float")
-def distance(left: Shape, right: Shape) -> float:
-    """Return the shortest distance."""
+def distance_of(left: Shape, right: Shape) -> float:
+    """Return the shortest distance of two shapes."""
     _alike(left, right)
     if left.spherical:
         return sphere.distance(left.planar, right.planar)
     return float(library().distance(left.planar, right.planar))
-
-
-@shape_function("st_dwithin", "truth")
-def within_distance(left: Shape, right: Shape, meters: float) -> bool:
-    """Return whether the shortest distance is at most a number of meters."""
-    return sphere.distance(left.planar, right.planar) <= meters
 
 
 @shape_function("st_azimuth", "float")
@@ -385,6 +366,3 @@ def centroid(shape: Shape) -> Shape | None:
         return shape.like(library().centroid(shape.planar))
     found = sphere.centroid(shape.planar)
     return None if found is None else shape.like(library().points(sphere.coordinates(found[None, :])[0]))
-
-
-assert set(RESULTS) >= {"geography", "geometry"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core import errors, geohashes, hexagons, overlays
+from snowpipe_ml.local.core import errors, geohashes, hexagons, overlays, points
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.expressions import builtin, called, stored_cast
 from snowpipe_ml.local.translate.registry import Returns, scalar_function
@@ -17,7 +17,7 @@ from snowpipe_ml.local.translate.shapes import SHAPES, json_result, parsed_shape
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
 from snowpipe_ml.local.translate.types import TEXTS, T, kind
 
-for _module in (geohashes, hexagons, overlays):  # they register the functions in Python
+for _module in (geohashes, hexagons, overlays, points):  # they register the functions in Python
     assert _module.__name__
 
 _STORED = {"F": (Kind.FLOAT, "DOUBLE"), "I": (Kind.INTEGER, "BIGINT"), "T": (Kind.TEXT, "VARCHAR")}
