@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Required, TypeAlias, TypedDict
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlparse
 
 from snowflake.connector.errors import Error, ProgrammingError
@@ -29,7 +29,6 @@ from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
-from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.server import wire
 from snowpipe_ml.local.server.filetransfer import transfer
 from snowpipe_ml.local.statements.session import is_honoured, set_parameters
@@ -44,30 +43,6 @@ _RUNNING, _RUNNING_ASYNC = "333333", "333334"
 
 Answer: TypeAlias = dict[str, object]
 """An answer, to be encoded as JSON."""
-
-
-class LoginData(TypedDict, total=False):
-    """The credentials and settings of a login."""
-
-    TOKEN: str
-    PASSWORD: str
-    SESSION_PARAMETERS: Options
-
-
-class LoginRequest(TypedDict, total=False):
-    """The body of a login."""
-
-    data: LoginData
-
-
-class QueryRequest(TypedDict, total=False):
-    """The body of a request to run or describe a statement."""
-
-    sqlText: Required[str]
-    asyncExec: bool
-    describeOnly: bool
-    bindings: dict[str, wire.Binding] | None
-    parameters: dict[str, object] | None
 
 
 class _Session:
@@ -156,9 +131,9 @@ class WarehouseServer:
             session.close()
         self._holder.close()
 
-    def login(self, query: dict[str, str], body: LoginRequest) -> Answer:
+    def login(self, query: dict[str, str], body: wire.LoginRequest) -> Answer:
         """Open a session."""
-        data = body.get("data") or LoginData()
+        data = body.get("data") or wire.LoginData()
         shown = str(data.get("TOKEN") or data.get("PASSWORD") or "")
         if not hmac.compare_digest(shown, self._token):
             return _failed("390100", "Incorrect username or password was specified.", "08001")
@@ -223,7 +198,7 @@ class WarehouseServer:
         session.close()
         return _done(None)
 
-    def query(self, session: _Session, body: QueryRequest) -> Answer:
+    def query(self, session: _Session, body: wire.QueryRequest) -> Answer:
         """Run or describe a statement; for a long one, return the URL at which to ask for the result."""
         query_id = str(uuid.uuid4())
         session.pending[query_id] = session.executor.submit(_run, session.connection, body, query_id)
@@ -258,7 +233,7 @@ class WarehouseServer:
         return _done({"queries": shown})
 
 
-def _run(connection: Connection, body: QueryRequest, query_id: str) -> Answer:
+def _run(connection: Connection, body: wire.QueryRequest, query_id: str) -> Answer:
     text = str(body["sqlText"])
     type_id = wire.statement_type(text)
     # Before taking the lock: the statement to cancel holds it.

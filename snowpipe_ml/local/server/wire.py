@@ -1,4 +1,4 @@
-"""Encode results and decode bound values for Snowflake clients over HTTP.
+"""Requests and results in the format of Snowflake's clients: encode results, decode bound values.
 
 The protocol is not documented publicly. The formats follow what the Python connector reads
 (``snowflake/connector/cursor.py`` and its Arrow iterator) and what fakesnow's server sends.
@@ -10,7 +10,7 @@ import base64
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NotRequired, TypeAlias, TypedDict
+from typing import NotRequired, Required, TypeAlias, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from snowflake.connector.constants import FIELD_ID_TO_NAME
 
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column, arrow_result
+from snowpipe_ml.local.core.values import Options
 
 # The statement types that clients distinguish, by first word.
 _STATEMENT_TYPES = {"INSERT": 0x3100, "UPDATE": 0x3200, "DELETE": 0x3300, "MERGE": 0x3400, "COPY": 0x3600}
@@ -32,6 +33,30 @@ _LOGICAL = {"geography": "OBJECT", "geometry": "OBJECT"}
 
 Data: TypeAlias = dict[str, object]
 """The ``data`` of an answer, which is only encoded as JSON."""
+
+
+class LoginData(TypedDict, total=False):
+    """The credentials and settings of a login."""
+
+    TOKEN: str
+    PASSWORD: str
+    SESSION_PARAMETERS: Options
+
+
+class LoginRequest(TypedDict, total=False):
+    """The body of a login."""
+
+    data: LoginData
+
+
+class QueryRequest(TypedDict, total=False):
+    """The body of a request to run or describe a statement."""
+
+    sqlText: Required[str]
+    asyncExec: bool
+    describeOnly: bool
+    bindings: dict[str, Binding] | None
+    parameters: dict[str, object] | None
 
 
 class RowType(TypedDict):
