@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Protocol
 import duckdb
 
 from snowpipe_ml.local.core import calls, checkpoints, errors, natives, private
+from snowpipe_ml.local.core.catalog_tables import ACCOUNT_DDL, CATALOG_DDL
 from snowpipe_ml.local.core.checkpoints import Checkpoints
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
@@ -54,61 +55,6 @@ _SETTINGS = (
     # sqlglot generates lambdas with an arrow.
     "SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW'",
 )
-_CATALOG_DDL = f"""
-CREATE SCHEMA IF NOT EXISTS "{{db}}".{CATALOG};
-CREATE SCHEMA IF NOT EXISTS "{{db}}"."PUBLIC";
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STAGES (
-  schema_name VARCHAR, name VARCHAR, id VARCHAR, url VARCHAR, options JSON, comment VARCHAR,
-  session VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FILE_FORMATS (
-  schema_name VARCHAR, name VARCHAR, options JSON, comment VARCHAR, session VARCHAR,
-  created_on TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FUNCTIONS (
-  schema_name VARCHAR, name VARCHAR, signature VARCHAR, kind VARCHAR, definition JSON, session VARCHAR,
-  created_on TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAGS (
-  schema_name VARCHAR, name VARCHAR, allowed JSON, comment VARCHAR,
-  created_on TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAG_VALUES (
-  tag_schema VARCHAR, tag_name VARCHAR, domain VARCHAR, schema_name VARCHAR, object_name VARCHAR,
-  column_name VARCHAR, tag_value VARCHAR);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.LOADS (
-  schema_name VARCHAR, table_name VARCHAR, file VARCHAR, etag VARCHAR, status VARCHAR,
-  row_count BIGINT, row_parsed BIGINT, error_count BIGINT, first_error VARCHAR,
-  loaded_at TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_ERRORS (
-  query_id VARCHAR, schema_name VARCHAR, table_name VARCHAR, error VARCHAR, file VARCHAR,
-  line BIGINT, "character" BIGINT, byte_offset BIGINT, category VARCHAR, code BIGINT,
-  sql_state VARCHAR, column_name VARCHAR, row_number BIGINT, row_start_line BIGINT,
-  rejected_record VARCHAR);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_FAILURES (
-  id BIGINT, query_id VARCHAR, schema_name VARCHAR, table_name VARCHAR, file VARCHAR, delimiter VARCHAR,
-  position INTEGER, code BIGINT, column_name VARCHAR, prefix VARCHAR, suffix VARCHAR);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COPY_REJECTS (
-  failure BIGINT, line BIGINT, record VARCHAR USING COMPRESSION uncompressed);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TEMPORARY (
-  kind VARCHAR, schema_name VARCHAR, name VARCHAR, session VARCHAR);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMS (
-  schema_name VARCHAR, name VARCHAR, kept VARCHAR, table_schema VARCHAR, table_name VARCHAR, append_only BOOLEAN);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASKS (
-  schema_name VARCHAR, name VARCHAR, definition JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COLUMNS (
-  schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, type VARCHAR, "default" VARCHAR);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.PROPERTIES (
-  schema_name VARCHAR, name VARCHAR, property VARCHAR, value VARCHAR);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TRANSIENT (schema_name VARCHAR, name VARCHAR);
-CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.CHANGES (schema_name VARCHAR, name VARCHAR, changed_at BIGINT);
-"""
-_ACCOUNT_DDL = f"""
-CREATE SCHEMA IF NOT EXISTS {ACCOUNT}.{CATALOG};
-CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.WAREHOUSES (
-  name VARCHAR, options JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.ROLES (
-  name VARCHAR, comment VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
-CREATE TABLE IF NOT EXISTS {ACCOUNT}.{CATALOG}.GRANTS (
-  privilege VARCHAR, granted_on VARCHAR, name VARCHAR, grantee VARCHAR,
-  created_on TIMESTAMPTZ DEFAULT current_timestamp);
-"""
 
 
 class Clock:
@@ -207,7 +153,7 @@ class Storage:
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)
             self._attach(ACCOUNT)
-            self.root.execute(_ACCOUNT_DDL)
+            self.root.execute(ACCOUNT_DDL)
             for file in sorted((self.path / "databases").glob("*.duckdb")):
                 if file.stem != ACCOUNT:
                     self._attach(file.stem)
@@ -275,7 +221,7 @@ class Storage:
             self._attachments += 1
         private.restrict(self._file(database))
         if database != ACCOUNT:
-            self.root.execute(_CATALOG_DDL.format(db=database.replace('"', '""')))
+            self.root.execute(CATALOG_DDL.format(db=database.replace('"', '""')))
 
     def _detach(self, database: str) -> None:
         try:
