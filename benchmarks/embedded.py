@@ -2,7 +2,7 @@
 
     python benchmarks/embedded.py                      # all benchmarks, without the slow local testing mode
     python benchmarks/embedded.py --local-testing      # with Snowflake's local testing mode: many minutes
-    python benchmarks/embedded.py lags copy            # only some benchmarks
+    python benchmarks/embedded.py --only lags copy     # only some benchmarks
 
 Most figures are the best of several measurements, because the best is the least disturbed by other load.
 """
@@ -64,24 +64,23 @@ def features(table: Any) -> Any:
 
 
 def lags(local_testing: bool) -> None:
-    """Compare features with plain DuckDB on 10 million rows, and with local testing on 100,000."""
+    """Compare features with plain DuckDB on 5 million rows, and with local testing on 100,000."""
     session = snowpipe_ml.local_session()
     duck = session._conn._conn.session.duck
-    rows = 10_000_000
+    rows = 5_000_000
     duck.execute(_MAKE.format(name='"LOCAL"."PUBLIC"."T"', rows=rows))
     with tempfile.TemporaryDirectory() as folder:
         plain = duckdb.connect(f"{folder}/plain.duckdb")
         plain.execute(_MAKE.format(name="t", rows=rows))
-        rival = best(lambda: plain.execute(_PLAIN), 5)
+        rival = best(lambda: plain.execute(_PLAIN))
         plain.close()
     ours = best(
         lambda: features(session.table("T")).write.save_as_table(
             "OUT", mode="overwrite", table_type="temporary"
-        ),
-        5,
+        )
     )
     report(
-        "group-by and four lags, 10 M rows / plain DuckDB",
+        "group-by and four lags, 5 M rows / plain DuckDB",
         f"{ours:.2f} s",
         f"{rival:.2f} s",
         f"{ours / rival:.2f}x (<= 1.5)",
@@ -106,49 +105,97 @@ def lags(local_testing: bool) -> None:
     session.close()
 
 
+_COLUMNS = "ride_id VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, station VARCHAR, lat DOUBLE, lng DOUBLE, member BOOLEAN"
+_TRIPS = """SELECT format('{{:016X}}', hash(i)) AS ride_id, TIMESTAMP '2021-01-01' + to_seconds(i * 7) AS started_at,
+TIMESTAMP '2021-01-01' + to_seconds(i * 7 + 600) AS ended_at, 'JC' || lpad((i % 300)::VARCHAR, 3, '0') AS station,
+40.7 + (i % 1000) / 10000 AS lat, {lng} AS lng, i % 2 = 0 AS member FROM range({start}, {end}) t(i)"""
+_LNG = "-74.0 - (i % 1000) / 10000"
+_CSV = "TYPE = CSV FIELD_OPTIONALLY_ENCLOSED_BY = '\"'"
+
+
+def write(folder: str, name: str, written: str, *, rows: int, files: int, lng: str = _LNG) -> list[str]:
+    """Write trips to several files of a format; the names of the files."""
+    paths = [f"{folder}/{number}_{name}" for number in range(files)]
+    for number, path in enumerate(paths):
+        start, end = number * rows // files, (number + 1) * rows // files
+        duckdb.sql(f"COPY ({_TRIPS.format(lng=lng, start=start, end=end)}) TO '{path}' ({written})")
+    return paths
+
+
+def paired(ours: Callable[[], Any], rival: Callable[[], Any], times: int = 3) -> tuple[float, float]:
+    """The seconds of the fastest of several runs of each, one after the other."""
+    pairs = [(best(ours, 1), best(rival, 1)) for _ in range(times)]
+    mine, theirs = zip(*pairs, strict=True)
+    return min(mine), min(theirs)
+
+
+def load(session: Any, place: str, options: str) -> Callable[[], Any]:
+    """A COPY of the files of a folder into a new table."""
+
+    def run() -> None:
+        session.sql(f"CREATE OR REPLACE TABLE trips ({_COLUMNS.replace('DOUBLE', 'FLOAT')})").collect()
+        session.sql(f"COPY INTO trips FROM @s/{place}/ {options}").collect()
+
+    return run
+
+
 def copy(_: bool) -> None:
-    """Compare COPY of five million trips in gzipped CSV with DuckDB's own CSV reader."""
-    columns = "ride_id VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, station VARCHAR, lat DOUBLE, lng DOUBLE, member BOOLEAN"
+    """Compare COPY of two million trips in CSV, gzipped CSV and Parquet with DuckDB's own readers."""
+    described = ", ".join(f"'{c.split()[0]}': '{c.split()[1]}'" for c in _COLUMNS.split(", "))
+    kinds = {
+        "plain": ("CSV", "trips.csv", "FORMAT csv, HEADER false", "read_csv", 1.2),
+        "gzipped": ("CSV", "trips.csv.gz", "FORMAT csv, HEADER false, COMPRESSION gzip", "read_csv", 1.2),
+        "Parquet": ("Parquet", "trips.parquet", "FORMAT parquet", "read_parquet", 1.5),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        files = [f"{folder}/trips_{i}.csv.gz" for i in range(10)]
-        for i, file in enumerate(files):
-            duckdb.sql(
-                f"""COPY (SELECT format('{{:016X}}', hash(i)) AS ride_id, TIMESTAMP '2021-01-01' + to_seconds(i * 7) AS started_at,
-                TIMESTAMP '2021-01-01' + to_seconds(i * 7 + 600) AS ended_at, 'JC' || lpad((i % 300)::VARCHAR, 3, '0') AS station,
-                40.7 + (i % 1000) / 10000 AS lat, -74.0 - (i % 1000) / 10000 AS lng, i % 2 = 0 AS member
-                FROM range({i * 500_000}, {(i + 1) * 500_000}) t(i)) TO '{file}' (FORMAT csv, HEADER false, COMPRESSION gzip)"""
-            )
         plain = duckdb.connect(f"{folder}/plain.duckdb")
-        described = ", ".join(f"'{c.split()[0]}': '{c.split()[1]}'" for c in columns.split(", "))
-
-        def rival() -> None:
-            plain.execute(f"CREATE OR REPLACE TABLE trips ({columns})")
-            plain.execute(
-                f"INSERT INTO trips SELECT * FROM read_csv({files}, header = false, auto_detect = false, delim = ',', "
-                f"quote = '\"', columns = {{{described}}})"
-            )
-            plain.execute("CHECKPOINT")
-
         session = snowpipe_ml.local_session(f"{folder}/warehouse")
         session.sql("CREATE STAGE s").collect()
-        session.file.put(f"file://{folder}/trips_*.csv.gz", "@s", auto_compress=False)
+        for place, (kind, name, written, reader, limit) in kinds.items():
+            files = write(folder, name, written, rows=2_000_000, files=4)
+            session.file.put(f"file://{folder}/*_{name}", f"@s/{place}", auto_compress=False)
+            how = (
+                f", header = false, auto_detect = false, delim = ',', quote = '\"', columns = {{{described}}}"
+                if kind == "CSV"
+                else ""
+            )
 
-        def ours() -> None:
-            session.sql(f"CREATE OR REPLACE TABLE trips ({columns.replace('DOUBLE', 'FLOAT')})").collect()
-            session.sql(
-                "COPY INTO trips FROM @s FILE_FORMAT = (TYPE = CSV FIELD_OPTIONALLY_ENCLOSED_BY = '\"')"
-            ).collect()
+            def rival(source: str = f"{reader}({files}{how})") -> None:
+                plain.execute(f"CREATE OR REPLACE TABLE trips ({_COLUMNS})")
+                plain.execute(f"INSERT INTO trips SELECT * FROM {source}")
+                plain.execute("CHECKPOINT")
 
-        pairs = [(best(ours, 1), best(rival, 1)) for _ in range(5)]
-        mine, theirs = (min(values) for values in zip(*pairs, strict=True))
-        report(
-            "COPY of 5 M trips in 10 gzipped files / DuckDB read_csv",
-            f"{mine:.2f} s",
-            f"{theirs:.2f} s",
-            f"{mine / theirs:.2f}x (<= 1.2)",
-        )
+            options = f"FILE_FORMAT = ({_CSV})"
+            if kind == "Parquet":
+                options = "FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
+            mine, theirs = paired(load(session, place, options), rival)
+            report(
+                f"COPY of 2 M trips in 4 {place} files / DuckDB {reader}",
+                f"{mine:.2f} s",
+                f"{theirs:.2f} s",
+                f"{mine / theirs:.2f}x (<= {limit})",
+            )
         session.close()
         plain.close()
+
+
+def rejects(_: bool) -> None:
+    """Compare COPY of a million rows that are rejected with a million that are loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        session = snowpipe_ml.local_session(f"{folder}/warehouse")
+        session.sql("CREATE STAGE s").collect()
+        for place, lng in (("good", _LNG), ("bad", "'x' || i")):
+            write(folder, f"{place}.csv", "FORMAT csv, HEADER false", rows=1_000_000, files=1, lng=lng)
+            session.file.put(f"file://{folder}/*_{place}.csv", f"@s/{place}", auto_compress=False)
+        options = f"FILE_FORMAT = ({_CSV}) ON_ERROR = CONTINUE"
+        bad, good = paired(load(session, "bad", options), load(session, "good", options))
+        report(
+            "COPY of 1 M rejected rows / of 1 M loaded rows",
+            f"{bad:.2f} s",
+            f"{good:.2f} s",
+            f"{bad / good:.2f}x (<= 2)",
+        )
+        session.close()
 
 
 _UDF = """CREATE OR REPLACE FUNCTION plus(x FLOAT) RETURNS FLOAT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' PACKAGES = ('pandas')
@@ -172,7 +219,7 @@ _BUSY = """CREATE OR REPLACE FUNCTION busy(g INT) RETURNS TABLE (n INT) LANGUAGE
 class H:
     def process(self, g):
         total = 0
-        for i in range(8_000_000):
+        for i in range(4_000_000):
             total += i & 3
         yield (total,)
 $$"""
@@ -252,7 +299,7 @@ def opening(_: bool) -> None:
                     check=True,
                 ).stdout
             )
-            for _ in range(5)
+            for _ in range(3)
         )
         report(
             "opening a Session on an existing warehouse, after imports",
@@ -276,11 +323,13 @@ def opening(_: bool) -> None:
 
 def main() -> None:
     """Run the benchmarks, and print the results as a table for docs/benchmarks.md."""
-    known = {"lags": lags, "copy": copy, "functions": functions, "opening": opening}
+    known = {"lags": lags, "copy": copy, "rejects": rejects, "functions": functions, "opening": opening}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("which", nargs="*", metavar="WHICH", help=f"one of {', '.join(known)}; default: all")
+    parser.add_argument(
+        "--only", nargs="+", choices=known, metavar="NAME", help=f"some of {', '.join(known)}"
+    )
     parser.add_argument(
         "--local-testing", action="store_true", help="also measure Snowflake's local testing mode"
     )
@@ -288,7 +337,7 @@ def main() -> None:
     print(
         f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, Snowpark {version('snowflake-snowpark-python')}\n"
     )
-    for name in arguments.which or known:
+    for name in arguments.only or known:
         known[name](arguments.local_testing)
     print("\n| what | embedded warehouse | alternative | ratio |\n| --- | --- | --- | --- |")
     for row in _ROWS:
