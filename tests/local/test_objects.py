@@ -263,3 +263,12 @@ def test_timestamps_inside_of_others_are_shown_as_a_variant_shows_them(
         ("2017-01-01 00:00:00.000", "2018-01-01 01:02:03.456"),
         (None, None),
     ]
+
+
+def test_the_text_of_a_view_with_comments_and_of_its_clone(query: Any) -> None:
+    query("CREATE SCHEMA source")
+    query("CREATE VIEW v (p COMMENT 'a (b', q) COMMENT = 'c' AS SELECT 1, ABS(2) FROM (SELECT 3)")
+    expected = "create or replace view V(\n\tP,\n\tQ\n) COMMENT = 'c' AS SELECT 1, ABS(2) FROM (SELECT 3);"
+    assert query("SELECT GET_DDL('VIEW', 'v')") == [(expected,)]
+    query("CREATE SCHEMA cloned CLONE source")
+    assert query("SELECT GET_DDL('VIEW', 'cloned.v')") == [(expected,)]

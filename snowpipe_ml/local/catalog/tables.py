@@ -17,7 +17,7 @@ from snowpipe_ml.local.catalog.columns import (
 from snowpipe_ml.local.catalog.kind import Kind, Schema
 from snowpipe_ml.local.catalog.load_history import forget_rejects
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.properties import TEXT, properties_of
+from snowpipe_ml.local.catalog.properties import TEXT, properties_of, set_property
 from snowpipe_ml.local.catalog.streams import make_stale, rename_base
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import uncover
@@ -206,6 +206,9 @@ class Views(_Stored):
             list(source),
         ).fetchall():
             session.duck.execute(f"CREATE VIEW {quoted(*target, name)} {after_name(str(text))}")
+            written = properties_of(session, (*source, name)).get(TEXT)
+            if written is not None:
+                set_property(session, (*target, name), TEXT, str(written))
 
     def ddl(self, session: Session, name: Name, arguments: str) -> str:
         """Return the statement that created a view, with its columns as GET_DDL lists them."""
@@ -219,8 +222,9 @@ class Views(_Stored):
             reader.next()
         reader.accept("IF", "NOT", "EXISTS")
         reader.name()
-        if reader.looking_at("("):
-            reader.value()
+        depth = 0
+        while reader.looking_at("(") or depth:  # a column can have a comment, a tag or a policy
+            depth += {"(": 1, ")": -1}.get(reader.next().text, 0)
         start = reader.peek().start
         columns = ",\n".join(f"\t{Identifier(stored.name).sql}" for stored in stored_columns(session, name))
         return f"create or replace view {Identifier(name[2]).sql}(\n{columns}\n) {text[start:]};"
