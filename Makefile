@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo demo-insurance install parity check test stress test-stress coverage benchmark format clean
+.PHONY: demo demo-insurance install parity check test test-integrations stress test-stress coverage benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -55,8 +55,12 @@ check: install
 test: install
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Makes an environment for each orchestrator, in the user's cache folder, if it is not there yet.
+test-integrations: install
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'integrations and not stress'
+
 stress: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m stress
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'stress and not integrations'
 
 test-stress: stress
 

@@ -25,7 +25,8 @@ if action == "begin":
     print(json.dumps(pipeline.begin_run(run_key=handle).to_json()), flush=True)
 elif action == "step":
     for name in names:
-        print(json.dumps(pipeline.run_step(json.loads(handle), name).to_dict()), flush=True)
+        told = [lambda event: print(type(event).__name__, flush=True)]
+        print(json.dumps(pipeline.run_step(json.loads(handle), name, None, told).to_dict()), flush=True)
 elif action == "cancel":
     print(pipeline.cancel(json.loads(handle)).status, flush=True)
 else:
@@ -41,7 +42,8 @@ def start(path: Path, action: str, handle: Any, *names: str) -> forked.Process:
 def done(process: forked.Process) -> Any:
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    return [json.loads(line) if line.startswith("{") else line for line in out.splitlines()]
+    lines = [line for line in out.splitlines() if not line.startswith("Step")]
+    return [json.loads(line) if line.startswith("{") else line for line in lines]
 
 
 def begin(path: Path, key: str) -> Any:
@@ -110,11 +112,12 @@ def running(pipeline: Pipeline, handle: Any) -> bool:
     return bool(ask(pipeline, query)[0][0])
 
 
-def started(path: Path, handle: Any) -> forked.Process:
-    """Start the slow step in a process, and wait until it runs."""
+def started(path: Path, handle: Any, pipeline: Pipeline | None = None) -> forked.Process:
+    """Start the slow step in a process, and wait until it runs, and until that is recorded on an open warehouse."""
     process = start(path, "step", handle, "slow")
-    pipeline = Pipeline.from_yaml(path)
-    while not running(pipeline, handle):
+    assert process.stdout is not None
+    assert process.stdout.readline() == "StepStarted\n"
+    while pipeline is not None and not running(pipeline, handle):
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     return process
@@ -142,7 +145,7 @@ def test_a_step_whose_process_is_killed_leaves_nothing_running(tmp_path: Path) -
     holder = pipeline.session()
     handle = begin(path, "k")
     done(start(path, "step", handle, "a"))
-    process = started(path, handle)
+    process = started(path, handle, pipeline)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     write_spec(tmp_path, SLOW.replace("wait: 300", "wait: 0"))
@@ -153,10 +156,11 @@ def test_a_step_whose_process_is_killed_leaves_nothing_running(tmp_path: Path) -
 
 def test_sigterm_cancels_a_step_and_its_retry_finishes(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SLOW)
-    holder = Pipeline.from_yaml(path).session()
+    pipeline = Pipeline.from_yaml(path)
+    holder = pipeline.session()
     handle = begin(path, "k")
     done(start(path, "step", handle, "a"))
-    process = started(path, handle)
+    process = started(path, handle, pipeline)
     os.kill(process.pid, signal.SIGTERM)
     (outcome,) = done(process)
     assert outcome["status"] == "failed"
@@ -171,7 +175,7 @@ def test_a_run_is_canceled_from_another_process(tmp_path: Path) -> None:
     holder = pipeline.session()
     handle = begin(path, "k")
     done(start(path, "step", handle, "a"))
-    process = started(path, handle)
+    process = started(path, handle, pipeline)
     assert done(start(path, "cancel", handle)) == ["failed"]
     (outcome,) = done(process)
     assert outcome["status"] == "failed"

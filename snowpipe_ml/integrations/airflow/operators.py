@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.engine.pipeline import Pipeline
@@ -206,9 +206,12 @@ class WatchStep(BaseOperator):
         super().__init__(**kwargs)
         self.step, self.producer, self.assets, self.seconds = step, producer, assets, seconds
 
-    def execute(self, context: Any) -> None:
-        """Wait for the end of the step."""
-        self.defer(
+    def execute(self, context: Any) -> dict[str, object]:
+        """Show how the step ended, or wait for its end."""
+        outcome = (context["ti"].xcom_pull(task_ids=self.producer, key=OUTCOMES) or {}).get(self.step)
+        if outcome is not None:
+            return self.ended(context, {"outcome": outcome, "state": None})
+        raise TaskDeferred(
             trigger=StepEnded(
                 dag_id=context["dag"].dag_id,
                 run_id=context["run_id"],

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 OUTCOMES = "outcomes"
@@ -62,10 +60,14 @@ class StepEnded(BaseTrigger):
             await asyncio.sleep(self.seconds)
 
     def _outcome(self) -> Any:
+        from airflow.sdk.execution_time.xcom import XCom  # not needed to draw a DAG
+
         found = XCom.get_one(key=OUTCOMES, dag_id=self.dag_id, task_id=self.producer, run_id=self.run_id)
         return (found or {}).get(self.step)
 
     def _state(self) -> str | None:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
         states = RuntimeTaskInstance.get_task_states(
             dag_id=self.dag_id, task_ids=[self.producer], run_ids=[self.run_id]
         )

@@ -143,6 +143,10 @@ def _run(
     )
 
 
+_PARTITION = "dagster/partition"
+_RANGE = "dagster/asset_partition_range_start"
+
+
 def _key(context: Any, day: date | None) -> str:
     """The key of the pipeline's run: that of Dagster's run, which is the same for its retries, and the date."""
     root = context.run.root_run_id or context.run.run_id
@@ -182,12 +186,11 @@ def _op(drawn: Drawn, name: str, partitions_def: Any, retry_policy: Any) -> dg.A
     specs = [drawn.specs[name]] if name in drawn.specs else []
 
     def work(context: Any) -> Iterator[Any]:
-        days = _dates(context)
-        if len(days) > 1:
-            raise UsageError(
-                "a step of its own runs one partition at a time: set no single-run backfill policy"
-            )
-        (day,) = days
+        # An asset check has no partition of its own: the partition is that of the run.
+        key = context.run.tags.get(_PARTITION)
+        if key is None and _RANGE in context.run.tags:
+            raise UsageError("an op for each step runs one partition at a time: start a run for each")
+        day = None if key is None else _date_of(partitions_def, key)
         pipeline, factory = drawn.pipeline, drawn.session_factory
         names = _names_of_run(drawn, context)
         everything = len(names) == shown_count(drawn)

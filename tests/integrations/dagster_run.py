@@ -1,0 +1,71 @@
+"""Runs the example in Dagster, and prints what Dagster knows of it: arguments are the spec, the mode and dates."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import dagster as dg
+
+from snowpipe_ml.integrations.dagster import definitions, pipeline_assets
+
+spec, mode, *dates = sys.argv[1:]
+retries = dg.RetryPolicy(max_retries=2, delay=0.1)
+partitions = dg.StaticPartitionsDefinition(dates)
+
+
+def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    return {
+        "ok": result.success,
+        "assets": {
+            event.asset_key.path[-1]: {
+                "rows": event.materialization.metadata["dagster/row_count"].value
+                if "dagster/row_count" in event.materialization.metadata
+                else None,
+                "status": event.materialization.metadata["status"].value,
+                "version": event.materialization.tags["dagster/data_version"],
+                "report": event.materialization.metadata["report"].value,
+            }
+            for event in result.get_asset_materialization_events()
+            if event.asset_key is not None
+        },
+        "checks": {e.check_name: [e.passed, e.severity.value] for e in result.get_asset_check_evaluations()},
+        "retried": sorted(event.step_key for event in result.all_events if event.is_step_up_for_retry),
+    }
+
+
+def main() -> None:
+    found = pipeline_assets(
+        spec,
+        partitions_def=partitions,
+        op_per_step=mode == "ops",
+        retry_policy=retries if mode == "ops" else None,
+    )
+    job = definitions(found).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        if mode == "backfill":
+            tags = {
+                "dagster/asset_partition_range_start": dates[0],
+                "dagster/asset_partition_range_end": dates[-1],
+            }
+            results = [job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)]
+        else:
+            selections: list[Any] = [None, None] if mode == "whole" else [None]
+            if mode == "subset":
+                selections += [[dg.AssetKey(["orders", "sold"])], [dg.AssetKey(["orders", "by_region"])]]
+            results = [
+                job.execute_in_process(
+                    instance=instance, partition_key=dates[0], asset_selection=selection, raise_on_error=False
+                )
+                for selection in selections
+            ]
+    for result in results:
+        for event in result.all_events:
+            if event.is_failure:
+                print(event.message, getattr(event.event_specific_data, "error", None), file=sys.stderr)
+    print(json.dumps([shown(result) for result in results]))
+
+
+if __name__ == "__main__":
+    main()

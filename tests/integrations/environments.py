@@ -1,0 +1,50 @@
+"""Python environments with one orchestrator each, made once and kept in the user's cache folder.
+
+The orchestrators pin packages that this package needs in other versions, or that exclude each other.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from tests.conftest import ROOT
+
+_UV = Path(sys.executable).parent / "uv"
+
+
+def python_of(extra: str) -> Path:
+    """Return the interpreter of the environment with an extra, which is made if it does not exist.
+
+    It has the dependencies of the package, and not the package: a test puts that on the path.
+    """
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    options = config["options"]
+    extras = config["options.extras_require"]
+    wanted = [
+        line
+        for text in (options["install_requires"], extras["local"], extras[extra])
+        for line in text.split("\n")
+        if line
+    ]
+    digest = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "snowpipe-ml" / "environments" / f"{extra}-{digest}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        python = folder / "bin" / "python"
+        done = folder / "installed"
+        if not done.exists():
+            subprocess.run(
+                [_UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True
+            )
+            subprocess.run([_UV, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
+            done.touch()
+    return python

@@ -1,0 +1,76 @@
+"""The example that every orchestrator runs, and what must be found on the target afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from snowpipe_ml import Pipeline
+from tests.conftest import ROOT, ask
+
+DATE = "2022-04-30"
+TABLES = {
+    "ALL_ORDERS": "*",
+    "ALL_RETURNS": "*",
+    "SOLD": "*",
+    "DAILY_NORTH": "*",
+    "DAILY_SOUTH": "*",
+    "FORECASTS": "*",
+    "METRICS": "* EXCLUDE RUN_ID",
+}
+
+
+class Found(NamedTuple):
+    """What a run has left: the rows of its tables, and the records of its steps."""
+
+    tables: dict[str, list[tuple[Any, ...]]]
+    records: list[tuple[Any, ...]]
+
+
+def copy_of_example(folder: Path) -> Path:
+    """Copy the example, and return its spec."""
+    shutil.copytree(ROOT / "examples" / "embedding", folder, ignore=shutil.ignore_patterns(".snowpipe"))
+    (folder / "failures").mkdir()
+    return folder / "orders.yaml"
+
+
+def environment(spec: Path) -> dict[str, str]:
+    """The environment in which two steps of the example fail once."""
+    return {**os.environ, "ORDERS_FAILURES": str(spec.parent / "failures"), "PYTHONPATH": str(ROOT)}
+
+
+def found(spec: Path, runs: int = 1) -> Found:
+    """Read what the last of some runs has left, and check that all of it is of one run."""
+    assert {file.name for file in (spec.parent / "failures").iterdir()} == {"orders", "returns"}
+    pipeline = Pipeline.from_yaml(spec)
+    holder = pipeline.session()  # the warehouse is opened once for all queries
+    try:
+        ids = [
+            run
+            for (run,) in ask(
+                pipeline, "SELECT RUN_ID FROM SNOWPIPE_ML.RUNS WHERE STATUS = 'success' ORDER BY 1"
+            )
+        ]
+        assert len(ids) == runs, ids
+        assert ask(pipeline, "SELECT COUNT(*) FROM SNOWPIPE_ML.RUNS") == [(runs,)]
+        assert ask(pipeline, "SELECT DISTINCT RUN_ID FROM METRICS") == [(ids[0],)]
+        assert ask(pipeline, "SELECT RUN_ID FROM SNOWPIPE_ML.LOCKS") == [(None,)]
+        tables = {
+            name: ask(pipeline, f"SELECT {what} FROM {name} ORDER BY ALL") for name, what in TABLES.items()
+        }
+        records = ask(
+            pipeline,
+            f"SELECT STEP, STATUS, ROW_COUNT, MESSAGE, ERROR FROM SNOWPIPE_ML.STEP_RUNS WHERE RUN_ID = '{ids[-1]}' "
+            "ORDER BY STEP",
+        )
+    finally:
+        holder.close()
+    return Found(tables, records)
+
+
+def last_line(text: str) -> Any:
+    """Parse the last line of an output as JSON."""
+    return json.loads(text.splitlines()[-1])

@@ -1,0 +1,29 @@
+"""Runs the example in Prefect with a server of its own, and prints what Prefect knows of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+
+from prefect.client.orchestration import get_client
+from prefect.testing.utilities import prefect_test_harness
+
+from snowpipe_ml.integrations.prefect import pipeline_flow
+
+
+def main() -> None:
+    spec, day = sys.argv[1:]
+    with prefect_test_harness(server_startup_timeout=300):
+        flow = pipeline_flow(spec, retry_delay_seconds=0.1)
+        state = flow(run_date=date.fromisoformat(day), return_state=True)
+        with get_client(sync_client=True) as client:
+            runs = client.read_task_runs()
+            artifacts = client.read_artifacts()
+    tasks = {run.name: [run.state.name, run.run_count] for run in runs if run.state is not None}
+    keys = sorted(str(artifact.key) for artifact in artifacts)
+    print(json.dumps({"state": state.name, "tasks": tasks, "artifacts": keys}))
+
+
+if __name__ == "__main__":
+    main()

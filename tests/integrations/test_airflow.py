@@ -1,0 +1,70 @@
+"""The example in Airflow, in an environment of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from tests.conftest import ask
+from tests.integrations.environments import python_of
+from tests.integrations.orders import DATE, Found, environment, found, last_line
+
+pytestmark = pytest.mark.integrations
+RUN = Path(__file__).with_name("airflow_run.py")
+
+
+def environment_of(spec: Path, home: Path) -> dict[str, str]:
+    """The environment of Airflow's processes, with a database of their own."""
+    return {
+        **environment(spec),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(spec.parent),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "PATH": f"{python_of('airflow').parent}:{environment(spec)['PATH']}",
+    }
+
+
+def call(spec: Path, home: Path, *command: object) -> str:
+    done = subprocess.run(
+        [python_of("airflow"), "-W", "ignore", *command],
+        env=environment_of(spec, home),
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def airflow(spec: Path, home: Path, *days: str) -> list[dict[str, Any]]:
+    call(spec, home, "-m", "airflow", "db", "migrate")
+    return list(last_line(call(spec, home, RUN, spec, *days)))
+
+
+def test_tasks_leave_what_the_command_leaves(spec: Path, by_command: Found, tmp_path: Path) -> None:
+    (run,) = airflow(spec, tmp_path / "airflow", DATE)
+    assert run["state"] == "success"
+    assert run["tasks"].pop("audit-1")[0] == "skipped"
+    assert {name for name, (_, tries) in run["tasks"].items() if tries == 2} == {
+        "fetch_orders-1",
+        "fetch_returns-1",
+    }
+    assert {state for state, _ in run["tasks"].values()} == {"success"}
+    assert {"by_region0", "by_region1", "begin-1", "finish-1", "setup-1"} <= set(run["tasks"])
+    assert found(spec) == by_command
+
+
+@pytest.mark.stress
+def test_a_backfill_has_metrics_of_each_date(spec: Path, tmp_path: Path) -> None:
+    days = ["2022-04-30", "2022-05-31", "2022-06-30"]
+    runs = airflow(spec, tmp_path / "airflow", *days)
+    assert [run["state"] for run in runs] == ["success"] * 3
+    assert ask(
+        Pipeline.from_yaml(spec), "SELECT RUN_DATE::VARCHAR, COUNT(*) FROM METRICS GROUP BY 1 ORDER BY 1"
+    ) == [(day, 2) for day in days]

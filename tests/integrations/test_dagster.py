@@ -1,0 +1,78 @@
+"""The example in Dagster, in an environment of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snowpipe_ml import Pipeline
+from tests.conftest import ask
+from tests.integrations.environments import python_of
+from tests.integrations.orders import DATE, Found, environment, found, last_line
+
+pytestmark = pytest.mark.integrations
+RUN = Path(__file__).with_name("dagster_run.py")
+MADE = {
+    "fetch_orders",
+    "fetch_returns",
+    "load_orders",
+    "load_returns",
+    "sold",
+    "by_region",
+    "forecast",
+    "score",
+}
+
+
+def dagster(spec: Path, mode: str, *dates: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [python_of("dagster"), "-W", "ignore", RUN, spec, mode, *(dates or (DATE,))],
+        env=environment(spec),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return list(last_line(done.stdout))
+
+
+def test_a_run_of_all_assets_and_one_of_nothing_new(spec: Path, by_command: Found) -> None:
+    first, second = dagster(spec, "whole")
+    assert first["ok"]
+    assert second["ok"]
+    assert set(first["assets"]) == MADE == set(second["assets"])
+    assert {asset["status"] for asset in second["assets"].values()} == {"unchanged"}
+    assert first["assets"]["sold"]["rows"] == second["assets"]["sold"]["rows"] == 1344
+    assert all(first["assets"][n]["version"] == second["assets"][n]["version"] for n in MADE)
+    assert first["checks"] == second["checks"] == {"check_amounts": [False, "WARN"]}
+    assert Path(first["assets"]["sold"]["report"]).is_file()
+    assert found(spec, runs=2).tables == by_command.tables
+
+
+def test_one_run_leaves_what_the_command_leaves(spec: Path, by_command: Found) -> None:
+    (result,) = dagster(spec, "ops")
+    assert result["ok"]
+    assert set(result["assets"]) == MADE
+    assert result["checks"] == {"check_amounts": [False, "WARN"]}
+    assert result["retried"] == ["orders__fetch_orders", "orders__fetch_returns"]
+    assert found(spec) == by_command
+
+
+def test_a_part_of_the_assets(spec: Path) -> None:
+    results = dagster(spec, "subset")
+    assert [set(result["assets"]) for result in results] == [MADE, {"sold"}, {"by_region"}]
+    assert all(result["ok"] for result in results)
+
+
+def test_a_backfill_has_metrics_of_each_date(spec: Path) -> None:
+    dates = ["2022-04-30", "2022-05-31", "2022-06-30"]
+    (result,) = dagster(spec, "backfill", *dates)
+    assert result["ok"]
+    pipeline = Pipeline.from_yaml(spec)
+    assert ask(pipeline, "SELECT RUN_DATE::VARCHAR, COUNT(*) FROM METRICS GROUP BY 1 ORDER BY 1") == [
+        (date, 2) for date in dates
+    ]
