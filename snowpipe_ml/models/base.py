@@ -81,6 +81,20 @@ class Forecaster(ABC):
         """Return feature attributions for a forecast of each series; None if the model has no features."""
         return None
 
+    def own_interval(self, series: Series, coverage: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the interval of the future days that the model itself states; None if it states none.
+
+        It is used where no backtest has measured the errors.
+
+        Args:
+            series: a fitted series.
+            coverage: the fraction of days that the interval should contain, such as 0.8.
+
+        Returns:
+            The lower and the upper ends, each (days,).
+        """
+        return None
+
     @abstractmethod
     def state(self) -> dict[str, np.ndarray]:
         """Return what :meth:`restore` needs to reproduce the forecasts: arrays without Python objects."""

@@ -38,14 +38,25 @@ class Calibration:
         tails: the (lower, upper) tail of each series, in units of the square root of its level.
         pooled: the tails for a series that is not in ``tails``; None if there were no folds to calibrate on.
         horizon: the number of days ahead for which the intervals are valid.
+        coverage: the fraction of days that the intervals should contain.
     """
 
     def __init__(
-        self, tails: Mapping[str, tuple[float, float]], pooled: tuple[float, float] | None, horizon: int
+        self,
+        tails: Mapping[str, tuple[float, float]],
+        pooled: tuple[float, float] | None,
+        horizon: int,
+        coverage: float,
     ) -> None:
         self._tails = dict(tails)
         self._pooled = pooled
         self._horizon = horizon
+        self.coverage = coverage
+
+    @property
+    def calibrated(self) -> bool:
+        """Return whether there were folds to calibrate on."""
+        return self._pooled is not None
 
     @classmethod
     def of(cls, folds: Iterable[Fold], coverage: float, horizon: int) -> Calibration:
@@ -60,7 +71,7 @@ class Calibration:
         for fold in folds:
             own[fold.key].append(fold)
         if not own:
-            return cls({}, None, horizon)
+            return cls({}, None, horizon, coverage)
         last = max(fold.origin for parts in own.values() for fold in parts)
         scores = {key: np.concatenate([fold.scores for fold in parts]) for key, parts in own.items()}
         weights = {
@@ -75,7 +86,7 @@ class Calibration:
             weight = len(values) / (len(values) + _EQUAL_WEIGHT)
             low, high = _quantiles(values, weights[key], tail)
             tails[key] = ((1 - weight) * pooled[0] + weight * low, (1 - weight) * pooled[1] + weight * high)
-        return cls(tails, pooled, horizon)
+        return cls(tails, pooled, horizon, coverage)
 
     def interval(
         self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray
@@ -97,14 +108,19 @@ class Calibration:
     def to_json(self) -> dict[str, object]:
         """Return the calibration as JSON values for a manifest."""
         tails = {key: list(ends) for key, ends in self._tails.items()}
-        return {"tails": tails, "pooled": self._pooled, "horizon": self._horizon}
+        return {
+            "tails": tails,
+            "pooled": self._pooled,
+            "horizon": self._horizon,
+            "coverage": self.coverage,
+        }
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Calibration:
         """Read the calibration from a manifest."""
         pooled = saved["pooled"]
         tails = {key: (low, high) for key, (low, high) in saved["tails"].items()}
-        return cls(tails, pooled and (pooled[0], pooled[1]), saved["horizon"])
+        return cls(tails, pooled and (pooled[0], pooled[1]), saved["horizon"], saved["coverage"])
 
 
 def _weights(fold: Fold, last: np.datetime64) -> np.ndarray:

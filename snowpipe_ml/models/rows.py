@@ -63,6 +63,8 @@ class Rows:
         low, high = calibration.interval(
             series.key, forecast.y, series.level, (series.future_days - series.last) / DAY
         )
+        if not calibration.calibrated:
+            low, high = model.own_interval(series, calibration.coverage) or (low, high)
         self.add(
             series.key,
             DATE=series.future_days,

@@ -14,7 +14,7 @@ from snowpipe_ml.models.panel import features_of
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.selection import BestOf
 
-FORMAT = 2
+FORMAT = 3
 
 Manifest = dict[str, Any]
 """What is saved with a model: JSON values."""

@@ -50,7 +50,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "seasonal_naive": {"type": "seasonal_naive", "season": 7, **COMMON},
     "moving_average": {"type": "moving_average", "window": 14, **COMMON},
     "auto_ets": {"type": "auto_ets", "season": 7, **COMMON},
-    "auto_arima": {"type": "auto_arima", "season": 7, **COMMON},
+    **{
+        name: {"type": name, "season": 7, **COMMON}
+        for name in ("auto_arima", "auto_theta", "dynamic_theta", "auto_ces", "mstl")
+    },
 }
 for _model in MODELS.values():
     _model["class"] = FORECASTERS[_model["type"]].implementations[_model["type"]]

@@ -179,7 +179,10 @@ def test_a_day_is_predicted_without_knowing_it(name: str) -> None:
     assert one == pytest.approx(two, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["auto_ets", "auto_arima", "ridge", "best_of"])
+@pytest.mark.parametrize(
+    "name",
+    ["auto_ets", "auto_arima", "auto_theta", "dynamic_theta", "auto_ces", "mstl", "ridge", "best_of"],
+)
 def test_saved_models_are_not_estimated_again(name: str) -> None:
     """A restored model makes the same forecasts, also after the history has grown."""
     grown = series_for(name)
@@ -195,6 +198,25 @@ def test_a_saved_model_that_cannot_go_on_from_a_short_history_has_no_forecast() 
     again, _ = load(save(model, {}))
     short = dataclasses.replace(long, values=long.values[:5])
     assert np.isnan(again.forecast([short])[0].y).all()
+
+
+@pytest.mark.parametrize("name", ["auto_theta", "dynamic_theta"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_day_is_predicted_as_statsforecast_forecasts_it(name: str, seed: int) -> None:
+    """Without a season, the prediction of each day equals a forecast from the day before."""
+    rng = np.random.default_rng(seed)
+    values = 50 + np.cumsum(rng.normal(0.2, 1.0, 90))
+    (series,), _ = read_panel(frame("S", values), SPECS)
+    model = make_forecaster({**MODELS[name], "season": 1}, SPECS)
+    model.fit([series])
+    own = model._models["S"]  # type: ignore[attr-defined]
+    (predicted,) = model.predict([series])
+    if own.model_["modeltype"].startswith("D"):  # the others estimate their line on the whole history
+        for place in (30, 60, 89):
+            day = int((series.days[place - 7] - series.first) / DAY)
+            expected = own.forward(y=values[:day], h=1)["mean"][0]
+            assert predicted[place - 7] == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(predicted[10:], own.model_["fitted"][-len(predicted) + 10 :], rtol=1e-6)
 
 
 COUNTS = [

@@ -127,10 +127,22 @@ def test_the_validation_is_not_seen_by_the_model_that_predicts_it(handler: Any, 
     ].mean()
 
 
-def test_without_a_backtest_there_are_no_intervals(handler: Any) -> None:
-    result = handler(MODELS["ridge"], None).end_partition(frame("A", weekly(120)))
+@pytest.mark.parametrize("name", ["ridge", "auto_ces"])
+def test_without_a_backtest_there_are_no_intervals(handler: Any, name: str) -> None:
+    result = handler(MODELS[name], None).end_partition(frame("A", weekly(120)))
     assert result["LOW"].isna().all()
     assert set(result["PART"]) == {"train", "validation", "forecast"}
+
+
+@pytest.mark.parametrize("name", ["auto_ets", "auto_theta", "dynamic_theta", "mstl"])
+def test_without_a_backtest_a_model_gives_its_own_intervals(handler: Any, name: str) -> None:
+    frames = [frame("A", weekly(120)), frame("B", np.full(120, 3.0))]
+    result = handler(MODELS[name], None).end_partition(pd.concat(frames))
+    future = rows_of(result, "A", "forecast")
+    assert (future["LOW"] < future["PREDICTION"]).all()
+    assert (future["PREDICTION"] < future["HIGH"]).all()
+    assert rows_of(result, "B", "forecast")["LOW"].isna().all()  # a constant says nothing about errors
+    assert result[result["PART"] != "forecast"]["LOW"].isna().all()
 
 
 GAPS = weekly(150)
@@ -168,7 +180,11 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", ["tabnet", "ridge", "lightgbm", "lightgbm_global", "auto_ets", "best_of"])
+# The search of auto_arima takes seconds a series; tabnet_reference is tabnet in another library.
+QUICK = [name for name in MODELS if name not in ("auto_arima", "tabnet_reference")]
+
+
+@pytest.mark.parametrize("name", [*QUICK, "best_of"])
 @pytest.mark.parametrize("case", ODD)
 def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case: str) -> None:
     model = (

@@ -99,16 +99,34 @@ class MovingAverage(ForecasterSettings):
     window: int = Field(14, ge=1)
 
 
+_STATSFORECAST = "snowpipe_ml.models.forecasters.statsforecast_models"
+
+
 @register_forecaster
 class StatsForecast(ForecasterSettings):
-    """Exponential smoothing or ARIMA, selected for each series by statsforecast."""
+    """Exponential smoothing, ARIMA or the theta method, selected for each series by statsforecast."""
 
     implementations: ClassVar[Mapping[str, str]] = {
-        "auto_ets": "snowpipe_ml.models.forecasters.statistical:StatsForecastForecaster",
-        "auto_arima": "snowpipe_ml.models.forecasters.statistical:StatsForecastForecaster",
+        "auto_ets": f"{_STATSFORECAST}:AutoForecaster",
+        "auto_arima": f"{_STATSFORECAST}:AutoForecaster",
+        "auto_theta": f"{_STATSFORECAST}:ThetaForecaster",
+        "dynamic_theta": f"{_STATSFORECAST}:ThetaForecaster",
+        "auto_ces": f"{_STATSFORECAST}:ComplexForecaster",
     }
-    requires: ClassVar[Mapping[str, str]] = {"auto_ets": "statsforecast", "auto_arima": "statsforecast"}
+    requires: ClassVar[Mapping[str, str]] = dict.fromkeys(implementations, "statsforecast")
     uses_features: ClassVar[bool] = False
 
-    type: Choice["auto_ets", "auto_arima"]
-    season: int = Field(7, ge=1)
+    type: Choice["auto_ets", "auto_arima", "auto_theta", "dynamic_theta", "auto_ces"]
+    season: int = Field(7, ge=1, description="Days of a season; 1 if there is none")
+
+
+@register_forecaster
+class MSTL(ForecasterSettings):
+    """A season found by local regression, and exponential smoothing of the rest, by statsforecast."""
+
+    implementations: ClassVar[Mapping[str, str]] = {"mstl": f"{_STATSFORECAST}:MSTLForecaster"}
+    requires: ClassVar[Mapping[str, str]] = {"mstl": "statsforecast"}
+    uses_features: ClassVar[bool] = False
+
+    type: Choice["mstl"]
+    season: int = Field(7, ge=2, description="Days of a season; a series needs a history of two seasons")
