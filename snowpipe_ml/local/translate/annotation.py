@@ -102,7 +102,8 @@ def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr]
     for node in annotated.walk():
         found: int | None = node.meta.get(_MARK) if node._meta else None
         if found is not None and found in marked:
-            if node.type is not None:
+            known_already = marked[found].type is not None  # as of a column of a staged file
+            if node.type is not None and not (known_already and node.type.this == T.UNKNOWN):
                 marked[found].type = node.type
             if isinstance(node, exp.Select):
                 note_outputs(marked[found], [(item.alias_or_name, kind(item)) for item in node.expressions])
