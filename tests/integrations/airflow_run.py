@@ -1,19 +1,23 @@
-"""Runs the example in one process of Airflow, and prints what Airflow knows of it."""
+"""A DAG file of the example, which runs its DAG in one process and prints what Airflow knows of it."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 
 from snowpipe_ml.integrations.airflow import PipelineDag
 
+dag = PipelineDag(
+    os.environ["ORDERS_SPEC"],
+    schedule=None,
+    start_date=datetime(2022, 1, 1, tzinfo=UTC),
+    retry_delay=timedelta(0),
+)
 
-def main() -> None:
-    spec, *days = sys.argv[1:]
-    dag = PipelineDag(
-        spec, schedule=None, start_date=datetime(2022, 1, 1, tzinfo=UTC), retry_delay=timedelta(0)
-    )
+
+def main(days: list[str]) -> None:
     shown = []
     for day in days:
         run = dag.test(logical_date=datetime.fromisoformat(day).replace(tzinfo=UTC))
@@ -23,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

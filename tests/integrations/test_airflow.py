@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def environment_of(spec: Path, home: Path) -> dict[str, str]:
     """The environment of Airflow's processes, with a database of their own."""
     return {
         **environment(spec),
+        "ORDERS_SPEC": str(spec),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(spec.parent),
@@ -44,7 +46,8 @@ def call(spec: Path, home: Path, *command: object) -> str:
 
 def airflow(spec: Path, home: Path, *days: str) -> list[dict[str, Any]]:
     call(spec, home, "-m", "airflow", "db", "migrate")
-    return list(last_line(call(spec, home, RUN, spec, *days)))
+    file = shutil.copy(RUN, spec.parent)  # Airflow runs only what it has read from its folder of DAGs
+    return list(last_line(call(spec, home, file, *days)))
 
 
 def test_tasks_leave_what_the_command_leaves(spec: Path, by_command: Found, tmp_path: Path) -> None:
@@ -60,7 +63,6 @@ def test_tasks_leave_what_the_command_leaves(spec: Path, by_command: Found, tmp_
     assert found(spec) == by_command
 
 
-@pytest.mark.stress
 def test_a_backfill_has_metrics_of_each_date(spec: Path, tmp_path: Path) -> None:
     days = ["2022-04-30", "2022-05-31", "2022-06-30"]
     runs = airflow(spec, tmp_path / "airflow", *days)
