@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.csv_columns import Reading, reading_of
 from snowpipe_ml.local.files.formats.delimited import header
-from snowpipe_ml.local.files.irregular import examine
+from snowpipe_ml.local.files.irregular import Findings, examine
 from snowpipe_ml.local.files.load_errors import NeedsRecordsError, abort
 from snowpipe_ml.local.files.plain_loading import load_plain
 from snowpipe_ml.local.files.record_loading import load_records
@@ -134,11 +136,12 @@ def _groups(
     groups: list[tuple[list[StagedFile], bool]] = []
     last: tuple[bool, bool, bool] | None = None
     single = copy.on_error not in ("ABORT_STATEMENT", "CONTINUE")
-    for file in files:
-        irregular = by_record or fmt.parse_header or any(column.duckdb == "BLOB" for column in columns)
-        if not irregular:
-            found = examine(fmt, file.path, columns)
-            irregular = found.irregular or _has_odd_values(session, columns, fmt, file, found.odd)
+    findings: list[Findings] = [Findings(True)] * len(files)
+    if not (by_record or fmt.parse_header or any(column.duckdb == "BLOB" for column in columns)):
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            findings = list(threads.map(lambda file: examine(fmt, file.path, columns), files))
+    for file, found in zip(files, findings, strict=True):
+        irregular = found.irregular or _has_odd_values(session, columns, fmt, file, found.odd)
         empty = not irregular and fmt.width(file.path) == 0
         key = (irregular, empty, not irregular and fmt.is_gzip(file.path))
         if key == last and not empty and not irregular and not single:
