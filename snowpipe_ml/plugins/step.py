@@ -182,10 +182,18 @@ class RunContext(PlanContext):
 
     def kind_of(self, name: QualifiedName) -> str | None:
         """Return ``TABLE`` or ``VIEW``, or None if no object has this name."""
-        # Without a schema, SHOW would search the whole database.
-        schema = QualifiedName(name.parts[:-1]).sql if len(name.parts) > 1 else self.current_schema().text
+        shown = self.shown(name)
+        return None if shown is None else str(shown["kind"])
+
+    def shown(self, name: QualifiedName) -> Mapping[str, Any] | None:
+        """Return the row of SHOW OBJECTS of a table or view, or None if no object has this name."""
+        schema = self.schema_of(name).text
         rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql} IN SCHEMA {schema}"))
-        return next((str(row["kind"]) for row in rows if row["name"] == name.name.name), None)
+        return next((row.as_dict() for row in rows if row["name"] == name.name.name), None)
+
+    def schema_of(self, name: QualifiedName) -> Sql:
+        """Return the schema of an object; without one, SHOW would search the whole database."""
+        return Sql(QualifiedName(name.parts[:-1]).sql) if len(name.parts) > 1 else self.current_schema()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

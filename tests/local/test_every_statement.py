@@ -145,6 +145,16 @@ CASES: dict[str, Case] = {
             ("ALTER DATABASE nowhere SET COMMENT = 'x'", GONE),
         ],
     ),
+    "ALTER FILE FORMAT": Case(
+        [FILE_FORMAT],
+        "ALTER FILE FORMAT lines SET TRIM_SPACE = TRUE COMMENT = 'x'",
+        DONE,
+        [
+            ("SHOW FILE FORMATS", {"name": ["LINES"], "comment": ["x"]}),
+            ("ALTER FILE FORMAT IF EXISTS nowhere SET TRIM_SPACE = TRUE", DONE),
+            ("ALTER FILE FORMAT nowhere SET TRIM_SPACE = TRUE", GONE),
+        ],
+    ),
     "ALTER SCHEMA": Case(
         ["CREATE SCHEMA altered"],
         "ALTER SCHEMA altered SET COMMENT = 'x'",
@@ -556,6 +566,18 @@ CASES: dict[str, Case] = {
     ),
     # Snowflake lists its own functions too.
     "SHOW FUNCTIONS": Case([FUNCTION], "SHOW FUNCTIONS LIKE 'half'", SHOWN_FUNCTION),
+    "SHOW FUTURE GRANTS": Case(
+        ["CREATE ROLE show_future", "GRANT SELECT ON FUTURE TABLES IN DATABASE local TO ROLE show_future"],
+        "SHOW FUTURE GRANTS TO ROLE show_future",
+        {
+            "created_on": [ANY],
+            "privilege": ["SELECT"],
+            "grant_on": ["TABLE"],
+            "name": ["LOCAL.<TABLE>"],
+            "grant_to": ["ROLE"],
+            "grantee_name": ["SHOW_FUTURE"],
+        },
+    ),
     "SHOW GRANTS": Case(
         ["CREATE ROLE show_grants", "GRANT USAGE ON DATABASE local TO ROLE show_grants"],
         "SHOW GRANTS TO ROLE show_grants",

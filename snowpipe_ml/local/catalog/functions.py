@@ -205,6 +205,13 @@ def definitions(session: Session, name: tuple[str, ...], kind: str) -> list[Defi
     return [Definition.from_json(text) for (text,) in rows]
 
 
+def holds(session: Session, definition: Definition) -> bool:
+    """Return whether a function or procedure of this name and these types of arguments exists."""
+    name = (definition.database, definition.schema, definition.name)
+    there = definitions(session, name, definition.kind)
+    return any(other.signature == definition.signature for other in there)
+
+
 def find_one(session: Session, kind: str, name: tuple[str, ...], arguments: str) -> Definition:
     """Return the function or procedure with a name and types of arguments.
 

@@ -48,7 +48,8 @@ def read_type(reader: Reader) -> str:
         raise errors.UnsupportedError(f"the type {text} in a function") from error
 
 
-def _arguments(reader: Reader) -> tuple[Argument, ...]:
+def read_arguments(reader: Reader) -> tuple[Argument, ...]:
+    """Parse ``(name type [DEFAULT value], ...)``."""
     reader.expect("(")
     arguments = []
     while not reader.accept(")"):
@@ -66,15 +67,13 @@ def _arguments(reader: Reader) -> tuple[Argument, ...]:
     return tuple(arguments)
 
 
-def read_definition(reader: Reader, kind: str, name: Name) -> Definition:
-    """Parse from the argument list to the end, or to the CALL of an anonymous procedure."""
-    arguments = _arguments(reader)
-    reader.accept("COPY", "GRANTS")
+def read_definition(reader: Reader, kind: str, name: Name, arguments: tuple[Argument, ...]) -> Definition:
+    """Parse from RETURNS to the end, or to the CALL of an anonymous procedure."""
     reader.expect("RETURNS")
     table: tuple[tuple[str, str], ...] = ()
     returns = ""
     if reader.accept("TABLE"):
-        table = tuple((argument.name, argument.type) for argument in _arguments(reader))
+        table = tuple((argument.name, argument.type) for argument in read_arguments(reader))
     else:
         returns = read_type(reader)
     reader.accept("NOT", "NULL")

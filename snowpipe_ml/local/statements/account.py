@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, dumps
 from snowpipe_ml.local.core.result import Result, status
@@ -197,6 +198,7 @@ def drop_warehouse(statement: Statement) -> Result:
         if lenient:
             return already_dropped(name)
         raise errors.missing("Warehouse", name)
+    grants.forget(session, "WAREHOUSE", (name,))
     if session.warehouse == name:
         session.warehouse = None
     return dropped(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import declare, stored_columns
 from snowpipe_ml.local.catalog.load_history import forget_loads
@@ -21,7 +22,7 @@ from snowpipe_ml.local.statements.column_changes import alter_column
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import if_not_exists
 from snowpipe_ml.local.statements.retyping import rebuilt, retype
-from snowpipe_ml.local.statements.tables import PROPERTIES
+from snowpipe_ml.local.statements.table_properties import PROPERTIES
 from snowpipe_ml.local.statements.tags import set_tags, unset_tags
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -84,7 +85,9 @@ def alter(statement: Statement) -> Result:
         if new[:2] != name[:2]:
             raise errors.UnsupportedError("RENAME TO another schema")
         text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
-        return _changed(session, [text], lambda: rename_notes(session, name, new), name, new)
+        result = _changed(session, [text], lambda: rename_notes(session, name, new), name, new)
+        grants.rename(session, kind, name, new)
+        return result
     if reader.accept("RENAME", "COLUMN"):
         old = reader.identifier()
         reader.expect("TO")

@@ -153,7 +153,7 @@ def _definition(node: exp.ColumnDef, session: Session) -> ColumnDefinition:
                 raise errors.UnsupportedError(f"{words or 'this constraint'} of a column")
     name = _stored(node.this)
     if kind is None:
-        return ColumnDefinition(name, None, required, default)
+        return ColumnDefinition(name, None, required, default, None, comment, tags)
     declared = Declared(name, declared_type(kind), written)
     return ColumnDefinition(name, stored, required, default, declared, comment, tags)
 

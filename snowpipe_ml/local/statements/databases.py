@@ -5,6 +5,7 @@ https://docs.snowflake.com/en/sql-reference/sql/create-clone
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.kinds import clone_objects, drop_objects
 from snowpipe_ml.local.catalog.properties import (
     COMMENT,
@@ -83,6 +84,7 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
         if not replace:
             raise errors.exists(name)
         session.storage.drop_database(name)
+        grants.forget_within(session, name)
     options = reader.options()
     reader.end()
     session.storage.create_database(name)
@@ -135,6 +137,7 @@ def drop_database(statement: Statement) -> Result:
             session.duck.execute("USE memory")
             session.database = session.schema = None
         session.storage.drop_database(name)
+        grants.forget_within(session, name)
     return dropped(name)
 
 
@@ -251,6 +254,7 @@ def _drop_schema(session: Session, database: str, schema: str) -> None:
         session.schema = "PUBLIC" if schema != "PUBLIC" else None
     retry_conflicts(lambda: session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
     drop_objects(session, database, schema)
+    grants.forget_within(session, database, schema)
 
 
 @command("SHOW DATABASES", "SHOW TERSE DATABASES")

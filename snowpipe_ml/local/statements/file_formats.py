@@ -1,13 +1,16 @@
-"""File formats: CREATE, DROP, SHOW and DESCRIBE."""
+"""File formats: CREATE, ALTER and DESCRIBE."""
 
 from __future__ import annotations
 
 import json
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.file_formats import FileFormats
 from snowpipe_ml.local.catalog.stages import named_stage
-from snowpipe_ml.local.core.names import dumps
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import Name, dumps
 from snowpipe_ml.local.core.result import Result, rows, status
+from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.files.format_options import check_names, file_format
 from snowpipe_ml.local.files.formats.base import FORMATS
@@ -17,7 +20,7 @@ from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exis
 
 @command("CREATE FILE FORMAT")
 def create_file_format(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE] FILE FORMAT [IF NOT EXISTS] name options``."""
+    """``CREATE [OR REPLACE|OR ALTER] FILE FORMAT [IF NOT EXISTS] name options``."""
     session, reader = statement.session, statement.reader
     modifiers = Modifiers(reader)
     reader.expect("FILE", "FORMAT")
@@ -29,7 +32,18 @@ def create_file_format(statement: Statement) -> Result:
     check_names(options, "FILE_FORMAT")
     formats = FileFormats()
     with session.storage.lock:
-        there = claim(session, formats, name, replace=modifiers.replace or modifiers.alter, lenient=lenient)
+        if modifiers.alter and formats.exists(session, name):
+            # What the statement does not say has its default again.
+            _set(session, name, options, keep=False)
+            return status(f"File format {name[2]} successfully altered.")
+        there = claim(
+            session,
+            formats,
+            name,
+            replace=modifiers.replace,
+            lenient=lenient,
+            temporary=modifiers.temporary,
+        )
         if there is not None:
             return there
         owner = str(session.session_id) if modifiers.temporary else None
@@ -39,6 +53,65 @@ def create_file_format(statement: Statement) -> Result:
             {"options": dumps(options), "comment": options.get("COMMENT"), "session": owner},
         )
     return status(f"File format {name[2]} successfully created.")
+
+
+@command("ALTER FILE FORMAT")
+def alter_file_format(statement: Statement) -> Result:
+    """``ALTER FILE FORMAT [IF EXISTS] name RENAME TO name | SET options [COMMENT = 'x']``."""
+    session, reader = statement.session, statement.reader
+    session.commit_open()
+    reader.expect("ALTER", "FILE", "FORMAT")
+    lenient = reader.accept("IF", "EXISTS")
+    name = session.resolve(reader.name(), "ALTER FILE FORMAT")
+    with session.storage.lock:
+        if not FileFormats().exists(session, name):
+            if lenient:
+                return status("Statement executed successfully.")
+            raise errors.missing("File format", ".".join(name))
+        if reader.accept("RENAME", "TO"):
+            new = session.resolve(reader.name(), "ALTER FILE FORMAT")
+            reader.end()
+            if new[:2] != name[:2]:
+                raise errors.UnsupportedError("RENAME TO another schema")
+            if FileFormats().exists(session, new):
+                raise errors.exists(new[2])
+            session.duck.execute(
+                f"UPDATE {session.catalog(name[0], 'FILE_FORMATS')} SET name = ? "
+                "WHERE schema_name = ? AND name = ?",
+                [new[2], *name[1:]],
+            )
+            grants.rename(session, "FILE FORMAT", name, new)
+            return status("Statement executed successfully.")
+        reader.expect("SET")
+        options = reader.options()
+        reader.end()
+        _set(session, name, options, keep=True)
+    return status("Statement executed successfully.")
+
+
+def _set(session: Session, name: Name, options: Options, *, keep: bool) -> None:
+    """Change the options and the comment of a file format, and keep or reset those that are not given.
+
+    Raises:
+        ProgrammingError: an option does not exist, or the type would change.
+    """
+    table = session.catalog(name[0], "FILE_FORMATS")
+    row = session.duck.execute(
+        f"SELECT options, comment FROM {table} WHERE schema_name = ? AND name = ?", list(name[1:])
+    ).fetchone()
+    before, comment = (json.loads(row[0] or "{}"), row[1]) if row else ({}, None)
+    kind = str(before.get("TYPE") or "CSV").upper()
+    if str(options.get("TYPE", kind)).upper() != kind:
+        raise errors.error(
+            1422, "22023", f"SQL compilation error:\nthe type of the file format {name[2]} cannot be changed"
+        )
+    check_names({**options, "TYPE": kind}, "FILE_FORMAT")
+    changed = {**(before if keep else {}), **options, "TYPE": kind}
+    changed.pop("COMMENT", None)
+    session.duck.execute(
+        f"UPDATE {table} SET options = ?, comment = ? WHERE schema_name = ? AND name = ?",
+        [dumps(changed), options.get("COMMENT", comment if keep else None), *name[1:]],
+    )
 
 
 @command("DESCRIBE FILE FORMAT", "DESC FILE FORMAT", "DESCRIBE STAGE", "DESC STAGE")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from snowpipe_ml.local.catalog.functions import find_one
+from snowpipe_ml.local.catalog import grants
+from snowpipe_ml.local.catalog.functions import find_one, holds
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.python.arguments import check_expressions
-from snowpipe_ml.local.python.definition import read_definition, read_signature
+from snowpipe_ml.local.python.definition import read_arguments, read_definition, read_signature
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.functions_show import complete_type
@@ -24,16 +25,22 @@ def create_function(statement: Statement) -> Result:
     kind = reader.next().upper
     lenient = if_not_exists(reader)
     name = session.resolve(reader.name(), f"CREATE {kind}")
-    definition = read_definition(reader, "AGGREGATE" if modifiers.aggregate else kind, name)
+    arguments = read_arguments(reader)
+    copy_grants = reader.accept("COPY", "GRANTS")
+    definition = read_definition(reader, "AGGREGATE" if modifiers.aggregate else kind, name, arguments)
     if modifiers.secure:
         definition = dataclasses.replace(definition, options={**definition.options, "SECURE": True})
     reader.end()
     check_expressions(definition, session)
+    replaced = holds(session, definition)
     created = functions_of(session.storage).create(
         session, definition, replace=modifiers.replace, lenient=lenient, temporary=modifiers.temporary
     )
     if not created:
         return status(f"{name[2]} already exists, statement succeeded.")
+    if not modifiers.temporary:
+        signature = definition.signature
+        grants.created(session, kind, name, signature, replaced=replaced, copy_grants=copy_grants)
     return status(f"Function {name[2]} successfully created.")
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 
+from snowpipe_ml.local.catalog import grants
+from snowpipe_ml.local.catalog.functions import find_one
+from snowpipe_ml.local.catalog.kind import Kept
+from snowpipe_ml.local.catalog.kinds import KINDS
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.stages import named_stage
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, literal
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import text_option
+from snowpipe_ml.local.python.definition import read_signature
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import listing
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
@@ -20,6 +24,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 log = logging.getLogger("snowpipe_ml.local")
 _not_enforced = False
 _DONE = "Statement executed successfully."
+_ACCOUNT_NAME = "LOCAL"  # as CURRENT_ACCOUNT() returns it
 SYSTEM_ROLES = ("ACCOUNTADMIN", "ORGADMIN", "PUBLIC", "SECURITYADMIN", "SYSADMIN", "USERADMIN")
 _ROLES = {
     "created_on": None,
@@ -42,6 +47,15 @@ _GRANTS = {
     "grantee_name": None,
     "grant_option": "false",
     "granted_by": "SYSADMIN",
+}
+_FUTURE_GRANTS = {
+    "created_on": None,
+    "privilege": None,
+    "grant_on": None,
+    "name": None,
+    "grant_to": "ROLE",
+    "grantee_name": None,
+    "grant_option": "false",
 }
 
 
@@ -115,19 +129,23 @@ def drop_role(statement: Statement) -> Result:
 
 @command("GRANT", "REVOKE")
 def grant(statement: Statement) -> Result:
-    """``GRANT privileges ON kind name | ROLE name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced."""
+    """``GRANT privileges ON kind name | ROLE name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced.
+
+    ``ON ALL kinds IN SCHEMA s`` is for each object that is there; ``ON FUTURE kinds IN SCHEMA s`` for those to come.
+    """
     _say_not_enforced()
     session, reader = statement.session, statement.reader
+    session.commit_open()
     granting = reader.next().upper == "GRANT"
     if not granting:
         reader.accept("GRANT", "OPTION", "FOR")
     if reader.accept("ROLE"):
         (granted,) = reader.name()
         check_role(session, granted)
-        privileges, kind, name = ["USAGE"], "ROLE", granted
+        privileges, targets = ["USAGE"], [("ROLE", granted)]
     else:
         privileges = _privileges(reader)
-        kind, name = _target(session, reader)
+        targets = _targets(session, reader)
     reader.expect("TO" if granting else "FROM")
     if reader.accept("USER"):
         raise errors.UnsupportedError(f"{'GRANT' if granting else 'REVOKE'} of a user")
@@ -147,16 +165,10 @@ def grant(statement: Statement) -> Result:
     ):
         reader.accept(*words)
     reader.end()
-    table = f"{ACCOUNT}.{CATALOG}.GRANTS"
-    for privilege in privileges:
-        row = [privilege, kind, name, role]
-        session.duck.execute(
-            f"DELETE FROM {table} WHERE privilege = ? AND granted_on = ? AND name = ? AND grantee = ?", row
-        )
-        if granting:
-            session.duck.execute(
-                f"INSERT INTO {table} (privilege, granted_on, name, grantee) VALUES (?, ?, ?, ?)", row
-            )
+    change = grants.add if granting else grants.remove
+    for kind, name in targets:
+        for privilege in privileges:
+            change(session, privilege, kind, name, role)
     return status(_DONE)
 
 
@@ -173,30 +185,66 @@ def _privileges(reader: Reader) -> list[str]:
     return privileges
 
 
-def _target(session: Session, reader: Reader) -> tuple[str, str]:
-    """Parse ``[ALL | FUTURE kinds IN] kind name``; return the kind and the qualified name of the object.
+def _targets(session: Session, reader: Reader) -> list[tuple[str, str]]:
+    """Parse ``[ALL | FUTURE kinds IN] kind name``; return the kind and the qualified name of each object.
+
+    Raises:
+        ProgrammingError: an object does not exist.
+    """
+    future = reader.accept("FUTURE")
+    if not future and not reader.accept("ALL"):
+        kind = _kind(reader)
+        return [(kind, _qualified(session, reader, kind))]
+    word = next((word for word in (*KINDS, "SCHEMA") if reader.accept(*f"{word}S".split())), None)
+    if word is None:
+        raise errors.UnsupportedError(f"{'FUTURE' if future else 'ALL'} {reader.peek().upper} in a GRANT")
+    reader.expect("IN")
+    kind = "SCHEMA" if reader.accept("SCHEMA") else "DATABASE"
+    if kind == "DATABASE":
+        reader.expect("DATABASE")
+    place = _qualified(session, reader, kind)
+    if future:
+        return [(grants.FUTURE + word, place)]
+    return [(word, name) for name in _all(session, word, *place.split(".", 1))]
+
+
+def _all(session: Session, word: str, database: str, schema: str | None = None) -> list[str]:
+    """List the qualified names of the objects of a kind in a schema or database."""
+    kind = KINDS.get(word)
+    if kind is None:
+        schemas = f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = {literal(database)}"
+        found = session.duck.execute(f"{schemas} AND NOT internal ORDER BY 1").fetchall()
+        return [f"{database}.{name}" for (name,) in found if name != CATALOG]
+    if isinstance(kind, Kept):
+        arguments = "signature" if kind.overloaded else "''"
+        relation = f"SELECT schema_name, name || {arguments} FROM {kind.relation(session, database)}"
+    else:
+        lower = word.lower()
+        relation = (
+            f"SELECT schema_name, {lower}_name FROM duckdb_{lower}s() "
+            f"WHERE database_name = {literal(database)} AND NOT internal AND schema_name <> {literal(CATALOG)}"
+        )
+    found = session.duck.execute(f"SELECT * FROM ({relation}) ORDER BY ALL").fetchall()
+    return [f"{database}.{of}.{name}" for of, name in found if schema in (None, of)]
+
+
+def _kind(reader: Reader) -> str:
+    """Parse the kind of an object, such as FILE FORMAT."""
+    for word in (*KINDS, "FILE FORMAT"):
+        if reader.accept(*word.split()):
+            return word
+    return reader.next().upper
+
+
+def _qualified(session: Session, reader: Reader, kind: str) -> str:
+    """Parse the name of an object of a kind, with the types of its arguments; return it qualified.
 
     Raises:
         ProgrammingError: the object does not exist.
     """
-    words = []
-    while reader.peek(1).kind in ("word", "quoted") and reader.peek(1).upper not in ("TO", "FROM"):
-        words.append(reader.next().upper)
-    if not words:
-        raise reader.unexpected("expected the kind of an object")
-    return " ".join(words), _qualified(session, reader, words)
-
-
-def _qualified(session: Session, reader: Reader, words: list[str]) -> str:
-    kind = words[-1]
-    if words == ["ACCOUNT"]:
-        return str(session.role)
+    if kind == "ACCOUNT":
+        return _ACCOUNT_NAME
     name = reader.name()
-    signature = ""
-    if reader.looking_at("("):
-        start = reader.peek().start
-        reader.value()
-        signature = reader.text[start : reader.tokens[reader.index - 1].end]
     if kind in ("WAREHOUSE", "ROLE", "INTEGRATION", "USER"):
         if (
             kind == "WAREHOUSE"
@@ -221,11 +269,18 @@ def _qualified(session: Session, reader: Reader, words: list[str]) -> str:
             raise errors.missing("Schema", ".".join(whole))
         return ".".join(whole)
     resolved = session.resolve(name, "GRANT")
-    if kind in ("TABLE", "VIEW") and existing_kind(session, resolved) != kind:
+    if kind in ("FUNCTION", "PROCEDURE"):
+        definition = find_one(session, kind, resolved, read_signature(reader))
+        return definition.qualified + definition.signature
+    if kind in ("TABLE", "VIEW"):
+        there = existing_kind(session, resolved) == kind
+    elif kind in KINDS:
+        there = KINDS[kind].exists(session, resolved)
+    else:
+        raise errors.UnsupportedError(f"privileges on a {kind}")
+    if not there:
         raise errors.missing(kind.capitalize(), ".".join(resolved))
-    if kind == "STAGE":
-        named_stage(session, name)
-    return ".".join(resolved) + signature
+    return ".".join(resolved)
 
 
 @command("SHOW ROLES")
@@ -265,10 +320,8 @@ def show_grants(statement: Statement) -> Result:
         check_role(session, role)
         where, values = "grantee = ?", [role]
     elif reader.accept("ON"):
-        words = [reader.next().upper]
-        while reader.peek(1).kind == "word":
-            words.append(reader.next().upper)
-        where, values = "granted_on = ? AND name = ?", [" ".join(words), _qualified(session, reader, words)]
+        kind = _kind(reader)
+        where, values = "granted_on = ? AND name = ?", [kind, _qualified(session, reader, kind)]
     elif reader.accept("OF"):
         reader.expect("ROLE")
         (role,) = reader.name()
@@ -279,8 +332,38 @@ def show_grants(statement: Statement) -> Result:
     reader.end()
     names = ("created_on", "privilege", "granted_on", "name", "grantee_name")
     found = session.duck.execute(
-        f"SELECT created_on, privilege, granted_on, name, grantee FROM {ACCOUNT}.{CATALOG}.GRANTS "
-        f"WHERE {where} ORDER BY name, privilege",
-        values,
+        f"SELECT created_on, privilege, replace(granted_on, ' ', '_'), name, grantee FROM {grants.GRANTS} "
+        f"WHERE {where} AND NOT starts_with(granted_on, ?) ORDER BY name, privilege",
+        [*values, grants.FUTURE],
     ).fetchall()
     return listing(_GRANTS, [dict(zip(names, row, strict=True)) for row in found])
+
+
+@command("SHOW FUTURE GRANTS")
+def show_future_grants(statement: Statement) -> Result:
+    """``SHOW FUTURE GRANTS IN SCHEMA|DATABASE name | TO ROLE name``."""
+    session, reader = statement.session, statement.reader
+    reader.expect("SHOW", "FUTURE", "GRANTS")
+    if reader.accept("TO", "ROLE"):
+        (value,) = reader.name()
+        check_role(session, value)
+        where = "grantee = ?"
+    else:
+        reader.expect("IN")
+        kind = "SCHEMA" if reader.accept("SCHEMA") else "DATABASE"
+        if kind == "DATABASE":
+            reader.expect("DATABASE")
+        value = _qualified(session, reader, kind)
+        where = "name = ?"
+    reader.end()
+    found = session.duck.execute(
+        f"SELECT created_on, privilege, granted_on, name, grantee FROM {grants.GRANTS} "
+        f"WHERE {where} AND starts_with(granted_on, ?) ORDER BY name, granted_on, privilege",
+        [value, grants.FUTURE],
+    ).fetchall()
+    shown = []
+    for created, privilege, granted_on, name, grantee in found:
+        word = granted_on.removeprefix(grants.FUTURE).replace(" ", "_")
+        row = {"created_on": created, "privilege": privilege, "grant_on": word, "name": f"{name}.<{word}>"}
+        shown.append(row | {"grantee_name": grantee})
+    return listing(_FUTURE_GRANTS, shown)

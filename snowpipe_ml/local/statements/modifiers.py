@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.kind import Kind
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
@@ -38,8 +39,17 @@ def if_not_exists(reader: Reader) -> bool:
     return reader.accept("IF", "NOT", "EXISTS")
 
 
-def claim(session: Session, kind: Kind, name: Name, *, replace: bool, lenient: bool) -> Result | None:
-    """Free a name for a new object of a kind.
+def claim(
+    session: Session,
+    kind: Kind,
+    name: Name,
+    *,
+    replace: bool,
+    lenient: bool,
+    temporary: bool = False,
+    copy_grants: bool = False,
+) -> Result | None:
+    """Free a name for a new object of a kind, which gets the privileges that are due to it.
 
     Returns:
         None if the object can be created; with IF NOT EXISTS the result of the statement if it exists.
@@ -47,12 +57,16 @@ def claim(session: Session, kind: Kind, name: Name, *, replace: bool, lenient: b
     Raises:
         ProgrammingError: the object exists and is not to be replaced.
     """
-    if kind.exists(session, name):
+    session.commit_open()
+    there = kind.exists(session, name)
+    if there:
         if lenient:
             return status(f"{name[2]} already exists, statement succeeded.")
         if not replace:
             raise errors.exists(name[2])
         kind.drop(session, name)
+    if not temporary:
+        grants.created(session, kind.word, name, replaced=there, copy_grants=copy_grants)
     return None
 
 

@@ -24,7 +24,7 @@ from snowpipe_ml.local.python.arguments import (
     with_defaults,
 )
 from snowpipe_ml.local.python.calls import _put, _relation
-from snowpipe_ml.local.python.definition import read_definition
+from snowpipe_ml.local.python.definition import read_arguments, read_definition
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.python.travel import arrow_type
 from snowpipe_ml.local.statements.base import Statement, command, describes
@@ -68,7 +68,7 @@ def anonymous(statement: Statement) -> Result:
     reader.expect("WITH")
     name = session.resolve((reader.identifier(),), "CALL")
     reader.expect("AS", "PROCEDURE")
-    definition = read_definition(reader, "PROCEDURE", name)
+    definition = read_definition(reader, "PROCEDURE", name, read_arguments(reader))
     reader.expect("CALL")
     reader.name()
     functions_of(session.storage).check(session, definition)

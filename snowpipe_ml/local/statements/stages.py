@@ -72,7 +72,14 @@ def create_stage(statement: Statement) -> Result:
         _external_folder(session, url)
     stages = Stages()
     with session.storage.lock:
-        there = claim(session, stages, name, replace=modifiers.replace, lenient=lenient)
+        there = claim(
+            session,
+            stages,
+            name,
+            replace=modifiers.replace,
+            lenient=lenient,
+            temporary=modifiers.temporary,
+        )
         if there is not None:
             return there
         stage_id = uuid.uuid4().hex

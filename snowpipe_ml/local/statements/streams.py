@@ -24,7 +24,7 @@ def create_stream(statement: Statement) -> Result:
     reader.expect("STREAM")
     lenient = if_not_exists(reader)
     name = session.resolve(reader.name(), "CREATE STREAM")
-    reader.accept("COPY", "GRANTS")
+    copy_grants = reader.accept("COPY", "GRANTS")
     reader.expect("ON")
     if not reader.accept("TABLE"):
         raise errors.UnsupportedError(f"streams on a {reader.peek().upper}")
@@ -38,7 +38,14 @@ def create_stream(statement: Statement) -> Result:
     if existing_kind(session, table) != "TABLE":
         raise errors.missing("Table", ".".join(table))
     with session.storage.naming(name):
-        there = claim(session, Streams(), name, replace=modifiers.replace, lenient=lenient)
+        there = claim(
+            session,
+            Streams(),
+            name,
+            replace=modifiers.replace,
+            lenient=lenient,
+            copy_grants=copy_grants,
+        )
         if there is not None:
             return there
         create(

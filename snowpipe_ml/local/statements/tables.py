@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import duckdb
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.columns import (
     Declared,
     Keys,
@@ -25,7 +26,6 @@ from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.columns import (
     ColumnDefinition,
@@ -36,24 +36,14 @@ from snowpipe_ml.local.statements.columns import (
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 from snowpipe_ml.local.statements.queries import describe_query
 from snowpipe_ml.local.statements.retyping import alter_to
-from snowpipe_ml.local.statements.tags import read_tags, set_tag
+from snowpipe_ml.local.statements.table_properties import Carried, Properties, read_properties
+from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.checks import check_names
 from snowpipe_ml.local.translate.compiled import consuming
 from snowpipe_ml.local.translate.compiler import to_sql
 from snowpipe_ml.local.translate.passes import new_compiler
-
-# Table properties that do not affect the content of a table.
-PROPERTIES = {
-    "COMMENT",
-    "DATA_RETENTION_TIME_IN_DAYS",
-    "MAX_DATA_EXTENSION_TIME_IN_DAYS",
-    "CHANGE_TRACKING",
-    "ENABLE_SCHEMA_EVOLUTION",
-    "DEFAULT_DDL_COLLATION",
-    "STAGE_FILE_FORMAT",
-}
 
 
 def _check_name(session: Session, name: Name, temporary: bool, there: str | None) -> None:
@@ -143,18 +133,22 @@ def _create_table(
         )
     if reader.accept("CLONE"):
         source = session.resolve(reader.name(), "CLONE")
-        reader.accept("COPY", "GRANTS")
-        if not reader.done:
+        if reader.looking_at("AT") or reader.looking_at("BEFORE"):
             raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel)")
-        return _clone(session, name, source, modifiers)
+        return _clone(session, name, source, modifiers, read_properties(reader))
     if reader.accept("LIKE"):
         source = session.resolve(reader.name(), "LIKE")
+        given = read_properties(reader)
         make = _like(session, name, source)
-        _make(session, name, [make], modifiers, lambda: copy_declared(session, source, name))
-        copy_comments(session, source, name)
+
+        def copy() -> None:
+            copy_declared(session, source, name)
+            copy_comments(session, source, name)
+
+        _make(session, name, [make], modifiers, given, copy)
         return status(f"Table {shown} successfully created.")
     listed = _column_text(reader)
-    comment, tags = _properties(reader)
+    given = read_properties(reader)
     query = reader.rest() if reader.accept("AS") else None
     if listed is None and query is None:
         raise reader.unexpected("expected columns, AS, CLONE or LIKE")
@@ -162,24 +156,20 @@ def _create_table(
     if there and modifiers.alter:
         if query is not None:
             raise errors.UnsupportedError("CREATE OR ALTER TABLE ... AS")
-        alter_to(session, name, columns, keys, comment)
+        alter_to(session, name, columns, keys, given.comment)
         return status(f"Table {shown} successfully altered.")
 
     def keep() -> None:
         keep_definition(session, name, columns, keys)
-        if comment:
-            session.duck.execute(f"COMMENT ON TABLE {quoted(*name)} IS {literal(comment)}")
+        for column in columns:
+            for tag, value in column.tags:
+                set_tag(session, "TABLE", name, tag, value, column.name)
 
     if query is None:
         made = ", ".join(column.sql for column in columns)
-        _make(session, name, [f"CREATE OR REPLACE TABLE {quoted(*name)} ({made})"], modifiers, keep)
+        _make(session, name, [f"CREATE OR REPLACE TABLE {quoted(*name)} ({made})"], modifiers, given, keep)
     else:
-        _make_from(session, name, query, columns, modifiers, keep)
-    for tag, value in tags:
-        set_tag(session, "TABLE", name, tag, value)
-    for column in columns:
-        for tag, value in column.tags:
-            set_tag(session, "TABLE", name, tag, value, column.name)
+        _make_from(session, name, query, columns, modifiers, given, keep)
     return status(f"Table {shown} successfully created.")
 
 
@@ -189,6 +179,7 @@ def _make_from(
     query: str,
     columns: list[ColumnDefinition],
     modifiers: Modifiers,
+    given: Properties,
     keep: Callable[[], None],
 ) -> None:
     """Create a table with the rows of a query; a text keeps the length that it has in the query."""
@@ -214,11 +205,13 @@ def _make_from(
 
             try:
                 with consuming(session, compiler):
-                    return _make(session, name, _as_select(session, name, typed, body), modifiers, keep_all)
+                    statements = _as_select(session, name, typed, body)
+                    _make(session, name, statements, modifiers, given, keep_all)
+                    return
             except duckdb.ConstraintException:
                 pass  # an inferred length is not declared: the rows determine it
         with consuming(session, compiler):
-            _make(session, name, _as_select(session, name, columns, body), modifiers, keep)
+            _make(session, name, _as_select(session, name, columns, body), modifiers, given, keep)
     finally:
         compiler.release()
 
@@ -238,29 +231,6 @@ def _column_text(reader: Reader) -> str | None:
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth == 0:
             return reader.text[start : token.start]
-
-
-def _properties(reader: Reader) -> tuple[str | None, list[tuple[tuple[str, ...], str]]]:
-    """Parse the properties of a table or view; return its comment and its tags."""
-    comment = None
-    tags: list[tuple[tuple[str, ...], str]] = []
-    while not reader.done and not reader.looking_at("AS"):
-        if reader.accept("COPY", "GRANTS") or reader.accept("COPY", "TAGS"):
-            continue
-        if reader.accept("CLUSTER", "BY"):
-            reader.value()
-            continue
-        if reader.accept("WITH", "TAG", "(") or reader.accept("TAG", "("):
-            tags += read_tags(reader)
-            reader.expect(")")
-            continue
-        found = reader.options()
-        for key in set(found) - PROPERTIES:
-            raise errors.UnsupportedError(f"{key} of a table")
-        if not found:
-            raise reader.unexpected()
-        comment = text_option(found, "COMMENT") if "COMMENT" in found else comment
-    return comment, tags
 
 
 def _check_query(session: Session, body: str) -> None:
@@ -296,9 +266,15 @@ def _make(
     name: Name,
     statements: list[str],
     modifiers: Modifiers,
-    after: Callable[[], None] | None = None,
-) -> None:
-    """Create or replace a table in one transaction; delete its tags and load history."""
+    given: Properties,
+    after: Callable[[], None],
+) -> bool:
+    """Create or replace a table in one transaction; return whether a table of this name was there.
+
+    Its load history is deleted, and of its tags, comments and privileges all that the statement does not copy.
+    """
+    replaced = existing_kind(session, name) is not None
+    carried = Carried.of(session, "TABLE", name, given.copied)
 
     def make() -> None:
         with in_transaction(session):
@@ -311,10 +287,17 @@ def _make(
             if modifiers.transient:
                 transient = session.catalog(name[0], "TRANSIENT")
                 session.duck.execute(f"INSERT INTO {transient} VALUES (?, ?)", list(name[1:]))
-            if after is not None:
-                after()
+            after()
+            if given.comment:
+                session.duck.execute(f"COMMENT ON TABLE {quoted(*name)} IS {literal(given.comment)}")
+            for tag, value in given.tags:
+                set_tag(session, "TABLE", name, tag, value)
+            carried.restore(session, name, commented=bool(given.comment))
 
     retry_conflicts(make)
+    if not modifiers.temporary:
+        grants.created(session, "TABLE", name, replaced=replaced, copy_grants="GRANTS" in given.copied)
+    return replaced
 
 
 def _like(session: Session, name: Name, source: Name) -> str:
@@ -325,8 +308,11 @@ def _like(session: Session, name: Name, source: Name) -> str:
     return f"CREATE OR REPLACE TABLE {quoted(*name)} ({columns})"
 
 
-def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers) -> Result:
-    """``CREATE TABLE x CLONE y``: clone the current rows and the tags, but not the load history."""
+def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers, given: Properties) -> Result:
+    """``CREATE TABLE x CLONE y``: clone the current rows and the tags, but not the load history.
+
+    With COPY GRANTS, a clone that replaces no table has the privileges on its source.
+    """
     if name == source:
         raise errors.UnsupportedError("CLONE of a table onto itself")
     make = _like(session, name, source)
@@ -337,5 +323,7 @@ def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers) -> 
         copy_comments(session, source, name)
         copy_tags(session, source, name)
 
-    _make(session, name, [make, fill], modifiers, copy)
+    replaced = _make(session, name, [make, fill], modifiers, given, copy)
+    if "GRANTS" in given.copied and not replaced and not modifiers.temporary:
+        grants.copy(session, "TABLE", source, name)
     return status(f"Table {name[2].rstrip(errors.TWIN)} successfully created.")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import TEXT, note_creation, set_property
 from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import quoted
+from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
+from snowpipe_ml.local.statements.table_properties import Carried, read_properties
 from snowpipe_ml.local.statements.tables import (
     _check_name,
     _check_query,
     _column_text,
-    _properties,
 )
 from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
@@ -48,7 +49,7 @@ def create_view(statement: Statement) -> Result:
             f"SQL compilation error:\nObject '{name[2]}' is a TABLE and cannot be replaced by a VIEW.",
         )
     columns = _column_text(reader)
-    comment, tags = _properties(reader)
+    given = read_properties(reader)
     reader.expect("AS")
     compiler = new_compiler(session, in_view=True)
     try:
@@ -60,9 +61,9 @@ def create_view(statement: Statement) -> Result:
             _check_query(session, body)
         if compiler.registered:
             raise errors.UnsupportedError("a view that reads query results, metadata or staged files")
-        listed = ""
-        if columns is not None:
-            listed = f" ({', '.join(quoted(column.name) for column in column_definitions(columns, session))})"
+        named = column_definitions(columns, session) if columns is not None else []
+        listed = f" ({', '.join(quoted(column.name) for column in named)})" if named else ""
+        carried = Carried.of(session, "VIEW", name, given.copied)
         # The query of the new view may read the replaced view only before this point.
 
         def make() -> None:
@@ -71,15 +72,24 @@ def create_view(statement: Statement) -> Result:
                 forget(session, name)
                 note_creation(session, name)
                 set_property(session, name, TEXT, statement.text.strip().rstrip(";"))
-                for tag, value in tags:
+                for tag, value in given.tags:
                     set_tag(session, "TABLE", name, tag, value)
+                if given.comment:
+                    session.duck.execute(f"COMMENT ON VIEW {quoted(*name)} IS {literal(given.comment)}")
+                for column in named:
+                    for tag, value in column.tags:
+                        set_tag(session, "TABLE", name, tag, value, column.name)
+                    if column.comment is not None:
+                        target, text = quoted(*name, column.name), literal(column.comment)
+                        session.duck.execute(f"COMMENT ON COLUMN {target} IS {text}")
+                carried.restore(session, name, commented=bool(given.comment))
 
         retry_conflicts(make)
     finally:
         compiler.release()
     if modifiers.temporary:
         remember_temporary(session, "VIEW", name)
-    if comment:
-        text = comment.replace("'", "''")
-        session.duck.execute(f"COMMENT ON VIEW {quoted(*name)} IS '{text}'")
+    else:
+        copy_grants = "GRANTS" in given.copied
+        grants.created(session, "VIEW", name, replaced=there is not None, copy_grants=copy_grants)
     return status(f"View {name[2]} successfully created.")

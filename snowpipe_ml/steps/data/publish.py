@@ -1,35 +1,86 @@
-"""Publish the table of a step: as a whole, in one statement, and with its grants, tags and streams."""
+"""Publish the outputs of steps: each in one statement, and with what others have given it.
+
+A CREATE OR REPLACE statement drops the privileges on the replaced object, its tags and its comments, unless it
+says COPY GRANTS and COPY TAGS and has the comments itself:
+https://docs.snowflake.com/en/sql-reference/sql/create-table#label-create-table-copy-grants
+An object that is there for the first time is created without these clauses, as COPY GRANTS would keep it from
+the privileges on future objects of its schema. Comments on columns of a table and on functions, for which CREATE
+has no place, are set again after the statement.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
-from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
+
+_NO_COMMENT = "user-defined function"
+"""What SHOW FUNCTIONS has as the description of a function without a comment."""
 
 
 def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     """Replace the rows of a table with those of a query.
 
     An existing table with the same columns, wide enough for the new values, is overwritten in place,
-    which keeps its grants, tags and streams. Any other table is replaced, which keeps its grants.
+    which keeps its streams too. Any other table is replaced, which keeps its grants, tags and comments.
 
     Returns:
         The number of rows in the table.
     """
     ctx.before_publishing()
-    kind = ctx.kind_of(name)
-    if kind == "VIEW":
+    shown = ctx.shown(name)
+    if shown is not None and shown["kind"] == "VIEW":
         ctx.execute(sql("DROP VIEW {name}", name=name))
-    if kind == "TABLE" and _accepts(ctx, name, query):
+        shown = None
+    if shown is not None and _accepts(ctx, name, query):
         columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
         ctx.execute(
             sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query)
         )
     else:
-        ctx.execute(sql("CREATE OR REPLACE TABLE {name} COPY GRANTS AS {query}", name=name, query=query))
+        replace_table(ctx, name, sql("AS {query}", query=query), shown)
     return ctx.count(name)
+
+
+def replace_table(
+    ctx: RunContext, name: QualifiedName, content: Sql, shown: Mapping[str, Any] | None
+) -> None:
+    """Create a table, or replace one and keep its grants, tags and comments.
+
+    Args:
+        ctx: the context of the step.
+        name: the table.
+        content: ``AS query`` or ``CLONE table``.
+        shown: the table that is there, as :meth:`RunContext.shown` returns it.
+    """
+    comments = {} if shown is None else _column_comments(ctx, "TABLE", name)
+    clauses = [content, *_kept(shown)] if content.text.startswith("CLONE") else [*_kept(shown), content]
+    ctx.execute(sql("CREATE OR REPLACE TABLE {name} {clauses}", name=name, clauses=join(" ", clauses)))
+    if not comments:
+        return
+    there = _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))
+    for column, text in comments.items():
+        if column in there:
+            target = QualifiedName((*name.parts, Identifier(column)))
+            ctx.execute(sql("COMMENT ON COLUMN {target} IS {text}", target=target, text=Literal(text)))
+
+
+def _kept(shown: Mapping[str, Any] | None) -> Iterable[Sql]:
+    """Return the clauses with which a replaced table or view keeps its grants, its tags and its comment."""
+    if shown is None:
+        return
+    yield Sql("COPY GRANTS COPY TAGS")
+    if shown["comment"]:
+        yield sql("COMMENT = {text}", text=Literal(str(shown["comment"])))
+
+
+def _column_comments(ctx: RunContext, kind: str, name: QualifiedName) -> dict[str, str]:
+    """Return the comments of the columns of a table or view."""
+    described = ctx.execute(sql("DESCRIBE {kind} {name}", kind=Sql(kind), name=name))
+    return {str(row["name"]): str(row["comment"]) for row in described if row["comment"]}
 
 
 def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
@@ -94,6 +145,59 @@ def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
 def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
     """Create or replace a view of a query; an existing table of the same name is dropped."""
     ctx.before_publishing()
-    if ctx.kind_of(name) == "TABLE":
+    shown = ctx.shown(name)
+    if shown is not None and shown["kind"] == "TABLE":
         ctx.execute(sql("DROP TABLE {name}", name=name))
-    ctx.execute(sql("CREATE OR REPLACE VIEW {name} AS {query}", name=name, query=query))
+        shown = None
+    replace_view(ctx, name, query, shown)
+
+
+def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mapping[str, Any] | None) -> None:
+    """Create a view, or replace one and keep its grants, tags and comments.
+
+    Args:
+        ctx: the context of the step.
+        name: the view.
+        query: its query.
+        shown: the view that is there, as :meth:`RunContext.shown` returns it.
+    """
+    shown = None if shown is None or shown["kind"] != "VIEW" else shown
+    clauses = [*_kept(shown)]
+    comments = {} if shown is None else _column_comments(ctx, "VIEW", name)
+    if comments:
+        columns = [
+            sql("{name} COMMENT {text}", name=Identifier(column), text=Literal(comments[column]))
+            if column in comments
+            else Identifier(column)
+            for column in _columns(ctx, query)
+        ]
+        clauses.insert(0, sql("({columns})", columns=join(", ", columns)))
+    clauses.append(sql("AS {query}", query=query))
+    ctx.execute(sql("CREATE OR REPLACE VIEW {name} {clauses}", name=name, clauses=join(" ", clauses)))
+
+
+def publish_functions(ctx: RunContext, name: QualifiedName, statements: Iterable[Sql]) -> None:
+    """Create or replace the overloads of a function, and keep the comments of all its overloads.
+
+    The statements say COPY GRANTS, which takes no privileges on future functions away.
+    """
+    ctx.before_publishing()
+    comments = {
+        str(row["arguments"]): str(row["description"])
+        for row in ctx.execute(
+            sql(
+                "SHOW USER FUNCTIONS LIKE {name} IN SCHEMA {schema}",
+                name=like_pattern(name.name),
+                schema=ctx.schema_of(name),
+            )
+        )
+        if row["name"] == name.name.name and str(row["description"]) not in ("", _NO_COMMENT)
+    }
+    for statement in statements:
+        ctx.execute(statement)
+    for arguments, text in comments.items():
+        # F(VARCHAR, NUMBER) RETURN FLOAT
+        types = Sql(arguments[len(name.name.name) : arguments.rindex(") RETURN")] + ")")
+        ctx.execute(
+            sql("COMMENT ON FUNCTION {name} {types} IS {text}", name=name, types=types, text=Literal(text))
+        )

@@ -17,6 +17,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Sql, sql
+from snowpipe_ml.steps.data.publish import replace_table
 
 
 @register("snapshot")
@@ -47,5 +48,6 @@ class Snapshot(Step["Snapshot.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         ctx.before_publishing()
-        ctx.execute(self._statement())
+        into = self.settings.into
+        replace_table(ctx, into, sql("CLONE {name}", name=self.settings.table), ctx.shown(into))
         return StepResult(rows=ctx.count(self.settings.into), message=str(self.settings.into))

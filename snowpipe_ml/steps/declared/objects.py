@@ -1,4 +1,4 @@
-"""Stages, file formats, tables, tags, roles and sources as steps that create them."""
+"""Stages, tables, tags, roles and sources as steps that create them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from snowpipe_ml.sql import (
     sql,
 )
 from snowpipe_ml.steps.data.generated import generate, given_version
-from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.publish import publish_table, replace_view
 from snowpipe_ml.steps.data.source_files import findings, positions
 from snowpipe_ml.steps.declared.column_changes import advice, differences
 from snowpipe_ml.steps.declared.step import DeclaredStep
@@ -94,36 +94,6 @@ class StageStep(DeclaredStep):
         if url and url.startswith("file://") and not url.startswith("file:///"):
             return "file://" + str(ctx.path(url.removeprefix("file://")))
         return url
-
-
-class FileFormatStep(DeclaredStep):
-    """A named file format."""
-
-    type_name = "file_format"
-    kind = Kind.FILE_FORMAT
-    listed_as = "FILE FORMATS"
-
-    def statements(self, ctx: PlanContext) -> Iterator[Sql]:
-        f: models.FileFormat = self.model
-        options = _spaced(
-            [
-                Sql("TYPE = CSV"),
-                _option("COMPRESSION = {value}", f.compression.upper()),
-                _option("FIELD_DELIMITER = {value}", f.field_delimiter),
-                _option("SKIP_HEADER = {value}", f.skip_header),
-                _option("FIELD_OPTIONALLY_ENCLOSED_BY = {value}", f.field_optionally_enclosed_by),
-                Sql("ESCAPE_UNENCLOSED_FIELD = NONE") if f.escape_unenclosed_field == "none" else None,
-                _option("NULL_IF = {value}", list(f.null_if)),
-                _option("EMPTY_FIELD_AS_NULL = {value}", f.empty_field_as_null),
-                _option("TRIM_SPACE = {value}", f.trim_space),
-                _option("ERROR_ON_COLUMN_COUNT_MISMATCH = {value}", f.error_on_column_count_mismatch),
-                _option("ENCODING = {value}", f.encoding),
-                _option("DATE_FORMAT = {value}", f.date_format),
-                _option("TIME_FORMAT = {value}", f.time_format),
-                _option("TIMESTAMP_FORMAT = {value}", f.timestamp_format),
-            ]
-        )
-        yield sql("CREATE OR REPLACE FILE FORMAT {name} {options}", name=self.object, options=options)
 
 
 def _stored(columns: Mapping[str, DataType]) -> dict[str, str]:
@@ -275,6 +245,19 @@ class SourceStep(DeclaredStep):
         return None if source.file is None else given_version(ctx, source.generator, source.file)
 
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
+        query = self._view(ctx)
+        if query is not None:
+            yield sql("CREATE OR REPLACE VIEW {name} AS {query}", name=self.object, query=query)
+
+    def create(self, ctx: RunContext) -> StepResult:
+        """Create the view, or replace it and keep what others have given it."""
+        query, name = self._view(ctx), QualifiedName((self.object,))
+        if query is not None:
+            replace_view(ctx, name, query, ctx.shown(name))
+        return StepResult()
+
+    def _view(self, ctx: PlanContext) -> Sql | None:
+        """Return the query of the view; None for a source that is loaded from a file."""
         source = self._source()
         columns = join(
             ", ",
@@ -288,13 +271,8 @@ class SourceStep(DeclaredStep):
         elif source.table is not None:
             query = source.table
         else:
-            return
-        yield sql(
-            "CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM {query} AS SOURCE",
-            name=self.object,
-            columns=columns,
-            query=query,
-        )
+            return None
+        return sql("SELECT {columns} FROM {query} AS SOURCE", columns=columns, query=query)
 
     @staticmethod
     def _query(ctx: PlanContext, file: str) -> Sql:

@@ -22,6 +22,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Sql
+from snowpipe_ml.steps.data.publish import publish_functions
 from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.models import (
     Backtest,
@@ -192,5 +193,5 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         made = self._bundle(ctx, offline=False)
         made.upload(ctx)
-        ctx.execute(self._statement(ctx, made))
+        publish_functions(ctx, self.settings.function, [self._statement(ctx, made)])
         return StepResult(message=str(self.settings.function))

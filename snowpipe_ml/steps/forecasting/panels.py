@@ -49,7 +49,7 @@ def create_function(name: QualifiedName, features: Features, options: Sql, *, ar
     columns = result_columns(features, artifacts=artifacts)
     returned = [sql("{name} {kind}", name=name, kind=Sql(kind)) for name, kind in columns]
     return sql(
-        "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS TABLE ({returned}) {options}",
+        "CREATE OR REPLACE FUNCTION {name} ({arguments}) COPY GRANTS RETURNS TABLE ({returned}) {options}",
         name=name,
         arguments=join(", ", arguments),
         returned=join(", ", returned),

@@ -31,7 +31,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
-from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.publish import publish_functions, publish_table
 from snowpipe_ml.steps.models.automl import TrainAutoml
 from snowpipe_ml.steps.models.bundle import RUNTIME, Bundle, BundleSettings, bundle, import_step
 from snowpipe_ml.steps.models.packaging import PackageModel
@@ -101,7 +101,7 @@ class DeployModel(Step["DeployModel.Settings"]):
             (Sql("FEATURES ARRAY"), "snowpipe_ml.models.tabular.serving.predict_row"),
         ):
             yield sql(
-                "CREATE OR REPLACE FUNCTION {name} ({arguments}) RETURNS {returns} {options}",
+                "CREATE OR REPLACE FUNCTION {name} ({arguments}) COPY GRANTS RETURNS {returns} {options}",
                 name=self.settings.function,
                 arguments=arguments,
                 returns=signature.returns,
@@ -158,8 +158,7 @@ class DeployModel(Step["DeployModel.Settings"]):
         self._check_versions(ctx, manifest)
         made = self._bundle(ctx, manifest, offline=False)
         made.upload(ctx)
-        for statement in self._statements(ctx, made):
-            ctx.execute(statement)
+        publish_functions(ctx, self.settings.function, self._statements(ctx, made))
         return StepResult(
             message=f"{self.settings.function} ({manifest['framework']}, model {manifest.get('model_id', '')})",
             warnings=self._overloads(ctx),
