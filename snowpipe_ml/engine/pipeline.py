@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -343,17 +343,26 @@ class Pipeline:
         self,
         handle: RunHandle | Mapping[str, object],
         *,
+        gates: Mapping[str, Collection[str]] | None = None,
         listeners: Iterable[Listener] = (),
         session: Session | None = None,
         session_factory: SessionFactory | None = None,
     ) -> RunResult | None:
         """Finish a run if every step has ended or needs one that failed; return None if any is left to run.
 
-        For orchestrators that run nothing after their last task. The arguments and errors are those of
+        For orchestrators that run nothing after their last task. The other arguments and the errors are those of
         :meth:`finish_run`.
+
+        Args:
+            handle: what :meth:`begin_run` returned, or its ``to_json()``.
+            gates: the tasks that the orchestrator does not run if another task fails, by that task, beyond
+                those that need it.
+            listeners: called with the events of the end.
+            session: an open Session of the caller's.
+            session_factory: opens Sessions on the target; by default, the target of the spec does.
         """
         access = Access(session, session_factory)
-        return finish_when_done(self._source, RunHandle.from_json(handle), access, listeners)
+        return finish_when_done(self._source, RunHandle.from_json(handle), access, listeners, gates or {})
 
     def cancel(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from snowpipe_ml import Pipeline
-from tests.conftest import ROOT, ask
+from tests.conftest import ROOT, ask, write_spec
 
 DATE = "2022-04-30"
 TABLES = {
@@ -74,3 +74,36 @@ def found(spec: Path, runs: int = 1) -> Found:
 def last_line(text: str) -> Any:
     """Parse the last line of an output as JSON."""
     return json.loads(text.splitlines()[-1])
+
+
+FAILING = """\
+steps:
+  a: {type: transform, query: "SELECT 1 AS X", writes: ta}
+  strict: {type: expect, table: ta, min_rows: 2}
+  after_strict: {type: transform, needs: [strict], query: "SELECT 2 AS X FROM {{ ref('ta') }}", writes: tstrict}
+  bad: {type: transform, query: "SELECT X / 0 AS Y FROM {{ ref('ta') }}", writes: tbad}
+  after_bad: {type: transform, query: "SELECT * FROM {{ ref('tbad') }}", writes: tafter}
+"""
+
+
+def failing_spec(folder: Path) -> Path:
+    """Write a spec with a step and an expectation that fail whenever they are tried."""
+    (folder / "failures").mkdir(parents=True)
+    return write_spec(folder, FAILING)
+
+
+def check_failed(spec: Path) -> None:
+    """Check what a run of the failing spec has left."""
+    pipeline = Pipeline.from_yaml(spec)
+    assert ask(pipeline, "SELECT STATUS FROM SNOWPIPE_ML.RUNS") == [("failed",)]
+    assert ask(
+        pipeline,
+        "SELECT STEP, STATUS, MESSAGE FROM SNOWPIPE_ML.STEP_RUNS WHERE STATUS <> 'failed' ORDER BY STEP",
+    ) == [
+        ("a", "success", ""),
+        ("after_bad", "skipped", "needs bad"),
+        ("after_strict", "skipped", "needs strict"),
+    ]
+    tries = "SELECT STEP, COUNT(*) FROM SNOWPIPE_ML.EVENTS WHERE EVENT = 'step_finished' AND STATUS = 'failed' GROUP BY 1 ORDER BY 1"
+    assert ask(pipeline, tries) == [("bad", 1), ("strict", 1)]
+    assert ask(pipeline, "SELECT RUN_ID FROM SNOWPIPE_ML.LOCKS") == [(None,)]

@@ -12,7 +12,7 @@ import pytest
 from snowpipe_ml import Pipeline
 from tests.conftest import ask
 from tests.integrations.environments import python_of
-from tests.integrations.orders import DATE, Found, environment, found, last_line
+from tests.integrations.orders import DATE, Found, check_failed, environment, failing_spec, found, last_line
 
 pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("airflow_run.py")
@@ -70,3 +70,19 @@ def test_a_backfill_has_metrics_of_each_date(spec: Path, tmp_path: Path) -> None
     assert ask(
         Pipeline.from_yaml(spec), "SELECT RUN_DATE::VARCHAR, COUNT(*) FROM METRICS GROUP BY 1 ORDER BY 1"
     ) == [(day, 2) for day in days]
+
+
+def test_a_step_that_fails_is_not_tried_again(tmp_path: Path) -> None:
+    spec = failing_spec(tmp_path / "failing")
+    (run,) = airflow(spec, tmp_path / "airflow", DATE)
+    assert run["state"] == "failed"
+    assert run["tasks"] == {
+        "begin-1": ["success", 1],
+        "a-1": ["success", 1],
+        "strict-1": ["failed", 1],
+        "after_strict-1": ["upstream_failed", 0],
+        "bad-1": ["failed", 1],
+        "after_bad-1": ["upstream_failed", 0],
+        "finish-1": ["success", 1],
+    }
+    check_failed(spec)

@@ -11,7 +11,7 @@ import pytest
 from snowpipe_ml import Pipeline
 from tests.conftest import ask
 from tests.integrations.environments import python_of
-from tests.integrations.orders import DATE, Found, environment, found, last_line
+from tests.integrations.orders import DATE, Found, check_failed, environment, failing_spec, found, last_line
 
 pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("dagster_run.py")
@@ -76,3 +76,24 @@ def test_a_backfill_has_metrics_of_each_date(spec: Path) -> None:
     assert ask(pipeline, "SELECT RUN_DATE::VARCHAR, COUNT(*) FROM METRICS GROUP BY 1 ORDER BY 1") == [
         (date, 2) for date in dates
     ]
+
+
+@pytest.mark.parametrize("mode", ["once", "ops"])
+def test_a_step_that_fails_and_a_check_that_blocks(tmp_path: Path, mode: str) -> None:
+    spec = failing_spec(tmp_path / "failing")
+    result = dagster(spec, mode)[0]
+    assert not result["ok"]
+    assert set(result["assets"]) == {"a"}
+    assert result["checks"] == {"strict": [False, "ERROR"]}
+    assert result["retried"] == []
+    if mode == "once":
+        check_failed(spec)
+    else:  # Dagster runs nothing downstream of an asset whose check blocks
+        pipeline = Pipeline.from_yaml(spec)
+        assert ask(pipeline, "SELECT STATUS FROM SNOWPIPE_ML.RUNS") == [("failed",)]
+        assert ask(
+            pipeline, "SELECT STEP, STATUS, MESSAGE FROM SNOWPIPE_ML.STEP_RUNS WHERE STEP LIKE '%bad'"
+        ) == [
+            ("bad", "skipped", "it was not started"),
+            ("after_bad", "skipped", "it was not started"),
+        ]

@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integrations.environments import python_of
-from tests.integrations.orders import DATE, Found, environment, found, last_line
+from tests.integrations.orders import DATE, Found, check_failed, environment, failing_spec, found, last_line
 
 pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("prefect_run.py")
 
 
-def test_a_flow_leaves_what_the_command_leaves(spec: Path, by_command: Found, tmp_path: Path) -> None:
+def prefect(spec: Path, home: Path) -> Any:
     done = subprocess.run(
         [python_of("prefect"), "-W", "ignore", RUN, spec, DATE],
-        env={**environment(spec), "PREFECT_HOME": str(tmp_path / "prefect"), "DO_NOT_TRACK": "1"},
+        env={**environment(spec), "PREFECT_HOME": str(home), "DO_NOT_TRACK": "1"},
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    shown = last_line(done.stdout)
+    return last_line(done.stdout)
+
+
+def test_a_flow_leaves_what_the_command_leaves(spec: Path, by_command: Found, tmp_path: Path) -> None:
+    shown = prefect(spec, tmp_path / "prefect")
     assert shown["state"] == "Completed"
     assert shown["tasks"].pop("audit") == ["Omitted", 1]
     assert shown["tasks"].pop("fetch_orders") == shown["tasks"].pop("fetch_returns") == ["Completed", 2]
     assert {tuple(state) for state in shown["tasks"].values()} == {("Completed", 1)}
     assert shown["artifacts"] == ["orders-report", "orders-steps"]
     assert found(spec) == by_command
+
+
+def test_a_step_that_fails_is_not_tried_again(tmp_path: Path) -> None:
+    spec = failing_spec(tmp_path / "failing")
+    shown = prefect(spec, tmp_path / "prefect")
+    assert shown["state"] == "Failed"
+    assert shown["tasks"]["a"] == ["Completed", 1]
+    assert shown["tasks"]["bad"] == shown["tasks"]["strict"] == ["Failed", 1]
+    check_failed(spec)

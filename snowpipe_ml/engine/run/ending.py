@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from snowpipe_ml.engine.events import Listener, RunFinished, Status, StepFinished
 from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.tasks import task_names
 from snowpipe_ml.engine.run.handle import RunHandle
 from snowpipe_ml.engine.run.hooks import run_hooks
 from snowpipe_ml.engine.run.joined import Joined, joined, unfinished
@@ -25,17 +26,24 @@ def finish(source: Source, handle: RunHandle, access: Access, listeners: Iterabl
 
 
 def finish_when_done(
-    source: Source, handle: RunHandle, access: Access, listeners: Iterable[Listener]
+    source: Source,
+    handle: RunHandle,
+    access: Access,
+    listeners: Iterable[Listener],
+    gates: Mapping[str, Collection[str]],
 ) -> RunResult | None:
     """Finish a run if nothing is left to run; see :meth:`snowpipe_ml.Pipeline.finish_when_done`."""
     with joined(source, handle, access) as part:
         ends = _ends(part)
         left: set[str] = set()  # the nodes that have not ended and never will
-        for name in part.graph.nodes:
+        shut = {name for gate in gates if gate in ends and not ends[gate].status.good for name in gates[gate]}
+        for name, task in task_names(part.graph).items():
             if name in ends:
                 continue
             needs = part.graph.needs(name)
-            if not any(need in left or (need in ends and not ends[need].status.good) for need in needs):
+            if task not in shut and not any(
+                need in left or (need in ends and not ends[need].status.good) for need in needs
+            ):
                 return None
             left.add(name)
         return _finished(part, listeners, "it was not started")

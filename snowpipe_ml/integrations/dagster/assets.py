@@ -184,6 +184,16 @@ def _ops(drawn: Drawn, partitions_def: Any, retry_policy: Any) -> list[dg.Assets
 def _op(drawn: Drawn, name: str, partitions_def: Any, retry_policy: Any) -> dg.AssetsDefinition:
     checks = {n: spec for n, spec in drawn.checks.items() if n == name}
     specs = [drawn.specs[name]] if name in drawn.specs else []
+    # Dagster runs no asset downstream of a check that blocks, also none that does not need the step of the check.
+    gates = {
+        check: [
+            task
+            for task, asset in drawn.specs.items()
+            if any(d.asset_key == of.asset_key for d in asset.deps)
+        ]
+        for check, of in drawn.checks.items()
+        if of.blocking
+    }
 
     def work(context: Any) -> Iterator[Any]:
         # An asset check has no partition of its own: the partition is that of the run.
@@ -211,15 +221,16 @@ def _op(drawn: Drawn, name: str, partitions_def: Any, retry_policy: Any) -> dg.A
         again = (
             retry_policy is not None and outcome.transient and context.retry_number < retry_policy.max_retries
         )
+        # Before the events: a check that blocks ends this function.
+        result = None if again else pipeline.finish_when_done(handle, gates=gates, session_factory=factory)
+        if result is not None:
+            write_report(drawn, context, result)
         if outcome.name != name:
             context.log.error(f"{outcome.name}: {outcome.message}")
         elif name in checks:
             yield from checked_now(drawn, outcome)
         else:
             yield from made(drawn, context, outcome, handle.run_id)
-        result = None if again else pipeline.finish_when_done(handle, session_factory=factory)
-        if result is not None:
-            write_report(drawn, context, result)
         if outcome.status is Status.FAILED:
             raise dg.Failure(
                 description=outcome.message, metadata={"run": handle.run_id}, allow_retries=outcome.transient
