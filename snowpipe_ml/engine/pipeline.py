@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.events import Listener
-from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.tasks import Task, tasks
-from snowpipe_ml.engine.records.history import History
-from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.run.ending import cancel as cancel_run
 from snowpipe_ml.engine.run.ending import finish, finish_when_done
 from snowpipe_ml.engine.run.handle import RunHandle
 from snowpipe_ml.engine.run.hooks import hook_reads
+from snowpipe_ml.engine.run.inspected import Inspected
 from snowpipe_ml.engine.run.opened import Access, SessionFactory
-from snowpipe_ml.engine.run.opening import connector, opener, state_schema
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
 from snowpipe_ml.engine.run.parts import LASTS, begin, run_part
 from snowpipe_ml.engine.run.planned import PlannedStep, planned
-from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.engine.run.whole import What, run_whole
-from snowpipe_ml.plugins import PlanContext, RunInfo, Server
-from snowpipe_ml.plugins.connection import Connection
-from snowpipe_ml.spec.fanout import Rows
-from snowpipe_ml.spec.loader import NO_RUN, Spec
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -37,18 +28,13 @@ if TYPE_CHECKING:
 DEFAULT_THREADS = 4
 
 
-class Pipeline:
+class Pipeline(Inspected):
     """A pipeline that can be validated, planned and run.
 
     >>> pipeline = Pipeline.from_yaml("pipelines/citibike.yaml", vars={"horizon_days": 14})  # doctest: +SKIP
     >>> pipeline.run("local").ok  # doctest: +SKIP
     True
     """
-
-    def __init__(self, path: Path, variables: Mapping[str, object]) -> None:
-        self.path = path
-        self.variables = dict(variables)
-        self._source = Source(path, self.variables)
 
     @classmethod
     def from_yaml(cls, path: str | Path, vars: Mapping[str, object] | None = None) -> Pipeline:
@@ -59,46 +45,6 @@ class Pipeline:
             vars: values of ``vars`` that override those of the file.
         """
         return cls(Path(path), vars or {})
-
-    def load(
-        self,
-        target: str | None = None,
-        run: RunInfo = NO_RUN,
-        rows: Rows | None = None,
-        variables: Mapping[str, object] | None = None,
-        *,
-        whole: bool = False,
-    ) -> tuple[Spec, Graph, PlanContext]:
-        """Load the spec for a target, and build its graph and the context for planning.
-
-        Args:
-            target: the target's name; the default target if None.
-            run: the identity of the run.
-            rows: runs the queries of ``foreach``; without it, one node represents all of their items.
-            variables: values for variables that the pipeline itself was given no value for.
-            whole: check also that the files named in the spec exist, which only the steps that read
-                them need.
-
-        Raises:
-            SpecError: the spec is invalid; holds every problem.
-            UsageError: the target or a variable does not exist.
-        """
-        return self._source.load(target, run, rows, variables, whole=whole)
-
-    def validate(self, target: str | None = None) -> Graph:
-        """Check the whole spec and the files that it names, without a connection.
-
-        Returns:
-            The graph.
-
-        Raises:
-            SpecError: the spec is invalid; holds every problem.
-        """
-        return self.load(target, whole=True)[1]
-
-    def graph(self, target: str | None = None) -> Graph:
-        """Build the graph of the pipeline."""
-        return self.load(target)[1]
 
     def plan(
         self,
@@ -379,51 +325,3 @@ class Pipeline:
         return cancel_run(
             self._source, RunHandle.from_json(handle), Access(session, session_factory), listeners
         )
-
-    def session(self, target: str | None = None) -> Session:
-        """Open a Session on a target, in its database and schema."""
-        spec, _, _ = self.load(target)
-        return opener(spec, self.path)()
-
-    def connect(self, target: str | None = None) -> Connection:
-        """Open a connection to a target, in its database and schema, for statements that need no Session.
-
-        Raises:
-            SpecError: the spec is invalid.
-            TargetError: the target cannot be reached.
-        """
-        spec, _, _ = self.load(target)
-        return connector(spec, self.path)()
-
-    def serve(self, target: str | None = None, port: int = 0) -> AbstractContextManager[Server]:
-        """Serve a target to Snowflake's own clients, while the context is open.
-
-        Args:
-            target: the target's name; the default target if None.
-            port: the port on 127.0.0.1; any free one if 0.
-
-        Raises:
-            UsageError: the target is not a local one.
-            TargetError: the port is in use.
-        """
-        spec, _, _ = self.load(target)
-        return spec.target.serve(self._source.base_dir, port)
-
-    @contextmanager
-    def history(self, target: str | None = None) -> Iterator[History]:
-        """Open the history of the pipeline on a target; its connection is closed when the context exits.
-
-        Raises:
-            SpecError: the spec is invalid.
-            TargetError: the target cannot be reached.
-        """
-        spec, _, _ = self.load(target)
-        with closing(connector(spec, self.path)()) as connection:
-            state = State(connection, state_schema(spec, connection))
-            yield History(state, spec.pipeline.name, spec.target_name)
-
-    def last_run(self, target: str | None = None) -> list[dict[str, object]]:
-        """Return the step records of the last run on a target; empty if there was none."""
-        spec, _, _ = self.load(target)
-        with closing(connector(spec, self.path)()) as connection:
-            return State(connection, state_schema(spec, connection)).last_run(spec.pipeline.name)
