@@ -107,4 +107,4 @@ def test_another_domain_needs_only_yaml(tmp_path: Path) -> None:
     assert tuple(row) == (112, 8, 112, "2024-12-31", "2025-01-13")
     board = dict(session.sql("SELECT MODEL, RMSE FROM ITEM_LEADERBOARD WHERE FOLD IS NULL").collect())
     session.close()
-    assert board["best_of"] < min(board["seasonal_naive"], board["moving_average"])
+    assert board["ensemble"] < min(board["seasonal_naive"], board["moving_average"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ def backtest(
     panel: Sequence[Series],
     features: Sequence[Feature],
     plan: Plan,
+    numbers: Iterable[int] | None = None,
 ) -> list[Fold]:
     """Forecast from each origin with each candidate, refitted on the history up to that origin.
 
@@ -48,19 +50,23 @@ def backtest(
         panel: the series; a series that is too short before an origin is skipped for that origin.
         features: the columns of ``x``.
         plan: the origins.
+        numbers: the numbers of the origins to forecast from, counted from 0, the oldest; by default all.
     """
     folds: list[Fold] = []
-    for number in range(plan.origins):
+    for number in range(plan.origins) if numbers is None else numbers:
         back = plan.horizon + (plan.origins - 1 - number) * plan.step
         then = [part for series in panel if (part := _as_of(series, back, plan)) is not None]
         actual = {series.key: dict(zip(series.days, series.y, strict=True)) for series in panel}
         for name, settings in candidates.items():
             if not then:
                 continue
+            start = time.perf_counter()
             forecaster = make_forecaster(settings, features)
             forecaster.fit(then)
             fitted = forecaster.fitted(then)
-            for series, forecast in zip(fitted, forecaster.forecast(fitted), strict=True):
+            forecasts = forecaster.forecast(fitted)
+            seconds = (time.perf_counter() - start) / len(then)
+            for series, forecast in zip(fitted, forecasts, strict=True):
                 if not np.isfinite(forecast.y).all():
                     continue
                 truth = np.array([actual[series.key][day] for day in series.future_days])
@@ -77,6 +83,7 @@ def backtest(
                         series.level,
                         absolute,
                         squared,
+                        seconds=seconds,
                     )
                 )
     return folds

@@ -22,6 +22,10 @@ class Fold:
         low: the lower ends of the prediction intervals; None for the first origin, which has no earlier
             forecasts to calibrate on.
         high: the upper ends.
+        seconds: the seconds that training and forecasting took for this series from this origin; models of
+            several series share theirs evenly.
+        weight: the weight of the model in an ensemble; None if it is not a member.
+        message: what is to be said of the model.
     """
 
     key: str
@@ -36,6 +40,14 @@ class Fold:
     squared_scale: float
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    seconds: float = 0.0
+    weight: float | None = None
+    message: str | None = None
+
+    @property
+    def mae(self) -> float:
+        """The mean absolute error over the horizon."""
+        return float(np.mean(np.abs(self.actual - self.predicted)))
 
     @property
     def rmse(self) -> float:

@@ -26,6 +26,8 @@ FIXED = (
     "SCALE",
     "SQUARED_SCALE",
     "GAIN",
+    "WEIGHT",
+    "SECONDS",
 )
 _TEXTS = ("SERIES", "PART", "MODEL", "MESSAGE")
 # A BINARY value has at most 8 MB: https://docs.snowflake.com/en/sql-reference/data-types-text#binary
@@ -46,8 +48,9 @@ class Rows:
         self._rows: list[pd.DataFrame] = []
 
     def add(self, key: str, **columns: object) -> None:
-        """Add rows of a series."""
-        self._rows.append(pd.DataFrame({"SERIES": key, **columns}))
+        """Add rows of a series; columns that are None stay empty."""
+        given = {name: value for name, value in columns.items() if value is not None}
+        self._rows.append(pd.DataFrame({"SERIES": key, **given}))
 
     def forecast(
         self,
@@ -58,6 +61,7 @@ class Rows:
         label: str,
         gain: float | None,
         explanation: Explanation | None,
+        message: str | None = None,
     ) -> None:
         """Add the forecast of a series."""
         low, high = calibration.interval(
@@ -73,6 +77,7 @@ class Rows:
             ORIGIN=np.full(len(forecast.y), series.last),
             PREDICTION=forecast.y,
             GAIN=gain,
+            MESSAGE=message,
             LOW=model.bounded(series, low),
             HIGH=model.bounded(series, high),
             **self.explained(forecast.x, explanation),

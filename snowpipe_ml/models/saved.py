@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from snowpipe_ml.models.base import Forecaster
+from snowpipe_ml.models.ensemble import ENSEMBLES, Ensemble
 from snowpipe_ml.models.panel import features_of
 from snowpipe_ml.models.registry import make_forecaster
-from snowpipe_ml.models.selection import BestOf
 
 FORMAT = 3
 
@@ -51,7 +51,7 @@ def load(data: bytes) -> tuple[Forecaster, Manifest]:
             )
         state = {key.removeprefix("state/"): file[key] for key in file.files if key.startswith("state/")}
     features, settings = features_of(manifest["features"]), manifest["settings"]
-    best = settings["type"] == "best_of"
-    forecaster = BestOf(settings, features, {}) if best else make_forecaster(settings, features)
+    several = settings["type"] in ENSEMBLES
+    forecaster = Ensemble(settings, features, {}) if several else make_forecaster(settings, features)
     forecaster.restore(state)
     return forecaster, manifest

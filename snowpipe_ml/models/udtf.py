@@ -6,10 +6,14 @@ beside the code. It returns a row per series and day:
 
 ``PART``      ``train`` or ``validation`` (the last part of the history, predicted by a model that was not
               trained on it), ``backtest`` (a candidate's forecast from an earlier origin), ``forecast``,
-              ``model`` (see ``ARTIFACT``), or ``untrained`` with the reason in ``MESSAGE``
-``MODEL``     the model or the candidate; for a ``best_of`` forecast, the chosen candidates
-``GAIN``      for a ``best_of`` forecast, the relative improvement in RMSE of the best candidate over the
+              ``model`` (see ``ARTIFACT``), or ``untrained`` with the reason in ``MESSAGE``;
+              ``MESSAGE`` of an ensemble's forecast has the members' weights
+``MODEL``     the model or the member of an ensemble; for a forecast of an ensemble that picks a few members
+              (``average``), their names
+``GAIN``      for a forecast of an ensemble, the relative improvement in error of the best member over the
               second best in the backtest
+``WEIGHT``    for a backtest, the weight of a member of an ensemble at that origin
+``SECONDS``   for a backtest, the seconds that training and forecasting took for the series from that origin
 ``ORIGIN``    for a forecast, the last known day
 ``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest; NULL beyond the backtest's horizon
 ``FOLD``      for a backtest, the number of the origin, counted from 0, the oldest
@@ -32,12 +36,12 @@ import pandas as pd
 from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
 from snowpipe_ml.models.base import Forecast, Forecaster, Settings
 from snowpipe_ml.models.conformal import Calibration
+from snowpipe_ml.models.ensemble import ENSEMBLES, Choice, Ensemble, choose, compose
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.rows import Rows
 from snowpipe_ml.models.saved import Manifest, load, save
-from snowpipe_ml.models.selection import BestOf, Choice, choose, compose
 from snowpipe_ml.models.wheels import add_wheels, import_directory
 
 
@@ -85,8 +89,12 @@ class Training:
     def _split(self, series: Series) -> int:
         return len(series.y) - max(1, round(len(series.y) * float(self.model["validation_fraction"])))
 
+    @property
+    def _combines(self) -> bool:
+        return self.model["type"] in ENSEMBLES
+
     def _candidates(self) -> Mapping[str, Settings]:
-        if self.model["type"] == "best_of":
+        if self._combines:
             found: Mapping[str, Settings] = self.model["candidates"]
             return found
         return {self.name: self.model}
@@ -95,32 +103,73 @@ class Training:
         plan = self.config.get("backtest")
         if plan is None or not panel:
             return []
-        folds = backtest({**plan["compare"], **self._candidates()}, panel, self.features, self._plan())
-        if self.model["type"] == "best_of":
+        folds, dropped = self._within_budget(panel, {**plan["compare"], **self._candidates()})
+        if self._combines:
             own = [fold for fold in folds if fold.model in self._candidates()]
-            folds += compose(own, self.model["shrinkage"], self.model["average"])
+            members, combined = compose(own, *self._rule, name=self.name, dropped=dropped)
+            others = [fold for fold in folds if fold.model not in self._candidates()]
+            folds = [*others, *members, *combined]
         return with_intervals(folds, self.config["interval"], plan["horizon_days"])
+
+    def _within_budget(
+        self, panel: Sequence[Series], candidates: Mapping[str, Settings]
+    ) -> tuple[list[Fold], str | None]:
+        """Backtest in the time that an ensemble has; also return what was left out for it.
+
+        The newest origin shows what each member costs. If the rest would take too long, the older origins are
+        left out, and then the members that cost most. Two members and the models of ``compare`` always stay.
+        """
+        budget = self.model.get("time_budget") if self._combines else None
+        plan = self._plan()
+        if budget is None:
+            return backtest(candidates, panel, self.features, plan), None
+        newest = plan.origins - 1
+        found = backtest(candidates, panel, self.features, plan, [newest])
+        costs = dict.fromkeys(candidates, 0.0)
+        for fold in found:
+            costs[fold.model] += fold.seconds
+        left = budget - sum(costs.values())
+        # Two trainings follow: of the first part of the history, and of all of it.
+        if (newest + 2) * sum(costs.values()) <= left:
+            return backtest(candidates, panel, self.features, plan, range(newest)) + found, None
+        said = [f"{newest} of {plan.origins} origins"] if newest else []
+        members = dict(self._candidates())
+        for name in sorted(members, key=lambda one: -costs[one]):
+            if len(members) == 2 or 2 * sum(costs[one] for one in members) <= left:
+                break
+            del members[name]
+            said.append(f"{name} ({costs[name]:.1f} s a training)")
+        compared = self.config["backtest"]["compare"]
+        self.model = {**self.model, "candidates": members}
+        found = [fold for fold in found if fold.model in members or fold.model in compared]
+        return found, f"left out for the time budget of {budget:g} s: {', '.join(said)}" if said else None
 
     def _plan(self) -> Plan:
         plan = self.config["backtest"]
         return Plan(plan["origins"], plan["horizon_days"], plan["step_days"], self.model["min_train_rows"])
 
+    @property
+    def _rule(self) -> tuple[float, int | None, str]:
+        return self.model["shrinkage"], self.model["average"], self.model["metric"]
+
     def _choices(self, folds: Sequence[Fold]) -> dict[str, Choice]:
-        if self.model["type"] != "best_of":
+        if not self._combines:
             return {}
-        own = [fold for fold in folds if fold.model in self._candidates()]
-        return choose(own, self.model["shrinkage"], self.model["average"])
+        return choose([fold for fold in folds if fold.model in self._candidates()], *self._rule)
 
     def _forecaster(self, choices: Mapping[str, Choice]) -> Forecaster:
-        if self.model["type"] == "best_of":
-            return BestOf(self.model, self.features, choices)
+        if self._combines:
+            return Ensemble(self.model, self.features, choices)
         return make_forecaster(self.model, self.features)
 
     def _history(self, panel: Sequence[Series], choices: Mapping[str, Choice]) -> dict[str, str]:
         """Add the rows of the history, predicted by a model trained on its first part."""
         heads = {series.key: series.head(self._split(series)) for series in panel}
-        if choices:
-            # Choosing with the validation days in view would make the validation too optimistic.
+        # Choosing with the validation days in view would make the validation too optimistic. Weights move
+        # little, so equal ones stand for them; a choice of a few members is made again, before those days.
+        if choices and self.model["average"] is None:
+            choices = {}
+        elif choices:
             earlier = backtest(self._candidates(), list(heads.values()), self.features, self._plan())
             choices = self._choices(earlier)
         model = self._forecaster(choices)
@@ -174,6 +223,7 @@ class Training:
                 labels[series.key],
                 gains[series.key],
                 explained[place] if explained else None,
+                _weights(model, series.key),
             )
         if self.config.get("keep_models"):
             kept = {"labels": labels, "gains": gains, "calibration": calibration.to_json()}
@@ -198,10 +248,20 @@ class Training:
                 FOLD=fold.number,
                 SCALE=fold.scale,
                 SQUARED_SCALE=fold.squared_scale,
+                WEIGHT=fold.weight,
+                SECONDS=fold.seconds,
+                MESSAGE=fold.message,
             )
 
     def _label(self, key: str, choices: Mapping[str, Choice]) -> str:
-        return str(choices[key]) if key in choices else self.name
+        picked = key in choices and self.model["average"] is not None
+        return " + ".join(choices[key].models) if picked else self.name
+
+
+def _weights(model: Forecaster, key: str) -> str | None:
+    if not isinstance(model, Ensemble):
+        return None
+    return "weights: " + ", ".join(f"{name} {weight:.3f}" for name, weight in model.weights(key).items())
 
 
 def _not_finite(values: np.ndarray) -> str | None:
@@ -256,7 +316,14 @@ class ForecastSaved:
                 refused[series.key] = reason
                 continue
             rows.forecast(
-                model, series, forecast, calibration, label, gain, explained[0] if explained else None
+                model,
+                series,
+                forecast,
+                calibration,
+                label,
+                gain,
+                explained[0] if explained else None,
+                _weights(model, series.key),
             )
         for key, reason in sorted(refused.items()):
             rows.add(key, PART=["untrained"], MESSAGE=[reason])

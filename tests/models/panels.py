@@ -55,15 +55,32 @@ MODELS: dict[str, dict[str, Any]] = {
         for name in ("auto_arima", "auto_theta", "dynamic_theta", "auto_ces", "mstl")
     },
 }
+MODELS["auto_ets"]["form"] = "ZZZ"
+MODELS |= {
+    name: {"type": name, "season": 7, "metric": "mae", **BOOSTING}
+    for name in ("lightgbm_recursive", "lightgbm_direct")
+}
 for _model in MODELS.values():
     _model["class"] = FORECASTERS[_model["type"]].implementations[_model["type"]]
 BEST_OF = {
     "type": "best_of",
     "average": 2,
     "shrinkage": 2.0,
+    "metric": "rmse",
+    "time_budget": None,
     **COMMON,
     "candidates": {
         name: MODELS[name] for name in ("ridge", "lightgbm", "seasonal_naive", "moving_average", "auto_ets")
+    },
+}
+ENSEMBLE = {
+    **BEST_OF,
+    "type": "ensemble",
+    "average": None,
+    "metric": "mae",
+    "candidates": {
+        name: MODELS[name]
+        for name in ("dynamic_theta", "mstl", "lightgbm_recursive", "lightgbm_direct", "seasonal_naive")
     },
 }
 
@@ -103,6 +120,7 @@ def panel(count: int = 3, days: int = 200) -> list[Series]:
 __all__ = [
     "BEST_OF",
     "COMMON",
+    "ENSEMBLE",
     "FEATURES",
     "MODELS",
     "SPECS",

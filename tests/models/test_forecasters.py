@@ -10,18 +10,22 @@ import pytest
 
 from snowpipe_ml.models.backtest import Plan, backtest
 from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.ensemble import Choice, Ensemble, choose
 from snowpipe_ml.models.panel import DAY, Series, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.saved import load, save
-from snowpipe_ml.models.selection import BestOf, Choice, choose
 from snowpipe_ml.plugins.forecaster import FORECASTERS
-from tests.models.panels import BEST_OF, MODELS, SPECS, frame, panel
+from tests.models.panels import BEST_OF, ENSEMBLE, MODELS, SPECS, frame, panel
+
+COMBINED = {"best_of": BEST_OF, "ensemble": ENSEMBLE}
 
 
 def fitted(name: str, series: list[Any]) -> Forecaster:
-    if name == "best_of":
-        folds = backtest(BEST_OF["candidates"], series, SPECS, Plan(2, 14, 14, 32))
-        model: Forecaster = BestOf(BEST_OF, SPECS, choose(folds, 2.0, 2))
+    if name in COMBINED:
+        settings = COMBINED[name]
+        folds = backtest(settings["candidates"], series, SPECS, Plan(2, 14, 14, 32))
+        choices = choose(folds, 2.0, settings["average"], settings["metric"])
+        model: Forecaster = Ensemble(settings, SPECS, choices)
     else:
         model = make_forecaster(MODELS[name], SPECS)
     model.fit(series)
@@ -33,7 +37,7 @@ def series_for(name: str, count: int = 3, days: int = 200) -> list[Series]:
     return panel(1, days // 2) if name == "auto_arima" else panel(count, days)
 
 
-ALL = [*MODELS, "best_of"]
+ALL = [*MODELS, *COMBINED]
 
 
 def test_every_type_is_tested() -> None:
@@ -114,8 +118,8 @@ def test_a_mean_of_models_is_explained_by_the_mean_of_their_contributions(
 ) -> None:
     series = panel(2)
     candidates = {name: MODELS[name] for name in chosen}
-    model = BestOf(
-        {**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series}
+    model = Ensemble(
+        {**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice.equal(chosen) for s in series}
     )
     model.fit(series)
     forecasts = model.forecast(series)
@@ -136,8 +140,8 @@ def test_where_the_best_model_has_shares_these_are_told() -> None:
     series = panel(2)
     chosen = ("tabnet", "ridge")
     candidates = {name: MODELS[name] for name in chosen}
-    model = BestOf(
-        {**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice(chosen, None) for s in series}
+    model = Ensemble(
+        {**BEST_OF, "candidates": candidates}, SPECS, {s.key: Choice.equal(chosen) for s in series}
     )
     model.fit(series)
     for explanation in model.explain(series, model.forecast(series)):
@@ -181,7 +185,18 @@ def test_a_day_is_predicted_without_knowing_it(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["auto_ets", "auto_arima", "auto_theta", "dynamic_theta", "auto_ces", "mstl", "ridge", "best_of"],
+    [
+        "auto_ets",
+        "auto_arima",
+        "auto_theta",
+        "dynamic_theta",
+        "auto_ces",
+        "mstl",
+        "lightgbm_recursive",
+        "ridge",
+        "ensemble",
+        "best_of",
+    ],
 )
 def test_saved_models_are_not_estimated_again(name: str) -> None:
     """A restored model makes the same forecasts, also after the history has grown."""
@@ -252,10 +267,10 @@ def test_a_series_that_counts_cannot_have_fails_alone(settings: dict[str, Any]) 
 def test_a_model_of_all_series_learns_from_those_that_chose_another() -> None:
     series = panel(4)
     chosen = {
-        one.key: Choice(("lightgbm_global",) if one is series[0] else ("ridge",), None) for one in series
+        one.key: Choice.equal(("lightgbm_global",) if one is series[0] else ("ridge",)) for one in series
     }
     candidates = {name: MODELS[name] for name in ("lightgbm_global", "ridge")}
-    best = BestOf({**BEST_OF, "candidates": candidates}, SPECS, chosen)
+    best = Ensemble({**BEST_OF, "candidates": candidates}, SPECS, chosen)
     best.fit(series)
     whole = fitted("lightgbm_global", series)
     assert best.forecast(series[:1])[0].y.tolist() == whole.forecast(series[:1])[0].y.tolist()

@@ -18,7 +18,7 @@ import pytest
 import snowpipe_ml
 from snowpipe_ml.models.rows import FIXED
 from snowpipe_ml.models.udtf import ForecastPartition
-from tests.models.panels import BEST_OF, FEATURES, MODELS, frame, weekly
+from tests.models.panels import BEST_OF, ENSEMBLE, FEATURES, MODELS, frame, weekly
 
 TRAIN = {"validation_fraction": 0.2, "min_train_rows": 32, "refit": True}
 BACKTEST = {
@@ -100,8 +100,8 @@ def test_best_of_says_what_it_chose_and_by_how_much(handler: Any) -> None:
     np.testing.assert_allclose(future["GAIN"].astype(float), 1 - best / second, atol=1e-3)
     assert result[~result["PART"].isin(["forecast"])]["GAIN"].isna().all()
     board = result[result["PART"] == "backtest"].groupby("MODEL")["FOLD"].unique().map(sorted).to_dict()
-    # best_of is backtested by the candidates chosen on earlier origins, of which the first has none.
-    assert board["best_of"] == [1, 2]
+    # It is backtested by the members chosen on earlier origins; at the first, by all of them.
+    assert board["best_of"] == [0, 1, 2]
     assert set(board) == {*BEST_OF["candidates"], "best_of"}
 
 
@@ -184,12 +184,12 @@ SAID = {
 QUICK = [name for name in MODELS if name not in ("auto_arima", "tabnet_reference")]
 
 
-@pytest.mark.parametrize("name", [*QUICK, "best_of"])
+@pytest.mark.parametrize("name", [*QUICK, "best_of", "ensemble"])
 @pytest.mark.parametrize("case", ODD)
 def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case: str) -> None:
     model = (
-        QUICK_BEST_OF
-        if name == "best_of"
+        {"best_of": QUICK_BEST_OF, "ensemble": ENSEMBLE}[name]
+        if name not in MODELS
         else {**MODELS[name], **({"max_epochs": 2} if name == "tabnet" else {})}
     )
     plan = {

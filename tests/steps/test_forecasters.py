@@ -66,7 +66,7 @@ def test_a_model_that_cannot_be_is_told_before_anything_runs(
 ) -> None:
     (tmp_path / "own.py").write_text(own)
     with pytest.raises(SpecError) as caught:
-        spec(tmp_path, model).validate()
+        spec(tmp_path, model, **{", statsforecast]}": "]}"}).validate()
     assert said in str(caught.value)
 
 
@@ -130,11 +130,13 @@ def test_a_model_of_features_needs_some(tmp_path: Path) -> None:
     assert spec(tmp_path, "{type: seasonal_naive}", **none).run().ok
 
 
-def test_best_of_needs_a_backtest(tmp_path: Path) -> None:
+def test_picking_the_best_needs_a_backtest(tmp_path: Path) -> None:
     pipeline = spec(
-        tmp_path, "{type: best_of}", **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""}
+        tmp_path,
+        "{type: best_of, average: 2}",
+        **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""},
     )
-    with pytest.raises(SpecError, match="best_of selects models by a backtest"):
+    with pytest.raises(SpecError, match="`average` selects models by a backtest"):
         pipeline.validate()
 
 

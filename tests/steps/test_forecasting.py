@@ -18,7 +18,7 @@ from tests.conftest import REAL, write_spec
 
 SPEC = """\
 stages: {s: {}}
-packages: {p: [numpy, pandas, pytorch, lightgbm]}
+packages: {p: [numpy, pandas, pytorch, lightgbm, statsforecast]}
 steps:
   events:
     type: transform
@@ -230,8 +230,8 @@ def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Pa
 
 
 def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path, trained: Path) -> None:
-    """The first interval of best_of is one origin later than those of its candidates."""
-    model = "{type: best_of, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}"
+    """From the second origin on, all models know the errors of an earlier one."""
+    model = "{type: ensemble, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}"
     pipeline = spec(tmp_path, model, after=trained, **{"{origins: 2": "{origins: 4"})
     assert pipeline.run().ok
     session = pipeline.session()
@@ -239,13 +239,13 @@ def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path, train
         "SELECT DISTINCT FOLD, COVERAGE IS NOT NULL, PINBALL IS NOT NULL FROM BOARD ORDER BY 1"
     ).collect()
     expected = session.sql(
-        "SELECT AVG(IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0)::FLOAT) FROM FORECASTS WHERE PART = 'backtest' AND FOLD >= 2 "
+        "SELECT AVG(IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0)::FLOAT) FROM FORECASTS WHERE PART = 'backtest' AND FOLD >= 1 "
         "AND MODEL = 'ridge'"
     ).collect()[0][0]
     ridge = session.sql("SELECT COVERAGE FROM BOARD WHERE MODEL = 'ridge' AND FOLD IS NULL").collect()[0][0]
     session.close()
     assert [tuple(row) for row in known] == [
-        (1, False, False),
+        (1, True, True),
         (2, True, True),
         (3, True, True),
         (None, True, True),

@@ -146,8 +146,10 @@ class AutoForecaster(StatsForecastForecaster):
     def _empty(self) -> Any:
         from statsforecast.models import AutoARIMA, AutoETS
 
-        kind = AutoETS if self.settings["type"] == "auto_ets" else AutoARIMA
-        return kind(season_length=int(self.settings["season"]))
+        season = int(self.settings["season"])
+        if self.settings["type"] == "auto_ets":
+            return AutoETS(season_length=season, model=self.settings["form"])
+        return AutoARIMA(season_length=season)
 
     def _one_ahead(self, model: Any, values: np.ndarray) -> np.ndarray:
         fitted = np.asarray(model.forward(y=values, h=1, fitted=True)["fitted"])

@@ -26,7 +26,7 @@ from snowpipe_ml.steps.data.publish import publish_functions
 from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.models import (
     Backtest,
-    BestOf,
+    Ensemble,
     Model,
     as_json,
     candidates_of,
@@ -58,7 +58,8 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         )
         model: Model = Field(description="Model to train for each series")
         backtest: Backtest | None = Field(
-            None, description="Rolling origins; required for `best_of` and for intervals"
+            None,
+            description="Rolling origins; they weigh the members of an `ensemble` and calibrate the intervals",
         )
         interval: float = Field(
             0.8, gt=0, lt=1, description="Fraction of the actual values that the intervals should contain"
@@ -86,9 +87,10 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
         @model_validator(mode="after")
         def _choice_needs_a_backtest(self) -> DeployForecaster.Settings:
-            if isinstance(self.model, BestOf) and (self.backtest is None or self.backtest.origins < 2):
+            picks = isinstance(self.model, Ensemble) and self.model.average is not None
+            if picks and (self.backtest is None or self.backtest.origins < 2):
                 raise ValueError(
-                    "best_of selects models by a backtest: give `backtest`, with at least two origins"
+                    "`average` selects models by a backtest: give `backtest`, with at least two origins"
                 )
             if self.backtest is not None and "compare" in self.backtest.model_fields_set:
                 own, beside = candidates_of(self.model), named(self.backtest.compare)

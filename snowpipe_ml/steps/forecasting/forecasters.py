@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import ClassVar
 from typing import Literal as Choice
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from snowpipe_ml.plugins.forecaster import ForecasterSettings, register_forecaster
 
@@ -99,6 +99,31 @@ class MovingAverage(ForecasterSettings):
     window: int = Field(14, ge=1)
 
 
+@register_forecaster
+class GlobalTrees(ForecasterSettings):
+    """Boosted trees over all series of a partition, on features of the target that they make themselves."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "lightgbm_recursive": "snowpipe_ml.models.forecasters.global_trees:RecursiveForecaster",
+        "lightgbm_direct": "snowpipe_ml.models.forecasters.global_trees:DirectForecaster",
+    }
+    requires: ClassVar[Mapping[str, str]] = dict.fromkeys(implementations, "lightgbm")
+    uses_features: ClassVar[bool] = False
+
+    type: Choice["lightgbm_recursive", "lightgbm_direct"] = Field(
+        description="`lightgbm_recursive` learns the next day, on logarithms, and feeds its forecasts back; "
+        "`lightgbm_direct` learns each day ahead, as a difference to a smoothed level with its season"
+    )
+    season: int = Field(7, ge=1, description="Days of a season; 1 if there is none")
+    metric: Choice["mae", "rmse"] = Field(
+        "mae", description="`mae` forecasts the median, `rmse` the mean, whose totals are right"
+    )
+    rounds: int = Field(150, ge=1)
+    num_leaves: int = Field(8, ge=2)
+    learning_rate: float = Field(0.05, gt=0)
+    min_data_in_leaf: int = Field(20, ge=1)
+
+
 _STATSFORECAST = "snowpipe_ml.models.forecasters.statsforecast_models"
 
 
@@ -118,6 +143,18 @@ class StatsForecast(ForecasterSettings):
 
     type: Choice["auto_ets", "auto_arima", "auto_theta", "dynamic_theta", "auto_ces"]
     season: int = Field(7, ge=1, description="Days of a season; 1 if there is none")
+    form: str = Field(
+        "ZZZ",
+        pattern=r"^[ZAM][ZNAM][ZNAM]$",
+        description="For `auto_ets`: error, trend and season, each N (none), A (additive), M (multiplicative) or "
+        "Z (selected). ZNZ, without a trend, takes a sixth of the time",
+    )
+
+    @model_validator(mode="after")
+    def _form_is_of_ets(self) -> StatsForecast:
+        if self.type != "auto_ets" and "form" in self.model_fields_set:
+            raise ValueError(f"form is a setting of auto_ets, not of {self.type}")
+        return self
 
 
 @register_forecaster

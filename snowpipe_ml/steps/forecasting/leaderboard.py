@@ -37,7 +37,9 @@ def _metrics(interval: float) -> Sql:
     MASE and its squared form RMSSE follow Hyndman and Koehler,
     https://doi.org/10.1016/j.ijforecast.2006.03.001, and are scaled by the differences between days a week
     apart. PINBALL is the mean of the losses at both ends of the interval, and COVERAGE the fraction of days
-    inside the interval; both are over the days on which all models have an interval.
+    inside the interval; both are over the days on which all models have an interval. TOTAL_BIAS is the error of the totals in
+    percent, WEIGHT the mean weight of a member of an ensemble, SECONDS what training and forecasting took for a
+    series from one origin, and MESSAGE what an ensemble left out for its time budget.
     """
     tail = (1 - interval) / 2
     low, high = (_PINBALL.format(p=p, end=end) for p, end in ((tail, "LOW"), (1 - tail, "HIGH")))
@@ -49,8 +51,12 @@ def _metrics(interval: float) -> Sql:
         "MASE": f"AVG(ABS({_ERROR}) / NULLIF(SCALE, 0))",
         "RMSSE": f"SQRT(AVG(POWER({_ERROR}, 2) / NULLIF(SQUARED_SCALE, 0)))",
         "BIAS": "AVG(PREDICTION - ACTUAL)",
+        "TOTAL_BIAS": "100 * SUM(PREDICTION - ACTUAL) / NULLIF(SUM(ABS(ACTUAL)), 0)",
         "PINBALL": f'AVG(IFF("_INTERVALS", ({low} + {high}) / 2, NULL))',
         "COVERAGE": 'AVG(IFF("_INTERVALS", IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0), NULL)::FLOAT)',
+        "WEIGHT": "AVG(WEIGHT)",
+        "SECONDS": "AVG(SECONDS)",
+        "MESSAGE": "MAX(MESSAGE)",
     }
     return Sql(", ".join(f"{text} AS {name}" for name, text in columns.items()))
 

@@ -14,7 +14,13 @@ from snowpipe_ml.errors import StepError
 from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import PlanContext
 from snowpipe_ml.plugins.forecaster import FORECASTERS, ForecasterSettings
-from snowpipe_ml.steps.forecasting.forecasters import LightGBM, MovingAverage, Ridge, SeasonalNaive
+from snowpipe_ml.steps.forecasting.forecasters import (
+    MSTL,
+    GlobalTrees,
+    MovingAverage,
+    SeasonalNaive,
+    StatsForecast,
+)
 from snowpipe_ml.steps.models.bundle import BundleSettings, package_archive
 
 
@@ -68,27 +74,46 @@ def _refuse_twice(names: list[str]) -> None:
         raise ValueError(f"two models are named {', '.join(twice)}: give each a `name`")
 
 
-class BestOf(ForecasterSettings):
-    """For each series, the mean of the candidates that were best in the backtest."""
+class Ensemble(ForecasterSettings):
+    """The weighted median of several models; ``best_of`` is the older name.
 
-    type: Choice["best_of"]
+    The weights start equal, and move by as much as the origins of the backtest agree on. Without a backtest, or
+    for a series that is too short for it, they stay equal.
+    """
+
+    type: Choice["ensemble", "best_of"]
     candidates: tuple[Candidate, ...] = Field(
         default_factory=lambda: (
-            Ridge(type="ridge"),
-            LightGBM(type="lightgbm_global", objective="poisson"),
-            LightGBM(type="lightgbm"),
+            StatsForecast(type="auto_ets", form="ZNZ"),
+            StatsForecast(type="dynamic_theta"),
+            MSTL(type="mstl"),
+            GlobalTrees(type="lightgbm_recursive", rounds=200, num_leaves=31),
+            GlobalTrees(type="lightgbm_direct", min_data_in_leaf=30),
             SeasonalNaive(type="seasonal_naive"),
-            MovingAverage(type="moving_average"),
         ),
         min_length=2,
+        description="The members",
     )
-    average: int = Field(2, ge=1, description="Number of the best candidates to average")
+    metric: Choice["mae", "rmse"] = Field(
+        "mae",
+        description="The error that weighs the members, and that those with this setting are trained for: `mae` "
+        "forecasts the median, `rmse` the mean, whose totals are right",
+    )
+    average: int | None = Field(
+        None, ge=1, description="Combine only this many of the best members, at equal weights"
+    )
     shrinkage: float = Field(
-        2.0, ge=0, description="Weight of the other series in the selection for a series; 0 ignores them"
+        3.0, ge=0, description="Weight of the other series in the weights of a series; 0 ignores them"
+    )
+    time_budget: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds for the backtest and the training of a partition. If they are too few, older origins "
+        "are left out, and then the members that cost most; the leaderboard says which",
     )
 
     @model_validator(mode="after")
-    def _names_differ(self) -> BestOf:
+    def _names_differ(self) -> Ensemble:
         _refuse_twice([name_of(candidate) for candidate in self.candidates])
         return self
 
@@ -96,7 +121,7 @@ class BestOf(ForecasterSettings):
 if TYPE_CHECKING:
     Model = ForecasterSettings
 else:
-    Model = Annotated[Union[(*_Settings, BestOf)], Field(discriminator="type")]
+    Model = Annotated[Union[(*_Settings, Ensemble)], Field(discriminator="type")]
 
 
 class Backtest(BaseModel):
@@ -131,8 +156,8 @@ def named(models: Iterable[ForecasterSettings]) -> dict[str, ForecasterSettings]
 
 
 def candidates_of(model: ForecasterSettings) -> dict[str, ForecasterSettings]:
-    """Return the models that are trained, by name: for ``best_of``, its candidates."""
-    if isinstance(model, BestOf):
+    """Return the models that are trained, by name: for an ensemble, its members."""
+    if isinstance(model, Ensemble):
         return {name_of(candidate): candidate for candidate in model.candidates}
     return {name_of(model): model}
 
@@ -144,12 +169,9 @@ def as_json(model: ForecasterSettings, **common: object) -> dict[str, object]:
         model: any of the models.
         common: settings of the step that apply to all models.
     """
-    if isinstance(model, BestOf):
-        # A candidate without its own seed inherits that of the model.
+    if isinstance(model, Ensemble):
         inner = {
-            name: as_json(
-                candidate, **common, **({} if "seed" in candidate.model_fields_set else {"seed": model.seed})
-            )
+            name: as_json(candidate, **common, **_inherited(candidate, model))
             for name, candidate in candidates_of(model).items()
         }
         return {
@@ -164,6 +186,15 @@ def as_json(model: ForecasterSettings, **common: object) -> dict[str, object]:
         settings |= model.settings
     settings["class"] = model.implementation
     return {**settings, **common}
+
+
+def _inherited(candidate: ForecasterSettings, model: Ensemble) -> dict[str, object]:
+    """Return the settings of the ensemble that a member does not have itself."""
+    return {
+        name: getattr(model, name)
+        for name in ("seed", "metric")
+        if name in type(candidate).model_fields and name not in candidate.model_fields_set
+    }
 
 
 def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[ForecasterSettings]) -> None:

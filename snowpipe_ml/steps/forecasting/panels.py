@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.forecasting.features import Features
 
-AUTO, WHOLE = 16, 1_000_000_000
+AUTO, TOGETHER, WHOLE = 16, 100, 1_000_000_000
 
 
 def explanation_column(name: Identifier) -> Identifier:
@@ -20,10 +20,11 @@ def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple
     """Return the result columns of the function, as :class:`snowpipe_ml.models.rows.Rows` creates them."""
     names = features.feature_columns
     fixed = {"SERIES": "VARCHAR", "DATE": "DATE", "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": "DATE"}
-    numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE", "GAIN")
+    numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE")
+    of_models = ("GAIN", "WEIGHT", "SECONDS")
     return [
         *((Identifier(name), kind) for name, kind in fixed.items()),
-        *((Identifier(name), "FLOAT") for name in numbers),
+        *((Identifier(name), "FLOAT") for name in (*numbers, *of_models)),
         *((name, "FLOAT") for name in names),
         *((explanation_column(name), "FLOAT") for name in names),
         (Identifier("MESSAGE"), "VARCHAR"),

@@ -33,7 +33,7 @@ from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.models import (
     candidates_of,
 )
-from snowpipe_ml.steps.forecasting.panels import AUTO, WHOLE, PanelCall, result_columns
+from snowpipe_ml.steps.forecasting.panels import AUTO, TOGETHER, WHOLE, PanelCall, result_columns
 from snowpipe_ml.steps.forecasting.saved import keep_models
 
 
@@ -52,7 +52,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         future: TableName
         series_per_partition: Annotated[int, Field(ge=1)] | Choice["auto"] = Field(
             "auto",
-            description="Series per call of the function; by default all for lightgbm_global, else 16",
+            description="Series per call of the function; by default all for lightgbm_global, 100 for other models "
+            "over several series, else 16",
         )
         writes: TableName
         models: StageLocation | None = Field(
@@ -92,10 +93,11 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         s, deployed = self.settings, self.deployed(ctx)
         size = s.series_per_partition
         if size == "auto":
-            together = any(
-                m.type == "lightgbm_global" for m in candidates_of(deployed.settings.model).values()
-            )
-            size = WHOLE if together else AUTO
+            types = {m.type for m in candidates_of(deployed.settings.model).values()}
+            if "lightgbm_global" in types:
+                size = WHOLE
+            else:
+                size = TOGETHER if types & {"lightgbm_recursive", "lightgbm_direct"} else AUTO
         features = deployed.features(ctx)
         names = [name for name, _ in result_columns(features, artifacts=deployed.settings.keep_models)]
         return PanelCall(s.function, features, s.features, s.future, size, names).query()

@@ -1,0 +1,331 @@
+"""LightGBM over all series of a partition, on features of the target's own past that it makes itself.
+
+Two strategies that make different mistakes, so that their mean is better than either: ``lightgbm_recursive``
+learns the next day and feeds its forecasts back, on logarithms; ``lightgbm_direct`` learns each day ahead from
+the days before the origin, as a difference to a simple base. Both scale each series by itself, and know neither
+its name nor its level, with which they would learn the history by heart.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.forecasters.statistical import carried, filled
+from snowpipe_ml.models.forecasters.windows import WINDOW_SEASONS, Windows
+from snowpipe_ml.models.panel import DAY, Series
+
+if TYPE_CHECKING:
+    import lightgbm
+
+_LEAST_ROWS = 30  # below these, trees have nothing to split
+_MOST_ROWS = 40_000  # of the direct model's training rows; more do not help it
+_FARTHEST = 28  # days ahead that the direct model tells apart
+
+
+class _GlobalTrees(Forecaster):
+    shared = True
+
+    def _train(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> lightgbm.Booster:
+        import lightgbm
+
+        settings = self.settings
+        parameters = {
+            "objective": "regression" if settings["metric"] == "rmse" else self._absolute,
+            "num_leaves": settings["num_leaves"],
+            "learning_rate": settings["learning_rate"],
+            "min_data_in_leaf": settings["min_data_in_leaf"],
+            "seed": settings["seed"],
+            "verbosity": -1,
+            "num_threads": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            **self._sampling,
+        }
+        data = lightgbm.Dataset(x, y, weight=weight, params={"verbosity": -1})
+        return lightgbm.train(parameters, data, num_boost_round=settings["rounds"])
+
+    _absolute: str
+    _sampling: Mapping[str, object] = {}
+
+    def _refuse(self, panel: Sequence[Series], rows: int) -> None:
+        for series in panel:
+            self.failed[series.key] = (
+                f"{self.settings['type']} cannot be trained: all series together have {rows} days with enough "
+                f"history, and {_LEAST_ROWS} are needed"
+            )
+
+    def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
+        """Forecast the future days of each series from the end of its history."""
+        if not panel:
+            return []
+        ahead = [((series.future_days - series.last) / DAY).astype(int) for series in panel]
+        found = self._ahead(panel, max(int(one.max(initial=0)) for one in ahead))
+        return [
+            Forecast(self.bounded(series, y[own - 1]), _own_features(series))
+            for series, y, own in zip(panel, found, ahead, strict=True)
+        ]
+
+    def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
+        """Predict each known day from the days before it."""
+        found = []
+        for series in panel:
+            values = carried(series.values)
+            places = ((series.days - series.first) / DAY).astype(int)
+            y = self._behind(series, values)
+            found.append(self.bounded(series, np.where(np.isnan(y), values[0], y)[places]))
+        return found
+
+    @abstractmethod
+    def _ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
+        """Forecast (series, horizon) days."""
+
+    @abstractmethod
+    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        """Predict each day from the days before it; NaN where there are too few."""
+
+    def _booster_state(self, booster: lightgbm.Booster | None) -> dict[str, np.ndarray]:
+        text = booster.model_to_string().encode() if booster is not None else b""
+        return {"booster": np.frombuffer(text, np.uint8)}
+
+    @staticmethod
+    def _booster_of(state: Mapping[str, np.ndarray]) -> lightgbm.Booster | None:
+        import lightgbm
+
+        text = state["booster"].tobytes().decode()
+        return lightgbm.Booster(model_str=text) if text else None
+
+
+def _own_features(series: Series) -> np.ndarray:
+    x = np.full((len(series.future_days), len(series.features)), np.nan)
+    x[:] = series.future_x
+    return x
+
+
+class RecursiveForecaster(_GlobalTrees):
+    """The next day from the last ones: logarithms, standardized by series; forecasts are fed back.
+
+    A series with negative values is standardized without the logarithm.
+    """
+
+    _absolute = "regression"  # on logarithms, the mean is near the median of the values
+
+    def fit(self, panel: Sequence[Series]) -> None:
+        """Train one model on the known days of all series."""
+        self._booster: lightgbm.Booster | None = None
+        self._scales = {series.key: self._scale_of(series) for series in panel}
+        xs, ys = [], []
+        for series in panel:
+            z = self._scaled(series.key, filled(series.values))
+            known = ~np.isnan(series.values)
+            known[: self._reach] = False
+            xs.append(self._rows(series, z)[known])
+            ys.append(z[known])
+        rows = sum(map(len, ys))
+        if rows < _LEAST_ROWS:
+            self._refuse(panel, rows)
+            return
+        self._booster = self._train(np.concatenate(xs), np.concatenate(ys))
+        if self.settings["metric"] == "rmse":
+            self._correct(panel, xs)
+
+    def _correct(self, panel: Sequence[Series], xs: Sequence[np.ndarray]) -> None:
+        """Raise the forecasts of each series to the total of its history: an exponential is below the mean."""
+        for series, x in zip(panel, xs, strict=True):
+            if not len(x):
+                continue
+            known = ~np.isnan(series.values)
+            known[: self._reach] = False
+            y = self._unscaled(series.key, self._predicted(x))
+            total = float(y.sum())
+            if total > 0:
+                ratio = float(np.clip(series.values[known].sum() / total, 0.5, 2.0))
+                self._scales[series.key] = (*self._scales[series.key][:3], ratio)
+
+    @property
+    def _reach(self) -> int:
+        return int(self.settings["season"])
+
+    @staticmethod
+    def _scale_of(series: Series) -> tuple[float, float, bool, float]:
+        values = filled(series.values)
+        logged = bool(values.min() >= 0)
+        z = np.log1p(values) if logged else values
+        return float(z.mean()), max(float(z.std()), 1e-6), logged, 1.0
+
+    def _scaled(self, key: str, values: np.ndarray) -> np.ndarray:
+        mean, deviation, logged, _ = self._scales[key]
+        z = np.log1p(np.maximum(values, 0)) if logged else values
+        found: np.ndarray = (z - mean) / deviation
+        return found
+
+    def _unscaled(self, key: str, z: np.ndarray) -> np.ndarray:
+        mean, deviation, logged, ratio = self._scales[key]
+        # A standardized forecast is far beyond what the history holds only if the recursion diverges.
+        y = np.clip(z, -20, 20) * deviation + mean
+        found: np.ndarray = (np.expm1(y) if logged else y) * ratio
+        return found
+
+    def _rows(self, series: Series, z: np.ndarray) -> np.ndarray:
+        """The features of each day of a series."""
+        season = int(self.settings["season"])
+        padded = np.concatenate([np.full(2 * season + 1, np.nan), z])
+        at = np.arange(len(z)) + 2 * season + 1
+        total = np.cumsum(np.nan_to_num(padded))
+        mean = (total[at - 1] - total[at - 1 - season]) / season
+        mean[:season] = np.nan
+        lags = [padded[at - lag] for lag in self._lags]
+        days = series.first + np.arange(len(z)) * DAY
+        return np.column_stack([*lags, mean, _calendar(days)])
+
+    @property
+    def _lags(self) -> list[int]:
+        season = int(self.settings["season"])
+        return sorted({1, 2, 3, season, 2 * season})
+
+    def _predicted(self, x: np.ndarray) -> np.ndarray:
+        assert self._booster is not None  # of a fitted series
+        return np.asarray(self._booster.predict(x))
+
+    def _ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
+        season = int(self.settings["season"])
+        past = 2 * season
+        z = np.full((len(panel), past + horizon), np.nan)
+        for place, series in enumerate(panel):
+            own = self._scaled(series.key, filled(series.values))[-past:]
+            z[place, past - len(own) : past] = own
+        last = np.array([series.last for series in panel])
+        for step in range(horizon):
+            at = past + step
+            lags = [z[:, at - lag] for lag in self._lags]
+            x = np.column_stack(
+                [*lags, z[:, at - season : at].mean(axis=1), _calendar(last + (step + 1) * DAY)]
+            )
+            z[:, at] = self._predicted(x)
+        return np.array(
+            [self._unscaled(series.key, z[place, past:]) for place, series in enumerate(panel)]
+        ).reshape(len(panel), horizon)
+
+    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        z = self._scaled(series.key, values)
+        found = self._unscaled(series.key, self._predicted(self._rows(series, z)))
+        found[: self._reach] = np.nan
+        return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the model in LightGBM's text format, and the scales."""
+        return {
+            "keys": np.array(list(self._scales)),
+            "scales": np.array([list(map(float, one)) for one in self._scales.values()]).reshape(-1, 4),
+            **self._booster_state(self._booster),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Restore the model from its text, and the scales."""
+        self._booster = self._booster_of(state)
+        self._scales = {
+            str(key): (float(mean), float(deviation), bool(logged), float(ratio))
+            for key, (mean, deviation, logged, ratio) in zip(state["keys"], state["scales"], strict=True)
+        }
+
+
+class DirectForecaster(_GlobalTrees):
+    """Each day ahead from the window before the origin, as a difference to a smoothed level with its season."""
+
+    _absolute = "regression_l1"
+    _sampling: Mapping[str, object] = {
+        "feature_fraction": 0.7,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "lambda_l2": 1.0,
+    }
+
+    def fit(self, panel: Sequence[Series]) -> None:
+        """Train one model on windows of all series."""
+        self._booster: lightgbm.Booster | None = None
+        ahead = [((series.future_days - series.last) / DAY).astype(int) for series in panel]
+        wanted = max((int(one.max(initial=1)) for one in ahead), default=1)
+        self._horizon = min(wanted, _FARTHEST)
+        season = int(self.settings["season"])
+        origins = [
+            (number, origin)
+            for number, series in enumerate(panel)
+            for origin in range(min(2 * season, len(series.values)), len(series.values))
+        ]
+        most = max(_MOST_ROWS // self._horizon, 1)
+        if len(origins) > most:
+            chosen = np.random.default_rng(self.settings["seed"]).choice(len(origins), most, replace=False)
+            origins = [origins[k] for k in np.sort(chosen)]
+        by_series: dict[int, list[int]] = {}
+        for number, origin in origins:
+            by_series.setdefault(number, []).append(origin)
+        xs, ys, weights = [], [], []
+        for number, own in by_series.items():
+            series = panel[number]
+            windows = self._windows(series, filled(series.values), np.array(own))
+            for step in range(1, self._horizon + 1):
+                at = np.array(own) + step - 1
+                inside = at < len(series.values)
+                target = np.full(len(own), np.nan)
+                target[inside] = series.values[at[inside]]
+                kept = ~np.isnan(target)
+                base = windows.base(step)
+                xs.append(windows.rows(step, base)[kept])
+                ys.append(((target - windows.mean) / windows.deviation - base)[kept])
+                weights.append(windows.weight[kept])
+        rows = sum(map(len, ys))
+        if rows < _LEAST_ROWS:
+            self._refuse(panel, rows)
+            return
+        y = np.clip(np.concatenate(ys), -10, 10)
+        self._booster = self._train(np.concatenate(xs), y, np.concatenate(weights))
+
+    def _windows(self, series: Series, values: np.ndarray, origins: np.ndarray) -> Windows:
+        return Windows.of(values, origins, int(self.settings["season"]), series.first)
+
+    def _predicted(self, windows: Windows, step: int) -> np.ndarray:
+        assert self._booster is not None  # of a fitted series
+        base = windows.base(step)
+        told = windows.rows(step, base, told=min(step, self._horizon))
+        found: np.ndarray = (
+            base + np.asarray(self._booster.predict(told))
+        ) * windows.deviation + windows.mean
+        return found
+
+    def _ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
+        windows = Windows.together(
+            [self._windows(s, filled(s.values), np.array([len(s.values)])) for s in panel]
+        )
+        found = [self._predicted(windows, step) for step in range(1, horizon + 1)]
+        return np.array(found).reshape(horizon, len(panel)).T
+
+    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        season = int(self.settings["season"])
+        found = np.full(len(values), np.nan)
+        if len(values) > season:
+            origins = np.arange(season, len(values))
+            found[season:] = self._predicted(self._windows(series, values, origins), 1)
+        return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the model in LightGBM's text format, and the days ahead that it tells apart."""
+        return {"horizon": np.array(self._horizon), **self._booster_state(self._booster)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Restore the model from its text."""
+        self._horizon = int(state["horizon"])
+        self._booster = self._booster_of(state)
+
+
+def _calendar(days: np.ndarray) -> np.ndarray:
+    """The day of the week and the month of days, (days, 2)."""
+    number = days.astype("datetime64[D]").astype(int)
+    month = days.astype("datetime64[M]").astype(int) % 12
+    return np.column_stack([(number + 3) % 7, month]).astype(float)
+
+
+__all__ = ["WINDOW_SEASONS", "DirectForecaster", "RecursiveForecaster"]
