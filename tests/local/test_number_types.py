@@ -174,3 +174,33 @@ def test_window_frame_in_small_letters(query: Any) -> None:
 def test_distinct_of_a_column_in_parentheses(query: Any) -> None:
     query("CREATE TABLE k AS SELECT 2 AS a UNION ALL SELECT 1")
     assert query("SELECT DISTINCT(a) FROM k ORDER BY a") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1 * FLOOR(a / 2 + 2)",
+        "1 + MOD(CEIL(a / 2 + 1), 12)",
+        "COALESCE(FLOOR(a / 2 + 2), 1)",
+        "ABS(FLOOR(a / 2 + 2))",
+        "GREATEST(ROUND(a / 2 + 2), 1)",
+        "NULLIF(FLOOR(a / 2 + 2), 9)",
+        "IFF(a = 0, FLOOR(a / 2 + 2), 1)",
+        "3 - ROUND(1.4)",
+        "TRUNC(2.7)",
+    ],
+)
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [
+        ("SUBSTR('abcdef', {n})", "bcdef"),
+        ("REPEAT('x', {n})", "xx"),
+        ("LEFT('abc', {n})", "ab"),
+        ("SPLIT_PART('a,b,c', ',', {n})", "b"),
+        ("BITAND({n}, 3)", 2),
+        ("DATEADD(minute, {n}, '2020-01-01'::TIMESTAMP)::VARCHAR", "2020-01-01 00:02:00.000"),
+        ("TO_CHAR({n})", "2"),
+    ],
+)
+def test_a_rounded_number_is_a_whole_number(query: Any, number: str, call: str, result: object) -> None:
+    assert query(f"SELECT {call.format(n=number)} FROM (SELECT 0 AS a)") == [(result,)]

@@ -16,6 +16,7 @@ from snowpipe_ml.local.translate.types import (
     TEXTS,
     VARIANTS,
     T,
+    is_decimal,
     kind,
     number_type,
     precision_of,
@@ -51,7 +52,8 @@ def of_arithmetic(node: exp.Expr) -> exp.DataType | None:
             result = (max(before, other_before), max(scale, other_scale))
         case _:
             result = (max(before, other_before) + 1, max(scale, other_scale))
-    return number_type(sum(result), result[1]) if result[1] else None
+    # A DECIMAL without digits after the point, such as that of FLOOR, stays one: DuckDB does not make it a BIGINT.
+    return number_type(sum(result), result[1]) if result[1] or kinds & DECIMALS else None
 
 
 def quotient_scale(scale: int) -> int:
@@ -138,7 +140,7 @@ def type_of(node: exp.Expr) -> exp.DataType | None:
     if found is None:
         return exp.DataType(this=T.NULL) if isinstance(node.unnest(), exp.Null) else None
     part = digits(node)
-    if part is not None and found in DECIMALS:
+    if part is not None and (found in DECIMALS or is_decimal(node)):
         return number_type(sum(part), part[1])
     return exp.DataType(this=found)
 

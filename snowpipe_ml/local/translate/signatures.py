@@ -24,6 +24,7 @@ from snowpipe_ml.local.translate.types import (
     TEXTS,
     VARIANTS,
     T,
+    is_decimal,
     kind,
 )
 
@@ -120,6 +121,8 @@ def converted(argument: exp.Expr, to: Kind) -> exp.Expr:
             return argument.copy() if found in TEXTS else text_of(argument)
         case Kind.NUMBER if found in VARIANTS | TEXTS:
             return stored_cast(text_of(argument) if found in VARIANTS else argument.copy(), "DOUBLE")
+        case Kind.INTEGER if found in INTEGERS and is_decimal(argument):
+            return stored_cast(argument.copy(), "BIGINT")
         case Kind.INTEGER if found not in INTEGERS:
             inner = text_of(argument) if found in VARIANTS else argument.copy()
             return stored_cast(

@@ -47,6 +47,14 @@ def kind(node: exp.Expr | None) -> exp.DType | None:
     return T.BIGINT if found == T.DECIMAL and _scale(node.type) == 0 else found
 
 
+def is_decimal(node: exp.Expr) -> bool:
+    """Return whether DuckDB computes a whole number as a DECIMAL, such as FLOOR(2.5), and not as a BIGINT."""
+    if isinstance(node, exp.Paren | exp.Neg):
+        return is_decimal(node.this)
+    type_ = node.to if isinstance(node, exp.Cast | exp.TryCast) else node.type
+    return type_ is not None and type_.this == T.DECIMAL
+
+
 def moment_kind(node: exp.Expr) -> exp.DType | None:
     """Return the type of the date or time that a date function converts an argument to; None if unknown."""
     if isinstance(node, exp.Null):
