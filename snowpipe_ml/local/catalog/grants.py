@@ -5,10 +5,10 @@ https://docs.snowflake.com/en/sql-reference/sql/grant-privilege
 
 from __future__ import annotations
 
-from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, Name
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, Name, quoted
 from snowpipe_ml.local.core.session import Session
 
-GRANTS = f"{ACCOUNT}.{CATALOG}.GRANTS"
+GRANTS = quoted(ACCOUNT, CATALOG, "GRANTS")
 FUTURE = "FUTURE "
 """What precedes the kind of object in a privilege on the objects that a schema or database will have."""
 

@@ -20,7 +20,8 @@ from snowpipe_ml.local.core.values import Row
 # Statements that complete an operation or record it in the catalog (names.CATALOG). They are fast and are not
 # interrupted, because a cancellation at this point would leave the operation half done.
 _COMPLETING = re.compile(
-    r'\s*(?:(?:COMMIT|ROLLBACK|DROP|COMMENT|SET|USE)\b|(?:INSERT INTO|DELETE FROM|UPDATE) "(?:[^"]|"")*"\."_SNOWPIPE"\.)'
+    r"\s*(?:(?:COMMIT|ROLLBACK|DROP|COMMENT|SET|USE)\b|(?:INSERT INTO|DELETE FROM|UPDATE|SELECT [\w, ]+ FROM) "
+    r'"(?:[^"]|"")*"\."_SNOWPIPE"\.)'
 )
 
 
