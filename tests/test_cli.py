@@ -42,6 +42,7 @@ def invoke(*arguments: object) -> Result:
         "lineage",
         "init",
         "report",
+        "doctor",
     ],
 )
 def test_help_texts(command: str) -> None:

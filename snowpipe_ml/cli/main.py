@@ -21,6 +21,10 @@ from snowpipe_ml.version import __version__
 # Command -> where it is defined, and the first sentence of its help, so that `--help` need not import it.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("history:diff", "Compare RUN1 and RUN2: their specs, row counts and metrics."),
+    "doctor": (
+        "doctor:doctor",
+        "Ask the account of a target what SPEC lacks there.",
+    ),
     "graph": ("plan:graph", "Print the graph of SPEC."),
     "init": ("authoring:init", "Create a pipeline: copy a template into DIRECTORY."),
     "lineage": ("history:lineage", "Show which run and step wrote TABLE, and from which inputs."),

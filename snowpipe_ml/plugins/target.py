@@ -108,6 +108,16 @@ class Target(BaseModel, ABC):
         connection: Connection = self.open_session(base_dir, warehouse).connection
         return connection
 
+    def log_in(self, base_dir: Path) -> Connection:
+        """Open a connection only to look at the target: it enters no database, and creates nothing.
+
+        A target overrides it if :meth:`connect` may create something.
+
+        Raises:
+            TargetError: the target cannot be reached.
+        """
+        return self.connect(base_dir, None)
+
     @abstractmethod
     def namespace(self, base_dir: Path) -> str:
         """Identify the target in lineage events, as a URL."""

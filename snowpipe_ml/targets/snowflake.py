@@ -46,6 +46,10 @@ class SnowflakeTarget(Target):
             self.connection, self.database, self.schema_, self.role, warehouse, session_settings(self)
         )
 
+    def log_in(self, base_dir: Path) -> Connection:
+        """Log in with the named connection; its own role, warehouse and database are the current ones."""
+        return log_in(self.connection, session_settings(self))
+
     def namespace(self, base_dir: Path) -> str:
         """The connection's name as a URL: an account is not known before the login."""
         return f"snowflake://{self.connection}"
@@ -100,6 +104,17 @@ def connect(
     Raises:
         TargetError: the connection does not exist, or the account refuses it.
     """
+    opened = log_in(connection, settings)
+    _enter_or_close(opened, connection, database, schema, role, warehouse)
+    return opened
+
+
+def log_in(connection: str, settings: Mapping[str, bool | int | str]) -> Connection:
+    """Log in with a named connection.
+
+    Raises:
+        TargetError: the connection does not exist, or the account refuses it.
+    """
     import snowflake.connector
     from snowflake.connector.errors import Error
 
@@ -107,7 +122,6 @@ def connect(
         opened: Connection = snowflake.connector.connect(**_login(connection, settings))
     except (Error, OSError) as error:
         raise TargetError(f"cannot connect with {connection!r} of connections.toml: {error}") from error
-    _enter_or_close(opened, connection, database, schema, role, warehouse)
     return opened
 
 

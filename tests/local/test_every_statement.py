@@ -578,6 +578,7 @@ CASES: dict[str, Case] = {
             "grantee_name": ["SHOW_FUTURE"],
         },
     ),
+    "SHOW SHARES": Case([], "SHOW SHARES", {"kind": [], "owner_account": [], "name": []}),
     "SHOW GRANTS": Case(
         ["CREATE ROLE show_grants", "GRANT USAGE ON DATABASE local TO ROLE show_grants"],
         "SHOW GRANTS TO ROLE show_grants",

@@ -246,3 +246,19 @@ def test_a_file_format_is_altered(ask):
     ask("ALTER FILE FORMAT IF EXISTS NONE SET SKIP_HEADER = 1")
     ask("ALTER FILE FORMAT F RENAME TO G")
     assert granted(ask, "FILE FORMAT G") == [("USAGE", "READER")]
+
+
+def test_the_grant_option(ask):
+    def options() -> list[tuple[str, str]]:
+        return [(row[1], row[6]) for row in ask("SHOW GRANTS TO ROLE READER")]
+
+    ask("CREATE TABLE T (A NUMBER)")
+    ask("GRANT SELECT ON TABLE T TO ROLE READER WITH GRANT OPTION")
+    assert options() == [("SELECT", "true")]
+    ask("REVOKE GRANT OPTION FOR SELECT ON TABLE T FROM ROLE READER")
+    assert options() == [("SELECT", "false")]
+    ask("GRANT DATABASE ROLE SNOWFLAKE.PYPI_REPOSITORY_USER TO ROLE READER")
+    assert [(row[1], row[2], row[3]) for row in ask("SHOW GRANTS TO ROLE READER")] == [
+        ("SELECT", "TABLE", "LOCAL.PUBLIC.T"),
+        ("USAGE", "DATABASE_ROLE", "SNOWFLAKE.PYPI_REPOSITORY_USER"),
+    ]

@@ -47,12 +47,14 @@ def created(
             add(session, privilege, word, ".".join(name) + arguments, grantee)
 
 
-def add(session: Session, privilege: str, word: str, name: str, grantee: str) -> None:
-    """Grant a privilege on an object to a role."""
+def add(
+    session: Session, privilege: str, word: str, name: str, grantee: str, *, option: bool = False
+) -> None:
+    """Grant a privilege on an object to a role, with the option to grant it on if it says so."""
     remove(session, privilege, word, name, grantee)
     session.duck.execute(
-        f"INSERT INTO {GRANTS} (privilege, granted_on, name, grantee) VALUES (?, ?, ?, ?)",
-        [privilege, word, name, grantee],
+        f"INSERT INTO {GRANTS} (privilege, granted_on, name, grantee, grant_option) VALUES (?, ?, ?, ?, ?)",
+        [privilege, word, name, grantee, option],
     )
 
 
@@ -93,7 +95,8 @@ def rename(session: Session, word: str, old: Name, new: Name) -> None:
 def copy(session: Session, word: str, source: Name, target: Name) -> None:
     """Give a clone the privileges on its source."""
     session.duck.execute(
-        f"INSERT INTO {GRANTS} (privilege, granted_on, name, grantee) SELECT privilege, granted_on, ?, grantee "
+        f"INSERT INTO {GRANTS} (privilege, granted_on, name, grantee, grant_option) "
+        "SELECT privilege, granted_on, ?, grantee, grant_option "
         f"FROM {GRANTS} WHERE granted_on = ? AND name = ?",
         [".".join(target), word, ".".join(source)],
     )

@@ -26,6 +26,18 @@ from snowpipe_ml.local.statements.listing import OWNER, listing
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.statements.scope import Scope
 
+_SHARES = {
+    "created_on": None,
+    "kind": "INBOUND",
+    "owner_account": None,
+    "name": None,
+    "database_name": "",
+    "to": "",
+    "owner": "",
+    "comment": "",
+    "listing_global_name": "",
+    "secure_objects_only": "",
+}
 _SCHEMAS = {
     "created_on": None,
     "name": None,
@@ -118,6 +130,18 @@ def _from_share(statement: Statement, name: str, share: str) -> Result:
     if before[0]:
         session.use(before[0], before[1])
     return status(f"Database {name} successfully created.")
+
+
+@command("SHOW SHARES")
+def show_shares(statement: Statement) -> Result:
+    """``SHOW SHARES [LIKE 'x']``: the shares that scripts replace, as shares of other accounts."""
+    session = statement.session
+    scope = Scope.of(statement, "SHARES")
+    names = [name for name in session.shares if scope.named(name.rpartition(".")[2])]
+    found = [
+        {"name": name.rpartition(".")[2], "owner_account": name.rpartition(".")[0]} for name in sorted(names)
+    ]
+    return listing(_SHARES, found[: scope.limit])
 
 
 @command("DROP DATABASE")

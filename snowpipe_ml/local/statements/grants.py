@@ -129,7 +129,7 @@ def drop_role(statement: Statement) -> Result:
 
 @command("GRANT", "REVOKE")
 def grant(statement: Statement) -> Result:
-    """``GRANT privileges ON kind name | ROLE name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced.
+    """``GRANT privileges ON kind name | [DATABASE] ROLE name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced.
 
     ``ON ALL kinds IN SCHEMA s`` is for each object that is there; ``ON FUTURE kinds IN SCHEMA s`` for those to come.
     """
@@ -137,12 +137,13 @@ def grant(statement: Statement) -> Result:
     session, reader = statement.session, statement.reader
     session.commit_open()
     granting = reader.next().upper == "GRANT"
-    if not granting:
-        reader.accept("GRANT", "OPTION", "FOR")
+    only_option = not granting and reader.accept("GRANT", "OPTION", "FOR")
     if reader.accept("ROLE"):
         (granted,) = reader.name()
         check_role(session, granted)
         privileges, targets = ["USAGE"], [("ROLE", granted)]
+    elif reader.accept("DATABASE", "ROLE"):
+        privileges, targets = ["USAGE"], [("DATABASE ROLE", ".".join(reader.name()))]
     else:
         privileges = _privileges(reader)
         targets = _targets(session, reader)
@@ -155,8 +156,6 @@ def grant(statement: Statement) -> Result:
     (role,) = reader.name()
     check_role(session, role)
     option = reader.accept("WITH", "GRANT", "OPTION")
-    if option:
-        raise errors.UnsupportedError("GRANT ... WITH GRANT OPTION")
     for words in (
         ("COPY", "CURRENT", "GRANTS"),
         ("REVOKE", "CURRENT", "GRANTS"),
@@ -165,10 +164,12 @@ def grant(statement: Statement) -> Result:
     ):
         reader.accept(*words)
     reader.end()
-    change = grants.add if granting else grants.remove
     for kind, name in targets:
         for privilege in privileges:
-            change(session, privilege, kind, name, role)
+            if granting or only_option:
+                grants.add(session, privilege, kind, name, role, option=option)
+            else:
+                grants.remove(session, privilege, kind, name, role)
     return status(_DONE)
 
 
@@ -182,7 +183,8 @@ def _privileges(reader: Reader) -> list[str]:
         else:
             words.append(reader.next().upper)
     privileges.append(" ".join(words))
-    return privileges
+    # SHOW GRANTS has IMPORTED PRIVILEGES on a database as USAGE.
+    return ["USAGE" if privilege == "IMPORTED PRIVILEGES" else privilege for privilege in privileges]
 
 
 def _targets(session: Session, reader: Reader) -> list[tuple[str, str]]:
@@ -330,9 +332,10 @@ def show_grants(statement: Statement) -> Result:
     elif not reader.done:
         raise errors.UnsupportedError(f"SHOW GRANTS {reader.peek().upper}")
     reader.end()
-    names = ("created_on", "privilege", "granted_on", "name", "grantee_name")
+    names = ("created_on", "privilege", "granted_on", "name", "grantee_name", "grant_option")
     found = session.duck.execute(
-        f"SELECT created_on, privilege, replace(granted_on, ' ', '_'), name, grantee FROM {grants.GRANTS} "
+        "SELECT created_on, privilege, replace(granted_on, ' ', '_'), name, grantee, "
+        f"coalesce(grant_option, false)::VARCHAR FROM {grants.GRANTS} "
         f"WHERE {where} AND NOT starts_with(granted_on, ?) ORDER BY name, privilege",
         [*values, grants.FUTURE],
     ).fetchall()

@@ -1,0 +1,65 @@
+"""The command that asks an account whether a spec can run there: ``doctor``."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
+from snowpipe_ml.doctor.checks import Finding, Status
+from snowpipe_ml.doctor.diagnosis import diagnose
+from snowpipe_ml.doctor.script import privileges
+from snowpipe_ml.text.printable import json_text
+from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.ui.tables import print_table
+
+_MARKS = {Status.OK: "ok", Status.WARNING: "warn", Status.PROBLEM: "FAIL", Status.UNKNOWN: "?"}
+
+
+@click.command()
+@spec_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Do not connect: print the privileges that SPEC needs, and a script that grants them.",
+)
+def doctor(
+    spec: Path, target: str | None, variables: dict[str, object], as_json: bool, offline: bool
+) -> None:
+    """Ask the account of a target what SPEC lacks there.
+
+    Every statement only reads. Each problem is printed with the statement or the setting that mends it. The
+    exit code is 1 if a run would fail.
+    """
+    pipeline = open_pipeline(spec, variables)
+    if offline:
+        found = privileges(pipeline, target)
+        click.echo(json_text(redact_all(found.as_dict()), indent=2) if as_json else found.as_markdown())
+        return
+    findings = diagnose(pipeline, target)
+    if as_json:
+        click.echo(json_text(redact_all([_as_dict(finding) for finding in findings]), indent=2))
+    else:
+        rows = [[_MARKS[f.status], f.check, f.text] for f in findings]
+        print_table(make_console(), ("", "check", "finding"), rows)
+        # On lines of their own, so that they can be copied.
+        for finding in findings:
+            if finding.remedy:
+                click.echo(f"{_MARKS[finding.status]} {finding.check}: {finding.text}\n    {finding.remedy}")
+        counts = Counter(finding.status for finding in findings)
+        click.echo(", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status]))
+    if any(finding.status is Status.PROBLEM for finding in findings):
+        sys.exit(1)
+
+
+def _as_dict(finding: Finding) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "status": finding.status.value,
+        "finding": finding.text,
+        "remedy": finding.remedy,
+    }

@@ -1,0 +1,144 @@
+"""Checks of what Python functions need: the runtime, the packages and their repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from snowpipe_ml.doctor.checks import Facts, Told, check, ok, problem, warning
+from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
+from snowpipe_ml.plugins import Kind
+from snowpipe_ml.sql import Literal, Sql, sql
+from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
+from snowpipe_ml.steps.models.bundle import RUNTIME
+from snowpipe_ml.steps.models.deployment import DeployModel
+
+_MOST = 500
+"""The most arguments and result columns of a function: https://docs.snowflake.com/en/sql-reference/sql/create-function"""
+
+
+def _has_functions(facts: Facts) -> bool:
+    kinds = {resource.kind for node in facts.graph.nodes.values() for resource in node.reads}
+    return Kind.PACKAGES in kinds
+
+
+def _packages(facts: Facts, condition: Sql, columns: str) -> list[tuple[str, ...]]:
+    """Ask INFORMATION_SCHEMA.PACKAGES, of the database of the target or of SNOWFLAKE, which every account has."""
+    there = facts.account.shown("DATABASES", facts.spec.target.database) is not None
+    statement = sql(
+        "SELECT DISTINCT {columns} FROM {database}.INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' AND {condition}",
+        columns=Sql(columns),
+        database=facts.spec.target.database if there else Sql("SNOWFLAKE"),
+        condition=condition,
+    )
+    return [tuple(str(value) for value in row) for row in facts.account.ask(statement)]
+
+
+@check("python.runtime")
+def _runtime(facts: Facts) -> Iterator[Told]:
+    if not _has_functions(facts):
+        yield ok("the spec has no functions")
+        return
+    found = sorted(row[0] for row in _packages(facts, Sql("RUNTIME_VERSION IS NOT NULL"), "RUNTIME_VERSION"))
+    if RUNTIME in found:
+        yield ok(f"Python {RUNTIME} is there; the account has {', '.join(found)}")
+    else:
+        yield problem(
+            f"the account has no packages for Python {RUNTIME}, only for {', '.join(found) or 'none'}",
+            "use a newer snowpipe-ml, whose functions run on a Python that the account has",
+        )
+
+
+@check("python.packages")
+def _channel(facts: Facts) -> Iterator[Told]:
+    """Each package of the channel, in a version that the spec accepts."""
+    lists = {name: p for name, p in facts.ctx.packages.items() if p.artifact_repository is None}
+    wanted = {text: name for name, packages in lists.items() for text in packages.packages}
+    parsed = {text: parse_package(text) for text in wanted}
+    names = {channel_name(distribution_name(r.name)) for r in parsed.values()} | {
+        r.name.lower() for r in parsed.values()
+    }
+    if not names:
+        yield ok("the spec uses no packages of the channel")
+        return
+    condition = sql(
+        "PACKAGE_NAME IN {names} AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = {python})",
+        names=Literal(sorted(names)),
+        python=Literal(RUNTIME),
+    )
+    there: dict[str, list[str]] = {}
+    for name, version in _packages(facts, condition, "PACKAGE_NAME, VERSION"):
+        there.setdefault(distribution_name(name), []).append(version)
+    missing = 0
+    for text, requirement in parsed.items():
+        versions = there.get(distribution_name(requirement.name), [])
+        if not versions:
+            missing += 1
+            yield problem(
+                f"the channel has no package {requirement.name} for Python {RUNTIME}, which packages.{wanted[text]} names",
+                f"remove {text} from packages.{wanted[text]}, or declare it under `imports`",
+            )
+        elif not any(requirement.specifier.contains(version, prereleases=True) for version in versions):
+            missing += 1
+            yield problem(
+                f"the channel has {requirement.name} {', '.join(sorted(versions)[-5:])}, but not {text}",
+                f"set another version of {requirement.name} in packages.{wanted[text]}",
+            )
+    if not missing:
+        yield ok(f"all of {len(parsed)} packages are in the channel")
+
+
+@check("python.terms")
+def _terms(facts: Facts) -> Iterator[Told]:
+    """Packages of the channel can be used after an administrator has acknowledged its terms."""
+    if all(packages.artifact_repository is not None for packages in facts.ctx.packages.values()):
+        yield ok("the spec uses no packages of the channel")
+    elif str(facts.account.value("SYSTEM$ARE_ANACONDA_TERMS_ACKNOWLEDGED()")).lower() == "true":
+        yield ok("the terms of the Anaconda channel are acknowledged")
+    else:
+        yield problem(
+            "the terms of the Anaconda channel are not acknowledged",
+            "acknowledge them in Snowsight, under Admin, Terms (the role ORGADMIN)",
+        )
+
+
+@check("python.repository")
+def _default_repository(facts: Facts) -> Iterator[Told]:
+    """PACKAGES without ARTIFACT_REPOSITORY means the default repository, which may be PyPI."""
+    value = facts.account.value("SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY()")
+    name = str(value or "").upper()
+    lists = [name for name, packages in facts.ctx.packages.items() if packages.artifact_repository is None]
+    if not name or "ANACONDA" in name or not lists:
+        yield ok(f"the default artifact repository is {value or 'the Anaconda channel'}")
+    else:
+        yield warning(
+            f"the default artifact repository is {value}: packages.{lists[0]} would come from there",
+            "ALTER DATABASE "
+            f"{facts.spec.target.database.sql} SET DEFAULT_PYTHON_ARTIFACT_REPOSITORY = "
+            "'snowflake.snowpark.anaconda_shared_repository';",
+        )
+
+
+@check("python.arguments")
+def _arguments(facts: Facts) -> Iterator[Told]:
+    """A function has at most 500 arguments and result columns."""
+    wrong = 0
+    most = 0
+    for node in facts.graph.nodes.values():
+        if isinstance(node.step, DeployForecaster):
+            features = len(node.step.features(facts.ctx).feature_columns)
+            arguments = 3 + features
+        elif isinstance(node.step, DeployModel):
+            arguments = len(node.step.signature(facts.ctx).columns)
+        else:
+            continue
+        most = max(most, arguments)
+        if arguments > _MOST:
+            wrong += 1
+            yield problem(
+                f"the function of {node.name} has {arguments} arguments, and Snowflake allows {_MOST}",
+                "use fewer features",
+            )
+    if not wrong:
+        yield ok(
+            f"the widest function has {most} arguments" if most else "the spec has no functions with features"
+        )
