@@ -118,8 +118,10 @@ def _naive_errors(values: np.ndarray) -> tuple[float, float]:
     return np.nan, np.nan  # a constant series has no scale, so its scaled errors are unknown
 
 
-def with_intervals(folds: Iterable[Fold], coverage: float, horizon: int) -> list[Fold]:
-    """Add prediction intervals to the folds, calibrated on the same model's folds at earlier origins."""
+def with_intervals(
+    folds: Iterable[Fold], coverage: float, horizon: int, quantiles: Sequence[float] = ()
+) -> list[Fold]:
+    """Add prediction intervals and quantiles to the folds, calibrated on the same model's folds at earlier origins."""
     of_model: dict[str, list[Fold]] = defaultdict(list)
     for fold in folds:
         of_model[fold.model].append(fold)
@@ -127,12 +129,14 @@ def with_intervals(folds: Iterable[Fold], coverage: float, horizon: int) -> list
     for own in of_model.values():
         for number in sorted({fold.number for fold in own}):
             earlier = [fold for fold in own if fold.number < number]
-            calibration = Calibration.of(earlier, coverage, horizon)
+            calibration = Calibration.of(earlier, coverage, horizon, quantiles)
             for fold in own:
                 if fold.number == number and earlier:
                     ahead = (fold.days - fold.origin) / DAY
-                    low, high = calibration.interval(fold.key, fold.predicted, fold.level, ahead)
-                    found.append(dataclasses.replace(fold, low=low, high=high))
+                    asked = (fold.key, fold.predicted, fold.level, ahead)
+                    low, high = calibration.interval(*asked)
+                    levels = calibration.quantiles(*asked)
+                    found.append(dataclasses.replace(fold, low=low, high=high, quantiles=levels))
                 elif fold.number == number:
                     found.append(fold)
     return found

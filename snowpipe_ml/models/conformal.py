@@ -1,4 +1,4 @@
-"""Prediction intervals by split-conformal calibration on the errors of a backtest.
+"""Prediction intervals and quantiles by split-conformal calibration on the errors of a backtest.
 
 A score is an error divided by the square root of the series' level at the origin, the scale of count data.
 A series has few scores of its own, so their quantiles are averaged with those of all series; n own scores
@@ -7,6 +7,11 @@ quantile is the p (n + 1)-th of n scores as in https://arxiv.org/abs/2107.07511,
 interpolated between two scores. Taking the upper score instead would never be too narrow, and with a month
 of scores would cover 86 % where 80 % is requested. Origins are not exchangeable when the level drifts, so
 the coverage is empirical, as a backtest shows it, and not guaranteed.
+
+The scores of an origin share its shocks, such as the weather of a fortnight, so that a few origins say less
+about the tails than their number of scores does. With o origins, counted by their weights, a tail of p is taken
+as p o / (o + 1). Over five panels, intervals of 80 % from two to four origins then covered 81 % of the next,
+and 74 % without it.
 
 Recent scores weigh more, with a half-life of three weeks (https://arxiv.org/abs/2202.13415): over ten
 origins of the sample this lowered the interval score by 2 to 3 %, whatever the scale of the scores. There
@@ -18,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,26 +37,30 @@ _HALF_LIFE = 21.0
 
 
 class Calibration:
-    """The calibrated intervals of one model.
+    """The calibrated intervals and quantiles of one model.
 
     Args:
-        tails: the (lower, upper) tail of each series, in units of the square root of its level.
-        pooled: the tails for a series that is not in ``tails``; None if there were no folds to calibrate on.
-        horizon: the number of days ahead for which the intervals are valid.
+        offsets: of each series, the quantiles of its scores, in units of the square root of its level: the lower
+            and the upper end of the interval, and then ``quantiles``.
+        pooled: the same for a series that is not in ``offsets``; None if there were no folds to calibrate on.
+        horizon: the number of days ahead for which they are valid.
         coverage: the fraction of days that the intervals should contain.
+        quantiles: the probabilities of the quantiles, ascending.
     """
 
     def __init__(
         self,
-        tails: Mapping[str, tuple[float, float]],
-        pooled: tuple[float, float] | None,
+        offsets: Mapping[str, tuple[float, ...]],
+        pooled: tuple[float, ...] | None,
         horizon: int,
         coverage: float,
+        quantiles: Sequence[float] = (),
     ) -> None:
-        self._tails = dict(tails)
+        self._offsets = dict(offsets)
         self._pooled = pooled
         self._horizon = horizon
         self.coverage = coverage
+        self.probabilities = tuple(quantiles)
 
     @property
     def calibrated(self) -> bool:
@@ -59,34 +68,39 @@ class Calibration:
         return self._pooled is not None
 
     @classmethod
-    def of(cls, folds: Iterable[Fold], coverage: float, horizon: int) -> Calibration:
+    def of(
+        cls, folds: Iterable[Fold], coverage: float, horizon: int, quantiles: Sequence[float] = ()
+    ) -> Calibration:
         """Calibrate on the folds of one model over all series.
 
         Args:
             folds: the model's forecasts with the actual values.
             coverage: the fraction of days that the intervals should contain, such as 0.8.
             horizon: the number of days forecast from each origin.
+            quantiles: the probabilities of further quantiles, ascending.
         """
         own: dict[str, list[Fold]] = defaultdict(list)
         for fold in folds:
             own[fold.key].append(fold)
         if not own:
-            return cls({}, None, horizon, coverage)
+            return cls({}, None, horizon, coverage, quantiles)
         last = max(fold.origin for parts in own.values() for fold in parts)
         scores = {key: np.concatenate([fold.scores for fold in parts]) for key, parts in own.items()}
         weights = {
             key: np.concatenate([_weights(fold, last) for fold in parts]) for key, parts in own.items()
         }
         tail = (1.0 - coverage) / 2
+        origins = _effective({fold.number: _weight(fold, last) for parts in own.values() for fold in parts})
+        wanted = _widened(np.array([tail, 1.0 - tail, *quantiles]), origins)
         pooled = _quantiles(
-            np.concatenate(list(scores.values())), np.concatenate(list(weights.values())), tail
+            np.concatenate(list(scores.values())), np.concatenate(list(weights.values())), wanted
         )
-        tails = {}
+        offsets = {}
         for key, values in scores.items():
             weight = len(values) / (len(values) + _EQUAL_WEIGHT)
-            low, high = _quantiles(values, weights[key], tail)
-            tails[key] = ((1 - weight) * pooled[0] + weight * low, (1 - weight) * pooled[1] + weight * high)
-        return cls(tails, pooled, horizon, coverage)
+            mixed = (1 - weight) * pooled + weight * _quantiles(values, weights[key], wanted)
+            offsets[key] = tuple(mixed.tolist())
+        return cls(offsets, tuple(pooled.tolist()), horizon, coverage, quantiles)
 
     def interval(
         self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray
@@ -101,41 +115,75 @@ class Calibration:
             level: the series' level at the origin.
             ahead: (days,) the number of days from the origin to each prediction.
         """
-        low, high = self._tails.get(key) or self._pooled or (np.nan, np.nan)
+        ends = self._around(key, predicted, level, ahead)
+        return ends[0], ends[1]
+
+    def quantiles(self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray) -> np.ndarray:
+        """Return the quantiles for predictions of a series, (quantiles, days); the arguments are as above.
+
+        A higher quantile is never below a lower one: they are offsets from the same scores.
+        """
+        return self._around(key, predicted, level, ahead)[2:]
+
+    def _around(self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray) -> np.ndarray:
+        nothing = (np.nan,) * (2 + len(self.probabilities))
+        offsets = np.array(self._offsets.get(key) or self._pooled or nothing)
         width = np.where(ahead <= self._horizon, math.sqrt(level), np.nan)
-        return predicted + low * width, predicted + high * width
+        found: np.ndarray = predicted + offsets[:, None] * width
+        return found
 
     def to_json(self) -> dict[str, object]:
         """Return the calibration as JSON values for a manifest."""
-        tails = {key: list(ends) for key, ends in self._tails.items()}
         return {
-            "tails": tails,
+            "offsets": {key: list(own) for key, own in self._offsets.items()},
             "pooled": self._pooled,
             "horizon": self._horizon,
             "coverage": self.coverage,
+            "quantiles": list(self.probabilities),
         }
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Calibration:
         """Read the calibration from a manifest."""
         pooled = saved["pooled"]
-        tails = {key: (low, high) for key, (low, high) in saved["tails"].items()}
-        return cls(tails, pooled and (pooled[0], pooled[1]), saved["horizon"], saved["coverage"])
+        offsets = {key: tuple(own) for key, own in saved["offsets"].items()}
+        return cls(offsets, pooled and tuple(pooled), saved["horizon"], saved["coverage"], saved["quantiles"])
+
+
+def _widened(probabilities: np.ndarray, origins: float) -> np.ndarray:
+    """The probabilities with tails that allow for few origins."""
+    part = origins / (origins + 1)
+    found: np.ndarray = np.where(
+        probabilities == 0.5,
+        probabilities,
+        np.where(probabilities < 0.5, probabilities * part, 1 - (1 - probabilities) * part),
+    )
+    return found
 
 
 def _weights(fold: Fold, last: np.datetime64) -> np.ndarray:
     """The weight of each score, (days,), by its age at the last origin."""
+    return np.full(len(fold.days), _weight(fold, last))
+
+
+def _weight(fold: Fold, last: np.datetime64) -> float:
     age = float((last - fold.origin) / DAY)
-    return np.full(len(fold.days), 0.5 ** (age / _HALF_LIFE))
+    return float(0.5 ** (age / _HALF_LIFE))
 
 
-def _quantiles(scores: np.ndarray, weights: np.ndarray, tail: float) -> tuple[float, float]:
-    """The weighted quantiles at both tails.
+def _effective(weights: Mapping[int, float]) -> float:
+    """The number of equally weighted origins that are worth as much as these (Kish 1965)."""
+    values = np.array(list(weights.values()))
+    return float(values.sum() ** 2 / (values**2).sum())
+
+
+def _quantiles(scores: np.ndarray, weights: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The weighted quantiles.
 
     With equal weights, the i-th of n scores is the i / (n + 1) quantile.
     """
     order = np.argsort(scores, kind="stable")
     ranks = np.cumsum(weights[order])
     ranks /= ranks[-1] * (1 + 1 / len(scores))
-    low, high = np.interp([tail, 1.0 - tail], ranks, scores[order])
-    return float(low), float(high)
+    found: np.ndarray = np.interp(probabilities, ranks, scores[order])
+    return found

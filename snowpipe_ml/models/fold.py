@@ -22,6 +22,7 @@ class Fold:
         low: the lower ends of the prediction intervals; None for the first origin, which has no earlier
             forecasts to calibrate on.
         high: the upper ends.
+        quantiles: (quantiles, days) the quantiles that were asked for; None like ``low``.
         seconds: the seconds that training and forecasting took for this series from this origin; models of
             several series share theirs evenly.
         weight: the weight of the model in an ensemble; None if it is not a member.
@@ -40,6 +41,7 @@ class Fold:
     squared_scale: float
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    quantiles: np.ndarray | None = None
     seconds: float = 0.0
     weight: float | None = None
     message: str | None = None

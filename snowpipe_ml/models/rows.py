@@ -10,6 +10,7 @@ import pandas as pd
 from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.panel import DAY, Series
+from snowpipe_ml.models.quantiles import quantile_column
 
 FIXED = (
     "SERIES",
@@ -40,10 +41,14 @@ class Rows:
     Args:
         names: the names of the features.
         artifacts: whether to add a column for the pieces of saved models.
+        quantiles: the probabilities that have a column each.
     """
 
-    def __init__(self, names: Sequence[str], *, artifacts: bool = False) -> None:
+    def __init__(
+        self, names: Sequence[str], *, artifacts: bool = False, quantiles: Sequence[float] = ()
+    ) -> None:
         self._names = list(names)
+        self._quantiles = [quantile_column(each) for each in quantiles]
         self._artifacts = artifacts
         self._rows: list[pd.DataFrame] = []
 
@@ -64,9 +69,9 @@ class Rows:
         message: str | None = None,
     ) -> None:
         """Add the forecast of a series."""
-        low, high = calibration.interval(
-            series.key, forecast.y, series.level, (series.future_days - series.last) / DAY
-        )
+        asked = (series.key, forecast.y, series.level, (series.future_days - series.last) / DAY)
+        low, high = calibration.interval(*asked)
+        levels = [model.bounded(series, each) for each in calibration.quantiles(*asked)]
         if not calibration.calibrated:
             low, high = model.own_interval(series, calibration.coverage) or (low, high)
         self.add(
@@ -80,8 +85,13 @@ class Rows:
             MESSAGE=message,
             LOW=model.bounded(series, low),
             HIGH=model.bounded(series, high),
+            **self.quantiles(levels),
             **self.explained(forecast.x, explanation),
         )
+
+    def quantiles(self, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """The columns of the quantiles, as far as they are asked for."""
+        return dict(zip(self._quantiles, values, strict=False))
 
     def explained(self, x: np.ndarray, explanation: Explanation | None) -> dict[str, np.ndarray]:
         """The columns of the features and of their attributions."""
@@ -101,7 +111,13 @@ class Rows:
 
     def table(self) -> pd.DataFrame:
         """Return all rows, with all columns in order and typed."""
-        columns = [*FIXED, *self._names, *(f"{name}_EXPLANATION" for name in self._names), "MESSAGE"]
+        columns = [
+            *FIXED,
+            *self._quantiles,
+            *self._names,
+            *(f"{name}_EXPLANATION" for name in self._names),
+            "MESSAGE",
+        ]
         columns += ["ARTIFACT"] if self._artifacts else []
         numbers = [name for name in columns if name not in (*_TEXTS, "DATE", "ORIGIN", "ARTIFACT")]
         table = pd.concat(self._rows, ignore_index=True).reindex(columns=columns)

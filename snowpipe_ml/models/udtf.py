@@ -16,6 +16,7 @@ beside the code. It returns a row per series and day:
 ``SECONDS``   for a backtest, the seconds that training and forecasting took for the series from that origin
 ``ORIGIN``    for a forecast, the last known day
 ``LOW``, ``HIGH``  the prediction interval, calibrated on the backtest; NULL beyond the backtest's horizon
+``Q10``...    the quantiles that were asked for, calibrated like the interval
 ``FOLD``      for a backtest, the number of the origin, counted from 0, the oldest
 ``SCALE``, ``SQUARED_SCALE``  for a backtest, the mean absolute and mean squared difference of days a week
               apart up to the origin: the denominators of MASE and RMSSE
@@ -58,7 +59,8 @@ class Training:
         self.name = str(self.model.get("name") or self.model["type"])
         self.features = features_of(config["features"])
         self.names = [feature.name for feature in self.features]
-        self.rows = Rows(self.names, artifacts=bool(config.get("keep_models")))
+        self.quantiles: Sequence[float] = config.get("quantiles", ())
+        self.rows = Rows(self.names, artifacts=bool(config.get("keep_models")), quantiles=self.quantiles)
 
     def run(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Backtest, choose, validate, train and forecast; return the rows of all series."""
@@ -109,7 +111,7 @@ class Training:
             members, combined = compose(own, *self._rule, name=self.name, dropped=dropped)
             others = [fold for fold in folds if fold.model not in self._candidates()]
             folds = [*others, *members, *combined]
-        return with_intervals(folds, self.config["interval"], plan["horizon_days"])
+        return with_intervals(folds, self.config["interval"], plan["horizon_days"], self.quantiles)
 
     def _within_budget(
         self, panel: Sequence[Series], candidates: Mapping[str, Settings]
@@ -207,7 +209,8 @@ class Training:
         explained = model.explain(fitted, forecasts)
         own = [fold for fold in folds if fold.model == self.name]
         plan = self.config.get("backtest")
-        calibration = Calibration.of(own, self.config["interval"], plan["horizon_days"] if plan else 0)
+        horizon = plan["horizon_days"] if plan else 0
+        calibration = Calibration.of(own, self.config["interval"], horizon, self.quantiles)
         labels = {s.key: self._label(s.key, choices) for s in fitted}
         gains = {s.key: choices[s.key].gain if s.key in choices else None for s in fitted}
         for place, (series, forecast) in enumerate(zip(fitted, forecasts, strict=True)):
@@ -235,6 +238,7 @@ class Training:
             nothing = np.full(len(fold.days), np.nan)
             lower = self.model["lower_bound"]
             low, high = (nothing if end is None else end for end in (fold.low, fold.high))
+            levels = [] if fold.quantiles is None else list(fold.quantiles)
             self.rows.add(
                 fold.key,
                 DATE=fold.days,
@@ -251,6 +255,9 @@ class Training:
                 WEIGHT=fold.weight,
                 SECONDS=fold.seconds,
                 MESSAGE=fold.message,
+                **self.rows.quantiles(
+                    [each if lower is None else np.maximum(each, lower) for each in levels]
+                ),
             )
 
     def _label(self, key: str, choices: Mapping[str, Choice]) -> str:
@@ -296,7 +303,7 @@ class ForecastSaved:
     def end_partition(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Forecast the future days of the series of a partition and return their rows."""
         panel, refused = read_panel(frame, self.features)
-        rows = Rows([feature.name for feature in self.features])
+        rows = Rows([feature.name for feature in self.features], quantiles=self.config.get("quantiles", ()))
         for series in panel:
             if series.key not in self._models:
                 refused[series.key] = "it has no saved model"

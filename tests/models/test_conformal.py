@@ -7,6 +7,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.fold import Fold
@@ -26,18 +28,49 @@ def folds(count: int, days: int, seed: int, spread: float = 1.0) -> list[Fold]:
     return found
 
 
+def origins(count: int) -> list[Fold]:
+    """Folds of several origins of the same age, which share no shocks."""
+    return [dataclasses.replace(f, number=k) for k in range(count) for f in folds(40, 28, 10 + k)]
+
+
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
-def test_they_cover_what_they_should_where_nothing_drifts(coverage: float) -> None:
-    calibration = Calibration.of(folds(40, 28, 1), coverage, 400)
+@pytest.mark.parametrize("count", [1, 3, 19])
+def test_they_cover_what_they_should_and_more_of_few_origins(coverage: float, count: int) -> None:
+    calibration = Calibration.of(origins(count), coverage, 400)
     inside = []
     for fold in folds(40, 200, 2):
         low, high = calibration.interval(fold.key, fold.predicted, fold.level, np.arange(200))
         inside.append((fold.actual >= low) & (fold.actual <= high))
-    assert np.mean(inside) == pytest.approx(coverage, abs=0.02)
+    assert np.mean(inside) == pytest.approx(1 - (1 - coverage) * count / (count + 1), abs=0.03)
+
+
+PROBABILITIES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+
+
+def test_quantiles_cover_what_they_say() -> None:
+    calibration = Calibration.of(origins(19), 0.8, 400, PROBABILITIES)
+    below = []
+    for fold in folds(40, 200, 2):
+        found = calibration.quantiles(fold.key, fold.predicted, fold.level, np.arange(200))
+        below.append((fold.actual <= found).mean(axis=1))
+    np.testing.assert_allclose(np.mean(below, axis=0), PROBABILITIES, atol=0.02)
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20),
+    st.lists(st.floats(0.001, 0.999), min_size=2, max_size=6, unique=True),
+)
+def test_quantiles_do_not_cross(errors: list[float], probabilities: list[float]) -> None:
+    day = np.datetime64("2023-01-01") + np.arange(len(errors))
+    fold = Fold("S", "m", day[0], 0, day, np.array(errors), np.zeros(len(errors)), 1.0, 1.0, 1.0)
+    calibration = Calibration.of([*folds(3, 5, 1), fold], 0.8, 14, sorted(probabilities))
+    for key in ("S", "S0", "never seen"):
+        found = calibration.quantiles(key, np.zeros(3), 4.0, np.arange(1, 4))
+        assert (np.diff(found, axis=0) >= 0).all()
 
 
 def test_misses_are_even_although_the_errors_are_skewed() -> None:
-    calibration = Calibration.of(folds(40, 28, 1), 0.8, 400)
+    calibration = Calibration.of(origins(19), 0.8, 400)
     below, above = [], []
     for fold in folds(40, 200, 2):
         low, high = calibration.interval(fold.key, fold.predicted, fold.level, np.arange(200))
@@ -85,11 +118,12 @@ def test_nothing_learnt_is_no_interval() -> None:
 
 
 def test_it_is_the_same_from_a_manifest() -> None:
-    one = Calibration.of(folds(5, 28, 1), 0.8, 3)
+    one = Calibration.of(folds(5, 28, 1), 0.8, 3, (0.1, 0.9))
     two = Calibration.from_json(json.loads(json.dumps(one.to_json())))
     for key in ("S3", "never seen"):
         asked = (key, np.arange(6.0), 9.0, np.arange(1.0, 7.0))
         np.testing.assert_array_equal(one.interval(*asked), two.interval(*asked))
+        np.testing.assert_array_equal(one.quantiles(*asked), two.quantiles(*asked))
 
 
 def test_further_ahead_than_the_backtest_looked_there_is_no_interval() -> None:

@@ -253,6 +253,52 @@ def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path, train
     assert ridge == pytest.approx(expected)
 
 
+def test_quantiles_are_forecast_and_scored(tmp_path: Path, trained: Path) -> None:
+    more = {
+        "    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    quantiles: [0.1, 0.5, 0.9]\n  train"
+    }
+    pipeline = spec(tmp_path, "{type: ridge}", after=trained, **more)
+    assert pipeline.run().ok
+    session = pipeline.session()
+    (row,) = session.sql(
+        "SELECT COUNT(*), COUNT_IF(0 <= Q10 AND Q10 <= Q50 AND Q50 <= Q90) FROM FORECASTS WHERE PART = 'forecast'"
+    ).collect()
+    assert tuple(row) == (35, 35)
+    board = session.sql("SELECT WQL, BELOW_Q10, BELOW_Q90 FROM BOARD WHERE MODEL = 'ridge' AND FOLD IS NULL")
+    wql, below, most = board.collect()[0]
+    rows = session.sql(
+        "SELECT ACTUAL, Q10, Q50, Q90 FROM FORECASTS WHERE PART = 'backtest' AND MODEL = 'ridge' AND FOLD = 1"
+    ).collect()
+    session.close()
+    losses = [
+        sum(max(p * (y - q), (p - 1) * (y - q)) for p, q in zip((0.1, 0.5, 0.9), quantiles, strict=True))
+        for y, *quantiles in rows
+    ]
+    assert wql == pytest.approx(2 * sum(losses) / 3 / sum(abs(row[0]) for row in rows))
+    assert below == pytest.approx(sum(row[0] <= row[1] for row in rows) / len(rows))
+    assert most == pytest.approx(sum(row[0] <= row[3] for row in rows) / len(rows))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"    packages: p\n  train": "    packages: p\n    quantiles: [0.9, 0.1]\n  train"},
+            "must be ascending",
+        ),
+        (
+            {
+                "    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": "    quantiles: [0.1]\n",
+            },
+            "`quantiles` are calibrated on a backtest",
+        ),
+    ],
+)
+def test_quantiles_that_cannot_be_are_refused(tmp_path: Path, more: dict[str, str], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        spec(tmp_path, "{type: ridge}", **more).validate()
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not here")
 @pytest.mark.parametrize(
     "slow",

@@ -39,7 +39,8 @@ def test_saved_models_forecast_the_same_without_training(tmp_path: Path, trained
         )
     )
     more = {
-        "    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n  train",
+        "    stage: s\n    packages: p\n  train": "    stage: s\n    packages: p\n    keep_models: true\n"
+        "    quantiles: [0.1, 0.975]\n  train",
         "writes: forecasts}": 'writes: forecasts, models: "@s/forecasters/"}',
         "  board:": SAVED + "  board:",
     }
@@ -48,7 +49,7 @@ def test_saved_models_forecast_the_same_without_training(tmp_path: Path, trained
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     assert result.steps["again"].message == f"models of {result.run.model_id}"
     session = pipeline.session()
-    columns = "K, DATE, MODEL, PREDICTION, LOW, HIGH, LAG_1, LAG_1_EXPLANATION"
+    columns = "K, DATE, MODEL, PREDICTION, LOW, HIGH, Q10, Q97_5, LAG_1, LAG_1_EXPLANATION"
     trained, saved = (
         session.sql(f"SELECT {columns} FROM {name} WHERE PART = 'forecast' ORDER BY K, DATE").collect()
         for name in ("FORECASTS", "FORECAST_AGAIN")

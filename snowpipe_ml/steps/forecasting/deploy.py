@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -64,6 +65,11 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         interval: float = Field(
             0.8, gt=0, lt=1, description="Fraction of the actual values that the intervals should contain"
         )
+        quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+            (),
+            description="Probabilities such as 0.1, 0.5 and 0.9: the forecasts and the backtest get a column for each "
+            "(Q10, Q50, Q90), calibrated like the intervals. They need `backtest`",
+        )
         validation_fraction: float = Field(
             0.2,
             gt=0,
@@ -92,6 +98,10 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
                 raise ValueError(
                     "`average` selects models by a backtest: give `backtest`, with at least two origins"
                 )
+            if self.quantiles and self.backtest is None:
+                raise ValueError("`quantiles` are calibrated on a backtest: give `backtest`")
+            if list(self.quantiles) != sorted(set(self.quantiles)):
+                raise ValueError("`quantiles` must be ascending and different")
             if self.backtest is not None and "compare" in self.backtest.model_fields_set:
                 own, beside = candidates_of(self.model), named(self.backtest.compare)
                 twice = sorted(name for name in own.keys() & beside.keys() if own[name] != beside[name])
@@ -119,7 +129,11 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
     def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
         s = self.settings
         return create_function(
-            s.function, self.features(ctx), made.options(_HANDLER), artifacts=s.keep_models
+            s.function,
+            self.features(ctx),
+            made.options(_HANDLER),
+            artifacts=s.keep_models,
+            quantiles=s.quantiles,
         )
 
     def _config(self, ctx: PlanContext) -> bytes:
@@ -145,6 +159,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             "model": {**as_json(s.model, **common), **train},
             "backtest": plan,
             "interval": s.interval,
+            "quantiles": s.quantiles,
             "features": self.features(ctx).described(),
             "keep_models": s.keep_models,
         }

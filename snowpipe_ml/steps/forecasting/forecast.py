@@ -99,7 +99,8 @@ forecast_series:
 
     def _bundle(self, ctx: PlanContext, staged: Iterable[StagePath], *, offline: bool) -> Bundle:
         s = self.settings
-        config = json.dumps({"features": self.features(ctx).described()}, sort_keys=True).encode()
+        told = {"features": self.features(ctx).described(), "quantiles": self._quantiles(ctx)}
+        config = json.dumps(told, sort_keys=True).encode()
         trained = self.trained(ctx)
         own: dict[str, bytes] = {}
         if trained is not None:
@@ -115,11 +116,17 @@ forecast_series:
             files={"forecaster.json": config, **own},
         )
 
+    def _quantiles(self, ctx: PlanContext) -> tuple[float, ...]:
+        """Return the quantiles that the models of this spec are calibrated for; none of models from elsewhere."""
+        trained = self.trained(ctx)
+        return trained.deployed(ctx).settings.quantiles if trained is not None else ()
+
     def _statements(self, ctx: PlanContext, made: Bundle) -> tuple[Sql, Sql]:
         s, features = self.settings, self.features(ctx)
-        names = [name for name, _ in result_columns(features)]
+        names = [name for name, _ in result_columns(features, quantiles=self._quantiles(ctx))]
         call = PanelCall(s.function, features, s.features, s.future, AUTO, names)
-        return create_function(s.function, features, made.options(_HANDLER)), call.query()
+        create = create_function(s.function, features, made.options(_HANDLER), quantiles=self._quantiles(ctx))
+        return create, call.query()
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings

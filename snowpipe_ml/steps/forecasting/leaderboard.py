@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
+from snowpipe_ml.models.quantiles import quantile_column
 from snowpipe_ml.plugins import (
     PlanContext,
     Resource,
@@ -31,18 +32,22 @@ _ERROR = "(ACTUAL - PREDICTION)"
 _PINBALL = "GREATEST({p} * (ACTUAL - {end}), ({p} - 1) * (ACTUAL - {end}))"
 
 
-def _metrics(interval: float) -> Sql:
+def _metrics(interval: float, quantiles: Sequence[float]) -> Sql:
     """Return the columns of a leaderboard, each over the rows of a group.
 
     MASE and its squared form RMSSE follow Hyndman and Koehler,
     https://doi.org/10.1016/j.ijforecast.2006.03.001, and are scaled by the differences between days a week
-    apart. PINBALL is the mean of the losses at both ends of the interval, and COVERAGE the fraction of days
-    inside the interval; both are over the days on which all models have an interval. TOTAL_BIAS is the error of the totals in
-    percent, WEIGHT the mean weight of a member of an ensemble, SECONDS what training and forecasting took for a
-    series from one origin, and MESSAGE what an ensemble left out for its time budget.
+    apart. TOTAL_BIAS is the error of the totals in percent. PINBALL is the mean of the losses at both ends of
+    the interval, COVERAGE the fraction of days inside the interval, WQL the weighted quantile loss of the
+    quantiles that were asked for, or of the interval and the prediction, and BELOW_Q10 the fraction of days up
+    to that quantile; these are over the days on which all models have an interval. WEIGHT is the mean weight of
+    a member of an ensemble, SECONDS what training and forecasting took for a series from one origin, and MESSAGE
+    what an ensemble left out for its time budget.
     """
     tail = (1 - interval) / 2
     low, high = (_PINBALL.format(p=p, end=end) for p, end in ((tail, "LOW"), (1 - tail, "HIGH")))
+    levels = [(p, quantile_column(p)) for p in quantiles]
+    levels = levels or [(tail, "LOW"), (0.5, "PREDICTION"), (1 - tail, "HIGH")]
     columns = {
         "RMSE": f"SQRT(AVG(POWER({_ERROR}, 2)))",
         "MAE": f"AVG(ABS({_ERROR}))",
@@ -54,11 +59,26 @@ def _metrics(interval: float) -> Sql:
         "TOTAL_BIAS": "100 * SUM(PREDICTION - ACTUAL) / NULLIF(SUM(ABS(ACTUAL)), 0)",
         "PINBALL": f'AVG(IFF("_INTERVALS", ({low} + {high}) / 2, NULL))',
         "COVERAGE": 'AVG(IFF("_INTERVALS", IFF(ACTUAL BETWEEN LOW AND HIGH, 1, 0), NULL)::FLOAT)',
+        "WQL": _weighted_quantile_loss(levels),
+        **{
+            f"BELOW_{end}": f'AVG(IFF("_INTERVALS", IFF(ACTUAL <= {end}, 1, 0), NULL)::FLOAT)'
+            for _, end in levels
+            if end not in ("LOW", "PREDICTION", "HIGH")
+        },
         "WEIGHT": "AVG(WEIGHT)",
         "SECONDS": "AVG(SECONDS)",
         "MESSAGE": "MAX(MESSAGE)",
     }
     return Sql(", ".join(f"{text} AS {name}" for name, text in columns.items()))
+
+
+def _weighted_quantile_loss(levels: Sequence[tuple[float, str]]) -> str:
+    """Return the mean over quantiles of twice their pinball losses, relative to the actual values."""
+    losses = " + ".join(_PINBALL.format(p=p, end=end) for p, end in levels)
+    return (
+        f'2 * SUM(IFF("_INTERVALS", {losses}, NULL)) / {len(levels)} / '
+        'NULLIF(SUM(IFF("_INTERVALS", ABS(ACTUAL), NULL)), 0)'
+    )
 
 
 def compared(ctx: PlanContext, trained: TrainForecasters) -> Sql:
@@ -119,7 +139,8 @@ class Leaderboard(Step["Leaderboard.Settings"]):
 
     def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
         s, trained = self.settings, self.trained(ctx)
-        metrics, key = _metrics(trained.deployed(ctx).settings.interval), trained.key(ctx)
+        deployed = trained.deployed(ctx).settings
+        metrics, key = _metrics(deployed.interval, deployed.quantiles), trained.key(ctx)
         rows = compared(ctx, trained)
         counts = sql("COUNT(DISTINCT {key}) AS SERIES, COUNT(*) AS DAYS", key=key)
         found = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from snowpipe_ml.models.quantiles import quantile_column
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.forecasting.features import Features
 
@@ -16,7 +17,9 @@ def explanation_column(name: Identifier) -> Identifier:
     return Identifier(f"{name.name}_EXPLANATION")
 
 
-def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple[Identifier, str]]:
+def result_columns(
+    features: Features, *, artifacts: bool = False, quantiles: Sequence[float] = ()
+) -> list[tuple[Identifier, str]]:
     """Return the result columns of the function, as :class:`snowpipe_ml.models.rows.Rows` creates them."""
     names = features.feature_columns
     fixed = {"SERIES": "VARCHAR", "DATE": "DATE", "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": "DATE"}
@@ -25,6 +28,7 @@ def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple
     return [
         *((Identifier(name), kind) for name, kind in fixed.items()),
         *((Identifier(name), "FLOAT") for name in (*numbers, *of_models)),
+        *((Identifier(quantile_column(each)), "FLOAT") for each in quantiles),
         *((name, "FLOAT") for name in names),
         *((explanation_column(name), "FLOAT") for name in names),
         (Identifier("MESSAGE"), "VARCHAR"),
@@ -32,7 +36,14 @@ def result_columns(features: Features, *, artifacts: bool = False) -> list[tuple
     ]
 
 
-def create_function(name: QualifiedName, features: Features, options: Sql, *, artifacts: bool = False) -> Sql:
+def create_function(
+    name: QualifiedName,
+    features: Features,
+    options: Sql,
+    *,
+    artifacts: bool = False,
+    quantiles: Sequence[float] = (),
+) -> Sql:
     """Return the statement that creates the function.
 
     Args:
@@ -40,6 +51,7 @@ def create_function(name: QualifiedName, features: Features, options: Sql, *, ar
         features: the step whose columns are its arguments.
         options: the clauses that locate its code.
         artifacts: whether it returns models.
+        quantiles: the probabilities of the quantiles that it returns.
     """
     arguments = [
         Sql("SERIES VARCHAR"),
@@ -47,7 +59,7 @@ def create_function(name: QualifiedName, features: Features, options: Sql, *, ar
         sql("{target} FLOAT", target=features.settings.target),
     ]
     arguments += [sql("{name} FLOAT", name=name) for name in features.feature_columns]
-    columns = result_columns(features, artifacts=artifacts)
+    columns = result_columns(features, artifacts=artifacts, quantiles=quantiles)
     returned = [sql("{name} {kind}", name=name, kind=Sql(kind)) for name, kind in columns]
     return sql(
         "CREATE OR REPLACE FUNCTION {name} ({arguments}) COPY GRANTS RETURNS TABLE ({returned}) {options}",

@@ -99,7 +99,12 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             else:
                 size = TOGETHER if types & {"lightgbm_recursive", "lightgbm_direct"} else AUTO
         features = deployed.features(ctx)
-        names = [name for name, _ in result_columns(features, artifacts=deployed.settings.keep_models)]
+        names = [
+            name
+            for name, _ in result_columns(
+                features, artifacts=deployed.settings.keep_models, quantiles=deployed.settings.quantiles
+            )
+        ]
         return PanelCall(s.function, features, s.features, s.future, size, names).query()
 
     def plan(self, ctx: PlanContext) -> StepPlan:
