@@ -43,6 +43,7 @@ def invoke(*arguments: object) -> Result:
         "init",
         "report",
         "doctor",
+        "setup",
     ],
 )
 def test_help_texts(command: str) -> None:

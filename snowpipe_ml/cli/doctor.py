@@ -1,4 +1,4 @@
-"""The command that asks an account whether a spec can run there: ``doctor``."""
+"""The commands that look at an account before the first run, and prepare it: ``doctor`` and ``setup``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
 from snowpipe_ml.doctor.checks import Finding, Status
 from snowpipe_ml.doctor.diagnosis import diagnose
 from snowpipe_ml.doctor.script import privileges
+from snowpipe_ml.doctor.setup import make, setup_statements
 from snowpipe_ml.text.printable import json_text
 from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.ui.tables import print_table
@@ -63,3 +64,25 @@ def _as_dict(finding: Finding) -> dict[str, str]:
         "finding": finding.text,
         "remedy": finding.remedy,
     }
+
+
+@click.command()
+@spec_options
+@click.option("--sql", "show_sql", is_flag=True, help="Do not connect: print the script.")
+def setup(spec: Path, target: str | None, variables: dict[str, object], show_sql: bool) -> None:
+    """Make what an administrator makes for SPEC once: roles, users, databases, shares, privileges.
+
+    The section `setup` of SPEC says what, and names the administrator's connection. What exists is left as it
+    is. No run does any of this.
+    """
+    pipeline = open_pipeline(spec, variables)
+    if show_sql:
+        for statement in setup_statements(pipeline, target):
+            if statement.once is not None:
+                click.echo(
+                    f"-- Once: Snowflake has no IF NOT EXISTS here. Skip it if {statement.once} exists."
+                )
+            click.echo(f"{statement.sql};")
+        return
+    for done in make(pipeline, target):
+        click.echo(f"{done};")

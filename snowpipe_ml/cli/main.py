@@ -45,6 +45,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "query:serve",
         "Serve the embedded warehouse of SPEC to Snowflake's own clients, until Ctrl-C.",
     ),
+    "setup": (
+        "doctor:setup",
+        "Make what an administrator makes for SPEC once: roles, users, databases, shares, privileges.",
+    ),
     "sql": ("query:sql_command", "Run STATEMENT on the target of SPEC and print its rows."),
     "status": ("query:status", "Show the last run of SPEC on a target."),
     "steps": ("authoring:steps", "List the step types, or show the settings and an example of TYPE."),

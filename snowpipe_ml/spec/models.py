@@ -8,32 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
     model_validator,
 )
 
 from snowpipe_ml.plugins import TARGETS, ColumnName, ColumnType, ObjectName, StageLocation, TableName, Target
-from snowpipe_ml.sql import Identifier, QualifiedName
+from snowpipe_ml.spec.base import Model, ObjectKey, PlainKey
+from snowpipe_ml.spec.setup import Setup
+from snowpipe_ml.sql import QualifiedName
 from snowpipe_ml.text.problems import did_you_mean
 
 Size = Literal[
     "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"
 ]
-
-
-def _object_name(text: str) -> str:
-    Identifier.parse(text)
-    return text
-
-
-def _plain_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", text):
-        raise ValueError(f"a name may contain only letters, digits, _ and -, not {text!r}")
-    return text
 
 
 _SECURABLES = ("TABLE", "VIEW", "SCHEMA", "DATABASE", "WAREHOUSE", "STAGE")
@@ -117,19 +106,6 @@ def _privilege(text: str) -> str:
 
 Securable = Annotated[str, AfterValidator(_securable)]
 Privilege = Annotated[str, AfterValidator(_privilege)]
-
-# Keys of sections: the names of objects in Snowflake, and names that only the spec uses.
-ObjectKey = Annotated[str, AfterValidator(_object_name)]
-PlainKey = Annotated[str, AfterValidator(_plain_name)]
-
-
-class Model(BaseModel):
-    """Base class of all declared objects."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True
-    )
-
 
 if TYPE_CHECKING:
     TargetSettings = Target
@@ -427,20 +403,21 @@ class Pipeline(Model):
     targets: dict[PlainKey, TargetSettings] = Field(min_length=1)
     default_target: str | None = None
     state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the state store")
-    roles: dict[ObjectKey, Role] = {}
+    roles: dict[ObjectKey, Role] = Field({})
     grants: dict[str, dict[Securable, tuple[Privilege, ...]]] = Field(
         {}, description="Privileges by role and object: {ROLE: {'table NAME': [PRIVILEGE]}}"
     )
-    warehouses: dict[ObjectKey, Warehouse] = {}
-    stages: dict[ObjectKey, Stage] = {}
-    file_formats: dict[ObjectKey, FileFormat] = {}
-    sources: dict[ObjectKey, Source] = {}
-    tables: dict[ObjectKey, Table] = {}
-    tags: dict[ObjectKey, Tag] = {}
+    warehouses: dict[ObjectKey, Warehouse] = Field({})
+    stages: dict[ObjectKey, Stage] = Field({})
+    file_formats: dict[ObjectKey, FileFormat] = Field({})
+    sources: dict[ObjectKey, Source] = Field({})
+    tables: dict[ObjectKey, Table] = Field({})
+    tags: dict[ObjectKey, Tag] = Field({})
     packages: dict[PlainKey, Annotated[Packages, BeforeValidator(_as_packages), _PACKAGES_SCHEMA]] = Field(
         {}, description="Lists of packages of Snowflake's Anaconda channel or of an artifact repository"
     )
-    imports: dict[ObjectKey, WheelImport] = {}
+    imports: dict[ObjectKey, WheelImport] = Field({})
+    setup: Setup | None = None
     on_success: tuple[Hook, ...] = Field((), description="Actions after a run in which no step failed")
     on_failure: tuple[Hook, ...] = Field(
         (), description="Actions after a run in which a step failed, or that was interrupted"

@@ -194,6 +194,16 @@ CASES: dict[str, Case] = {
         DONE,
         [("SHOW TASKS", {"name": ["NIGHTLY"], "state": ["started"]})],
     ),
+    "ALTER USER": Case(
+        ["CREATE USER alter_user"],
+        "ALTER USER alter_user SET COMMENT = 'x' DEFAULT_ROLE = SYSADMIN",
+        DONE,
+        [
+            ("SHOW USERS LIKE 'alter_user'", {"comment": ["x"], "default_role": ["SYSADMIN"]}),
+            ("ALTER USER IF EXISTS nowhere SET COMMENT = 'x'", DONE),
+            ("ALTER USER nowhere SET COMMENT = 'x'", GONE),
+        ],
+    ),
     "ALTER VIEW": Case(
         [TABLE, ROWS, VIEW],
         "ALTER VIEW names RENAME TO first_names",
@@ -299,6 +309,17 @@ CASES: dict[str, Case] = {
         "CREATE TASK nightly SCHEDULE = '60 MINUTE' AS SELECT 1",
         created("Task", "NIGHTLY"),
         [("SHOW TASKS", {"name": ["NIGHTLY"], "state": ["suspended"], "definition": ["SELECT 1"]})],
+    ),
+    "CREATE USER": Case(
+        [],
+        "CREATE USER create_user TYPE = SERVICE RSA_PUBLIC_KEY = 'x'",
+        created("User", "CREATE_USER"),
+        [
+            (
+                "CREATE USER with_password TYPE = SERVICE PASSWORD = 'x'",
+                "PASSWORD cannot be set on a user of type SERVICE",
+            )
+        ],
     ),
     "CREATE VIEW": Case(
         [TABLE, ROWS],
@@ -436,6 +457,16 @@ CASES: dict[str, Case] = {
         "DROP TASK nightly",
         dropped("NIGHTLY"),
         [("SHOW TASKS", []), ("EXECUTE TASK nightly", GONE)],
+    ),
+    "DROP USER": Case(
+        ["CREATE USER drop_user"],
+        "DROP USER drop_user",
+        dropped("DROP_USER"),
+        [
+            ("SHOW USERS LIKE 'drop_user'", []),
+            ("DROP USER drop_user", GONE),
+            ("SHOW GRANTS TO USER drop_user", GONE),
+        ],
     ),
     "DROP VIEW": Case(
         [TABLE, ROWS, VIEW],
@@ -576,6 +607,17 @@ CASES: dict[str, Case] = {
             "name": ["LOCAL.<TABLE>"],
             "grant_to": ["ROLE"],
             "grantee_name": ["SHOW_FUTURE"],
+        },
+    ),
+    "SHOW USERS": Case(
+        ["CREATE USER show_users TYPE = SERVICE RSA_PUBLIC_KEY = 'x'"],
+        "SHOW USERS LIKE 'show_users'",
+        {
+            "name": ["SHOW_USERS"],
+            "created_on": [ANY],
+            "type": ["SERVICE"],
+            "has_password": ["false"],
+            "has_rsa_public_key": ["true"],
         },
     ),
     "SHOW SHARES": Case([], "SHOW SHARES", {"kind": [], "owner_account": [], "name": []}),

@@ -48,21 +48,30 @@ def created(
 
 
 def add(
-    session: Session, privilege: str, word: str, name: str, grantee: str, *, option: bool = False
+    session: Session,
+    privilege: str,
+    word: str,
+    name: str,
+    grantee: str,
+    *,
+    option: bool = False,
+    to: str = "ROLE",
 ) -> None:
-    """Grant a privilege on an object to a role, with the option to grant it on if it says so."""
-    remove(session, privilege, word, name, grantee)
+    """Grant a privilege on an object to a role or user, with the option to grant it on if it says so."""
+    remove(session, privilege, word, name, grantee, to=to)
     session.duck.execute(
-        f"INSERT INTO {GRANTS} (privilege, granted_on, name, grantee, grant_option) VALUES (?, ?, ?, ?, ?)",
-        [privilege, word, name, grantee, option],
+        f"INSERT INTO {GRANTS} (privilege, granted_on, name, grantee, grant_option, granted_to) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        [privilege, word, name, grantee, option, to],
     )
 
 
-def remove(session: Session, privilege: str, word: str, name: str, grantee: str) -> None:
-    """Revoke a privilege on an object from a role."""
+def remove(session: Session, privilege: str, word: str, name: str, grantee: str, *, to: str = "ROLE") -> None:
+    """Revoke a privilege on an object from a role or user."""
     session.duck.execute(
-        f"DELETE FROM {GRANTS} WHERE privilege = ? AND granted_on = ? AND name = ? AND grantee = ?",
-        [privilege, word, name, grantee],
+        f"DELETE FROM {GRANTS} WHERE privilege = ? AND granted_on = ? AND name = ? AND grantee = ? "
+        "AND granted_to = ?",
+        [privilege, word, name, grantee, to],
     )
 
 

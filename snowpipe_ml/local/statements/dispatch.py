@@ -26,6 +26,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     functions,
     functions_show,
     grants,
+    grants_show,
     objects,
     procedures,
     sequences,
@@ -37,6 +38,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     tags,
     tasks,
     transfers,
+    users,
     validate,
     views,
 )

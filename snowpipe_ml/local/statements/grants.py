@@ -1,4 +1,4 @@
-"""Roles and grants: they are stored and shown, but not enforced."""
+"""Roles and grants: they are stored, but not enforced."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.python.definition import read_signature
+from snowpipe_ml.local.statements import users
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.listing import listing
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
-from snowpipe_ml.local.statements.scope import Scope
 from snowpipe_ml.local.syntax.reader import Reader
 
 log = logging.getLogger("snowpipe_ml.local")
@@ -26,37 +25,6 @@ _not_enforced = False
 _DONE = "Statement executed successfully."
 _ACCOUNT_NAME = "LOCAL"  # as CURRENT_ACCOUNT() returns it
 SYSTEM_ROLES = ("ACCOUNTADMIN", "ORGADMIN", "PUBLIC", "SECURITYADMIN", "SYSADMIN", "USERADMIN")
-_ROLES = {
-    "created_on": None,
-    "name": None,
-    "is_default": "N",
-    "is_current": "N",
-    "is_inherited": "N",
-    "assigned_to_users": 0,
-    "granted_to_roles": 0,
-    "granted_roles": 0,
-    "owner": "USERADMIN",
-    "comment": "",
-}
-_GRANTS = {
-    "created_on": None,
-    "privilege": None,
-    "granted_on": None,
-    "name": None,
-    "granted_to": "ROLE",
-    "grantee_name": None,
-    "grant_option": "false",
-    "granted_by": "SYSADMIN",
-}
-_FUTURE_GRANTS = {
-    "created_on": None,
-    "privilege": None,
-    "grant_on": None,
-    "name": None,
-    "grant_to": "ROLE",
-    "grantee_name": None,
-    "grant_option": "false",
-}
 
 
 def _say_not_enforced() -> None:
@@ -121,7 +89,8 @@ def drop_role(statement: Statement) -> Result:
             return already_dropped(name)
         raise errors.missing("Role", name)
     session.duck.execute(
-        f"DELETE FROM {ACCOUNT}.{CATALOG}.GRANTS WHERE grantee = $1 OR (granted_on = 'ROLE' AND name = $1)",
+        f"DELETE FROM {grants.GRANTS} WHERE (grantee = $1 AND granted_to = 'ROLE') "
+        "OR (granted_on = 'ROLE' AND name = $1)",
         [name],
     )
     return dropped(name)
@@ -148,13 +117,17 @@ def grant(statement: Statement) -> Result:
         privileges = _privileges(reader)
         targets = _targets(session, reader)
     reader.expect("TO" if granting else "FROM")
-    if reader.accept("USER"):
-        raise errors.UnsupportedError(f"{'GRANT' if granting else 'REVOKE'} of a user")
+    to = "USER" if targets[:1] and targets[0][0] == "ROLE" and reader.accept("USER") else "ROLE"
+    if reader.looking_at("USER"):
+        raise errors.UnsupportedError("privileges on objects for users, without a role")
     if reader.accept("DATABASE", "ROLE") or reader.accept("SHARE"):
         raise errors.UnsupportedError("grants to database roles and shares")
     reader.accept("ROLE")
     (role,) = reader.name()
-    check_role(session, role)
+    if to == "ROLE":
+        check_role(session, role)
+    elif not users.exists(session, role):
+        raise errors.missing("User", role)
     option = reader.accept("WITH", "GRANT", "OPTION")
     for words in (
         ("COPY", "CURRENT", "GRANTS"),
@@ -167,9 +140,9 @@ def grant(statement: Statement) -> Result:
     for kind, name in targets:
         for privilege in privileges:
             if granting or only_option:
-                grants.add(session, privilege, kind, name, role, option=option)
+                grants.add(session, privilege, kind, name, role, option=option, to=to)
             else:
-                grants.remove(session, privilege, kind, name, role)
+                grants.remove(session, privilege, kind, name, role, to=to)
     return status(_DONE)
 
 
@@ -195,8 +168,8 @@ def _targets(session: Session, reader: Reader) -> list[tuple[str, str]]:
     """
     future = reader.accept("FUTURE")
     if not future and not reader.accept("ALL"):
-        kind = _kind(reader)
-        return [(kind, _qualified(session, reader, kind))]
+        kind = read_kind(reader)
+        return [(kind, read_object(session, reader, kind))]
     word = next((word for word in (*KINDS, "SCHEMA") if reader.accept(*f"{word}S".split())), None)
     if word is None:
         raise errors.UnsupportedError(f"{'FUTURE' if future else 'ALL'} {reader.peek().upper} in a GRANT")
@@ -204,7 +177,7 @@ def _targets(session: Session, reader: Reader) -> list[tuple[str, str]]:
     kind = "SCHEMA" if reader.accept("SCHEMA") else "DATABASE"
     if kind == "DATABASE":
         reader.expect("DATABASE")
-    place = _qualified(session, reader, kind)
+    place = read_object(session, reader, kind)
     if future:
         return [(grants.FUTURE + word, place)]
     return [(word, name) for name in _all(session, word, *place.split(".", 1))]
@@ -230,7 +203,7 @@ def _all(session: Session, word: str, database: str, schema: str | None = None) 
     return [f"{database}.{of}.{name}" for of, name in found if schema in (None, of)]
 
 
-def _kind(reader: Reader) -> str:
+def read_kind(reader: Reader) -> str:
     """Parse the kind of an object, such as FILE FORMAT."""
     for word in (*KINDS, "FILE FORMAT"):
         if reader.accept(*word.split()):
@@ -238,7 +211,7 @@ def _kind(reader: Reader) -> str:
     return reader.next().upper
 
 
-def _qualified(session: Session, reader: Reader, kind: str) -> str:
+def read_object(session: Session, reader: Reader, kind: str) -> str:
     """Parse the name of an object of a kind, with the types of its arguments; return it qualified.
 
     Raises:
@@ -283,90 +256,3 @@ def _qualified(session: Session, reader: Reader, kind: str) -> str:
     if not there:
         raise errors.missing(kind.capitalize(), ".".join(resolved))
     return ".".join(resolved)
-
-
-@command("SHOW ROLES")
-def show_roles(statement: Statement) -> Result:
-    """``SHOW ROLES [LIKE 'x']``: the roles that were created."""
-    session = statement.session
-    scope = Scope.of(statement, "ROLES")
-    grants = session.duck.execute(
-        f"SELECT name, grantee FROM {ACCOUNT}.{CATALOG}.GRANTS WHERE granted_on = 'ROLE'"
-    ).fetchall()
-    found = [
-        {
-            "created_on": created,
-            "name": name,
-            "is_current": "Y" if name == session.role else "N",
-            "granted_to_roles": sum(granted == name for granted, _ in grants),
-            "granted_roles": sum(role == name for _, role in grants),
-            "comment": comment or "",
-        }
-        for created, name, comment in session.duck.execute(
-            f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES ORDER BY name"
-        ).fetchall()
-        if scope.named(name)
-    ]
-    return listing(_ROLES, found[: scope.limit])
-
-
-@command("SHOW GRANTS")
-def show_grants(statement: Statement) -> Result:
-    """``SHOW GRANTS [TO ROLE name | ON kind name | OF ROLE name]``."""
-    session, reader = statement.session, statement.reader
-    reader.expect("SHOW", "GRANTS")
-    where, values = "true", []
-    if reader.accept("TO"):
-        reader.expect("ROLE")
-        (role,) = reader.name()
-        check_role(session, role)
-        where, values = "grantee = ?", [role]
-    elif reader.accept("ON"):
-        kind = _kind(reader)
-        where, values = "granted_on = ? AND name = ?", [kind, _qualified(session, reader, kind)]
-    elif reader.accept("OF"):
-        reader.expect("ROLE")
-        (role,) = reader.name()
-        check_role(session, role)
-        where, values = "granted_on = 'ROLE' AND name = ?", [role]
-    elif not reader.done:
-        raise errors.UnsupportedError(f"SHOW GRANTS {reader.peek().upper}")
-    reader.end()
-    names = ("created_on", "privilege", "granted_on", "name", "grantee_name", "grant_option")
-    found = session.duck.execute(
-        "SELECT created_on, privilege, replace(granted_on, ' ', '_'), name, grantee, "
-        f"coalesce(grant_option, false)::VARCHAR FROM {grants.GRANTS} "
-        f"WHERE {where} AND NOT starts_with(granted_on, ?) ORDER BY name, privilege",
-        [*values, grants.FUTURE],
-    ).fetchall()
-    return listing(_GRANTS, [dict(zip(names, row, strict=True)) for row in found])
-
-
-@command("SHOW FUTURE GRANTS")
-def show_future_grants(statement: Statement) -> Result:
-    """``SHOW FUTURE GRANTS IN SCHEMA|DATABASE name | TO ROLE name``."""
-    session, reader = statement.session, statement.reader
-    reader.expect("SHOW", "FUTURE", "GRANTS")
-    if reader.accept("TO", "ROLE"):
-        (value,) = reader.name()
-        check_role(session, value)
-        where = "grantee = ?"
-    else:
-        reader.expect("IN")
-        kind = "SCHEMA" if reader.accept("SCHEMA") else "DATABASE"
-        if kind == "DATABASE":
-            reader.expect("DATABASE")
-        value = _qualified(session, reader, kind)
-        where = "name = ?"
-    reader.end()
-    found = session.duck.execute(
-        f"SELECT created_on, privilege, granted_on, name, grantee FROM {grants.GRANTS} "
-        f"WHERE {where} AND starts_with(granted_on, ?) ORDER BY name, granted_on, privilege",
-        [value, grants.FUTURE],
-    ).fetchall()
-    shown = []
-    for created, privilege, granted_on, name, grantee in found:
-        word = granted_on.removeprefix(grants.FUTURE).replace(" ", "_")
-        row = {"created_on": created, "privilege": privilege, "grant_on": word, "name": f"{name}.<{word}>"}
-        shown.append(row | {"grantee_name": grantee})
-    return listing(_FUTURE_GRANTS, shown)
