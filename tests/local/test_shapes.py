@@ -26,7 +26,7 @@ PLACES = st.tuples(st.floats(-179, 179), st.floats(-89, 89))
         ("EWKT", "SRID=4326;POINT(1 2)"),
         ("WKB", "0101000000000000000000F03F0000000000000040"),
         ("EWKB", "0101000020E6100000000000000000F03F0000000000000040"),
-        ("GeoJSON", '{\n  "coordinates": [\n    1.0,\n    2.0\n  ],\n  "type": "Point"\n}'),
+        ("GeoJSON", '{\n  "coordinates": [\n    1,\n    2\n  ],\n  "type": "Point"\n}'),
     ],
 )
 def test_the_session_chooses_the_output_format(query: Query, output: str, wanted: str) -> None:
@@ -34,6 +34,16 @@ def test_the_session_chooses_the_output_format(query: Query, output: str, wanted
     ((found,),) = query("SELECT TO_GEOGRAPHY('POINT(1 2)')")
     query("ALTER SESSION UNSET GEOGRAPHY_OUTPUT_FORMAT")
     assert (found.hex().upper() if isinstance(found, bytearray) else found) == wanted
+
+
+def test_coordinates_in_geojson_have_the_digits_of_their_type(query: Query) -> None:
+    ((geography, geometry),) = query(
+        "SELECT TO_GEOGRAPHY('POINT(30 -1.25)'), TO_GEOMETRY('POINT(120 -1.25)')"
+    )
+    assert geography == '{\n  "coordinates": [\n    30,\n    -1.25\n  ],\n  "type": "Point"\n}'
+    assert geometry == (
+        '{\n  "coordinates": [\n    1.200000000000000e+02,\n    -1.250000000000000e+00\n  ],\n  "type": "Point"\n}'
+    )
 
 
 def test_an_unknown_output_format_is_refused(query: Query) -> None:

@@ -27,6 +27,7 @@ FORMATS = ("GEOJSON", "WKT", "WKB", "EWKT", "EWKB")
 WGS84 = 4326
 _HEXADECIMAL = re.compile(r"0[01](?:[0-9A-F]{2})+\Z", re.I)
 _NUMBER = re.compile(r"-?\d+\.\d{12,}(?:e[-+]\d+)?")
+_COORDINATE = re.compile(r"^( +)(-?[\d.]+(?:e[-+]?\d+)?)(?=,?$)", re.M)  # a number on a line of its own
 _EXTENDED = re.compile(r"\s*SRID\s*=\s*(\d+)\s*;\s*", re.I)
 
 
@@ -87,11 +88,16 @@ def load(stored: Stored) -> Shape:
 
 def shown(stored: Stored | None, output: str) -> str | bytearray | None:
     """Return a stored shape in an output format."""
-    return None if stored is None else written(load(stored).planar, output)
+    return None if stored is None else written(load(stored), output)
 
 
-def written(shape: BaseGeometry, output: str) -> str | bytearray:
-    """Write a shape in an output format."""
+def written(given: Shape, output: str) -> str | bytearray:
+    """Write a shape in an output format.
+
+    In GeoJSON the coordinates of a GEOMETRY have an exponent and 15 decimals, those of a GEOGRAPHY as many as
+    they need.
+    """
+    shape = given.planar
     match output:
         case "WKT":
             return text(shape)
@@ -101,7 +107,13 @@ def written(shape: BaseGeometry, output: str) -> str | bytearray:
             return bytearray(library().to_wkb(shape, byte_order=1))
         case "EWKB":
             return bytearray(library().to_wkb(shape, byte_order=1, include_srid=True))
-    return json.dumps(geojson(shape), indent=2, sort_keys=True)
+    number = _short if given.spherical else "{:.15e}".format
+    made = json.dumps(geojson(shape), indent=2, sort_keys=True)
+    return _COORDINATE.sub(lambda found: f"{found.group(1)}{number(float(found.group(2)))}", made)
+
+
+def _short(number: float) -> str:
+    return repr(number).removesuffix(".0")
 
 
 def text(shape: BaseGeometry) -> str:
