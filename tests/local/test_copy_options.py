@@ -391,6 +391,45 @@ def test_validation_mode(query: Any, stage: Any) -> None:
     assert query("SELECT * FROM t") == []
 
 
+def test_a_validation_reports_a_listed_file_that_does_not_exist(query: Any, stage: Any) -> None:
+    stage("1.csv", "a,1\n")
+    ((message, file, *_),) = copy(query, "FILES = ('1.csv', 'none.csv') VALIDATION_MODE = RETURN_ERRORS")
+    assert file == "none.csv"
+    assert "The file might not exist" in message
+
+
+def test_a_listed_column_may_have_no_field(query: Any, stage: Any) -> None:
+    stage("1.csv", "a\nb\n")
+    with pytest.raises(Exception, match="Number of columns in file"):
+        copy(query, "")
+    query("COPY INTO t (x, y) FROM @s FILE_FORMAT = (TYPE = CSV)")
+    assert query("SELECT * FROM t ORDER BY x") == [("a", None), ("b", None)]
+    stage("2.csv", "c,1,2\n")
+    with pytest.raises(Exception, match="Number of columns in file"):
+        query("COPY INTO t (x, y) FROM @s FILE_FORMAT = (TYPE = CSV)")
+
+
+def test_a_number_with_too_many_digits_is_out_of_range(query: Any, stage: Any) -> None:
+    stage("1.csv", "12.3\n")
+    query("CREATE OR REPLACE TABLE t (n NUMBER(1, 0))")
+    with pytest.raises(Exception, match=r"100039 \(22018\): Numeric value '12.3' is out of range"):
+        copy(query, "")
+
+
+def test_infer_schema_of_a_file_that_does_not_exist(query: Any, stage: Any) -> None:
+    stage("1.csv", "a,1\n")
+    query("CREATE FILE FORMAT f TYPE = CSV")
+    with pytest.raises(Exception, match="'s/none.csv' was not found"):
+        query("SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@s', FILE_FORMAT => 'f', FILES => 'none.csv'))")
+
+
+def test_a_string_of_a_parquet_file_that_is_no_number(query: Any, session: Any, stage: Any) -> None:
+    session.file.put_stream(io.BytesIO(_parquet(a=["str1"])), "@s/1.parquet", auto_compress=False)
+    query("CREATE FILE FORMAT f TYPE = PARQUET")
+    with pytest.raises(Exception, match='Failed to cast variant value "str1" to FIXED'):
+        query("SELECT $1:a::NUMBER FROM @s (FILE_FORMAT => 'f')")
+
+
 def test_an_unknown_option_of_copy_is_an_error(query: Any, stage: Any) -> None:
     stage("1.csv", "a,1\n")
     with pytest.raises(Exception, match="COLOUR"):

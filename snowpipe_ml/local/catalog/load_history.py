@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from snowpipe_ml.local.catalog.changes import note_change
-from snowpipe_ml.local.catalog.stages import StagedFile
+from snowpipe_ml.local.catalog.stages import MissingFilesError, StagedFile
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
@@ -126,29 +126,38 @@ def remember(session: Session, target: Name, done: list[Loaded], query_id: str) 
 
 def keep_failures(session: Session, target: Name, done: list[Loaded], query_id: str) -> None:
     """Store the first error of each file whose rejected rows were not already stored during loading."""
-    rejects = session.catalog(target[0], "COPY_ERRORS")
     for item in done:
-        r = item.first
-        if r is not None and not item.kept:
-            session.duck.execute(
-                f"INSERT INTO {rejects} VALUES ({', '.join('?' * 15)})",
-                [
-                    query_id,
-                    *target[1:],
-                    r.message,
-                    item.file.label,
-                    r.line,
-                    r.character,
-                    None,
-                    r.category,
-                    r.code,
-                    "22018",
-                    r.column,
-                    r.line,
-                    r.line,
-                    r.record,
-                ],
-            )
+        if item.first is not None and not item.kept:
+            _keep(session, target, query_id, item.file.label, item.first)
+
+
+def keep_missing(session: Session, target: Name, raised: MissingFilesError, query_id: str) -> None:
+    """Store the error of each listed file that does not exist."""
+    for name in raised.names:
+        rejected = Rejected(1, 1, None, str(raised.raw_msg), raised.errno or 0, "")
+        _keep(session, target, query_id, name, rejected)
+
+
+def _keep(session: Session, target: Name, query_id: str, file: str, r: Rejected) -> None:
+    session.duck.execute(
+        f"INSERT INTO {session.catalog(target[0], 'COPY_ERRORS')} VALUES ({', '.join('?' * 15)})",
+        [
+            query_id,
+            *target[1:],
+            r.message,
+            file,
+            r.line,
+            r.character,
+            None,
+            r.category,
+            r.code,
+            "22018",
+            r.column,
+            r.line,
+            r.line,
+            r.record,
+        ],
+    )
 
 
 def forget_loads(session: Session, name: Name) -> None:

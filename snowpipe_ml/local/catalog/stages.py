@@ -10,7 +10,7 @@ import shutil
 import stat
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
 from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kept, Schema
-from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core import connector, errors, private
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.syntax.reader import Reader
@@ -81,6 +81,24 @@ class Stages(Kept):
             private.make_folder(session.storage.path / "stages" / stage_id)
 
 
+class MissingFilesError(connector.LateProgrammingError):
+    """Listed files are not on a stage.
+
+    Args:
+        first: the label of the first one.
+        names: their names as they were given.
+    """
+
+    def __init__(self, first: str, names: Sequence[str]) -> None:
+        connector.ProgrammingError.__init__(
+            self,
+            f"Remote file '{first}' was not found. The file might not exist.",
+            errno=91016,
+            sqlstate="22000",
+        )
+        self.names = names
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage, as defined in the catalog.
@@ -109,6 +127,20 @@ class Stage:
             relative = file.relative_to(self.folder).as_posix()
             if relative.startswith(path) and (regex is None or regex.fullmatch(relative)):
                 found.append(StagedFile(self, relative, file))
+        return found
+
+    def listed(self, path: str, names: Collection[str], pattern: str | None = None) -> list[StagedFile]:
+        """List the named files below a path, as the option FILES does.
+
+        Raises:
+            MissingFilesError: one of them does not exist.
+        """
+        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/"): name for name in names}
+        found = [file for file in self.files(path, pattern) if file.relative in wanted]
+        missing = wanted.keys() - {file.relative for file in found}
+        if missing:
+            first = min(missing)
+            raise MissingFilesError(f"{self.label}/{first}", [wanted[each] for each in sorted(missing)])
         return found
 
     def file(self, relative: str) -> Path:

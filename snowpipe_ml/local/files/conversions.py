@@ -13,7 +13,7 @@ from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 
 _LTZ = "TIMESTAMP WITH TIME ZONE"
-_NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 # Texts that only DuckDB takes for points in time: infinity, epoch, years before Christ, names of time zones.
 _SPECIAL = "(?i)inf|epoch|BC|UTC|[a-z]/"
 _TRUE = "('true', 't', 'yes', 'y', 'on', '1')"
@@ -55,7 +55,7 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
             return Conversion(f"left({text}, {limit})", required=required)
         return Conversion(text, required=required, length=limit)
     if kind in ("BIGINT", "DOUBLE") or kind.startswith("DECIMAL"):
-        is_number = f"regexp_full_match({{}}, {literal(_NUMBER)})"
+        is_number = f"regexp_full_match({{}}, {literal(NUMBER)})"
         value = f"CASE WHEN {is_number.format(text)} THEN TRY_CAST({text} AS {kind}) END"
         if kind == "DOUBLE":
             named = f"lower(trim({text})) IN ('nan', 'inf', '-inf')"

@@ -34,6 +34,7 @@ class CsvFormat:
     empty_as_null: bool = True
     trim: bool = False
     strict_width: bool = True
+    pads: bool = False  # whether records with too few fields are valid although the width is strict
     compression: str = "AUTO"
     date_format: InputFormat | None = None
     time_format: InputFormat | None = None
@@ -146,6 +147,11 @@ class CsvFormat:
         """Return the compression of a file: the declared one, or the one that its first bytes show."""
         return compression_of(path, self.compression)
 
+    @property
+    def padded(self) -> bool:
+        """Whether the fields that a record lacks are NULL."""
+        return self.pads or not self.strict_width
+
     def is_gzip(self, path: Path) -> bool:
         """Return whether a file is compressed with gzip."""
         return self.compression_of(path) == "GZIP"
@@ -196,7 +202,7 @@ class CsvFormat:
         packed = self.is_gzip(paths[0])
         # One thread decompresses a file anyway; and a parallel scan may stop after many rejected rows, see
         # Rejects.hide_rows.
-        parallel = parallel and self.strict_width and not packed
+        parallel = parallel and not self.padded and not packed
         arguments = [
             "[" + ", ".join(path_literal(path) for path in paths) + "]",
             "auto_detect = false",
@@ -211,7 +217,7 @@ class CsvFormat:
             # A quoted empty field is an empty string, unless NULL_IF contains ''.
             f"allow_quoted_nulls = {str('' in self.null_if or not self.empty_as_null).lower()}",
             f"compression = {literal('gzip' if packed else 'none')}",
-            f"null_padding = {str(not self.strict_width).lower()}",
+            f"null_padding = {str(self.padded).lower()}",
             f"max_line_size = {MAX_LINE}",
             f"parallel = {str(parallel).lower()}",
             *more,

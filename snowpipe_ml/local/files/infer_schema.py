@@ -46,10 +46,8 @@ def infer_schema(compiler: Compiler, options: Options) -> tuple[list[Column], pa
         raise errors.UnsupportedError(f"INFER_SCHEMA with {key}")
     stage, path = find_stage(session, str(options["LOCATION"]))
     fmt = file_format(session, options.get("FILE_FORMAT"), stage)
-    files = stage.files(path)
-    if names := list_option(options, "FILES"):
-        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in names}
-        files = [file for file in files if file.relative in wanted]
+    names = list_option(options, "FILES")
+    files = stage.listed(path, names) if names else stage.files(path)
     files = files[: number_option(options, "MAX_FILE_COUNT", len(files))]
     found = format_of(fmt).infer(compiler, fmt, files)
     if options.get("IGNORE_CASE"):

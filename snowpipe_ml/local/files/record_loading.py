@@ -133,7 +133,7 @@ class _Staged:
         found = len(record.fields)
         if found == wanted:
             return
-        if self._fmt.strict_width:
+        if self._fmt.strict_width and (found > wanted or not self._fmt.pads):
             record.code, record.fields = 100080, []
             record.message = (
                 f"Number of columns in file ({found}) does not match that of the corresponding table ({wanted}), "

@@ -13,6 +13,7 @@ from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.names import Name, literal
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import TIMESTAMP_TZ, Column
+from snowpipe_ml.local.files.conversions import NUMBER
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import MAX_LINE
 from snowpipe_ml.local.files.csv_columns import Reading
@@ -172,6 +173,7 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
         if column.duckdb.startswith(("DATE", "TIME")) or column.duckdb == TIMESTAMP_TZ
     )
     truths = _names(column for column in columns if column.duckdb == "BOOLEAN")
+    too_large = f"column_name NOT IN {times} AND column_name NOT IN {truths} AND regexp_full_match({_VALUE}, {literal(NUMBER)})"
     in_table, in_file = (
         f"regexp_replace(regexp_extract(error_message, {_WIDTH}, {n}), '(.+)', ' (\\1)')" for n in (1, 2)
     )
@@ -182,7 +184,8 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
             AS column_name,
           CASE WHEN error_type = 'CAST' THEN CASE WHEN column_name IN {times} THEN 'Timestamp'
               WHEN column_name IN {truths} THEN 'Boolean value' ELSE 'Numeric value' END
-              || ' ''' || {_VALUE} || ''' is not recognized'
+              || ' ''' || {_VALUE} || CASE WHEN {too_large} THEN ''' is out of range'
+              ELSE ''' is not recognized' END
             WHEN error_type IN {_WIDTH_KINDS} THEN 'Number of columns in file' || {in_file}
               || ' does not match that of the corresponding table' || {in_table}
               || ', use file format option error_on_column_count_mismatch=false to ignore this error'
@@ -191,7 +194,7 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
             WHEN error_type IN ('INVALID ENCODING', 'INVALID UNICODE') THEN 'Invalid UTF8 detected'
             ELSE split_part(error_message, chr(10), 1) END AS error,
           CASE WHEN error_type = 'CAST' THEN CASE WHEN column_name IN {times} THEN 100035
-              WHEN column_name IN {truths} THEN 100037 ELSE 100038 END
+              WHEN column_name IN {truths} THEN 100037 WHEN {too_large} THEN 100039 ELSE 100038 END
             WHEN error_type IN {_WIDTH_KINDS} THEN 100080 WHEN error_type = 'UNQUOTED VALUE' THEN 100016
             WHEN error_type IN ('INVALID ENCODING', 'INVALID UNICODE') THEN 100144 ELSE 100000 END AS code,
           coalesce(csv_line, '') AS record

@@ -102,6 +102,7 @@ def _use_native(select: exp.Expr | None, native: dict[str, tuple[str, str]], *, 
             and isinstance(path.parent, exp.Cast | exp.TryCast)
             and path.this.name == "_1"
             and keys[1].this in native
+            and not _fails_as_variant(native[keys[1].this][1], path.parent)
         ):
             name, kind = native[keys[1].this]
             column = exp.column(exp.to_identifier(name, quoted=True))
@@ -112,6 +113,11 @@ def _use_native(select: exp.Expr | None, native: dict[str, tuple[str, str]], *, 
                 made = builtin("timezone", exp.Literal.string("UTC"), column)
                 made.type = exp.DataType(this=exp.DType.TIMESTAMPNTZ)
             path.replace(made)
+
+
+def _fails_as_variant(kind: str, cast: exp.Cast | exp.TryCast) -> bool:
+    """Return whether a value may not be castable, which Snowflake then calls a VARIANT in its error."""
+    return kind == "VARCHAR" and bool(cast.to.is_type(*exp.DataType.NUMERIC_TYPES))
 
 
 @table_relation("STAGE")

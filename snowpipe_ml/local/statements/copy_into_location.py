@@ -272,16 +272,8 @@ def copy_files(statement: Statement) -> Result:
     reader.end()
     for key in sorted(set(options) - {"DETAILED_OUTPUT", "FILES", "PATTERN"}):
         raise errors.syntax(f"syntax error unexpected '{key}'.")
-    files = source.files(path, text_option(options, "PATTERN"))
-    if listed := list_option(options, "FILES"):
-        wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in listed}
-        files = [file for file in files if file.relative in wanted]
-        if len(files) < len(wanted):
-            raise errors.error(
-                91016,
-                "22000",
-                f"Remote file '{sorted(wanted - {f.relative for f in files})[0]}' was not found.",
-            )
+    pattern, listed = text_option(options, "PATTERN"), list_option(options, "FILES")
+    files = source.listed(path, listed, pattern) if listed else source.files(path, pattern)
     # Files keep their path relative to the source folder.
     base = path if path.endswith("/") or not path else path.rpartition("/")[0] + "/"
     done = []

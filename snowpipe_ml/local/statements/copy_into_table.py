@@ -11,8 +11,15 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from snowpipe_ml.local.catalog.columns import stored_columns
-from snowpipe_ml.local.catalog.load_history import Loaded, keep_failures, rejected, remember, remembered
-from snowpipe_ml.local.catalog.stages import Stage, StagedFile, find_stage
+from snowpipe_ml.local.catalog.load_history import (
+    Loaded,
+    keep_failures,
+    keep_missing,
+    rejected,
+    remember,
+    remembered,
+)
+from snowpipe_ml.local.catalog.stages import MissingFilesError, Stage, StagedFile, find_stage
 from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import quoted
@@ -73,6 +80,7 @@ _RESULT = [
 ]
 _UNLOADED = ("rows_unloaded", "input_bytes", "output_bytes")
 T = TypeVar("T")
+_ERRORS_ONLY = ("RETURN_ERRORS", "RETURN_ALL_ERRORS")
 _ON_ERROR = re.compile(r"ABORT_STATEMENT|CONTINUE|SKIP_FILE(_\d+%?)?")
 
 
@@ -122,8 +130,13 @@ def _load(statement: Statement) -> Result:
                 f"{'PARSE_HEADER = TRUE' if parsed else 'MATCH_BY_COLUMN_NAME'} in COPY INTO without "
                 f"{'MATCH_BY_COLUMN_NAME' if parsed else 'PARSE_HEADER = TRUE'}"
             )
-    files = _files(copy, stage, path)
     columns = _target_columns(session, copy)
+    try:
+        files = _files(copy, stage, path)
+    except MissingFilesError as raised:
+        if str(copy.options.get("VALIDATION_MODE", "")).upper() not in _ERRORS_ONLY:
+            raise
+        return _missing_files(statement, copy, raised)
     if copy.options.get("VALIDATION_MODE"):
         return _validate(statement, copy, columns, options, files)
     known = {} if copy.options.get("FORCE") else remembered(session, copy.target)
@@ -188,18 +201,10 @@ def _files(copy: Copy, stage: Stage, path: str) -> list[StagedFile]:
     """Return the files that a COPY selects by prefix, pattern or list.
 
     Raises:
-        ProgrammingError: a listed file does not exist.
+        MissingFilesError: a listed file does not exist.
     """
-    files = stage.files(path, text_option(copy.options, "PATTERN"))
-    listed = list_option(copy.options, "FILES")
-    if not listed:
-        return files
-    wanted = {f"{path.rstrip('/')}/{name}".lstrip("/") for name in listed}
-    files = [file for file in files if file.relative in wanted]
-    if len(files) < len(wanted):
-        missing = sorted(wanted - {file.relative for file in files})[0]
-        raise errors.error(91016, "22000", f"Remote file '{stage.label}/{missing}' was not found.")
-    return files
+    pattern, listed = text_option(copy.options, "PATTERN"), list_option(copy.options, "FILES")
+    return stage.listed(path, listed, pattern) if listed else stage.files(path, pattern)
 
 
 def _within(files: list[StagedFile], limit: int) -> list[StagedFile]:
@@ -229,7 +234,7 @@ def _validate(
             "VALIDATION_MODE does not support COPY statements that transform data during a load"
         )
     counted = re.fullmatch(r"RETURN_(\d+)_ROWS", mode)
-    if not counted and mode not in ("RETURN_ERRORS", "RETURN_ALL_ERRORS"):
+    if not counted and mode not in _ERRORS_ONLY:
         raise errors.syntax(f"invalid value '{mode}' for VALIDATION_MODE")
     text = copy.select is None and format_of(options).is_text
     copy.options["ON_ERROR"] = "ABORT_STATEMENT" if counted and not text else "CONTINUE"
@@ -255,6 +260,13 @@ def _validate(
             )
 
     return _loaded(session, options, files, check)
+
+
+def _missing_files(statement: Statement, copy: Copy, raised: MissingFilesError) -> Result:
+    """The errors of a validation whose listed files do not exist."""
+    with _undone(statement.session):
+        keep_missing(statement.session, copy.target, raised, statement.query_id)
+        return Result(*rejected(statement.session, copy.target, statement.query_id))
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class FileFormat(ABC):
     Attributes:
         name: its TYPE.
         defaults: its options with Snowflake's defaults, as DESCRIBE FILE FORMAT shows them.
+        shown_defaults: the defaults that DESCRIBE FILE FORMAT shows in another form than the values.
         accepted: the options that are accepted besides TYPE and COMMENT; None if ``scan`` checks them itself.
         known: the options that Snowflake has besides these; they are refused by name.
         fixed: the options that are accepted only with one value.
@@ -50,6 +51,7 @@ class FileFormat(ABC):
 
     name: ClassVar[str]
     defaults: ClassVar[Mapping[str, Option]] = {}
+    shown_defaults: ClassVar[Mapping[str, Option]] = {}
     accepted: ClassVar[Collection[str] | None] = None
     known: ClassVar[Collection[str]] = ()
     fixed: ClassVar[Mapping[str, Option]] = {}

@@ -39,6 +39,7 @@ class JsonFormat(FileFormat):
         "REPLACE_INVALID_CHARACTERS": False,
         "SKIP_BYTE_ORDER_MARK": True,
     }
+    shown_defaults: ClassVar[Mapping[str, Option]] = {"NULL_IF": ["\\\\N"]}
     accepted: ClassVar[Collection[str]] = (*defaults, "MULTI_LINE")
     fixed: ClassVar[Mapping[str, Option]] = {
         "DATE_FORMAT": "AUTO",
