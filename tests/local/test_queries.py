@@ -243,3 +243,38 @@ def test_a_sort_key_may_repeat_a_grouped_expression(query: Callable[[str], list[
     assert query(
         "SELECT SUBSTR(name, 1, 2), SUM(n) FROM names GROUP BY SUBSTR(name, 1, 2) ORDER BY SUBSTR(name, 1, 2)"
     ) == [("al", 5), ("be", 1)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        # https://docs.snowflake.com/en/sql-reference/constructs/asof-join
+        (
+            "SELECT * FROM t a ASOF JOIN t b MATCH_CONDITION (a.i >= b.i AND a.i > 0)",
+            "MATCH_CONDITION clause is invalid: Only comparison operators",
+        ),
+        ("SELECT i, COUNT(*) FROM t GROUP BY ROLLUP()", r"unexpected '\)'"),
+        ("SELECT COUNT(*) FROM t GROUP BY CUBE()", r"unexpected '\)'"),
+        ("SELECT (i AS b + 1) FROM t", "position 10 unexpected 'AS'"),
+        ("EXPLAIN USING TEXT SELECT * FROM INFORMATION_SCHEMA.TABLES", "EXPLAIN does not support"),
+        (
+            "SELECT APPROX_PERCENTILE_ESTIMATE(APPROX_PERCENTILE_ACCUMULATE(i), -1.0) FROM t",
+            r"Invalid value \[-1.0\] for function 'APPROX_PERCENTILE_ESTIMATE'",
+        ),
+    ],
+)
+def test_what_a_query_may_not_have(session: Any, sql: str, message: str) -> None:
+    session.sql("CREATE TABLE t AS SELECT 1 AS i").collect()
+    with pytest.raises(Exception, match=message):
+        session.connection.cursor().execute(sql)
+
+
+def test_a_pivot_may_list_null(query: Callable[..., Any]) -> None:
+    query("CREATE TABLE t AS SELECT * FROM VALUES (1, 'x', 2), (1, NULL, 3) v(k, c, n)")
+    assert query("SELECT k, \"'x'\" FROM t PIVOT (SUM(n) FOR c IN ('x', NULL))") == [(1, 2)]
+
+
+def test_the_default_of_null_if_is_not_the_value_that_json_has(query: Callable[..., Any]) -> None:
+    # https://docs.snowflake.com/en/sql-reference/sql/desc-file-format
+    query("CREATE FILE FORMAT f TYPE = JSON")
+    assert ("NULL_IF", "List", "[]", r"[\\N]") in query("DESCRIBE FILE FORMAT f")

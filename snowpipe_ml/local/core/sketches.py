@@ -179,7 +179,9 @@ def percentile_combine(states: list[str | None] | None) -> str:
 def percentile_estimate(state: str, fraction: float) -> float | None:
     """Estimate a percentile; it is exact while each centroid is one value."""
     if not 0 <= fraction <= 1:
-        raise CalledError(-1, "22023", f"the percentile {fraction} is not from 0 to 1")
+        raise CalledError(
+            -1, "22023", f"Invalid value [{fraction}] for function 'APPROX_PERCENTILE_ESTIMATE'"
+        )
     means, weights = _centroids(state)
     if not len(means):
         return None

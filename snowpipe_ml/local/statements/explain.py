@@ -20,6 +20,7 @@ def explain(statement: Statement) -> Result:
     """``EXPLAIN USING TEXT <query>``: DuckDB's plan of the translated query.
 
     Raises:
+        ProgrammingError: the query reads INFORMATION_SCHEMA, which Snowflake does not explain either.
         UnsupportedError: the output format is not TEXT, or the statement is not a query.
     """
     session, reader = statement.session, statement.reader
@@ -31,6 +32,8 @@ def explain(statement: Statement) -> Result:
     tree = parse(statement.text[reader.peek().start :])
     if not isinstance(tree, exp.Query):
         raise errors.UnsupportedError("EXPLAIN of a statement other than a query")
+    if any(table.db.upper() == "INFORMATION_SCHEMA" for table in tree.find_all(exp.Table)):
+        raise errors.error(1, "0A000", "EXPLAIN does not support queries of INFORMATION_SCHEMA")
     with compiled(session, tree, describing=True) as query:
         found = session.duck.execute(f"EXPLAIN {to_sql(query)}").fetchall()
     return rows([("content", "VARCHAR")], [("\n".join(text for _, text in found),)])

@@ -136,6 +136,7 @@ def describe_file_format(statement: Statement) -> Result:
         lead, more = (), []
     kind = str(options.get("TYPE") or "CSV").upper()
     defaults = FORMATS[kind].defaults if kind in FORMATS else {}
+    changed = FORMATS[kind].shown_defaults if kind in FORMATS else {}
     found: list[tuple[str, ...]] = []
     for key, default in {
         "TYPE": "CSV",
@@ -146,6 +147,7 @@ def describe_file_format(statement: Statement) -> Result:
         default = defaults.get(key, "CSV" if key == "TYPE" else "")
         value = options.get(key, kind if key == "TYPE" else default)
         shown = _escaped(value) if key in options and isinstance(value, str) else _property_text(value)
+        default = changed.get(key, default)
         found.append((*lead, key, _property_type(value), shown, _property_text(default)))
     return rows([(name, "VARCHAR") for name in names], [*found, *more])
 

@@ -249,6 +249,8 @@ def _check_values(node: exp.Expr) -> None:
         case exp.In() if node.args.get("field") is not None:
             if not (isinstance(node.parent, exp.Anonymous) and node.parent.name.upper() == "POSITION"):
                 raise _unexpected(node, node.args["field"].name or "IN")
+        case exp.Cube() | exp.Rollup() if not node.expressions:
+            raise _unexpected(node, ")")
         case exp.WindowSpec() if node.args.get("kind") not in ("ROWS", "RANGE"):
             raise _unexpected(node, str(node.args.get("kind")))
         case exp.JSONExtract() if "called" not in node.meta and not node.args.get("variant_extract"):
@@ -257,6 +259,8 @@ def _check_values(node: exp.Expr) -> None:
             for field in node.expressions:
                 if not (isinstance(field, exp.PropertyEQ) and field.this.is_string) and not field.is_star:
                     raise _unexpected(node, field.name or "{")
+        case exp.Identifier() if isinstance(node.parent, exp.Pivot):
+            pass  # the parser names the columns of a PIVOT after its values, such as NULL
         case exp.Identifier() if not node.args.get("quoted"):
             of_table = isinstance(node.parent, exp.Table | exp.TableAlias) and node.arg_key == "this"
             if node.name.upper() in _RESERVED or (of_table and node.name.upper() in _NOT_OF_TABLES):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import SqlglotError
+from sqlglot.parser import SENTINEL_NONE
 from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -255,6 +256,34 @@ class _Parser(SnowflakeParser):
             self.raise_error("Unexpected token", self._curr)
         node: exp.In = super()._parse_in(this, alias)
         return node
+
+    def _parse_wrapped(self, parse_method: Callable[[], Any], optional: bool = False) -> Any:
+        """Parse any condition in ``MATCH_CONDITION (...)``; the translation of the join says which are valid."""
+        of_match = self._prev is not None and self._prev.token_type == TokenType.MATCH_CONDITION
+        parse = self._parse_disjunction if of_match else parse_method
+        return super()._parse_wrapped(parse, optional)
+
+    def raise_error(self, message: str, token: Token = SENTINEL_NONE) -> None:
+        """Raise or record an error, at the AS of an alias inside an expression, where sqlglot takes it."""
+        before = self._tokens[self._index - 2] if self._index > 1 else None
+        if (
+            not token
+            and before is not None
+            and before.token_type == TokenType.ALIAS
+            and self._in_expression()
+        ):
+            token = before
+        super().raise_error(message, token)
+
+    def _in_expression(self) -> bool:
+        """Return whether the current token is in parentheses that are not those of a query."""
+        depth = 0
+        for place in range(self._index - 1, -1, -1):
+            kind = self._tokens[place].token_type
+            depth += (kind == TokenType.R_PAREN) - (kind == TokenType.L_PAREN)
+            if depth < 0:
+                return self._tokens[place + 1].token_type not in (TokenType.SELECT, TokenType.WITH)
+        return False
 
     def _parse_projections(self) -> tuple[list[exp.Expr], list[exp.Expr] | None]:
         return self._parse_csv(self._parse_projection), None
