@@ -44,7 +44,6 @@ def pipeline_in(
 
     shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
     spec = yaml.safe_load((ROOT / "pipelines" / "citibike.yaml").read_text())
-    spec["packages"]["forecasting"].append("statsforecast")
     deployed = spec["steps"]["deploy_forecaster"]
     deployed["model"] = {
         "type": "best_of",

@@ -52,7 +52,9 @@ def ask(spec: Path) -> Iterator[Any]:
 
 def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask: Any) -> None:
     total = sum(count(month) for month in ("2020-12", "2021-01", "2021-02", "2021-03"))
-    pipeline = Pipeline.from_yaml(spec, vars={**SMALL, "source": str(months), "weather": str(weather)})
+    pipeline = Pipeline.from_yaml(
+        spec, vars={**SMALL, "model": "tabnet", "source": str(months), "weather": str(weather)}
+    )
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     assert ask("SELECT COUNT(*), COUNT(STARTED_AT), COUNT(ENDED_AT) FROM TRIPS") == [(total, total, total)]
@@ -98,6 +100,18 @@ def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask:
     assert third.steps["holidays"].status.value == "reused"
     assert ask("SELECT COUNT(*) FROM TRIPS") == [(total + count("2021-04"),)]
     assert ask("SELECT MIN(DATE)::VARCHAR FROM FLAT_FORECAST") == [("2021-05-01",)]
+
+
+def test_the_default_model_forecasts_and_explains(spec: Path, months: Path, weather: Path, ask: Any) -> None:
+    pipeline = Pipeline.from_yaml(spec, vars={**SMALL, "source": str(months), "weather": str(weather)})
+    result = pipeline.run(exclude=["plots"])
+    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    assert ask("SELECT DISTINCT MODEL FROM FLAT_FORECAST") == [("ensemble",)]
+    assert ask(
+        "SELECT COUNT(*), COUNT(FORECAST), COUNT(LOW), COUNT(LAG_7_EXPLANATION) FROM FLAT_FORECAST"
+    ) == [(5 * len(STATIONS),) * 4]
+    weights = ask("SELECT SUM(WEIGHT) FROM LEADERBOARD WHERE FOLD IS NULL")[0][0]
+    assert weights == pytest.approx(1.0)
 
 
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real archives are not part of the project")

@@ -234,6 +234,23 @@ def test_a_day_is_predicted_as_statsforecast_forecasts_it(name: str, seed: int) 
     np.testing.assert_allclose(predicted[10:], own.model_["fitted"][-len(predicted) + 10 :], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["auto_ets", "auto_theta", "auto_ces", "mstl"])
+def test_only_the_end_of_the_history_is_fitted_on(name: str) -> None:
+    """Older values change neither the forecasts nor the predictions of the days that are fitted on."""
+    values = 30 + 5 * np.sin(np.arange(200) * 2 * np.pi / 7) + np.random.default_rng(2).normal(0, 1, 200)
+    found = []
+    for factor in (1.0, 3.0):
+        y = np.where(np.arange(200) < 100, factor * values, values)
+        (series,), _ = read_panel(frame("S", y), SPECS)
+        model = make_forecaster({**MODELS[name], "history": 100}, SPECS)
+        model.fit([series])
+        again, _ = load(save(model, {}))
+        for one in (model, again):
+            found.append((one.forecast([series])[0].y.tolist(), one.predict([series])[0][-100:].tolist()))
+    assert all(one == found[0] for one in found)
+    assert np.std(found[0][1] - values[-100:]) < 3
+
+
 COUNTS = [
     {**MODELS[name], "objective": kind}
     for name in ("lightgbm", "lightgbm_global")

@@ -31,12 +31,14 @@ class StatsForecastForecaster(Univariate):
     def __init__(self, settings: Settings, features: Sequence[Feature]) -> None:
         super().__init__(settings, features)
         self._models: dict[str, Any] = {}
+        self._starts: dict[str, int] = {}
 
     def fit(self, panel: Sequence[Series]) -> None:
         """Select and estimate a model for each series."""
         self._models.clear()
         for series in panel:
-            values = filled(series.values)
+            values = self._recent(filled(series.values))
+            self._starts[series.key] = len(series.values) - len(values)
             if np.all(values == values[0]):
                 self._models[series.key] = None
                 continue
@@ -49,6 +51,11 @@ class StatsForecastForecaster(Univariate):
                     f"{self.settings['type']} cannot be fitted on {len(series.y)} days: {error}"
                 )
 
+    def _recent(self, values: np.ndarray) -> np.ndarray:
+        """The end of the history that is fitted on and forecast from."""
+        history = self.settings.get("history")
+        return values if history is None else values[-int(history) :]
+
     @abstractmethod
     def _empty(self) -> Any:
         """The model of statsforecast, not fitted."""
@@ -57,7 +64,7 @@ class StatsForecastForecaster(Univariate):
         return self._empty().fit(values)
 
     def _ahead(self, series: Series, values: np.ndarray, horizon: int) -> np.ndarray:
-        model = self._models[series.key]
+        model, values = self._models[series.key], self._recent(values)
         if model is None:
             return np.full(horizon, values[-1])
         try:
@@ -72,7 +79,10 @@ class StatsForecastForecaster(Univariate):
         model = self._models[series.key]
         if model is None:
             return np.concatenate([values[:1], values[:-1]])
-        found = np.asarray(self._one_ahead(model, values), dtype=float)
+        # Days before the history that was fitted on are predicted by the value one season before.
+        start, season = self._starts.get(series.key, 0), int(self.settings["season"])
+        found = np.concatenate([np.full(season, np.nan), values])[: len(values)]
+        found[start:] = self._one_ahead(model, values[start:])
         return np.where(np.isfinite(found), found, values[0])
 
     @abstractmethod
@@ -90,7 +100,8 @@ class StatsForecastForecaster(Univariate):
             return None
         try:
             with np.errstate(divide="ignore", invalid="ignore"):
-                found = model.forward(y=filled(series.values), h=int(ahead.max()), level=[level])
+                values = self._recent(filled(series.values))
+                found = model.forward(y=values, h=int(ahead.max()), level=[level])
         except _TOO_SHORT:
             return None
         low, high = (np.asarray(found[f"{end}-{level}"], dtype=float)[ahead - 1] for end in ("lo", "hi"))
@@ -123,11 +134,13 @@ class StatsForecastForecaster(Univariate):
                     own[name] = value
             numbers[key] = own
         text = json.dumps(numbers, sort_keys=False, default=lambda number: number.item())
-        return {"models": np.frombuffer(text.encode(), np.uint8), **arrays}
+        starts = np.array([self._starts.get(key, 0) for key in self._models], np.int64)
+        return {"models": np.frombuffer(text.encode(), np.uint8), "starts": starts, **arrays}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore the models without estimating them again."""
         numbers: dict[str, dict[str, object] | None] = json.loads(state["models"].tobytes())
+        self._starts = dict(zip(numbers, state["starts"].tolist(), strict=True))
         for number, (key, values) in enumerate(numbers.items()):
             if values is None:
                 self._models[key] = None

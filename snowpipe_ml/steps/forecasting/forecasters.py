@@ -143,6 +143,9 @@ class StatsForecast(ForecasterSettings):
 
     type: Choice["auto_ets", "auto_arima", "auto_theta", "dynamic_theta", "auto_ces"]
     season: int = Field(7, ge=1, description="Days of a season; 1 if there is none")
+    history: int | None = Field(
+        None, ge=30, description="Days at the end of the history that are fitted on; by default all"
+    )
     form: str = Field(
         "ZZZ",
         pattern=r"^[ZAM][ZNAM][ZNAM]$",
@@ -167,3 +170,6 @@ class MSTL(ForecasterSettings):
 
     type: Choice["mstl"]
     season: int = Field(7, ge=2, description="Days of a season; a series needs a history of two seasons")
+    history: int | None = Field(
+        None, ge=30, description="Days at the end of the history that are fitted on; by default all"
+    )

@@ -84,9 +84,9 @@ class Ensemble(ForecasterSettings):
     type: Choice["ensemble", "best_of"]
     candidates: tuple[Candidate, ...] = Field(
         default_factory=lambda: (
-            StatsForecast(type="auto_ets", form="ZNZ"),
-            StatsForecast(type="dynamic_theta"),
-            MSTL(type="mstl"),
+            StatsForecast(type="auto_ets", form="ZNZ", history=400),
+            StatsForecast(type="dynamic_theta", history=400),
+            MSTL(type="mstl", history=400),
             GlobalTrees(type="lightgbm_recursive", rounds=200, num_leaves=31),
             GlobalTrees(type="lightgbm_direct", min_data_in_leaf=30),
             SeasonalNaive(type="seasonal_naive"),

@@ -9,7 +9,7 @@ from snowpipe_ml.models.quantiles import quantile_column
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.forecasting.features import Features
 
-AUTO, TOGETHER, WHOLE = 16, 100, 1_000_000_000
+AUTO, WHOLE = 16, 1_000_000_000
 
 
 def explanation_column(name: Identifier) -> Identifier:

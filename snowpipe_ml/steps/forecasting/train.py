@@ -33,7 +33,7 @@ from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.models import (
     candidates_of,
 )
-from snowpipe_ml.steps.forecasting.panels import AUTO, TOGETHER, WHOLE, PanelCall, result_columns
+from snowpipe_ml.steps.forecasting.panels import AUTO, WHOLE, PanelCall, result_columns
 from snowpipe_ml.steps.forecasting.saved import keep_models
 
 
@@ -52,8 +52,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         future: TableName
         series_per_partition: Annotated[int, Field(ge=1)] | Choice["auto"] = Field(
             "auto",
-            description="Series per call of the function; by default all for lightgbm_global, 100 for other models "
-            "over several series, else 16",
+            description="Series per call of the function; by default all for lightgbm_global, else 16",
         )
         writes: TableName
         models: StageLocation | None = Field(
@@ -94,10 +93,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         size = s.series_per_partition
         if size == "auto":
             types = {m.type for m in candidates_of(deployed.settings.model).values()}
-            if "lightgbm_global" in types:
-                size = WHOLE
-            else:
-                size = TOGETHER if types & {"lightgbm_recursive", "lightgbm_direct"} else AUTO
+            size = WHOLE if "lightgbm_global" in types else AUTO
         features = deployed.features(ctx)
         names = [
             name
