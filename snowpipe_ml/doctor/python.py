@@ -9,6 +9,7 @@ from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_
 from snowpipe_ml.plugins import Kind
 from snowpipe_ml.sql import Literal, Sql, sql
 from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
+from snowpipe_ml.steps.forecasting.panels import result_columns
 from snowpipe_ml.steps.models.bundle import RUNTIME
 from snowpipe_ml.steps.models.deployment import DeployModel
 
@@ -121,24 +122,23 @@ def _default_repository(facts: Facts) -> Iterator[Told]:
 @check("python.arguments")
 def _arguments(facts: Facts) -> Iterator[Told]:
     """A function has at most 500 arguments and result columns."""
-    wrong = 0
-    most = 0
+    wrong = widest = 0
     for node in facts.graph.nodes.values():
         if isinstance(node.step, DeployForecaster):
-            features = len(node.step.features(facts.ctx).feature_columns)
-            arguments = 3 + features
+            features, settings = node.step.features(facts.ctx), node.step.settings
+            columns = result_columns(features, artifacts=settings.keep_models, quantiles=settings.quantiles)
+            counts = {"arguments": 3 + len(features.feature_columns), "result columns": len(columns)}
         elif isinstance(node.step, DeployModel):
-            arguments = len(node.step.signature(facts.ctx).columns)
+            counts = {"arguments": len(node.step.signature(facts.ctx).columns)}
         else:
             continue
-        most = max(most, arguments)
-        if arguments > _MOST:
-            wrong += 1
-            yield problem(
-                f"the function of {node.name} has {arguments} arguments, and Snowflake allows {_MOST}",
-                "use fewer features",
-            )
+        widest = max(widest, *counts.values())
+        for what, count in counts.items():
+            if count > _MOST:
+                wrong += 1
+                yield problem(
+                    f"the function of {node.name} has {count} {what}, and Snowflake allows {_MOST}",
+                    f"use fewer features in the step that {node.name} reads",
+                )
     if not wrong:
-        yield ok(
-            f"the widest function has {most} arguments" if most else "the spec has no functions with features"
-        )
+        yield ok(f"no function has more than {widest} arguments or result columns")

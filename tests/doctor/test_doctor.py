@@ -258,8 +258,13 @@ def test_a_package_that_the_channel_lacks(package: str, text: str, account: Any,
 def test_too_many_arguments(account: Any, tmp_path: Path) -> None:
     lags = ", ".join(map(str, range(1, 499)))
     pipeline = _pipeline(tmp_path, **{"lags: [7]": f"lags: [{lags}]"})
+    found = _problems(diagnose(pipeline, "prod", account))["python.arguments"]
+    assert ["501 arguments" in found[0].text, "result columns" in found[1].text] == [True, True]
+    # Each feature is a result column, and so is its explanation.
+    lags = ", ".join(map(str, range(1, 251)))
+    pipeline = _pipeline(tmp_path, **{"lags: [7]": f"lags: [{lags}]"})
     (finding,) = _problems(diagnose(pipeline, "prod", account))["python.arguments"]
-    assert "501 arguments" in finding.text
+    assert "result columns" in finding.text
 
 
 def test_an_administrator_is_a_warning(account: Any, tmp_path: Path) -> None:
