@@ -10,13 +10,15 @@ from sqlglot import exp
 from snowpipe_ml.local.catalog.functions import Definition
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.shapes import parse as parse_shape
 from snowpipe_ml.local.core.types import from_iso, to_duckdb
-from snowpipe_ml.local.python.travel import travels_as
+from snowpipe_ml.local.python.travel import SHAPES, travels_as
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.conversions import to_tz, variant_of
-from snowpipe_ml.local.translate.expressions import macro
+from snowpipe_ml.local.translate.expressions import called, macro
 from snowpipe_ml.local.translate.guard import check_functions, name_identifiers
 from snowpipe_ml.local.translate.names import store_identifiers
+from snowpipe_ml.local.translate.shapes import to_shape
 from snowpipe_ml.local.translate.types import (
     DECIMALS,
     FLOATS,
@@ -39,6 +41,14 @@ def _cast(node: exp.Expr, kind: str) -> exp.Expr:
     """Cast an argument to the type in which it is sent to a worker."""
     if DataType.parse(kind).name == "TIMESTAMP_TZ":
         return macro("sf_tz_iso", to_tz(node))
+    if DataType.parse(kind).name in SHAPES:
+        if type_of(node) is None and not isinstance(node, exp.Null):  # translated with the statement
+            given = exp.Anonymous(
+                this="ST_ASGEOJSON", expressions=[exp.cast(node, kind, dialect="snowflake")]
+            )
+            given.meta["called"] = "ST_ASGEOJSON"
+            return given
+        return called("st_asgeojson", shape_of(node, kind))
     if _stored(kind) == "JSON":
         return macro("sf_standard_json", variant_of(node))
     if _stored(kind) == "BIGINT" and type_of(node) in FLOATS:
@@ -49,8 +59,15 @@ def _cast(node: exp.Expr, kind: str) -> exp.Expr:
     return node
 
 
+def shape_of(node: exp.Expr, kind: str) -> exp.Expr:
+    """Convert a value, such as the GeoJSON that a handler returned, to a GEOGRAPHY or GEOMETRY."""
+    cast = exp.cast(node, kind, dialect="snowflake")
+    return to_shape(cast, trying=False)
+
+
 def _stored_cast(node: exp.Expr, duckdb: str) -> exp.Expr:
-    cast = exp.cast(node, duckdb, dialect="duckdb")
+    # exp.cast() would return a cast to the same type, such as '616263'::BINARY, which is yet to be translated.
+    cast = exp.Cast(this=node, to=exp.DataType.build(duckdb, dialect="duckdb"))
     cast.to.meta["stored"] = True
     return cast
 
@@ -70,6 +87,8 @@ def snowflake_type(node: exp.Expr) -> str | None:
         T.VARBINARY: "BINARY",
         T.TIMESTAMPLTZ: "TIMESTAMP_LTZ",
         T.TIMESTAMPTZ: "TIMESTAMP_TZ",
+        T.GEOGRAPHY: "GEOGRAPHY",
+        T.GEOMETRY: "GEOMETRY",
     }
     if found is None:
         return None
@@ -169,10 +188,22 @@ def stored_values(definition: Definition, result: pa.Table) -> pa.Table:
     """Convert the result of a worker to the stored types; columns are named by position."""
     kinds = [kind for _, kind in definition.table] or [definition.returns]
     columns = [
-        from_iso(column) if DataType.parse(kind).name == "TIMESTAMP_TZ" else column
+        from_iso(column)
+        if DataType.parse(kind).name == "TIMESTAMP_TZ"
+        else _shapes(column, kind.lower())
+        if DataType.parse(kind).name in SHAPES
+        else column
         for column, kind in zip(result.columns, kinds, strict=True)
     ]
     return pa.table(columns, names=[str(i) for i in range(len(columns))])
+
+
+def _shapes(column: pa.ChunkedArray, kind: str) -> pa.Array:
+    """Read GeoJSON as stored shapes."""
+    values = [
+        None if text is None else parse_shape(text, kind, None, False).stored() for text in column.to_pylist()
+    ]
+    return pa.array(values, pa.struct([(kind, pa.binary())]))
 
 
 def _as_arrow(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:

@@ -19,12 +19,13 @@ from snowpipe_ml.local.python.arguments import (
     _cast,
     _stored,
     check_expressions,
+    shape_of,
     snowflake_type,
     stored_values,
     with_defaults,
 )
 from snowpipe_ml.local.python.registry import functions_of
-from snowpipe_ml.local.python.travel import arrow_type, travels_as
+from snowpipe_ml.local.python.travel import SHAPES, arrow_type, travels_as
 from snowpipe_ml.local.translate.arrow_relation import arrow_relation, empty_relation
 from snowpipe_ml.local.translate.compiler import Compiler, to_sql
 from snowpipe_ml.local.translate.expressions import macro
@@ -67,6 +68,9 @@ def scalar_call(node: exp.Expr, session: Session) -> exp.Expr | None:
     call.meta["ours"] = True
     if DataType.parse(definition.returns).name == "TIMESTAMP_TZ":
         call = macro("sf_text_to_tz", call)
+    elif DataType.parse(definition.returns).name in SHAPES:
+        call.type = exp.DataType.build("VARCHAR")
+        call = shape_of(call, definition.returns)
     elif _stored(definition.returns) != travels_as(definition.returns):
         call = exp.cast(call, _stored(definition.returns), dialect="duckdb")
         call.to.meta["stored"] = True

@@ -25,13 +25,17 @@ _ARROW = {
     "BINARY": "binary",
     "TIME": "time64[us]",
     "TIMESTAMP_TZ": "string",
+    "GEOGRAPHY": "string",
+    "GEOMETRY": "string",
 }
+SHAPES = ("GEOGRAPHY", "GEOMETRY")
 
 
 def arrow_name(kind: str) -> str:
     """Return the name of the Arrow type in which values of a Snowflake type are sent to a worker.
 
-    A TIMESTAMP_LTZ is sent as the naive local time that the handler receives, a TIMESTAMP_TZ as ISO text.
+    A TIMESTAMP_LTZ is sent as the naive local time that the handler receives, a TIMESTAMP_TZ as ISO text,
+    and a GEOGRAPHY or GEOMETRY as GeoJSON.
     """
     data_type = DataType.parse(kind)
     if data_type.name == "NUMBER":
@@ -64,4 +68,4 @@ def travels_as(kind: str) -> str:
     stored = to_duckdb(DataType.parse(kind))
     if name == "TIMESTAMP_LTZ":
         return "TIMESTAMP"
-    return "VARCHAR" if stored == "JSON" or name == "TIMESTAMP_TZ" else stored
+    return "VARCHAR" if stored == "JSON" or name in ("TIMESTAMP_TZ", *SHAPES) else stored

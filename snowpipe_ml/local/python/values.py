@@ -27,6 +27,8 @@ class sqlNullWrapper:  # noqa: N801 - Snowflake's name
     is_sql_null = True
 
 
+# A shape is the dict of its GeoJSON.
+_FROM_JSON = ("OBJECT", "ARRAY", "GEOGRAPHY", "GEOMETRY")
 SQL_NULL = sqlNullWrapper()
 
 
@@ -53,7 +55,7 @@ def python_column(column: pa.Array | pa.ChunkedArray, kind: str) -> list[object]
     values = column.to_pylist()
     if kind == "VARIANT":
         return [SQL_NULL if v is None else json.loads(v) for v in values]
-    if kind in ("OBJECT", "ARRAY"):
+    if kind in _FROM_JSON:
         return [None if v is None else json.loads(v) for v in values]
     if kind == "INT":
         return [None if v is None else int(v) for v in values]
@@ -66,7 +68,7 @@ def series(column: pa.ChunkedArray, kind: str, narrow: bool = False) -> Series:
     """Convert an Arrow column to the pandas Series that a vectorized handler receives."""
     import pandas as pd
 
-    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+    if kind == "VARIANT" or kind in _FROM_JSON:
         values = [None if v is None else json.loads(v) for v in column.to_pylist()]
         return pd.Series(values, dtype=object)
     if kind == "INT":
@@ -108,7 +110,7 @@ def arrow_column(values: Iterable[object], kind: str, type_: pa.DataType) -> pa.
     """Convert Python values or a Series to an Arrow column of the declared type."""
     if kind == "VARIANT" and isinstance(values, list):
         return pa.array([None if v is SQL_NULL else json.dumps(v, default=str) for v in values], pa.string())
-    if kind in ("VARIANT", "OBJECT", "ARRAY"):
+    if kind == "VARIANT" or kind in _FROM_JSON:
         values = [None if _is_null(v) else json.dumps(v, default=str) for v in values]
         return pa.array(values, pa.string())
     if kind == "TIMESTAMP_TZ":
