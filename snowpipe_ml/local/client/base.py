@@ -27,10 +27,12 @@ class ClientConnection(ABC):
 
     Attributes:
         listeners: called with the text of each statement before it is parsed.
+        failures: the errors of the statements that failed after they were started without waiting for them.
     """
 
     lock: threading.RLock
     listeners: list[Callable[[str], None]]
+    failures: dict[str, ProgrammingError]
     account = user = "LOCAL"
     host = "localhost"
     expired = False
@@ -109,13 +111,23 @@ class ClientConnection(ABC):
         return self._closed
 
     def get_query_status(self, query_id: str) -> QueryStatus:
-        """Return SUCCESS for a known statement: ``execute`` returns only when the statement has finished."""
+        """Return SUCCESS or FAILED_WITH_ERROR: ``execute`` returns only when the statement has finished."""
         from snowflake.connector.constants import QueryStatus
 
+        if query_id in self.failures:
+            return QueryStatus.FAILED_WITH_ERROR
         self.result(query_id)
         return QueryStatus.SUCCESS
 
-    get_query_status_throw_if_error = get_query_status
+    def get_query_status_throw_if_error(self, query_id: str) -> QueryStatus:
+        """Return SUCCESS.
+
+        Raises:
+            ProgrammingError: the statement failed.
+        """
+        if query_id in self.failures:
+            raise self.failures[query_id]
+        return self.get_query_status(query_id)
 
     @staticmethod
     def is_still_running(status: object) -> bool:
@@ -125,7 +137,9 @@ class ClientConnection(ABC):
     @staticmethod
     def is_an_error(status: object) -> bool:
         """Return whether a status means that the statement failed."""
-        return False
+        from snowflake.connector.constants import QueryStatus
+
+        return status == QueryStatus.FAILED_WITH_ERROR
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from snowpipe_ml.local.catalog.kinds import drop_temporary
 from snowpipe_ml.local.client.base import ClientConnection
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.cancellation import canceled_queries
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
@@ -53,6 +53,7 @@ class Connection(ClientConnection):
         self.session.client = self
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str], None]] = []
+        self.failures: dict[str, connector.ProgrammingError] = {}
         self._shared = shared
 
     @property

@@ -27,11 +27,15 @@ Fetched: TypeAlias = Row | dict[str, Any]
 """A row as ``fetchone`` returns it: a tuple, or by name with a DictCursor."""
 
 
+_COMPILATION = "SQL compilation error"
+
+
 class Statements(Protocol):
     """The methods of a connection that a cursor calls."""
 
     lock: threading.RLock
     listeners: list[Callable[[str], None]]
+    failures: dict[str, connector.ProgrammingError]
 
     def perform(
         self,
@@ -124,13 +128,23 @@ class Cursor:
         return self
 
     def execute_async(self, command: str, params: Params = None, **kwargs: Any) -> dict[str, object]:
-        """Run a statement; it has finished when this method returns."""
+        """Run a statement; it has finished when this method returns.
+
+        Its error is raised when its result is asked for, unless it does not compile.
+        """
         kwargs.pop("num_statements", None)
-        self.execute(command, params, **kwargs)
+        try:
+            self.execute(command, params, **kwargs)
+        except connector.ProgrammingError as raised:
+            if isinstance(raised, errors.UnsupportedError) or str(raised.raw_msg).startswith(_COMPILATION):
+                raise
+            self.connection.failures[str(self.sfqid)] = raised
         return {"queryId": self.sfqid, "success": True}
 
     def get_results_from_sfqid(self, sfqid: str) -> None:
         """Load the result of an earlier statement."""
+        if sfqid in self.connection.failures:
+            raise self.connection.failures[sfqid]
         columns, table = self.connection.result(sfqid)
         self.sfqid = sfqid
         self._load(columns, table)

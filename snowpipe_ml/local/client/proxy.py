@@ -38,6 +38,7 @@ class ProxyConnection(ClientConnection):
         self._on_close = on_close
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str], None]] = []
+        self.failures: dict[str, connector.ProgrammingError] = {}
         self._set_state(state)
 
     def _set_state(self, state: State) -> None:
