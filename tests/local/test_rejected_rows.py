@@ -201,7 +201,7 @@ def test_a_spec_says_how_dates_and_times_are_written(tmp_path: Path) -> None:
     (tmp_path / "files" / "x.csv").write_text(f"d,t,at\n03/12/2009,05:45 PM,{BAD}\n")
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
     statements = [statement.text for step in pipeline.plan() for statement in step.plan.statements]
-    (made,) = [text for text in statements if "FILE FORMAT TIMES" in text]
+    (made,) = [text for text in statements if "FILE FORMAT IF NOT EXISTS TIMES" in text]
     assert "DATE_FORMAT = 'DD/MM/YYYY'" in made
     assert "TIME_FORMAT = 'HH12:MI AM'" in made
     assert "TIMESTAMP_FORMAT = 'MM/DD/YYYY HH24:MI'" in made

@@ -138,8 +138,7 @@ def _groups(
     single = copy.on_error not in ("ABORT_STATEMENT", "CONTINUE")
     findings: list[Findings] = [Findings(True)] * len(files)
     if not (by_record or fmt.parse_header or any(column.duckdb == "BLOB" for column in columns)):
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            findings = list(threads.map(lambda file: examine(fmt, file.path, columns), files))
+        findings = _examined(fmt, files, columns)
     for file, found in zip(files, findings, strict=True):
         irregular = found.irregular or _has_odd_values(session, columns, fmt, file, found.odd)
         empty = not irregular and fmt.width(file.path) == 0
@@ -150,6 +149,21 @@ def _groups(
             groups.append(([file], irregular))
         last = key
     yield from groups
+
+
+def _examined(fmt: CsvFormat, files: Sequence[StagedFile], columns: Sequence[Column]) -> list[Findings]:
+    """Examine files, several at a time."""
+
+    def of(file: StagedFile) -> Findings:
+        return examine(fmt, file.path, columns)
+
+    if len(files) == 1:
+        return [of(files[0])]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        try:
+            return list(threads.map(of, files))
+        except RuntimeError:  # the interpreter is ending, and starts no more threads
+            return [of(file) for file in files]
 
 
 def _has_odd_values(

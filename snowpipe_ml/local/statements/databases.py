@@ -96,10 +96,11 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
         if not replace:
             raise errors.exists(name)
         session.storage.drop_database(name)
-        grants.forget_within(session, name)
     options = reader.options()
     reader.end()
     session.storage.create_database(name)
+    if there:  # not before: DuckDB runs no statement while the session's current database is missing
+        grants.forget_within(session, name)
     note_creation(session, (name, "", ""))
     note_creation(session, (name, "PUBLIC", ""))
     set_property(session, (name, "", ""), COMMENT, text_option(options, "COMMENT"))
