@@ -20,6 +20,7 @@ from pyarrow import orc
 
 from snowpipe_ml.local.files.formats.base import FORMATS
 from snowpipe_ml.local.statements.copy_into_table import OPTIONS as COPY_OPTIONS
+from tests.local.avro_files import avro_file
 
 Rows = list[tuple[Any, ...]]
 
@@ -126,7 +127,19 @@ ORC: dict[str, Case] = {
     "TRIM_SPACE": Case(_orc(x=[" a "], y=[1]), TWO, "TRIM_SPACE = TRUE", [("a", 1)], MATCH),
     "NULL_IF": Case(_orc(x=["none"], y=[1]), TWO, "NULL_IF = ('none')", [(None, 1)], MATCH),
 }
-CASES = {"CSV": CSV, "JSON": JSON, "PARQUET": PARQUET, "ORC": ORC}
+_AVRO = {
+    "type": "record",
+    "name": "r",
+    "fields": [{"name": "x", "type": "string"}, {"name": "y", "type": "int"}],
+}
+AVRO: dict[str, Case] = {
+    "TRIM_SPACE": Case(avro_file(_AVRO, [{"x": " a ", "y": 1}]), TWO, "TRIM_SPACE = TRUE", [("a", 1)], MATCH),
+    "NULL_IF": Case(avro_file(_AVRO, [{"x": "none", "y": 1}]), TWO, "NULL_IF = ('none')", [(None, 1)], MATCH),
+    "COMPRESSION": Case(
+        avro_file(_AVRO, [{"x": "a", "y": 1}]), TWO, "COMPRESSION = GZIP", "it is not gzipped", MATCH
+    ),
+}
+CASES = {"CSV": CSV, "JSON": JSON, "PARQUET": PARQUET, "ORC": ORC, "AVRO": AVRO}
 
 # Options that act elsewhere, with the test that shows their effect.
 ELSEWHERE = {
@@ -134,6 +147,7 @@ ELSEWHERE = {
     "JSON": {"FILE_EXTENSION": "test_file_extension"},
     "PARQUET": {"USE_LOGICAL_TYPE": "test_use_logical_type"},
     "ORC": {},
+    "AVRO": {},
 }
 # Accepted with the value that changes nothing; other values are refused by name.
 FIXED = {
@@ -153,6 +167,7 @@ FIXED = {
         "SNAPPY_COMPRESSION": "FALSE",
     },
     "ORC": {"REPLACE_INVALID_CHARACTERS": "TRUE"},
+    "AVRO": {"REPLACE_INVALID_CHARACTERS": "TRUE"},
 }
 
 
@@ -211,13 +226,14 @@ def test_a_file_format_option_changes_what_is_loaded(load: Any, kind: str, optio
     ("kind", "option"), [(kind, option) for kind, options in FIXED.items() for option in options]
 )
 def test_an_option_without_effect_is_refused_by_name(load: Any, kind: str, option: str) -> None:
-    content = {"CSV": "a\n", "JSON": "{}", "PARQUET": _parquet(a=[1]), "ORC": _orc(a=[1])}[kind]
+    content = {"CSV": "a\n", "JSON": "{}", "PARQUET": _parquet(a=[1]), "ORC": _orc(a=[1])}
+    content = content.get(kind) or avro_file(_AVRO, [{"x": "a", "y": 1}])
     columns = "x VARCHAR" if kind == "CSV" else ONE
     with pytest.raises(Exception, match=f"does not support.*{option}"):
         load(content, columns, f"TYPE = {kind} {option} = {FIXED[kind][option]}")
 
 
-@pytest.mark.parametrize("kind", ["CSV", "JSON", "PARQUET", "ORC"])
+@pytest.mark.parametrize("kind", ["CSV", "JSON", "PARQUET", "ORC", "AVRO"])
 def test_every_accepted_option_has_a_case(kind: str) -> None:
     fmt = FORMATS[kind]
     covered = {*CASES.get(kind, {}), *ELSEWHERE[kind], *FIXED[kind]}
@@ -225,7 +241,7 @@ def test_every_accepted_option_has_a_case(kind: str) -> None:
     assert set(ELSEWHERE[kind].values()) <= set(globals())
 
 
-@pytest.mark.parametrize("kind", ["CSV", "JSON", "PARQUET", "ORC"])
+@pytest.mark.parametrize("kind", ["CSV", "JSON", "PARQUET", "ORC", "AVRO"])
 def test_an_unknown_file_format_option_is_an_error(query: Any, kind: str) -> None:
     with pytest.raises(Exception, match="invalid property 'COLOUR'"):
         query(f"CREATE FILE FORMAT f TYPE = {kind} COLOUR = 'red'")

@@ -82,7 +82,7 @@ REFUSED = {
 """A statement with the option, which must be refused with the option's name."""
 
 # File formats that are refused by the name of their type.
-_REFUSED_TYPES = ("AVRO", "CUSTOM", "XML")
+_REFUSED_TYPES = ("CUSTOM", "XML")
 
 
 def reference() -> list[tuple[str, str]]:

@@ -109,7 +109,7 @@ FORMATS: Registry[FileFormat] = Registry(
     "file format",
     "snowpipe_ml.file_formats",
     builtin=tuple(
-        f"snowpipe_ml.local.files.formats.{name}" for name in ("delimited", "json", "parquet", "orc")
+        f"snowpipe_ml.local.files.formats.{name}" for name in ("delimited", "json", "parquet", "orc", "avro")
     ),
     check=_check,
     key=str.upper,
