@@ -9,8 +9,11 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
+from isal import igzip
+from isal.igzip_lib import IsalError
 
 from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.types import Column
@@ -27,6 +30,7 @@ _ODD_TIME = r"/|inf|epoch|\(BC|UTC"
 # makes of them.
 _BETWEEN_DIGITS = {_ODD_NUMBER: b"_", _ODD_WHOLE_NUMBER: b"_", _ODD_TIME: b"/"}
 _PREFIXED = re.compile(rb"0(?:[xX][0-9a-fA-F]|[bB][01]|[oO][0-7])[0-9a-fA-F_]*(?![0-9A-Za-z])")
+_UNREADABLE: tuple[type[Exception], ...] = (cast("type[Exception]", IsalError), EOFError, OSError)
 _ZERO = ord("0")
 _TIMES = ("DATE", "TIME")
 
@@ -62,25 +66,60 @@ def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
     odd = {column.name: pattern for column in columns if (pattern := _odd(column)) is not None}
     between = {_BETWEEN_DIGITS[pattern] for pattern in odd.values()}
     prefixed = _ODD_WHOLE_NUMBER in odd.values()
-    suspected = False
     if not (blank or escaped or between):
         return Findings(False)
-    with fmt.open_bytes(path) as file:
-        for _ in range(fmt.skip):
-            file.readline()
-        held = b"\n" if blank else b""
-        while chunk := file.read(_CHUNK):
-            piece = held + chunk
-            if blank and _has_blank_line(piece):
-                return Findings(True)
-            if escaped is not None and b"\\" in piece and escaped.search(piece):
-                return Findings(True)
-            suspected = suspected or _has_odd_number(piece, between, prefixed)
-            held = piece[-_OVERLAP:]
+    search = _Search(blank, escaped, frozenset(between), prefixed, fmt.skip)
+    if fmt.is_gzip(path):
+        try:
+            with igzip.open(path) as unpacked:
+                suspected = search.of(unpacked)
+        except _UNREADABLE:  # the errors of a damaged file are those of the library below
+            with fmt.open_bytes(path) as file:
+                suspected = search.of(file)
+    else:
+        with fmt.open_bytes(path) as file:
+            suspected = search.of(file)
+    if suspected is None:
+        return Findings(True)
     if not suspected:
         return Findings(False)
     listed = (f"regexp_matches({quoted(name)}, {literal(pattern)})" for name, pattern in odd.items())
     return Findings(False, " OR ".join(listed))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What a file is searched for.
+
+    Attributes:
+        blank: whether a blank line makes it irregular.
+        escaped: a pattern of what makes it irregular.
+        between: characters that make it suspected between digits.
+        prefixed: whether numbers such as ``0x1F`` make it suspected.
+        skip: how many lines at its beginning do not count.
+    """
+
+    blank: bool
+    escaped: re.Pattern[bytes] | None
+    between: Collection[bytes]
+    prefixed: bool
+    skip: int
+
+    def of(self, file: IO[bytes]) -> bool | None:
+        """Return whether the file may have odd values; None if it is irregular."""
+        suspected = False
+        for _ in range(self.skip):
+            file.readline()
+        held = b"\n" if self.blank else b""
+        while chunk := file.read(_CHUNK):
+            piece = held + chunk
+            if self.blank and _has_blank_line(piece):
+                return None
+            if self.escaped is not None and b"\\" in piece and self.escaped.search(piece):
+                return None
+            suspected = suspected or _has_odd_number(piece, self.between, self.prefixed)
+            held = piece[-_OVERLAP:]
+        return suspected
 
 
 def is_irregular(fmt: CsvFormat, path: Path) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
+
+from isal import igzip
 
 from snowpipe_ml.errors import SourceFileError
 
@@ -95,7 +96,7 @@ def write_member(
     target = folder / layout / name
     target.parent.mkdir(parents=True, exist_ok=True)
     conflicts = _Conflicts(file, header.endswith(b"\n"))
-    with target.open("wb") as out, gzip.GzipFile("", "wb", 6, out, mtime=0) as packed:
+    with target.open("wb") as out, igzip.IGzipFile("", "wb", 2, out, mtime=0) as packed:
         packed.write(header)
         while chunk := stream.read(_CHUNK):
             conflicts.refuse_in(chunk)
