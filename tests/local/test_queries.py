@@ -278,3 +278,33 @@ def test_the_default_of_null_if_is_not_the_value_that_json_has(query: Callable[.
     # https://docs.snowflake.com/en/sql-reference/sql/desc-file-format
     query("CREATE FILE FORMAT f TYPE = JSON")
     assert ("NULL_IF", "List", "[]", r"[\\N]") in query("DESCRIBE FILE FORMAT f")
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY RANDOM()) AS r FROM t", None),
+        ("SELECT x.*, RANK() OVER (ORDER BY UNIFORM(1, 9, RANDOM()), i) AS r FROM t x", None),
+        ("SELECT i FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY RANDOM()) = 1", 2),
+    ],
+)
+def test_a_window_has_a_random_order(query: Callable[..., Any], sql: str, rows: int | None) -> None:
+    query("CREATE TABLE t AS SELECT * FROM VALUES (1, 'a'), (2, 'a'), (3, 'b') v(i, k)")
+    found = query(sql)
+    assert len(found) == (rows or 3)
+    if rows is None:
+        assert [len(row) for row in found] == [3, 3, 3]
+        assert sorted(row[:2] for row in found) == [(1, "a"), (2, "a"), (3, "b")]
+
+
+def test_a_random_order_with_a_seed_is_the_same_again(query: Callable[..., Any]) -> None:
+    query("CREATE TABLE t AS SELECT SEQ4() AS i FROM TABLE(GENERATOR(ROWCOUNT => 50))")
+    sql = "SELECT i, ROW_NUMBER() OVER (ORDER BY RANDOM(7)) FROM t ORDER BY i"
+    assert query(sql) == query(sql)
+    assert sorted(row[1] for row in query(sql)) == list(range(1, 51))
+
+
+def test_a_random_order_of_a_window_over_groups_is_refused(query: Callable[..., Any]) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS i")
+    with pytest.raises(SnowparkSQLException, match="a random order of a window in a query that joins"):
+        query("SELECT i, ROW_NUMBER() OVER (ORDER BY RANDOM()) FROM t GROUP BY i")

@@ -24,6 +24,7 @@ from snowpipe_ml.local.translate.names import (
     store_identifiers,
 )
 from snowpipe_ml.local.translate.pivots import rewrite_pivots
+from snowpipe_ml.local.translate.random_orders import order_randomly
 from snowpipe_ml.local.translate.relations import expand_relations
 from snowpipe_ml.local.translate.rules import apply_rules
 from snowpipe_ml.local.translate.sequences import next_values
@@ -60,6 +61,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     next_values(tree, session)
     expand_streams(tree, compiler)
     rewrite_joins(tree)
+    order_randomly(tree)
     rewrite_pivots(tree, compiler)
     tree = expand_relations(tree, compiler)
     check_relations(tree)
