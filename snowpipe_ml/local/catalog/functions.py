@@ -221,4 +221,4 @@ def find_one(session: Session, kind: str, name: tuple[str, ...], arguments: str)
     for definition in definitions(session, name, kind):
         if definition.signature == arguments:
             return definition
-    raise errors.missing(kind.capitalize(), f"{name[-1]}{arguments}")
+    raise errors.missing(kind.capitalize(), name[-1])

@@ -346,9 +346,8 @@ def functions_of(storage: Storage) -> FunctionRegistry:
 
 def _interpreter_error(definition: Definition, raised: HandlerError) -> connector.ProgrammingError:
     where = f" (partition {raised.partition})" if raised.partition is not None else ""
-    kind = "procedure" if definition.kind == "PROCEDURE" else "function"
     return errors.error(
         100357,
         "P0000",
-        f"Python Interpreter Error:\n{raised} in {kind} {definition.name} with handler {definition.handler}{where}",
+        f"Python Interpreter Error:\n{raised} in function {definition.name} with handler {definition.handler}{where}",
     )
