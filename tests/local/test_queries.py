@@ -308,3 +308,34 @@ def test_a_random_order_of_a_window_over_groups_is_refused(query: Callable[..., 
     query("CREATE TABLE t AS SELECT 1 AS i")
     with pytest.raises(SnowparkSQLException, match="a random order of a window in a query that joins"):
         query("SELECT i, ROW_NUMBER() OVER (ORDER BY RANDOM()) FROM t GROUP BY i")
+
+
+def test_flatten_shows_the_number_of_the_row_it_reads(query: Callable[..., Any]) -> None:
+    query(
+        "CREATE TABLE t AS SELECT i, PARSE_JSON(a) AS a FROM VALUES (1, '[5, 6]'), (2, '[]'), (3, '[7]') v(i, a)"
+    )
+    of = "FROM t, LATERAL FLATTEN(INPUT => a) f"
+    assert query(f"SELECT t.i, f.* EXCLUDE (path, this) {of} ORDER BY t.i, f.index")[0] == (
+        1,
+        1,
+        None,
+        0,
+        "5",
+    )
+    assert query(f"SELECT SEQ, COUNT(*) {of} GROUP BY SEQ ORDER BY SEQ") == [(1, 2), (3, 1)]
+    assert [row[2:6] for row in query(f"SELECT * {of}")] == [
+        (1, None, "[0]", 0),
+        (1, None, "[1]", 1),
+        (3, None, "[0]", 0),
+    ]
+    left = "SELECT f.seq FROM t LEFT JOIN TABLE(FLATTEN(t.a)) f ORDER BY t.i, f.index"
+    assert query(left) == [(1,), (1,), (None,), (3,)]
+    outer = "SELECT f.seq, f.value FROM t, LATERAL FLATTEN(INPUT => a, OUTER => TRUE) f ORDER BY t.i, f.index"
+    assert query(outer) == [(1, "5"), (1, "6"), (2, None), (3, "7")]
+
+
+def test_flatten_is_executed_without_a_join(query: Callable[..., Any]) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS i, PARSE_JSON('[1, 2]') AS a")
+    for shown in ("*", "i, value", "f.*, t.*", "seq, value"):
+        ((plan,),) = query(f"EXPLAIN USING TEXT SELECT {shown} FROM t, LATERAL FLATTEN(INPUT => a) f")
+        assert "Join" not in plan

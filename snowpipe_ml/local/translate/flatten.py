@@ -154,7 +154,12 @@ def number_inputs(tree: exp.Expr) -> None:
     """Number the input rows of each call for its column ``SEQ``, only if the query selects that column."""
     for select in list(tree.find_all(exp.Select)):
         calls = [join.this for join in select.args.get("joins") or [] if _row_key(join.this)]
-        if calls and select.args.get("from_") is not None and _shows_seq(select):
+        if (
+            calls
+            and select.args.get("from_") is not None
+            and _shows_seq(select)
+            and not _number_outside(select)
+        ):
             _number_inputs(select)
 
 
@@ -168,6 +173,75 @@ def _shows_seq(select: exp.Select) -> bool:
         isinstance(node, exp.Star) or (isinstance(node, exp.Column) and node.name.upper() == "SEQ")
         for node in select.find_all(exp.Star, exp.Column)
     )
+
+
+def _number_outside(select: exp.Select) -> bool:
+    """Number the rows of the one relation that a call reads, and show the number in place of ``SEQ``.
+
+    A call that reads a second column, the number, would be executed as a join, many times slower and without
+    the order of the elements.
+
+    Returns:
+        Whether it was done; otherwise nothing is changed.
+    """
+    joins = select.args.get("joins") or []
+    source = select.args["from_"].this
+    named = [
+        column
+        for column in select.find_all(exp.Column)
+        if column.name.upper() == "SEQ" and not isinstance(column.this, exp.Star)
+    ]
+    if (
+        len(joins) != 1
+        or joins[0].args.get("side")  # the rows of the left side without elements have no number
+        or not isinstance(source, exp.Table | exp.Subquery | exp.Values)
+        or any(column.parent_select is not select for column in named)
+        or any(projection.alias.upper() == "SEQ" for projection in select.expressions)
+        or any(
+            star.parent_select is not select or any(star.args.values()) for star in select.find_all(exp.Star)
+        )
+    ):
+        return False
+    call = joins[0].this
+    left, right = source.alias_or_name or "_source_0", call.alias or "_source_1"
+    if any(column.table and column.table.upper() != right.upper() for column in named):
+        return False
+    if not call.alias:
+        call.set("alias", exp.TableAlias(this=exp.to_identifier(right, quoted=True)))
+    numbered = exp.select(
+        exp.Star(), exp.alias_(exp.Window(this=exp.RowNumber()), "_row_0", quoted=True)
+    ).from_(source.copy())
+    source.replace(
+        exp.Subquery(this=numbered, alias=exp.TableAlias(this=exp.to_identifier(left, quoted=True)))
+    )
+    number = exp.column("_row_0", table=left, quoted=True)
+    for column in named:
+        shown = column.parent is select and column.arg_key == "expressions"
+        column.replace(exp.alias_(number.copy(), "SEQ", quoted=True) if shown else number.copy())
+    select.set(
+        "expressions", [made for each in select.expressions for made in _stars(each, left, right, number)]
+    )
+    return True
+
+
+def _stars(shown: exp.Expr, left: str, right: str, number: exp.Expr) -> list[exp.Expr]:
+    """Return ``*`` as ``l.*, r.*``, each star without the number and with it as the column ``SEQ``."""
+    star = shown.this if isinstance(shown, exp.Column) else shown
+    if not isinstance(star, exp.Star):
+        return [shown]
+    made: list[exp.Expr] = []
+    for name in (left, right):
+        if isinstance(shown, exp.Column) and shown.table.upper() != name.upper():
+            continue
+        part = star.copy()
+        if name == left:
+            hidden = exp.to_identifier("_row_0", quoted=True)
+            part.set("except_", [hidden])
+        else:
+            sequence = exp.alias_(number.copy(), "SEQ", quoted=True)
+            part.set("replace", [sequence])
+        made.append(exp.Column(this=part, table=exp.to_identifier(name, quoted=True)))
+    return made
 
 
 def _number_inputs(select: exp.Select) -> None:
