@@ -36,6 +36,7 @@ def _rewrite(pivot: exp.Pivot, compiler: Compiler) -> None:
     query = exp.select(*(exp.column(exp.to_identifier(name, quoted=True)) for name in columns))
     default = pivot.args.get("default_on_null")
     default = default if isinstance(default, exp.Expr) else None
+    made: list[exp.Expr] = []
     for name, literal in _values(field, source, compiler):
         condition: exp.Expr = exp.EQ(this=field.this.copy(), expression=literal)
         if isinstance(literal, exp.Null):
@@ -44,8 +45,9 @@ def _rewrite(pivot: exp.Pivot, compiler: Compiler) -> None:
         call.set("this", exp.Case(ifs=[exp.If(this=condition, true=aggregate.this.copy())]))
         if default is not None:
             call = exp.Coalesce(this=call, expressions=[default.copy()])
-        query = query.select(exp.alias_(call, exp.to_identifier(_suffixed(name, suffix), quoted=True)))
-    query = query.from_(source)
+        made.append(exp.alias_(call, exp.to_identifier(_suffixed(name, suffix), quoted=True), copy=False))
+    # Each call of select() would copy the columns before it.
+    query = query.select(*made, copy=False).from_(source)
     if columns:
         query = query.group_by(*(exp.column(exp.to_identifier(name, quoted=True)) for name in columns))
     result = exp.Subquery(this=query)
