@@ -339,3 +339,12 @@ def test_flatten_is_executed_without_a_join(query: Callable[..., Any]) -> None:
     for shown in ("*", "i, value", "f.*, t.*", "seq, value"):
         ((plan,),) = query(f"EXPLAIN USING TEXT SELECT {shown} FROM t, LATERAL FLATTEN(INPUT => a) f")
         assert "Join" not in plan
+
+
+@pytest.mark.parametrize("shown", ["value", "f.value", "*"])
+def test_the_elements_of_constants_keep_their_order(query: Callable[..., Any], shown: str) -> None:
+    source = "(SELECT PARSE_JSON(a) AS a FROM VALUES ('[1, 2]'), ('[3, 4]') v(a)) t"
+    found = query(f"SELECT {shown} FROM {source}, LATERAL FLATTEN(INPUT => a) f")
+    assert [row[-2 if shown == "*" else 0] for row in found] == ["1", "2", "3", "4"]
+    parts = query("SELECT s.value FROM (VALUES ('a,b'), ('c,d')) v(x), LATERAL SPLIT_TO_TABLE(x, ',') s")
+    assert parts == [("a",), ("b",), ("c",), ("d",)]

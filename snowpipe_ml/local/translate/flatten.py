@@ -161,6 +161,19 @@ def number_inputs(tree: exp.Expr) -> None:
             and not _number_outside(select)
         ):
             _number_inputs(select)
+        if calls and select.args.get("from_") is not None:
+            _keep_order(select.args["from_"].this)
+
+
+def _keep_order(source: exp.Expr) -> None:
+    """Hide from DuckDB that a relation is constant: it would join it with the elements, in any order."""
+    if source.find(exp.Values) is None or source.find(exp.Table) is not None:
+        return
+    hidden = exp.GTE(this=_ours("random"), expression=exp.Literal.number(0))
+    inner = exp.select(exp.Star()).from_(source.copy()).where(hidden)
+    name = source.alias_or_name
+    alias = exp.TableAlias(this=exp.to_identifier(name, quoted=True)) if name else None
+    source.replace(exp.Subquery(this=inner, alias=alias))
 
 
 def _row_key(source: exp.Expr) -> str | None:

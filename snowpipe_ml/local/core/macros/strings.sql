@@ -1,10 +1,9 @@
 -- Macros of the functions of the family: strings.
 -- An error of Snowflake is raised as error('number (state): message'); core/errors.py reads it.
 CREATE MACRO sf_split_to_table(x, separator, seq) AS TABLE
-SELECT seq::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE"
-FROM (SELECT unnest(parts) AS v, generate_subscripts(parts, 1) AS i FROM (SELECT
-  -- With an empty separator DuckDB splits a text into its characters; Snowflake does not split it.
-  CASE WHEN separator = '' THEN [x] ELSE string_split(x, separator) END AS parts));
+-- With an empty separator DuckDB splits a text into its characters; Snowflake does not split it.
+SELECT unnest(list_transform(CASE WHEN separator = '' THEN [x] ELSE string_split(x, separator) END,
+  lambda _sf_v, _sf_i: struct_pack("SEQ" := seq::BIGINT, "INDEX" := _sf_i::BIGINT, "VALUE" := _sf_v)), max_depth := 2);
 
 CREATE MACRO sf_strtok_split_to_table(x, marks, seq) AS TABLE
 SELECT seq::BIGINT AS "SEQ", i::BIGINT AS "INDEX", v AS "VALUE" FROM (SELECT unnest(parts) AS v, generate_subscripts(parts, 1) AS i
