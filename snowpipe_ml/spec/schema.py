@@ -83,7 +83,9 @@ def pipeline_schema() -> Schema:
 
 
 def _allow_expressions(schema: object) -> Any:
-    """Return a copy of a schema in which every scalar may also be a template expression."""
+    """Return a copy of a schema in which a template expression may stand for every scalar, and for a mapping of
+    one of several types, such as a model.
+    """
     if isinstance(schema, list):
         return [_allow_expressions(item) for item in schema]
     if not isinstance(schema, dict):
@@ -99,7 +101,7 @@ def _allow_expressions(schema: object) -> Any:
     restricted = copied.get("type") in ("integer", "number", "boolean", "array", "object") or (
         copied.get("type") == "string" and ("pattern" in copied or "enum" in copied)
     )
-    if restricted and "const" not in copied and "properties" not in copied:
+    if "discriminator" in copied or (restricted and "const" not in copied and "properties" not in copied):
         outer = {key: copied.pop(key) for key in ("title", "description", "default") if key in copied}
         return {**outer, "anyOf": [copied, _EXPRESSION]}
     return copied

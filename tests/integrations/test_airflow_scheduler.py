@@ -119,7 +119,6 @@ def airflow(spec: Path, slow: Path, tmp_path: Path) -> Iterator[Airflow]:
     processes.stop()
 
 
-@pytest.mark.timeout(MINUTES * 120)
 def test_a_watched_run_and_a_killed_task(airflow: Airflow, spec: Path, slow: Path, by_command: Found) -> None:
     pipeline = Pipeline.from_yaml(slow)
     holder = pipeline.session()  # the statement of a killed task runs on here, as it does in an account
