@@ -123,7 +123,7 @@ def test_nothing_is_silently_read_otherwise(query: Any) -> None:
     query("CREATE STAGE s")
     query("CREATE TABLE t (a INT)")
     for options, word in (
-        ("FILE_FORMAT = (TYPE = AVRO)", "AVRO"),
+        ("FILE_FORMAT = (TYPE = XML)", "XML"),
         ("FILE_FORMAT = (TYPE = CSV ENCODING = 'LATIN1')", "ENCODING"),
         ("FILE_FORMAT = (TYPE = CSV) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE", "MATCH_BY_COLUMN_NAME"),
     ):
