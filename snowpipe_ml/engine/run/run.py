@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
-from tenacity import RetryCallState
-
-from snowpipe_ml.backoff import retrying
 from snowpipe_ml.engine.events import (
     Event,
     Listener,
@@ -26,38 +19,29 @@ from snowpipe_ml.engine.events import (
     RunStarted,
     Status,
     StepFinished,
-    StepProgress,
-    StepRetried,
-    StepStarted,
 )
-from snowpipe_ml.engine.plan.conditions import left_out_on
-from snowpipe_ml.engine.plan.decisions import Success, stands
+from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
-from snowpipe_ml.engine.plan.graph import Graph, Node
-from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
+from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
-from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.engine.run.interrupts import interrupts
 from snowpipe_ml.engine.run.outcome import (
     RunResult,
     StepOutcome,
-    cause,
     ended,
     left_out_because,
     skipped,
     unchanged,
 )
-from snowpipe_ml.engine.run.sessions import Sessions, execute
-from snowpipe_ml.engine.run.tagging import set_tags
-from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
-from snowpipe_ml.plugins.results import to_show
+from snowpipe_ml.engine.run.sessions import Sessions
+from snowpipe_ml.engine.run.step import StepRunner
+from snowpipe_ml.plugins import PlanContext, RunInfo
 from snowpipe_ml.spec.models import Tag
-from snowpipe_ml.sql import Identifier, Literal, Sql, sql
+from snowpipe_ml.sql import Identifier
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Session
+    pass
 
 log = logging.getLogger("snowpipe_ml.engine")
 
@@ -162,11 +146,26 @@ class Runner:
         self._flush()
         return outcomes
 
+    def _step_runner(self) -> StepRunner:
+        return StepRunner(
+            started=self._started,
+            plan=self.plan,
+            run=self.run,
+            sessions=self.sessions,
+            state=self.state,
+            tags=self.tags,
+            default_warehouse=self.default_warehouse,
+            fingerprints=self.fingerprints,
+            lock=self.lock,
+            retries=self.retries,
+            announced=self.announced,
+            emit=self._emit,
+            stopped=self._asked,
+            sleep=self._sleep,
+        )
+
     def _sleep(self, seconds: float) -> None:
-        if self.sleep is not None:
-            self.sleep(seconds)
-        else:
-            self._asked.wait(seconds)
+        (self.sleep or self._asked.wait)(seconds)
 
     def _emit(self, event: Event) -> None:
         with self._emit_lock:
@@ -176,6 +175,7 @@ class Runner:
     def _schedule(self) -> dict[str, StepOutcome]:
         outcomes: dict[str, StepOutcome] = {}
         self._reuse(outcomes)
+        steps = self._step_runner()
         settled = {*self.reused, *self.omitted, *self.skipped}
         waiting = {
             name: set(self.graph.needs(name)) - settled for name in self.graph.nodes if name not in settled
@@ -197,7 +197,7 @@ class Runner:
                 free = self.threads - len(running)
                 for name in [name for name, needs in waiting.items() if not needs][:free]:
                     del waiting[name]
-                    running[executor.submit(self._run_node, self.graph.nodes[name])] = name
+                    running[executor.submit(steps.run_node, self.graph.nodes[name])] = name
                 done, _ = wait(running, timeout=self._flush_if_due(), return_when=FIRST_COMPLETED)
                 if self.lock is not None:
                     self.lock.renew()
@@ -319,132 +319,3 @@ class Runner:
         if self.state is not None and outcome.status is not Status.REUSED:
             self.state.step_finished(self._started, event, outcome.work)
         self._emit(event)
-
-    def _run_node(self, node: Node) -> StepOutcome:
-        begin = time.monotonic()
-        self._emit(StepStarted(node.name))
-        try:
-            tried = self._with_retries(node)
-            if isinstance(tried, StepOutcome):
-                return tried
-            result, work = tried
-        except Exception as error:  # an exception of a step fails that step only
-            log.debug("step %s failed", node.name, exc_info=True)
-            return StepOutcome(
-                node.name,
-                Status.FAILED,
-                None,
-                time.monotonic() - begin,
-                cause(error),
-                (),
-                error,
-                None,
-                work=to_show(getattr(error, "checks", ())),
-            )
-        return StepOutcome(
-            node.name,
-            Status.SUCCESS,
-            result.rows,
-            time.monotonic() - begin,
-            result.message,
-            result.warnings,
-            None,
-            None,
-            result.metrics,
-            work,
-        )
-
-    def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
-        """Run a step, with retries after transient errors; return the outcome if it is left out."""
-
-        def tell(state: RetryCallState) -> None:
-            assert state.outcome is not None
-            error = state.outcome.exception()
-            assert isinstance(error, Exception)
-            self._emit(StepRetried(node.name, state.attempt_number, state.upcoming_sleep, cause(error)))
-
-        def pause(seconds: float) -> None:
-            self._sleep(seconds)
-            if self._asked.is_set():
-                raise StepError("interrupted before it was retried")
-
-        def transient(error: Exception) -> bool:
-            return is_transient(error) and not self._asked.is_set()
-
-        retries = node.step.settings.retries if self.retries is None else self.retries
-        return retrying(retries, transient, pause, before_sleep=tell)(self._once, node)
-
-    def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
-        """Run a step; return the outcome if it is left out."""
-        with self.sessions.session() as session:
-            if self.announced and self.state is not None:
-                self.state.step_started(self._started, node.name, int(session.session_id))
-            ctx = self._context(node, session)
-            with self._prepared(node, session):
-                why = None if node.declared else left_out_on(session, node.step, ctx)
-                if why is not None:
-                    there = Versions(session.connection, self._sleep).of(node.writes)
-                    return left_out_because(node.name, why, stands=stands(node, there))
-                # A resource that a step both reads and writes counts as an output.
-                inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
-                result = node.step.run(ctx) or StepResult()
-                set_tags(node, self.tags, lambda statement: self._ensure(session, statement))
-                outputs = self._versions(session, node.writes)
-        made = self.fingerprints.get(node.name)
-        work = {
-            **(made.to_json() if made else {}),
-            "inputs": inputs,
-            "outputs": outputs,
-            **to_show(result.checks, result.charts, result.pictures),
-        }
-        return result, work
-
-    def _versions(self, session: Session, resources: Iterable[Resource]) -> list[Stored]:
-        return [] if self.state is None else to_json(Versions(session.connection, self._sleep).of(resources))
-
-    def _context(self, node: Node, session: Session) -> RunContext:
-        def progress(done: int, total: int | None = None, note: str = "") -> None:
-            if self._asked.is_set():  # work outside the warehouse has no statement to cancel
-                raise StepError("interrupted")
-            self._emit(StepProgress(node.name, done, total, note))
-
-        return RunContext(
-            **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
-            session=session,
-            run=self.run,
-            progress=progress,
-            again=partial(again, sleep=self._sleep),
-            fence=self.lock.check if self.lock is not None else lambda session: None,
-            logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
-        )
-
-    @contextmanager
-    def _prepared(self, node: Node, session: Session) -> Iterator[None]:
-        """Set the step's warehouse and statement timeout, and a query tag that identifies its statements.
-
-        A Session that is reused by another step gets its first warehouse back: see :class:`Sessions`.
-        """
-        tag = json.dumps({"pipeline": self.pipeline, "run": self.run.id, "step": node.name})
-        self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
-        creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
-        name = (
-            None
-            if creates
-            else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
-        )
-        if name is not None:
-            self._ensure(session, sql("USE WAREHOUSE {name}", name=name))
-        timeout = node.step.settings.timeout
-        if timeout is not None:
-            self._ensure(
-                session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout))
-            )
-        try:
-            yield
-        finally:
-            if timeout is not None and (self.sessions.shared or sys.exc_info()[0] is None):
-                self._ensure(session, self.sessions.unset("STATEMENT_TIMEOUT_IN_SECONDS"))
-
-    def _ensure(self, session: Session, statement: Sql) -> None:
-        """Run an idempotent statement, with retries."""
-        again(lambda: execute(session, statement), sleep=self._sleep)

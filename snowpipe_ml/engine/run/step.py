@@ -1,0 +1,207 @@
+"""One step of a run: its Session, warehouse, query tag and timeout, its retries, and the outcome."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tenacity import RetryCallState
+
+from snowpipe_ml.backoff import retrying
+from snowpipe_ml.engine.events import Event, RunStarted, Status, StepProgress, StepRetried, StepStarted
+from snowpipe_ml.engine.plan.conditions import left_out_on
+from snowpipe_ml.engine.plan.decisions import stands
+from snowpipe_ml.engine.plan.fingerprint import Fingerprint
+from snowpipe_ml.engine.plan.graph import Node
+from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
+from snowpipe_ml.engine.records.lock import RunLock
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.retry import again, is_transient
+from snowpipe_ml.engine.run.outcome import StepOutcome, cause, left_out_because
+from snowpipe_ml.engine.run.sessions import Sessions, execute
+from snowpipe_ml.engine.run.tagging import set_tags
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
+from snowpipe_ml.plugins.results import to_show
+from snowpipe_ml.spec.models import Tag
+from snowpipe_ml.sql import Identifier, Literal, Sql, sql
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+log = logging.getLogger("snowpipe_ml.engine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRunner:
+    """Runs the steps of one run, each in the thread that calls it.
+
+    Args:
+        started: the event of the run's start.
+        plan: the planning context.
+        run: the identity of the run.
+        sessions: the pool of Sessions.
+        state: the state store; None records nothing.
+        tags: the declared tags; those with a value are set on each output.
+        default_warehouse: the warehouse of steps that name none.
+        fingerprints: the fingerprints of the nodes, for the state store.
+        lock: the lock of the run, checked before an output is published; None for no lock.
+        retries: how often a step is retried after a transient error, whatever its settings say.
+        announced: whether to record that a step starts, and on which session.
+        emit: called with every event.
+        stopped: set when the run is interrupted.
+        sleep: waits before a step is retried.
+    """
+
+    started: RunStarted
+    plan: PlanContext
+    run: RunInfo
+    sessions: Sessions
+    state: State | None
+    tags: Mapping[str, Tag]
+    default_warehouse: Identifier | None
+    fingerprints: Mapping[str, Fingerprint]
+    lock: RunLock | None
+    retries: int | None
+    announced: bool
+    emit: Callable[[Event], None]
+    stopped: threading.Event
+    sleep: Callable[[float], None]
+
+    def run_node(self, node: Node) -> StepOutcome:
+        """Run a step, with retries after transient errors; an exception of the step becomes its outcome."""
+        begin = time.monotonic()
+        self.emit(StepStarted(node.name))
+        try:
+            tried = self._with_retries(node)
+            if isinstance(tried, StepOutcome):
+                return tried
+            result, work = tried
+        except Exception as error:  # an exception of a step fails that step only
+            log.debug("step %s failed", node.name, exc_info=True)
+            return StepOutcome(
+                node.name,
+                Status.FAILED,
+                None,
+                time.monotonic() - begin,
+                cause(error),
+                (),
+                error,
+                None,
+                work=to_show(getattr(error, "checks", ())),
+            )
+        return StepOutcome(
+            node.name,
+            Status.SUCCESS,
+            result.rows,
+            time.monotonic() - begin,
+            result.message,
+            result.warnings,
+            None,
+            None,
+            result.metrics,
+            work,
+        )
+
+    def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
+        """Run a step, with retries after transient errors; return the outcome if it is left out."""
+
+        def tell(state: RetryCallState) -> None:
+            assert state.outcome is not None
+            error = state.outcome.exception()
+            assert isinstance(error, Exception)
+            self.emit(StepRetried(node.name, state.attempt_number, state.upcoming_sleep, cause(error)))
+
+        def pause(seconds: float) -> None:
+            self.sleep(seconds)
+            if self.stopped.is_set():
+                raise StepError("interrupted before it was retried")
+
+        def transient(error: Exception) -> bool:
+            return is_transient(error) and not self.stopped.is_set()
+
+        retries = node.step.settings.retries if self.retries is None else self.retries
+        return retrying(retries, transient, pause, before_sleep=tell)(self._once, node)
+
+    def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
+        """Run a step; return the outcome if it is left out."""
+        with self.sessions.session() as session:
+            if self.announced and self.state is not None:
+                self.state.step_started(self.started, node.name, int(session.session_id))
+            ctx = self._context(node, session)
+            with self._prepared(node, session):
+                why = None if node.declared else left_out_on(session, node.step, ctx)
+                if why is not None:
+                    there = Versions(session.connection, self.sleep).of(node.writes)
+                    return left_out_because(node.name, why, stands=stands(node, there))
+                # A resource that a step both reads and writes counts as an output.
+                inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
+                result = node.step.run(ctx) or StepResult()
+                set_tags(node, self.tags, lambda statement: self._ensure(session, statement))
+                outputs = self._versions(session, node.writes)
+        made = self.fingerprints.get(node.name)
+        work = {
+            **(made.to_json() if made else {}),
+            "inputs": inputs,
+            "outputs": outputs,
+            **to_show(result.checks, result.charts, result.pictures),
+        }
+        return result, work
+
+    def _versions(self, session: Session, resources: Iterable[Resource]) -> list[Stored]:
+        return [] if self.state is None else to_json(Versions(session.connection, self.sleep).of(resources))
+
+    def _context(self, node: Node, session: Session) -> RunContext:
+        def progress(done: int, total: int | None = None, note: str = "") -> None:
+            if self.stopped.is_set():  # work outside the warehouse has no statement to cancel
+                raise StepError("interrupted")
+            self.emit(StepProgress(node.name, done, total, note))
+
+        return RunContext(
+            **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
+            session=session,
+            run=self.run,
+            progress=progress,
+            again=partial(again, sleep=self.sleep),
+            fence=self.lock.check if self.lock is not None else lambda session: None,
+            logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
+        )
+
+    @contextmanager
+    def _prepared(self, node: Node, session: Session) -> Iterator[None]:
+        """Set the step's warehouse and statement timeout, and a query tag that identifies its statements.
+
+        A Session that is reused by another step gets its first warehouse back: see :class:`Sessions`.
+        """
+        tag = json.dumps({"pipeline": self.started.pipeline, "run": self.run.id, "step": node.name})
+        self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
+        creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
+        name = (
+            None
+            if creates
+            else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
+        )
+        if name is not None:
+            self._ensure(session, sql("USE WAREHOUSE {name}", name=name))
+        timeout = node.step.settings.timeout
+        if timeout is not None:
+            self._ensure(
+                session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout))
+            )
+        try:
+            yield
+        finally:
+            if timeout is not None and (self.sessions.shared or sys.exc_info()[0] is None):
+                self._ensure(session, self.sessions.unset("STATEMENT_TIMEOUT_IN_SECONDS"))
+
+    def _ensure(self, session: Session, statement: Sql) -> None:
+        """Run an idempotent statement, with retries."""
+        again(lambda: execute(session, statement), sleep=self.sleep)
