@@ -21,7 +21,7 @@ from snowflake.connector.errors import Error
 from snowpipe_ml.local import connect
 from snowpipe_ml.local.core import checkpoints
 from snowpipe_ml.local.core.errors import DiskFullError
-from snowpipe_ml.local.server.http import token_of
+from snowpipe_ml.local.server.tokens import token_of
 from tests.forked import python
 
 LOG_SIZE = 2 * 2**20  # bytes; a shorter log than usual is filled with fewer statements

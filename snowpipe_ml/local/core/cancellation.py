@@ -124,4 +124,4 @@ class Cancellation:
 
 def canceled_queries(number: int) -> str:
     """Return the result text of SYSTEM$CANCEL_ALL_QUERIES."""
-    return f"{number} queries cancelled."
+    return f"{number} cancelled."

@@ -10,6 +10,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 _KEPT = 10_000
+COLUMNS = (
+    "QUERY_ID",
+    "QUERY_TEXT",
+    "DATABASE_NAME",
+    "SCHEMA_NAME",
+    "QUERY_TYPE",
+    "SESSION_ID",
+    "USER_NAME",
+    "ROLE_NAME",
+    "WAREHOUSE_NAME",
+    "QUERY_TAG",
+    "EXECUTION_STATUS",
+    "ERROR_CODE",
+    "ERROR_MESSAGE",
+    "START_TIME",
+    "END_TIME",
+    "TOTAL_ELAPSED_TIME",
+)
+"""The columns of QUERY_HISTORY that are served."""
 
 
 @dataclass
@@ -28,6 +47,7 @@ class Query:
     ended: dt.datetime | None = None
     status: str = "RUNNING"
     error: str | None = None
+    code: int | None = None
 
     @property
     def kind(self) -> str:
@@ -57,11 +77,18 @@ class History:
             yield
         except BaseException as raised:
             query.status, query.error = "FAILED_WITH_ERROR", str(raised)
+            number = getattr(raised, "errno", None)
+            query.code = number if isinstance(number, int) else None
             raise
         else:
             query.status = "SUCCESS"
         finally:
             query.ended = dt.datetime.now(dt.UTC)
+
+    def find(self, query_id: str) -> Query | None:
+        """Return the statement with an id; None if there is none, or no longer."""
+        with self._lock:
+            return next((query for query in reversed(self._queries) if query.query_id == query_id), None)
 
     def rows(self, session_id: int | None = None) -> list[dict[str, object]]:
         """List the statements of one session or of all sessions, latest first."""
@@ -80,6 +107,7 @@ class History:
                 "WAREHOUSE_NAME": q.warehouse,
                 "QUERY_TAG": q.tag,
                 "EXECUTION_STATUS": q.status,
+                "ERROR_CODE": q.code,
                 "ERROR_MESSAGE": q.error,
                 "START_TIME": q.started,
                 "END_TIME": q.ended,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
+import threading
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
 
 _IDS = itertools.count(1)
+_TRANSACTIONS = itertools.count(time.time_ns() // 1000)  # no number is given twice, in later processes either
 _SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
 
 
@@ -37,6 +40,7 @@ class Client(Protocol):
     """The part of a session's connection that nested statements use, such as those of a stored procedure."""
 
     session: Session
+    lock: threading.RLock
     listeners: list[Callable[[str], None]]
 
     def perform(
@@ -109,6 +113,8 @@ class Session:
         self.keeps_transaction = False
         self.visible_functions: frozenset[str] = frozenset()
         self.transaction_id = ""
+        self.transaction_number = 0
+        self.transaction_began = dt.datetime.now(dt.UTC)
         self.last_query_ids: list[str] = []
         self.shares: dict[str, list[str]] = {}
         self.folder = os.getcwd()
@@ -217,6 +223,8 @@ class Session:
         functions = self.storage.functions
         self.visible_functions = functions.registered if functions is not None else frozenset()
         self.transaction_id = uuid.uuid4().hex[:8]
+        self.transaction_number = next(_TRANSACTIONS)
+        self.transaction_began = dt.datetime.now(dt.UTC)
         self.at_commit.clear()
         self.duck.execute("BEGIN TRANSACTION")
         self.in_transaction = True
@@ -287,6 +295,13 @@ class Session:
             statement.cancel()
         return bool(running)
 
+    def roll_back(self) -> None:
+        """Roll back the open transaction, if there is one."""
+        if self.in_transaction:
+            self.in_transaction = False
+            self.at_commit.clear()
+            self.duck.execute("ROLLBACK")
+
     def query(self, query_id: str, text: str, tag: str | None = None) -> Query:
         """Create the history entry of a statement that starts now."""
         return Query(
@@ -305,3 +320,8 @@ class Session:
 def find_session(session_id: int) -> Session | None:
     """Return the open session with this id, on any warehouse of this process."""
     return _SESSIONS.get(session_id)
+
+
+def open_sessions(storage: Storage) -> list[Session]:
+    """List the open sessions on a warehouse."""
+    return [found for _, found in sorted(_SESSIONS.items()) if found.storage is storage]

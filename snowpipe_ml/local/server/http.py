@@ -11,26 +11,23 @@ import gzip
 import hmac
 import json
 import logging
-import os
 import secrets
 import threading
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-from snowflake.connector.errors import Error, ProgrammingError
+from snowflake.connector.errors import Error
 
 from snowpipe_ml.local.client.connect import connect
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
-from snowpipe_ml.local.core.result import Result
-from snowpipe_ml.local.server import wire
-from snowpipe_ml.local.server.filetransfer import transfer
+from snowpipe_ml.local.server import answers, wire
+from snowpipe_ml.local.server.sessions import DETACHED_AFTER, Answer, ClientSession
 from snowpipe_ml.local.statements.session import is_honoured, set_parameters
 
 log = logging.getLogger("snowpipe_ml.local.server.http")
@@ -41,44 +38,35 @@ _ANSWER_SECONDS = 40.0
 _RUNNING, _RUNNING_ASYNC = "333333", "333334"
 
 
-Answer: TypeAlias = dict[str, object]
-"""An answer, to be encoded as JSON."""
-
-
-class _Session:
-    """The session of a client: its connection and its running statements."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.pending: dict[str, Future[Answer]] = {}
-        self.executor = ThreadPoolExecutor(16, thread_name_prefix="statement")
-
-    def close(self) -> None:
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        self.connection.close()
-
-
 class WarehouseServer:
     """The HTTP server of one warehouse.
 
     Args:
         path: the folder of the warehouse.
         port: the port on 127.0.0.1; 0 for any free port.
-        token: the token that clients must send; see :func:`token_of`.
+        token: the token that clients must send; see :func:`snowpipe_ml.local.server.token_of`.
         database: the database of clients that do not name one.
         schema: the schema of such clients.
+        detached_after: seconds after which a client that sends no requests counts as gone.
 
     Raises:
         OSError: the port is in use.
     """
 
     def __init__(
-        self, path: Path, port: int, token: str, database: str | None = None, schema: str | None = "PUBLIC"
+        self,
+        path: Path,
+        port: int,
+        token: str,
+        database: str | None = None,
+        schema: str | None = "PUBLIC",
+        *,
+        detached_after: float = DETACHED_AFTER,
     ) -> None:
         self._path = path
         self._token = token
         self._defaults = database, schema
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, ClientSession] = {}
         self._lock = threading.Lock()
         # The server holds the warehouse open for as long as it runs, even without clients.
         holder = connect(path, database, schema, timeout=10)
@@ -96,6 +84,9 @@ class WarehouseServer:
         self._http.daemon_threads = True
         self.port: int = self._http.server_address[1]
         self._serving = False
+        self._closed = threading.Event()
+        self._detached_after = detached_after
+        threading.Thread(target=self._watch, name="detached-clients", daemon=True).start()
 
     @property
     def entry(self) -> str:
@@ -119,8 +110,17 @@ class WarehouseServer:
         self._serving = True
         self._http.serve_forever(poll_interval=0.1)
 
+    def _watch(self) -> None:
+        """Cancel the statements of clients that are gone, in sessions with ABORT_DETACHED_QUERY."""
+        while not self._closed.wait(self._detached_after / 10):
+            with self._lock:
+                sessions = list(self._sessions.values())
+            for session in sessions:
+                session.abort_if_detached(self._detached_after)
+
     def close(self) -> None:
         """Stop, roll back open transactions and release the warehouse."""
+        self._closed.set()
         if self._serving:
             self._http.shutdown()
         self._http.server_close()
@@ -136,13 +136,13 @@ class WarehouseServer:
         data = body.get("data") or wire.LoginData()
         shown = str(data.get("TOKEN") or data.get("PASSWORD") or "")
         if not hmac.compare_digest(shown, self._token):
-            return _failed("390100", "Incorrect username or password was specified.", "08001")
+            return answers.failed("390100", "Incorrect username or password was specified.", "08001")
         try:
             named = query.get("databaseName"), query.get("schemaName")
             opened = connect(self._path, *(named if named[0] else self._defaults))
             assert isinstance(opened, Connection)
         except Error as raised:
-            return _failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
+            return answers.failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
         settings = dict(data.get("SESSION_PARAMETERS") or {})
         try:
             with connector_errors(opened.translated):
@@ -151,12 +151,12 @@ class WarehouseServer:
                 )
         except Error as raised:
             opened.close()
-            return _failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
+            return answers.failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
         if query.get("warehouse"):
             opened.session.warehouse = query["warehouse"].upper()
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._sessions[token] = _Session(opened)
+            self._sessions[token] = ClientSession(opened)
         known = {
             "TIMEZONE": "America/Los_Angeles",
             "AUTOCOMMIT": True,
@@ -166,7 +166,7 @@ class WarehouseServer:
             **opened._session_parameters,
             **settings,
         }
-        return _done(
+        return answers.done(
             {
                 "token": token,
                 "masterToken": token,
@@ -184,41 +184,41 @@ class WarehouseServer:
             }
         )
 
-    def session(self, authorization: str) -> _Session | None:
+    def session(self, authorization: str) -> ClientSession | None:
         """Return the session that belongs to the token of a request."""
         token = authorization.partition('Token="')[2].rstrip('"')
         with self._lock:
             return self._sessions.get(token)
 
-    def logout(self, session: _Session) -> Answer:
+    def logout(self, session: ClientSession) -> Answer:
         """End a session."""
         with self._lock:
             for token in [token for token, known in self._sessions.items() if known is session]:
                 del self._sessions[token]
         session.close()
-        return _done(None)
+        return answers.done(None)
 
-    def query(self, session: _Session, body: wire.QueryRequest) -> Answer:
+    def query(self, session: ClientSession, body: wire.QueryRequest) -> Answer:
         """Run or describe a statement; for a long one, return the URL at which to ask for the result."""
         query_id = str(uuid.uuid4())
-        session.pending[query_id] = session.executor.submit(_run, session.connection, body, query_id)
+        session.pending[query_id] = session.executor.submit(answers.run, session.connection, body, query_id)
         if body.get("asyncExec"):
-            return _in_progress(query_id, _RUNNING_ASYNC)
+            return answers.in_progress(query_id, _RUNNING_ASYNC)
         return self.result(session, query_id)
 
-    def result(self, session: _Session, query_id: str) -> Answer:
+    def result(self, session: ClientSession, query_id: str) -> Answer:
         """Return the answer to a statement that was started, or a kept result."""
         future = session.pending.get(query_id)
         if future is None:
-            return _kept(session.connection, query_id)
+            return answers.kept(session.connection, query_id)
         try:
             answer = future.result(_ANSWER_SECONDS)
         except NotYetError:
-            return _in_progress(query_id, _RUNNING)
+            return answers.in_progress(query_id, _RUNNING)
         session.pending.pop(query_id, None)
         return answer
 
-    def status(self, session: _Session, query_id: str) -> Answer:
+    def status(self, session: ClientSession, query_id: str) -> Answer:
         """Return whether a statement is running, and how it ended."""
         known = [row for row in session.connection.storage.history.rows() if row["QUERY_ID"] == query_id]
         shown = [
@@ -230,72 +230,7 @@ class WarehouseServer:
             }
             for row in known
         ]
-        return _done({"queries": shown})
-
-
-def _run(connection: Connection, body: wire.QueryRequest, query_id: str) -> Answer:
-    text = str(body["sqlText"])
-    type_id = wire.statement_type(text)
-    # Before taking the lock: the statement to cancel holds it.
-    if not body.get("describeOnly") and (aside := connection.aside(text)) is not None:
-        return _done({**wire.result_data(aside, type_id), "queryId": query_id, "parameters": []})
-    try:
-        with connection.lock, connector_errors(connection.translated):
-            values, rows = wire.parameters(body.get("bindings"))
-            if body.get("describeOnly"):
-                data = wire.description_data(connection.describe(text, values), type_id)
-            elif (files := transfer(connection, text)) is not None:
-                return _done({**files, "queryId": query_id})
-            elif rows is not None:
-                data = wire.result_data(connection.perform_many(text, rows, query_id), type_id)
-            else:
-                settings = dict(body.get("parameters") or {})
-                data = wire.result_data(connection.perform(text, values, query_id, None, settings), type_id)
-    except Error as raised:
-        return _refused(raised, query_id)
-    except Exception as raised:
-        # Clients would retry an answer with HTTP status 500, and would not show the cause.
-        log.exception("internal error of the embedded warehouse in the statement: %s", text[:200])
-        return _failed("000603", f"{type(raised).__name__}: {raised}", "XX000", {"queryId": query_id})
-    return _done(
-        {
-            **data,
-            "queryId": query_id,
-            "parameters": [],
-            "finalDatabaseName": connection.database,
-            "finalSchemaName": connection.schema,
-            "finalWarehouseName": connection.warehouse,
-            "finalRoleName": connection.role,
-            "version": 1,
-        }
-    )
-
-
-def _kept(connection: Connection, query_id: str) -> Answer:
-    try:
-        columns, table = connection.result(query_id)
-    except Error as raised:
-        return _refused(raised, query_id)
-    return _done({**wire.result_data(Result(columns, table), 0x1000), "queryId": query_id, "parameters": []})
-
-
-def _done(data: object) -> Answer:
-    return {"data": data, "code": None, "message": None, "success": True}
-
-
-def _failed(code: str, message: str, sqlstate: str | None, more: dict[str, object] | None = None) -> Answer:
-    data = {"errorCode": code, "sqlState": sqlstate, **(more or {})}
-    return {"data": data, "code": code, "message": message, "success": False}
-
-
-def _refused(raised: Error, query_id: str) -> Answer:
-    text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
-    return _failed(f"{raised.errno or 0:06d}", str(text), raised.sqlstate, {"queryId": query_id})
-
-
-def _in_progress(query_id: str, code: str) -> Answer:
-    data = {"queryId": query_id, "getResultUrl": f"/queries/{query_id}/result", "queryAbortsAfterSecs": 86400}
-    return {"data": data, "code": code, "message": "Query execution in progress.", "success": True}
+        return answers.done({"queries": shown})
 
 
 def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
@@ -333,16 +268,22 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
             if url.path == "/session/v1/login-request":
                 return server.login(query, body)
             if url.path == "/telemetry/send":
-                return _done(None)
+                return answers.done(None)
             session = server.session(self.headers.get("Authorization") or "")
             if session is None:
-                return _failed("390104", "Unknown session: log in again.", "08003")
+                return answers.failed("390104", "Unknown session: log in again.", "08003")
+            with session.request():
+                return self._of_session(session, parts, query, body)
+
+        def _of_session(
+            self, session: ClientSession, parts: list[str], query: dict[str, str], body: Any
+        ) -> Answer:
             match parts:
                 case ["queries", "v1", "query-request"]:
                     return server.query(session, body)
                 case ["queries", "v1", "abort-request"]:
                     session.connection.session.interrupt()
-                    return _done(None)
+                    return answers.done(None)
                 case ["queries", query_id, "result"]:
                     return server.result(session, query_id)
                 case ["monitoring", "queries", query_id]:
@@ -350,10 +291,10 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
                 case ["session"] if query.get("delete") == "true":
                     return server.logout(session)
                 case ["session", "heartbeat"] | ["session"]:
-                    return _done(None)
+                    return answers.done(None)
                 case ["session", "token-request"]:
                     token = (self.headers.get("Authorization") or "").partition('Token="')[2].rstrip('"')
-                    return _done(
+                    return answers.done(
                         {
                             "sessionToken": token,
                             "masterToken": token,
@@ -361,29 +302,11 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
                             "validityInSecondsMT": 86400,
                         }
                     )
-            return _failed("390400", f"the embedded warehouse does not serve {url.path}", "0A000")
+            path = urlparse(self.path).path
+            return answers.failed("390400", f"the embedded warehouse does not serve {path}", "0A000")
 
         def log_message(self, format: str, *args: object) -> None:
             """Write to the log instead of stderr."""
             log.debug(format, *args)
 
     return Handler
-
-
-def token_of(path: Path) -> str:
-    """Return the token of a warehouse, created once and kept in its folder, readable only by its user."""
-    file = path / "server.token"
-    path.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text().strip()
-    with os.fdopen(handle, "w") as out:
-        token = secrets.token_urlsafe(24)
-        try:
-            out.write(token + "\n")
-            out.flush()
-        except OSError:
-            file.unlink()  # an empty file would later be read as an empty token
-            raise
-    return token

@@ -37,6 +37,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     tables,
     tags,
     tasks,
+    transactions,
     transfers,
     users,
     validate,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 
 from snowpipe_ml.local.catalog.columns import all_columns
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.history import COLUMNS
 from snowpipe_ml.local.core.names import CATALOG, Name
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import rows
@@ -151,18 +152,25 @@ _VIEWS: dict[str, Callable[[Session, str], Table]] = {
 }
 
 
-def query_history(session: Session, session_id: int | None, limit: int) -> Table:
-    """Return the query history of one session or of all sessions, latest first."""
-    found = session.storage.history.rows(session_id)[:limit]
+def query_history(session: Session, only: Mapping[str, str | int | None], limit: int) -> Table:
+    """Return the statements whose columns have the given values: those that run, then the latest to end."""
+    found = [
+        row
+        for row in session.storage.history.rows()
+        if all(row[name] == value for name, value in only.items())
+    ]
+    running = [row for row in found if row["END_TIME"] is None]
+    ended = [row for row in found if row["END_TIME"] is not None]
+    ended.sort(key=lambda row: str(row["END_TIME"]), reverse=True)
     kinds = {
         "SESSION_ID": "BIGINT",
+        "ERROR_CODE": "BIGINT",
         "TOTAL_ELAPSED_TIME": "BIGINT",
         "START_TIME": "TIMESTAMP WITH TIME ZONE",
         "END_TIME": "TIMESTAMP WITH TIME ZONE",
     }
-    result = rows(
-        [(name, kinds.get(name, "VARCHAR")) for name in found[0]], [tuple(row.values()) for row in found]
-    )
+    shown = [tuple(row.values()) for row in [*running, *ended][:limit]]
+    result = rows([(name, kinds.get(name, "VARCHAR")) for name in COLUMNS], shown)
     return result.columns, result.table
 
 

@@ -17,6 +17,7 @@ _KINDS = {
     "resumed_on": STAMP,
     "updated_on": STAMP,
     "stale_after": STAMP,
+    "started_on": STAMP,
     **dict.fromkeys(
         (
             "rows",
@@ -33,6 +34,9 @@ _KINDS = {
             "assigned_to_users",
             "granted_to_roles",
             "granted_roles",
+            "id",
+            "session",
+            "scope",
         ),
         "BIGINT",
     ),

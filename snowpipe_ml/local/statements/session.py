@@ -184,34 +184,6 @@ def show_parameters(statement: Statement) -> Result:
     return rows([(column, "VARCHAR") for column in names], found)
 
 
-@command("BEGIN", "START TRANSACTION", "BEGIN TRANSACTION")
-def begin(statement: Statement) -> Result:
-    """``BEGIN [TRANSACTION|WORK]``; a second one has no effect, as on Snowflake."""
-    reader = statement.reader
-    reader.next()
-    reader.accept("TRANSACTION") or reader.accept("WORK")
-    if not reader.done and not reader.looking_at("NAME"):
-        raise errors.UnsupportedError("Snowflake Scripting blocks")
-    session = statement.session
-    if not session.in_transaction:
-        session.begin_transaction()
-    return status(_DONE)
-
-
-@command("COMMIT", "ROLLBACK")
-def end_transaction(statement: Statement) -> Result:
-    """``COMMIT`` and ``ROLLBACK``; without a transaction they have no effect."""
-    session = statement.session
-    word = statement.reader.next().upper
-    if session.in_transaction and word == "COMMIT":
-        session.commit_transaction()
-    elif session.in_transaction:
-        session.in_transaction = False
-        session.at_commit.clear()
-        session.duck.execute("ROLLBACK")
-    return status(_DONE)
-
-
 @command("SET")
 def set_variable(statement: Statement) -> Result:
     """``SET name = expression`` and ``SET (a, b) = (x, y)``; a variable is referenced as ``$name``."""

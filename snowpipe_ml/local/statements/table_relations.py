@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
@@ -10,6 +12,8 @@ from snowpipe_ml.local.translate.arrow_relation import arrow_relation, replace_r
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.constants import constant
 from snowpipe_ml.local.translate.registry import table_function, table_relation
+
+_MOST_QUERIES = 10_000
 
 
 @table_relation("INFORMATION_SCHEMA")
@@ -32,28 +36,46 @@ def _tag_references(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
     return arrow_relation(compiler, columns, table)
 
 
-@table_function("QUERY_HISTORY", "QUERY_HISTORY_BY_USER", "QUERY_HISTORY_BY_WAREHOUSE")
+@table_function("QUERY_HISTORY")
 def _query_history(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
-    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY([RESULT_LIMIT => n]))``: the history of all sessions."""
-    return _history(arguments, compiler, None)
+    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY([RESULT_LIMIT => n]))``: the history of all sessions.
+
+    https://docs.snowflake.com/en/sql-reference/functions/query_history
+    """
+    return _history(arguments, compiler, {})
 
 
 @table_function("QUERY_HISTORY_BY_SESSION")
 def _session_history(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
     """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY_BY_SESSION([SESSION_ID => n], [RESULT_LIMIT => n]))``."""
-    return _history(arguments, compiler, compiler.session.session_id)
+    return _history(arguments, compiler, {"SESSION_ID": compiler.session.session_id})
 
 
-def _history(arguments: list[exp.Expr], compiler: Compiler, session_id: int | None) -> exp.Expr:
-    limit = 100
+@table_function("QUERY_HISTORY_BY_USER")
+def _user_history(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY_BY_USER([USER_NAME => 'x'], [RESULT_LIMIT => n]))``."""
+    return _history(arguments, compiler, {"USER_NAME": "LOCAL"})
+
+
+@table_function("QUERY_HISTORY_BY_WAREHOUSE")
+def _warehouse_history(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(INFORMATION_SCHEMA.QUERY_HISTORY_BY_WAREHOUSE([WAREHOUSE_NAME => 'x'], [RESULT_LIMIT => n]))``."""
+    return _history(arguments, compiler, {"WAREHOUSE_NAME": compiler.session.warehouse})
+
+
+def _history(arguments: list[exp.Expr], compiler: Compiler, only: Mapping[str, str | int | None]) -> exp.Expr:
+    """Return the statements of which a column has a value, by default or as an argument of its name says."""
+    limit, wanted = 100, dict(only)
     for argument in arguments:
         name = argument.name.upper() if isinstance(argument, exp.Kwarg) else ""
         if name == "RESULT_LIMIT":
             limit = int(constant(compiler.session, argument.expression))
-        elif name == "SESSION_ID":
-            if not argument.expression.name.upper().startswith("CURRENT_SESSION"):
-                session_id = int(constant(compiler.session, argument.expression))
-        else:
+        elif name not in only:
             raise errors.UnsupportedError(f"QUERY_HISTORY with {name or 'an argument without a name'}")
-    columns, table = query_history(compiler.session, session_id, limit)
+        elif not argument.sql().upper().partition("CURRENT_")[2].startswith(name[:4]):  # the default
+            value = constant(compiler.session, argument.expression)
+            wanted[name] = int(value) if name == "SESSION_ID" else str(value).upper()
+    if not 1 <= limit <= _MOST_QUERIES:
+        raise errors.error(1044, "42P13", f"RESULT_LIMIT must be between 1 and {_MOST_QUERIES}")
+    columns, table = query_history(compiler.session, wanted, limit)
     return arrow_relation(compiler, columns, table)

@@ -13,7 +13,7 @@ from snowpipe_ml.local.catalog.streams import has_data
 from snowpipe_ml.local.catalog.tags import get_tag
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import canceled_queries
-from snowpipe_ml.local.core.session import Session, find_session
+from snowpipe_ml.local.core.session import Session, find_session, open_sessions
 from snowpipe_ml.local.translate.constants import constant
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.moments import checked, typed
@@ -97,6 +97,45 @@ def _cancel_all_queries(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.Literal.string(canceled_queries(int(reachable and other is not None and other.interrupt())))
 
 
+_ABORT_SECONDS = 10.0  # that the statement of an aborted transaction may take to end
+
+
+@scalar_function("SYSTEM$CANCEL_QUERY")
+def _cancel_query(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``SYSTEM$CANCEL_QUERY('id')``.
+
+    https://docs.snowflake.com/en/sql-reference/functions/system_cancel_query
+    """
+    (query_id,) = _texts(call, session)
+    query = session.storage.history.find(query_id)
+    other = find_session(query.session_id) if query is not None and query.ended is None else None
+    if other is None or other is session or not other.interrupt():
+        return exp.Literal.string("Identified SQL statement is not currently executing.")
+    return exp.Literal.string(f"query [{query_id}] terminated.")
+
+
+@scalar_function("SYSTEM$ABORT_TRANSACTION")
+def _abort_transaction(call: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``SYSTEM$ABORT_TRANSACTION(id)``: its statement is canceled, and the transaction rolled back.
+
+    https://docs.snowflake.com/en/sql-reference/functions/system_abort_transaction
+    """
+    number = int(_texts(call, session)[0])
+    for other in open_sessions(session.storage):
+        if other is session or not other.in_transaction or other.transaction_number != number:
+            continue
+        other.interrupt()
+        if not other.client.lock.acquire(timeout=_ABORT_SECONDS):
+            raise errors.error(603, "XX000", f"the statement of transaction {number} does not end")
+        try:
+            if other.transaction_number == number:
+                other.roll_back()
+        finally:
+            other.client.lock.release()
+        return exp.Literal.string(f"Aborted transaction id: {number}")
+    raise errors.error(90043, "22023", f"Transaction {number} is not running.")
+
+
 def _serve(
     name: str, value: Callable[[Session], str | bool | None], returns: exp.DType | None = None
 ) -> None:
@@ -113,7 +152,9 @@ _serve("CURRENT_DATABASE", lambda session: session.database)
 _serve("CURRENT_SCHEMA", lambda session: session.schema)
 _serve("CURRENT_ROLE", lambda session: session.role)
 _serve("CURRENT_SESSION", lambda session: str(session.session_id))
-_serve("CURRENT_TRANSACTION", lambda session: str(session.session_id) if session.in_transaction else None)
+_serve(
+    "CURRENT_TRANSACTION", lambda session: str(session.transaction_number) if session.in_transaction else None
+)
 _serve("CURRENT_ROLE_TYPE", lambda session: "ROLE", T.VARCHAR)
 _serve("CURRENT_IP_ADDRESS", lambda session: "127.0.0.1", T.VARCHAR)
 _serve("CURRENT_REGION", lambda session: "LOCAL", T.VARCHAR)

@@ -1,0 +1,87 @@
+"""The answers to clients: the results of statements, and errors."""
+
+from __future__ import annotations
+
+import logging
+
+from snowflake.connector.errors import Error, ProgrammingError
+
+from snowpipe_ml.local.client.connection import Connection
+from snowpipe_ml.local.core.connector_errors import connector_errors
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.server import wire
+from snowpipe_ml.local.server.filetransfer import transfer
+from snowpipe_ml.local.server.sessions import Answer
+
+log = logging.getLogger("snowpipe_ml.local.server.http")
+
+
+def run(connection: Connection, body: wire.QueryRequest, query_id: str) -> Answer:
+    """Run or describe a statement on a connection."""
+    text = str(body["sqlText"])
+    type_id = wire.statement_type(text)
+    # Before taking the lock: the statement to cancel holds it.
+    if not body.get("describeOnly") and (aside := connection.aside(text)) is not None:
+        return done({**wire.result_data(aside, type_id), "queryId": query_id, "parameters": []})
+    try:
+        with connection.lock, connector_errors(connection.translated):
+            values, rows = wire.parameters(body.get("bindings"))
+            if body.get("describeOnly"):
+                data = wire.description_data(connection.describe(text, values), type_id)
+            elif (files := transfer(connection, text)) is not None:
+                return done({**files, "queryId": query_id})
+            elif rows is not None:
+                data = wire.result_data(connection.perform_many(text, rows, query_id), type_id)
+            else:
+                settings = dict(body.get("parameters") or {})
+                data = wire.result_data(connection.perform(text, values, query_id, None, settings), type_id)
+    except Error as raised:
+        return refused(raised, query_id)
+    except Exception as raised:
+        # Clients would retry an answer with HTTP status 500, and would not show the cause.
+        log.exception("internal error of the embedded warehouse in the statement: %s", text[:200])
+        return failed("000603", f"{type(raised).__name__}: {raised}", "XX000", {"queryId": query_id})
+    return done(
+        {
+            **data,
+            "queryId": query_id,
+            "parameters": [],
+            "finalDatabaseName": connection.database,
+            "finalSchemaName": connection.schema,
+            "finalWarehouseName": connection.warehouse,
+            "finalRoleName": connection.role,
+            "version": 1,
+        }
+    )
+
+
+def kept(connection: Connection, query_id: str) -> Answer:
+    """Return the result of an earlier statement."""
+    try:
+        columns, table = connection.result(query_id)
+    except Error as raised:
+        return refused(raised, query_id)
+    return done({**wire.result_data(Result(columns, table), 0x1000), "queryId": query_id, "parameters": []})
+
+
+def done(data: object) -> Answer:
+    """Answer a request that succeeded."""
+    return {"data": data, "code": None, "message": None, "success": True}
+
+
+def failed(code: str, message: str, sqlstate: str | None, more: dict[str, object] | None = None) -> Answer:
+    """Answer a request that failed, with Snowflake's code of six digits."""
+    data = {"errorCode": code, "sqlState": sqlstate, **(more or {})}
+    return {"data": data, "code": code, "message": message, "success": False}
+
+
+def refused(raised: Error, query_id: str) -> Answer:
+    """Answer a statement that failed."""
+    text = raised.raw_msg if isinstance(raised, ProgrammingError) else str(raised)
+    return failed(f"{raised.errno or 0:06d}", str(text), raised.sqlstate, {"queryId": query_id})
+
+
+def in_progress(query_id: str, code: str) -> Answer:
+    """Answer that a statement runs, with the URL at which to ask for its result."""
+    data = {"queryId": query_id, "getResultUrl": f"/queries/{query_id}/result", "queryAbortsAfterSecs": 86400}
+    return {"data": data, "code": code, "message": "Query execution in progress.", "success": True}
