@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, SupportsInt
 
-from snowpipe_ml.sql import Identifier, Sql
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 
 
 class Cursor(Protocol):
@@ -22,6 +22,9 @@ class Cursor(Protocol):
 
     def execute(self, command: str, /) -> object:
         """Run a statement."""
+
+    def executemany(self, command: str, seqparams: Sequence[Sequence[object]], /) -> object:
+        """Run an INSERT for many rows, in one statement."""
 
     def fetchall(self) -> Sequence[Any]:
         """Return the rows of the result."""
@@ -37,6 +40,10 @@ class Connection(Protocol):
     @property
     def schema(self) -> str | None:
         """The current schema."""
+
+    @property
+    def is_pyformat(self) -> bool:
+        """Whether values are bound to ``%s``, and not to ``?``."""
 
     @property
     def session_id(self) -> SupportsInt:
@@ -79,6 +86,29 @@ def execute(connection: Connection, statement: Sql) -> list[Row]:
     cursor.execute(statement.text)
     names = [column.name for column in cursor.description or ()]
     return [Row.of(names, values) for values in cursor.fetchall()]
+
+
+def insert(
+    connection: Connection, table: QualifiedName, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """Insert rows by one statement whose values are bound, so that nothing has to parse them.
+
+    Args:
+        connection: the connection.
+        table: the table.
+        columns: the names of the columns, as they are written in a statement.
+        rows: the values by row. The connector uploads more than 65,280 values to a temporary stage:
+            https://docs.snowflake.com/en/sql-reference/parameters#client-stage-array-binding-threshold
+
+    Raises:
+        snowflake.connector.errors.Error: the statement failed.
+    """
+    places = ", ".join(["%s" if connection.is_pyformat else "?"] * len(columns))
+    named = Sql(", ".join(columns))
+    statement = sql(
+        "INSERT INTO {table} ({columns}) VALUES ({places})", table=table, columns=named, places=Sql(places)
+    )
+    connection.cursor().executemany(statement.text, rows)
 
 
 def current_schema(connection: Connection) -> list[Identifier]:

@@ -18,7 +18,7 @@ MESSAGES = ["plain", "it's \\ 'quoted'", "two\nlines", "ünïcödé 🚲", "$$ {
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("nul", [False, True])
 def test_records_are_read_as_they_were_written(session: Any, query: Any, times: int, nul: bool) -> None:
-    """Up to ten records are rows of literals; more, and those with a NUL, are a literal of JSON."""
+    """The values of records are bound, so that every text is read as it was written."""
     state = State(session.connection, QualifiedName((Identifier("LOCAL"), Identifier("SNOWPIPE_ML"))))
     state.prepare()
     messages = [f"{message}{number}" for number in range(times) for message in MESSAGES]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from snowflake.connector.errors import DatabaseError, ProgrammingError
 from snowflake.snowpark import Session
 from snowflake.snowpark.functions import col, udf
 
+from snowpipe_ml.engine.events import RunStarted, Status, StepFinished
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.sql import QualifiedName
 from tests import forked
 from tests.conftest import write_spec
 
@@ -58,6 +62,29 @@ def entry(served: dict[str, Any], **changed: Any) -> dict[str, Any]:
 def cursor(served: dict[str, Any]) -> Iterator[Any]:
     with snowflake.connector.connect(**entry(served)) as connection:
         yield connection.cursor()
+
+
+@pytest.mark.parametrize("style", ["pyformat", "qmark"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_records_are_read_as_they_were_written(served: dict[str, Any], style: str, count: int) -> None:
+    """Values are bound by the connector, or written into the statement by it."""
+    schema = QualifiedName.parse(f"DEMO.{style}_{count}")
+    with snowflake.connector.connect(**entry(served, paramstyle=style)) as connection:
+        state = State(connection, schema)
+        state.prepare()
+        texts = ["100% of 'it' \\ said", "two\nlines: 🚲"]
+        steps = ("s0", "s1", "s2")[:count]
+        started = RunStarted("r1", "demo", "local", datetime(2026, 1, 2, tzinfo=UTC), steps, False, {})
+        for place, step in enumerate(steps):
+            rows = 3 if place else None
+            event = StepFinished(step, Status.SUCCESS, rows, 0.25, texts[place % 2], ())
+            state.step_finished(started, event, {"place": place})
+        state.flush()
+        found = state.events("demo", "local")
+        assert [row["MESSAGE"] for row in found] == [texts[place % 2] for place in range(count)]
+        assert [row["ROW_COUNT"] for row in found] == [None, 3, 3][:count]
+        assert {row["SECONDS"] for row in found} == {0.25}
+        assert abs(found[0]["AT"] - datetime.now(UTC).replace(tzinfo=None)) < timedelta(hours=1)
 
 
 def test_connections_toml(served: dict[str, Any], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
@@ -18,38 +19,19 @@ from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
 from snowpipe_ml.engine.retry import ALREADY_EXISTS, again, number_of
-from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute
+from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute, insert
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
 from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.version import __version__
 
-_TYPES = {
-    "RUN_ID": "VARCHAR",
-    "PIPELINE": "VARCHAR",
-    "TARGET": "VARCHAR",
-    "EVENT": "VARCHAR",
-    "AT": "TIMESTAMP_NTZ",
-    "STEP": "VARCHAR",
-    "STATUS": "VARCHAR",
-    "ROW_COUNT": "NUMBER(38, 0)",
-    "SECONDS": "FLOAT",
-    "MESSAGE": "VARCHAR",
-    "ERROR": "VARCHAR",
-    "DETAILS": "VARCHAR",
-    "WRITTEN_BY": "VARCHAR",
-}
-
-# A few records, as of most flushes, are rows of literals: the embedded warehouse runs that in a quarter of the time.
-# More records are one literal, which takes a third of the time for a hundred of them.
-_FEW = 10
-_APPEND_FEW = f"INSERT INTO {{events}} ({', '.join(_TYPES)}) VALUES {{records}}"
-# The text of a statement is limited to 1 MB: https://docs.snowflake.com/en/user-guide/query-size-limits
-_APPEND = (
-    f"INSERT INTO {{events}} ({', '.join(_TYPES)}) SELECT "
-    + ", ".join(f"VALUE:{name}::{kind}" for name, kind in _TYPES.items())
-    + " FROM TABLE(FLATTEN(INPUT => PARSE_JSON({records})))"
+_COLUMNS = (
+    *("RUN_ID", "PIPELINE", "TARGET", "EVENT", "AT", "STEP", "STATUS"),
+    *("ROW_COUNT", "SECONDS", "MESSAGE", "ERROR", "DETAILS", "WRITTEN_BY"),
 )
+
+# A portion of the records is one statement.
 _CHARACTERS = 400_000
+_RECORDS = 5_000
 
 
 Record = dict[str, Any]
@@ -165,17 +147,10 @@ class State:
         """Write the records since the last flush, in as few statements as possible."""
         written = 0
         for records in _portions(self._pending):
-            self._run(self._append(records))
+            rows = [[record.get(name) for name in _COLUMNS] for record in records]
+            again(partial(insert, self.connection, self._name("EVENTS"), _COLUMNS, rows), sleep=self.sleep)
             written += len(records)
         del self._pending[:written]
-
-    def _append(self, records: list[dict[str, object]]) -> Sql:
-        # JSON can have a NUL character, a literal cannot.
-        nul = any("\0" in value for record in records for value in record.values() if isinstance(value, str))
-        if len(records) <= _FEW and not nul:
-            rows = join(", ", [Literal([record.get(name) for name in _TYPES]) for record in records])
-            return sql(_APPEND_FEW, events=self._name("EVENTS"), records=rows)
-        return sql(_APPEND, events=self._name("EVENTS"), records=Literal(json.dumps(records)))
 
     def cancel(self, session: int) -> None:
         """Cancel the running statements of another Session of the same user."""
@@ -199,7 +174,7 @@ class State:
             "PIPELINE": run.pipeline,
             "TARGET": run.target,
             "EVENT": event,
-            "AT": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "AT": datetime.now(UTC).replace(tzinfo=None),
             "STEP": step,
             "STATUS": None if status is None else status.value,
             "ROW_COUNT": rows,
@@ -381,7 +356,8 @@ def _of_steps(names: Collection[str] | None) -> Sql:
 
 def _portions(records: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
     """Split the records so that no statement becomes too long; a very long record has its own statement."""
-    ends = itertools.accumulate(len(json.dumps(record)) for record in records)
-    pairs = list(zip(records, ends, strict=True))
-    for _, group in itertools.groupby(pairs, lambda pair: pair[1] // _CHARACTERS):
+    lengths = (sum(len(value) for value in record.values() if isinstance(value, str)) for record in records)
+    places = enumerate(itertools.accumulate(lengths))
+    pairs = zip(records, ((end // _CHARACTERS, place // _RECORDS) for place, end in places), strict=True)
+    for _, group in itertools.groupby(pairs, lambda pair: pair[1]):
         yield [record for record, _ in group]

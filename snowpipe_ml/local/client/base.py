@@ -36,6 +36,7 @@ class ClientConnection(ABC):
     account = user = "LOCAL"
     host = "localhost"
     expired = False
+    is_pyformat = False
     _paramstyle = "qmark"
     _telemetry = None
     _closed = False
