@@ -348,6 +348,11 @@ CASES: dict[str, Case] = {
         [FORMATTED_STAGE], "DESC STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
     ),
     "DESC TABLE": Case([TYPED_TABLE], "DESC TABLE typed", DESCRIBED),
+    "DESC TASK": Case(
+        ["CREATE TASK nightly SCHEDULE = '60 MINUTE' COMMENT = 'every hour' AS SELECT 1"],
+        "DESC TASK nightly",
+        {"name": ["NIGHTLY"], "schedule": ["60 MINUTE"], "comment": ["every hour"], "state": ["suspended"]},
+    ),
     "DESC VIEW": Case(
         [TABLE, VIEW],
         "DESC VIEW names",
@@ -365,6 +370,11 @@ CASES: dict[str, Case] = {
         [FORMATTED_STAGE], "DESCRIBE STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
     ),
     "DESCRIBE TABLE": Case([TYPED_TABLE], "DESCRIBE TABLE typed", DESCRIBED),
+    "DESCRIBE TASK": Case(
+        ["CREATE TASK nightly SCHEDULE = '60 MINUTE' COMMENT = 'every hour' AS SELECT 1"],
+        "DESCRIBE TASK nightly",
+        {"name": ["NIGHTLY"], "schedule": ["60 MINUTE"], "comment": ["every hour"], "state": ["suspended"]},
+    ),
     "DESCRIBE VIEW": Case(
         [TABLE, VIEW],
         "DESCRIBE VIEW names",

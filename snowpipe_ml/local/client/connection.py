@@ -168,6 +168,10 @@ class Connection(ClientConnection):
         functions = self.storage.functions
         return functions.raised_in(str(raised)) if functions is not None else None
 
+    def another(self, database: str, schema: str) -> Connection:
+        """Open another session on the warehouse, such as that of a task."""
+        return Connection(self.storage, database, schema, shared=True)
+
     def aside(self, command: str) -> Result | None:
         """Cancel the running statement if another thread of this session asks for it with the command."""
         found = _CANCEL_ALL.fullmatch(command)

@@ -42,6 +42,11 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMS (
   schema_name VARCHAR, name VARCHAR, kept VARCHAR, table_schema VARCHAR, table_name VARCHAR, append_only BOOLEAN);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASKS (
   schema_name VARCHAR, name VARCHAR, definition JSON, state VARCHAR, created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TASK_RUNS (
+  schema_name VARCHAR, name VARCHAR, root_name VARCHAR, root_id VARCHAR, group_id VARCHAR, attempt BIGINT,
+  version BIGINT, original TIMESTAMPTZ, scheduled TIMESTAMPTZ, scheduled_from VARCHAR, config VARCHAR,
+  query_id VARCHAR, query_text VARCHAR, condition VARCHAR, state VARCHAR, error_code BIGINT, error_message VARCHAR,
+  started TIMESTAMPTZ, completed TIMESTAMPTZ, return_value VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.COLUMNS (
   schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, type VARCHAR, "default" VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.PROPERTIES (

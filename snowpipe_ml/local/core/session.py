@@ -31,6 +31,8 @@ from snowpipe_ml.local.core.values import Options, Params, number_option
 if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
 
+    from snowpipe_ml.local.core.task_runs import TaskRun
+
 _IDS = itertools.count(1)
 _TRANSACTIONS = itertools.count(time.time_ns() // 1000)  # no number is given twice, in later processes either
 _SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
@@ -65,6 +67,12 @@ class Client(Protocol):
     def translated(self, raised: Exception) -> ProgrammingError | None:
         """Return the original error that a DuckDB error wraps, if any."""
 
+    def another(self, database: str, schema: str) -> Client:
+        """Open another session on the warehouse, such as that of a task."""
+
+    def close(self) -> None:
+        """Close the session."""
+
 
 class Session:
     """One session on an embedded warehouse.
@@ -83,6 +91,8 @@ class Session:
         translations: the translations of the last queries.
         visible_functions: the Python functions registered with DuckDB when the open transaction began.
         keeps_transaction: whether DDL in the running statement leaves the transaction open.
+        task: the run of a task whose session this is; None in other sessions.
+        task_seconds: how long a statement of the task may run.
     """
 
     KEPT_QUERIES = 100
@@ -117,6 +127,8 @@ class Session:
         self.transaction_began = dt.datetime.now(dt.UTC)
         self.last_query_ids: list[str] = []
         self.shares: dict[str, list[str]] = {}
+        self.task: TaskRun | None = None
+        self.task_seconds: float | None = None
         self.folder = os.getcwd()
         self.worker_folder: str | None = None
         self.translations = Translations()
@@ -257,8 +269,13 @@ class Session:
 
     @property
     def statement_timeout(self) -> float | None:
-        """The timeout of statements in seconds, from STATEMENT_TIMEOUT_IN_SECONDS; None for no limit."""
-        return float(number_option(self.parameters, "STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
+        """The timeout of statements in seconds; None for no limit.
+
+        It is the lower of STATEMENT_TIMEOUT_IN_SECONDS and, in a task, USER_TASK_TIMEOUT_MS.
+        https://docs.snowflake.com/en/sql-reference/sql/create-task
+        """
+        given = float(number_option(self.parameters, "STATEMENT_TIMEOUT_IN_SECONDS", 0)) or None
+        return min((limit for limit in (given, self.task_seconds) if limit is not None), default=None)
 
     @property
     def cancellation(self) -> Cancellation:

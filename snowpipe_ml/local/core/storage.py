@@ -46,6 +46,8 @@ from snowpipe_ml.local.core.variants import FUNCTIONS
 if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
 
+    from snowpipe_ml.local.core.session import Session
+
 log = logging.getLogger("snowpipe_ml.local")
 
 
@@ -121,6 +123,7 @@ class Storage:
         self.lock = threading.RLock()
         self._names: dict[tuple[str, ...], threading.RLock] = {}
         self._users = 0
+        self.running_tasks: dict[Name, list[Session]] = {}  # the sessions in which a task runs
         self.functions: Functions | None = None  # set when the first Python function is needed
         for folder in ("databases", "stages", "spill", "external"):
             private.make_folder(self.path / folder)
@@ -246,6 +249,11 @@ class Storage:
             f"DELETE FROM {changes} AS o USING (SELECT schema_name, name, max(changed_at) AS changed_at FROM {changes} "
             "GROUP BY ALL HAVING count(*) > 1) n "
             "WHERE o.schema_name = n.schema_name AND o.name = n.name AND o.changed_at < n.changed_at"
+        )
+        # The runs of tasks that ended with the process that ran them.
+        self.root.execute(
+            f"UPDATE \"{database}\".{CATALOG}.TASK_RUNS SET state = 'FAILED', completed = current_timestamp, "
+            "error_message = 'the embedded warehouse was closed while the task ran' WHERE state = 'EXECUTING'"
         )
         for table in ("FILE_FORMATS", "FUNCTIONS"):
             self.root.execute(f'DELETE FROM "{database}".{CATALOG}.{table} WHERE session IS NOT NULL')

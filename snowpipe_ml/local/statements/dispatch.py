@@ -36,6 +36,8 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     table_relations,
     tables,
     tags,
+    task_graphs,
+    task_relations,
     tasks,
     transactions,
     transfers,

@@ -75,6 +75,7 @@ SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
             "searching",
             "sketches",
             "strings",
+            "tasks",
             "variants",
             "vectors",
             "windows",
