@@ -89,19 +89,22 @@ class Inspected:
         spec, _, _ = self.load(target)
         return connector(spec, self.path)()
 
-    def serve(self, target: str | None = None, port: int = 0) -> AbstractContextManager[Server]:
+    def serve(
+        self, target: str | None = None, port: int = 0, *, tasks: bool = False
+    ) -> AbstractContextManager[Server]:
         """Serve a target to Snowflake's own clients, while the context is open.
 
         Args:
             target: the target's name; the default target if None.
             port: the port on 127.0.0.1; any free one if 0.
+            tasks: run the tasks of the target by their schedules, as Snowflake does.
 
         Raises:
             UsageError: the target is not a local one.
             TargetError: the port is in use.
         """
         spec, _, _ = self.load(target)
-        return spec.target.serve(self._source.base_dir, port)
+        return spec.target.serve(self._source.base_dir, port, tasks=tasks)
 
     @contextmanager
     def history(self, target: str | None = None) -> Iterator[History]:

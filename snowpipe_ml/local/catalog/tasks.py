@@ -316,20 +316,23 @@ def members(graph: Graph, root: str) -> list[str]:
     return below(graph, root) + ([final.name[2]] if final is not None else [])
 
 
-def commit(session: Session, root: Task, graph: Graph) -> Task:
-    """Set a version of a graph, and return its root task as it is then.
+def commit(session: Session, root: Task, graph: Graph, *, resumed: bool = False) -> Task:
+    """Set a version of a graph if it was changed or is resumed, and return its root task as it is then.
+
+    The intervals of a schedule are counted from then on.
 
     https://docs.snowflake.com/en/user-guide/tasks-graphs
     """
+    names = members(graph, root.name[2])
+    digest = _digest(graph, names)
+    if digest == root.digest and not resumed:
+        return root
     now = dt.datetime.now(dt.UTC).isoformat()
-    digest = _digest(graph, members(graph, root.name[2]))
-    for name in members(graph, root.name[2]):
+    for name in names:
         task = replace(graph[name], last_committed_on=now)
         if name == root.name[2]:
             grown = root.version + (digest != root.digest)
-            task = root = replace(
-                task, digest=digest, version=grown, failures=root.failures, state=root.state
-            )
+            task = root = replace(root, last_committed_on=now, digest=digest, version=grown)
         save(session, task)
     return root
 

@@ -46,8 +46,6 @@ from snowpipe_ml.local.core.variants import FUNCTIONS
 if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
 
-    from snowpipe_ml.local.core.session import Session
-
 log = logging.getLogger("snowpipe_ml.local")
 
 
@@ -80,6 +78,13 @@ class Host(Protocol):
 
     def close(self) -> None:
         """Wait for the other processes to disconnect, then stop serving."""
+
+
+class Interruptible(Protocol):
+    """A session whose running statement can be canceled."""
+
+    def interrupt(self) -> bool:
+        """Cancel the running statement; return whether one was running."""
 
 
 class Functions(Protocol):
@@ -123,7 +128,7 @@ class Storage:
         self.lock = threading.RLock()
         self._names: dict[tuple[str, ...], threading.RLock] = {}
         self._users = 0
-        self.running_tasks: dict[Name, list[Session]] = {}  # the sessions in which a task runs
+        self.running_tasks: dict[Name, list[Interruptible]] = {}  # the sessions in which a task runs
         self.functions: Functions | None = None  # set when the first Python function is needed
         for folder in ("databases", "stages", "spill", "external"):
             private.make_folder(self.path / folder)

@@ -27,6 +27,7 @@ from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.server import answers, wire
+from snowpipe_ml.local.server.scheduler import Scheduler
 from snowpipe_ml.local.server.sessions import DETACHED_AFTER, Answer, ClientSession
 from snowpipe_ml.local.statements.session import is_honoured, set_parameters
 
@@ -48,6 +49,7 @@ class WarehouseServer:
         database: the database of clients that do not name one.
         schema: the schema of such clients.
         detached_after: seconds after which a client that sends no requests counts as gone.
+        tasks: run the tasks of the warehouse by their schedules and streams.
 
     Raises:
         OSError: the port is in use.
@@ -62,6 +64,7 @@ class WarehouseServer:
         schema: str | None = "PUBLIC",
         *,
         detached_after: float = DETACHED_AFTER,
+        tasks: bool = False,
     ) -> None:
         self._path = path
         self._token = token
@@ -87,6 +90,9 @@ class WarehouseServer:
         self._closed = threading.Event()
         self._detached_after = detached_after
         threading.Thread(target=self._watch, name="detached-clients", daemon=True).start()
+        self._scheduler = Scheduler(holder.storage) if tasks else None
+        if self._scheduler is not None:
+            self._scheduler.start()
 
     @property
     def entry(self) -> str:
@@ -124,6 +130,8 @@ class WarehouseServer:
         if self._serving:
             self._http.shutdown()
         self._http.server_close()
+        if self._scheduler is not None:
+            self._scheduler.close()
         with self._lock:
             sessions = list(self._sessions.values())
             self._sessions.clear()

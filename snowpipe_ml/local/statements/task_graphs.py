@@ -284,7 +284,7 @@ class _Graph:
                 set_parameters(session, dict(task.parameters))
                 if "WAREHOUSE" in task.options:
                     session.warehouse = str(task.options["WAREHOUSE"])
-                if task.when is not None and not _holds(session, task.when):
+                if task.when is not None and not holds(session, task.when):
                     state = SKIPPED
                 else:
                     client.perform(task.text, None, query_id)
@@ -323,7 +323,7 @@ class _Graph:
             save(self.session, changed)
 
 
-def _holds(session: Session, condition: str) -> bool:
+def holds(session: Session, condition: str) -> bool:
     """Evaluate the condition of a task."""
     result = session.client.perform(f"SELECT ({condition})::BOOLEAN", None, str(uuid.uuid4()))
     return bool(result.table.column(0)[0].as_py())

@@ -291,7 +291,7 @@ def resume(session: Session, task: Task) -> None:
     started = replace(task, state=STARTED, failures=0)
     save(session, started)
     if task.is_root and task.state == SUSPENDED:
-        commit(session, started, {**graph, task.name[2]: started})
+        commit(session, started, {**graph, task.name[2]: started}, resumed=True)
 
 
 def _altered(session: Session, task: Task, reader: Reader) -> Task:

@@ -165,7 +165,7 @@ def _dependents_enable(call: exp.Expr, session: Session) -> exp.Expr:
             save(session, replace(graph[other], state=STARTED, failures=0))
     for root in roots(graph, name[2]) if task.is_root else ():
         started = tasks_of(session, *name[:2])
-        commit(session, started[root], started)
+        commit(session, started[root], started, resumed=True)
     return exp.Literal.string("true")
 
 
