@@ -152,7 +152,8 @@ def show_columns(lateral: exp.Lateral) -> None:
 
 def number_inputs(tree: exp.Expr) -> None:
     """Number the input rows of each call for its column ``SEQ``, only if the query selects that column."""
-    for select in list(tree.find_all(exp.Select)):
+    # Innermost queries first: the relation that a query reads is replaced by a copy.
+    for select in reversed(list(tree.find_all(exp.Select))):
         calls = [join.this for join in select.args.get("joins") or [] if _row_key(join.this)]
         if (
             calls
@@ -167,7 +168,7 @@ def number_inputs(tree: exp.Expr) -> None:
 
 def _keep_order(source: exp.Expr) -> None:
     """Hide from DuckDB that a relation is constant: it would join it with the elements, in any order."""
-    if source.find(exp.Values) is None or source.find(exp.Table) is not None:
+    if not isinstance(source, exp.Values | exp.Subquery) or source.find(exp.Table) is not None:
         return
     hidden = exp.GTE(this=_ours("random"), expression=exp.Literal.number(0))
     inner = exp.select(exp.Star()).from_(source.copy()).where(hidden)
@@ -189,61 +190,73 @@ def _shows_seq(select: exp.Select) -> bool:
 
 
 def _number_outside(select: exp.Select) -> bool:
-    """Number the rows of the one relation that a call reads, and show the number in place of ``SEQ``.
+    """Number the rows of the one relation that calls read, and show the number in place of ``SEQ``.
 
     A call that reads a second column, the number, would be executed as a join, many times slower and without
-    the order of the elements.
+    the order of the elements. The row that a further call reads is identified by that number and the elements of
+    the earlier calls.
 
     Returns:
         Whether it was done; otherwise nothing is changed.
     """
     joins = select.args.get("joins") or []
     source = select.args["from_"].this
+    inside = {id(node) for node in source.walk()}  # a relation does not see the columns of the calls
     named = [
         column
         for column in select.find_all(exp.Column)
-        if column.name.upper() == "SEQ" and not isinstance(column.this, exp.Star)
+        if column.name.upper() == "SEQ" and not isinstance(column.this, exp.Star) and id(column) not in inside
     ]
     if (
-        len(joins) != 1
-        or joins[0].args.get("side")  # the rows of the left side without elements have no number
+        any(join.args.get("side") for join in joins)  # rows of the left side without elements have no number
+        or not all(_row_key(join.this) for join in joins)
         or not isinstance(source, exp.Table | exp.Subquery | exp.Values)
         or any(column.parent_select is not select for column in named)
         or any(projection.alias.upper() == "SEQ" for projection in select.expressions)
         or any(
-            star.parent_select is not select or any(star.args.values()) for star in select.find_all(exp.Star)
+            star.parent_select is not select or any(star.args.values())
+            for star in select.find_all(exp.Star)
+            if id(star) not in inside
         )
     ):
         return False
-    call = joins[0].this
-    left, right = source.alias_or_name or "_source_0", call.alias or "_source_1"
-    if any(column.table and column.table.upper() != right.upper() for column in named):
+    calls = [join.this for join in joins]
+    left = source.alias_or_name or "_source_0"
+    shown_as = [call.alias or f"_source_{n}" for n, call in enumerate(calls, 1)]
+    by_alias = {alias.upper(): n for n, alias in enumerate(shown_as)}
+    if any(column.table.upper() not in by_alias for column in named if column.table or len(calls) > 1):
         return False
-    if not call.alias:
-        call.set("alias", exp.TableAlias(this=exp.to_identifier(right, quoted=True)))
+    for call, alias in zip(calls, shown_as, strict=True):
+        if not call.alias:
+            call.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
     numbered = exp.select(
         exp.Star(), exp.alias_(exp.Window(this=exp.RowNumber()), "_row_0", quoted=True)
     ).from_(source.copy())
     source.replace(
         exp.Subquery(this=numbered, alias=exp.TableAlias(this=exp.to_identifier(left, quoted=True)))
     )
-    number = exp.column("_row_0", table=left, quoted=True)
+    keys: list[exp.Expr] = [exp.column("_row_0", table=left, quoted=True)]
+    for call, alias in zip(calls, shown_as, strict=True):
+        keys.append(exp.column(str(_row_key(call)), table=alias, quoted=True))
+    numbers = [keys[0] if n == 1 else _row_hash(keys[:n]) for n in range(1, len(keys))]
     for column in named:
+        number = numbers[by_alias.get(column.table.upper(), 0)].copy()
         shown = column.parent is select and column.arg_key == "expressions"
-        column.replace(exp.alias_(number.copy(), "SEQ", quoted=True) if shown else number.copy())
+        column.replace(exp.alias_(number, "SEQ", quoted=True) if shown else number)
+    named_numbers = dict(zip(shown_as, numbers, strict=True))
     select.set(
-        "expressions", [made for each in select.expressions for made in _stars(each, left, right, number)]
+        "expressions", [made for each in select.expressions for made in _stars(each, left, named_numbers)]
     )
     return True
 
 
-def _stars(shown: exp.Expr, left: str, right: str, number: exp.Expr) -> list[exp.Expr]:
+def _stars(shown: exp.Expr, left: str, numbers: dict[str, exp.Expr]) -> list[exp.Expr]:
     """Return ``*`` as ``l.*, r.*``, each star without the number and with it as the column ``SEQ``."""
     star = shown.this if isinstance(shown, exp.Column) else shown
     if not isinstance(star, exp.Star):
         return [shown]
     made: list[exp.Expr] = []
-    for name in (left, right):
+    for name in (left, *numbers):
         if isinstance(shown, exp.Column) and shown.table.upper() != name.upper():
             continue
         part = star.copy()
@@ -251,7 +264,7 @@ def _stars(shown: exp.Expr, left: str, right: str, number: exp.Expr) -> list[exp
             hidden = exp.to_identifier("_row_0", quoted=True)
             part.set("except_", [hidden])
         else:
-            sequence = exp.alias_(number.copy(), "SEQ", quoted=True)
+            sequence = exp.alias_(numbers[name].copy(), "SEQ", quoted=True)
             part.set("replace", [sequence])
         made.append(exp.Column(this=part, table=exp.to_identifier(name, quoted=True)))
     return made

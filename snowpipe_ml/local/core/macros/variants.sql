@@ -194,6 +194,8 @@ SELECT unnest(list_transform(CASE WHEN keep AND len(coalesce(_MACROS.main.sf_ele
     "INDEX" := _sf_e.i, "VALUE" := _sf_e.v, "THIS" := j)), max_depth := 2);
 
 CREATE MACRO sf_tree(j, how, keep) AS CASE WHEN j IS NULL THEN CASE WHEN keep THEN '[{}]' END
+  -- A value without elements is its own element if it is atomic, as Snowpark's tests show.
+  WHEN keep AND json_type(j) NOT IN ('ARRAY', 'OBJECT') THEN '[{"v":' || j::VARCHAR || '}]'
   WHEN keep AND sf_py_tree(how || ' ' || j::VARCHAR) = '[]' THEN '[{}]' ELSE sf_py_tree(how || ' ' || j::VARCHAR) END::JSON;
 
 CREATE MACRO sf_flatten_recursive(j, how, keep, prefix, seq) AS TABLE
