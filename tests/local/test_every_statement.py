@@ -658,7 +658,12 @@ CASES: dict[str, Case] = {
         ["ALTER SESSION SET QUERY_TAG = 'tests'"],
         "SHOW PARAMETERS LIKE 'query_tag'",
         {"key": ["QUERY_TAG"], "value": ["tests"], "default": [""], "level": ["SESSION"], "type": ["STRING"]},
-        [("ALTER SESSION UNSET QUERY_TAG", DONE), ("SHOW PARAMETERS LIKE 'query_tag'", {"value": [""]})],
+        [
+            ("ALTER SESSION UNSET QUERY_TAG", DONE),
+            ("SHOW PARAMETERS LIKE 'query_tag'", {"value": [""]}),
+            ("SHOW PARAMETERS LIKE 'data_retention%' IN ACCOUNT", {"value": ["1"], "type": ["NUMBER"]}),
+            ("SHOW PARAMETERS LIKE 'week_start' IN USER", {"value": ["0"], "level": [""]}),
+        ],
     ),
     "SHOW PROCEDURES": Case(
         [FUNCTION, PROCEDURE],

@@ -14,7 +14,7 @@ from snowpipe_ml.local.statements.account import WAREHOUSE_PARAMETERS, warehouse
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.grants import check_role
 from snowpipe_ml.local.statements.scope import like
-from snowpipe_ml.local.statements.session_parameters import SESSION_PARAMETERS
+from snowpipe_ml.local.statements.session_parameters import ACCOUNT_PARAMETERS, SESSION_PARAMETERS
 from snowpipe_ml.local.syntax.reader import Reader
 
 # Parameters that have an effect here; the harmless ones are stored and shown, but have no effect.
@@ -156,7 +156,10 @@ def _shown(value: Option) -> str:
 
 @command("SHOW PARAMETERS")
 def show_parameters(statement: Statement) -> Result:
-    """``SHOW PARAMETERS [LIKE 'x'] [IN SESSION | IN WAREHOUSE name]``."""
+    """``SHOW PARAMETERS [LIKE 'x'] [IN SESSION | ACCOUNT | USER name | WAREHOUSE name]``.
+
+    https://docs.snowflake.com/en/sql-reference/sql/show-parameters
+    """
     reader = statement.reader
     reader.expect("SHOW", "PARAMETERS")
     pattern = reader.string() if reader.accept("LIKE") else "%"
@@ -171,11 +174,17 @@ def show_parameters(statement: Statement) -> Result:
             if like(key, pattern)
         ]
         return rows([(column, "VARCHAR") for column in names], listed)
-    if reader.accept("IN") and not reader.accept("SESSION"):
-        raise errors.UnsupportedError(f"SHOW PARAMETERS IN {reader.peek().upper}")
-    reader.end()
     own = statement.session.parameters
     known = SESSION_PARAMETERS | {key: ("STRING", "") for key in own if key not in SESSION_PARAMETERS}
+    if reader.accept("IN", "ACCOUNT"):
+        own, known = {}, SESSION_PARAMETERS | ACCOUNT_PARAMETERS
+    elif reader.accept("IN", "USER"):
+        own, known = {}, SESSION_PARAMETERS
+        if not reader.done:
+            reader.name()
+    elif reader.accept("IN") and not reader.accept("SESSION"):
+        raise errors.UnsupportedError(f"SHOW PARAMETERS IN {reader.peek().upper}")
+    reader.end()
     found = [
         (key, _shown(own[key]) if key in own else default, default, "SESSION" if key in own else "", "", kind)
         for key, (kind, default) in sorted(known.items())
