@@ -46,6 +46,7 @@ NEEDS_ACCOUNT = {
     "test_invalid_configs": "a login that an account refuses",
     "test_snowpark_python_bugfix_version_warning": "a channel with Snowpark 1.39.0 besides the installed one",
     "test_register_artifact_repository_negative": "an artifact repository of the account",
+    "test_basic_pandas_udf": "batches of one row, whose size Snowflake does not document",
     "test_sproc_pass_system_reference": "SYSTEM$REFERENCE, which grants rights that are not enforced here",
     "test_add_import_duplicate": "the log of the connector's own upload",
     "test_put_with_one_relative_path_file": "the size of files that are encrypted on the stage",

@@ -313,3 +313,68 @@ def test_only_columns_of_the_changed_table_are_set(query: Any, two: None, text: 
     with pytest.raises(SnowparkSQLException, match="(?i)invalid identifier"):
         query(text)
     assert query("SELECT k, c, d FROM t ORDER BY k") == [(1, 10, "a"), (2, 20, "b")]
+
+
+@pytest.mark.parametrize(
+    ("relation", "values"),
+    [
+        ("t, LATERAL FLATTEN(t.v) f, LATERAL FLATTEN(f.value) g", [(0, 0), (0, 1), (1, 0)]),
+        ("(SELECT * FROM t) s, TABLE(FLATTEN(s.v)) f, TABLE(FLATTEN(f.value)) g", [(0, 0), (0, 1), (1, 0)]),
+        ("t, LATERAL FLATTEN(t.v) f, LATERAL FLATTEN(t.v) g", [(0, 0), (0, 1), (1, 0), (1, 1)]),
+        (
+            "(SELECT PARSE_JSON('[[7, 8], [9]]') AS v) s, LATERAL FLATTEN(s.v) f, LATERAL FLATTEN(s.v) g",
+            [(0, 0), (0, 1), (1, 0), (1, 1)],
+        ),
+        (
+            "(SELECT v, index AS first FROM (SELECT * FROM (SELECT PARSE_JSON($1) AS v FROM VALUES ('[[7, 8], [9]]')), "
+            "LATERAL FLATTEN(v))) f, LATERAL FLATTEN(f.v) g",
+            [(0, 0), (0, 1), (1, 0), (1, 1)],
+        ),
+    ],
+)
+def test_elements_of_several_flattens_keep_their_order(
+    query: Any, relation: str, values: list[tuple[int, int]]
+) -> None:
+    query("CREATE TABLE t AS SELECT PARSE_JSON('[[7, 8], [9]]') AS v")
+    first = "f.first" if "first" in relation else "f.index"
+    assert query(f"SELECT {first}, g.index FROM {relation}") == values
+    # Also with the column SEQ, which tells apart the rows that a call reads.
+    rows = query(f"SELECT {first}, g.index, g.seq FROM {relation}")
+    assert [row[:2] for row in rows] == values
+    assert len({row[2] for row in rows}) == 2 if len(values) > 3 or "f.value" in relation else 1
+
+
+def test_an_atomic_value_is_its_own_element_of_a_recursive_outer_flatten(query: Any) -> None:
+    options = "RECURSIVE => TRUE, OUTER => TRUE"
+    assert query(f"SELECT value, this FROM TABLE(FLATTEN(PARSE_JSON('1'), {options}))") == [("1", "1")]
+    assert query(f"SELECT value, this FROM TABLE(FLATTEN(PARSE_JSON('[]'), {options}))") == [(None, "[]")]
+
+
+@pytest.mark.parametrize(
+    ("default", "value"),
+    [
+        ("TIMESTAMP DEFAULT '2024-01-02 03:04:05'::TIMESTAMP_NTZ", "2024-01-02 03:04:05.000"),
+        ("TIMESTAMP DEFAULT TO_TIMESTAMP('2024-01-02')", "2024-01-02 00:00:00.000"),
+        ("DATE DEFAULT TO_DATE('2024.01.02', 'YYYY.MM.DD')", "2024-01-02"),
+        ("VARIANT DEFAULT PARSE_JSON('[1]')[0]", "1"),
+        ("VARCHAR DEFAULT UPPER('x') || 'y'", "Xy"),
+        ("INT DEFAULT 1 + 2", "3"),
+        ("INT DEFAULT NULLIF(1, 1)", None),
+    ],
+)
+def test_a_default_may_be_an_expression_of_constants(query: Any, default: str, value: str | None) -> None:
+    query(f"CREATE TABLE t (n INT, c {default})")
+    query("INSERT INTO t (n) VALUES (1)")
+    assert query("SELECT c::VARCHAR FROM t") == [(value,)]
+
+
+def test_intervals_are_refused_by_name(query: Any) -> None:
+    for text in ("INTERVAL '1' YEAR", "INTERVAL '1-2' YEAR TO MONTH", "NULL::INTERVAL DAY TO SECOND"):
+        with pytest.raises(SnowparkSQLException, match="does not support .*INTERVAL"):
+            query(f"SELECT {text}")
+
+
+def test_the_second_argument_of_a_symmetric_aggregate_is_converted_first(query: Any) -> None:
+    with pytest.raises(SnowparkSQLException, match="Numeric value 'b' is not recognized"):
+        query("SELECT CORR(x, y) FROM VALUES ('a', 'b') AS t(x, y)")
+    assert query("SELECT COVAR_POP(x, y) FROM VALUES (1, 2), (3, 6) AS t(x, y)") == [(2.0,)]

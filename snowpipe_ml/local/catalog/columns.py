@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snowpipe_ml.local.catalog.properties import KEYS, properties_of, set_property
 from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.types import MICROSECONDS, Column
 from snowpipe_ml.sql import DataType
 
 # The sequence of an AUTOINCREMENT column; see statements/columns.py.
 _IDENTITY = re.compile(r"_IDENTITY_[0-9A-F]{32}")
 _LONGEST = DataType.parse("VARCHAR").complete.parameters[0]
+_FINEST = DataType.parse("TIME").complete.parameters[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,13 @@ class Declared:
         kind = DataType.parse(self.type)
         limited = kind.name == "VARCHAR" and kind.parameters[0] < _LONGEST
         return kind.parameters[0] if limited else None
+
+    @property
+    def scale(self) -> int | None:
+        """The digits of the fractions of seconds of a time or timestamp that has fewer than nine."""
+        kind = DataType.parse(self.type).complete
+        cut = kind.name.startswith("TIME") and kind.parameters[0] < _FINEST
+        return kind.parameters[0] if cut else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,17 @@ def declare(session: Session, table: Name, columns: Sequence[Declared]) -> None:
         )
 
 
+def scales_of(session: Session, table: Name) -> dict[str, int]:
+    """Return the scales of the times and timestamps of a table that keep less than microseconds."""
+    found = session.duck.execute(
+        f"SELECT column_name, type FROM {session.catalog(table[0], 'COLUMNS')} "
+        "WHERE schema_name = ? AND table_name = ? AND starts_with(type, 'TIME') AND NOT ends_with(type, '(9)')",
+        list(table[1:]),
+    ).fetchall()
+    scales = {name: Declared(name, kind, None).scale for name, kind in found}
+    return {name: scale for name, scale in scales.items() if scale is not None and scale < MICROSECONDS}
+
+
 def copy_declared(session: Session, source: Name, target: Name) -> None:
     """Copy the declarations of a table to another one with the same columns."""
     session.duck.execute(
@@ -151,7 +170,9 @@ def all_columns(
     columns = []
     for of_schema, of_table, name, kind, nullable, computed, comment in found:
         declared = given.get((of_schema, of_table, name))
-        column = Column(name, kind, nullable, declared.length if declared is not None else None)
+        column = Column(name, kind, nullable)
+        if declared is not None:
+            column = replace(column, length=declared.length, scale=declared.scale)
         stored = StoredColumn(column, declared, comment, _identity(session, computed), computed)
         columns.append(((database, of_schema, of_table), stored))
     return columns

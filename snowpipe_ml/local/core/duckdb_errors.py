@@ -112,6 +112,18 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         ),
     ),
     (
+        re.compile(
+            r"^Binder Error: (?:table .* has|Column name/value mismatch for insert on .*: expected) "
+            r"(\d+) columns but (\d+) values were supplied"
+        ),
+        lambda columns, values: error(
+            2020,
+            "21S01",
+            "SQL compilation error:\nInsert value list does not match column list "
+            f"expecting {columns} but got {values}",
+        ),
+    ),
+    (
         re.compile(r"^[A-Z][A-Za-z ]* Error: Division by zero", re.I),
         lambda: error(100051, "22012", "Division by zero"),
     ),
@@ -172,6 +184,10 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
     (
         re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'),
         invalid_identifier,
+    ),
+    (
+        re.compile(r"^Parser Error: (?:YEAR|MONTH|DAY|HOUR|MINUTE|SECOND)(?: TO \w+)? is not supported"),
+        lambda: UnsupportedError("values of the type INTERVAL", "Add or subtract intervals from dates"),
     ),
     # Statements that parse as Snowflake SQL, that DuckDB rejects, and that match no pattern above.
     (re.compile(r"^(?:Parser|Not implemented) Error: ([^\n]*)"), UnsupportedError.unread),

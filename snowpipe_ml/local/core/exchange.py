@@ -60,7 +60,15 @@ def answer(client: Client, request: Header) -> Sent:
         return _raised(raised, request)
     answered = {
         "columns": [
-            [column.name, column.duckdb, column.nullable, column.length, column.structure]
+            [
+                column.name,
+                column.duckdb,
+                column.nullable,
+                column.length,
+                column.structure,
+                column.output,
+                column.scale,
+            ]
             for column in columns
         ],
         "rowcount": rowcount,

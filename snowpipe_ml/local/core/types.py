@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 FIXED, REAL, TEXT, DATE, VARIANT, LTZ, TZ, NTZ = 0, 1, 2, 3, 5, 6, 7, 8
 OBJECT, ARRAY, BINARY, TIME, BOOLEAN = 9, 10, 11, 12, 13
 GEOGRAPHY, GEOMETRY, VECTOR = 14, 15, 16
+_CLOCKS = (LTZ, TZ, NTZ, TIME)
 
 # DuckDB has no timestamp type with an offset: the instant in UTC and the offset in minutes are stored.
 TIMESTAMP_TZ = "STRUCT(utc TIMESTAMP, tz SMALLINT)"
 # Shapes are stored in EWKB; the name of the field tells the two types apart, and from a BINARY.
 SHAPES = {"STRUCT(geography BLOB)": "GEOGRAPHY", "STRUCT(geometry BLOB)": "GEOMETRY"}
+MICROSECONDS = 6
+"""The digits of the fractions of seconds that DuckDB keeps."""
 MAX_VARCHAR = 16_777_216
 MAX_BINARY = 8_388_608
 
@@ -72,6 +75,7 @@ class Column:
         length: the length of a VARCHAR, if it is known.
         structure: ARRAY or OBJECT for JSON that is known to be one; None for a VARIANT.
         output: the output format of a shape, such as GEOJSON.
+        scale: the digits of the fractions of seconds of a time or timestamp, if they are fewer than nine.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Column:
     length: int | None = None
     structure: str | None = None
     output: str = "GEOJSON"
+    scale: int | None = None
 
     @property
     def description(self) -> Description:
@@ -88,6 +93,7 @@ class Column:
         if code == VARIANT and self.structure is not None:
             code = ARRAY if self.structure == "ARRAY" else OBJECT
         size = self.length if code == TEXT and self.length is not None else size
+        scale = self.scale if code in _CLOCKS and self.scale is not None else scale
         return Description(self.name, code, None, size, precision, scale, self.nullable)
 
     @property
@@ -127,6 +133,7 @@ class Column:
     def snowflake(self) -> str:
         """The Snowflake type of the column, as DESCRIBE TABLE prints it."""
         code, precision, scale, _ = _describe(self.duckdb)
+        digits = 9 if self.scale is None else self.scale
         if code == FIXED:
             return f"NUMBER({precision},{scale})"
         if code == VECTOR:
@@ -137,17 +144,25 @@ class Column:
             TEXT: f"VARCHAR({self.length or MAX_VARCHAR})",
             DATE: "DATE",
             VARIANT: "VARIANT",
-            LTZ: "TIMESTAMP_LTZ(9)",
-            TZ: "TIMESTAMP_TZ(9)",
-            NTZ: "TIMESTAMP_NTZ(9)",
+            LTZ: f"TIMESTAMP_LTZ({digits})",
+            TZ: f"TIMESTAMP_TZ({digits})",
+            NTZ: f"TIMESTAMP_NTZ({digits})",
             OBJECT: "OBJECT",
             ARRAY: "ARRAY",
             BINARY: f"BINARY({MAX_BINARY})",
-            TIME: "TIME(9)",
+            TIME: f"TIME({digits})",
             BOOLEAN: "BOOLEAN",
             GEOGRAPHY: "GEOGRAPHY",
             GEOMETRY: "GEOMETRY",
         }[code]
+
+
+def cut_fractions(value: str, kind: str, scale: int | None) -> str:
+    """Return the SQL of a time or timestamp of a DuckDB type with the fractions of seconds that a scale keeps."""
+    names = {"TIME": "time", "TIMESTAMP": "ntz", "TIMESTAMP WITH TIME ZONE": "ltz", TIMESTAMP_TZ: "tz"}
+    if scale is None or scale >= MICROSECONDS or kind not in names:
+        return value
+    return f"_MACROS.main.sf_cut_{names[kind]}(CAST({value} AS {kind}), {10 ** (MICROSECONDS - scale)})"
 
 
 def vector_type(duckdb: str) -> tuple[str, int] | None:
@@ -190,6 +205,8 @@ def _describe(duckdb: str) -> tuple[int, int | None, int | None, int | None]:
         "JSON": (VARIANT, None, None, None),
         "BLOB": (BINARY, None, None, MAX_BINARY),
     }
+    if duckdb == "INTERVAL":
+        raise UnsupportedError("values of the type INTERVAL", "Add or subtract intervals from dates")
     if duckdb not in simple:
         raise UnsupportedError(f"a result of DuckDB's type {duckdb}")
     return simple[duckdb]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal
 from snowpipe_ml.local.core.time_formats import InputFormat
-from snowpipe_ml.local.core.types import TIMESTAMP_TZ, Column
+from snowpipe_ml.local.core.types import TIMESTAMP_TZ, Column, cut_fractions
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 
@@ -47,6 +47,11 @@ def conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Convers
     Raises:
         UnsupportedError: the type of the column is not known.
     """
+    found = _conversion(fmt, copy, column, text)
+    return replace(found, value=cut_fractions(found.value, column.duckdb, column.scale))
+
+
+def _conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Conversion:
     required = not column.nullable
     kind = column.duckdb
     if kind == "VARCHAR":

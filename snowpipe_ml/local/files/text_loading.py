@@ -18,7 +18,7 @@ from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.types import Column, cut_fractions
 from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.csv_columns import Reading, reading_of
@@ -348,7 +348,7 @@ def _reject_times(
 def _loaded_value(copy: Copy, fmt: CsvFormat, reading: Reading, column: Column) -> str:
     value = reading.values.get(column.name, quoted(column.name))
     if column.duckdb != "VARCHAR":
-        return value
+        return cut_fractions(value, column.duckdb, column.scale)
     value = fmt.text_value(value)
     return f"left({value}, {column.length})" if copy.truncates and column.length is not None else value
 

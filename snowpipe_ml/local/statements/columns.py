@@ -16,7 +16,7 @@ from snowpipe_ml.local.catalog.sequences import make
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.types import Column, cut_fractions
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.casts import data_type
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -124,6 +124,7 @@ def _definition(node: exp.ColumnDef, session: Session) -> ColumnDefinition:
     tags: tuple[tuple[tuple[str, ...], str], ...] = ()
     kind = node.args.get("kind")
     stored = data_type(kind, session).sql(dialect="duckdb") if kind is not None else None
+    scale = Declared("", declared_type(kind), None).scale if kind is not None else None
     for constraint in node.args.get("constraints") or []:
         match constraint.kind:
             case exp.NotNullColumnConstraint():
@@ -131,8 +132,7 @@ def _definition(node: exp.ColumnDef, session: Session) -> ColumnDefinition:
             case exp.DefaultColumnConstraint():
                 value = constraint.kind.this
                 written = _written(value)
-                compiler = new_compiler(session)
-                default = to_sql(compiler.compile(exp.select(value.copy())).expressions[0].unalias())
+                default = _default(session, value, stored, scale)
                 if stored is not None and isinstance(value, exp.Literal | exp.Neg | exp.Boolean):
                     _check_default(session, _stored(node.this), value, default, stored)
             case exp.AutoIncrementColumnConstraint() | exp.GeneratedAsIdentityColumnConstraint():
@@ -156,6 +156,29 @@ def _definition(node: exp.ColumnDef, session: Session) -> ColumnDefinition:
         return ColumnDefinition(name, None, required, default, None, comment, tags)
     declared = Declared(name, declared_type(kind), written)
     return ColumnDefinition(name, stored, required, default, declared, comment, tags)
+
+
+def _default(session: Session, value: exp.Expr, stored: str | None, scale: int | None) -> str:
+    """Return a default in DuckDB's SQL. DuckDB's defaults cannot have lambda expressions, as those of constants."""
+    compiled = new_compiler(session).compile(exp.select(value.copy())).expressions[0].unalias()
+    default = to_sql(compiled)
+    if stored is None:
+        return default
+    default = cut_fractions(default, str(duckdb.sqltype(stored)), scale)
+    plain = isinstance(value, exp.Literal | exp.Neg | exp.Boolean | exp.Null)
+    if plain or not _is_constant(value):
+        return default
+    ((text,),) = session.duck.execute(f"SELECT CAST(CAST({default} AS {stored}) AS VARCHAR)").fetchall()
+    return "NULL" if text is None else f"CAST({literal(text)} AS {stored})"
+
+
+def _is_constant(value: exp.Expr) -> bool:
+    """Return whether an expression has one value at all times: it reads no clock, context or sequence."""
+    return not any(
+        isinstance(node, exp.Column | exp.Anonymous | exp.Rand | exp.Uuid | exp.Query)
+        or node.key.startswith("current")
+        for node in value.walk()
+    )
 
 
 def _parts(node: exp.Expr) -> list[str]:

@@ -9,13 +9,14 @@ import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.changes import note_change, written_table
+from snowpipe_ml.local.catalog.columns import scales_of, stored_columns
 from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.core.types import parameter
+from snowpipe_ml.local.core.types import cut_fractions, parameter
 from snowpipe_ml.local.core.values import Params, Row
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiled import compiled
@@ -122,6 +123,20 @@ def _merge(session: Session, tree: exp.Merge, params: Params) -> Result:
     return counts(**{word: done[word] for word in done if word in kinds})
 
 
+def _cut_values(session: Session, statement: exp.Expr, target: Name | None, count: int) -> str:
+    """Return the bound values of an INSERT without the fractions of seconds that their columns do not keep."""
+    if target is None or not scales_of(session, target):
+        return "*"
+    stored = {each.name: each.column for each in stored_columns(session, target)}
+    listed = statement.this.expressions if isinstance(statement.this, exp.Schema) else []
+    names = [each.name for each in listed] or list(stored)
+    kept = [stored.get(name) for name in names[:count]]
+    return ", ".join(
+        f"c{n}" if column is None else cut_fractions(f"c{n}", column.duckdb, column.scale)
+        for n, column in enumerate(kept)
+    )
+
+
 def insert_rows(session: Session, text: str, rows: Sequence[Sequence[object]]) -> Result:
     """``INSERT INTO t (a, b) VALUES (?, ?)`` for many rows, in one statement."""
     tree = parse(text)
@@ -145,10 +160,10 @@ def insert_rows(session: Session, text: str, rows: Sequence[Sequence[object]]) -
         name = compiler.register(data)
         tree.set("expression", None)
         statement = compiler.compile(tree)
+        target = written_table(statement)
+        values = _cut_values(session, statement, target, len(arrays))
         return counts(
-            inserted=count_inserted(
-                session, f"{to_sql(statement)} SELECT * FROM {name}", written_table(statement)
-            )
+            inserted=count_inserted(session, f"{to_sql(statement)} SELECT {values} FROM {name}", target)
         )
     finally:
         compiler.release()

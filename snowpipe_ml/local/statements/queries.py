@@ -124,5 +124,6 @@ def describe_query(session: Session, text: str, params: Params) -> list[Column]:
         fact if name == column.name else UNKNOWN for column, (name, fact) in zip(columns, facts, strict=True)
     ]
     return [
-        replace(c, nullable=fact.nullable, length=fact.length) for c, fact in zip(columns, known, strict=True)
+        replace(c, nullable=fact.nullable, length=fact.length, scale=fact.scale)
+        for c, fact in zip(columns, known, strict=True)
     ]

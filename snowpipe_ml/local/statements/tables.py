@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import duckdb
 
@@ -26,6 +27,7 @@ from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
+from snowpipe_ml.local.core.types import Column, cut_fractions
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.columns import (
     ColumnDefinition,
@@ -184,19 +186,18 @@ def _make_from(
 ) -> None:
     """Create a table with the rows of a query; a text keeps the length that it has in the query."""
     inferred = describe_query(session, query, None) if not columns else []
-    lengths = [column.length for column in inferred]
     compiler = new_compiler(session, consuming=True)
     try:
         selected = parse(query)
         if not columns:
             check_names(selected)
         body = to_sql(compiler.compile(selected))
-        if any(length is not None for length in lengths):
+        if any(column.length is not None or column.scale is not None for column in inferred):
             kinds = session.duck.execute(f"DESCRIBE {body}").fetchall()
             check_columns([row[0] for row in kinds])
             typed = [
-                ColumnDefinition(row[0], row[1], declared=_inferred(row[0], row[1], length))
-                for row, length in zip(kinds, lengths, strict=True)
+                ColumnDefinition(row[0], row[1], declared=_inferred(row[0], row[1], column))
+                for row, column in zip(kinds, inferred, strict=True)
             ]
 
             def keep_all() -> None:
@@ -216,8 +217,9 @@ def _make_from(
         compiler.release()
 
 
-def _inferred(name: str, kind: str, length: int | None) -> Declared | None:
-    return Declared(name, f"VARCHAR({length})", None) if kind == "VARCHAR" and length is not None else None
+def _inferred(name: str, kind: str, column: Column) -> Declared | None:
+    known = (column.length if kind == "VARCHAR" else column.scale) is not None
+    return Declared(name, replace(column, duckdb=kind).snowflake, None) if known else None
 
 
 def _column_text(reader: Reader) -> str | None:
@@ -252,13 +254,19 @@ def _as_select(session: Session, name: Name, columns: list[ColumnDefinition], bo
     # The query may read the table that is replaced.
     aside = f"_made_{uuid.uuid4().hex}"
     made = quoted(*name[:2], aside)
-    values = ", ".join(f'CAST("_{i}" AS {column.kind})' for i, column in enumerate(columns))
+    values = ", ".join(_stored_value(f'"_{i}"', column) for i, column in enumerate(columns))
     return [
         f"CREATE TABLE {made} ({', '.join(column.sql for column in columns)})",
         f"INSERT INTO {made} SELECT {values} {rows}",
         f"DROP TABLE IF EXISTS {target}",
         f"ALTER TABLE {made} RENAME TO {quoted(name[2])}",
     ]
+
+
+def _stored_value(value: str, column: ColumnDefinition) -> str:
+    assert column.kind is not None
+    scale = column.declared.scale if column.declared is not None else None
+    return cut_fractions(f"CAST({value} AS {column.kind})", str(duckdb.sqltype(column.kind)), scale)
 
 
 def _make(

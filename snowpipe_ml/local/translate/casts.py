@@ -6,11 +6,12 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError, error
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.types import TIMESTAMP_TZ, to_duckdb
+from snowpipe_ml.local.core.types import MICROSECONDS, TIMESTAMP_TZ, to_duckdb
 from snowpipe_ml.local.translate.conversions import (
     READERS,
     SHOWN,
     as_text,
+    cut,
     may_be_variant,
     text_of,
     to_moment,
@@ -54,7 +55,7 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
     if source == T.VECTOR and target.this != T.ARRAY:
         raise no_cast(source, target)
     if target.this in READERS:
-        return _with_type(to_moment(node.this, target.this, trying), target.this)
+        return _moment(node.this, target, trying)
     length = target.expressions[0].name if target.this in TEXTS and target.expressions else None
     if target.this in VARIANTS and not target.meta.get("stored"):
         return _semi_structured(node.this, target, session)
@@ -105,6 +106,24 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
 def _with_type(node: exp.Expr, type_: exp.DType) -> exp.Expr:
     node.type = exp.DataType(this=type_)
     return node
+
+
+def _moment(value: exp.Expr, target: exp.DataType, trying: bool) -> exp.Expr:
+    """Cast to a date, time or timestamp, and cut the fractions of seconds that the type does not keep.
+
+    https://docs.snowflake.com/en/sql-reference/data-types-datetime
+    """
+    scale = int(target.expressions[0].name) if target.expressions else None
+    if scale is None or scale > MICROSECONDS:
+        return _with_type(to_moment(value, target.this, trying), target.this)
+    if kind(value) in VARIANTS or isinstance(value.unnest(), exp.JSONExtract):
+        value = text_of(value)
+    if kind(value) in TEXTS:
+        value = _with_type(macro("sf_no_nanos", value.copy()), T.VARCHAR)
+    made = to_moment(value, target.this, trying)
+    if scale < MICROSECONDS:
+        made = cut(made, target.this, scale)
+    return _with_type(made, target.this)
 
 
 def _from_variant(node: exp.Expr, to: exp.DataType) -> exp.Expr:

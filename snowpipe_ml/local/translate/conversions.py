@@ -7,6 +7,7 @@ from datetime import date
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError, error
+from snowpipe_ml.local.core.types import MICROSECONDS
 from snowpipe_ml.local.translate.expressions import builtin, called, macro, once, stored_cast
 from snowpipe_ml.local.translate.types import (
     BINARIES,
@@ -143,6 +144,12 @@ def to_moment(value: exp.Expr, target: exp.DType, trying: bool = False) -> exp.E
     return stored_cast(
         value, {T.DATE: "DATE", T.TIME: "TIME", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")
     )
+
+
+def cut(value: exp.Expr, target: exp.DType, scale: int) -> exp.Expr:
+    """Cut the fractions of seconds of a time or timestamp to so many digits."""
+    name = {T.TIME: "time", T.TIMESTAMPLTZ: "ltz", T.TIMESTAMPTZ: "tz"}.get(target, "ntz")
+    return macro(f"sf_cut_{name}", value, exp.Literal.number(10 ** (MICROSECONDS - scale)))
 
 
 def of_epoch(value: exp.Expr, target: exp.DType, scale: int) -> exp.Expr:

@@ -7,7 +7,7 @@ maximum length, which is always correct.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -17,10 +17,17 @@ from snowpipe_ml.local.core.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The inferred nullability of a column, and the maximum length of its text (None: unbounded)."""
+    """The inferred nullability of a column.
+
+    Attributes:
+        nullable: whether it can be NULL.
+        length: the maximum length of its text; None: unbounded.
+        scale: the digits of the fractions of seconds of its time or timestamp; None: nine.
+    """
 
     nullable: bool = True
     length: int | None = None
+    scale: int | None = None
 
 
 UNKNOWN = Fact()
@@ -91,7 +98,7 @@ class _Inference:
                 continue
             fact = self.fact(projection, sources, named)
             if widened:
-                fact = Fact(True, fact.length)
+                fact = replace(fact, nullable=True)
             result.append((projection.alias_or_name, fact))
             named.setdefault(projection.alias_or_name, fact)
         return result
@@ -132,7 +139,7 @@ class _Inference:
         if (len(parts) < 3 and not session.database) or (len(parts) == 1 and not session.schema):
             return None
         stored = stored_columns(session, session.resolve(parts))
-        facts = [(c.name, Fact(c.column.nullable, c.column.length)) for c in stored]
+        facts = [(c.name, Fact(c.column.nullable, c.column.length, c.column.scale)) for c in stored]
         return _renamed(facts or None, tree)
 
     def fact(self, tree: exp.Expr, sources: dict[str, Relation], named: dict[str, Fact]) -> Fact:
@@ -143,9 +150,10 @@ class _Inference:
             case exp.Literal():
                 return Fact(False, len(tree.this) if tree.is_string else None)
             case exp.TryCast():
-                return Fact(True, _length(tree.to))
+                return Fact(True, _length(tree.to), _scale(tree.to))
             case exp.Cast():
-                return Fact(self.fact(tree.this, sources, named).nullable, _length(tree.to))
+                nullable = self.fact(tree.this, sources, named).nullable
+                return Fact(nullable, _length(tree.to), _scale(tree.to))
             case exp.Column():
                 return _column(tree, sources, named)
             case exp.Parameter():
@@ -155,7 +163,7 @@ class _Inference:
             case exp.Coalesce():
                 given = [tree.this, *tree.expressions]
                 facts = [self.fact(value, sources, named) for value in given]
-                return Fact(all(fact.nullable for fact in facts), _longest(facts))
+                return replace(_either(facts), nullable=all(fact.nullable for fact in facts))
             case exp.Case() if tree.args.get("default") is not None:
                 branches = [*(branch.args["true"] for branch in tree.args["ifs"]), tree.args["default"]]
                 return _either([self.fact(branch, sources, named) for branch in branches])
@@ -177,6 +185,11 @@ def _length(kind: exp.DataType) -> int | None:
     return None
 
 
+def _scale(kind: exp.DataType) -> int | None:
+    clock = kind.is_type(exp.DType.TIME, *exp.DataType.TEMPORAL_TYPES)
+    return int(kind.expressions[0].name) if clock and kind.expressions else None
+
+
 def _column(tree: exp.Column, sources: dict[str, Relation], named: dict[str, Fact]) -> Fact:
     relations = [sources.get(tree.table)] if tree.table else list(sources.values())
     found = [fact for relation in relations for name, fact in relation or [] if name == tree.name]
@@ -195,13 +208,16 @@ def _by_position(tree: exp.Parameter, sources: dict[str, Relation]) -> Fact:
     return relation[int(tree.name) - 1][1]
 
 
-def _longest(facts: list[Fact]) -> int | None:
-    lengths = [fact.length for fact in facts]
-    return None if None in lengths else max(length for length in lengths if length is not None)
+def _largest(sizes: list[int | None]) -> int | None:
+    return None if None in sizes else max(size for size in sizes if size is not None)
 
 
 def _either(facts: list[Fact]) -> Fact:
-    return Fact(any(fact.nullable for fact in facts), _longest(facts))
+    return Fact(
+        any(fact.nullable for fact in facts),
+        _largest([fact.length for fact in facts]),
+        _largest([fact.scale for fact in facts]),
+    )
 
 
 def _united(relations: list[Relation]) -> Relation:
@@ -213,7 +229,7 @@ def _united(relations: list[Relation]) -> Relation:
 
 
 def _nullable(relation: Relation) -> Relation:
-    return None if relation is None else [(name, Fact(True, fact.length)) for name, fact in relation]
+    return None if relation is None else [(name, replace(fact, nullable=True)) for name, fact in relation]
 
 
 def _renamed(relation: Relation, tree: exp.Expr) -> Relation:

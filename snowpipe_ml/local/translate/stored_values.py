@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.columns import scales_of
 from snowpipe_ml.local.core.errors import error
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import SHAPES, TIMESTAMP_TZ, vector_type
@@ -39,12 +40,46 @@ def convert_stored(tree: exp.Expr, session: Session) -> None:
     if not isinstance(tree, exp.Insert | exp.Update | exp.Merge) or not isinstance(target, exp.Table):
         return
     types = dict(column_types(target, session))
+    scales = _scales(target, types, session)
+    if scales and isinstance(tree, exp.Insert):
+        _name_values(tree, types)
     for name, value, found in list(_assigned(tree, list(types))):
         to = _conversion(found, types.get(name, ""))
+        if name in scales and not _is_default(value):
+            digits = exp.DataTypeParam(this=exp.Literal.number(scales[name]))
+            to = exp.DataType(this=_MOMENTS[types[name]], expressions=[digits])
         if to is not None:
             if value.type is None and found is not None:
                 value.type = exp.DataType(this=found)
             value.replace(exp.Cast(this=value.copy(), to=to))
+
+
+def _scales(target: exp.Table, types: dict[str, str], session: Session) -> dict[str, int]:
+    """Return the scales of the columns that keep less than microseconds."""
+    if not any(kind_ in _MOMENTS and kind_ != "DATE" for kind_ in types.values()):
+        return {}
+    database, schema, table = (part.name for part in target.parts)
+    return {name: n for name, n in scales_of(session, (database, schema, table)).items() if name in types}
+
+
+def _name_values(tree: exp.Insert, types: dict[str, str]) -> None:
+    """Make a SELECT with a value for each column of an INSERT whose values have no expressions: ``SELECT *``."""
+    source = tree.expression
+    listed = tree.this.expressions if isinstance(tree.this, exp.Schema) else ()
+    columns = [column.name for column in listed] or list(types)
+    if (
+        source is None
+        or isinstance(source, exp.Values)
+        or (isinstance(source, exp.Select) and not any(each.is_star for each in source.expressions))
+    ):
+        return
+    names = [f"_{n}" for n in range(len(columns))]
+    inner = exp.alias_(exp.Subquery(this=source.copy()), "_q", table=names)
+    source.replace(exp.select(*(exp.column(name, "_q") for name in names)).from_(inner))
+
+
+def _is_default(value: exp.Expr) -> bool:
+    return isinstance(value, exp.Var | exp.Column) and value.name.upper() == "DEFAULT"
 
 
 def _conversion(found: exp.DType | None, stored: str) -> exp.DataType | None:

@@ -16,6 +16,23 @@ CREATE MACRO sf_micros(x) AS CASE WHEN NOT regexp_matches(x, '[.]\d{7}') THEN x
   WHEN regexp_matches(x, '[.]\d{6}\d*[1-9]') THEN _MACROS.main.sf_refuse('nanoseconds')::VARCHAR
   ELSE regexp_replace(x, '([.]\d{6})\d+', '\1') END;
 
+-- A text without the digits that are finer than microseconds, for a type that does not keep them.
+CREATE MACRO sf_no_nanos(x) AS CASE WHEN regexp_matches(x, '[.]\d{7}')
+  THEN regexp_replace(x, '([.]\d{6})\d+', '\1') ELSE x END;
+
+-- Times and timestamps without the fractions of seconds that their type does not keep; n is its unit in microseconds.
+-- https://docs.snowflake.com/en/sql-reference/data-types-datetime
+CREATE MACRO sf_cut_ntz(x, n) AS make_timestamp(epoch_us(x::TIMESTAMP) - (epoch_us(x::TIMESTAMP) % n + n) % n);
+
+CREATE MACRO sf_cut_ltz(x, n) AS timezone('UTC',
+  make_timestamp(epoch_us(x::TIMESTAMPTZ) - (epoch_us(x::TIMESTAMPTZ) % n + n) % n));
+
+CREATE MACRO sf_cut_tz(x, n) AS CASE WHEN x IS NULL THEN NULL ELSE struct_pack(
+  utc := _MACROS.main.sf_cut_ntz((x::STRUCT(utc TIMESTAMP, tz SMALLINT)).utc, n),
+  tz := (x::STRUCT(utc TIMESTAMP, tz SMALLINT)).tz) END;
+
+CREATE MACRO sf_cut_time(x, n) AS x::TIME - to_microseconds(epoch_us(x::TIME) % n);
+
 -- Whether a text in an automatically detected format has an offset: at its end, or before the year.
 CREATE MACRO sf_has_offset(x) AS regexp_matches(x, '(:\d{1,2}([.]\d+)?|[AP]M)\s*([+-]\d{1,2}(:?\d{2})?|Z)$|^[A-Za-z]{3} .*[+-]\d{4} \d{4}$');
 

@@ -68,6 +68,12 @@ def _called(node: exp.Expr) -> str:
 
 def numeric(node: exp.Expr, session: Session) -> exp.Expr:
     """Convert text and VARIANT arguments to FLOAT, as in ``SUM('3')``; refuse a BOOLEAN as Snowflake does."""
+    if isinstance(
+        node, exp.Corr | exp.CovarPop | exp.CovarSamp
+    ):  # symmetric; the second one is converted first
+        first, second = node.this.copy(), node.expression.copy()
+        node.set("this", second)
+        node.set("expression", first)
     for argument in arguments(node):
         found = kind(argument)
         if found in TEXTS | VARIANTS:
