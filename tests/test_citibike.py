@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -202,10 +202,10 @@ def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return statements
 
 
-def test_the_sql_for_snowflake_is_as_it_was_read(prod_sql: list[str]) -> None:
-    path = Path(__file__).parent / "golden" / "citibike_prod.sql"
-    text = "".join(f"{statement};\n" for statement in prod_sql)
-    assert text == path.read_text(), f"read the difference against the documentation, then write it to {path}"
+def test_the_sql_for_snowflake_is_as_it_was_read(
+    prod_sql: list[str], golden: Callable[[str, str], None]
+) -> None:
+    golden("citibike_prod.sql", "".join(f"{statement};\n" for statement in prod_sql))
 
 
 def test_every_statement_is_snowflakes_sql(prod_sql: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from snowpipe_ml.cli.options import (
 from snowpipe_ml.engine.plan.decisions import Action
 from snowpipe_ml.engine.plan.drawing import FORMATS
 from snowpipe_ml.engine.run.planned import PlannedStep
+from snowpipe_ml.plugins import Changes
 from snowpipe_ml.text.printable import json_text, one_line
 from snowpipe_ml.text.redaction import redact_all
 
@@ -83,14 +85,23 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
             click.echo(
                 f"{step.decision.action:<8} {step.name:<{width}}  {one_line(step.decision.reason + mark)}"
             )
+        for line in _change_lines(step.changes):
+            click.echo(f"         {one_line(line)}")
         if show_sql and (step.decision is None or step.decision.action in (Action.RUN, Action.REPLACE)):
-            for statement in step.plan.statements:
+            for statement in step.statements:
                 click.echo("\n".join(f"    {line}" for line in f"{statement};".splitlines()))
     if any(step.decision is not None for step in planned):
         actions = [step.decision.action for step in planned if step.decision is not None]
         skipped, omitted = actions.count(Action.SKIP), actions.count(Action.OMIT)
         left_out = f", {omitted} left out" if omitted else ""
         click.echo(f"{len(planned) - skipped - omitted} to run, {skipped} unchanged{left_out}")
+
+
+def _change_lines(changes: Changes | None) -> list[str]:
+    """Return what differs on the target, and why it would not be changed."""
+    if changes is None:
+        return []
+    return [*map(str, changes.told), *([f"REFUSED: {changes.refused}"] if changes.refused else [])]
 
 
 def _plan_dict(step: PlannedStep) -> dict[str, object]:
@@ -103,7 +114,9 @@ def _plan_dict(step: PlannedStep) -> dict[str, object]:
         "action": decision and decision.action.value,
         "reason": decision and decision.reason,
         "destroys": decision and decision.destroys and str(decision.destroys),
-        "statements": [str(statement) for statement in step.plan.statements],
+        "changes": step.changes and [dataclasses.asdict(change) for change in step.changes.told],
+        "refused": step.changes and step.changes.refused,
+        "statements": [str(statement) for statement in step.statements],
     }
 
 

@@ -45,7 +45,7 @@ from snowpipe_ml.plugins.resources import (
     stage,
     table,
 )
-from snowpipe_ml.plugins.results import Chart, Finding, Picture, StepPlan, StepResult
+from snowpipe_ml.plugins.results import Change, Changes, Chart, Finding, Picture, StepPlan, StepResult
 from snowpipe_ml.plugins.step import (
     PlanContext,
     Progress,
@@ -62,6 +62,8 @@ __all__ = [
     "ENTRY_POINT_GROUP",
     "STEP_TYPES",
     "TARGETS",
+    "Change",
+    "Changes",
     "Chart",
     "Check",
     "ColumnKey",

@@ -7,7 +7,7 @@ opens without Snowpark (:meth:`Target.connect`), and which each Session also has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, SupportsInt
 
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
@@ -54,6 +54,45 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """End the session."""
+
+
+class Answer(Protocol):
+    """A row of a result, whose values are found by the name of the column."""
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Return the value of a column."""
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return the values by the names of the columns."""
+
+
+class Asks(Protocol):
+    """What answers statements that only read, in the schema of a target: a step's context, or a connection."""
+
+    def execute(self, statement: Sql, /) -> Sequence[Answer]:
+        """Run a statement and return its rows."""
+
+    def current_schema(self) -> Sql:
+        """Return the current schema with its database."""
+
+
+class Asked:
+    """Asks a connection.
+
+    Args:
+        connection: a connection in the target's database and schema.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: Sql, /) -> Sequence[Answer]:
+        """Run a statement and return its rows."""
+        return execute(self._connection, statement)
+
+    def current_schema(self) -> Sql:
+        """Return the current schema with its database."""
+        return Sql(QualifiedName(tuple(current_schema(self._connection))).sql)
 
 
 class Row(tuple[Any, ...]):

@@ -20,6 +20,47 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A difference between an existing object and its declaration.
+
+    Attributes:
+        what: what differs, such as a column or a setting.
+        old: its value on the target.
+        new: its value in the spec.
+    """
+
+    what: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.old} -> {self.new}"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The changes that make an existing object as it is declared.
+
+    Attributes:
+        told: the differences.
+        statements: the statements that change the object, which lose nothing.
+        refused: why the object is not changed, and what to run by hand; None if it can be changed.
+    """
+
+    told: tuple[Change, ...] = ()
+    statements: tuple[Sql, ...] = ()
+    refused: str | None = None
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.told))
+
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(
+            (*self.told, *other.told), (*self.statements, *other.statements), self.refused or other.refused
+        )
+
+
+@dataclass(frozen=True)
 class Finding:
     """A problem with a setting that can be found without a connection.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, T
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.plugins.fields import (
     ObjectName,
 )
@@ -24,7 +25,7 @@ from snowpipe_ml.plugins.resources import (
     PackageList,
     Resource,
 )
-from snowpipe_ml.plugins.results import Finding, StepPlan, StepResult
+from snowpipe_ml.plugins.results import Changes, Finding, StepPlan, StepResult
 from snowpipe_ml.sql import QualifiedName, Sql, like_pattern
 from snowpipe_ml.text.files import read_text
 
@@ -295,6 +296,11 @@ class Step(ABC, Generic[S_co]):
         self.name = name
         self.settings = settings
 
+    @property
+    def declared_columns(self) -> Mapping[str, str]:
+        """The stored names and the types of the columns that the spec declares; empty for most steps."""
+        return {}
+
     def scope(self, ctx: PlanContext) -> Mapping[str, object]:
         """The variables of its SQL templates."""
         return ctx.scope if self.item is None else {**ctx.scope, "item": self.item}
@@ -330,6 +336,15 @@ class Step(ABC, Generic[S_co]):
     def plan(self, ctx: PlanContext) -> StepPlan:
         """Describe what the step would do, without a connection."""
         return StepPlan(self.settings.description or (type(self).__doc__ or "").split("\n")[0])
+
+    def changes(self, ctx: PlanContext, target: Asks) -> Changes | None:
+        """The changes that a run would make to the existing object of a declared step; None if there is none.
+
+        Args:
+            ctx: the planning context.
+            target: answers statements that only read.
+        """
+        return None
 
     @abstractmethod
     def run(self, ctx: RunContext) -> StepResult:

@@ -180,13 +180,30 @@ CASES: dict[str, Case] = {
         [STAGE],
         "ALTER STAGE files SET COMMENT = 'monthly'",
         DONE,
-        [("SHOW STAGES", {"name": ["FILES"], "comment": ["monthly"]})],
+        [
+            ("SHOW STAGES", {"name": ["FILES"], "comment": ["monthly"]}),
+            ("ALTER STAGE files SET DIRECTORY = (ENABLE = TRUE)", DONE),
+            ("SHOW STAGES", {"directory_enabled": ["Y"], "comment": ["monthly"]}),
+            ("ALTER STAGE files SET URL = 'file:///tmp'", "cannot set the URL of the internal stage FILES"),
+            ("ALTER STAGE files SET STORAGE_INTEGRATION = i", "STORAGE_INTEGRATION of a stage"),
+        ],
     ),
     "ALTER TABLE": Case(
         [TABLE, ROWS],
         "ALTER TABLE people ADD COLUMN age INT DEFAULT 40",
         DONE,
         [("SELECT * FROM people ORDER BY id", [(1, "Ada", 40), (2, "Bob", 40)])],
+    ),
+    "ALTER TAG": Case(
+        ["CREATE TAG kind COMMENT = 'stage of work'"],
+        "ALTER TAG kind SET COMMENT = 'state of work'",
+        DONE,
+        [
+            ("SHOW TAGS", {"name": ["KIND"], "comment": ["state of work"]}),
+            ("ALTER TAG kind UNSET COMMENT", DONE),
+            ("SHOW TAGS", {"comment": [""]}),
+            ("ALTER TAG other SET COMMENT = 'x'", GONE),
+        ],
     ),
     "ALTER TASK": Case(
         [TABLE, "CREATE TASK nightly SCHEDULE = '60 MINUTE' AS SELECT 1"],

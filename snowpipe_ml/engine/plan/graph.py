@@ -23,7 +23,6 @@ from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
 from snowpipe_ml.steps.declared.all_objects import declared_steps
-from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.forecasting.columns import column_fault
 from snowpipe_ml.text.files import read_text
 from snowpipe_ml.text.problems import Path, Position, Problem, did_you_mean
@@ -168,8 +167,8 @@ def _column_problems(spec: Spec, nodes: Mapping[str, Node]) -> Iterator[Problem]
     """Yield a problem for each column that is missing from the spec's declaration of its table."""
     known: dict[QualifiedName | StagePath, Mapping[str, str]] = {}
     for node in nodes.values():
-        if isinstance(node.step, DeclaredStep) and node.step.columns:
-            known.update((resource.name, node.step.columns) for resource in node.writes)
+        if node.step.declared_columns:
+            known.update((resource.name, node.step.declared_columns) for resource in node.writes)
     for node in nodes.values():
         for use in node.columns:
             columns = known.get(_without_home(spec, table(use.table)).name)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from snowpipe_ml.engine.plan.decisions import Decision, decide
+from snowpipe_ml.engine.plan.decisions import Action, Decision, decide
 from snowpipe_ml.engine.plan.fingerprint import fingerprints
+from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opened import OpenRun
@@ -16,14 +17,19 @@ from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.engine.run.whole import What
-from snowpipe_ml.plugins import StepPlan
+from snowpipe_ml.plugins import Changes, PlanContext, StepPlan
+from snowpipe_ml.plugins.connection import Asked, Asks
+from snowpipe_ml.sql import Sql
 
 
 @dataclass(frozen=True)
 class PlannedStep:
     """A node of a plan.
 
-    ``decision`` says whether and why the node would run; None if the plan was not compared with the target.
+    Attributes:
+        decision: whether and why the node would run; None if the plan was not compared with the target.
+        changes: how the existing object of a declared node differs from the spec; None if it is new, if the node
+            would not run, or if the plan was not compared.
     """
 
     name: str
@@ -32,6 +38,12 @@ class PlannedStep:
     needs: tuple[str, ...]
     plan: StepPlan
     decision: Decision | None = None
+    changes: Changes | None = None
+
+    @property
+    def statements(self) -> tuple[Sql, ...]:
+        """The statements that a run would send: those that change an existing object, or those of the plan."""
+        return self.plan.statements if self.changes is None else self.changes.statements
 
 
 def planned(source: Source, target: str | None, what: What, *, compare: bool) -> list[PlannedStep]:
@@ -39,6 +51,7 @@ def planned(source: Source, target: str | None, what: What, *, compare: bool) ->
     run = new_run(what.run_date)
     spec, graph, ctx = source.load(target, run)
     decisions: Mapping[str, Decision] = {}
+    changes: Mapping[str, Changes] = {}
     if not compare:
         chosen, excluded = list(what.select), list(what.exclude)
         if chosen or excluded:
@@ -57,6 +70,7 @@ def planned(source: Source, target: str | None, what: What, *, compare: bool) ->
             at.reload()
             decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
             graph, ctx, decisions = decided.graph, at.ctx, decided.decisions
+            changes = _changes(graph, ctx, decisions, Asked(connection))
     return [
         PlannedStep(
             name,
@@ -65,6 +79,20 @@ def planned(source: Source, target: str | None, what: What, *, compare: bool) ->
             tuple(graph.needs(name)),
             node.step.plan(ctx),
             decisions.get(name),
+            changes.get(name),
         )
         for name, node in graph.nodes.items()
     ]
+
+
+def _changes(
+    graph: Graph, ctx: PlanContext, decisions: Mapping[str, Decision], target: Asks
+) -> dict[str, Changes]:
+    """Compare the existing objects of the declared nodes that would run with the spec."""
+    found = {}
+    for name, node in graph.nodes.items():
+        if node.declared and decisions[name].action is Action.RUN:
+            changes = node.step.changes(ctx, target)
+            if changes is not None:
+                found[name] = changes
+    return found

@@ -108,7 +108,7 @@ def alter_stage(statement: Statement) -> Result:
     name = session.resolve(reader.name(), "ALTER STAGE")
     stages = session.catalog(name[0], "STAGES")
     row = session.duck.execute(
-        f"SELECT options FROM {stages} WHERE schema_name = ? AND name = ?", list(name[1:])
+        f"SELECT options, url FROM {stages} WHERE schema_name = ? AND name = ?", list(name[1:])
     ).fetchone()
     if row is None:
         if lenient:
@@ -120,10 +120,18 @@ def alter_stage(statement: Statement) -> Result:
     reader.expect("SET")
     given = reader.options()
     reader.end()
-    for key in set(given) - {"FILE_FORMAT", "DIRECTORY", "COMMENT"}:
-        raise errors.UnsupportedError(f"ALTER STAGE ... SET {key}")
+    _check_options(given)
+    url = text_option(given, "URL")
+    given.pop("URL", None)
+    if url is not None:
+        if row[1] is None:
+            raise errors.error(
+                2003, "22023", f"SQL compilation error:\ncannot set the URL of the internal stage {name[2]}"
+            )
+        _external_folder(session, url)
     session.duck.execute(
-        f"UPDATE {stages} SET options = ?, comment = coalesce(?, comment) WHERE schema_name = ? AND name = ?",
-        [dumps(json.loads(row[0] or "{}") | given), given.get("COMMENT"), *name[1:]],
+        f"UPDATE {stages} SET options = ?, comment = coalesce(?, comment), url = coalesce(?, url) "
+        "WHERE schema_name = ? AND name = ?",
+        [dumps(json.loads(row[0] or "{}") | given), given.get("COMMENT"), url, *name[1:]],
     )
     return status("Statement executed successfully.")

@@ -10,6 +10,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, dumps
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
 from snowpipe_ml.local.syntax.reader import Reader
@@ -44,6 +45,36 @@ def create_tag(statement: Statement) -> Result:
             {"allowed": dumps(allowed) if allowed else None, "comment": options.get("COMMENT")},
         )
     return status(f"Tag {name[2]} successfully created.")
+
+
+@command("ALTER TAG")
+def alter_tag(statement: Statement) -> Result:
+    """``ALTER TAG [IF EXISTS] name SET COMMENT = 'x' | UNSET COMMENT``.
+
+    https://docs.snowflake.com/en/sql-reference/sql/alter-tag
+    """
+    session, reader = statement.session, statement.reader
+    session.commit_open()
+    reader.expect("ALTER", "TAG")
+    lenient = reader.accept("IF", "EXISTS")
+    name = session.resolve(reader.name(), "ALTER TAG")
+    with session.storage.lock:
+        if not Tags().exists(session, name):
+            if lenient:
+                return status("Statement executed successfully.")
+            raise errors.missing("Tag", ".".join(name))
+        if reader.accept("UNSET", "COMMENT"):
+            comment: str | None = None
+        else:
+            if not reader.accept("SET") or not reader.looking_at("COMMENT"):
+                raise errors.UnsupportedError(f"ALTER TAG ... {reader.rest().split()[0]}")
+            comment = text_option(reader.options(), "COMMENT")
+        reader.end()
+        session.duck.execute(
+            f"UPDATE {session.catalog(name[0], 'TAGS')} SET comment = ? WHERE schema_name = ? AND name = ?",
+            [comment, *name[1:]],
+        )
+    return status("Statement executed successfully.")
 
 
 def set_tags(

@@ -27,7 +27,7 @@ from snowpipe_ml.plugins import (
     stage,
     table,
 )
-from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
+from snowpipe_ml.sql import Identifier, Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.data.extract import Extract
 from snowpipe_ml.steps.data.staged_archives import StagedArchives
 
@@ -96,11 +96,12 @@ class CopyInto(Step["CopyInto.Settings"]):
         if s.rejects is not None:
             yield table(s.rejects, "rejects", adds=True)
 
-    def _copy(self, force: bool = False) -> Sql:
+    def _copy(self, ctx: PlanContext, force: bool = False) -> Sql:
         s = self.settings
         parts = [sql("COPY INTO {into}", into=s.into)]
-        if s.columns:
-            parts.append(sql("({columns})", columns=join(", ", s.columns)))
+        columns = s.columns or self._declared_columns(ctx)
+        if columns:
+            parts.append(sql("({columns})", columns=join(", ", columns)))
         parts.append(sql("FROM {place}", place=s.from_))
         if s.file_format is not None:
             parts.append(sql("FILE_FORMAT = (FORMAT_NAME = {name})", name=Literal(s.file_format.sql)))
@@ -111,8 +112,16 @@ class CopyInto(Step["CopyInto.Settings"]):
             parts.append(Sql("FORCE = TRUE"))
         return join(" ", parts)
 
+    def _declared_columns(self, ctx: PlanContext) -> tuple[Identifier, ...]:
+        """Return the columns of the table in the order of the spec, which is that of the fields.
+
+        A column that was added to the table later is its last one, wherever the spec has it.
+        """
+        step = ctx.producer(table(self.settings.into))
+        return () if step is None else tuple(map(Identifier, step.declared_columns))
+
     def plan(self, ctx: PlanContext) -> StepPlan:
-        return StepPlan(f"load {self.settings.from_} into {self.settings.into}", (self._copy(),))
+        return StepPlan(f"load {self.settings.from_} into {self.settings.into}", (self._copy(ctx),))
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
@@ -203,7 +212,7 @@ class CopyInto(Step["CopyInto.Settings"]):
         s = self.settings
         on_changed = self._on_changed(ctx)
         if s.loads is None or s.force or on_changed == "append":
-            return *_copied(ctx, self._copy()), 0
+            return *_copied(ctx, self._copy(ctx)), 0
         before = self._loaded(ctx, s.loads)
         rows = ctx.count(s.into)
         if before and not rows:  # the table was emptied: every file may be loaded again
@@ -211,7 +220,7 @@ class CopyInto(Step["CopyInto.Settings"]):
             before = {}
         # More rows than this step has recorded: they may be older than its name or its `loads` table.
         known = self._known_files(ctx) if rows > sum(before.values()) else set()
-        query_id, files = _copied(ctx, self._copy())
+        query_id, files = _copied(ctx, self._copy(ctx))
         loaded = [str(file["file"]) for file in files if file["rows_loaded"]]
         changed = [file for file in loaded if file in before or _is_known(file, known)]
         gone: list[str] = []
@@ -243,7 +252,7 @@ class CopyInto(Step["CopyInto.Settings"]):
             ctx.execute(
                 sql("DELETE FROM {rejects} WHERE STEP = {step}", rejects=s.rejects, step=Literal(self.name))
             )
-        return *_copied(ctx, self._copy(force=True)), len(changed)
+        return *_copied(ctx, self._copy(ctx, force=True)), len(changed)
 
     def _off_the_stage(
         self, ctx: RunContext, before: set[str], known: set[str]

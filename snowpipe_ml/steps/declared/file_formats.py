@@ -6,10 +6,10 @@ https://docs.snowflake.com/en/sql-reference/sql/create-file-format
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins import Kind, PlanContext, RunContext, StepPlan, StepResult
+from snowpipe_ml.plugins import Change, Changes, Kind, PlanContext, StepPlan
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.spec import models
 from snowpipe_ml.sql import Literal, Sql, join, sql
 from snowpipe_ml.steps.declared.step import DeclaredStep
@@ -48,20 +48,14 @@ class FileFormatStep(DeclaredStep):
             tuple(self.statements(ctx)),
         )
 
-    def create(self, ctx: RunContext) -> StepResult:
-        """Create the file format, or change the options that an existing one has not.
-
-        Raises:
-            StepError: the existing one is not for delimited text.
-        """
-        if self.shown(ctx) is None:
-            return super().create(ctx)
-        described = ctx.execute(sql("DESCRIBE FILE FORMAT {name}", name=self.object))
+    def differences(self, ctx: PlanContext, target: Asks, shown: Mapping[str, object]) -> Changes:
+        described = target.execute(sql("DESCRIBE FILE FORMAT {name}", name=self.object))
         there = {str(row["property"]): str(row["property_value"]) for row in described}
         if there.get("TYPE", "CSV").upper() != "CSV":
-            raise StepError(
-                f"the file format {self.object} has the type {there['TYPE']}, which cannot be changed, and the spec "
-                f"declares CSV: drop it with DROP FILE FORMAT {self.object.sql} and run again, or rename it in the spec"
+            return Changes(
+                refused=f"the file format {self.object} has the type {there['TYPE']}, which cannot be changed, and the "
+                f"spec declares CSV: drop it with DROP FILE FORMAT {self.object.sql} and run again, or rename it in the "
+                "spec"
             )
         # How DESCRIBE escapes a character is not documented: at worst an option is set to what it is.
         changed = {
@@ -70,13 +64,10 @@ class FileFormatStep(DeclaredStep):
             if _comparable(there.get(option, "")) != _comparable(_text(value))
         }
         if not changed:
-            return StepResult()
-        ctx.execute(sql("ALTER FILE FORMAT {name} SET {options}", name=self.object, options=_listed(changed)))
-        return StepResult(
-            message="; ".join(
-                f"{option.lower()}: {there.get(option, 'unset')} -> {_text(value)}"
-                for option, value in changed.items()
-            )
+            return Changes()
+        return Changes(
+            tuple(Change(o.lower(), there.get(o, "unset"), _text(value)) for o, value in changed.items()),
+            (sql("ALTER FILE FORMAT {name} SET {options}", name=self.object, options=_listed(changed)),),
         )
 
     def _options(self) -> dict[str, Sql | Literal]:

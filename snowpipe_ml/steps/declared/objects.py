@@ -7,6 +7,8 @@ from pathlib import Path
 
 from snowpipe_ml.errors import StepError, TemplateError
 from snowpipe_ml.plugins import (
+    Change,
+    Changes,
     Finding,
     Kind,
     PlanContext,
@@ -17,6 +19,7 @@ from snowpipe_ml.plugins import (
     declared,
     table,
 )
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.templates import render_statement
 from snowpipe_ml.sql import (
@@ -34,7 +37,7 @@ from snowpipe_ml.sql import (
 from snowpipe_ml.steps.data.generated import generate, given_version
 from snowpipe_ml.steps.data.publish import publish_table, replace_view
 from snowpipe_ml.steps.data.source_files import findings, positions
-from snowpipe_ml.steps.declared.column_changes import advice, differences
+from snowpipe_ml.steps.declared.column_changes import column_changes
 from snowpipe_ml.steps.declared.step import DeclaredStep
 
 
@@ -69,25 +72,42 @@ class StageStep(DeclaredStep):
         )
         yield sql("CREATE STAGE IF NOT EXISTS {name} {options}", name=self.object, options=options)
 
-    def create(self, ctx: RunContext) -> StepResult:
-        result = super().create(ctx)
-        wanted = self._url(ctx) or ""
-        # Without a schema, SHOW would also list stages of this name in other schemas of the database.
-        show = sql(
-            "SHOW STAGES LIKE {name} IN SCHEMA {schema}",
-            name=like_pattern(self.object),
-            schema=ctx.current_schema(),
-        )
-        for row in ctx.execute(show):
-            there = str(row["url"] or "")
-            if row["name"] == self.object.name and there.rstrip("/") != wanted.rstrip("/"):
-                lost = "" if there else ", which deletes its files,"
-                raise StepError(
-                    f"the stage {self.object} is {there or 'internal'}, but the spec declares "
-                    f"{wanted or 'an internal one'}: drop it with DROP STAGE {self.object.sql}{lost} and run again, "
-                    "or rename the stage in the spec"
-                )
-        return result
+    def differences(self, ctx: PlanContext, target: Asks, shown: Mapping[str, object]) -> Changes:
+        """Compare the settings that the spec names; an internal stage cannot become an external one, or back.
+
+        https://docs.snowflake.com/en/sql-reference/sql/alter-stage
+        """
+        s: models.Stage = self.model
+        wanted, there = self._url(ctx) or "", str(shown["url"] or "")
+        if bool(wanted) != bool(there):
+            lost = "" if there else ", which deletes its files,"
+            return Changes(
+                refused=f"the stage {self.object} is {there or 'internal'}, but the spec declares "
+                f"{wanted or 'an internal one'}: drop it with DROP STAGE {self.object.sql}{lost} and run again, "
+                "or rename the stage in the spec"
+            )
+        told, options = [], []
+        if there.rstrip("/") != wanted.rstrip("/"):
+            told.append(Change("url", there, wanted))
+            options.append(_option("URL = {value}", wanted))
+        integration = shown["storage_integration"]
+        if s.storage_integration is not None and s.storage_integration.name != integration:
+            told.append(Change("storage_integration", str(integration or "none"), str(s.storage_integration)))
+            options.append(_option("STORAGE_INTEGRATION = {value}", s.storage_integration))
+        changes = self.comment_change(shown)
+        if options:
+            alter = sql("ALTER STAGE {name} SET {options}", name=self.object, options=_spaced(options))
+            changes = Changes(tuple(told), (alter,)) + changes
+        enabled = str(shown["directory_enabled"]).upper() == "Y"
+        if "directory" in s.model_fields_set and s.directory != enabled:
+            alter = sql(
+                "ALTER STAGE {name} SET DIRECTORY = (ENABLE = {value})",
+                name=self.object,
+                value=Literal(s.directory),
+            )
+            told = [Change("directory", str(enabled).lower(), str(s.directory).lower())]
+            changes += Changes(tuple(told), (alter,))
+        return changes
 
     def _url(self, ctx: PlanContext) -> str | None:
         url: str | None = self.model.url
@@ -111,10 +131,10 @@ class TableStep(DeclaredStep):
 
     type_name = "table"
     kind = Kind.TABLE
-    listed_as = "TABLES"
+    listed_as = "OBJECTS"
 
     @property
-    def columns(self) -> Mapping[str, str]:
+    def declared_columns(self) -> Mapping[str, str]:
         return _stored(self.model.columns)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
@@ -130,31 +150,40 @@ class TableStep(DeclaredStep):
         )
 
     def require(self, ctx: RunContext) -> None:
-        if ctx.kind_of(QualifiedName((self.object,))) != "TABLE":
+        """Check that the table exists with the declared columns; it is managed elsewhere, and not changed."""
+        shown = self.shown(ctx)
+        if shown is None or shown["kind"] != "TABLE":
             raise self.missing()
-        self._check_columns(ctx)
-
-    def create(self, ctx: RunContext) -> StepResult:
-        name = QualifiedName((self.object,))
-        kind = ctx.kind_of(name)
-        if kind not in (None, "TABLE"):
+        found = self._column_changes(ctx, shown)
+        if found.told:
+            by_hand = "; ".join(statement.text for statement in found.statements)
             raise StepError(
-                f"{name} is a {kind.lower()}, but the spec declares a table: drop it, or rename the table"
+                found.refused
+                or f"{self.object} does not match its declaration in the spec: {found}. Change the spec, or have the "
+                f"table changed with: {by_hand};"
             )
-        result = super().create(ctx)
-        if kind is not None:
-            self._check_columns(ctx)
-        return result
 
-    def _check_columns(self, ctx: RunContext) -> None:
+    def differences(self, ctx: PlanContext, target: Asks, shown: Mapping[str, object]) -> Changes:
+        if shown["kind"] != "TABLE":
+            kind = str(shown["kind"]).lower()
+            return Changes(
+                refused=f"{self.object} is a {kind}, but the spec declares a table: drop it, or rename the table"
+            )
+        return self._column_changes(target, shown) + self.comment_change(shown)
+
+    def _column_changes(self, target: Asks, shown: Mapping[str, object]) -> Changes:
         name = QualifiedName((self.object,))
+
+        def has_values(column: Identifier) -> bool:
+            if shown["rows"] == 0:  # known without a warehouse
+                return False
+            count = sql("SELECT COUNT({column}) AS N FROM {name}", column=column, name=name)
+            return bool(target.execute(count)[0]["N"])
+
         declared = {Identifier.parse(text).name: given for text, given in self.model.columns.items()}
-        described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
-        found, statements = differences(
-            name, declared, [(str(row["name"]), str(row["type"])) for row in described]
-        )
-        if found:
-            raise StepError(advice(name, found, statements))
+        described = target.execute(sql("DESCRIBE TABLE {name}", name=name))
+        columns = [(str(row["name"]), str(row["type"])) for row in described]
+        return column_changes(name, declared, columns, has_values)
 
 
 class TagStep(DeclaredStep):
@@ -167,6 +196,9 @@ class TagStep(DeclaredStep):
     def statements(self, ctx: PlanContext) -> Iterator[Sql]:
         comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
         yield sql("CREATE TAG IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
+
+    def differences(self, ctx: PlanContext, target: Asks, shown: Mapping[str, object]) -> Changes:
+        return self.comment_change(shown)
 
 
 class RoleStep(DeclaredStep):
@@ -187,7 +219,9 @@ class RoleStep(DeclaredStep):
         """Create the role, or check that it exists, and grant it its privileges."""
         if self.elsewhere:
             self.require(ctx)
-        return self.create(ctx)
+        for statement in self.statements(ctx):
+            ctx.execute(statement)
+        return StepResult()
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         for target in self.grants:
@@ -230,7 +264,7 @@ class SourceStep(DeclaredStep):
         self.target = target
 
     @property
-    def columns(self) -> Mapping[str, str]:
+    def declared_columns(self) -> Mapping[str, str]:
         return _stored(self.model.columns)
 
     def findings(self, ctx: PlanContext) -> Iterable[Finding]:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
+    Change,
+    Changes,
     Kind,
     PlanContext,
     Resource,
@@ -17,8 +19,9 @@ from snowpipe_ml.plugins import (
     StepSettings,
     declared,
 )
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.spec import models
-from snowpipe_ml.sql import Identifier, Sql, like_pattern, sql
+from snowpipe_ml.sql import Identifier, Literal, Sql, like_pattern, sql
 
 
 class _Settings(StepSettings):
@@ -49,11 +52,6 @@ class DeclaredStep(Step[_Settings]):
         super().__init__(name, _Settings.model_validate({"type": self.type_name}))
         self.object = Identifier.parse(object_name)
         self.model = model
-
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """The stored names and the types of the columns of a table or source; empty for other objects."""
-        return {}
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield declared(self.kind, self.object)
@@ -86,10 +84,49 @@ class DeclaredStep(Step[_Settings]):
         return self.create(ctx)
 
     def create(self, ctx: RunContext) -> StepResult:
-        """Create the object if it does not exist."""
-        for statement in self.statements(ctx):
+        """Create the object, or change an existing one to what the spec declares.
+
+        Raises:
+            StepError: the change would lose data, or is impossible.
+        """
+        shown = self.shown(ctx)
+        if shown is None:
+            for statement in self.statements(ctx):
+                ctx.execute(statement)
+            return StepResult()
+        changes = self.differences(ctx, ctx, shown)
+        if changes.refused is not None:
+            raise StepError(changes.refused)
+        for statement in changes.statements:
             ctx.execute(statement)
-        return StepResult()
+        return StepResult(message=str(changes))
+
+    def changes(self, ctx: PlanContext, target: Asks) -> Changes | None:
+        shown = None if self.elsewhere else self.shown(target)
+        return None if shown is None else self.differences(ctx, target, shown)
+
+    def differences(self, ctx: PlanContext, target: Asks, shown: Mapping[str, object]) -> Changes:
+        """Compare the declaration with an existing object.
+
+        Args:
+            ctx: the planning context.
+            target: answers statements that only read.
+            shown: the object's row of SHOW.
+        """
+        return Changes()
+
+    def comment_change(self, shown: Mapping[str, object]) -> Changes:
+        """Return the change of the comment; a comment that the spec does not give is left as it is."""
+        wanted, there = self.model.comment, str(shown["comment"] or "")
+        if wanted is None or wanted == there:
+            return Changes()
+        statement = sql(
+            "ALTER {kind} {name} SET COMMENT = {text}",
+            kind=Sql(self.type_name.upper()),
+            name=self.object,
+            text=Literal(wanted),
+        )
+        return Changes((Change("comment", there or "none", wanted),), (statement,))
 
     def require(self, ctx: RunContext) -> None:
         """Check that the object exists.
@@ -107,10 +144,10 @@ class DeclaredStep(Step[_Settings]):
             "`managed: elsewhere`: have it created, or remove that line so that a run creates it"
         )
 
-    def shown(self, ctx: RunContext) -> Mapping[str, object] | None:
+    def shown(self, target: Asks) -> Mapping[str, object] | None:
         """Return the object's row of SHOW; None if it does not exist."""
         # Without a schema, SHOW would also list objects of this name in other schemas of the database.
-        place = sql("IN SCHEMA {schema}", schema=ctx.current_schema()) if self.in_schema else Sql("")
+        place = sql("IN SCHEMA {schema}", schema=target.current_schema()) if self.in_schema else Sql("")
         statement = sql(
             "SHOW {kinds} LIKE {name} {place}",
             kinds=Sql(self.listed_as),
@@ -118,5 +155,5 @@ class DeclaredStep(Step[_Settings]):
             place=place,
         )
         return next(
-            (row.as_dict() for row in ctx.execute(statement) if row["name"] == self.object.name), None
+            (row.as_dict() for row in target.execute(statement) if row["name"] == self.object.name), None
         )

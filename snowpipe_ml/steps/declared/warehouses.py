@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from snowpipe_ml.plugins import Kind, PlanContext, RunContext, StepPlan, StepResult
+from snowpipe_ml.plugins import Change, Changes, Kind, PlanContext, StepPlan
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.spec import models
 from snowpipe_ml.sql import Fragment, Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.declared.step import DeclaredStep
@@ -86,47 +87,31 @@ class WarehouseStep(DeclaredStep):
             options=join(" ", [*options, *suspended]),
         )
 
-    def create(self, ctx: RunContext) -> StepResult:
-        """Create the warehouse, or change the settings of the spec that an existing one has not.
+    def differences(self, ctx: PlanContext, target: Asks, shown: Mapping[str, object]) -> Changes:
+        """Compare the settings that the spec names with those of the warehouse.
 
         What the spec does not name is left as it is: another team, an administrator or a tool may have set it.
         """
-        shown = self.shown(ctx)
-        if shown is None:
-            ctx.execute(self.create_if_missing())
-            return StepResult()
-        changed = self._differences(ctx, shown)
-        if not changed:
-            return StepResult()
-        options = join(
-            " ",
-            [
-                _assignment(_PROPERTIES[name].option, _written(name, getattr(self.model, name)))
-                for name in changed
-            ],
-        )
-        ctx.execute(sql("ALTER WAREHOUSE {name} SET {options}", name=self.object, options=options))
-        return StepResult(
-            message="; ".join(f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
-        )
-
-    def _differences(self, ctx: RunContext, shown: Mapping[str, object]) -> dict[str, tuple[str, str]]:
-        """Return (old, new) of each setting that the spec names and the warehouse has another value of."""
         named = [name for name in _PROPERTIES if name in self.model.model_fields_set]
         parameters: dict[str, object] = {}
         if any(_PROPERTIES[name].column is None for name in named):
-            rows = ctx.execute(sql("SHOW PARAMETERS IN WAREHOUSE {name}", name=self.object))
+            rows = target.execute(sql("SHOW PARAMETERS IN WAREHOUSE {name}", name=self.object))
             parameters = {str(row["key"]): row["value"] for row in rows}
-        found = {}
+        told, options = [], []
         for name in named:
             value = getattr(self.model, name)
-            if value is None:
-                continue
             option, column = _PROPERTIES[name]
             old = parameters.get(option) if column is None else shown.get(column)
-            if _comparable(old) != _comparable(value):
-                found[name] = (str(old).lower() if old not in (None, "") else "unset", str(value).lower())
-        return found
+            if value is None or _comparable(old) == _comparable(value):
+                continue
+            told.append(
+                Change(name, str(old).lower() if old not in (None, "") else "unset", str(value).lower())
+            )
+            options.append(_assignment(option, _written(name, value)))
+        if not options:
+            return Changes()
+        statement = sql("ALTER WAREHOUSE {name} SET {options}", name=self.object, options=join(" ", options))
+        return Changes(tuple(told), (statement,))
 
 
 def _written(name: str, value: object) -> object:
