@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from snowpipe_ml.engine.plan.graph import Graph, Node
 from snowpipe_ml.plugins import Kind, PlanContext, Step, StepSettings
-from snowpipe_ml.spec import models
 from snowpipe_ml.spec.loader import Spec
+from snowpipe_ml.spec.privileges import securable_of
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.declared.objects import RoleStep, SourceStep
 from snowpipe_ml.steps.declared.step import DeclaredStep
@@ -206,7 +206,7 @@ def _created(found: _Collector, node: Node, step: Step[StepSettings]) -> None:
 def _granted(found: _Collector, spec: Spec, step: RoleStep, written: set[QualifiedName | StagePath]) -> None:
     """A role can grant privileges on what it owns, and those that it has with the grant option."""
     for target, privileges in step.grants.items():
-        kind, name = models.securable_of(target)
+        kind, name = securable_of(target)
         if name in written or (kind == "WAREHOUSE" and _declares(spec, name.name)):
             continue
         if kind == "STAGE" and any(Identifier.parse(text) == name.name for text in spec.pipeline.stages):

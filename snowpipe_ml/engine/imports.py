@@ -19,7 +19,7 @@ from snowpipe_ml.packages.channel import distribution_name
 from snowpipe_ml.packages.decide import Channel, lock_import
 from snowpipe_ml.packages.lock import ImportLock, lock_text, read_lock, write_lock
 from snowpipe_ml.spec.loader import load_spec
-from snowpipe_ml.spec.models import WheelImport
+from snowpipe_ml.spec.packages import WheelImport
 from snowpipe_ml.steps.models.bundle import RUNTIME
 from snowpipe_ml.text.problems import did_you_mean
 

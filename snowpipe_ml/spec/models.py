@@ -2,110 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
-    WithJsonSchema,
     model_validator,
 )
 
-from snowpipe_ml.plugins import TARGETS, ColumnName, ColumnType, ObjectName, StageLocation, TableName, Target
+from snowpipe_ml.plugins import TARGETS, ColumnName, ColumnType, ObjectName, TableName, Target
 from snowpipe_ml.spec.base import Model, ObjectKey, PlainKey
+from snowpipe_ml.spec.packages import PACKAGES_SCHEMA, Packages, WheelImport, as_packages
+from snowpipe_ml.spec.privileges import Privilege, Securable
 from snowpipe_ml.spec.setup import Setup
-from snowpipe_ml.sql import QualifiedName
-from snowpipe_ml.text.problems import did_you_mean
 
 Size = Literal[
     "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"
 ]
 
-
-_SECURABLES = ("TABLE", "VIEW", "SCHEMA", "DATABASE", "WAREHOUSE", "STAGE")
-
-
-def securable_of(text: str) -> tuple[str, QualifiedName]:
-    """Return the kind and the name of the object of a grant, such as ``table flat_forecast``.
-
-    Raises:
-        ValueError: privileges cannot be granted on that kind, or the name is missing or invalid.
-    """
-    kind, _, name = text.strip().partition(" ")
-    if kind.upper() not in _SECURABLES or not name:
-        raise ValueError(f"a grant needs an object, such as 'table NAME' or 'schema NAME', not {text!r}")
-    return kind.upper(), QualifiedName.parse(name.strip())
-
-
-def _securable(text: str) -> str:
-    securable_of(text)
-    return text
-
-
-# https://docs.snowflake.com/en/user-guide/security-access-control-privileges
-_PRIVILEGES = frozenset(
-    {
-        "ADD SEARCH OPTIMIZATION",
-        "ALL",
-        "ALL PRIVILEGES",
-        "APPLYBUDGET",
-        "DELETE",
-        "EVOLVE SCHEMA",
-        "INSERT",
-        "MODIFY",
-        "MONITOR",
-        "OPERATE",
-        "READ",
-        "REBUILD",
-        "REFERENCES",
-        "SELECT",
-        "TRUNCATE",
-        "UPDATE",
-        "USAGE",
-        "WRITE",
-        *(
-            f"CREATE {kind}"
-            for kind in (
-                "DATABASE ROLE",
-                "DYNAMIC TABLE",
-                "EXTERNAL TABLE",
-                "FILE FORMAT",
-                "FUNCTION",
-                "ICEBERG TABLE",
-                "MATERIALIZED VIEW",
-                "MODEL",
-                "NOTEBOOK",
-                "PIPE",
-                "PROCEDURE",
-                "SCHEMA",
-                "SEQUENCE",
-                "STAGE",
-                "STREAM",
-                "STREAMLIT",
-                "TABLE",
-                "TAG",
-                "TASK",
-                "TEMPORARY TABLE",
-                "VIEW",
-            )
-        ),
-    }
-)
-
-
-def _privilege(text: str) -> str:
-    name = " ".join(text.upper().split())
-    if name not in _PRIVILEGES:
-        hint = did_you_mean(name, sorted(_PRIVILEGES))
-        raise ValueError(f"not a privilege: {text!r}" + (f"; {hint}" if hint else ""))
-    return name
-
-
-Securable = Annotated[str, AfterValidator(_securable)]
-Privilege = Annotated[str, AfterValidator(_privilege)]
 
 if TYPE_CHECKING:
     TargetSettings = Target
@@ -277,97 +192,6 @@ class Tag(Managed):
     comment: str | None = None
 
 
-def _requirement(text: str) -> str:
-    """Validate a pip requirement. URLs are refused, because the lock file has file names and hashes."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(
-            f"{text!r} is not a requirement such as 'autogluon.tabular==1.6.3': {str(error).splitlines()[0]}"
-        ) from None
-    if requirement.marker is not None:
-        raise ValueError(
-            f"{text!r} has an environment marker: remove it, an import is for one Python and one platform"
-        )
-    if requirement.url:
-        raise ValueError(f"{text!r} has a URL: put the wheel in a folder, and give that folder as find_links")
-    return text
-
-
-def _package(text: str) -> str:
-    """Validate a package as PACKAGES accepts it, also with conda's single '='."""
-    _requirement(re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip()))
-    return text
-
-
-class Packages(Model):
-    """A list of packages and the repository that provides them."""
-
-    packages: tuple[Annotated[str, AfterValidator(_package)], ...] = Field(
-        min_length=1, description="Packages, such as pandas or scikit-learn==1.5.2"
-    )
-    artifact_repository: TableName | None = Field(
-        None,
-        description="Artifact repository, such as snowflake.snowpark.pypi_shared_repository; "
-        "Snowflake's Anaconda channel if not given",
-    )
-
-
-_PACKAGES_SCHEMA = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "array", "items": {"type": "string"}},
-            {
-                "type": "object",
-                "required": ["packages"],
-                "additionalProperties": False,
-                "properties": {
-                    "packages": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                    "artifact_repository": {
-                        "type": "string",
-                        "description": "Such as snowflake.snowpark.pypi_shared_repository",
-                    },
-                },
-            },
-        ],
-    }
-)
-
-
-def _as_packages(value: object) -> object:
-    return {"packages": value} if isinstance(value, list | tuple) else value
-
-
-class WheelImport(Model):
-    """Python packages missing from Snowflake's Anaconda channel, staged as wheels for functions to import."""
-
-    stage: ObjectName
-    requirements: tuple[Annotated[str, AfterValidator(_requirement)], ...] = Field(
-        (), description="Requirements; their dependencies are resolved and locked"
-    )
-    packages: PlainKey | None = Field(
-        None, description="List of packages that functions declare in addition to the import"
-    )
-    native: tuple[str, ...] = Field(
-        (), description="Distributions whose wheels may be staged although they contain native code"
-    )
-    find_links: str | None = Field(None, description="Folder of wheels to use instead of the package index")
-    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="Python of the functions")
-    wheels: tuple[str, ...] = Field(
-        (), description="Instead of `requirements`: exactly these, as NAME==VERSION or files, no dependencies"
-    )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> WheelImport:
-        if bool(self.requirements) == bool(self.wheels):
-            raise ValueError("give either requirements (with their dependencies) or wheels (exactly these)")
-        if self.wheels and (self.packages or self.native or self.find_links):
-            raise ValueError("packages, native and find_links can be used only with requirements")
-        return self
-
-
 class Role(Managed):
     """A role, created if it does not exist."""
 
@@ -413,7 +237,7 @@ class Pipeline(Model):
     sources: dict[ObjectKey, Source] = Field({})
     tables: dict[ObjectKey, Table] = Field({})
     tags: dict[ObjectKey, Tag] = Field({})
-    packages: dict[PlainKey, Annotated[Packages, BeforeValidator(_as_packages), _PACKAGES_SCHEMA]] = Field(
+    packages: dict[PlainKey, Annotated[Packages, BeforeValidator(as_packages), PACKAGES_SCHEMA]] = Field(
         {}, description="Lists of packages of Snowflake's Anaconda channel or of an artifact repository"
     )
     imports: dict[ObjectKey, WheelImport] = Field({})
@@ -423,20 +247,3 @@ class Pipeline(Model):
         (), description="Actions after a run in which a step failed, or that was interrupted"
     )
     steps: dict[PlainKey, Mapping[str, object]] = Field(min_length=1)
-
-
-__all__ = [
-    "FileFormat",
-    "Packages",
-    "Pipeline",
-    "Role",
-    "Source",
-    "SourceFrom",
-    "Stage",
-    "StageLocation",
-    "Table",
-    "Tag",
-    "TargetSettings",
-    "Warehouse",
-    "WheelImport",
-]

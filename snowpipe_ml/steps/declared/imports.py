@@ -10,7 +10,7 @@ from snowpipe_ml.errors import StepError
 from snowpipe_ml.packages.lock import ImportLock, problems, read_lock
 from snowpipe_ml.packages.wheels import fetch, inspect, sha256_of
 from snowpipe_ml.plugins import Finding, Kind, PlanContext, Resource, RunContext, StepPlan, StepResult
-from snowpipe_ml.spec import models
+from snowpipe_ml.spec.packages import WheelImport
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.declared.wheels import fetch_wheels, wheel_fault
@@ -34,7 +34,7 @@ class ImportStep(DeclaredStep):
 
     type_name = "import"
     kind = Kind.IMPORT
-    model: models.WheelImport
+    model: WheelImport
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         yield Resource(Kind.STAGE, QualifiedName((self.model.stage,)), ("stage",))

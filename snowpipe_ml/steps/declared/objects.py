@@ -21,6 +21,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.spec import models
+from snowpipe_ml.spec.privileges import securable_of
 from snowpipe_ml.spec.templates import render_statement
 from snowpipe_ml.sql import (
     DataType,
@@ -225,7 +226,7 @@ class RoleStep(DeclaredStep):
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         for target in self.grants:
-            kind, name = models.securable_of(target)
+            kind, name = securable_of(target)
             if kind in ("TABLE", "VIEW"):
                 yield table(name, target)
             elif kind == "WAREHOUSE":
@@ -238,7 +239,7 @@ class RoleStep(DeclaredStep):
             comment = _option("COMMENT = {value}", self.model.comment) or Sql("")
             yield sql("CREATE ROLE IF NOT EXISTS {name} {comment}", name=self.object, comment=comment)
         for target, privileges in self.grants.items():
-            kind, name = models.securable_of(target)
+            kind, name = securable_of(target)
             listed = join(", ", [Sql(privilege) for privilege in privileges])
             yield sql(
                 "GRANT {listed} ON {kind} {name} TO ROLE {role}",
