@@ -20,7 +20,8 @@ from typing import TypeGuard, TypeVar
 import jinja2
 
 from snowpipe_ml.errors import TemplateError, UnsafeSqlError
-from snowpipe_ml.spec.bounds import BoundedEnvironment, bounded, written
+from snowpipe_ml.spec.bounds import BoundedEnvironment
+from snowpipe_ml.spec.limits import bounded, written
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql
 from snowpipe_ml.sql.text import fragment_text
 from snowpipe_ml.text.problems import did_you_mean

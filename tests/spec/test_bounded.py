@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from snowpipe_ml import Pipeline
 from snowpipe_ml.cli.main import main
 from snowpipe_ml.errors import SpecError, TemplateError
-from snowpipe_ml.spec import bounds
+from snowpipe_ml.spec import bounds, limits
 from snowpipe_ml.spec.templates import Namespace, render_scalar
 from tests.conftest import write_spec
 
@@ -172,7 +172,7 @@ def test_a_template_that_does_not_end_is_refused_at_its_line(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name in SLOW:
-        monkeypatch.setattr(bounds, "STEPS", 9000)  # to be faster; the command below uses the real bound
+        monkeypatch.setattr(limits, "STEPS", 9000)  # to be faster; the command below uses the real bound
     text = {**ENDLESS, **HUGE, **SLOW, **MADE}[name]
     with pytest.raises(TemplateError) as caught:
         render_scalar(f"SELECT 1 AS X,\n{text}\n2 AS Y\n", {})

@@ -17,12 +17,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
-import json
 import logging
-import os
 import shutil
-import socket
 import tempfile
 import threading
 import time
@@ -38,6 +34,7 @@ from snowpipe_ml.local.core.catalog_tables import ACCOUNT_DDL, CATALOG_DDL
 from snowpipe_ml.local.core.checkpoints import Checkpoints
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
+from snowpipe_ml.local.core.lock_file import LockFile
 from snowpipe_ml.local.core.macros import attach_macros
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS, Name, quoted
 from snowpipe_ml.local.core.results import Results
@@ -134,9 +131,9 @@ class Storage:
             private.make_folder(self.path / folder)
         for folder in ("databases", "stages", "spill", "external", "functions"):
             private.restrict(self.path / folder)
-        self._lock_file = self._acquire_lock()
+        self._lock_file = LockFile(self.path)
         with contextlib.ExitStack() as undo:
-            undo.callback(self._release)
+            undo.callback(self._lock_file.release)
             self.root = Duck(
                 duckdb.connect(
                     ":memory:",
@@ -185,7 +182,7 @@ class Storage:
             self.checkpoints.reserve()
             if host is not None and not self._temporary:
                 self._host = host(self)
-                note(self._lock_file, self._host.address)
+                self._lock_file.note(self._host.address)
             undo.pop_all()
 
     def _restrict_file_access(self) -> None:
@@ -201,22 +198,6 @@ class Storage:
 
     def _readable(self) -> list[Path]:
         return [self.path.resolve() / folder for folder in ("databases", "stages", "external")]
-
-    def _acquire_lock(self) -> int:
-        """Lock the folder for this process; the kernel releases the lock when the process ends."""
-        handle = os.open(self.path / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = holder_of(os.read(handle, 2000).decode(errors="replace"))
-            os.close(handle)
-            raise errors.WarehouseLockedError(self.path, holder) from None
-        note(handle, None)
-        return handle
-
-    def _release(self) -> None:
-        note(self._lock_file, None, holder="")
-        os.close(self._lock_file)
 
     def _file(self, database: str) -> Path:
         return self.path / "databases" / f"{database}.duckdb"
@@ -343,7 +324,7 @@ class Storage:
             self.checkpoints.close()
             self.root.close()
         finally:
-            self._release()
+            self._lock_file.release()
         if self._temporary:
             shutil.rmtree(self.path, ignore_errors=True)
 
@@ -387,29 +368,3 @@ def _close_all() -> None:
         with contextlib.suppress(Exception):
             storage.close()
     _OPEN.clear()
-
-
-_NOTE_SIZE = 1024  # bytes; the file never grows, so that it can be written on a full disk
-
-
-def note(handle: int, address: str | None, holder: str | None = None) -> None:
-    """Write the holder (the process that has the warehouse open) and its server's address to the lock file.
-
-    The note is only informative, because the lock itself is an flock. Failing to write it, as on a full disk,
-    is not an error.
-    """
-    if holder is None:
-        holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
-    text = json.dumps({"holder": holder, **({"address": address} if address else {})}) if holder else ""
-    try:
-        os.pwrite(handle, text.encode().ljust(_NOTE_SIZE), 0)
-    except OSError as raised:
-        log.warning("the lock file of the warehouse could not be written: %s", raised)
-
-
-def holder_of(text: str) -> str:
-    """Return the holder named in the text of a lock file."""
-    try:
-        return str(json.loads(text)["holder"])
-    except (ValueError, KeyError):
-        return text.strip() or "unknown"
