@@ -53,3 +53,10 @@ def test_no_function_imports_a_module_of_the_package() -> None:
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 found += [f"{name}:{node.lineno} imports {other}" for other, node in imports(function, known)]
     assert found == []
+
+
+def test_no_module_is_longer_than_a_few_screens() -> None:
+    long = {
+        name: lines for name, path in modules().items() if (lines := len(path.read_text().splitlines())) > 400
+    }
+    assert not long, "split these modules"

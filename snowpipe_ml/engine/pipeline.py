@@ -72,7 +72,7 @@ class Pipeline(Inspected):
             TargetError: the target cannot be reached.
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh)
-        return planned(self._source, target, what, compare=compare)
+        return planned(self, target, what, compare=compare)
 
     def run(
         self,
@@ -127,7 +127,7 @@ class Pipeline(Inspected):
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
         return run_whole(
-            self._source,
+            self,
             target,
             Access(session, session_factory),
             what,
@@ -205,7 +205,7 @@ class Pipeline(Inspected):
             LockedError: another run or process holds the target.
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
-        return begin(self._source, target, Access(session, session_factory), what, lasts)
+        return begin(self, target, Access(session, session_factory), what, lasts)
 
     def run_step(
         self,
@@ -247,7 +247,7 @@ class Pipeline(Inspected):
             LockedError: the run has ended, or another run has taken its lock over.
         """
         return run_part(
-            self._source,
+            self,
             RunHandle.from_json(handle),
             name,
             Access(session, session_factory),
@@ -283,7 +283,7 @@ class Pipeline(Inspected):
             UsageError: the run was never begun on this target.
             TargetError: the target cannot be reached.
         """
-        return finish(self._source, RunHandle.from_json(handle), Access(session, session_factory), listeners)
+        return finish(self, RunHandle.from_json(handle), Access(session, session_factory), listeners)
 
     def finish_when_done(
         self,
@@ -308,7 +308,7 @@ class Pipeline(Inspected):
             session_factory: opens Sessions on the target; by default, the target of the spec does.
         """
         access = Access(session, session_factory)
-        return finish_when_done(self._source, RunHandle.from_json(handle), access, listeners, gates or {})
+        return finish_when_done(self, RunHandle.from_json(handle), access, listeners, gates or {})
 
     def cancel(
         self,
@@ -322,6 +322,4 @@ class Pipeline(Inspected):
 
         The arguments and errors are those of :meth:`finish_run`.
         """
-        return cancel_run(
-            self._source, RunHandle.from_json(handle), Access(session, session_factory), listeners
-        )
+        return cancel_run(self, RunHandle.from_json(handle), Access(session, session_factory), listeners)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.plan.graph import Graph
@@ -12,52 +11,20 @@ from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.run.opening import connector, opener, state_schema
 from snowpipe_ml.engine.run.source import Source
-from snowpipe_ml.plugins import PlanContext, RunInfo, Server
+from snowpipe_ml.plugins import Server
 from snowpipe_ml.plugins.connection import Connection
-from snowpipe_ml.spec.fanout import Rows
-from snowpipe_ml.spec.loader import NO_RUN, Spec
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 
-class Inspected:
+class Inspected(Source):
     """A pipeline that can be loaded, validated and drawn, and whose target can be opened.
 
     Args:
         path: the spec. It is read by each method that needs it.
         variables: values of ``vars`` that override those of the file.
     """
-
-    def __init__(self, path: Path, variables: Mapping[str, object]) -> None:
-        self.path = path
-        self.variables = dict(variables)
-        self._source = Source(path, self.variables)
-
-    def load(
-        self,
-        target: str | None = None,
-        run: RunInfo = NO_RUN,
-        rows: Rows | None = None,
-        variables: Mapping[str, object] | None = None,
-        *,
-        whole: bool = False,
-    ) -> tuple[Spec, Graph, PlanContext]:
-        """Load the spec for a target, and build its graph and the context for planning.
-
-        Args:
-            target: the target's name; the default target if None.
-            run: the identity of the run.
-            rows: runs the queries of ``foreach``; without it, one node represents all of their items.
-            variables: values for variables that the pipeline itself was given no value for.
-            whole: check also that the files named in the spec exist, which only the steps that read
-                them need.
-
-        Raises:
-            SpecError: the spec is invalid; holds every problem.
-            UsageError: the target or a variable does not exist.
-        """
-        return self._source.load(target, run, rows, variables, whole=whole)
 
     def validate(self, target: str | None = None) -> Graph:
         """Check the whole spec and the files that it names, without a connection.
@@ -104,7 +71,7 @@ class Inspected:
             TargetError: the port is in use.
         """
         spec, _, _ = self.load(target)
-        return spec.target.serve(self._source.base_dir, port, tasks=tasks)
+        return spec.target.serve(self.base_dir, port, tasks=tasks)
 
     @contextmanager
     def history(self, target: str | None = None) -> Iterator[History]:

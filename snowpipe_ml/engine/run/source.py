@@ -17,7 +17,7 @@ from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.text.redaction import is_secret_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """A spec file and the values of variables that were given for it.
 
