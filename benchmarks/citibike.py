@@ -66,7 +66,7 @@ def _floor(pipeline: object, spec: Path) -> float:
     import torch
 
     torch.set_num_threads(1)
-    session = pipeline.session()  # type: ignore[attr-defined]
+    session = pipeline.session()
     (imports,) = (session.connection.storage.path / "functions").iterdir()
     sys._xoptions["snowflake_import_directory"] = f"{imports}/"
     from snowpipe_ml.models.udtf import ForecastPartition

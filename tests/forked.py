@@ -183,7 +183,7 @@ class Process:
             "umask": mask,
         }
         outputs = [*pipes, *pipes] if merged else pipes or [output, output]
-        _SERVING.start(request, [its_stdin, *outputs, its_status])  # type: ignore[list-item]
+        _SERVING.start(request, [its_stdin, *outputs, its_status])
         for fd in (its_stdin, *pipes, its_status):
             os.close(fd)
         self._status = open(status, "rb", buffering=0)  # noqa: SIM115

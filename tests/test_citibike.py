@@ -45,7 +45,7 @@ def ask(spec: Path) -> Iterator[Any]:
         while sessions:
             sessions.pop().close()
 
-    run.close = close  # type: ignore[attr-defined]
+    run.close = close
     yield run
     close()
 

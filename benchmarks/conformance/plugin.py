@@ -47,7 +47,7 @@ def _first_warehouse() -> None:
 
 
 parameters = types.ModuleType("tests.parameters")
-parameters.CONNECTION_PARAMETERS = _PARAMETERS  # type: ignore[attr-defined]
+parameters.CONNECTION_PARAMETERS = _PARAMETERS
 sys.modules["tests.parameters"] = parameters
 # The suite loads this module as a pytest plugin for its fixtures, but it needs another client library.
 sys.modules["tests.integ.test_catalog"] = types.ModuleType("tests.integ.test_catalog")
@@ -73,7 +73,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[None]:
     """Write one line per test: passed, skipped, refused as unsupported, or failed."""
     outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
+    report = outcome.get_result()
     if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
         text = str(report.longrepr or "")
         refused = report.failed and "the embedded warehouse does not support" in text

@@ -121,7 +121,7 @@ def test_what_another_session_runs_with_the_same_function_goes_on(tmp_path: Path
         for number, thread in enumerate(threads, 1):
             thread.start()
             # With a single worker, the second call waits for it.
-            eventually(lambda n=number: len(gate.reached()) >= min(n, os.cpu_count() or 1), LONG)  # type: ignore[misc]
+            eventually(lambda n=number: len(gate.reached()) >= min(n, os.cpu_count() or 1), LONG)
         with connect(tmp_path / "warehouse", "D") as other:
             other.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({one.session_id})")
         threads[0].join(SOON)

@@ -58,7 +58,7 @@ def test_a_variable_of_the_command_line_means_what_it_means_in_the_file(tmp_path
     in_file = ended(write_spec(tmp_path / "file", f"vars: {{x: {text}}}\n{steps}"))
     path = write_spec(tmp_path / "line", f"vars: {{x: true}}\n{steps}")
     try:
-        on_line = ended(path, **read_variables(None, None, (f"x={text}",)))  # type: ignore[arg-type]
+        on_line = ended(path, **read_variables(None, None, (f"x={text}",)))
     except click.BadParameter as error:
         on_line = str(error)
     assert isinstance(in_file, str) == isinstance(on_line, str)

@@ -37,7 +37,7 @@ def test_only_the_settings_that_differ_are_changed(tmp_path: Path) -> None:
         "CREATE WAREHOUSE W WITH WAREHOUSE_SIZE = 'XSMALL' AUTO_SUSPEND = 60 COMMENT = 'of the platform team' "
         "MAX_CLUSTER_COUNT = 3 STATEMENT_QUEUED_TIMEOUT_IN_SECONDS = 30",
     )
-    assert result.steps["warehouses.w"].message == (  # type: ignore[attr-defined]
+    assert result.steps["warehouses.w"].message == (
         "size: x-small -> medium; statement_timeout_in_seconds: 172800 -> 600"
     )
     (row,) = _shown(tmp_path, "SHOW WAREHOUSES LIKE 'W'")
@@ -103,10 +103,10 @@ def test_an_object_that_is_managed_elsewhere_must_exist_and_is_left_alone(
     name, model, statement = OBJECTS[section]
     spec = f"{section}: {{{name}: {model}}}\nsteps: {{one: {{type: transform, query: SELECT 1 AS X, writes: one}}}}\n"
     result = _run(tmp_path, spec)[1]
-    outcome = result.steps[f"{section}.{name}"]  # type: ignore[attr-defined]
+    outcome = result.steps[f"{section}.{name}"]
     assert "`managed: elsewhere`: have it created" in str(outcome.error)
     result = _run(tmp_path, spec, statement)[1]
-    outcome = result.steps[f"{section}.{name}"]  # type: ignore[attr-defined]
+    outcome = result.steps[f"{section}.{name}"]
     assert (str(outcome.status.value), outcome.message) == (
         "success",
         "" if section == "roles" else "managed elsewhere",
@@ -118,4 +118,4 @@ def test_an_object_that_is_managed_elsewhere_must_exist_and_is_left_alone(
 def test_a_table_that_is_managed_elsewhere_has_the_columns_of_the_spec(tmp_path: Path) -> None:
     spec = "tables: {t: {managed: elsewhere, columns: {A: date}}}\n" + STEP.replace(", warehouse: w", "")
     result = _run(tmp_path, spec, "CREATE TABLE DEMO.PUBLIC.T (A NUMBER)")[1]
-    assert "NUMBER(38,0)" in str(result.steps["tables.t"].error)  # type: ignore[attr-defined]
+    assert "NUMBER(38,0)" in str(result.steps["tables.t"].error)

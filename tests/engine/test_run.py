@@ -115,9 +115,9 @@ def test_a_step_type_is_registered_once() -> None:
         pass
 
     with pytest.raises(PluginError, match="registered twice"):
-        register("transform")(Other)  # type: ignore[type-var]
+        register("transform")(Other)
     with pytest.raises(PluginError, match="not a subclass of Step"):
-        register("other")(Other)  # type: ignore[type-var]
+        register("other")(Other)
 
 
 def test_plan_shows_the_sql_without_a_connection(tmp_path: Path) -> None:

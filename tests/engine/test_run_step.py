@@ -115,7 +115,7 @@ def test_an_unchanged_step_has_the_rows_and_versions_of_when_it_ran(make: Make) 
     }
     assert outcomes["a"].rows == 7
     assert outcomes["score"].metrics == first.steps["score"].metrics
-    assert outcomes["a"].to_dict()["outputs"] == [list(v) for v in first.steps["a"].work["outputs"]]  # type: ignore[attr-defined]
+    assert outcomes["a"].to_dict()["outputs"] == [list(v) for v in first.steps["a"].work["outputs"]]
     assert next(e.rows for e in events if isinstance(e, StepFinished) and e.step == "a") == 7
     again = pipeline.run(run_date=APRIL)
     assert again.steps["a"].rows == 7

@@ -136,7 +136,7 @@ def test_a_watched_run_and_a_killed_task(airflow: Airflow, spec: Path, slow: Pat
     write_spec(slow.parent, SLOW.replace("600", "0"))
     os.kill(process, signal.SIGKILL)
     for dag in ("killed", "watch"):
-        airflow.wait(lambda dag=dag: airflow.states(dag).get("", (None,))[0] in ("success", "failed"))  # type: ignore[misc]
+        airflow.wait(lambda dag=dag: airflow.states(dag).get("", (None,))[0] in ("success", "failed"))
     killed, watched = airflow.states("killed"), airflow.states("watch")
     assert killed[""][0] == "success", killed
     assert killed["slow"][1] == 2

@@ -34,13 +34,13 @@ class Repeat:
         self.rows: list[tuple[Any, ...]] = []
         self.settings: tuple[Any, ...] = ()
 
-    def process(self, date, count, lag, holiday, temp, names, target, cut, forecast, lags):  # type: ignore[no-untyped-def]
+    def process(self, date, count, lag, holiday, temp, names, target, cut, forecast, lags):
         """Keep a row."""
         self.rows.append((date, count, lag, holiday, temp))
         self.settings = (names, target, int(cut), forecast, lags)
         yield None
 
-    def end_partition(self):  # type: ignore[no-untyped-def]
+    def end_partition(self):
         """Return the history and the forecast as texts of JSON."""
         import json
 

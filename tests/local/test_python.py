@@ -33,7 +33,7 @@ def table(query: Any) -> None:
 
 
 def test_scalar_function_with_nulls_and_types(session: Any, query: Any, table: None) -> None:
-    def describe(k, n, d):  # type: ignore[no-untyped-def]
+    def describe(k, n, d):
         return f"{k} {n} {d}"
 
     types = [StringType(), LongType(), DateType()]
@@ -75,12 +75,12 @@ def test_row_table_function(session: Any, table: None) -> None:
         def __init__(self) -> None:
             self.total = 0
 
-        def process(self, n):  # type: ignore[no-untyped-def]
+        def process(self, n):
             if n is not None:
                 self.total += n
                 yield (n, self.total)
 
-        def end_partition(self):  # type: ignore[no-untyped-def]
+        def end_partition(self):
             yield (-1, self.total)
 
     schema = StructType([StructField("n_in", LongType()), StructField("total", LongType())])
@@ -266,12 +266,12 @@ def test_too_few_columns_is_an_error(query: Any, table: None) -> None:
 
 def test_pandas_types(session: Any, table: None) -> None:
     class Types:
-        def end_partition(self, df):  # type: ignore[no-untyped-def]
+        def end_partition(self, df):
             import pandas as pd
 
             return pd.DataFrame({"t": [",".join(str(t) for t in df.dtypes)]})
 
-    Types.end_partition._sf_vectorized_input = __import__("pandas").DataFrame  # type: ignore[attr-defined]
+    Types.end_partition._sf_vectorized_input = __import__("pandas").DataFrame
     types = session.udtf.register(
         Types,
         name="types",

@@ -92,7 +92,7 @@ def test_explanations_sum_to_what_is_stated(name: str) -> None:
     model.fit(series)
     explained = model.explain(series, [Forecast(one.y, one.x) for one in series])
     assert explained is not None
-    raw = model.predict_rows(series, [one.x for one in series])  # type: ignore[attr-defined]
+    raw = model.predict_rows(series, [one.x for one in series])
     for explanation, values in zip(explained, raw, strict=True):
         total = explanation.contributions.sum(axis=1)
         np.testing.assert_allclose(
@@ -224,7 +224,7 @@ def test_a_day_is_predicted_as_statsforecast_forecasts_it(name: str, seed: int) 
     (series,), _ = read_panel(frame("S", values), SPECS)
     model = make_forecaster({**MODELS[name], "season": 1}, SPECS)
     model.fit([series])
-    own = model._models["S"]  # type: ignore[attr-defined]
+    own = model._models["S"]
     (predicted,) = model.predict([series])
     if own.model_["modeltype"].startswith("D"):  # the others estimate their line on the whole history
         for place in (30, 60, 89):

@@ -42,7 +42,7 @@ def test_a_broken_step_type_is_told() -> None:
         Settings = StepSettings
         example = "a:\n  type: other\n"
 
-        def run(self, ctx):  # type: ignore[no-untyped-def]
+        def run(self, ctx):
             raise NotImplementedError
 
     STEP_TYPES.add("broken_step", Broken)

@@ -23,7 +23,7 @@ T = QualifiedName.of("T")
 def ctx(session: Any, tmp_path: Path) -> RunContext:
     return RunContext(
         base_dir=tmp_path, cache_dir=tmp_path, target="local", scope={}, session=session, run=None
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_the_same_columns_are_overwritten_in_place(ctx: RunContext, query: Any) -> None:
