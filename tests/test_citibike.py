@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -254,10 +255,9 @@ def test_what_only_snowflake_gets_is_there(prod_sql: list[str]) -> None:
     assert "CREATE DATABASE WEATHER_NYC FROM SHARE WEATHER_SOURCE.SHARE" in text
     assert "GRANT SELECT ON TABLE FLAT_FORECAST TO ROLE CITIBIKE_ANALYST" in text
     assert "USE WAREHOUSE TRAIN_WH" in text
-    assert (
-        """ALTER SESSION SET QUERY_TAG = '{"pipeline": "citibike", "run": "RUN_ID", "step": "train_stations"}'"""
-        in text
-    )
+    tag = {"pipeline": "citibike", "target": "prod", "records": "CITIBIKE.SNOWPIPE_ML"}
+    tag |= {"run": "RUN_ID", "step": "train_stations"}
+    assert f"ALTER SESSION SET QUERY_TAG = '{json.dumps(tag)}'" in text
 
 
 def test_the_sample_is_the_same_everywhere(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ class RunLock:
         lasts: the lease duration: seconds until the lock expires if it is not renewed.
         sleep: waits before a statement is retried.
         run_key: the key of the run, which its owner's text begins with.
+        end_leftovers: ends what the processes of a run left running on the target that did not release the
+            lock; called by the run that takes the lock over, or is resumed.
     """
 
     connection: Connection
@@ -55,6 +57,7 @@ class RunLock:
     lasts: int = LASTS
     sleep: Callable[[float], None] = time.sleep
     run_key: str | None = None
+    end_leftovers: Callable[[], None] = lambda: None
     token: int | None = field(default=None, init=False)
     _renewed: float = field(default=0.0, init=False)
 
@@ -77,16 +80,21 @@ class RunLock:
         self.release()
 
     def take(self) -> None:
-        """Acquire the lock.
+        """Acquire the lock, and end what its last holder left running if that did not release it.
 
         Raises:
-            LockedError: another run holds the lock.
+            LockedError: another run holds the lock, or what it left running does not end. The lock is then
+                kept, so that the next run tries to end it too.
         """
-        while not self._taken():
+        left: list[Row] = []
+        while not self._taken(left):
             log.debug("the lock of %s expired meanwhile", self.pipeline)
         self._renewed = time.monotonic()
+        if left:
+            self.end_leftovers()
 
-    def _taken(self) -> bool:
+    def _taken(self, left: list[Row]) -> bool:
+        """Return whether the lock was acquired; add those to the list who have not released it."""
         self.token = None
         self._run(
             self._sql(
@@ -94,8 +102,16 @@ class RunLock:
                 "WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {mine})"
             )
         )
-        for holder in self._others():
-            if _is_dead(holder["OWNER"]):  # no need to wait until its lock expires
+        before = self._run(
+            self._sql(
+                "SELECT RUN_ID, OWNER, TOKEN, RUN_ID <> {run} AND EXPIRES_AT >= SYSDATE() AS HELD FROM {table} "
+                "WHERE {mine} AND RUN_ID IS NOT NULL ORDER BY EXPIRES_AT DESC"
+            )
+        )
+        for holder in before:
+            if not holder["HELD"]:
+                left.append(holder)
+            elif _is_dead(holder["OWNER"]):  # no need to wait until its lock expires
                 self._run(
                     self._sql(
                         "UPDATE {table} SET RUN_ID = NULL WHERE {mine} AND RUN_ID = {other} AND TOKEN = {token}",
@@ -103,6 +119,7 @@ class RunLock:
                         token=Literal(holder["TOKEN"]),
                     )
                 )
+                left.append(holder)
         self._run(
             self._sql(
                 "UPDATE {table} SET RUN_ID = {run}, OWNER = {owner}, TOKEN = TOKEN + 1, "

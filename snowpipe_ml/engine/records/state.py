@@ -17,6 +17,7 @@ from typing import Any
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
+from snowpipe_ml.engine.records.leftovers import Leftovers, QueryTag
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
 from snowpipe_ml.engine.retry import ALREADY_EXISTS, again, number_of
 from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute, insert
@@ -89,13 +90,44 @@ class State:
     ) -> lock.RunLock:
         """Return the lock of a pipeline on a target, not yet acquired."""
         return lock.RunLock(
-            self.connection, self._name("LOCKS"), pipeline, target, run_id, lasts, self.sleep, run_key
+            self.connection,
+            self._name("LOCKS"),
+            pipeline,
+            target,
+            run_id,
+            lasts,
+            self.sleep,
+            run_key,
+            lambda: self._leftovers(pipeline, target).end(self._sessions(pipeline, target)),
         )
+
+    def _leftovers(self, pipeline: str, target: str) -> Leftovers:
+        tag, own = QueryTag(pipeline, target, self.schema), int(self.connection.session_id)
+        return Leftovers(self._run, self.schema.parts[0], tag, own, self.sleep)
+
+    def _sessions(self, pipeline: str, target: str) -> list[int]:
+        """Return the sessions that were opened since a run of the pipeline has last recorded its end."""
+        rows = self._run(
+            sql(
+                "SELECT DISTINCT PARSE_JSON(DETAILS):session::NUMBER FROM {events} WHERE PIPELINE = {pipeline} "
+                "AND TARGET = {target} AND EVENT IN ('session_opened', 'step_started') AND AT > COALESCE((SELECT MAX(AT) "
+                "FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT = 'run_finished'), "
+                "'1970-01-01'::TIMESTAMP_NTZ)",
+                events=self._name("EVENTS"),
+                pipeline=Literal(pipeline),
+                target=Literal(target),
+            )
+        )
+        return [int(row[0]) for row in rows]
 
     def started(self, event: RunStarted, details: Mapping[str, object]) -> None:
         """Record, with the next flush, that a run starts or is resumed."""
         name = "run_resumed" if event.resumed else "run_started"
         self._add(event, name, details={**details, "started_at": event.at.isoformat()})
+
+    def session_opened(self, run: RunStarted, session: int) -> None:
+        """Record, with the next flush, that a run works on a session, so that others can end what it leaves."""
+        self._add(run, "session_opened", details={"session": session})
 
     def step_started(self, run: RunStarted, step: str, session: int) -> None:
         """Record, with the next flush, that a step starts on a session, so that others can cancel it."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from snowpipe_ml.engine.plan.decisions import stands
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Node
 from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
+from snowpipe_ml.engine.records.leftovers import QueryTag
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import again, is_transient
@@ -59,6 +59,7 @@ class StepRunner:
         emit: called with every event.
         stopped: set when the run is interrupted.
         sleep: waits before a step is retried.
+        known: the sessions that are recorded.
     """
 
     started: RunStarted
@@ -75,6 +76,7 @@ class StepRunner:
     emit: Callable[[Event], None]
     stopped: threading.Event
     sleep: Callable[[float], None]
+    known: set[int] = field(default_factory=set)
 
     def run_node(self, node: Node) -> StepOutcome:
         """Run a step, with retries after transient errors; an exception of the step becomes its outcome."""
@@ -134,8 +136,7 @@ class StepRunner:
     def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step; return the outcome if it is left out."""
         with self.sessions.session() as session:
-            if self.announced and self.state is not None:
-                self.state.step_started(self.started, node.name, int(session.session_id))
+            self._announce(node, int(session.session_id))
             ctx = self._context(node, session)
             with self._prepared(node, session):
                 why = None if node.declared else left_out_on(session, node.step, ctx)
@@ -155,6 +156,16 @@ class StepRunner:
             **to_show(result.checks, result.charts, result.pictures),
         }
         return result, work
+
+    def _announce(self, node: Node, number: int) -> None:
+        """Record a session before its first statement, so that what runs of it can be ended if this process dies."""
+        if self.state is None or self.sessions.shared:
+            return  # what runs on a caller's own Session is found by its query tag
+        if self.announced:
+            self.state.step_started(self.started, node.name, number)
+        elif number not in self.known:
+            self.known.add(number)
+            self.state.session_opened(self.started, number)
 
     def _versions(self, session: Session, resources: Iterable[Resource]) -> list[Stored]:
         return [] if self.state is None else to_json(Versions(session.connection, self.sleep).of(resources))
@@ -181,7 +192,8 @@ class StepRunner:
 
         A Session that is reused by another step gets its first warehouse back: see :class:`Sessions`.
         """
-        tag = json.dumps({"pipeline": self.started.pipeline, "run": self.run.id, "step": node.name})
+        records = None if self.state is None else self.state.schema
+        tag = QueryTag(self.started.pipeline, self.started.target, records).of(self.run.id, node.name)
         self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
         creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
         name = (

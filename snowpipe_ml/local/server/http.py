@@ -263,11 +263,15 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: Any) -> None:
             data = json.dumps(self._route(body), default=str).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            try:
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+            except (BrokenPipeError, ConnectionResetError):
+                log.debug("a client is gone and does not read the answer to %s", self.path)
+                self.close_connection = True
 
         def _route(self, body: Any) -> Answer:
             url = urlparse(self.path)

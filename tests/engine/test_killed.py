@@ -1,0 +1,117 @@
+"""A run that is killed on an account: what it left running is canceled before another run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import forked
+from tests.accounts import TARGET, Account, account
+from tests.gate import LONG, SOON, eventually
+
+SPEC = f"""\
+name: demo
+{TARGET}vars: {{wait: 0}}
+steps:
+  first: {{type: transform, query: SELECT 1 AS X, writes: one}}
+  slow:
+    type: transform
+    query: "SELECT SYSTEM$WAIT({{{{ vars.wait | literal }}}}) AS WAITED, X FROM {{{{ ref('one') }}}}"
+    writes: slow
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Account]:
+    with account(tmp_path) as opened:
+        (tmp_path / "spec.yaml").write_text(SPEC)
+        yield opened
+
+
+def waiting(served: Account, status: str = "RUNNING") -> list[tuple[Any, ...]]:
+    """The executions of the long statement: status, error code, start, end and session."""
+    return served.ask(
+        "SELECT EXECUTION_STATUS, ERROR_CODE, START_TIME, END_TIME, SESSION_ID "
+        "FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY(RESULT_LIMIT => 10000)) "
+        f"WHERE QUERY_TEXT LIKE '%SYSTEM$WAIT(%' AND QUERY_TEXT LIKE 'CREATE%' "
+        f"AND EXECUTION_STATUS LIKE '{status}' ORDER BY START_TIME"
+    )
+
+
+def start(served: Account) -> forked.Process:
+    """Start a run, and wait until its long statement runs."""
+    process = served.start("run", "spec.yaml", "--var", f"wait={LONG}")
+
+    def begun() -> bool:
+        assert process.poll() is None, process.communicate()
+        return bool(waiting(served))
+
+    eventually(begun)
+    return process
+
+
+def resume(served: Account) -> None:
+    done = served.command("run", "spec.yaml", "--var", "wait=0", "--resume")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def check_executions(served: Account) -> None:
+    """Exactly one execution was published, after the first one had been canceled."""
+    first, second = waiting(served, "%")
+    assert (first[0], first[1]) == ("FAILED_WITH_ERROR", 604)
+    assert second[0] == "SUCCESS"
+    assert first[3] < second[2]
+    assert served.ask("SELECT WAITED FROM SLOW") == [("waited 0 seconds",)]
+
+
+def test_a_statement_of_a_killed_run_is_canceled_before_the_run_is_resumed(served: Account) -> None:
+    process = start(served)
+    eventually(lambda: bool(served.ask("SELECT 1 FROM SNOWPIPE_ML.EVENTS WHERE EVENT = 'session_opened'")))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(SOON)
+    assert len(waiting(served)) == 1  # an account does not notice that its client is gone
+    resume(served)
+    check_executions(served)
+    ((status,),) = served.ask("SELECT STATUS FROM SNOWPIPE_ML.RUNS")
+    assert status == "success"
+
+
+def test_another_run_cancels_it_too(served: Account) -> None:
+    process = start(served)
+    # Without the record of the session, as if the process had died before it was written: the query tag is enough.
+    served.ask("DELETE FROM SNOWPIPE_ML.EVENTS WHERE EVENT = 'session_opened'")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(SOON)
+    ((tag,),) = served.ask(
+        "SELECT QUERY_TAG FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) "
+        "WHERE EXECUTION_STATUS = 'RUNNING' AND QUERY_TAG <> ''"
+    )
+    assert json.loads(tag) | {"run": ""} == {
+        "pipeline": "demo",
+        "target": "prod",
+        "records": "DEMO.SNOWPIPE_ML",
+        "run": "",
+        "step": "slow",
+    }
+    done = served.command("run", "spec.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_executions(served)
+
+
+def test_sigterm_cancels_what_runs_and_records_the_end(served: Account) -> None:
+    process = start(served)
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(SOON)
+    assert process.returncode in (130, 143), output + errors
+    assert not waiting(served)
+    ((status, finished),) = served.ask("SELECT STATUS, FINISHED_AT IS NOT NULL FROM SNOWPIPE_ML.RUNS")
+    assert (status, finished) == ("failed", True)
+    assert served.ask("SELECT RUN_ID FROM SNOWPIPE_ML.LOCKS") == [(None,)]
+    resume(served)
+    check_executions(served)
