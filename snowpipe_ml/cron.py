@@ -34,7 +34,7 @@ class Cron:
     """A cron expression in Snowflake's dialect, and its time zone.
 
     If both the day of the month and the day of the week are restricted, a day matches that satisfies either.
-    A local time that does not exist on the day of a change of clocks is left out, and one that exists twice
+    A local time that does not exist on the day of a change of clocks is skipped, and one that exists twice
     matches twice: as Snowflake's documentation says, and unlike cron itself.
     """
 

@@ -52,7 +52,7 @@ def test_the_next_runs(expression: str, expected: list[str]) -> None:
 
 
 def test_changes_of_clocks() -> None:
-    """An hour that does not exist is left out, and one that exists twice counts twice."""
+    """An hour that does not exist is skipped, and one that exists twice counts twice."""
     zone = "America/Los_Angeles"
     assert runs("0 2 * * *", zone, datetime(2026, 3, 7, 8), 2) == [
         "2026-03-07 02:00 PST",

@@ -86,7 +86,7 @@ def test_an_installed_step_type_is_like_one_of_ours(site: Path, tmp_path: Path) 
         ["validate", str(wrong)],
     )
     assert "newest_orders:\n    type: deduplicate" in steps
-    assert "2 rows  1 duplicates left out" in ran, said
+    assert "2 rows  1 duplicates removed" in ran, said
     assert rows.splitlines() == ["ID,CHANGED_AT,STATE", "1,20,paid", "2,5,new"]
     assert "skip     newest  unchanged" in plan
     assert ":9:" in refused

@@ -140,7 +140,7 @@ EVENTS = {
     "success": StepFinished("train", Status.SUCCESS, 1000, 2.5, LONG),
     "without rows": StepFinished("train", Status.SUCCESS, None, 2.5, LONG),
     "reused": StepFinished("train", Status.REUSED, None, 0.0, LONG),
-    "left out": StepFinished("train", Status.OMITTED, None, 0.0, LONG),
+    "omitted": StepFinished("train", Status.OMITTED, None, 0.0, LONG),
     "skipped": StepFinished("train", Status.SKIPPED, None, 0.0, LONG),
     "failed": StepFinished("train", Status.FAILED, None, 2.5, LONG, error=ValueError(LONG)),
     "warning": StepFinished("train", Status.SUCCESS, 1000, 2.5, "", (LONG,)),

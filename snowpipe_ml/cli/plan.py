@@ -93,8 +93,8 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
     if any(step.decision is not None for step in planned):
         actions = [step.decision.action for step in planned if step.decision is not None]
         skipped, omitted = actions.count(Action.SKIP), actions.count(Action.OMIT)
-        left_out = f", {omitted} left out" if omitted else ""
-        click.echo(f"{len(planned) - skipped - omitted} to run, {skipped} unchanged{left_out}")
+        omitted_note = f", {omitted} omitted" if omitted else ""
+        click.echo(f"{len(planned) - skipped - omitted} to run, {skipped} unchanged{omitted_note}")
 
 
 def _change_lines(changes: Changes | None) -> list[str]:

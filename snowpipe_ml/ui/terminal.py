@@ -38,7 +38,7 @@ _MARKS = {
 }
 _NOT_RUN = {
     Status.REUSED: ("", "dim"),
-    Status.OMITTED: ("left out: ", "dim"),
+    Status.OMITTED: ("omitted: ", "dim"),
     Status.SKIPPED: ("skipped: ", "yellow"),
 }
 
@@ -74,7 +74,7 @@ class _Fan:
             return dataclasses.replace(self.ended[0], step=name)
         rows = [event.rows for event in worked if event.rows is not None]
         unchanged = len(self.ended) - len(worked)
-        message = f"{len(worked)} items" + (f", {unchanged} more unchanged or left out" if unchanged else "")
+        message = f"{len(worked)} items" + (f", {unchanged} more unchanged or omitted" if unchanged else "")
         seconds = sum(event.seconds for event in worked)
         return StepFinished(name, Status.SUCCESS, sum(rows) if rows else None, seconds, message)
 

@@ -26,7 +26,7 @@ steps:
 """
 
 
-def test_a_step_whose_condition_is_false_is_left_out_with_what_needs_it(tmp_path: Path) -> None:
+def test_a_step_whose_condition_is_false_is_omitted_with_what_needs_it(tmp_path: Path) -> None:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
     planned = {step.name: step.decision for step in pipeline.plan(compare=True)}
     assert planned["night"] is not None
@@ -37,9 +37,9 @@ def test_a_step_whose_condition_is_false_is_left_out_with_what_needs_it(tmp_path
     assert told == {
         "base": ("success", ""),
         "night": ("omitted", "its condition is false"),
-        "after": ("omitted", "needs night, which is left out"),
+        "after": ("omitted", "needs night, which is omitted"),
         "enough": ("omitted", "its condition is false"),
-        "beyond": ("omitted", "needs enough, which is left out"),
+        "beyond": ("omitted", "needs enough, which is omitted"),
     }
     pipeline.variables |= {"nightly": True, "rows": 9}
     assert {step.status.value for step in pipeline.run().steps.values()} == {"success"}

@@ -78,7 +78,7 @@ def test_one_step_upstream_is_not_two(pipeline: Pipeline) -> None:
     assert "sources.other" not in planned
 
 
-def test_a_source_that_is_excluded_is_left_out(pipeline: Pipeline) -> None:
+def test_a_source_that_is_excluded_is_omitted(pipeline: Pipeline) -> None:
     planned = [step.name for step in pipeline.plan(select=["+wetter"], exclude=["sources.weather"])]
     assert planned == ["wet", "wetter"]
 

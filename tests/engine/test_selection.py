@@ -55,7 +55,7 @@ def test_grammar(tmp_path: Path, chosen: list[str], excluded: list[str], expecte
     assert " ".join(sorted(name for name, node in found.nodes.items() if not node.declared)) == expected
 
 
-def test_order_is_kept_across_what_is_left_out(tmp_path: Path) -> None:
+def test_order_is_kept_across_what_is_omitted(tmp_path: Path) -> None:
     graph = select(Pipeline.from_yaml(write_spec(tmp_path, SPEC)).graph(), ["a", "d"])
     assert graph.needs("d") == ["a"]
 

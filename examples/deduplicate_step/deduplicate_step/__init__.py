@@ -76,5 +76,5 @@ newest_orders:
         ctx.execute(self._statement())
         before, after = ctx.count(self.settings.from_), ctx.count(self.settings.writes)
         return StepResult(
-            rows=after, message=f"{before - after:,} duplicates left out", metrics={"kept": after}
+            rows=after, message=f"{before - after:,} duplicates removed", metrics={"kept": after}
         )

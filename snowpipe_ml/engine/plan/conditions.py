@@ -25,12 +25,12 @@ def condition_reads(step: Step[StepSettings], ctx: PlanContext) -> Iterable[Reso
     return [table(name, "when", "query") for name in render_query(when.query, step.scope(ctx))[1]]
 
 
-def left_out(step: Step[StepSettings]) -> str | None:
+def omission(step: Step[StepSettings]) -> str | None:
     """The reason to leave out a step, if it is known without a connection; None otherwise."""
     return "its condition is false" if step.settings.when is False else None
 
 
-def left_out_on(session: Session, step: Step[StepSettings], ctx: PlanContext) -> str | None:
+def omission_on(session: Session, step: Step[StepSettings], ctx: PlanContext) -> str | None:
     """The reason to leave out a step, from the query of its condition; None if the condition holds."""
     when = step.settings.when
     if not isinstance(when, Query):

@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import TypedDict
 
-from snowpipe_ml.engine.plan.conditions import left_out
+from snowpipe_ml.engine.plan.conditions import omission
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Graph, Node
 from snowpipe_ml.engine.plan.versions import Stored, Version, from_json
@@ -112,7 +112,7 @@ class Turn:
     Attributes:
         names: the nodes to decide on.
         ran: the nodes of ``names`` that a node which ran earlier in this run precedes, each with the reason.
-        gone: the nodes of ``names`` that need a node which was left out of this run and has no outputs, each
+        gone: the nodes of ``names`` that need a node which was omitted from this run and has no outputs, each
             with the reason.
     """
 
@@ -304,7 +304,7 @@ def _shared(graph: Graph) -> set[Resource]:
     return found
 
 
-def stands(node: Node, now: Mapping[Resource, Version]) -> bool:
+def has_outputs(node: Node, now: Mapping[Resource, Version]) -> bool:
     """Return whether all outputs of a node exist, so that its dependents can run without it."""
     return all(resource in now for resource in node.writes)
 
@@ -316,11 +316,13 @@ def _omitted(
     found: dict[str, str] = {}
     for name, node in nodes.items():
         above = [
-            needed for needed in graph.needs(name) if needed in found and not stands(graph.nodes[needed], now)
+            needed
+            for needed in graph.needs(name)
+            if needed in found and not has_outputs(graph.nodes[needed], now)
         ]
-        reason = (left_out(node.step) if not node.declared else None) or gone.get(name)
+        reason = (omission(node.step) if not node.declared else None) or gone.get(name)
         if reason or above:
-            found[name] = reason or f"needs {above[0]}, which is left out"
+            found[name] = reason or f"needs {above[0]}, which is omitted"
     return found
 
 

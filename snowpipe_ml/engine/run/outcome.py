@@ -29,7 +29,7 @@ class StepOutcome:
         blamed: the failed step that caused it to be skipped.
         metrics: the numbers that it recorded; of an unchanged step, those of its last success.
         work: the details for the state store: its fingerprint, and the versions of its inputs and outputs.
-        stands: whether an omitted step has all of its outputs from earlier runs.
+        has_outputs: whether an omitted step has all of its outputs from earlier runs.
         parts: the outcomes of the nodes of a task that has several.
     """
 
@@ -43,7 +43,7 @@ class StepOutcome:
     blamed: str | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     work: Mapping[str, object] = field(default_factory=dict, repr=False)
-    stands: bool = False
+    has_outputs: bool = False
     parts: tuple[StepOutcome, ...] = ()
 
     @property
@@ -158,9 +158,9 @@ def ended(outcomes: Iterable[StepOutcome]) -> Status:
     return Status.SUCCESS if all(outcome.status.good for outcome in outcomes) else Status.FAILED
 
 
-def left_out_because(name: str, why: str, *, stands: bool = False) -> StepOutcome:
+def omitted_because(name: str, why: str, *, has_outputs: bool = False) -> StepOutcome:
     """Return the outcome of a step that is omitted: its condition, or that of a step it needs, is false."""
-    return StepOutcome(name, Status.OMITTED, None, 0.0, why, (), None, None, stands=stands)
+    return StepOutcome(name, Status.OMITTED, None, 0.0, why, (), None, None, has_outputs=has_outputs)
 
 
 def cause(error: BaseException) -> str:

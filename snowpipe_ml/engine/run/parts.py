@@ -19,11 +19,11 @@ from snowpipe_ml.engine.plan.decisions import (
     Turn,
     decide,
     has_data,
+    has_outputs,
     named_by_run,
     refuse_destruction,
     require_extras,
     resources_of,
-    stands,
 )
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.plan.graph import Graph
@@ -244,11 +244,13 @@ def _decide(
     ends: Mapping[str, Record],
 ) -> Mapping[str, Decision]:
     at, graph = part.at, part.graph
-    left_out = [name for name, row in ends.items() if row["STATUS"] == Status.OMITTED and name not in nodes]
+    omitted_steps = [
+        name for name, row in ends.items() if row["STATUS"] == Status.OMITTED and name not in nodes
+    ]
     wanted = resources_of(graph, past, nodes)
-    wanted += [resource for name in left_out for resource in graph.nodes[name].writes]
+    wanted += [resource for name in omitted_steps for resource in graph.nodes[name].writes]
     now = Versions(at.connection, at.state.sleep).of(wanted)
-    absent = [name for name in left_out if not stands(graph.nodes[name], now)]
+    absent = [name for name in omitted_steps if not has_outputs(graph.nodes[name], now)]
     ran: dict[str, str] = {}
     gone: dict[str, str] = {}
     for name in nodes:
@@ -256,7 +258,7 @@ def _decide(
         since = own.at if own is not None and own.run_id == at.run.id else None
         for need in graph.needs(name):
             if need in absent:
-                gone.setdefault(name, f"needs {need}, which is left out")
+                gone.setdefault(name, f"needs {need}, which is omitted")
             row = ends.get(need)
             if row is None or row["STATUS"] != Status.SUCCESS or not has_data(graph.nodes[need]):
                 continue

@@ -30,7 +30,7 @@ from snowpipe_ml.engine.run.outcome import (
     RunResult,
     StepOutcome,
     ended,
-    left_out_because,
+    omitted_because,
     skipped,
     unchanged,
 )
@@ -76,7 +76,7 @@ class Runner:
         fingerprints: the fingerprints of the nodes, for the state store.
         reused: the nodes that are unchanged, each with its last success.
         skipped: the nodes that need a node which failed earlier in this run, each with that node.
-        omitted: the nodes that are left out, each with the reason.
+        omitted: the nodes that are omitted, each with the reason.
         resumed: whether the run is resumed.
         fail_fast: whether to stop scheduling new steps after the first failure.
         lock: the lock of this run, renewed while steps run and checked before an output is
@@ -244,7 +244,7 @@ class Runner:
             if name in same:
                 self._record(outcomes, same[name])
             elif name in self.omitted:
-                self._record(outcomes, left_out_because(name, self.omitted[name]))
+                self._record(outcomes, omitted_because(name, self.omitted[name]))
             elif name in self.skipped:
                 self._record(outcomes, skipped(name, f"needs {self.skipped[name]}", self.skipped[name]))
 
@@ -253,14 +253,14 @@ class Runner:
     ) -> None:
         """Record how a step ended, and update the waiting steps accordingly."""
         self._record(outcomes, outcome)
-        if outcome.status is Status.SUCCESS or outcome.stands:
+        if outcome.status is Status.SUCCESS or outcome.has_outputs:
             for needs in waiting.values():
                 needs.discard(name)
         elif outcome.status is Status.OMITTED:
             dependents = self.graph.dependents(name)
             for other in [other for other in self.graph.nodes if other in dependents]:
                 if waiting.pop(other, None) is not None:
-                    self._record(outcomes, left_out_because(other, f"needs {name}, which is left out"))
+                    self._record(outcomes, omitted_because(other, f"needs {name}, which is omitted"))
         else:
             self._skip(name, waiting, outcomes)
             if self.fail_fast:

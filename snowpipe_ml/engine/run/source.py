@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from snowpipe_ml.engine.plan.graph import Graph, build_graph, findings
@@ -17,7 +16,6 @@ from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
 from snowpipe_ml.text.redaction import is_secret_name
 
 
-@dataclass(frozen=True, eq=False)
 class Source:
     """A spec file and the values of variables that were given for it.
 
@@ -28,8 +26,9 @@ class Source:
         variables: values of ``vars`` that override those of the file.
     """
 
-    path: Path
-    variables: Mapping[str, object] = field(default_factory=dict)
+    def __init__(self, path: Path, variables: Mapping[str, object]) -> None:
+        self.path = path
+        self.variables = dict(variables)
 
     @property
     def base_dir(self) -> Path:

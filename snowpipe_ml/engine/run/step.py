@@ -16,8 +16,8 @@ from tenacity import RetryCallState
 
 from snowpipe_ml.backoff import retrying
 from snowpipe_ml.engine.events import Event, RunStarted, Status, StepProgress, StepRetried, StepStarted
-from snowpipe_ml.engine.plan.conditions import left_out_on
-from snowpipe_ml.engine.plan.decisions import stands
+from snowpipe_ml.engine.plan.conditions import omission_on
+from snowpipe_ml.engine.plan.decisions import has_outputs
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Node
 from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
@@ -25,7 +25,7 @@ from snowpipe_ml.engine.records.leftovers import QueryTag
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import again, is_transient
-from snowpipe_ml.engine.run.outcome import StepOutcome, cause, left_out_because
+from snowpipe_ml.engine.run.outcome import StepOutcome, cause, omitted_because
 from snowpipe_ml.engine.run.sessions import Sessions, execute
 from snowpipe_ml.engine.run.tagging import set_tags
 from snowpipe_ml.errors import StepError
@@ -114,7 +114,7 @@ class StepRunner:
         )
 
     def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
-        """Run a step, with retries after transient errors; return the outcome if it is left out."""
+        """Run a step, with retries after transient errors; return the outcome if it is omitted."""
 
         def tell(state: RetryCallState) -> None:
             assert state.outcome is not None
@@ -134,15 +134,15 @@ class StepRunner:
         return retrying(retries, transient, pause, before_sleep=tell)(self._once, node)
 
     def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
-        """Run a step; return the outcome if it is left out."""
+        """Run a step; return the outcome if it is omitted."""
         with self.sessions.session() as session:
             self._announce(node, int(session.session_id))
             ctx = self._context(node, session)
             with self._prepared(node, session):
-                why = None if node.declared else left_out_on(session, node.step, ctx)
+                why = None if node.declared else omission_on(session, node.step, ctx)
                 if why is not None:
                     there = Versions(session.connection, self.sleep).of(node.writes)
-                    return left_out_because(node.name, why, stands=stands(node, there))
+                    return omitted_because(node.name, why, has_outputs=has_outputs(node, there))
                 # A resource that a step both reads and writes counts as an output.
                 inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
                 result = node.step.run(ctx) or StepResult()

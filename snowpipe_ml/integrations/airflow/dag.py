@@ -124,7 +124,7 @@ def pipeline_tasks(
             "task_id": task.name,
             "retries": task.retries if retries is None else retries,
             "retry_delay": retry_delay,
-            # A step after one that was left out decides by itself whether it can run; the rule of those after the
+            # A step after one that was omitted decides by itself whether it can run; the rule of those after the
             # task that begins the run must be this one.
             "trigger_rule": "none_failed" if task.needs else "all_success",
             "doc_md": task.description or None,

@@ -244,7 +244,7 @@ def show(
     """Show how a step ended: by the state of the task, its log, its XCom and the events of its assets.
 
     Raises:
-        AirflowSkipException: the step was left out.
+        AirflowSkipException: the step was omitted.
         AirflowFailException: it failed, and a retry cannot help.
         AirflowException: it failed for a reason that may disappear.
     """

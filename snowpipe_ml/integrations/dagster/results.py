@@ -16,7 +16,7 @@ from snowpipe_ml.ui.report import last_report, report_path
 
 
 def made(drawn: Drawn, context: Any, outcome: StepOutcome, run_id: str | None) -> Iterator[Any]:
-    """The event that an asset was made; none if its step was left out, skipped or failed."""
+    """The event that an asset was made; none if its step was omitted, skipped or failed."""
     if outcome.status is Status.FAILED:
         context.log.error(f"{outcome.name} failed: {outcome.message}")
     if outcome.status not in (Status.SUCCESS, Status.REUSED):

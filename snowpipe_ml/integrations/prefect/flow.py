@@ -55,7 +55,7 @@ def pipeline_flow(
     """Return the flow of a pipeline: a task for each step. No connection is made.
 
     The flow has the parameter ``run_date``, the run date; today if it is not given. A task is Completed with the
-    state name ``Reused`` if its step is unchanged, and ``Omitted`` if it is left out.
+    state name ``Reused`` if its step is unchanged, and ``Omitted`` if it is omitted.
 
     Args:
         spec: the spec file.

@@ -36,7 +36,7 @@ class Model:
         trailing: whether the sign follows the number.
         dollar: whether a dollar sign precedes the digits.
         blank: whether a zero before the point is blank.
-        compact: whether padding is left out.
+        compact: whether padding is omitted.
         lower: whether letters of digits and of exponents are small.
     """
 

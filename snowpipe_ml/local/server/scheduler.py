@@ -39,7 +39,7 @@ class _Running:
 class Scheduler:
     """Starts the graphs of resumed root tasks when they are due.
 
-    A run that is due while the graph runs is left out, and so is one that was due while nothing was served.
+    A run that is due while the graph runs is skipped, and so is one that was due while nothing was served.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -103,7 +103,7 @@ class Scheduler:
                 self._due[key] = next_scheduled(task, now) or now
             if busy:
                 log.warning(
-                    "the run of the task %s at %s is left out: its graph runs", ".".join(task.name), due
+                    "the run of the task %s at %s is skipped: its graph runs", ".".join(task.name), due
                 )
                 continue
             self._run(task.name, now if triggered else due, "TRIGGER" if triggered else "SCHEDULE")

@@ -95,9 +95,9 @@ def define(
         names: the function's name and its aliases.
         to: the name of a DuckDB function, or of a macro (``sf_...``).
         takes: the parameters that must be given.
-        optional: the parameters that may be left out.
+        optional: the parameters that may be omitted.
         rest: the kind of any further arguments; None if there can be none.
-        defaults: DuckDB expressions for the optional parameters; without them, parameters that are left out
+        defaults: DuckDB expressions for the optional parameters; without them, parameters that are omitted
             are not passed on.
         returns: the type of the result, or a function that derives it from the annotated arguments.
     """

@@ -26,7 +26,7 @@ def _is_method(node: exp.Expr) -> bool:
 def _given(call: exp.Expr, kinds: tuple[Kind, ...], tag: bool) -> list[exp.Expr]:
     """Return the arguments in order: those of the kinds, the additional data, the method, the tag.
 
-    The additional data can be left out before the method.
+    The additional data can be omitted before the method.
     """
     required, rest = call.expressions[: len(kinds)], list(call.expressions[len(kinds) :])
     check_count(call, len(kinds), len(kinds) + 2 + tag)

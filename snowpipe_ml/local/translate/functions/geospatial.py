@@ -48,7 +48,7 @@ class _Signature:
 
     Attributes:
         takes: a letter for each parameter: S a shape, G a GEOGRAPHY, M a GEOMETRY, C a cell, A an array, and
-            those of numbers and texts. The last ones can be left out if they have defaults.
+            those of numbers and texts. The last ones can be omitted if they have defaults.
         returns: a key of ``_TYPES``.
     """
 

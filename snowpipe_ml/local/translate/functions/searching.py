@@ -20,7 +20,7 @@ assert searching.__name__  # it registers the functions in Python
 
 
 def _texts(call: exp.Expr, data: exp.Expr) -> exp.Expr:
-    """Return the searched texts as a list; columns of other types are left out.
+    """Return the searched texts as a list; columns of other types are omitted.
 
     Raises:
         ProgrammingError: none of them is a text or a VARIANT.

@@ -41,7 +41,7 @@ def define_for_both(
         text: computes it for strings.
         binary: computes it for binary values.
         takes: its parameters for strings; for binary values those of the kind TEXT are BINARY.
-        optional: the parameters that may be left out.
+        optional: the parameters that may be omitted.
         defaults: DuckDB expressions for the optional parameters. A text as a default is no default for
             binary values, which need the argument.
         returns: the type of the result; by default that of the arguments.
