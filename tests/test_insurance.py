@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
 from tests.conftest import REAL, ROOT
 
-GOLDEN = ROOT / "tests" / "golden"
 FEATURES = ["AGE", "SEX", "BMI", "CHILDREN", "SMOKER", "REGION"]
 
 
@@ -206,16 +205,15 @@ def prod_plan(spec: Path) -> str:
     return re.sub(r"(?<=functions/)([a-z_]+)/[0-9a-f]{16}(?=/)", r"\1/DIGEST", text)
 
 
-def test_the_plan_for_snowflake(spec: Path) -> None:
-    golden = GOLDEN / "insurance_prod.sql"
-    assert prod_plan(spec) == golden.read_text(encoding="utf-8")
+def test_the_plan_for_snowflake(spec: Path, golden: Callable[[str, str], None]) -> None:
+    golden("insurance_prod.sql", prod_plan(spec))
 
 
 def artifact_form(spec: Path, tmp_path: Path) -> Path:
     """The same pipeline, with packages from an artifact repository instead of wheels."""
     packages = {
         "artifact_repository": "snowflake.snowpark.pypi_shared_repository",
-        "packages": ["autogluon.tabular==1.6.3", "pandas<3"],
+        "packages": ["autogluon.tabular==1.6.3", "pandas==2.*"],
     }
     return edited(
         spec,
@@ -227,10 +225,11 @@ def artifact_form(spec: Path, tmp_path: Path) -> Path:
     )
 
 
-def test_the_plan_with_an_artifact_repository(spec: Path, tmp_path: Path) -> None:
-    golden = GOLDEN / "insurance_prod_artifact_repository.sql"
+def test_the_plan_with_an_artifact_repository(
+    spec: Path, tmp_path: Path, golden: Callable[[str, str], None]
+) -> None:
     text = prod_plan(artifact_form(spec, tmp_path))
-    assert text == golden.read_text(encoding="utf-8")
+    golden("insurance_prod_artifact_repository.sql", text)
     assert "ARTIFACT_REPOSITORY = SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY" in text
 
 

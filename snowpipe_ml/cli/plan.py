@@ -17,6 +17,7 @@ from snowpipe_ml.cli.options import (
 )
 from snowpipe_ml.engine.plan.decisions import Action
 from snowpipe_ml.engine.plan.drawing import FORMATS
+from snowpipe_ml.engine.plan.notes import notes
 from snowpipe_ml.engine.run.planned import PlannedStep
 from snowpipe_ml.plugins import Changes
 from snowpipe_ml.text.printable import json_text, one_line
@@ -27,9 +28,12 @@ from snowpipe_ml.text.redaction import redact_all
 @spec_options
 def validate(spec: Path, target: str | None, variables: dict[str, object]) -> None:
     """Check SPEC and the files that it names, without a connection."""
-    nodes = open_pipeline(spec, variables).validate(target).nodes.values()
+    loaded, graph, _ = open_pipeline(spec, variables).load(target, whole=True)
+    nodes = graph.nodes.values()
     steps = sum(not node.declared for node in nodes)
     click.echo(f"{spec} is valid: {steps} steps, {len(nodes) - steps} declared objects")
+    for note in notes(loaded, graph):
+        click.echo(f"note: {one_line(note)}")
 
 
 @click.command()

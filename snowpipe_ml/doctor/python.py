@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from snowpipe_ml.doctor.checks import Facts, Told, check, ok, problem, warning
+from snowpipe_ml.doctor.checks import Facts, Told, check, ok, problem
 from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
 from snowpipe_ml.plugins import Kind
 from snowpipe_ml.sql import Literal, Sql, sql
 from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
-from snowpipe_ml.steps.forecasting.panels import result_columns
-from snowpipe_ml.steps.models.bundle import RUNTIME
+from snowpipe_ml.steps.models.bundle import MOST_COLUMNS
 from snowpipe_ml.steps.models.deployment import DeployModel
-
-_MOST = 500
-"""The most arguments and result columns of a function: https://docs.snowflake.com/en/sql-reference/sql/create-function"""
 
 
 def _has_functions(facts: Facts) -> bool:
@@ -40,12 +36,12 @@ def _runtime(facts: Facts) -> Iterator[Told]:
         yield ok("the spec has no functions")
         return
     found = sorted(row[0] for row in _packages(facts, Sql("RUNTIME_VERSION IS NOT NULL"), "RUNTIME_VERSION"))
-    if RUNTIME in found:
-        yield ok(f"Python {RUNTIME} is there; the account has {', '.join(found)}")
+    if facts.ctx.python in found:
+        yield ok(f"Python {facts.ctx.python} is there; the account has {', '.join(found)}")
     else:
         yield problem(
-            f"the account has no packages for Python {RUNTIME}, only for {', '.join(found) or 'none'}",
-            "use a newer snowpipe-ml, whose functions run on a Python that the account has",
+            f"the account has no packages for Python {facts.ctx.python}, only for {', '.join(found) or 'none'}",
+            f"set `python` of the spec to one of {', '.join(found) or 'them'}",
         )
 
 
@@ -64,7 +60,7 @@ def _channel(facts: Facts) -> Iterator[Told]:
     condition = sql(
         "PACKAGE_NAME IN {names} AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = {python})",
         names=Literal(sorted(names)),
-        python=Literal(RUNTIME),
+        python=Literal(facts.ctx.python),
     )
     there: dict[str, list[str]] = {}
     for name, version in _packages(facts, condition, "PACKAGE_NAME, VERSION"):
@@ -75,7 +71,7 @@ def _channel(facts: Facts) -> Iterator[Told]:
         if not versions:
             missing += 1
             yield problem(
-                f"the channel has no package {requirement.name} for Python {RUNTIME}, which packages.{wanted[text]} names",
+                f"the channel has no package {requirement.name} for Python {facts.ctx.python}, which packages.{wanted[text]} names",
                 f"remove {text} from packages.{wanted[text]}, or declare it under `imports`",
             )
         elif not any(requirement.specifier.contains(version, prereleases=True) for version in versions):
@@ -104,19 +100,11 @@ def _terms(facts: Facts) -> Iterator[Told]:
 
 @check("python.repository")
 def _default_repository(facts: Facts) -> Iterator[Told]:
-    """PACKAGES without ARTIFACT_REPOSITORY means the default repository, which may be PyPI."""
+    """The default repository does not matter to a run, which names the repository of each function."""
     value = facts.account.value("SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY()")
-    name = str(value or "").upper()
-    lists = [name for name, packages in facts.ctx.packages.items() if packages.artifact_repository is None]
-    if not name or "ANACONDA" in name or not lists:
-        yield ok(f"the default artifact repository is {value or 'the Anaconda channel'}")
-    else:
-        yield warning(
-            f"the default artifact repository is {value}: packages.{lists[0]} would come from there",
-            "ALTER DATABASE "
-            f"{facts.spec.target.database.sql} SET DEFAULT_PYTHON_ARTIFACT_REPOSITORY = "
-            "'snowflake.snowpark.anaconda_shared_repository';",
-        )
+    yield ok(
+        f"the default artifact repository is {value or 'the Anaconda channel'}; each function of a run names its own"
+    )
 
 
 @check("python.arguments")
@@ -125,19 +113,17 @@ def _arguments(facts: Facts) -> Iterator[Told]:
     wrong = widest = 0
     for node in facts.graph.nodes.values():
         if isinstance(node.step, DeployForecaster):
-            features, settings = node.step.features(facts.ctx), node.step.settings
-            columns = result_columns(features, artifacts=settings.keep_models, quantiles=settings.quantiles)
-            counts = {"arguments": 3 + len(features.feature_columns), "result columns": len(columns)}
+            counts = node.step.counts(facts.ctx)
         elif isinstance(node.step, DeployModel):
             counts = {"arguments": len(node.step.signature(facts.ctx).columns)}
         else:
             continue
         widest = max(widest, *counts.values())
         for what, count in counts.items():
-            if count > _MOST:
+            if count > MOST_COLUMNS:
                 wrong += 1
                 yield problem(
-                    f"the function of {node.name} has {count} {what}, and Snowflake allows {_MOST}",
+                    f"the function of {node.name} has {count} {what}, and Snowflake allows {MOST_COLUMNS}",
                     f"use fewer features in the step that {node.name} reads",
                 )
     if not wrong:

@@ -20,7 +20,6 @@ from snowpipe_ml.packages.decide import Channel, lock_import
 from snowpipe_ml.packages.lock import ImportLock, lock_text, read_lock, write_lock
 from snowpipe_ml.spec.loader import load_spec
 from snowpipe_ml.spec.packages import WheelImport
-from snowpipe_ml.steps.models.bundle import RUNTIME
 from snowpipe_ml.text.problems import did_you_mean
 
 
@@ -80,7 +79,7 @@ class Imports:
         try:
             return lock_import(
                 model.requirements,
-                python=model.python,
+                python=self._python(model),
                 listed=model.packages,
                 native=model.native,
                 folder=folder,
@@ -90,6 +89,10 @@ class Imports:
             )
         except PackageError as error:
             raise PackageError(f"imports.{name}: {error}") from error
+
+    def _python(self, model: WheelImport) -> str:
+        """Return the version of Python that the wheels of an import are for."""
+        return model.python or self.spec.pipeline.python
 
     def _channel(self, source: str) -> Channel:
         """The packages of Snowflake's Anaconda channel: distribution -> versions."""
@@ -102,7 +105,7 @@ class Imports:
                     tuple(row)
                     for row in session.sql(
                         "SELECT DISTINCT PACKAGE_NAME, VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' "
-                        f"AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = '{RUNTIME}')"
+                        f"AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = '{self.spec.pipeline.python}')"
                     ).collect()
                 ]
             finally:

@@ -72,6 +72,7 @@ class PlanContext:
         scope: ``vars``, ``env``, ``target`` and ``run`` for templates.
         packages: the declared package lists, by name.
         lock_file: the lock file beside the spec, with the resolved requirements of its imports.
+        python: the version of Python of functions and procedures, such as ``3.11``.
         threads: how many threads a step may use for its own work.
         producer: returns the step of this pipeline that writes a resource, or None.
     """
@@ -82,6 +83,7 @@ class PlanContext:
     scope: Mapping[str, Mapping[str, object]]
     packages: Mapping[str, PackageList] = field(default_factory=dict)
     lock_file: Path = Path("pipeline.lock.yaml")
+    python: str = "3.11"
     threads: int = 4
     producer: Callable[[Resource], Step[StepSettings] | None] = lambda resource: None
 

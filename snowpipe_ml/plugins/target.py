@@ -58,12 +58,14 @@ class Target(BaseModel, ABC):
 
     Attributes:
         guards_tables: whether a run must be told before it replaces a table that no run has created.
+        needs_warehouse: whether queries need a warehouse.
     """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True
     )
     guards_tables: ClassVar[bool] = True
+    needs_warehouse: ClassVar[bool] = True
 
     type: str
     database: ObjectName

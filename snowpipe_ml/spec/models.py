@@ -13,7 +13,7 @@ from pydantic import (
 
 from snowpipe_ml.plugins import TARGETS, ColumnName, ColumnType, ObjectName, TableName, Target
 from snowpipe_ml.spec.base import Model, ObjectKey, PlainKey
-from snowpipe_ml.spec.packages import PACKAGES_SCHEMA, Packages, WheelImport, as_packages
+from snowpipe_ml.spec.packages import PACKAGES_SCHEMA, Packages, Python, WheelImport, as_packages
 from snowpipe_ml.spec.privileges import Privilege, Securable
 from snowpipe_ml.spec.setup import Setup
 
@@ -234,6 +234,9 @@ class Pipeline(Model):
     warehouses: dict[ObjectKey, Warehouse] = Field({})
     stages: dict[ObjectKey, Stage] = Field({})
     file_formats: dict[ObjectKey, FileFormat] = Field({})
+    python: Python = Field(
+        "3.11", description="Python of all functions and procedures; Snowflake deprecated 3.10 on 2026-10-04"
+    )
     sources: dict[ObjectKey, Source] = Field({})
     tables: dict[ObjectKey, Table] = Field({})
     tags: dict[ObjectKey, Tag] = Field({})

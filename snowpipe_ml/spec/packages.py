@@ -31,9 +31,26 @@ def _requirement(text: str) -> str:
 
 
 def _package(text: str) -> str:
-    """Validate a package as PACKAGES accepts it, also with conda's single '='."""
-    _requirement(re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip()))
-    return text
+    """Validate a package of PACKAGES: a name, or NAME==VERSION, where the version may end in ``.*``.
+
+    Other specifiers are not documented: https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-packages
+    """
+    from packaging.requirements import Requirement
+
+    exact = re.sub(r"^([A-Za-z0-9._-]+)=([^=].*)$", r"\1==\2", text.strip())  # conda's single '='
+    given = Requirement(_requirement(exact))
+    if any(specifier.operator != "==" for specifier in given.specifier) or len(given.specifier) > 1:
+        raise ValueError(
+            f"{text!r} is not a form that PACKAGES documents: give {given.name}, or a version as in "
+            f"{given.name}==2.1.4 or {given.name}==2.*"
+        )
+    return exact
+
+
+# https://docs.snowflake.com/en/developer-guide/python-runtime-support-policy
+Python = Literal["3.10", "3.11", "3.12", "3.13"]
+DEPRECATED_PYTHON = {"3.10": "2026-10-04"}
+"""The versions that Snowflake has deprecated, with the dates."""
 
 
 class Packages(Model):
@@ -89,7 +106,9 @@ class WheelImport(Model):
         (), description="Distributions whose wheels may be staged although they contain native code"
     )
     find_links: str | None = Field(None, description="Folder of wheels to use instead of the package index")
-    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="Python of the functions")
+    python: Python | None = Field(
+        None, description="Python that the wheels are for; that of the pipeline if not given"
+    )
     wheels: tuple[str, ...] = Field(
         (), description="Instead of `requirements`: exactly these, as NAME==VERSION or files, no dependencies"
     )

@@ -29,6 +29,7 @@ class LocalTarget(Target):
     """The embedded warehouse, stored in a folder."""
 
     guards_tables: ClassVar[bool] = False
+    needs_warehouse: ClassVar[bool] = False
 
     type: Literal["local"]
     path: str = Field(".snowpipe", description="Folder of the warehouse, relative to the spec")

@@ -72,6 +72,7 @@ class Source:
                 for name, p in spec.pipeline.packages.items()
             },
             lock_file=lock_path(self.path.resolve()),
+            python=spec.pipeline.python,
         )
         graph, ctx, problems = build_graph(spec, ctx)
         # A step that could not be loaded is missing from the graph; do not blame the steps that need it.

@@ -45,6 +45,10 @@ class ImportStep(DeclaredStep):
         faults = ((index, wheel_fault(text, ctx.base_dir)) for index, text in enumerate(self.model.wheels))
         return [Finding(fault, ("wheels", index)) for index, fault in faults if fault is not None]
 
+    def python(self, ctx: PlanContext) -> str:
+        """Return the version of Python that the wheels are for."""
+        return self.model.python or ctx.python
+
     def lock(self, ctx: PlanContext) -> ImportLock:
         """Return the lock of this import from the lock file.
 
@@ -55,7 +59,11 @@ class ImportStep(DeclaredStep):
         lock = read_lock(ctx.lock_file).get(self.object.name.lower())
         listed = ctx.package_list(model.packages).packages if model.packages else ()
         found = problems(
-            lock, requirements=model.requirements, python=model.python, packages=listed, listed=model.packages
+            lock,
+            requirements=model.requirements,
+            python=self.python(ctx),
+            packages=listed,
+            listed=model.packages,
         )
         if found or lock is None:
             raise StepError("; ".join(found))
@@ -114,9 +122,9 @@ class ImportStep(DeclaredStep):
         names = {locked.file: (name, locked.version) for name, locked in self.lock(ctx).wheels.items()}
         folder = ctx.path(self.model.find_links) if self.model.find_links else None
         wanted = {wheel.file: (*names[wheel.file], wheel.sha256) for wheel in wheels}
-        found = fetch(wanted, python=self.model.python, folder=folder)
+        found = fetch(wanted, python=self.python(ctx), folder=folder)
         for path in found.values():
-            inspect(path, self.model.python)
+            inspect(path, self.python(ctx))
         return [(wheel, found[wheel.file]) for wheel in wheels]
 
 

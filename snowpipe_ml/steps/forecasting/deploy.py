@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
+    Finding,
     FunctionName,
     PlanContext,
     Resource,
@@ -35,8 +36,8 @@ from snowpipe_ml.steps.forecasting.models import (
     named,
     own_files,
 )
-from snowpipe_ml.steps.forecasting.panels import create_function
-from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle
+from snowpipe_ml.steps.forecasting.panels import argument_count, create_function, result_columns
+from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle, too_many
 
 _HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
 
@@ -121,6 +122,15 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        return too_many(self.counts(ctx), "features")
+
+    def counts(self, ctx: PlanContext) -> dict[str, int]:
+        """Return the numbers of arguments and of result columns of the function."""
+        features, s = self.features(ctx), self.settings
+        returned = result_columns(features, artifacts=s.keep_models, quantiles=s.quantiles)
+        return {"arguments": argument_count(features), "result columns": len(returned)}
 
     def features(self, ctx: PlanContext) -> Features:
         """Return the step whose table the function reads."""

@@ -36,6 +36,11 @@ def result_columns(
     ]
 
 
+def argument_count(features: Features) -> int:
+    """Return the number of arguments of the function: the series, the date, the target and the features."""
+    return 3 + len(features.feature_columns)
+
+
 def create_function(
     name: QualifiedName,
     features: Features,

@@ -16,11 +16,27 @@ from pydantic import Field
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.packages.channel import distribution_name, parse_package
-from snowpipe_ml.plugins import Kind, ObjectName, PlanContext, Resource, RunContext, StepSettings, declared
-from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, StagePath, sql
+from snowpipe_ml.plugins import (
+    Finding,
+    Kind,
+    ObjectName,
+    PlanContext,
+    Resource,
+    RunContext,
+    StepSettings,
+    declared,
+)
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.declared.imports import ImportStep, StagedWheel, put_statement, staged_files
 
-RUNTIME = "3.11"
+# https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-packages
+CHANNEL = QualifiedName.of("SNOWFLAKE", "SNOWPARK", "ANACONDA_SHARED_REPOSITORY")
+"""Snowflake's Anaconda channel as an artifact repository."""
+MOST_COLUMNS = 500
+"""The most arguments of a function, and the most columns that it returns.
+
+https://docs.snowflake.com/en/sql-reference/sql/create-function
+"""
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class Bundle:
         staged: other files on stages, such as a model.
         packages: the values of PACKAGES.
         repository: the artifact repository of the packages; None for Snowflake's Anaconda channel.
+        python: the version of Python.
     """
 
     folder: StagePath
@@ -42,6 +59,7 @@ class Bundle:
     staged: tuple[StagePath, ...]
     packages: tuple[str, ...]
     repository: QualifiedName | None
+    python: str
 
     def puts(self) -> list[Sql]:
         """Return the statements that upload the files to the stage, as ``plan`` shows them."""
@@ -56,16 +74,17 @@ class Bundle:
                 ctx.session.file.put_stream(io.BytesIO(data), place.text, auto_compress=False, overwrite=True)
 
     def options(self, handler: str) -> Sql:
-        """Return the clauses ``LANGUAGE PYTHON ... HANDLER = ...`` of the function."""
+        """Return the clauses ``LANGUAGE PYTHON ... HANDLER = ...`` of the function.
+
+        The repository is always named: without it, PACKAGES means the one that the account, the database or the
+        schema has as DEFAULT_PYTHON_ARTIFACT_REPOSITORY.
+        """
         places = [self.folder.child(name) for name in self.files] + [wheel.place for wheel in self.wheels]
-        repository: Fragment = Sql("")
-        if self.repository is not None:
-            repository = sql("ARTIFACT_REPOSITORY = {name} ", name=self.repository)
         return sql(
-            "LANGUAGE PYTHON RUNTIME_VERSION = {runtime} {repository}PACKAGES = {packages} IMPORTS = {imports} "
-            "HANDLER = {handler}",
-            runtime=Literal(RUNTIME),
-            repository=repository,
+            "LANGUAGE PYTHON RUNTIME_VERSION = {runtime} ARTIFACT_REPOSITORY = {repository} "
+            "PACKAGES = {packages} IMPORTS = {imports} HANDLER = {handler}",
+            runtime=Literal(self.python),
+            repository=self.repository or CHANNEL,
             packages=Literal(list(self.packages)),
             imports=Literal([place.text for place in [*places, *self.staged]]),
             handler=Literal(handler),
@@ -114,9 +133,9 @@ def bundle(
                 f"{declared_import} uses packages of Snowflake's Anaconda channel, but packages.{packages} "
                 f"uses {listed.artifact_repository}: a function can use only one of them"
             )
-        if step.model.requirements and step.model.python != RUNTIME:
+        if step.model.requirements and step.python(ctx) != ctx.python:
             raise StepError(
-                f"{declared_import} is resolved for Python {step.model.python}, but functions use {RUNTIME}"
+                f"{declared_import} is resolved for Python {step.python(ctx)}, but functions use {ctx.python}"
             )
         for wheel in step.staged(ctx, offline=offline):
             same = next(
@@ -148,7 +167,24 @@ def bundle(
         tuple(staged),
         tuple(dict.fromkeys([*listed.packages, *needed])),
         listed.artifact_repository,
+        ctx.python,
     )
+
+
+def too_many(counts: Mapping[str, int], *at: str) -> Iterator[Finding]:
+    """Yield a problem for each count of arguments or result columns that Snowflake does not allow.
+
+    Args:
+        counts: what is counted, with its number.
+        at: the path of the setting that decides it.
+    """
+    for what, count in counts.items():
+        if count > MOST_COLUMNS:
+            yield Finding(
+                f"the function has {count} {what}, and Snowflake allows {MOST_COLUMNS}",
+                at,
+                hint="use fewer features",
+            )
 
 
 def _name(text: str) -> str:

@@ -15,6 +15,7 @@ from snowpipe_ml.packages.lock import brought
 from snowpipe_ml.packages.modules import Import, channel_package, imported, unprovided
 from snowpipe_ml.plugins import (
     ColumnName,
+    Finding,
     FunctionName,
     PlanContext,
     Resource,
@@ -33,7 +34,7 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
 from snowpipe_ml.steps.data.publish import publish_functions, publish_table
 from snowpipe_ml.steps.models.automl import TrainAutoml
-from snowpipe_ml.steps.models.bundle import RUNTIME, Bundle, BundleSettings, bundle, import_step
+from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle, import_step, too_many
 from snowpipe_ml.steps.models.packaging import PackageModel
 from snowpipe_ml.steps.models.signature import ModelSignature, read_manifest, signature_at
 from snowpipe_ml.text.files import read_text
@@ -74,6 +75,9 @@ class DeployModel(Step["DeployModel.Settings"]):
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")
+
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
+        return too_many({"arguments": len(self.signature(ctx).columns)}, "model")
 
     def signature(self, ctx: PlanContext) -> ModelSignature:
         """Return the signature of the function."""
@@ -192,8 +196,8 @@ class DeployModel(Step["DeployModel.Settings"]):
     def _check_versions(self, ctx: RunContext, manifest: Manifest) -> None:
         """Compare the versions that the model was trained with to those that the function will use."""
         wrong = []
-        if manifest["python"] != RUNTIME:
-            wrong.append(f"Python {manifest['python']} and {RUNTIME}")
+        if manifest["python"] != ctx.python:
+            wrong.append(f"Python {manifest['python']} and {ctx.python}")
         for name, made in manifest["versions"].items():
             there = self._version(ctx, name)
             if there is not None and not _fits(name, made, there):
@@ -228,7 +232,7 @@ class DeployModel(Step["DeployModel.Settings"]):
                 "SELECT VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' AND PACKAGE_NAME = {name} "
                 "AND (RUNTIME_VERSION IS NULL OR RUNTIME_VERSION = {python})",
                 name=Literal(channel_name(distribution)),
-                python=Literal(RUNTIME),
+                python=Literal(ctx.python),
             )
         )
         versions = [str(row[0]) for row in rows]
