@@ -16,6 +16,7 @@ from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, is_served
 from tests.documented.cases import all_cases
 from tests.local.test_every_option import option_state, reference
 from tests.local.test_every_statement import CASES as STATEMENT_CASES
+from tests.local.test_every_statement import MORE as MORE_CASES
 
 PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
 _REFERENCE = Path(__file__).parent / "reference"
@@ -79,11 +80,15 @@ def function_witnesses() -> dict[str, str]:
 
 
 def statement_witness(statement: str) -> str:
-    """Return the first case of tests/local/test_every_statement.py that runs a statement."""
-    words = re.sub(r"<[^>]*>", "", statement).split()
-    pattern = re.compile(r"\s+".join(map(re.escape, words)) + r"\b", re.I)
-    for case in STATEMENT_CASES.values():
-        if pattern.match(case.statement):
+    """Return the file of the tests, tests/local/test_every_statement.py, if one of its cases runs a statement."""
+    words = re.findall(r"<[^>]*>|\S+", re.sub(r"\([^)]*\)", "", statement))
+    pattern = re.compile(
+        r"\s+".join(".+" if word.startswith("<") else re.escape(word) for word in words) + r"\b", re.I
+    )
+    for case in (*STATEMENT_CASES.values(), *MORE_CASES.values()):
+        then = (text for text, expected in case.then if not isinstance(expected, str))
+        texts = (*case.before, *([] if isinstance(case.expected, str) else [case.statement]), *then)
+        if any(pattern.match(text) for text in texts):
             return "tests/local/test_every_statement.py"
     return ""
 

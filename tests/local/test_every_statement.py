@@ -188,6 +188,21 @@ CASES: dict[str, Case] = {
             ("ALTER STAGE files SET STORAGE_INTEGRATION = i", "STORAGE_INTEGRATION of a stage"),
         ],
     ),
+    # https://docs.snowflake.com/en/sql-reference/sql/alter-sequence: the next value has the old increment.
+    "ALTER SEQUENCE": Case(
+        ["CREATE SEQUENCE ids START = 10 INCREMENT = 5", "SELECT ids.NEXTVAL"],
+        "ALTER SEQUENCE ids SET INCREMENT = 100 COMMENT = 'fast'",
+        DONE,
+        [
+            ("SELECT ids.NEXTVAL", [(15,)]),
+            ("SELECT ids.NEXTVAL", [(115,)]),
+            ("SHOW SEQUENCES", {"comment": ["fast"]}),
+            ("ALTER SEQUENCE ids UNSET COMMENT", DONE),
+            ("SHOW SEQUENCES", {"comment": [""]}),
+            ("ALTER SEQUENCE IF EXISTS nope SET INCREMENT 2", DONE),
+            ("ALTER SEQUENCE nope SET INCREMENT 2", GONE),
+        ],
+    ),
     "ALTER TABLE": Case(
         [TABLE, ROWS],
         "ALTER TABLE people ADD COLUMN age INT DEFAULT 40",
@@ -353,13 +368,19 @@ CASES: dict[str, Case] = {
             ("SHOW WAREHOUSES LIKE 'create_warehouse'", {"state": ["SUSPENDED"], "auto_suspend": [60]}),
         ],
     ),
-    "DESC": Case([], "DESC INTEGRATION nowhere", "does not support DESC INTEGRATION"),
+    "DESC": Case([], "DESC INTEGRATION nowhere", "does not support DESCRIBE INTEGRATION"),
     "DESC FILE FORMAT": Case([FILE_FORMAT], "DESC FILE FORMAT lines", PROPERTIES, [SKIP_HEADER]),
     "DESC FUNCTION": Case(
         [FUNCTION], "DESC FUNCTION half(FLOAT)", ("property", "value"), FUNCTION_PROPERTIES
     ),
     "DESC PROCEDURE": Case(
         [PROCEDURE], "DESC PROCEDURE twice(FLOAT)", ("property", "value"), PROCEDURE_PROPERTIES
+    ),
+    "DESC SEQUENCE": Case(
+        ["CREATE SEQUENCE ids START = 10 INCREMENT = 5"],
+        "DESC SEQUENCE ids",
+        {"name": ["IDS"], "next_value": [10], "interval": [5]},
+        [("DESC SEQUENCE nope", GONE)],
     ),
     "DESC STAGE": Case(
         [FORMATTED_STAGE], "DESC STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
@@ -382,6 +403,12 @@ CASES: dict[str, Case] = {
     ),
     "DESCRIBE PROCEDURE": Case(
         [PROCEDURE], "DESCRIBE PROCEDURE twice(FLOAT)", ("property", "value"), PROCEDURE_PROPERTIES
+    ),
+    "DESCRIBE SEQUENCE": Case(
+        ["CREATE SEQUENCE ids START = 10 INCREMENT = 5"],
+        "DESCRIBE SEQUENCE ids",
+        {"name": ["IDS"], "next_value": [10], "interval": [5]},
+        [("DESCRIBE SEQUENCE nope", GONE)],
     ),
     "DESCRIBE STAGE": Case(
         [FORMATTED_STAGE], "DESCRIBE STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
@@ -707,6 +734,29 @@ CASES: dict[str, Case] = {
     ),
     "SHOW SCHEMAS": Case(
         ["CREATE SCHEMA shown"], "SHOW SCHEMAS LIKE 'SHOWN'", {"name": ["SHOWN"], "database_name": ["LOCAL"]}
+    ),
+    "SHOW PRIMARY KEYS": Case(
+        ["CREATE TABLE orders (id INT, line INT, code INT UNIQUE, PRIMARY KEY (id, line))"],
+        "SHOW PRIMARY KEYS IN TABLE orders",
+        {
+            "table_name": ["ORDERS", "ORDERS"],
+            "column_name": ["ID", "LINE"],
+            "key_sequence": [1, 2],
+            "rely": ["false", "false"],
+        },
+        [("SHOW PRIMARY KEYS IN nope", GONE)],
+    ),
+    "SHOW TRANSACTIONS": Case([], "SHOW TRANSACTIONS", []),
+    "SHOW UNIQUE KEYS": Case(
+        ["CREATE TABLE orders (id INT PRIMARY KEY, line INT, code INT UNIQUE)"],
+        "SHOW UNIQUE KEYS",
+        {"table_name": ["ORDERS"], "column_name": ["CODE"], "key_sequence": [1]},
+    ),
+    "SHOW VARIABLES": Case(
+        ["SET (shown_number, shown_text) = (5, 'x')"],
+        "SHOW VARIABLES LIKE 'shown%'",
+        {"name": ["SHOWN_NUMBER", "SHOWN_TEXT"], "value": ["5", "x"], "type": ["fixed", "text"]},
+        [("UNSET (shown_number, shown_text)", DONE), ("SHOW VARIABLES LIKE 'shown%'", [])],
     ),
     "SHOW SEQUENCES": Case(
         ["CREATE SEQUENCE ids START = 10 INCREMENT = 5"],
@@ -1041,6 +1091,74 @@ MORE: dict[str, Case] = {
         ["CREATE SEQUENCE ids START = 10 INCREMENT = 5", "SELECT ids.NEXTVAL"],
         "SHOW SEQUENCES",
         {"name": ["IDS"], "next_value": [15]},
+    ),
+    "ALTER TABLE adds several columns": Case(
+        [TABLE, ROWS],
+        "ALTER TABLE people ADD COLUMN age INT DEFAULT 40, city VARCHAR(5)",
+        DONE,
+        [
+            ("SELECT age, city FROM people", [(40, None), (40, None)]),
+            ("ALTER TABLE people ADD COLUMN age INT", "column 'AGE' already exists"),
+            ("ALTER TABLE people ADD COLUMN IF NOT EXISTS age INT, zip INT", DONE),
+            ("ALTER TABLE people DROP COLUMN age, city", DONE),
+            ("ALTER TABLE people DROP COLUMN IF EXISTS age, zip", DONE),
+            (ALL_PEOPLE, PEOPLE),
+            ("ALTER TABLE people DROP COLUMN age", "invalid identifier 'AGE'"),
+        ],
+    ),
+    "ALTER TABLE changes keys": Case(
+        [TABLE],
+        "ALTER TABLE people ADD CONSTRAINT k PRIMARY KEY (id)",
+        DONE,
+        [
+            ("ALTER TABLE people ADD PRIMARY KEY (id)", "primary key already exists"),
+            ("ALTER TABLE people ADD UNIQUE (name)", DONE),
+            ("ALTER TABLE people ADD UNIQUE (nope)", "invalid identifier 'NOPE'"),
+            ("DESCRIBE TABLE people", {"primary key": ["Y", "N"], "unique key": ["N", "Y"]}),
+            ("ALTER TABLE people DROP PRIMARY KEY", DONE),
+            ("ALTER TABLE people DROP UNIQUE (name)", DONE),
+            ("DESCRIBE TABLE people", {"primary key": ["N", "N"], "unique key": ["N", "N"]}),
+            ("ALTER TABLE people DROP CONSTRAINT k", "does not support DROP CONSTRAINT"),
+        ],
+    ),
+    "ALTER TABLE swaps names": Case(
+        [
+            TABLE,
+            ROWS,
+            "CREATE TABLE others (id INT, name VARCHAR(3))",
+            "INSERT INTO others VALUES (9, 'Zoe')",
+        ],
+        "ALTER TABLE people SWAP WITH others",
+        DONE,
+        [
+            (ALL_PEOPLE, [(9, "Zoe")]),
+            ("DESCRIBE TABLE people", {"type": ["NUMBER(38,0)", "VARCHAR(3)"]}),
+            ("SELECT * FROM others ORDER BY id", PEOPLE),
+            ("ALTER TABLE people SWAP WITH nope", GONE),
+        ],
+    ),
+    "ALTER TABLE clusters": Case(
+        ["CREATE TABLE days (d DATE, n INT) CLUSTER BY (TO_DATE(d), n) COMMENT = 'x'"],
+        "ALTER TABLE days CLUSTER BY (YEAR(d))",
+        DONE,
+        [("ALTER TABLE days DROP CLUSTERING KEY", DONE), ("ALTER TABLE days UNSET COMMENT", DONE)],
+    ),
+    "CREATE TABLE with the name of a stream": Case(
+        [TABLE, "CREATE STREAM changes ON TABLE people"],
+        "CREATE OR REPLACE TABLE changes (id INT)",
+        "'CHANGES' already exists as STREAM",
+        [
+            ("CREATE VIEW changes AS SELECT 1 AS a", "already exists as STREAM"),
+            ("CREATE STREAM people ON TABLE people", "already exists as TABLE"),
+        ],
+    ),
+    "GET_DDL of a view with comments": Case(
+        ["CREATE VIEW commented (a COMMENT 'first', b) AS SELECT 1, 2"],
+        "SELECT GET_DDL('VIEW', 'commented')",
+        [("create or replace view COMMENTED(\n\tA COMMENT 'first',\n\tB\n) AS SELECT 1, 2;",)],
+    ),
+    "SHOW COLUMNS of the current schema": Case(
+        [TABLE], "SHOW COLUMNS IN SCHEMA LIKE 'id'", {"table_name": ["PEOPLE"], "column_name": ["ID"]}
     ),
     "SHOW ROLES LIKE": Case(
         ["CREATE ROLE first_role", "CREATE ROLE second_role"],

@@ -12,6 +12,8 @@ from snowflake.connector.errors import ProgrammingError
 
 import snowpipe_ml.local as local
 from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.local.statements.base import STATEMENTS
+from snowpipe_ml.local.statements.documented import snowflake_statements
 from snowpipe_ml.local.translate.guard import snowflake_functions
 from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, is_served
 
@@ -270,3 +272,29 @@ def test_syntax_of_others_is_a_syntax_error(cursor: Any, statement: str) -> None
     error = _refusal(cursor, statement)
     assert error.errno == _SYNTAX, error
     assert "DuckDB" not in str(error)
+
+
+def test_documented_statements_that_are_not_served_are_refused_by_name(cursor: Any) -> None:
+    known = {tuple(beginning.split()) for beginning in STATEMENTS}
+    wrong = []
+    for words in snowflake_statements():
+        if words in known or words[:1] == ("SHOW",):
+            continue
+        error = _refusal(cursor, f"{' '.join(words)} nope AS (v VARCHAR) RETURNS VARCHAR -> v")
+        if not isinstance(error, UnsupportedError) or " ".join(words) not in str(error):
+            wrong.append((words, str(error)))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE OR REPLACE EXTERNAL TABLE t LOCATION = @s FILE_FORMAT = (TYPE = CSV)",
+        "DESC PIPE p",
+        "SHOW DATABASES IN FAILOVER GROUP g",
+        "SHOW PIPES",
+        "DECLARE x INT; BEGIN RETURN 1; END",
+    ],
+)
+def test_other_statements_of_snowflake_are_refused_by_name(cursor: Any, statement: str) -> None:
+    assert isinstance(_refusal(cursor, statement), UnsupportedError)

@@ -29,7 +29,7 @@ class Sequences(Listed):
         ("interval", "BIGINT", "increment_by"),
         CREATED,
         ("owner", "VARCHAR", "'SYSADMIN'"),
-        ("comment", "VARCHAR", "''"),
+        ("comment", "VARCHAR", "coalesce(comment, '')"),
         ("owner_role_type", "VARCHAR", "'ROLE'"),
         ("ordered", "VARCHAR", "'N'"),
     )

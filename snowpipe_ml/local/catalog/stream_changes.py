@@ -82,7 +82,7 @@ def create_changes(session: Session, kept: str, database: str, table: Name, *, i
 
 def changes_query(relation: str, *, append_only: bool) -> str:
     """Return the query of a stream's rows, of a table of changes."""
-    more = 'old IS NOT NULL AND new IS NOT NULL AS "METADATA$ISUPDATE", NULL::VARCHAR AS "METADATA$ROW_ID"'
+    more = 'old IS NOT NULL AND new IS NOT NULL AS "METADATA$ISUPDATE", sha1(change::VARCHAR) AS "METADATA$ROW_ID"'
     inserted = (
         f"SELECT unnest(new), 'INSERT' AS \"METADATA$ACTION\", {more} FROM {relation} WHERE new IS NOT NULL"
     )

@@ -85,6 +85,16 @@ def find_stream(session: Session, name: Name) -> tuple[str, Name, bool] | None:
     return (row[0], (name[0], row[1], row[2]), row[3]) if row else None
 
 
+def refuse_stream(session: Session, name: Name) -> None:
+    """Refuse a new table or view with the name of a stream.
+
+    Raises:
+        ProgrammingError: a stream has the name.
+    """
+    if session.storage.has_streams and find_stream(session, name) is not None:
+        raise errors.exists_as(name[2], "STREAM")
+
+
 def rename_base(session: Session, old: Name, new: Name) -> None:
     """Point the streams on a table to its new name."""
     session.duck.execute(

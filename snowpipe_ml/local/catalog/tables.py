@@ -226,5 +226,9 @@ class Views(_Stored):
         while reader.looking_at("(") or depth:  # a column can have a comment, a tag or a policy
             depth += {"(": 1, ")": -1}.get(reader.next().text, 0)
         start = reader.peek().start
-        columns = ",\n".join(f"\t{Identifier(stored.name).sql}" for stored in stored_columns(session, name))
+        columns = ",\n".join(
+            f"\t{Identifier(stored.name).sql}"
+            + (f" COMMENT {Literal(stored.comment).sql}" if stored.comment is not None else "")
+            for stored in stored_columns(session, name)
+        )
         return f"create or replace view {Identifier(name[2]).sql}(\n{columns}\n) {text[start:]};"

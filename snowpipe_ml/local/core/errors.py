@@ -117,6 +117,16 @@ def exists(name: object) -> ProgrammingError:
     return error(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
 
 
+def exists_column(name: object) -> ProgrammingError:
+    """Make the error for a column that the table already has."""
+    return error(1430, "42601", f"SQL compilation error:\ncolumn '{name}' already exists")
+
+
+def exists_as(name: object, kind: str) -> ProgrammingError:
+    """Make the error for an object whose name another kind of object has; tables, views and streams share names."""
+    return error(1998, "42710", f"SQL compilation error:\nObject '{name}' already exists as {kind}")
+
+
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # DuckDB's file errors by class name, so that this module need not import DuckDB. Messages of its other errors
 # are not searched for "disk full" texts, because they quote the user's values and names. Messages of

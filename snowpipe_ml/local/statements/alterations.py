@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 
 from snowpipe_ml.local.catalog import grants
@@ -18,11 +19,11 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.column_changes import alter_column
+from snowpipe_ml.local.statements.column_changes import alter_column, change_keys
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import if_not_exists
 from snowpipe_ml.local.statements.retyping import rebuilt, retype
-from snowpipe_ml.local.statements.table_properties import PROPERTIES
+from snowpipe_ml.local.statements.table_properties import PROPERTIES, skip_parentheses
 from snowpipe_ml.local.statements.tags import set_tags, unset_tags
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -53,7 +54,10 @@ def truncate(statement: Statement) -> Result:
 
 @command("ALTER TABLE", "ALTER VIEW")
 def alter(statement: Statement) -> Result:
-    """``ALTER TABLE name SET TAG | UNSET TAG | RENAME TO | ADD, DROP, RENAME or ALTER COLUMN``."""
+    """``ALTER TABLE name SET TAG | UNSET TAG | RENAME TO | SWAP WITH | ADD, DROP, RENAME or ALTER COLUMN``, and keys.
+
+    https://docs.snowflake.com/en/sql-reference/sql/alter-table
+    """
     session, reader = statement.session, statement.reader
     reader.expect("ALTER")
     kind = reader.next().upper
@@ -94,48 +98,120 @@ def alter(statement: Statement) -> Result:
         renamed = reader.identifier()
         text = f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(renamed)}"
         return _changed(session, [text], lambda: rename_column(session, name, old, renamed), name)
-    if reader.accept("DROP", "COLUMN"):
-        gone = reader.identifier()
-        text = f"ALTER TABLE {target} DROP COLUMN {quoted(gone)}"
-        return _changed(session, [text], lambda: forget_column(session, name, gone), name)
+    if reader.accept("SWAP", "WITH"):
+        return _swap(session, kind, name, session.resolve(reader.name(), "SWAP WITH"))
+    if change_keys(session, reader, name) or _clusters(reader):
+        return status("Statement executed successfully.")
+    if reader.accept("DROP", "COLUMN") or reader.accept("DROP"):
+        return _drop_columns(session, reader, name)
     if reader.accept("ADD", "COLUMN") or reader.accept("ADD"):
-        return _add_column(session, reader, name)
+        return _add_columns(session, reader, name)
     if _retypes(session, reader, name) or alter_column(session, reader, name):
         return status("Statement executed successfully.")
     if reader.accept("SET"):
         _set_options(session, reader, kind, name)
         return status("Statement executed successfully.")
     if reader.accept("UNSET"):
-        if reader.identifier() != "COMMENT":
-            raise errors.UnsupportedError(f"ALTER {kind} ... UNSET")
-        retry_conflicts(lambda: session.duck.execute(f"COMMENT ON {kind} {target} IS NULL"))
+        keys = [reader.identifier()]
+        while reader.accept(","):
+            keys.append(reader.identifier())
+        reader.end()
+        for key in set(keys) - PROPERTIES:
+            raise errors.UnsupportedError(f"ALTER {kind} ... UNSET {key}")
+        if "COMMENT" in keys:
+            retry_conflicts(lambda: session.duck.execute(f"COMMENT ON {kind} {target} IS NULL"))
         return status("Statement executed successfully.")
     raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
 
 
-def _add_column(session: Session, reader: Reader, name: Name) -> Result:
-    """Run ``ADD [COLUMN] [IF NOT EXISTS] name type ...``."""
+def _add_columns(session: Session, reader: Reader, name: Name) -> Result:
+    """Run ``ADD [COLUMN] [IF NOT EXISTS] name type ... [, name type ...]``."""
     lenient = if_not_exists(reader)
-    column, *more = column_definitions(reader.rest(), session)
-    if more or column.declared is None:
-        raise errors.UnsupportedError("ADD of several columns at once")
-    if lenient and any(stored.name == column.name for stored in stored_columns(session, name)):
-        return status("Statement executed successfully.")
-    if column.required or column.declared.length is not None:  # DuckDB cannot add a column with a constraint
+    there = {stored.name for stored in stored_columns(session, name)}
+    added = [
+        column
+        for column in column_definitions(reader.rest(), session)
+        if not (lenient and column.name in there)
+    ]
+    if any(column.declared is None for column in added):
+        raise errors.syntax("a column that is added needs a type")
+    for column in added:
+        if column.name in there:
+            raise errors.exists_column(column.name)
+    if any(column.required or column.length is not None for column in added):
+        # DuckDB cannot add a column with a constraint.
         stored = [each.sql for each in stored_columns(session, name)]
-        change = rebuilt(session, name, [*stored, column.sql])
+        change = rebuilt(session, name, [*stored, *(column.sql for column in added)])
     else:
         unless = "IF NOT EXISTS " if lenient else ""  # another session may add it meanwhile
-        change = [f"ALTER TABLE {quoted(*name)} ADD COLUMN {unless}{column.sql}"]
-    declared = [column.declared]
-    added = column
+        change = [f"ALTER TABLE {quoted(*name)} ADD COLUMN {unless}{column.sql}" for column in added]
 
     def note() -> None:
-        declare(session, name, declared)
-        if added.comment is not None:
-            session.duck.execute(f"COMMENT ON COLUMN {quoted(*name, added.name)} IS {literal(added.comment)}")
+        declare(session, name, [column.declared for column in added if column.declared is not None])
+        for column in added:
+            if column.comment is not None:
+                target, text = quoted(*name, column.name), literal(column.comment)
+                session.duck.execute(f"COMMENT ON COLUMN {target} IS {text}")
 
     return _changed(session, change, note, name)
+
+
+def _drop_columns(session: Session, reader: Reader, name: Name) -> Result:
+    """Run ``DROP [COLUMN] [IF EXISTS] name [, name ...]``."""
+    lenient = reader.accept("IF", "EXISTS")
+    gone = [reader.identifier()]
+    while reader.accept(","):
+        gone.append(reader.identifier())
+    reader.end()
+    there = {stored.name for stored in stored_columns(session, name)}
+    if lenient:
+        gone = [column for column in gone if column in there]
+    for column in gone:
+        if column not in there:
+            raise errors.invalid_identifier(column)
+
+    def note() -> None:
+        for column in gone:
+            forget_column(session, name, column)
+
+    change = [f"ALTER TABLE {quoted(*name)} DROP COLUMN {quoted(column)}" for column in gone]
+    return _changed(session, change, note, name)
+
+
+def _swap(session: Session, kind: str, name: Name, other: Name) -> Result:
+    """Run ``SWAP WITH other``: two tables of a schema exchange their names.
+
+    https://docs.snowflake.com/en/sql-reference/sql/alter-table
+    """
+    if existing_kind(session, other) != kind or session.hidden(other):
+        raise errors.missing(kind.capitalize(), ".".join(other))
+    if other[:2] != name[:2]:
+        raise errors.UnsupportedError("SWAP WITH a table of another schema")
+    aside = (*name[:2], f"_swapped_{uuid.uuid4().hex}")
+    steps = ((name, aside), (other, name), (aside, other))
+
+    def note() -> None:
+        for old, new in steps:
+            rename_notes(session, old, new)
+
+    change = [f"ALTER {kind} {quoted(*old)} RENAME TO {quoted(new[2])}" for old, new in steps]
+    result = _changed(session, change, note, name, other)
+    for old, new in steps:
+        grants.rename(session, kind, old, new)
+    return result
+
+
+def _clusters(reader: Reader) -> bool:
+    """Run ``CLUSTER BY (...)`` and the like, which do not affect the content of a table; False for others."""
+    if reader.accept("CLUSTER", "BY"):
+        skip_parentheses(reader)
+        reader.end()
+        return True
+    for words in (("DROP", "CLUSTERING", "KEY"), ("SUSPEND", "RECLUSTER"), ("RESUME", "RECLUSTER")):
+        if reader.accept(*words):
+            reader.end()
+            return True
+    return False
 
 
 def _set_options(session: Session, reader: Reader, kind: str, name: Name) -> None:
@@ -157,6 +233,10 @@ def _retypes(session: Session, reader: Reader, table: Name) -> bool:
         return False
     start = reader.index
     reader.next()
+    if reader.looking_at("("):
+        raise errors.UnsupportedError(
+            "several changes in one ALTER COLUMN", "Send a statement for each column"
+        )
     reader.accept("COLUMN")
     column = reader.identifier()
     reader.accept("SET", "DATA")

@@ -48,11 +48,17 @@ class ColumnDefinition:
     tags: tuple[tuple[tuple[str, ...], str], ...] = ()
 
     @property
+    def length(self) -> int | None:
+        """The length of a VARCHAR that is shorter than the longest."""
+        return self.declared.length if self.declared is not None else None
+
+    @property
     def sql(self) -> str:
         """The column in a CREATE TABLE statement of DuckDB."""
         assert self.kind is not None
-        length = self.declared.length if self.declared is not None else None
-        return column_sql(self.name, self.kind, required=self.required, default=self.default, length=length)
+        return column_sql(
+            self.name, self.kind, required=self.required, default=self.default, length=self.length
+        )
 
 
 def column_definitions(columns: str, session: Session) -> list[ColumnDefinition]:

@@ -27,6 +27,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     functions_show,
     grants,
     grants_show,
+    key_listings,
     objects,
     procedures,
     sequences,
@@ -48,6 +49,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
 from snowpipe_ml.local.statements import session as session_statements  # noqa: F401
 from snowpipe_ml.local.statements.base import DESCRIPTIONS, STATEMENTS, Handler, Statement
 from snowpipe_ml.local.statements.dml import insert_rows
+from snowpipe_ml.local.statements.documented import unserved
 from snowpipe_ml.local.statements.queries import describe_query, run_query
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.script import FIRST_WORD
@@ -77,16 +79,31 @@ _UNBOUND = object()
 
 
 def _find(reader: Reader) -> Handler | None:
+    """Find the handler of a statement.
+
+    Raises:
+        UnsupportedError: Snowflake has the statement, but no handler serves it.
+    """
     words = [token.upper for token in reader.tokens[:12] if token.kind == "word"]
+    first = words
     if words[:1] == ["WITH"]:  # a query, unless it is WITH x AS PROCEDURE ... CALL x()
         return STATEMENTS["WITH"] if [t.upper for t in reader.tokens[2:4]] == ["AS", "PROCEDURE"] else None
     if words[:1] == ["CREATE"]:
         kind = [word for word in words[1:] if word not in _CREATE_MODIFIERS]
         words = ["CREATE", *kind]
     for length in (3, 2, 1):
-        handler = STATEMENTS.get(" ".join(words[:length]))
+        served = " ".join(words[:length])
+        handler = STATEMENTS.get(served)
         if handler:
+            refused = unserved(first, served if length > 1 else None)
+            if refused is not None and (length > 1 or first[0] not in ("SHOW", "DESC", "DESCRIBE")):
+                raise errors.UnsupportedError(f"the statement {refused}")
             return handler
+    refused = unserved(first, None)
+    if refused is not None:
+        raise errors.UnsupportedError(f"the statement {refused}")
+    if first[:1] == ["DECLARE"]:
+        raise errors.UnsupportedError("Snowflake Scripting blocks")
     return None
 
 

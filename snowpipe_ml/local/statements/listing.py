@@ -29,6 +29,7 @@ _KINDS = {
             "running",
             "queued",
             "query_acceleration_max_scale_factor",
+            "key_sequence",
             "next_value",
             "interval",
             "assigned_to_users",

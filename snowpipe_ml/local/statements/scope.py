@@ -25,6 +25,11 @@ def like(text: str, pattern: str) -> bool:
     return re.fullmatch(regex, text, re.I | re.S) is not None
 
 
+def _ends(reader: Reader) -> bool:
+    """Return whether the name of the scope is left to the session."""
+    return reader.done or reader.peek().upper in ("LIKE", "LIMIT", "STARTS")
+
+
 class Scope:
     """``[LIKE 'x'] [IN [ACCOUNT|DATABASE|SCHEMA] name] [STARTS WITH 'x'] [LIMIT n [FROM 'x']]`` of a SHOW."""
 
@@ -43,10 +48,10 @@ class Scope:
                 self.database = self.schema = None
             elif reader.accept("DATABASE"):
                 self.schema = None
-                if not reader.done and reader.peek().upper not in ("LIKE", "LIMIT", "STARTS"):
+                if not _ends(reader):
                     (self.database,) = reader.name()
-            else:
-                reader.accept("SCHEMA") or reader.accept("TABLE") or reader.accept("VIEW")
+            elif not reader.accept("SCHEMA") or not _ends(reader):
+                reader.accept("TABLE") or reader.accept("VIEW")
                 self.name = reader.name()
                 self.database = self.name[0] if len(self.name) > 1 else session.database
                 self.schema = self.name[-1]

@@ -193,6 +193,32 @@ def show_parameters(statement: Statement) -> Result:
     return rows([(column, "VARCHAR") for column in names], found)
 
 
+@command("SHOW VARIABLES")
+def show_variables(statement: Statement) -> Result:
+    """``SHOW VARIABLES [LIKE 'x']``: the variables of the session.
+
+    https://docs.snowflake.com/en/sql-reference/sql/show-variables
+    """
+    reader, session = statement.reader, statement.session
+    reader.expect("SHOW", "VARIABLES")
+    pattern = reader.string() if reader.accept("LIKE") else "%"
+    reader.end()
+    names = ("session_id", "created_on", "updated_on", "name", "value", "type", "comment")
+    found = [
+        (str(session.session_id), None, None, name, _shown(value), _kind_of(value), "")
+        for name, value in sorted(session.variables.items())
+        if like(name, pattern)
+    ]
+    stamps = dict.fromkeys(("created_on", "updated_on"), "TIMESTAMP WITH TIME ZONE")
+    return rows([(name, stamps.get(name, "VARCHAR")) for name in names], found)
+
+
+def _kind_of(value: Option) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "fixed" if isinstance(value, int | Decimal) else "real" if isinstance(value, float) else "text"
+
+
 @command("SET")
 def set_variable(statement: Statement) -> Result:
     """``SET name = expression`` and ``SET (a, b) = (x, y)``; a variable is referenced as ``$name``."""

@@ -14,6 +14,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import MAX_BINARY, MAX_VARCHAR, Column
 from snowpipe_ml.local.core.values import Row
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.documented import unserved
 from snowpipe_ml.local.statements.listing import OWNER, listing
 from snowpipe_ml.local.statements.scope import Scope, like
 
@@ -97,7 +98,8 @@ _DESCRIBED = {
 }
 
 
-def _objects(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[Row]:
+def objects_in(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[Row]:
+    """List the tables and views in a scope: database, schema, name, kind, estimated size, comment, SQL, temporary."""
     found = session.duck.execute(
         "SELECT database_name, schema_name, table_name, 'TABLE', estimated_size, comment, NULL, temporary FROM duckdb_tables() "
         "UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment, sql, false FROM duckdb_views() "
@@ -145,7 +147,7 @@ def show_views(statement: Statement) -> Result:
 
 def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[dict[str, object]]:
     """Return the rows of SHOW for the tables and views of a scope."""
-    objects = _objects(session, scope, kinds)
+    objects = objects_in(session, scope, kinds)
     tables = [row[:3] for row in objects if row[3] == "TABLE"]
     counts = dict(zip(tables, _counts(session, tables), strict=True))
     kept = {database: properties(session, database) for database in {row[0] for row in objects}}
@@ -217,7 +219,7 @@ def show_columns(statement: Statement) -> Result:
         scope = Scope(session, reader)
         pattern = scope.pattern if pattern == "%" else pattern
         scope.pattern = "%"
-        tables = [(row[0], row[1], row[2]) for row in _objects(session, scope, ("TABLE", "VIEW"))]
+        tables = [(row[0], row[1], row[2]) for row in objects_in(session, scope, ("TABLE", "VIEW"))]
     found = [
         {
             "table_name": table[2],
@@ -260,5 +262,5 @@ def _data_type(column: Column) -> str:
 @command("SHOW", "DESCRIBE", "DESC")
 def show_other(statement: Statement) -> Result:
     """Refuse any other SHOW or DESCRIBE."""
-    words = " ".join(token.upper for token in statement.reader.tokens[:3] if token.kind == "word")
-    raise errors.UnsupportedError(words)
+    words = [token.upper for token in statement.reader.tokens[:8] if token.kind == "word"]
+    raise errors.UnsupportedError(unserved(words, None) or " ".join(words[:3]))

@@ -37,6 +37,9 @@ def create_stream(statement: Statement) -> Result:
         raise errors.UnsupportedError("a stream in another database than its table")
     if existing_kind(session, table) != "TABLE":
         raise errors.missing("Table", ".".join(table))
+    other = existing_kind(session, name)
+    if other is not None:
+        raise errors.exists_as(name[2], other)
     with session.storage.naming(name):
         there = claim(
             session,

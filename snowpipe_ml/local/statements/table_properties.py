@@ -58,7 +58,7 @@ def read_properties(reader: Reader) -> Properties:
         elif reader.accept("COPY", "=", "("):
             found.copied |= _copied(reader)
         elif reader.accept("CLUSTER", "BY"):
-            reader.value()
+            skip_parentheses(reader)
         elif reader.accept("WITH", "TAG", "(") or reader.accept("TAG", "("):
             found.tags += read_tags(reader)
             reader.expect(")")
@@ -71,6 +71,15 @@ def read_properties(reader: Reader) -> Properties:
             if "COMMENT" in options:
                 found.comment = text_option(options, "COMMENT")
     return found
+
+
+def skip_parentheses(reader: Reader) -> None:
+    """Skip expressions in parentheses, as those of CLUSTER BY, which do not affect the content of a table."""
+    reader.accept("LINEAR")
+    reader.expect("(")
+    depth = 1
+    while depth:
+        depth += {"(": 1, ")": -1}.get(reader.next().text, 0)
 
 
 def _copied(reader: Reader) -> set[str]:

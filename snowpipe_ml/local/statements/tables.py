@@ -19,6 +19,7 @@ from snowpipe_ml.local.catalog.columns import (
 )
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import note_creation
+from snowpipe_ml.local.catalog.streams import refuse_stream
 from snowpipe_ml.local.catalog.tables import forget, rename_notes
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import cover, remember_temporary
@@ -114,6 +115,7 @@ def _create_table(
     session: Session, reader: Reader, modifiers: Modifiers, name: Name, lenient: bool
 ) -> Result:
     shown = name[2].rstrip(errors.TWIN)
+    refuse_stream(session, name)
     there = existing_kind(session, name)
     if there and modifiers.temporary and not _is_temporary(session, name):
         name, there = cover(session, name), None

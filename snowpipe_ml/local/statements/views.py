@@ -5,6 +5,7 @@ from __future__ import annotations
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import TEXT, note_creation, set_property
+from snowpipe_ml.local.catalog.streams import refuse_stream
 from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors
@@ -36,6 +37,7 @@ def create_view(statement: Statement) -> Result:
     reader.expect("VIEW")
     lenient = if_not_exists(reader)
     name = session.resolve(reader.name(), "CREATE VIEW")
+    refuse_stream(session, name)
     there = existing_kind(session, name)
     if there and lenient:
         return status(f"{name[2]} already exists, statement succeeded.")

@@ -285,6 +285,9 @@ class _Parser(SnowflakeParser):
                 return self._tokens[place + 1].token_type not in (TokenType.SELECT, TokenType.WITH)
         return False
 
+    def _warn_unsupported(self) -> None:
+        """Do nothing: a statement that sqlglot does not know is refused by name."""
+
     def _parse_projections(self) -> tuple[list[exp.Expr], list[exp.Expr] | None]:
         return self._parse_csv(self._parse_projection), None
 
