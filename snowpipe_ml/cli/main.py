@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "doctor:doctor",
         "Ask the account of a target what SPEC lacks there.",
     ),
+    "export": ("export:export", "Make a pipeline run without this machine."),
     "graph": ("plan:graph", "Print the graph of SPEC."),
     "init": ("authoring:init", "Create a pipeline: copy a template into DIRECTORY."),
     "lineage": ("history:lineage", "Show which run and step wrote TABLE, and from which inputs."),

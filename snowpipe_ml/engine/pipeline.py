@@ -18,7 +18,7 @@ from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.inspected import Inspected
 from snowpipe_ml.engine.run.opened import Access, SessionFactory
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
-from snowpipe_ml.engine.run.parts import LASTS, begin, run_part
+from snowpipe_ml.engine.run.parts import LASTS, begin, find, run_part
 from snowpipe_ml.engine.run.planned import PlannedStep, planned
 from snowpipe_ml.engine.run.whole import What, run_whole
 
@@ -154,11 +154,11 @@ class Pipeline(Inspected):
             SpecError: the spec is invalid.
             UsageError: nothing is selected, or the items of a ``foreach`` cannot be one task.
         """
-        spec, graph, _ = self.load(target)
+        spec, graph, ctx = self.load(target)
         chosen, excluded = list(select), list(exclude)
         if chosen or excluded:
             graph = choose(graph, chosen, excluded, also_read=hook_reads(spec))
-        return tasks(graph, spec.fanned)
+        return tasks(graph, ctx, spec.fanned)
 
     def begin_run(
         self,
@@ -206,6 +206,28 @@ class Pipeline(Inspected):
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
         return begin(self, target, Access(session, session_factory), what, lasts)
+
+    def find_run(
+        self,
+        run_key: str,
+        target: str | None = None,
+        *,
+        session: Session | None = None,
+        session_factory: SessionFactory | None = None,
+    ) -> RunHandle | None:
+        """Return the handle of the run that was begun with a key, as it is; None if there is none.
+
+        Args:
+            run_key: the key.
+            target: the target's name; the default target if None.
+            session: an open Session of the caller's.
+            session_factory: opens Sessions on the target; by default, the target of the spec does.
+
+        Raises:
+            SpecError: the spec is invalid.
+            TargetError: the target cannot be reached.
+        """
+        return find(self, target, Access(session, session_factory), run_key)
 
     def run_step(
         self,

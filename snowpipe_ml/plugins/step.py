@@ -97,6 +97,13 @@ class PlanContext:
         here = Path(text).expanduser().resolve()
         return here if here.exists() and not beside.exists() else beside
 
+    def outside(self, text: str) -> str | None:
+        """Return why a file or folder cannot be read inside Snowflake; None if it is in the folder of the spec."""
+        path = self.path(text)
+        if path.is_relative_to(self.base_dir.resolve()):
+            return None
+        return f"it reads {path}, which is outside of the folder of the spec"
+
     def read_text(self, text: str) -> str:
         """Return the text of a file named in the spec.
 
@@ -266,7 +273,7 @@ _StepT = TypeVar("_StepT", bound="Step[StepSettings]")
 
 
 class RunsIn(enum.StrEnum):
-    """Where a step's work runs: in the client's process or in the warehouse."""
+    """Where a step can run: in the client's process only, or also in a procedure on the warehouse."""
 
     CLIENT = "client"
     WAREHOUSE = "warehouse"
@@ -282,7 +289,6 @@ class Step(ABC, Generic[S_co]):
     Attributes:
         example: an example of the step in YAML, as in a spec; shown by ``snowpipe-ml steps TYPE``.
         item: the ``foreach`` item of this node; None if the step has no ``foreach``.
-        runs_in: where its work runs.
         dated: whether its outputs have the run date even if no template names it. It then runs for each
             date, changed or not.
     """
@@ -291,7 +297,6 @@ class Step(ABC, Generic[S_co]):
     type_name: ClassVar[str] = ""
     example: ClassVar[str | None] = None
     Settings: ClassVar[type[StepSettings]]
-    runs_in: ClassVar[RunsIn] = RunsIn.WAREHOUSE
     dated: ClassVar[bool] = False
 
     def __init__(self, name: str, settings: S_co) -> None:
@@ -326,6 +331,22 @@ class Step(ABC, Generic[S_co]):
     def external_version(self, ctx: PlanContext) -> str | None:
         """A text that changes when an external source that the step reads changes (a folder, a URL)."""
         return None
+
+    def needs_client(self, ctx: PlanContext) -> str | None:
+        """The reason that the step runs in the client's process only; None if it can also run inside Snowflake.
+
+        Inside Snowflake it finds the files in the folder of the spec, and no other files of the client.
+        """
+        return None
+
+    def needs_network(self, ctx: PlanContext) -> bool:
+        """Whether the step reaches a URL, for which a procedure needs an external access integration."""
+        return False
+
+    def runs_in(self, ctx: PlanContext) -> RunsIn:
+        """Where the step can run."""
+        client = self.needs_client(ctx) is not None or self.needs_network(ctx)
+        return RunsIn.CLIENT if client else RunsIn.WAREHOUSE
 
     def imports_here(self) -> Mapping[str, str]:
         """The optional modules that the step imports in this process, and the extras that install them."""

@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from snowpipe_ml.cron import Cron
 from snowpipe_ml.plugins import TARGETS, ColumnName, ColumnType, ObjectName, TableName, Target
 from snowpipe_ml.spec.base import Model, ObjectKey, PlainKey
 from snowpipe_ml.spec.packages import PACKAGES_SCHEMA, Packages, Python, WheelImport, as_packages
@@ -217,6 +218,36 @@ class Hook(Model):
         return self
 
 
+class Schedule(Model):
+    """When the pipeline runs as a graph of Snowflake's tasks: see `snowpipe-ml export tasks`."""
+
+    cron: str = Field(
+        description="Minute, hour, day of month, month and day of week, such as `0 6 2 * *`; L is the last day"
+    )
+    timezone: str = Field("UTC", description="Time zone of `cron` and of the run date")
+    warehouse: ObjectName | None = Field(
+        None, description="Warehouse of the tasks whose steps name none; they are serverless if not given"
+    )
+    retries: int = Field(
+        0, ge=0, le=30, description="How many times Snowflake runs the failed tasks of a graph again"
+    )
+    timeout: int = Field(360, ge=1, le=10080, description="Time limit of each task, in minutes")
+    external_access: tuple[ObjectName, ...] = Field(
+        (), description="External access integrations of the steps that reach a URL"
+    )
+    python: Literal["3.11", "3.12"] = Field("3.11", description="Python of the procedure that runs the steps")
+    artifact_repository: TableName | None = Field(
+        None,
+        description="Artifact repository of the packages that the engine needs, such as "
+        "snowflake.snowpark.pypi_shared_repository; Snowflake's Anaconda channel if not given",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Schedule:
+        Cron.parse(self.cron, self.timezone)
+        return self
+
+
 class Pipeline(Model):
     """The whole spec, except for the settings of the steps, which the step types validate."""
 
@@ -245,6 +276,7 @@ class Pipeline(Model):
     )
     imports: dict[ObjectKey, WheelImport] = Field({})
     setup: Setup | None = None
+    schedule: Schedule | None = None
     on_success: tuple[Hook, ...] = Field((), description="Actions after a run in which no step failed")
     on_failure: tuple[Hook, ...] = Field(
         (), description="Actions after a run in which a step failed, or that was interrupted"

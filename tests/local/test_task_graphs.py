@@ -355,3 +355,16 @@ def test_links_are_cut_and_kept(graph: Query) -> None:
     graph("ALTER TASK c REMOVE WHEN")
     graph("EXECUTE TASK b")
     assert ran(graph) == ["b"]
+
+
+def test_the_times_of_histories_are_times(graph: Query) -> None:
+    graph("EXECUTE TASK root")
+    for relation, start, end in (
+        ("TASK_HISTORY", "QUERY_START_TIME", "COMPLETED_TIME"),
+        ("QUERY_HISTORY", "START_TIME", "END_TIME"),
+    ):
+        found = graph(
+            f"SELECT MIN(DATEDIFF(second, {start}, {end})) >= 0, MIN(DATE_TRUNC('day', {start})) <= CURRENT_TIMESTAMP() "
+            f"FROM TABLE(INFORMATION_SCHEMA.{relation}()) WHERE {end} IS NOT NULL"
+        )
+        assert found == [(True, True)]

@@ -10,7 +10,7 @@ import networkx as nx
 
 from snowpipe_ml.engine.plan.graph import Graph, Node
 from snowpipe_ml.errors import UsageError
-from snowpipe_ml.plugins import Resource
+from snowpipe_ml.plugins import PlanContext, Resource
 from snowpipe_ml.plugins.step import RunsIn
 from snowpipe_ml.spec.fanout import base_name
 
@@ -43,7 +43,8 @@ class Task:
         needs: the tasks that must end first.
         reads: the resources that it reads, by their names in the spec.
         writes: the resources that it creates or changes.
-        runs_in: where its work runs: ``client``, in the process that calls it, or ``warehouse``.
+        runs_in: where it can run: ``client``, in the process that calls it only, or ``warehouse``, also in a
+            procedure on the target.
         foreach: whether it is a step with ``foreach``.
         omitted: whether the ``when`` of the step is false, whatever the target holds.
         description: the purpose of the step.
@@ -101,11 +102,12 @@ def task_names(graph: Graph) -> dict[str, str]:
     return found
 
 
-def tasks(graph: Graph, fanned: Mapping[str, Iterable[str]] = {}) -> list[Task]:
+def tasks(graph: Graph, ctx: PlanContext, fanned: Mapping[str, Iterable[str]] = {}) -> list[Task]:
     """Return the tasks of a graph in an order in which they can run.
 
     Args:
         graph: the graph.
+        ctx: the context for planning.
         fanned: the nodes of each step that has a ``foreach``.
 
     Raises:
@@ -115,7 +117,7 @@ def tasks(graph: Graph, fanned: Mapping[str, Iterable[str]] = {}) -> list[Task]:
     members: dict[str, list[Node]] = {}
     for node, task in names.items():
         members.setdefault(task, []).append(graph.nodes[node])
-    made = {task: _task(task, nodes, graph, names, task in fanned) for task, nodes in members.items()}
+    made = {task: _task(task, nodes, graph, ctx, names, task in fanned) for task, nodes in members.items()}
     # The first node of a task may come before the nodes that its other nodes need.
     order = {name: position for position, name in enumerate(made)}
     dag: nx.DiGraph[str] = nx.DiGraph()
@@ -132,7 +134,9 @@ def tasks(graph: Graph, fanned: Mapping[str, Iterable[str]] = {}) -> list[Task]:
         ) from None
 
 
-def _task(name: str, nodes: list[Node], graph: Graph, names: Mapping[str, str], foreach: bool) -> Task:
+def _task(
+    name: str, nodes: list[Node], graph: Graph, ctx: PlanContext, names: Mapping[str, str], foreach: bool
+) -> Task:
     own = {node.name for node in nodes}
     needs = {names[need]: None for node in nodes for need in graph.needs(node.name) if need not in own}
     first = nodes[0]
@@ -143,7 +147,7 @@ def _task(name: str, nodes: list[Node], graph: Graph, names: Mapping[str, str], 
         kind = TaskKind.SOURCE
     else:
         kind = TaskKind.OBJECT if name == first.name else TaskKind.SETUP
-    client = any(node.step.runs_in is RunsIn.CLIENT for node in nodes)
+    client = any(node.step.runs_in(ctx) is RunsIn.CLIENT for node in nodes)
     return Task(
         name=name,
         kind=kind,

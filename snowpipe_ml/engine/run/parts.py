@@ -107,6 +107,18 @@ def _begun(at: OpenRun, what: What, lasts: int) -> RunHandle:
     return _handle(at, graph, lock.token, what.run_key)
 
 
+def find(source: Source, target: str | None, access: Access, run_key: str) -> RunHandle | None:
+    """Return the handle of a run; see :meth:`snowpipe_ml.Pipeline.find_run`."""
+    what = What(run_key=run_key)
+    with opened(source, target, new_run(None), access) as at:
+        past = past_with_key(at, what)
+        if past is None:
+            return None
+        at.reload(past, past.details.get("rows"))
+        lock = at.state.lock(*at.key, past.run.id, run_key=run_key)
+        return _handle(at, selected(at, past), lock.current() or 0, run_key)
+
+
 def _handle(at: OpenRun, graph: Graph, token: int, run_key: str | None) -> RunHandle:
     return RunHandle(
         run_id=at.run.id,
@@ -117,7 +129,7 @@ def _handle(at: OpenRun, graph: Graph, token: int, run_key: str | None) -> RunHa
         model_id=at.run.model_id,
         started_at=at.run.started_at,
         run_key=run_key,
-        tasks=tuple(task.name for task in tasks(graph, at.spec.fanned)),
+        tasks=tuple(task.name for task in tasks(graph, at.ctx, at.spec.fanned)),
         groups={
             name: tuple(node for node in nodes if node in graph.nodes)
             for name, nodes in at.spec.fanned.items()

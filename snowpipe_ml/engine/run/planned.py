@@ -10,6 +10,8 @@ from snowpipe_ml.engine.plan.decisions import Action, Decision, decide
 from snowpipe_ml.engine.plan.fingerprint import fingerprints
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.selection import select as choose
+from snowpipe_ml.engine.plan.task_limits import limit_problems, linked
+from snowpipe_ml.engine.plan.tasks import tasks
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opened import OpenRun
 from snowpipe_ml.engine.run.opening import connector, opener
@@ -17,6 +19,7 @@ from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.engine.run.whole import What
+from snowpipe_ml.errors import SpecError
 from snowpipe_ml.plugins import Changes, PlanContext, StepPlan
 from snowpipe_ml.plugins.connection import Asked, Asks
 from snowpipe_ml.sql import Sql
@@ -47,9 +50,17 @@ class PlannedStep:
 
 
 def planned(source: Source, target: str | None, what: What, *, compare: bool) -> list[PlannedStep]:
-    """Return the nodes of a run in order, and what each would do; see :meth:`snowpipe_ml.Pipeline.plan`."""
+    """Return the nodes of a run in order, and what each would do; see :meth:`snowpipe_ml.Pipeline.plan`.
+
+    Raises:
+        SpecError: the spec is invalid, or has a schedule and exceeds Snowflake's limits on task graphs.
+    """
     run = new_run(what.run_date)
     spec, graph, ctx = source.load(target, run)
+    if spec.pipeline.schedule is not None and not (what.select or what.exclude):
+        problems = limit_problems(spec, graph, linked(spec, tasks(graph, ctx, spec.fanned)))
+        if problems:
+            raise SpecError(problems)
     decisions: Mapping[str, Decision] = {}
     changes: Mapping[str, Changes] = {}
     if not compare:

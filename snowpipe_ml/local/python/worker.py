@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     Marked = TypeVar("Marked", bound=Handler)
 
 
+# A procedure may import another version of this package, for which it removes this one from sys.modules.
+_CALLER: Any = None
+
+
 def call_scalar(handler: Handler, config: WorkerConfig, table: pa.Table) -> pa.Array | pa.ChunkedArray:
     """Return one value for each row; a vectorized handler receives the rows as DataFrames."""
     kinds = config["kinds"]
@@ -137,7 +141,7 @@ def call_procedure(
     handler: Handler, config: WorkerConfig, table: pa.Table, state: State, channel: Channel
 ) -> Sent:
     """Call a procedure; if it returns a DataFrame, run it and return the id of its query."""
-    caller = sys.modules["snowpipe_ml.local.client.procedure_session"]
+    caller = _CALLER
 
     def exchange(request: Mapping[str, object]) -> Message:
         channel.send(request)
@@ -201,6 +205,8 @@ def work(channel: Channel) -> None:
     module.vectorized = _vectorized
     sys.modules["_snowflake"] = module
     sys.modules["snowflake.snowpark.files"] = _files_module()
+    global _CALLER
+    _CALLER = sys.modules.get("snowpipe_ml.local.client.procedure_session")
     confine(os.getcwd(), directory)
     Sandbox(config["blocked"], host_path).install()
     try:

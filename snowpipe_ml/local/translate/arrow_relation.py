@@ -36,6 +36,10 @@ def _as_type(node: exp.Expr, duckdb: str) -> exp.Expr:
     if duckdb in ('"NULL"', "NULL"):
         return node
     cast = exp.cast(node, duckdb, dialect="duckdb")
+    if (
+        cast.to.this == exp.DType.TIMESTAMPTZ
+    ):  # an instant without an offset, which Snowflake calls TIMESTAMP_LTZ
+        cast.to.set("this", exp.DType.TIMESTAMPLTZ)
     cast.to.meta["stored"] = True
     return cast
 

@@ -22,7 +22,6 @@ from snowpipe_ml.plugins import (
     PlanContext,
     Resource,
     RunContext,
-    RunsIn,
     StageLocation,
     Step,
     StepPlan,
@@ -112,7 +111,6 @@ class Extract(Step["Extract.Settings"]):
         refused: TableName | None = Field(None, description="Table that receives a row for each refused file")
 
     settings: Extract.Settings
-    runs_in = RunsIn.CLIENT
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         return ()
@@ -130,6 +128,13 @@ class Extract(Step["Extract.Settings"]):
         if "://" in given or ctx.path(given).is_dir():
             return ()
         return (Finding(f"no such folder: {ctx.path(given)}", ("from",)),)
+
+    def needs_client(self, ctx: PlanContext) -> str | None:
+        given = self.settings.from_
+        return None if given == SAMPLE or self.needs_network(ctx) else ctx.outside(given)
+
+    def needs_network(self, ctx: PlanContext) -> bool:
+        return "://" in self.settings.from_
 
     def external_version(self, ctx: PlanContext) -> str | None:
         s = self.settings

@@ -88,6 +88,10 @@ class ImportStep(DeclaredStep):
     def _exactly(self, ctx: PlanContext) -> list[tuple[Path, str]]:
         return [(path, sha256_of(path)) for path in fetch_wheels(self.model.wheels, ctx.base_dir)]
 
+    def local_files(self, ctx: PlanContext) -> list[Path]:
+        """Return the files of the wheels on this machine, fetched if necessary."""
+        return [path for _, path in self._files(ctx, self.staged(ctx))]
+
     def modules(self, ctx: PlanContext) -> list[str] | None:
         """Return the modules that the wheels provide; None if unknown until the wheels are fetched."""
         return list(self.lock(ctx).modules) if self.model.requirements else None
@@ -114,7 +118,7 @@ class ImportStep(DeclaredStep):
             ctx.session.file.put(str(path), _folder(wheel.place).text, auto_compress=False, overwrite=True)
         return StepResult(message=f"{len(fresh)} of {len(wheels)} wheels uploaded")
 
-    def _files(self, ctx: RunContext, wheels: list[StagedWheel]) -> list[tuple[StagedWheel, Path]]:
+    def _files(self, ctx: PlanContext, wheels: list[StagedWheel]) -> list[tuple[StagedWheel, Path]]:
         """Return the files, after all of them have been fetched and inspected."""
         if not self.model.requirements:
             by_name = {path.name: path for path, _ in self._exactly(ctx)}

@@ -35,7 +35,7 @@ from snowpipe_ml.sql import (
     like_pattern,
     sql,
 )
-from snowpipe_ml.steps.data.generated import generate, given_version
+from snowpipe_ml.steps.data.generated import SAMPLE, generate, given_version
 from snowpipe_ml.steps.data.publish import publish_table, replace_view
 from snowpipe_ml.steps.data.source_files import findings, positions
 from snowpipe_ml.steps.declared.column_changes import column_changes
@@ -274,6 +274,10 @@ class SourceStep(DeclaredStep):
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         is_view = self.source is not None and self.source.file is None
         yield Resource(Kind.TABLE, QualifiedName((self.object,)), view=is_view)
+
+    def needs_client(self, ctx: PlanContext) -> str | None:
+        file = None if self.source is None else self.source.file
+        return None if file is None or file == SAMPLE else ctx.outside(file)
 
     def external_version(self, ctx: PlanContext) -> str | None:
         source = self._source()

@@ -71,6 +71,9 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
 
     settings: TrainAutoml.Settings
 
+    def needs_client(self, ctx: PlanContext) -> str | None:
+        return "`where: client` trains in the client's process" if self.settings.where == "client" else None
+
     def imports_here(self) -> Mapping[str, str]:
         return {"autogluon": "automl"} if self.settings.where == "client" else {}
 

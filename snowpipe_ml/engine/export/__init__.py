@@ -1,0 +1,1 @@
+"""Pipelines as graphs of Snowflake's tasks, which need no process outside of Snowflake."""

@@ -1,0 +1,114 @@
+"""Creates, changes and drops the task graph of a pipeline on its target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from snowpipe_ml.engine.export.graph import TaskGraph
+from snowpipe_ml.plugins.connection import Connection, execute
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, like_pattern, sql
+
+Say = Callable[[str], None]
+
+
+def deploy(exported: TaskGraph, say: Say = lambda text: None) -> None:
+    """Stage the files, and create the tasks or change those that exist; then resume the graph.
+
+    Tasks of steps that the spec no longer has are dropped.
+
+    Args:
+        exported: the task graph.
+        say: receives what is done, a line at a time.
+
+    Raises:
+        TargetError: the target cannot be reached.
+    """
+    with closing(exported.pipeline.connect(exported.spec.target_name)) as connection:
+        for statement in exported.before():
+            execute(connection, statement)
+        _upload(connection, exported, say)
+        old = _tasks(connection, exported.root)
+        execute(connection, exported.suspend())
+        kept = {exported.root, exported.finalizer, *(exported.named(one.name) for one in exported.tasks)}
+        for name in old:
+            if name not in kept:
+                execute(connection, sql("DROP TASK IF EXISTS {name}", name=name))
+                say(f"dropped the task {name.name.name}")
+        execute(connection, exported.create_procedure())
+        for statement in exported.create_tasks():
+            execute(connection, statement)
+        execute(connection, exported.resume())
+        say(
+            f"{len(kept)} tasks of {exported.root.sql} are resumed: USING CRON {exported.schedule.cron} "
+            f"{exported.schedule.timezone}"
+        )
+
+
+def drop(exported: TaskGraph, say: Say = lambda text: None) -> None:
+    """Drop the tasks of a pipeline, their procedure and their stage. What its runs have made is kept.
+
+    Raises:
+        TargetError: the target cannot be reached.
+    """
+    with closing(exported.pipeline.connect(exported.spec.target_name)) as connection:
+        for statement in drop_statements(exported, _tasks(connection, exported.root)):
+            execute(connection, statement)
+        say(f"dropped the task graph {exported.root.sql}")
+
+
+def drop_statements(exported: TaskGraph, tasks: list[QualifiedName]) -> list[Sql]:
+    """Return the statements that drop a graph, its tasks in the order in which they follow each other."""
+    names = [*reversed(tasks), exported.finalizer, exported.root]
+    return [
+        exported.suspend(),
+        *(sql("DROP TASK IF EXISTS {name}", name=name) for name in dict.fromkeys(names)),
+        sql("DROP PROCEDURE IF EXISTS {name}(VARCHAR, VARCHAR)", name=exported.procedure),
+        sql("DROP STAGE IF EXISTS {name}", name=exported.stage),
+    ]
+
+
+def _tasks(connection: Connection, root: QualifiedName) -> list[QualifiedName]:
+    """The tasks of a graph that exists; none if it does not."""
+    schema = QualifiedName(root.parts[:-1])
+    shown = execute(
+        connection,
+        sql("SHOW TASKS LIKE {name} IN SCHEMA {schema}", name=like_pattern(root.name), schema=schema),
+    )
+    if not any(row["name"] == root.name.name for row in shown):
+        return []
+    rows = execute(
+        connection,
+        sql(
+            "SELECT NAME FROM TABLE({database}.INFORMATION_SCHEMA.TASK_DEPENDENTS(TASK_NAME => {root}))",
+            database=root.parts[0],
+            root=Literal(root.sql),
+        ),
+    )
+    return [QualifiedName((*root.parts[:-1], Identifier(str(name)))) for (name,) in rows]
+
+
+def _upload(connection: Connection, exported: TaskGraph, say: Say) -> None:
+    """Stage the archives that are not on the stage yet, and remove those of earlier versions."""
+    stage = StagePath(exported.stage, "")
+    there = {
+        str(row["name"]).rsplit("/", 1)[-1] for row in execute(connection, sql("LIST {stage}", stage=stage))
+    }
+    with TemporaryDirectory(prefix="snowpipe-export-") as folder:
+        for archive in (exported.engine, exported.files):
+            if archive.file in there:
+                continue
+            path = Path(folder) / archive.file
+            path.write_bytes(archive.data)
+            execute(
+                connection,
+                sql(
+                    "PUT {file} {stage} AUTO_COMPRESS = FALSE OVERWRITE = FALSE",
+                    file=Literal(path.as_uri() if os.name == "nt" else f"file://{path}"),
+                    stage=stage,
+                ),
+            )
+            say(f"staged {archive.file} ({len(archive.data) / 1000:,.0f} kB)")
