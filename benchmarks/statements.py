@@ -55,7 +55,12 @@ def main() -> None:
         write_months(months, ["2021-01", "2021-02", "2021-03"])
         write_weather(weather)
         small = {"lags": [1, 7], "min_history_days": 20, "horizon_days": 5, "months": []}
-        given = {"source": str(months), "weather": str(weather), "members": [{"type": "ridge"}, {"type": "seasonal_naive"}], **small}
+        given = {
+            "source": str(months),
+            "weather": str(weather),
+            "members": [{"type": "ridge"}, {"type": "seasonal_naive"}],
+            **small,
+        }
         for pipeline, target, variables in (
             ("citibike", "local", given),
             ("insurance_autogluon", "prod", {"time_limit": 20}),

@@ -31,6 +31,7 @@ _SERVER = frozenset({603, 625, 390112, 390114})
 
 NO_WAREHOUSE = 606  # the statement needs a warehouse, and its session has no active one
 ALREADY_EXISTS = 2002  # an object of this name exists
+DOES_NOT_EXIST = frozenset({2003, 2043})  # the object does not exist, or the role may not see it
 
 
 def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], None] = time.sleep) -> T:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, SupportsInt
 
+from snowpipe_ml.plugins.listings import Listings, ShownRow
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 
 
@@ -75,6 +76,15 @@ class Asks(Protocol):
     def current_schema(self) -> Sql:
         """Return the current schema with its database."""
 
+    def listed(self, what: str, name: QualifiedName, *, in_schema: bool = True) -> list[ShownRow]:
+        """Return the rows of SHOW of an object.
+
+        Args:
+            what: the plural of its kind, as SHOW has it.
+            name: the object.
+            in_schema: whether its kind belongs to a schema, and not to the account.
+        """
+
 
 class Asked:
     """Asks a connection.
@@ -93,6 +103,17 @@ class Asked:
     def current_schema(self) -> Sql:
         """Return the current schema with its database."""
         return Sql(QualifiedName(tuple(current_schema(self._connection))).sql)
+
+    def listed(self, what: str, name: QualifiedName, *, in_schema: bool = True) -> list[ShownRow]:
+        """Return the rows of SHOW of an object."""
+        return Listings().of(self.execute, what, schema_of(self, name) if in_schema else None, name.name)
+
+
+def schema_of(target: Asks, name: QualifiedName) -> QualifiedName:
+    """Return the schema of an object; without one, SHOW would search the whole database."""
+    if len(name.parts) > 1:
+        return QualifiedName(name.parts[:-1])
+    return QualifiedName.parse(target.current_schema().text)
 
 
 class Row(tuple[Any, ...]):

@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, T
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins.connection import Asks
+from snowpipe_ml.plugins.connection import Asks, schema_of
 from snowpipe_ml.plugins.fields import (
     ObjectName,
 )
+from snowpipe_ml.plugins.listings import Listings, ShownRow
 from snowpipe_ml.plugins.resources import (
     ColumnUse,
     PackageList,
     Resource,
 )
 from snowpipe_ml.plugins.results import Changes, Finding, StepPlan, StepResult
-from snowpipe_ml.sql import QualifiedName, Sql, like_pattern
+from snowpipe_ml.sql import QualifiedName, Sql
 from snowpipe_ml.text.files import read_text
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ class RunContext(PlanContext):
         progress: reports progress to the display.
         again: calls an idempotent action, and retries it after a transient error.
         fence: raises if another run has taken over this run's lease; see :meth:`before_publishing`.
+        listings: what SHOW has listed during the run.
+        counts: the numbers of rows of tables that the step has counted and not changed since.
     """
 
     session: Session
@@ -158,6 +161,8 @@ class RunContext(PlanContext):
     progress: Progress = lambda done, total=None, note="": None
     again: Callable[[Callable[[], list[Row]]], list[Row]] = lambda action: action()
     fence: Callable[[Session], None] = lambda session: None
+    listings: Listings = field(default_factory=Listings)
+    counts: dict[QualifiedName, int] = field(default_factory=dict)
 
     def before_publishing(self) -> None:
         """Check that this run still holds its lease. Call it before an output is published.
@@ -175,7 +180,11 @@ class RunContext(PlanContext):
         if not isinstance(statement, Sql):
             raise TypeError("execute() takes Sql, not bare text: see snowpipe_ml.sql.sql")
         run = self.session.sql(statement.text).collect
-        return self.again(run) if _READS.match(statement.text) else run()
+        if _READS.match(statement.text):
+            return self.again(run)
+        for name in [name for name in self.counts if name.name.name in statement.text]:
+            del self.counts[name]
+        return run()
 
     def scalar(self, statement: Sql) -> Any:
         """Run one statement and return the first column of its first row; None if it returns no rows."""
@@ -184,7 +193,8 @@ class RunContext(PlanContext):
 
     def count(self, name: QualifiedName) -> int:
         """The number of rows of a table."""
-        return int(self.scalar(Sql(f"SELECT COUNT(*) FROM {name.sql}")))
+        self.counts[name] = found = int(self.scalar(Sql(f"SELECT COUNT(*) FROM {name.sql}")))
+        return found
 
     def current_schema(self) -> Sql:
         """The current schema with its database, in which unqualified names are resolved."""
@@ -197,13 +207,19 @@ class RunContext(PlanContext):
 
     def shown(self, name: QualifiedName) -> Mapping[str, Any] | None:
         """Return the row of SHOW OBJECTS of a table or view, or None if no object has this name."""
-        schema = self.schema_of(name).text
-        rows = self.execute(Sql(f"SHOW OBJECTS LIKE {like_pattern(name.name).sql} IN SCHEMA {schema}"))
-        return next((row.as_dict() for row in rows if row["name"] == name.name.name), None)
+        rows = self.listed("OBJECTS", name)
+        return rows[0] if rows else None
 
-    def schema_of(self, name: QualifiedName) -> Sql:
-        """Return the schema of an object; without one, SHOW would search the whole database."""
-        return Sql(QualifiedName(name.parts[:-1]).sql) if len(name.parts) > 1 else self.current_schema()
+    def listed(self, what: str, name: QualifiedName, *, in_schema: bool = True) -> list[ShownRow]:
+        """Return the rows of SHOW of an object: as the run has listed it, or as it is by now.
+
+        Args:
+            what: the plural of its kind, as SHOW has it.
+            name: the object.
+            in_schema: whether its kind belongs to a schema, and not to the account.
+        """
+        schema = schema_of(self, name) if in_schema else None
+        return self.listings.of(self.execute, what, schema, name.name)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -8,15 +8,17 @@ https://docs.snowflake.com/en/sql-reference/functions/system_last_change_commit_
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from snowpipe_ml.engine.retry import again
+from snowpipe_ml.engine.retry import DOES_NOT_EXIST, again, number_of
 from snowpipe_ml.plugins import Kind, Resource
 from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
+from snowpipe_ml.plugins.listings import Listings, ShownRow
+from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, sql
 
 # The token of resources that only exist or not, and have no state that could change.
 _EXISTS = "there"  # stored in the run metadata
@@ -38,39 +40,101 @@ class Version:
     rows: int | None = None
 
 
+class Known:
+    """The versions that a run has seen: those before its first step, and those that its steps have left.
+
+    Args:
+        first: the versions before the first step.
+    """
+
+    def __init__(self, first: Mapping[Resource, Version] = {}) -> None:
+        self._versions = dict(first)
+        self._lock = threading.Lock()
+
+    def of(self, resources: Iterable[Resource]) -> tuple[dict[Resource, Version], list[Resource]]:
+        """Return the known versions of some resources, and the resources of which none is known."""
+        wanted = list(resources)
+        with self._lock:
+            found = {resource: self._versions[resource] for resource in wanted if resource in self._versions}
+        return found, [resource for resource in wanted if resource not in found]
+
+    def add(self, versions: Mapping[Resource, Version]) -> None:
+        """Add the versions that a step has left."""
+        with self._lock:
+            self._versions |= versions
+
+    def forget(self, resources: Iterable[Resource]) -> None:
+        """Forget the versions of what a step writes, and of places on a stage that contain it or are inside it."""
+        with self._lock:
+            for resource in resources:
+                self._versions.pop(resource, None)
+                name = resource.name
+                if isinstance(name, StagePath):
+                    for other in [other for other in self._versions if _overlaps(name, other)]:
+                        del self._versions[other]
+
+
 class Versions:
     """Queries the versions of resources.
 
     Args:
         connection: a connection in the target's database and schema.
         sleep: waits before a statement is retried.
+        listings: keeps what SHOW lists, for the steps. Without it, a single object is asked for by its name.
     """
 
-    def __init__(self, connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        sleep: Callable[[float], None] = time.sleep,
+        listings: Listings | None = None,
+    ) -> None:
         self._connection = connection
         self._sleep = sleep
+        self._listings = listings
 
     def _run(self, statement: Sql) -> list[Row]:
         return again(lambda: execute(self._connection, statement), sleep=self._sleep)
 
     def of(self, resources: Iterable[Resource]) -> dict[Resource, Version]:
         """Return the versions of existing resources. Kinds without an object on the target always exist."""
-        by_kind: dict[Kind, list[Resource]] = defaultdict(list)
-        for resource in dict.fromkeys(resources):
-            by_kind[resource.kind].append(resource)
         found: dict[Resource, Version] = {}
-        for kind, wanted in by_kind.items():
+        for kind, wanted in _by_kind(resources).items():
             found |= self._ask[kind](self, wanted)
         return found
 
+    def left_by(
+        self, resources: Iterable[Resource], counts: Mapping[QualifiedName, int]
+    ) -> dict[Resource, Version]:
+        """Return the versions of the outputs that a step has just written.
+
+        Args:
+            resources: the outputs.
+            counts: the numbers of rows of tables that are known to exist.
+        """
+        found: dict[Resource, Version] = {}
+        for kind, wanted in _by_kind(resources).items():
+            if kind is Kind.TABLE:
+                known: dict[Resource, int | None] = {
+                    resource: counts[_name(resource)] for resource in wanted if _name(resource) in counts
+                }
+                rest = [resource for resource in wanted if resource not in known]
+                found |= self._changed({**known, **self._listed_tables(rest)})
+            elif kind in (Kind.FILE_FORMAT, Kind.TAG, Kind.ROLE):  # the step has created it, or seen it
+                found |= self._nothing(wanted)
+            else:
+                found |= self._ask[kind](self, wanted)
+        return found
+
     def _tables(self, wanted: list[Resource]) -> dict[Resource, Version]:
-        by_schema: dict[tuple[Identifier, ...], list[Resource]] = defaultdict(list)
-        for resource in wanted:
-            by_schema[_name(resource).parts[:-1]].append(resource)
-        rows: dict[Resource, int | None] = {}
-        for parts, resources in by_schema.items():
-            shown = self._shown("OBJECTS", [_name(r) for r in resources], parts)
-            rows |= {r: shown[_name(r).name.name] for r in resources if _name(r).name.name in shown}
+        return self._changed(self._listed_tables(wanted))
+
+    def _listed_tables(self, wanted: Iterable[Resource]) -> dict[Resource, int | None]:
+        """Return the numbers of rows of existing tables; None for views."""
+        shown = self._shown("OBJECTS", wanted)
+        return {resource: _count(rows[0].get("rows")) for resource, rows in shown.items()}
+
+    def _changed(self, rows: Mapping[Resource, int | None]) -> dict[Resource, Version]:
         if not rows:
             return {}
         calls = join(
@@ -79,74 +143,89 @@ class Versions:
         (tokens,) = self._run(sql("SELECT {calls}", calls=calls))
         return {r: Version(str(token), count) for (r, count), token in zip(rows.items(), tokens, strict=True)}
 
-    def _shown(
-        self, what: str, names: list[QualifiedName], parts: tuple[Identifier, ...]
-    ) -> dict[str, int | None]:
-        """Name -> number of rows, or None if the target does not report it, of the objects in a schema."""
-        like = sql(" LIKE {name}", name=like_pattern(names[0].name)) if len(names) == 1 else Sql("")
-        found = self._run(
-            sql("SHOW {what}{like} IN SCHEMA {schema}", what=Sql(what), like=like, schema=self._schema(parts))
-        )
-        return {str(row["name"]): _count(row.as_dict().get("rows")) for row in found}
+    def _shown(self, what: str, wanted: Iterable[Resource]) -> dict[Resource, list[ShownRow]]:
+        """Return the rows of SHOW of each existing object: a single one is asked for by its name."""
+        found: dict[Resource, list[ShownRow]] = {}
+        by_schema: dict[QualifiedName, list[Resource]] = defaultdict(list)
+        for resource in wanted:
+            by_schema[self._schema(_name(resource))].append(resource)
+        for schema, resources in by_schema.items():
+            names = list({_name(resource).name for resource in resources})
+            if self._listings is None and len(names) == 1:
+                shown = {names[0].name: Listings().of(self._run, what, schema, names[0])}
+            else:
+                shown = self._all(what, schema)
+            found |= {r: rows for r in resources if (rows := shown.get(_name(r).name.name))}
+        return found
 
-    def _schema(self, parts: tuple[Identifier, ...]) -> Sql:
-        if parts:
-            return Sql(QualifiedName(parts).sql)
+    def _all(self, what: str, schema: QualifiedName | None) -> dict[str, list[ShownRow]]:
+        return (self._listings or Listings()).all(self._run, what, schema)
+
+    def _schema(self, name: QualifiedName) -> QualifiedName:
+        if len(name.parts) > 1:
+            return QualifiedName(name.parts[:-1])
         # Without a schema, SHOW would search the whole database.
-        return Sql(QualifiedName(tuple(current_schema(self._connection))).sql)
+        return QualifiedName(tuple(current_schema(self._connection)))
 
     def _stages(self, wanted: list[Resource]) -> dict[Resource, Version]:
-        found: dict[Resource, Version] = {}
-        exists: dict[QualifiedName, bool] = {}
-        for resource in wanted:
-            place = resource.name if isinstance(resource.name, StagePath) else StagePath(resource.name)
-            if place.stage not in exists:
-                exists[place.stage] = place.stage.name.name in self._shown(
-                    "STAGES", [place.stage], place.stage.parts[:-1]
-                )
-            if not exists[place.stage]:
-                continue
-            token = _EXISTS
-            if isinstance(resource.name, StagePath):
-                files = sorted(
-                    (row["name"], row["size"], row["md5"]) for row in self._run(sql("LIST {p}", p=place))
-                )
-                token = hashlib.sha256(repr(files).encode()).hexdigest()[:16]
-            found[resource] = Version(token)
+        """The versions of stages, which exist or not, and of places on them: digests of their files."""
+        places = {resource: resource.name for resource in wanted if isinstance(resource.name, StagePath)}
+        found = {resource: token for resource, token in self._digests(places).items() if token is not None}
+        listed = {place.stage: resource in found for resource, place in places.items()}
+        plain = [resource for resource in wanted if resource not in places]
+        for resource in plain:
+            if listed.get(_name(resource)):  # LIST has found it
+                found[resource] = Version(_EXISTS)
+        shown = self._shown("STAGES", [resource for resource in plain if _name(resource) not in listed])
+        return {**found, **dict.fromkeys(shown, Version(_EXISTS))}
+
+    def _digests(self, places: Mapping[Resource, StagePath]) -> dict[Resource, Version | None]:
+        """Return the digests of the files below each place; None if its stage does not exist."""
+        found: dict[Resource, Version | None] = {}
+        files: dict[StagePath, list[Row] | None] = {}
+        # The shortest first: a place may contain others.
+        for resource, place in sorted(places.items(), key=lambda pair: len(pair[1].path)):
+            above = next((other for other, listed in files.items() if _lists(other, listed, place)), place)
+            if above not in files:
+                files[above] = self._listed_files(above)
+            listed = files[above]
+            if listed is not None and above != place:
+                listed = [row for row in listed if _path_of(row).startswith(place.path)]
+            found[resource] = None if listed is None else Version(_digest(listed))
         return found
 
+    def _listed_files(self, place: StagePath) -> list[Row] | None:
+        try:
+            return self._run(sql("LIST {place}", place=place))
+        except Exception as error:
+            if number_of(error) not in DOES_NOT_EXIST:
+                raise
+            return None
+
     def _functions(self, wanted: list[Resource]) -> dict[Resource, Version]:
-        found: dict[Resource, Version] = {}
-        for resource in wanted:
-            name = _name(resource)
-            shown = self._run(
-                sql(
-                    "SHOW USER FUNCTIONS LIKE {name} IN SCHEMA {schema}",
-                    name=like_pattern(name.name),
-                    schema=self._schema(name.parts[:-1]),
-                )
-            )
-            created = sorted(str(row["created_on"]) for row in shown if row["name"] == name.name.name)
-            if created:
-                found[resource] = Version(" ".join(created))
-        return found
+        return {
+            resource: Version(" ".join(sorted(str(row["created_on"]) for row in rows)))
+            for resource, rows in self._shown("USER FUNCTIONS", wanted).items()
+        }
 
     def _listed(self, wanted: list[Resource]) -> dict[Resource, Version]:
         """The versions of objects that SHOW lists by name; a warehouse's version is its size and type."""
         kind = wanted[0].kind
         if kind in (Kind.WAREHOUSE, Kind.ROLE):
-            shown = self._run(Sql("SHOW WAREHOUSES" if kind is Kind.WAREHOUSE else "SHOW ROLES"))
+            schema, what = None, "WAREHOUSES" if kind is Kind.WAREHOUSE else "ROLES"
         else:
-            what = Sql("FILE FORMATS" if kind is Kind.FILE_FORMAT else "TAGS")
-            shown = self._run(sql("SHOW {what} IN SCHEMA {schema}", what=what, schema=self._schema(())))
-        by_name = {str(row["name"]): row.as_dict() for row in shown}
+            schema = QualifiedName(tuple(current_schema(self._connection)))
+            what = "FILE FORMATS" if kind is Kind.FILE_FORMAT else "TAGS"
+        by_name = self._all(what, schema)
         return {
             resource: Version(
-                " ".join(str(row[key]).upper() for key in ("size", "type") if resource.kind is Kind.WAREHOUSE)
+                " ".join(
+                    str(rows[0][key]).upper() for key in ("size", "type") if resource.kind is Kind.WAREHOUSE
+                )
                 or _EXISTS
             )
             for resource in wanted
-            if (row := by_name.get(_name(resource).name.name)) is not None
+            if (rows := by_name.get(_name(resource).name.name))
         }
 
     def _nothing(self, wanted: list[Resource]) -> dict[Resource, Version]:
@@ -163,6 +242,34 @@ class Versions:
         Kind.IMPORT: _nothing,
         Kind.PACKAGES: _nothing,
     }
+
+
+def _by_kind(resources: Iterable[Resource]) -> dict[Kind, list[Resource]]:
+    found: dict[Kind, list[Resource]] = defaultdict(list)
+    for resource in dict.fromkeys(resources):
+        found[resource.kind].append(resource)
+    return found
+
+
+def _overlaps(place: StagePath, other: Resource) -> bool:
+    return isinstance(other.name, StagePath) and place.overlaps(other.name)
+
+
+def _lists(place: StagePath, files: Iterable[Row] | None, other: StagePath) -> bool:
+    """Return whether a listing of one place shows which files are below another, inside of it."""
+    inside = place.stage == other.stage and other.path.startswith(place.path)
+    # Of an external stage, LIST shows the whole URL of a file.
+    return inside and (files is None or not any("://" in str(row["name"]) for row in files))
+
+
+def _path_of(file: Row) -> str:
+    """Return the path of a file on its stage; LIST shows the name of the stage before it."""
+    return str(file["name"]).partition("/")[2]
+
+
+def _digest(files: Iterable[Row]) -> str:
+    parts = sorted((row["name"], row["size"], row["md5"]) for row in files)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _name(resource: Resource) -> QualifiedName:

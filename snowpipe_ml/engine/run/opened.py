@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from snowpipe_ml.engine.plan.decisions import Action, Decision, Success, decide,
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.selection import select as choose
-from snowpipe_ml.engine.plan.versions import Versions
+from snowpipe_ml.engine.plan.versions import Known, Version, Versions
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import State
@@ -25,8 +25,9 @@ from snowpipe_ml.engine.run.run import Runner
 from snowpipe_ml.engine.run.sessions import OneSession, Sessions
 from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.errors import TargetError, UsageError
-from snowpipe_ml.plugins import PlanContext, RunInfo
+from snowpipe_ml.plugins import PlanContext, Resource, RunInfo
 from snowpipe_ml.plugins.connection import Connection
+from snowpipe_ml.plugins.listings import Listings
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.text.redaction import STARS
 
@@ -176,10 +177,11 @@ class OpenRun:
         graph = self.graph
         if chosen or excluded:
             graph = choose(graph, chosen, excluded, modified, hook_reads(self.spec))
-        now = Versions(self.connection, self.state.sleep).of(resources_of(graph, past))
+        listings = Listings()
+        now = Versions(self.connection, self.state.sleep, listings).of(resources_of(graph, past))
         written = self.state.written(*self.key)
         made = decide(graph, self.ctx, prints, past, now, refresh=full_refresh, written=written)
-        return Decided(graph, prints, made, past)
+        return Decided(graph, prints, made, past, now, listings)
 
     def runner(
         self,
@@ -211,6 +213,8 @@ class OpenRun:
                 name: made.reason for name, made in decided.decisions.items() if made.action is Action.OMIT
             },
             lock=lock,
+            known=Known(decided.now),
+            listings=decided.listings,
         )
 
 
@@ -223,12 +227,16 @@ class Decided:
         prints: the fingerprints of all nodes of the spec.
         decisions: the decisions.
         past: the last successes of nodes.
+        now: the versions of resources before the first of the nodes runs.
+        listings: what SHOW has listed.
     """
 
     graph: Graph
     prints: Mapping[str, Fingerprint]
     decisions: Mapping[str, Decision]
     past: Mapping[str, Success]
+    now: Mapping[Resource, Version] = field(default_factory=dict)
+    listings: Listings = field(default_factory=Listings)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.events import (
     Event,
@@ -23,6 +22,7 @@ from snowpipe_ml.engine.events import (
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.versions import Known
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.run.interrupts import interrupts
@@ -37,11 +37,9 @@ from snowpipe_ml.engine.run.outcome import (
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.step import StepRunner
 from snowpipe_ml.plugins import PlanContext, RunInfo
+from snowpipe_ml.plugins.listings import Listings
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("snowpipe_ml.engine")
 
@@ -85,6 +83,8 @@ class Runner:
         stop: stops the run like Ctrl-C when it is set.
         retries: how often a step is retried after a transient error, whatever its settings say.
         announced: whether to record that a step starts, and on which session.
+        known: the versions of resources that the run has seen.
+        listings: what SHOW has listed during the run.
     """
 
     pipeline: str
@@ -108,6 +108,8 @@ class Runner:
     stop: threading.Event | None = None
     retries: int | None = None
     announced: bool = False
+    known: Known = field(default_factory=Known)
+    listings: Listings = field(default_factory=Listings)
 
     def __post_init__(self) -> None:
         self._interrupted = False
@@ -162,6 +164,8 @@ class Runner:
             emit=self._emit,
             stopped=self._asked,
             sleep=self._sleep,
+            known=self.known,
+            listings=self.listings,
         )
 
     def _sleep(self, seconds: float) -> None:

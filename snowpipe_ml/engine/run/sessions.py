@@ -50,31 +50,54 @@ class Sessions:
         self._lock = threading.Lock()
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """Lend a Session for exclusive use, with the warehouse that it was opened with."""
-        with self._lock:
-            found = self._free.pop() if self._free else None
+    def session(self, warehouse: Identifier | None = None) -> Iterator[Session]:
+        """Lend a Session for exclusive use.
+
+        Args:
+            warehouse: its current warehouse; without a name, that with which Sessions are opened.
+        """
+        found = self._reused(warehouse)
         if found is None:
             found = self._opened()
         try:
+            self._use(found, warehouse)
             yield found
         except Exception:
             # It may have an open transaction or a lost connection: do not use it again.
             self._discard(found)
             raise
+        with self._lock:
+            self._free.append(found)
+
+    def _reused(self, warehouse: Identifier | None) -> Session | None:
+        """Take a free Session, and make the warehouse its current one."""
+        found = self._found(warehouse)
+        if found is None:
+            return None
         try:
-            usable = self._put_back(found)
-        except Exception as error:
-            # The work on it succeeded; only the Session cannot be used again.
+            self._use(found, warehouse)
+        except Exception as error:  # the role may have lost the warehouse of the connection
             log.warning(
-                "the warehouse of a session could not be restored, and the session is closed: %s", error
+                "the warehouse of a session could not be changed, and the session is closed: %s", error
             )
-            usable = False
-        if usable:
-            with self._lock:
-                self._free.append(found)
-        else:
             self._discard(found)
+            return None
+        return found
+
+    def _found(self, warehouse: Identifier | None) -> Session | None:
+        """Take a free Session: one with the warehouse if there is one, and else one that can change to it."""
+        with self._lock:
+            found = None
+            for session in self._free:
+                wanted = warehouse or self._warehouses[id(session)]
+                if _warehouse(session) == wanted:
+                    found = session
+                    break
+                if wanted is not None:  # no statement unsets the warehouse of a Session
+                    found = session
+            if found is not None:
+                self._free.remove(found)
+            return found
 
     def _opened(self) -> Session:
         """Open another Session. A refused login is not retried: it could send another push notification."""
@@ -92,15 +115,10 @@ class Sessions:
             self._warehouses[id(found)] = _warehouse(found)
         return found
 
-    def _put_back(self, session: Session) -> bool:
-        """Restore the first warehouse of the Session; return whether that is possible."""
-        first, now = self._warehouses[id(session)], _warehouse(session)
-        if now == first:
-            return True
-        if first is None:
-            return False  # no statement unsets the warehouse of a Session
-        again(lambda: execute(session, sql("USE WAREHOUSE {name}", name=first)), sleep=self.sleep)
-        return True
+    def _use(self, session: Session, warehouse: Identifier | None) -> None:
+        wanted = warehouse or self._warehouses[id(session)]
+        if wanted is not None and wanted != _warehouse(session):
+            again(lambda: execute(session, sql("USE WAREHOUSE {name}", name=wanted)), sleep=self.sleep)
 
     def unset(self, parameter: str) -> Sql:
         """Return the statement that resets a session parameter to its value before the run."""
@@ -156,12 +174,10 @@ class OneSession(Sessions):
         }
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self, warehouse: Identifier | None = None) -> Iterator[Session]:
         """The caller's Session."""
-        try:
-            yield self._session
-        finally:
-            self._put_back(self._session)
+        self._use(self._session, warehouse)
+        yield self._session
 
     def unset(self, parameter: str) -> Sql:
         """Return the statement that resets a session parameter to the caller's value."""
@@ -176,5 +192,6 @@ class OneSession(Sessions):
         self._session.cancel_all()
 
     def close(self) -> None:
-        """Restore the caller's query tag; the caller closes the Session."""
+        """Restore the caller's warehouse and query tag; the caller closes the Session."""
+        self._use(self._session, None)
         execute(self._session, self.unset("QUERY_TAG"))

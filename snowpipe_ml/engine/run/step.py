@@ -20,7 +20,7 @@ from snowpipe_ml.engine.plan.conditions import omission_on
 from snowpipe_ml.engine.plan.decisions import has_outputs
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Node
-from snowpipe_ml.engine.plan.versions import Stored, Versions, to_json
+from snowpipe_ml.engine.plan.versions import Known, Version, Versions, to_json
 from snowpipe_ml.engine.records.leftovers import QueryTag
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
@@ -30,14 +30,17 @@ from snowpipe_ml.engine.run.sessions import Sessions, execute
 from snowpipe_ml.engine.run.tagging import set_tags
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
+from snowpipe_ml.plugins.listings import Listings
 from snowpipe_ml.plugins.results import to_show
 from snowpipe_ml.spec.models import Tag
-from snowpipe_ml.sql import Identifier, Literal, Sql, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 log = logging.getLogger("snowpipe_ml.engine")
+
+_CHECKED = 5.0  # seconds for which a step that publishes several outputs does not check the lock again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,9 @@ class StepRunner:
         emit: called with every event.
         stopped: set when the run is interrupted.
         sleep: waits before a step is retried.
-        known: the sessions that are recorded.
+        known: the versions of resources that the run has seen.
+        listings: what SHOW has listed during the run.
+        recorded: the sessions that are recorded.
     """
 
     started: RunStarted
@@ -76,7 +81,9 @@ class StepRunner:
     emit: Callable[[Event], None]
     stopped: threading.Event
     sleep: Callable[[float], None]
-    known: set[int] = field(default_factory=set)
+    known: Known
+    listings: Listings
+    recorded: set[int] = field(default_factory=set)
 
     def run_node(self, node: Node) -> StepOutcome:
         """Run a step, with retries after transient errors; an exception of the step becomes its outcome."""
@@ -135,7 +142,7 @@ class StepRunner:
 
     def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step; return the outcome if it is omitted."""
-        with self.sessions.session() as session:
+        with self.sessions.session(self._warehouse(node)) as session:
             self._announce(node, int(session.session_id))
             ctx = self._context(node, session)
             with self._prepared(node, session):
@@ -144,15 +151,18 @@ class StepRunner:
                     there = Versions(session.connection, self.sleep).of(node.writes)
                     return omitted_because(node.name, why, has_outputs=has_outputs(node, there))
                 # A resource that a step both reads and writes counts as an output.
-                inputs = self._versions(session, [r for r in node.reads if r not in node.writes])
-                result = node.step.run(ctx) or StepResult()
-                set_tags(node, self.tags, lambda statement: self._ensure(session, statement))
-                outputs = self._versions(session, node.writes)
+                inputs = self._inputs(session, [r for r in node.reads if r not in node.writes])
+                try:
+                    result = node.step.run(ctx) or StepResult()
+                    set_tags(node, self.tags, lambda statement: self._ensure(session, statement))
+                finally:
+                    self._forget(node.writes)
+                outputs = self._outputs(session, node.writes, ctx.counts)
         made = self.fingerprints.get(node.name)
         work = {
             **(made.to_json() if made else {}),
-            "inputs": inputs,
-            "outputs": outputs,
+            "inputs": to_json(inputs),
+            "outputs": to_json(outputs),
             **to_show(result.checks, result.charts, result.pictures),
         }
         return result, work
@@ -163,12 +173,48 @@ class StepRunner:
             return  # what runs on a caller's own Session is found by its query tag
         if self.announced:
             self.state.step_started(self.started, node.name, number)
-        elif number not in self.known:
-            self.known.add(number)
+        elif number not in self.recorded:
+            self.recorded.add(number)
             self.state.session_opened(self.started, number)
 
-    def _versions(self, session: Session, resources: Iterable[Resource]) -> list[Stored]:
-        return [] if self.state is None else to_json(Versions(session.connection, self.sleep).of(resources))
+    def _inputs(self, session: Session, resources: Iterable[Resource]) -> dict[Resource, Version]:
+        """Return the versions of what a step is about to read.
+
+        A version that the run has seen is not asked for again. If the resource has changed since, the version
+        is older than what the step reads, and the next run reads it again.
+        """
+        if self.state is None:
+            return {}
+        found, unknown = self.known.of(resources)
+        return {**found, **Versions(session.connection, self.sleep).of(unknown)} if unknown else found
+
+    def _outputs(
+        self, session: Session, resources: Iterable[Resource], counts: Mapping[QualifiedName, int]
+    ) -> dict[Resource, Version]:
+        if self.state is None:
+            return {}
+        found = Versions(session.connection, self.sleep).left_by(resources, counts)
+        self.known.add(found)
+        return found
+
+    def _forget(self, resources: Iterable[Resource]) -> None:
+        self.known.forget(resources)
+        for resource in resources:
+            if isinstance(resource.name, QualifiedName):
+                self.listings.forget(resource.name.name)
+
+    def _fence(self) -> Callable[[Session], None]:
+        """Return what checks the lock for one step, which may publish several outputs at once."""
+        lock, checked = self.lock, float("-inf")
+
+        def check(session: Session) -> None:
+            nonlocal checked
+            if lock is not None and time.monotonic() - checked > _CHECKED:
+                now = time.monotonic()
+                lock.check(session)
+                checked = now
+
+        return check
 
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
@@ -182,27 +228,23 @@ class StepRunner:
             run=self.run,
             progress=progress,
             again=partial(again, sleep=self.sleep),
-            fence=self.lock.check if self.lock is not None else lambda session: None,
+            fence=self._fence(),
+            listings=self.listings,
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )
 
+    def _warehouse(self, node: Node) -> Identifier | None:
+        """Return the warehouse of a step; None for that of the connection."""
+        if any(resource.kind is Kind.WAREHOUSE for resource in node.writes):  # it may not exist yet
+            return None
+        return (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
+
     @contextmanager
     def _prepared(self, node: Node, session: Session) -> Iterator[None]:
-        """Set the step's warehouse and statement timeout, and a query tag that identifies its statements.
-
-        A Session that is reused by another step gets its first warehouse back: see :class:`Sessions`.
-        """
+        """Set the step's statement timeout, and a query tag that identifies its statements."""
         records = None if self.state is None else self.state.schema
         tag = QueryTag(self.started.pipeline, self.started.target, records).of(self.run.id, node.name)
         self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
-        creates = any(resource.kind is Kind.WAREHOUSE for resource in node.writes)
-        name = (
-            None
-            if creates
-            else (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
-        )
-        if name is not None:
-            self._ensure(session, sql("USE WAREHOUSE {name}", name=name))
         timeout = node.step.settings.timeout
         if timeout is not None:
             self._ensure(

@@ -15,7 +15,7 @@ from typing import Any
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
-from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
+from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, join, sql
 
 _NO_COMMENT = "user-defined function"
 """What SHOW FUNCTIONS has as the description of a function without a comment."""
@@ -184,14 +184,8 @@ def publish_functions(ctx: RunContext, name: QualifiedName, statements: Iterable
     ctx.before_publishing()
     comments = {
         str(row["arguments"]): str(row["description"])
-        for row in ctx.execute(
-            sql(
-                "SHOW USER FUNCTIONS LIKE {name} IN SCHEMA {schema}",
-                name=like_pattern(name.name),
-                schema=ctx.schema_of(name),
-            )
-        )
-        if row["name"] == name.name.name and str(row["description"]) not in ("", _NO_COMMENT)
+        for row in ctx.listed("USER FUNCTIONS", name)
+        if str(row["description"]) not in ("", _NO_COMMENT)
     }
     for statement in statements:
         ctx.execute(statement)

@@ -21,7 +21,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.spec import models
-from snowpipe_ml.sql import Identifier, Literal, Sql, like_pattern, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, sql
 
 
 class _Settings(StepSettings):
@@ -102,7 +102,7 @@ class DeclaredStep(Step[_Settings]):
         return StepResult(message=str(changes))
 
     def changes(self, ctx: PlanContext, target: Asks) -> Changes | None:
-        shown = None if self.elsewhere else self.shown(target)
+        shown = self.shown(target) if self.listed_as and not self.elsewhere else None
         return None if shown is None else self.differences(ctx, target, shown)
 
     def differences(self, ctx: PlanContext, target: Asks, shown: Mapping[str, object]) -> Changes:
@@ -146,14 +146,5 @@ class DeclaredStep(Step[_Settings]):
 
     def shown(self, target: Asks) -> Mapping[str, object] | None:
         """Return the object's row of SHOW; None if it does not exist."""
-        # Without a schema, SHOW would also list objects of this name in other schemas of the database.
-        place = sql("IN SCHEMA {schema}", schema=target.current_schema()) if self.in_schema else Sql("")
-        statement = sql(
-            "SHOW {kinds} LIKE {name} {place}",
-            kinds=Sql(self.listed_as),
-            name=like_pattern(self.object),
-            place=place,
-        )
-        return next(
-            (row.as_dict() for row in target.execute(statement) if row["name"] == self.object.name), None
-        )
+        rows = target.listed(self.listed_as, QualifiedName((self.object,)), in_schema=self.in_schema)
+        return rows[0] if rows else None
