@@ -12,7 +12,8 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from tests import forked
-from tests.conftest import write_spec
+from tests.conftest import ask, write_spec
+from tests.gate import SOON, eventually
 
 SLOW = """\
 steps:
@@ -73,3 +74,56 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=120)
     assert process.returncode == 130
+
+
+IN_A_THREAD = """
+import signal, sys, threading, time
+from snowpipe_ml import Pipeline
+if sys.argv[2] == "handled":
+    signal.signal(signal.SIGTERM, lambda number, frame: print("handled", flush=True))
+results, ended = [], threading.Event()
+def run():
+    results.append(Pipeline.from_yaml(sys.argv[1]).run())
+    ended.set()
+threading.Thread(target=run).start()
+try:
+    ended.wait()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    ended.wait()
+print("ended", results[0].interrupted, flush=True)
+"""
+WAITING = """\
+steps:
+  one: {type: transform, query: SELECT 1 AS X, writes: one}
+  slow: {type: transform, query: "SELECT SYSTEM$WAIT(300) AS X FROM {{ ref('one') }}", writes: slow}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "handler", "said", "status"),
+    [
+        (signal.SIGTERM, "default", "", -signal.SIGTERM),
+        (signal.SIGTERM, "handled", "handled\nended True\n", 0),
+        (signal.SIGINT, "default", "interrupted\nended True\n", 0),
+    ],
+    ids=["sigterm", "sigterm with a handler", "ctrl-c"],
+)
+def test_a_run_in_another_thread_than_the_main_one_records_its_end(
+    tmp_path: Path, number: signal.Signals, handler: str, said: str, status: int
+) -> None:
+    path = write_spec(tmp_path, WAITING)
+    process = forked.Process(IN_A_THREAD, path, handler)
+    pipeline = Pipeline.from_yaml(path)
+    eventually((tmp_path / "warehouse" / "warehouse.lock").exists)
+    eventually(lambda: bool(ask(pipeline, RUNNING)))
+    process.send_signal(number)
+    output, errors = process.communicate(SOON)
+    assert (output, process.returncode) == (said, status), errors
+    assert ask(pipeline, "SELECT STATUS, FINISHED_AT IS NOT NULL FROM SNOWPIPE_ML.RUNS") == [("failed", True)]
+
+
+RUNNING = (
+    "SELECT 1 FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) "
+    "WHERE EXECUTION_STATUS = 'RUNNING' AND QUERY_TEXT LIKE '%SYSTEM$WAIT%' AND QUERY_TEXT LIKE 'CREATE%'"
+)

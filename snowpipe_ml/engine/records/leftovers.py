@@ -142,3 +142,21 @@ class Leftovers:
             if int(row["session"]) in sessions:
                 log.warning("aborting a transaction that a killed process left open: %s", row["id"])
                 self.run(sql("SELECT SYSTEM$ABORT_TRANSACTION({id})", id=Literal(int(row["id"]))))
+
+
+def recorded_sessions(
+    run: Callable[[Sql], list[Row]], events: QualifiedName, pipeline: str, target: str
+) -> list[int]:
+    """Return the sessions that were opened since a run of the pipeline has last recorded its end."""
+    rows = run(
+        sql(
+            "SELECT DISTINCT PARSE_JSON(DETAILS):session::NUMBER FROM {events} WHERE PIPELINE = {pipeline} "
+            "AND TARGET = {target} AND EVENT IN ('session_opened', 'step_started') AND AT > COALESCE((SELECT MAX(AT) "
+            "FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT = 'run_finished'), "
+            "'1970-01-01'::TIMESTAMP_NTZ)",
+            events=events,
+            pipeline=Literal(pipeline),
+            target=Literal(target),
+        )
+    )
+    return [int(row[0]) for row in rows]

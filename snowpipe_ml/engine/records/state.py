@@ -17,7 +17,7 @@ from typing import Any
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
-from snowpipe_ml.engine.records.leftovers import Leftovers, QueryTag
+from snowpipe_ml.engine.records.leftovers import Leftovers, QueryTag, recorded_sessions
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
 from snowpipe_ml.engine.retry import ALREADY_EXISTS, again, number_of
 from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute, insert
@@ -98,27 +98,18 @@ class State:
             lasts,
             self.sleep,
             run_key,
-            lambda: self._leftovers(pipeline, target).end(self._sessions(pipeline, target)),
+            lambda: self.end_leftovers(pipeline, target),
         )
 
-    def _leftovers(self, pipeline: str, target: str) -> Leftovers:
+    def end_leftovers(self, pipeline: str, target: str) -> None:
+        """End what killed processes of a pipeline have left running on the target.
+
+        Raises:
+            LockedError: a statement was canceled, and does not end.
+        """
         tag, own = QueryTag(pipeline, target, self.schema), int(self.connection.session_id)
-        return Leftovers(self._run, self.schema.parts[0], tag, own, self.sleep)
-
-    def _sessions(self, pipeline: str, target: str) -> list[int]:
-        """Return the sessions that were opened since a run of the pipeline has last recorded its end."""
-        rows = self._run(
-            sql(
-                "SELECT DISTINCT PARSE_JSON(DETAILS):session::NUMBER FROM {events} WHERE PIPELINE = {pipeline} "
-                "AND TARGET = {target} AND EVENT IN ('session_opened', 'step_started') AND AT > COALESCE((SELECT MAX(AT) "
-                "FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT = 'run_finished'), "
-                "'1970-01-01'::TIMESTAMP_NTZ)",
-                events=self._name("EVENTS"),
-                pipeline=Literal(pipeline),
-                target=Literal(target),
-            )
-        )
-        return [int(row[0]) for row in rows]
+        leftovers = Leftovers(self._run, self.schema.parts[0], tag, own, self.sleep)
+        leftovers.end(recorded_sessions(self._run, self._name("EVENTS"), pipeline, target))
 
     def started(self, event: RunStarted, details: Mapping[str, object]) -> None:
         """Record, with the next flush, that a run starts or is resumed."""

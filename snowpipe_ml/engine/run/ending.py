@@ -63,6 +63,7 @@ def cancel(source: Source, handle: RunHandle, access: Access, listeners: Iterabl
                 if time.monotonic() > deadline:
                     break  # the process of such a step was killed, and cannot record its end
                 time.sleep(0.5)
+            at.state.end_leftovers(*at.key)
         return _finished(part, listeners, "canceled", interrupted=True)
 
 

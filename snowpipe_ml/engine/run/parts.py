@@ -32,6 +32,7 @@ from snowpipe_ml.engine.plan.versions import Versions
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import Record
 from snowpipe_ml.engine.run.handle import RunHandle
+from snowpipe_ml.engine.run.interrupts import until_recorded
 from snowpipe_ml.engine.run.joined import Joined, joined, selected, unfinished
 from snowpipe_ml.engine.run.opened import Access, Decided, OpenRun, opened
 from snowpipe_ml.engine.run.outcome import (
@@ -150,7 +151,7 @@ def run_part(
     retries: int | None,
 ) -> StepOutcome:
     """Run one task of a run; see :meth:`snowpipe_ml.Pipeline.run_step`."""
-    with joined(source, handle, access) as part:
+    with until_recorded(cancel) as cancel, joined(source, handle, access) as part:
         at = part.at
         lock = at.state.lock(*at.key, handle.run_id, lasts=_lasts(part.past), run_key=handle.run_key)
         lock.join(handle.token)

@@ -11,6 +11,7 @@ from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.plan.decisions import refuse_destruction, require_extras
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.run.hooks import run_hooks
+from snowpipe_ml.engine.run.interrupts import until_recorded
 from snowpipe_ml.engine.run.opened import Access, OpenRun, opened
 from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.engine.run.run import new_run
@@ -43,7 +44,7 @@ def run_whole(
     stop: Event | None,
 ) -> RunResult:
     """Run all steps that have changed; see :meth:`snowpipe_ml.Pipeline.run`."""
-    with opened(source, target, new_run(what.run_date), access) as at:
+    with until_recorded(stop) as stop, opened(source, target, new_run(what.run_date), access) as at:
         past = past_with_key(at, what) if what.run_key is not None else None
         if resume and past is None:
             past = _resumed(at, resume)
