@@ -47,7 +47,7 @@ def doctor(
     else:
         rows = [[_MARKS[f.status], f.check, f.text] for f in findings]
         print_table(make_console(), ("", "check", "finding"), rows)
-        # On lines of their own, so that they can be copied.
+        # On separate lines, so that they can be copied.
         for finding in findings:
             if finding.remedy:
                 click.echo(f"{_MARKS[finding.status]} {finding.check}: {finding.text}\n    {finding.remedy}")

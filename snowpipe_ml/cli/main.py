@@ -74,7 +74,7 @@ class _Group(click.Group):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return None
-        if "duckdb" in sys.modules:  # DuckDB reports objects of its own that are never freed as leaks
+        if "duckdb" in sys.modules:  # DuckDB reports objects that it never frees as leaks
             return _imported(*_COMMANDS[cmd_name][0].split(":"))
         # What is imported is no garbage: neither its import nor the end of the process looks for any in it.
         gc.disable()

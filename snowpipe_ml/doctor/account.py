@@ -24,7 +24,7 @@ class RefusedError(Exception):
 
 
 class Account:
-    """What an account answers to one session, whose role is that of the runs.
+    """The answers of an account to one session, which uses the role of the runs.
 
     Args:
         connection: an open connection.

@@ -1,4 +1,4 @@
-"""What a check is, what it finds, and the list of all checks.
+"""The definition of a check, its findings, and the list of all checks.
 
 A check is a function of the facts that yields findings. The list keeps the order in which the modules of checks
 are imported, which is the order of the report.
@@ -20,7 +20,7 @@ from snowpipe_ml.sql import QualifiedName
 
 
 class Status(enum.StrEnum):
-    """What a finding says."""
+    """The level of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Facts:
-    """What checks look at.
+    """The facts that checks look at.
 
     Attributes:
         spec: the spec, for the target.
@@ -79,7 +79,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Told:
-    """What a check yields: a finding without the name of the check."""
+    """A finding as a check yields it, without the name of the check."""
 
     status: Status
     text: str
@@ -120,7 +120,7 @@ def check(name: str) -> Callable[[Check], Check]:
 
 
 def examine(facts: Facts) -> Iterator[Finding]:
-    """Run all checks; a question that the account refuses is a finding of its own."""
+    """Run all checks; a question that the account refuses is itself a finding."""
     for name, function in CHECKS.items():
         try:
             for told in function(facts):

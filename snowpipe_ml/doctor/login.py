@@ -53,7 +53,7 @@ def _role(facts: Facts) -> Iterator[Told]:
 
 @check("role.administrator")
 def _administrator(facts: Facts) -> Iterator[Told]:
-    """What an administrator's role creates belongs to it, and nobody else can replace it."""
+    """Objects created with an administrator's role belong to that role, and no other role can replace them."""
     name = facts.account.role.name
     if name in ("ACCOUNTADMIN", "ORGADMIN", "SECURITYADMIN", "GLOBALORGADMIN"):
         yield warning(

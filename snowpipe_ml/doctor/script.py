@@ -13,7 +13,7 @@ from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
 
 @dataclass(frozen=True)
 class Privileges:
-    """What the role of a pipeline needs on a target.
+    """The privileges that the role of a pipeline needs on a target.
 
     Attributes:
         pipeline: the name of the pipeline.

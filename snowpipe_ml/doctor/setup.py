@@ -1,4 +1,4 @@
-"""What an administrator makes on an account once: the section ``setup`` of a spec as statements, and their run.
+"""The section ``setup`` of a spec, which an administrator runs once: its statements, and their execution.
 
 Existing objects are left as they are, except for the settings of users that the spec names.
 """

@@ -1,4 +1,4 @@
-"""What the integrations with orchestrators share: whole runs, followed task by task."""
+"""Whole runs, followed task by task, for the integrations with orchestrators."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _outcome(event: StepFinished) -> StepOutcome:
 
 
 class Followed:
-    """A run in a thread of its own, whose tasks are given as they end.
+    """A run in a separate thread, which yields its tasks as they end.
 
     Iterate over it to get the outcome of each task; afterwards ``result`` has that of the run. If the
     iteration ends early, as when the orchestrator stops its task, the run is canceled on the target.

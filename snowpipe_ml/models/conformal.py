@@ -1,7 +1,7 @@
 """Prediction intervals and quantiles by split-conformal calibration on the errors of a backtest.
 
 A score is an error divided by the square root of the series' level at the origin, the scale of count data.
-A series has few scores of its own, so their quantiles are averaged with those of all series; n own scores
+One series has few scores, so their quantiles are averaged with those of all series; its n scores
 have the weight n / (n + 28). Each tail has its own quantile, because errors need not be symmetric. The
 quantile is the p (n + 1)-th of n scores as in https://arxiv.org/abs/2107.07511, section 1, but it is
 interpolated between two scores. Taking the upper score instead would never be too narrow, and with a month

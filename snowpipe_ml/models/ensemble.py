@@ -191,7 +191,7 @@ def compose(
         average: the number of best members.
         metric: the error of a fold.
         name: the name of the ensemble.
-        dropped: what was left out, to be told with the ensemble's folds.
+        dropped: the origins and members that were dropped, to be reported with the ensemble's folds.
 
     Returns:
         The members' folds with their weights, and the folds of the ensemble.

@@ -17,7 +17,7 @@ from snowpipe_ml.models.registry import make_forecaster
 FORMAT = 3
 
 Manifest = dict[str, Any]
-"""What is saved with a model: JSON values."""
+"""The JSON values saved with a model."""
 
 
 def save(forecaster: Forecaster, manifest: Mapping[str, object]) -> bytes:

@@ -68,7 +68,7 @@ class Answer(Protocol):
 
 
 class Asks(Protocol):
-    """What answers statements that only read, in the schema of a target: a step's context, or a connection."""
+    """Runs statements that only read, in the schema of a target: a step's context, or a connection."""
 
     def execute(self, statement: Sql, /) -> Sequence[Answer]:
         """Run a statement and return its rows."""

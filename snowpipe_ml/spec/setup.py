@@ -69,7 +69,7 @@ Privilege = Annotated[str, AfterValidator(_privilege)]
 
 
 class GrantedTo(Model):
-    """Who has a role: other roles, which inherit it, and users."""
+    """The grantees of a role: other roles, which inherit it, and users."""
 
     roles: tuple[ObjectName, ...] = ()
     users: tuple[ObjectName, ...] = ()
@@ -130,7 +130,7 @@ class Share(Model):
 
 
 class Setup(Model):
-    """What `snowpipe-ml setup` makes on an account, with a connection of its own. It is never part of a run.
+    """The objects that `snowpipe-ml setup` creates on an account, through a separate connection. A run never does.
 
     It also makes the role of the target with the privileges that the spec needs, the database and the schemas of
     the target, and the warehouses and roles of the spec that are managed elsewhere.

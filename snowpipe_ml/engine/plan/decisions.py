@@ -52,7 +52,7 @@ class Decision:
 
 
 class Details(TypedDict, total=False):
-    """What the run metadata keep about a step that ended, in addition to the columns of the record.
+    """The details that the state store keeps about a step that ended, besides the columns of the record.
 
     The settings, as JSON by name, ``code`` and ``outside`` are the parts of the fingerprint.
     """
@@ -230,7 +230,7 @@ def resources_of(
 
 
 def _spec_reason(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
-    """The reason a node must run whatever its inputs: it is new, its settings changed, or it always runs."""
+    """The reason a node must run even with unchanged inputs: it is new, its settings changed, or it always runs."""
     if past is None:
         return "it has not succeeded on this target yet"
     return node.step.always_runs(ctx) or _changed_settings(past.details.get("settings") or {}, now.settings)

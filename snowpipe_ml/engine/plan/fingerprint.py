@@ -69,7 +69,7 @@ def fingerprints(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, Fing
 
 
 def code_versions(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, str]:
-    """Return for every node a digest of its own settings and code, the same in each run.
+    """Return for every node a digest of its settings and code, without those of other nodes, the same in each run.
 
     Unlike a fingerprint it contains neither what the node reads from outside, nor the nodes that it needs.
 

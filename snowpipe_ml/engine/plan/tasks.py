@@ -18,7 +18,7 @@ SETUP = "setup"
 
 
 class TaskKind(enum.StrEnum):
-    """What a task runs.
+    """The kind of a task.
 
     SETUP: all declared objects that no step precedes. OBJECT: a declared object that a step precedes, such as a
     role with privileges on the step's output. SOURCE: a declared source. STEP: a step, with all of its items
@@ -39,7 +39,7 @@ class Task:
         name: the step's name in the spec, or that of the source or declared object.
         kind: what it runs.
         type: the type of the step or object; ``setup`` for the declared objects together.
-        nodes: the nodes of the graph that it runs; of a ``foreach`` over a query one that stands for all.
+        nodes: the nodes of the graph that it runs; one node represents all items of a ``foreach`` over a query.
         needs: the tasks that must end first.
         reads: the resources that it reads, by their names in the spec.
         writes: the resources that it creates or changes.

@@ -1,4 +1,4 @@
-"""What can be asked of a pipeline without running it."""
+"""The methods of a pipeline that do not run it: load, validate, connect, read the history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all ways to run a pipeline begin with: Sessions on a target, and the state store there."""
+"""The common start of all ways to run a pipeline: Sessions on a target, and its state store."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Access:
 
     @contextmanager
     def records(self, spec: Spec, source: Source) -> Iterator[Connection]:
-        """The connection of the state store: that of the caller's Session, or one of its own.
+        """The connection of the state store: that of the caller's Session, or a separate one.
 
         An own connection is left open after an interrupt, because closing it would wait for running
         statements.
@@ -143,7 +143,7 @@ class OpenRun:
         """Load the spec again, with the items of ``foreach``.
 
         Args:
-            past: the run to go on with, with its identity and its variables.
+            past: the run to continue, with its identity and its variables.
             kept: the rows of ``foreach`` that were read before.
         """
         self.rows = KeptRows(partial(dicts, self.connection), kept)
@@ -266,7 +266,7 @@ def opened(source: Source, target: str | None, run: RunInfo, access: Access) -> 
 
 
 def _variables_of(past: PastRun, source: Source) -> dict[str, object]:
-    """The variables of a run to go on with: those that it started with, overridden by those given now.
+    """The variables of a run to continue: those that it started with, overridden by those given now.
 
     Raises:
         UsageError: a variable held a secret, which the run metadata does not store.

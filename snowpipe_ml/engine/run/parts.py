@@ -1,6 +1,6 @@
 """A run whose steps are run one by one: by the tasks of an orchestrator, in any process.
 
-All tasks share the run: its id, its model id, its fencing token and its records. Each decides at its turn
+All tasks share the run: its id, its model id, its fencing token and its records. Each decides when it starts
 whether its step runs. What they need to know of each other is in the run metadata on the target.
 """
 
@@ -54,7 +54,7 @@ _BEGINS = 60.0  # seconds that another process may take to begin the same run
 
 
 def begin(source: Source, target: str | None, access: Access, what: What, lasts: timedelta) -> RunHandle:
-    """Begin a run, or go on with the one that has the same key; see :meth:`snowpipe_ml.Pipeline.begin_run`."""
+    """Begin a run, or continue the one that has the same key; see :meth:`snowpipe_ml.Pipeline.begin_run`."""
     seconds = max(1, int(lasts.total_seconds()))
     with opened(source, target, new_run(what.run_date), access) as at:
         at.state.prepare()

@@ -81,7 +81,7 @@ class Runner:
             published; None for no lock.
         sleep: waits before a step is retried; by default, an interrupt ends the wait early.
         stop: stops the run like Ctrl-C when it is set.
-        retries: how often a step is retried after a transient error, whatever its settings say.
+        retries: how often a step is retried after a transient error; None as its settings say.
         announced: whether to record that a step starts, and on which session.
         known: the versions of resources that the run has seen.
         listings: what SHOW has listed during the run.

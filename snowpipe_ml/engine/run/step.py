@@ -57,7 +57,7 @@ class StepRunner:
         default_warehouse: the warehouse of steps that name none.
         fingerprints: the fingerprints of the nodes, for the state store.
         lock: the lock of the run, checked before an output is published; None for no lock.
-        retries: how often a step is retried after a transient error, whatever its settings say.
+        retries: how often a step is retried after a transient error; None as its settings say.
         announced: whether to record that a step starts, and on which session.
         emit: called with every event.
         stopped: set when the run is interrupted.

@@ -21,7 +21,7 @@ from snowpipe_ml.errors import UsageError
 
 @dataclass(frozen=True)
 class What:
-    """What a run does: the arguments of :meth:`snowpipe_ml.Pipeline.run` and of ``begin_run``."""
+    """The options of a run: the arguments of :meth:`snowpipe_ml.Pipeline.run` and of ``begin_run``."""
 
     run_date: date | None = None
     select: tuple[str, ...] = ()

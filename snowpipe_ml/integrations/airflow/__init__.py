@@ -3,7 +3,7 @@
 >>> dag = PipelineDag("citibike.yaml", target="prod", schedule="@monthly")  # doctest: +SKIP
 
 The run date is the logical date. A DAG run is one run of the pipeline: with the mode ``tasks`` each step is a task in
-a process of its own; with ``watch`` one task runs the whole graph, and the other tasks wait, without a worker, for
+a separate process; with ``watch`` one task runs the whole graph, and the other tasks wait, without a worker, for
 their steps. Importing the libraries takes longer than most steps, so that ``watch`` is faster, while ``tasks`` lets
 Airflow place, limit and retry each step.
 

@@ -44,7 +44,7 @@ class Source:
 
     @property
     def sessions(self) -> SessionFactory | None:
-        """What opens Sessions, if the connection is Airflow's."""
+        """The function that opens Sessions, if the connection is Airflow's; else None."""
         return sessions_of(self.conn_id)
 
 
@@ -60,7 +60,7 @@ def run_date(context: Mapping[str, Any]) -> date | None:
 
 
 class BeginRun(BaseOperator):
-    """Begins the run of the pipeline, or goes on with it, and returns its handle."""
+    """Begins the run of the pipeline, or continues it, and returns its handle."""
 
     ui_color = "#e8f0fe"
 

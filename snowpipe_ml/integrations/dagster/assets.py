@@ -196,7 +196,7 @@ def _op(drawn: Drawn, name: str, partitions_def: Any, retry_policy: Any) -> dg.A
     }
 
     def work(context: Any) -> Iterator[Any]:
-        # An asset check has no partition of its own: the partition is that of the run.
+        # An asset check has no partition: use that of the run.
         key = context.run.tags.get(_PARTITION)
         if key is None and _RANGE in context.run.tags:
             raise UsageError("an op for each step runs one partition at a time: start a run for each")

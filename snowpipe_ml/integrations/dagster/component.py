@@ -26,7 +26,7 @@ class PipelineComponent(dg.Component, dg.Model, dg.Resolvable):
         select: the steps to show; all if empty.
         exclude: the steps to leave out.
         partitions: ``daily``, ``weekly`` or ``monthly`` with ``start``, such as ``monthly from 2026-01-01``.
-        op_per_step: whether each step has an op of its own.
+        op_per_step: whether each step is a separate op.
     """
 
     spec: str

@@ -10,7 +10,7 @@ from snowpipe_ml.local.core.session import Session
 
 GRANTS = quoted(ACCOUNT, CATALOG, "GRANTS")
 FUTURE = "FUTURE "
-"""What precedes the kind of object in a privilege on the objects that a schema or database will have."""
+"""The prefix of the kind of object in a privilege on future objects of a schema or database."""
 
 _NO_FUTURE_WITH_COPY = ("TABLE", "VIEW")
 

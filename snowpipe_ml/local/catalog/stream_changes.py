@@ -1,6 +1,6 @@
 """The changes of a table that its streams have not returned yet.
 
-Each stream has a table of its own, the name of which is ``kept``. A row of it is the net change of one row of
+Each stream has a table, whose name is in the column ``kept``. A row of it is the net change of one row of
 the stream's table since the stream's offset: ``old`` is NULL for a new row, ``new`` for a deleted one. A
 statement that changes the table adds its changes, so a row that was updated is known to be one, and an
 append-only stream keeps a row that is deleted later.

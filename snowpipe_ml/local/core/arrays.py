@@ -57,7 +57,7 @@ OF_TYPE: dict[str, Callable[[Sequence[Any]], pa.Array]] = {
     "BOOLEAN": booleans,
     "TIMESTAMP WITH TIME ZONE": instants,
 }
-"""What makes an array of a DuckDB type."""
+"""The function that makes an array of a DuckDB type."""
 
 
 def _since_epoch(value: dt.datetime) -> int:

@@ -158,7 +158,7 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
     (
         re.compile(r"^(?:Binder|Parser|Invalid Input) Error: Frame (?:starting|ending|start|end)"),
         lambda: error(
-            2303, "0A000", "SQL compilation error:\nInvalid window frame: its start lies behind its end"
+            2303, "0A000", "SQL compilation error:\nInvalid window frame: its start is after its end"
         ),
     ),
     (

@@ -1,4 +1,4 @@
-"""What the OBJECT of a staged file says: https://docs.snowflake.com/en/sql-reference/functions-file."""
+"""The OBJECT that describes a staged file: https://docs.snowflake.com/en/sql-reference/functions-file."""
 
 from __future__ import annotations
 

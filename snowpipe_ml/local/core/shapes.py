@@ -27,7 +27,7 @@ FORMATS = ("GEOJSON", "WKT", "WKB", "EWKT", "EWKB")
 WGS84 = 4326
 _HEXADECIMAL = re.compile(r"0[01](?:[0-9A-F]{2})+\Z", re.I)
 _NUMBER = re.compile(r"-?\d+\.\d{12,}(?:e[-+]\d+)?")
-_COORDINATE = re.compile(r"^( +)(-?[\d.]+(?:e[-+]?\d+)?)(?=,?$)", re.M)  # a number on a line of its own
+_COORDINATE = re.compile(r"^( +)(-?[\d.]+(?:e[-+]?\d+)?)(?=,?$)", re.M)  # a number alone on its line
 _EXTENDED = re.compile(r"\s*SRID\s*=\s*(\d+)\s*;\s*", re.I)
 
 

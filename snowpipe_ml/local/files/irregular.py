@@ -89,7 +89,7 @@ def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
 
 @dataclass(frozen=True)
 class _Search:
-    """What a file is searched for.
+    """The irregularities that a file is searched for.
 
     Attributes:
         blank: whether a blank line makes it irregular.

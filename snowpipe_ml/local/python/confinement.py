@@ -4,7 +4,7 @@ A function may read its imports, its temporary folder and the libraries of the i
 temporary folder; it cannot open a socket. Linux enforces this without privileges, for the process and all
 that it starts:
 
-- a mount namespace gives it a ``/tmp`` and a ``/dev/shm`` of its own (https://man7.org/linux/man-pages/man7/mount_namespaces.7.html),
+- a mount namespace gives it a private ``/tmp`` and ``/dev/shm`` (https://man7.org/linux/man-pages/man7/mount_namespaces.7.html),
 - Landlock limits files, TCP, signals and abstract sockets (https://docs.kernel.org/userspace-api/landlock.html),
 - seccomp refuses the system calls that open sockets (https://docs.kernel.org/userspace-api/seccomp_filter.html).
 

@@ -1,4 +1,4 @@
-"""Check the staged imports of a function and copy them to a folder of their own."""
+"""Check the staged imports of a function and copy them to a separate folder."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def drop_role(statement: Statement) -> Result:
 def grant(statement: Statement) -> Result:
     """``GRANT privileges ON kind name | [DATABASE] ROLE name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced.
 
-    ``ON ALL kinds IN SCHEMA s`` is for each object that is there; ``ON FUTURE kinds IN SCHEMA s`` for those to come.
+    ``ON ALL kinds IN SCHEMA s`` is for each existing object; ``ON FUTURE kinds IN SCHEMA s`` for those created later.
     """
     _say_not_enforced()
     session, reader = statement.session, statement.reader

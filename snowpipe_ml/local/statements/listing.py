@@ -50,7 +50,7 @@ def listing(
     """Make the result of a SHOW.
 
     Args:
-        columns: the names of the columns in order, each with the value where an object has none of its own.
+        columns: the names of the columns in order, each with the value for objects that have none.
         found: the values of each object by column.
         terse: whether the statement is SHOW TERSE.
     """

@@ -1,6 +1,6 @@
 """Runs task graphs: EXECUTE TASK, and what the scheduler of ``serve --tasks`` starts.
 
-Each task runs in a session of its own, and tasks that do not follow each other run at the same time. On
+Each task runs in a separate session, and tasks that do not follow each other run at the same time. On
 Snowflake, EXECUTE TASK returns before the tasks have run. Here it returns when they have ended, so that scripts
 and tests need not wait; how they ended is in TASK_HISTORY, as on Snowflake.
 
@@ -249,7 +249,7 @@ class _Graph:
         return _PASSED if task.state != STARTED and not task.is_root else None
 
     def _run(self, task: Task, enabled: tuple[str, ...]) -> tuple[str, str | None]:
-        """Run one task in a session of its own, and return its state and return value."""
+        """Run one task in a separate session, and return its state and return value."""
         query_id = str(uuid.uuid4())
         first = self.run.attempt == 1 and task.name == self.root.name
         self.history.begin(self.run, task, query_id, self.run.original if first else dt.datetime.now(dt.UTC))
@@ -303,7 +303,7 @@ class _Graph:
         return state, context.value
 
     def _seconds(self, task: Task) -> float:
-        """Return how long a task may run: a limit of its own overrides that of the whole graph."""
+        """Return how long a task may run: its own limit overrides that of the whole graph."""
         if (task.name != self.root.name and "USER_TASK_TIMEOUT_MS" in task.options) or self.deadline is None:
             return (number_option(task.options, "USER_TASK_TIMEOUT_MS", _HOUR_MS)) / 1000
         return max(0.001, self.deadline - time.monotonic())

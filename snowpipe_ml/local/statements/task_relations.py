@@ -290,7 +290,7 @@ def _complete_task_graphs(arguments: list[exp.Expr], compiler: Compiler) -> exp.
 
 
 def _graph(runs: list[dict[str, object]], roots: Mapping[str, str]) -> dict[str, object] | None:
-    """Sum up the runs of the tasks of one graph run; None if it goes on, ended long ago or was skipped."""
+    """Sum up the runs of the tasks of one graph run; None if it is still running, ended long ago or was skipped."""
     ended = [run["COMPLETED_TIME"] for run in runs]
     moments = [moment for moment in ended if isinstance(moment, dt.datetime)]
     first = runs[0]

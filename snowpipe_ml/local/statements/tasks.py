@@ -48,7 +48,7 @@ _SCRIPTS = ("BEGIN", "DECLARE", "LET")
 
 @dataclass
 class _Clauses:
-    """What a CREATE TASK says."""
+    """A parsed CREATE TASK statement."""
 
     options: Options = field(default_factory=dict)
     parameters: Options = field(default_factory=dict)

@@ -143,7 +143,7 @@ def _branch(annotator: TypeAnnotator, query: exp.Expr) -> list[exp.DataType | No
     return [type_of(output.unalias()) for output in query.selects] if isinstance(query, exp.Query) else []
 
 
-# sqlglot knows the types of its own classes only.
+# sqlglot knows only the types of the classes that it defines.
 METADATA: ExprMetadataType = {
     **Snowflake.EXPRESSION_METADATA,
     exp.Anonymous: {"annotator": _annotate_call},

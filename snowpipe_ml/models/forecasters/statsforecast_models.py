@@ -257,7 +257,7 @@ class ComplexForecaster(StatsForecastForecaster):
         """Predict with the parameters of the fit.
 
         The initial states of a season are from a decomposition of all days given, so each later day is
-        predicted in a call of its own.
+        predicted in a separate call.
         """
         learned = min(int(model.model_["n"]), len(values))
         found = np.empty(len(values))

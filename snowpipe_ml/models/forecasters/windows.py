@@ -89,7 +89,7 @@ class Windows:
         Args:
             step: the number of days ahead, counted from 1.
             base: the base of that day.
-            told: the number of days ahead that the model is told; by default ``step``.
+            told: the number of days ahead that the model gets as a feature; by default ``step``.
         """
         season, width = self.season, self.z.shape[1]
         phase = (step - 1) % season

@@ -32,7 +32,7 @@ from snowpipe_ml.steps.data.extract import Extract
 from snowpipe_ml.steps.data.staged_archives import StagedArchives
 
 Copied = dict[str, Any]
-"""What COPY reports of a file, by the name of its column."""
+"""The report of COPY about a file, by column."""
 
 _REJECTS = (
     "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, "

@@ -3,7 +3,7 @@
 A CREATE OR REPLACE statement drops the privileges on the replaced object, its tags and its comments, unless it
 says COPY GRANTS and COPY TAGS and has the comments itself:
 https://docs.snowflake.com/en/sql-reference/sql/create-table#label-create-table-copy-grants
-An object that is there for the first time is created without these clauses, as COPY GRANTS would keep it from
+A new object is created without these clauses, as COPY GRANTS would keep it from
 the privileges on future objects of its schema. Comments on columns of a table and on functions, for which CREATE
 has no place, are set again after the statement.
 """
@@ -18,7 +18,7 @@ from snowpipe_ml.plugins import RunContext
 from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, join, sql
 
 _NO_COMMENT = "user-defined function"
-"""What SHOW FUNCTIONS has as the description of a function without a comment."""
+"""The description of a function without a comment in SHOW FUNCTIONS."""
 
 
 def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
@@ -54,7 +54,7 @@ def replace_table(
         ctx: the context of the step.
         name: the table.
         content: ``AS query`` or ``CLONE table``.
-        shown: the table that is there, as :meth:`RunContext.shown` returns it.
+        shown: the existing table, as :meth:`RunContext.shown` returns it.
     """
     comments = {} if shown is None else _column_comments(ctx, "TABLE", name)
     clauses = [content, *_kept(shown)] if content.text.startswith("CLONE") else [*_kept(shown), content]
@@ -159,7 +159,7 @@ def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mappin
         ctx: the context of the step.
         name: the view.
         query: its query.
-        shown: the view that is there, as :meth:`RunContext.shown` returns it.
+        shown: the existing view, as :meth:`RunContext.shown` returns it.
     """
     shown = None if shown is None or shown["kind"] != "VIEW" else shown
     clauses = [*_kept(shown)]

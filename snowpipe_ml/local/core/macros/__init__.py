@@ -5,7 +5,7 @@ A file ``<family>.sql`` has the macros of a family of functions; a macro may cal
 Creating hundreds of macros takes half a second of CPU, several times what the rest of opening a warehouse takes.
 So they are created once, in a DuckDB database in the user's cache folder, which every warehouse attaches
 read-only under the name ``names.MACROS``; calls use the qualified name ``_MACROS.main.sf_...``. The name of the
-file has a digest of the macros and of DuckDB's version: another version of either makes a file of its own.
+file has a digest of the macros and of DuckDB's version: another version of either has another file.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _attach(duck: Duck, path: Path) -> bool:
 
 
 def _create(duck: Duck, path: Path, created: str) -> None:
-    """Create a file of macros under a name of its own, then move it to its place: readers see it complete."""
+    """Create a file of macros under a temporary name, then rename it, so that readers see it complete."""
     handle, name = tempfile.mkstemp(prefix=f"{path.stem}-", suffix=".part", dir=path.parent)
     os.close(handle)
     part = Path(name)

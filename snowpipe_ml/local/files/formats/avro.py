@@ -29,7 +29,7 @@ class AvroFormat(ColumnarFormat):
     fixed: ClassVar[Mapping[str, Option]] = {"REPLACE_INVALID_CHARACTERS": False}
 
     def source(self, compiler: Compiler, options: Options, file: StagedFile) -> str:
-        """Return a registered Arrow table: DuckDB has no reader of Avro of its own."""
+        """Return a registered Arrow table, because DuckDB cannot read Avro."""
         found = compression_of(file.path, str(options.get("COMPRESSION") or "AUTO").upper())
         with open_bytes(file.path, found) as content:
             return quoted(compiler.register(read_avro(content, file.label)))

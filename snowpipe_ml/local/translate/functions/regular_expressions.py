@@ -191,7 +191,7 @@ def regexp_instr(call: exp.Expr, session: Session) -> exp.Expr:
 
 
 def _split(pattern: str, group: int) -> str:
-    """Capture the text before a group in a group of its own, whose length is the group's position.
+    """Capture the text before a group in an extra group, whose length is the group's position.
 
     Raises:
         UnsupportedError: the group is part of another one, repeated, or an alternative.
