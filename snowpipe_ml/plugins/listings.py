@@ -1,4 +1,4 @@
-"""What SHOW has listed on a target, so that a run asks once for each schema and kind of object."""
+"""The results of SHOW on a target, kept so that a run asks once for each schema and kind of object."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _LONGEST_VALUE = 8_000  # characters of a return value, which has at most 10 kB
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """What all tasks of a graph have in common.
+    """The settings that all tasks of a graph share.
 
     Attributes:
         spec: the name of the spec's file.
