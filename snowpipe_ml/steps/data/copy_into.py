@@ -36,11 +36,12 @@ Copied = dict[str, Any]
 
 _REJECTS = (
     "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, LINE NUMBER(38, 0), CHARACTER NUMBER(38, 0), ERROR VARCHAR, "
-    "COLUMN_NAME VARCHAR, REJECTED_RECORD VARCHAR"
+    "COLUMN_NAME VARCHAR, REJECTED_RECORD VARCHAR, QUERY_ID VARCHAR"
 )
 _LOADS = (
     "RUN_ID VARCHAR, STEP VARCHAR, FILE VARCHAR, STATUS VARCHAR, ROWS_PARSED NUMBER(38, 0), "
-    "ROWS_LOADED NUMBER(38, 0), ERRORS_SEEN NUMBER(38, 0), FIRST_ERROR VARCHAR, FIRST_ERROR_LINE NUMBER(38, 0)"
+    "ROWS_LOADED NUMBER(38, 0), ERRORS_SEEN NUMBER(38, 0), FIRST_ERROR VARCHAR, FIRST_ERROR_LINE NUMBER(38, 0), "
+    "QUERY_ID VARCHAR"
 )
 
 
@@ -48,8 +49,9 @@ _LOADS = (
 class CopyInto(Step["CopyInto.Settings"]):
     """Load staged files into a declared table with COPY INTO.
 
-    A file is loaded into the table once. The loaded files and the rejected rows can be recorded in tables,
-    which are written in the transaction of the COPY.
+    A file is loaded into the table once. The loaded files and the rejected rows can be recorded in tables. The
+    files are recorded in the transaction of the COPY. The rejected rows are recorded after it: VALIDATE reads
+    the errors of a past COPY. Those that a killed run has not recorded are recorded by the next one.
 
     COPY loads a staged file again when its content has changed, and does not notice files that were removed
     from the stage, so that rows would be duplicated. With ``loads`` the step detects both, and ``on_changed``
@@ -126,42 +128,33 @@ class CopyInto(Step["CopyInto.Settings"]):
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         for name, columns in ((s.loads, _LOADS), (s.rejects, _REJECTS)):
-            if name is not None:
-                ctx.execute(
-                    sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns))
-                )
+            if name is not None and ctx.shown(name) is None:
+                create = sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns))
+                ctx.execute(create)
+            elif name is not None:  # the tables of earlier versions have no query ids
+                ctx.execute(sql("ALTER TABLE {name} ADD COLUMN IF NOT EXISTS QUERY_ID VARCHAR", name=name))
         known = self._known_files(ctx) if s.loads is None and not s.force else set()
         with ctx.transaction():
-            copied, files, again = self._load(ctx)
-            query_id = Literal(copied)
-            run_id, step = Literal(ctx.run.id), Literal(self.name)
+            query_id, files, again = self._load(ctx)
             if files and s.loads is not None:
                 ctx.execute(
                     sql(
                         'INSERT INTO {loads} SELECT {run_id}, {step}, "file", "status", "rows_parsed", "rows_loaded", '
-                        '"errors_seen", "first_error", "first_error_line" FROM TABLE(RESULT_SCAN({query_id}))',
+                        '"errors_seen", "first_error", "first_error_line", {query_id} FROM TABLE(RESULT_SCAN({query_id}))',
                         loads=s.loads,
-                        run_id=run_id,
-                        step=step,
-                        query_id=query_id,
+                        run_id=Literal(ctx.run.id),
+                        step=Literal(self.name),
+                        query_id=Literal(query_id),
                     )
                 )
-            rejected = sum(int(file["errors_seen"]) for file in files)
-            if rejected and s.rejects is not None:
-                ctx.execute(
-                    sql(
-                        "INSERT INTO {rejects} SELECT {run_id}, {step}, FILE, LINE, CHARACTER, ERROR, COLUMN_NAME, "
-                        "REJECTED_RECORD FROM TABLE(VALIDATE({into}, JOB_ID => {query_id}))",
-                        rejects=s.rejects,
-                        run_id=run_id,
-                        step=step,
-                        into=s.into,
-                        query_id=query_id,
-                    )
-                )
+        rejected = sum(int(file["errors_seen"]) for file in files)
+        lost: list[str] = []
+        if s.rejects is not None:
+            copied = [(ctx.run.id, query_id)] if rejected else []
+            lost = list(self._keep_rejects(ctx, s.rejects, copied))
         loaded = sum(int(file["rows_loaded"]) for file in files)
         if not files:
-            return StepResult(rows=0, message="no new files")
+            return StepResult(rows=0, message="no new files", warnings=tuple(lost))
         message = f"{len(files)} file{'s' * (len(files) != 1)}"
         if again:
             message += f"; the table was loaded again, because {again} of them had changed"
@@ -170,9 +163,54 @@ class CopyInto(Step["CopyInto.Settings"]):
         return StepResult(
             rows=loaded,
             message=message,
-            warnings=(*_warnings(files, s.rejects), *_duplicated(files, known)),
+            warnings=(*_warnings(files, s.rejects), *_duplicated(files, known), *lost),
             metrics={"files": len(files), "rejected": rejected},
         )
+
+    def _keep_rejects(
+        self, ctx: RunContext, rejects: TableName, copied: list[tuple[str, str]]
+    ) -> Iterable[str]:
+        """Record the rejected rows of COPY statements; yield a warning for those of a killed run that are lost.
+
+        Args:
+            ctx: the context of the step.
+            rejects: the table that receives them.
+            copied: the run and the query id of each COPY that rejected rows. With `loads`, those that this and
+                killed runs have recorded are used instead.
+        """
+        # Imported late: a spec is loaded without Snowpark.
+        from snowflake.snowpark.exceptions import SnowparkSQLException
+
+        s, step = self.settings, Literal(self.name)
+        if s.loads is not None:
+            rows = ctx.execute(
+                sql(
+                    "SELECT RUN_ID, QUERY_ID FROM {loads} WHERE STEP = {step} AND ERRORS_SEEN > 0 AND "
+                    "STATUS <> 'REPLACED' AND QUERY_ID IS NOT NULL AND QUERY_ID NOT IN "
+                    "(SELECT QUERY_ID FROM {rejects} WHERE QUERY_ID IS NOT NULL) GROUP BY RUN_ID, QUERY_ID",
+                    loads=s.loads,
+                    rejects=rejects,
+                    step=step,
+                )
+            )
+            copied = [(str(run), str(query_id)) for run, query_id in rows]
+        for run, query_id in copied:
+            validate = sql(
+                "INSERT INTO {rejects} SELECT {run}, {step}, FILE, LINE, CHARACTER, ERROR, COLUMN_NAME, "
+                "REJECTED_RECORD, {query_id} FROM TABLE(VALIDATE({into}, JOB_ID => {query_id}))",
+                rejects=rejects,
+                run=Literal(run),
+                step=step,
+                into=s.into,
+                query_id=Literal(query_id),
+            )
+            try:
+                ctx.execute(validate)
+            except SnowparkSQLException as error:
+                if run == ctx.run.id:
+                    raise
+                # VALIDATE knows the files of a COPY for as long as the load history does.
+                yield f"the rejected rows of the run {run}, which was killed, are lost: {error.raw_message or error}"
 
     def _on_changed(self, ctx: PlanContext) -> str:
         """Return the setting, or that of the extract step that stages the files.

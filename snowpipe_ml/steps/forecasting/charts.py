@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Row
 
 _SERIES = 4
+_CANCELED = 604  # the error of a canceled statement
 _DAYS = 90
 
 
@@ -48,14 +49,15 @@ class Forecasts:
                 nothing=nothing,
                 table=table,
             )
-        if series:
-            chosen = sql("{listed}", listed=Literal(list(series)))
-        else:
-            chosen = sql(
-                '(SELECT {key} FROM "_DAYS" GROUP BY {key} ORDER BY SUM(ACTUAL) DESC NULLS LAST, {key} LIMIT {most})',
-                key=self.key,
-                most=Literal(_SERIES),
-            )
+        # Snowflake documents LIMIT in a subquery only for one that returns a single value, so the series are numbered.
+        # https://docs.snowflake.com/en/user-guide/querying-subqueries
+        by_total = sql(
+            'SELECT {key} FROM "_DAYS" GROUP BY {key} '
+            "QUALIFY ROW_NUMBER() OVER (ORDER BY SUM(ACTUAL) DESC NULLS LAST, {key}) <= {most}",
+            key=self.key,
+            most=Literal(_SERIES),
+        )
+        chosen = sql("{listed}", listed=Literal(list(series))) if series else sql("({query})", query=by_total)
         return sql(
             'WITH "_DAYS" AS (SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM {table} '
             "WHERE PART IN ('train', 'validation', 'forecast'){past})\n"
@@ -73,17 +75,31 @@ class Forecasts:
         return ctx.execute(self.query(series, days))
 
 
-def forecast_charts(ctx: RunContext, forecasts: Forecasts) -> tuple[Chart, ...]:
+def forecast_charts(ctx: RunContext, forecasts: Forecasts) -> tuple[tuple[Chart, ...], tuple[str, ...]]:
     """Return charts of actual and predicted values over the last periods of the few largest series.
+
+    The forecasts are published already, so that charts that cannot be queried are a warning.
 
     Args:
         ctx: the context of the step.
         forecasts: the forecasts to draw.
+
+    Returns:
+        The charts, and the warnings.
     """
+    # Imported late: a spec is loaded without Snowpark.
+    from snowflake.snowpark.exceptions import SnowparkSQLException
+
+    try:
+        rows = forecasts.rows(ctx)
+    except SnowparkSQLException as error:
+        if error.sql_error_code == _CANCELED:
+            raise
+        return (), (f"the report has no charts of {forecasts.table}: {error.raw_message or error}",)
     found: dict[str, list[tuple[str, list[float | None]]]] = {}
-    for series, day, *values in forecasts.rows(ctx):
+    for series, day, *values in rows:
         found.setdefault(str(series), []).append((str(day)[:10], [_rounded(value) for value in values]))
-    return tuple(
+    charts = tuple(
         Chart(
             f"{forecasts.key} {series}",
             [day for day, _ in points],
@@ -93,6 +109,7 @@ def forecast_charts(ctx: RunContext, forecasts: Forecasts) -> tuple[Chart, ...]:
         )
         for series, points in found.items()
     )
+    return charts, ()
 
 
 def _rounded(value: float | None) -> float | None:

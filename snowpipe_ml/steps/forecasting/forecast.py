@@ -154,11 +154,12 @@ forecast_series:
             if lacking
             else ()
         )
+        charts, lost = forecast_charts(ctx, self.forecasts(ctx))
         return StepResult(
             rows=rows,
             message=f"models of {model_id}",
-            warnings=warnings,
-            charts=forecast_charts(ctx, self.forecasts(ctx)),
+            warnings=(*warnings, *lost),
+            charts=charts,
         )
 
     def _check_features(self, ctx: RunContext, model_id: str) -> None:

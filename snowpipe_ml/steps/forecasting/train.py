@@ -181,10 +181,11 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         warnings += self._beyond_backtest(ctx)
         if not trained:
             warnings += (f"no series has a forecast: {s.writes} has none",)
+        charts, lost = forecast_charts(ctx, self.forecasts(ctx))
         return StepResult(
             rows=rows,
             message=f"{trained} models",
-            warnings=warnings,
+            warnings=(*warnings, *lost),
             metrics={"trained": trained, "untrained": untrained, **metrics},
-            charts=forecast_charts(ctx, self.forecasts(ctx)),
+            charts=charts,
         )
