@@ -22,7 +22,8 @@ _UV = Path(sys.executable).parent / "uv"
 def python_of(extra: str) -> Path:
     """Return the interpreter of the environment with an extra, which is made if it does not exist.
 
-    It has the dependencies of the package, and not the package: a test puts that on the path.
+    It has the dependencies of the package, and not the package: a test puts that on the path. The reference pipeline
+    also needs ``holidays``.
     """
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
@@ -34,6 +35,7 @@ def python_of(extra: str) -> Path:
         for line in text.split("\n")
         if line
     ]
+    wanted += [line for line in extras["forecast"].split("\n") if line.startswith("holidays")]
     digest = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "snowpipe-ml" / "environments" / f"{extra}-{digest}"
