@@ -49,7 +49,7 @@ def pipeline_in(
         "type": "best_of",
         "candidates": [model for model in SINGLE if model["type"] not in without],
     }
-    deployed["backtest"] = {"origins": origins, "horizon_days": 14}
+    deployed["backtest"] = {"origins": origins, "horizon": 14}
     path = folder / "citibike.yaml"
     path.write_text(yaml.safe_dump(spec, sort_keys=False))
     return Pipeline.from_yaml(path, vars=variables)

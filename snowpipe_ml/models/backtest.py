@@ -13,7 +13,7 @@ import numpy as np
 from snowpipe_ml.models.base import Settings
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.fold import Fold
-from snowpipe_ml.models.panel import DAY, Feature, Series
+from snowpipe_ml.models.panel import Feature, Series
 from snowpipe_ml.models.registry import make_forecaster
 
 
@@ -23,9 +23,9 @@ class Plan:
 
     Attributes:
         origins: the number of origins.
-        horizon: the number of days forecast from each origin.
-        step: the number of days between two origins; the last origin is ``horizon`` days before the end.
-        least: the number of days of history that a series needs before an origin.
+        horizon: the number of periods forecast from each origin.
+        step: the number of periods between two origins; the last origin is ``horizon`` periods before the end.
+        least: the number of periods of history that a series needs before an origin.
     """
 
     origins: int
@@ -70,7 +70,7 @@ def backtest(
                 if not np.isfinite(forecast.y).all():
                     continue
                 truth = np.array([actual[series.key][day] for day in series.future_days])
-                absolute, squared = _naive_errors(series.values)
+                absolute, squared = _naive_errors(series.values, series.clock.season)
                 folds.append(
                     Fold(
                         series.key,
@@ -83,6 +83,7 @@ def backtest(
                         series.level,
                         absolute,
                         squared,
+                        clock=series.clock,
                         seconds=seconds,
                     )
                 )
@@ -90,27 +91,27 @@ def backtest(
 
 
 def _as_of(series: Series, back: int, plan: Plan) -> Series | None:
-    """The series as of ``back`` days before its end.
+    """The series as of ``back`` periods before its end.
 
-    None if its history was too short by then, or no known day follows within the horizon.
+    None if its history was too short by then, or no known period follows within the horizon.
     """
-    origin = series.days[-1] - back * DAY
-    rows = int((series.days <= origin).sum())
+    numbers = series.clock.numbers(series.days)
+    origin = numbers[-1] - back
+    rows = int((numbers <= origin).sum())
     if rows < plan.least:
         return None
-    then = series.head(rows).ahead(0)
-    near = (series.days > origin) & (series.days <= origin + plan.horizon * DAY)
+    near = (numbers > origin) & (numbers <= origin + plan.horizon)
     if not near.any():
         return None
-    return series.head(rows).ahead(int((series.days[near][-1] - then.days[-1]) / DAY))
+    return series.head(rows).ahead(int(numbers[near][-1] - numbers[rows - 1]))
 
 
-def _naive_errors(values: np.ndarray) -> tuple[float, float]:
-    """The mean absolute and mean squared difference of days a week apart.
+def _naive_errors(values: np.ndarray, season: int) -> tuple[float, float]:
+    """The mean absolute and mean squared difference of periods a season apart.
 
-    If those are all 0 or unknown, of adjacent days.
+    If those are all 0 or unknown, of adjacent periods.
     """
-    for apart in (7, 1):
+    for apart in (season, 1):
         difference = values[apart:] - values[:-apart]
         difference = difference[~np.isnan(difference)]
         if len(difference) and np.abs(difference).max() > 0:
@@ -132,8 +133,7 @@ def with_intervals(
             calibration = Calibration.of(earlier, coverage, horizon, quantiles)
             for fold in own:
                 if fold.number == number and earlier:
-                    ahead = (fold.days - fold.origin) / DAY
-                    asked = (fold.key, fold.predicted, fold.level, ahead)
+                    asked = (fold.key, fold.predicted, fold.level, fold.ahead)
                     low, high = calibration.interval(*asked)
                     levels = calibration.quantiles(*asked)
                     found.append(dataclasses.replace(fold, low=low, high=high, quantiles=levels))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from snowpipe_ml.models.clock import Clock
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,9 +17,10 @@ class Fold:
         model: the model's name.
         origin: the last day of the history that the model was fitted on.
         number: the number of the origin, counted from 0, the oldest.
+        clock: the length of the periods.
         level: the level of the series at the origin.
-        scale: the denominator of MASE: the mean absolute difference between a day and the same day a week
-            before, up to the origin.
+        scale: the denominator of MASE: the mean absolute difference between periods a season apart, up
+            to the origin.
         squared_scale: the denominator of RMSSE: the mean squared difference.
         low: the lower ends of the prediction intervals; None for the first origin, which has no earlier
             forecasts to calibrate on.
@@ -42,9 +45,20 @@ class Fold:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     quantiles: np.ndarray | None = None
+    clock: Clock = field(default_factory=Clock)
     seconds: float = 0.0
     weight: float | None = None
     message: str | None = None
+
+    @property
+    def period(self) -> int:
+        """The number of the origin's period."""
+        return self.clock.number(self.origin)
+
+    @property
+    def ahead(self) -> np.ndarray:
+        """The number of periods from the origin to each, (periods,)."""
+        return self.clock.numbers(self.days) - self.period
 
     @property
     def mae(self) -> float:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from snowpipe_ml.models.base import Explanation, Forecast, Forecaster
 from snowpipe_ml.models.conformal import Calibration
-from snowpipe_ml.models.panel import DAY, Series
+from snowpipe_ml.models.panel import Series
 from snowpipe_ml.models.quantiles import quantile_column
+from snowpipe_ml.models.simple import NAME as SIMPLE
 
 FIXED = (
     "SERIES",
@@ -69,10 +70,10 @@ class Rows:
         message: str | None = None,
     ) -> None:
         """Add the forecast of a series."""
-        asked = (series.key, forecast.y, series.level, (series.future_days - series.last) / DAY)
+        asked = (series.key, forecast.y, series.level, series.steps)
         low, high = calibration.interval(*asked)
         levels = [model.bounded(series, each) for each in calibration.quantiles(*asked)]
-        if not calibration.calibrated:
+        if not calibration.calibrated and label != SIMPLE:
             low, high = model.own_interval(series, calibration.coverage) or (low, high)
         self.add(
             series.key,

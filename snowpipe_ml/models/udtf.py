@@ -7,7 +7,8 @@ beside the code. It returns a row per series and day:
 ``PART``      ``train`` or ``validation`` (the last part of the history, predicted by a model that was not
               trained on it), ``backtest`` (a candidate's forecast from an earlier origin), ``forecast``,
               ``model`` (see ``ARTIFACT``), or ``untrained`` with the reason in ``MESSAGE``;
-              ``MESSAGE`` of an ensemble's forecast has the members' weights
+              ``MESSAGE`` of an ensemble's forecast has the members' weights; a forecast by the model ``simple`` is of
+              a series that could not be trained, and ``MESSAGE`` says why and what it is
 ``MODEL``     the model or the member of an ensemble; for a forecast of an ensemble that picks a few members
               (``average``), their names
 ``GAIN``      for a forecast of an ensemble, the relative improvement in error of the best member over the
@@ -36,13 +37,17 @@ import pandas as pd
 
 from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
 from snowpipe_ml.models.base import Forecast, Forecaster, Settings
+from snowpipe_ml.models.clock import Clock
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.ensemble import ENSEMBLES, Choice, Ensemble, choose, compose
 from snowpipe_ml.models.fold import Fold
+from snowpipe_ml.models.forecasters.statistical import MovingAverageForecaster
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.rows import Rows
 from snowpipe_ml.models.saved import Manifest, load, save
+from snowpipe_ml.models.simple import NAME as SIMPLE
+from snowpipe_ml.models.simple import simple_forecast
 from snowpipe_ml.models.wheels import add_wheels, import_directory
 
 
@@ -58,31 +63,34 @@ class Training:
         self.model: Settings = config["model"]
         self.name = str(self.model.get("name") or self.model["type"])
         self.features = features_of(config["features"])
+        self.clock = Clock.of(config)
         self.names = [feature.name for feature in self.features]
         self.quantiles: Sequence[float] = config.get("quantiles", ())
         self.rows = Rows(self.names, artifacts=bool(config.get("keep_models")), quantiles=self.quantiles)
 
     def run(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Backtest, choose, validate, train and forecast; return the rows of all series."""
-        panel, refused = read_panel(frame, self.features)
-        enough = []
+        panel, refused = read_panel(frame, self.features, self.clock)
+        enough, plural = [], self.clock.frequency.plural
+        untrained: dict[str, str] = {}
         for series in panel:
             if self._split(series) >= self.model["min_train_rows"]:
                 enough.append(series)
             else:
-                refused[series.key] = (
-                    f"{max(self._split(series), 0)} days to train on, and {self.model['min_train_rows']} are "
-                    f"needed ({len(series.y)} days have target and features, "
+                untrained[series.key] = (
+                    f"{max(self._split(series), 0)} {plural} to train on, and {self.model['min_train_rows']} are "
+                    f"needed ({len(series.y)} {plural} have target and features, "
                     f"{int((~np.isnan(series.values)).sum()) - len(series.y)} lack a feature)"
                 )
         folds = self._folds(enough)
         choices = self._choices(folds)
         if enough:
             of_history = self._history(enough, choices)
-            refused |= self._future(enough, choices, folds)
+            untrained |= self._future(enough, choices, folds)
             # Keep a forecast without its validation: the history may have been too short for the latter only.
-            silent = {series.key for series in enough if not len(series.future_days)} | refused.keys()
-            refused |= {key: reason for key, reason in of_history.items() if key in silent}
+            silent = {series.key for series in enough if not len(series.future_days)} | untrained.keys()
+            untrained |= {key: reason for key, reason in of_history.items() if key in silent}
+        refused |= self._simple([series for series in panel if series.key in untrained], untrained, folds)
         self._backtested(folds)
         for key, reason in sorted(refused.items()):
             self.rows.add(key, PART=["untrained"], MESSAGE=[reason])
@@ -111,7 +119,7 @@ class Training:
             members, combined = compose(own, *self._rule, name=self.name, dropped=dropped)
             others = [fold for fold in folds if fold.model not in self._candidates()]
             folds = [*others, *members, *combined]
-        return with_intervals(folds, self.config["interval"], plan["horizon_days"], self.quantiles)
+        return with_intervals(folds, self.config["interval"], plan["horizon"], self.quantiles)
 
     def _within_budget(
         self, panel: Sequence[Series], candidates: Mapping[str, Settings]
@@ -148,7 +156,7 @@ class Training:
 
     def _plan(self) -> Plan:
         plan = self.config["backtest"]
-        return Plan(plan["origins"], plan["horizon_days"], plan["step_days"], self.model["min_train_rows"])
+        return Plan(plan["origins"], plan["horizon"], plan["step"], self.model["min_train_rows"])
 
     @property
     def _rule(self) -> tuple[float, int | None, str]:
@@ -207,10 +215,7 @@ class Training:
         fitted = [series for series in model.fitted(panel) if len(series.future_days)]
         forecasts: list[Forecast] = model.forecast(fitted)
         explained = model.explain(fitted, forecasts)
-        own = [fold for fold in folds if fold.model == self.name]
-        plan = self.config.get("backtest")
-        horizon = plan["horizon_days"] if plan else 0
-        calibration = Calibration.of(own, self.config["interval"], horizon, self.quantiles)
+        calibration = self._calibration(folds)
         labels = {s.key: self._label(s.key, choices) for s in fitted}
         gains = {s.key: choices[s.key].gain if s.key in choices else None for s in fitted}
         for place, (series, forecast) in enumerate(zip(fitted, forecasts, strict=True)):
@@ -232,6 +237,31 @@ class Training:
             kept = {"labels": labels, "gains": gains, "calibration": calibration.to_json()}
             self.rows.artifact(panel[0].key, save(model, kept))
         return model.failed
+
+    def _simple(
+        self, panel: Sequence[Series], reasons: Mapping[str, str], folds: Sequence[Fold]
+    ) -> dict[str, str]:
+        """Add simple forecasts of the series without a model; return the reasons for those without a future.
+
+        Their intervals are those of the other series, which the level of each scales.
+        """
+        calibration = self._calibration(folds)
+        model = make_forecaster(
+            {**self.model, "class": f"{MovingAverageForecaster.__module__}:MovingAverageForecaster"},
+            self.features,
+        )
+        silent = {}
+        for series in panel:
+            if not len(series.future_days):
+                silent[series.key] = reasons[series.key]
+                continue
+            add_simple(self.rows, model, series, calibration, reasons[series.key])
+        return silent
+
+    def _calibration(self, folds: Sequence[Fold]) -> Calibration:
+        own = [fold for fold in folds if fold.model == self.name]
+        plan = self.config.get("backtest")
+        return Calibration.of(own, self.config["interval"], plan["horizon"] if plan else 0, self.quantiles)
 
     def _backtested(self, folds: Sequence[Fold]) -> None:
         for fold in folds:
@@ -271,6 +301,22 @@ def _weights(model: Forecaster, key: str) -> str | None:
     return "weights: " + ", ".join(f"{name} {weight:.3f}" for name, weight in model.weights(key).items())
 
 
+def add_simple(rows: Rows, model: Forecaster, series: Series, calibration: Calibration, reason: str) -> None:
+    """Add a simple forecast of a series.
+
+    Args:
+        rows: the rows to add to.
+        model: a forecaster with the bounds of the settings; it is not fitted.
+        series: the series, with future periods.
+        calibration: the calibration of the model of the other series.
+        reason: why the series has no model.
+    """
+    forecast, said = simple_forecast(series)
+    bounded = Forecast(model.bounded(series, forecast.y), forecast.x)
+    message = f"{said}: {reason}"
+    rows.forecast(model, series, bounded, calibration, SIMPLE, None, None, message)
+
+
 def _not_finite(values: np.ndarray) -> str | None:
     wrong = int((~np.isfinite(values)).sum())
     return f"{wrong} of {len(values)} predictions are not finite numbers" if wrong else None
@@ -302,9 +348,14 @@ class ForecastSaved:
 
     def end_partition(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Forecast the future days of the series of a partition and return their rows."""
-        panel, refused = read_panel(frame, self.features)
+        panel, refused = read_panel(frame, self.features, Clock.of(self.config))
         rows = Rows([feature.name for feature in self.features], quantiles=self.config.get("quantiles", ()))
+        other = next(iter(self._models.values()), None)
         for series in panel:
+            if series.key not in self._models and other is not None and len(series.future_days):
+                shared = Calibration.from_json(other[1]["calibration"])
+                add_simple(rows, other[0], series, shared, "it has no saved model")
+                continue
             if series.key not in self._models:
                 refused[series.key] = "it has no saved model"
                 continue

@@ -45,7 +45,7 @@ steps:
   kept: {type: transform, query: "SELECT DATE, N FROM {{ ref('seen') }}", writes: kept, warehouse: train_wh}
   features:
     {type: features, from: seen, partition_by: K, timestamp: DATE, value: N, target: TOTAL, lags: [7], writes: features}
-  future: {type: future_features, features: features, horizon_days: 7, writes: future}
+  future: {type: future_features, features: features, horizon: 7, writes: future}
   deploy: {type: deploy_forecaster, function: forecast_k, features: features, stage: s, packages: p,
     model: {type: seasonal_naive}}
   train: {type: train_forecasters, function: forecast_k, features: features, future: future, writes: forecasts,

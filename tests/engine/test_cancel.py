@@ -297,8 +297,8 @@ steps:
       SELECT 'k' || MOD(SEQ4(), 4) AS K, DATEADD(day, FLOOR(SEQ4() / 4), '2023-01-01'::DATE) AS AT, SEQ4() AS N
       FROM TABLE(GENERATOR(ROWCOUNT => 240))
     writes: events
-  features: {type: features, from: events, partition_by: K, timestamp: AT, value: N, target: TOTAL, lags: [1], min_history_days: 30, writes: features}
-  future: {type: future_features, features: features, horizon_days: 3, writes: future}
+  features: {type: features, from: events, partition_by: K, timestamp: AT, value: N, target: TOTAL, lags: [1], min_history: 30, writes: features}
+  future: {type: future_features, features: features, horizon: 3, writes: future}
   deploy: {type: deploy_forecaster, function: f, features: features, model: {type: python, class: "own:Slow"}, stage: s, packages: p}
   train: {type: train_forecasters, function: f, features: features, future: future, series_per_partition: 1, writes: forecasts}
   after: {type: transform, query: "SELECT COUNT(*) AS N FROM {{ ref('forecasts') }}", writes: after}

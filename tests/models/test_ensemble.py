@@ -124,8 +124,8 @@ def trained(budget: float | None, origins: int = 3, **changed: Any) -> Any:
         },
         "backtest": {
             "origins": origins,
-            "horizon_days": 7,
-            "step_days": 7,
+            "horizon": 7,
+            "step": 7,
             "compare": {"moving_average": MODELS["moving_average"]},
         },
         "interval": 0.8,
@@ -197,8 +197,8 @@ def trained_on(rows: Any) -> Any:
         },
         "backtest": {
             "origins": 3,
-            "horizon_days": 14,
-            "step_days": 14,
+            "horizon": 14,
+            "step": 14,
             "compare": {name: MODELS[name] for name in ("moving_average", "seasonal_naive")},
         },
         "interval": 0.8,

@@ -23,8 +23,8 @@ from tests.models.panels import BEST_OF, ENSEMBLE, FEATURES, MODELS, frame, week
 TRAIN = {"validation_fraction": 0.2, "min_train_rows": 32, "refit": True}
 BACKTEST = {
     "origins": 3,
-    "horizon_days": 7,
-    "step_days": 7,
+    "horizon": 7,
+    "step": 7,
     "compare": {"seasonal_naive": MODELS["seasonal_naive"]},
 }
 
@@ -169,14 +169,17 @@ ODD: dict[str, pd.DataFrame] = {
     "nothing to come": frame("odd", weekly(150), horizon=0),
 }
 SAID = {
-    "too short": "days to train on, and 32 are needed",
-    "a day": "none of its 1 days has all features",
     "a day twice": "2023-02-01 occurs 2 times",
     "no feature at all": "none of its 150 days has all features",
     "no target": "no day has a target",
     "unknown to come": "TEMP: no value on some of the future days",
     "no date": "a row has no date",
     "nulls in features": "TEMP: no value on some of the future days",
+}
+# Without a model, the forecast is a simple one, and says why.
+SIMPLE = {
+    "too short": "2 seasons of 7 days: 16 days to train on, and 32 are needed",
+    "a day": "the only known value: 0 days to train on, and 32 are needed",
 }
 
 
@@ -206,6 +209,10 @@ def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case
         (reason,) = odd["MESSAGE"]
         assert SAID[case] in reason
     else:
+        future = rows_of(result, "odd", "forecast")
+        if case in SIMPLE:
+            assert set(future["MODEL"]) == {"simple"}
+            assert SIMPLE[case] in future["MESSAGE"].iloc[0]
         assert len(rows_of(result, "odd", "forecast")) == (0 if case == "nothing to come" else 10)
 
 

@@ -80,9 +80,9 @@ def test_a_target(site: Path, tmp_path: Path) -> None:
 
 def test_a_forecaster(site: Path, tmp_path: Path) -> None:
     run(site, "-c", "from snowpipe_ml.testing import check_forecaster; check_forecaster('drift', days=14)")
-    steps = f"""{SERIES}  features: {{type: features, from: events, partition_by: SHOP, timestamp: SOLD_AT, lags: [7], min_history_days: 40,
+    steps = f"""{SERIES}  features: {{type: features, from: events, partition_by: SHOP, timestamp: SOLD_AT, lags: [7], min_history: 40,
     writes: features}}
-  future: {{type: future_features, features: features, horizon_days: 5, writes: future}}
+  future: {{type: future_features, features: features, horizon: 5, writes: future}}
   deploy: {{type: deploy_forecaster, function: forecast_shop, features: features, stage: code, packages: ours,
     model: {{type: drift, days: 10}}}}
   train: {{type: train_forecasters, function: forecast_shop, features: features, future: future, writes: forecasts}}

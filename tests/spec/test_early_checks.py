@@ -133,7 +133,7 @@ steps:
     timestamp: AT
     value: SOLD
     lags: [1]
-    min_history_days: 1
+    min_history: 1
     exogenous: [{table: weather, columns: [DEGREES], on: DAY}]
     holidays: {table: weather, on: DAY}
     calendar: covered
@@ -197,10 +197,10 @@ steps:
     timestamp: AT
     value: SOLD
     lags: [1]
-    min_history_days: 20
+    min_history: 20
     exogenous: [EXOGENOUS]
     writes: features
-  future: {type: future_features, features: features, horizon_days: 3, writes: future}
+  future: {type: future_features, features: features, horizon: 3, writes: future}
 """
 
 

@@ -97,7 +97,7 @@ def test_validate_imports_nothing_heavy() -> None:
 def test_variables_override_and_are_checked() -> None:
     pipeline = Pipeline.from_yaml(CITIBIKE, vars={"horizon_days": 14})
     _, graph, _ = pipeline.load()
-    assert graph.nodes["future_features"].step.settings.horizon_days == 14
+    assert graph.nodes["future_features"].step.settings.horizon == 14
     with pytest.raises(UsageError, match="did you mean 'horizon_days'"):
         Pipeline.from_yaml(CITIBIKE, vars={"horizon": 14}).validate()
     with pytest.raises(UsageError, match="no target 'prd'"):

@@ -26,14 +26,14 @@ steps:
       FROM TABLE(GENERATOR(ROWCOUNT => 720))
     writes: events
   features: {type: features, from: events, partition_by: K, timestamp: AT, value: N, target: TOTAL, lags: [1],
-             min_history_days: 30, writes: features}
-  future: {type: future_features, features: features, horizon_days: 14, writes: future}
+             min_history: 30, writes: features}
+  future: {type: future_features, features: features, horizon: 14, writes: future}
   deploy: {type: deploy_forecaster, function: f, features: features, model: {type: ridge}, BACKTEST stage: s, packages: p}
   train: {type: train_forecasters, function: f, features: features, future: future, writes: forecasts}
   evaluate: {type: evaluate_forecasts, forecasts: forecasts, season: 7, writes: metrics}
 """
 BOARD = "  board: {type: leaderboard, forecasts: forecasts, writes: board, by_series: board_by_series}\n"
-BACKTEST = "backtest: {origins: 3, horizon_days: 14},"
+BACKTEST = "backtest: {origins: 3, horizon: 14},"
 
 
 @pytest.fixture(scope="module")

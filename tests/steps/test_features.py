@@ -26,11 +26,11 @@ steps:
     calendar: covered
     lags: [1, 7]
     exogenous: [{table: rain, columns: [MM], future: climatology}]
-    min_history_days: 20
-    max_idle_days: 10
+    min_history: 20
+    max_idle: 10
     writes: features
     left_out: left_out
-  future: {type: future_features, features: features, horizon_days: 5, writes: future}
+  future: {type: future_features, features: features, horizon: 5, writes: future}
 """
 START = date(2023, 1, 1)
 DAYS = [START + timedelta(days=n) for n in range(60)]
@@ -119,7 +119,7 @@ def test_a_day_twice_in_another_table_is_found(tmp_path: Path) -> None:
         "lags: [1, 7]", "lags: [1]"
     )
     text = text.replace("VALUES RAIN", "VALUES ('2023-01-01', 1), ('2023-01-01', 2)").replace(
-        "min_history_days: 20", "min_history_days: 1"
+        "min_history: 20", "min_history: 1"
     )
     result = Pipeline.from_yaml(write_spec(tmp_path, text)).run()
     assert "RAIN has several rows for 1 days" in result.steps["features"].message
@@ -143,8 +143,8 @@ def test_where_no_series_is_left_what_was_there_stays(tmp_path: Path) -> None:
     pipeline = small(tmp_path, DAILY, **{"lags: [1, 7]": "lags: [1, 900]"})
     result = pipeline.run(select=["+features"])
     assert result.steps["features"].message == (
-        "all 1 series are left out (too little history): the longest has 0 days on which the target and LAG_900 are known, "
-        "but min_history_days is 20: use shorter lags, a lower min_history_days or more data"
+        "all 1 series are left out (too little history): the longest has 0 days in which the target and LAG_900 are known, "
+        "but min_history is 20: use shorter lags, a lower min_history or more data"
     )
     assert ask(pipeline, "SELECT COUNT(*), COUNT(LAG_7) FROM FEATURES") == [(60, 53)]
     assert ask(pipeline, "SELECT SHOP, REASON FROM LEFT_OUT") == [("busy", "too little history")]

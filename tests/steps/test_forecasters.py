@@ -107,11 +107,11 @@ def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path:
 
 
 def test_one_name_stands_for_one_model(tmp_path: Path) -> None:
-    compare = "step_days: 7, compare: [{type: ridge, alpha: 1000}]}"
+    compare = "step: 7, compare: [{type: ridge, alpha: 1000}]}"
     with pytest.raises(
         SpecError, match="`model` and `compare` have different models named ridge: give one a `name`"
     ):
-        spec(tmp_path, "{type: ridge}", **{"step_days: 7}": compare}).validate()
+        spec(tmp_path, "{type: ridge}", **{"step: 7}": compare}).validate()
 
 
 def test_a_model_of_features_needs_some(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_picking_the_best_needs_a_backtest(tmp_path: Path) -> None:
     pipeline = spec(
         tmp_path,
         "{type: best_of, average: 2}",
-        **{"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": ""},
+        **{"    backtest: {origins: 2, horizon: 7, step: 7}\n": ""},
     )
     with pytest.raises(SpecError, match="`average` selects models by a backtest"):
         pipeline.validate()
@@ -142,4 +142,4 @@ def test_picking_the_best_needs_a_backtest(tmp_path: Path) -> None:
 
 def test_origins_do_not_overlap(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="the horizons of consecutive origins would overlap"):
-        spec(tmp_path, **{"step_days: 7}": "step_days: 6}"}).validate()
+        spec(tmp_path, **{"step: 7}": "step: 6}"}).validate()

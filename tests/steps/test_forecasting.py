@@ -41,15 +41,15 @@ steps:
     fourier: [{period: 7, order: 2}]
     holidays: {table: holidays, days_before: 1, days_after: 1}
     exogenous: [{table: weather, columns: [TEMP], future: FUTURE}]
-    min_history_days: 30
+    min_history: 30
     writes: features
-  future: {type: future_features, features: features, horizon_days: 7, writes: future}
+  future: {type: future_features, features: features, horizon: 7, writes: future}
   deploy:
     type: deploy_forecaster
     function: f
     features: features
     model: MODEL
-    backtest: {origins: 2, horizon_days: 7, step_days: 7}
+    backtest: {origins: 2, horizon: 7, step: 7}
     stage: s
     packages: p
   train: {type: train_forecasters, function: f, features: features, future: future, series_per_partition: 2, writes: forecasts}
@@ -190,7 +190,7 @@ def test_models_are_compared_on_the_days_that_all_of_them_forecast(tmp_path: Pat
     picky = "        self.failed |= {s.key: 'not this one' for s in panel if s.key == 'k1'}\n"
     (tmp_path / "own.py").write_text(OWN.replace("\n    def predict_rows", f"{picky}\n    def predict_rows"))
     compare = 'compare: [{type: seasonal_naive}, {type: python, class: "own:Mean", settings: {plus: 0}}]}'
-    pipeline = spec(tmp_path, after=trained, **{"step_days: 7}": f"step_days: 7, {compare}"})
+    pipeline = spec(tmp_path, after=trained, **{"step: 7}": f"step: 7, {compare}"})
     result = pipeline.run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
     session = pipeline.session()
@@ -211,14 +211,12 @@ def test_a_partition_has_a_series(tmp_path: Path) -> None:
 
 
 def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Path, trained: Path) -> None:
-    pipeline = spec(
-        tmp_path, after=trained, **{"horizon_days: 7, writes: future": "horizon_days: 10, writes: future"}
-    )
+    pipeline = spec(tmp_path, after=trained, **{"horizon: 7, writes: future": "horizon: 10, writes: future"})
     result = pipeline.run()
     assert result.ok
     assert result.steps["train"].warnings == (
         "forecasts reach 10 days ahead, but the backtest only 7: the days beyond it have no interval; "
-        "set backtest.horizon_days",
+        "set backtest.horizon",
     )
     session = pipeline.session()
     counts = session.sql(
@@ -288,7 +286,7 @@ def test_quantiles_are_forecast_and_scored(tmp_path: Path, trained: Path) -> Non
         ),
         (
             {
-                "    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": "    quantiles: [0.1]\n",
+                "    backtest: {origins: 2, horizon: 7, step: 7}\n": "    quantiles: [0.1]\n",
             },
             "`quantiles` are calibrated on a backtest",
         ),

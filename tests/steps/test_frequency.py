@@ -1,10 +1,10 @@
-"""Features are daily: data that is measured more or less often than once a day is refused by name."""
+"""The frequency of features: as the rows show it, or refused by name."""
 
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,12 +30,10 @@ FEATURES = """\
     timestamp: AT
     value: SOLD
     target: TOTAL
-    lags: [1, 7]
-    min_history_days: 20
-    max_idle_days: 40
+    lags: [1, 2]
+    min_history: 20
     writes: features
 """
-COUNTED = FEATURES.replace("    value: SOLD\n", "").replace("TOTAL", "NUMBER_SOLD")
 # The number of the row within its series; there are two series.
 N = "FLOOR(SEQ4() / 2)"
 DAILY = HEAD.format(at=f"DATEADD(day, {N}, {START})", rows=120)
@@ -47,99 +45,110 @@ def features(folder: Path, events: str, step: str = FEATURES, more: str = "") ->
     return Pipeline.from_yaml(write_spec(folder, events + more + step)).run().steps["features"]
 
 
-def says(step: StepOutcome, table: str, often: str) -> None:
-    """Check that the step failed, and that its message names the table and its frequency."""
-    assert step.status.value == "failed"
-    assert table in step.message
-    assert re.search(often, step.message, re.I), step.message
-    assert re.search("dail|a day|days", step.message, re.I), step.message
-
-
-# The time of a row, the number of rows, and the frequency that the message names.
-NOT_DAILY = {
-    "hours": (HOURS, 2 * 24 * 30, r"\bhour"),
-    "quarters of an hour": (f"DATEADD(minute, 15 * {N}, {START})", 2 * 96 * 40, "15 min|minute"),
-    "weeks": (WEEKS, 2 * 30, r"week|\b7 days"),
-    "months": (
-        f"DATEADD(month, {N}, '2020-01-31'::TIMESTAMP_NTZ)",
-        2 * 30,
-        r"month|\b(28|29|30|31) days",
-    ),
+# The time of a row, the number of rows, and the frequency that these show.
+REGULAR = {
+    "hours": (HOURS, 2 * 24 * 30, "hour"),
+    "quarters of an hour": (f"DATEADD(minute, 15 * {N}, {START})", 2 * 96 * 10, "15min"),
+    "weeks": (WEEKS, 2 * 30, "week-monday"),
+    "months by their last day": (f"DATEADD(month, {N}, '2020-01-31'::TIMESTAMP_NTZ)", 2 * 30, "month"),
+    "quarters": (f"DATEADD(month, 3 * {N}, '2015-01-01'::TIMESTAMP_NTZ)", 2 * 30, "quarter"),
+    "years": (f"DATEADD(year, {N}, '1995-01-01'::TIMESTAMP_NTZ)", 2 * 25, "year"),
     "hours with a closed night": (
         f"DATEADD(hour, 8 + MOD({N}, 12), DATEADD(day, FLOOR({N} / 12), {START}))",
         2 * 12 * 40,
-        r"\bhour",
+        "hour",
     ),
     "weeks of which some are missing": (
-        f"DATEADD(day, 7 * ({N} + FLOOR({N} / 8)), {START})",
+        f"DATEADD(day, 6 + 7 * ({N} + FLOOR({N} / 8)), {START})",
         60,
-        r"week|\b7 days",
+        "week-sunday",
     ),
-    "weeks that begin on another day in each series": (
+    "weekdays": (f"DATEADD(day, MOD({N}, 5) + 7 * FLOOR({N} / 5), {START})", 120, "business_day"),
+    "daily at six": (f"DATEADD(hour, 6, DATEADD(day, {N}, {START}))", 120, "day"),
+    "at any time": (f"DATEADD(second, MOD({N} * 7919, 86400 * 60), {START})", 4000, "day"),
+    "several in an hour": (f"DATEADD(hour, MOD({N} * 31, 24 * 40), {START})", 4000, "day"),
+    "now and then": (f"DATEADD(day, {N} * {N} / 20, {START})", 80, "day"),
+}
+# The time of a row, and what the message says.
+REFUSED = {
+    "every two hours": (f"DATEADD(hour, 2 * {N}, {START})", "2 hours"),
+    "every ten days": (f"DATEADD(day, 10 * {N}, {START})", "10 days"),
+    "weeks on another day in each series": (
         f"DATEADD(day, 7 * {N} + 3 * MOD(SEQ4(), 2), {START})",
-        60,
-        r"week|\b7 days",
+        "week, on different weekdays",
     ),
 }
-# The time of a row, and the number of rows.
-SERVED = {
-    "at any time": (f"DATEADD(second, MOD({N} * 7919, 86400 * 60), {START})", 4000),
-    "several in an hour": (f"DATEADD(hour, MOD({N} * 31, 24 * 40), {START})", 4000),
-    "daily at six": (f"DATEADD(hour, 6, DATEADD(day, {N}, {START}))", 120),
-    "on weekdays": (f"DATEADD(day, MOD({N}, 5) + 7 * FLOOR({N} / 5), {START})", 120),
-    "now and then": (f"DATEADD(day, {N} * {N} / 20, {START})", 80),
-}
-STEPS = {"summed": FEATURES, "counted": COUNTED}
-COUNTED_TOO = ("hours", "quarters of an hour", "weeks", "months")
+Row = tuple[object, ...]
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[str, StepOutcome]]:
-    """The table of events and the outcome of ``features`` for each kind of times and of step, from one run."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[StepOutcome, list[Row]]]:
+    """The outcome of ``features`` for each kind of times, and the periods of a series with their frequency."""
     text, cases = "", {}
-    for name, (at, rows, *_) in {**NOT_DAILY, **SERVED}.items():
+    for name, (at, rows) in {
+        **{name: (at, rows) for name, (at, rows, _) in REGULAR.items()},
+        **{name: (at, 80) for name, (at, _) in REFUSED.items()},
+    }.items():
         table = "events_" + re.sub(r"\W", "_", name)
         text += HEAD.format(at=at, rows=rows).removeprefix("steps:\n").replace("events", table)
-        for kind, step in STEPS.items():
-            if kind == "counted" and name not in COUNTED_TOO:
-                continue
-            made = f"features_{kind}_{table}"
-            text += (
-                step.replace("features:", f"{made}:", 1)
-                .replace("from: events", f"from: {table}")
-                .replace("writes: features", f"writes: {made}")
-            )
-            cases[name, kind] = (table.upper(), made)
-    result = Pipeline.from_yaml(write_spec(tmp_path_factory.mktemp("times"), "steps:\n" + text)).run()
-    return {case: (table, result.steps[made]) for case, (table, made) in cases.items()}
+        made = f"features_{table}"
+        text += (
+            FEATURES.replace("features:", f"{made}:", 1)
+            .replace("from: events", f"from: {table}")
+            .replace("writes: features", f"writes: {made}")
+        )
+        cases[name] = made
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path_factory.mktemp("times"), "steps:\n" + text))
+    result = pipeline.run()
+    found = {}
+    for name, made in cases.items():
+        step, rows_made = result.steps[made], []
+        if step.status.value == "success":
+            daily = REGULAR[name][2] == "day"
+            told = "'day'" if daily else "FREQUENCY"
+            rows_made = ask(pipeline, f"SELECT DATE, {told} FROM {made} WHERE SHOP = 'k0' ORDER BY DATE")
+        found[name] = (step, rows_made)
+    return found
 
 
-@pytest.mark.parametrize("kind", STEPS)
-@pytest.mark.parametrize("name", COUNTED_TOO)
-def test_what_is_not_daily_is_refused(outcomes: Any, name: str, kind: str) -> None:
-    table, step = outcomes[name, kind]
-    says(step, table, NOT_DAILY[name][2])
-
-
-def test_hours_with_a_closed_night_are_hours(outcomes: Any) -> None:
-    table, step = outcomes["hours with a closed night", "summed"]
-    says(step, table, r"\bhour")
-
-
-def test_weeks_of_which_some_are_missing_are_weeks(outcomes: Any) -> None:
-    table, step = outcomes["weeks of which some are missing", "summed"]
-    says(step, table, r"week|\b7 days")
-
-
-def test_weeks_that_begin_on_another_day_in_each_series_are_weeks(outcomes: Any) -> None:
-    table, step = outcomes["weeks that begin on another day in each series", "summed"]
-    says(step, table, r"week|\b7 days")
-
-
-@pytest.mark.parametrize("name", SERVED)
-def test_events_and_daily_values_are_served(outcomes: Any, name: str) -> None:
-    _, step = outcomes[name, "summed"]
+@pytest.mark.parametrize("name", REGULAR)
+def test_the_frequency_is_that_of_the_rows(
+    outcomes: dict[str, tuple[StepOutcome, list[Row]]], name: str
+) -> None:
+    step, rows = outcomes[name]
+    frequency = REGULAR[name][2]
     assert step.status.value == "success", step.message
+    assert {told for _, told in rows} == {frequency}
+    if frequency != "day":
+        assert f"(frequency: {frequency})" in step.message
+
+
+def test_a_month_is_named_by_its_first_day(outcomes: dict[str, tuple[StepOutcome, list[Row]]]) -> None:
+    _, rows = outcomes["months by their last day"]
+    assert [row[0] for row in rows] == [date(2020 + n // 12, n % 12 + 1, 1) for n in range(30)]
+
+
+def test_missing_weeks_of_a_sum_are_zero(outcomes: dict[str, tuple[StepOutcome, list[Row]]]) -> None:
+    _, rows = outcomes["weeks of which some are missing"]
+    first = date(2023, 1, 8)
+    assert [row[0] for row in rows] == [first + timedelta(days=7 * n) for n in range(len(rows))]
+
+
+def test_business_days_have_no_weekend(outcomes: dict[str, tuple[StepOutcome, list[Row]]]) -> None:
+    _, rows = outcomes["weekdays"]
+    days = [row[0] for row in rows]
+    assert len(days) == 60
+    assert all(isinstance(day, date) and day.weekday() < 5 for day in days)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_another_rhythm_is_refused_by_name(
+    outcomes: dict[str, tuple[StepOutcome, list[Row]]], name: str
+) -> None:
+    step, _ = outcomes[name]
+    assert step.status.value == "failed"
+    assert f"has a row every {REFUSED[name][1]}" in step.message
+    assert "set `frequency`" in step.message
 
 
 def test_hours_that_a_step_summed_to_days_are_served(tmp_path: Path) -> None:
@@ -180,7 +189,7 @@ def test_a_forecast_of_hours_is_refused(tmp_path: Path) -> None:
     step = (
         FEATURES
         + "    exogenous: [{table: temp, columns: [DEGREES], future: {table: ahead}}]\n"
-        + "  future: {type: future_features, features: features, horizon_days: 5, writes: future}\n"
+        + "  future: {type: future_features, features: features, horizon: 5, writes: future}\n"
     )
     tables = joined(f"DATEADD(day, {N}, {START})", 60) + joined(HOURS, 24 * 80, "ahead")
     made = Pipeline.from_yaml(write_spec(tmp_path, DAILY + tables + step)).run().steps["future"]

@@ -112,7 +112,7 @@ def test_what_cannot_be_drawn_is_said_beforehand(tmp_path: Path, old: str, new: 
 def test_without_a_backtest_there_are_no_errors_to_draw(tmp_path: Path) -> None:
     board = "  board: {type: leaderboard, forecasts: forecasts, writes: board, by_series: board_by_series}\n"
     plot = '  plots: {type: plot, forecasts: forecasts, plots: [errors], into: "@s/plots/"}\n'
-    bare = {"    backtest: {origins: 2, horizon_days: 7, step_days: 7}\n": "", board: plot}
+    bare = {"    backtest: {origins: 2, horizon: 7, step: 7}\n": "", board: plot}
     with pytest.raises(
         SpecError, match="the plot errors needs forecasts of a train_forecasters step with a `backtest`"
     ):

@@ -83,7 +83,7 @@ steps:
     writes: events
   covered: {type: transform, query: "SELECT DISTINCT AT AS DATE FROM {{ ref('events') }} WHERE YEAR(AT) = 2023", writes: covered}
   features: {type: features, from: events, partition_by: K, timestamp: AT, target: N, calendar: covered, lags: [1],
-             min_history_days: 20, max_idle_days: 10, writes: features, left_out: left_out}
+             min_history: 20, max_idle: 10, writes: features, left_out: left_out}
 """
 
 

@@ -16,13 +16,15 @@ import numpy as np
 
 from snowpipe_ml.models.base import Forecast, Forecaster
 from snowpipe_ml.models.forecasters.statistical import carried, filled
-from snowpipe_ml.models.forecasters.windows import WINDOW_SEASONS, Windows
-from snowpipe_ml.models.panel import DAY, Series
+from snowpipe_ml.models.forecasters.windows import Windows
+from snowpipe_ml.models.panel import Series
 
 if TYPE_CHECKING:
     import lightgbm
 
 _LEAST_ROWS = 30  # below these, trees have nothing to split
+_WEEKS = 52  # a season of weeks
+_FEWEST_LAGS = 4  # periods that a model of a short series skips
 _MOST_ROWS = 40_000  # of the direct model's training rows; more do not help it
 _FARTHEST = 28  # days ahead that the direct model tells apart
 
@@ -63,7 +65,8 @@ class _GlobalTrees(Forecaster):
         """Forecast the future days of each series from the end of its history."""
         if not panel:
             return []
-        ahead = [((series.future_days - series.last) / DAY).astype(int) for series in panel]
+        panel = [series.on_the_wall() for series in panel]
+        ahead = [series.steps for series in panel]
         found = self._ahead(panel, max(int(one.max(initial=0)) for one in ahead))
         return [
             Forecast(self.bounded(series, y[own - 1]), _own_features(series))
@@ -73,11 +76,10 @@ class _GlobalTrees(Forecaster):
     def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
         """Predict each known day from the days before it."""
         found = []
-        for series in panel:
+        for series in (one.on_the_wall() for one in panel):
             values = carried(series.values)
-            places = ((series.days - series.first) / DAY).astype(int)
             y = self._behind(series, values)
-            found.append(self.bounded(series, np.where(np.isnan(y), values[0], y)[places]))
+            found.append(self.bounded(series, np.where(np.isnan(y), values[0], y)[series.places]))
         return found
 
     @abstractmethod
@@ -117,12 +119,13 @@ class RecursiveForecaster(_GlobalTrees):
     def fit(self, panel: Sequence[Series]) -> None:
         """Train one model on the known days of all series."""
         self._booster: lightgbm.Booster | None = None
+        panel = [series.on_the_wall() for series in panel]
         self._scales = {series.key: self._scale_of(series) for series in panel}
         xs, ys = [], []
         for series in panel:
             z = self._scaled(series.key, filled(series.values))
             known = ~np.isnan(series.values)
-            known[: self._reach] = False
+            known[: self._reach(series)] = False
             xs.append(self._rows(series, z)[known])
             ys.append(z[known])
         rows = sum(map(len, ys))
@@ -139,16 +142,17 @@ class RecursiveForecaster(_GlobalTrees):
             if not len(x):
                 continue
             known = ~np.isnan(series.values)
-            known[: self._reach] = False
+            known[: self._reach(series)] = False
             y = self._unscaled(series.key, self._predicted(x))
             total = float(y.sum())
             if total > 0:
                 ratio = float(np.clip(series.values[known].sum() / total, 0.5, 2.0))
                 self._scales[series.key] = (*self._scales[series.key][:3], ratio)
 
-    @property
-    def _reach(self) -> int:
-        return int(self.settings["season"])
+    def _reach(self, series: Series) -> int:
+        """The number of first periods that are not learned from, as they know too little of their past."""
+        season = int(self.settings["season"])
+        return season if len(series.values) >= 2 * season else min(season, _FEWEST_LAGS)
 
     @staticmethod
     def _scale_of(series: Series) -> tuple[float, float, bool, float]:
@@ -173,19 +177,27 @@ class RecursiveForecaster(_GlobalTrees):
     def _rows(self, series: Series, z: np.ndarray) -> np.ndarray:
         """The features of each day of a series."""
         season = int(self.settings["season"])
-        padded = np.concatenate([np.full(2 * season + 1, np.nan), z])
-        at = np.arange(len(z)) + 2 * season + 1
+        lags, window = self._lags, self._window(season)
+        past = max(max(lags), window) + 1
+        padded = np.concatenate([np.full(past, np.nan), z])
+        at = np.arange(len(z)) + past
         total = np.cumsum(np.nan_to_num(padded))
-        mean = (total[at - 1] - total[at - 1 - season]) / season
-        mean[:season] = np.nan
-        lags = [padded[at - lag] for lag in self._lags]
-        days = series.first + np.arange(len(z)) * DAY
-        return np.column_stack([*lags, mean, _calendar(days)])
+        mean = (total[at - 1] - total[at - 1 - window]) / window
+        mean[:window] = np.nan
+        days = series.clock.starts(series.clock.number(series.first) + np.arange(len(z)))
+        return np.column_stack([*(padded[at - lag] for lag in lags), mean, series.clock.calendar(days)])
+
+    @staticmethod
+    def _window(season: int) -> int:
+        """The periods of the rolling mean: a season, or a quarter of a year of weeks."""
+        return season // 4 if season == _WEEKS else max(season, 2)
 
     @property
     def _lags(self) -> list[int]:
-        season = int(self.settings["season"])
-        return sorted({1, 2, 3, season, 2 * season})
+        season, longer = int(self.settings["season"]), self.settings.get("long_season")
+        if season == _WEEKS:
+            return [1, 2, 3, 4, season]
+        return sorted({1, 2, 3, season, 2 * season, *([int(longer)] if longer else [])})
 
     def _predicted(self, x: np.ndarray) -> np.ndarray:
         assert self._booster is not None  # of a fitted series
@@ -193,17 +205,18 @@ class RecursiveForecaster(_GlobalTrees):
 
     def _ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
         season = int(self.settings["season"])
-        past = 2 * season
+        lags, window, clock = self._lags, self._window(season), panel[0].clock
+        past = max(max(lags), window)
         z = np.full((len(panel), past + horizon), np.nan)
         for place, series in enumerate(panel):
             own = self._scaled(series.key, filled(series.values))[-past:]
             z[place, past - len(own) : past] = own
-        last = np.array([series.last for series in panel])
+        last = np.array([clock.number(series.last) for series in panel])
         for step in range(horizon):
             at = past + step
-            lags = [z[:, at - lag] for lag in self._lags]
+            told = clock.calendar(clock.starts(last + step + 1))
             x = np.column_stack(
-                [*lags, z[:, at - season : at].mean(axis=1), _calendar(last + (step + 1) * DAY)]
+                [*(z[:, at - lag] for lag in lags), z[:, at - window : at].mean(axis=1), told]
             )
             z[:, at] = self._predicted(x)
         return np.array(
@@ -213,7 +226,7 @@ class RecursiveForecaster(_GlobalTrees):
     def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
         z = self._scaled(series.key, values)
         found = self._unscaled(series.key, self._predicted(self._rows(series, z)))
-        found[: self._reach] = np.nan
+        found[: self._reach(series)] = np.nan
         return found
 
     def state(self) -> dict[str, np.ndarray]:
@@ -247,7 +260,8 @@ class DirectForecaster(_GlobalTrees):
     def fit(self, panel: Sequence[Series]) -> None:
         """Train one model on windows of all series."""
         self._booster: lightgbm.Booster | None = None
-        ahead = [((series.future_days - series.last) / DAY).astype(int) for series in panel]
+        panel = [series.on_the_wall() for series in panel]
+        ahead = [series.steps for series in panel]
         wanted = max((int(one.max(initial=1)) for one in ahead), default=1)
         self._horizon = min(wanted, _FARTHEST)
         season = int(self.settings["season"])
@@ -285,7 +299,11 @@ class DirectForecaster(_GlobalTrees):
         self._booster = self._train(np.concatenate(xs), y, np.concatenate(weights))
 
     def _windows(self, series: Series, values: np.ndarray, origins: np.ndarray) -> Windows:
-        return Windows.of(values, origins, int(self.settings["season"]), series.first)
+        longer = self.settings.get("long_season")
+        season = int(self.settings["season"])
+        return Windows.of(
+            values, origins, season, series.first, series.clock, int(longer) if longer else None
+        )
 
     def _predicted(self, windows: Windows, step: int) -> np.ndarray:
         assert self._booster is not None  # of a fitted series
@@ -321,11 +339,4 @@ class DirectForecaster(_GlobalTrees):
         self._booster = self._booster_of(state)
 
 
-def _calendar(days: np.ndarray) -> np.ndarray:
-    """The day of the week and the month of days, (days, 2)."""
-    number = days.astype("datetime64[D]").astype(int)
-    month = days.astype("datetime64[M]").astype(int) % 12
-    return np.column_stack([(number + 3) % 7, month]).astype(float)
-
-
-__all__ = ["WINDOW_SEASONS", "DirectForecaster", "RecursiveForecaster"]
+__all__ = ["DirectForecaster", "RecursiveForecaster"]

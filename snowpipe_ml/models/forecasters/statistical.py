@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from snowpipe_ml.models.base import Forecast, Forecaster
-from snowpipe_ml.models.panel import DAY, Series
+from snowpipe_ml.models.panel import Series
 
 
 class Univariate(Forecaster):
@@ -24,8 +24,8 @@ class Univariate(Forecaster):
     def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
         """Forecast the future days from the end of the history."""
         found = []
-        for series in panel:
-            ahead = ((series.future_days - series.last) / DAY).astype(int)
+        for series in (one.on_the_wall() for one in panel):
+            ahead = series.steps
             horizon = int(ahead.max(initial=0))
             y = self._ahead(series, filled(series.values), horizon)[ahead - 1] if horizon else np.zeros(0)
             x = np.full((len(y), len(self.features)), np.nan)
@@ -36,9 +36,9 @@ class Univariate(Forecaster):
     def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
         """Predict each known day from the days before it."""
         found = []
-        for series in panel:
-            places = ((series.days - series.first) / DAY).astype(int)
-            found.append(self.bounded(series, self._behind(series, carried(series.values))[places]))
+        for series in (one.on_the_wall() for one in panel):
+            y = self._behind(series, carried(series.values))
+            found.append(self.bounded(series, y[series.places]))
         return found
 
     @abstractmethod

@@ -11,7 +11,7 @@ import numpy as np
 
 from snowpipe_ml.models.base import Settings
 from snowpipe_ml.models.forecasters.statistical import Univariate, filled
-from snowpipe_ml.models.panel import DAY, Feature, Series
+from snowpipe_ml.models.panel import Feature, Series
 
 # The exceptions that statsforecast raises for a series that is too short; it has no exception class of its
 # own. A trend of MSTL that is too short lacks the entry "fitted".
@@ -36,7 +36,7 @@ class StatsForecastForecaster(Univariate):
     def fit(self, panel: Sequence[Series]) -> None:
         """Select and estimate a model for each series."""
         self._models.clear()
-        for series in panel:
+        for series in (one.on_the_wall() for one in panel):
             values = self._recent(filled(series.values))
             self._starts[series.key] = len(series.values) - len(values)
             if np.all(values == values[0]):
@@ -94,7 +94,8 @@ class StatsForecastForecaster(Univariate):
 
         It assumes that the model is right, so it is usually narrower than an interval of a backtest.
         """
-        ahead = ((series.future_days - series.last) / DAY).astype(int)
+        series = series.on_the_wall()
+        ahead = series.steps
         model, level = self._models[series.key], round(100 * coverage, 6)
         if model is None or not len(ahead):
             return None

@@ -39,6 +39,8 @@ from snowpipe_ml.steps.forecasting.models import (
 from snowpipe_ml.steps.forecasting.panels import argument_count, create_function, result_columns
 from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle, too_many
 
+# The rows that a series needs for a model, where these are not 32.
+_FEWEST = {"month": 24, "quarter": 12, "year": 8}
 _HANDLER = "snowpipe_ml.models.udtf.ForecastPartition"
 
 
@@ -77,8 +79,11 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             lt=0.9,
             description="Last fraction of the history, predicted by a model that was not trained on it",
         )
-        min_train_rows: int = Field(
-            32, ge=8, description="A series with fewer rows gets a row that says so, and no forecast"
+        min_train_rows: int | None = Field(
+            None,
+            ge=8,
+            description="A series with fewer rows to train on gets a simple forecast and the reason; by default 32, of "
+            "months 24, of quarters 12 and of years 8",
         )
         refit: bool = Field(
             True, description="Forecast with a model of the whole history, including the validation part"
@@ -134,7 +139,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
     def features(self, ctx: PlanContext) -> Features:
         """Return the step whose table the function reads."""
-        return ctx.producer_of(table(self.settings.features), Features)
+        return ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
 
     def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
         s = self.settings
@@ -148,29 +153,33 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
     def _config(self, ctx: PlanContext) -> bytes:
         s = self.settings
+        features = self.features(ctx)
+        every = features.settings.every
         common = {"lower_bound": s.lower_bound, "max_growth": s.max_growth}
         plan = None
         if s.backtest is not None:
             compare = {
-                name: as_json(candidate, **common) for name, candidate in named(s.backtest.compare).items()
+                name: as_json(candidate, every, **common)
+                for name, candidate in named(s.backtest.compare).items()
             }
             plan = {
                 "origins": s.backtest.origins,
-                "horizon_days": s.backtest.horizon_days,
-                "step_days": s.backtest.step_days or s.backtest.horizon_days,
+                "horizon": s.backtest.horizon,
+                "step": s.backtest.step or s.backtest.horizon,
                 "compare": compare,
             }
         train = {
             "validation_fraction": s.validation_fraction,
-            "min_train_rows": s.min_train_rows,
+            "min_train_rows": s.min_train_rows or _FEWEST.get(every.name, 32),
             "refit": s.refit,
         }
         config = {
-            "model": {**as_json(s.model, **common), **train},
+            "model": {**as_json(s.model, every, **common), **train},
             "backtest": plan,
             "interval": s.interval,
             "quantiles": s.quantiles,
-            "features": self.features(ctx).described(),
+            "features": features.described(),
+            "clock": features.settings.periods.config,
             "keep_models": s.keep_models,
         }
         return json.dumps(config, sort_keys=True).encode()

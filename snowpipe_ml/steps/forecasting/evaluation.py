@@ -20,6 +20,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.data.publish import append_run, publish_table
+from snowpipe_ml.steps.forecasting.feature_settings import FeatureSettings
 from snowpipe_ml.steps.forecasting.panels import explanation_column
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
 from snowpipe_ml.steps.models.metrics import REGRESSION, regression_metrics
@@ -38,7 +39,9 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         """Settings of ``evaluate_forecasts``."""
 
         forecasts: TableName = Field(description="Table written by a `train_forecasters` step")
-        season: int = Field(7, ge=1, description="The baseline is the value this many days earlier")
+        season: int | None = Field(
+            None, ge=1, description="The baseline is the value this many periods earlier; by default a season"
+        )
         writes: TableName = Field(description="Output table, to which the rows of each run are appended once")
 
     dated = True
@@ -54,16 +57,22 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         """Return the column that identifies a series."""
         return ctx.producer_of(table(self.settings.forecasts), TrainForecasters).key(ctx)
 
+    def _season(self, ctx: PlanContext) -> int:
+        return self.settings.season or self._features(ctx).every.season
+
+    def _features(self, ctx: PlanContext) -> FeatureSettings:
+        return ctx.producer_of(table(self.settings.forecasts), TrainForecasters).features(ctx).settings
+
     def _query(self, ctx: PlanContext, run: Fragment, date: Fragment) -> Sql:
         s = self.settings
         return sql(
             "WITH SCORED AS (\n  SELECT V.{key}, V.DATE, V.ACTUAL, V.PREDICTION, B.ACTUAL AS BASELINE\n"
-            "  FROM {forecasts} V JOIN {forecasts} B ON B.{key} = V.{key} AND B.DATE = DATEADD(day, -{season}, V.DATE)\n"
+            "  FROM {forecasts} V JOIN {forecasts} B ON B.{key} = V.{key} AND B.DATE = {before}\n"
             "  WHERE V.PART = 'validation' AND B.PART IN ('train', 'validation')\n)\n"
             "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {key}, COUNT(*) AS DAYS, {model}, {baseline}\nFROM SCORED GROUP BY {key}",
             key=self.key(ctx),
             forecasts=s.forecasts,
-            season=Literal(s.season),
+            before=self._features(ctx).periods.plus(Sql("V.DATE"), Literal(-self._season(ctx))),
             run=run,
             date=date,
             model=regression_metrics(Identifier("PREDICTION"), actual=_ACTUAL),
@@ -77,7 +86,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             query=self._query(ctx, Literal("RUN_ID"), Literal("RUN_DATE")),
         )
         return StepPlan(
-            f"evaluate {self.settings.forecasts} against seasonal-naive ({self.settings.season})",
+            f"evaluate {self.settings.forecasts} against seasonal-naive ({self._season(ctx)})",
             (statement,),
         )
 
@@ -98,8 +107,10 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             return StepResult(
                 rows=0, message="nothing to evaluate", warnings=("no series has validation days to score",)
             )
-        measured = f"one day ahead, given the actual values of earlier days: median RMSE {model:.2f}"
-        naive = f"the value {s.season} days earlier (seasonal naive) {baseline:.2f}"
+        every, season = self._features(ctx).every, self._season(ctx)
+        several = every.plural if season > 1 else every.noun
+        measured = f"one {every.noun} ahead, given the actual values of earlier {every.plural}: median RMSE {model:.2f}"
+        naive = f"the value {season} {several} earlier (seasonal naive) {baseline:.2f}"
         trained = ctx.producer_of(table(s.forecasts), TrainForecasters)
         if trained.deployed(ctx).settings.backtest is None:
             message = f"{measured}, better for {better} of {count} series than {naive}"

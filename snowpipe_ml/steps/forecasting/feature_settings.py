@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from snowpipe_ml.models.frequencies import DAY, FREQUENCIES, Frequency
 from snowpipe_ml.models.known_values import least_known
 from snowpipe_ml.plugins import (
     ColumnName,
@@ -15,11 +16,31 @@ from snowpipe_ml.plugins import (
     TableName,
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, sql
-from snowpipe_ml.steps.forecasting.day_features import DateFeature, Fourier, Holidays, date_columns
+from snowpipe_ml.steps.forecasting.calendar_features import DateFeature, Fourier, Holidays, date_columns
+from snowpipe_ml.steps.forecasting.periods import Periods
 
-if TYPE_CHECKING:
-    pass
-
+FrequencyName = Choice[
+    "5min",
+    "10min",
+    "15min",
+    "30min",
+    "hour",
+    "day",
+    "business_day",
+    "week",
+    "week-monday",
+    "week-tuesday",
+    "week-wednesday",
+    "week-thursday",
+    "week-friday",
+    "week-saturday",
+    "week-sunday",
+    "month",
+    "quarter",
+    "year",
+]
+Aggregate = Choice["count", "sum", "mean", "min", "max", "distinct"]
+_FUNCTIONS = {"sum": "SUM", "mean": "AVG", "min": "MIN", "max": "MAX", "count": "COUNT"}
 
 # The columns that a forecaster's table function takes and returns besides the features.
 RESERVED = frozenset(
@@ -44,6 +65,7 @@ RESERVED = frozenset(
         "TARGET",
         "BUCKET",
         "FORECAST",
+        "FREQUENCY",
     }
 )
 
@@ -57,20 +79,20 @@ class ForecastTable(BaseModel):
 
 
 class Exogenous(BaseModel):
-    """Columns of another table, joined by day.
+    """Columns of another table, joined by period.
 
-    ``future`` defines the values after the last known day: ``known`` (a calendar: the table includes future
-    days), ``climatology`` (the mean for the same day of the year so far, or of the last four weeks if
-    that day never occurred), ``last_year`` (the same day a year earlier), or the table of a forecast. A
-    future day without a value is an error; it is not guessed.
+    ``future`` defines the values after the last known period: ``known`` (a calendar: the table includes future
+    periods), ``climatology`` (the mean for the same time of the year so far, or of the last weeks if
+    that time never occurred), ``last_year`` (a year earlier), or the table of a forecast. A future period
+    without a value is an error; it is not guessed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     table: TableName
     columns: tuple[ColumnName, ...] = Field(min_length=1)
-    on: ColumnName = Field(Identifier("DATE"), description="Date column of the table")
-    fill: float | None = Field(None, description="Value for days that are missing from the table")
+    on: ColumnName = Field(Identifier("DATE"), description="Column with the beginning of the period")
+    fill: float | None = Field(None, description="Value for periods that are missing from the table")
     future: Choice["known", "climatology", "last_year"] | ForecastTable = "known"
 
     @property
@@ -80,13 +102,13 @@ class Exogenous(BaseModel):
 
 
 class Rolling(BaseModel):
-    """Means and standard deviations of the days before a day; NULL if fewer than half of these are known."""
+    """Means and standard deviations of the periods before one; NULL if fewer than half of these are known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mean: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Windows of the means, in days")
+    mean: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Windows of the means, in periods")
     stddev: tuple[Annotated[int, Field(ge=2)], ...] = Field(
-        (), description="Windows of the standard deviations, in days"
+        (), description="Windows of the standard deviations, in periods"
     )
 
 
@@ -103,7 +125,7 @@ class PastFeature:
         return Identifier(f"{self.kind.upper()}_{self.days}")
 
     def sql(self, target: Identifier, key: Identifier) -> Sql:
-        """Return its value over complete days, as :func:`snowpipe_ml.models.panel.past_value` does."""
+        """Return its value over complete periods, as :func:`snowpipe_ml.models.panel.past_value` does."""
         days = Literal(self.days)
         if self.kind == "lag":
             return sql(
@@ -134,31 +156,77 @@ class FeatureSettings(StepSettings):
     from_: TableName = Field(alias="from", description="Table with one row per event")
     partition_by: ColumnName = Field(description="Column that identifies a series, such as STORE_ID")
     timestamp: ColumnName = Field(description="Time of an event")
+    frequency: FrequencyName | None = Field(
+        None,
+        description="Length of the periods. `week` begins on Monday, `week-sunday` on Sunday. By default that of the "
+        "rows, if these are regular, and otherwise `day`",
+    )
+    timezone: str | None = Field(
+        None,
+        description="Time zone in which days begin, such as America/New_York. The periods of hours and minutes are then "
+        "in UTC, where each occurs once, and the seasons and features of the calendar follow the time zone",
+    )
+    stored_timezone: str | None = Field(
+        None,
+        description="Time zone of `timestamp` if its type has none; with the same one as `timezone`, periods are by the "
+        "clock on the wall",
+    )
     value: ColumnName | None = Field(
-        None, description="Column to sum per day; without it, events are counted"
+        None, description="Column to aggregate per period; without it, events are counted"
     )
-    target: ColumnName = Field(Identifier("COUNT"), description="Output column with the daily count or sum")
+    aggregate: Aggregate | None = Field(
+        None, description="How values are aggregated; by default `sum` with `value`, and `count` without it"
+    )
+    gaps: Choice["zero", "unknown"] | None = Field(
+        None,
+        description="The target of periods without an event: by default `zero` for `count`, `sum` and `distinct`, and "
+        "`unknown` for the other aggregates",
+    )
+    partial: Choice["drop", "keep"] = Field(
+        "drop",
+        description="The first and the last period, where the events begin later or end earlier in it than in any "
+        "other: by default they are no part of the history. A `calendar` is not checked",
+    )
+    target: ColumnName = Field(Identifier("COUNT"), description="Output column with the value of a period")
     calendar: TableName | None = Field(
-        None, description="Table of the days (DATE) that the events cover; by default all days"
+        None, description="Table of the periods (DATE) that the events cover; by default all"
     )
-    lags: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 7, 90, 365), description="Lags in days")
+    lags: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+        None,
+        description="Lags in periods; by default those of a season: 1, 7, 90 and 365 days, 1, 24 and 168 hours, 1 and "
+        "52 weeks, 1 and 12 months",
+    )
     rolling: Rolling = Field(
-        Rolling(mean=(), stddev=()), description="Rolling means and standard deviations of past days"
+        Rolling(mean=(), stddev=()), description="Rolling means and standard deviations of past periods"
     )
     date_features: tuple[DateFeature, ...] = Field((), description="Features of the date")
     fourier: tuple[Fourier, ...] = Field((), description="Fourier terms, such as of a week or a year")
     holidays: Holidays | None = Field(None, description="Holidays, and the days around them")
     exogenous: tuple[Exogenous, ...] = ()
-    min_history_days: int = Field(
-        120, ge=1, description="Minimum days of a series on which the target and its past are known"
+    min_history: int | None = Field(
+        None,
+        ge=1,
+        description="Minimum periods of a series in which the target is known and all lags look back at its history. By "
+        "default a series may have any length: a short one gets a simple forecast",
     )
-    max_idle_days: int = Field(
-        30, ge=1, description="Maximum days from a series' last event to the last known day"
+    max_idle: int | None = Field(
+        None,
+        ge=1,
+        description="Maximum periods from a series' last event to the last known period; by default 30 days, 13 weeks "
+        "or 12 months",
     )
     writes: TableName
     left_out: TableName | None = Field(
         None, description="Output table: the series that are left out, with the reason"
     )
+
+    @model_validator(mode="after")
+    def _aggregate_fits(self) -> FeatureSettings:
+        if self.value is None and self.aggregate not in (None, "count"):
+            raise ValueError(f"`aggregate: {self.aggregate}` needs `value`, the column to aggregate")
+        if self.stored_timezone is not None and self.timezone is None:
+            raise ValueError("`stored_timezone` needs `timezone`, the time zone of the periods")
+        return self
 
     @model_validator(mode="after")
     def _columns_differ(self) -> FeatureSettings:
@@ -177,15 +245,53 @@ class FeatureSettings(StepSettings):
             raise ValueError(f"two columns would be named {', '.join(sorted(name.sql for name in twice))}")
         return self
 
+    @property
+    def every(self) -> Frequency:
+        """The length of the periods; days where it is yet to be inferred."""
+        return FREQUENCIES[self.frequency] if self.frequency is not None else DAY
+
+    @property
+    def periods(self) -> Periods:
+        """The periods in SQL."""
+        return Periods(self.every, self.timezone, self.stored_timezone)
+
+    @property
+    def used_lags(self) -> tuple[int, ...]:
+        """The lags, or the default ones of the frequency."""
+        return self.every.lags if self.lags is None else self.lags
+
+    @property
+    def idle(self) -> int:
+        """The most periods without an event at the end of a series."""
+        return self.max_idle or self.every.idle
+
+    @property
+    def how(self) -> Aggregate:
+        """How events are aggregated."""
+        return self.aggregate or ("count" if self.value is None else "sum")
+
+    @property
+    def zeros(self) -> bool:
+        """Return whether a period without an event is zero, and not unknown."""
+        return self.gaps == "zero" if self.gaps else self.how in ("count", "sum", "distinct")
+
+    def aggregated(self) -> Sql:
+        """Return the value of a period over its events."""
+        if self.value is None:
+            return Sql("COUNT(*)")
+        if self.how == "distinct":
+            return sql("COUNT(DISTINCT {value})", value=self.value)
+        return sql("{function}({value})", function=Sql(_FUNCTIONS[self.how]), value=self.value)
+
     def past(self) -> list[PastFeature]:
         """Return the features that are computed from the target's past."""
-        found = [PastFeature("lag", days) for days in self.lags]
+        found = [PastFeature("lag", days) for days in self.used_lags]
         found += [PastFeature("mean", days) for days in self.rolling.mean]
         return found + [PastFeature("stddev", days) for days in self.rolling.stddev]
 
-    def of_date(self) -> list[tuple[Identifier, str]]:
-        """Return the features of the date, with their expressions."""
-        return date_columns(self.date_features, self.fourier)
+    def of_date(self) -> list[tuple[Identifier, Sql]]:
+        """Return the features of the calendar, with their expressions over ``D.DATE``."""
+        return date_columns(self.date_features, self.fourier, self.periods)
 
     def feature_names(self) -> list[Identifier]:
         """Return the names of all features, in the order of the table."""

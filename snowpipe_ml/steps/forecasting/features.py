@@ -1,4 +1,4 @@
-"""``features``: create the daily features that a forecaster learns from."""
+"""``features``: create the features per period that a forecaster learns from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.models.frequencies import DAY, FREQUENCIES, Frequency
 from snowpipe_ml.plugins import (
     ColumnUse,
+    Finding,
     PlanContext,
     Resource,
     RunContext,
@@ -19,31 +21,59 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.forecasting.calendar_features import calendar_items, misfits
 from snowpipe_ml.steps.forecasting.columns import require_columns
-from snowpipe_ml.steps.forecasting.day_features import day_items
 from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns, joined_columns
 from snowpipe_ml.steps.forecasting.feature_settings import FeatureSettings
-from snowpipe_ml.steps.forecasting.frequency import check_daily
+from snowpipe_ml.steps.forecasting.frequency import check_frequency, inferred
+from snowpipe_ml.steps.forecasting.history import (
+    calendar_days,
+    edges_query,
+    events_query,
+    history_query,
+    judges_edges,
+)
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row
 
-# GENERATOR requires a constant, so the calendar is cut from a spine that is long enough: 80 years.
-_SPINE_DAYS = 29_220
 _SHORT = "too little history"
 
 
 @register("features")
 class Features(Step[FeatureSettings]):
-    """Count or sum events per series and day on a complete calendar, with features of the past and the day.
+    """Aggregate events per series and period on a complete calendar, with features of the past and the calendar.
 
-    A day without events is zero. A day that is missing from ``calendar``, or whose events have no known
-    ``value``, is unknown: it is not zero and has no row, and a lag that refers to it is NULL. Series with too
-    little history, or without a recent event, are left out; ``left_out`` lists them with the reason.
+    A period without events is zero, or unknown where values are averaged. A period that is missing from
+    ``calendar``, or whose events have no known ``value``, is unknown: it has no row, and a lag that refers to it is
+    NULL. Series without a recent event, or shorter than ``min_history``, are left out; ``left_out`` lists them
+    with the reason. If ``frequency`` is inferred and is not ``day``, the table has it in the column FREQUENCY.
     """
 
     Settings = FeatureSettings
     settings: FeatureSettings
+    found: Frequency | None = None
+    """The frequency that the data shows, where the settings have none."""
+    _resolved: tuple[str, Features] | None = None
+
+    def of_frequency(self, frequency: Frequency) -> Features:
+        """Return the step with the frequency that its data shows."""
+        made = Features(self.name, self.settings.model_copy(update={"frequency": frequency.name}))
+        made.found = frequency
+        return made
+
+    def resolved(self, ctx: PlanContext) -> Features:
+        """Return the step with its frequency. While it is only planned, an unknown one is taken as days."""
+        if self.settings.frequency is not None or not isinstance(ctx, RunContext):
+            return self
+        if self._resolved is None or self._resolved[0] != ctx.run.id:
+            name = self.settings.writes
+            described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
+            told = DAY.name
+            if any(row["name"] == "FREQUENCY" for row in described):
+                told = str(ctx.scalar(sql("SELECT MIN(FREQUENCY) FROM {name}", name=name)))
+            self._resolved = (ctx.run.id, self.of_frequency(FREQUENCIES[told]))
+        return self._resolved[1]
 
     @property
     def feature_columns(self) -> tuple[Identifier, ...]:
@@ -79,79 +109,27 @@ class Features(Step[FeatureSettings]):
         if self.settings.left_out is not None:
             yield table(self.settings.left_out, "left_out")
 
-    def _series(self) -> Sql:
-        """Return common table expressions of every series and day; the target is NULL where unknown."""
+    def findings(self, ctx: PlanContext) -> Iterable[Finding]:
         s = self.settings
-        covered = (
-            sql("SELECT DISTINCT CAST(DATE AS DATE) AS DATE FROM {calendar}", calendar=s.calendar)
-            if s.calendar is not None
-            else Sql(
-                "SELECT DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) AS DATE FROM SPINE "
-                "WHERE DATEADD(day, N, (SELECT MIN(DATE) FROM DAILY)) <= (SELECT MAX(DATE) FROM DAILY)"
+        if s.frequency is None:
+            return
+        for name in misfits(s.date_features, s.periods):
+            yield Finding(
+                f"{name} is the same in every {s.every.noun}, or has no meaning for it", ("date_features",)
             )
-        )
-        past = join(
-            "",
-            [
-                sql(", {value} AS {name}", value=feature.sql(s.target, s.partition_by), name=feature.column)
-                for feature in s.past()
-            ],
-        )
-        usable = join("", [sql(" AND {name} IS NOT NULL", name=feature.column) for feature in s.past()])
-        daily = Sql("COUNT(*)") if s.value is None else sql("SUM({value})", value=s.value)
-        return sql(
-            """WITH SPINE AS (
-  SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) - 1 AS N FROM TABLE(GENERATOR(ROWCOUNT => {spine}))
-), DAILY AS (
-  SELECT {key}, CAST({timestamp} AS DATE) AS DATE, {daily} AS {target}
-  FROM {events} WHERE {key} IS NOT NULL AND {timestamp} IS NOT NULL GROUP BY {key}, CAST({timestamp} AS DATE)
-), COVERED AS (
-  {covered}
-), BOUNDS AS (
-  SELECT {key}, MIN(DATE) AS FIRST_DAY, MAX(DATE) AS LAST_EVENT FROM DAILY GROUP BY {key}
-), LAST_DAY AS (
-  SELECT MAX(DATE) AS LAST_DAY FROM COVERED
-), COMPLETE AS (
-  SELECT B.{key}, DATEADD(day, S.N, B.FIRST_DAY) AS DATE
-  FROM BOUNDS B CROSS JOIN LAST_DAY L JOIN SPINE S ON S.N <= DATEDIFF(day, B.FIRST_DAY, L.LAST_DAY)
-), KNOWN AS (
-  SELECT C.{key}, C.DATE, CASE WHEN V.DATE IS NULL THEN NULL WHEN D.DATE IS NULL THEN 0 ELSE D.{target} END AS {target}
-  FROM COMPLETE C LEFT JOIN COVERED V ON V.DATE = C.DATE
-  LEFT JOIN DAILY D ON D.{key} = C.{key} AND D.DATE = C.DATE
-), LAGGED AS (
-  SELECT {key}, DATE, {target}{past} FROM KNOWN
-), HISTORY AS (
-  SELECT B.{key}, B.LAST_EVENT, L.LAST_DAY, COUNT_IF(G.{target} IS NOT NULL{usable}) AS HISTORY_DAYS
-  FROM BOUNDS B CROSS JOIN LAST_DAY L LEFT JOIN LAGGED G ON G.{key} = B.{key}
-  GROUP BY B.{key}, B.LAST_EVENT, L.LAST_DAY
-), JUDGED AS (
-  SELECT {key}, LAST_EVENT, HISTORY_DAYS,
-    CASE WHEN DATEDIFF(day, LAST_EVENT, LAST_DAY) > {idle} THEN 'no recent event'
-         WHEN HISTORY_DAYS < {enough} THEN {short} END AS REASON
-  FROM HISTORY
-)""",
-            spine=Literal(_SPINE_DAYS),
-            key=s.partition_by,
-            timestamp=s.timestamp,
-            target=s.target,
-            events=s.from_,
-            covered=covered,
-            past=past,
-            daily=daily,
-            usable=usable,
-            idle=Literal(s.max_idle_days),
-            enough=Literal(s.min_history_days),
-            short=Literal(_SHORT),
-        )
+
+    def _series(self) -> Sql:
+        """Return common table expressions of every series and period; the target is NULL where unknown."""
+        return history_query(self.settings, _SHORT)
 
     def _query(self) -> Sql:
         s = self.settings
-        columns, joins = day_items(s.of_date(), s.holidays, Sql("G.DATE"))
+        columns, joins = calendar_items(s.of_date(), s.holidays, s.periods)
         for number, other in enumerate(s.exogenous, 1):
             alias = Identifier(f"X{number}")
             joins.append(
                 sql(
-                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = G.DATE",
+                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = D.DATE",
                     table=other.table,
                     alias=alias,
                     on=other.on,
@@ -161,9 +139,11 @@ class Features(Step[FeatureSettings]):
                 sql(", {value} AS {column}", value=filled(alias, column, other.fill), column=column)
                 for column in other.columns
             ]
+        if self.found is not None and self.found != DAY:
+            columns.append(sql(", {name} AS FREQUENCY", name=Literal(self.found.name)))
         return sql(
-            "{series}\nSELECT G.*{columns}\nFROM LAGGED G JOIN JUDGED J ON J.{key} = G.{key} AND J.REASON IS NULL\n"
-            "{joins}\nWHERE G.{target} IS NOT NULL",
+            "{series}\nSELECT D.*{columns}\nFROM LAGGED D JOIN JUDGED J ON J.{key} = D.{key} AND J.REASON IS NULL\n"
+            "{joins}\nWHERE D.{target} IS NOT NULL",
             series=self._series(),
             columns=join("", columns),
             key=s.partition_by,
@@ -174,18 +154,32 @@ class Features(Step[FeatureSettings]):
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query())
-        return StepPlan(
-            f"daily features of each {s.partition_by}: {', '.join(name.name for name in self.feature_columns)}",
-            (statement,),
+        names = ", ".join(name.name for name in self.feature_columns)
+        often = (
+            f"features of each {s.every.noun}" if s.frequency else "features of each day or as the data shows"
         )
+        return StepPlan(f"{often} and {s.partition_by}: {names}", (statement,))
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
         require_columns(ctx, joined_columns(s))
-        check_daily(ctx, s.from_, s.timestamp, s.partition_by, gaps=s.calendar is None)
+        step = self
+        if s.frequency is None:
+            step = self.of_frequency(inferred(ctx, s.from_, s.timestamp, s.partition_by, s.periods))
+        return step._made(ctx)
+
+    def _made(self, ctx: RunContext) -> StepResult:
+        s = self.settings
+        if s.timezone is not None or s.every.within_a_day:
+            check_timezone(ctx, s)
+        wrong = misfits(s.date_features, s.periods)
+        if wrong:
+            raise StepError(
+                f"{', '.join(wrong)}: no features of a {s.every.noun}, which is the frequency here"
+            )
         for other in s.exogenous:
-            check_daily(ctx, other.table, other.on, gaps=other.fill is None)
-            one_row_a_day(ctx, other.table, other.on)
+            check_frequency(ctx, other.table, other.on, s.periods, gaps=other.fill is None)
+            one_row_a_period(ctx, other.table, other.on)
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
             series=self._series(),
@@ -200,16 +194,12 @@ class Features(Step[FeatureSettings]):
                 judged=judged,
             )
         )
-        every = int(
-            ctx.scalar(
-                sql(
-                    "SELECT COUNT(DISTINCT {key}) FROM {events} WHERE {timestamp} IS NOT NULL",
-                    key=s.partition_by,
-                    events=s.from_,
-                    timestamp=s.timestamp,
-                )
-            )
+        daily = sql(
+            "WITH {events} SELECT COUNT(DISTINCT {key}) FROM DAILY",
+            events=events_query(s),
+            key=s.partition_by,
         )
+        every = int(ctx.scalar(daily) or 0)
         kept = every - sum(row["N"] for row in reasons)
         if not kept:
             raise StepError(self._nothing_left(every, reasons))
@@ -223,6 +213,7 @@ class Features(Step[FeatureSettings]):
             for reason, count in aside.items()
         ]
         left += [f"{sum(aside.values()):,} events in no series"] if aside else []
+        left += self._told_of_periods(ctx)
         return StepResult(
             rows=rows,
             message=f"{kept} series" + (f"; {', '.join(left)}" if left else ""),
@@ -230,15 +221,31 @@ class Features(Step[FeatureSettings]):
             metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
         )
 
+    def _told_of_periods(self, ctx: RunContext) -> list[str]:
+        """Return the frequency, if it is not the usual one, and the periods that are no part of the history."""
+        s, said = self.settings, []
+        if self.found is not None and self.found != DAY:
+            said.append(f"one row per {s.every.noun}, as the data shows (frequency: {self.found.name})")
+        if judges_edges(s):
+            rows = ctx.execute(
+                sql("WITH {edges} SELECT DATE FROM EDGES WHERE PARTIAL ORDER BY DATE", edges=edges_query(s))
+            )
+            said += [
+                f"the {s.every.noun} of {str(row[0]).removesuffix(' 00:00:00')} is not whole" for row in rows
+            ]
+        return said
+
     def _events_without_series(self, ctx: RunContext) -> dict[str, int]:
         """Return the number of events that are not in any series, by reason."""
         s = self.settings
-        days, uncovered = Sql(""), Sql("0")
+        days, uncovered, weekend = Sql(""), Sql("0"), Sql("0")
+        if not s.periods.weekends:
+            weekend = sql("COUNT_IF(DAYOFWEEKISO({day}) > 5)", day=s.periods.of(s.timestamp))
         if s.calendar is not None:
             days = sql(
-                'LEFT JOIN (SELECT DISTINCT CAST(DATE AS DATE) AS "_DAY" FROM {calendar}) ON "_DAY" = CAST({timestamp} AS DATE)',
-                calendar=s.calendar,
-                timestamp=s.timestamp,
+                'LEFT JOIN (SELECT DATE AS "_DAY" FROM ({calendar})) ON "_DAY" = {period}',
+                calendar=calendar_days(s),
+                period=s.periods.of(s.timestamp),
             )
             uncovered = sql(
                 'COUNT_IF({key} IS NOT NULL AND {timestamp} IS NOT NULL AND "_DAY" IS NULL)',
@@ -247,11 +254,12 @@ class Features(Step[FeatureSettings]):
             )
         row = ctx.execute(
             sql(
-                "SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), {uncovered} "
+                "SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), {uncovered}, {weekend} "
                 "FROM {events} {days}",
                 key=s.partition_by,
                 timestamp=s.timestamp,
                 uncovered=uncovered,
+                weekend=weekend,
                 events=s.from_,
                 days=days,
             )
@@ -259,7 +267,8 @@ class Features(Step[FeatureSettings]):
         reasons = (
             f"{s.partition_by} is NULL",
             f"{s.timestamp} is NULL",
-            f"their day is not in {s.calendar}",
+            f"their {s.every.noun} is not in {s.calendar}",
+            "they are on a Saturday or Sunday",
         )
         return {reason: int(count) for reason, count in zip(reasons, row, strict=True) if count}
 
@@ -274,14 +283,37 @@ class Features(Step[FeatureSettings]):
         if short is not None:
             lacking = f" and {past.column}" if past is not None else ""
             found.append(
-                f"the longest has {short['MOST']} days on which the target{lacking} are known, but "
-                f"min_history_days is {s.min_history_days}: use shorter lags, a lower min_history_days or more data"
+                f"the longest has {short['MOST']} {s.every.plural} in which the target{lacking} are known, but "
+                f"min_history is {s.min_history}: use shorter lags, a lower min_history or more data"
             )
         return ": ".join(found)
 
 
-def one_row_a_day(ctx: RunContext, name: QualifiedName, day: Identifier) -> None:
-    """Refuse a table with several rows for a day, because a join would duplicate the days of the series.
+def check_timezone(ctx: RunContext, settings: FeatureSettings) -> None:
+    """Refuse timestamps whose time zone the settings do not say.
+
+    Raises:
+        StepError: it names the column, and the setting that is missing or has no effect.
+    """
+    s = settings
+    described = ctx.execute(sql("DESCRIBE TABLE {name}", name=s.from_))
+    kind = next(str(row["type"]) for row in described if row["name"] == s.timestamp.name).partition("(")[0]
+    zoned = kind in ("TIMESTAMP_TZ", "TIMESTAMP_LTZ")
+    if zoned and s.timezone is None and s.every.within_a_day:
+        raise StepError(f"{s.timestamp} of {s.from_} is a {kind}: set `timezone` to that of the seasons")
+    if zoned and s.stored_timezone is not None:
+        raise StepError(
+            f"{s.timestamp} of {s.from_} is a {kind}, which has a time zone: remove `stored_timezone`"
+        )
+    if not zoned and s.timezone is not None and s.stored_timezone is None:
+        raise StepError(
+            f"{s.timestamp} of {s.from_} is a {kind}, which has no time zone: set `stored_timezone` to that of its "
+            "times, such as UTC"
+        )
+
+
+def one_row_a_period(ctx: RunContext, name: QualifiedName, day: Identifier) -> None:
+    """Refuse a table with several rows for a period, because a join would duplicate the periods of the series.
 
     Raises:
         StepError: it names the table.
@@ -298,6 +330,6 @@ def one_row_a_day(ctx: RunContext, name: QualifiedName, day: Identifier) -> None
 
 
 def filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
-    """Return a column of a joined table, with the fill value for days that the table does not have."""
+    """Return a column of a joined table, with the fill value for periods that the table does not have."""
     value = sql("{alias}.{column}", alias=alias, column=column)
     return value if fill is None else sql("COALESCE({value}, {fill})", value=value, fill=Literal(fill))

@@ -83,7 +83,7 @@ forecast_series:
 
     def features(self, ctx: PlanContext) -> Features:
         """Return the step that writes the features."""
-        return ctx.producer_of(table(self.settings.features), Features)
+        return ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
 
     def trained(self, ctx: PlanContext) -> TrainForecasters | None:
         """Return the step that saves the models; None if it is in another spec."""
@@ -99,7 +99,12 @@ forecast_series:
 
     def _bundle(self, ctx: PlanContext, staged: Iterable[StagePath], *, offline: bool) -> Bundle:
         s = self.settings
-        told = {"features": self.features(ctx).described(), "quantiles": self._quantiles(ctx)}
+        features = self.features(ctx)
+        told = {
+            "features": features.described(),
+            "quantiles": self._quantiles(ctx),
+            "clock": features.settings.periods.config,
+        }
         config = json.dumps(told, sort_keys=True).encode()
         trained = self.trained(ctx)
         own: dict[str, bytes] = {}

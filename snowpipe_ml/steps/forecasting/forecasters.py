@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from typing import Literal as Choice
 
 from pydantic import Field, model_validator
 
 from snowpipe_ml.plugins.forecaster import ForecasterSettings, register_forecaster
+
+_SEASON = (
+    "Periods of a season; 1 if there is none. By default as `frequency` has it: 24 hours, 7 days, 5 business days, 52 "
+    "weeks, 12 months, 4 quarters"
+)
+_HISTORY = (
+    "Periods at the end of the history that are fitted on, by default all; `auto` are 504 hours, 400 days or weeks, "
+    "180 months"
+)
 
 
 @register_forecaster
@@ -83,12 +92,12 @@ class SeasonalNaive(ForecasterSettings):
     uses_features: ClassVar[bool] = False
 
     type: Choice["seasonal_naive"]
-    season: int = Field(7, ge=1)
+    season: int | None = Field(None, ge=1, description=_SEASON)
 
 
 @register_forecaster
 class MovingAverage(ForecasterSettings):
-    """The mean of the last ``window`` days."""
+    """The mean of the last ``window`` periods."""
 
     implementations: ClassVar[Mapping[str, str]] = {
         "moving_average": "snowpipe_ml.models.forecasters.statistical:MovingAverageForecaster",
@@ -96,7 +105,11 @@ class MovingAverage(ForecasterSettings):
     uses_features: ClassVar[bool] = False
 
     type: Choice["moving_average"]
-    window: int = Field(14, ge=1)
+    window: int | None = Field(
+        None,
+        ge=1,
+        description="Periods; by default two seasons: 14 days, or 24 months. One of hours or weeks",
+    )
 
 
 @register_forecaster
@@ -111,10 +124,10 @@ class GlobalTrees(ForecasterSettings):
     uses_features: ClassVar[bool] = False
 
     type: Choice["lightgbm_recursive", "lightgbm_direct"] = Field(
-        description="`lightgbm_recursive` learns the next day, on logarithms, and feeds its forecasts back; "
-        "`lightgbm_direct` learns each day ahead, as a difference to a smoothed level with its season"
+        description="`lightgbm_recursive` learns the next period, on logarithms, and feeds its forecasts back; "
+        "`lightgbm_direct` learns each period ahead, as a difference to a smoothed level with its season"
     )
-    season: int = Field(7, ge=1, description="Days of a season; 1 if there is none")
+    season: int | None = Field(None, ge=1, description=_SEASON)
     metric: Choice["mae", "rmse"] = Field(
         "mae", description="`mae` forecasts the median, `rmse` the mean, whose totals are right"
     )
@@ -142,10 +155,8 @@ class StatsForecast(ForecasterSettings):
     uses_features: ClassVar[bool] = False
 
     type: Choice["auto_ets", "auto_arima", "auto_theta", "dynamic_theta", "auto_ces"]
-    season: int = Field(7, ge=1, description="Days of a season; 1 if there is none")
-    history: int | None = Field(
-        None, ge=30, description="Days at the end of the history that are fitted on; by default all"
-    )
+    season: int | None = Field(None, ge=1, description=_SEASON)
+    history: Annotated[int, Field(ge=30)] | Choice["auto"] | None = Field(None, description=_HISTORY)
     form: str = Field(
         "ZZZ",
         pattern=r"^[ZAM][ZNAM][ZNAM]$",
@@ -169,7 +180,9 @@ class MSTL(ForecasterSettings):
     uses_features: ClassVar[bool] = False
 
     type: Choice["mstl"]
-    season: int = Field(7, ge=2, description="Days of a season; a series needs a history of two seasons")
-    history: int | None = Field(
-        None, ge=30, description="Days at the end of the history that are fitted on; by default all"
+    season: int | None = Field(
+        None,
+        ge=2,
+        description="Periods of a season, of which a series needs two; by default as `frequency` has it",
     )
+    history: Annotated[int, Field(ge=30)] | Choice["auto"] | None = Field(None, description=_HISTORY)

@@ -21,12 +21,13 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.forecasting.calendar_features import calendar_items
 from snowpipe_ml.steps.forecasting.columns import require_columns
-from snowpipe_ml.steps.forecasting.day_features import day_items
 from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns
 from snowpipe_ml.steps.forecasting.feature_settings import Exogenous, ForecastTable
-from snowpipe_ml.steps.forecasting.features import Features, filled, one_row_a_day
-from snowpipe_ml.steps.forecasting.frequency import check_daily
+from snowpipe_ml.steps.forecasting.features import Features, filled, one_row_a_period
+from snowpipe_ml.steps.forecasting.frequency import check_frequency
+from snowpipe_ml.steps.forecasting.periods import Periods
 
 
 @register("future_features")
@@ -41,15 +42,15 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
         """Settings of ``future_features``."""
 
         features: TableName = Field(description="Table written by a `features` step")
-        horizon_days: int = Field(
-            14, ge=1, le=3660, description="Horizon in days; that of a `backtest` has the same default"
+        horizon: int = Field(
+            14, ge=1, le=9000, description="Horizon in periods; that of a `backtest` has the same default"
         )
         writes: TableName
 
     settings: FutureFeatures.Settings
 
     def _features(self, ctx: PlanContext) -> Features:
-        return ctx.producer_of(table(self.settings.features), Features)
+        return ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(self.settings.features, "features")
@@ -66,17 +67,38 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
 
     def _query(self, ctx: PlanContext) -> Sql:
         s, f = self.settings, self._features(ctx).settings
-        columns, joins = day_items(f.of_date(), f.holidays, Sql("D.DATE"))
+        periods = f.periods
+        columns, joins = calendar_items(f.of_date(), f.holidays, periods)
         ctes = []
+        # On a clock on the wall, a few hours more are generated than the horizon has, as one may be skipped in spring.
+        occurs = periods.occurs(Sql("DATE"))
+        several = Literal(s.horizon if occurs is None else s.horizon + 60 * 24 // 5)
+        numbers = sql(
+            "SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS N FROM TABLE(GENERATOR(ROWCOUNT => {several}))",
+            several=several,
+        )
+        ahead = sql(
+            "SELECT {next} AS DATE\n  FROM ({numbers}) CROSS JOIN LAST_DAY L",
+            next=periods.plus(Sql("L.LAST_DAY"), Sql("N")),
+            numbers=numbers,
+        )
+        if occurs is not None:
+            ahead = sql(
+                "SELECT DATE FROM ({ahead}) WHERE {occurs} QUALIFY ROW_NUMBER() OVER (ORDER BY DATE) <= {horizon}",
+                ahead=ahead,
+                occurs=occurs,
+                horizon=Literal(s.horizon),
+            )
         for number, other in enumerate(f.exogenous, 1):
             alias = Identifier(f"X{number}")
             if other.policy == "climatology":
                 recent = Identifier(f"R{number}")
-                ctes.append(_climatology(alias, recent, other))
+                ctes.append(_climatology(alias, recent, other, periods))
                 # Day 366 may not occur in the history: day 365 is used instead.
                 joins.append(
                     sql(
-                        "LEFT JOIN {alias} ON {alias}.DAY = LEAST(DAYOFYEAR(D.DATE), 365) CROSS JOIN {recent}",
+                        "LEFT JOIN {alias} ON {alias}.DAY = {day} CROSS JOIN {recent}",
+                        day=periods.of_year(Sql("D.DATE")),
                         alias=alias,
                         recent=recent,
                     )
@@ -92,7 +114,7 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
                 ]
                 continue
             source = other.future.table if isinstance(other.future, ForecastTable) else other.table
-            day = Sql("DATEADD(year, -1, D.DATE)" if other.policy == "last_year" else "D.DATE")
+            day = periods.year_before(Sql("D.DATE")) if other.policy == "last_year" else Sql("D.DATE")
             joins.append(
                 sql(
                     "LEFT JOIN {table} AS {alias} ON {alias}.{on} = {day}",
@@ -113,15 +135,14 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
 ), LAST_DAY AS (
   SELECT MAX(DATE) AS LAST_DAY FROM {features}
 ), DAYS AS (
-  SELECT DATEADD(day, N, L.LAST_DAY) AS DATE
-  FROM (SELECT ROW_NUMBER() OVER (ORDER BY SEQ4()) AS N FROM TABLE(GENERATOR(ROWCOUNT => {horizon}))) CROSS JOIN LAST_DAY L
+  {ahead}
 ){ctes}
 SELECT S.{key}, D.DATE, NULL::FLOAT AS {target}{past}{columns}
 FROM SERIES S CROSS JOIN DAYS D
 {joins}""",
             key=f.partition_by,
             features=s.features,
-            horizon=Literal(s.horizon_days),
+            ahead=ahead,
             ctes=join("", ctes),
             target=f.target,
             past=past,
@@ -132,24 +153,27 @@ FROM SERIES S CROSS JOIN DAYS D
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         statement = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=self._query(ctx))
-        return StepPlan(f"the next {s.horizon_days} days of each series", (statement,))
+        every = self._features(ctx).settings.every
+        return StepPlan(f"the next {s.horizon} {every.plural} of each series", (statement,))
 
     def run(self, ctx: RunContext) -> StepResult:
         require_columns(ctx, forecast_columns(self._features(ctx).settings))
-        for other in self._features(ctx).settings.exogenous:
+        features = self._features(ctx).settings
+        for other in features.exogenous:
             if isinstance(other.future, ForecastTable):
-                check_daily(ctx, other.future.table, other.on)
-                one_row_a_day(ctx, other.future.table, other.on)
+                check_frequency(ctx, other.future.table, other.on, features.periods)
+                one_row_a_period(ctx, other.future.table, other.on)
         self._require_values(ctx)
         rows = publish_table(ctx, self.settings.writes, self._query(ctx))
-        return StepResult(rows=rows, message=f"{self.settings.horizon_days} days")
+        return StepResult(rows=rows, message=f"{self.settings.horizon} {features.every.plural}")
 
     def _require_values(self, ctx: RunContext) -> None:
         """Check that every exogenous column has a value in each future period.
 
         Raises:
-            StepError: it names the column, the number of days without a value, and the settings to change.
+            StepError: it names the column, the number of periods without a value, and the settings to change.
         """
+        plural = self._features(ctx).settings.every.plural
         for other in self._features(ctx).settings.exogenous:
             for column in other.columns:
                 lacking = ctx.scalar(
@@ -161,20 +185,22 @@ FROM SERIES S CROSS JOIN DAYS D
                 )
                 if lacking:
                     raise StepError(
-                        f"{column} of {other.table} has no value for {lacking} future days under the policy "
+                        f"{column} of {other.table} has no value for {lacking} future {plural} under the policy "
                         f"{other.policy!r}: give `future` (climatology, last_year or the table of a forecast), or `fill`"
                     )
 
 
-def _climatology(alias: Identifier, recent: Identifier, other: Exogenous) -> Sql:
-    """Return CTEs of the mean of each day of the year so far, and of the last four weeks."""
+def _climatology(alias: Identifier, recent: Identifier, other: Exogenous, periods: Periods) -> Sql:
+    """Return CTEs of the mean of each time of the year so far, and of the last weeks or months."""
     of_weeks = join(", ", [sql("AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
     means = join("", [sql(", AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
     return sql(
-        ", {alias} AS (\n  SELECT DAYOFYEAR({on}) AS DAY{means} FROM {table}, LAST_DAY\n"
-        "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY DAYOFYEAR({on})\n), {recent} AS (\n"
+        ", {alias} AS (\n  SELECT {day} AS DAY{means} FROM {table}, LAST_DAY\n"
+        "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY {day}\n), {recent} AS (\n"
         "  SELECT {of_weeks} FROM {table}, LAST_DAY\n"
-        "  WHERE {on} BETWEEN DATEADD(day, -27, LAST_DAY.LAST_DAY) AND LAST_DAY.LAST_DAY\n)",
+        "  WHERE {on} BETWEEN {since} AND LAST_DAY.LAST_DAY\n)",
+        day=periods.of_year(other.on),
+        since=periods.plus(Sql("LAST_DAY.LAST_DAY"), Literal(1 - periods.frequency.recent)),
         alias=alias,
         recent=recent,
         of_weeks=of_weeks,

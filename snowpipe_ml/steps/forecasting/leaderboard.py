@@ -36,7 +36,7 @@ def _metrics(interval: float, quantiles: Sequence[float]) -> Sql:
     """Return the columns of a leaderboard, each over the rows of a group.
 
     MASE and its squared form RMSSE follow Hyndman and Koehler,
-    https://doi.org/10.1016/j.ijforecast.2006.03.001, and are scaled by the differences between days a week
+    https://doi.org/10.1016/j.ijforecast.2006.03.001, and are scaled by the differences between periods a season
     apart. TOTAL_BIAS is the error of the totals in percent. PINBALL is the mean of the losses at both ends of
     the interval, COVERAGE the fraction of days inside the interval, WQL the weighted quantile loss of the
     quantiles that were asked for, or of the interval and the prediction, and BELOW_Q10 the fraction of days up
@@ -113,7 +113,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
 
     ``writes`` has a row per model and origin, and a row per model over these origins with FOLD NULL;
     ``by_series`` has a row per series and model. The step warns if no model beats the baselines, which are
-    seasonal-naive and the mean of two weeks.
+    seasonal-naive and a moving average.
     """
 
     class Settings(StepSettings):
@@ -226,10 +226,13 @@ class Leaderboard(Step["Leaderboard.Settings"]):
             else []
         )
 
+    def _plural(self, ctx: RunContext) -> str:
+        return self.trained(ctx).features(ctx).settings.every.plural
+
     def _horizon(self, ctx: RunContext) -> str:
         backtest = self.trained(ctx).deployed(ctx).settings.backtest
         return (
-            f"over horizons of {backtest.horizon_days} days"
+            f"over horizons of {backtest.horizon} {self._plural(ctx)}"
             if backtest is not None
             else "over whole horizons"
         )

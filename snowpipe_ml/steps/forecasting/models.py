@@ -11,6 +11,7 @@ from typing import Literal as Choice
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.models.frequencies import DAY, Frequency
 from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.plugins import PlanContext
 from snowpipe_ml.plugins.forecaster import FORECASTERS, ForecasterSettings
@@ -22,6 +23,8 @@ from snowpipe_ml.steps.forecasting.forecasters import (
     StatsForecast,
 )
 from snowpipe_ml.steps.models.bundle import BundleSettings, package_archive
+
+_MANY = 24  # periods of a season, of which a moving average takes one
 
 
 class PythonForecaster(ForecasterSettings):
@@ -84,9 +87,9 @@ class Ensemble(ForecasterSettings):
     type: Choice["ensemble", "best_of"]
     candidates: tuple[Candidate, ...] = Field(
         default_factory=lambda: (
-            StatsForecast(type="auto_ets", form="ZNZ", history=400),
-            StatsForecast(type="dynamic_theta", history=400),
-            MSTL(type="mstl", history=400),
+            StatsForecast(type="auto_ets", form="ZNZ", history="auto"),
+            StatsForecast(type="dynamic_theta", history="auto"),
+            MSTL(type="mstl", history="auto"),
             GlobalTrees(type="lightgbm_recursive", rounds=200, num_leaves=31),
             GlobalTrees(type="lightgbm_direct", min_data_in_leaf=30),
             SeasonalNaive(type="seasonal_naive"),
@@ -130,9 +133,9 @@ class Backtest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     origins: int = Field(3, ge=1, le=50)
-    horizon_days: int = Field(14, ge=1, description="Days to forecast from each origin")
-    step_days: int | None = Field(
-        None, ge=1, description="Days from one origin to the next; by default horizon_days"
+    horizon: int = Field(14, ge=1, description="Periods to forecast from each origin")
+    step: int | None = Field(
+        None, ge=1, description="Periods from one origin to the next; by default the horizon"
     )
     compare: tuple[Candidate, ...] = Field(
         default_factory=lambda: (SeasonalNaive(type="seasonal_naive"), MovingAverage(type="moving_average")),
@@ -141,9 +144,9 @@ class Backtest(BaseModel):
 
     @model_validator(mode="after")
     def _origins_are_apart(self) -> Backtest:
-        if self.step_days is not None and self.step_days < self.horizon_days:
+        if self.step is not None and self.step < self.horizon:
             raise ValueError(
-                f"step_days ({self.step_days}) is less than horizon_days ({self.horizon_days}): "
+                f"step ({self.step}) is less than horizon ({self.horizon}): "
                 "the horizons of consecutive origins would overlap"
             )
         _refuse_twice([name_of(candidate) for candidate in self.compare])
@@ -162,16 +165,17 @@ def candidates_of(model: ForecasterSettings) -> dict[str, ForecasterSettings]:
     return {name_of(model): model}
 
 
-def as_json(model: ForecasterSettings, **common: object) -> dict[str, object]:
+def as_json(model: ForecasterSettings, every: Frequency = DAY, **common: object) -> dict[str, object]:
     """Return a model's settings as the function reads them.
 
     Args:
         model: any of the models.
+        every: the length of the periods, which decides the season where the settings do not.
         common: settings of the step that apply to all models.
     """
     if isinstance(model, Ensemble):
         inner = {
-            name: as_json(candidate, **common, **_inherited(candidate, model))
+            name: as_json(candidate, every, **common, **_inherited(candidate, model))
             for name, candidate in candidates_of(model).items()
         }
         return {
@@ -185,6 +189,16 @@ def as_json(model: ForecasterSettings, **common: object) -> dict[str, object]:
         settings.pop("settings")
         settings |= model.settings
     settings["class"] = model.implementation
+    usual = {"season": every.season, "window": 2 * max(every.season, 3)}
+    if every.name != DAY.name and "window" in settings:
+        usual["window"] = every.season if every.season > _MANY else 2 * max(every.season, 2)
+    for name, value in usual.items():
+        if name in settings and settings[name] is None:
+            settings[name] = value
+    if "season" in settings and settings["season"] == every.season and len(every.seasons) > 1:
+        settings["long_season"] = every.seasons[1]
+    if settings.get("history") == "auto":
+        settings["history"] = every.history
     return {**settings, **common}
 
 

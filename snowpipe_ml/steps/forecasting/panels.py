@@ -22,7 +22,8 @@ def result_columns(
 ) -> list[tuple[Identifier, str]]:
     """Return the result columns of the function, as :class:`snowpipe_ml.models.rows.Rows` creates them."""
     names = features.feature_columns
-    fixed = {"SERIES": "VARCHAR", "DATE": "DATE", "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": "DATE"}
+    date = features.settings.periods.type
+    fixed = {"SERIES": "VARCHAR", "DATE": date, "PART": "VARCHAR", "MODEL": "VARCHAR", "ORIGIN": date}
     numbers = ("ACTUAL", "PREDICTION", "LOW", "HIGH", "BASE", "FOLD", "SCALE", "SQUARED_SCALE")
     of_models = ("GAIN", "WEIGHT", "SECONDS")
     return [
@@ -60,7 +61,7 @@ def create_function(
     """
     arguments = [
         Sql("SERIES VARCHAR"),
-        Sql("DATE DATE"),
+        Sql(f"DATE {features.settings.periods.type}"),
         sql("{target} FLOAT", target=features.settings.target),
     ]
     arguments += [sql("{name} FLOAT", name=name) for name in features.feature_columns]

@@ -136,15 +136,17 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             return ()
         furthest = ctx.scalar(
             sql(
-                "SELECT MAX(DATEDIFF(day, ORIGIN, DATE)) FROM {name} WHERE PART = 'forecast'",
+                "SELECT MAX({ahead}) FROM {name} WHERE PART = 'forecast'",
+                ahead=self.features(ctx).settings.periods.between(Sql("ORIGIN"), Sql("DATE")),
                 name=self.settings.writes,
             )
         )
-        if furthest is None or furthest <= backtest.horizon_days:
+        if furthest is None or furthest <= backtest.horizon:
             return ()
+        plural = self.features(ctx).settings.every.plural
         return (
-            f"forecasts reach {furthest} days ahead, but the backtest only {backtest.horizon_days}: the days "
-            f"beyond it have no interval; set backtest.horizon_days",
+            f"forecasts reach {int(furthest)} {plural} ahead, but the backtest only {backtest.horizon}: the {plural} "
+            f"beyond it have no interval; set backtest.horizon",
         )
 
     def run(self, ctx: RunContext) -> StepResult:
@@ -166,9 +168,10 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             metrics["model files"] = keep_models(ctx, self._trained, key, s.models, told)
             rows = publish_table(ctx, s.writes, self._rows())
             ctx.execute(sql("DROP TABLE {name}", name=self._trained))
-        trained, untrained = ctx.execute(
+        trained, simple, untrained = ctx.execute(
             sql(
-                "SELECT COUNT(DISTINCT IFF(PART = 'forecast', {key}, NULL)), "
+                "SELECT COUNT(DISTINCT IFF(PART = 'forecast' AND MODEL <> 'simple', {key}, NULL)), "
+                "COUNT(DISTINCT IFF(PART = 'forecast' AND MODEL = 'simple', {key}, NULL)), "
                 "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) FROM {name}",
                 key=key,
                 name=s.writes,
@@ -178,14 +181,19 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         if untrained:
             where = f"the rows of {s.writes} with PART = 'untrained' give the reason"
             warnings = (f"{untrained} series were not trained; {where}",)
+        if simple:
+            warnings += (
+                f"{simple} series have a simple forecast, as no model could be trained; the rows of {s.writes} with "
+                "MODEL = 'simple' give the reason",
+            )
         warnings += self._beyond_backtest(ctx)
-        if not trained:
+        if not trained and not simple:
             warnings += (f"no series has a forecast: {s.writes} has none",)
         charts, lost = forecast_charts(ctx, self.forecasts(ctx))
         return StepResult(
             rows=rows,
             message=f"{trained} models",
             warnings=(*warnings, *lost),
-            metrics={"trained": trained, "untrained": untrained, **metrics},
+            metrics={"trained": trained, "simple": simple, "untrained": untrained, **metrics},
             charts=charts,
         )
