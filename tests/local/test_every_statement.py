@@ -1141,7 +1141,12 @@ MORE: dict[str, Case] = {
         ["CREATE TABLE days (d DATE, n INT) CLUSTER BY (TO_DATE(d), n) COMMENT = 'x'"],
         "ALTER TABLE days CLUSTER BY (YEAR(d))",
         DONE,
-        [("ALTER TABLE days DROP CLUSTERING KEY", DONE), ("ALTER TABLE days UNSET COMMENT", DONE)],
+        [
+            ("SHOW TABLES", {"cluster_by": ["LINEAR(YEAR(d))"]}),
+            ("ALTER TABLE days DROP CLUSTERING KEY", DONE),
+            ("SHOW TABLES", {"cluster_by": [""]}),
+            ("ALTER TABLE days UNSET COMMENT", DONE),
+        ],
     ),
     "CREATE TABLE with the name of a stream": Case(
         [TABLE, "CREATE STREAM changes ON TABLE people"],
@@ -1151,6 +1156,11 @@ MORE: dict[str, Case] = {
             ("CREATE VIEW changes AS SELECT 1 AS a", "already exists as STREAM"),
             ("CREATE STREAM people ON TABLE people", "already exists as TABLE"),
         ],
+    ),
+    "GET_DDL of a clustered table": Case(
+        ["CREATE TABLE days (d DATE, n INT) CLUSTER BY (d, n)"],
+        "SELECT GET_DDL('TABLE', 'days')",
+        [("create or replace TABLE DAYS cluster by (d, n)(\n\tD DATE,\n\tN NUMBER(38,0)\n);",)],
     ),
     "GET_DDL of a view with comments": Case(
         ["CREATE VIEW commented (a COMMENT 'first', b) AS SELECT 1, 2"],

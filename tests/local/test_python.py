@@ -286,3 +286,30 @@ def test_pandas_types(session: Any, table: None) -> None:
         "a": "object,int64,float64,datetime64[ns]",
         "b": "object,Int64,float64,datetime64[ns]",
     }
+
+
+def test_a_strict_table_function_returns_null_for_null(query: Any) -> None:
+    query(
+        "CREATE FUNCTION echo(n INT) RETURNS TABLE (m INT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' STRICT "
+        "HANDLER = 'Echo' AS 'class Echo:\n  def process(self, n):\n    yield (n + 1,)'"
+    )
+    assert query("SELECT m FROM VALUES (1), (NULL) AS t(n), TABLE(echo(t.n::INT)) ORDER BY 1") == [
+        (2,),
+        (None,),
+    ]
+
+
+def test_a_vectorized_process_may_end_its_partition_with_a_frame(query: Any, table: None) -> None:
+    query(
+        "CREATE FUNCTION sums(n FLOAT) RETURNS TABLE (total FLOAT) LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "
+        "PACKAGES = ('pandas') HANDLER = 'Sums' AS '\n"
+        "import pandas as pd\n"
+        "from _snowflake import vectorized\n"
+        "class Sums:\n"
+        "  def __init__(self):\n    self.total = 0\n"
+        "  @vectorized(input=pd.DataFrame)\n"
+        "  def process(self, df):\n    self.total += df.iloc[:, 0].sum()\n    return df\n"
+        "  def end_partition(self):\n    return pd.DataFrame([[self.total]])'"
+    )
+    text = "SELECT total FROM t, TABLE(sums(x) OVER (PARTITION BY k)) ORDER BY k, total"
+    assert [row[0] for row in query(text)] == [0.5, 1.5, 2.0, 2.5, 2.5]

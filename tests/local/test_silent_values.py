@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, time
 from typing import Any
 
 import pytest
@@ -378,3 +379,72 @@ def test_the_second_argument_of_a_symmetric_aggregate_is_converted_first(query: 
     with pytest.raises(SnowparkSQLException, match="Numeric value 'b' is not recognized"):
         query("SELECT CORR(x, y) FROM VALUES ('a', 'b') AS t(x, y)")
     assert query("SELECT COVAR_POP(x, y) FROM VALUES (1, 2), (3, 6) AS t(x, y)") == [(2.0,)]
+
+
+def test_times_in_variants_keep_all_digits(query: Any) -> None:
+    query(
+        "CREATE TABLE v AS SELECT TO_VARIANT('20:57:01.123456'::TIME) AS t, "
+        "TO_VARIANT('2024-01-01 20:57:01.123456'::TIMESTAMP_NTZ) AS n, "
+        "TO_VARIANT('2024-01-01 20:57:01.123456 +0200'::TIMESTAMP_TZ) AS z"
+    )
+    clock = time(20, 57, 1, 123456)
+    moment = datetime(2024, 1, 1, 20, 57, 1, 123456)
+    assert query(
+        "SELECT AS_TIME(t), t::TIME, AS_TIMESTAMP_NTZ(n), n::TIMESTAMP, z::TIMESTAMP_NTZ FROM v"
+    ) == [(clock, clock, moment, moment, moment)]
+    # What is shown has the digits of the output format.
+    assert query("SELECT t, n::VARCHAR, OBJECT_CONSTRUCT('z', z)::VARCHAR, TO_JSON(n) FROM v") == [
+        (
+            '"20:57:01"',
+            "2024-01-01 20:57:01.123",
+            '{"z":"2024-01-01 20:57:01.123 +0200"}',
+            '"2024-01-01 20:57:01.123"',
+        )
+    ]
+    assert query("SELECT n = '2024-01-01 20:57:01.123457'::TIMESTAMP_NTZ::VARIANT FROM v") == [(False,)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("TO_TIME('01:02:03', 'HH24:MI:SS.FF4')", time(1, 2, 3)),
+        ("TO_TIMESTAMP('05/jan/2024 01:02:03', 'DD/MON/YYYY HH24:MI:SS.FF')", datetime(2024, 1, 5, 1, 2, 3)),
+        ("AS_INTEGER(TO_VARIANT(1.9))", 2),
+        ("AS_INTEGER(TO_VARIANT(1.5::FLOAT))", None),
+        ("SOUNDEX('apple')", "a140"),
+        ("GREATEST('1.5', 2, 1)", 2.0),
+        ("DATE_PART(tzh, '2024-01-01'::TIMESTAMP_NTZ)", 0),
+        ("CHECK_JSON('{\"a\": null')", "incomplete object value, pos 11"),
+    ],
+)
+def test_functions_as_snowparks_own_tests_expect_them(query: Any, expression: str, value: object) -> None:
+    assert query(f"SELECT {expression}") == [(value,)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "error"),
+    [
+        ("IS_DATE('2024-01-01')", "Invalid argument types for function 'IS_DATE': .VARCHAR"),
+        ("AS_INTEGER(1)", "Invalid argument types for function 'AS_INTEGER'"),
+        ("TO_DOUBLE(TRUE)", "Invalid argument types for function 'TO_DOUBLE': .BOOLEAN"),
+        ("CONVERT_TIMEZONE('UTC', 'Asia/Tokyo', CURRENT_TIMESTAMP)", "function 'CONVERT_TIMEZONE'"),
+        ("COALESCE(1)", "not enough arguments for function"),
+        ("NTILE(0) OVER (ORDER BY 1)", "NTILE argument must be at least 1"),
+        ("GROUPING(1)", "GROUPING function without a GROUP BY"),
+        ("SNOWFLAKE.CORTEX.SUMMARIZE('x')", "does not support the function SNOWFLAKE.CORTEX.SUMMARIZE"),
+    ],
+)
+def test_wrong_arguments_have_snowflakes_errors(query: Any, expression: str, error: str) -> None:
+    with pytest.raises(SnowparkSQLException, match=error):
+        query(f"SELECT {expression}")
+
+
+def test_columns_of_any_relation_have_positions(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT 1 AS a, PARSE_JSON('\"x\"') AS v")
+    assert query('SELECT $2::VARCHAR, "$1" + 1 FROM (SELECT l.*, 5 FROM t l)') == [("x", 2)]
+    assert query("WITH q AS (SELECT * FROM t) SELECT $1 FROM q") == [(1,)]
+    assert query("SELECT $3 FROM t l, t r") == [(1,)]
+    with pytest.raises(SnowparkSQLException, match=r"invalid identifier '\$3'"):
+        query("SELECT $3 FROM (SELECT * FROM t)")
+    with pytest.raises(SnowparkSQLException, match=r"does not support the column \$1"):
+        query("SELECT $1 + 1 FROM t l, LATERAL FLATTEN(l.v) f")

@@ -15,6 +15,7 @@ CREATED = "CREATED_ON"
 COMMENT = "COMMENT"
 TEXT = "TEXT"
 KEYS = "KEYS"
+CLUSTER_BY = "CLUSTER_BY"
 
 
 def set_property(session: Session, name: Name, key: str, value: str | None) -> None:

@@ -17,7 +17,7 @@ from snowpipe_ml.local.catalog.columns import (
 from snowpipe_ml.local.catalog.kind import Kind, Schema
 from snowpipe_ml.local.catalog.load_history import forget_rejects
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.properties import TEXT, properties_of, set_property
+from snowpipe_ml.local.catalog.properties import CLUSTER_BY, TEXT, properties_of, set_property
 from snowpipe_ml.local.catalog.streams import make_stale, rename_base
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import uncover
@@ -167,7 +167,9 @@ class Tables(_Stored):
             list(name),
         ).fetchone()
         comment = f"COMMENT={Literal(str(row[0])).sql}\n" if row and row[0] else ""
-        return f"create or replace {word}TABLE {Identifier(name[2]).sql} (\n{body}\n){comment};"
+        key = properties_of(session, name).get(CLUSTER_BY)
+        cluster = f"cluster by ({key})" if key else ""
+        return f"create or replace {word}TABLE {Identifier(name[2]).sql} {cluster}(\n{body}\n){comment};"
 
 
 def _column(stored: StoredColumn) -> str:

@@ -162,6 +162,14 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         ),
     ),
     (
+        re.compile(r"^Binder Error: GROUPING statement cannot be used without groups"),
+        lambda: error(979, "42601", "SQL compilation error:\nGROUPING function without a GROUP BY clause"),
+    ),
+    (
+        re.compile(r"^Invalid Input Error: Argument for ntile must be greater than zero"),
+        lambda: error(2303, "22023", "NTILE argument must be at least 1"),
+    ),
+    (
         re.compile(r'Could not parse string "(.*?)" according to format specifier', re.S),
         lambda value: error(100035, "22007", f"Timestamp '{value}' is not recognized"),
     ),

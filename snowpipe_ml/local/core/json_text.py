@@ -72,9 +72,11 @@ class _Reader:
         self.at = found.end() if found else self.at
         return self.text[self.at : self.at + 1]
 
-    def misplaced(self) -> InvalidJson:
-        """Make the error for the character at the current place."""
+    def misplaced(self, inside: str = "") -> InvalidJson:
+        """Make the error for the character at the current place, after a value inside of an object or array."""
         character = self.text[self.at : self.at + 1]
+        if not character and inside:
+            return InvalidJson(f"incomplete {inside} value, pos {self.at + 1}")
         if not character:
             return InvalidJson(f"incomplete JSON document, pos {self.at}")
         return InvalidJson(f"misplaced {character}, pos {self.at + 1}")
@@ -131,7 +133,7 @@ class _Reader:
                     self.at += 1
                     return items
                 case _:
-                    raise self.misplaced()
+                    raise self.misplaced("array")
 
     def _object(self, depth: int) -> dict[str, object]:
         self.at += 1
@@ -157,6 +159,6 @@ class _Reader:
                 case "}":
                     pass
                 case _:
-                    raise self.misplaced()
+                    raise self.misplaced("object")
         self.at += 1
         return made

@@ -103,10 +103,13 @@ class InputFormat:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The strptime patterns: MON and MMMM read the name of a month in both lengths."""
-        if "%b" not in self.pattern and "%B" not in self.pattern:
-            return (self.pattern,)
-        return self.pattern.replace("%B", "%b"), self.pattern.replace("%b", "%B")
+        """The strptime patterns: MON and MMMM read the name of a month in both lengths, and a text may have no fraction."""
+        found = [self.pattern]
+        if "%b" in self.pattern or "%B" in self.pattern:
+            found = [self.pattern.replace("%B", "%b"), self.pattern.replace("%b", "%B")]
+        if ".%f" in self.pattern:
+            found += [pattern.replace(".%f", "") for pattern in found]
+        return tuple(found)
 
     @property
     def has_date(self) -> bool:

@@ -28,6 +28,8 @@ DOUBLE = "\ufdd1"
 """The mark of a FLOAT."""
 NUMBER = "\ufdd2"
 """The mark of a NUMBER with more digits than a double keeps."""
+UNSHOWN = "\ufdd9"
+"""The mark before the fractions of seconds that the text of a time or timestamp does not show."""
 _MARKS = re.compile("[\ufdd0-\ufdd8]")
 _SIGNIFICANT = 15
 _PRECISION = 38
@@ -160,7 +162,7 @@ def _standard(value: Value) -> Value:
             plain = float(value[1:])
             return int(value[1:]) if value[0] == NUMBER and "." not in value else plain
         case str() if _MARKS.match(value):
-            return value[1:]
+            return value[1:].partition(UNSHOWN)[0]
     return value
 
 
@@ -193,7 +195,7 @@ def _scalar(value: str | int | float | bool | None) -> str:
             return f"{float(value[1:]):.15e}" if "n" not in value.lower() else value[1:]
         case "\ufdd2":
             return value[1:]
-    return _quoted(value[1:] if _MARKS.match(value) else value)
+    return _quoted(value[1:].partition(UNSHOWN)[0] if _MARKS.match(value) else value)
 
 
 def _quoted(text: str) -> str:

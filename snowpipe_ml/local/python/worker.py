@@ -122,14 +122,17 @@ def call_table(
                 rows = zip(*columns) if columns else [()] * part.num_rows
                 skipped = null_rows(part) if config["strict"] and columns else itertools.repeat(False)
                 for index, (skip, row) in enumerate(zip(skipped, rows)):
-                    if skip:
+                    if skip:  # a strict function returns NULL for such a row
+                        output.rows([(None,) * len(config["output_kinds"])], start + index)
                         continue
                     result = instance.process(*row)
                     if result is not None:
                         output.rows(result, start + index)
             if end is not None:
                 result = instance.end_partition()
-                if result is not None:
+                if vectorized_process:
+                    output.frame(result, at)
+                elif result is not None:
                     output.rows(result, at)
         except Exception as error:
             cast(Any, error).snowpipe_partition = first_partition + number

@@ -10,6 +10,7 @@ from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import declare, stored_columns
 from snowpipe_ml.local.catalog.load_history import forget_loads
 from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.properties import CLUSTER_BY, set_property
 from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.catalog.tables import forget_column, rename_column, rename_notes
 from snowpipe_ml.local.core import errors
@@ -23,7 +24,7 @@ from snowpipe_ml.local.statements.column_changes import alter_column, change_key
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import if_not_exists
 from snowpipe_ml.local.statements.retyping import rebuilt, retype
-from snowpipe_ml.local.statements.table_properties import PROPERTIES, skip_parentheses
+from snowpipe_ml.local.statements.table_properties import PROPERTIES, clustering_key
 from snowpipe_ml.local.statements.tags import set_tags, unset_tags
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -100,7 +101,7 @@ def alter(statement: Statement) -> Result:
         return _changed(session, [text], lambda: rename_column(session, name, old, renamed), name)
     if reader.accept("SWAP", "WITH"):
         return _swap(session, kind, name, session.resolve(reader.name(), "SWAP WITH"))
-    if change_keys(session, reader, name) or _clusters(reader):
+    if change_keys(session, reader, name) or _clusters(session, reader, name):
         return status("Statement executed successfully.")
     if reader.accept("DROP", "COLUMN") or reader.accept("DROP"):
         return _drop_columns(session, reader, name)
@@ -201,17 +202,20 @@ def _swap(session: Session, kind: str, name: Name, other: Name) -> Result:
     return result
 
 
-def _clusters(reader: Reader) -> bool:
+def _clusters(session: Session, reader: Reader, table: Name) -> bool:
     """Run ``CLUSTER BY (...)`` and the like, which do not affect the content of a table; False for others."""
-    if reader.accept("CLUSTER", "BY"):
-        skip_parentheses(reader)
-        reader.end()
-        return True
-    for words in (("DROP", "CLUSTERING", "KEY"), ("SUSPEND", "RECLUSTER"), ("RESUME", "RECLUSTER")):
+    for words in (("SUSPEND", "RECLUSTER"), ("RESUME", "RECLUSTER")):
         if reader.accept(*words):
             reader.end()
             return True
-    return False
+    key = None
+    if reader.accept("CLUSTER", "BY"):
+        key = clustering_key(reader)
+    elif not reader.accept("DROP", "CLUSTERING", "KEY"):
+        return False
+    reader.end()
+    retry_conflicts(lambda: set_property(session, table, CLUSTER_BY, key))
+    return True
 
 
 def _set_options(session: Session, reader: Reader, kind: str, name: Name) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from snowpipe_ml.local.catalog.columns import keys_of, stored_columns
-from snowpipe_ml.local.catalog.properties import TEXT, created_on, properties
+from snowpipe_ml.local.catalog.properties import CLUSTER_BY, TEXT, created_on, properties
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, MACROS, Name, quoted
 from snowpipe_ml.local.core.result import Result
@@ -164,6 +164,7 @@ def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[d
                 "comment": comment or "",
                 "rows": counts.get((database, schema, name), 0),
                 "text": known.get(TEXT, ""),
+                "cluster_by": f"LINEAR({known[CLUSTER_BY]})" if CLUSTER_BY in known else "",
             }
         )
     return found

@@ -36,11 +36,13 @@ class Properties:
         comment: its comment.
         tags: its tags and their values.
         copied: what it keeps of the object that it replaces: GRANTS, TAGS, COMMENTS.
+        cluster_by: its clustering key, which is only shown.
     """
 
     comment: str | None = None
     tags: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     copied: set[str] = field(default_factory=set)
+    cluster_by: str | None = None
 
 
 def read_properties(reader: Reader) -> Properties:
@@ -58,7 +60,7 @@ def read_properties(reader: Reader) -> Properties:
         elif reader.accept("COPY", "=", "("):
             found.copied |= _copied(reader)
         elif reader.accept("CLUSTER", "BY"):
-            skip_parentheses(reader)
+            found.cluster_by = clustering_key(reader)
         elif reader.accept("WITH", "TAG", "(") or reader.accept("TAG", "("):
             found.tags += read_tags(reader)
             reader.expect(")")
@@ -73,13 +75,19 @@ def read_properties(reader: Reader) -> Properties:
     return found
 
 
-def skip_parentheses(reader: Reader) -> None:
-    """Skip expressions in parentheses, as those of CLUSTER BY, which do not affect the content of a table."""
+def clustering_key(reader: Reader) -> str:
+    """Return the expressions of ``CLUSTER BY (...)`` as they are written, without the parentheses.
+
+    https://docs.snowflake.com/en/user-guide/tables-clustering-keys
+    """
     reader.accept("LINEAR")
     reader.expect("(")
-    depth = 1
-    while depth:
-        depth += {"(": 1, ")": -1}.get(reader.next().text, 0)
+    start, depth = reader.peek().start, 1
+    while True:
+        token = reader.next()
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            return reader.text[start : token.start].strip()
 
 
 def _copied(reader: Reader) -> set[str]:

@@ -18,7 +18,7 @@ from snowpipe_ml.local.catalog.columns import (
     stored_columns,
 )
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.properties import note_creation
+from snowpipe_ml.local.catalog.properties import CLUSTER_BY, note_creation, set_property
 from snowpipe_ml.local.catalog.streams import refuse_stream
 from snowpipe_ml.local.catalog.tables import forget, rename_notes
 from snowpipe_ml.local.catalog.tags import copy_tags
@@ -300,6 +300,8 @@ def _make(
             after()
             if given.comment:
                 session.duck.execute(f"COMMENT ON TABLE {quoted(*name)} IS {literal(given.comment)}")
+            if given.cluster_by is not None:
+                set_property(session, name, CLUSTER_BY, given.cluster_by)
             for tag, value in given.tags:
                 set_tag(session, "TABLE", name, tag, value)
             carried.restore(session, name, commented=bool(given.comment))

@@ -116,8 +116,6 @@ def _moment(value: exp.Expr, target: exp.DataType, trying: bool) -> exp.Expr:
     scale = int(target.expressions[0].name) if target.expressions else None
     if scale is None or scale > MICROSECONDS:
         return _with_type(to_moment(value, target.this, trying), target.this)
-    if kind(value) in VARIANTS or isinstance(value.unnest(), exp.JSONExtract):
-        value = text_of(value)
     if kind(value) in TEXTS:
         value = _with_type(macro("sf_no_nanos", value.copy()), T.VARCHAR)
     made = to_moment(value, target.this, trying)

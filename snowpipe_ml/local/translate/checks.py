@@ -58,6 +58,7 @@ _CHECKED = (
     exp.SetOperation,
     exp.Subquery,
     exp.If,
+    exp.Coalesce,
 )
 
 
@@ -81,7 +82,7 @@ def check_query(tree: exp.Expr) -> None:
                 _check_branches(node)
             case exp.Subquery():
                 _check_correlation(node)
-            case exp.If() if named(node) == "IFF" and node.args.get("false") is None:
+            case exp.If() | exp.Coalesce() if _is_short(node):
                 raise errors.error(
                     938,
                     "42601",
@@ -89,6 +90,13 @@ def check_query(tree: exp.Expr) -> None:
                 )
     if isinstance(tree, exp.Insert) and isinstance(tree.expression, exp.Values):
         _check_values(tree.expression)
+
+
+def _is_short(node: exp.Expr) -> bool:
+    """Return whether IFF has no third, or COALESCE no second argument."""
+    if isinstance(node, exp.If):
+        return named(node) == "IFF" and node.args.get("false") is None
+    return named(node) == "COALESCE" and not node.expressions
 
 
 def named(node: exp.Expr) -> str:

@@ -121,9 +121,9 @@ def to_moment(value: exp.Expr, target: exp.DType, trying: bool = False) -> exp.E
     """
     source = kind(value)
     if source in VARIANTS and target in TIMESTAMPS - {T.TIMESTAMPLTZ, T.TIMESTAMPTZ} and not trying:
-        return macro("sf_variant_to_timestamp", stored_cast(macro("sf_standard_json", value.copy()), "JSON"))
+        return macro("sf_variant_to_timestamp", stored_cast(value.copy(), "JSON"))
     if source in VARIANTS:
-        value, source = text_of(value), T.VARCHAR
+        value, source = macro("sf_variant_clock", stored_cast(value.copy(), "JSON")), T.VARCHAR
     if source in TEXTS and _is_iso_date(value) and target in (T.DATE, *TIMESTAMPS - {T.TIMESTAMPTZ}):
         # DuckDB folds the cast of a literal, and can then decorrelate a subquery that contains it.
         stored = {T.DATE: "DATE", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")

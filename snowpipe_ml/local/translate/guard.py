@@ -96,6 +96,8 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
             parts = qualified_name(call) if isinstance(call, exp.Anonymous) else (name,)
             for reserved in sorted(set(map(str.upper, parts)) & _RESERVED_WORDS):
                 raise errors.syntax(f"syntax error unexpected '{reserved}'.")
+            if parts[0].upper() == "SNOWFLAKE":
+                raise errors.UnsupportedError(f"the function {'.'.join(parts).upper()}")
             if _is_in_snowflake_schema(parts) or _is_users(session, parts):
                 continue
             if len(parts) == 1 and (name in snowflake_functions() or name.startswith("SYSTEM$")):

@@ -50,6 +50,20 @@ def concatenation(node: exp.Expr, session: Session) -> exp.Expr:
     return node
 
 
+def greatest_values(node: exp.Expr, session: Session) -> exp.Expr:
+    """Cast the texts among the numbers of ``GREATEST('1.5', 2)`` and LEAST to numbers.
+
+    https://docs.snowflake.com/en/sql-reference/functions/greatest
+    """
+    values = list(node.iter_expressions())
+    kinds = {kind(value) for value in values}
+    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
+        for value in values:
+            if kind(value) in TEXTS:
+                value.replace(exp.cast(value.copy(), "DOUBLE", dialect="duckdb"))
+    return node
+
+
 def case_branches(node: exp.Expr, session: Session) -> exp.Expr:
     """Cast the text branches of a CASE that also has numeric branches to numbers.
 

@@ -24,6 +24,7 @@ from snowpipe_ml.local.translate.names import (
     store_identifiers,
 )
 from snowpipe_ml.local.translate.pivots import rewrite_pivots
+from snowpipe_ml.local.translate.positions import name_positions, unquote_positions
 from snowpipe_ml.local.translate.random_orders import order_randomly
 from snowpipe_ml.local.translate.relations import expand_relations
 from snowpipe_ml.local.translate.rules import apply_rules
@@ -55,6 +56,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     check_query(tree)
     name_projections(tree)
     store_identifiers(tree)
+    unquote_positions(tree, session)
     rewrite_clauses(tree, session)
     own_columns(tree, session)
     part_case_twins(tree, session)
@@ -64,6 +66,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     order_randomly(tree)
     rewrite_pivots(tree, compiler)
     tree = expand_relations(tree, compiler)
+    name_positions(tree, session)
     check_relations(tree)
     qualify_tables(tree, session, tree.key.upper())
     return apply_rules(tree, session)

@@ -27,6 +27,7 @@ from snowpipe_ml.local.translate.implicit_casts import (
     compare_moments,
     comparison,
     concatenation,
+    greatest_values,
 )
 from snowpipe_ml.local.translate.outputs import note_structures, outputs, set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets, variant_path
@@ -262,6 +263,7 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Struct, exp.JSONObject, exp.StarMap), object_construct),
     ((exp.Window,), window_frame),
     ((exp.Case,), case_branches),
+    ((exp.Greatest, exp.Least), greatest_values),
     ((exp.Div,), division),
     *RULES,
     ((exp.Window,), from_last),

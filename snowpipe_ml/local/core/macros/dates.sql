@@ -141,7 +141,7 @@ CREATE MACRO sf_epoch_nanos(n) AS make_timestamp(_MACROS.main.sf_micros_of(CAST(
 -- A number in a VARIANT is an instant, which the wall clock of the session shows; a text is read as such.
 CREATE MACRO sf_variant_to_timestamp(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')
   THEN timezone(current_setting('TimeZone'), timezone('UTC', _MACROS.main.sf_epoch(CAST(j AS DECIMAL(25,6)), 1000000)))
-  ELSE _MACROS.main.sf_timestamp(json_extract_string(j, '$')) END;
+  ELSE _MACROS.main.sf_timestamp(_MACROS.main.sf_variant_clock(j)) END;
 
 CREATE MACRO sf_tz_local(x) AS x.utc + to_minutes(x.tz::INTEGER);
 

@@ -174,11 +174,11 @@ CREATE MACRO sf_soundex_text(x, of) AS CASE WHEN x = '' THEN '' WHEN NOT regexp_
   ELSE regexp_replace(upper(x), '[^A-Z]', '', 'g') END;
 
 CREATE MACRO sf_soundex(x) AS list_transform([_MACROS.main.sf_soundex_text(x, 'SOUNDEX')], lambda t:
-  CASE WHEN t = '' THEN '' ELSE rpad(left(t, 1) || left(replace(substr(_MACROS.main.sf_soundex_digits(
+  CASE WHEN t = '' THEN '' ELSE rpad(left(x, 1) || left(replace(substr(_MACROS.main.sf_soundex_digits(
     CASE WHEN left(t, 1) IN ('H', 'W') THEN 'A' || substr(t, 2) ELSE t END), 2), '0', ''), 3), 4, '0') END)[1];
 
 CREATE MACRO sf_soundex_p123(x) AS list_transform([_MACROS.main.sf_soundex_text(x, 'SOUNDEX_P123')], lambda t: CASE WHEN t = '' THEN ''
-  ELSE rpad(left(t, 1) || left(replace(_MACROS.main.sf_soundex_digits(substr(t, 2)), '0', ''), 3), 4, '0') END)[1];
+  ELSE rpad(left(x, 1) || left(replace(_MACROS.main.sf_soundex_digits(substr(t, 2)), '0', ''), 3), 4, '0') END)[1];
 
 -- Addresses.
 CREATE MACRO sf_url_parts(x) AS regexp_extract(x, '(?s)^([A-Za-z][A-Za-z0-9+.-]*):(//([^/?#]*))?/?([^?#]*)(\?([^#]*))?(#(.*))?$',

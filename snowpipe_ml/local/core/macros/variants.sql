@@ -19,13 +19,20 @@ CREATE MACRO sf_float_variant(x) AS _MACROS.main.sf_marked(64977, _MACROS.main.s
 
 CREATE MACRO sf_date_variant(x) AS _MACROS.main.sf_marked(64979, x::VARCHAR);
 
-CREATE MACRO sf_time_variant(x) AS _MACROS.main.sf_marked(64980, left(x::VARCHAR, 8));
+-- The fractions of seconds that the text of a time does not show follow it after U+FDD9.
+CREATE MACRO sf_unshown(micros) AS CASE WHEN micros % 1000 = 0 THEN '' ELSE chr(64985) || lpad((micros % 1000)::VARCHAR, 3, '0') END;
 
-CREATE MACRO sf_ntz_variant(x) AS _MACROS.main.sf_marked(64981, strftime(x, '%Y-%m-%d %H:%M:%S.%g'));
+CREATE MACRO sf_time_variant(x) AS _MACROS.main.sf_marked(64980, left(x::VARCHAR, 8)
+  || CASE WHEN length(x::VARCHAR) > 8 THEN chr(64985) || substr(x::VARCHAR, 9) ELSE '' END);
 
-CREATE MACRO sf_ltz_variant(x) AS _MACROS.main.sf_marked(64982, _MACROS.main.sf_tz_text(_MACROS.main.sf_instant_to_tz(x)));
+CREATE MACRO sf_ntz_variant(x) AS _MACROS.main.sf_marked(64981, strftime(x, '%Y-%m-%d %H:%M:%S.%g')
+  || _MACROS.main.sf_unshown(microsecond(x)));
 
-CREATE MACRO sf_tz_variant(x) AS _MACROS.main.sf_marked(64983, _MACROS.main.sf_tz_text(x));
+CREATE MACRO sf_ltz_variant(x) AS _MACROS.main.sf_marked(64982, _MACROS.main.sf_tz_text(_MACROS.main.sf_instant_to_tz(x))
+  || _MACROS.main.sf_unshown(microsecond(x)));
+
+CREATE MACRO sf_tz_variant(x) AS _MACROS.main.sf_marked(64983, _MACROS.main.sf_tz_text(x)
+  || _MACROS.main.sf_unshown(microsecond(x.utc)));
 
 CREATE MACRO sf_binary_variant(x) AS _MACROS.main.sf_marked(64984, hex(x));
 
@@ -45,9 +52,16 @@ CREATE MACRO sf_decimal_text(t) AS CASE WHEN contains(lower(t), 'e') THEN rtrim(
   WHEN contains(t, '.') THEN rtrim(rtrim(t, '0'), '.') ELSE t END;
 
 CREATE MACRO sf_variant_text(j) AS CASE left(j::VARCHAR, 1)
-  WHEN '"' THEN ltrim(json_extract_string(j, '$'), chr(64977) || chr(64978) || chr(64979) || chr(64980) || chr(64981) || chr(64982) || chr(64983) || chr(64984))
+  WHEN '"' THEN ltrim(CASE WHEN contains(j::VARCHAR, chr(64985)) THEN split_part(json_extract_string(j, '$'), chr(64985), 1)
+      ELSE json_extract_string(j, '$') END,
+    chr(64977) || chr(64978) || chr(64979) || chr(64980) || chr(64981) || chr(64982) || chr(64983) || chr(64984))
   WHEN '{' THEN sf_py_json_text(j::VARCHAR) WHEN '[' THEN sf_py_json_text(j::VARCHAR)
   WHEN 'n' THEN NULL WHEN 't' THEN 'true' WHEN 'f' THEN 'false' ELSE _MACROS.main.sf_decimal_text(j::VARCHAR) END;
+
+-- The text of a VARIANT with all fractions of seconds, for a cast to a time or timestamp.
+CREATE MACRO sf_variant_clock(j) AS CASE WHEN contains(j::VARCHAR, chr(64985)) THEN regexp_replace(
+    substr(json_extract_string(j, '$'), 2), '^(.*?\d\d:\d\d:\d\d(?:[.]\d{3})?)(.*)\x{FDD9}([.]?\d+)$', '\1\3\2')
+  ELSE _MACROS.main.sf_variant_text(j) END;
 
 CREATE MACRO sf_text(x) AS CASE typeof(x) WHEN 'JSON' THEN _MACROS.main.sf_variant_text(CAST(x AS VARCHAR)::JSON)
   ELSE CAST(x AS VARCHAR) END;
@@ -103,6 +117,8 @@ CREATE MACRO sf_is(j, kinds) AS list_contains(kinds, _MACROS.main.sf_typeof(j));
 
 -- AS_... functions: the text of a value of one of the types, otherwise NULL.
 CREATE MACRO sf_as(j, kinds) AS CASE WHEN _MACROS.main.sf_is(j, kinds) THEN _MACROS.main.sf_variant_text(j::VARCHAR) END;
+
+CREATE MACRO sf_as_clock(j, kinds) AS CASE WHEN _MACROS.main.sf_is(j, kinds) THEN _MACROS.main.sf_variant_clock(j::VARCHAR) END;
 
 CREATE MACRO sf_as_json(j, kinds) AS CASE WHEN _MACROS.main.sf_is(j, kinds) THEN j END;
 

@@ -151,6 +151,8 @@ def _read(value: exp.Expr, model: str, trying: bool) -> exp.Expr:
 def _to_double(call: exp.Expr, session: Session) -> exp.Expr:
     value, *rest = checked(call, 1, 2)
     trying = _only_text(call, value)
+    if kind(value) == T.BOOLEAN:
+        raise wrong_type(call.name.upper(), value)
     if rest:
         value = _read(value, _constant(rest[0]), trying)
     of = exp.TryCast if trying else exp.Cast

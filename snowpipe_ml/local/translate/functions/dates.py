@@ -74,6 +74,10 @@ def extracted(part: str, of: Moment, function: str) -> exp.Expr:
         return typed(exp.paren(exp.Mul(this=exp.paren(micros), expression=_number(1000))), T.BIGINT)
     if part in _EPOCHS:
         return _epoch(part, of, function)
+    if of.type == NTZ:  # its offset is that of UTC
+        return typed(
+            exp.If(this=exp.Is(this=of.node.copy(), expression=exp.Null()).not_(), true=_number(0)), T.BIGINT
+        )
     if of.type not in (TZ, LTZ):
         raise wrong_type(function, of.node)
     return typed(macro("sf_offset_part", of.zoned, _number(60 if part == "TIMEZONE_HOUR" else 1)), T.BIGINT)
@@ -296,6 +300,8 @@ def _convert_timezone(call: exp.Expr, session: Session) -> exp.Expr:
         raise wrong_type("CONVERT_TIMEZONE", value)
     names = [time_zone(zone) for zone in zones]
     if len(names) == 2:
+        if of.type in (TZ, LTZ):  # with a source, the value must be a TIMESTAMP_NTZ
+            raise wrong_type("CONVERT_TIMEZONE", value)
         utc = macro("sf_zone_to_utc", stored_cast(of.clock, "TIMESTAMP"), names[0])
         return typed(builtin("timezone", names[1], builtin("timezone", exp.Literal.string("UTC"), utc)), NTZ)
     if value.type is not None and moment_kind(value) == NTZ and value.type.this not in (NTZ, T.TIMESTAMP):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core.errors import TWIN, UnsupportedError, syntax
+from snowpipe_ml.local.core.errors import TWIN, UnsupportedError, error, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import cast
 from snowpipe_ml.local.translate.conversions import text_of, variant_of
@@ -16,7 +16,7 @@ from snowpipe_ml.local.translate.paths import element, extract, json_path
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted, define
 from snowpipe_ml.local.translate.stars import is_star, named_columns
-from snowpipe_ml.local.translate.types import TEXTS, VARIANTS, T, kind
+from snowpipe_ml.local.translate.types import MOMENTS, TEXTS, VARIANTS, T, kind
 
 _NUMBERS = ("INTEGER", "DECIMAL", "DOUBLE")
 _PREDICATES = {
@@ -48,7 +48,7 @@ _CASTS: dict[str, tuple[tuple[str, ...], exp.DType]] = {
     "AS_DATE": (("DATE",), T.DATE),
     "AS_DOUBLE": (_NUMBERS, T.DOUBLE),
     "AS_REAL": (_NUMBERS, T.DOUBLE),
-    "AS_INTEGER": (("INTEGER",), T.BIGINT),
+    "AS_INTEGER": (("INTEGER", "DECIMAL"), T.BIGINT),
     "AS_TIME": (("TIME",), T.TIME),
     "AS_TIMESTAMP_LTZ": (("TIMESTAMP_LTZ",), T.TIMESTAMPLTZ),
     "AS_TIMESTAMP_NTZ": (("TIMESTAMP_NTZ",), T.TIMESTAMPNTZ),
@@ -111,8 +111,27 @@ def to_variant(call: exp.Expr, session: Session) -> exp.Expr:
 def is_type(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate the type predicates, as ``IS_INTEGER(v)``."""
     check_count(call, 1, 1)
+    check_variant(call)
     kinds = _texts(*_PREDICATES[call.name.upper()])
     return typed(once("sf_is", variant_of(call.expressions[0]), kinds), T.BOOLEAN)
+
+
+def check_variant(call: exp.Expr) -> None:
+    """Refuse an argument that is known to be no VARIANT.
+
+    https://docs.snowflake.com/en/sql-reference/functions/is
+
+    Raises:
+        ProgrammingError: the argument has another type.
+    """
+    found = kind(call.expressions[0])
+    if found is not None and found not in VARIANTS:
+        raise error(
+            1044,
+            "42P13",
+            "SQL compilation error:\n"
+            f"Invalid argument types for function '{call.name.upper()}': ({found.value})",
+        )
 
 
 def _as_type(name: str) -> None:
@@ -121,10 +140,11 @@ def _as_type(name: str) -> None:
     @scalar_function(name, returns=of)
     def as_type(call: exp.Expr, session: Session) -> exp.Expr:
         check_count(call, 1, 1)
+        check_variant(call)
         value = variant_of(call.expressions[0])
         if of in VARIANTS:
             return typed(once("sf_as_json", value, _texts(*kinds)), of)
-        text = typed(once("sf_as", value, _texts(*kinds)), T.VARCHAR)
+        text = typed(once("sf_as_clock" if of in MOMENTS else "sf_as", value, _texts(*kinds)), T.VARCHAR)
         return text if of in TEXTS else _cast_to(text, exp.DataType(this=of), session)
 
 
