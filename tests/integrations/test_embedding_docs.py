@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from snowpipe_ml import Pipeline
+from snowpipe_ml.spec.models import Schedule
 from tests import forked
 from tests.conftest import ROOT
 from tests.integrations.environments import python_of
@@ -40,6 +43,33 @@ def test_python(code: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "success" in done.stdout
     assert "1344" in done.stdout
+
+
+@pytest.mark.integrations
+def test_the_task_graph(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```sh tasks\n(.*?)```", PAGE, re.S)
+    folder = folder_of_example(tmp_path)
+    spec = folder / "examples" / "embedding" / "orders.yaml"
+    session = Pipeline.from_yaml(spec).session()  # keeps the warehouse open
+    try:
+        printed = []
+        for line in text.splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "snowpipe-ml"
+            done = forked.command(*arguments, cwd=folder, timeout=300)
+            assert done.returncode == 0, done.stdout + done.stderr
+            printed.append(done.stdout)
+    finally:
+        session.close()
+    assert "13 tasks of ORDERS.ML.ORDERS are resumed" in printed[0]
+    assert printed[2].count("SUCCEEDED") == 13
+    assert printed[2].count("SCHEDULED") == 1
+    assert "FAILED" not in printed[2]
+
+
+def test_the_schedule() -> None:
+    (text,) = re.findall(r"```yaml schedule\n(.*?)```", PAGE, re.S)
+    assert Schedule.model_validate(yaml.safe_load(text)["schedule"]).retries == 2
 
 
 @pytest.mark.integrations
