@@ -15,6 +15,7 @@ from snowpipe_ml.cli.options import (
     selection_options,
     spec_options,
 )
+from snowpipe_ml.doctor.planning import warnings_of
 from snowpipe_ml.engine.plan.decisions import Action
 from snowpipe_ml.engine.plan.drawing import FORMATS
 from snowpipe_ml.engine.plan.notes import notes
@@ -61,8 +62,9 @@ def plan(
     """Show what a run of SPEC would do, in order, and why.
 
     Each step runs, replaces an existing table, or is skipped. To decide this, the plan is compared with
-    the target, unless --offline is given.
+    the target, unless --offline is given. It warns of privileges that the role of a run lacks.
     """
+    warnings: list[str] = []
     planned = open_pipeline(spec, variables).plan(
         target,
         select=select,
@@ -70,8 +72,11 @@ def plan(
         compare=not offline,
         full_refresh=full_refresh,
         run_date=run_date,
+        look=lambda *of: warnings.extend(warnings_of(*of)),
     )
     show_plan(planned, show_sql=show_sql, as_json=as_json)
+    for warning in warnings:
+        click.echo(f"warning: {one_line(warning)}", err=as_json)
 
 
 def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) -> None:

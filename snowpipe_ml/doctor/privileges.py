@@ -85,7 +85,7 @@ def _managed_access(facts: Facts) -> Iterator[Told]:
         )
 
 
-def _missing(facts: Facts, need: Need) -> list[str] | None:
+def lacking(facts: Facts, need: Need) -> list[str] | None:
     """Return what a missing privilege is needed for; None if it is there, or not needed any more."""
     account = facts.account
     if account.has(need):
@@ -107,20 +107,22 @@ def _missing(facts: Facts, need: Need) -> list[str] | None:
     return list(need.why)
 
 
+def lacking_text(facts: Facts, need: Need, why: list[str]) -> str:
+    """Return the message about a missing privilege and what needs it."""
+    listed = ", ".join(why[:3]) + (f" and {len(why) - 3} more" if len(why) > 3 else "")
+    return f"the role {facts.account.role} lacks {need.text}, for {listed}"
+
+
 def _privileges(name: str, wanted: Callable[[Need], bool], what: str) -> None:
     """Add a check of the privileges on one kind of object."""
 
     @check(f"privileges.{name}")
     def _check(facts: Facts) -> Iterator[Told]:
         found = [need for need in facts.needs if wanted(need)]
-        lacking = [(need, why) for need in found if (why := _missing(facts, need)) is not None]
-        for need, why in lacking:
-            listed = ", ".join(why[:3]) + (f" and {len(why) - 3} more" if len(why) > 3 else "")
-            yield problem(
-                f"the role {facts.account.role} lacks {need.text}, for {listed}",
-                f"{need.grant(facts.account.role)};",
-            )
-        if not lacking:
+        missing = [(need, why) for need in found if (why := lacking(facts, need)) is not None]
+        for need, why in missing:
+            yield problem(lacking_text(facts, need, why), f"{need.grant(facts.account.role)};")
+        if not missing:
             yield ok(
                 f"{len(found)} privileges on {what} are there" if found else f"none on {what} are needed"
             )

@@ -19,7 +19,7 @@ from snowpipe_ml.engine.run.inspected import Inspected
 from snowpipe_ml.engine.run.opened import Access, SessionFactory
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
 from snowpipe_ml.engine.run.parts import LASTS, begin, find, run_part
-from snowpipe_ml.engine.run.planned import PlannedStep, planned
+from snowpipe_ml.engine.run.planned import Look, PlannedStep, planned
 from snowpipe_ml.engine.run.whole import What, run_whole
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Pipeline(Inspected):
         compare: bool = False,
         full_refresh: bool = False,
         run_date: date | None = None,
+        look: Look | None = None,
     ) -> list[PlannedStep]:
         """Plan a run: the nodes in order, and what each would do.
 
@@ -66,13 +67,14 @@ class Pipeline(Inspected):
                 Without it, no connection is made.
             full_refresh: plan as if nothing had run before.
             run_date: the run date; today if None.
+            look: called with the open connection of a plan that is compared.
 
         Raises:
             SpecError: the spec is invalid.
             TargetError: the target cannot be reached.
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh)
-        return planned(self, target, what, compare=compare)
+        return planned(self, target, what, compare=compare, look=look)
 
     def run(
         self,

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from snowpipe_ml import Pipeline, local
+from snowpipe_ml.cli.main import main
 from snowpipe_ml.doctor.checks import CHECKS, Finding, Status
 from snowpipe_ml.doctor.diagnosis import diagnose
 from snowpipe_ml.doctor.script import privileges
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.local.syntax.script import split
+from snowpipe_ml.sql import Identifier
 from snowpipe_ml.targets.session_settings import session_settings
+from snowpipe_ml.targets.snowflake import SnowflakeTarget
 
 SPEC = """\
 name: demo
@@ -293,3 +297,29 @@ def test_a_connection_that_does_not_exist_is_a_finding(
     (finding,) = diagnose(_pipeline(tmp_path), "prod")
     assert (finding.check, finding.status) == ("connection", Status.PROBLEM)
     assert "nowhere" in finding.text
+
+
+def test_plan_warns_of_privileges_that_a_run_lacks(
+    account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _pipeline(tmp_path).path
+    sent: list[str] = []
+
+    def connect(self: SnowflakeTarget, base_dir: Path, warehouse: Identifier | None) -> Any:
+        connection = local.connect(tmp_path / "account", "DEMO", "ML")
+        _run(connection, "USE ROLE RUNNER")
+        connection.listeners.append(sent.append)
+        return connection
+
+    monkeypatch.setattr(SnowflakeTarget, "connect", connect)
+    done = CliRunner().invoke(main, ["plan", str(path)])
+    assert done.exit_code == 0, done.output
+    assert "warning" not in done.output
+    asked = [text for text in sent if text.startswith("SHOW GRANTS")]
+    assert len(asked) == 2  # for the role, and for PUBLIC
+    _run(account, "REVOKE CREATE STAGE ON SCHEMA DEMO.ML FROM ROLE RUNNER")
+    done = CliRunner().invoke(main, ["plan", str(path)])
+    assert (
+        "warning: the role RUNNER lacks CREATE STAGE on schema DEMO.ML, for stages.s: GRANT CREATE STAGE ON SCHEMA "
+        "DEMO.ML TO ROLE RUNNER;"
+    ) in done.output

@@ -92,6 +92,7 @@ class Versions:
         self._connection = connection
         self._sleep = sleep
         self._listings = listings
+        self._texts: dict[Resource, str] = {}  # digests of the texts of views
 
     def _run(self, statement: Sql) -> list[Row]:
         return again(lambda: execute(self._connection, statement), sleep=self._sleep)
@@ -132,16 +133,29 @@ class Versions:
     def _listed_tables(self, wanted: Iterable[Resource]) -> dict[Resource, int | None]:
         """Return the numbers of rows of existing tables; None for views."""
         shown = self._shown("OBJECTS", wanted)
+        views = [resource for resource, rows in shown.items() if rows[0].get("kind") == "VIEW"]
+        self._texts |= {
+            resource: hashlib.sha256(str(rows[0].get("text")).encode()).hexdigest()[:16]
+            for resource, rows in self._shown("VIEWS", views).items()
+        }
         return {resource: _count(rows[0].get("rows")) for resource, rows in shown.items()}
 
     def _changed(self, rows: Mapping[Resource, int | None]) -> dict[Resource, Version]:
+        """Return the versions of existing tables and views.
+
+        The time of a view is that of the last change of a table that it reads. A view that was redefined has
+        another text.
+        """
         if not rows:
             return {}
         calls = join(
             ", ", [sql("SYSTEM$LAST_CHANGE_COMMIT_TIME({name})", name=Literal(_name(r).sql)) for r in rows]
         )
         (tokens,) = self._run(sql("SELECT {calls}", calls=calls))
-        return {r: Version(str(token), count) for (r, count), token in zip(rows.items(), tokens, strict=True)}
+        return {
+            r: Version(" ".join(filter(None, (str(token), self._texts.get(r)))), count)
+            for (r, count), token in zip(rows.items(), tokens, strict=True)
+        }
 
     def _shown(self, what: str, wanted: Iterable[Resource]) -> dict[Resource, list[ShownRow]]:
         """Return the rows of SHOW of each existing object: a single one is asked for by its name."""

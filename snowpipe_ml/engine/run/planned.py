@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -21,7 +21,8 @@ from snowpipe_ml.engine.run.source import Source
 from snowpipe_ml.engine.run.whole import What
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.plugins import Changes, PlanContext, StepPlan
-from snowpipe_ml.plugins.connection import Asked, Asks
+from snowpipe_ml.plugins.connection import Asked, Asks, Connection
+from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Sql
 
 
@@ -49,7 +50,13 @@ class PlannedStep:
         return self.plan.statements if self.changes is None else self.changes.statements
 
 
-def planned(source: Source, target: str | None, what: What, *, compare: bool) -> list[PlannedStep]:
+Look = Callable[[Spec, Graph, PlanContext, Connection], None]
+"""Looks at the target of a plan, with its open connection."""
+
+
+def planned(
+    source: Source, target: str | None, what: What, *, compare: bool, look: Look | None = None
+) -> list[PlannedStep]:
     """Return the nodes of a run in order, and what each would do; see :meth:`snowpipe_ml.Pipeline.plan`.
 
     Raises:
@@ -81,6 +88,8 @@ def planned(source: Source, target: str | None, what: What, *, compare: bool) ->
             at.reload()
             decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
             graph, ctx, decisions = decided.graph, at.ctx, decided.decisions
+            if look is not None:
+                look(at.spec, graph, ctx, connection)
             changes = _changes(graph, ctx, decisions, Asked(connection))
     return [
         PlannedStep(
