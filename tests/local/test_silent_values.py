@@ -7,6 +7,7 @@ from datetime import datetime, time
 from typing import Any
 
 import pytest
+from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 
@@ -448,3 +449,52 @@ def test_columns_of_any_relation_have_positions(query: Any) -> None:
         query("SELECT $3 FROM (SELECT * FROM t)")
     with pytest.raises(SnowparkSQLException, match=r"does not support the column \$1"):
         query("SELECT $1 + 1 FROM t l, LATERAL FLATTEN(l.v) f")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT a FROM (SELECT 1 AS a, 2 AS a)",
+        "SELECT q.a + 1 FROM (SELECT 1 AS a, 2 AS a) q",
+        "WITH q AS (SELECT 1 AS a, 2 AS a) SELECT a FROM q",
+    ],
+)
+def test_a_column_that_a_subquery_has_twice_is_ambiguous(query: Any, text: str) -> None:
+    with pytest.raises(SnowparkSQLException, match="ambiguous column name 'A'"):
+        query(text)
+
+
+def test_a_column_that_a_subquery_has_twice_can_be_left_alone(query: Any) -> None:
+    assert query("SELECT b AS a FROM (SELECT 1 AS a, 2 AS a, 3 AS b) ORDER BY a") == [(3,)]
+    assert query("SELECT * FROM (SELECT * FROM (SELECT 1 AS a, 2 AS a))") == [(1, 2)]
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "TABLE"])
+def test_a_view_or_table_has_no_column_twice(query: Any, kind: str) -> None:
+    with pytest.raises(SnowparkSQLException, match="duplicate column name 'A'"):
+        query(f"CREATE {kind} x AS SELECT * FROM (SELECT 1 AS a, 2 AS a)")
+
+
+def test_an_update_counts_rows_that_are_joined_to_several(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT column1 AS id, 0 AS n FROM VALUES (1), (2), (3)")
+    query("CREATE TABLE s AS SELECT column1 AS id, column2 AS m FROM VALUES (1, 5), (1, 6), (2, 7)")
+    assert query("UPDATE t SET n = s.m FROM s WHERE t.id = s.id") == [(2, 1)]
+    assert query("UPDATE t x SET n = y.m FROM (SELECT * FROM s) y WHERE x.id = y.id AND y.m > 5") == [(2, 0)]
+    assert query("UPDATE t SET n = 0") == [(3, 0)]
+
+
+def test_parameters_of_one_statement(session: Any) -> None:
+    cursor = session.connection.cursor()
+    text = "SELECT TO_VARCHAR('2024-01-02'::DATE), WEEK('2024-01-01'::DATE)"
+    cursor.execute(text, _statement_params={"DATE_OUTPUT_FORMAT": "YYYY", "WEEK_OF_YEAR_POLICY": "1"})
+    assert cursor.fetchall() == [("2024", 1)]
+    cursor.execute(text, _statement_params={"SF_PARTNER": "x"})
+    assert cursor.fetchall()[0][0] == "2024-01-02"
+    with pytest.raises(ProgrammingError, match="does not support the value DD-MM-YYYY"):
+        cursor.execute(text, _statement_params={"DATE_INPUT_FORMAT": "DD-MM-YYYY"})
+    cursor.execute("SHOW PARAMETERS LIKE 'DATE_%PUT_FORMAT'")
+    assert [row[3] for row in cursor.fetchall()] == ["", ""]
+
+
+def test_a_float_beyond_64_bits_is_cast_to_a_number(query: Any) -> None:
+    assert query("SELECT 1.5e20::NUMBER(38, 0)") == [(150000000000000000000,)]

@@ -21,6 +21,7 @@ from snowpipe_ml.local.core.storage import Storage, close_storage
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dispatch import describe, insert_many, run
+from snowpipe_ml.local.statements.session import parameters_of
 
 if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
@@ -106,15 +107,15 @@ class Connection(ClientConnection):
             params: its bound values.
             query_id: the id under which the result is kept.
             file_stream: the stream that a PUT uploads, if it does not upload files.
-            settings: settings of this statement only: QUERY_TAG, and Snowpark's request that DDL on a
-                temporary object leave the transaction open.
+            settings: settings of this statement only: QUERY_TAG and other parameters of sessions, and Snowpark's
+                request that DDL on a temporary object leave the transaction open.
         """
         settings = settings or {}
         tag = str(settings.get("QUERY_TAG") or "")
         self.session.keeps_transaction = bool(settings.get("SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"))
 
         def attempt() -> Result:
-            with self.session.cancellable():
+            with self.session.cancellable(), parameters_of(self.session, settings):
                 return run(self.session, command, params, query_id, file_stream)
 
         self.storage.checkpoints.before_statement()

@@ -49,7 +49,7 @@ _UNKNOWN_COLUMN = re.compile(r'Binder Error: Referenced column "([^"\n]+)" not f
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
 _NARROW = re.compile(
     r"Overflow in (?:addition|subtraction|multiplication) of (?:INT32|INT64|DECIMAL\(18\))"
-    r"|Type (?:INT128|DECIMAL\(\d+,\d+\)) with value -?[\d.]+ can't be cast [^\n]*destination type INT64"
+    r"|Type (?:INT128|DOUBLE|DECIMAL\(\d+,\d+\)) with value -?[\d.]+(?:e\+?[1-3]?\d)? can't be cast [^\n]*destination type INT64"
     r"|Failed to cast decimal value -?[\d.]+ to type INT64"
     r"|Could not convert string ['\"]\s*[+-]?\d{19,38}\s*['\"] to INT64"
 )

@@ -12,11 +12,12 @@ from snowpipe_ml.local.catalog.changes import note_change, written_table
 from snowpipe_ml.local.catalog.columns import scales_of, stored_columns
 from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.arrays import integers
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.core.types import cut_fractions, parameter
+from snowpipe_ml.local.core.types import Column, cut_fractions, parameter
 from snowpipe_ml.local.core.values import Params, Row
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiled import compiled
@@ -96,6 +97,39 @@ def _insert(session: Session, tree: exp.Insert, params: Params) -> Result:
                 session.duck.execute(f"DROP TABLE IF EXISTS {new}")
 
         return counts(inserted=retry_conflicts(swap))
+
+
+def _update(session: Session, tree: exp.Update, params: Params) -> Result:
+    """Run an UPDATE; the result also has the number of rows to which several rows of FROM were joined.
+
+    https://docs.snowflake.com/en/sql-reference/sql/update
+    """
+    with compiled(session, tree, params) as statement:
+        several = 0
+        if statement.args.get("from_") is not None:
+            several = _multi_joined(session, statement)
+        changed = _changed(session, to_sql(statement), written_table(statement))
+        updated = int(changed[0][0]) if changed else 0
+    result = counts(updated=updated)
+    return Result(
+        [*result.columns, Column("number of multi-joined rows updated", "BIGINT")],
+        result.table.append_column("1", integers([several])),
+        updated,
+    )
+
+
+def _multi_joined(session: Session, statement: exp.Expr) -> int:
+    """Count the rows of the target of an UPDATE that are joined to more than one row."""
+    target = statement.this
+    row = exp.column("rowid", table=target.alias_or_name, quoted=True)
+    joined = exp.select(exp.alias_(row, "_sf_row")).from_(target.copy())
+    source = statement.args["from_"].this
+    joined.append("joins", exp.Join(this=source.copy(), kind="CROSS"))
+    if statement.args.get("where") is not None:
+        joined.set("where", statement.args["where"].copy())
+    joined = joined.group_by("1").having("count(*) > 1")
+    found = session.duck.execute(f"SELECT count(*) FROM ({to_sql(joined)})").fetchone()
+    return int(found[0]) if found else 0
 
 
 def _merge_kinds(tree: exp.Merge) -> set[str]:

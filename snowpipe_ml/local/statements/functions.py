@@ -6,6 +6,7 @@ import dataclasses
 
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.functions import find_one, holds
+from snowpipe_ml.local.catalog.functions import signature as types_of
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.python.arguments import check_expressions
@@ -63,7 +64,8 @@ def describe_function(statement: Statement) -> Result:
     reader.next()
     kind = reader.next().upper
     definition = find_one(session, kind, reader.name(), read_signature(reader))
-    arguments = ", ".join(f"{a.name} {a.type}" for a in definition.arguments)
+    types = types_of(a.type for a in definition.arguments)[1:-1].split(", ")
+    arguments = ", ".join(f"{a.name} {kind}" for a, kind in zip(definition.arguments, types, strict=False))
     properties = [
         ("signature", f"({arguments})"),
         ("returns", complete_type(definition.result)),

@@ -8,14 +8,13 @@ import duckdb
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.arrays import integers
 from snowpipe_ml.local.core.duckdb_errors import needs_wide_numbers
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import SHAPES, Column
 from snowpipe_ml.local.core.values import Params
-from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge
+from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge, _update
 from snowpipe_ml.local.syntax.parsing import parse, unknown_statement
 from snowpipe_ml.local.translate.compiled import LASTING, compiled
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -63,13 +62,7 @@ def _run(session: Session, text: str, params: Params) -> Result:
         case exp.Insert():
             return _insert(session, tree, params)
         case exp.Update():
-            n = _execute_count(session, tree, params)
-            result = counts(updated=n)
-            return Result(
-                [*result.columns, Column("number of multi-joined rows updated", "BIGINT")],
-                result.table.append_column("1", integers([0])),
-                n,
-            )
+            return _update(session, tree, params)
         case exp.Delete():
             return counts(deleted=_execute_count(session, tree, params))
         case exp.Merge():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 
 from snowpipe_ml.local.core import errors, parameters
@@ -128,6 +130,33 @@ def set_parameters(session: Session, settings: Options) -> None:
     for key, value in settings.items():  # DuckDB may reject a value
         parameters.apply(session.duck, key, value)
     session.parameters.update(settings)
+
+
+@contextmanager
+def parameters_of(session: Session, settings: Mapping[str, object]) -> Iterator[None]:
+    """Set the parameters of a session for one statement; other settings of clients are ignored.
+
+    Raises:
+        UnsupportedError: the embedded warehouse does not honour a parameter or its value.
+    """
+    wanted: Options = {
+        key.upper(): value if isinstance(value, bool | int | float) else str(value)
+        for key, value in settings.items()
+        if key.upper() in SESSION_PARAMETERS and key.upper() != "QUERY_TAG"
+    }
+    if not wanted:
+        yield
+        return
+    before = dict(session.parameters)
+    set_parameters(session, wanted)
+    try:
+        yield
+    finally:
+        for key in wanted:
+            parameters.apply(session.duck, key, before.get(key))
+            session.parameters.pop(key, None)
+            if key in before:
+                session.parameters[key] = before[key]
 
 
 def is_honoured(name: str) -> bool:

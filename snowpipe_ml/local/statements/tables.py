@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import duckdb
+from sqlglot import exp
 
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.columns import (
@@ -46,6 +47,8 @@ from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.checks import check_names
 from snowpipe_ml.local.translate.compiled import consuming
 from snowpipe_ml.local.translate.compiler import to_sql
+from snowpipe_ml.local.translate.inference import infer
+from snowpipe_ml.local.translate.names import name_projections, store_identifiers
 from snowpipe_ml.local.translate.passes import new_compiler
 
 
@@ -193,6 +196,7 @@ def _make_from(
         selected = parse(query)
         if not columns:
             check_names(selected)
+            check_outputs(session, selected)
         body = to_sql(compiler.compile(selected))
         if any(column.length is not None or column.scale is not None for column in inferred):
             kinds = session.duck.execute(f"DESCRIBE {body}").fetchall()
@@ -235,6 +239,14 @@ def _column_text(reader: Reader) -> str | None:
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth == 0:
             return reader.text[start : token.start]
+
+
+def check_outputs(session: Session, query: exp.Expr) -> None:
+    """Refuse a table or view whose query has two columns of one name, also below ``*``."""
+    named = query.copy()
+    name_projections(named)
+    store_identifiers(named)
+    check_columns([name for name, _ in infer(named, session) or ()])
 
 
 def _check_query(session: Session, body: str) -> None:

@@ -20,6 +20,7 @@ from snowpipe_ml.local.statements.tables import (
     _check_name,
     _check_query,
     _column_text,
+    check_outputs,
 )
 from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
@@ -58,6 +59,7 @@ def create_view(statement: Statement) -> Result:
         query = parse(reader.rest())
         if columns is None:
             check_names(query)
+            check_outputs(session, query)
         body = to_sql(compiler.compile(query))
         if columns is None:
             _check_query(session, body)

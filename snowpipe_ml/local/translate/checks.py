@@ -92,6 +92,46 @@ def check_query(tree: exp.Expr) -> None:
         _check_values(tree.expression)
 
 
+def check_ambiguous(tree: exp.Expr) -> None:
+    """Refuse columns that a subquery has twice, of which DuckDB takes the first; names are in stored form.
+
+    Raises:
+        ProgrammingError: a name is ambiguous.
+    """
+    for query in nodes(tree, exp.Subquery, exp.CTE):
+        inner = query.this
+        if not isinstance(inner, exp.Select):
+            continue
+        names = [each.alias_or_name for each in inner.expressions if not each.is_star]
+        twice = {name for name in names if name and names.count(name) > 1}
+        if not twice:
+            continue
+        uses: list[exp.Expr] = [query]
+        if isinstance(query, exp.CTE):
+            uses = [each for each in tree.find_all(exp.Table) if each.name == query.alias and not each.db]
+        for use in uses:
+            _check_twice(use, twice)
+
+
+def _check_twice(relation: exp.Expr, twice: set[str]) -> None:
+    select = relation.parent_select
+    alias = relation.alias_or_name
+    if not isinstance(relation.parent, exp.From | exp.Join) or not isinstance(select, exp.Select):
+        return
+    aliases = {each.alias for each in select.expressions if isinstance(each, exp.Alias)}
+    for column in select.find_all(exp.Column):
+        if (
+            column.name in twice
+            and column.parent_select is select
+            and (
+                (column.table and column.table == alias) or (not column.table and column.name not in aliases)
+            )
+        ):
+            raise errors.error(
+                2028, "42601", f"SQL compilation error:\nambiguous column name '{column.name}'"
+            )
+
+
 def _is_short(node: exp.Expr) -> bool:
     """Return whether IFF has no third, or COALESCE no second argument."""
     if isinstance(node, exp.If):

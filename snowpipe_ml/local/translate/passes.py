@@ -11,7 +11,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import nodes
-from snowpipe_ml.local.translate.checks import check_query
+from snowpipe_ml.local.translate.checks import check_ambiguous, check_query
 from snowpipe_ml.local.translate.clauses import rewrite_clauses
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
@@ -56,6 +56,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     check_query(tree)
     name_projections(tree)
     store_identifiers(tree)
+    check_ambiguous(tree)
     unquote_positions(tree, session)
     rewrite_clauses(tree, session)
     own_columns(tree, session)
