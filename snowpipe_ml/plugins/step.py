@@ -75,6 +75,7 @@ class PlanContext:
         lock_file: the lock file beside the spec, with the resolved requirements of its imports.
         python: the version of Python of functions and procedures, such as ``3.11``.
         threads: how many threads a step may use for its own work.
+        full_refresh: whether the run computes all outputs again, instead of adding new rows to them.
         producer: returns the step of this pipeline that writes a resource, or None.
     """
 
@@ -86,6 +87,7 @@ class PlanContext:
     lock_file: Path = Path("pipeline.lock.yaml")
     python: str = "3.11"
     threads: int = 4
+    full_refresh: bool = False
     producer: Callable[[Resource], Step[StepSettings] | None] = lambda resource: None
 
     def path(self, text: str) -> Path:

@@ -15,6 +15,7 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import TypeGuard, TypeVar
 
 import jinja2
@@ -121,8 +122,15 @@ def render_sql(text: str, scope: Mapping[str, object], functions: Mapping[str, F
     return _guard(lambda: Sql(_sql_template(text).render(**scope, **functions)), scope)
 
 
-def render_query(text: str, scope: Mapping[str, object]) -> tuple[Sql, list[QualifiedName]]:
+def render_query(
+    text: str, scope: Mapping[str, object], functions: Mapping[str, Function] = MappingProxyType({})
+) -> tuple[Sql, list[QualifiedName]]:
     """Render a query; return it and the tables that it names with ``ref``, each once.
+
+    Args:
+        text: the template.
+        scope: ``vars``, ``target``, ``run``...
+        functions: callables in scope besides ``ref``.
 
     Raises:
         TemplateError: as :func:`render_sql`.
@@ -134,7 +142,7 @@ def render_query(text: str, scope: Mapping[str, object]) -> tuple[Sql, list[Qual
         read[found] = None
         return found
 
-    return render_statement(text, scope, {"ref": ref}), list(read)
+    return render_statement(text, scope, {**functions, "ref": ref}), list(read)
 
 
 def render_statement(text: str, scope: Mapping[str, object], functions: Mapping[str, Function]) -> Sql:

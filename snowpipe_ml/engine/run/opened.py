@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -163,6 +163,7 @@ class OpenRun:
         self, select: Iterable[str] = (), exclude: Iterable[str] = (), *, full_refresh: bool = False
     ) -> Decided:
         """Select nodes, and decide on each before any has run."""
+        self.ctx = replace(self.ctx, full_refresh=full_refresh)
         prints = fingerprints(self.graph, self.ctx, self.run)
         past = self.state.successes(*self.key)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 
@@ -280,6 +281,7 @@ def _decide(
     # Any table that exists was written by this run or found by the check when it was begun.
     written = {str(resource.name) for resource in wanted}
     refresh = bool(part.past.details.get("full_refresh"))
+    at.ctx = replace(at.ctx, full_refresh=refresh)
     made = decide(
         graph, at.ctx, prints, past, now, refresh=refresh, written=written, turn=Turn(nodes, ran, gone)
     )

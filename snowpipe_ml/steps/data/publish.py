@@ -122,6 +122,11 @@ def _columns(ctx: RunContext, query: Sql) -> dict[str, DataType]:
     }
 
 
+def columns_of(ctx: RunContext, name: QualifiedName) -> dict[str, DataType]:
+    """Return the columns of a table with their types."""
+    return _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))
+
+
 def _kind(datatype: Any) -> DataType:
     """Convert a Snowpark type, with everything that decides whether values fit; other types by text only."""
     digits = getattr(datatype, "_precision", None)  # of a NUMBER without a scale, which is a LongType

@@ -1,14 +1,16 @@
-"""``transform``: create a table or a view from a query."""
+"""``transform``: create a table or a view from a query, or add its new rows to a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 from typing import Literal as Choice
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from snowpipe_ml.errors import TemplateError
 from snowpipe_ml.plugins import (
+    ColumnName,
     Kind,
     PlanContext,
     Resource,
@@ -22,17 +24,29 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.spec.templates import render_query
-from snowpipe_ml.sql import QualifiedName, Sql, sql
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
+from snowpipe_ml.steps.data.incremental import Incremental, Lookback, OnSchemaChange, Strategy, add_new_rows
 from snowpipe_ml.steps.data.publish import publish_table, publish_view
+
+
+def _lookback(text: str) -> str:
+    Lookback.parse(text)
+    return text
 
 
 @register("transform")
 class Transform(Step["Transform.Settings"]):
-    """Create a table or a view from a query.
+    """Create a table or a view from a query, or add its new rows to a table.
 
     The query is a template: ``{{ ref('trips') }}`` is a table that it reads, so that the step depends on
     the step that writes the table; ``{{ vars.city | literal }}`` and ``{{ vars.column | identifier }}``
     insert values.
+
+    With ``materialized: incremental``, the first run and a run with ``--full-refresh`` create the table. Any other
+    run adds the new rows: those whose value of ``since`` is above the greatest one in the table. A query can also
+    choose them itself: ``{% if incremental %} WHERE STARTED_AT > {{ previous('STARTED_AT') }} {% endif %}``, where
+    ``previous`` is the greatest value of a column in the table. Rows that are late by no more than ``lookback`` are
+    new too, so that it needs a key. A row whose ``since`` is NULL is added by the first run only.
     """
 
     class Settings(StepSettings):
@@ -41,7 +55,25 @@ class Transform(Step["Transform.Settings"]):
         sql: str | None = Field(None, description="SQL file, relative to the spec")
         query: str | None = Field(None, description="Text of the query")
         writes: TableName
-        materialized: Choice["table", "view"] = "table"
+        materialized: Choice["table", "view", "incremental"] = "table"
+        strategy: Strategy | None = Field(
+            None,
+            description="How an incremental table gets new rows. append: insert them; merge: update the row with the "
+            "same key, or insert; delete_insert: replace all rows with the same key. merge if there is a key, else append",
+        )
+        key: tuple[ColumnName, ...] = Field(
+            (), description="Columns that identify a row, or a partition of rows"
+        )
+        since: ColumnName | None = Field(
+            None,
+            description="Column whose greatest value in the table separates new rows of the query from old ones",
+        )
+        lookback: Annotated[str, AfterValidator(_lookback)] | None = Field(
+            None, description="How late rows may arrive, such as 3 days: rows since then are new"
+        )
+        on_schema_change: OnSchemaChange = Field(
+            "fail", description="What to do if the query has other columns than the incremental table"
+        )
 
         @model_validator(mode="after")
         def _one_query(self) -> Transform.Settings:
@@ -49,20 +81,70 @@ class Transform(Step["Transform.Settings"]):
                 raise ValueError("give one of sql (a file) and query (the text)")
             return self
 
+        @model_validator(mode="after")
+        def _incremental(self) -> Transform.Settings:
+            given = self.model_fields_set & {"strategy", "key", "since", "lookback", "on_schema_change"}
+            if self.materialized != "incremental":
+                if given:
+                    raise ValueError(f"{', '.join(sorted(given))}: for `materialized: incremental` only")
+                return self
+            if self.added_by != "append" and not self.key:
+                raise ValueError(f"the strategy {self.added_by} needs a key")
+            if self.added_by == "append" and self.key:
+                raise ValueError("the strategy append has no key: remove it, or use merge or delete_insert")
+            if self.added_by == "append" and self.since is None:
+                raise ValueError(
+                    "the strategy append needs since: without it, a repeated run would add rows twice"
+                )
+            if self.added_by == "delete_insert" and self.since not in (None, *self.key):
+                raise ValueError(
+                    f"with delete_insert, {self.since} must be a column of the key: the rows of a key are replaced whole"
+                )
+            if self.lookback is not None and (self.since is None or self.added_by == "append"):
+                raise ValueError(
+                    "lookback needs since and a key: late rows are found again with rows that are not"
+                )
+            return self
+
+        @property
+        def added_by(self) -> Strategy:
+            """How an incremental table gets new rows."""
+            return self.strategy or ("merge" if self.key else "append")
+
     settings: Transform.Settings
 
-    def _render(self, ctx: PlanContext) -> tuple[Sql, list[QualifiedName]]:
+    @property
+    def _table(self) -> Incremental:
+        s = self.settings
+        lookback = None if s.lookback is None else Lookback.parse(s.lookback)
+        return Incremental(s.writes, s.added_by, s.key, s.since, lookback, s.on_schema_change)
+
+    def _render(self, ctx: PlanContext, *, incremental: bool = False) -> tuple[Sql, list[QualifiedName]]:
+        """Render the query, and return the tables that it reads.
+
+        Args:
+            ctx: the context.
+            incremental: whether the query is for new rows of an existing table.
+        """
         file = self.settings.sql
         text = (self.settings.query or "") if file is None else ctx.read_text(file)
+        scope = self.scope(ctx)
+        functions = {}
+        if self.settings.materialized == "incremental":
+            scope = {**scope, "incremental": incremental}
+            functions["previous"] = lambda column: self._table.previous(Identifier.parse(column))
         try:
-            return render_query(text, self.scope(ctx))
+            return render_query(text, scope, functions)
         except TemplateError as error:
             error.file = None if file is None else str(ctx.path(file))
             raise
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         at = "sql" if self.settings.sql is not None else "query"
-        for name in self._render(ctx)[1]:
+        named = dict.fromkeys(self._render(ctx)[1])
+        if self.settings.materialized == "incremental":
+            named |= dict.fromkeys(self._render(ctx, incremental=True)[1])
+        for name in named:
             yield table(name, at)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
@@ -71,18 +153,26 @@ class Transform(Step["Transform.Settings"]):
         )
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        kind = "VIEW" if self.settings.materialized == "view" else "TABLE"
+        s = self.settings
+        kind = "VIEW" if s.materialized == "view" else "TABLE"
         statement = sql(
             "CREATE OR REPLACE {kind} {name} AS {query}",
             kind=Sql(kind),
-            name=self.settings.writes,
+            name=s.writes,
             query=self._render(ctx)[0],
         )
-        return StepPlan(f"create the {kind.lower()} {self.settings.writes}", (statement,))
+        if s.materialized != "incremental":
+            return StepPlan(f"create the {kind.lower()} {s.writes}", (statement,))
+        staged = self._table.stage(self._render(ctx, incremental=True)[0])
+        return StepPlan(
+            f"create the table {s.writes}, or add the new rows ({s.added_by})", (statement, staged)
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
-        query = self._render(ctx)[0]
-        if self.settings.materialized == "view":
-            publish_view(ctx, self.settings.writes, query)
+        s = self.settings
+        if s.materialized == "view":
+            publish_view(ctx, s.writes, self._render(ctx)[0])
             return StepResult(message="view")
-        return StepResult(rows=publish_table(ctx, self.settings.writes, query))
+        if s.materialized == "incremental" and not ctx.full_refresh and ctx.kind_of(s.writes) == "TABLE":
+            return add_new_rows(ctx, self._table, self._render(ctx, incremental=True)[0])
+        return StepResult(rows=publish_table(ctx, s.writes, self._render(ctx)[0]))
