@@ -5,7 +5,7 @@
     python benchmarks/forecasting.py --metric rmse
 
 Each panel is a spec without code: its table, features, an ensemble with its default settings, and all single models
-beside it in the backtest. The models forecast 14 days from five origins, and the last three are scored. The mean of
+beside it in the backtest. The models forecast a horizon from five origins, and the last three are scored. The mean of
 AutoETS and AutoTheta is computed in the same run from the same histories, with its own intervals.
 
 For each model: MASE, RMSE, WQL of the quantiles .1, .5 and .9, coverage of 80 % intervals, error of the totals, and
@@ -18,6 +18,7 @@ import argparse
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-HORIZON, ORIGINS, FIRST_SCORED, SEASON = 14, 5, 2, 7
+from benchmarks import forecasting_panels as panels  # noqa: E402
+from benchmarks.forecasting_panels import Panel  # noqa: E402
+from snowpipe_ml.models.clock import Clock  # noqa: E402
+from snowpipe_ml.models.frequencies import FREQUENCIES  # noqa: E402
+
+ORIGINS, FIRST_SCORED = 5, 2
 COMPARED: list[dict[str, object]] = [
     {"type": "moving_average"},
     {"type": "auto_ets", "name": "auto_ets_zzz"},
@@ -38,7 +44,7 @@ COMPARED: list[dict[str, object]] = [
 REFERENCE = "ETS+Theta mean"
 
 
-def spec_of(folder: Path, metric: str) -> Path:
+def spec_of(folder: Path, panel: Panel, metric: str) -> Path:
     """Write the spec of a panel whose rows are in ``demand.csv``."""
     spec = {
         "name": "panel",
@@ -51,7 +57,7 @@ def spec_of(folder: Path, metric: str) -> Path:
         "packages": {"forecasting": ["numpy", "pandas", "lightgbm", "statsforecast"]},
         "sources": {
             "demand": {
-                "columns": {"DATE": "date", "ID": "varchar", "N": "float"},
+                "columns": {"DATE": "timestamp_ntz", "ID": "varchar", "N": "float"},
                 "from": {"local": {"file": "demand.csv"}},
             }
         },
@@ -62,15 +68,15 @@ def spec_of(folder: Path, metric: str) -> Path:
                 "partition_by": "ID",
                 "timestamp": "DATE",
                 "value": "N",
+                "frequency": panel.frequency,
                 "target": "TOTAL",
                 "lags": [],
-                "min_history": 30,
                 "writes": "features",
             },
             "future": {
                 "type": "future_features",
                 "features": "features",
-                "horizon": HORIZON,
+                "horizon": panel.horizon,
                 "writes": "future",
             },
             "deploy": {
@@ -78,9 +84,14 @@ def spec_of(folder: Path, metric: str) -> Path:
                 "function": "forecast_panel",
                 "features": "features",
                 "model": {"type": "ensemble", "metric": metric},
-                "backtest": {"origins": ORIGINS, "horizon": HORIZON, "compare": COMPARED},
+                "backtest": {
+                    "origins": ORIGINS,
+                    "horizon": panel.horizon,
+                    "step": panel.step,
+                    "compare": COMPARED,
+                },
                 "quantiles": [0.1, 0.5, 0.9],
-                "min_train_rows": 28,
+                "min_train_rows": 24,
                 "stage": "models",
                 "packages": "forecasting",
             },
@@ -98,14 +109,14 @@ def spec_of(folder: Path, metric: str) -> Path:
     return path
 
 
-def run(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, float]:
+def run(panel: Panel, metric: str) -> tuple[pd.DataFrame, float]:
     """Run the pipeline of a panel; return the rows of its backtest and the seconds of the training."""
     from snowpipe_ml import Pipeline
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows.to_csv(folder / "demand.csv", index=False)
-        pipeline = Pipeline.from_yaml(spec_of(folder, metric))
+        panel.rows.to_csv(folder / "demand.csv", index=False)
+        pipeline = Pipeline.from_yaml(spec_of(folder, panel, metric))
         result = pipeline.run()
         if not result.ok:
             sys.exit("\n".join(f"{n}: {step.message}" for n, step in result.steps.items() if step.error))
@@ -121,26 +132,27 @@ def run(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, float]:
         return found, result.steps["train"].seconds
 
 
-def reference(rows: pd.DataFrame, backtest: pd.DataFrame) -> pd.DataFrame:
+def reference(panel: Panel, backtest: pd.DataFrame) -> pd.DataFrame:
     """The mean of statsforecast's AutoETS and AutoTheta from the same origins, as rows of a backtest."""
     from statsforecast.models import AutoETS, AutoTheta
 
-    histories = {key: part.set_index("DATE")["N"] for key, part in rows.groupby("ID")}
+    histories = {key: part.set_index("DATE")["N"] for key, part in panel.rows.groupby("ID")}
+    clock, least = Clock(FREQUENCIES[panel.frequency]), 0.0 if panel.rows["N"].min() >= 0 else -np.inf
     one = backtest[backtest["MODEL"] == "moving_average"]
     found = []
     for (key, _), part in one.groupby(["ID", "FOLD"]):
         part = part.sort_values("DATE")
-        history = histories[key].loc[: str(part["ORIGIN"].iloc[0])[:10]].to_numpy(dtype=float)
+        history = histories[key].loc[: f"{part['ORIGIN'].iloc[0]:%Y-%m-%d %H:%M}"].to_numpy(dtype=float)
         begin = time.perf_counter()
         with np.errstate(all="ignore"):
             made = [
-                model(season_length=SEASON).forecast(y=history, h=HORIZON, level=[80])
+                model(season_length=panel.season).forecast(y=history, h=panel.horizon, level=[80])
                 for model in (AutoETS, AutoTheta)
             ]
         seconds = time.perf_counter() - begin
-        ahead = (pd.to_datetime(part["DATE"]) - pd.to_datetime(part["ORIGIN"])).dt.days.to_numpy() - 1
+        ahead = clock.numbers(part["DATE"].to_numpy()) - clock.number(part["ORIGIN"].to_numpy()[0]) - 1
         mean, low, high = (
-            np.maximum(np.mean([np.asarray(m[name]) for m in made], axis=0), 0)[ahead]
+            np.maximum(np.mean([np.asarray(m[name]) for m in made], axis=0), least)[ahead]
             for name in ("mean", "lo-80", "hi-80")
         )
         own = {"PREDICTION": mean, "LOW": low, "HIGH": high, "Q10": low, "Q50": mean, "Q90": high}
@@ -181,8 +193,6 @@ def worse_series(rows: pd.DataFrame) -> float:
 
 def main() -> None:
     """Print the measures of each panel, and the ratios to the reference."""
-    from benchmarks import forecasting_panels as panels
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -201,15 +211,18 @@ def main() -> None:
             panels.fetch(folder)
         taken = {name: panels.PACKAGED[name](folder) for name in arguments.panels}
     if arguments.citibike:
-        taken["citibike"] = panels.trips(arguments.citibike, arguments.months)
+        taken["trips"] = panels.trips(arguments.citibike, arguments.months)
+        taken["trips_hours"] = panels.trips(arguments.citibike, arguments.months[-2:], hours=True)
     ratios = []
-    for name, rows in taken.items():
-        rows = rows[rows["ID"].isin(rows["ID"].drop_duplicates()[: arguments.series])]
-        backtest, seconds = run(rows, arguments.metric)
-        backtest = pd.concat([backtest, reference(rows, backtest)])
+    for name, panel in taken.items():
+        rows = panel.rows
+        panel = replace(panel, rows=rows[rows["ID"].isin(rows["ID"].drop_duplicates()[: arguments.series])])
+        backtest, seconds = run(panel, arguments.metric)
+        backtest = pd.concat([backtest, reference(panel, backtest)])
         table = scores(backtest)
         print(
-            f"\n{name}: {rows['ID'].nunique()} series, {rows['DATE'].nunique()} days; training {seconds:.0f} s"
+            f"\n{name}: {panel.rows['ID'].nunique()} series, {panel.rows['DATE'].nunique()} periods ({panel.frequency}); "
+            f"training {seconds:.0f} s"
         )
         print(table.round({"MASE": 3, "RMSE": 3, "WQL": 4, "COVERAGE": 3, "TOTAL %": 1, "SECONDS": 3}))
         baseline = table.loc[["moving_average", "seasonal_naive"], "RMSE"].min()
@@ -218,6 +231,12 @@ def main() -> None:
             f"series more than 10 % worse: {worse_series(backtest):.0%} (<= 15 %)"
         )
         ratios.append(table.loc["ensemble"] / table.loc[REFERENCE])
+        ratio, coverage = ratios[-1], table.loc["ensemble", "COVERAGE"]
+        print(
+            f"ratios of {name}: MASE {ratio['MASE']:.3f}, RMSE {ratio['RMSE']:.3f}, WQL {ratio['WQL']:.3f}, "
+            f"coverage {coverage:.3f}, totals {table.loc['ensemble', 'TOTAL %']:+.1f} %",
+            flush=True,
+        )
     print(f"\nensemble / {REFERENCE}, geometric mean over the panels and the highest:")
     for measure in ("MASE", "RMSE", "WQL"):
         values = [float(each[measure]) for each in ratios]

@@ -43,6 +43,14 @@ class Forecast:
     x: np.ndarray
 
 
+def lower_bound(settings: Settings, series: Series) -> float | None:
+    """Return the lower bound of a series' predictions: ``auto`` is 0 if none of its values is negative."""
+    lower = settings.get("lower_bound")
+    if lower == "auto":
+        return 0.0 if not (series.y < 0).any() else None
+    return None if lower is None else float(lower)
+
+
 class Forecaster(ABC):
     """A model of many series.
 
@@ -109,9 +117,12 @@ class Forecaster(ABC):
         A recursive forecast can diverge; ``max_growth`` limits it to a multiple of the highest value of the
         history.
         """
-        lower, growth = self.settings.get("lower_bound"), self.settings.get("max_growth")
+        lower, growth = lower_bound(self.settings, series), self.settings.get("max_growth")
         if lower is not None:
             values = np.maximum(values, lower)
+        upper = self.settings.get("upper_bound")
+        if upper is not None:
+            values = np.minimum(values, upper)
         highest = float(series.y.max(initial=0.0))
         if growth is not None and highest > 0:
             values = np.minimum(values, highest * growth)

@@ -36,7 +36,7 @@ import numpy as np
 import pandas as pd
 
 from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
-from snowpipe_ml.models.base import Forecast, Forecaster, Settings
+from snowpipe_ml.models.base import Forecast, Forecaster, Settings, lower_bound
 from snowpipe_ml.models.clock import Clock
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.ensemble import ENSEMBLES, Choice, Ensemble, choose, compose
@@ -91,7 +91,7 @@ class Training:
             silent = {series.key for series in enough if not len(series.future_days)} | untrained.keys()
             untrained |= {key: reason for key, reason in of_history.items() if key in silent}
         refused |= self._simple([series for series in panel if series.key in untrained], untrained, folds)
-        self._backtested(folds)
+        self._backtested(folds, enough)
         for key, reason in sorted(refused.items()):
             self.rows.add(key, PART=["untrained"], MESSAGE=[reason])
         return self.rows.table()
@@ -263,10 +263,11 @@ class Training:
         plan = self.config.get("backtest")
         return Calibration.of(own, self.config["interval"], plan["horizon"] if plan else 0, self.quantiles)
 
-    def _backtested(self, folds: Sequence[Fold]) -> None:
+    def _backtested(self, folds: Sequence[Fold], panel: Sequence[Series]) -> None:
+        bounds = {series.key: lower_bound(self.model, series) for series in panel}
         for fold in folds:
             nothing = np.full(len(fold.days), np.nan)
-            lower = self.model["lower_bound"]
+            lower = bounds.get(fold.key)
             low, high = (nothing if end is None else end for end in (fold.low, fold.high))
             levels = [] if fold.quantiles is None else list(fold.quantiles)
             self.rows.add(

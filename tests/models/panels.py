@@ -54,6 +54,7 @@ MODELS: dict[str, dict[str, Any]] = {
         name: {"type": name, "season": 7, **COMMON}
         for name in ("auto_arima", "auto_theta", "dynamic_theta", "auto_ces", "mstl")
     },
+    **{name: {"type": name, **COMMON} for name in ("croston", "croston_sba", "tsb", "adida", "imapa")},
 }
 MODELS["auto_ets"]["form"] = "ZZZ"
 MODELS |= {

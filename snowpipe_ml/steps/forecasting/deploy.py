@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Annotated
+from typing import Literal as Choice
 
 from pydantic import Field, model_validator
 
@@ -88,7 +89,14 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         refit: bool = Field(
             True, description="Forecast with a model of the whole history, including the validation part"
         )
-        lower_bound: float | None = Field(0.0, description="Lower bound of the predictions")
+        lower_bound: float | Choice["auto"] | None = Field(
+            "auto",
+            description="Lower bound of the predictions; `auto` is 0 for a series without negative values, and none "
+            "for others",
+        )
+        upper_bound: float | None = Field(
+            None, description="Upper bound of the predictions, such as a capacity"
+        )
         max_growth: float | None = Field(
             2.0, gt=0, description="Upper bound of the forecasts, as a multiple of the history's maximum"
         )
@@ -155,7 +163,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         s = self.settings
         features = self.features(ctx)
         every = features.settings.every
-        common = {"lower_bound": s.lower_bound, "max_growth": s.max_growth}
+        common = {"lower_bound": s.lower_bound, "upper_bound": s.upper_bound, "max_growth": s.max_growth}
         plan = None
         if s.backtest is not None:
             compare = {

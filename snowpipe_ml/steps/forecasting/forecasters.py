@@ -159,9 +159,9 @@ class StatsForecast(ForecasterSettings):
     history: Annotated[int, Field(ge=30)] | Choice["auto"] | None = Field(None, description=_HISTORY)
     form: str = Field(
         "ZZZ",
-        pattern=r"^[ZAM][ZNAM][ZNAM]$",
+        pattern=r"^([ZAM][ZNAM][ZNAM]|auto)$",
         description="For `auto_ets`: error, trend and season, each N (none), A (additive), M (multiplicative) or "
-        "Z (selected). ZNZ, without a trend, takes a sixth of the time",
+        "Z (selected). ZNZ, without a trend, takes a sixth of the time; `auto` is ZNZ for days and less, and ZZZ for more",
     )
 
     @model_validator(mode="after")
@@ -169,6 +169,23 @@ class StatsForecast(ForecasterSettings):
         if self.type != "auto_ets" and "form" in self.model_fields_set:
             raise ValueError(f"form is a setting of auto_ets, not of {self.type}")
         return self
+
+
+@register_forecaster
+class Intermittent(ForecasterSettings):
+    """Demand with many periods of zero: its size and the time between two, smoothed, by statsforecast."""
+
+    implementations: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("croston", "croston_sba", "tsb", "adida", "imapa"),
+        "snowpipe_ml.models.forecasters.intermittent:IntermittentForecaster",
+    )
+    requires: ClassVar[Mapping[str, str]] = dict.fromkeys(implementations, "statsforecast")
+    uses_features: ClassVar[bool] = False
+
+    type: Choice["croston", "croston_sba", "tsb", "adida", "imapa"] = Field(
+        description="`croston` (optimized), `croston_sba` with the correction of Syntetos and Boylan, `tsb` after "
+        "Teunter, Syntetos and Babai, `adida` and `imapa` by aggregation"
+    )
 
 
 @register_forecaster

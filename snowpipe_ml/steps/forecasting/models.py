@@ -49,7 +49,10 @@ class PythonForecaster(ForecasterSettings):
 
     @model_validator(mode="after")
     def _settings_are_its_own(self) -> PythonForecaster:
-        taken = sorted(self.settings.keys() & {"type", "class", "name", "seed", "lower_bound", "max_growth"})
+        taken = sorted(
+            self.settings.keys()
+            & {"type", "class", "name", "seed", "lower_bound", "upper_bound", "max_growth"}
+        )
         if taken:
             raise ValueError(f"reserved settings, which every model receives: {', '.join(taken)}")
         return self
@@ -78,7 +81,7 @@ def _refuse_twice(names: list[str]) -> None:
 
 
 class Ensemble(ForecasterSettings):
-    """The weighted median of several models; ``best_of`` is the older name.
+    """Several models combined, halfway between weighted median and mean; ``best_of`` is the older name.
 
     The weights start equal, and move by as much as the origins of the backtest agree on. Without a backtest, or
     for a series that is too short for it, they stay equal.
@@ -87,12 +90,11 @@ class Ensemble(ForecasterSettings):
     type: Choice["ensemble", "best_of"]
     candidates: tuple[Candidate, ...] = Field(
         default_factory=lambda: (
-            StatsForecast(type="auto_ets", form="ZNZ", history="auto"),
+            StatsForecast(type="auto_ets", form="auto", history="auto"),
             StatsForecast(type="dynamic_theta", history="auto"),
             MSTL(type="mstl", history="auto"),
             GlobalTrees(type="lightgbm_recursive", rounds=200, num_leaves=31),
             GlobalTrees(type="lightgbm_direct", min_data_in_leaf=30),
-            SeasonalNaive(type="seasonal_naive"),
         ),
         min_length=2,
         description="The members",
@@ -197,6 +199,8 @@ def as_json(model: ForecasterSettings, every: Frequency = DAY, **common: object)
             settings[name] = value
     if "season" in settings and settings["season"] == every.season and len(every.seasons) > 1:
         settings["long_season"] = every.seasons[1]
+    if settings.get("form") == "auto":
+        settings["form"] = "ZNZ" if every.within_a_day or every.noun.endswith("day") else "ZZZ"
     if settings.get("history") == "auto":
         settings["history"] = every.history
     return {**settings, **common}
