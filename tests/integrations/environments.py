@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from tests.conftest import ROOT
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snowpipe-ml"
 _UV = Path(sys.executable).parent / "uv"
 
 
@@ -36,9 +37,8 @@ def python_of(extra: str) -> Path:
         if line
     ]
     wanted += [line for line in extras["forecast"].split("\n") if line.startswith("holidays")]
-    digest = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "snowpipe-ml" / "environments" / f"{extra}-{digest}"
+    digest = hashlib.sha256("\n".join([sys.version, "compiled", *wanted]).encode()).hexdigest()[:12]
+    folder = CACHE / "environments" / f"{extra}-{digest}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         python = folder / "bin" / "python"
@@ -47,6 +47,9 @@ def python_of(extra: str) -> Path:
             subprocess.run(
                 [_UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True
             )
-            subprocess.run([_UV, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
+            subprocess.run(
+                [_UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *wanted],
+                check=True,
+            )
             done.touch()
     return python

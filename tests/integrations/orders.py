@@ -38,8 +38,12 @@ def copy_of_example(folder: Path) -> Path:
 
 
 def environment(spec: Path) -> dict[str, str]:
-    """The environment in which two steps of the example fail once."""
-    return {**os.environ, "ORDERS_FAILURES": str(spec.parent / "failures"), "PYTHONPATH": str(ROOT)}
+    """The environment in which two steps of the example fail once.
+
+    The many processes of an orchestrator compile the package once.
+    """
+    own = {"ORDERS_FAILURES": str(spec.parent / "failures"), "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **own}
 
 
 def found(spec: Path, runs: int = 1) -> Found:
