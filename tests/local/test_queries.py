@@ -348,3 +348,44 @@ def test_the_elements_of_constants_keep_their_order(query: Callable[..., Any], s
     assert [row[-2 if shown == "*" else 0] for row in found] == ["1", "2", "3", "4"]
     parts = query("SELECT s.value FROM (VALUES ('a,b'), ('c,d')) v(x), LATERAL SPLIT_TO_TABLE(x, ',') s")
     assert parts == [("a",), ("b",), ("c",), ("d",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        (
+            "SELECT id, LEVEL FROM t START WITH id = 1 CONNECT BY id = PRIOR id * 10 ORDER BY 1",
+            [(1, 1), (10, 2)],
+        ),
+        (
+            "SELECT * FROM t x START WITH x.id = 10 CONNECT BY PRIOR x.id = x.above ORDER BY 1",
+            [(10, 1), (11, 10)],
+        ),
+        ("SELECT COUNT(*) FROM t CONNECT BY above = PRIOR id", [(6,)]),
+        ("SELECT LEVEL FROM (SELECT 1) CONNECT BY LEVEL <= 3", [(1,), (2,), (3,)]),
+        (
+            "WITH q AS (SELECT * FROM t) SELECT MAX(LEVEL) FROM q WHERE id <> 11 START WITH above IS NULL "
+            "CONNECT BY above = PRIOR id",
+            [(2,)],
+        ),
+    ],
+)
+def test_connect_by(query: Any, text: str, rows: list[tuple[Any, ...]]) -> None:
+    query("CREATE TABLE t AS SELECT column1 AS id, column2 AS above FROM VALUES (1, NULL), (10, 1), (11, 10)")
+    assert query(text) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("SELECT a FROM t, u CONNECT BY PRIOR a = b", "does not support CONNECT BY over several relations"),
+        ("SELECT x.nope FROM t x", "invalid identifier 'X.NOPE'"),
+        ("SELECT a FROM t QUALIFY a > 1", "QUALIFY needs a window function"),
+        ("SELECT a FROM t WHERE a IN (SELECT a, b FROM t)", "expected 1, got 2"),
+    ],
+)
+def test_wrong_queries_have_snowflakes_errors(query: Any, text: str, error: str) -> None:
+    query("CREATE TABLE t (a INT, b INT)")
+    query("CREATE TABLE u (c INT)")
+    with pytest.raises(SnowparkSQLException, match=error):
+        query(text)

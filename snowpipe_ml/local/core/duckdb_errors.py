@@ -190,6 +190,29 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         ),
     ),
     (
+        re.compile(r'^Binder Error: Table "([^"\n]+)" does not have a column named "([^"\n]+)"'),
+        lambda table, name: invalid_identifier(f"{table}.{name}"),
+    ),
+    (
+        re.compile(
+            r"^Binder Error: at least one window function must appear in the SELECT column or QUALIFY"
+        ),
+        lambda: error(
+            2303,
+            "42601",
+            "SQL compilation error:\nQUALIFY needs a window function in the SELECT list or in the condition",
+        ),
+    ),
+    (
+        re.compile(r"^Binder Error: Subquery returns (\d+) columns - expected (\d+)"),
+        lambda given, expected: error(
+            1789,
+            "42601",
+            "SQL compilation error:\ninvalid number of result columns of a subquery, "
+            f"expected {expected}, got {given}",
+        ),
+    ),
+    (
         re.compile(r'(?:does not have a column with name "|Referenced update column )([^"\s]+)'),
         invalid_identifier,
     ),

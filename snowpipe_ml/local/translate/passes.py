@@ -15,6 +15,7 @@ from snowpipe_ml.local.translate.checks import check_ambiguous, check_query
 from snowpipe_ml.local.translate.clauses import rewrite_clauses
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
+from snowpipe_ml.local.translate.hierarchies import rewrite_hierarchies
 from snowpipe_ml.local.translate.joins import rewrite_joins
 from snowpipe_ml.local.translate.names import (
     name_projections,
@@ -52,6 +53,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     bind(tree, params)
     replace_variables(tree, session)
     name_identifiers(tree)
+    rewrite_hierarchies(tree)
     check_functions(tree, session)
     check_query(tree)
     name_projections(tree)
