@@ -17,7 +17,7 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.sql import Identifier
 from snowpipe_ml.targets.snowflake import enter
 from tests.conftest import CITIBIKE, REAL, ROOT
-from tests.recording import Recorder
+from tests.recording import Recorder, is_dml
 from tests.trips import STATIONS, count, write_months
 
 pytestmark = pytest.mark.usefixtures("torch_in_workers")
@@ -172,8 +172,8 @@ def test_edited_files(spec: Path, tmp_path: Path, ask: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """All statements that a run on the target `prod` sends in its session."""
+def prod_runs(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
+    """All statements that a run on the target `prod` sends in its session, and those of an unchanged run."""
     folder = tmp_path_factory.mktemp("prod")
     shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
     spec = Path(shutil.copy(CITIBIKE, folder / "citibike.yaml"))
@@ -196,11 +196,27 @@ def prod_sql(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "source": str(folder / "months"),
         "months": [],
     }
-    result = Pipeline.from_yaml(spec, vars=variables).run("prod", session=session)
-    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
-    statements = recorder.normalized(result)
+    found = []
+    for _ in range(2):
+        result = Pipeline.from_yaml(spec, vars=variables).run("prod", session=session)
+        assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+        found.append(recorder.normalized(result))
+        recorder.statements.clear()
     session.close()
-    return statements
+    return found
+
+
+@pytest.fixture
+def prod_sql(prod_runs: list[list[str]]) -> list[str]:
+    """All statements that a first run on the target `prod` sends in its session."""
+    return prod_runs[0]
+
+
+def test_an_unchanged_run_sends_few_statements_and_writes_nothing(prod_runs: list[list[str]]) -> None:
+    own = ("SHOW PARAMETERS IN SESSION", "ALTER SESSION UNSET QUERY_TAG")  # of a Session of the caller
+    sent = [statement for statement in prod_runs[1] if not statement.startswith(own)]
+    assert len(sent) <= 12, sent
+    assert not [statement for statement in sent if is_dml(statement)]
 
 
 def test_the_sql_for_snowflake_is_as_it_was_read(

@@ -40,6 +40,7 @@ class Resource:
         at: the path of the setting that names it, for positions in messages.
         view: it is a view, for statements that distinguish tables from views (``ALTER``).
         adds: the step only appends rows to it, so several steps may write it.
+        files: the files on stages that it consists of: it exists if all of them do.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Resource:
     at: tuple[str | int, ...] = field(default=(), compare=False)
     view: bool = field(default=False, compare=False)
     adds: bool = field(default=False, compare=False)
+    files: tuple[StagePath, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"

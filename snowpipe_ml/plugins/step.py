@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -155,6 +156,7 @@ class RunContext(PlanContext):
         fence: raises if another run has taken over this run's lease; see :meth:`before_publishing`.
         listings: what SHOW has listed during the run.
         counts: the numbers of rows of tables that the step has counted and not changed since.
+        tag: the query tag of its statements, if the Session does not set it.
     """
 
     session: Session
@@ -165,6 +167,7 @@ class RunContext(PlanContext):
     fence: Callable[[Session], None] = lambda session: None
     listings: Listings = field(default_factory=Listings)
     counts: dict[QualifiedName, int] = field(default_factory=dict)
+    tag: str | None = None
 
     def before_publishing(self) -> None:
         """Check that this run still holds its lease. Call it before an output is published.
@@ -181,11 +184,13 @@ class RunContext(PlanContext):
         """
         if not isinstance(statement, Sql):
             raise TypeError("execute() takes Sql, not bare text: see snowpipe_ml.sql.sql")
-        run = self.session.sql(statement.text).collect
+        given = {} if self.tag is None else {"QUERY_TAG": self.tag}
+        run = partial(self.session.sql(statement.text).collect, statement_params=given)
         if _READS.match(statement.text):
             return self.again(run)
-        for name in [name for name in self.counts if name.name.name in statement.text]:
-            del self.counts[name]
+        for name in list(self.counts):
+            if re.search(rf"\b{re.escape(name.name.name)}\b", statement.text):
+                del self.counts[name]
         return run()
 
     def scalar(self, statement: Sql) -> Any:

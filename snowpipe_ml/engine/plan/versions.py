@@ -121,7 +121,7 @@ class Versions:
                 }
                 rest = [resource for resource in wanted if resource not in known]
                 found |= self._changed({**known, **self._listed_tables(rest)})
-            elif kind in (Kind.FILE_FORMAT, Kind.TAG, Kind.ROLE):  # the step has created it, or seen it
+            elif kind in (Kind.FILE_FORMAT, Kind.TAG, Kind.ROLE, Kind.IMPORT):  # the step has made or seen it
                 found |= self._nothing(wanted)
             else:
                 found |= self._ask[kind](self, wanted)
@@ -242,6 +242,16 @@ class Versions:
             if (rows := by_name.get(_name(resource).name.name))
         }
 
+    def _imports(self, wanted: list[Resource]) -> dict[Resource, Version]:
+        """The versions of imports, each of which exists if all of its files do: their paths name their content."""
+        found: dict[StagePath, set[str]] = {}
+        for file in {file for resource in wanted for file in resource.files}:
+            folder = StagePath(file.stage, file.path.partition("/")[0] + "/")
+            if folder not in found:
+                found[folder] = {_path_of(row) for row in self._listed_files(folder) or ()}
+        there = {StagePath(folder.stage, path) for folder, paths in found.items() for path in paths}
+        return {resource: Version(_EXISTS) for resource in wanted if there.issuperset(resource.files)}
+
     def _nothing(self, wanted: list[Resource]) -> dict[Resource, Version]:
         return dict.fromkeys(wanted, Version(_EXISTS))
 
@@ -253,7 +263,7 @@ class Versions:
         Kind.ROLE: _listed,
         Kind.FILE_FORMAT: _listed,
         Kind.TAG: _listed,
-        Kind.IMPORT: _nothing,
+        Kind.IMPORT: _imports,
         Kind.PACKAGES: _nothing,
     }
 

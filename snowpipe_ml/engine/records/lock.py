@@ -96,19 +96,22 @@ class RunLock:
     def _taken(self, left: list[Row]) -> bool:
         """Return whether the lock was acquired; add those to the list who have not released it."""
         self.token = None
-        self._run(
-            self._sql(
-                "INSERT INTO {table} SELECT {pipeline}, {target}, NULL, NULL, 0, NULL "
-                "WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {mine})"
-            )
-        )
         before = self._run(
             self._sql(
                 "SELECT RUN_ID, OWNER, TOKEN, RUN_ID <> {run} AND EXPIRES_AT >= SYSDATE() AS HELD FROM {table} "
-                "WHERE {mine} AND RUN_ID IS NOT NULL ORDER BY EXPIRES_AT DESC"
+                "WHERE {mine} ORDER BY EXPIRES_AT DESC"
             )
         )
+        if not before:
+            self._run(
+                self._sql(
+                    "INSERT INTO {table} SELECT {pipeline}, {target}, NULL, NULL, 0, NULL "
+                    "WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {mine})"
+                )
+            )
         for holder in before:
+            if holder["RUN_ID"] is None:
+                continue
             if not holder["HELD"]:
                 left.append(holder)
             elif _is_dead(holder["OWNER"]):  # no need to wait until its lock expires
@@ -128,7 +131,13 @@ class RunLock:
                 owner=Literal(owner(self.run_key)),
             )
         )
-        others = self._others()
+        holders = self._run(
+            self._sql(
+                "SELECT RUN_ID, OWNER, TOKEN, EXPIRES_AT FROM {table} WHERE {mine} "
+                "AND (RUN_ID = {run} OR EXPIRES_AT >= SYSDATE()) ORDER BY EXPIRES_AT DESC"
+            )
+        )
+        others = [row for row in holders if row["RUN_ID"] != self.run_id]
         # Two runs that both found no row have each inserted one: then both release the lock.
         if others:
             self.release()
@@ -139,12 +148,9 @@ class RunLock:
             )
             error.holder = str(holder["OWNER"])
             raise error
-        (row,) = self._run(
-            self._sql("SELECT MAX(TOKEN) AS TOKEN FROM {table} WHERE {mine} AND RUN_ID = {run}")
-        )
-        if row["TOKEN"] is None:
+        if not holders:
             return False  # the lock of another run ended between the two statements
-        self.token = int(row["TOKEN"])
+        self.token = max(int(row["TOKEN"]) for row in holders)
         return True
 
     def current(self) -> int | None:
@@ -231,15 +237,6 @@ class RunLock:
             self._run(self._sql(text))
         else:
             self._run(self._sql(text + " AND TOKEN <= {token}", token=Literal(self.token)))
-
-    def _others(self) -> list[Row]:
-        """The unexpired locks of other runs."""
-        return self._run(
-            self._sql(
-                "SELECT RUN_ID, OWNER, TOKEN, EXPIRES_AT FROM {table} WHERE {mine} AND RUN_ID <> {run} "
-                "AND EXPIRES_AT >= SYSDATE() ORDER BY EXPIRES_AT DESC"
-            )
-        )
 
     def _sql(self, text: str, **values: Fragment) -> Sql:
         mine = sql("PIPELINE = {p} AND TARGET = {t}", p=Literal(self.pipeline), t=Literal(self.target))

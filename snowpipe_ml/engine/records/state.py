@@ -5,10 +5,9 @@ It has one append-only table, ``EVENTS``, and two views on it: ``RUNS`` and ``ST
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,8 +16,10 @@ from typing import Any
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
+from snowpipe_ml.engine.records.glance import Glance, glance
 from snowpipe_ml.engine.records.leftovers import Leftovers, QueryTag, recorded_sessions
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
+from snowpipe_ml.engine.records.portions import portions
 from snowpipe_ml.engine.retry import ALREADY_EXISTS, again, number_of
 from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute, insert
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
@@ -29,11 +30,6 @@ _COLUMNS = (
     *("RUN_ID", "PIPELINE", "TARGET", "EVENT", "AT", "STEP", "STATUS"),
     *("ROW_COUNT", "SECONDS", "MESSAGE", "ERROR", "DETAILS", "WRITTEN_BY"),
 )
-
-# A portion of the records is one statement.
-_CHARACTERS = 400_000
-_RECORDS = 5_000
-
 
 Record = dict[str, Any]
 """A row of the state store, by the name of the column."""
@@ -84,6 +80,12 @@ class State:
                 "step_runs": self._name("STEP_RUNS"),
             },
         )
+        self._found[:] = [True]
+
+    def glance(self, pipeline: str, target: str) -> Glance | None:
+        """Return what a run must know of the records before it decides; None if they must be created first."""
+        names = {name.lower(): self._name(name) for name in ("MIGRATIONS", "LOCKS", "EVENTS")}
+        return glance(self._run, names, pipeline, target)
 
     def lock(
         self, pipeline: str, target: str, run_id: str, *, lasts: int = lock.LASTS, run_key: str | None = None
@@ -169,7 +171,7 @@ class State:
     def flush(self) -> None:
         """Write the records since the last flush, in as few statements as possible."""
         written = 0
-        for records in _portions(self._pending):
+        for records in portions(self._pending):
             rows = [[record.get(name) for name in _COLUMNS] for record in records]
             again(partial(insert, self.connection, self._name("EVENTS"), _COLUMNS, rows), sleep=self.sleep)
             written += len(records)
@@ -375,12 +377,3 @@ def _of_steps(names: Collection[str] | None) -> Sql:
     if names is None:
         return Sql("")
     return sql(" AND STEP IN ({names})", names=join(", ", [Literal(name) for name in names] or [Sql("NULL")]))
-
-
-def _portions(records: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
-    """Split the records so that no statement becomes too long; a very long record has its own statement."""
-    lengths = (sum(len(value) for value in record.values() if isinstance(value, str)) for record in records)
-    places = enumerate(itertools.accumulate(lengths))
-    pairs = zip(records, ((end // _CHARACTERS, place // _RECORDS) for place, end in places), strict=True)
-    for _, group in itertools.groupby(pairs, lambda pair: pair[1]):
-        yield [record for record, _ in group]

@@ -14,6 +14,7 @@ from snowpipe_ml.engine.plan.fingerprint import Fingerprint, fingerprints
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.versions import Known, Version, Versions
+from snowpipe_ml.engine.records.glance import Glance
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import State
@@ -160,12 +161,24 @@ class OpenRun:
         return RunStarted(self.run.id, *self.key, self.run.started_at, tuple(graph.nodes), resumed, needs)
 
     def decided(
-        self, select: Iterable[str] = (), exclude: Iterable[str] = (), *, full_refresh: bool = False
+        self,
+        select: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        *,
+        full_refresh: bool = False,
+        seen: Glance | None = None,
     ) -> Decided:
-        """Select nodes, and decide on each before any has run."""
+        """Select nodes, and decide on each before any has run.
+
+        Args:
+            select: the nodes to select.
+            exclude: the nodes to leave out.
+            full_refresh: run all of them.
+            seen: what the records say, if they were looked at.
+        """
         self.ctx = replace(self.ctx, full_refresh=full_refresh)
         prints = fingerprints(self.graph, self.ctx, self.run)
-        past = self.state.successes(*self.key)
+        past = self.state.successes(*self.key) if seen is None else seen.successes
 
         def modified() -> set[str]:
             return {
@@ -180,21 +193,21 @@ class OpenRun:
             graph = choose(graph, chosen, excluded, modified, hook_reads(self.spec))
         listings = Listings()
         now = Versions(self.connection, self.state.sleep, listings).of(resources_of(graph, past))
-        written = self.state.written(*self.key)
+        written = self.state.written(*self.key) if seen is None else seen.written
         made = decide(graph, self.ctx, prints, past, now, refresh=full_refresh, written=written)
         return Decided(graph, prints, made, past, now, listings)
 
     def runner(
         self,
         decided: Decided,
-        lock: RunLock,
+        lock: RunLock | None,
         *,
         threads: int,
         listeners: Iterable[Listener] = (),
         resumed: bool = False,
         fail_fast: bool = False,
     ) -> Runner:
-        """Return the runner of nodes on which a decision was made."""
+        """Return the runner of nodes on which a decision was made; without a lock it records nothing."""
         return Runner(
             pipeline=self.spec.pipeline.name,
             graph=decided.graph,
@@ -202,7 +215,7 @@ class OpenRun:
             run=self.run,
             sessions=self.sessions,
             threads=1 if self.sessions.shared else threads,
-            state=self.state,
+            state=None if lock is None else self.state,
             tags=self.spec.pipeline.tags,
             default_warehouse=self.spec.target.default_warehouse,
             listeners=tuple(listeners),
@@ -238,6 +251,11 @@ class Decided:
     past: Mapping[str, Success]
     now: Mapping[Resource, Version] = field(default_factory=dict)
     listings: Listings = field(default_factory=Listings)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no node runs."""
+        return all(made.action in (Action.SKIP, Action.OMIT) for made in self.decisions.values())
 
 
 @contextmanager

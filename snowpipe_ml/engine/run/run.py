@@ -43,7 +43,8 @@ from snowpipe_ml.sql import Identifier
 
 log = logging.getLogger("snowpipe_ml.engine")
 
-_FLUSH_DELAY = 0.1  # seconds that the record of a step may be delayed, to be written together with others
+_FLUSH_DELAY = 1.0  # seconds that the record of a step may be delayed, to be written together with others
+_WORTH = 1.0  # seconds of work whose records are written at once
 
 
 def new_run(run_date: date | None = None) -> RunInfo:
@@ -115,6 +116,7 @@ class Runner:
         self._interrupted = False
         self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
         self._flush_at: float | None = None
+        self._unrecorded = 0.0  # seconds of work
         self._emit_lock = threading.Lock()
         self._started = RunStarted(
             self.run.id,
@@ -195,7 +197,7 @@ class Runner:
                         self._interrupt(waiting, outcomes)
                     self._cancel()  # in every iteration: a step may have started another statement meanwhile
                 if self.sessions.shared:
-                    self._flush()  # on one Session, a step must not start before the previous one is recorded
+                    self._flush_if_due()  # on one Session, nothing can be written while a step runs
                 # Steps do not queue in the executor, so that a step that has not started can still
                 # be skipped.
                 free = self.threads - len(running)
@@ -222,13 +224,13 @@ class Runner:
             return 0.5
         now = time.monotonic()
         self._flush_at = self._flush_at or now + _FLUSH_DELAY
-        if now >= self._flush_at:
+        if now >= self._flush_at or self._unrecorded >= _WORTH:
             self._flush()
             return 0.5
         return self._flush_at - now
 
     def _flush(self) -> None:
-        self._flush_at = None
+        self._flush_at, self._unrecorded = None, 0.0
         if self.state is not None:
             self.state.flush()
 
@@ -322,4 +324,5 @@ class Runner:
         )
         if self.state is not None and outcome.status is not Status.REUSED:
             self.state.step_finished(self._started, event, outcome.work)
+            self._unrecorded += outcome.seconds or 0.0
         self._emit(event)

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("snowpipe_ml.engine")
 
-_CHECKED = 5.0  # seconds for which a step that publishes several outputs does not check the lock again
-
 
 @dataclass(frozen=True, kw_only=True)
 class StepRunner:
@@ -203,19 +201,6 @@ class StepRunner:
             if isinstance(resource.name, QualifiedName):
                 self.listings.forget(resource.name.name)
 
-    def _fence(self) -> Callable[[Session], None]:
-        """Return what checks the lock for one step, which may publish several outputs at once."""
-        lock, checked = self.lock, float("-inf")
-
-        def check(session: Session) -> None:
-            nonlocal checked
-            if lock is not None and time.monotonic() - checked > _CHECKED:
-                now = time.monotonic()
-                lock.check(session)
-                checked = now
-
-        return check
-
     def _context(self, node: Node, session: Session) -> RunContext:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
             if self.stopped.is_set():  # work outside the warehouse has no statement to cancel
@@ -228,8 +213,9 @@ class StepRunner:
             run=self.run,
             progress=progress,
             again=partial(again, sleep=self.sleep),
-            fence=self._fence(),
+            fence=self.lock.check if self.lock is not None else lambda session: None,
             listings=self.listings,
+            tag=self._tag(node) if node.declared else None,
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )
 
@@ -239,12 +225,18 @@ class StepRunner:
             return None
         return (None if node.declared else node.step.settings.warehouse) or self.default_warehouse
 
+    def _tag(self, node: Node) -> str:
+        records = None if self.state is None else self.state.schema
+        return QueryTag(self.started.pipeline, self.started.target, records).of(self.run.id, node.name)
+
     @contextmanager
     def _prepared(self, node: Node, session: Session) -> Iterator[None]:
-        """Set the step's statement timeout, and a query tag that identifies its statements."""
-        records = None if self.state is None else self.state.schema
-        tag = QueryTag(self.started.pipeline, self.started.target, records).of(self.run.id, node.name)
-        self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(tag)))
+        """Set the step's statement timeout, and a query tag that identifies its statements.
+
+        The statements of declared objects have the tag one by one, as they are few.
+        """
+        if not node.declared:
+            self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(self._tag(node))))
         timeout = node.step.settings.timeout
         if timeout is not None:
             self._ensure(

@@ -12,7 +12,7 @@ from snowpipe_ml.engine.plan.decisions import refuse_destruction, require_extras
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.run.hooks import run_hooks
 from snowpipe_ml.engine.run.interrupts import until_recorded
-from snowpipe_ml.engine.run.opened import Access, OpenRun, opened
+from snowpipe_ml.engine.run.opened import Access, Decided, OpenRun, opened
 from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.source import Source, recorded
@@ -50,10 +50,21 @@ def run_whole(
             past = _resumed(at, resume)
         check_date(past, what)
         at.reload(past)
-        at.state.prepare()
+        early = _early(at, what) if past is None and what.run_key is None else None
+        if early is not None and early.decided.quiet:
+            runner = at.runner(early.decided, None, threads=threads, listeners=listeners)
+            runner.stop = stop
+            result = runner.execute({})
+            run_hooks(at.spec, result, at.connection)
+            return result
+        if early is None:
+            at.state.prepare()
         lock = at.state.lock(*at.key, at.run.id)
         with lock.held():
-            decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
+            if early is not None and lock.token == early.token + 1:  # no other run has begun since
+                decided = early.decided
+            else:
+                decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
             if at.spec.target.guards_tables and past is None and not what.allow_destructive:
                 refuse_destruction(decided.decisions)
             require_extras(decided.graph, decided.decisions)
@@ -72,6 +83,28 @@ def run_whole(
             result = runner.execute(details)
         run_hooks(at.spec, result, at.connection)
     return result
+
+
+@dataclass(frozen=True)
+class _Early:
+    """A decision that was made before the lock was taken.
+
+    Attributes:
+        decided: the decision.
+        token: the fencing token of the last run before it.
+    """
+
+    decided: Decided
+    token: int
+
+
+def _early(at: OpenRun, what: What) -> _Early | None:
+    """Decide without the lock and without a write; None if there are no records, or another run holds the lock."""
+    seen = at.state.glance(*at.key)
+    if seen is None or seen.held:
+        return None
+    decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh, seen=seen)
+    return _Early(decided, seen.token)
 
 
 def past_with_key(at: OpenRun, what: What) -> PastRun | None:

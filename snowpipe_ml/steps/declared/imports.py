@@ -100,8 +100,15 @@ class ImportStep(DeclaredStep):
         """Return the channel packages that a function with this import must declare besides its own list."""
         return self.lock(ctx).declared_here if self.model.requirements else []
 
+    def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        # What the lock file has, although it may not match the spec: it is checked where it is used.
+        lock = read_lock(ctx.lock_file).get(self.object.name.lower()) if self.model.requirements else None
+        wheels = lock.wheels.values() if lock is not None else ()
+        files = tuple(self._place(str(wheel.file), str(wheel.sha256)).place for wheel in wheels)
+        yield Resource(self.kind, QualifiedName((self.object,)), files=files)
+
     def always_runs(self, ctx: PlanContext) -> str | None:
-        return "it checks that its wheels are staged"
+        return None if self.model.requirements else "it checks that its wheels are staged"
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         if not self.model.requirements:
