@@ -36,6 +36,7 @@ from snowpipe_ml.models.frequencies import FREQUENCIES  # noqa: E402
 
 ORIGINS, FIRST_SCORED = 5, 2
 COMPARED: list[dict[str, object]] = [
+    {"type": "seasonal_naive"},
     {"type": "moving_average"},
     {"type": "auto_ets", "name": "auto_ets_zzz"},
     {"type": "auto_theta"},

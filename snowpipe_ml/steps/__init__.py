@@ -1,7 +1,15 @@
 """The built-in step types, one module per family. Importing this package registers them."""
 
 from snowpipe_ml.steps.data import calendars, copy_into, expectations, extract, snapshot, split, transform
-from snowpipe_ml.steps.forecasting import evaluation, features, forecast, future_features, leaderboard, train
+from snowpipe_ml.steps.forecasting import (
+    evaluation,
+    features,
+    forecast,
+    future_features,
+    leaderboard,
+    monitor,
+    train,
+)
 from snowpipe_ml.steps.models import automl, deployment, packaging, scoring
 from snowpipe_ml.steps.report import plots
 
@@ -17,6 +25,7 @@ __all__ = [
     "forecast",
     "future_features",
     "leaderboard",
+    "monitor",
     "packaging",
     "plots",
     "scoring",

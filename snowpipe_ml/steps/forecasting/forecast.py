@@ -28,6 +28,7 @@ from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.declared.imports import staged_files
 from snowpipe_ml.steps.forecasting.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.forecasting.features import Features
+from snowpipe_ml.steps.forecasting.forecast_history import keep_forecasts, planned_history
 from snowpipe_ml.steps.forecasting.models import candidates_of, check_packages, own_files
 from snowpipe_ml.steps.forecasting.panels import AUTO, PanelCall, create_function, result_columns
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
@@ -67,6 +68,10 @@ forecast_series:
         )
         future: TableName
         writes: TableName
+        forecast_history: TableName | None = Field(
+            None,
+            description="Table to which the forecasts of each run are appended, for `monitor` and `anomalies`",
+        )
 
     settings: ForecastFromSaved.Settings
 
@@ -80,6 +85,8 @@ forecast_series:
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")
         yield table(self.settings.writes, "writes")
+        if self.settings.forecast_history is not None:
+            yield table(self.settings.forecast_history, "forecast_history", adds=True)
 
     def features(self, ctx: PlanContext) -> Features:
         """Return the step that writes the features."""
@@ -142,7 +149,11 @@ forecast_series:
         made = self._bundle(ctx, files, offline=True)
         create, query = self._statements(ctx, made)
         filled = sql("CREATE OR REPLACE TABLE {name} AS {query}", name=s.writes, query=query)
-        return StepPlan(f"forecast with the models of {s.models}", (*made.puts(), create, filled))
+        kept = []
+        if s.forecast_history is not None:
+            f = self.features(ctx).settings
+            kept = [planned_history(s.forecast_history, s.writes, f.partition_by, f.periods)]
+        return StepPlan(f"forecast with the models of {s.models}", (*made.puts(), create, filled, *kept))
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
@@ -153,6 +164,9 @@ forecast_series:
         create, query = self._statements(ctx, made)
         ctx.execute(create)
         rows = publish_table(ctx, s.writes, query)
+        if s.forecast_history is not None:
+            f = self.features(ctx).settings
+            keep_forecasts(ctx, s.forecast_history, s.writes, f.partition_by, f.periods)
         lacking = ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE PART = 'untrained'", name=s.writes))
         warnings = (
             (f"{lacking} series have no forecast: the rows with PART = 'untrained' give the reason",)

@@ -30,6 +30,7 @@ from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.forecasting.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
 from snowpipe_ml.steps.forecasting.features import Features
+from snowpipe_ml.steps.forecasting.forecast_history import keep_forecasts, planned_history
 from snowpipe_ml.steps.forecasting.models import (
     candidates_of,
 )
@@ -58,6 +59,10 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         models: StageLocation | None = Field(
             None, description="Folder to save the models in, for `forecast` steps"
         )
+        forecast_history: TableName | None = Field(
+            None,
+            description="Table to which the forecasts of each run are appended, for `monitor` and `anomalies`",
+        )
 
     settings: TrainForecasters.Settings
 
@@ -69,6 +74,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(self.settings.writes, "writes")
+        if self.settings.forecast_history is not None:
+            yield table(self.settings.forecast_history, "forecast_history", adds=True)
         if self.settings.models is not None:
             yield stage(self.settings.models, "models")
 
@@ -118,6 +125,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
                 sql("CREATE OR REPLACE TEMPORARY TABLE {name} AS {query}", name=self._trained, query=query),
                 sql("CREATE OR REPLACE TABLE {name} AS {rows}", name=s.writes, rows=self._rows()),
             ]
+        if s.forecast_history is not None:
+            periods = self.features(ctx).settings.periods
+            statements.append(planned_history(s.forecast_history, s.writes, self.key(ctx), periods))
         return StepPlan(f"train a model for each {self.key(ctx)}", tuple(statements))
 
     @property
@@ -168,6 +178,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             metrics["model files"] = keep_models(ctx, self._trained, key, s.models, told)
             rows = publish_table(ctx, s.writes, self._rows())
             ctx.execute(sql("DROP TABLE {name}", name=self._trained))
+        if s.forecast_history is not None:
+            periods = self.features(ctx).settings.periods
+            metrics["forecasts kept"] = keep_forecasts(ctx, s.forecast_history, s.writes, key, periods)
         trained, simple, untrained = ctx.execute(
             sql(
                 "SELECT COUNT(DISTINCT IFF(PART = 'forecast' AND MODEL <> 'simple', {key}, NULL)), "

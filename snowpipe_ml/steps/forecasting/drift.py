@@ -1,0 +1,70 @@
+"""The drift of columns as a query: the population stability index of the last periods against those before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.forecasting.periods import Periods
+
+_BINS = 10
+# Added to the count of each bin, so that an empty one has a finite logarithm.
+_PRIOR = 0.5
+
+
+def drift_query(features: QualifiedName, columns: Sequence[Identifier], periods: Periods, recent: int) -> Sql:
+    """Return a query of FEATURE, PSI, and the numbers of values before and lately.
+
+    The index is the sum over ten bins of (r - b) ln(r / b), where b and r are the shares of the values before and
+    lately that are in the bin; the bins are tenths of the values before.
+
+    Args:
+        features: the table of features.
+        columns: the columns to compare.
+        periods: the periods of the table.
+        recent: the number of last periods.
+    """
+    parts = [_of_column(features, column, periods, recent) for column in columns]
+    return join("\nUNION ALL\n", parts)
+
+
+def _of_column(features: QualifiedName, column: Identifier, periods: Periods, recent: int) -> Sql:
+    edges = join(
+        ", ",
+        [Sql(f"PERCENTILE_CONT({k / _BINS:g}) WITHIN GROUP (ORDER BY V) AS E{k}") for k in range(1, _BINS)],
+    )
+    place = Sql(" + ".join(f"IFF(V > E{k}, 1, 0)" for k in range(1, _BINS)))
+    prior = Sql(f"{_PRIOR:g}")
+    whole = Sql(f"{_PRIOR * _BINS:g}")
+    return sql(
+        """SELECT {name} AS FEATURE, SUM((R - B) * LN(R / B)) AS PSI, MAX(ALL_BEFORE) AS BEFORE, MAX(ALL_RECENT) AS RECENT
+FROM (
+  SELECT BIN, MAX(ALL_BEFORE) AS ALL_BEFORE, MAX(ALL_RECENT) AS ALL_RECENT,
+    (SUM(IFF(LATE, 0, N)) + {prior}) / (MAX(ALL_BEFORE) + {whole}) AS B,
+    (SUM(IFF(LATE, N, 0)) + {prior}) / (MAX(ALL_RECENT) + {whole}) AS R
+  FROM (
+    SELECT BIN, LATE, N, SUM(IFF(LATE, 0, N)) OVER () AS ALL_BEFORE, SUM(IFF(LATE, N, 0)) OVER () AS ALL_RECENT
+    FROM (
+      SELECT {place} AS BIN, LATE, COUNT(*)::FLOAT AS N
+      FROM (
+        SELECT {column}::FLOAT AS V, DATE > {since} AS LATE FROM {features} A
+        CROSS JOIN (SELECT MAX(DATE) AS LAST_DAY FROM {features}) L WHERE {column} IS NOT NULL
+      ) CROSS JOIN (
+        SELECT {edges} FROM (
+          SELECT {column}::FLOAT AS V, DATE > {since} AS LATE FROM {features} A
+          CROSS JOIN (SELECT MAX(DATE) AS LAST_DAY FROM {features}) L WHERE {column} IS NOT NULL
+        ) WHERE NOT LATE
+      )
+      GROUP BY BIN, LATE
+    )
+  ) GROUP BY BIN
+) HAVING MAX(ALL_BEFORE) > 0 AND MAX(ALL_RECENT) > 0""",
+        name=Literal(column.name),
+        prior=prior,
+        whole=whole,
+        place=place,
+        column=column,
+        since=periods.plus(Sql("L.LAST_DAY"), Literal(-recent)),
+        features=features,
+        edges=edges,
+    )
