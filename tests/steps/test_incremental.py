@@ -193,7 +193,10 @@ def test_the_statements_are_as_snowflake_documents_them(golden: Callable[[str, s
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("key: [ID]", "key: for `materialized: incremental` only"),
+        ("key: [ID]", "key is for `materialized: incremental or snapshot` only"),
+        ("materialized: incremental, key: [ID], check: [N]", "check is for `materialized: snapshot` only"),
+        ("materialized: snapshot", "a snapshot needs the key of a row"),
+        ("materialized: snapshot, key: [ID], check: [N], updated_at: AT", "give either check or updated_at"),
         ("materialized: incremental", "the strategy append needs since"),
         ("materialized: incremental, strategy: merge", "the strategy merge needs a key"),
         ("materialized: incremental, strategy: append, key: [ID]", "the strategy append has no key"),

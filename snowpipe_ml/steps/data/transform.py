@@ -25,13 +25,27 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.spec.templates import render_query
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
-from snowpipe_ml.steps.data.incremental import Incremental, Lookback, OnSchemaChange, Strategy, add_new_rows
+from snowpipe_ml.steps.data.incremental import Incremental, Lookback, Strategy, add_new_rows
+from snowpipe_ml.steps.data.new_rows import OnSchemaChange
 from snowpipe_ml.steps.data.publish import publish_table, publish_view
+from snowpipe_ml.steps.data.row_versions import Versions, record_versions
 
 
 def _lookback(text: str) -> str:
     Lookback.parse(text)
     return text
+
+
+_OF = {
+    "strategy": ("incremental",),
+    "since": ("incremental",),
+    "lookback": ("incremental",),
+    "key": ("incremental", "snapshot"),
+    "on_schema_change": ("incremental", "snapshot"),
+    "check": ("snapshot",),
+    "updated_at": ("snapshot",),
+    "deleted": ("snapshot",),
+}
 
 
 @register("transform")
@@ -47,6 +61,10 @@ class Transform(Step["Transform.Settings"]):
     choose them itself: ``{% if incremental %} WHERE STARTED_AT > {{ previous('STARTED_AT') }} {% endif %}``, where
     ``previous`` is the greatest value of a column in the table. Rows that are late by no more than ``lookback`` are
     new too, so that it needs a key. A row whose ``since`` is NULL is added by the first run only.
+
+    With ``materialized: snapshot``, the table keeps the history of the rows (a type 2 slowly changing dimension): each
+    version is valid from ``VALID_FROM`` until before ``VALID_TO``, which is NULL for the current one. A row has a new
+    version if one of its ``check`` columns differs, or its ``updated_at`` is later. ``--full-refresh`` keeps it too.
     """
 
     class Settings(StepSettings):
@@ -55,7 +73,7 @@ class Transform(Step["Transform.Settings"]):
         sql: str | None = Field(None, description="SQL file, relative to the spec")
         query: str | None = Field(None, description="Text of the query")
         writes: TableName
-        materialized: Choice["table", "view", "incremental"] = "table"
+        materialized: Choice["table", "view", "incremental", "snapshot"] = "table"
         strategy: Strategy | None = Field(
             None,
             description="How an incremental table gets new rows. append: insert them; merge: update the row with the "
@@ -72,7 +90,18 @@ class Transform(Step["Transform.Settings"]):
             None, description="How late rows may arrive, such as 3 days: rows since then are new"
         )
         on_schema_change: OnSchemaChange = Field(
-            "fail", description="What to do if the query has other columns than the incremental table"
+            "fail",
+            description="What to do if the query has other columns than the incremental table or snapshot",
+        )
+        check: tuple[ColumnName, ...] = Field(
+            (),
+            description="Columns of a snapshot whose change makes a new version; all but the key by default",
+        )
+        updated_at: ColumnName | None = Field(
+            None, description="Column of a snapshot with the time of a row's last change, instead of `check`"
+        )
+        deleted: Choice["keep", "close"] = Field(
+            "keep", description="Whether a snapshot closes the version of a row that the query no longer has"
         )
 
         @model_validator(mode="after")
@@ -83,10 +112,14 @@ class Transform(Step["Transform.Settings"]):
 
         @model_validator(mode="after")
         def _incremental(self) -> Transform.Settings:
-            given = self.model_fields_set & {"strategy", "key", "since", "lookback", "on_schema_change"}
+            for setting in sorted(self.model_fields_set & _OF.keys()):
+                if self.materialized not in _OF[setting]:
+                    raise ValueError(f"{setting} is for `materialized: {' or '.join(_OF[setting])}` only")
+            if self.materialized == "snapshot" and not self.key:
+                raise ValueError("a snapshot needs the key of a row")
+            if self.updated_at is not None and self.check:
+                raise ValueError("give either check or updated_at")
             if self.materialized != "incremental":
-                if given:
-                    raise ValueError(f"{', '.join(sorted(given))}: for `materialized: incremental` only")
                 return self
             if self.added_by != "append" and not self.key:
                 raise ValueError(f"the strategy {self.added_by} needs a key")
@@ -118,6 +151,11 @@ class Transform(Step["Transform.Settings"]):
         s = self.settings
         lookback = None if s.lookback is None else Lookback.parse(s.lookback)
         return Incremental(s.writes, s.added_by, s.key, s.since, lookback, s.on_schema_change)
+
+    @property
+    def _versions(self) -> Versions:
+        s = self.settings
+        return Versions(s.writes, s.key, s.check, s.updated_at, s.deleted == "close", s.on_schema_change)
 
     def _render(self, ctx: PlanContext, *, incremental: bool = False) -> tuple[Sql, list[QualifiedName]]:
         """Render the query, and return the tables that it reads.
@@ -154,6 +192,11 @@ class Transform(Step["Transform.Settings"]):
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
+        if s.materialized == "snapshot":
+            return StepPlan(
+                f"record the new versions of rows in {s.writes}",
+                (self._versions.stage(self._render(ctx)[0]),),
+            )
         kind = "VIEW" if s.materialized == "view" else "TABLE"
         statement = sql(
             "CREATE OR REPLACE {kind} {name} AS {query}",
@@ -173,6 +216,8 @@ class Transform(Step["Transform.Settings"]):
         if s.materialized == "view":
             publish_view(ctx, s.writes, self._render(ctx)[0])
             return StepResult(message="view")
+        if s.materialized == "snapshot":
+            return record_versions(ctx, self._versions, self._render(ctx)[0])
         if s.materialized == "incremental" and not ctx.full_refresh and ctx.kind_of(s.writes) == "TABLE":
             return add_new_rows(ctx, self._table, self._render(ctx, incremental=True)[0])
         return StepResult(rows=publish_table(ctx, s.writes, self._render(ctx)[0]))
