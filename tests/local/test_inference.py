@@ -35,6 +35,8 @@ def table(session: Any) -> Any:
         ("SELECT L.B, R.B FROM T L FULL JOIN T R ON L.B = R.B", [True, True]),
         ("SELECT B FROM T UNION ALL SELECT C FROM T", [True]),
         ("SELECT B FROM T UNION ALL SELECT 2", [False]),
+        ("SELECT C FROM T INTERSECT SELECT B FROM T", [False]),
+        ("SELECT B FROM T EXCEPT SELECT C FROM T", [False]),
         ("SELECT $1, $2 FROM VALUES (1, NULL), (2, 3)", [False, True]),
         ("SELECT COALESCE(C, 0), COALESCE(C, NULL), IFF(B > 1, 1, NULL) FROM T", [False, True, True]),
         ("SELECT CASE WHEN C > 1 THEN 1 ELSE 0 END, CASE WHEN C > 1 THEN 1 END FROM T", [False, True]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -498,3 +499,45 @@ def test_parameters_of_one_statement(session: Any) -> None:
 
 def test_a_float_beyond_64_bits_is_cast_to_a_number(query: Any) -> None:
     assert query("SELECT 1.5e20::NUMBER(38, 0)") == [(150000000000000000000,)]
+
+
+def test_scales_of_averages_in_windows(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT column1 AS k FROM VALUES (1), (2), (2)")
+    rows = query(
+        "SELECT AVG(k) OVER (ORDER BY k), AVG(k) OVER (), "
+        "AVG(k) OVER (ORDER BY k ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM t ORDER BY 1"
+    )
+    # A running average has six digits; other windows have three, cut off.
+    assert rows[-1] == (Decimal("1.666667"), Decimal("1.666"), Decimal("1.666"))
+
+
+def test_aggregates_without_an_order_take_a_frame_of_the_whole_partition(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT column1 AS k FROM VALUES (1), (2), (4)")
+    frame = "ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+    assert query(f"SELECT DISTINCT CORR(k, k) OVER ({frame}) FROM t") == [(1.0,)]
+    with pytest.raises(SnowparkSQLException, match="Sliding window frame unsupported for function CORR"):
+        query("SELECT CORR(k, k) OVER (ORDER BY k) FROM t")
+
+
+def test_bound_values(session: Any, query: Any) -> None:
+    cursor = session.connection.cursor()
+    described = cursor.describe("SELECT ? AS a, column1::INT AS b FROM VALUES (?)")
+    assert [column.name for column in described] == ["A", "B"]
+    with pytest.raises(ProgrammingError, match="Bind variable . not set"):
+        cursor.execute("SELECT ?")
+    with pytest.raises(ProgrammingError, match="Bind variables not allowed in view"):
+        cursor.execute("CREATE VIEW v AS SELECT ? AS a", (1,))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ('SELECT "aB" FROM t', "invalid identifier '\"aB\"'"),
+        ("SELECT x.b FROM t x", "invalid identifier 'X.B'"),
+        ("USE SECONDARY ROLES", "unexpected '<EOF>'"),
+    ],
+)
+def test_errors_name_what_is_wrong_as_snowflake_does(query: Any, text: str, error: str) -> None:
+    query("CREATE TABLE t (a NUMBER(0, 0))")
+    with pytest.raises(SnowparkSQLException, match=error):
+        query(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -203,6 +204,11 @@ def unforeseen(text: str) -> ProgrammingError:
     )
 
 
+_PLAIN = re.compile(r"[A-Z_][A-Z0-9_$]*|\$\d+")
+
+
 def invalid_identifier(name: str) -> ProgrammingError:
-    """Make the error for a name that does not refer to a column."""
+    """Make the error for a name that does not refer to a column; Snowflake quotes names that need it."""
+    if '"' not in name:
+        name = ".".join(part if _PLAIN.fullmatch(part) else f'"{part}"' for part in name.split("."))
     return error(904, "42000", f"SQL compilation error:\ninvalid identifier '{name}'")

@@ -128,6 +128,10 @@ def run(
     handler = _find(reader)
     if handler is None:
         return run_query(session, text, params, query_id)
+    if params and handler in (STATEMENTS["CREATE VIEW"], STATEMENTS["CREATE FUNCTION"]):
+        raise errors.error(
+            2210, "0A000", "SQL compilation error:\nBind variables not allowed in view and UDF definitions."
+        )
 
     def run_inner(inner: str) -> Result:
         return run(session, inner, None, query_id, None)

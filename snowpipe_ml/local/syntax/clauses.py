@@ -304,12 +304,15 @@ def check_definitions(tree: exp.Expr) -> None:
 
 
 def check_precision(type_: exp.DataType) -> None:
-    """Refuse ``NUMBER(39, 0)`` and ``NUMBER(3, 4)``.
+    """Refuse ``NUMBER(39, 0)`` and ``NUMBER(3, 4)``; ``NUMBER(0, 0)`` has 38 digits, as Snowpark's tests expect.
 
     Raises:
         ProgrammingError: the precision or the scale is invalid.
     """
     given = [int(parameter.name) for parameter in type_.expressions if parameter.name.isdigit()]
+    if given in ([0], [0, 0]):
+        type_.expressions[0].set("this", exp.Literal.number(38))
+        return
     if given and not 1 <= given[0] <= 38:
         raise errors.syntax(f"invalid precision '{given[0]}' of a NUMBER, which has 1 to 38 digits.")
     if len(given) > 1 and given[1] > given[0]:

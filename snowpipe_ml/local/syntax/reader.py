@@ -95,7 +95,7 @@ class Reader:
         """Read one token."""
         token = self.peek()
         if self.done:
-            raise errors.syntax("syntax error: unexpected end of the statement")
+            raise self.unexpected()
         self.index += 1
         return token
 

@@ -146,6 +146,19 @@ def named(node: exp.Expr) -> str:
     return str(node.name if isinstance(node, exp.Anonymous) else node.meta.get("called", "")).upper()
 
 
+def _is_whole(window: exp.Window) -> bool:
+    """Return whether the frame of a window is always the whole partition."""
+    spec = window.args.get("spec")
+    return spec is not None and [
+        spec.args.get(key) for key in ("start", "start_side", "end", "end_side")
+    ] == [
+        "UNBOUNDED",
+        "PRECEDING",
+        "UNBOUNDED",
+        "FOLLOWING",
+    ]
+
+
 def _check_window(window: exp.Window) -> None:
     name, order = named(window.this), window.args.get("order")
     clause = window.find_ancestor(exp.Where, exp.Group, exp.Having, exp.Query)
@@ -163,7 +176,8 @@ def _check_window(window: exp.Window) -> None:
             f"SQL compilation error:\nWindow function type [{name}] requires ORDER BY in window specification",
         )
     framed = window.args.get("spec") is not None
-    if (name in _UNORDERED and (order is not None or framed)) or (name in _UNFRAMED and framed):
+    sliding = (order is not None or framed) and not _is_whole(window)
+    if (name in _UNORDERED and sliding) or (name in _UNFRAMED and framed):
         raise errors.error(
             2303, "0A000", f"SQL compilation error:\nSliding window frame unsupported for function {name}"
         )

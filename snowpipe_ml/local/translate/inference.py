@@ -61,8 +61,11 @@ class _Inference:
         match tree:
             case exp.Subquery():
                 return None if tree.args.get("pivots") else self.query(tree.this, visible)
+            case exp.Except():
+                return self.query(tree.left, visible)
             case exp.SetOperation():
-                return _united([self.query(tree.left, visible), self.query(tree.right, visible)])
+                both = [self.query(tree.left, visible), self.query(tree.right, visible)]
+                return _united(both, meeting=isinstance(tree, exp.Intersect))
             case exp.Values():
                 return self._values(tree)
             case exp.Select():
@@ -220,12 +223,26 @@ def _either(facts: list[Fact]) -> Fact:
     )
 
 
-def _united(relations: list[Relation]) -> Relation:
-    """Combine the relations of a set operation; the names are those of the first relation."""
+def _united(relations: list[Relation], *, meeting: bool = False) -> Relation:
+    """Combine the relations of a set operation; the names are those of the first relation.
+
+    Args:
+        relations: the relations.
+        meeting: whether only the rows of all relations are kept, as by INTERSECT.
+    """
     known = [relation for relation in relations if relation is not None]
     if len(known) < len(relations) or len({len(relation) for relation in known}) != 1:
         return None
-    return [(columns[0][0], _either([fact for _, fact in columns])) for columns in zip(*known, strict=True)]
+    combined = [(columns[0][0], [fact for _, fact in columns]) for columns in zip(*known, strict=True)]
+    return [
+        (
+            name,
+            replace(_either(facts), nullable=all(fact.nullable for fact in facts))
+            if meeting
+            else _either(facts),
+        )
+        for name, facts in combined
+    ]
 
 
 def _nullable(relation: Relation) -> Relation:

@@ -72,11 +72,17 @@ GROWTH: dict[type[exp.Expr], tuple[int, int]] = {
 
 
 def grown_scale(node: exp.Expr, scale: int) -> int:
-    """Return the scale of an aggregate of a NUMBER with a scale; AVG has fewer digits in a window."""
+    """Return the scale of an aggregate of a NUMBER with a scale; AVG has fewer digits in most windows."""
     factor, more = GROWTH[type(node)]
-    if isinstance(node, exp.Avg) and isinstance(node.parent, exp.Window):
+    if isinstance(node, exp.Avg) and has_short_average(node):
         more = 3
     return max(scale, min(factor * scale + more, 12 if more > 3 else 37))
+
+
+def has_short_average(node: exp.Expr) -> bool:
+    """Return whether AVG is a window function, but not a running one: of an ORDER BY without a frame."""
+    window = node.parent
+    return isinstance(window, exp.Window) and not (window.args.get("order") and not window.args.get("spec"))
 
 
 def of_sum(node: exp.Expr) -> exp.DataType | None:

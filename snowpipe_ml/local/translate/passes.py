@@ -50,7 +50,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
         UnsupportedError: a part of the statement is not supported.
     """
     session = compiler.session
-    bind(tree, params)
+    bind(tree, params, describing=compiler.describing)
     replace_variables(tree, session)
     name_identifiers(tree)
     rewrite_hierarchies(tree)
@@ -75,12 +75,20 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     return apply_rules(tree, session)
 
 
-def bind(tree: exp.Expr, params: Params) -> None:
-    """Replace the placeholders ``?``, ``:1`` and ``:name`` with the bound values, as literals."""
-    if not params:
+def bind(tree: exp.Expr, params: Params, *, describing: bool = False) -> None:
+    """Replace the placeholders ``?``, ``:1`` and ``:name`` with the bound values, as literals.
+
+    A query that is only described needs no values: they are texts then.
+
+    Raises:
+        ProgrammingError: a value is missing.
+    """
+    if not params and describing:
+        for placeholder in nodes(tree, exp.Placeholder):
+            placeholder.replace(exp.cast(exp.Null(), "VARCHAR"))
         return
     named = params if isinstance(params, Mapping) else {}
-    ordered = list(params.values() if isinstance(params, Mapping) else params)
+    ordered = list(params.values() if isinstance(params, Mapping) else params or ())
     by_order = iter(ordered)
     for placeholder in nodes(tree, exp.Placeholder):
         name = placeholder.name

@@ -12,7 +12,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.conversions import text_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.functions.numbers import quotient
-from snowpipe_ml.local.translate.number_types import grown_scale
+from snowpipe_ml.local.translate.number_types import grown_scale, has_short_average
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, define
 from snowpipe_ml.local.translate.types import (
@@ -136,7 +136,7 @@ def _instead(node: exp.Expr, made: exp.Expr) -> exp.Expr:
 
 
 def average(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate AVG of a NUMBER: the scale grows by six, up to twelve; as a window function by three.
+    """Translate AVG of a NUMBER: the scale grows by six, up to twelve; in most windows by three.
 
     https://docs.snowflake.com/en/sql-reference/functions/avg
     """
@@ -150,7 +150,7 @@ def average(node: exp.Expr, session: Session) -> exp.Expr:
     if scale is None:
         raise errors.UnsupportedError("AVG of a NUMBER of unknown scale", "Cast it, as in x::NUMBER(38, 2)")
     digits = grown_scale(node, scale)
-    windowed = isinstance(node.parent, exp.Window)
+    windowed = has_short_average(node)
     if scale == 0:
         return _instead(node, macro("sf_idiv3" if windowed else "sf_idiv", total, count))
     if not windowed:
