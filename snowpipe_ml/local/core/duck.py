@@ -23,6 +23,8 @@ _COMPLETING = re.compile(
     r"\s*(?:(?:COMMIT|ROLLBACK|DROP|COMMENT|SET|USE)\b|(?:INSERT INTO|DELETE FROM|UPDATE|SELECT [\w, ]+ FROM) "
     r'"(?:[^"]|"")*"\."_SNOWPIPE"\.)'
 )
+# Statements that change the columns of a table or view that other statements can name.
+_DEFINING = re.compile(r"\s*(?:CREATE(?! TEMP)|ALTER|DROP|ROLLBACK)\b", re.I)
 
 
 class Rows:
@@ -70,6 +72,9 @@ class Duck:
         connection: the connection that is wrapped.
         cancellation: returns the cancellation of the Snowflake statement that is being executed; None if
             there is none.
+
+    Attributes:
+        definitions: how many statements have run on this connection that may have changed a table or view.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Duck:
     ) -> None:
         self._connection = connection
         self._cancellation = cancellation
+        self.definitions = 0
 
     @contextmanager
     def stoppable(self, text: str = "") -> Iterator[None]:
@@ -100,6 +106,8 @@ class Duck:
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Rows:
         """Run a statement and fetch its rows."""
+        if _DEFINING.match(text):
+            self.definitions += 1
         with self.stoppable(text):
             cursor = self._connection.execute(text, parameters)
             return Rows(cursor.fetchall())

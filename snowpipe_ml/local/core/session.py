@@ -24,7 +24,7 @@ from snowpipe_ml.local.core.parameters import DEFAULT_TIME_ZONE
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
-from snowpipe_ml.local.core.translations import Translations
+from snowpipe_ml.local.core.translations import KnownColumns, Translations
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, Params, number_option
 
@@ -89,6 +89,7 @@ class Session:
         shares: scripts that replace shares, by the share's name; each script fills the database that is
             created from the share.
         translations: the translations of the last queries.
+        known_columns: the columns of the tables that they name.
         visible_functions: the Python functions registered with DuckDB when the open transaction began.
         keeps_transaction: whether DDL in the running statement leaves the transaction open.
         task: the run of a task whose session this is; None in other sessions.
@@ -132,6 +133,7 @@ class Session:
         self.folder = os.getcwd()
         self.worker_folder: str | None = None
         self.translations = Translations()
+        self.known_columns = KnownColumns()
         if database:
             with storage.lock:  # two sessions may start at the same time
                 if database not in storage.databases():
@@ -148,6 +150,11 @@ class Session:
         """Everything except the text of a query that its translation depends on."""
         settings = tuple(sorted((name, str(value)) for name, value in self.parameters.items()))
         return self.storage.catalog_version, self.database, self.schema, settings
+
+    @property
+    def catalog_version(self) -> Hashable:
+        """A value that differs after each statement that may have changed a table or view."""
+        return self.storage.catalog_version, self.duck.definitions
 
     def use(self, database: str, schema: str | None) -> None:
         """Change the current database and schema.

@@ -1,4 +1,4 @@
-"""The translations of a session's queries: a repeated query is not parsed and translated again.
+"""What a session keeps of its translations: a repeated query is not parsed and translated again.
 
 A translation depends on the text, on the objects that it names and on the session's settings; only
 translations that depend on nothing else may be kept.
@@ -33,3 +33,21 @@ class Translations:
         self._kept[text, state] = translated
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
+
+
+class KnownColumns:
+    """The (name, DuckDB type) of the columns of tables and views, until a statement may have changed one."""
+
+    def __init__(self) -> None:
+        self._version: Hashable = None
+        self._kept: dict[Hashable, list[tuple[str, str]]] = {}
+
+    def find(self, table: Hashable, version: Hashable) -> list[tuple[str, str]] | None:
+        """Return the columns that a table has in a version of the catalog; None if they are not kept."""
+        return self._kept.get(table) if version == self._version else None
+
+    def keep(self, table: Hashable, version: Hashable, columns: list[tuple[str, str]]) -> None:
+        """Keep the columns of a table, and forget those of other versions of the catalog."""
+        if version != self._version:
+            self._version, self._kept = version, {}
+        self._kept[table] = columns

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import duckdb
 from sqlglot import exp
@@ -18,11 +18,11 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
-from sqlglot.schema import MappingSchema
+from sqlglot.schema import MappingSchema, nested_set
 
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import SHAPES, TIMESTAMP_TZ, vector_type
-from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.syntax.trees import copied, nodes, nodes_by_level
 from snowpipe_ml.local.translate.annotators import METADATA
 from snowpipe_ml.local.translate.flatten import show_columns
 from snowpipe_ml.local.translate.outputs import StarColumn, note_outputs, note_star
@@ -73,19 +73,19 @@ def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr]
                 part.meta[_MARK] = number
                 marked[number] = part
     schema = _schema(tree, known)
-    copied = _as_query(tree.copy())
-    if copied is None:
+    query = _as_query(copied(tree))
+    if query is None:
         return
-    for lateral in nodes(copied, exp.Lateral):
+    for lateral in nodes(query, exp.Lateral):
         show_columns(lateral)
     # sqlglot's qualify() fails on an ORDER BY position after a star that it cannot expand. A position has no
     # type, so it is removed.
-    for node in nodes(copied, exp.Ordered):
+    for node in nodes(query, exp.Ordered):
         if isinstance(node.this, exp.Literal):
             node.pop()
     try:
-        copied = qualify(
-            copied,
+        query = qualify(
+            query,
             schema=schema,
             dialect="snowflake",
             quote_identifiers=False,
@@ -93,13 +93,13 @@ def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr]
             expand_stars=True,
             identify=False,
         )
-        _keep_right_columns(copied)
-        _take_out_laterals(copied)
-        annotated = annotate_types(copied, schema=schema, expression_metadata=METADATA, dialect="snowflake")
+        _keep_right_columns(query)
+        _take_out_laterals(query)
+        annotated = annotate_types(query, schema=schema, expression_metadata=METADATA, dialect="snowflake")
     except (SqlglotError, KeyError, AttributeError, RecursionError):
         return  # the types remain unknown, and the rules use slower expressions that work for any type
     _note_stars(annotated, schema, marked)
-    for node in annotated.walk():
+    for node in nodes_by_level(annotated):
         found: int | None = node.meta.get(_MARK) if node._meta else None
         if found is not None and found in marked:
             known_already = marked[found].type is not None  # as of a column of a staged file
@@ -163,12 +163,18 @@ def _aliased(tree: exp.Expr) -> list[tuple[exp.Column, exp.Expr]]:
 
     ``SELECT a::DATE AS d, YEAR(d)``: sqlglot replaces such columns, so that their types are lost.
     """
+    named = {
+        id(select): {
+            output.alias: output.this for output in select.expressions if isinstance(output, exp.Alias)
+        }
+        for select in nodes(tree, exp.Select)
+    }
     found: list[tuple[exp.Column, exp.Expr]] = []
-    for select in tree.find_all(exp.Select):
-        named = {output.alias: output.this for output in select.expressions if isinstance(output, exp.Alias)}
-        for column in select.find_all(exp.Column) if named else ():
-            if not column.table and column.name in named and column.parent_select is select:
-                found.append((column, named[column.name]))
+    for column in nodes(tree, exp.Column) if any(named.values()) else ():
+        if not column.table:
+            expression = named.get(id(column.parent_select), {}).get(column.name)
+            if expression is not None:
+                found.append((column, expression))
     return found
 
 
@@ -277,28 +283,34 @@ def _key(table: exp.Table) -> tuple[str, ...]:
 
 def _schema(tree: exp.Expr, known: Relations) -> MappingSchema:
     """Make a schema of the columns that the statement names, or of all if it has a star."""
-    schema = MappingSchema(dialect="duckdb", normalize=False)
     named = None
     if not any(not isinstance(star.parent, exp.Count) for star in nodes(tree, exp.Star, exp.Pivot)):
         named = {identifier.name.upper() for identifier in nodes(tree, exp.Identifier)}
-    for table in nodes(tree, exp.Table):
-        columns = known.get(_key(table)) if table.meta.get("resolved") else None
-        if columns:
-            # A table without any column would be one whose columns are not known.
-            chosen = [column for column in columns if named is None or column[0].upper() in named] or columns[
-                :1
-            ]
-            plain: dict[Any, exp.DataType] = {
-                exp.to_identifier(name, quoted=True): _plain(kind_).copy() for name, kind_ in chosen
-            }
-            schema.add_table(table.copy(), plain, dialect="duckdb", normalize=False, match_depth=False)
-    return schema
+    mapping: dict[str, object] = {}
+    for name, columns in known.items():
+        if not columns:
+            continue
+        # A table without any column would be one whose columns are not known.
+        chosen = [column for column in columns if named is None or column[0].upper() in named] or columns[:1]
+        nested_set(mapping, name, {column: copied(_plain(kind_)) for column, kind_ in chosen})
+    return MappingSchema(mapping, dialect="duckdb", normalize=False)
 
 
 def column_types(table: exp.Table, session: Session) -> list[tuple[str, str]]:
     """List the (name, DuckDB type) of a table's or view's columns; empty if it cannot be read."""
     if not table.catalog:
         return []
+    if session.in_transaction or table.db == "INFORMATION_SCHEMA":  # it may see other versions of the tables
+        return _described(table, session)
+    key, version = _key(table), session.catalog_version
+    known = session.known_columns.find(key, version)
+    if known is None:
+        known = _described(table, session)
+        session.known_columns.keep(key, version, known)
+    return known
+
+
+def _described(table: exp.Table, session: Session) -> list[tuple[str, str]]:
     name = exp.Table(this=table.this.copy(), db=table.args["db"].copy(), catalog=table.args["catalog"].copy())
     try:
         # The query is only bound, not run, which takes a tenth of the time of duckdb_columns().

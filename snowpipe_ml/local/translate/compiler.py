@@ -16,6 +16,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Params
+from snowpipe_ml.local.syntax.trees import copied
 
 Translate = Callable[[exp.Expr, "Compiler", Params], exp.Expr]
 
@@ -111,6 +112,6 @@ def to_sql(tree: exp.Expr) -> str:
         UnsupportedError: sqlglot cannot express a part of the tree in DuckDB SQL.
     """
     try:
-        return tree.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE)
+        return copied(tree).sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE, copy=False)
     except SqlglotUnsupported as error:
         raise errors.UnsupportedError(str(error).split("\n")[0]) from error

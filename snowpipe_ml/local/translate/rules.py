@@ -114,13 +114,13 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     while isinstance(first, exp.SetOperation):
         first = first.this
     shown = outputs(first) if isinstance(first, exp.Select) else []
-    present = {type(node) for node in nodes(tree, exp.Expr)}
+    every = nodes(tree, exp.Expr)
+    present = {type(node) for node in every}
     for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
-        # Each rule walks the whole tree, so rules for kinds of nodes that do not occur are skipped.
         if not _any(present, classes):
             continue
         # Innermost nodes first, because a rule may copy the arguments of its node.
-        for node in reversed(nodes(tree, *classes)):
+        for node in [found for found in reversed(every) if isinstance(found, classes)]:
             type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
             replacement = rule(node, session)
             if replacement is not node:
@@ -134,7 +134,8 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
                     tree = replacement
                 else:
                     node.replace(replacement)
-        present = {type(node) for node in nodes(tree, exp.Expr)}
+        every = nodes(tree, exp.Expr)
+        present = {type(node) for node in every}
     set_precisions(precise)
     note_structures(tree, shown)
     return tree
