@@ -1,4 +1,4 @@
-"""What a session keeps of its translations: a repeated query is not parsed and translated again.
+"""Translations and columns that a session keeps: a repeated query is not parsed and translated again.
 
 A translation depends on the text, on the objects that it names and on the session's settings; only
 translations that depend on nothing else may be kept.

@@ -70,7 +70,8 @@ def _changed(
     return result
 
 
-def _insert(session: Session, tree: exp.Insert, params: Params) -> Result:
+def insert(session: Session, tree: exp.Insert, params: Params) -> Result:
+    """Run an INSERT; one with OVERWRITE replaces the rows of the table."""
     overwrite = bool(tree.args.get("overwrite"))
     tree.set("overwrite", False)
     with compiled(session, tree, params) as statement:

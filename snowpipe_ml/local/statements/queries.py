@@ -14,7 +14,8 @@ from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import SHAPES, Column
 from snowpipe_ml.local.core.values import Params
-from snowpipe_ml.local.statements.dml import _counted, _execute_count, _insert, _merge, _update
+from snowpipe_ml.local.statements.dml import _counted, _execute_count, _merge, _update, insert
+from snowpipe_ml.local.statements.inserted_rows import insert_constants
 from snowpipe_ml.local.syntax.parsing import parse, unknown_statement
 from snowpipe_ml.local.translate.compiled import LASTING, compiled
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -50,6 +51,9 @@ def _run(session: Session, text: str, params: Params) -> Result:
     known = session.translations.find(text, state) if not params and not session.wide_numbers else None
     if known is not None:
         return _selected(session, *known)
+    constants = insert_constants(session, text) if not params else None
+    if constants is not None:
+        return constants
     tree = parse(text)
     match tree:
         case exp.Query() | exp.Values():
@@ -60,7 +64,7 @@ def _run(session: Session, text: str, params: Params) -> Result:
                     session.translations.keep(text, state, translated)
                 return _selected(session, *translated)
         case exp.Insert():
-            return _insert(session, tree, params)
+            return insert(session, tree, params)
         case exp.Update():
             return _update(session, tree, params)
         case exp.Delete():

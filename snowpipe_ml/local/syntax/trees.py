@@ -57,7 +57,8 @@ def copied(tree: _Node) -> _Node:
                 child.parent, child.arg_key = twin, key
                 stack.append((value, child))
             elif type(value) is list:
-                args[key] = items = []
+                items: list[object] = []
+                args[key] = items
                 for item in value:
                     if isinstance(item, exp.Expr):
                         child = _twin(item)

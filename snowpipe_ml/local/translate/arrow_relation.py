@@ -20,6 +20,11 @@ def replace_relation(node: exp.Expr, relation: exp.Expr) -> None:
 def arrow_relation(compiler: Compiler, columns: list[Column], table: pa.Table) -> exp.Subquery:
     """Make a relation of a result; Arrow columns are named by position, because names may repeat."""
     name = compiler.register(table.rename_columns([f"c{i}" for i in range(table.num_columns)]))
+    return registered_relation(name, columns)
+
+
+def registered_relation(name: str, columns: list[Column]) -> exp.Subquery:
+    """Make a relation of a registered Arrow table whose columns are named c0, c1 and so on."""
     select = exp.select(
         *(
             exp.alias_(
