@@ -232,6 +232,16 @@ class Session:
         ).fetchone()
         return "TRANSIENT" if transient else "TABLE"
 
+    def table_kinds(self, database: str) -> dict[tuple[str, str], str]:
+        """Return the kinds of the TEMPORARY and TRANSIENT tables of a database, by schema and name."""
+        return {
+            (schema, name): kind
+            for kind in ("TRANSIENT", "TEMPORARY")
+            for schema, name in self.duck.execute(
+                f"SELECT schema_name, name FROM {self.catalog(database, kind)}"
+            ).fetchall()
+        }
+
     def commit_open(self) -> None:
         """Commit an open transaction before DDL, as Snowflake does."""
         if self.in_transaction and not self.keeps_transaction:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from snowpipe_ml.local.catalog.columns import keys_of, stored_columns
+from snowpipe_ml.local.catalog.columns import all_columns, keys_of, stored_columns
 from snowpipe_ml.local.catalog.properties import CLUSTER_BY, TEXT, created_on, properties
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import ACCOUNT, MACROS, Name, quoted
+from snowpipe_ml.local.core.names import ACCOUNT, MACROS, quoted
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import MAX_BINARY, MAX_VARCHAR, Column
@@ -96,6 +96,8 @@ _DESCRIBED = {
     "privacy domain": None,
     "schema evolution record": None,
 }
+_COUNTED_TOGETHER = 50
+"""How many tables are counted by one statement: the time of planning it grows faster than their number."""
 
 
 def objects_in(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[Row]:
@@ -115,12 +117,15 @@ def objects_in(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[R
     ][: scope.limit]
 
 
-def _counts(session: Session, names: Sequence[Sequence[str]]) -> Sequence[int]:
+def _counts(session: Session, names: Sequence[Sequence[str]]) -> list[int]:
     """Count the rows of tables; DuckDB's own figure is an estimate."""
-    if not names:
-        return ()
-    asked = ", ".join(f"(SELECT COUNT(*) FROM {quoted(*name)})" for name in names)
-    found: Sequence[int] = session.duck.execute(f"SELECT {asked}").fetchall()[0]
+    found: list[int] = []
+    for start in range(0, len(names), _COUNTED_TOGETHER):
+        each = " UNION ALL ".join(
+            f"SELECT {place}, COUNT(*) FROM {quoted(*name)}"
+            for place, name in enumerate(names[start : start + _COUNTED_TOGETHER])
+        )
+        found += [count for _, count in sorted(session.duck.execute(each).fetchall())]
     return found
 
 
@@ -150,7 +155,9 @@ def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[d
     objects = objects_in(session, scope, kinds)
     tables = [row[:3] for row in objects if row[3] == "TABLE"]
     counts = dict(zip(tables, _counts(session, tables), strict=True))
-    kept = {database: properties(session, database) for database in {row[0] for row in objects}}
+    databases = {row[0] for row in objects}
+    kept = {database: properties(session, database) for database in databases}
+    special = {database: session.table_kinds(database) for database in databases}
     found: list[dict[str, object]] = []
     for database, schema, name, kind, _, comment, *_ in objects:
         known = kept[database].get((schema, name), {})
@@ -160,7 +167,7 @@ def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[d
                 "name": name.rstrip(errors.TWIN),
                 "database_name": database,
                 "schema_name": schema,
-                "kind": session.table_kind((database, schema, name)) if kind == "TABLE" else kind,
+                "kind": special[database].get((schema, name), kind),
                 "comment": comment or "",
                 "rows": counts.get((database, schema, name), 0),
                 "text": known.get(TEXT, ""),
@@ -213,14 +220,17 @@ def show_columns(statement: Statement) -> Result:
         name = session.resolve(reader.name(), "SHOW COLUMNS")
         pattern = reader.string() if reader.accept("LIKE") else pattern
         reader.end()
-        if not stored_columns(session, name):
+        columns = all_columns(session, *name)
+        if not columns:
             raise errors.missing("Table", ".".join(name))
-        tables: list[Name] = [name]
     else:
         scope = Scope(session, reader)
         pattern = scope.pattern if pattern == "%" else pattern
         scope.pattern = "%"
-        tables = [(row[0], row[1], row[2]) for row in objects_in(session, scope, ("TABLE", "VIEW"))]
+        tables = {(row[0], row[1], row[2]) for row in objects_in(session, scope, ("TABLE", "VIEW"))}
+        databases = sorted({database for database, _, _ in tables})
+        listed = [column for database in databases for column in all_columns(session, database)]
+        columns = [(table, stored) for table, stored in listed if table in tables]
     found = [
         {
             "table_name": table[2],
@@ -233,8 +243,7 @@ def show_columns(statement: Statement) -> Result:
             "database_name": table[0],
             "autoincrement": stored.shown_default if stored.identity else "",
         }
-        for table in tables
-        for stored in stored_columns(session, table)
+        for table, stored in columns
         if like(stored.name, pattern)
     ]
     return listing(_COLUMNS, found)
