@@ -11,6 +11,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.change_events import count_changes
 from snowpipe_ml.local.translate.checks import check_ambiguous, check_query
 from snowpipe_ml.local.translate.clauses import rewrite_clauses
 from snowpipe_ml.local.translate.compiler import Compiler
@@ -67,6 +68,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     expand_streams(tree, compiler)
     rewrite_joins(tree)
     order_randomly(tree)
+    count_changes(tree)
     rewrite_pivots(tree, compiler)
     tree = expand_relations(tree, compiler)
     name_positions(tree, session)

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.precomputed import precompute, reads_one_relation
 
 _RANDOM = ("RANDOM", "RANDSTR", "UNIFORM", "NORMAL", "ZIPF", "UUID_STRING")
 
@@ -36,24 +37,13 @@ def _is_random(node: exp.Expr) -> bool:
 
 
 def _precompute(select: exp.Select, found: list[exp.Expr]) -> None:
-    source = select.args.get("from_")
-    if source is None or select.args.get("joins") or select.args.get("group") is not None:
+    if not reads_one_relation(select):
         raise errors.UnsupportedError(
             "a random order of a window in a query that joins relations or groups its rows",
             "Join or group in a subquery",
         )
-    relation = source.this
-    inner = exp.select("*").from_(relation.copy())
-    names = []
+    columns: dict[str, exp.Expr] = {}
     for place, ordered in enumerate(found):
-        names.append(f"_random_{place}")
-        inner = inner.select(exp.alias_(ordered.this.copy(), names[-1], quoted=True))
-        ordered.set("this", exp.column(names[-1], quoted=True))
-    alias = relation.alias_or_name
-    made = exp.TableAlias(this=exp.to_identifier(alias, quoted=True)) if alias else None
-    relation.replace(exp.Subquery(this=inner, alias=made))
-    for shown in select.expressions:
-        star = shown.this if isinstance(shown, exp.Column) else shown
-        if isinstance(star, exp.Star):
-            hidden = [exp.to_identifier(name, quoted=True) for name in names]
-            star.set("except_", [*(star.args.get("except_") or []), *hidden])
+        columns[f"_random_{place}"] = ordered.this.copy()
+        ordered.set("this", exp.column(f"_random_{place}", quoted=True))
+    precompute(select, columns)

@@ -76,7 +76,8 @@ def _true_events(call: exp.Expr, session: Session) -> exp.Expr:
     if kind(condition) != T.BOOLEAN:
         condition = stored_cast(condition.copy(), "BOOLEAN")
     window.set("spec", _rows_until_current())
-    return builtin("count_if", condition.copy())
+    # Without a known condition, DuckDB's count is NULL.
+    return builtin("count_if", exp.Coalesce(this=condition.copy(), expressions=[exp.false()]))
 
 
 @scalar_function("CONDITIONAL_CHANGE_EVENT", returns=T.BIGINT)
