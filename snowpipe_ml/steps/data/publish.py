@@ -30,17 +30,23 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     Returns:
         The number of rows in the table.
     """
-    ctx.before_publishing()
     shown = ctx.shown(name)
-    if shown is not None and shown["kind"] == "VIEW":
-        ctx.execute(sql("DROP VIEW {name}", name=name))
-        shown = None
-    if shown is not None and _accepts(ctx, name, query):
+    if shown is not None and shown["kind"] != "VIEW" and _accepts(ctx, name, query):
         columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
-        ctx.execute(
-            sql("INSERT OVERWRITE INTO {name} ({columns}) {query}", name=name, columns=columns, query=query)
-        )
+        with ctx.transaction():
+            ctx.execute(
+                sql(
+                    "INSERT OVERWRITE INTO {name} ({columns}) {query}",
+                    name=name,
+                    columns=columns,
+                    query=query,
+                )
+            )
     else:
+        ctx.before_publishing()
+        if shown is not None and shown["kind"] == "VIEW":
+            ctx.execute(sql("DROP VIEW {name}", name=name))
+            shown = None
         replace_table(ctx, name, sql("AS {query}", query=query), shown)
     return ctx.count(name)
 
@@ -91,8 +97,8 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     Returns:
         The number of rows of this run in the table.
     """
-    ctx.before_publishing()
     if ctx.kind_of(name) is None:
+        ctx.before_publishing()
         ctx.execute(
             sql(
                 "CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE",
