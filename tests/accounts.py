@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -34,15 +35,35 @@ class Account:
     Attributes:
         folder: a folder with connections.toml, for specs.
         server: the server.
+        token: the token that it takes as password, programmatic access token and OAuth token.
     """
+
+    token = "a-token-of-the-tests"
 
     def __init__(self, folder: Path, server: WarehouseServer, connection: Connection) -> None:
         self.folder, self.server = folder, server
         self._connection = connection
-        entry = server.entry.replace("[embedded]", "[served]")
-        (folder / "connections.toml").write_text(entry + "\n")
-        (folder / "connections.toml").chmod(0o600)
-        self._env = {**os.environ, "SNOWFLAKE_HOME": str(folder), "SF_TELEMETRY_ENABLED": "false"}
+        self._entry = dict(line.split(" = ", 1) for line in server.entry.splitlines()[1:])
+        self._write()
+        self._env = {
+            **os.environ,
+            "SNOWFLAKE_HOME": str(folder),
+            "SF_TELEMETRY_ENABLED": "false",
+            "SF_TEMPORARY_CREDENTIAL_CACHE_DIR": str(folder / "credentials"),
+        }
+        (folder / "credentials").mkdir(mode=0o700)
+
+    def _write(self) -> None:
+        lines = [f"{key} = {value}\n" for key, value in self._entry.items()]
+        (self.folder / "connections.toml").write_text("[served]\n" + "".join(lines))
+        (self.folder / "connections.toml").chmod(0o600)
+
+    def entry(self, key: str, value: str | int | None) -> None:
+        """Change a setting of the connection; None removes it."""
+        self._entry.pop(key, None)
+        if value is not None:
+            self._entry[key] = json.dumps(value)
+        self._write()
 
     def ask(self, text: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, in a session beside those of the clients."""
@@ -62,7 +83,7 @@ class Account:
 @contextmanager
 def account(folder: Path, **options: Any) -> Iterator[Account]:
     """Serve a warehouse in a folder; the options are those of the server."""
-    server = WarehouseServer(folder / "account", 0, "a-token-of-the-tests", "DEMO", **options)
+    server = WarehouseServer(folder / "account", 0, Account.token, "DEMO", **options)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     connection = Connection(server._holder.storage, "DEMO", "PUBLIC", shared=True)

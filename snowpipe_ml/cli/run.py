@@ -20,10 +20,12 @@ from snowpipe_ml.cli.options import (
 )
 from snowpipe_ml.cli.plan import show_plan
 from snowpipe_ml.engine.events import Listener
+from snowpipe_ml.engine.records.history import History
+from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.integrations.openlineage import OpenLineage
 from snowpipe_ml.text.printable import one_line
 from snowpipe_ml.ui.jsonlines import JsonLines
-from snowpipe_ml.ui.report import last_report
+from snowpipe_ml.ui.report import report_path, write_report
 from snowpipe_ml.ui.terminal import Checklist
 
 
@@ -103,6 +105,19 @@ def run(
     more: list[Listener] = []
     if openlineage is not None:
         more.append(OpenLineage.to(openlineage, pipeline, target))
+
+    def write(history: History, result: RunResult) -> None:
+        if not report or result.interrupted:
+            return
+        try:
+            path = write_report(
+                history, pipeline.graph(target).dag, report_path(pipeline, result.run.id), result.run.id
+            )
+            written.append(f"report: {path}")
+        except Exception as error:  # the run must end with its own exit code in any case
+            written.append(one_line(f"warning: the report could not be written: {error}"))
+
+    written: list[str] = []
     with _second_interrupt(), _listening(as_json) as listener:
         result = pipeline.run(
             target,
@@ -115,13 +130,10 @@ def run(
             allow_destructive=allow_destructive,
             run_date=run_date,
             resume=True if resume == "last" else resume or False,
+            ended=write,
         )
-    if report and not result.interrupted:
-        try:
-            path = last_report(pipeline, target, result.run.id)
-            click.echo(f"report: {path}", err=as_json)
-        except Exception as error:  # the run must end with its own exit code in any case
-            click.echo(one_line(f"warning: the report could not be written: {error}"), err=True)
+    for line in written:
+        click.echo(line, err=as_json or line.startswith("warning"))
     if result.interrupted:
         click.echo(f"interrupted; resume with: snowpipe-ml run {spec} --resume", err=True)
         sys.exit(130)

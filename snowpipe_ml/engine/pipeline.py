@@ -20,7 +20,7 @@ from snowpipe_ml.engine.run.opened import Access, SessionFactory
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
 from snowpipe_ml.engine.run.parts import LASTS, begin, find, run_part
 from snowpipe_ml.engine.run.planned import Look, PlannedStep, planned
-from snowpipe_ml.engine.run.whole import What, run_whole
+from snowpipe_ml.engine.run.whole import Ended, What, run_whole
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -93,6 +93,7 @@ class Pipeline(Inspected):
         run_key: str | None = None,
         session_factory: SessionFactory | None = None,
         cancel: Event | None = None,
+        ended: Ended | None = None,
     ) -> RunResult:
         """Run the steps that have changed; see :mod:`snowpipe_ml.engine.plan.decisions` for when a step runs.
 
@@ -116,6 +117,7 @@ class Pipeline(Inspected):
                 resumed.
             session_factory: opens Sessions on the target; by default, the target of the spec does.
             cancel: stops the run when it is set, as Ctrl-C and SIGTERM do.
+            ended: called with the history of runs when the run has ended, on the connection of the run.
 
         Returns:
             The result of the run and of each step. A failed step does not raise an exception.
@@ -138,6 +140,7 @@ class Pipeline(Inspected):
             resume=resume,
             fail_fast=fail_fast,
             stop=cancel,
+            ended=ended,
         )
 
     def tasks(

@@ -230,13 +230,9 @@ class RunContext(PlanContext):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the statements of the block in one transaction, and publish by its end.
+        """Run the statements of the block in one transaction, which is committed only with the lease.
 
-        The lease is checked before COMMIT. Whoever takes the lease over aborts the open transactions of this run, so
-        it publishes nothing from then on, however long its statements run.
-
-        Raises:
-            LockedError: this run's lease expired, and another run has started; the transaction is rolled back.
+        Whoever takes the lease over aborts the open transactions of this run.
         """
         try:
             self.execute(Sql("BEGIN TRANSACTION"))

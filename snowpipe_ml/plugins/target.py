@@ -120,6 +120,13 @@ class Target(BaseModel, ABC):
         """
         return self.connect(base_dir, None)
 
+    def asks_at_login(self, base_dir: Path) -> bool:
+        """Return whether each login asks the user for something, such as to confirm a push notification.
+
+        A run then logs in once, and runs its steps one after the other on one Session.
+        """
+        return False
+
     @abstractmethod
     def namespace(self, base_dir: Path) -> str:
         """Identify the target in lineage events, as a URL."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -18,6 +19,13 @@ from snowpipe_ml.text.redaction import remember_secrets
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
+
+# What makes the connector cache the answer to what an authenticator asks the user.
+_CACHED_BY = {
+    "EXTERNALBROWSER": "client_store_temporary_credential",
+    "OAUTH_AUTHORIZATION_CODE": "client_store_temporary_credential",
+    "USERNAME_PASSWORD_MFA": "client_request_mfa_token",
+}
 
 
 @register_target("snowflake")
@@ -49,6 +57,10 @@ class SnowflakeTarget(Target):
     def log_in(self, base_dir: Path) -> Connection:
         """Log in with the named connection; its own role, warehouse and database are the current ones."""
         return log_in(self.connection, session_settings(self))
+
+    def asks_at_login(self, base_dir: Path) -> bool:
+        """Return whether the connection's authenticator asks the user, and its answer is not cached."""
+        return asks_at_login(_entry(self.connection), sys.platform)
 
     def namespace(self, base_dir: Path) -> str:
         """The connection's name as a URL: an account is not known before the login."""
@@ -162,6 +174,24 @@ def _entry(connection: str) -> Mapping[str, Any]:
     except (KeyError, ConfigSourceError, MissingConfigOptionError):
         return {}
     return found
+
+
+def asks_at_login(entry: Mapping[str, Any], platform: str) -> bool:
+    """Return whether each login with an entry of ``connections.toml`` asks the user.
+
+    The connector caches the answer on macOS and Windows, and on Linux if the entry says so:
+    https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-connect
+    A passcode can be used only once. A password without an authenticator is not known to be asked for.
+    """
+    if entry.get("passcode") or entry.get("passcode_in_password"):
+        return True
+    authenticator = str(entry.get("authenticator") or "").upper()
+    setting = _CACHED_BY.get(authenticator)
+    if setting is None:
+        return False
+    if platform in ("darwin", "win32") and authenticator != "OAUTH_AUTHORIZATION_CODE":
+        return False
+    return not entry.get(setting)
 
 
 def enter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from snowpipe_ml.text.redaction import STARS
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
+log = logging.getLogger("snowpipe_ml.engine")
+
 SessionFactory = Callable[[], "Session"]
 """Opens a Session on the target, with credentials that the spec does not have."""
 
@@ -54,6 +57,28 @@ class Access:
     def __post_init__(self) -> None:
         if self.session is not None and self.factory is not None:
             raise UsageError("give either session or session_factory, not both")
+
+    @contextmanager
+    def logged_in(self, spec: Spec, source: Source) -> Iterator[Access]:
+        """Log in once for the whole run if each login would ask the user, and use one Session for everything."""
+        given = self.session is not None or self.factory is not None
+        if given or not spec.target.asks_at_login(source.path.resolve().parent):
+            yield self
+            return
+        log.warning(
+            "each login to the target %s asks the user, so this run logs in once and its steps run one at a time; "
+            "docs/logging-in.md says how the answer is cached",
+            spec.target_name,
+        )
+        session = again(opener(spec, source.path, make=True))
+        try:
+            yield Access(session)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            session.close()
+            raise
+        session.close()
 
     def sessions(self, spec: Spec, source: Source) -> Sessions:
         """Return the pool of Sessions on the target of a spec."""
@@ -267,21 +292,22 @@ def opened(source: Source, target: str | None, run: RunInfo, access: Access) -> 
         TargetError: the target cannot be reached, or has no warehouse for the run metadata.
     """
     spec, graph, ctx = source.load(target, run)
-    sessions = access.sessions(spec, source)
-    try:
-        with access.records(spec, source) as records:
-            yield OpenRun.on(source, run, (spec, graph, ctx), records, sessions)
-    except KeyboardInterrupt:
-        raise  # the second interrupt: closing the sessions would wait for running statements
-    except BaseException as error:
+    with access.logged_in(spec, source) as reached:
+        sessions = reached.sessions(spec, source)
+        try:
+            with reached.records(spec, source) as records:
+                yield OpenRun.on(source, run, (spec, graph, ctx), records, sessions)
+        except KeyboardInterrupt:
+            raise  # the second interrupt: closing the sessions would wait for running statements
+        except BaseException as error:
+            sessions.close()
+            if number_of(error) == NO_WAREHOUSE:
+                raise TargetError(
+                    f"the connection of the target {spec.target_name!r} has no default warehouse, which the run metadata "
+                    f"needs: set `warehouse` under targets.{spec.target_name}"
+                ) from error
+            raise
         sessions.close()
-        if number_of(error) == NO_WAREHOUSE:
-            raise TargetError(
-                f"the connection of the target {spec.target_name!r} has no default warehouse, which the run metadata "
-                f"needs: set `warehouse` under targets.{spec.target_name}"
-            ) from error
-        raise
-    sessions.close()
 
 
 def _variables_of(past: PastRun, source: Source) -> dict[str, object]:

@@ -48,6 +48,7 @@ class Sessions:
         self._warehouses: dict[int, Identifier | None] = {}
         self._refused: Exception | None = None
         self._lock = threading.Lock()
+        self._logging_in = threading.Lock()
 
     @contextmanager
     def session(self, warehouse: Identifier | None = None) -> Iterator[Session]:
@@ -100,16 +101,20 @@ class Sessions:
             return found
 
     def _opened(self) -> Session:
-        """Open another Session. A refused login is not retried: it could send another push notification."""
-        with self._lock:
+        """Open another Session.
+
+        The logins are one after the other, so that the first one that is refused is the last one, and that each can
+        use the token that the one before has cached. A refused login is not retried: it could send another push
+        notification.
+        """
+        with self._logging_in:
             if self._refused is not None:
                 raise self._refused
-        try:
-            found = again(self._open, sleep=self.sleep)
-        except Exception as error:
-            with self._lock:
+            try:
+                found = again(self._open, sleep=self.sleep)
+            except Exception as error:
                 self._refused = None if is_transient(error) else error
-            raise
+                raise
         with self._lock:
             self._all.append(found)
             self._warehouses[id(found)] = _warehouse(found)

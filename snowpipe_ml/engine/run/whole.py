@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from threading import Event
 
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.plan.decisions import refuse_destruction, require_extras
+from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.run.hooks import run_hooks
 from snowpipe_ml.engine.run.interrupts import until_recorded
@@ -17,6 +18,9 @@ from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.source import Source, recorded
 from snowpipe_ml.errors import UsageError
+
+Ended = Callable[[History, RunResult], None]
+"""Called with the history of a pipeline on its target when a run has ended, before the target is closed."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ def run_whole(
     resume: str | bool,
     fail_fast: bool,
     stop: Event | None,
+    ended: Ended | None = None,
 ) -> RunResult:
     """Run all steps that have changed; see :meth:`snowpipe_ml.Pipeline.run`."""
     with until_recorded(stop) as stop, opened(source, target, new_run(what.run_date), access) as at:
@@ -82,6 +87,8 @@ def run_whole(
                 details["run_key"] = what.run_key
             result = runner.execute(details)
         run_hooks(at.spec, result, at.connection)
+        if ended is not None:
+            ended(History(at.state, *at.key), result)
     return result
 
 

@@ -8,13 +8,14 @@ only and requires a token.
 from __future__ import annotations
 
 import gzip
-import hmac
 import json
 import logging
 import secrets
 import threading
 import uuid
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYetError
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.server import answers, wire
+from snowpipe_ml.local.server.logins import Logins
 from snowpipe_ml.local.server.scheduler import Scheduler
 from snowpipe_ml.local.server.sessions import DETACHED_AFTER, Answer, ClientSession
 from snowpipe_ml.local.statements.session import is_honoured, set_parameters
+from snowpipe_ml.local.statements.users import public_keys
 
 log = logging.getLogger("snowpipe_ml.local.server.http")
 
@@ -49,6 +52,7 @@ class WarehouseServer:
         database: the database of clients that do not name one.
         schema: the schema of such clients.
         detached_after: seconds after which a client that sends no requests counts as gone.
+        second_factor: confirms a login by password; see :class:`snowpipe_ml.local.server.logins.Logins`.
         tasks: run the tasks of the warehouse by their schedules and streams.
 
     Raises:
@@ -64,6 +68,7 @@ class WarehouseServer:
         schema: str | None = "PUBLIC",
         *,
         detached_after: float = DETACHED_AFTER,
+        second_factor: Callable[[], bool] | None = None,
         tasks: bool = False,
     ) -> None:
         self._path = path
@@ -79,6 +84,7 @@ class WarehouseServer:
             holder.close()
             raise errors.WarehouseLockedError(path, name)
         self._holder = holder
+        self.logins = Logins(token, partial(public_keys, holder.session), second_factor)
         try:
             self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         except BaseException:
@@ -142,9 +148,8 @@ class WarehouseServer:
     def login(self, query: dict[str, str], body: wire.LoginRequest) -> Answer:
         """Open a session."""
         data = body.get("data") or wire.LoginData()
-        shown = str(data.get("TOKEN") or data.get("PASSWORD") or "")
-        if not hmac.compare_digest(shown, self._token):
-            return answers.failed("390100", "Incorrect username or password was specified.", "08001")
+        if (refused := self.logins.refused(data)) is not None:
+            return refused
         try:
             named = query.get("databaseName"), query.get("schemaName")
             opened = connect(self._path, *(named if named[0] else self._defaults))
@@ -178,6 +183,7 @@ class WarehouseServer:
             {
                 "token": token,
                 "masterToken": token,
+                "mfaToken": self.logins.new_token(data),
                 "validityInSeconds": 86400,
                 "masterValidityInSeconds": 86400,
                 "serverVersion": "embedded",

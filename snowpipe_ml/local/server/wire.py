@@ -38,8 +38,11 @@ Data: TypeAlias = dict[str, object]
 class LoginData(TypedDict, total=False):
     """The credentials and settings of a login."""
 
+    AUTHENTICATOR: str
+    LOGIN_NAME: str
     TOKEN: str
     PASSWORD: str
+    EXT_AUTHN_DUO_METHOD: str
     SESSION_PARAMETERS: Options
 
 

@@ -67,6 +67,16 @@ def exists(session: Session, name: str) -> bool:
     return bool(found) or name == "LOCAL"
 
 
+def public_keys(session: Session, login_name: str) -> list[str]:
+    """Return the public keys of the user with a login name."""
+    stored = session.duck.execute(f"SELECT name, options FROM {_TABLE}").fetchall()
+    for name, options_json in stored:
+        options = json.loads(options_json)
+        if str(options.get("LOGIN_NAME") or name).upper() == login_name:
+            return [str(options[key]) for key in ("RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2") if options.get(key)]
+    return []
+
+
 def _check(options: Options) -> None:
     """Refuse properties that users, or users of this type, do not have.
 
