@@ -34,6 +34,7 @@ from snowpipe_ml.plugins.fields import (
     StageLocation,
     TableName,
 )
+from snowpipe_ml.plugins.identity import Progress, RunInfo
 from snowpipe_ml.plugins.registry import ENTRY_POINT_GROUP, STEP_TYPES, register, step_types
 from snowpipe_ml.plugins.resources import (
     ColumnUse,
@@ -48,10 +49,8 @@ from snowpipe_ml.plugins.resources import (
 from snowpipe_ml.plugins.results import Change, Changes, Chart, Finding, Picture, StepPlan, StepResult
 from snowpipe_ml.plugins.step import (
     PlanContext,
-    Progress,
     Query,
     RunContext,
-    RunInfo,
     RunsIn,
     Step,
     StepSettings,

@@ -9,10 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -21,6 +20,7 @@ from snowpipe_ml.plugins.connection import Asks, schema_of
 from snowpipe_ml.plugins.fields import (
     ObjectName,
 )
+from snowpipe_ml.plugins.identity import Progress, RunInfo
 from snowpipe_ml.plugins.listings import Listings, ShownRow
 from snowpipe_ml.plugins.resources import (
     ColumnUse,
@@ -37,30 +37,6 @@ if TYPE_CHECKING:
 
 _READS = re.compile(r"\s*(?:SELECT|SHOW|LIST|DESCRIBE)\b", re.I)
 log = logging.getLogger("snowpipe_ml.plugins")
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """The identity of a run.
-
-    Attributes:
-        id: the run's id; ids sort by time.
-        started_at: when the run started.
-        model_id: the id of the models trained in the run; it also labels the run's outputs.
-        date: the run date, like a scheduler's logical date: RUN_DATE in the metrics.
-    """
-
-    id: str
-    started_at: datetime
-    model_id: str
-    date: date
-
-
-class Progress(Protocol):
-    """A callback by which a step reports its progress."""
-
-    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Report that ``done`` of ``total`` items are finished; ``note`` names the last one."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who may log in to the server: by the server's token, a key pair of a user, or a password and a second factor."""
+"""Logins to the server: by its token, a key pair of a user, or a password and a second factor."""
 
 from __future__ import annotations
 
