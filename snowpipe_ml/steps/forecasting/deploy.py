@@ -101,6 +101,11 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             2.0, gt=0, description="Upper bound of the forecasts, as a multiple of the history's maximum"
         )
 
+        reconcile: Choice["mint", "bottom_up", "top_down"] = Field(
+            "mint",
+            description="How the forecasts of a `hierarchy` are made to add up: `mint` by the covariance of the errors in "
+            "the backtest, with shrinkage; `bottom_up`; `top_down` by the shares of the history",
+        )
         keep_models: bool = Field(
             False, description="Return the models too, so that `train_forecasters` can save them in `models`"
         )
@@ -187,6 +192,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             "interval": s.interval,
             "quantiles": s.quantiles,
             "features": features.described(),
+            "hierarchy": s.reconcile if features.settings.hierarchy else None,
             "clock": features.settings.periods.config,
             "keep_models": s.keep_models,
         }
@@ -223,6 +229,8 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         lost = [name for name, model in candidates_of(s.model).items() if not model.can_be_saved]
         if s.keep_models and lost:
             raise StepError(f"`keep_models` is set, but {', '.join(lost)} cannot be saved: use another model")
+        if s.keep_models and self.features(ctx).settings.hierarchy:
+            raise StepError("`keep_models` is set, but saved models do not add up over a `hierarchy`")
         made = self._bundle(ctx, offline=True)
         wheels = (
             f", and the wheels of {', '.join(map(str, self.settings.imports))}"

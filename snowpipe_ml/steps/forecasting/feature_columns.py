@@ -15,6 +15,8 @@ def joined_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:
         column: Identifier | None = getattr(settings, name)
         if column is not None:
             yield ColumnUse(settings.from_, column, (name,))
+    for index, level in enumerate(settings.hierarchy):
+        yield ColumnUse(settings.from_, level, ("hierarchy", index))
     if settings.calendar is not None:
         yield ColumnUse(settings.calendar, Identifier("DATE"), ("calendar",))
     if settings.holidays is not None:

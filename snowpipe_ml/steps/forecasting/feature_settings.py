@@ -15,7 +15,7 @@ from snowpipe_ml.plugins import (
     StepSettings,
     TableName,
 )
-from snowpipe_ml.sql import Identifier, Literal, Sql, sql
+from snowpipe_ml.sql import Fragment, Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.forecasting.calendar_features import DateFeature, Fourier, Holidays, date_columns
 from snowpipe_ml.steps.forecasting.periods import Periods
 
@@ -155,6 +155,11 @@ class FeatureSettings(StepSettings):
 
     from_: TableName = Field(alias="from", description="Table with one row per event")
     partition_by: ColumnName = Field(description="Column that identifies a series, such as STORE_ID")
+    hierarchy: tuple[ColumnName, ...] = Field(
+        (),
+        description="Columns from the top to `partition_by`, such as [REGION, STORE_ID]: the series are those of all "
+        "levels and their total, with keys such as TOTAL/North/12, and their forecasts add up",
+    )
     timestamp: ColumnName = Field(description="Time of an event")
     frequency: FrequencyName | None = Field(
         None,
@@ -227,6 +232,41 @@ class FeatureSettings(StepSettings):
         if self.stored_timezone is not None and self.timezone is None:
             raise ValueError("`stored_timezone` needs `timezone`, the time zone of the periods")
         return self
+
+    @model_validator(mode="after")
+    def _levels_add_up(self) -> FeatureSettings:
+        if not self.hierarchy:
+            return self
+        if self.hierarchy[-1] != self.partition_by:
+            raise ValueError(f"the last column of `hierarchy` must be `partition_by`, {self.partition_by}")
+        if self.how not in ("count", "sum") or not self.zeros:
+            raise ValueError("`hierarchy` needs sums or counts whose gaps are zero: others do not add up")
+        return self
+
+    @property
+    def source(self) -> Fragment:
+        """The events: the table, or with a hierarchy each event once per level, with the path of its series."""
+        if not self.hierarchy:
+            return self.from_
+        known = join(" AND ", [sql("{column} IS NOT NULL", column=column) for column in self.hierarchy])
+        columns = join(", ", [self.timestamp, *([self.value] if self.value is not None else [])])
+        path, parts = Sql("'TOTAL'"), []
+        for column in (None, *self.hierarchy):
+            if column is not None:
+                path = sql(
+                    "{path} || '/' || REPLACE({column}::VARCHAR, '/', '%2F')", path=path, column=column
+                )
+            parts.append(
+                sql(
+                    "SELECT {path} AS {key}, {columns} FROM {events} WHERE {known}",
+                    path=path,
+                    key=self.partition_by,
+                    columns=columns,
+                    events=self.from_,
+                    known=known,
+                )
+            )
+        return sql("({parts})", parts=join(" UNION ALL ", parts))
 
     @model_validator(mode="after")
     def _columns_differ(self) -> FeatureSettings:

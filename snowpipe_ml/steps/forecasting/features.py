@@ -252,14 +252,20 @@ class Features(Step[FeatureSettings]):
                 key=s.partition_by,
                 timestamp=s.timestamp,
             )
+        levels = Sql("0")
+        if len(s.hierarchy) > 1:
+            lacking = join(" OR ", [sql("{column} IS NULL", column=column) for column in s.hierarchy[:-1]])
+            levels = sql("COUNT_IF({key} IS NOT NULL AND ({lacking}))", key=s.partition_by, lacking=lacking)
         row = ctx.execute(
             sql(
-                "SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), {uncovered}, {weekend} "
+                "SELECT COUNT_IF({key} IS NULL), COUNT_IF({key} IS NOT NULL AND {timestamp} IS NULL), "
+                "{uncovered}, {weekend}, {levels} "
                 "FROM {events} {days}",
                 key=s.partition_by,
                 timestamp=s.timestamp,
                 uncovered=uncovered,
                 weekend=weekend,
+                levels=levels,
                 events=s.from_,
                 days=days,
             )
@@ -269,6 +275,7 @@ class Features(Step[FeatureSettings]):
             f"{s.timestamp} is NULL",
             f"their {s.every.noun} is not in {s.calendar}",
             "they are on a Saturday or Sunday",
+            "a column of `hierarchy` is NULL",
         )
         return {reason: int(count) for reason, count in zip(reasons, row, strict=True) if count}
 

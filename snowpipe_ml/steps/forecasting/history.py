@@ -51,7 +51,7 @@ def events_query(settings: FeatureSettings) -> Sql:
         period=period,
         value=s.aggregated(),
         target=s.target,
-        events=s.from_,
+        events=s.source,
         condition=in_a_period(s),
     )
     if not judges_edges(settings):
@@ -100,7 +100,7 @@ def edges_query(settings: FeatureSettings, margin: Literal | None = None) -> Sql
         next=periods.plus(Sql("DATE"), Literal(1)),
         period=period,
         stamp=stamp,
-        events=s.from_,
+        events=s.source,
         condition=in_a_period(s),
     )
 
@@ -141,6 +141,13 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
     if reach:
         from_there = sql(" AND G.DATE >= {start}", start=periods.plus(Sql("B.FIRST_DAY"), Literal(reach)))
     enough = Sql("")
+    ended = sql(
+        "WHEN {idle_for} > {idle} THEN 'no recent event'",
+        idle_for=periods.between(Sql("LAST_EVENT"), Sql("LAST_DAY")),
+        idle=Literal(s.idle),
+    )
+    if s.hierarchy:  # a part of a total cannot be left out of it
+        ended = Sql("WHEN FALSE THEN ''")
     if s.min_history is not None:
         enough = sql(
             "\n         WHEN HISTORY_DAYS < {enough} THEN {short}",
@@ -171,7 +178,7 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
   GROUP BY B.{key}, B.LAST_EVENT, L.LAST_DAY
 ), JUDGED AS (
   SELECT {key}, LAST_EVENT, HISTORY_DAYS,
-    CASE WHEN {idle_for} > {idle} THEN 'no recent event'{enough} END AS REASON
+    CASE {ended}{enough} END AS REASON
   FROM HISTORY
 )""",
         spine=Literal(periods.spine),
@@ -184,7 +191,6 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
         target=s.target,
         past=past,
         from_there=from_there,
-        idle_for=periods.between(Sql("LAST_EVENT"), Sql("LAST_DAY")),
-        idle=Literal(s.idle),
+        ended=ended,
         enough=enough,
     )

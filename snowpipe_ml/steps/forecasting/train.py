@@ -102,6 +102,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             types = {m.type for m in candidates_of(deployed.settings.model).values()}
             size = WHOLE if "lightgbm_global" in types else AUTO
         features = deployed.features(ctx)
+        if features.settings.hierarchy:
+            size = WHOLE  # all series, as they must add up
         names = [
             name
             for name, _ in result_columns(
