@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -206,3 +207,24 @@ def test_a_stream_turns_the_old_rows_into_the_new_ones(
         updates[action] += update
     assert {row: count for row, count in rows.items() if count} == Counter(query("SELECT n, v FROM t"))
     assert updates["INSERT"] == updates["DELETE"]
+
+
+def test_a_stream_follows_the_columns_of_its_table(query: Any) -> None:
+    query("CREATE TABLE t (a INT, b VARCHAR)")
+    query("CREATE STREAM s ON TABLE t")
+    query("INSERT INTO t VALUES (1, 'x')")
+    query("ALTER TABLE t ADD COLUMN c INT, d NUMBER(5, 2)")
+    query("INSERT INTO t VALUES (2, 'y', 3, 1.5)")
+    query("ALTER TABLE t RENAME COLUMN c TO e")
+    query("ALTER TABLE t DROP COLUMN b")
+    query("UPDATE t SET e = 7 WHERE a = 1")
+    assert query("SELECT a, e, d, METADATA$ACTION FROM s ORDER BY a") == [
+        (1, 7, None, "INSERT"),
+        (2, 3, Decimal("1.50"), "INSERT"),
+    ]
+    query("CREATE TABLE u AS SELECT a FROM s")
+    query("DELETE FROM t WHERE a = 1")
+    assert query("SELECT a, e, METADATA$ACTION FROM s") == [(1, 7, "DELETE")]
+    query("ALTER TABLE t ADD COLUMN f INT DEFAULT 5")
+    with pytest.raises(SnowparkSQLException, match="does not support reading the stream S after this change"):
+        query("SELECT * FROM s")

@@ -152,10 +152,11 @@ def _streams_on(session: Session, table: Name) -> list[tuple[Name, str, bool]]:
     ]
 
 
-def has_same_columns(session: Session, database: str, kept: str, table: Name) -> bool:
-    """Return whether a stream's table still has the columns that it had when the stream was created."""
+def has_same_columns(session: Session, database: str, kept: str, table: Name) -> bool | None:
+    """Return whether a stream's table has the columns of the kept changes; None if one of them does not exist."""
     row = _type(session, f"SELECT _sf_row FROM {quoted(*table)} AS _sf_row")
-    return row is not None and row == _type(session, f"SELECT new FROM {quoted(database, CATALOG, kept)}")
+    changes = _type(session, f"SELECT new FROM {quoted(database, CATALOG, kept)}")
+    return None if row is None or changes is None else row == changes
 
 
 def _type(session: Session, query: str) -> str | None:

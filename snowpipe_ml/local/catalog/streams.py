@@ -115,13 +115,44 @@ def make_stale(session: Session, table: Name) -> None:
         session.duck.execute(f"DROP TABLE IF EXISTS {quoted(table[0], CATALOG, kept)}")
 
 
+def column_changes(session: Session, table: Name, *changes: str) -> list[str]:
+    """Return the statements that change the columns of a table also in the changes that its streams keep.
+
+    https://docs.snowflake.com/en/user-guide/streams-intro
+
+    Args:
+        session: the session.
+        table: the table.
+        changes: what follows ``ALTER TABLE t`` in DuckDB's SQL, with ``{}`` before the name of the column.
+    """
+    if not session.storage.has_streams:
+        return []
+    kept = session.duck.execute(
+        f"SELECT kept FROM {session.catalog(table[0], 'STREAMS')} WHERE table_schema = ? AND table_name = ?",
+        list(table[1:]),
+    ).fetchall()
+    return [
+        f"ALTER TABLE {quoted(table[0], CATALOG, name)} {change.format(f'{side}.')}"
+        for (name,) in kept
+        for change in changes
+        for side in ("old", "new")
+    ]
+
+
 def check_base(session: Session, name: Name, kept: str, table: Name) -> None:
     """Check that a stream's table still has the columns that it had when the stream was created.
 
     Raises:
-        ProgrammingError: the table was dropped, or replaced by one with other columns.
+        ProgrammingError: the table was dropped or replaced.
+        UnsupportedError: it got a column with a default, or a column has another type.
     """
-    if not has_same_columns(session, name[0], kept, table):
+    same = has_same_columns(session, name[0], kept, table)
+    if same is False:
+        raise errors.UnsupportedError(
+            f"reading the stream {name[2]} after this change of its table's columns",
+            "Create the stream again",
+        )
+    if same is None:
         raise errors.error(
             91901,
             "02000",

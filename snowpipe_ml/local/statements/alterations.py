@@ -12,6 +12,7 @@ from snowpipe_ml.local.catalog.load_history import forget_loads
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import CLUSTER_BY, set_property
 from snowpipe_ml.local.catalog.stream_changes import tracked
+from snowpipe_ml.local.catalog.streams import column_changes
 from snowpipe_ml.local.catalog.tables import forget_column, rename_column, rename_notes
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, literal, quoted
@@ -98,7 +99,10 @@ def alter(statement: Statement) -> Result:
         reader.expect("TO")
         renamed = reader.identifier()
         text = f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(renamed)}"
-        return _changed(session, [text], lambda: rename_column(session, name, old, renamed), name)
+        in_streams = column_changes(session, name, f"RENAME COLUMN {{}}{quoted(old)} TO {quoted(renamed)}")
+        return _changed(
+            session, [text, *in_streams], lambda: rename_column(session, name, old, renamed), name
+        )
     if reader.accept("SWAP", "WITH"):
         return _swap(session, kind, name, session.resolve(reader.name(), "SWAP WITH"))
     if change_keys(session, reader, name) or _clusters(session, reader, name):
@@ -147,6 +151,12 @@ def _add_columns(session: Session, reader: Reader, name: Name) -> Result:
         unless = "IF NOT EXISTS " if lenient else ""  # another session may add it meanwhile
         change = [f"ALTER TABLE {quoted(*name)} ADD COLUMN {unless}{column.sql}" for column in added]
 
+    if all(
+        column.default is None for column in added
+    ):  # a default would be the value of rows that streams keep
+        parts = (f"ADD COLUMN {{}}{quoted(column.name)} {column.kind}" for column in added)
+        change += column_changes(session, name, *parts)
+
     def note() -> None:
         declare(session, name, [column.declared for column in added if column.declared is not None])
         for column in added:
@@ -176,6 +186,7 @@ def _drop_columns(session: Session, reader: Reader, name: Name) -> Result:
             forget_column(session, name, column)
 
     change = [f"ALTER TABLE {quoted(*name)} DROP COLUMN {quoted(column)}" for column in gone]
+    change += column_changes(session, name, *(f"DROP COLUMN {{}}{quoted(column)}" for column in gone))
     return _changed(session, change, note, name)
 
 
