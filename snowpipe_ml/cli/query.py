@@ -82,13 +82,20 @@ def _connector_error() -> type[Exception]:
     is_flag=True,
     help="Run the tasks of the warehouse by their schedules and streams, as Snowflake does.",
 )
-def serve(spec: Path, target: str | None, variables: dict[str, object], port: int, tasks: bool) -> None:
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Require a warehouse for queries and DML, and give sessions odd parameters (AUTOCOMMIT, formats, time zone).",
+)
+def serve(
+    spec: Path, target: str | None, variables: dict[str, object], port: int, tasks: bool, strict: bool
+) -> None:
     """Serve the embedded warehouse of SPEC to Snowflake's own clients, until Ctrl-C.
 
     Clients connect over the loopback interface, with the printed entry for connections.toml. While the
     server runs, runs and sessions on the same target use this process.
     """
-    with open_pipeline(spec, variables).serve(target, port, tasks=tasks) as server:
+    with open_pipeline(spec, variables).serve(target, port, tasks=tasks, strict=strict) as server:
         click.echo(server.entry)
         click.echo(f"# serving on 127.0.0.1:{server.port}; Ctrl-C ends it", err=True)
         server.serve_forever()

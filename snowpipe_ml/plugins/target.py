@@ -135,13 +135,16 @@ class Target(BaseModel, ABC):
         """Return whether nothing can exist on the target yet, so that a plan need not connect to it."""
         return False
 
-    def serve(self, base_dir: Path, port: int, *, tasks: bool = False) -> AbstractContextManager[Server]:
+    def serve(
+        self, base_dir: Path, port: int, *, tasks: bool = False, strict: bool = False
+    ) -> AbstractContextManager[Server]:
         """Serve the target to Snowflake's own clients, while the context is open.
 
         Args:
             base_dir: the folder of the spec.
             port: the port on 127.0.0.1; any free one if 0.
             tasks: run the tasks of the target by their schedules.
+            strict: be as strict as an account that has no defaults.
 
         Raises:
             UsageError: the target cannot be served.

@@ -68,9 +68,13 @@ class LocalTarget(Target):
         """Return whether the folder does not exist."""
         return not self.folder(base_dir).is_dir()
 
-    def serve(self, base_dir: Path, port: int, *, tasks: bool = False) -> AbstractContextManager[Server]:
+    def serve(
+        self, base_dir: Path, port: int, *, tasks: bool = False, strict: bool = False
+    ) -> AbstractContextManager[Server]:
         """Serve the warehouse on 127.0.0.1; see :func:`serve`."""
-        return serve(self.folder(base_dir), self.database.sql, self.schema_.sql, port, tasks=tasks)
+        return serve(
+            self.folder(base_dir), self.database.sql, self.schema_.sql, port, tasks=tasks, strict=strict
+        )
 
 
 def open_session(path: str | Path | None, database: str, schema: str, **options: Any) -> Session:
@@ -97,7 +101,9 @@ def connect(path: str | Path | None, database: str, schema: str, **options: Any)
 
 
 @contextlib.contextmanager
-def serve(path: Path, database: str, schema: str, port: int, *, tasks: bool = False) -> Iterator[Server]:
+def serve(
+    path: Path, database: str, schema: str, port: int, *, tasks: bool = False, strict: bool = False
+) -> Iterator[Server]:
     """Lock the warehouse in a folder and serve it to Snowflake's clients; Ctrl-C ends the block.
 
     Args:
@@ -106,6 +112,7 @@ def serve(path: Path, database: str, schema: str, port: int, *, tasks: bool = Fa
         schema: the schema of such clients.
         port: the port on 127.0.0.1; any free one if 0.
         tasks: run the tasks of the warehouse by their schedules.
+        strict: require warehouses, and give sessions odd parameters.
 
     Raises:
         TargetError: the port is in use.
@@ -114,7 +121,8 @@ def serve(path: Path, database: str, schema: str, port: int, *, tasks: bool = Fa
     _check_extra()
     path.mkdir(parents=True, exist_ok=True)
     try:
-        running = server.WarehouseServer(path, port, server.token_of(path), database, schema, tasks=tasks)
+        token = server.token_of(path)
+        running = server.WarehouseServer(path, port, token, database, schema, tasks=tasks, strict=strict)
     except OSError as error:
         raise TargetError(f"cannot serve on 127.0.0.1:{port}: {error}") from error
     with contextlib.closing(running), contextlib.suppress(KeyboardInterrupt):

@@ -57,7 +57,7 @@ class Inspected(Source):
         return connector(spec, self.path)()
 
     def serve(
-        self, target: str | None = None, port: int = 0, *, tasks: bool = False
+        self, target: str | None = None, port: int = 0, *, tasks: bool = False, strict: bool = False
     ) -> AbstractContextManager[Server]:
         """Serve a target to Snowflake's own clients, while the context is open.
 
@@ -65,13 +65,14 @@ class Inspected(Source):
             target: the target's name; the default target if None.
             port: the port on 127.0.0.1; any free one if 0.
             tasks: run the tasks of the target by their schedules, as Snowflake does.
+            strict: require a warehouse for queries and DML, and give sessions odd parameters.
 
         Raises:
             UsageError: the target is not a local one.
             TargetError: the port is in use.
         """
         spec, _, _ = self.load(target)
-        return spec.target.serve(self.base_dir, port, tasks=tasks)
+        return spec.target.serve(self.base_dir, port, tasks=tasks, strict=strict)
 
     @contextmanager
     def history(self, target: str | None = None) -> Iterator[History]:

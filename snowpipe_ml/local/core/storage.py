@@ -109,6 +109,7 @@ class Storage:
     def __init__(self, path: Path | None, host: Callable[[Storage], Host] | None = None) -> None:
         self._temporary = path is None
         self.function_memory: int | None = None
+        self.needs_warehouse = False
         self._host: Host | None = None
         # The session that each temporary table or view belongs to; other sessions do not see it.
         self.owners: dict[Name, int] = {}

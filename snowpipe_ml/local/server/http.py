@@ -27,6 +27,7 @@ from snowpipe_ml.local.client.connect import connect
 from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
+from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.server import answers, wire
 from snowpipe_ml.local.server.logins import Logins
 from snowpipe_ml.local.server.scheduler import Scheduler
@@ -42,6 +43,17 @@ _ANSWER_SECONDS = 40.0
 _RUNNING, _RUNNING_ASYNC = "333333", "333334"
 
 
+ODD_PARAMETERS: Options = {
+    "AUTOCOMMIT": False,
+    "DATE_INPUT_FORMAT": "DD/MM/YYYY",
+    "DATE_OUTPUT_FORMAT": "DD/MM/YYYY",
+    "TIMESTAMP_INPUT_FORMAT": "DD/MM/YYYY HH24:MI:SS",
+    "TIMEZONE": "Asia/Tokyo",
+    "WEEK_START": 7,
+}
+"""Parameters that an account may have. A session that does not set those that are not supported is refused."""
+
+
 class WarehouseServer:
     """The HTTP server of one warehouse.
 
@@ -52,6 +64,8 @@ class WarehouseServer:
         database: the database of clients that do not name one.
         schema: the schema of such clients.
         detached_after: seconds after which a client that sends no requests counts as gone.
+        strict: whether queries and DML need a warehouse, and sessions have the odd parameters of ODD_PARAMETERS
+            unless they set others.
         second_factor: confirms a login by password; see :class:`snowpipe_ml.local.server.logins.Logins`.
         tasks: run the tasks of the warehouse by their schedules and streams.
 
@@ -69,6 +83,7 @@ class WarehouseServer:
         *,
         detached_after: float = DETACHED_AFTER,
         second_factor: Callable[[], bool] | None = None,
+        strict: bool = False,
         tasks: bool = False,
     ) -> None:
         self._path = path
@@ -84,6 +99,8 @@ class WarehouseServer:
             holder.close()
             raise errors.WarehouseLockedError(path, name)
         self._holder = holder
+        self._parameters: Options = dict(ODD_PARAMETERS) if strict else {}
+        holder.storage.needs_warehouse = strict
         self.logins = Logins(token, partial(public_keys, holder.session), second_factor)
         try:
             self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
@@ -156,7 +173,7 @@ class WarehouseServer:
             assert isinstance(opened, Connection)
         except Error as raised:
             return answers.failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
-        settings = dict(data.get("SESSION_PARAMETERS") or {})
+        settings = {**self._parameters, **(data.get("SESSION_PARAMETERS") or {})}
         try:
             with connector_errors(opened.translated):
                 set_parameters(

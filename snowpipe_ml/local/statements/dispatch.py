@@ -48,6 +48,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
 )
 from snowpipe_ml.local.statements import session as session_statements  # noqa: F401
 from snowpipe_ml.local.statements.base import DESCRIPTIONS, STATEMENTS, Handler, Statement
+from snowpipe_ml.local.statements.compute import check_warehouse
 from snowpipe_ml.local.statements.dml import insert_rows
 from snowpipe_ml.local.statements.documented import unserved
 from snowpipe_ml.local.statements.queries import describe_query, run_query
@@ -119,6 +120,7 @@ def run(
     Raises:
         ProgrammingError: the statement failed, as it would on Snowflake.
     """
+    check_warehouse(session, text)
     first = FIRST_WORD.match(text)
     if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
         return run_query(session, text, params, query_id)

@@ -1,0 +1,49 @@
+"""Runs through the connector on a server that is as strict as an account: no warehouse, and odd parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.accounts import TARGET, account
+
+SPEC = f"""\
+name: demo
+{TARGET}warehouses: {{run_wh: {{size: xsmall}}}}
+stages: {{s: {{}}}}
+file_formats: {{csv: {{skip_header: 1}}}}
+tables: {{raw: {{columns: {{DAY: DATE, N: FLOAT}}}}}}
+steps:
+  extract: {{type: extract, from: days, into: '@s/days/', layouts: {{a: {{columns: [DAY, N]}}}}}}
+  load: {{type: copy_into, from: '@s/days/', into: raw, file_format: csv}}
+  sums:
+    type: transform
+    query: "SELECT DAY, SUM(N) AS N, '2021-03-04'::DATE::VARCHAR AS TEXT FROM {{{{ ref('raw') }}}} GROUP BY DAY"
+    writes: sums
+"""
+
+
+def test_a_first_run_an_unchanged_one_and_a_month_more(tmp_path: Path) -> None:
+    (tmp_path / "days").mkdir()
+    with account(tmp_path, strict=True) as served:
+        (tmp_path / "spec.yaml").write_text(
+            SPEC.replace("database: DEMO}", "database: DEMO, warehouse: run_wh}")
+        )
+        for month in (1, 1, 2):
+            (tmp_path / "days" / f"2021-0{month}.csv").write_text(
+                f"DAY,N\n2021-0{month}-02,1\n2021-0{month}-02,2\n"
+            )
+            done = served.command("run", "spec.yaml", "--json")
+            assert done.returncode == 0, done.stdout + done.stderr
+        served.ask("USE WAREHOUSE RUN_WH")
+        rows = served.ask("SELECT MONTH(DAY), N, TEXT FROM SUMS ORDER BY 1")
+        assert rows == [(1, 3.0, "2021-03-04"), (2, 3.0, "2021-03-04")]
+
+
+def test_a_connection_without_a_warehouse_is_told_to_name_one(tmp_path: Path) -> None:
+    with account(tmp_path, strict=True) as served:
+        (tmp_path / "spec.yaml").write_text(
+            f"name: demo\n{TARGET}steps: {{one: {{type: transform, query: SELECT 1 AS X, writes: one}}}}\n"
+        )
+        done = served.command("run", "spec.yaml")
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert "set `warehouse` under targets.prod" in done.stderr
