@@ -11,10 +11,9 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import ClassVar
 
 from snowpipe_ml.engine.export.archives import Archive, engine_archive, engine_packages, pipeline_archive
 from snowpipe_ml.engine.export.handler import procedure_body
@@ -291,10 +290,11 @@ def _client_reason(node: Node, ctx: PlanContext, *, online: bool) -> str | None:
     return reason if reason is not None else _outside(node, ctx)
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Recording(PlanContext):
     """A context for planning that notes which files are named."""
 
-    named: ClassVar[list[str]] = []
+    named: list[str] = field(default_factory=list)
 
     def path(self, text: str) -> FilePath:
         self.named.append(text)
@@ -303,8 +303,7 @@ class _Recording(PlanContext):
 
 def _outside(node: Node, ctx: PlanContext) -> str | None:
     """Return why a file that a step reads is not staged: it is outside of the folder of the spec."""
-    recording = _Recording(**{field.name: getattr(ctx, field.name) for field in dataclasses.fields(ctx)})
-    recording.named.clear()
+    recording = _Recording(**{one.name: getattr(ctx, one.name) for one in dataclasses.fields(ctx)})
     list(node.step.reads(recording))
     node.step.plan(recording)
     named = [text for text in recording.named if text != SAMPLE and "://" not in text]
