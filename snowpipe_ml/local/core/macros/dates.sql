@@ -106,7 +106,18 @@ CREATE MACRO sf_utc_to_tz(x) AS _MACROS.main.sf_instant_to_tz(timezone('UTC', x)
 
 CREATE MACRO sf_offset(x) AS _MACROS.main.sf_offset_of(trim(x));
 
+-- The offset at the end of a text, in minutes.
+CREATE MACRO sf_last_offset(x) AS CASE WHEN regexp_matches(x, '-\d\d:?\d\d$') THEN -1 ELSE 1 END
+  * (left(right(replace(x, ':', ''), 4), 2)::INTEGER * 60 + right(x, 2)::INTEGER);
+
+-- The instant of a text with an offset, before which DuckDB reads no space and in which it needs a colon.
+CREATE MACRO sf_iso_instant(x) AS TRY_CAST(regexp_replace(x, ' ?([+-]\d\d):?(\d\d)$', '\1:\2') AS TIMESTAMPTZ);
+
 CREATE MACRO sf_text_clock_to_tz(x, clock) AS CASE WHEN x IS NULL THEN NULL
+  -- The most common form with an offset, which DuckDB reads an order of magnitude faster than all others. In CASE,
+  -- DuckDB evaluates a repeated expression each time.
+  WHEN regexp_full_match(x, '\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.]\d{1,6})? ?[+-]\d\d:?\d\d') AND _MACROS.main.sf_iso_instant(x) IS NOT NULL
+    THEN struct_pack(utc := timezone('UTC', _MACROS.main.sf_iso_instant(x)), tz := _MACROS.main.sf_last_offset(x)::SMALLINT)
   WHEN _MACROS.main.sf_iso_clock(x) IS NOT NULL THEN _MACROS.main.sf_local_to_tz(_MACROS.main.sf_iso_clock(x))
   -- The text of a stored TIMESTAMP_TZ struct, whose type was not known when the statement was translated.
   WHEN x LIKE '{''utc'': %' THEN CAST(x AS STRUCT(utc TIMESTAMP, tz SMALLINT))
