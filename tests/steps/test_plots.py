@@ -153,7 +153,7 @@ def test_a_leaderboard_of_other_models_is_refused(tmp_path: Path) -> None:
         spec(tmp_path, **{BOARD: second + plot + BOARD}).validate()
 
 
-def test_a_series_without_a_model_is_a_warning_and_the_rest_is_drawn(tmp_path: Path) -> None:
+def test_a_series_without_a_model_is_drawn_with_its_simple_forecast(tmp_path: Path) -> None:
     few = "MOD(SEQ4(), 5) < 4 OR SEQ4() > 400"
     changed = {
         "TABLE(GENERATOR(ROWCOUNT => 600))": f"TABLE(GENERATOR(ROWCOUNT => 600)) WHERE {few}",
@@ -163,8 +163,9 @@ def test_a_series_without_a_model_is_a_warning_and_the_rest_is_drawn(tmp_path: P
         tmp_path, **changed, **{BOARD: PLOT.replace("into", "series: [k1, k4], into") + BOARD}
     ).run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
-    (warning,) = result.steps["plots"].warnings
-    assert warning.startswith("k4 has no forecast to draw: ")
+    assert not result.steps["plots"].warnings
+    (warning,) = [text for text in result.steps["train"].warnings if "simple" in text]
+    assert warning.startswith("1 series have a simple forecast, as no model could be trained")
 
 
 def test_what_there_is_nothing_to_draw_of_any_more_is_removed(plotted: Pipeline, tmp_path: Path) -> None:
