@@ -37,6 +37,7 @@ def invoke(*arguments: object) -> Result:
         "steps",
         "schema",
         "runs",
+        "cost",
         "logs",
         "diff",
         "lineage",

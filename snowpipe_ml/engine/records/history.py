@@ -107,14 +107,14 @@ class History:
     """The run metadata of a pipeline on a target, queried on each call. Create it with :meth:`open`."""
 
     def __init__(self, state: State, pipeline: str, target: str) -> None:
-        self._state = state
+        self.state = state
         self.pipeline = pipeline
         self.target = target
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """Return the last runs, newest first."""
         found: dict[str, list[Record]] = {}
-        for row in self._state.events(self.pipeline, self.target, limit=limit):
+        for row in self.state.events(self.pipeline, self.target, limit=limit):
             found.setdefault(row["RUN_ID"], []).append(row)
         return [_run(name, found[name]) for name in sorted(found, reverse=True)]
 
@@ -135,7 +135,7 @@ class History:
         """Return (step, metric, values) for each metric, with its values in all runs up to the given one."""
         records = [
             record
-            for record in self._records(self._state.events(self.pipeline, self.target))
+            for record in self._records(self.state.events(self.pipeline, self.target))
             if record.run_id <= run_id and record.status == "success"
         ]
         series: dict[tuple[str, str], list[float]] = {}
@@ -200,15 +200,15 @@ class History:
             raise UsageError(str(error)) from error
         records = [
             record
-            for record in self._records(self._state.events(self.pipeline, self.target))
+            for record in self._records(self.state.events(self.pipeline, self.target))
             if record.status == "success"
         ]
         wanted = Resource(Kind.TABLE, name)
-        now = Versions(self._state.connection, self._state.sleep).of([wanted])
+        now = Versions(self.state.connection, self.state.sleep).of([wanted])
         return _origin(wanted, records, now.get(wanted))
 
     def _rows_of(self, run_id: str) -> list[Record]:
-        rows = self._state.events(self.pipeline, self.target, run_id=run_id)
+        rows = self.state.events(self.pipeline, self.target, run_id=run_id)
         if not rows:
             hint = did_you_mean(run_id, [run.id for run in self.runs(limit=100)])
             raise UsageError(
@@ -218,7 +218,7 @@ class History:
 
     def standing(self, run_id: str) -> list[StepRecord]:
         """Return the results that were current after a run: each step's last record up to then."""
-        records = self._records(self._state.events(self.pipeline, self.target))
+        records = self._records(self.state.events(self.pipeline, self.target))
         ran = [
             record for record in records if record.run_id <= run_id and record.status in ("success", "failed")
         ]
@@ -226,7 +226,7 @@ class History:
 
     def _last_successes(self, run_id: str) -> dict[str, StepRecord]:
         """Step -> its last successful record, in this run or before."""
-        records = self._records(self._state.events(self.pipeline, self.target))
+        records = self._records(self.state.events(self.pipeline, self.target))
         return {
             record.step: record
             for record in records

@@ -103,6 +103,10 @@ class State:
             lambda: self.end_leftovers(pipeline, target),
         )
 
+    def ask(self, statement: Sql) -> list[Row]:
+        """Run one statement that only reads, with retries."""
+        return self._run(statement)
+
     def end_leftovers(self, pipeline: str, target: str) -> None:
         """End what killed processes of a pipeline have left running on the target.
 

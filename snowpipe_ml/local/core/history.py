@@ -85,6 +85,11 @@ class History:
         finally:
             query.ended = dt.datetime.now(dt.UTC)
 
+    def queries(self) -> list[Query]:
+        """Return the statements of all sessions, the earliest first."""
+        with self._lock:
+            return list(self._queries)
+
     def find(self, query_id: str) -> Query | None:
         """Return the statement with an id; None if there is none, or no longer."""
         with self._lock:

@@ -16,6 +16,7 @@ from snowpipe_ml.local.files import directory, infer_schema, relation  # noqa: F
 from snowpipe_ml.local.python import calls  # noqa: F401
 from snowpipe_ml.local.statements import (  # noqa: F401
     account,
+    account_usage,
     alterations,
     comment,
     copy_into_location,

@@ -24,6 +24,8 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
             raise errors.UnsupportedError("time travel (AT, BEFORE, CHANGES)")
         elif table.db.upper() == "INFORMATION_SCHEMA":
             RELATIONS["INFORMATION_SCHEMA"](table, compiler)
+        elif (table.catalog.upper(), table.db.upper()) == ("SNOWFLAKE", "ACCOUNT_USAGE"):
+            RELATIONS["ACCOUNT_USAGE"](table, compiler)
     flatten.laterals(tree)
     # Innermost calls first, because an outer call reads the result of an inner one.
     for node in reversed(nodes(tree, exp.TableFromRows)):

@@ -17,7 +17,10 @@ def is_reusable(tree: exp.Expr, session: Session) -> bool:
         return False
     for node in tree.find_all(exp.Func, exp.Table):
         if isinstance(node, exp.Table):
-            if not isinstance(node.this, exp.Identifier) or node.db.upper() == "INFORMATION_SCHEMA":
+            if not isinstance(node.this, exp.Identifier) or node.db.upper() in (
+                "INFORMATION_SCHEMA",
+                "ACCOUNT_USAGE",
+            ):
                 return False
         elif isinstance(node, exp.Anonymous):
             if node.name.upper() not in SCALAR_FUNCTIONS or depends_on_session(node.name.upper()):

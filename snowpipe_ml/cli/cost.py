@@ -1,0 +1,57 @@
+"""``snowpipe-ml cost``: the credits of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
+from snowpipe_ml.engine.records.cost import RunCost, run_cost
+from snowpipe_ml.text.printable import json_text
+from snowpipe_ml.ui.tables import print_table
+
+
+@click.command()
+@spec_options
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def cost(
+    spec: Path, target: str | None, variables: dict[str, object], run: str | None, as_json: bool
+) -> None:
+    """Show the credits of RUN by step and warehouse. The default is the last run.
+
+    Snowflake attributes credits to statements up to eight hours after they ran.
+    """
+    with open_pipeline(spec, variables).history(target) as history:
+        found = run_cost(history, run)
+    if as_json:
+        whole = {**dataclasses.asdict(found), "credits": found.credits, "advice": found.advice}
+        click.echo(json_text(whole, indent=2, default=str))
+        return
+    if not found.steps:
+        click.echo(f"no credits are attributed to the run {found.run_id} yet: that takes up to eight hours")
+        return
+    _print(found)
+
+
+def _print(found: RunCost) -> None:
+    console = make_console()
+    steps = [
+        [
+            step.step,
+            step.credits,
+            step.statements,
+            step.seconds,
+            ", ".join(step.warehouses),
+            ", ".join(step.outputs),
+        ]
+        for step in found.steps
+    ]
+    print_table(console, ("STEP", "CREDITS", "STATEMENTS", "SECONDS", "WAREHOUSES", "WRITES"), steps)
+    warehouses = [[one.name, one.credits, one.used, one.idle] for one in found.warehouses]
+    print_table(console, ("WAREHOUSE", "CREDITS", "USED_IN_THESE_HOURS", "IDLE"), warehouses)
+    click.echo(f"run {found.run_id}: {found.credits:.4f} credits, without idle time")
+    for text in found.advice:
+        click.echo(text)
