@@ -43,6 +43,10 @@ class Connection(Protocol):
         """The current schema."""
 
     @property
+    def warehouse(self) -> str | None:
+        """The current warehouse."""
+
+    @property
     def is_pyformat(self) -> bool:
         """Whether values are bound to ``%s``, and not to ``?``."""
 
@@ -169,6 +173,12 @@ def insert(
         "INSERT INTO {table} ({columns}) VALUES ({places})", table=table, columns=named, places=Sql(places)
     )
     connection.cursor().executemany(statement.text, rows)
+
+
+def current_warehouse(connection: Connection) -> Identifier | None:
+    """Return the current warehouse, from the connection and without a statement."""
+    name = connection.warehouse
+    return Identifier.parse(name if name.startswith('"') else f'"{name}"') if name else None
 
 
 def current_schema(connection: Connection) -> list[Identifier]:

@@ -238,3 +238,21 @@ def test_a_session_that_cannot_go_back_to_its_warehouse_is_closed_and_its_step_s
     result = on_snowflake(STEPS, of_connection="OTHER").run(threads=1)
     assert result.ok, messages(result)
     assert len(closed) == len(set(closed)) > 1
+
+
+def test_records_are_written_on_the_warehouse_of_the_step(tmp_path: Path) -> None:
+    """The default warehouse of the connection must not be woken by the records of a step on another one."""
+    text = (
+        "warehouses: {busy: {size: xsmall}}\n"
+        "steps:\n  one: {type: transform, query: SELECT 1 AS X, writes: one, warehouse: busy}\n"
+    )
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
+    session = pipeline.session()  # keeps the history of statements
+    assert pipeline.run().ok
+    rows = session.sql(
+        "SELECT QUERY_TEXT, WAREHOUSE_NAME FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY(RESULT_LIMIT => 10000)) "
+        "ORDER BY START_TIME"
+    ).collect()
+    session.close()
+    written = [warehouse for text, warehouse in map(tuple, rows) if ".EVENTS (RUN_ID" in text]
+    assert written[-1] == "BUSY", rows

@@ -30,6 +30,8 @@ log = logging.getLogger("snowpipe_ml.engine")
 COLUMNS = """PIPELINE VARCHAR, TARGET VARCHAR, RUN_ID VARCHAR, OWNER VARCHAR, TOKEN NUMBER(38, 0),
   EXPIRES_AT TIMESTAMP_NTZ"""
 LASTS = 900  # seconds
+LASTS_IN_CLIENT = 7200
+"""Seconds of the lease while steps compute in the client only, and no warehouse is awake for its renewal."""
 
 
 @dataclass
@@ -197,9 +199,14 @@ class RunLock:
             )
         )
 
+    @property
+    def due(self) -> bool:
+        """Whether a third of the lease has passed."""
+        return time.monotonic() - self._renewed >= self.lasts / 3
+
     def renew(self) -> None:
         """Extend the lease if a third of its duration has passed. Call it repeatedly while steps run."""
-        if time.monotonic() - self._renewed < self.lasts / 3:
+        if not self.due:
             return
         self._run(
             self._sql(

@@ -21,7 +21,7 @@ from snowpipe_ml.engine.records.leftovers import Leftovers, QueryTag, recorded_s
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
 from snowpipe_ml.engine.records.portions import portions
 from snowpipe_ml.engine.retry import ALREADY_EXISTS, again, number_of
-from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute, insert
+from snowpipe_ml.plugins.connection import Connection, Row, current_schema, current_warehouse, execute, insert
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
 from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.version import __version__
@@ -102,6 +102,11 @@ class State:
             run_key,
             lambda: self.end_leftovers(pipeline, target),
         )
+
+    def use(self, warehouse: Identifier) -> None:
+        """Write the next records on a warehouse, which is awake anyway."""
+        if current_warehouse(self.connection) != warehouse:
+            self._run(sql("USE WAREHOUSE {name}", name=warehouse))
 
     def ask(self, statement: Sql) -> list[Row]:
         """Run one statement that only reads, with retries."""

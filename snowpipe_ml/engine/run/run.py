@@ -23,7 +23,7 @@ from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.versions import Known
-from snowpipe_ml.engine.records.lock import RunLock
+from snowpipe_ml.engine.records.lock import LASTS, LASTS_IN_CLIENT, RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.run.interrupts import interrupts
 from snowpipe_ml.engine.run.outcome import (
@@ -36,7 +36,7 @@ from snowpipe_ml.engine.run.outcome import (
 )
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.step import StepRunner
-from snowpipe_ml.plugins import PlanContext, RunInfo
+from snowpipe_ml.plugins import PlanContext, RunInfo, RunsIn
 from snowpipe_ml.plugins.listings import Listings
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier
@@ -117,7 +117,9 @@ class Runner:
         self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
         self._flush_at: float | None = None
         self._unrecorded = 0.0  # seconds of work
+        self._awake: Identifier | None = None  # the warehouse of the step that was started last
         self._emit_lock = threading.Lock()
+        self._lease = self.lock.lasts if self.lock is not None else LASTS
         self._started = RunStarted(
             self.run.id,
             self.pipeline,
@@ -139,6 +141,7 @@ class Runner:
         status = ended(outcomes.values())
         finished = RunFinished(self.run.id, status, time.monotonic() - begin)
         if self.state is not None:
+            self._use_awake()
             self.state.finished(self._started, finished)
         self._emit(finished)
         return RunResult(self.run, status, finished.seconds, outcomes, self._interrupted)
@@ -203,10 +206,10 @@ class Runner:
                 free = self.threads - len(running)
                 for name in [name for name, needs in waiting.items() if not needs][:free]:
                     del waiting[name]
+                    self._awake = steps.warehouse(self.graph.nodes[name]) or self._awake
                     running[executor.submit(steps.run_node, self.graph.nodes[name])] = name
                 done, _ = wait(running, timeout=self._flush_if_due(), return_when=FIRST_COMPLETED)
-                if self.lock is not None:
-                    self.lock.renew()
+                self._renew(running.values())
                 for future in done:
                     self._ended(running.pop(future), future.result(), waiting, outcomes)
         except BaseException:
@@ -231,8 +234,22 @@ class Runner:
 
     def _flush(self) -> None:
         self._flush_at, self._unrecorded = None, 0.0
-        if self.state is not None:
+        if self.state is not None and self.state.pending:
+            self._use_awake()
             self.state.flush()
+
+    def _renew(self, running: Iterable[str]) -> None:
+        """Renew the lock on a warehouse that a step uses; where none does, seldom, and for longer."""
+        if self.lock is None or not self.lock.due:
+            return
+        places = {self.graph.nodes[name].step.runs_in(self.plan) for name in running}
+        self.lock.lasts = LASTS_IN_CLIENT if places == {RunsIn.CLIENT} else self._lease
+        self._use_awake()
+        self.lock.renew()
+
+    def _use_awake(self) -> None:
+        if self.state is not None and self._awake is not None and not self.sessions.shared:
+            self.state.use(self._awake)
 
     def _reuse(self, outcomes: dict[str, StepOutcome]) -> None:
         """Record the nodes that do not run; what the run did before is recorded already."""

@@ -140,7 +140,7 @@ class StepRunner:
 
     def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step; return the outcome if it is omitted."""
-        with self.sessions.session(self._warehouse(node)) as session:
+        with self.sessions.session(self.warehouse(node)) as session:
             self._announce(node, int(session.session_id))
             ctx = self._context(node, session)
             with self._prepared(node, session):
@@ -219,7 +219,7 @@ class StepRunner:
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )
 
-    def _warehouse(self, node: Node) -> Identifier | None:
+    def warehouse(self, node: Node) -> Identifier | None:
         """Return the warehouse of a step; None for that of the connection."""
         if any(resource.kind is Kind.WAREHOUSE for resource in node.writes):  # it may not exist yet
             return None
