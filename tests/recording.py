@@ -39,6 +39,7 @@ class Recorder:
             text = stamp.sub("'AT'::TIMESTAMP_NTZ", text)
             for old, new in replace:
                 text = text.replace(old, new)
+            text = re.sub(r"\b(SESSION_ID <>) \d+", r"\1 SESSION", text)
             text = _TEMPORARY.sub(r"file:///FOLDER/\1'", text)
             text = re.sub(r"(?<=[./])[0-9a-f]{16}(?=[./'])", "DIGEST", text)
             text = re.sub(r"'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'", "'QUERY_ID'", text)

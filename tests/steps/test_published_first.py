@@ -33,8 +33,8 @@ steps:
   seen: {type: transform, query: "SELECT DATE, N, 'k' AS K FROM {{ ref('days') }}", writes: seen}
   features:
     {type: features, from: seen, partition_by: K, timestamp: DATE, value: N, target: TOTAL, lags: [7],
-     min_history_days: 20, writes: features}
-  future: {type: future_features, features: features, horizon_days: 7, writes: future}
+     min_history: 20, writes: features}
+  future: {type: future_features, features: features, horizon: 7, writes: future}
   deploy: {type: deploy_forecaster, function: forecast_k, features: features, stage: s, packages: p,
     model: {type: seasonal_naive}}
   train: {type: train_forecasters, function: forecast_k, features: features, future: future, writes: forecasts}

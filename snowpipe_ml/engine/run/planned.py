@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snowpipe_ml.engine.plan.decisions import Action, Decision, decide
 from snowpipe_ml.engine.plan.fingerprint import fingerprints
-from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.graph import Graph, Node
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.task_limits import limit_problems, linked
 from snowpipe_ml.engine.plan.tasks import tasks
@@ -18,11 +18,13 @@ from snowpipe_ml.engine.run.opening import connector, opener
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.source import Source
+from snowpipe_ml.engine.run.tagging import set_tags
 from snowpipe_ml.engine.run.whole import What
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.plugins import Changes, PlanContext, StepPlan
 from snowpipe_ml.plugins.connection import Asked, Asks, Connection
 from snowpipe_ml.spec.loader import Spec
+from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Sql
 
 
@@ -46,7 +48,11 @@ class PlannedStep:
 
     @property
     def statements(self) -> tuple[Sql, ...]:
-        """The statements that a run would send: those that change an existing object, or those of the plan."""
+        """The statements with which a run would change the target.
+
+        Those of the plan are for outputs that do not exist yet: an existing table of the same columns is overwritten
+        with INSERT OVERWRITE, and any other replacement says COPY GRANTS COPY TAGS.
+        """
         return self.plan.statements if self.changes is None else self.changes.statements
 
 
@@ -97,12 +103,19 @@ def planned(
             node.step.type_name,
             node.declared,
             tuple(graph.needs(name)),
-            node.step.plan(ctx),
+            _tagged(node, spec.pipeline.tags, node.step.plan(ctx)),
             decisions.get(name),
             changes.get(name),
         )
         for name, node in graph.nodes.items()
     ]
+
+
+def _tagged(node: Node, tags: Mapping[str, Tag], plan: StepPlan) -> StepPlan:
+    """Return a plan with the statements that tag the outputs of the step."""
+    statements: list[Sql] = []
+    set_tags(node, tags, statements.append)
+    return replace(plan, statements=(*plan.statements, *statements))
 
 
 def _changes(

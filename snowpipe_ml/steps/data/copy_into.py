@@ -123,30 +123,40 @@ class CopyInto(Step["CopyInto.Settings"]):
         return () if step is None else tuple(map(Identifier, step.declared_columns))
 
     def plan(self, ctx: PlanContext) -> StepPlan:
-        return StepPlan(f"load {self.settings.from_} into {self.settings.into}", (self._copy(ctx),))
+        s, query_id = self.settings, "<id of the COPY>"
+        statements = [_creation(name, columns) for name, columns in self._kept() if name is not None]
+        statements.append(self._copy(ctx))
+        if s.loads is not None:
+            statements.append(self._record(s.loads, "<run id>", query_id))
+        return StepPlan(f"load {s.from_} into {s.into}", tuple(statements))
+
+    def _kept(self) -> tuple[tuple[TableName | None, str], ...]:
+        """Return the tables that record files and rejected rows, with their columns."""
+        return (self.settings.loads, _LOADS), (self.settings.rejects, _REJECTS)
+
+    def _record(self, loads: TableName, run_id: str, query_id: str) -> Sql:
+        """Return the statement that records the files of a COPY."""
+        return sql(
+            'INSERT INTO {loads} SELECT {run_id}, {step}, "file", "status", "rows_parsed", "rows_loaded", '
+            '"errors_seen", "first_error", "first_error_line", {query_id} FROM TABLE(RESULT_SCAN({query_id}))',
+            loads=loads,
+            run_id=Literal(run_id),
+            step=Literal(self.name),
+            query_id=Literal(query_id),
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        for name, columns in ((s.loads, _LOADS), (s.rejects, _REJECTS)):
+        for name, columns in self._kept():
             if name is not None and ctx.shown(name) is None:
-                create = sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns))
-                ctx.execute(create)
+                ctx.execute(_creation(name, columns))
             elif name is not None:  # the tables of earlier versions have no query ids
                 ctx.execute(sql("ALTER TABLE {name} ADD COLUMN IF NOT EXISTS QUERY_ID VARCHAR", name=name))
         known = self._known_files(ctx) if s.loads is None and not s.force else set()
         with ctx.transaction():
             query_id, files, again = self._load(ctx)
             if files and s.loads is not None:
-                ctx.execute(
-                    sql(
-                        'INSERT INTO {loads} SELECT {run_id}, {step}, "file", "status", "rows_parsed", "rows_loaded", '
-                        '"errors_seen", "first_error", "first_error_line", {query_id} FROM TABLE(RESULT_SCAN({query_id}))',
-                        loads=s.loads,
-                        run_id=Literal(ctx.run.id),
-                        step=Literal(self.name),
-                        query_id=Literal(query_id),
-                    )
-                )
+                ctx.execute(self._record(s.loads, ctx.run.id, query_id))
         rejected = sum(int(file["errors_seen"]) for file in files)
         lost: list[str] = []
         if s.rejects is not None:
@@ -340,6 +350,10 @@ class CopyInto(Step["CopyInto.Settings"]):
                 step=Literal(self.name),
             )
         )
+
+
+def _creation(name: TableName, columns: str) -> Sql:
+    return sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(columns))
 
 
 def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[Copied]]:

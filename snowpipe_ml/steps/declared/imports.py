@@ -153,9 +153,9 @@ def staged_files(ctx: RunContext, place: StagePath) -> set[str]:
 
 
 def put_statement(file: str, place: StagePath) -> Sql:
-    """Return the PUT statement that uploads a file to its place, as ``plan`` shows it."""
+    """Return the PUT statement that uploads a file to its place, as Snowpark sends it."""
     return sql(
-        "PUT {file} {folder} AUTO_COMPRESS = FALSE OVERWRITE = TRUE",
+        "PUT {file} {folder} PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE",
         file=Literal(f"file://{file}"),
         folder=_folder(place),
     )

@@ -325,7 +325,7 @@ class SourceStep(DeclaredStep):
         source = self._source()
         if source.file is not None:
             put = sql(
-                "PUT {file} {place} AUTO_COMPRESS = TRUE OVERWRITE = TRUE",
+                "PUT {file} {place} PARALLEL = 4 AUTO_COMPRESS = TRUE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE",
                 file=Literal(f"file://{source.file}"),
                 place=StagePath(QualifiedName((self._temporary_name,))),
             )
