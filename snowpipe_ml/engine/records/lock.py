@@ -272,7 +272,14 @@ def owner(run_key: str | None = None) -> str:
 
 
 def _user() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        name = getpass.getuser()
+    except (
+        KeyError,
+        OSError,
+    ):  # in a procedure, the user of the process has no entry in the password database
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 def _is_dead(text: str) -> bool:
