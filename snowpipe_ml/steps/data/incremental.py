@@ -181,13 +181,9 @@ def add_new_rows(ctx: RunContext, table: Incremental, query: Sql) -> StepResult:
             ctx.execute(statement)
         known = {*there, *added.columns}
         columns = tuple(Identifier(column) for column in new if column in known)
-        statements = table.publish(columns)
-        if len(statements) == 1:
-            count(added, ctx, statements[0])
-        else:
-            with ctx.transaction():
-                for statement in statements:
-                    count(added, ctx, statement)
+        with ctx.transaction():
+            for statement in table.publish(columns):
+                count(added, ctx, statement)
         return added.result()
     finally:
         ctx.execute(sql("DROP TABLE IF EXISTS {staging}", staging=table.staging))
