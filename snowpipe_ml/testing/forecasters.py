@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 from snowpipe_ml.models.base import Forecast, Forecaster
+from snowpipe_ml.models.frequencies import DAY
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.plugins.forecaster import FORECASTERS
+from snowpipe_ml.steps.forecasting.models import as_json
 from snowpipe_ml.text.problems import did_you_mean
 
 _DAYS, _HORIZON = 70, 7
@@ -27,7 +29,7 @@ def check_forecaster(kind: str, **settings: object) -> None:
     """
     assert kind in FORECASTERS, f"no forecaster {kind!r} is registered; {did_you_mean(kind, FORECASTERS)}"
     model = FORECASTERS[kind].model_validate({"type": kind, **settings})
-    given = {**model.model_dump(by_alias=True), **_COMMON, "class": model.implementation}
+    given = as_json(model, DAY, **_COMMON)
     features = features_of([{"name": "LAG_7", "kind": "lag", "days": 7}, {"name": "WEEKEND"}])
     panel, refused = read_panel(_frame(), features)
     assert not refused
@@ -35,11 +37,11 @@ def check_forecaster(kind: str, **settings: object) -> None:
     forecaster.fit(panel)
     assert not forecaster.failed, f"{kind}: fit() failed for {forecaster.failed}"
     for series, values in zip(panel, forecaster.predict(panel), strict=True):
-        assert values.shape == series.y.shape, f"{kind}: predict() must return one value per known day"
+        assert values.shape == series.y.shape, f"{kind}: predict() must return one value per known period"
         assert np.isfinite(values).all(), f"{kind}: predict() returned values that are not finite"
     found = forecaster.forecast(panel)
     for forecast in found:
-        assert forecast.y.shape == (_HORIZON,), f"{kind}: forecast() must return one value per future day"
+        assert forecast.y.shape == (_HORIZON,), f"{kind}: forecast() must return one value per future period"
         assert np.isfinite(forecast.y).all(), f"{kind}: forecast() returned values that are not finite"
         assert (forecast.y >= 0).all(), f"{kind}: forecast() must respect lower_bound; see Forecaster.bounded"
     explained = forecaster.explain(panel, found)
