@@ -239,7 +239,7 @@ def _brings_rows(tree: exp.Expr) -> bool:
         return False
     assert isinstance(tree, exp.Select)
     grouped = tree.args.get("group") is not None
-    return not grouped and not all(projection.find(exp.AggFunc) for projection in tree.expressions)
+    return not grouped and not any(projection.find(exp.AggFunc) for projection in tree.expressions)
 
 
 def test_no_row_of_a_table_comes_to_the_client(prod_sql: list[str]) -> None:

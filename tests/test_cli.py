@@ -156,7 +156,7 @@ def test_steps() -> None:
     shown = invoke("steps", "copy_into").output
     assert "from  (text; required)" in shown
     inside = invoke("steps", "deploy_forecaster").output
-    assert "model  (a mapping with type: auto_arima," in inside
+    assert "model  (a mapping with type: adida, auto_arima," in inside
     assert "type: lightgbm | lightgbm_global: Gradient-boosted trees" in inside
     assert "objective  (regression, regression_l1, poisson, tweedie;" in inside
     wrong = invoke("steps", "copy_inot")

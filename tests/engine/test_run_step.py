@@ -119,8 +119,6 @@ def test_an_unchanged_step_has_the_rows_and_versions_of_when_it_ran(make: Make) 
     assert next(e.rows for e in events if isinstance(e, StepFinished) and e.step == "a") == 7
     again = pipeline.run(run_date=APRIL)
     assert again.steps["a"].rows == 7
-    counted = f"SELECT ROW_COUNT FROM SNOWPIPE_ML.STEP_RUNS WHERE RUN_ID = '{again.run.id}' AND STEP = 'a'"
-    assert ask(pipeline, counted) == [(7,)]
 
 
 def test_metrics_of_a_date_are_written_for_it_whatever_changed(make: Make) -> None:

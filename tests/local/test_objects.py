@@ -268,7 +268,7 @@ def test_timestamps_inside_of_others_are_shown_as_a_variant_shows_them(
 def test_the_text_of_a_view_with_comments_and_of_its_clone(query: Any) -> None:
     query("CREATE SCHEMA source")
     query("CREATE VIEW v (p COMMENT 'a (b', q) COMMENT = 'c' AS SELECT 1, ABS(2) FROM (SELECT 3)")
-    expected = "create or replace view V(\n\tP,\n\tQ\n) COMMENT = 'c' AS SELECT 1, ABS(2) FROM (SELECT 3);"
+    expected = "create or replace view V(\n\tP COMMENT 'a (b',\n\tQ\n) COMMENT = 'c' AS SELECT 1, ABS(2) FROM (SELECT 3);"
     assert query("SELECT GET_DDL('VIEW', 'v')") == [(expected,)]
     query("CREATE SCHEMA cloned CLONE source")
     assert query("SELECT GET_DDL('VIEW', 'cloned.v')") == [(expected,)]

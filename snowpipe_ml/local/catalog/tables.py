@@ -203,11 +203,18 @@ class Views(_Stored):
 
     def clone(self, session: Session, source: Schema, target: Schema) -> None:
         """Clone views with their text unchanged, as on Snowflake: they still read the original tables."""
-        for name, text in session.duck.execute(
-            "SELECT view_name, sql FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND NOT internal",
+        for name, text, comment in session.duck.execute(
+            "SELECT view_name, sql, comment FROM duckdb_views() "
+            "WHERE database_name = ? AND schema_name = ? AND NOT internal",
             list(source),
         ).fetchall():
             session.duck.execute(f"CREATE VIEW {quoted(*target, name)} {after_name(str(text))}")
+            if comment is not None:
+                session.duck.execute(
+                    f"COMMENT ON VIEW {quoted(*target, name)} IS {Literal(str(comment)).sql}"
+                )
+            copy_comments(session, (*source, name), (*target, name))
+            copy_tags(session, (*source, name), (*target, name))
             written = properties_of(session, (*source, name)).get(TEXT)
             if written is not None:
                 set_property(session, (*target, name), TEXT, str(written))
