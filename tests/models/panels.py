@@ -70,9 +70,7 @@ BEST_OF = {
     "metric": "rmse",
     "time_budget": None,
     **COMMON,
-    "candidates": {
-        name: MODELS[name] for name in ("ridge", "lightgbm", "seasonal_naive", "moving_average", "auto_ets")
-    },
+    "candidates": {name: MODELS[name] for name in ("ridge", "lightgbm", "seasonal_naive", "moving_average")},
 }
 ENSEMBLE = {
     **BEST_OF,

@@ -29,13 +29,6 @@ BACKTEST = {
 }
 
 
-# Without the slowest candidate, which has tests of its own.
-QUICK_BEST_OF = {
-    **BEST_OF,
-    "candidates": {name: model for name, model in BEST_OF["candidates"].items() if name != "auto_ets"},
-}
-
-
 @pytest.fixture
 def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(
@@ -108,7 +101,7 @@ def test_best_of_says_what_it_chose_and_by_how_much(handler: Any) -> None:
 @pytest.mark.parametrize("name", ["ridge", "tabnet", "lightgbm_global", "best_of"])
 def test_the_validation_is_not_seen_by_the_model_that_predicts_it(handler: Any, name: str) -> None:
     values = [weekly(150, k) for k in range(3)]
-    model = QUICK_BEST_OF if name == "best_of" else MODELS[name]
+    model = BEST_OF if name == "best_of" else MODELS[name]
     results = []
     for factor in (1, 3):
         # Days 121 to 149 are the last fifth of the 143 with features.
@@ -145,32 +138,33 @@ def test_without_a_backtest_a_model_gives_its_own_intervals(handler: Any, name: 
     assert result[result["PART"] != "forecast"]["LOW"].isna().all()
 
 
-GAPS = weekly(150)
+DAYS = 100
+GAPS = weekly(DAYS)
 GAPS[40:52] = np.nan
-OUTLIER = weekly(150)
-OUTLIER[140] = 1e6
+OUTLIER = weekly(DAYS)
+OUTLIER[90] = 1e6
 ODD: dict[str, pd.DataFrame] = {
-    "constant": frame("odd", np.full(150, 7.0)),
-    "all zero": frame("odd", np.zeros(150)),
+    "constant": frame("odd", np.full(DAYS, 7.0)),
+    "all zero": frame("odd", np.zeros(DAYS)),
     "gaps": frame("odd", GAPS),
     "a huge outlier": frame("odd", OUTLIER),
-    "negative": frame("odd", weekly(150) - 100),
+    "negative": frame("odd", weekly(DAYS) - 100),
     "too short": frame("odd", weekly(20)),
     "a day": frame("odd", weekly(1)),
-    "a day twice": pd.concat([frame("odd", weekly(150)), frame("odd", weekly(150)).iloc[30:31]]),
-    "nulls in features": frame("odd", weekly(150)).assign(TEMP=lambda d: d["TEMP"].where(d.index % 3 > 0)),
-    "no feature at all": frame("odd", weekly(150)).assign(TEMP=np.nan),
-    "infinite": frame("odd", np.where(np.arange(150) == 77, np.inf, weekly(150))),
-    "no target": frame("odd", np.full(150, np.nan)),
-    "unknown to come": frame("odd", weekly(150)).assign(TEMP=lambda d: d["TEMP"].where(d["TARGET"].notna())),
+    "a day twice": pd.concat([frame("odd", weekly(DAYS)), frame("odd", weekly(DAYS)).iloc[30:31]]),
+    "nulls in features": frame("odd", weekly(DAYS)).assign(TEMP=lambda d: d["TEMP"].where(d.index % 3 > 0)),
+    "no feature at all": frame("odd", weekly(DAYS)).assign(TEMP=np.nan),
+    "infinite": frame("odd", np.where(np.arange(DAYS) == 77, np.inf, weekly(DAYS))),
+    "no target": frame("odd", np.full(DAYS, np.nan)),
+    "unknown to come": frame("odd", weekly(DAYS)).assign(TEMP=lambda d: d["TEMP"].where(d["TARGET"].notna())),
     "no date": pd.concat(
-        [frame("odd", weekly(150)), frame("odd", weekly(150)).iloc[-1:].assign(DATE=pd.NaT)]
+        [frame("odd", weekly(DAYS)), frame("odd", weekly(DAYS)).iloc[-1:].assign(DATE=pd.NaT)]
     ),
-    "nothing to come": frame("odd", weekly(150), horizon=0),
+    "nothing to come": frame("odd", weekly(DAYS), horizon=0),
 }
 SAID = {
     "a day twice": "2023-02-01 occurs 2 times",
-    "no feature at all": "none of its 150 days has all features",
+    "no feature at all": f"none of its {DAYS} days has all features",
     "no target": "no day has a target",
     "unknown to come": "TEMP: no value on some of the future days",
     "no date": "a row has no date",
@@ -188,32 +182,32 @@ QUICK = [name for name in MODELS if name not in ("auto_arima", "tabnet_reference
 
 
 @pytest.mark.parametrize("name", [*QUICK, "best_of", "ensemble"])
-@pytest.mark.parametrize("case", ODD)
-def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str, case: str) -> None:
+def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str) -> None:
     model = (
-        {"best_of": QUICK_BEST_OF, "ensemble": ENSEMBLE}[name]
+        {"best_of": BEST_OF, "ensemble": ENSEMBLE}[name]
         if name not in MODELS
         else {**MODELS[name], **({"max_epochs": 2} if name == "tabnet" else {})}
     )
-    plan = {
-        **BACKTEST,
-        "origins": 1 if name == "auto_ets" else 2,
-    }  # each origin is another search for a model
-    result = handler(model, plan).end_partition(pd.concat([frame("good", weekly(150, 5)), ODD[case]]))
+    # Each origin is another search for a model.
+    plan = {**BACKTEST, "origins": 1 if name.startswith("auto_") else 2}
+    odd_ones = [rows.assign(SERIES=case) for case, rows in ODD.items()]
+    result = handler(model, plan).end_partition(pd.concat([frame("good", weekly(DAYS, 5)), *odd_ones]))
     # A good series is forecast, whatever is wrong with the others.
     assert len(rows_of(result, "good", "forecast")) == 10
-    odd = result[result["SERIES"] == "odd"]
-    assert odd[odd["PART"] != "untrained"]["PREDICTION"].notna().all()
-    assert np.isfinite(odd[odd["PART"] != "untrained"]["PREDICTION"]).all()
-    if case in SAID:
-        (reason,) = odd["MESSAGE"]
-        assert SAID[case] in reason
-    else:
-        future = rows_of(result, "odd", "forecast")
+    for case in ODD:
+        odd = result[result["SERIES"] == case]
+        values = odd[odd["PART"] != "untrained"]["PREDICTION"]
+        assert values.notna().all(), case
+        assert np.isfinite(values).all(), case
+        if case in SAID:
+            (reason,) = odd["MESSAGE"]
+            assert SAID[case] in reason
+            continue
+        future = rows_of(result, case, "forecast")
         if case in SIMPLE:
             assert set(future["MODEL"]) == {"simple"}
             assert SIMPLE[case] in future["MESSAGE"].iloc[0]
-        assert len(rows_of(result, "odd", "forecast")) == (0 if case == "nothing to come" else 10)
+        assert len(future) == (0 if case == "nothing to come" else 10), case
 
 
 def test_fewer_rows_than_a_batch_still_train(handler: Any) -> None:
