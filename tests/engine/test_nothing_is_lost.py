@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -101,26 +102,32 @@ def _given(session: Session) -> dict[str, object]:
         found[f"comment on {row['name']}"] = row["description"]
     for kind, name in _objects(session):
         if kind in ("TABLE", "VIEW"):
-            tag = f"SELECT SYSTEM$GET_TAG('OWNER', '{name}', 'TABLE')"
-            found[f"tag on {name}"] = session.sql(tag).collect()[0][0]
-            for row in session.sql(f"DESCRIBE {kind} {name}").collect():
-                column = f"{name}.{row['name']}"
-                tag = f"SELECT SYSTEM$GET_TAG('OWNER', '{column}', 'COLUMN')"
-                found[f"on {column}"] = (row["comment"], session.sql(tag).collect()[0][0])
+            rows = session.sql(f"DESCRIBE {kind} {name}").collect()
+            places = [(name, "TABLE"), *((f"{name}.{row['name']}", "COLUMN") for row in rows)]
+            tags = ", ".join(f"SYSTEM$GET_TAG('OWNER', '{place}', '{level}')" for place, level in places)
+            ((tag, *column_tags),) = session.sql(f"SELECT {tags}").collect()
+            found[f"tag on {name}"] = tag
+            for row, column_tag in zip(rows, column_tags, strict=True):
+                found[f"on {name}.{row['name']}"] = (row["comment"], column_tag)
     return found
 
 
-@pytest.fixture(scope="module")
-def run_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a pipeline that has run, on whose objects others have put something."""
-    folder = tmp_path_factory.mktemp("given")
+@pytest.fixture
+def run_once(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a pipeline that has run, on whose objects others have put something.
+
+    Its warehouse stays open during the test, so that opening it again costs nothing.
+    """
+    folder = tmp_path
+    held = _session(folder)
     result = _pipeline(folder).run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     with _session(folder) as session:
         objects = _give(session)
     assert {kind for kind, _ in objects} == set(_PRIVILEGES)
     assert len(objects) == 14
-    return folder
+    yield folder
+    held.close()
 
 
 def test_nothing_is_lost(run_once: Path) -> None:

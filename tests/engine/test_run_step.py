@@ -123,7 +123,7 @@ def test_an_unchanged_step_has_the_rows_and_versions_of_when_it_ran(make: Make) 
 
 def test_metrics_of_a_date_are_written_for_it_whatever_changed(make: Make) -> None:
     pipeline = make(SPEC)
-    days = [date(2022, month, 28) for month in (1, 2, 3)]
+    days = [date(2022, month, 28) for month in (1, 2)]
     for day in days:
         handle = pipeline.begin_run(run_date=day, run_key=f"run {day}")
         outcomes = in_turn(pipeline, handle)

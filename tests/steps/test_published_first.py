@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -76,14 +76,18 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     return found
 
 
-def loading(folder: Path) -> Pipeline:
-    (folder / "in").mkdir(exist_ok=True)
-    (folder / "in" / "a.csv").write_text("A\n1\nx\n3\ny\n")
-    return Pipeline.from_yaml(write_spec(folder, LOADING))
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
+    """The pipeline LOADING, whose warehouse stays open: opening it for each run would take half of the time."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("A\n1\nx\n3\ny\n")
+    made = Pipeline.from_yaml(write_spec(tmp_path, LOADING))
+    held = made.session()
+    yield made
+    held.close()
 
 
-def test_rejected_rows_are_read_after_the_commit_of_their_copy(tmp_path: Path, sent: Sent) -> None:
-    pipeline = loading(tmp_path)
+def test_rejected_rows_are_read_after_the_commit_of_their_copy(pipeline: Pipeline, sent: Sent) -> None:
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items()}
     copied = next(place for place, text in enumerate(sent.texts) if text.startswith("COPY INTO"))
@@ -96,9 +100,8 @@ def test_rejected_rows_are_read_after_the_commit_of_their_copy(tmp_path: Path, s
 
 @pytest.mark.parametrize("resume", [True, False])
 def test_rows_that_a_killed_run_rejected_are_recorded_once_by_the_next(
-    tmp_path: Path, sent: Sent, resume: bool
+    tmp_path: Path, pipeline: Pipeline, sent: Sent, resume: bool
 ) -> None:
-    pipeline = loading(tmp_path)
     sent.failing = "VALIDATE("
     first = pipeline.run()
     assert not first.ok
@@ -115,8 +118,7 @@ def test_rows_that_a_killed_run_rejected_are_recorded_once_by_the_next(
     assert ask(pipeline, "SELECT COUNT(*) FROM REJECTS") == [(3,)]
 
 
-def test_rejected_rows_that_cannot_be_read_any_more_are_a_warning(tmp_path: Path, sent: Sent) -> None:
-    pipeline = loading(tmp_path)
+def test_rejected_rows_that_cannot_be_read_any_more_are_a_warning(pipeline: Pipeline, sent: Sent) -> None:
     sent.failing = "VALIDATE("
     first = pipeline.run()
     second = pipeline.run()
@@ -125,8 +127,7 @@ def test_rejected_rows_that_cannot_be_read_any_more_are_a_warning(tmp_path: Path
     assert f"the rejected rows of the run {first.run.id}, which was killed, are lost" in warning
 
 
-def test_tables_of_earlier_versions_get_the_query_ids(tmp_path: Path) -> None:
-    pipeline = loading(tmp_path)
+def test_tables_of_earlier_versions_get_the_query_ids(tmp_path: Path, pipeline: Pipeline) -> None:
     assert pipeline.run().ok
     for name in ("LOADS", "REJECTS"):
         ask(pipeline, f"ALTER TABLE {name} DROP COLUMN QUERY_ID")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,15 @@ def test_each_past_state_can_be_read(record: Callable[..., str], query: Any, see
         assert dict(found) == state
 
 
-def test_a_full_refresh_keeps_the_history(tmp_path: Path) -> None:
-    at = Shop(tmp_path, "key: [ID]", "SELECT ID, N FROM {{ ref('events') }}")
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path, "key: [ID]", "SELECT ID, N FROM {{ ref('events') }}")
+    yield made
+    made.session.close()
+
+
+def test_a_full_refresh_keeps_the_history(shop: Shop) -> None:
+    at = shop
     spec = at.pipeline.path
     spec.write_text(spec.read_text().replace("incremental", "snapshot"))
     at.run(select=["tables.events"])

@@ -27,8 +27,8 @@ SAVED = """\
     "model",
     [
         "{type: tabnet, max_epochs: 2}",
-        "{type: best_of, average: 2, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}",
-        "{type: ensemble}",
+        "{type: best_of, average: 2, candidates: [{type: ridge}, {type: seasonal_naive}]}",
+        "{type: ensemble, candidates: [{type: lightgbm, rounds: 20}, {type: ridge}]}",
         '{type: python, class: "own:Mean", settings: {plus: 1}}',
     ],
 )
