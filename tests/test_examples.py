@@ -92,11 +92,23 @@ def test_an_installed_step_type_is_like_one_of_ours(site: Path, tmp_path: Path) 
     assert ":9:" in refused
 
 
-def test_another_domain_needs_only_yaml(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "model",
+    [
+        "{type: ensemble, candidates: [{type: lightgbm, rounds: 50}, {type: ridge}]}",
+        pytest.param("{type: ensemble}", marks=pytest.mark.stress),
+    ],
+)
+def test_another_domain_needs_only_yaml(tmp_path: Path, model: str) -> None:
+    """Run the shop, with fewer candidates than its spec has unless this is the stress test."""
     shutil.copytree(
         ROOT / "examples" / "shop", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".snowpipe")
     )
-    pipeline = Pipeline.from_yaml(tmp_path / "shop.yaml")
+    path = tmp_path / "shop.yaml"
+    text = path.read_text()
+    assert "model: {type: ensemble}\n" in text
+    path.write_text(text.replace("model: {type: ensemble}", f"model: {model}"))
+    pipeline = Pipeline.from_yaml(path)
     result = pipeline.run()
     assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
     session = pipeline.session()

@@ -17,6 +17,8 @@ from tests.steps.test_saved_models import SAVED
 BOARD = "  board: {"
 PLOT = '  plots: {type: plot, forecasts: forecasts, leaderboard: board, into: "@s/plots/"}\n'
 PLOTTED = {BOARD: PLOT.replace("into", "series: [k3, k1], into") + BOARD}
+# Drawings alone: the fixture `plotted` has both formats.
+DRAWN = {BOARD: PLOTTED[BOARD].replace("into", "formats: [svg], into", 1)}
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -81,7 +83,7 @@ def test_without_names_the_report_draws_the_largest_series_once(tmp_path: Path, 
 
 
 def test_models_that_explain_nothing_leave_no_plot_of_it(tmp_path: Path, trained: Path) -> None:
-    pipeline = spec(tmp_path, "{type: seasonal_naive}", after=trained, **PLOTTED)
+    pipeline = spec(tmp_path, "{type: seasonal_naive}", after=trained, **DRAWN)
     result = pipeline.run()
     assert result.ok
     assert "importance" not in result.steps["plots"].message
@@ -121,19 +123,19 @@ def test_without_a_backtest_there_are_no_errors_to_draw(tmp_path: Path) -> None:
 
 def test_saved_models_are_drawn_with_what_happened(tmp_path: Path, trained: Path) -> None:
     train = 'series_per_partition: 2, writes: forecasts, models: "@s/forecasters/"}'
-    plot = SAVED + PLOT.replace("forecasts: forecasts", "forecasts: forecast_again")
+    drawn = PLOT.replace("forecasts: forecasts", "forecasts: forecast_again").replace(
+        "into", "formats: [svg], into"
+    )
     more = {
         "    packages: p\n  train": "    packages: p\n    keep_models: true\n  train",
         "series_per_partition: 2, writes: forecasts}": train,
-        BOARD: plot + BOARD,
+        BOARD: SAVED + drawn + BOARD,
     }
     pipeline = spec(tmp_path, after=trained, **more)
     result = pipeline.run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
     found = files(pipeline, tmp_path / "files")
-    assert sorted(found) == [
-        f"{p}.{f}" for p in ("forecasts", "importance", "leaderboard") for f in ("png", "svg")
-    ]
+    assert sorted(found) == ["forecasts.svg", "importance.svg", "leaderboard.svg"]
     # The four series with the highest totals: k4 has more per day than k3, and so on.
     named = [text for text in texts(found["forecasts.svg"]) if text.startswith("K k")]
     assert named == ["K k1", "K k2", "K k3", "K k4"]
@@ -159,9 +161,8 @@ def test_a_series_without_a_model_is_drawn_with_its_simple_forecast(tmp_path: Pa
         "TABLE(GENERATOR(ROWCOUNT => 600))": f"TABLE(GENERATOR(ROWCOUNT => 600)) WHERE {few}",
         "    stage: s\n": "    stage: s\n    min_train_rows: 60\n",
     }
-    result = spec(
-        tmp_path, **changed, **{BOARD: PLOT.replace("into", "series: [k1, k4], into") + BOARD}
-    ).run()
+    plot = PLOT.replace("into", "series: [k1, k4], plots: [forecasts], formats: [svg], into")
+    result = spec(tmp_path, **changed, **{BOARD: plot + BOARD}).run()
     assert result.ok, {name: step.error for name, step in result.steps.items() if step.error}
     assert not result.steps["plots"].warnings
     (warning,) = [text for text in result.steps["train"].warnings if "simple" in text]
@@ -190,7 +191,7 @@ def test_without_the_extra_nothing_runs(
     session = pipeline.session()
     assert session.sql("SHOW TABLES").collect() == []
     session.close()
-    assert spec(tmp_path / "trained", after=trained, **PLOTTED).run(exclude=["plots"]).ok
+    assert spec(tmp_path / "trained", after=trained, **DRAWN).run(exclude=["plots"]).ok
 
 
 def test_a_series_that_is_not_there_is_named(tmp_path: Path, trained: Path) -> None:
