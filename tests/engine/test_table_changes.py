@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import snowpipe_ml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.cli.main import main
 from snowpipe_ml.engine.run.outcome import StepOutcome
@@ -24,6 +26,14 @@ def changed(folder: Path, before: str, after: str) -> StepOutcome:
     """The outcome of the table's step in the run after its columns were changed in the spec."""
     assert declaring(folder, before).run().ok
     return declaring(folder, after).run().steps["tables.prices"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose warehouse stays open, so that opening it for each run and query costs nothing."""
+    held = snowpipe_ml.local_session(tmp_path / "warehouse", database="DEMO")
+    yield tmp_path
+    held.close()
 
 
 # The columns before and after a change that a run refuses, the column that the error names, and the types.
@@ -124,35 +134,35 @@ def test_a_change_that_loses_nothing_arrives_by_alter(outcomes: dict[str, StepOu
     assert step.message == EVOLVED[name][2]
 
 
-def test_a_table_of_others_with_other_types_is_an_error(tmp_path: Path) -> None:
-    pipeline = declaring(tmp_path, "ID: number")
+def test_a_table_of_others_with_other_types_is_an_error(folder: Path) -> None:
+    pipeline = declaring(folder, "ID: number")
     ask(pipeline, "CREATE TABLE PRICES (ID VARCHAR)")
     step = pipeline.run().steps["tables.prices"]
     assert step.status.value == "failed"
     assert "VARCHAR" in step.message
 
 
-def test_a_view_in_the_place_of_a_declared_table_is_an_error(tmp_path: Path) -> None:
-    pipeline = declaring(tmp_path, "ID: number")
+def test_a_view_in_the_place_of_a_declared_table_is_an_error(folder: Path) -> None:
+    pipeline = declaring(folder, "ID: number")
     ask(pipeline, "CREATE VIEW PRICES AS SELECT 1 AS ID")
     step = pipeline.run().steps["tables.prices"]
     assert step.status.value == "failed"
     assert "PRICES" in step.message
 
 
-def test_the_rows_stay_and_what_needs_the_table_does_not_run(tmp_path: Path) -> None:
-    pipeline = declaring(tmp_path, "ID: number, PRICE: number")
+def test_the_rows_stay_and_what_needs_the_table_does_not_run(folder: Path) -> None:
+    pipeline = declaring(folder, "ID: number, PRICE: number")
     assert pipeline.run().ok
     ask(pipeline, "INSERT INTO PRICES VALUES (1, 2)")
-    result = declaring(tmp_path, 'ID: number, PRICE: "number(10,2)"').run()
+    result = declaring(folder, 'ID: number, PRICE: "number(10,2)"').run()
     assert not result.ok
     assert result.steps["one"].status.value == "skipped"
     assert ask(pipeline, "SELECT ID, PRICE FROM PRICES") == [(1, 2)]
 
 
-def test_after_the_table_is_dropped_the_run_goes_on(tmp_path: Path) -> None:
-    assert declaring(tmp_path, "ID: number, PRICE: number").run().ok
-    pipeline = declaring(tmp_path, 'ID: number, PRICE: "number(10,2)"')
+def test_after_the_table_is_dropped_the_run_goes_on(folder: Path) -> None:
+    assert declaring(folder, "ID: number, PRICE: number").run().ok
+    pipeline = declaring(folder, 'ID: number, PRICE: "number(10,2)"')
     assert not pipeline.run().ok
     ask(pipeline, "DROP TABLE PRICES")
     assert pipeline.run().ok
@@ -165,10 +175,10 @@ def by_hand(message: str) -> list[str]:
     return [statement.strip() for statement in text.split(";") if statement.strip()]
 
 
-def test_the_statements_that_the_error_names_help(tmp_path: Path) -> None:
+def test_the_statements_that_the_error_names_help(folder: Path) -> None:
     before, after = "ID: number, NAME: varchar, PRICE: number", 'PRICE: "number(10,2)", ID: number'
-    assert declaring(tmp_path, before).run().ok
-    pipeline = declaring(tmp_path, after)
+    assert declaring(folder, before).run().ok
+    pipeline = declaring(folder, after)
     ask(pipeline, "INSERT INTO PRICES VALUES (1, 'a', 12)")
     message = pipeline.run().steps["tables.prices"].message
     assert "NAME is not declared, and has values" in message
@@ -183,9 +193,9 @@ def test_the_statements_that_the_error_names_help(tmp_path: Path) -> None:
     assert [row[1] for row in ask(pipeline, "DESCRIBE TABLE PRICES")] == ["NUMBER(38,0)", "NUMBER(10,2)"]
 
 
-def test_a_column_with_values_is_dropped_by_hand_or_renamed(tmp_path: Path) -> None:
-    assert declaring(tmp_path, "ID: number, PRICE: float").run().ok
-    pipeline = declaring(tmp_path, "ID: number, COST: float")
+def test_a_column_with_values_is_dropped_by_hand_or_renamed(folder: Path) -> None:
+    assert declaring(folder, "ID: number, PRICE: float").run().ok
+    pipeline = declaring(folder, "ID: number, COST: float")
     ask(pipeline, "INSERT INTO PRICES VALUES (1, 2.5)")
     message = pipeline.run().steps["tables.prices"].message
     assert by_hand(message) == ["ALTER TABLE PRICES DROP COLUMN PRICE"]
@@ -195,9 +205,9 @@ def test_a_column_with_values_is_dropped_by_hand_or_renamed(tmp_path: Path) -> N
     assert ask(pipeline, "SELECT COST FROM PRICES") == [(2.5,)]
 
 
-def test_rows_and_privileges_are_kept_by_a_change(tmp_path: Path) -> None:
-    assert declaring(tmp_path, 'ID: "number(3,0)", NAME: varchar').run().ok
-    pipeline = declaring(tmp_path, 'ID: "number(5,0)", PRICE: float')
+def test_rows_and_privileges_are_kept_by_a_change(folder: Path) -> None:
+    assert declaring(folder, 'ID: "number(3,0)", NAME: varchar').run().ok
+    pipeline = declaring(folder, 'ID: "number(5,0)", PRICE: float')
     ask(pipeline, "INSERT INTO PRICES VALUES (1, NULL)")
     ask(pipeline, "CREATE ROLE READER")
     ask(pipeline, "GRANT SELECT ON TABLE PRICES TO ROLE READER")
@@ -210,19 +220,19 @@ def test_rows_and_privileges_are_kept_by_a_change(tmp_path: Path) -> None:
     assert pipeline.run().steps["tables.prices"].status.value == "reused"
 
 
-def test_files_are_loaded_in_the_order_of_the_spec(tmp_path: Path) -> None:
+def test_files_are_loaded_in_the_order_of_the_spec(folder: Path) -> None:
     """A new column is the last of the table, also if the spec and the files have it first."""
-    (tmp_path / "in").mkdir()
+    (folder / "in").mkdir()
     spec = """\
 file_formats: {csv: {skip_header: 1}}
 stages: {s: {url: file://in}}
 tables: {prices: {columns: {COLUMNS}}}
 steps: {load: {type: copy_into, from: "@s/", into: prices, file_format: csv, pattern: ".*[.]csv"}}
 """
-    (tmp_path / "in" / "a.csv").write_text("ID\n1\n")
-    assert Pipeline.from_yaml(write_spec(tmp_path, spec.replace("COLUMNS", "ID: number"))).run().ok
-    (tmp_path / "in" / "b.csv").write_text("PRICE,ID\n7,2\n")
-    pipeline = Pipeline.from_yaml(write_spec(tmp_path, spec.replace("COLUMNS", "PRICE: number, ID: number")))
+    (folder / "in" / "a.csv").write_text("ID\n1\n")
+    assert Pipeline.from_yaml(write_spec(folder, spec.replace("COLUMNS", "ID: number"))).run().ok
+    (folder / "in" / "b.csv").write_text("PRICE,ID\n7,2\n")
+    pipeline = Pipeline.from_yaml(write_spec(folder, spec.replace("COLUMNS", "PRICE: number, ID: number")))
     assert pipeline.run().ok
     assert ask(pipeline, "SELECT ID, PRICE FROM PRICES ORDER BY ID") == [(1, None), (2, 7)]
 
@@ -237,11 +247,11 @@ steps: {one: {type: transform, query: SELECT 1 AS X, writes: one}}
 """
 
 
-def test_plan_shows_what_a_run_changes(tmp_path: Path) -> None:
+def test_plan_shows_what_a_run_changes(folder: Path) -> None:
     for name in ("here", "there"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / f"{name}.csv").write_text("1\n")
-    assert Pipeline.from_yaml(write_spec(tmp_path, OBJECTS)).run().ok
+        (folder / name).mkdir()
+        (folder / name / f"{name}.csv").write_text("1\n")
+    assert Pipeline.from_yaml(write_spec(folder, OBJECTS)).run().ok
     changed = (
         OBJECTS.replace("old", "new")
         .replace("file://here", "file://there")
@@ -250,12 +260,12 @@ def test_plan_shows_what_a_run_changes(tmp_path: Path) -> None:
         .replace("plain: {}", "plain: {directory: true}")
         .replace("A: number", 'B: "varchar(9)", A: number')
     )
-    pipeline = Pipeline.from_yaml(write_spec(tmp_path, changed))
+    pipeline = Pipeline.from_yaml(write_spec(folder, changed))
     planned = {step.name: step for step in pipeline.plan(compare=True)}
     shown = {name: str(step.changes) for name, step in planned.items() if step.changes is not None}
     assert shown == {
         "warehouses.w": "size: small -> large",
-        "stages.s": f"url: file://{tmp_path}/here -> file://{tmp_path}/there; comment: old -> new",
+        "stages.s": f"url: file://{folder}/here -> file://{folder}/there; comment: old -> new",
         "stages.plain": "directory: false -> true",
         "file_formats.f": "skip_header: 1 -> 2",
         "tables.t": "B: none -> VARCHAR(9); comment: old -> new",
@@ -266,7 +276,7 @@ def test_plan_shows_what_a_run_changes(tmp_path: Path) -> None:
     assert {name: result.steps[name].message for name in shown} == shown
     assert sent == [
         "ALTER WAREHOUSE W SET WAREHOUSE_SIZE = 'LARGE'",
-        f"ALTER STAGE S SET URL = 'file://{tmp_path}/there'",
+        f"ALTER STAGE S SET URL = 'file://{folder}/there'",
         "ALTER STAGE S SET COMMENT = 'new'",
         "ALTER STAGE PLAIN SET DIRECTORY = (ENABLE = TRUE)",
         "ALTER FILE FORMAT F SET SKIP_HEADER = 2",
@@ -278,9 +288,9 @@ def test_plan_shows_what_a_run_changes(tmp_path: Path) -> None:
     assert all(step.decision and step.decision.skips for step in pipeline.plan(compare=True))
 
 
-def test_plan_says_what_a_run_refuses(tmp_path: Path) -> None:
-    assert declaring(tmp_path, "ID: number, AT: date").run().ok
-    path = write_spec(tmp_path, f"tables: {{prices: {{columns: {{ID: number, AT: timestamp_ntz}}}}}}\n{STEP}")
+def test_plan_says_what_a_run_refuses(folder: Path) -> None:
+    assert declaring(folder, "ID: number, AT: date").run().ok
+    path = write_spec(folder, f"tables: {{prices: {{columns: {{ID: number, AT: timestamp_ntz}}}}}}\n{STEP}")
     done = CliRunner().invoke(main, ["plan", str(path)])
     assert done.exit_code == 0, done.output
     assert "AT: DATE -> TIMESTAMP_NTZ(9)" in done.output
@@ -292,19 +302,19 @@ def test_another_word_for_the_same_type_is_no_change(outcomes: dict[str, StepOut
     assert outcomes[name].status.value in ("success", "reused")
 
 
-def test_a_transform_with_a_wider_number_replaces_its_table(tmp_path: Path) -> None:
+def test_a_transform_with_a_wider_number_replaces_its_table(folder: Path) -> None:
     text = 'steps: {one: {type: transform, query: "SELECT 1::NUMBER(3,0) AS X", writes: one}}\n'
-    pipeline = Pipeline.from_yaml(write_spec(tmp_path, text))
+    pipeline = Pipeline.from_yaml(write_spec(folder, text))
     assert pipeline.run().ok
-    write_spec(tmp_path, text.replace("1::NUMBER(3,0)", "12345::NUMBER(5,0)"))
+    write_spec(folder, text.replace("1::NUMBER(3,0)", "12345::NUMBER(5,0)"))
     result = pipeline.run()
     assert result.ok, result.steps["one"].message
     assert ask(pipeline, "SELECT X FROM ONE") == [(12345,)]
     assert ask(pipeline, "DESCRIBE TABLE ONE")[0][1] == "NUMBER(5,0)"
 
 
-def test_the_advice_to_drop_an_internal_stage_says_that_its_files_are_lost(tmp_path: Path) -> None:
-    assert Pipeline.from_yaml(write_spec(tmp_path, "stages: {s: {}}\n" + ONE)).run().ok
-    write_spec(tmp_path, "stages: {s: {url: file://there}}\n" + ONE)
-    step = Pipeline.from_yaml(tmp_path / "spec.yaml").run().steps["stages.s"]
+def test_the_advice_to_drop_an_internal_stage_says_that_its_files_are_lost(folder: Path) -> None:
+    assert Pipeline.from_yaml(write_spec(folder, "stages: {s: {}}\n" + ONE)).run().ok
+    write_spec(folder, "stages: {s: {url: file://there}}\n" + ONE)
+    step = Pipeline.from_yaml(folder / "spec.yaml").run().steps["stages.s"]
     assert "DROP STAGE S, which deletes its files, and run again" in step.message + str(step.error)
