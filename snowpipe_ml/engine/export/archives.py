@@ -59,7 +59,7 @@ def _engine_files() -> Iterator[tuple[str, Path]]:
 def pipeline_archive(spec_file: Path, graph: Graph, ctx: PlanContext) -> Archive:
     """Return the folder of a spec as an archive, with the wheels that its imports stage.
 
-    Hidden files are left out.
+    Hidden files are omitted.
 
     Raises:
         UsageError: the folder is too large.

@@ -48,7 +48,7 @@ def _folded(text: str) -> str:
 def linked(spec: Spec, tasks: Sequence[Task]) -> list[Linked]:
     """Name and link the tasks of a pipeline, in an order in which they can be created.
 
-    An edge that others imply is left out: a task follows what the tasks before it follow.
+    An edge that others imply is omitted: a task follows what the tasks before it follow.
     """
     names = {task.name: Identifier(f"{prefix_of(spec)}__{_folded(task.name)}") for task in tasks}
     edges: nx.DiGraph[str] = nx.DiGraph()
