@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from snowpipe_ml.cli import scaffold
+from snowpipe_ml.cli.own_csv import recognize
 from snowpipe_ml.cli.reference import reference_page, step_text
 from snowpipe_ml.cli.scaffold import example_of
 from snowpipe_ml.errors import SchemaDriftError, UsageError
@@ -64,14 +65,37 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--template",
-    type=click.Choice(["minimal", "citibike", "insurance"]),
-    default="minimal",
-    show_default=True,
-    help="The template to copy.",
+    type=click.Choice([*scaffold.TEMPLATES, scaffold.FORECAST]),
+    help="The template to copy; minimal by default.",
 )
-def init(directory: Path, template: str) -> None:
-    """Create a pipeline: copy a template into DIRECTORY."""
-    files = scaffold.init(directory, template)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path),
+    help="Write a spec that forecasts this file. The columns are recognized.",
+)
+@click.option("--time", help="With --csv: the column with the time of a row.")
+@click.option("--series", multiple=True, help="With --csv: a column that identifies a series; repeatable.")
+@click.option("--value", help="With --csv: the column to forecast.")
+def init(
+    directory: Path,
+    template: str | None,
+    csv_file: Path | None,
+    time: str | None,
+    series: tuple[str, ...],
+    value: str | None,
+) -> None:
+    """Create a pipeline in DIRECTORY: copy a template, or write a spec for a CSV file."""
+    if csv_file is None:
+        if time or series or value:
+            raise UsageError("--time, --series and --value belong to --csv FILE")
+        files = scaffold.init(directory, template or "minimal")
+    else:
+        if template not in (None, scaffold.FORECAST):
+            raise UsageError(f"--csv writes the template {scaffold.FORECAST}, not {template}")
+        columns = recognize(csv_file, time=time, series=series, value=value)
+        click.echo(f"{columns}\n")
+        files = scaffold.init_from_csv(directory, csv_file, columns)
     for path in files:
         click.echo(f"wrote {path}")
     click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
 
+from snowpipe_ml.cli.own_csv import Columns, forecast_spec, recognize
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.schema import pipeline_schema
 
 TEMPLATES = {"minimal": "minimal", "citibike": "citibike", "insurance": "insurance_autogluon"}
 """Template name -> pipeline name."""
+
+FORECAST = "forecast"
+"""The template whose spec is written for a CSV file."""
 
 _SCHEMA = "pipeline.schema.json"
 _SUFFIXES = (".yaml", ".py", ".sql", ".csv")
@@ -27,7 +32,7 @@ def init(directory: Path, template: str) -> list[Path]:
 
     Args:
         directory: the folder; created if it does not exist.
-        template: one of :data:`TEMPLATES`.
+        template: one of :data:`TEMPLATES`, or :data:`FORECAST`.
 
     Returns:
         The files, the spec first.
@@ -35,11 +40,46 @@ def init(directory: Path, template: str) -> list[Path]:
     Raises:
         UsageError: the template does not exist, or one of its files already exists; nothing is written then.
     """
+    if template == FORECAST:
+        return _init_forecast_sample(directory)
     if template not in TEMPLATES:
-        raise UsageError(f"no template {template!r}; there are: {', '.join(TEMPLATES)}")
+        raise UsageError(f"no template {template!r}; there are: {', '.join((*TEMPLATES, FORECAST))}")
+    return _write(directory, dict(_files(TEMPLATES[template])))
+
+
+def init_from_csv(directory: Path, path: Path, columns: Columns) -> list[Path]:
+    """Write the spec that forecasts a CSV file, with the JSON Schema with which editors check it.
+
+    Args:
+        directory: the folder; created if it does not exist.
+        path: the file; the spec refers to it by a relative path.
+        columns: its columns, from :func:`snowpipe_ml.cli.own_csv.recognize`.
+
+    Returns:
+        The files, the spec first.
+
+    Raises:
+        UsageError: one of the files already exists; nothing is written then.
+    """
+    relative = Path(os.path.relpath(path.resolve(), directory.resolve())).as_posix()
+    spec = forecast_spec(columns, relative, _pipeline_name(directory))
+    return _write(directory, {f"{FORECAST}.yaml": spec.encode()})
+
+
+def _init_forecast_sample(directory: Path) -> list[Path]:
+    """Write the template ``forecast``: a sample of sales, and the spec that would be written for it."""
+    sample = resources.files("snowpipe_ml") / "pipelines" / FORECAST / "sales.csv"
+    with resources.as_file(sample) as path:
+        spec = forecast_spec(recognize(path), f"{FORECAST}/{path.name}", FORECAST)
+    files = {f"{FORECAST}.yaml": spec.encode(), f"{FORECAST}/{sample.name}": sample.read_bytes()}
+    return _write(directory, files)
+
+
+def _write(directory: Path, contents: Mapping[str, bytes]) -> list[Path]:
     schema = json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
-    files = {directory / name: data for name, data in _files(TEMPLATES[template])}
-    files[directory / _SCHEMA] = schema.encode()
+    files = {directory / name: data for name, data in contents.items()} | {
+        directory / _SCHEMA: schema.encode()
+    }
     there = sorted(str(path) for path in files if path.exists())
     if there:
         raise UsageError(f"nothing was written, because these files exist already: {', '.join(there)}")
@@ -47,6 +87,12 @@ def init(directory: Path, template: str) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return list(files)
+
+
+def _pipeline_name(directory: Path) -> str:
+    """The name of the folder as the name of a pipeline."""
+    name = re.sub(r"\W+", "_", directory.resolve().name.lower(), flags=re.ASCII).strip("_") or FORECAST
+    return name if name[0].isalpha() else f"p_{name}"
 
 
 def _files(name: str) -> Iterator[tuple[str, bytes]]:
