@@ -2,14 +2,15 @@
 
 A file ``cases/<family>.yaml`` is a list of cases::
 
-    - page: functions/bitand          # below https://docs.snowflake.com/en/sql-reference/
+    - page: functions/bitand          # below https://docs.snowflake.com/en/sql-reference/, or with developer-guide/
       setup: [CREATE TABLE t (a INT)] # optional; run in a schema of the case's own
       sql: SELECT BITAND(3, 5)
       rows: [["1"]]                   # texts as the page prints them; null for NULL
       columns: ["NUMBER(38,0)"]       # optional: the types of the columns
       ordered: true                   # optional: the order of the rows counts
 
-In place of ``rows``, a case can have ``error: "000904"`` (the number of Snowflake's error), or ``refused: a
+In place of ``rows``, a case can have ``error: "000904"`` (the number of Snowflake's error) with ``message``, the
+text of the error behind its number; or ``refused: a
 word`` for a statement that the embedded warehouse refuses by name: the message must have the word.
 """
 
@@ -47,6 +48,7 @@ class Case:
     columns: list[str] | None = None
     ordered: bool = False
     error: str | None = None
+    message: str | None = None
     refused: str | None = None
 
     def __str__(self) -> str:
@@ -78,6 +80,7 @@ def check(case: Case, cursor: Any) -> None:
             cursor.execute(case.sql)
         except ProgrammingError as error:
             assert f"{error.errno:06}" == case.error, error
+            assert case.message is None or str(error.raw_msg) == case.message, error
             return
         raise AssertionError(f"it runs, and gives {_shown(cursor)}")
     assert case.rows is not None, "a case needs rows, an error or a refusal"

@@ -398,6 +398,7 @@ CASES: dict[str, Case] = {
     ),
     "DESCRIBE": Case([], "DESCRIBE INTEGRATION nowhere", "does not support DESCRIBE INTEGRATION"),
     "DESCRIBE FILE FORMAT": Case([FILE_FORMAT], "DESCRIBE FILE FORMAT lines", PROPERTIES, [SKIP_HEADER]),
+    "DECLARE": Case([], "DECLARE a INT DEFAULT 2; BEGIN RETURN a; END", {"anonymous block": [2]}),
     "DESCRIBE FUNCTION": Case(
         [FUNCTION], "DESCRIBE FUNCTION half(FLOAT)", ("property", "value"), FUNCTION_PROPERTIES
     ),
@@ -1051,7 +1052,7 @@ MORE: dict[str, Case] = {
         },
     ),
     "EXECUTE IMMEDIATE of a block": Case(
-        [], "EXECUTE IMMEDIATE 'BEGIN RETURN 1; END'", "does not support Snowflake Scripting blocks"
+        [], "EXECUTE IMMEDIATE 'BEGIN RETURN 1; END'", {"anonymous block": [1]}
     ),
     "SHOW COLUMNS IN TABLE": Case(
         [TYPED_TABLE],

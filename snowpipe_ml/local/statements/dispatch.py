@@ -8,6 +8,7 @@ from typing import IO
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.typed_values import TypedValue
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 
@@ -31,6 +32,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     key_listings,
     objects,
     procedures,
+    scripting,
     sequences,
     shows,
     stages,
@@ -104,8 +106,6 @@ def _find(reader: Reader) -> Handler | None:
     refused = unserved(first, None)
     if refused is not None:
         raise errors.UnsupportedError(f"the statement {refused}")
-    if first[:1] == ["DECLARE"]:
-        raise errors.UnsupportedError("Snowflake Scripting blocks")
     return None
 
 
@@ -170,7 +170,8 @@ def _bind(text: str, params: Sequence[object] | Mapping[str, object]) -> str:
             continue
         if value is _UNBOUND:
             raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
-        pieces += [text[position : token.start], Literal(value).sql]
+        written = value.literal if isinstance(value, TypedValue) else Literal(value).sql
+        pieces += [text[position : token.start], written]
         position = end
     return "".join(pieces) + text[position:]
 

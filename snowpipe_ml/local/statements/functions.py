@@ -1,4 +1,4 @@
-"""Functions and procedures: CREATE, DROP and DESCRIBE; and EXECUTE IMMEDIATE."""
+"""Functions and procedures: CREATE, DROP and DESCRIBE."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import dataclasses
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.functions import find_one, holds
 from snowpipe_ml.local.catalog.functions import signature as types_of
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.python.arguments import check_expressions
 from snowpipe_ml.local.python.definition import read_arguments, read_definition, read_signature
@@ -43,18 +42,6 @@ def create_function(statement: Statement) -> Result:
         signature = definition.signature
         grants.created(session, kind, name, signature, replaced=replaced, copy_grants=copy_grants)
     return status(f"Function {name[2]} successfully created.")
-
-
-@command("EXECUTE IMMEDIATE")
-def execute_immediate(statement: Statement) -> Result:
-    """``EXECUTE IMMEDIATE 'statement'``; Snowflake Scripting blocks are refused."""
-    reader = statement.reader
-    reader.expect("EXECUTE", "IMMEDIATE")
-    if reader.peek().kind not in ("string", "dollar"):
-        raise errors.UnsupportedError("EXECUTE IMMEDIATE with anything other than a string")
-    text = reader.string()
-    reader.end()
-    return statement.run(text)
 
 
 @command("DESCRIBE FUNCTION", "DESC FUNCTION", "DESCRIBE PROCEDURE", "DESC PROCEDURE")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import open_sessions
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import listing
+from snowpipe_ml.local.statements.scripting import run_anonymous
+from snowpipe_ml.local.syntax.script import starts_block
 
 _DONE = "Statement executed successfully."
 _TRANSACTIONS = {
@@ -22,12 +23,12 @@ _TRANSACTIONS = {
 
 @command("BEGIN", "START TRANSACTION", "BEGIN TRANSACTION")
 def begin(statement: Statement) -> Result:
-    """``BEGIN [TRANSACTION|WORK]``; a second one has no effect, as on Snowflake."""
+    """``BEGIN [TRANSACTION|WORK]``, which has no effect in a transaction; or a block of Snowflake Scripting."""
     reader = statement.reader
+    if starts_block(reader.tokens, 0):
+        return run_anonymous(statement)
     reader.next()
     reader.accept("TRANSACTION") or reader.accept("WORK")
-    if not reader.done and not reader.looking_at("NAME"):
-        raise errors.UnsupportedError("Snowflake Scripting blocks")
     session = statement.session
     if not session.in_transaction:
         session.begin_transaction()

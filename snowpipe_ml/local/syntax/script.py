@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.syntax.reader import Reader, Token
 
 FIRST_WORD = re.compile(r"\s*\(?\s*([A-Za-z]+)")
 
+# The words before a block: a block is a statement, or the body of a procedure or task.
+_BEFORE_BLOCKS = ("", ";", "AS", "BEGIN", "DO", "ELSE", "LOOP", "REPEAT", "THEN")
+# The words behind the END of a construct of Snowflake Scripting other than a block or a CASE.
+_CONSTRUCTS = ("FOR", "IF", "LOOP", "REPEAT", "WHILE")
+
 
 def split(text: str) -> Iterator[str]:
-    """Yield the statements of a script."""
-    start = 0
-    reader = Reader(text + "\n;")
-    # Reader drops trailing semicolons; semicolons between statements are tokens.
-    for token in reader.tokens:
-        if token.text == ";":
-            if text[start : token.start].strip():
-                yield text[start : token.start].strip()
-            start = token.end
-    if text[start:].strip().strip(";"):
-        yield text[start:].strip().rstrip(";")
+    """Yield the statements of a script; a block of Snowflake Scripting is one statement."""
+    tokens = Reader(text).tokens
+    place = 0
+    while place < len(tokens):
+        end = end_of_statement(tokens, place)
+        if end > place:
+            last = tokens[end].start if end < len(tokens) else len(text)
+            yield text[tokens[place - 1].end if place else 0 : last].strip().rstrip(";").rstrip()
+        place = end + 1
+
+
+def starts_block(tokens: Sequence[Token], place: int) -> bool:
+    """Return whether a token is the first of a block, and BEGIN is not that of a transaction."""
+    word = tokens[place].upper
+    before = tokens[place - 1].upper if place else ""
+    if word not in ("BEGIN", "DECLARE") or before not in _BEFORE_BLOCKS:
+        return False
+    after = tokens[place + 1].upper if place + 1 < len(tokens) else ""
+    return word == "DECLARE" or after not in ("", ";", "NAME", "TRANSACTION", "WORK")
+
+
+def end_of_statement(tokens: Sequence[Token], place: int) -> int:
+    """Return the index of the semicolon behind the statement that starts with a token."""
+    depth, declaring = 0, False
+    while place < len(tokens):
+        word = tokens[place].upper
+        after = tokens[place + 1].upper if place + 1 < len(tokens) else ""
+        if word == ";" and not depth:
+            return place
+        if word == "BEGIN" and declaring:
+            declaring = False
+        elif starts_block(tokens, place):
+            depth += 1
+            declaring = word == "DECLARE"
+        elif word == "CASE" and tokens[place].kind == "word":
+            depth += tokens[place - 1].upper != "END"
+        elif word == "END" and depth and after not in _CONSTRUCTS:
+            depth -= 1
+        place += 1
+    return len(tokens)

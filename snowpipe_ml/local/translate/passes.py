@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.typed_values import TypedValue
 from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import nodes
@@ -32,6 +33,7 @@ from snowpipe_ml.local.translate.relations import expand_relations
 from snowpipe_ml.local.translate.rules import apply_rules
 from snowpipe_ml.local.translate.sequences import next_values
 from snowpipe_ml.local.translate.streams import expand_streams
+from snowpipe_ml.local.translate.typed_values import typed_node
 
 _UNBOUND = object()
 
@@ -102,7 +104,9 @@ def bind(tree: exp.Expr, params: Params, *, describing: bool = False) -> None:
             value = next(by_order, _UNBOUND)
         if value is _UNBOUND:
             raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
-        placeholder.replace(exp.convert(parameter(value)))
+        placeholder.replace(
+            typed_node(value) if isinstance(value, TypedValue) else exp.convert(parameter(value))
+        )
 
 
 def replace_variables(tree: exp.Expr, session: Session) -> None:

@@ -1,0 +1,51 @@
+"""Snowflake Scripting: anonymous blocks, and EXECUTE IMMEDIATE.
+
+https://docs.snowflake.com/en/developer-guide/snowflake-scripting/blocks
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.result import Result
+from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.scripting.interpreter import Returned, run_block
+from snowpipe_ml.local.scripting.parser import parse_block
+from snowpipe_ml.local.statements.base import Statement, command, describes
+
+_ANONYMOUS = "anonymous block"
+
+
+@command("DECLARE")
+def run_anonymous(statement: Statement) -> Result:
+    """``[DECLARE ...] BEGIN ... END``: run an anonymous block; its result is the value that it returns."""
+    return shown(run_block(statement.session, parse_block(statement.text)), _ANONYMOUS)
+
+
+@describes("DECLARE")
+def _describe_block(statement: Statement) -> list[Column]:
+    return [Column(_ANONYMOUS, "VARCHAR")]
+
+
+def shown(returned: Returned, name: str) -> Result:
+    """Return the result of a block: its table, or one row with its value."""
+    if returned.table is not None:
+        return returned.table
+    value = returned.value
+    if value is None:
+        return Result([Column(name, "VARCHAR")], pa.table({"0": pa.nulls(1, pa.string())}))
+    column = Column(name, value.column.duckdb, structure=value.column.structure)
+    return Result([column], pa.table([value.cells], names=["0"]))
+
+
+@command("EXECUTE IMMEDIATE")
+def execute_immediate(statement: Statement) -> Result:
+    """``EXECUTE IMMEDIATE 'statement or block'``."""
+    reader = statement.reader
+    reader.expect("EXECUTE", "IMMEDIATE")
+    if reader.peek().kind not in ("string", "dollar"):
+        raise errors.UnsupportedError("EXECUTE IMMEDIATE with anything other than a string")
+    text = reader.string()
+    reader.end()
+    return statement.run(text)
