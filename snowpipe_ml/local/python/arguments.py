@@ -157,7 +157,7 @@ def check_expressions(definition: Definition, session: Session) -> None:
         ProgrammingError: one is not an expression, or it contains a query or a function unknown to Snowflake.
     """
     found = [_default(argument.default) for argument in definition.arguments if argument.default is not None]
-    if definition.language == "SQL":
+    if definition.language == "SQL" and definition.kind != "PROCEDURE":
         found.append(_body(definition))
     if found:
         check_functions(exp.select(*found), session)

@@ -1,4 +1,4 @@
-"""Parse ``CREATE FUNCTION ... LANGUAGE PYTHON`` into a :class:`Definition`.
+"""Parse ``CREATE FUNCTION`` and ``CREATE PROCEDURE`` into a :class:`Definition`.
 
 https://docs.snowflake.com/en/sql-reference/sql/create-function
 """
@@ -12,6 +12,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.values import Options, list_option, text_option
 from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.syntax.script import end_of_block
 from snowpipe_ml.sql import DataType
 
 # The options that are stored with a definition.
@@ -85,7 +86,7 @@ def read_definition(reader: Reader, kind: str, name: Name, arguments: tuple[Argu
         elif reader.accept("STRICT") or reader.accept("RETURNS", "NULL", "ON", "NULL", "INPUT"):
             strict = True
         elif reader.accept("AS"):
-            body = reader.string()
+            body = _read_body(reader)
         elif reader.accept("EXECUTE", "AS"):
             reader.accept("RESTRICTED")
             options["EXECUTE_AS"] = reader.next().upper
@@ -123,6 +124,15 @@ def read_definition(reader: Reader, kind: str, name: Name, arguments: tuple[Argu
     )
 
 
+def _read_body(reader: Reader) -> str:
+    """Parse the code of a function: a string, or a block of Snowflake Scripting without quotes."""
+    if reader.peek().upper not in ("BEGIN", "DECLARE"):
+        return reader.string()
+    begin = reader.peek().start
+    reader.index = end_of_block(reader.tokens, reader.index)
+    return reader.text[begin : reader.tokens[reader.index - 1].end]
+
+
 def _runtime(options: Options) -> str:
     """Return the version of Python that a function names.
 
@@ -138,7 +148,9 @@ def _runtime(options: Options) -> str:
 
 def _check(kind: str, language: str, returns: str, body: str | None, options: Options) -> None:
     """Refuse definitions that are not supported here or that Snowflake would refuse."""
-    if language == "SQL" and kind == "FUNCTION" and returns and body is not None:
+    if language == "SQL" and kind in ("FUNCTION", "PROCEDURE") and body is not None:
+        if kind == "FUNCTION" and not returns:
+            raise errors.UnsupportedError("table functions in SQL", "Table functions in Python are supported")
         return
     if language != "PYTHON":
         what = "procedures" if kind == "PROCEDURE" else "table functions" if not returns else "functions"

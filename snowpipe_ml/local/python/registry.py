@@ -96,6 +96,8 @@ class FunctionRegistry:
         Raises:
             ProgrammingError: a package or an import is missing.
         """
+        if definition.language == "SQL":
+            return
         packages.check(definition.packages)
         types = [
             *(a.type for a in definition.arguments),
@@ -104,9 +106,8 @@ class FunctionRegistry:
         ]
         for kind in filter(None, types):
             arrow_name(kind)
-        if definition.language == "PYTHON":
-            self._import_directory(session, definition)
-            self._server(definition.kind == "PROCEDURE")  # starts in the background
+        self._import_directory(session, definition)
+        self._server(definition.kind == "PROCEDURE")  # starts in the background
 
     def find(self, session: Session, name: tuple[str, ...], kind: str = "FUNCTION") -> list[Definition]:
         """Return the functions or procedures of a name: its overloads."""

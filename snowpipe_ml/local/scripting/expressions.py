@@ -54,6 +54,11 @@ def evaluate(
         raise failed(EXPRESSION_ERROR, raised, expression.place) from raised
 
 
+def value_of(session: Session, node: exp.Expr, target: DataType) -> TypedValue:
+    """Return the value of an expression without variables, converted to a type."""
+    return _value(session, _converted(node.copy(), target), None)
+
+
 def convert(session: Session, value: TypedValue, target: DataType) -> TypedValue:
     """Convert a value to a type, as an assignment does."""
     if value.type.complete == target.complete and not value.column.duckdb.endswith("]"):

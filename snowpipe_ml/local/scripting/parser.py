@@ -89,8 +89,7 @@ def _statement(source: Source) -> nodes.Statement:
         case "BEGIN" | "DECLARE" if not source.begins_transaction():
             return _block(source)
         case "LET":
-            source.next()
-            return read_declaration(source, source.identifier(), place)
+            return _let(source, place)
         case "IF":
             return _if(source, place)
         case "CASE":
@@ -121,6 +120,15 @@ def _statement(source: Source) -> nodes.Statement:
     if at_declaration(source):
         raise source.unexpected("a declaration after BEGIN starts with LET")
     return read_sql(source, ";")
+
+
+def _let(source: Source, place: nodes.Place) -> nodes.Declaration:
+    """Parse ``LET name ...``; in contrast to DECLARE, a variable needs a value."""
+    source.expect("LET")
+    declared = read_declaration(source, source.identifier(), place)
+    if isinstance(declared, nodes.Declare) and declared.value is None:
+        raise source.unexpected("LET needs a value")
+    return declared
 
 
 def _assignment(source: Source, place: nodes.Place) -> nodes.Assign:

@@ -10,7 +10,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
-from snowpipe_ml.local.core.values import Options
+from snowpipe_ml.local.core.values import Options, Params
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.registry import Registry
 
@@ -30,6 +30,7 @@ class Statement:
         query_id: the id under which its result is kept.
         file_stream: the stream that a PUT uploads, if it does not upload files.
         run: runs another statement as a part of this one.
+        params: the values of its placeholders, for the statements of :data:`BINDING`.
     """
 
     session: Session
@@ -39,6 +40,7 @@ class Statement:
     file_stream: IO[bytes] | None = None
     run: Callable[[str], Result] = _refuse_inner
     options: Options = field(default_factory=dict)
+    params: Params = None
 
 
 Handler = Callable[[Statement], Result]
@@ -54,6 +56,16 @@ def command(*beginnings: str) -> Callable[[Handler], Handler]:
     ``CREATE TABLE``.
     """
     return STATEMENTS.register(*beginnings)
+
+
+BINDING: set[Handler] = set()
+"""The handlers that bind placeholders themselves; in other statements they are replaced by literals."""
+
+
+def binds(handler: Handler) -> Handler:
+    """Let a handler bind the placeholders of its statements."""
+    BINDING.add(handler)
+    return handler
 
 
 Description = Callable[[Statement], list[Column]]

@@ -50,7 +50,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     views,
 )
 from snowpipe_ml.local.statements import session as session_statements  # noqa: F401
-from snowpipe_ml.local.statements.base import DESCRIPTIONS, STATEMENTS, Handler, Statement
+from snowpipe_ml.local.statements.base import BINDING, DESCRIPTIONS, STATEMENTS, Handler, Statement
 from snowpipe_ml.local.statements.compute import check_warehouse
 from snowpipe_ml.local.statements.dml import insert_rows
 from snowpipe_ml.local.statements.documented import unserved
@@ -125,12 +125,14 @@ def run(
     first = FIRST_WORD.match(text)
     if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
         return run_query(session, text, params, query_id)
-    reader = Reader(_bind(text, params) if params else text)
+    reader = Reader(text)
     if reader.done:
         raise errors.error(900, "42601", "SQL compilation error:\nEmpty SQL statement.")
     handler = _find(reader)
     if handler is None:
         return run_query(session, text, params, query_id)
+    if params and handler not in BINDING:
+        reader = Reader(_bind(text, params))
     if params and handler in (STATEMENTS["CREATE VIEW"], STATEMENTS["CREATE FUNCTION"]):
         raise errors.error(
             2210, "0A000", "SQL compilation error:\nBind variables not allowed in view and UDF definitions."
@@ -139,8 +141,9 @@ def run(
     def run_inner(inner: str) -> Result:
         return run(session, inner, None, query_id, None)
 
+    statement = Statement(session, text, reader, query_id, file_stream, run_inner, params=params)
     try:
-        return handler(Statement(session, text, reader, query_id, file_stream, run_inner))
+        return handler(statement)
     finally:
         if reader.tokens[0].upper not in _READING:
             session.storage.catalog_version += 1

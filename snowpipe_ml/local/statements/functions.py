@@ -11,6 +11,7 @@ from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.python.arguments import check_expressions
 from snowpipe_ml.local.python.definition import read_arguments, read_definition, read_signature
 from snowpipe_ml.local.python.registry import functions_of
+from snowpipe_ml.local.scripting.parser import parse_block
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.functions_show import complete_type
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
@@ -18,7 +19,7 @@ from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 
 @command("CREATE FUNCTION", "CREATE PROCEDURE")
 def create_function(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE] [TEMPORARY] [AGGREGATE] FUNCTION|PROCEDURE name(...) RETURNS ... LANGUAGE PYTHON ...``."""
+    """``CREATE [OR REPLACE] [TEMPORARY] [AGGREGATE] FUNCTION|PROCEDURE name(...) RETURNS ... LANGUAGE ...``."""
     session, reader = statement.session, statement.reader
     session.commit_open()
     modifiers = Modifiers(reader)
@@ -32,6 +33,8 @@ def create_function(statement: Statement) -> Result:
         definition = dataclasses.replace(definition, options={**definition.options, "SECURE": True})
     reader.end()
     check_expressions(definition, session)
+    if kind == "PROCEDURE" and definition.language == "SQL":
+        parse_block(str(definition.body))
     replaced = holds(session, definition)
     created = functions_of(session.storage).create(
         session, definition, replace=modifiers.replace, lenient=lenient, temporary=modifiers.temporary
@@ -61,11 +64,14 @@ def describe_function(statement: Statement) -> Result:
         ("volatility", "VOLATILE"),
         *([("execute as", definition.execute_as)] if kind == "PROCEDURE" else []),
         ("body", definition.body or ""),
-        ("imports", str(list(definition.imports))),
-        ("handler", definition.handler),
-        ("runtime_version", definition.runtime),
-        ("packages", str(list(definition.packages))),
-        ("installed_packages", str(list(definition.packages))),
-        ("artifact_repository", str(definition.options.get("ARTIFACT_REPOSITORY") or "")),
     ]
+    if definition.language == "PYTHON":
+        properties += [
+            ("imports", str(list(definition.imports))),
+            ("handler", definition.handler),
+            ("runtime_version", definition.runtime),
+            ("packages", str(list(definition.packages))),
+            ("installed_packages", str(list(definition.packages))),
+            ("artifact_repository", str(definition.options.get("ARTIFACT_REPOSITORY") or "")),
+        ]
     return rows([("property", "VARCHAR"), ("value", "VARCHAR")], properties)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -14,7 +14,9 @@ from snowpipe_ml.local.core.exchange import answer as serve
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.typed_values import TypedValue
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.python.arguments import (
     _as_arrow,
     _cast,
@@ -27,25 +29,44 @@ from snowpipe_ml.local.python.calls import _put, _relation
 from snowpipe_ml.local.python.definition import read_arguments, read_definition
 from snowpipe_ml.local.python.registry import functions_of
 from snowpipe_ml.local.python.travel import arrow_type
-from snowpipe_ml.local.statements.base import Statement, command, describes
+from snowpipe_ml.local.scripting.expressions import convert, value_of
+from snowpipe_ml.local.scripting.interpreter import Returned, run_block
+from snowpipe_ml.local.scripting.parser import parse_block
+from snowpipe_ml.local.statements.base import Statement, binds, command, describes
 from snowpipe_ml.local.statements.queries import run_query
+from snowpipe_ml.local.statements.scripting import shown
 from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.arrow_relation import empty_relation
 from snowpipe_ml.local.translate.compiled import compiled
 from snowpipe_ml.local.translate.compiler import Compiler, to_sql
 from snowpipe_ml.local.translate.names import qualified_name, store_identifiers
+from snowpipe_ml.local.translate.passes import bind
 from snowpipe_ml.local.translate.registry import user_table
+from snowpipe_ml.sql import DataType
 
 
 @command("CALL")
+@binds
 def call(statement: Statement) -> Result:
     """``CALL name(arguments)``: return one row with the value, or the returned table."""
     reader = statement.reader
     reader.expect("CALL")
     if reader.peek().upper.startswith("SYSTEM$"):
-        return run_query(statement.session, f"SELECT {reader.rest()}", None, statement.query_id)
-    name = reader.name()
-    return call_procedure(statement.session, name, _arguments(reader.rest()))
+        return run_query(statement.session, f"SELECT {reader.rest()}", statement.params, statement.query_id)
+    name = _procedure_name(reader, statement.params)
+    return call_procedure(statement.session, name, _arguments(reader.rest(), statement.params))
+
+
+def _procedure_name(reader: Reader, params: Params) -> tuple[str, ...]:
+    """Parse the name of a procedure, which can be the value of a variable: ``IDENTIFIER(:name)``."""
+    if not reader.accept("IDENTIFIER", "(", ":"):
+        return reader.name()
+    value = params.get(reader.next().text) if isinstance(params, Mapping) else None
+    reader.expect(")")
+    if not isinstance(value, TypedValue):
+        raise errors.error(2049, "42601", "SQL compilation error:\nBind variable not set.")
+    return Reader(str(value.python)).name()
 
 
 @describes("CALL")
@@ -75,12 +96,13 @@ def anonymous(statement: Statement) -> Result:
     return _run(session, definition, _arguments(reader.rest()))
 
 
-def _arguments(text: str) -> list[exp.Expr]:
+def _arguments(text: str, params: Params = None) -> list[exp.Expr]:
     """Parse an argument list such as ``(1, x => 2)``."""
     closing = text.rindex(")") + 1 if ")" in text else len(text)
     if text[closing:].strip():
-        raise errors.UnsupportedError("CALL ... INTO", "INTO is a part of Snowflake Scripting")
+        raise errors.syntax(f"syntax error: unexpected '{text[closing:].split()[0]}' behind the arguments")
     tree = parse(f"SELECT _CALL{text[:closing]}")
+    bind(tree, params)
     store_identifiers(tree)
     found = tree.expressions[0]
     assert isinstance(found, exp.Anonymous)
@@ -109,6 +131,8 @@ def _find_procedure(session: Session, name: tuple[str, ...], given: list[exp.Exp
 
 
 def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
+    if definition.language == "SQL":
+        return _run_block(session, definition, given)
     arguments = _evaluate(session, definition, given)
     with _rights(session, definition):
         answer, value = functions_of(session.storage).run_procedure(
@@ -125,7 +149,12 @@ def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Res
             "P0000",
             f"the procedure {definition.name} is declared to return a table but returned {answer['type']}",
         )
-    columns, table = session.storage.results.get(answer["query_id"])
+    return _declared(definition, Result(*session.storage.results.get(answer["query_id"])))
+
+
+def _declared(definition: Definition, returned: Result) -> Result:
+    """Give the columns of a returned table the names that the procedure declares."""
+    columns = returned.columns
     if definition.table:
         if len(definition.table) != len(columns):
             raise errors.error(
@@ -133,8 +162,35 @@ def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Res
                 "22000",
                 f"the procedure {definition.name} returns {len(columns)} columns but declares {len(definition.table)}",
             )
-        columns = [Column(name, c.duckdb) for (name, _), c in zip(definition.table, columns, strict=True)]
-    return Result(columns, table)
+        columns = [
+            Column(name, c.duckdb, structure=c.structure)
+            for (name, _), c in zip(definition.table, columns, strict=True)
+        ]
+    return Result(columns, returned.table)
+
+
+def _run_block(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
+    """Run a procedure in Snowflake Scripting."""
+    filled = with_defaults(definition, given)
+    arguments = [
+        (argument.name, value_of(session, node, DataType.parse(argument.type)))
+        for argument, node in zip(definition.arguments, filled, strict=True)
+    ]
+    with _rights(session, definition):
+        returned = run_block(session, parse_block(str(definition.body)), arguments)
+        if not definition.returns_table:
+            kind = DataType.parse(definition.returns)
+            value = (
+                TypedValue.null(kind) if returned.value is None else convert(session, returned.value, kind)
+            )
+            return shown(Returned(value), definition.name)
+    if returned.table is None:
+        raise errors.error(
+            100357,
+            "P0000",
+            f"the procedure {definition.name} is declared to return a table but returned no table",
+        )
+    return _declared(definition, returned.table)
 
 
 def _evaluate(session: Session, definition: Definition, given: list[exp.Expr]) -> pa.Table:

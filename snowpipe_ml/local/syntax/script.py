@@ -39,6 +39,15 @@ def starts_block(tokens: Sequence[Token], place: int) -> bool:
 
 def end_of_statement(tokens: Sequence[Token], place: int) -> int:
     """Return the index of the semicolon behind the statement that starts with a token."""
+    return _end(tokens, place, of_block=False)
+
+
+def end_of_block(tokens: Sequence[Token], place: int) -> int:
+    """Return the index of the token behind the END of the block that starts with a token."""
+    return _end(tokens, place, of_block=True)
+
+
+def _end(tokens: Sequence[Token], place: int, *, of_block: bool) -> int:
     depth, declaring = 0, False
     while place < len(tokens):
         word = tokens[place].upper
@@ -54,5 +63,7 @@ def end_of_statement(tokens: Sequence[Token], place: int) -> int:
             depth += tokens[place - 1].upper != "END"
         elif word == "END" and depth and after not in _CONSTRUCTS:
             depth -= 1
+            if of_block and not depth:
+                return place + 1
         place += 1
     return len(tokens)
