@@ -39,7 +39,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,geo,forecast,plots,automl,packages,openlineage,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,geo,forecast,plots,dashboard,automl,packages,openlineage,dev]'
 	touch $@
 
 parity: install

@@ -38,6 +38,7 @@ def invoke(*arguments: object) -> Result:
         "schema",
         "runs",
         "cost",
+        "dashboard",
         "logs",
         "diff",
         "lineage",

@@ -21,6 +21,10 @@ from snowpipe_ml.version import __version__
 # Command -> where it is defined, and the first sentence of its help, so that `--help` need not import it.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "cost": ("cost:cost", "Show the credits of RUN by step and warehouse. The default is the last run."),
+    "dashboard": (
+        "dashboard:dashboard",
+        "Show forecasts, models and runs of SPEC in a browser, until Ctrl-C.",
+    ),
     "diff": ("history:diff", "Compare RUN1 and RUN2: their specs, row counts and metrics."),
     "doctor": (
         "doctor:doctor",

@@ -248,6 +248,12 @@ class Schedule(Model):
         return self
 
 
+class Dashboard(Model):
+    """The permissions of the dashboard: see `snowpipe-ml dashboard`."""
+
+    can_run: bool = Field(False, description="Whether the dashboard may start and cancel runs")
+
+
 class Pipeline(Model):
     """The whole spec, except for the settings of the steps, which the step types validate."""
 
@@ -277,6 +283,7 @@ class Pipeline(Model):
     imports: dict[ObjectKey, WheelImport] = Field({})
     setup: Setup | None = None
     schedule: Schedule | None = None
+    dashboard: Dashboard = Dashboard(can_run=False)
     on_success: tuple[Hook, ...] = Field((), description="Actions after a run in which no step failed")
     on_failure: tuple[Hook, ...] = Field(
         (), description="Actions after a run in which a step failed, or that was interrupted"

@@ -1,6 +1,15 @@
 """The built-in step types, one module per family. Importing this package registers them."""
 
-from snowpipe_ml.steps.data import calendars, copy_into, expectations, extract, snapshot, split, transform
+from snowpipe_ml.steps.data import (
+    calendars,
+    copy_into,
+    dimension,
+    expectations,
+    extract,
+    snapshot,
+    split,
+    transform,
+)
 from snowpipe_ml.steps.forecasting import (
     evaluation,
     features,
@@ -18,6 +27,7 @@ __all__ = [
     "calendars",
     "copy_into",
     "deployment",
+    "dimension",
     "evaluation",
     "expectations",
     "extract",

@@ -21,7 +21,17 @@ from snowpipe_ml.steps.declared.imports import ImportStep
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 # What no step needs: the command line, its output, other orchestrators, and the embedded warehouse.
-_LEFT_OUT = ("cli", "doctor", "integrations", "local", "pipelines", "pytest_plugin.py", "testing", "ui")
+_LEFT_OUT = (
+    "cli",
+    "dashboard",
+    "doctor",
+    "integrations",
+    "local",
+    "pipelines",
+    "pytest_plugin.py",
+    "testing",
+    "ui",
+)
 # Modules that the rest imports, and that import the rest of their folders later.
 _KEPT = ("local/__init__.py", "local/server/__init__.py")
 _ONLY_OF_THE_COMMAND_LINE = {"click", "rich"}

@@ -1,0 +1,173 @@
+"""The charts of the dashboard, as Altair charts.
+
+They load nothing from elsewhere: a map is drawn from coordinates, without tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+INK = "#1f5fa8"  # forecasts: 5:1 on white
+GREY = "#6b7280"
+ORANGE = "#b45309"
+_PER_ROW = (9, 22)  # pixels of a row of the heat map, at least and at most
+
+
+def period_texts(dates: pd.Series[pd.Timestamp], *, within_a_day: bool) -> pd.Series[str]:
+    """Return the beginnings of periods as text that sorts by time."""
+    import pandas as pd
+
+    return pd.to_datetime(dates).dt.strftime("%Y-%m-%d %H:%M" if within_a_day else "%Y-%m-%d")
+
+
+def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative: bool) -> alt.Chart:
+    """Draw series by period, coloured by value. Choosing a cell selects SERIES and PERIOD as ``cell``.
+
+    Args:
+        cells: SERIES, LABEL, PERIOD, PREDICTION, LOW, HIGH, and RATIO to the mean of the series.
+        labels: the labels in order.
+        value: the words for a value.
+        relative: colour by RATIO, so that large series do not hide the pattern of small ones.
+    """
+    import altair as alt
+
+    color = alt.Color(
+        "RATIO:Q" if relative else "PREDICTION:Q",
+        title="times its mean" if relative else value,
+        scale=alt.Scale(scheme="blueorange", domainMid=1) if relative else alt.Scale(scheme="blues"),
+        legend=alt.Legend(orient="top", gradientLength=180, titleLimit=300),
+    )
+    chosen = alt.selection_point(name="cell", fields=["SERIES", "PERIOD"], on="click", empty=True)
+    step = max(_PER_ROW[0], min(_PER_ROW[1], 420 // max(1, len(labels))))
+    chart: alt.Chart = (
+        alt.Chart(cells, height=alt.Step(step))
+        .mark_rect(cursor="pointer")
+        .encode(
+            x=alt.X("PERIOD:O", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, orient="top")),
+            y=alt.Y(
+                "LABEL:N", sort=list(labels), title=None, axis=alt.Axis(labelLimit=150, labelOverlap=True)
+            ),
+            color=color,
+            opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.45)),
+            tooltip=[
+                alt.Tooltip("LABEL:N", title="series"),
+                alt.Tooltip("PERIOD:O", title="period"),
+                alt.Tooltip("PREDICTION:Q", title=value, format=",.4~g"),
+                alt.Tooltip("LOW:Q", title="low", format=",.4~g"),
+                alt.Tooltip("HIGH:Q", title="high", format=",.4~g"),
+            ],
+        )
+        .add_params(chosen)
+    )
+    return chart
+
+
+def series_chart(points: pd.DataFrame, value: str, chosen: str | None) -> alt.LayerChart:
+    """Draw a series: what is known, the predictions of the past, the forecast and its interval.
+
+    Args:
+        points: WHEN, KIND (``actual``, ``one period ahead``, ``forecast``), VALUE, LOW, HIGH.
+        value: the words for a value.
+        chosen: the period to mark.
+    """
+    import altair as alt
+    import pandas as pd
+
+    kinds = ["actual", "one period ahead", "forecast"]
+    x = alt.X("WHEN:T", title=None)
+    band = (
+        alt.Chart(points[points["KIND"] == "forecast"])
+        .mark_area(opacity=0.2, color=INK)
+        .encode(x=x, y=alt.Y("LOW:Q", title=value), y2="HIGH:Q")
+    )
+    lines = (
+        alt.Chart(points)
+        .mark_line(point=alt.OverlayMarkDef(size=18))
+        .encode(
+            x=x,
+            y=alt.Y("VALUE:Q", title=value, scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "KIND:N",
+                title=None,
+                scale=alt.Scale(domain=kinds, range=[GREY, ORANGE, INK]),
+                legend=alt.Legend(orient="top"),
+            ),
+            strokeDash=alt.StrokeDash(
+                "KIND:N", legend=None, scale=alt.Scale(domain=kinds, range=[[1, 0], [3, 3], [1, 0]])
+            ),
+            tooltip=[
+                alt.Tooltip("WHEN:T", title="period"),
+                alt.Tooltip("KIND:N", title="line"),
+                alt.Tooltip("VALUE:Q", title=value, format=",.4~g"),
+                alt.Tooltip("LOW:Q", title="low", format=",.4~g"),
+                alt.Tooltip("HIGH:Q", title="high", format=",.4~g"),
+            ],
+        )
+    )
+    layers: list[alt.Chart] = [band, lines]
+    if chosen is not None:
+        mark = pd.DataFrame({"WHEN": [pd.Timestamp(chosen)]})
+        layers.append(alt.Chart(mark).mark_rule(color=INK, strokeDash=[2, 2]).encode(x=x))
+    return alt.LayerChart(layer=layers).properties(height=320)
+
+
+def reasons_chart(reasons: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Draw the attributions of a forecast as bars, the largest first.
+
+    Args:
+        reasons: FEATURE (in words), VALUE, ATTRIBUTION.
+        title: the words for an attribution.
+    """
+    import altair as alt
+
+    base = alt.Chart(reasons).encode(
+        y=alt.Y("FEATURE:N", sort=list(reasons["FEATURE"]), title=None, axis=alt.Axis(labelLimit=220)),
+        x=alt.X("ATTRIBUTION:Q", title=title),
+        tooltip=[
+            alt.Tooltip("FEATURE:N", title="feature"),
+            alt.Tooltip("VALUE:Q", title="its value", format=",.4~g"),
+            alt.Tooltip("ATTRIBUTION:Q", title=title, format="+,.4~g"),
+        ],
+    )
+    bars = base.mark_bar().encode(
+        color=alt.condition(alt.datum.ATTRIBUTION < 0, alt.value(ORANGE), alt.value(INK))
+    )
+    return alt.LayerChart(layer=[bars]).properties(height=alt.Step(22))
+
+
+def place_map(series: pd.DataFrame, value: str) -> alt.LayerChart:
+    """Draw series at their coordinates. Choosing a point selects SERIES as ``place``.
+
+    Args:
+        series: SERIES, LABEL, LATITUDE, LONGITUDE, MEAN.
+        value: the words for MEAN.
+    """
+    import altair as alt
+
+    chosen = alt.selection_point(name="place", fields=["SERIES"], on="click", empty=True)
+    points = (
+        alt.Chart(series)
+        .mark_circle(stroke="white", strokeWidth=0.7, cursor="pointer")
+        .encode(
+            longitude="LONGITUDE:Q",
+            latitude="LATITUDE:Q",
+            size=alt.Size("MEAN:Q", legend=None, scale=alt.Scale(range=[40, 600])),
+            color=alt.Color(
+                "MEAN:Q", title=value, scale=alt.Scale(scheme="blues"), legend=alt.Legend(orient="top")
+            ),
+            opacity=alt.condition(chosen, alt.value(0.95), alt.value(0.35)),
+            tooltip=[
+                alt.Tooltip("LABEL:N", title="series"),
+                alt.Tooltip("MEAN:Q", title=value, format=",.4~g"),
+                alt.Tooltip("LATITUDE:Q", title="latitude", format=".4f"),
+                alt.Tooltip("LONGITUDE:Q", title="longitude", format=".4f"),
+            ],
+        )
+        .add_params(chosen)
+    )
+    return alt.LayerChart(layer=[points]).project("mercator").properties(height=420)

@@ -1,0 +1,1 @@
+"""The data of the dashboard's pages: queries that the warehouse answers, without Streamlit."""

@@ -1,0 +1,114 @@
+"""A pipeline on a target, as the pages of the dashboard see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from snowpipe_ml.dashboard.data.attributes import Attributes, attributes_of
+from snowpipe_ml.dashboard.data.reader import Reader
+from snowpipe_ml.dashboard.data.subject import Subject, subjects
+from snowpipe_ml.engine.pipeline import Pipeline
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.records.history import History
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.retry import DOES_NOT_EXIST, number_of
+from snowpipe_ml.engine.run.opening import connector, state_schema
+from snowpipe_ml.plugins import PlanContext
+from snowpipe_ml.plugins.connection import Connection, execute
+from snowpipe_ml.spec.loader import Spec
+from snowpipe_ml.sql import Identifier, QualifiedName, sql
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A pipeline on a target.
+
+    Attributes:
+        pipeline: the pipeline.
+        spec: its spec, rendered for the target.
+        graph: its graph.
+        ctx: the context for planning.
+        reader: reads from the target.
+        subjects: the tables of forecasts of the spec.
+    """
+
+    pipeline: Pipeline
+    spec: Spec
+    graph: Graph
+    ctx: PlanContext
+    reader: Reader
+    subjects: tuple[Subject, ...]
+
+    @property
+    def local(self) -> bool:
+        """Whether the target is an embedded warehouse."""
+        return self.spec.target.type == "local"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing can be on the target yet: to look would create it."""
+        return self.spec.target.is_empty(self.pipeline.base_dir)
+
+    def attributes(self, subject: Subject) -> Attributes | None:
+        """Return the attributes of a subject's series."""
+        return attributes_of(subject, [node.step for node in self.graph.nodes.values()])
+
+    def history(self, read: Callable[[History], T]) -> T:
+        """Call a function that reads the run metadata."""
+
+        def on(connection: Connection) -> T:
+            state = State(connection, state_schema(self.spec, connection))
+            return read(History(state, self.spec.pipeline.name, self.spec.target_name))
+
+        return self.reader.call(on)
+
+    def version(self) -> str:
+        """Return a text that changes with each record of a run on the target."""
+
+        def on(connection: Connection) -> str:
+            events = QualifiedName((*state_schema(self.spec, connection).parts, Identifier("EVENTS")))
+            try:
+                ((last, count),) = execute(
+                    connection, sql("SELECT MAX(AT), COUNT(*) FROM {events}", events=events)
+                )
+            except Exception as error:
+                if number_of(error) not in DOES_NOT_EXIST:
+                    raise
+                return "no run yet"
+            return f"{count} until {last}"
+
+        return self.reader.call(on)
+
+
+def open_source(
+    path: Path,
+    target: str | None = None,
+    variables: Mapping[str, object] | None = None,
+    connection: Connection | None = None,
+) -> Source:
+    """Load a pipeline for the dashboard. The target is opened by the first query.
+
+    Args:
+        path: the spec.
+        target: the target's name; the default target if None.
+        variables: values of ``vars`` that override those of the file.
+        connection: an open connection to use, such as that of the session in which Snowflake runs the dashboard.
+
+    Raises:
+        SpecError: the spec is invalid.
+        UsageError: the target or a variable does not exist.
+    """
+    pipeline = Pipeline.from_yaml(path, variables)
+    spec, graph, ctx = pipeline.load(target)
+    if connection is not None:
+        given = connection
+        reader = Reader(lambda: given, idle=None)
+    else:
+        connect = connector(spec, path)
+        reader = Reader(connect) if spec.target.type == "local" else Reader(connect, idle=None)
+    return Source(pipeline, spec, graph, ctx, reader, tuple(subjects(graph, ctx)))
