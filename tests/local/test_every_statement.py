@@ -316,6 +316,22 @@ CASES: dict[str, Case] = {
     "CREATE STAGE": Case(
         [], STAGE, created("Stage area", "FILES"), [("LIST @files", []), ("SHOW STAGES", {"name": ["FILES"]})]
     ),
+    "ALTER STREAM": Case(
+        [TABLE, "CREATE STREAM changes ON TABLE people"],
+        "ALTER STREAM changes SET COMMENT = 'of people'",
+        DONE,
+        [("SHOW STREAMS", {"comment": ["of people"]})],
+    ),
+    "DESCRIBE STREAM": Case(
+        [TABLE, "CREATE STREAM changes ON TABLE people APPEND_ONLY = TRUE COMMENT = 'new people'"],
+        "DESCRIBE STREAM changes",
+        {"name": ["CHANGES"], "mode": ["APPEND_ONLY"], "comment": ["new people"], "stale": ["false"]},
+    ),
+    "DESC STREAM": Case(
+        [TABLE, "CREATE STREAM changes ON TABLE people"],
+        "DESC STREAM changes",
+        {"name": ["CHANGES"], "mode": ["DEFAULT"], "source_type": ["Table"]},
+    ),
     "CREATE STREAM": Case(
         [TABLE],
         "CREATE STREAM changes ON TABLE people",

@@ -228,3 +228,64 @@ def test_a_stream_follows_the_columns_of_its_table(query: Any) -> None:
     query("ALTER TABLE t ADD COLUMN f INT DEFAULT 5")
     with pytest.raises(SnowparkSQLException, match="does not support reading the stream S after this change"):
         query("SELECT * FROM s")
+
+
+def test_a_stream_at_the_offset_of_another(query: Any, table: None) -> None:
+    query("INSERT INTO t VALUES (7, 'g')")
+    query("CREATE STREAM again ON TABLE t AT (STREAM => 's')")
+    query("INSERT INTO sink SELECT n FROM s")
+    query("UPDATE t SET v = 'h' WHERE n = 7")
+    assert query(_ROWS.format("again")) == [(7, "h", "INSERT", False)]
+    query("CREATE OR REPLACE STREAM again ON TABLE t AT (STREAM => 'again')")
+    assert query("SELECT n FROM again") == [(7,)]
+    query("CREATE OR REPLACE STREAM again ON TABLE t AT (STREAM => 's')")
+    assert query(_ROWS.format("again")) == [(7, "g", "DELETE", True), (7, "h", "INSERT", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ON TABLE t AT (STREAM => 'added')", "a stream of another mode"),
+        ("ON TABLE sink AT (STREAM => 's')", "a stream on another object"),
+        ("ON TABLE t AT (STREAM => 'initial')", "whose initial rows are not consumed"),
+        ("ON TABLE t AT (STREAM => 'nothing')", "Stream 'LOCAL.PUBLIC.NOTHING' does not exist"),
+        ("ON TABLE t BEFORE (STREAM => 's')", r"BEFORE \(STREAM => ...\) of a stream"),
+        ("ON TABLE t AT (OFFSET => -60)", r"AT \(OFFSET => ...\) of a stream"),
+        ("ON TABLE t AT (STREAM => 's') SHOW_INITIAL_ROWS = TRUE", "SHOW_INITIAL_ROWS of a stream with AT"),
+    ],
+)
+def test_offsets_that_are_refused(query: Any, table: None, text: str, told: str) -> None:
+    query("CREATE STREAM initial ON TABLE t SHOW_INITIAL_ROWS = TRUE")
+    with pytest.raises(SnowparkSQLException, match=told):
+        query(f"CREATE STREAM x {text}")
+
+
+def test_the_comment_of_a_stream(query: Any, table: None) -> None:
+    query("CREATE OR REPLACE STREAM s ON TABLE t COMMENT = 'one'")
+
+    def comment() -> str:
+        return str(query("DESCRIBE STREAM s")[0][5])
+
+    assert comment() == "one"
+    query("ALTER STREAM s SET COMMENT = 'two'")
+    assert comment() == "two"
+    query("COMMENT ON STREAM s IS 'three'")
+    assert comment() == "three"
+    query("ALTER STREAM s UNSET COMMENT")
+    assert comment() == ""
+    query("ALTER STREAM IF EXISTS nothing SET COMMENT = 'x'")
+    with pytest.raises(SnowparkSQLException, match="Stream 'LOCAL.PUBLIC.NOTHING' does not exist"):
+        query("ALTER STREAM nothing SET COMMENT = 'x'")
+    with pytest.raises(SnowparkSQLException, match="invalid property 'APPEND_ONLY' for 'STREAM'"):
+        query("ALTER STREAM s SET APPEND_ONLY = TRUE")
+
+
+def test_a_stream_on_a_replaced_table_is_stale(query: Any, table: None) -> None:
+    def stale() -> dict[str, str]:
+        return {row[1]: row[10] for row in query("SHOW STREAMS")}
+
+    assert stale() == {"S": "false", "ADDED": "false"}
+    query("CREATE OR REPLACE TABLE t (n INT, v VARCHAR)")
+    assert stale() == {"S": "true", "ADDED": "true"}
+    with pytest.raises(SnowparkSQLException, match="cannot read from the stream 'S'"):
+        query("SELECT * FROM s")

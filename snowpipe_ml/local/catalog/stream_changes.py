@@ -23,6 +23,9 @@ import duckdb
 from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
 
+INITIAL = "INITIAL_ROWS"
+"""The property of a stream that still returns the rows that existed when it was created: its ``kept``."""
+
 
 class Offset:
     """A stream in an open transaction; called when the transaction is committed.
@@ -36,7 +39,9 @@ class Offset:
 
     def __init__(self, session: Session, database: str, kept: str) -> None:
         self._session = session
+        self._own = kept
         self._kept = quoted(database, CATALOG, kept)
+        self._properties = session.catalog(database, "PROPERTIES")
         self.before = quoted("temp", "main", f"{kept}_BEFORE")
         self.since = quoted("temp", "main", f"{kept}_SINCE")
         self.consumed = False
@@ -55,6 +60,9 @@ class Offset:
         duck = self._session.duck
         if self.consumed:
             duck.execute(f"DELETE FROM {self._kept}")
+            duck.execute(
+                f"DELETE FROM {self._properties} WHERE property = ? AND value = ?", [INITIAL, self._own]
+            )
             if self.changed:
                 duck.execute(f"INSERT INTO {self._kept} FROM {self.since}")
         if self.changed:

@@ -6,10 +6,22 @@ import uuid
 
 from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kept, Schema
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.properties import note_creation, with_creation
-from snowpipe_ml.local.catalog.stream_changes import Offset, create_changes, has_same_columns, open_offset
+from snowpipe_ml.local.catalog.properties import (
+    COMMENT,
+    note_creation,
+    properties_of,
+    set_property,
+    with_creation,
+)
+from snowpipe_ml.local.catalog.stream_changes import (
+    INITIAL,
+    Offset,
+    create_changes,
+    has_same_columns,
+    open_offset,
+)
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import CATALOG, Name, quoted
+from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -27,12 +39,16 @@ class Streams(Kept):
         CREATED,
         *PLACE,
         ("owner", "VARCHAR", "'SYSADMIN'"),
-        ("comment", "VARCHAR", "''"),
+        ("comment", "VARCHAR", "coalesce(comment, '')"),
         ("table_name", "VARCHAR", "concat_ws('.', database_name, table_schema, table_name)"),
         ("source_type", "VARCHAR", "'Table'"),
         ("base_tables", "VARCHAR", "concat_ws('.', database_name, table_schema, table_name)"),
         ("type", "VARCHAR", "'DELTA'"),
-        ("stale", "VARCHAR", "'false'"),
+        (
+            "stale",
+            "VARCHAR",
+            "CASE WHEN kept IN (SELECT table_name FROM duckdb_tables()) THEN 'false' ELSE 'true' END",
+        ),
         ("mode", "VARCHAR", "CASE WHEN append_only THEN 'APPEND_ONLY' ELSE 'DEFAULT' END"),
         ("stale_after", "TIMESTAMP WITH TIME ZONE", "NULL"),
         ("invalid_reason", "VARCHAR", "'N/A'"),
@@ -40,8 +56,12 @@ class Streams(Kept):
     )
 
     def relation(self, session: Session, database: str) -> str:
-        """Return the table of the catalog, with the time of the creation."""
-        return with_creation(session, database, super().relation(session, database), "STREAM")
+        """Return the table of the catalog, with the time of the creation and the comment."""
+        created = with_creation(session, database, super().relation(session, database), "STREAM")
+        return (
+            f"(SELECT o.*, p.value AS comment FROM {created} o LEFT JOIN {session.catalog(database, 'PROPERTIES')} p "
+            f"ON p.schema_name = o.schema_name AND p.name = 'STREAM ' || o.name AND p.property = {literal(COMMENT)})"
+        )
 
     def release(self, session: Session, database: str, owned: str) -> None:
         """Drop the table of the changes."""
@@ -61,18 +81,70 @@ class Streams(Kept):
 
 
 def create(
-    session: Session, name: Name, table: Name, *, append_only: bool, initial_rows: bool = False
+    session: Session,
+    name: Name,
+    table: Name,
+    *,
+    append_only: bool,
+    initial_rows: bool = False,
+    kept: str | None = None,
 ) -> None:
-    """Create a stream whose offset is now, or with ``initial_rows`` before the first row."""
-    kept = f"STREAM_{uuid.uuid4().hex.upper()}"
+    """Create a stream.
+
+    Args:
+        session: the session.
+        name: the stream.
+        table: its table.
+        append_only: whether it returns inserted rows only.
+        initial_rows: whether it returns the existing rows too.
+        kept: the table of its changes, as :func:`changes_at` makes one; None for a stream whose offset is now.
+    """
+    changes = kept or _new_name()
     Streams().add(
         session,
         name,
-        {"kept": kept, "table_schema": table[1], "table_name": table[2], "append_only": append_only},
+        {"kept": changes, "table_schema": table[1], "table_name": table[2], "append_only": append_only},
     )
-    note_creation(session, (*name[:2], f"STREAM {name[2]}"))
+    note_creation(session, stream_property(name))
     session.storage.has_streams = True
-    create_changes(session, kept, name[0], table, initial_rows=initial_rows)
+    if kept is None:
+        create_changes(session, changes, name[0], table, initial_rows=initial_rows)
+    if initial_rows:
+        set_property(session, stream_property(name), INITIAL, changes)
+
+
+def _new_name() -> str:
+    return f"STREAM_{uuid.uuid4().hex.upper()}"
+
+
+def stream_property(name: Name) -> Name:
+    """Return the name under which the properties of a stream are stored."""
+    return (*name[:2], f"STREAM {name[2]}")
+
+
+def changes_at(session: Session, at: Name, table: Name, append_only: bool) -> str:
+    """Make a table of the changes since the offset of a stream, and return its name.
+
+    Raises:
+        ProgrammingError: the stream does not exist, or is stale.
+        UnsupportedError: its changes are not those that the new stream returns.
+    """
+    found = find_stream(session, at)
+    if found is None:
+        raise errors.missing("Stream", ".".join(at))
+    kept, of, only_inserts = found
+    check_base(session, at, kept, of)
+    if of != table:
+        raise errors.UnsupportedError("AT (STREAM => ...) with a stream on another object")
+    if only_inserts != append_only:
+        raise errors.UnsupportedError("AT (STREAM => ...) with a stream of another mode")
+    if INITIAL in properties_of(session, stream_property(at)):
+        raise errors.UnsupportedError("AT (STREAM => ...) with a stream whose initial rows are not consumed")
+    copy = _new_name()
+    session.duck.execute(
+        f"CREATE TABLE {quoted(at[0], CATALOG, copy)} AS FROM {quoted(at[0], CATALOG, kept)}"
+    )
+    return copy
 
 
 def find_stream(session: Session, name: Name) -> tuple[str, Name, bool] | None:

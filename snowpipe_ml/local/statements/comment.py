@@ -46,7 +46,7 @@ def comment(statement: Statement) -> Result:
         reader.expect("IS")
         text = f"COMMENT ON {kind} {quoted(*target)} IS {literal(reader.string())}"
         retry_conflicts(lambda: session.duck.execute(text))
-    elif kind in ("STAGE", "SCHEMA", "DATABASE", "WAREHOUSE"):
+    elif kind in ("STAGE", "STREAM", "SCHEMA", "DATABASE", "WAREHOUSE"):
         reader.expect("IS")
         if_exists = "IF EXISTS " if lenient else ""
         written = ".".join(f'"{part.replace(chr(34), chr(34) * 2)}"' for part in name)

@@ -40,5 +40,5 @@ def expand_streams(tree: exp.Expr, compiler: Compiler) -> None:
 
 def _refuse_row_ids(tree: exp.Expr) -> None:
     for column in tree.find_all(exp.Column):
-        if column.name.upper() == "METADATA$ROW_ID":
+        if column.name.upper() == "METADATA$ROW_ID" and column.arg_key not in ("except_", "except"):
             raise errors.UnsupportedError("METADATA$ROW_ID")
