@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.plugins import Kind, PlanContext, Step, StepSettings
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.privileges import securable_of
@@ -26,11 +27,13 @@ _CREATE = {
     Kind.FUNCTION: "CREATE FUNCTION",
     Kind.FILE_FORMAT: "CREATE FILE FORMAT",
     Kind.TAG: "CREATE TAG",
+    Kind.STREAM: "CREATE STREAM",
 }
 # What a step needs on an object that it may not create.
 _ELSEWHERE = {
     "table": ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"),
     "stage": ("READ", "WRITE"),
+    "stream": ("SELECT",),
     "file_format": ("USAGE",),
     "tag": ("APPLY",),
     "warehouse": ("USAGE",),

@@ -20,6 +20,7 @@ class Kind(enum.StrEnum):
     PACKAGES = "package list"
     TAG = "tag"
     ROLE = "role"
+    STREAM = "stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Resource:
         view: it is a view, for statements that distinguish tables from views (``ALTER``).
         adds: the step only appends rows to it, so several steps may write it.
         files: the files on stages that it consists of: it exists if all of them do.
+        alone: no other step may write it, although this one only changes rows; the spec may declare it.
     """
 
     kind: Kind
@@ -49,6 +51,7 @@ class Resource:
     view: bool = field(default=False, compare=False)
     adds: bool = field(default=False, compare=False)
     files: tuple[StagePath, ...] = field(default=(), compare=False)
+    alone: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"

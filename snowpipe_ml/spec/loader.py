@@ -272,7 +272,7 @@ class _Renderer:
     @staticmethod
     def _is_sql_text(path: Path) -> bool:
         # An inline query or predicate is a SQL template: filters insert its values when it is used.
-        own = len(path) == 3 or (len(path) == 4 and path[2] in ("foreach", "when"))
+        own = len(path) == 3 or (len(path) == 4 and path[2] in ("foreach", "when", "delete"))
         return own and path[0] == "steps" and path[-1] in ("query", "predicate")
 
 

@@ -154,6 +154,34 @@ class Table(Managed):
     comment: str | None = None
 
 
+class Stream(Managed):
+    """A stream: the changes of a table, of a view or of the files on a stage since a statement last consumed them.
+
+    It is created if it does not exist, and never replaced, as changes that nothing has read would be lost.
+    https://docs.snowflake.com/en/user-guide/streams-intro
+    """
+
+    table: TableName | None = Field(None, description="Table whose changes it tracks")
+    view: TableName | None = Field(None, description="View whose changes it tracks")
+    stage: ObjectName | None = Field(
+        None, description="Declared stage with a directory table, whose new and deleted files it tracks"
+    )
+    append_only: bool = Field(False, description="Track inserted rows only, even if they are deleted later")
+    show_initial_rows: bool = Field(
+        False, description="Begin with the rows that exist when the stream is created, as inserted rows"
+    )
+    comment: str | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Stream:
+        if sum(source is not None for source in (self.table, self.view, self.stage)) != 1:
+            raise ValueError("give exactly one of table, view and stage")
+        for setting in ("append_only", "show_initial_rows"):
+            if self.stage is not None and getattr(self, setting):
+                raise ValueError(f"a stream on a stage has no {setting}")
+        return self
+
+
 class SourceFrom(Model):
     """The origin of a source's rows on one target: a file, a query or a table."""
 
@@ -276,6 +304,7 @@ class Pipeline(Model):
     )
     sources: dict[ObjectKey, Source] = Field({})
     tables: dict[ObjectKey, Table] = Field({})
+    streams: dict[ObjectKey, Stream] = Field({})
     tags: dict[ObjectKey, Tag] = Field({})
     packages: dict[PlainKey, Annotated[Packages, BeforeValidator(as_packages), PACKAGES_SCHEMA]] = Field(
         {}, description="Lists of packages of Snowflake's Anaconda channel or of an artifact repository"

@@ -1,5 +1,6 @@
 """The built-in step types, one module per family. Importing this package registers them."""
 
+from snowpipe_ml.steps.changes import merge
 from snowpipe_ml.steps.data import (
     calendars,
     copy_into,
@@ -35,6 +36,7 @@ __all__ = [
     "forecast",
     "future_features",
     "leaderboard",
+    "merge",
     "monitor",
     "packaging",
     "plots",

@@ -19,7 +19,8 @@ from snowpipe_ml.engine.export.archives import Archive, engine_archive, engine_p
 from snowpipe_ml.engine.export.handler import procedure_body
 from snowpipe_ml.engine.export.inside import TaskSettings
 from snowpipe_ml.engine.pipeline import Pipeline
-from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.engine.plan.task_limits import Linked, limit_problems, linked, prefix_of
 from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.plugins import PlanContext

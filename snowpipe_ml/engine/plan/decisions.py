@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.util import find_spec
 from typing import TypedDict
 
+from snowpipe_ml.engine.plan.changes import changed_inputs, changed_outputs, changed_settings, shared_outputs
 from snowpipe_ml.engine.plan.conditions import omission
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
-from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.engine.plan.versions import Stored, Version, from_json
 from snowpipe_ml.errors import MissingExtraError, UsageError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource
 from snowpipe_ml.plugins.results import ShownChart, ShownCheck, ShownPicture
 from snowpipe_ml.sql import QualifiedName
+from snowpipe_ml.steps.declared.streams import StreamStep
 
 
 class Action(enum.StrEnum):
@@ -148,7 +150,7 @@ def decide(
         turn: the nodes to decide on, and what the run has done so far; None to decide on all nodes before
             any has run.
     """
-    shared = _shared(graph)
+    shared = shared_outputs(graph)
     turn = turn or Turn(graph.nodes)
     nodes = {name: node for name, node in graph.nodes.items() if name in turn.names}
     reasons: dict[str, str] = {}
@@ -166,7 +168,7 @@ def decide(
             ]
             reason = f"{running[0]} runs" if running else turn.ran.get(name)
         if reason is None and known is not None:
-            reason = _change_reason(prints[name], known, now, shared)
+            reason = _change_reason(node, prints[name], known, now, shared)
         if reason is not None:
             reasons[name] = reason
     _add_named_by_run(graph, nodes, past, reasons, omitted)
@@ -233,75 +235,22 @@ def _spec_reason(node: Node, ctx: PlanContext, now: Fingerprint, past: Success |
     """The reason a node must run even with unchanged inputs: it is new, its settings changed, or it always runs."""
     if past is None:
         return "it has not succeeded on this target yet"
-    return node.step.always_runs(ctx) or _changed_settings(past.details.get("settings") or {}, now.settings)
+    return node.step.always_runs(ctx) or changed_settings(past.details.get("settings") or {}, now.settings)
 
 
 def _change_reason(
-    now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]
+    node: Node, now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]
 ) -> str | None:
-    """The reason a node must run because its code, inputs or outputs changed; None if nothing changed."""
+    """The reason a node must run because its code, inputs or outputs changed; None if nothing changed.
+
+    A stream follows the changes of its table by itself.
+    """
     return (
         ("its SQL or code changed" if past.details.get("code") != now.code else None)
         or ("its external source changed" if past.details.get("outside") != now.outside else None)
-        or _changed_outputs(past.outputs, there, shared)
-        or _changed_inputs(past.inputs, there)
+        or changed_outputs(past.outputs, there, shared)
+        or (None if isinstance(node.step, StreamStep) else changed_inputs(past.inputs, there))
     )
-
-
-def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    changes = []
-    for key in sorted(before.keys() | now.keys()):
-        old, new = before.get(key), now.get(key)
-        if old != new:
-            changes.append(f"{key} changed from {_short(old)} to {_short(new)}")
-    return "; ".join(changes) or None
-
-
-def _short(text: str | None) -> str:
-    if text is None:
-        return "nothing"
-    value = json.loads(text)
-    plain = value if isinstance(value, str) else text
-    return plain if len(plain) <= 60 else plain[:57] + "..."
-
-
-def _changed_outputs(
-    before: Mapping[Resource, Version], now: Mapping[Resource, Version], shared: set[Resource]
-) -> str | None:
-    for resource, version in before.items():
-        if resource not in now:
-            return f"output {resource.name} no longer exists"
-        # An output of several steps has the version that the last of them left.
-        if resource not in shared and now[resource].token != version.token:
-            return f"output {resource.name} was changed after the step wrote it"
-    return None
-
-
-def _changed_inputs(before: Mapping[Resource, Version], now: Mapping[Resource, Version]) -> str | None:
-    for resource, version in before.items():
-        if resource not in now:
-            return f"{resource.name} no longer exists"
-        current = now[resource]
-        if current.token == version.token:
-            continue
-        if resource.kind is Kind.TABLE and None not in (current.rows, version.rows):
-            more = (current.rows or 0) - (version.rows or 0)
-            if more:
-                return f"{resource.name} has {abs(more):,} {'more' if more > 0 else 'fewer'} rows"
-        return f"{resource.name} changed"
-    return None
-
-
-def _shared(graph: Graph) -> set[Resource]:
-    """The resources that several nodes write, or that a node only appends to."""
-    once: set[Resource] = set()
-    found: set[Resource] = set()
-    for node in graph.nodes.values():
-        for resource in node.writes:
-            if resource in once or resource.adds:
-                found.add(resource)
-            once.add(resource)
-    return found
 
 
 def has_outputs(node: Node, now: Mapping[Resource, Version]) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.plugins import PlanContext, RunInfo
 from snowpipe_ml.text.redaction import redact, secret_names
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path as FilePath
 from typing import TypeVar
@@ -17,12 +16,15 @@ from typing import TypeVar
 import networkx as nx
 
 from snowpipe_ml.engine.plan.conditions import condition_reads
+from snowpipe_ml.engine.plan.nodes import Node
+from snowpipe_ml.engine.plan.stream_edges import connect_streams, made_before
 from snowpipe_ml.errors import SnowpipeMLError, TemplateError
-from snowpipe_ml.plugins import ColumnUse, Kind, PlanContext, Resource, Step, StepSettings, table
+from snowpipe_ml.plugins import Kind, PlanContext, Resource, Step, StepSettings, table
 from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, QualifiedName, StagePath
 from snowpipe_ml.steps.declared.all_objects import declared_steps
+from snowpipe_ml.steps.declared.streams import StreamStep
 from snowpipe_ml.steps.forecasting.columns import column_fault
 from snowpipe_ml.text.files import read_text
 from snowpipe_ml.text.problems import Path, Position, Problem, did_you_mean
@@ -37,24 +39,8 @@ _DECLARED_ONLY = {
     Kind.PACKAGES: "packages",
     Kind.TAG: "tags",
     Kind.STAGE: "stages",
+    Kind.STREAM: "streams",
 }
-
-
-@dataclass(frozen=True)
-class Node:
-    """A step with its inputs, its outputs and the columns that it names. ``path`` is its path in the spec."""
-
-    name: str
-    step: Step[StepSettings]
-    path: Path
-    reads: tuple[Resource, ...]
-    writes: tuple[Resource, ...]
-    columns: tuple[ColumnUse, ...] = ()
-
-    @property
-    def declared(self) -> bool:
-        """Return whether the node is a declared object and not a step of the spec."""
-        return self.path[0] != "steps"
 
 
 class Graph:
@@ -132,6 +118,7 @@ def build_graph(spec: Spec, ctx: PlanContext) -> tuple[Graph | None, PlanContext
     dag.add_nodes_from(nodes)
     for node in nodes.values():
         _connect(spec, node, nodes, writers, dag, problems)
+    problems += connect_streams(spec, nodes, writers, dag)
     for role in spec.pipeline.grants:
         if role not in spec.pipeline.roles:
             hint = did_you_mean(role, spec.pipeline.roles)
@@ -234,8 +221,8 @@ def _writers(
         writes[name] = [_without_home(spec, resource) for resource in found]
         for resource in writes[name]:
             others = writers[(resource.kind, resource.name)]
-            alone = not resource.adds or any(not w.adds for o in others for w in writes[o] if w == resource)
-            if others and alone and resource.kind in (Kind.TABLE, Kind.FUNCTION):
+            alone = any(not _may_share(resource, w, o) for o in others for w in writes[o] if w == resource)
+            if alone and resource.kind in (Kind.TABLE, Kind.FUNCTION):
                 problems.append(
                     spec.document.problem(
                         f"{resource} is written by {others[0]!r} already",
@@ -245,6 +232,12 @@ def _writers(
                 )
             others.append(name)
     return writers, writes
+
+
+def _may_share(new: Resource, other: Resource, writer: str) -> bool:
+    """Return whether two steps may write the same object; the first is named, and may be its declaration."""
+    declaration = writer.partition(".")[0] == "tables"
+    return new.adds and other.adds and (declaration or not (new.alone or other.alone))
 
 
 def _connect(
@@ -270,6 +263,8 @@ def _connect(
                     dag.add_edges_from((name, node.name) for name in names if name != node.name)
             continue
         found = [name for name in writers.get((resource.kind, resource.name), []) if name != node.name]
+        if isinstance(node.step, StreamStep):
+            found = made_before(found, nodes)
         if found:
             dag.add_edges_from((name, node.name) for name in found)
         elif resource.kind is Kind.PACKAGES and resource.name.name.name in spec.pipeline.packages:

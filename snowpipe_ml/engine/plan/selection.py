@@ -19,7 +19,8 @@ from collections.abc import Callable, Collection, Iterable
 
 import networkx as nx
 
-from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.spec.fanout import base_name
 from snowpipe_ml.sql import QualifiedName

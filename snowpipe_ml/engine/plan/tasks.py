@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import PlanContext, Resource
 from snowpipe_ml.plugins.step import RunsIn

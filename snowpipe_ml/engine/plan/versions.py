@@ -22,6 +22,8 @@ from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, sql
 
 # The token of resources that only exist or not, and have no state that could change.
 _EXISTS = "there"  # stored in the run metadata
+# The tokens of streams.
+STALE, HAS_DATA, EMPTY = "stale", "has data", "empty"
 
 Stored = tuple[str, str, str, int | None]
 """A version in the run metadata, as JSON: kind and name of the resource, token, number of rows."""
@@ -252,6 +254,22 @@ class Versions:
         there = {StagePath(folder.stage, path) for folder, paths in found.items() for path in paths}
         return {resource: Version(_EXISTS) for resource in wanted if there.issuperset(resource.files)}
 
+    def _streams(self, wanted: list[Resource]) -> dict[Resource, Version]:
+        """The versions of streams: whether they have data, which is known without a warehouse.
+
+        https://docs.snowflake.com/en/sql-reference/functions/system_stream_has_data
+        """
+        shown = self._shown("STREAMS", wanted)
+        found = {r: Version(STALE) for r, rows in shown.items() if str(rows[0]["stale"]).lower() == "true"}
+        rest = [resource for resource in shown if resource not in found]
+        if rest:
+            calls = join(
+                ", ", [sql("SYSTEM$STREAM_HAS_DATA({name})", name=Literal(_name(r).sql)) for r in rest]
+            )
+            (answers,) = self._run(sql("SELECT {calls}", calls=calls))
+            found |= {r: Version(HAS_DATA if has else EMPTY) for r, has in zip(rest, answers, strict=True)}
+        return found
+
     def _nothing(self, wanted: list[Resource]) -> dict[Resource, Version]:
         return dict.fromkeys(wanted, Version(_EXISTS))
 
@@ -265,6 +283,7 @@ class Versions:
         Kind.TAG: _listed,
         Kind.IMPORT: _imports,
         Kind.PACKAGES: _nothing,
+        Kind.STREAM: _streams,
     }
 
 

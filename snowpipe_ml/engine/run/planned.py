@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from snowpipe_ml.engine.plan.decisions import Action, Decision, decide
 from snowpipe_ml.engine.plan.fingerprint import fingerprints
-from snowpipe_ml.engine.plan.graph import Graph, Node
+from snowpipe_ml.engine.plan.graph import Graph
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.task_limits import limit_problems, linked
 from snowpipe_ml.engine.plan.tasks import tasks

@@ -19,7 +19,7 @@ from snowpipe_ml.engine.events import Event, RunStarted, Status, StepProgress, S
 from snowpipe_ml.engine.plan.conditions import omission_on
 from snowpipe_ml.engine.plan.decisions import has_outputs
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
-from snowpipe_ml.engine.plan.graph import Node
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.engine.plan.versions import Known, Version, Versions, to_json
 from snowpipe_ml.engine.records.leftovers import QueryTag
 from snowpipe_ml.engine.records.lock import RunLock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from snowpipe_ml.engine.plan.graph import Node
+from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.plugins import Kind
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql

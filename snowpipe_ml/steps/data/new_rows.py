@@ -52,8 +52,17 @@ def schema_changes(
     new: Mapping[str, DataType],
     there: Mapping[str, DataType],
     added: Added,
+    otherwise: str = "build the table again with --full-refresh",
 ) -> list[Sql]:
     """Return the statements that make room for new columns and longer values; note the new columns.
+
+    Args:
+        name: the table.
+        rule: which differences are allowed.
+        new: the columns of the new rows.
+        there: the columns of the table.
+        added: the effect of the run.
+        otherwise: what else the user can do about a difference.
 
     Raises:
         StepError: the columns differ in a way that ``on_schema_change`` does not allow.
@@ -65,7 +74,7 @@ def schema_changes(
         told += [f"the query no longer has {', '.join(gone)}"] if gone else []
         raise StepError(
             f"the columns of the table {name} differ: {'; '.join(told)}. Set on_schema_change to "
-            "append_new_columns or ignore, or build the table again with --full-refresh"
+            f"append_new_columns or ignore, or {otherwise}"
         )
     statements = []
     if rule == "append_new_columns":
@@ -86,7 +95,7 @@ def schema_changes(
         if not kind.widens_to(value):
             raise StepError(
                 f"the column {column} of the table {name} is {kind}, and the query gives {value}: "
-                "cast it in the query, or build the table again with --full-refresh"
+                f"cast it in the query, or {otherwise}"
             )
         statements.append(
             sql(

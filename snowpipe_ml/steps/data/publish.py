@@ -32,7 +32,9 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     """
     shown = ctx.shown(name)
     if shown is not None and shown["kind"] != "VIEW" and _accepts(ctx, name, query):
-        columns = join(", ", [Identifier(field) for field in _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))])
+        columns = join(
+            ", ", [Identifier(field) for field in columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))]
+        )
         with ctx.transaction():
             ctx.execute(
                 sql(
@@ -67,7 +69,7 @@ def replace_table(
     ctx.execute(sql("CREATE OR REPLACE TABLE {name} {clauses}", name=name, clauses=join(" ", clauses)))
     if not comments:
         return
-    there = _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))
+    there = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))
     for column, text in comments.items():
         if column in there:
             target = QualifiedName((*name.parts, Identifier(column)))
@@ -106,7 +108,10 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
                 query=query,
             )
         )
-    columns, there = list(_columns(ctx, query)), list(_columns(ctx, Sql(f"SELECT * FROM {name.sql}")))
+    columns, there = (
+        list(columns_of_query(ctx, query)),
+        list(columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))),
+    )
     if columns != there:
         raise StepError(
             f"{name} has the columns {', '.join(there)}, but this step writes {', '.join(columns)}: "
@@ -120,7 +125,7 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     return int(ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE RUN_ID = {run}", name=name, run=run)))
 
 
-def _columns(ctx: RunContext, query: Sql) -> dict[str, DataType]:
+def columns_of_query(ctx: RunContext, query: Sql) -> dict[str, DataType]:
     """Return the columns of a query with their types. The query is described, not run."""
     fields = ctx.session.sql(query.text).schema.fields
     return {
@@ -130,7 +135,7 @@ def _columns(ctx: RunContext, query: Sql) -> dict[str, DataType]:
 
 def columns_of(ctx: RunContext, name: QualifiedName) -> dict[str, DataType]:
     """Return the columns of a table with their types."""
-    return _columns(ctx, Sql(f"SELECT * FROM {name.sql}"))
+    return columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))
 
 
 def _kind(datatype: Any) -> DataType:
@@ -147,7 +152,7 @@ def _kind(datatype: Any) -> DataType:
 
 def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
     """Return whether a table has the columns of a query, each wide enough for its values."""
-    there, new = _columns(ctx, Sql(f"SELECT * FROM {name.sql}")), _columns(ctx, query)
+    there, new = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}")), columns_of_query(ctx, query)
     return list(there) == list(new) and all(
         new[column] == kind or new[column].widens_to(kind) for column, kind in there.items()
     )
@@ -180,7 +185,7 @@ def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mappin
             sql("{name} COMMENT {text}", name=Identifier(column), text=Literal(comments[column]))
             if column in comments
             else Identifier(column)
-            for column in _columns(ctx, query)
+            for column in columns_of_query(ctx, query)
         ]
         clauses.insert(0, sql("({columns})", columns=join(", ", columns)))
     clauses.append(sql("AS {query}", query=query))

@@ -10,6 +10,7 @@ from snowpipe_ml.steps.declared.file_formats import FileFormatStep
 from snowpipe_ml.steps.declared.imports import ImportStep
 from snowpipe_ml.steps.declared.objects import RoleStep, SourceStep, StageStep, TableStep, TagStep
 from snowpipe_ml.steps.declared.step import DeclaredStep
+from snowpipe_ml.steps.declared.streams import StreamStep
 from snowpipe_ml.steps.declared.warehouses import WarehouseStep
 from snowpipe_ml.text.problems import Path as SpecPath
 
@@ -18,6 +19,7 @@ _SECTIONS: dict[str, type[DeclaredStep]] = {
     "stages": StageStep,
     "file_formats": FileFormatStep,
     "tables": TableStep,
+    "streams": StreamStep,
     "tags": TagStep,
     "imports": ImportStep,
 }

@@ -1,0 +1,1 @@
+"""Step types that follow the changes of tables."""
