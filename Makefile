@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo demo-insurance install parity check test test-integrations stress test-stress coverage benchmark format clean
+.PHONY: demo demo-insurance install parity check test test-integrations stress test-stress coverage docs benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -71,6 +71,11 @@ coverage: install
 	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python tests/coverage/report.py
+
+# The site of docs/, in build/site. It fails for a page, a link or a heading that does not exist.
+docs: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 benchmark: install
 	$(BIN)/python benchmarks/citibike.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -22,41 +23,66 @@ from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
-COMMANDS = [
-    line
-    for language, block in BLOCKS
-    if language == "sh"
-    for line in block.replace("\\\n", " ").splitlines()
-    if line.strip()
-]
-OFFLINE = [line for line in COMMANDS if line.startswith("snowpipe-ml ") and " run " not in line]
+# The pages whose commands a reader runs from top to bottom.
+STEP_BY_STEP = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / "tutorials").glob("*.md"),
+    *(ROOT / "docs" / "how-to").glob("*.md"),
+)
 
 
-@pytest.mark.parametrize("line", OFFLINE)
-def test_commands(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    result = CliRunner().invoke(main, shlex.split(line)[1:])
-    assert result.exit_code == 0, result.output
+def commands(page: Path) -> list[list[str]]:
+    """The words of each command in a page."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
-def test_the_other_commands_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    for line in set(COMMANDS) - set(OFFLINE):
-        words = shlex.split(line)
-        assert words[0] in ("make", "snowpipe-ml")
-        if words[0] == "make":
-            assert words[1] in targets
+def runs_here(words: list[str]) -> bool:
+    """Whether a command needs no account and no index of packages, and takes no time."""
+    name, offline = words[1], "--offline" in words
+    return (
+        name in ("init", "validate", "graph", "steps")
+        or offline
+        or (name == "packages" and "--check" not in words)
+    )
+
+
+@pytest.mark.parametrize("page", STEP_BY_STEP, ids=lambda page: page.name)
+def test_commands(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pipelines").symlink_to(ROOT / "pipelines")
+    Path("sales.csv").symlink_to(ROOT / "pipelines" / "forecast" / "sales.csv")
+    if page.name == "account.md":  # which goes on with the pipeline of the first tutorial
+        CliRunner().invoke(main, ["init", "mine", "--csv", "sales.csv"])
+    for words in commands(page):
+        if words[0] == "snowpipe-ml" and runs_here(words):
+            result = CliRunner().invoke(main, words[1:])
+            assert result.exit_code == 0, f"{words}: {result.output}"
+        elif words[0] == "snowpipe-ml":
+            # test_citibike and test_own_csv run pipelines; here only the options are checked.
+            command = main.get_command(click.Context(main), words[1])
+            assert command is not None
+            names = {name for parameter in command.params for name in parameter.opts}
+            assert {word for word in words if word.startswith("--")} <= names, words
         else:
-            # test_citibike runs the pipeline; here only the options are checked.
-            run = main.get_command(click.Context(main), "run")
-            assert run is not None
-            names = {name for parameter in run.params for name in parameter.opts}
-            assert {word for word in words if word.startswith("--")} <= names
+            assert words[:2] == ["pip", "install"], words
 
 
-@pytest.mark.parametrize("code", [block for language, block in BLOCKS if language == "python"])
-def test_python_examples(code: str) -> None:
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_targets_of_make_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`make ([a-z-]+)`", README)) <= targets
+
+
+HOW_TO = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / "debugging.md").read_text(), re.S)
+
+
+@pytest.mark.parametrize("code", [*(block for language, block in BLOCKS if language == "python"), *HOW_TO])
+def test_python_examples(code: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns(".snowpipe"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
@@ -74,7 +100,7 @@ def test_the_mistakes_it_shows_are_shown_so(tmp_path: Path) -> None:
 HEAD = (
     "name: demo\ntargets:\n  local: {type: local, path: warehouse, database: DEMO}\nvars: {nightly: true}\n"
 )
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 SPECS = [
     (f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}", match[1])
     for page in PAGES
@@ -111,11 +137,10 @@ def test_a_wrong_excerpt_would_be_found(tmp_path: Path) -> None:
     assert problems_of(tmp_path / "spec.yaml", "load:\n  type: transform\n  qurey: SELECT 1\n  writes: t\n")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/packages-and-models.md"])
-def test_the_packages_of_autogluon_are_those_that_the_pipeline_is_locked_with(page: str) -> None:
+def test_the_packages_of_autogluon_are_those_that_the_pipeline_is_locked_with() -> None:
     shown, locked = (
         re.search(r"  automl: \[(.*?)\]", (ROOT / file).read_text(), re.S)
-        for file in (page, "pipelines/insurance_autogluon.yaml")
+        for file in ("docs/packages-and-models.md", "pipelines/insurance_autogluon.yaml")
     )
     assert shown is not None
     assert locked is not None

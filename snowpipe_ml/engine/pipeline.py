@@ -31,9 +31,10 @@ DEFAULT_THREADS = 4
 class Pipeline(Inspected):
     """A pipeline that can be validated, planned and run.
 
-    >>> pipeline = Pipeline.from_yaml("pipelines/citibike.yaml", vars={"horizon_days": 14})  # doctest: +SKIP
-    >>> pipeline.run("local").ok  # doctest: +SKIP
-    True
+    Example:
+        >>> pipeline = Pipeline.from_yaml("pipelines/citibike.yaml", vars={"horizon_days": 14})  # doctest: +SKIP
+        >>> pipeline.run("local").ok  # doctest: +SKIP
+        True
     """
 
     @classmethod

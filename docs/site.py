@@ -1,0 +1,74 @@
+"""What the site adds to the pages of docs/: the command line's page, and links to files outside this folder.
+
+MkDocs calls the functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+import click
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation
+from mkdocs.structure.pages import Page
+
+from snowpipe_ml.cli.main import main
+
+_PAGES: list[tuple[str, str]] = []
+_LINK = re.compile(r"\[([^\]]+)\]\((\.\.[^)\s]*)\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the page of the command line."""
+    files.append(File.generated(config, "commands.md", content=commands_page()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Show a link to a file outside docs/ as the path of that file: the site does not have it."""
+    folder = PurePosixPath(page.file.src_uri).parent
+    docs = Path(config.docs_dir)
+
+    def shown(match: re.Match[str]) -> str:
+        title, target = match.groups()
+        path = (docs / folder / target.partition("#")[0]).resolve()
+        if path.is_relative_to(docs):
+            return match[0]
+        name = path.relative_to(docs.parent).as_posix()
+        return f"{title} (`{name}`)" if name not in title else title
+
+    return _LINK.sub(shown, markdown)
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """Remember the pages in the order of the menu."""
+    _PAGES[:] = [(page.file.dest_uri, page.title or "") for page in nav.pages]
+    return nav
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Write llms.txt, the list of the pages for language models (https://llmstxt.org)."""
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
+    lines += [f"- [{title}]({uri})" for uri, title in _PAGES]
+    Path(config.site_dir, "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def commands_page() -> str:
+    """Write the help texts of all commands as Markdown."""
+    parts = ["# Command line\n", _help(main, ["snowpipe-ml"])]
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        parts += [f"\n## {name}\n", _help(command, ["snowpipe-ml", name])]
+        if isinstance(command, click.Group):
+            for inner, sub in command.commands.items():
+                parts += [f"\n### {name} {inner}\n", _help(sub, ["snowpipe-ml", name, inner])]
+    return "\n".join(parts) + "\n"
+
+
+def _help(command: click.Command, path: list[str]) -> str:
+    context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
+    return f"```text\n{command.get_help(context)}\n```"
