@@ -214,7 +214,7 @@ def main() -> None:
     if arguments.citibike:
         taken["trips"] = panels.trips(arguments.citibike, arguments.months)
         taken["trips_hours"] = panels.trips(arguments.citibike, arguments.months[-2:], hours=True)
-    ratios = []
+    ratios, coverages = [], []
     for name, panel in taken.items():
         rows = panel.rows
         panel = replace(panel, rows=rows[rows["ID"].isin(rows["ID"].drop_duplicates()[: arguments.series])])
@@ -232,7 +232,8 @@ def main() -> None:
             f"series more than 10 % worse: {worse_series(backtest):.0%} (<= 15 %)"
         )
         ratios.append(table.loc["ensemble"] / table.loc[REFERENCE])
-        ratio, coverage = ratios[-1], table.loc["ensemble", "COVERAGE"]
+        ratio, coverage = ratios[-1], float(table.loc["ensemble", "COVERAGE"])
+        coverages.append(coverage)
         print(
             f"ratios of {name}: MASE {ratio['MASE']:.3f}, RMSE {ratio['RMSE']:.3f}, WQL {ratio['WQL']:.3f}, "
             f"coverage {coverage:.3f}, totals {table.loc['ensemble', 'TOTAL %']:+.1f} %",
@@ -242,6 +243,9 @@ def main() -> None:
     for measure in ("MASE", "RMSE", "WQL"):
         values = [float(each[measure]) for each in ratios]
         print(f"  {measure}: {np.exp(np.mean(np.log(values))):.3f}, {max(values):.3f}")
+    print(
+        f"coverage of 80 %: mean {np.mean(coverages):.3f}, from {min(coverages):.3f} to {max(coverages):.3f} by panel"
+    )
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def petroleum(folder: Path) -> Panel:
 
 
 def _months(wide: pd.DataFrame) -> Panel:
-    return Panel(_long(wide.T), "month", 12, 6, 12)
+    return Panel(_long(wide.T), "month", 12, 12, 12)
 
 
 def housing(folder: Path) -> Panel:
@@ -173,7 +173,7 @@ def _competition(path: Path, least: int) -> Panel:
         for name in chosen
     ]
     found = pd.concat(rows).groupby("ID").tail(180)
-    return Panel(found.assign(DATE=found["DATE"].dt.strftime("%Y-%m-%d")), "month", 12, 6, 12)
+    return Panel(found.assign(DATE=found["DATE"].dt.strftime("%Y-%m-%d")), "month", 12, 12, 12)
 
 
 def tourism_competition(folder: Path) -> Panel:

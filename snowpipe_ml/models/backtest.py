@@ -15,6 +15,7 @@ from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Feature, Series
 from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.models.spread import Spread
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def backtest(
         back = plan.horizon + (plan.origins - 1 - number) * plan.step
         then = [part for series in panel if (part := _as_of(series, back, plan)) is not None]
         actual = {series.key: dict(zip(series.days, series.y, strict=True)) for series in panel}
+        spreads = {series.key: Spread.of(series, plan.horizon) for series in then}
         for name, settings in candidates.items():
             if not then:
                 continue
@@ -85,6 +87,7 @@ def backtest(
                         squared,
                         clock=series.clock,
                         seconds=seconds,
+                        spread=spreads[series.key],
                     )
                 )
     return folds
@@ -133,7 +136,7 @@ def with_intervals(
             calibration = Calibration.of(earlier, coverage, horizon, quantiles)
             for fold in own:
                 if fold.number == number and earlier:
-                    asked = (fold.key, fold.predicted, fold.level, fold.ahead)
+                    asked = (fold.key, fold.predicted, fold.level, fold.ahead, fold.spread)
                     low, high = calibration.interval(*asked)
                     levels = calibration.quantiles(*asked)
                     found.append(dataclasses.replace(fold, low=low, high=high, quantiles=levels))

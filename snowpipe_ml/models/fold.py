@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from snowpipe_ml.models.clock import Clock
+from snowpipe_ml.models.spread import Spread, unit_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class Fold:
             several series share theirs evenly.
         weight: the weight of the model in an ensemble; None if it is not a member.
         message: what is to be said of the model.
+        spread: the errors of simple smoothing up to the origin; None if the history was too short.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Fold:
     seconds: float = 0.0
     weight: float | None = None
     message: str | None = None
+    spread: Spread | None = None
 
     @property
     def period(self) -> int:
@@ -72,6 +75,13 @@ class Fold:
 
     @property
     def scores(self) -> np.ndarray:
-        """The errors in units of the level's square root, the scale of counts."""
-        errors: np.ndarray = (self.actual - self.predicted) / np.sqrt(self.level)
+        """The errors in units of the series, in which those of all series are comparable."""
+        errors: np.ndarray = (self.actual - self.predicted) / unit_of(self.level, self.spread)
         return errors
+
+    @property
+    def smoothed_mae(self) -> float | None:
+        """The mean absolute error that simple smoothing had over the same periods."""
+        if self.spread is None:
+            return None
+        return float(np.mean(np.abs(self.actual - self.spread.forecast[self.ahead - 1])))

@@ -12,6 +12,7 @@ from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.panel import Series
 from snowpipe_ml.models.quantiles import quantile_column
 from snowpipe_ml.models.simple import NAME as SIMPLE
+from snowpipe_ml.models.spread import Spread
 
 FIXED = (
     "SERIES",
@@ -70,7 +71,8 @@ class Rows:
         message: str | None = None,
     ) -> None:
         """Add the forecast of a series."""
-        asked = (series.key, forecast.y, series.level, series.steps)
+        spread = Spread.of(series, calibration.horizon) if calibration.calibrated else None
+        asked = (series.key, forecast.y, series.level, series.steps, spread)
         low, high = calibration.interval(*asked)
         levels = [model.bounded(series, each) for each in calibration.quantiles(*asked)]
         if not calibration.calibrated and label != SIMPLE:

@@ -14,7 +14,7 @@ from snowpipe_ml.models.ensemble import ENSEMBLES, Ensemble
 from snowpipe_ml.models.panel import features_of
 from snowpipe_ml.models.registry import make_forecaster
 
-FORMAT = 3
+FORMAT = 4
 
 Manifest = dict[str, Any]
 """The JSON values saved with a model."""
