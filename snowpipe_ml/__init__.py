@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
     from snowpipe_ml.engine.pipeline import Pipeline
+    from snowpipe_ml.exploration.explore import explore
 
-__all__ = ["Pipeline", "__version__", "local_session"]
+__all__ = ["Pipeline", "__version__", "explore", "local_session"]
+
+_PLACES = {"Pipeline": "engine.pipeline", "explore": "exploration.explore"}
 
 
 def local_session(
@@ -39,8 +42,8 @@ def local_session(
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Pipeline":
-        return _lazy("engine.pipeline", name)
+    if name in _PLACES:
+        return _lazy(_PLACES[name], name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

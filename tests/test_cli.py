@@ -48,6 +48,7 @@ def invoke(*arguments: object) -> Result:
         "setup",
         "export",
         "export tasks",
+        "explore",
     ],
 )
 def test_help_texts(command: str) -> None:

@@ -30,6 +30,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "doctor:doctor",
         "Ask the account of a target what SPEC lacks there.",
     ),
+    "explore": (
+        "explore:explore",
+        "Explore TABLE on the target of SPEC, and suggest the steps of a forecast.",
+    ),
     "export": ("export:export", "Make a pipeline run without this machine."),
     "graph": ("plan:graph", "Print the graph of SPEC."),
     "init": ("authoring:init", "Create a pipeline: copy a template into DIRECTORY."),

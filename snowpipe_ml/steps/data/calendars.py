@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from pydantic import Field
@@ -22,6 +22,23 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Literal, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
+
+
+def public_holidays(country: str, subdivision: str | None, years: Iterable[int]) -> list[tuple[date, str]]:
+    """Return the public holidays of a country, or of one of its subdivisions, with their names, in order.
+
+    Raises:
+        StepError: the holidays library does not know the country or the subdivision.
+    """
+    import holidays
+
+    try:
+        found = holidays.country_holidays(country, subdiv=subdivision, years=years)
+    except NotImplementedError as error:
+        raise StepError(
+            f"the holidays library does not support {country} {subdivision or ''}: {error}"
+        ) from error
+    return sorted(found.items())
 
 
 @register("holidays")
@@ -48,20 +65,6 @@ class Holidays(Step["Holidays.Settings"]):
     def imports_here(self) -> Mapping[str, str]:
         return {"holidays": "forecast"}
 
-    def _days(self) -> Iterator[tuple[date, str]]:
-        import holidays
-
-        s = self.settings
-        try:
-            found = holidays.country_holidays(
-                s.country, subdiv=s.subdivision, years=range(s.first_year, s.last_year + 1)
-            )
-        except NotImplementedError as error:
-            raise StepError(
-                f"the holidays library does not support {s.country} {s.subdivision or ''}: {error}"
-            ) from error
-        yield from sorted(found.items())
-
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         return StepPlan(
@@ -69,11 +72,14 @@ class Holidays(Step["Holidays.Settings"]):
         )
 
     def run(self, ctx: RunContext) -> StepResult:
+        s = self.settings
         rows = join(
             ", ",
             [
                 sql("({day}, {name})", day=Literal(day.isoformat()), name=Literal(name))
-                for day, name in self._days()
+                for day, name in public_holidays(
+                    s.country, s.subdivision, range(s.first_year, s.last_year + 1)
+                )
             ],
         )
         if not rows.text:

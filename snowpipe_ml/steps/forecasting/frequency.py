@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.models.frequencies import DAY, FREQUENCIES, WEEKDAYS, Frequency
 from snowpipe_ml.plugins import RunContext
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, sql
 from snowpipe_ml.steps.forecasting.periods import Periods
 
@@ -61,7 +62,7 @@ class Rhythm:
 
 
 def rhythm_of(
-    ctx: RunContext, name: QualifiedName, timestamp: Identifier, key: Identifier | None, periods: Periods
+    ask: Asks, name: QualifiedName, timestamp: Identifier, key: Identifier | None, periods: Periods
 ) -> Rhythm:
     """Return how often the series of a table have a row.
 
@@ -70,28 +71,28 @@ def rhythm_of(
     can be more frequent than a day.
 
     Args:
-        ctx: the context of the step.
+        ask: runs the statements: the context of a step, or a connection.
         name: the table.
         timestamp: its column of timestamps or dates.
         key: the column that identifies a series; None for a single series.
         periods: how times are read.
     """
     stamp = periods.stamp(timestamp)
-    on_minutes = ctx.scalar(
+    on_minutes = ask.execute(
         sql(
             "SELECT AVG(IFF(SECOND({stamp}) = 0, 1.0, 0.0)) FROM {name} WHERE {timestamp} IS NOT NULL",
             stamp=stamp,
             name=name,
             timestamp=timestamp,
         )
-    )
+    )[0][0]
     hours = None
     if on_minutes is not None and float(on_minutes) >= _WHOLE_MINUTES:
-        hours = _regular(ctx, name, stamp, timestamp, key, "STEP < 24")
+        hours = _regular(ask, name, stamp, timestamp, key, "STEP < 24")
     days = sql("CAST({stamp} AS DATE)", stamp=stamp)
     if hours is None:
-        hours = _regular(ctx, name, days, timestamp, key, "STEP >= 24")
-    row = ctx.execute(
+        hours = _regular(ask, name, days, timestamp, key, "STEP >= 24")
+    row = ask.execute(
         sql(
             "SELECT COUNT(DISTINCT DAYOFWEEKISO({days})) AS WEEKDAYS, MIN(DAYOFWEEKISO({days})) AS WEEKDAY, "
             "COUNT_IF(DAYOFWEEKISO({days}) > 5) AS WEEKENDS FROM {name} WHERE {timestamp} IS NOT NULL",
@@ -161,7 +162,7 @@ def _hours(frequency: Frequency) -> float:
 
 
 def _regular(
-    ctx: RunContext,
+    ask: Asks,
     name: QualifiedName,
     time: Sql,
     timestamp: Identifier,
@@ -169,7 +170,7 @@ def _regular(
     wanted: str,
 ) -> float | None:
     """Return the hours between two rows if at least half of the series are regular and meet the condition."""
-    rows = ctx.execute(
+    rows = ask.execute(
         sql(
             """WITH TIMES AS (
   SELECT {key} AS SERIES, {time} AS AT, COUNT(*) AS N FROM {name} WHERE {timestamp} IS NOT NULL AND {key} IS NOT NULL
@@ -199,7 +200,7 @@ FROM JUDGED""",
             wanted=Sql(wanted),
         )
     )
-    series, regular, step, together = rows[0]
+    series, regular, step, together = (rows[0][place] for place in range(4))
     by_hours = wanted.startswith("STEP <")
     if not series or 2 * regular < series or (by_hours and float(together) > _ROWS_A_TIME):
         return None
