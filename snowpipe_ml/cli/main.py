@@ -36,7 +36,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "export": ("export:export", "Make a pipeline run without this machine."),
     "graph": ("plan:graph", "Print the graph of SPEC."),
-    "init": ("authoring:init", "Create a pipeline: copy a template into DIRECTORY."),
+    "init": (
+        "authoring:init",
+        "Create a pipeline in DIRECTORY: copy a template, or write a spec for a CSV file.",
+    ),
     "lineage": ("history:lineage", "Show which run and step wrote TABLE, and from which inputs."),
     "logs": (
         "history:logs",
