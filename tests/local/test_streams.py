@@ -15,6 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
+from snowpipe_ml.local.catalog.stream_changes import Affected, tracked
+from snowpipe_ml.local.statements import dml
+
 _ROWS = "SELECT n, v, METADATA$ACTION, METADATA$ISUPDATE FROM {0} ORDER BY n, v, METADATA$ACTION"
 
 
@@ -289,3 +292,72 @@ def test_a_stream_on_a_replaced_table_is_stale(query: Any, table: None) -> None:
     assert stale() == {"S": "true", "ADDED": "true"}
     with pytest.raises(SnowparkSQLException, match="cannot read from the stream 'S'"):
         query("SELECT * FROM s")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE t SET v = 'z' FROM u WHERE t.n = u.n",
+        "UPDATE t SET a = ARRAY_CONSTRUCT(9) WHERE n IN (SELECT n FROM u)",
+        "UPDATE t SET j = PARSE_JSON('{\"x\": 1}'), v = 'z' WHERE n < 3",
+        "UPDATE t SET n = n + 1, a = ARRAY_CONSTRUCT(n), v = 'q', j = NULL",
+        "DELETE FROM t USING u WHERE t.n = u.n",
+        "DELETE FROM t WHERE n IN (SELECT n FROM u ORDER BY n LIMIT 1)",
+        "UPDATE t SET v = 'z' WHERE n >= 1 + ABS(RANDOM()) % 3",
+        "UPDATE t SET v = 'z' WHERE twice(n) = 4",
+        "MERGE INTO t USING u ON t.n = u.n WHEN MATCHED THEN UPDATE SET a = ARRAY_CONSTRUCT(u.n), v = 'm' "
+        "WHEN NOT MATCHED THEN INSERT (n, v) VALUES (u.n, 'i')",
+        "MERGE INTO t USING (SELECT * FROM u) AS u ON t.n = u.n WHEN MATCHED AND t.n = 2 THEN DELETE "
+        "WHEN MATCHED THEN UPDATE SET j = TO_VARIANT(5) WHEN NOT MATCHED THEN INSERT (n, v) VALUES (u.n, 'i')",
+        "MERGE INTO t USING u ON t.n = u.n WHEN NOT MATCHED THEN INSERT (n, v) VALUES (u.n, 'i')",
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_each_kind_of_change(query: Any, statement: str, inside: bool) -> None:
+    query("CREATE TABLE t (n INT, v VARCHAR, a ARRAY, j VARIANT)")
+    query(
+        "INSERT INTO t SELECT column1, column2, ARRAY_CONSTRUCT(1), TO_VARIANT(column1) "
+        "FROM VALUES (1, 'a'), (2, 'b'), (2, 'b'), (3, 'c'), (NULL, NULL)"
+    )
+    query("CREATE TABLE u AS SELECT column1 AS n FROM VALUES (2), (3), (9)")
+    query("CREATE FUNCTION twice(n INT) RETURNS INT AS 'n * 2'") if "twice" in statement else None
+    query("CREATE STREAM s ON TABLE t")
+    if inside:
+        query("BEGIN")
+        query("INSERT INTO t (n, v) VALUES (2, 'new')")
+    columns = "n, v, TO_JSON(a) AS a, TO_JSON(j) AS j"
+    old = Counter(query(f"SELECT {columns} FROM t"))
+    changed = sum(query(statement)[0])
+    if inside:
+        query("COMMIT")
+        old[(2, "new", None, None)] -= 1
+    assert changed > 0 or "RANDOM" in statement
+    new = Counter(query(f"SELECT {columns} FROM t"))
+    updates: Counter[str] = Counter()
+    for *row, action, update in query(f"SELECT {columns}, METADATA$ACTION, METADATA$ISUPDATE FROM s"):
+        old[tuple(row)] += 1 if action == "INSERT" else -1
+        updates[action] += update
+    assert +old == new
+    assert updates["INSERT"] == updates["DELETE"]
+    if statement.startswith("UPDATE") and not inside:
+        assert updates["INSERT"] == changed
+
+
+def test_the_changes_of_few_rows_are_found_without_reading_the_others(
+    query: Any, table: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Affected] = []
+
+    def noted(session: Any, name: Any, affected: Affected) -> Any:
+        found.append(affected)
+        return tracked(session, name, affected)
+
+    monkeypatch.setattr(dml, "tracked", noted)
+    query("UPDATE t SET v = 'z' WHERE n = 1")
+    query("DELETE FROM t WHERE n = 2")
+    query("MERGE INTO t USING sink ON t.n = sink.n WHEN MATCHED THEN DELETE")
+    query("MERGE INTO t USING sink ON t.n = sink.n WHEN NOT MATCHED THEN INSERT (n) VALUES (sink.n)")
+    query("INSERT INTO t SELECT 1, 'a'")
+    assert [affected.old is not None for affected in found] == [True] * 5
+    query("DELETE FROM t WHERE n IN (SELECT n FROM sink LIMIT 1)")
+    assert found[-1].old is None

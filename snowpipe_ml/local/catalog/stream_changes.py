@@ -17,6 +17,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import duckdb
 
@@ -99,17 +100,35 @@ def changes_query(relation: str, *, append_only: bool) -> str:
     return f"{inserted} UNION ALL SELECT unnest(old), 'DELETE', {more} FROM {relation} WHERE old IS NOT NULL"
 
 
+@dataclass(frozen=True)
+class Affected:
+    """The rows of a table that a statement can change.
+
+    Attributes:
+        old: a DuckDB query of the ``rowid`` of the rows that it can update or delete; empty if there are none, and None
+            if they are not known.
+        updated: the columns that it can update.
+    """
+
+    old: str | None = None
+    updated: frozenset[str] = frozenset()
+
+
+ANY = Affected()
+INSERTED = Affected(old="")
+
+
 @contextmanager
-def tracked(session: Session, table: Name | None, *, only_inserts: bool = False) -> Iterator[None]:
+def tracked(session: Session, table: Name | None, affected: Affected = ANY) -> Iterator[None]:
     """Add what the block changes in a table to the changes of its streams, in the open transaction.
 
-    Rows are identified by DuckDB's ``rowid``, which an update does not change. It is not kept beyond the
-    transaction, because a checkpoint changes it.
+    Rows are identified by DuckDB's ``rowid``. It is not kept beyond the transaction, because a checkpoint changes it.
 
     Args:
         session: the session.
         table: the table; None if it is not known.
-        only_inserts: whether the block can do nothing but insert rows, which is faster to find.
+        affected: the rows that the block can change. If they are few, they take little time, however many rows the
+            table has.
     """
     streams = _streams_on(session, table) if table is not None and session.storage.has_streams else []
     if table is None or not streams:
@@ -118,10 +137,9 @@ def tracked(session: Session, table: Name | None, *, only_inserts: bool = False)
     target, duck = quoted(*table), session.duck
     before, found = (f"_sf_{uuid.uuid4().hex}" for _ in range(2))
     rows = f"SELECT rowid AS place, _sf_row AS value FROM {target} AS _sf_row"
-    if only_inserts:
-        duck.execute(f"CREATE TEMP TABLE {before} AS SELECT coalesce(max(rowid), -1) AS place FROM {target}")
-    else:
-        duck.execute(f"CREATE TEMP TABLE {before} AS {rows}")
+    some = "true" if affected.old is None else f"rowid IN ({affected.old})" if affected.old else "false"
+    duck.execute(f"CREATE TEMP TABLE {before} AS {rows} WHERE {some}")
+    last = duck.execute(f"SELECT coalesce(max(rowid), -1) FROM {target}").fetchone()
     opened = [
         open_offset(session, stream, kept) if session.in_transaction else None for stream, kept, _ in streams
     ]
@@ -129,23 +147,63 @@ def tracked(session: Session, table: Name | None, *, only_inserts: bool = False)
         if offset is not None:
             offset.begin()
     yield
-    if only_inserts:
-        changed = (
-            f"SELECT CASE WHEN false THEN value END AS old, value AS new FROM ({rows}) "
-            f"WHERE place > (SELECT place FROM {before})"
-        )
-    else:
-        changed = (
-            f"SELECT b.value AS old, a.value AS new FROM {before} AS b FULL JOIN ({rows}) AS a USING (place) "
-            "WHERE b.place IS NULL OR a.place IS NULL OR b.value IS DISTINCT FROM a.value"
-        )
-    duck.execute(f"CREATE TEMP TABLE {found} AS SELECT uuid() AS change, old, new FROM ({changed})")
+    assert last is not None
+    after = f"{rows} WHERE rowid IN (SELECT place FROM {before}) UNION ALL {rows} WHERE rowid > {last[0]}"
+    duck.execute(
+        f"CREATE TEMP TABLE {found} AS SELECT uuid() AS change, b.value AS old, a.value AS new "
+        f"FROM {before} AS b FULL JOIN ({after}) AS a USING (place) "
+        "WHERE b.place IS NULL OR a.place IS NULL OR b.value IS DISTINCT FROM a.value"
+    )
+    if affected.old != "":
+        _pair_moved(session, found, table, affected.updated)
     for (_, kept, append_only), offset in zip(streams, opened, strict=True):
         _add(session, quoted(table[0], CATALOG, kept), found, append_only)
         if offset is not None:
             _add(session, offset.since, found, append_only)
     duck.execute(f"DROP TABLE {before}")
     duck.execute(f"DROP TABLE {found}")
+
+
+def _pair_moved(session: Session, found: str, table: Name, updated: frozenset[str]) -> None:
+    """Make one change of a row that an UPDATE has moved: DuckDB deletes and inserts rows whose lists or VARIANTs change.
+
+    The old and the new row are found by the columns that the statement does not update; of rows that are equal
+    in them, it does not matter which is taken.
+
+    Args:
+        session: the session.
+        found: the table of the changes.
+        table: the table that was changed.
+        updated: the columns that the statement can update.
+    """
+    duck = session.duck
+    moved = duck.execute(
+        f"SELECT count(*) FILTER (old IS NULL), count(*) FILTER (new IS NULL) FROM {found}"
+    ).fetchone()
+    if not updated or moved is None or 0 in moved:
+        return
+    described = duck.execute(f"DESCRIBE SELECT * FROM {quoted(*table)}").fetchall()
+    same = [quoted(name) for name, *_ in described if name not in updated]
+    sides = [
+        f"(SELECT change, {side}, {', '.join([*(f'{side}.{column} AS {column}' for column in same), '']) or ''}"
+        f"row_number() OVER ({_partition(side, same)}) AS _sf_i FROM {found} WHERE {other} IS NULL)"
+        for side, other in (("old", "new"), ("new", "old"))
+    ]
+    conditions = ["o._sf_i = n._sf_i", *(f"o.{column} IS NOT DISTINCT FROM n.{column}" for column in same)]
+    pairs = f"_sf_{uuid.uuid4().hex}"
+    duck.execute(
+        f"CREATE TEMP TABLE {pairs} AS SELECT o.change AS change, n.change AS gone, n.new AS new "
+        f"FROM {sides[0]} AS o JOIN {sides[1]} AS n ON {' AND '.join(conditions)}"
+    )
+    duck.execute(f"UPDATE {found} AS f SET new = p.new FROM {pairs} AS p WHERE f.change = p.change")
+    duck.execute(
+        f"DELETE FROM {found} WHERE change IN (SELECT gone FROM {pairs}) OR old IS NOT DISTINCT FROM new"
+    )
+    duck.execute(f"DROP TABLE {pairs}")
+
+
+def _partition(side: str, columns: list[str]) -> str:
+    return f"PARTITION BY {', '.join(f'{side}.{column}' for column in columns)}" if columns else ""
 
 
 def _streams_on(session: Session, table: Name) -> list[tuple[Name, str, bool]]:

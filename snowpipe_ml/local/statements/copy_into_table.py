@@ -20,7 +20,7 @@ from snowpipe_ml.local.catalog.load_history import (
     remembered,
 )
 from snowpipe_ml.local.catalog.stages import MissingFilesError, Stage, StagedFile, find_stage
-from snowpipe_ml.local.catalog.stream_changes import tracked
+from snowpipe_ml.local.catalog.stream_changes import INSERTED, tracked
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import quoted
 from snowpipe_ml.local.core.queries import select
@@ -152,7 +152,7 @@ def _load(statement: Statement) -> Result:
         failed = unreadable | check_selected(session, copy, columns, options, readable)
 
         def once(by_record: bool = False, one_by_one: bool = False) -> list[Loaded]:
-            with in_transaction(session), tracked(session, copy.target, only_inserts=True):
+            with in_transaction(session), tracked(session, copy.target, INSERTED):
                 done = load_files(
                     session,
                     copy,

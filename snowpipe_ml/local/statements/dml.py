@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.catalog.changes import note_change, written_table
 from snowpipe_ml.local.catalog.columns import scales_of, stored_columns
-from snowpipe_ml.local.catalog.stream_changes import tracked
+from snowpipe_ml.local.catalog.stream_changes import ANY, INSERTED, Affected, tracked
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.arrays import integers
 from snowpipe_ml.local.core.names import Name
@@ -19,6 +19,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.types import Column, cut_fractions, parameter
 from snowpipe_ml.local.core.values import Params, Row
+from snowpipe_ml.local.statements.affected import affected, is_repeatable
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiled import compiled
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -43,24 +44,25 @@ def _counted(tree: exp.Expr) -> list[str]:
 
 
 def _execute_count(session: Session, tree: exp.Expr, params: Params) -> int:
+    known = session.storage.has_streams and is_repeatable(tree)
     with compiled(session, tree, params) as statement:
-        rows = _changed(session, to_sql(statement), written_table(statement))
+        rows = _changed(
+            session, to_sql(statement), written_table(statement), affected(statement) if known else ANY
+        )
         return int(rows[0][0]) if rows else 0
 
 
 def count_inserted(session: Session, sql_text: str, target: Name | None) -> int:
     """Run an INSERT and return the number of new rows."""
-    rows = _changed(session, sql_text, target, only_inserts=True)
+    rows = _changed(session, sql_text, target, INSERTED)
     return int(rows[0][0]) if rows else 0
 
 
-def _changed(
-    session: Session, sql_text: str, target: Name | None, *, only_inserts: bool = False
-) -> list[Row]:
+def _changed(session: Session, sql_text: str, target: Name | None, rows: Affected = ANY) -> list[Row]:
     """Run a DML statement and record in the same transaction that the table has changed."""
 
     def run() -> list[Row]:
-        with in_transaction(session), tracked(session, target, only_inserts=only_inserts):
+        with in_transaction(session), tracked(session, target, rows):
             found = session.duck.execute(sql_text).fetchall()
             if target is not None:
                 note_change(session, target)
@@ -105,11 +107,14 @@ def _update(session: Session, tree: exp.Update, params: Params) -> Result:
 
     https://docs.snowflake.com/en/sql-reference/sql/update
     """
+    known = session.storage.has_streams and is_repeatable(tree)
     with compiled(session, tree, params) as statement:
         several = 0
         if statement.args.get("from_") is not None:
             several = _multi_joined(session, statement)
-        changed = _changed(session, to_sql(statement), written_table(statement))
+        changed = _changed(
+            session, to_sql(statement), written_table(statement), affected(statement) if known else ANY
+        )
         updated = int(changed[0][0]) if changed else 0
     result = counts(updated=updated)
     return Result(
@@ -149,9 +154,10 @@ def _merge_kinds(tree: exp.Merge) -> set[str]:
 def _merge(session: Session, tree: exp.Merge, params: Params) -> Result:
     """Run a MERGE; the result has a column for each kind of change that its clauses can make."""
     kinds = _merge_kinds(tree)
+    known = session.storage.has_streams and is_repeatable(tree)
     with compiled(session, tree, params) as statement:
         text = to_sql(statement) + " RETURNING merge_action"
-        actions = _changed(session, text, written_table(statement))
+        actions = _changed(session, text, written_table(statement), affected(statement) if known else ANY)
     done = {"inserted": 0, "updated": 0, "deleted": 0}
     for (action,) in actions:
         done[{"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}[action]] += 1
