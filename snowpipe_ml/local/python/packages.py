@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
+from email.parser import HeaderParser
+from functools import cache, cached_property
 from importlib import metadata
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -18,14 +19,38 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.packages.channel import channel_name, distribution_name, parse_package
 
 
+class Installed:
+    """An installed distribution.
+
+    ``importlib.metadata`` parses the whole description at each question for a name, a version or the
+    requirements, which takes a fifth of a second for all distributions of an environment. Here their headers
+    are parsed once.
+
+    Attributes:
+        name: the canonical name; empty if the metadata cannot be read.
+        version: the version.
+    """
+
+    def __init__(self, distribution: metadata.Distribution) -> None:
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+        headers = HeaderParser().parsestr(text.partition("\n\n")[0])
+        self._distribution = distribution
+        self.name = canonicalize_name(headers.get("Name", ""))
+        self.version = str(headers.get("Version", ""))
+
+    @cached_property
+    def requires(self) -> tuple[Requirement, ...]:
+        """What it requires, with the markers that say when."""
+        return tuple(Requirement(text) for text in self._distribution.requires or ())
+
+
 @cache
-def installed() -> Mapping[str, metadata.Distribution]:
+def installed() -> Mapping[str, Installed]:
     """Return the installed distributions by canonical name."""
-    found: dict[str, metadata.Distribution] = {}
-    for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found.setdefault(canonicalize_name(name), distribution)
+    found: dict[str, Installed] = {}
+    for distribution in map(Installed, metadata.distributions()):
+        if distribution.name:
+            found.setdefault(distribution.name, distribution)
     return found
 
 
@@ -82,8 +107,7 @@ def closure(packages: Iterable[str]) -> set[str]:
         if distribution is None or (name in found and not extras):
             continue
         found.add(name)
-        for text in distribution.requires or ():
-            requirement = Requirement(text)
+        for requirement in distribution.requires:
             environments = [{"extra": extra} for extra in extras] or [{"extra": ""}]
             if requirement.marker is None or any(requirement.marker.evaluate(e) for e in environments):
                 queue.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
