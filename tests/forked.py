@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -102,9 +103,14 @@ _COMMAND = "from snowpipe_ml.cli.main import main\nmain()\n"
 
 
 class _Server:
-    """The process that forks."""
+    """The process that forks.
 
-    def __init__(self) -> None:
+    Args:
+        site: a folder of installed packages that it and its children have, besides the usual ones.
+    """
+
+    def __init__(self, site: Path | None = None) -> None:
+        self._site = site
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -127,6 +133,7 @@ class _Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             cwd=Path(__file__).parents[1],
+            env={**os.environ, "PYTHONPATH": _path(self._site, os.environ)},
         )
         its.close()
         self._channel = ours
@@ -138,7 +145,14 @@ class _Server:
             self._process.wait()
 
 
-_SERVING = _Server()
+def _path(site: Path | None, env: Mapping[str, str]) -> str:
+    return os.pathsep.join(filter(None, [str(site or ""), env.get("PYTHONPATH")]))
+
+
+@cache
+def _server(site: Path | None) -> _Server:
+    # The entry points of installed packages are read at the import of the package: a server for each site.
+    return _Server(site)
 
 
 class Process:
@@ -153,11 +167,14 @@ class Process:
         new_session: bool = False,
         output: int | None = None,
         merged: bool = False,
+        site: Path | None = None,
     ) -> None:
         """Run code with arguments.
 
-        ``output``: a file descriptor for its output and errors instead of pipes; ``merged``: one pipe for both.
+        ``output``: a file descriptor for its output and errors instead of pipes; ``merged``: one pipe for both;
+        ``site``: a folder with more installed packages.
         """
+        env = os.environ if env is None else env
         status, its_status = os.pipe()
         its_stdin, stdin = os.pipe()
         pipes: list[int] = []
@@ -177,13 +194,13 @@ class Process:
         request = {
             "code": code,
             "arguments": [str(argument) for argument in arguments],
-            "env": dict(os.environ if env is None else env),
+            "env": {**env, "PYTHONPATH": _path(site, env)},
             "cwd": str(cwd or Path.cwd()),
             "new_session": new_session,
             "umask": mask,
         }
         outputs = [*pipes, *pipes] if merged else pipes or [output, output]
-        _SERVING.start(request, [its_stdin, *outputs, its_status])
+        _server(site).start(request, [its_stdin, *outputs, its_status])
         for fd in (its_stdin, *pipes, its_status):
             os.close(fd)
         self._status = open(status, "rb", buffering=0)  # noqa: SIM115
@@ -260,9 +277,10 @@ def python(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
+    site: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run code in a forked process to its end."""
-    process = Process(code, *arguments, env=env, cwd=cwd)
+    process = Process(code, *arguments, env=env, cwd=cwd, site=site)
     try:
         out, err = process.communicate(timeout)
     except BaseException:
@@ -276,9 +294,10 @@ def command(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
+    site: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``snowpipe-ml`` with arguments in a forked process to its end."""
-    return python(_COMMAND, *arguments, env=env, cwd=cwd, timeout=timeout)
+    return python(_COMMAND, *arguments, env=env, cwd=cwd, timeout=timeout, site=site)
 
 
 def start_command(*arguments: object, **options: Any) -> Process:

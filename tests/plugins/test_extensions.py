@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.conftest import ROOT
 
 SERIES = """\
@@ -34,17 +34,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(site: Path, *arguments: str, cwd: Path | None = None) -> str:
-    """Run Python with the extensions installed; its output."""
-    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(site: Path, code: str, *arguments: object, cwd: Path | None = None) -> None:
+    """Run Python code with the extensions installed."""
+    done = forked.python(code, *arguments, site=site, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def command(site: Path, *arguments: object) -> str:
+    """Run ``snowpipe-ml`` with the extensions installed; its output."""
+    done = forked.command(*arguments, site=site)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -56,30 +54,27 @@ def spec(folder: Path, steps: str, target: str = "{type: local}", more: str = ""
 
 
 def test_a_step_type(site: Path, tmp_path: Path) -> None:
-    run(site, "-c", "from snowpipe_ml.testing import check_step; check_step('count_rows')")
+    run(site, "from snowpipe_ml.testing import check_step; check_step('count_rows')")
     path = spec(tmp_path, f"{SERIES}  counted: {{type: count_rows, table: events}}\n")
-    assert "180 rows" in run(site, "-m", "snowpipe_ml", "run", str(path), "--no-report")
+    assert "180 rows" in command(site, "run", path, "--no-report")
 
 
 def test_a_target(site: Path, tmp_path: Path) -> None:
     code = "import sys, pathlib; from snowpipe_ml.testing import check_target; "
     run(
         site,
-        "-c",
         code + "check_target('shared', pathlib.Path(sys.argv[1]), root='all', database='DEMO')",
         str(tmp_path),
     )
     path = spec(tmp_path, SERIES, "{type: shared, root: all, database: DEMO}")
-    run(site, "-m", "snowpipe_ml", "run", str(path), "--no-report")
-    found = run(
-        site, "-m", "snowpipe_ml", "sql", str(path), "SELECT COUNT(*) AS N FROM EVENTS", "--format", "json"
-    )
+    command(site, "run", path, "--no-report")
+    found = command(site, "sql", path, "SELECT COUNT(*) AS N FROM EVENTS", "--format", "json")
     assert json.loads(found) == [{"N": 180}]
     assert (tmp_path / "all" / "databases" / "DEMO.duckdb").is_file()
 
 
 def test_a_forecaster(site: Path, tmp_path: Path) -> None:
-    run(site, "-c", "from snowpipe_ml.testing import check_forecaster; check_forecaster('drift', days=14)")
+    run(site, "from snowpipe_ml.testing import check_forecaster; check_forecaster('drift', days=14)")
     steps = f"""{SERIES}  features: {{type: features, from: events, partition_by: SHOP, timestamp: SOLD_AT, lags: [7], min_history: 40,
     writes: features}}
   future: {{type: future_features, features: features, horizon: 5, writes: future}}
@@ -89,9 +84,9 @@ def test_a_forecaster(site: Path, tmp_path: Path) -> None:
 """
     more = "stages: {code: {}}\npackages: {ours: [numpy, pandas]}\n"
     path = spec(tmp_path, steps, more=more)
-    run(site, "-m", "snowpipe_ml", "run", str(path), "--no-report")
+    command(site, "run", path, "--no-report")
     query = "SELECT COUNT(*) AS N, MIN(PREDICTION) AS LOW, MAX(PREDICTION) AS HIGH FROM FORECASTS WHERE PART = 'forecast'"
-    found = json.loads(run(site, "-m", "snowpipe_ml", "sql", str(path), query, "--format", "json"))
+    found = json.loads(command(site, "sql", path, query, "--format", "json"))
     assert found == [{"N": 10, "LOW": 1.0, "HIGH": 1.0}]
 
 
@@ -127,7 +122,7 @@ else:
     raise AssertionError("a note was dropped twice")
 session.close()
 """
-    run(site, "-c", code, cwd=tmp_path)
+    run(site, code, cwd=tmp_path)
 
 
 def test_without_the_package_its_names_are_unknown(tmp_path: Path) -> None:
