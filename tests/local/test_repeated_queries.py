@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml.local import connect
 from snowpipe_ml.local.statements import queries
@@ -134,3 +136,41 @@ def test_another_session_changes_a_table(tmp_path: Any) -> None:
     assert one.execute("SELECT a / 2 FROM t").fetchall() == [(1.5,)]
     first.close()
     second.close()
+
+
+def test_what_is_known_about_a_table_follows_the_statements_of_other_sessions(tmp_path: Any) -> None:
+    first, second = connect(tmp_path, database="D"), connect(tmp_path, database="D")
+    one, two = first.cursor(), second.cursor()
+
+    def shown(statement: str) -> Any:
+        return one.execute(statement).fetchall()
+
+    two.execute("CREATE TABLE t (a TIME(0))")
+    for scale, seconds in ((0, "03"), (3, "03.456")):
+        two.execute(f"CREATE OR REPLACE TABLE t (a TIME({scale}))")
+        one.execute("INSERT INTO t VALUES ('01:02:03.456789')")
+        assert shown("SELECT * FROM t") == [(dt.time.fromisoformat(f"01:02:{seconds}"),)]
+        assert shown("DESCRIBE TABLE t")[0][:2] == ("A", f"TIME({scale})")
+    two.execute("COMMENT ON COLUMN t.a IS 'when'")
+    assert "when" in shown("DESCRIBE TABLE t")[0]
+    assert "already exists" in shown("CREATE TABLE IF NOT EXISTS t (b INT)")[0][0]
+    with pytest.raises(ProgrammingError, match="differ only in case"):
+        one.execute('CREATE TABLE "t" (b INT)')
+    two.execute("DROP TABLE t")
+    assert shown("SHOW TABLES") == []
+    one.execute('CREATE VIEW "t" AS SELECT 1 AS b')
+    with pytest.raises(ProgrammingError, match="differ only in case"):
+        two.execute("CREATE TABLE t (b INT)")
+    first.close()
+    second.close()
+
+
+def test_a_transaction_keeps_nothing_that_it_takes_back(run: Any) -> None:
+    run("CREATE TABLE t (a TIME(0))")
+    run("BEGIN")
+    run("INSERT INTO t VALUES ('01:02:03.456')")
+    run("CREATE OR REPLACE TABLE t (a TIME(3))")  # commits
+    run("INSERT INTO t VALUES ('01:02:03.456')")
+    run("ROLLBACK")
+    run("INSERT INTO t VALUES ('01:02:03.456')")
+    assert run("SELECT * FROM t") == [(dt.time(1, 2, 3, 456000),)] * 2

@@ -127,13 +127,17 @@ def declare(session: Session, table: Name, columns: Sequence[Declared]) -> None:
 
 def scales_of(session: Session, table: Name) -> dict[str, int]:
     """Return the scales of the times and timestamps of a table that keep less than microseconds."""
-    found = session.duck.execute(
-        f"SELECT column_name, type FROM {session.catalog(table[0], 'COLUMNS')} "
-        "WHERE schema_name = ? AND table_name = ? AND starts_with(type, 'TIME') AND NOT ends_with(type, '(9)')",
-        list(table[1:]),
-    ).fetchall()
-    scales = {name: Declared(name, kind, None).scale for name, kind in found}
-    return {name: scale for name, scale in scales.items() if scale is not None and scale < MICROSECONDS}
+
+    def find() -> dict[str, int]:
+        found = session.duck.execute(
+            f"SELECT column_name, type FROM {session.catalog(table[0], 'COLUMNS')} WHERE schema_name = ? "
+            "AND table_name = ? AND starts_with(type, 'TIME') AND NOT ends_with(type, '(9)')",
+            list(table[1:]),
+        ).fetchall()
+        scales = {name: Declared(name, kind, None).scale for name, kind in found}
+        return {name: scale for name, scale in scales.items() if scale is not None and scale < MICROSECONDS}
+
+    return session.known(("scales", *table), find)
 
 
 def copy_declared(session: Session, source: Name, target: Name) -> None:
@@ -147,7 +151,8 @@ def copy_declared(session: Session, source: Name, target: Name) -> None:
 
 def stored_columns(session: Session, table: Name) -> list[StoredColumn]:
     """List the columns of a table or view, in order; an empty list if it does not exist."""
-    return [column for _, column in all_columns(session, *table)]
+    found = session.known(("stored", *table), lambda: all_columns(session, *table))
+    return [column for _, column in found]
 
 
 def all_columns(

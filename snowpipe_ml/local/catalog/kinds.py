@@ -45,6 +45,6 @@ def drop_objects(session: Session, database: str, schema: str) -> None:
 
 def drop_temporary(session: Session) -> None:
     """Drop all temporary objects of a session."""
-    for database in session.storage.databases():
+    for database in session.temporary_in.intersection(session.storage.databases()):
         for kind in KINDS.values():
             kind.drop_temporary(session, database)

@@ -31,7 +31,15 @@ def set_property(session: Session, name: Name, key: str, value: str | None) -> N
 def note_creation(session: Session, name: Name) -> None:
     """Record that an object is created now, and forget the properties of an object that it replaces."""
     forget_properties(session, name)
-    set_property(session, name, CREATED, dt.datetime.now(dt.UTC).isoformat())
+    note_new(session, name)
+
+
+def note_new(session: Session, name: Name) -> None:
+    """Record that an object is created now that has no properties yet."""
+    session.duck.execute(
+        f"INSERT INTO {session.catalog(name[0], 'PROPERTIES')} VALUES (?, ?, ?, ?)",
+        [*name[1:], CREATED, dt.datetime.now(dt.UTC).isoformat()],
+    )
 
 
 def forget_properties(session: Session, name: Name) -> None:

@@ -15,7 +15,7 @@ def remember_temporary(session: Session, kind: str, name: Name) -> None:
         session.storage.covers[session.session_id, shown] = name
     session.duck.execute(
         f"INSERT INTO {session.catalog(name[0], 'TEMPORARY')} VALUES (?, ?, ?, ?)",
-        [kind, name[1], name[2], str(session.session_id)],
+        [kind, name[1], name[2], session.owner(name[0])],
     )
 
 

@@ -23,8 +23,12 @@ _COMPLETING = re.compile(
     r"\s*(?:(?:COMMIT|ROLLBACK|DROP|COMMENT|SET|USE)\b|(?:INSERT INTO|DELETE FROM|UPDATE|SELECT [\w, ]+ FROM) "
     r'"(?:[^"]|"")*"\."_SNOWPIPE"\.)'
 )
-# Statements that change the columns of a table or view that other statements can name.
-_DEFINING = re.compile(r"\s*(?:CREATE(?! TEMP)|ALTER|DROP|ROLLBACK)\b", re.I)
+# Statements that change a table or view that other statements can name, or its declared columns.
+_DEFINING = re.compile(
+    r"\s*(?:(?:CREATE(?! TEMP)|ALTER|DROP|COMMENT|ROLLBACK)\b|(?:INSERT INTO|DELETE FROM|UPDATE) "
+    r'"(?:[^"]|"")*"\."_SNOWPIPE"\."COLUMNS")',
+    re.I,
+)
 
 
 class Rows:
@@ -75,6 +79,7 @@ class Duck:
 
     Attributes:
         definitions: how many statements have run on this connection that may have changed a table or view.
+        in_transaction: whether a transaction is open.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Duck:
         self._connection = connection
         self._cancellation = cancellation
         self.definitions = 0
+        self.in_transaction = False
 
     @contextmanager
     def stoppable(self, text: str = "") -> Iterator[None]:
@@ -109,7 +115,11 @@ class Duck:
         if _DEFINING.match(text):
             self.definitions += 1
         with self.stoppable(text):
+            if text.startswith(("COMMIT", "ROLLBACK")):  # one that fails ends the transaction too
+                self.in_transaction = False
             cursor = self._connection.execute(text, parameters)
+            if text.startswith("BEGIN"):
+                self.in_transaction = True
             return Rows(cursor.fetchall())
 
     def executemany(self, text: str, rows: Sequence[Sequence[object]]) -> None:

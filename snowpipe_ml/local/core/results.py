@@ -21,16 +21,21 @@ class Results:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[list[Column], pa.Table]] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def keep(self, query_id: str, columns: list[Column], table: pa.Table) -> None:
         """Store a result and evict the oldest ones while the cache exceeds its limits."""
         with self._lock:
+            if query_id in self._kept:
+                self._size -= self._kept.pop(query_id)[1].nbytes
             self._kept[query_id] = (columns, table)
-            size = sum(t.nbytes for _, t in self._kept.values())
-            while len(self._kept) > _KEPT_RESULTS or (size > _KEPT_RESULT_BYTES and len(self._kept) > 1):
+            self._size += table.nbytes
+            while len(self._kept) > _KEPT_RESULTS or (
+                self._size > _KEPT_RESULT_BYTES and len(self._kept) > 1
+            ):
                 _, (_, old) = self._kept.popitem(last=False)
-                size -= old.nbytes
+                self._size -= old.nbytes
 
     def get(self, query_id: str) -> tuple[list[Column], pa.Table]:
         """Return a stored result.

@@ -11,7 +11,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -24,7 +24,7 @@ from snowpipe_ml.local.core.parameters import DEFAULT_TIME_ZONE
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
-from snowpipe_ml.local.core.translations import KnownColumns, Translations
+from snowpipe_ml.local.core.translations import Facts, Translations
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, Params, number_option
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from snowpipe_ml.local.core.task_runs import TaskRun
 
+T = TypeVar("T")
 _IDS = itertools.count(1)
 _TRANSACTIONS = itertools.count(time.time_ns() // 1000)  # no number is given twice, in later processes either
 _SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
@@ -89,7 +90,7 @@ class Session:
         shares: scripts that replace shares, by the share's name; each script fills the database that is
             created from the share.
         translations: the translations of the last queries.
-        known_columns: the columns of the tables that they name.
+        temporary_in: the databases in which it may have temporary objects.
         visible_functions: the Python functions registered with DuckDB when the open transaction began.
         keeps_transaction: whether DDL in the running statement leaves the transaction open.
         task: the run of a task whose session this is; None in other sessions.
@@ -133,12 +134,13 @@ class Session:
         self.folder = os.getcwd()
         self.worker_folder: str | None = None
         self.translations = Translations()
-        self.known_columns = KnownColumns()
+        self._facts = Facts()
+        self.temporary_in: set[str] = set()
         if database:
             with storage.lock:  # two sessions may start at the same time
                 if database not in storage.databases():
                     storage.create_database(database)
-            self.use(database, None)
+            check_names(database, schema)
             if schema and schema != "PUBLIC":
                 self.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database, schema)}")
             self.use(database, schema or "PUBLIC")
@@ -155,6 +157,24 @@ class Session:
     def catalog_version(self) -> Hashable:
         """A value that differs after each statement that may have changed a table or view."""
         return self.storage.catalog_version, self.duck.definitions
+
+    def known(self, key: Hashable, find: Callable[[], T]) -> T:
+        """Return what ``find`` finds out about tables and views, once until a statement may have changed one.
+
+        In a transaction it is always called, because the transaction may see other versions of them.
+
+        Args:
+            key: the kind of fact, and what it is about.
+            find: finds it out.
+        """
+        if self.in_transaction or self.duck.in_transaction:
+            return find()
+        return self._facts.known(self.catalog_version, key, find)
+
+    def owner(self, database: str) -> str:
+        """Return the mark of this session on a temporary object, which is dropped when the session ends."""
+        self.temporary_in.add(database)
+        return str(self.session_id)
 
     def use(self, database: str, schema: str | None) -> None:
         """Change the current database and schema.
@@ -234,13 +254,11 @@ class Session:
 
     def table_kinds(self, database: str) -> dict[tuple[str, str], str]:
         """Return the kinds of the TEMPORARY and TRANSIENT tables of a database, by schema and name."""
-        return {
-            (schema, name): kind
-            for kind in ("TRANSIENT", "TEMPORARY")
-            for schema, name in self.duck.execute(
-                f"SELECT schema_name, name FROM {self.catalog(database, kind)}"
-            ).fetchall()
-        }
+        found = self.duck.execute(
+            f"SELECT schema_name, name, 'TRANSIENT' FROM {self.catalog(database, 'TRANSIENT')} "
+            f"UNION ALL SELECT schema_name, name, 'TEMPORARY' FROM {self.catalog(database, 'TEMPORARY')}"
+        )
+        return {(schema, name): kind for schema, name, kind in found.fetchall()}
 
     def commit_open(self) -> None:
         """Commit an open transaction before DDL, as Snowflake does."""

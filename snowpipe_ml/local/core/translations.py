@@ -1,4 +1,4 @@
-"""Translations and columns that a session keeps: a repeated query is not parsed and translated again.
+"""Translations and facts that a session keeps: a repeated query is not parsed and translated again.
 
 A translation depends on the text, on the objects that it names and on the session's settings; only
 translations that depend on nothing else may be kept.
@@ -7,9 +7,10 @@ translations that depend on nothing else may be kept.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import TypeAlias
+from collections.abc import Callable, Hashable
+from typing import TypeAlias, TypeVar, cast
 
+T = TypeVar("T")
 _KEPT = 200
 Translated: TypeAlias = tuple[str, tuple[str | None, ...]]
 """The DuckDB SQL of a query, and for each column whether it is an ARRAY or an OBJECT."""
@@ -35,19 +36,18 @@ class Translations:
             self._kept.popitem(last=False)
 
 
-class KnownColumns:
-    """The (name, DuckDB type) of the columns of tables and views, until a statement may have changed one."""
+class Facts:
+    """Facts about tables and views, until a statement may have changed one."""
 
     def __init__(self) -> None:
         self._version: Hashable = None
-        self._kept: dict[Hashable, list[tuple[str, str]]] = {}
+        self._kept: dict[Hashable, object] = {}
 
-    def find(self, table: Hashable, version: Hashable) -> list[tuple[str, str]] | None:
-        """Return the columns that a table has in a version of the catalog; None if they are not kept."""
-        return self._kept.get(table) if version == self._version else None
-
-    def keep(self, table: Hashable, version: Hashable, columns: list[tuple[str, str]]) -> None:
-        """Keep the columns of a table, and forget those of other versions of the catalog."""
+    def known(self, version: Hashable, key: Hashable, find: Callable[[], T]) -> T:
+        """Return what ``find`` returns; it is called once for a key in a version of the catalog."""
         if version != self._version:
             self._version, self._kept = version, {}
-        self._kept[table] = columns
+        kept = self._kept
+        if key not in kept:
+            kept[key] = find()
+        return cast(T, kept[key])

@@ -40,7 +40,7 @@ class Installed:
 
     @cached_property
     def requires(self) -> tuple[Requirement, ...]:
-        """What it requires, with the markers that say when."""
+        """The requirements, with the markers that say when they apply."""
         return tuple(Requirement(text) for text in self._distribution.requires or ())
 
 

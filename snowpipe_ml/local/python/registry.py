@@ -65,7 +65,7 @@ class FunctionRegistry:
         kind = "= 'PROCEDURE'" if definition.kind == "PROCEDURE" else "<> 'PROCEDURE'"
         where = f"FROM {table} WHERE schema_name = ? AND name = ? AND signature = ? AND kind {kind}"
         key = [definition.schema, definition.name, definition.signature]
-        owner = str(session.session_id) if temporary else None
+        owner = session.owner(definition.database) if temporary else None
         with self._storage.lock:
             there = session.duck.execute(f"SELECT session {where}", key).fetchone()
             if there and (there[0] is None) != (owner is None):

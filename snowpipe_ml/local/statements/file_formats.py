@@ -46,7 +46,7 @@ def create_file_format(statement: Statement) -> Result:
         )
         if there is not None:
             return there
-        owner = str(session.session_id) if modifiers.temporary else None
+        owner = session.owner(name[0]) if modifiers.temporary else None
         formats.add(
             session,
             name,

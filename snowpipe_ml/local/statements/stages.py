@@ -93,7 +93,7 @@ def create_stage(statement: Statement) -> Result:
                 "url": url,
                 "options": dumps(options),
                 "comment": options.get("COMMENT"),
-                "session": str(session.session_id) if modifiers.temporary else None,
+                "session": session.owner(name[0]) if modifiers.temporary else None,
             },
         )
     return status(f"Stage area {name[2]} successfully created.")

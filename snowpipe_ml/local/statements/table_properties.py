@@ -148,6 +148,8 @@ class Carried:
 
         A tag of the replaced object takes precedence over one of the statement, a comment does not.
         """
+        if not (self.tags or self.comment or self.columns):
+            return
         there = {stored.name: stored.comment for stored in stored_columns(session, name)}
         values = session.catalog(name[0], "TAG_VALUES")
         for row in self.tags:

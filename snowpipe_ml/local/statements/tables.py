@@ -18,8 +18,8 @@ from snowpipe_ml.local.catalog.columns import (
     declare,
     stored_columns,
 )
-from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.properties import CLUSTER_BY, note_creation, set_property
+from snowpipe_ml.local.catalog.objects import case_twin, existing_kind
+from snowpipe_ml.local.catalog.properties import CLUSTER_BY, note_new, set_property
 from snowpipe_ml.local.catalog.streams import refuse_stream
 from snowpipe_ml.local.catalog.tables import forget, rename_notes
 from snowpipe_ml.local.catalog.tags import copy_tags
@@ -59,14 +59,9 @@ def _check_name(session: Session, name: Name, temporary: bool, there: str | None
         UnsupportedError: the name differs from an existing one only in case; or a temporary object would
             exist together with a permanent one, or one of another session, with the same name.
     """
-    twin = session.duck.execute(
-        "SELECT table_name FROM (SELECT database_name, schema_name, table_name FROM duckdb_tables() UNION ALL "
-        "SELECT database_name, schema_name, view_name FROM duckdb_views()) "
-        "WHERE database_name = ? AND schema_name = ? AND lower(table_name) = lower(?) AND table_name <> ?",
-        [*name, name[2]],
-    ).fetchone()
-    if twin:
-        raise errors.UnsupportedError(f"names that differ only in case ({name[2]!r} and {twin[0]!r})")
+    twin = case_twin(session, name)
+    if twin is not None:
+        raise errors.UnsupportedError(f"names that differ only in case ({name[2]!r} and {twin!r})")
     if there is None:
         return
     owner = session.duck.execute(
@@ -303,7 +298,7 @@ def _make(
             for text in statements:
                 session.duck.execute(text)
             forget(session, name)
-            note_creation(session, name)
+            note_new(session, name)
             if modifiers.temporary:
                 remember_temporary(session, "TABLE", name)
             if modifiers.transient:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.catalog.properties import TEXT, note_creation, set_property
+from snowpipe_ml.local.catalog.properties import TEXT, note_new, set_property
 from snowpipe_ml.local.catalog.streams import refuse_stream
 from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.temporary import remember_temporary
@@ -74,7 +74,7 @@ def create_view(statement: Statement) -> Result:
             with in_transaction(session):
                 session.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}")
                 forget(session, name)
-                note_creation(session, name)
+                note_new(session, name)
                 set_property(session, name, TEXT, statement.text.strip().rstrip(";"))
                 for tag, value in given.tags:
                     set_tag(session, "TABLE", name, tag, value)

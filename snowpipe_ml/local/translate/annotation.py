@@ -302,12 +302,7 @@ def column_types(table: exp.Table, session: Session) -> list[tuple[str, str]]:
         return []
     if session.in_transaction or table.db == "INFORMATION_SCHEMA":  # it may see other versions of the tables
         return _described(table, session)
-    key, version = _key(table), session.catalog_version
-    known = session.known_columns.find(key, version)
-    if known is None:
-        known = _described(table, session)
-        session.known_columns.keep(key, version, known)
-    return known
+    return session.known(("columns", *_key(table)), lambda: _described(table, session))
 
 
 def _described(table: exp.Table, session: Session) -> list[tuple[str, str]]:
