@@ -75,7 +75,7 @@ coverage: install
 # The site of docs/, in build/site. It fails for a page, a link or a heading that does not exist.
 docs: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 benchmark: install
 	$(BIN)/python benchmarks/citibike.py
