@@ -1,4 +1,5 @@
-"""Pytest fixtures for any project that uses Snowpark: a fresh Session on an embedded warehouse.
+"""Pytest fixtures for any project that uses Snowpark: a fresh Session on an embedded warehouse. And the unit
+tests of specs as items of pytest.
 
 Needs the extra ``local``; pytest discovers the plugin by its entry point. See ``docs/testing.md``.
 """
@@ -12,15 +13,64 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snowpipe_ml import local, local_session
+from snowpipe_ml.unit_tests.runner import run_test
+from snowpipe_ml.unit_tests.suite import FoundTest, find_tests
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the ini options ``snowpark_database`` and ``snowpark_schema``."""
+    """Add the ini options ``snowpark_database``, ``snowpark_schema`` and ``snowpipe_specs``."""
+    parser.addini("snowpipe_specs", "Specs whose unit tests are collected, such as pipelines/*.yaml.", "args")
     parser.addini("snowpark_database", "The current database of snowpark_session.", default="TEST")
     parser.addini("snowpark_schema", "The current schema of snowpark_session.", default="PUBLIC")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the unit tests of a spec that ``snowpipe_specs`` names."""
+    patterns = parent.config.getini("snowpipe_specs")
+    if not any(file_path.match(pattern) for pattern in patterns) or file_path.stem.endswith(".tests"):
+        return None
+    return SpecFile.from_parent(parent, path=file_path)
+
+
+class SpecFile(pytest.File):
+    """A spec with unit tests; one without any has no items."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield an item for each test of the spec and of the file beside it."""
+        for found in find_tests(self.path, required=False):
+            yield SpecItem.from_parent(self, name=found.name, found=found)
+
+
+class SpecItem(pytest.Item):
+    """A unit test of a spec."""
+
+    def __init__(self, *, found: FoundTest, **named: Any) -> None:
+        super().__init__(**named)
+        self.found = found
+
+    def runtest(self) -> None:
+        """Run the test on a new embedded warehouse."""
+        result = run_test(self.path, self.found.name, self.found.test, self.found.place, None)
+        if not result.ok:
+            raise SpecTestFailure("\n".join(result.failures))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show what differs without a traceback."""
+        if isinstance(excinfo.value, SpecTestFailure):
+            return f"{self.found.place}\n{excinfo.value}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return the place and the name of the test."""
+        file, _, line = self.found.place.rpartition(":")
+        return Path(file), int(line) - 1, self.name
+
+
+class SpecTestFailure(Exception):
+    """What differs from the expectation of a unit test."""
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ def invoke(*arguments: object) -> Result:
         "serve",
         "packages",
         "steps",
+        "test",
         "schema",
         "runs",
         "cost",

@@ -60,7 +60,7 @@ def test_commands(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             result = CliRunner().invoke(main, words[1:])
             assert result.exit_code == 0, f"{words}: {result.output}"
         elif words[0] == "snowpipe-ml":
-            # test_citibike and test_own_csv run pipelines; here only the options are checked.
+            # Other tests run pipelines and their tests; here only the options are checked.
             command = main.get_command(click.Context(main), words[1])
             assert command is not None
             names = {name for parameter in command.params for name in parameter.opts}

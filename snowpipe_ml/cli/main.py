@@ -65,6 +65,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "sql": ("query:sql_command", "Run STATEMENT on the target of SPEC and print its rows."),
     "status": ("query:status", "Show the last run of SPEC on a target."),
     "steps": ("authoring:steps", "List the step types, or show the settings and an example of TYPE."),
+    "test": (
+        "unit_tests:test",
+        "Run the unit tests of SPEC, each on a new embedded warehouse that holds only what the test gives.",
+    ),
     "validate": ("plan:validate", "Check SPEC and the files that it names, without a connection."),
 }
 

@@ -100,9 +100,9 @@ def _files(name: str) -> Iterator[tuple[str, bytes]]:
     root = resources.files("snowpipe_ml") / "pipelines"
     text = (root / f"{name}.yaml").read_text(encoding="utf-8")
     yield f"{name}.yaml", text.replace(f"../schemas/{_SCHEMA}", _SCHEMA).replace("pipelines/", "").encode()
-    lock = root / f"{name}.lock.yaml"
-    if lock.is_file():
-        yield lock.name, lock.read_bytes()
+    for beside in (root / f"{name}.lock.yaml", root / f"{name}.tests.yaml"):
+        if beside.is_file():
+            yield beside.name, beside.read_bytes()
     folder = root / name.partition("_")[0]
     yield from ((f"{folder.name}/{file.name}", file.read_bytes()) for file in _sorted(folder))
 

@@ -7,7 +7,7 @@ templates, the rendered values. References between objects are checked by the gr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path as FilePath
@@ -33,7 +33,16 @@ NO_RUN = RunInfo(
 )
 
 # Sections that are never rendered, or only after a run has ended. In `targets`, only `env` is in scope.
-_UNRENDERED = ("name", "version", "description", "vars", "default_target", "on_success", "on_failure")
+_UNRENDERED = (
+    "name",
+    "version",
+    "description",
+    "vars",
+    "default_target",
+    "on_success",
+    "on_failure",
+    "tests",
+)
 
 
 @dataclass
@@ -303,7 +312,7 @@ def _steps(
             if name in fan.items:
                 steps[name].item = fan.items[name]
         except pydantic.ValidationError as error:
-            problems += _from_pydantic(document, error, base, tainted)
+            problems += problems_of(document, error, base, tainted)
     return steps, problems
 
 
@@ -318,7 +327,7 @@ def _pipeline(
     try:
         return models.Pipeline.model_validate(value), [], set()
     except pydantic.ValidationError as error:
-        problems = list(_from_pydantic(document, error, (), tainted))
+        problems = list(problems_of(document, error, (), tainted))
         bad = {item["loc"][:2] for item in error.errors()}
     kept = {
         section: {name: item for name, item in content.items() if (section, name) not in bad}
@@ -337,9 +346,20 @@ def _pipeline(
         return None, problems, set()
 
 
-def _from_pydantic(
-    document: Document, error: pydantic.ValidationError, base: Path, tainted: set[Path]
+def problems_of(
+    document: Document,
+    error: pydantic.ValidationError,
+    base: Path = (),
+    tainted: Collection[Path] = frozenset(),
 ) -> Iterator[Problem]:
+    """Yield the problems of a value that a model refuses, with their positions.
+
+    Args:
+        document: the document of the value.
+        error: the error of the model.
+        base: the path of the value in the document.
+        tainted: paths with problems that were reported before.
+    """
     for item in error.errors():
         path = base
         for part in item["loc"]:

@@ -17,6 +17,7 @@ from snowpipe_ml.spec.base import Model, ObjectKey, PlainKey
 from snowpipe_ml.spec.packages import PACKAGES_SCHEMA, Packages, Python, WheelImport, as_packages
 from snowpipe_ml.spec.privileges import Privilege, Securable
 from snowpipe_ml.spec.setup import Setup
+from snowpipe_ml.spec.tests import UnitTests
 
 Size = Literal[
     "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"
@@ -317,4 +318,5 @@ class Pipeline(Model):
     on_failure: tuple[Hook, ...] = Field(
         (), description="Actions after a run in which a step failed, or that was interrupted"
     )
+    tests: UnitTests = Field({}, description="Unit tests: see `snowpipe-ml test`")
     steps: dict[PlainKey, Mapping[str, object]] = Field(min_length=1)

@@ -35,6 +35,12 @@ class Source:
         """The folder of the spec."""
         return self.path.resolve().parent
 
+    def read(
+        self, target: str | None, variables: Mapping[str, object], run: RunInfo, rows: Rows | None
+    ) -> Spec:
+        """Read the spec for a target; see :func:`snowpipe_ml.spec.loader.load_spec`."""
+        return load_spec(self.path, target=target, variables=variables, run=run, rows=rows)
+
     def load(
         self,
         target: str | None = None,
@@ -58,9 +64,7 @@ class Source:
             SpecError: the spec is invalid; holds every problem.
             UsageError: the target or a variable does not exist.
         """
-        spec = load_spec(
-            self.path, target=target, variables={**(variables or {}), **self.variables}, run=run, rows=rows
-        )
+        spec = self.read(target, {**(variables or {}), **self.variables}, run, rows)
         base = self.base_dir
         ctx = PlanContext(
             base_dir=base,

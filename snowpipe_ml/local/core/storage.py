@@ -24,6 +24,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -110,6 +111,8 @@ class Storage:
         self._temporary = path is None
         self.function_memory: int | None = None
         self.needs_warehouse = False
+        # The instant that CURRENT_TIMESTAMP and the like return, for tests; None for the real time.
+        self.fixed_time: datetime | None = None
         self._host: Host | None = None
         # The session that each temporary table or view belongs to; other sessions do not see it.
         self.owners: dict[Name, int] = {}

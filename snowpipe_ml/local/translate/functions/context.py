@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 from sqlglot import exp
@@ -36,9 +37,18 @@ def _last_query_id(call: exp.Expr, session: Session) -> exp.Expr:
 _NOW = {"CURRENT_TIMESTAMP": 1, "LOCALTIMESTAMP": 1, "GETDATE": 0, "SYSTIMESTAMP": 0}
 
 
-def _now(call: exp.Expr, most: int) -> exp.Expr:
+def _instant(session: Session) -> exp.Expr:
+    """Return the instant at which the statement began, or the one that a test has fixed."""
+    fixed = session.storage.fixed_time
+    if fixed is None:
+        return builtin("now")
+    microseconds = (fixed - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return builtin("make_timestamptz", exp.Literal.number(microseconds))
+
+
+def _now(call: exp.Expr, most: int, session: Session) -> exp.Expr:
     """Return the instant at which the statement began, with as many fractional digits as asked for."""
-    now: exp.Expr = builtin("now")
+    now = _instant(session)
     for digits in checked(call, 0, most):
         if not digits.is_int or not 0 <= int(digits.name) <= 9:
             raise errors.syntax("the precision of a time must be a constant from 0 to 9")
@@ -49,19 +59,19 @@ def _now(call: exp.Expr, most: int) -> exp.Expr:
 
 @scalar_function(*_NOW, returns=T.TIMESTAMPLTZ)
 def _timestamp(call: exp.Expr, session: Session) -> exp.Expr:
-    return _now(call, _NOW[call.name.upper()])
+    return _now(call, _NOW[call.name.upper()], session)
 
 
 @scalar_function("CURRENT_TIME", "LOCALTIME", returns=T.TIME)
 def _time(call: exp.Expr, session: Session) -> exp.Expr:
-    clock = stored_cast(_now(call, 1), "TIMESTAMP")
+    clock = stored_cast(_now(call, 1, session), "TIMESTAMP")
     return typed(stored_cast(clock, "TIME"), T.TIME)
 
 
 @scalar_function("CURRENT_DATE", returns=T.DATE)
 def _date(call: exp.Expr, session: Session) -> exp.Expr:
     checked(call, 0, 0)
-    return typed(stored_cast(builtin("now"), "DATE"), T.DATE)
+    return typed(stored_cast(_instant(session), "DATE"), T.DATE)
 
 
 @scalar_function("SYSTEM$STREAM_HAS_DATA")
