@@ -70,7 +70,7 @@ class SpecItem(pytest.Item):
 
 
 class SpecTestFailure(Exception):
-    """What differs from the expectation of a unit test."""
+    """A unit test whose tables differ from the expected ones."""
 
 
 @pytest.fixture(scope="session")
