@@ -481,7 +481,7 @@ CASES: dict[str, Case] = {
             ("USE SCHEMA dropped", GONE),
             ("SELECT * FROM dropped.people", GONE),
             ("LIST @dropped.files", GONE),
-            ("SELECT dropped.half(3)", "Unknown function"),
+            ("SELECT dropped.half(3)", "Unknown user-defined function DROPPED.HALF"),
         ],
     ),
     "DROP SEQUENCE": Case(

@@ -195,7 +195,8 @@ def test_no_statement_writes_a_file_of_the_host(query: Any, tmp_path: Path) -> N
 )
 def test_a_function_that_only_duckdb_has_is_unknown(query: Any, expression: str) -> None:
     with pytest.raises(
-        SnowparkSQLException, match=f"(?i)(unknown function|does not support).*{expression.split('(')[0]}"
+        SnowparkSQLException,
+        match=f"(?i)(unknown (user-defined )?function|does not support).*{expression.split('(')[0]}",
     ):
         query(f"SELECT {expression} AS x")
 
@@ -257,7 +258,8 @@ def test_no_function_of_the_user_reaches_the_host(
         if stored:
             query(creation)
         with pytest.raises(
-            SnowparkSQLException, match=r"(?i)unknown function|does not support|syntax error|not an expr"
+            SnowparkSQLException,
+            match=r"(?i)unknown (user-defined )?function|does not support|syntax error|not an expr",
         ):
             query("SELECT f()" if stored else creation)
         if stored:

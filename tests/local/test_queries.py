@@ -155,9 +155,7 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
         "ALTER SESSION SET AUTOCOMMIT = FALSE",
         "SHOW INTEGRATIONS",
         "CREATE DATABASE d FROM SHARE a.b",
-        "CREATE PROCEDURE f() RETURNS INT AS 'BEGIN RETURN 1; END'",
         "SELECT TO_CHAR(x, 'YYYY') FROM (SELECT PARSE_JSON('1') AS x)",
-        "BEGIN LET x := 1; END",
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(session: Any, text: str) -> None:
@@ -380,7 +378,7 @@ def test_connect_by(query: Any, text: str, rows: list[tuple[Any, ...]]) -> None:
     [
         ("SELECT a FROM t, u CONNECT BY PRIOR a = b", "does not support CONNECT BY over several relations"),
         ("SELECT x.nope FROM t x", "invalid identifier 'X.NOPE'"),
-        ("SELECT a FROM t QUALIFY a > 1", "QUALIFY needs a window function"),
+        ("SELECT a FROM t QUALIFY a > 1", "found QUALIFY clause but no window function"),
         ("SELECT a FROM t WHERE a IN (SELECT a, b FROM t)", "expected 1, got 2"),
     ],
 )

@@ -45,7 +45,7 @@ def test_objects_and_arrays(query: Any) -> None:
     ("text", "code"),
     [
         ("SELECT 1 / 0", 100051),
-        ("SELECT n FROM t GROUP BY k", 979),
+        ("SELECT n FROM t GROUP BY k", 1104),
         ("SELECT n FROM t JOIN t AS u ON TRUE", 2028),
         ("INSERT INTO t (nope) VALUES (1)", 904),
         ("INSERT INTO t (k) VALUES ('too long')", 100078),

@@ -145,7 +145,7 @@ class Connection(ClientConnection):
             errors.of_full_disks(),
             self.session.cancellable(),
         ):
-            result = insert_many(self.session, command, rows)
+            result = insert_many(self.session, command, rows, query_id)
         return self._kept(query_id, result)
 
     def _kept(self, query_id: str, result: Result) -> Result:

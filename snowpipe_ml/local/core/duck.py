@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
+from duckdb import _seam
 from duckdb.func import FunctionNullHandling, PythonUDFType
 from duckdb.sqltypes import DuckDBPyType
 
@@ -29,6 +30,9 @@ _DEFINING = re.compile(
     r'"(?:[^"]|"")*"\."_SNOWPIPE"\."COLUMNS")',
     re.I,
 )
+_ABORTED = "TransactionContext Error: Current transaction is aborted (please ROLLBACK)"
+# Statements that DuckDB can bind without running them.
+_BINDABLE = re.compile(r"\s*(?:SELECT|WITH|FROM|VALUES|INSERT|UPDATE|DELETE|MERGE|DESCRIBE)\b", re.I)
 
 
 class Rows:
@@ -80,6 +84,8 @@ class Duck:
     Attributes:
         definitions: how many statements have run on this connection that may have changed a table or view.
         in_transaction: whether a transaction is open.
+        binds_first: whether a statement is bound before it runs. A statement that cannot be bound, such as one
+            that names a missing column, aborts a transaction of DuckDB only if it has been sent to be run.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Duck:
         self._cancellation = cancellation
         self.definitions = 0
         self.in_transaction = False
+        self.binds_first = False
 
     @contextmanager
     def stoppable(self, text: str = "") -> Iterator[None]:
@@ -108,19 +115,31 @@ class Duck:
         else:
             # Repeatedly, because DuckDB ignores an interrupt that arrives just before a statement begins.
             with cancellation.stopping(self.interrupt, again=True):
-                yield
+                try:
+                    yield
+                except duckdb.InterruptException as raised:
+                    if cancellation.requested:
+                        raise
+                    # In an aborted transaction, DuckDB interrupts a statement whose constants cannot be computed.
+                    raise duckdb.TransactionException(_ABORTED) from raised
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Rows:
         """Run a statement and fetch its rows."""
         if _DEFINING.match(text):
             self.definitions += 1
         with self.stoppable(text):
+            if self.binds_first and not parameters:
+                self._bind(text)
             if text.startswith(("COMMIT", "ROLLBACK")):  # one that fails ends the transaction too
                 self.in_transaction = False
             cursor = self._connection.execute(text, parameters)
             if text.startswith("BEGIN"):
                 self.in_transaction = True
             return Rows(cursor.fetchall())
+
+    def _bind(self, text: str) -> None:
+        if _BINDABLE.match(text):
+            _seam.bind(self._connection, text.removeprefix("DESCRIBE "))
 
     def executemany(self, text: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once for each row of parameters."""
@@ -132,6 +151,18 @@ class Duck:
         with self.stoppable(text):
             relation = self._connection.sql(text)
         return Relation(self, relation) if relation is not None else None
+
+    def fetch(self, text: str) -> tuple[list[tuple[str, str]], pa.Table]:
+        """Run a query; return the (name, DuckDB type) of its columns, and its rows.
+
+        DuckDB's public functions either bind the query a second time to describe it, or copy its rows: see
+        docs/decisions/0052-queries-are-bound-once.md.
+        """
+        with self.stoppable(text):
+            if self.binds_first:
+                self._bind(text)
+            result = _seam.submit(self._connection, text, None, "arrow")
+            return [(name, str(kind)) for name, kind, *_ in result.description], result.arrow_table()
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable under a name, on this connection only."""

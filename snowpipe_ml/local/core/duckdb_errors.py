@@ -15,6 +15,7 @@ from snowpipe_ml.local.core.errors import (
     DiskFullError,
     UnsupportedError,
     canceled,
+    compilation,
     error,
     exists,
     invalid_identifier,
@@ -46,6 +47,11 @@ _TIMESTAMP = re.compile(
     re.I,
 )
 _UNKNOWN_COLUMN = re.compile(r'Binder Error: Referenced column "([^"\n]+)" not found in FROM clause')
+_UNKNOWN_TABLE = re.compile(r'Binder Error: Referenced table "(.+)" not found!')
+# The line of a statement, and below it the marks of the expression that DuckDB rejects.
+_MARKED = re.compile(r"^(LINE \d+: .*)\n( *)(\^+)\s*\Z", re.M)
+_NAME = re.compile(r'(?:"(?:[^"]|"")+"|\w+)(?:\.(?:"(?:[^"]|"")+"|\w+))*')
+_PART = re.compile(r'"((?:[^"]|"")+)"|(\w+)')
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?:\w+\.)?(\w+)", re.I)
 _NARROW = re.compile(
     r"Overflow in (?:addition|subtraction|multiplication) of (?:INT32|INT64|DECIMAL\(18\))"
@@ -53,6 +59,18 @@ _NARROW = re.compile(
     r"|Failed to cast decimal value -?[\d.]+ to type INT64"
     r"|Could not convert string ['\"]\s*[+-]?\d{19,38}\s*['\"] to INT64"
 )
+
+
+def _marked_name(text: str) -> str | None:
+    """Return the name that DuckDB marks in a statement, its parts joined by periods; None if it marks none."""
+    found = _MARKED.search(text)
+    if found is None:
+        return None
+    line, before, marks = found.groups()
+    marked = line[len(before) : len(before) + len(marks)]
+    if _NAME.fullmatch(marked) is None:
+        return None
+    return ".".join((part[1] or part[2]).replace('""', '"') for part in _PART.finditer(marked))
 
 
 def needs_wide_numbers(raised: Exception) -> bool:
@@ -151,23 +169,19 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
     ),
     (
         re.compile(r"^[A-Z][A-Za-z ]* Error: [^'\"]*cannot contain aggregates"),
-        lambda: error(
-            979, "42601", "SQL compilation error:\nan aggregate is not a valid group by expression"
-        ),
+        lambda: compilation("an aggregate is not a valid group by expression"),
     ),
     (
         re.compile(r"^(?:Binder|Parser|Invalid Input) Error: Frame (?:starting|ending|start|end)"),
-        lambda: error(
-            2303, "0A000", "SQL compilation error:\nInvalid window frame: its start is after its end"
-        ),
+        lambda: compilation("Invalid window frame: its start is after its end"),
     ),
     (
         re.compile(r"^Binder Error: GROUPING statement cannot be used without groups"),
-        lambda: error(979, "42601", "SQL compilation error:\nGROUPING function without a GROUP BY clause"),
+        lambda: compilation("GROUPING function without a GROUP BY clause"),
     ),
     (
         re.compile(r"^Invalid Input Error: Argument for ntile must be greater than zero"),
-        lambda: error(2303, "22023", "NTILE argument must be at least 1"),
+        lambda: compilation("NTILE argument must be at least 1", "22023"),
     ),
     (
         re.compile(r'Could not parse string "(.*?)" according to format specifier', re.S),
@@ -184,32 +198,63 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda: error(100048, "2201B", "Invalid regular expression"),
     ),
     (
-        re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
+        re.compile(r'column "([^"]+)" must appear in the GROUP BY clause or be used in an aggregate'),
         lambda name: error(
             979, "42601", f"SQL compilation error:\n[{name}] is not a valid group by expression"
         ),
     ),
     (
-        re.compile(r'^Binder Error: Table "([^"\n]+)" does not have a column named "([^"\n]+)"'),
+        re.compile(r'column "([^"]+)" must appear in the GROUP BY'),
+        lambda name: error(
+            1104,
+            "42601",
+            f"SQL compilation error:\n'{name}' in select clause is neither an aggregate nor in the group by clause.",
+        ),
+    ),
+    (
+        re.compile(r'^Binder Error: [A-Z][a-z ]* "([^"\n]+)" does not have a column named "([^"\n]+)"'),
         lambda table, name: invalid_identifier(f"{table}.{name}"),
+    ),
+    (
+        re.compile(r'^Binder Error: Column "([^"\n]+)" does not exist on (?:left|right) side of join'),
+        invalid_identifier,
+    ),
+    (
+        re.compile(r'^Binder Error: Column ""(.+)"" referenced in UNPIVOT but no'),
+        invalid_identifier,
+    ),
+    (
+        re.compile(r'^Binder Error: Column "([^"\n]+)" in (?:EXCLUDE|REPLACE|RENAME) list not found'),
+        lambda name: error(904, "42000", f"SQL compilation error:\ncolumn '{name}' does not exist"),
+    ),
+    (
+        re.compile(r'^Binder Error: Duplicate column name "([^"\n]+)" in INSERT'),
+        lambda name: error(2025, "42S21", f"SQL compilation error:\nduplicate column name '{name}'"),
+    ),
+    (
+        re.compile(r'^Binder Error: table "[^"\n]+" has (\d+) columns available but (\d+) columns specified'),
+        lambda available, given: compilation(
+            f"a relation has {available} columns, and its alias names {given}"
+        ),
+    ),
+    (
+        re.compile(r"^Binder Error: Set operations can only apply to expressions with the same number"),
+        lambda: error(
+            1789,
+            "42601",
+            "SQL compilation error:\ninvalid number of result columns for set operator input branches",
+        ),
     ),
     (
         re.compile(
             r"^Binder Error: at least one window function must appear in the SELECT column or QUALIFY"
         ),
-        lambda: error(
-            2303,
-            "42601",
-            "SQL compilation error:\nQUALIFY needs a window function in the SELECT list or in the condition",
-        ),
+        lambda: compilation("found QUALIFY clause but no window function."),
     ),
     (
         re.compile(r"^Binder Error: Subquery returns (\d+) columns - expected (\d+)"),
-        lambda given, expected: error(
-            1789,
-            "42601",
-            "SQL compilation error:\ninvalid number of result columns of a subquery, "
-            f"expected {expected}, got {given}",
+        lambda given, expected: compilation(
+            f"invalid number of result columns of a subquery, expected {expected}, got {given}"
         ),
     ),
     (
@@ -274,6 +319,8 @@ def translate(raised: Exception) -> ProgrammingError:
         return _unconvertible(*match.groups())
     if kind == "BinderException" and (match := _UNKNOWN_COLUMN.match(text)):
         return invalid_identifier(match.group(1))
+    if kind == "BinderException" and (match := _UNKNOWN_TABLE.match(text)):
+        return invalid_identifier(_marked_name(text) or match.group(1))
     for pattern, known in _SPECIFIC:
         if match := pattern.search(text):
             return known(*match.groups())

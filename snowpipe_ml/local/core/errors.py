@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,11 @@ def error(number: int, sqlstate: str, message: str) -> ProgrammingError:
     return connector.ProgrammingError(message, errno=number, sqlstate=sqlstate)
 
 
+def compilation(message: str, sqlstate: str = "42601") -> ProgrammingError:
+    """Make an error of a statement's compilation whose number on Snowflake is not documented; it has none."""
+    return connector.ProgrammingError(f"SQL compilation error:\n{message}", sqlstate=sqlstate)
+
+
 def missing(kind: str, name: object) -> ProgrammingError:
     """Make the error for an object that does not exist."""
     table = kind in ("Object", "Table", "View")
@@ -106,6 +111,22 @@ def missing(kind: str, name: object) -> ProgrammingError:
         "42S02" if table else "02000",
         f"SQL compilation error:\n{kind} '{str(name).replace(TWIN, '')}' does not exist or not authorized.",
     )
+
+
+def absent() -> ProgrammingError:
+    """Make the error for a missing object that Snowflake does not name."""
+    return error(
+        2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed."
+    )
+
+
+def unknown_function(parts: Sequence[str]) -> ProgrammingError:
+    """Make the error for a function or procedure that is neither built in nor defined by a user."""
+    if len(parts) > 1:
+        return error(
+            2141, "42601", f"SQL compilation error:\nUnknown user-defined function {'.'.join(parts)}"
+        )
+    return error(2140, "42601", f"SQL compilation error:\nUnknown function {parts[0]}")
 
 
 def missing_target(name: object) -> ProgrammingError:

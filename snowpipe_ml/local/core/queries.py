@@ -11,11 +11,7 @@ from snowpipe_ml.local.core.types import Column
 
 def select(session: Session, sql_text: str) -> tuple[list[Column], pa.Table]:
     """Run a DuckDB query and return its columns and rows."""
-    relation = session.duck.query(sql_text)
-    if relation is None:
-        return [], pa.table({})
-    names = (name.rstrip(errors.TWIN) for name in relation.columns)
-    columns = [Column(name, str(kind)) for name, kind in zip(names, relation.types, strict=True)]
+    described, table = session.duck.fetch(sql_text)
+    columns = [Column(name.rstrip(errors.TWIN), kind) for name, kind in described]
     # Column names may repeat, so the columns of the table are named by position.
-    table = relation.to_arrow_table()
     return columns, table.rename_columns([str(i) for i in range(table.num_columns)])

@@ -24,7 +24,7 @@ from snowpipe_ml.local.core.parameters import DEFAULT_TIME_ZONE
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
-from snowpipe_ml.local.core.translations import Facts, Translations
+from snowpipe_ml.local.core.translations import Facts, KnownNames, Translations
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, Params, number_option
 
@@ -91,6 +91,7 @@ class Session:
             created from the share.
         translations: the translations of the last queries.
         temporary_in: the databases in which it may have temporary objects.
+        known_names: the names of the schemas and tables; see core/catalog_names.py.
         visible_functions: the Python functions registered with DuckDB when the open transaction began.
         keeps_transaction: whether DDL in the running statement leaves the transaction open.
         task: the run of a task whose session this is; None in other sessions.
@@ -116,7 +117,8 @@ class Session:
         self.warehouse: str | None = None
         self.role: str | None = "SYSADMIN"
         self.parameters: Options = {}
-        self.variables: Options = {}
+        # Values as clients bind them: those of TIMESTAMP_LTZ and TIMESTAMP_TZ with the name of the type.
+        self.variables: dict[str, object] = {}
         self.in_transaction = False
         # By stream that the open transaction has consumed: what moves its offset when it is committed.
         self.at_commit: dict[Name, Callable[[], None]] = {}
@@ -136,6 +138,7 @@ class Session:
         self.translations = Translations()
         self._facts = Facts()
         self.temporary_in: set[str] = set()
+        self.known_names: KnownNames | None = None
         if database:
             with storage.lock:  # two sessions may start at the same time
                 if database not in storage.databases():
@@ -274,7 +277,7 @@ class Session:
         self.transaction_began = dt.datetime.now(dt.UTC)
         self.at_commit.clear()
         self.duck.execute("BEGIN TRANSACTION")
-        self.in_transaction = True
+        self.in_transaction = self.duck.binds_first = True
 
     def commit_transaction(self) -> None:
         """Commit the open transaction.
@@ -283,7 +286,7 @@ class Session:
             UnsupportedError: a statement in it failed. Snowflake commits the other statements; DuckDB has
                 aborted the whole transaction and would not report it.
         """
-        self.in_transaction = False
+        self.in_transaction = self.duck.binds_first = False
         try:
             self.duck.execute("SELECT 1")
         except duckdb.TransactionException as raised:
@@ -350,7 +353,7 @@ class Session:
     def roll_back(self) -> None:
         """Roll back the open transaction, if there is one."""
         if self.in_transaction:
-            self.in_transaction = False
+            self.in_transaction = self.duck.binds_first = False
             self.at_commit.clear()
             self.duck.execute("ROLLBACK")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import TypeAlias, TypeVar, cast
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 _KEPT = 200
@@ -34,6 +34,20 @@ class Translations:
         self._kept[text, state] = translated
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
+
+
+class KnownNames(NamedTuple):
+    """The names of a version of the catalog.
+
+    Attributes:
+        version: the version.
+        schemas: the schemas, each with its database.
+        odd: the tables and views whose names have lower-case letters.
+    """
+
+    version: Hashable
+    schemas: frozenset[tuple[str, str]]
+    odd: frozenset[tuple[str, str, str]]
 
 
 class Facts:

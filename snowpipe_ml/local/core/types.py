@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pyarrow as pa
@@ -349,16 +348,3 @@ def _narrow(values: pa.ChunkedArray) -> pa.ChunkedArray:
         return values.cast(pa.int64())
     except pa.ArrowInvalid:
         return values  # more than 64 bits: the client gets decimals, as from Snowflake
-
-
-def parameter(value: object) -> object:
-    """Convert a bound value to a form that DuckDB accepts."""
-    if isinstance(value, bytearray):
-        return bytes(value)
-    if value is None or isinstance(
-        value, bool | int | float | Decimal | str | bytes | dt.date | dt.time | dt.timedelta
-    ):
-        return value
-    if isinstance(value, list | dict | tuple):
-        return json.dumps(value)
-    return str(value) if not hasattr(value, "item") else value.item()

@@ -271,11 +271,11 @@ def _value(kind: str, text: str | None) -> object:
         case "TIMESTAMP_NTZ":  # nanoseconds since 1970
             return _after_epoch(text)
         case "TIMESTAMP_LTZ":
-            return _after_epoch(text).replace(tzinfo=dt.UTC)
+            return kind, _after_epoch(text).replace(tzinfo=dt.UTC)
         case "TIMESTAMP_TZ":  # nanoseconds since 1970, and the offset from UTC in minutes, plus a day
             nanoseconds, _, minutes = text.partition(" ")
             zone = dt.timezone(dt.timedelta(minutes=int(minutes or 1440) - 1440))
-            return _after_epoch(nanoseconds).replace(tzinfo=dt.UTC).astimezone(zone)
+            return kind, _after_epoch(nanoseconds).replace(tzinfo=dt.UTC).astimezone(zone)
     return text
 
 

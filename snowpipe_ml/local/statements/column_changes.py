@@ -44,9 +44,7 @@ def change_keys(session: Session, reader: Reader, table: Name) -> bool:
             if column not in there:
                 raise errors.invalid_identifier(column)
         if added.primary and known.primary:
-            raise errors.error(
-                1999, "42710", f"SQL compilation error:\nprimary key already exists for table '{table[2]}'"
-            )
+            raise errors.compilation(f"primary key already exists for table '{table[2]}'", "42710")
         changed = Keys(
             added.primary or known.primary, (*known.unique, *added.unique), (*known.foreign, *added.foreign)
         )

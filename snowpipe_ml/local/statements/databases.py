@@ -15,6 +15,7 @@ from snowpipe_ml.local.catalog.properties import (
     set_property,
 )
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import check_schema
 from snowpipe_ml.local.core.names import CATALOG, quoted
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result, status
@@ -185,6 +186,7 @@ def create_schema(statement: Statement) -> Result:
     if name[-1].upper() in (CATALOG, "MAIN"):
         raise errors.UnsupportedError(f"a schema named {name[-1]!r}")
     check_names(database)
+    check_schema(session, database)
     origin = (source[0] if len(source) == 2 else str(session.database), source[-1]) if source else None
     if origin is not None:
         check_names(*origin)

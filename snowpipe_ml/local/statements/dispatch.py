@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import IO
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.typed_values import TypedValue
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 
@@ -52,12 +52,12 @@ from snowpipe_ml.local.statements import (  # noqa: F401
 from snowpipe_ml.local.statements import session as session_statements  # noqa: F401
 from snowpipe_ml.local.statements.base import BINDING, DESCRIPTIONS, STATEMENTS, Handler, Statement
 from snowpipe_ml.local.statements.compute import check_warehouse
-from snowpipe_ml.local.statements.dml import insert_rows
 from snowpipe_ml.local.statements.documented import unserved
+from snowpipe_ml.local.statements.inserted_rows import insert_bound_rows
 from snowpipe_ml.local.statements.queries import describe_query, run_query
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.script import FIRST_WORD
-from snowpipe_ml.sql import Literal
+from snowpipe_ml.local.translate.bindings import text as bound_text
 
 # Words between CREATE and the kind of object that do not change the kind.
 _CREATE_MODIFIERS = {
@@ -134,9 +134,7 @@ def run(
     if params and handler not in BINDING:
         reader = Reader(_bind(text, params))
     if params and handler in (STATEMENTS["CREATE VIEW"], STATEMENTS["CREATE FUNCTION"]):
-        raise errors.error(
-            2210, "0A000", "SQL compilation error:\nBind variables not allowed in view and UDF definitions."
-        )
+        raise errors.compilation("Bind variables not allowed in view and UDF definitions.")
 
     def run_inner(inner: str) -> Result:
         return run(session, inner, None, query_id, None)
@@ -173,8 +171,7 @@ def _bind(text: str, params: Sequence[object] | Mapping[str, object]) -> str:
             continue
         if value is _UNBOUND:
             raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
-        written = value.literal if isinstance(value, TypedValue) else Literal(value).sql
-        pieces += [text[position : token.start], written]
+        pieces += [text[position : token.start], bound_text(value)]
         position = end
     return "".join(pieces) + text[position:]
 
@@ -194,6 +191,13 @@ def describe(session: Session, text: str, params: Params = None) -> list[Column]
     return [Column("status", "VARCHAR")]
 
 
-def insert_many(session: Session, text: str, rows: Sequence[Sequence[object]]) -> Result:
-    """Run an INSERT with placeholders for many rows."""
-    return insert_rows(session, text, rows)
+def insert_many(session: Session, text: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
+    """Run a statement with placeholders for many rows: an INSERT at once, any other row by row."""
+    result = insert_bound_rows(session, text, rows)
+    if result is not None:
+        return result
+    results = [run(session, text, row, query_id, None) for row in rows]
+    if not results:
+        raise errors.UnsupportedError("executemany without rows")
+    counted = [each.rowcount for each in results if each.rowcount is not None]
+    return replace(results[-1], rowcount=sum(counted) if counted else None)

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
-import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.changes import note_change, written_table
-from snowpipe_ml.local.catalog.columns import scales_of, stored_columns
 from snowpipe_ml.local.catalog.stream_changes import ANY, INSERTED, Affected, tracked
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.arrays import integers
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.core.types import Column, cut_fractions, parameter
+from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params, Row
 from snowpipe_ml.local.statements.affected import affected, is_repeatable
-from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.compiled import compiled
 from snowpipe_ml.local.translate.compiler import to_sql
-from snowpipe_ml.local.translate.passes import new_compiler
 
 
 def _counted(tree: exp.Expr) -> list[str]:
@@ -162,49 +156,3 @@ def _merge(session: Session, tree: exp.Merge, params: Params) -> Result:
     for (action,) in actions:
         done[{"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}[action]] += 1
     return counts(**{word: done[word] for word in done if word in kinds})
-
-
-def _cut_values(session: Session, statement: exp.Expr, target: Name | None, count: int) -> str:
-    """Return the bound values of an INSERT without the fractions of seconds that their columns do not keep."""
-    if target is None or not scales_of(session, target):
-        return "*"
-    stored = {each.name: each.column for each in stored_columns(session, target)}
-    listed = statement.this.expressions if isinstance(statement.this, exp.Schema) else []
-    names = [each.name for each in listed] or list(stored)
-    kept = [stored.get(name) for name in names[:count]]
-    return ", ".join(
-        f"c{n}" if column is None else cut_fractions(f"c{n}", column.duckdb, column.scale)
-        for n, column in enumerate(kept)
-    )
-
-
-def insert_rows(session: Session, text: str, rows: Sequence[Sequence[object]]) -> Result:
-    """``INSERT INTO t (a, b) VALUES (?, ?)`` for many rows, in one statement."""
-    tree = parse(text)
-    values = tree.expression if isinstance(tree, exp.Insert) else None
-    if not isinstance(values, exp.Values) or any(
-        not isinstance(v, exp.Placeholder) for v in values.expressions[0].expressions
-    ):
-        raise errors.UnsupportedError("executemany with a statement other than INSERT ... VALUES (?, ...)")
-    if not rows:
-        return counts(inserted=0)
-    columns = [[parameter(row[i]) for row in rows] for i in range(len(rows[0]))]
-    arrays = []
-    for column in columns:
-        try:
-            arrays.append(pa.array(column))
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            arrays.append(pa.array([None if v is None else str(v) for v in column]))
-    data = pa.table(arrays, names=[f"c{i}" for i in range(len(arrays))])
-    compiler = new_compiler(session)
-    try:
-        name = compiler.register(data)
-        tree.set("expression", None)
-        statement = compiler.compile(tree)
-        target = written_table(statement)
-        values = _cut_values(session, statement, target, len(arrays))
-        return counts(
-            inserted=count_inserted(session, f"{to_sql(statement)} SELECT {values} FROM {name}", target)
-        )
-    finally:
-        compiler.release()

@@ -8,6 +8,7 @@ from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.file_formats import FileFormats
 from snowpipe_ml.local.catalog.stages import named_stage
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import Name, dumps
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
@@ -25,7 +26,7 @@ def create_file_format(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("FILE", "FORMAT")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE FILE FORMAT")
+    name = new_name(session, reader.name(), "CREATE FILE FORMAT")
     lenient = if_not_exists(reader) or lenient
     options = reader.options()
     reader.end()

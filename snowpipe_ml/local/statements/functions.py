@@ -7,6 +7,7 @@ import dataclasses
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.functions import find_one, holds
 from snowpipe_ml.local.catalog.functions import signature as types_of
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.python.arguments import check_expressions
 from snowpipe_ml.local.python.definition import read_arguments, read_definition, read_signature
@@ -25,7 +26,7 @@ def create_function(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     kind = reader.next().upper
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), f"CREATE {kind}")
+    name = new_name(session, reader.name(), f"CREATE {kind}")
     arguments = read_arguments(reader)
     copy_grants = reader.accept("COPY", "GRANTS")
     definition = read_definition(reader, "AGGREGATE" if modifiers.aggregate else kind, name, arguments)

@@ -46,8 +46,8 @@ def show(statement: Statement) -> Result:
     """``SHOW kinds``, for the kinds that define the columns of their SHOW."""
     session, reader = statement.session, statement.reader
     reader.expect("SHOW")
-    kind = next(kind for word, kind in _SHOWN.items() if reader.accept(*f"{word}S".split()))
-    scope = Scope(session, reader)
+    word, kind = next((word, kind) for word, kind in _SHOWN.items() if reader.accept(*f"{word}S".split()))
+    scope = Scope(session, reader, kind=f"{word}S")
     found: list[Row] = []
     for database in session.storage.databases():
         for schema, name, row in kind.rows(session, database):

@@ -38,10 +38,10 @@ from snowpipe_ml.local.statements.scripting import shown
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.arrow_relation import empty_relation
+from snowpipe_ml.local.translate.bindings import bind
 from snowpipe_ml.local.translate.compiled import compiled
 from snowpipe_ml.local.translate.compiler import Compiler, to_sql
 from snowpipe_ml.local.translate.names import qualified_name, store_identifiers
-from snowpipe_ml.local.translate.passes import bind
 from snowpipe_ml.local.translate.registry import user_table
 from snowpipe_ml.sql import DataType
 
@@ -122,11 +122,7 @@ def _find_procedure(session: Session, name: tuple[str, ...], given: list[exp.Exp
     types = [snowflake_type(node) for node in given]
     definition = functions_of(session.storage).choose(session, name, types, "PROCEDURE")
     if definition is None:
-        raise errors.error(
-            2140,
-            "42601",
-            f"SQL compilation error:\nUnknown function {'.'.join(name)}",
-        )
+        raise errors.unknown_function(name)
     return definition
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core import connector, errors
+from snowpipe_ml.local.core.catalog_names import check_schema
 from snowpipe_ml.local.core.names import CATALOG
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.statements.base import Statement
@@ -30,10 +31,29 @@ def _ends(reader: Reader) -> bool:
     return reader.done or reader.peek().upper in ("LIKE", "LIMIT", "STARTS")
 
 
+# The listings whose error does not name the missing schema or database, and those that can be of one table.
+_UNNAMED = frozenset({"TABLES", "VIEWS", "OBJECTS", "STAGES", "FILE FORMATS", "DYNAMIC TABLES"})
+_OF_TABLES = frozenset({"COLUMNS", "PRIMARY KEYS", "UNIQUE KEYS", "IMPORTED KEYS", "EXPORTED KEYS"})
+
+
+def _check(session: Session, kind: str, database: str, schema: str | None = None) -> None:
+    """Check that the scope exists.
+
+    Raises:
+        ProgrammingError: there is no such database or schema.
+    """
+    try:
+        check_schema(session, database, schema)
+    except connector.ProgrammingError as missing:
+        if kind not in _UNNAMED:
+            raise
+        raise errors.absent() from missing
+
+
 class Scope:
     """``[LIKE 'x'] [IN [ACCOUNT|DATABASE|SCHEMA] name] [STARTS WITH 'x'] [LIMIT n [FROM 'x']]`` of a SHOW."""
 
-    def __init__(self, session: Session, reader: Reader, *, terse: bool = False) -> None:
+    def __init__(self, session: Session, reader: Reader, *, kind: str = "", terse: bool = False) -> None:
         self.terse = terse
         self.start = self.after = ""
         self.pattern = "%"
@@ -50,11 +70,16 @@ class Scope:
                 self.schema = None
                 if not _ends(reader):
                     (self.database,) = reader.name()
+                    _check(session, kind, self.database)
             elif not reader.accept("SCHEMA") or not _ends(reader):
-                reader.accept("TABLE") or reader.accept("VIEW")
+                of_table = reader.accept("TABLE") or reader.accept("VIEW")
                 self.name = reader.name()
                 self.database = self.name[0] if len(self.name) > 1 else session.database
                 self.schema = self.name[-1]
+                if not of_table and kind not in _OF_TABLES:
+                    if self.database is None:
+                        raise errors.no_database("SHOW")
+                    _check(session, kind, self.database, self.schema)
         if reader.accept("LIKE"):
             self.pattern = reader.string()
         if reader.accept("STARTS", "WITH"):
@@ -71,7 +96,7 @@ class Scope:
         statement.reader.expect("SHOW")
         terse = statement.reader.accept("TERSE")
         statement.reader.expect(*words)
-        return cls(statement.session, statement.reader, terse=terse)
+        return cls(statement.session, statement.reader, kind=" ".join(words), terse=terse)
 
     def keep(self, database: str, schema: str, name: str) -> bool:
         """Return whether an object is in the scope."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from snowpipe_ml.local.catalog.properties import note_creation
 from snowpipe_ml.local.catalog.sequences import Sequences, make
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
@@ -26,7 +27,7 @@ def create_sequence(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("SEQUENCE")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE SEQUENCE")
+    name = new_name(session, reader.name(), "CREATE SEQUENCE")
     start = step = 1
     comment = None
     reader.accept("WITH")

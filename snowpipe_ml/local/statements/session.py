@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from snowpipe_ml.local.core import errors, parameters
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.types import python_values
 from snowpipe_ml.local.core.values import Option, Options
 from snowpipe_ml.local.statements.account import WAREHOUSE_PARAMETERS, warehouse_options
 from snowpipe_ml.local.statements.base import Statement, command
@@ -26,7 +28,6 @@ _HARMLESS = {
     "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
     "CLIENT_SESSION_KEEP_ALIVE",
     "AUTOCOMMIT",
-    "JSON_INDENT",
     "MULTI_STATEMENT_COUNT",
     "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
     "USE_CACHED_RESULT",
@@ -36,12 +37,12 @@ _HARMLESS = {
     "LOG_LEVEL",
     "TRACE_LEVEL",
     "METRIC_LEVEL",
-    "ROWS_PER_RESULTSET",
 }
 # Switches of Snowflake's clients and previews: they change how a result is transferred, not the result.
 _SWITCHES = ("ENABLE_", "FEATURE_", "PYTHON_", "CLIENT_", "SNOWPARK_", "FORCE_ENABLE_", "IGNORE_CLIENT_")
 _LONGEST_TAG = 2000
 _LONGEST_VARIABLE = 256
+_VARIABLE_TYPES = (str, int, float, bool, Decimal, dt.date, dt.time, type(None))
 _LONGEST_TIMEOUT = 604_800
 _DONE = "Statement executed successfully."
 
@@ -57,11 +58,7 @@ def use(statement: Statement) -> Result:
             f"SELECT 1 FROM {ACCOUNT}.{CATALOG}.WAREHOUSES WHERE name = ?", [warehouse]
         ).fetchone()
         if not found:
-            raise errors.error(
-                2043,
-                "02000",
-                "SQL compilation error:\nObject does not exist, or operation cannot be performed.",
-            )
+            raise errors.absent()
         session.warehouse = warehouse
     elif reader.accept("ROLE"):
         (role,) = reader.name()
@@ -179,7 +176,9 @@ def _timeout(value: Option) -> int:
     return int(text)
 
 
-def _shown(value: Option) -> str:
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        value = value[1]
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -242,10 +241,23 @@ def show_variables(statement: Statement) -> Result:
     return rows([(name, stamps.get(name, "VARCHAR")) for name in names], found)
 
 
-def _kind_of(value: Option) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "fixed" if isinstance(value, int | Decimal) else "real" if isinstance(value, float) else "text"
+def _kind_of(value: object) -> str:
+    match value:
+        case tuple():
+            return str(value[0]).lower()
+        case bool():
+            return "boolean"
+        case int() | Decimal():
+            return "fixed"
+        case float():
+            return "real"
+        case dt.datetime():
+            return "timestamp_ntz"
+        case dt.date():
+            return "date"
+        case dt.time():
+            return "time"
+    return "text"
 
 
 @command("SET")
@@ -259,11 +271,11 @@ def set_variable(statement: Statement) -> Result:
     if len(values.columns) != len(names) or values.table.num_rows != 1:
         raise errors.syntax(f"SET takes {len(names)} value(s)")
     for name, column, kept in zip(names, values.columns, values.table.columns, strict=True):
-        value = kept[0].as_py()
-        if isinstance(value, Decimal):
-            value = int(value) if value == value.to_integral_value() else float(value)
-        if value is not None and not isinstance(value, str | int | float | bool):
+        (value,) = python_values(column, kept)
+        if column.snowflake in ("VARIANT", "OBJECT", "ARRAY") or not isinstance(value, _VARIABLE_TYPES):
             raise errors.UnsupportedError(f"a variable of type {column.snowflake}")
+        if isinstance(value, dt.datetime) and value.tzinfo is not None:
+            value = (column.snowflake.partition("(")[0], value)
         if isinstance(value, str) and len(value) > _LONGEST_VARIABLE:
             raise errors.error(
                 1, "22000", f"Assignment to '{name}' not done because value exceeds size limit for variables."

@@ -10,6 +10,7 @@ import uuid
 
 from snowpipe_ml.local.catalog.stages import Stages, _external_folder
 from snowpipe_ml.local.core import errors, private
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import dumps
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.values import Options, text_option
@@ -59,7 +60,7 @@ def create_stage(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("STAGE")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE STAGE")
+    name = new_name(session, reader.name(), "CREATE STAGE")
     lenient = if_not_exists(reader) or lenient
     options = reader.options()
     if reader.looking_at("TAG") or reader.looking_at("WITH", "TAG"):

@@ -11,6 +11,7 @@ from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import COMMENT, set_property
 from snowpipe_ml.local.catalog.streams import Streams, changes_at, create, find_stream, stream_property
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
@@ -31,7 +32,7 @@ def create_stream(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("STREAM")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE STREAM")
+    name = new_name(session, reader.name(), "CREATE STREAM")
     copy_grants = reader.accept("COPY", "GRANTS")
     reader.expect("ON")
     if not reader.accept("TABLE"):

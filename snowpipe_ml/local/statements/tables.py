@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
-from dataclasses import replace
 
 import duckdb
-from sqlglot import exp
 
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.columns import (
-    Declared,
     Keys,
     copy_comments,
     copy_declared,
@@ -25,11 +21,11 @@ from snowpipe_ml.local.catalog.tables import forget, rename_notes
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import cover, remember_temporary
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.core.types import Column, cut_fractions
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.columns import (
     ColumnDefinition,
@@ -40,15 +36,20 @@ from snowpipe_ml.local.statements.columns import (
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
 from snowpipe_ml.local.statements.queries import describe_query
 from snowpipe_ml.local.statements.retyping import alter_to
+from snowpipe_ml.local.statements.selected_tables import (
+    as_select,
+    check_outputs,
+    compiled_body,
+)
+from snowpipe_ml.local.statements.selected_tables import (
+    inferred as inferred_column,
+)
 from snowpipe_ml.local.statements.table_properties import Carried, Properties, read_properties
 from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.checks import check_names
 from snowpipe_ml.local.translate.compiled import consuming
-from snowpipe_ml.local.translate.compiler import to_sql
-from snowpipe_ml.local.translate.inference import infer
-from snowpipe_ml.local.translate.names import name_projections, store_identifiers
 from snowpipe_ml.local.translate.passes import new_compiler
 
 
@@ -103,7 +104,7 @@ def create_table(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("TABLE")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE TABLE")
+    name = new_name(session, reader.name(), "CREATE TABLE")
     lenient = if_not_exists(reader) or lenient
     with session.storage.naming(name):
         return _create_table(session, reader, modifiers, name, lenient)
@@ -192,12 +193,12 @@ def _make_from(
         if not columns:
             check_names(selected)
             check_outputs(session, selected)
-        body = to_sql(compiler.compile(selected))
+        body = compiled_body(session, compiler, selected, columns)
         if any(column.length is not None or column.scale is not None for column in inferred):
             kinds = session.duck.execute(f"DESCRIBE {body}").fetchall()
             check_columns([row[0] for row in kinds])
             typed = [
-                ColumnDefinition(row[0], row[1], declared=_inferred(row[0], row[1], column))
+                ColumnDefinition(row[0], row[1], declared=inferred_column(row[0], row[1], column))
                 for row, column in zip(kinds, inferred, strict=True)
             ]
 
@@ -207,20 +208,15 @@ def _make_from(
 
             try:
                 with consuming(session, compiler):
-                    statements = _as_select(session, name, typed, body)
+                    statements = as_select(session, name, typed, body)
                     _make(session, name, statements, modifiers, given, keep_all)
                     return
             except duckdb.ConstraintException:
                 pass  # an inferred length is not declared: the rows determine it
         with consuming(session, compiler):
-            _make(session, name, _as_select(session, name, columns, body), modifiers, given, keep)
+            _make(session, name, as_select(session, name, columns, body), modifiers, given, keep)
     finally:
         compiler.release()
-
-
-def _inferred(name: str, kind: str, column: Column) -> Declared | None:
-    known = (column.length if kind == "VARCHAR" else column.scale) is not None
-    return Declared(name, replace(column, duckdb=kind).snowflake, None) if known else None
 
 
 def _column_text(reader: Reader) -> str | None:
@@ -234,48 +230,6 @@ def _column_text(reader: Reader) -> str | None:
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth == 0:
             return reader.text[start : token.start]
-
-
-def check_outputs(session: Session, query: exp.Expr) -> None:
-    """Refuse a table or view whose query has two columns of one name, also below ``*``."""
-    named = query.copy()
-    name_projections(named)
-    store_identifiers(named)
-    check_columns([name for name, _ in infer(named, session) or ()])
-
-
-def _check_query(session: Session, body: str) -> None:
-    """Refuse duplicate names in the query of a new table or view: DuckDB would rename the second column."""
-    check_columns([row[0] for row in session.duck.execute(f"DESCRIBE {body}").fetchall()])
-
-
-def _as_select(session: Session, name: Name, columns: list[ColumnDefinition], body: str) -> list[str]:
-    """Return the statements that create a table from a query, whose columns may be named and typed."""
-    target = quoted(*name)
-    if not columns:
-        _check_query(session, body)
-        return [f"CREATE OR REPLACE TABLE {target} AS {body}"]
-    inner = ", ".join(f'"_{i}"' for i in range(len(columns)))
-    rows = f"FROM ({body}) AS _q({inner})"
-    if any(column.kind is None for column in columns):
-        listed = ", ".join(f'"_{i}" AS {quoted(column.name)}' for i, column in enumerate(columns))
-        return [f"CREATE OR REPLACE TABLE {target} AS SELECT {listed} {rows}"]
-    # The query may read the table that is replaced.
-    aside = f"_made_{uuid.uuid4().hex}"
-    made = quoted(*name[:2], aside)
-    values = ", ".join(_stored_value(f'"_{i}"', column) for i, column in enumerate(columns))
-    return [
-        f"CREATE TABLE {made} ({', '.join(column.sql for column in columns)})",
-        f"INSERT INTO {made} SELECT {values} {rows}",
-        f"DROP TABLE IF EXISTS {target}",
-        f"ALTER TABLE {made} RENAME TO {quoted(name[2])}",
-    ]
-
-
-def _stored_value(value: str, column: ColumnDefinition) -> str:
-    assert column.kind is not None
-    scale = column.declared.scale if column.declared is not None else None
-    return cut_fractions(f"CAST({value} AS {column.kind})", str(duckdb.sqltype(column.kind)), scale)
 
 
 def _make(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from snowpipe_ml.local.catalog.tags import Tags
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import Name, dumps
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
@@ -26,7 +27,7 @@ def create_tag(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("TAG")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE TAG")
+    name = new_name(session, reader.name(), "CREATE TAG")
     allowed: list[str] = []
     if reader.accept("ALLOWED_VALUES"):
         allowed.append(reader.string())

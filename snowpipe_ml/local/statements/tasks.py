@@ -33,6 +33,7 @@ from snowpipe_ml.local.catalog.tasks import (
     unlinked,
 )
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
@@ -69,7 +70,7 @@ def create_task(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("TASK")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE TASK")
+    name = new_name(session, reader.name(), "CREATE TASK")
     with session.storage.naming((*name[:2], "TASKS")):
         old = tasks_of(session, *name[:2]).get(name[2])
         if reader.accept("CLONE"):

@@ -9,18 +9,18 @@ from snowpipe_ml.local.catalog.streams import refuse_stream
 from snowpipe_ml.local.catalog.tables import forget
 from snowpipe_ml.local.catalog.temporary import remember_temporary
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
+from snowpipe_ml.local.statements.selected_tables import check_count, check_names_of, check_outputs
 from snowpipe_ml.local.statements.table_properties import Carried, read_properties
 from snowpipe_ml.local.statements.tables import (
     _check_name,
-    _check_query,
     _column_text,
-    check_outputs,
 )
 from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
@@ -37,7 +37,7 @@ def create_view(statement: Statement) -> Result:
     modifiers = Modifiers(reader)
     reader.expect("VIEW")
     lenient = if_not_exists(reader)
-    name = session.resolve(reader.name(), "CREATE VIEW")
+    name = new_name(session, reader.name(), "CREATE VIEW")
     refuse_stream(session, name)
     there = existing_kind(session, name)
     if there and lenient:
@@ -62,10 +62,12 @@ def create_view(statement: Statement) -> Result:
             check_outputs(session, query)
         body = to_sql(compiler.compile(query))
         if columns is None:
-            _check_query(session, body)
+            check_names_of(session, body)
         if compiler.registered:
             raise errors.UnsupportedError("a view that reads query results, metadata or staged files")
         named = column_definitions(columns, session) if columns is not None else []
+        if named:
+            check_count(session, body, named)
         listed = f" ({', '.join(quoted(column.name) for column in named)})" if named else ""
         carried = Carried.of(session, "VIEW", name, given.copied)
         # The query of the new view may read the replaced view only before this point.

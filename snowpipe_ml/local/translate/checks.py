@@ -163,18 +163,12 @@ def _check_window(window: exp.Window) -> None:
     name, order = named(window.this), window.args.get("order")
     clause = window.find_ancestor(exp.Where, exp.Group, exp.Having, exp.Query)
     if isinstance(clause, exp.Where | exp.Group | exp.Having):
-        raise errors.error(
-            2303,
-            "42601",
-            f"SQL compilation error:\nWindow function [{window.sql(dialect='snowflake')}] appears outside of "
-            "SELECT, QUALIFY, and ORDER BY clauses.",
+        raise errors.compilation(
+            f"Window function [{window.sql(dialect='snowflake')}] appears outside of SELECT, QUALIFY, "
+            "and ORDER BY clauses."
         )
     if name in _ORDERED and order is None:
-        raise errors.error(
-            2303,
-            "42601",
-            f"SQL compilation error:\nWindow function type [{name}] requires ORDER BY in window specification",
-        )
+        raise errors.compilation(f"Window function type [{name}] requires ORDER BY in window specification.")
     framed = window.args.get("spec") is not None
     sliding = (order is not None or framed) and not _is_whole(window)
     if (name in _UNORDERED and sliding) or (name in _UNFRAMED and framed):

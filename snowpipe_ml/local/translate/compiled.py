@@ -30,9 +30,7 @@ def compiled(
 ) -> Iterator[exp.Expr]:
     """Translate a tree for DuckDB; the Arrow tables and views it refers to exist until the block ends."""
     compiler = new_compiler(session, describing=describing)
-    written = {
-        table.name.upper(): ".".join(part.name for part in table.parts) for table in nodes(tree, exp.Table)
-    }
+    written = {table.name.upper(): ".".join(map(_stored, table.parts)) for table in nodes(tree, exp.Table)}
     try:
         statement = compiler.compile(tree, params)
         statement.meta[LASTING] = compiler.is_lasting
@@ -45,6 +43,10 @@ def compiled(
         raise
     finally:
         compiler.release()
+
+
+def _stored(identifier: exp.Expr) -> str:
+    return identifier.name if identifier.args.get("quoted") else identifier.name.upper()
 
 
 @contextmanager

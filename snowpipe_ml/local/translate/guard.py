@@ -102,9 +102,7 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
                 continue
             if len(parts) == 1 and (name in snowflake_functions() or name.startswith("SYSTEM$")):
                 raise errors.UnsupportedError(f"the function {name}")
-            raise errors.error(
-                2140, "42601", f"SQL compilation error:\nUnknown function {'.'.join(parts).upper()}"
-            )
+            raise errors.unknown_function([part.upper() for part in parts])
 
 
 def _called(call: exp.Expr) -> str:

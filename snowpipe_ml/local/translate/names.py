@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import check_schema, has_case_of
 from snowpipe_ml.local.core.errors import TWIN
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
@@ -44,7 +45,7 @@ def part_case_twins(tree: exp.Expr, session: Session) -> None:
     """Append the mark :data:`TWIN` to names that differ from another one only in case, which DuckDB ignores.
 
     In ``SELECT 1 AS "a", 2 AS A`` one of the names is marked. The mark is removed from the names of the
-    result. Of two such names, the name of an existing table or column remains unmarked.
+    result. Names of existing tables and columns remain unmarked.
     """
     variants: dict[str, set[str]] = {}
     for identifier in nodes(tree, exp.Identifier):
@@ -56,7 +57,13 @@ def part_case_twins(tree: exp.Expr, session: Session) -> None:
     marked: dict[str, str] = {}
     for names in twins.values():
         ordered = sorted(names, key=lambda name: (name not in stored, name != name.upper(), name))
-        marked.update({name: name + TWIN * number for number, name in enumerate(ordered) if number})
+        marked.update(
+            {
+                name: name + TWIN * number
+                for number, name in enumerate(ordered)
+                if number and name not in stored
+            }
+        )
     for identifier in nodes(tree, exp.Identifier):
         if identifier.name in marked:
             identifier.set("this", marked[identifier.name])
@@ -116,7 +123,8 @@ def qualify_tables(tree: exp.Expr, session: Session, command: str) -> None:
             continue
         parts = tuple(part.name for part in table.parts)
         database, schema, name = found = session.resolve(parts, command)
-        if session.hidden(found):
+        check_schema(session, database, schema)
+        if session.hidden(found) or not has_case_of(session, found):
             raise errors.missing("Object", ".".join(parts))
         if name != parts[-1] and not table.alias and not isinstance(table.parent, exp.Insert | exp.Schema):
             table.set("alias", exp.TableAlias(this=exp.to_identifier(parts[-1], quoted=True)))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.typed_values import TypedValue
-from snowpipe_ml.local.core.types import parameter
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.bindings import bind, literal
 from snowpipe_ml.local.translate.change_events import count_changes
 from snowpipe_ml.local.translate.checks import check_ambiguous, check_query
 from snowpipe_ml.local.translate.clauses import rewrite_clauses
 from snowpipe_ml.local.translate.compiler import Compiler
+from snowpipe_ml.local.translate.exact_names import check_aliases, check_case
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
 from snowpipe_ml.local.translate.hierarchies import rewrite_hierarchies
 from snowpipe_ml.local.translate.joins import rewrite_joins
@@ -33,9 +31,6 @@ from snowpipe_ml.local.translate.relations import expand_relations
 from snowpipe_ml.local.translate.rules import apply_rules
 from snowpipe_ml.local.translate.sequences import next_values
 from snowpipe_ml.local.translate.streams import expand_streams
-from snowpipe_ml.local.translate.typed_values import typed_node
-
-_UNBOUND = object()
 
 
 def new_compiler(
@@ -62,6 +57,8 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     name_projections(tree)
     store_identifiers(tree)
     check_ambiguous(tree)
+    check_aliases(tree)
+    check_case(tree, session)
     unquote_positions(tree, session)
     rewrite_clauses(tree, session)
     own_columns(tree, session)
@@ -79,42 +76,12 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     return apply_rules(tree, session)
 
 
-def bind(tree: exp.Expr, params: Params, *, describing: bool = False) -> None:
-    """Replace the placeholders ``?``, ``:1`` and ``:name`` with the bound values, as literals.
-
-    A query that is only described needs no values: they are texts then.
-
-    Raises:
-        ProgrammingError: a value is missing.
-    """
-    if not params and describing:
-        for placeholder in nodes(tree, exp.Placeholder):
-            placeholder.replace(exp.cast(exp.Null(), "VARCHAR"))
-        return
-    named = params if isinstance(params, Mapping) else {}
-    ordered = list(params.values() if isinstance(params, Mapping) else params or ())
-    by_order = iter(ordered)
-    for placeholder in nodes(tree, exp.Placeholder):
-        name = placeholder.name
-        if name.isdigit():
-            value = ordered[int(name) - 1] if int(name) <= len(ordered) else _UNBOUND
-        elif name and name != "?":
-            value = named.get(name, _UNBOUND)
-        else:
-            value = next(by_order, _UNBOUND)
-        if value is _UNBOUND:
-            raise errors.error(2049, "42601", "SQL compilation error:\nBind variable ? not set.")
-        placeholder.replace(
-            typed_node(value) if isinstance(value, TypedValue) else exp.convert(parameter(value))
-        )
-
-
 def replace_variables(tree: exp.Expr, session: Session) -> None:
     """Replace ``$name`` with the variable's value, but not ``$1``, a column of VALUES or a staged file."""
     for node in nodes(tree, exp.Parameter):
         name = node.name.upper()
         if name in session.variables:
-            node.replace(exp.convert(session.variables[name]))
+            node.replace(literal(session.variables[name]))
         elif not name.isdigit() and isinstance(node.this, exp.Var | exp.Identifier):
             raise errors.error(
                 2211, "42601", f"SQL compilation error:\nSession variable '${name}' does not exist"

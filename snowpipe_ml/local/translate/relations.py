@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.catalog_names import check_schema
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate import flatten
 from snowpipe_ml.local.translate.compiler import Compiler
@@ -23,6 +24,8 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
         elif table.args.get("when") is not None or table.args.get("changes") is not None:
             raise errors.UnsupportedError("time travel (AT, BEFORE, CHANGES)")
         elif table.db.upper() == "INFORMATION_SCHEMA":
+            if table.catalog:
+                check_schema(compiler.session, table.catalog)
             RELATIONS["INFORMATION_SCHEMA"](table, compiler)
         elif (table.catalog.upper(), table.db.upper()) == ("SNOWFLAKE", "ACCOUNT_USAGE"):
             RELATIONS["ACCOUNT_USAGE"](table, compiler)

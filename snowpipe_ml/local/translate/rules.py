@@ -104,7 +104,8 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     if variants:
         tree = rewrite_brackets(tree)
         declare_variables(tree)
-    annotate(tree, known, (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED)
+    typed = (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED
+    annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
     if variants:
         store(tree, session)
     unite_types(tree)

@@ -18,6 +18,7 @@ from snowpipe_ml.local.translate.annotation import column_types
 from snowpipe_ml.local.translate.conversions import SHOWN
 from snowpipe_ml.local.translate.outputs import outputs
 from snowpipe_ml.local.translate.types import (
+    FLOATS,
     MOMENTS,
     PLAIN,
     TEXTS,
@@ -32,6 +33,7 @@ _MOMENTS = {
     "TIMESTAMP WITH TIME ZONE": T.TIMESTAMPLTZ,
     TIMESTAMP_TZ: T.TIMESTAMPTZ,
 }
+_WHOLE = {"BIGINT": T.BIGINT, "HUGEINT": T.INT128}
 
 
 def convert_stored(tree: exp.Expr, session: Session) -> None:
@@ -102,6 +104,8 @@ def _conversion(found: exp.DType | None, stored: str) -> exp.DataType | None:
         return exp.DataType(this=moment) if different else None
     if stored == "VARCHAR":
         return exp.DataType(this=T.VARCHAR) if found in SHOWN else None
+    if stored in _WHOLE and found in FLOATS:
+        return exp.DataType(this=_WHOLE[stored])  # DuckDB rounds halves to even numbers
     if found not in TEXTS:
         return None
     if stored in ("DOUBLE", "BOOLEAN", "BIGINT", "BLOB"):
@@ -119,8 +123,11 @@ def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, exp.Exp
     for action in (tree, *(when.args["then"] for when in whens)):
         if isinstance(action, exp.Update):
             pairs = [(item.this, item.expression) for item in action.expressions if isinstance(item, exp.EQ)]
-        elif isinstance(action, exp.Insert) and isinstance(action.this, exp.Tuple):
-            pairs = list(zip(action.this.expressions, action.expression.expressions, strict=False))
+        elif isinstance(action, exp.Insert) and isinstance(action.expression, exp.Tuple):
+            listed = (
+                action.this.expressions if isinstance(action.this, exp.Tuple) else map(exp.column, columns)
+            )
+            pairs = list(zip(listed, action.expression.expressions, strict=False))
         else:
             continue
         yield from ((column.name, value, kind(value)) for column, value in pairs)

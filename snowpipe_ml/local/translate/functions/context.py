@@ -15,6 +15,7 @@ from snowpipe_ml.local.catalog.tags import get_tag
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import canceled_queries
 from snowpipe_ml.local.core.session import Session, find_session, open_sessions
+from snowpipe_ml.local.translate.bindings import literal
 from snowpipe_ml.local.translate.constants import constant
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.moments import checked, typed
@@ -198,7 +199,7 @@ def _variable(call: exp.Expr, session: Session) -> exp.Expr:
     if not name.is_string:
         raise errors.UnsupportedError("GETVARIABLE with a name that is not a constant text")
     value = session.variables.get(name.name)
-    return exp.Null() if value is None else exp.Literal.string(str(value))
+    return exp.Null() if value is None else exp.cast(literal(value), exp.DType.VARCHAR)
 
 
 @scalar_function("CURRENT_SCHEMAS", returns=T.VARCHAR)
