@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,7 +25,7 @@ steps:
   bad: {type: transform, query: "SELECT '<script>alert(1)</script>'::INT AS X FROM {{ ref('far') }}", writes: bad}
   after: {type: transform, query: "SELECT * FROM {{ ref('bad') }}", writes: after}
 """
-_VOID = {"meta", "br", "rect", "circle", "path", "polyline"}
+_VOID = {"meta", "br", "rect", "circle", "path", "input"}
 
 
 class Balance(HTMLParser):
@@ -38,9 +41,7 @@ class Balance(HTMLParser):
         if tag not in _VOID:
             self.open.append(tag)
         self.loaded += [
-            str(value)
-            for name, value in attrs
-            if name in ("src", "href") or tag in ("script", "link", "iframe")
+            str(value) for name, value in attrs if name in ("src", "href") or tag in ("link", "iframe")
         ]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -69,17 +70,38 @@ def test_what_happened_is_there(path: Path) -> None:
     assert re.search(r'<b>base</b>.*?<span class="badge success">success</span>.*?1,234', text, re.S)
     assert re.search(r'<b>after</b>.*?<span class="badge skipped">', text, re.S)
     assert text.count('<g class="node ') == 6
-    assert "scored · " in text
     assert "WHERE ID &gt; 5" in text, "the spec as it was run"
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    assert "<script" not in text
+    assert "<script>alert" not in text
+    assert 'id="metrics"' not in text, "one run has no history"
+
+
+def test_metrics_are_shown_from_the_second_run_on(path: Path) -> None:
+    Pipeline.from_yaml(path).run(full_refresh=True)
+    text = html(path)
+    assert re.search(r'<section id="metrics">.*?<figcaption>rmse <span>scored</span>', text, re.S)
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+    chart = data["charts"]["metric:scored:rmse"]
+    assert len(chart["x"]["values"]) == len(chart["series"][0]["values"]) == 2
+    assert (chart["x"]["title"], chart["y"]["title"]) == ("run", "rmse")
+
+
+def test_only_its_own_scripts_run(path: Path) -> None:
+    """The Content-Security-Policy of the page names its scripts by their hashes."""
+    text = html(path)
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
+    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
+    assert policy.endswith("script-src " + " ".join(f"&#39;sha256-{one}&#39;" for one in hashes))
+    assert policy.startswith("default-src 'none'")
 
 
 def test_it_is_whole_and_needs_nothing_else(path: Path) -> None:
     found = Balance(html(path))
     assert found.open == []
     assert found.loaded == []
-    assert "http" not in re.sub(r"<pre>.*?</pre>", "", html(path), flags=re.S)
+    assert "http:" not in html(path)
+    assert "https:" not in re.sub(r"<pre>.*?</pre>", "", html(path), flags=re.S)
 
 
 def test_no_line_of_the_graph_runs_through_a_step(path: Path) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.ui.report import report_html
-from tests.conftest import write_spec
+from snowpipe_ml.ui.report import last_report
+from tests.browser import WIDTHS, browser, check_accessible, check_layout, opened
+from tests.conftest import ask, write_spec
 from tests.steps.test_forecasting import spec as forecasting
-from tests.steps.test_plots import PLOTTED
+from tests.steps.test_plots import DRAWN
 
 SPEC = """\
 steps:
@@ -27,121 +24,125 @@ steps:
   bad: {type: transform, query: "SELECT 1 / 0 AS X FROM {{ ref('long') }}", writes: bad}
   after: {type: transform, query: "SELECT * FROM {{ ref('bad') }}", writes: after}
 """
-# A script with which the page measures itself, and writes the results where --dump-dom shows them.
-PROBE = """<script>
-const wide = [...document.querySelectorAll('body *')].filter(
-  e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide') && !e.closest('pre'));
-document.body.dataset.probe = JSON.stringify({
-  overflow: document.documentElement.scrollWidth - innerWidth, wide: wide.map(e => e.outerHTML.slice(0, 80)),
-  loaded: performance.getEntriesByType('resource').map(e => e.name.slice(0, 80)),
-  images: [...document.images].map(e => e.naturalWidth),
-  sections: [...document.querySelectorAll('section')].filter(e => e.offsetHeight > 20).map(e => e.id)});
-</script>"""
+_SECTIONS = "[...document.querySelectorAll('section')].filter(e => e.offsetHeight > 20).map(e => e.id)"
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    """The path of Chromium, which is installed if the machine allows it."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(
-            "apt-get update -qq && apt-get install -y -qq chromium",
-            shell=True,
-            check=False,
-            capture_output=True,
-        )
-        found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("there is no Chromium here, and none can be installed")
-    return found
+def chromium() -> Iterator[Any]:
+    """Chromium, started once."""
+    with browser() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def failed(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """A pipeline whose run failed."""
+def failed(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run that failed."""
     pipeline = Pipeline.from_yaml(write_spec(tmp_path_factory.mktemp("failed"), SPEC))
     assert not pipeline.run().ok
-    return pipeline
+    return last_report(pipeline, None, None)
 
 
 @pytest.fixture(scope="module")
-def plotted(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """A pipeline with forecasts and plots, after a run."""
-    pipeline = forecasting(tmp_path_factory.mktemp("plotted"), **PLOTTED)
+def plotted(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """A pipeline with forecasts, a series that is left out and plots, after two runs of its last steps."""
+    changed = {
+        "    writes: features\n": "    writes: features\n    left_out: left_out\n    max_idle: 10\n",
+        "TABLE(GENERATOR(ROWCOUNT => 600))": "TABLE(GENERATOR(ROWCOUNT => 600)) WHERE MOD(SEQ4(), 5) <> 4 OR SEQ4() < 300",
+    }
+    pipeline = forecasting(tmp_path_factory.mktemp("plotted"), **DRAWN, **changed)
     assert pipeline.run().ok
+    assert pipeline.run(select=["board"], full_refresh=True).ok
     return pipeline
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_cut_off(chromium: str, failed: Pipeline, tmp_path: Path, width: int) -> None:
-    found = read_in(chromium, failed, tmp_path, width)
-    assert found["sections"] == [
-        "errors",
-        "warnings",
-        "graph",
-        "timeline",
-        "steps",
-        "checks",
-        "metrics",
-        "spec",
-    ]
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_off(chromium: Any, failed: Path, width: int) -> None:
+    with opened(chromium, failed, width) as page:
+        assert page.evaluate(_SECTIONS) == [
+            "errors",
+            "warnings",
+            "graph",
+            "timeline",
+            "steps",
+            "checks",
+            "spec",
+        ]
+        check_layout(page)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_forecasts_and_plots_are_drawn(chromium: str, plotted: Pipeline, tmp_path: Path, width: int) -> None:
-    found = read_in(chromium, plotted, tmp_path, width)
-    assert found["sections"] == [
-        "warnings",
-        "graph",
-        "timeline",
-        "steps",
-        "charts",
-        "plots",
-        "metrics",
-        "spec",
-    ]
-    assert len(found["images"]) == 4
-    assert all(natural > 300 for natural in found["images"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_forecasts_and_plots_are_drawn(chromium: Any, plotted: Pipeline, width: int) -> None:
+    with opened(chromium, last_report(plotted, None, None), width) as page:
+        assert page.evaluate(_SECTIONS) == [
+            "warnings",
+            "graph",
+            "timeline",
+            "steps",
+            "charts",
+            "leaderboard",
+            "importance",
+            "plots",
+            "metrics",
+            "spec",
+        ]
+        check_layout(page)
+        widths = page.evaluate("[...document.images].map(e => e.naturalWidth)")
+        assert len(widths) == 4
+        assert all(natural > 300 for natural in widths)
+        page.click("button.larger")
+        check_layout(page)
 
 
-def read_in(chromium: str, pipeline: Pipeline, tmp_path: Path, width: int) -> dict[str, Any]:
-    """Measure the last run's report in a browser of a width; nothing may be cut off or loaded."""
-    with pipeline.history() as history:
-        page = report_html(history, pipeline.graph().dag)
-    path = tmp_path / "report.html"
-    # Headless Chromium has no windows narrower than 500 pixels, so a frame has the width of a phone.
-    path.write_text(page.replace("</body>", PROBE + "</body>"))
-    frame = tmp_path / "frame.html"
-    frame.write_text(
-        f'<iframe id="f" src="report.html" style="width:{width}px;height:900px;border:0"></iframe><script>'
-        "f.onload = () => document.body.dataset.probe = f.contentDocument.body.dataset.probe</script>"
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(chromium: Any, plotted: Pipeline, failed: Path, scheme: str) -> None:
+    for path in (last_report(plotted, None, None), failed):
+        with opened(chromium, path, scheme=scheme) as page:
+            check_accessible(page)
+
+
+def test_every_series_is_found_and_shown_with_the_values_of_the_table(
+    chromium: Any, plotted: Pipeline
+) -> None:
+    rows = ask(
+        plotted,
+        "SELECT K, DATE, PREDICTION, LOW, HIGH FROM FORECASTS WHERE PART = 'forecast' ORDER BY K, DATE",
     )
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    )
-    flags += (
-        " --disable-component-update --disable-sync --allow-file-access-from-files --virtual-time-budget=3000"
-    )
-    done = subprocess.run(
-        [
-            chromium,
-            *flags.split(),
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--window-size=1400,1000",
-            "--enable-logging=stderr",
-            "--dump-dom",
-            frame.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr
-    probe = re.search(r'data-probe="([^"]*)"', done.stdout)
-    assert probe is not None, done.stdout
-    found = json.loads(probe[1].replace("&quot;", '"').replace("&lt;", "<").replace("&gt;", ">"))
-    assert found["overflow"] <= 0
-    assert found["wide"] == []
-    assert [url for url in found["loaded"] if not url.startswith("data:")] == []
-    return dict(found)
+    with opened(chromium, last_report(plotted, None, None)) as page:
+        assert page.inner_text(".count") == "4 of 4 series"
+        page.fill("input[type=search]", "K2")
+        assert page.inner_text(".count") == "1 of 4 series"
+        assert page.inner_text(".chosen") == "K k2"
+        assert "model ridge" in page.inner_text(".note")
+        page.click("#charts .values summary")
+        cells = [line.split("\t") for line in page.inner_text("#charts .values tbody").splitlines()]
+        drawn = [(day, *map(float, numbers)) for day, _, _, *numbers in cells if numbers[0]]
+        of_table = [
+            (str(row[1]), *(pytest.approx(value, rel=1e-3) for value in row[2:]))
+            for row in rows
+            if row[0] == "k2"
+        ]
+        assert drawn == of_table
+        assert len(cells) == 120, "113 days whose lags are known, and 7 of the forecast"
+        # The keyboard moves along the chart, and a screen reader hears the values.
+        page.focus("#charts .chart")
+        page.keyboard.press("End")
+        said = page.get_attribute("#charts .chart", "aria-valuetext")
+        assert said.startswith(f"{rows[-1][1]}: forecast ")
+        assert "interval" in said
+        assert page.is_visible("#charts .tip")
+
+
+def test_worst_series_and_scores_are_sorted_by_a_click(chromium: Any, plotted: Pipeline) -> None:
+    with opened(chromium, last_report(plotted, None, None)) as page:
+        worst = page.locator("[data-series]").nth(1).inner_text()
+        page.locator("[data-series]").nth(1).click()
+        assert page.inner_text(".chosen") == f"K {worst}"
+        models = "[...document.querySelectorAll('#leaderboard tbody td:first-child')].map(e => e.dataset.v)"
+        assert page.evaluate(models) == ["seasonal_naive", "ridge", "moving_average"], "the best first"
+        page.click("#leaderboard th:first-child button")
+        assert page.evaluate(models) == ["moving_average", "ridge", "seasonal_naive"]
+        page.click("#leaderboard th:first-child button")
+        assert page.evaluate(models)[0] == "seasonal_naive"
+        assert page.get_attribute("#leaderboard th:first-child", "aria-sort") == "descending"
+        assert "k4\tno recent event: " in page.inner_text("#charts")
+        assert "value 7 days earlier" in page.inner_text("#importance")

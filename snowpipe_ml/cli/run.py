@@ -111,7 +111,7 @@ def run(
             return
         try:
             path = write_report(
-                history, pipeline.graph(target).dag, report_path(pipeline, result.run.id), result.run.id
+                history, pipeline, target, report_path(pipeline, result.run.id), result.run.id
             )
             written.append(f"report: {path}")
         except Exception as error:  # the run must end with its own exit code in any case

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from snowpipe_ml.errors import Check
 from snowpipe_ml.sql import Sql
@@ -87,6 +87,8 @@ class Chart:
         lines: the lines by name, each with one value or None per point.
         low: the lower edge of a band, such as a prediction interval, with one value or None per point.
         high: the upper edge of the band.
+        x_title: the title of the x axis, such as ``day``.
+        y_title: the title of the y axis with its unit, such as ``trips per day``.
     """
 
     title: str
@@ -94,6 +96,8 @@ class Chart:
     lines: Mapping[str, Sequence[float | None]]
     low: Sequence[float | None] = ()
     high: Sequence[float | None] = ()
+    x_title: str = ""
+    y_title: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,13 +141,15 @@ class ShownCheck(TypedDict):
 
 
 class ShownChart(TypedDict):
-    """A :class:`Chart` in the run metadata."""
+    """A :class:`Chart` in the run metadata. Records of earlier versions have no titles of axes."""
 
     title: str
     x: list[str]
     lines: dict[str, list[float | None]]
     low: list[float | None]
     high: list[float | None]
+    x_title: NotRequired[str]
+    y_title: NotRequired[str]
 
 
 class ShownPicture(TypedDict):

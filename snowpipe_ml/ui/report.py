@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.records.history import History, RunRecord, StepRecord
+from snowpipe_ml.plugins.results import ShownChart
 from snowpipe_ml.spec.fanout import is_object
-from snowpipe_ml.ui.charts import draw_chart
+from snowpipe_ml.steps.forecasting.leaderboard import BASELINES
+from snowpipe_ml.steps.forecasting.words import SCORES
+from snowpipe_ml.steps.report.reported import Reported
+from snowpipe_ml.ui.graph_drawing import draw_graph
+from snowpipe_ml.ui.pages import line_chart, render_page
+from snowpipe_ml.ui.reported import read_forecasts_of
 from snowpipe_ml.ui.tree import seconds_text
 
 if TYPE_CHECKING:
     import networkx as nx
 
-
-_ROW, _GAP, _PAD = 48, 56, 12
-_LETTER = 7.4  # pixels of a letter in the drawing
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A node of the drawing."""
-
-    name: str
-    status: str
-    title: str
-    x: float
-    y: float
-    width: float
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    nodes: list[_Box]
-    edges: list[str]
-    width: float
-    height: float
+_WORST = 10
+_TILE = 130  # pixels
+# The columns of a leaderboard that are shown, if the table has them.
+_COLUMNS = (
+    "MODEL",
+    "RMSE",
+    "MAE",
+    "MASE",
+    "RMSSE",
+    "SMAPE",
+    "BIAS",
+    "TOTAL_BIAS",
+    "PINBALL",
+    "COVERAGE",
+    "WQL",
+    "WEIGHT",
+    "SECONDS",
+    "SERIES",
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class _Bar:
 
 @dataclass(frozen=True)
 class _Metric:
-    """A metric over the runs; ``points`` are the points of an SVG polyline of 200 by 44."""
+    """A metric over several runs; ``chart`` is the name of its chart."""
 
     step: str
     name: str
@@ -65,7 +66,7 @@ class _Metric:
     low: str
     high: str
     count: int
-    points: str
+    chart: str
 
 
 def report_path(pipeline: Pipeline, run_id: str) -> Path:
@@ -77,16 +78,18 @@ def last_report(pipeline: Pipeline, target: str | None, run: str | None, output:
     """Write the report of a run, the last one if none is given, and return its path."""
     with pipeline.history(target) as history:
         name = history.run(run).id
-        path = output or report_path(pipeline, name)
-        return write_report(history, pipeline.graph(target).dag, path, name)
+        return write_report(history, pipeline, target, output or report_path(pipeline, name), name)
 
 
-def write_report(history: History, dag: nx.DiGraph[str], path: Path, run_id: str | None = None) -> Path:
-    """Write the report of a run.
+def write_report(
+    history: History, pipeline: Pipeline, target: str | None, path: Path, run_id: str | None = None
+) -> Path:
+    """Write the report of a run, with the forecasts that the target still has from it.
 
     Args:
         history: the run metadata.
-        dag: the graph of the pipeline; nodes without a record in the run are drawn without a result.
+        pipeline: the pipeline; nodes without a record in the run are drawn without a result.
+        target: the target's name; the default target if None.
         path: the file.
         run_id: the run; the last one if None.
 
@@ -96,28 +99,51 @@ def write_report(history: History, dag: nx.DiGraph[str], path: Path, run_id: str
     Raises:
         UsageError: the run does not exist, or there is no run yet.
     """
+    _, graph, ctx = pipeline.load(target)
+    run = history.run(run_id).id
+    forecasts, problem = read_forecasts_of(history, run, graph, ctx)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report_html(history, dag, run_id), encoding="utf-8")
+    text = report_html(history, graph.dag, run, forecasts, problem)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
-def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = None) -> str:
-    """Render the report of a run as HTML; see :func:`write_report`."""
-    import jinja2
+def report_html(
+    history: History,
+    dag: nx.DiGraph[str],
+    run_id: str | None = None,
+    forecasts: Sequence[Reported] = (),
+    problem: str = "",
+) -> str:
+    """Render the report of a run as HTML; see :func:`write_report`.
 
+    Args:
+        history: the run metadata.
+        dag: the graph of the pipeline.
+        run_id: the run; the last one if None.
+        forecasts: the forecasts with all their series. Of others, the run metadata has a few charts.
+        problem: why forecasts are missing here; empty if none are.
+    """
     run = history.run(run_id)
     records = history.steps(run.id)
     standing = history.standing(run.id)
     shown = [
         record for record in records if not is_object(record.step) or record.status in ("failed", "skipped")
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("snowpipe_ml.ui", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    whole = {of.step for of in forecasts}
+    recorded = [
+        (record.step, chart, f"{record.step}:{place}")
+        for record in standing
+        if record.step not in whole
+        for place, chart in enumerate(record.charts)
+    ]
+    metrics = list(_metrics(history.metrics(run.id)))
+    charts = {name: _recorded(chart) for _, chart, name in recorded}
+    charts |= {metric.chart: chart for metric, chart in metrics}
+    return render_page(
+        "report.html.j2",
+        {"charts": charts, "forecasts": [_embedded(of) for of in forecasts]},
+        ("charts.js", "report.js"),
         run={
             "id": run.id,
             "pipeline": history.pipeline,
@@ -130,9 +156,9 @@ def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = Non
         steps=shown,
         errors=[record for record in records if record.status == "failed"],
         warnings=[(record.step, text) for record in records for text in record.details.get("warnings") or ()],
-        drawing=_draw(dag, {record.step: record for record in records}),
+        drawing=draw_graph(dag, {record.step: record for record in records}),
         bars=_bars(run, shown),
-        metrics=_metrics(history.metrics(run.id)),
+        metrics=[metric for metric, _ in metrics],
         spec=run.spec,
         duration=seconds_text,
         checks=[(record.step, check) for record in standing for check in record.checks],
@@ -141,106 +167,92 @@ def report_html(history: History, dag: nx.DiGraph[str], run_id: str | None = Non
             for record in standing
             for item in record.pictures
         ],
-        charts=[(record.step, draw_chart(chart)) for record in standing for chart in record.charts],
+        charts=[(step, chart["title"], name) for step, chart, name in recorded],
+        why_recorded=f": {problem}" if problem else "",
+        forecasts=[_shown(of) for of in forecasts],
+        baselines=BASELINES,
     )
+
+
+def _embedded(of: Reported) -> dict[str, object]:
+    """Return forecasts as ``report.js`` reads them; short names keep the file small."""
+    return {
+        "key": of.key,
+        "value": of.value,
+        "noun": of.noun,
+        "dates": of.dates,
+        "curves": [
+            {
+                "k": one.key,
+                "s": one.start,
+                "a": one.actual,
+                "p": one.ahead,
+                "u": one.future,
+                "f": one.forecast,
+                "l": one.low,
+                "h": one.high,
+                "m": one.model,
+                "n": one.note,
+                "t": one.total,
+            }
+            for one in of.curves
+        ],
+        "scores": [
+            {"k": one.key, "m": one.mase, "e": one.mae, "n": one.baseline, "b": one.baseline_mae}
+            for one in of.scores
+        ],
+    }
+
+
+def _shown(of: Reported) -> dict[str, Any]:
+    """Return what the template shows of forecasts."""
+    present = [name for name in _COLUMNS if any(row.get(name) is not None for row in of.board)]
+    compared = [one for one in of.scores if one.baseline_mae is not None]
+    beaten = sum(one.mae < (one.baseline_mae or 0.0) for one in compared)
+    highest = max((share for *_, share in of.importance), default=0.0) or 1.0
+    return {
+        "table": of.table,
+        "step": of.step,
+        "noun": of.noun,
+        "key": of.key,
+        "curves": of.curves,
+        "series": of.series,
+        "more": of.series > len(of.curves),
+        "scores": of.scores,
+        "worst": [one for one in of.scores if one.mase is not None][:_WORST],
+        "beaten": f"By mean absolute error, {of.used} beats the best baseline for {beaten:,} of {len(compared):,} series."
+        if compared
+        else "",
+        "without": of.without,
+        "unlisted": of.unlisted,
+        "board": of.board,
+        "used": of.used,
+        "columns": [(name, SCORES.get(name, "")) for name in present],
+        "importance": [
+            (name, words, f"{100 * share:.1f} %", round(100 * share / highest, 1))
+            for name, words, share in of.importance
+        ],
+    }
+
+
+def _recorded(chart: ShownChart) -> dict[str, object]:
+    """Return a chart of the run metadata as ``charts.js`` draws it."""
+    low, high = chart.get("low") or [], chart.get("high") or []
+    found = line_chart(
+        chart["title"],
+        chart["x"],
+        chart.get("x_title") or "period",
+        chart.get("y_title") or "value",
+        chart["lines"],
+    )
+    if any(value is not None for value in low):
+        found["band"] = {"name": "interval", "low": low, "high": high}
+    return found
 
 
 def _data_url(svg: str) -> str:
     """Encode an SVG as an image URL: as an image it cannot run scripts or load resources."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def _draw(dag: nx.DiGraph[str], records: Mapping[str, StepRecord]) -> _Drawing:
-    """Lay out the steps in columns from left to right, each directly after the last of its dependencies."""
-    import networkx as nx
-
-    steps = nx.transitive_reduction(
-        nx.DiGraph(dag.subgraph(n for n in dag if not is_object(n) or n.startswith("sources.")))
-    )
-    columns: dict[str, int] = {}
-    for name in nx.lexicographical_topological_sort(steps):
-        columns[name] = max((columns[above] + 1 for above in steps.predecessors(name)), default=0)
-    by_column: dict[int, list[str]] = defaultdict(list)
-    for name, column in columns.items():
-        by_column[column].append(name)
-    routed, waypoints = _routed(steps, columns)
-    rows = _order(routed, columns, waypoints)
-    widths = {column: max(len(name) for name in names) * _LETTER + 38 for column, names in by_column.items()}
-    left = {column: _PAD + sum(widths[before] + _GAP for before in range(column)) for column in by_column}
-    boxes: dict[str, _Box] = {}
-    for name, column in columns.items():
-        record = records.get(name)
-        boxes[name] = _Box(
-            name,
-            record.status if record else "none",
-            record.message if record else "",
-            left[column],
-            _PAD + rows[name] * _ROW,
-            widths[column],
-        )
-
-    def middle(waypoint: str) -> tuple[float, float]:
-        column = waypoints[waypoint]
-        return left[column] + widths[column] / 2, _PAD + rows[waypoint] * _ROW + 15
-
-    edges = []
-    for above, below in routed.edges:
-        start = (
-            middle(above)
-            if above in waypoints
-            else (boxes[above].x + boxes[above].width, boxes[above].y + 15)
-        )
-        end = middle(below) if below in waypoints else (boxes[below].x, boxes[below].y + 15)
-        edges.append(_curve(start, end))
-    width = max((box.x + box.width for box in boxes.values()), default=0) + _PAD
-    height = _PAD + max(rows.values(), default=0) * _ROW + 30 + _PAD
-    return _Drawing(list(boxes.values()), edges, round(width), round(height))
-
-
-def _routed(steps: nx.DiGraph[str], columns: Mapping[str, int]) -> tuple[nx.DiGraph[str], dict[str, int]]:
-    """Add a waypoint in each column that an edge crosses, so that no line is drawn through a step."""
-    import networkx as nx
-
-    routed: nx.DiGraph[str] = nx.DiGraph()
-    routed.add_nodes_from(steps)
-    waypoints: dict[str, int] = {}
-    for above, below in steps.edges:
-        before = above
-        for column in range(columns[above] + 1, columns[below]):
-            # The lines to one step share their waypoints.
-            waypoint = f"{below} <- {column}"
-            waypoints[waypoint] = column
-            routed.add_edge(before, waypoint)
-            before = waypoint
-        routed.add_edge(before, below)
-    return routed, waypoints
-
-
-def _order(
-    routed: nx.DiGraph[str], columns: Mapping[str, int], waypoints: Mapping[str, int]
-) -> dict[str, float]:
-    """Assign a row to each node, near the rows of its dependencies."""
-    by_column: dict[int, list[str]] = defaultdict(list)
-    for name in routed:
-        by_column[waypoints[name] if name in waypoints else columns[name]].append(name)
-    rows: dict[str, float] = {}
-    for column in sorted(by_column):
-
-        def wanted(name: str) -> float:
-            above = [rows[other] for other in routed.predecessors(name)]
-            return sum(above) / len(above) if above else 0.0
-
-        at = -1.0
-        for name in sorted(by_column[column], key=lambda name: (wanted(name), name)):
-            at = max(at + 1, round(wanted(name)))
-            rows[name] = at
-    return rows
-
-
-def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
-    (x1, y1), (x2, y2) = start, end
-    middle = (x1 + x2) / 2
-    return f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
 
 
 def _bars(run: RunRecord, records: Sequence[StepRecord]) -> list[_Bar]:
@@ -264,19 +276,34 @@ def _bars(run: RunRecord, records: Sequence[StepRecord]) -> list[_Bar]:
     ]
 
 
-def _metrics(values: Iterable[tuple[str, str, list[float]]]) -> list[_Metric]:
-    return [_metric(step, name, series) for step, name, series in values if series]
-
-
-def _metric(step: str, name: str, series: list[float]) -> _Metric:
-    low, high = min(series), max(series)
-    span = (high - low) or 1.0
-    wide = max(1, len(series) - 1)
-    points = [(200 * i / wide, 40 - 36 * (value - low) / span) for i, value in enumerate(series)]
-    if len(points) == 1:
-        points = [(0, 22), (200, 22)]
-    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return _Metric(step, name, _number(series[-1]), _number(low), _number(high), len(series), text)
+def _metrics(
+    values: Iterable[tuple[str, str, Sequence[tuple[datetime, float]]]],
+) -> Iterator[tuple[_Metric, dict[str, object]]]:
+    """Yield each metric that several runs have recorded, with its chart."""
+    for step, name, points in values:
+        if len(points) < 2:
+            continue
+        numbers = [value for _, value in points]
+        chart = f"metric:{step}:{name}"
+        yield (
+            _Metric(
+                step,
+                name,
+                _number(numbers[-1]),
+                _number(min(numbers)),
+                _number(max(numbers)),
+                len(numbers),
+                chart,
+            ),
+            line_chart(
+                f"{name} of {step}",
+                [f"{at:%m-%d %H:%M}" for at, _ in points],
+                "run",
+                name.partition(" ")[0],
+                {name: numbers},
+                height=_TILE,
+            ),
+        )
 
 
 def _number(value: float) -> str:

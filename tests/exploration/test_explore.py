@@ -15,6 +15,7 @@ from snowpipe_ml.errors import UsageError
 from snowpipe_ml.exploration.explored import Exploration
 from snowpipe_ml.exploration.queries import Overview
 from snowpipe_ml.ui.exploration import exploration_html
+from tests.browser import WIDTHS, browser, check_accessible, check_layout, opened
 from tests.conftest import REAL, ask, write_spec
 from tests.test_cli import invoke
 
@@ -136,6 +137,18 @@ def test_the_page_and_json_need_nothing_else(found: Exploration) -> None:
     )
     assert "Martin Luther King Jr. Day" in text
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_the_page_in_a_browser(found: Exploration, tmp_path: Path) -> None:
+    path = tmp_path / "explored.html"
+    path.write_text(exploration_html(found))
+    with browser() as chromium:
+        for width in WIDTHS:
+            with opened(chromium, path, width) as page:
+                check_layout(page)
+                assert page.locator("[data-chart] svg").count() == page.locator("[data-chart]").count() > 10
+        with opened(chromium, path, scheme="dark") as page:
+            check_accessible(page)
 
 
 def test_the_steps_run_as_pasted(pipeline: Pipeline, found: Exploration) -> None:

@@ -143,7 +143,7 @@ def test_saved_models_are_drawn_with_what_happened(tmp_path: Path, trained: Path
         (record,) = [record for record in history.steps(result.run.id) if record.step == "again"]
     for chart in record.charts:
         assert sum(value is not None for value in chart["lines"]["actual"]) == 83
-        assert sum(value is not None for value in chart["lines"]["predicted"]) == 7
+        assert sum(value is not None for value in chart["lines"]["forecast"]) == 7
 
 
 def test_a_leaderboard_of_other_models_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -131,18 +131,37 @@ class History:
             return last[0]
         return _run(run_id, self._rows_of(run_id))
 
-    def metrics(self, run_id: str) -> list[tuple[str, str, list[float]]]:
-        """Return (step, metric, values) for each metric, with its values in all runs up to the given one."""
+    def metrics(self, run_id: str) -> list[tuple[str, str, list[tuple[datetime, float]]]]:
+        """Return (step, metric, points) for each metric, with its values in all runs up to the given one.
+
+        A point is the time at which the step ended, and the value.
+        """
         records = [
             record
             for record in self._records(self.state.events(self.pipeline, self.target))
             if record.run_id <= run_id and record.status == "success"
         ]
-        series: dict[tuple[str, str], list[float]] = {}
+        series: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
         for record in records:
             for name, value in record.metrics.items():
-                series.setdefault((record.step, name), []).append(float(value))
-        return [(step, name, values) for (step, name), values in series.items()]
+                series.setdefault((record.step, name), []).append((record.at, float(value)))
+        return [(step, name, points) for (step, name), points in series.items()]
+
+    def as_left(self, run_id: str, wanted: Collection[Resource]) -> set[Resource]:
+        """Return the resources that are as they were after a run: their version is the recorded one.
+
+        Args:
+            run_id: the run.
+            wanted: the resources to look at.
+        """
+        recorded: dict[Resource, Version] = {}
+        for record in self.standing(run_id):
+            if record.status == "success":
+                recorded |= record.versions("outputs")
+        now = Versions(self.state.connection, self.state.sleep).of(
+            [resource for resource in wanted if resource in recorded]
+        )
+        return {resource for resource, version in now.items() if version.token == recorded[resource].token}
 
     def steps(self, run_id: str | None = None, step: str | None = None) -> list[StepRecord]:
         """Return the steps of a run in the order in which they ended; of the last run if no id is given.

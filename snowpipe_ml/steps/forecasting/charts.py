@@ -25,14 +25,23 @@ class Forecasts:
         table: the table of a ``train_forecasters`` or ``forecast`` step.
         key: the column that identifies a series.
         history: the history, if the table does not contain it: a table of features, and its target.
+        value: the forecast value in words, such as ``COUNT``.
+        noun: a period in words, such as ``day``.
     """
 
     table: QualifiedName
     key: Identifier
     history: tuple[QualifiedName, Identifier] | None = None
+    value: str = "value"
+    noun: str = "period"
+
+    @property
+    def ahead(self) -> str:
+        """The name of the predictions of the history, each from the period before."""
+        return f"predicted one {self.noun} ahead"
 
     def query(self, series: Sequence[str], days: int) -> Sql:
-        """Return a query of series, date, actual, prediction, low and high for the last periods, in order.
+        """Return a query of series, date, actual, prediction, low, high and part for the last periods, in order.
 
         Args:
             series: the series to include; by default the few with the largest totals.
@@ -43,7 +52,7 @@ class Forecasts:
             table, target = self.history
             nothing = Sql("NULL::FLOAT")
             past = sql(
-                " UNION ALL SELECT {key}::VARCHAR, DATE, {target}::FLOAT, {nothing}, {nothing}, {nothing} FROM {table}",
+                " UNION ALL SELECT {key}::VARCHAR, DATE, {target}::FLOAT, {nothing}, {nothing}, {nothing}, 'train' FROM {table}",
                 key=self.key,
                 target=target,
                 nothing=nothing,
@@ -59,9 +68,9 @@ class Forecasts:
         )
         chosen = sql("{listed}", listed=Literal(list(series))) if series else sql("({query})", query=by_total)
         return sql(
-            'WITH "_DAYS" AS (SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM {table} '
+            'WITH "_DAYS" AS (SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH, PART FROM {table} '
             "WHERE PART IN ('train', 'validation', 'forecast'){past})\n"
-            'SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH FROM "_DAYS" WHERE {key} IN {chosen} '
+            'SELECT {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH, PART FROM "_DAYS" WHERE {key} IN {chosen} '
             "QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY DATE DESC) <= {days} ORDER BY {key}, DATE",
             key=self.key,
             table=self.table,
@@ -97,15 +106,22 @@ def forecast_charts(ctx: RunContext, forecasts: Forecasts) -> tuple[tuple[Chart,
             raise
         return (), (f"the report has no charts of {forecasts.table}: {error.raw_message or error}",)
     found: dict[str, list[tuple[str, list[float | None]]]] = {}
-    for series, day, *values in rows:
-        found.setdefault(str(series), []).append((str(day)[:10], [_rounded(value) for value in values]))
+    for series, day, actual, prediction, low, high, part in rows:
+        ahead, forecast = (None, prediction) if part == "forecast" else (prediction, None)
+        values = [_rounded(value) for value in (actual, ahead, forecast, low, high)]
+        found.setdefault(str(series), []).append((str(day).removesuffix(" 00:00:00"), values))
     charts = tuple(
         Chart(
             f"{forecasts.key} {series}",
             [day for day, _ in points],
-            {"actual": [values[0] for _, values in points], "predicted": [values[1] for _, values in points]},
-            [values[2] for _, values in points],
+            {
+                name: [values[place] for _, values in points]
+                for place, name in enumerate(("actual", forecasts.ahead, "forecast"))
+            },
             [values[3] for _, values in points],
+            [values[4] for _, values in points],
+            forecasts.noun,
+            f"{forecasts.value} per {forecasts.noun}",
         )
         for series, points in found.items()
     )

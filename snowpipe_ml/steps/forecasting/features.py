@@ -19,6 +19,7 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.forecasting.calendar_features import calendar_items, misfits
@@ -67,13 +68,19 @@ class Features(Step[FeatureSettings]):
         if self.settings.frequency is not None or not isinstance(ctx, RunContext):
             return self
         if self._resolved is None or self._resolved[0] != ctx.run.id:
-            name = self.settings.writes
-            described = ctx.execute(sql("DESCRIBE TABLE {name}", name=name))
-            told = DAY.name
-            if any(row["name"] == "FREQUENCY" for row in described):
-                told = str(ctx.scalar(sql("SELECT MIN(FREQUENCY) FROM {name}", name=name)))
-            self._resolved = (ctx.run.id, self.of_frequency(FREQUENCIES[told]))
+            self._resolved = (ctx.run.id, self.as_written(ctx))
         return self._resolved[1]
+
+    def as_written(self, ask: Asks) -> Features:
+        """Return the step with the frequency that its table has, if the settings have none."""
+        if self.settings.frequency is not None:
+            return self
+        name = self.settings.writes
+        described = ask.execute(sql("DESCRIBE TABLE {name}", name=name))
+        told = DAY.name
+        if any(row["name"] == "FREQUENCY" for row in described):
+            told = str(ask.execute(sql("SELECT MIN(FREQUENCY) FROM {name}", name=name))[0][0])
+        return self.of_frequency(FREQUENCIES[told])
 
     @property
     def feature_columns(self) -> tuple[Identifier, ...]:

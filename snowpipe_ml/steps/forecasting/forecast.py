@@ -101,7 +101,11 @@ forecast_series:
         """Return the output table, which does not contain the history."""
         features = self.features(ctx).settings
         return Forecasts(
-            self.settings.writes, features.partition_by, (self.settings.features, features.target)
+            self.settings.writes,
+            features.partition_by,
+            (self.settings.features, features.target),
+            features.target.name,
+            features.every.noun,
         )
 
     def _bundle(self, ctx: PlanContext, staged: Iterable[StagePath], *, offline: bool) -> Bundle:

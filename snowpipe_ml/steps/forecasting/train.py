@@ -93,7 +93,13 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
 
     def forecasts(self, ctx: PlanContext) -> Forecasts:
         """Return the output table."""
-        return Forecasts(self.settings.writes, self.key(ctx))
+        features = self.features(ctx).settings
+        return Forecasts(
+            self.settings.writes,
+            features.partition_by,
+            value=features.target.name,
+            noun=features.every.noun,
+        )
 
     def _query(self, ctx: PlanContext) -> Sql:
         s, deployed = self.settings, self.deployed(ctx)

@@ -9,6 +9,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from snowpipe_ml.steps.forecasting.charts import Forecasts
+
 if TYPE_CHECKING:
     import altair as alt
 
@@ -18,30 +20,42 @@ _WIDTH = 360  # with labels, the width of a phone
 Rows = Sequence[Mapping[str, Any]]
 
 
-def draw_forecasts(rows: Rows, key: str) -> alt.VConcatChart:
-    """Draw a panel per series with actual values, predictions and intervals.
+def draw_forecasts(rows: Rows, forecasts: Forecasts) -> alt.VConcatChart:
+    """Draw a panel per series with actual values, predictions one period ahead, forecasts and their intervals.
 
     Args:
-        rows: ``SERIES``, ``DATE``, ``ACTUAL``, ``PREDICTION``, ``LOW`` and ``HIGH`` of each period.
-        key: the label of the series.
+        rows: ``SERIES``, ``DATE``, ``ACTUAL``, ``PREDICTION``, ``LOW``, ``HIGH`` and ``PART`` of each period.
+        forecasts: the table, with the words for its values.
     """
     import altair as alt
 
     panels = []
+    value = alt.Axis(title=f"{forecasts.value} per {forecasts.noun}", titleFontSize=10)
     for series in dict.fromkeys(row["SERIES"] for row in rows):
         base = alt.Chart(alt.InlineData(values=[row for row in rows if row["SERIES"] == series])).encode(
             x=alt.X("DATE:T", title=None, scale=alt.Scale(type="utc"))
         )
-        band = base.mark_area(opacity=0.2, color=USED).encode(y=alt.Y("LOW:Q", title=None), y2="HIGH:Q")
-        actual = base.mark_line(color=ACTUAL, strokeWidth=1.2).encode(y="ACTUAL:Q")
-        predicted = base.mark_line(color=USED, strokeWidth=1.6).encode(y="PREDICTION:Q")
+        band = base.mark_area(opacity=0.2, color=USED).encode(y=alt.Y("LOW:Q", axis=value), y2="HIGH:Q")
+        actual = base.mark_line(color=ACTUAL, strokeWidth=1.2).encode(y=alt.Y("ACTUAL:Q", axis=value))
+        ahead = (
+            base.transform_filter("datum.PART !== 'forecast'")
+            .mark_line(color=USED, strokeWidth=1.2, strokeDash=[3, 2])
+            .encode(y=alt.Y("PREDICTION:Q", axis=value))
+        )
+        forecast = (
+            base.transform_filter("datum.PART === 'forecast'")
+            .mark_line(color=USED, strokeWidth=1.8)
+            .encode(y=alt.Y("PREDICTION:Q", axis=value))
+        )
         panels.append(
-            (band + actual + predicted).properties(
-                width=_WIDTH, height=110, title=alt.TitleParams(f"{key} {series}", fontSize=12)
+            (band + actual + ahead + forecast).properties(
+                width=_WIDTH, height=110, title=alt.TitleParams(f"{forecasts.key.name} {series}", fontSize=12)
             )
         )
     return alt.vconcat(*panels).properties(
-        title=_title("Forecasts", "gray: actual; blue: predicted, with the interval")
+        title=_title(
+            "Forecasts", f"gray: actual; dashed: {forecasts.ahead}; blue: forecast, with the interval"
+        )
     )
 
 

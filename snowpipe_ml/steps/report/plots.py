@@ -25,12 +25,11 @@ from snowpipe_ml.plugins import (
     stage,
     table,
 )
-from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.sql import Literal, Sql, sql
 from snowpipe_ml.steps.declared.imports import put_statement, staged_files
 from snowpipe_ml.steps.forecasting.forecast import ForecastFromSaved
 from snowpipe_ml.steps.forecasting.leaderboard import BASELINES, Leaderboard, compared
 from snowpipe_ml.steps.forecasting.models import name_of
-from snowpipe_ml.steps.forecasting.panels import explanation_column
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
 from snowpipe_ml.steps.report.figures import (
     Rows,
@@ -41,6 +40,7 @@ from snowpipe_ml.steps.report.figures import (
     draw_importance,
     draw_leaderboard,
 )
+from snowpipe_ml.steps.report.reading import shares_query
 
 if TYPE_CHECKING:
     import altair as alt
@@ -214,7 +214,7 @@ plots:
     def _drawn(self, ctx: RunContext, plot: Plot) -> alt.TopLevelMixin | None:
         if plot == "forecasts":
             rows = self._forecasts(ctx)
-            return draw_forecasts(rows, self._source(ctx).forecasts(ctx).key.name) if rows else None
+            return draw_forecasts(rows, self._source(ctx).forecasts(ctx)) if rows else None
         if plot == "importance":
             shares = self._shares(ctx)
             return draw_importance(shares) if shares else None
@@ -224,7 +224,7 @@ plots:
         return draw(rows, roles) if rows else None
 
     def _forecasts(self, ctx: RunContext) -> Rows:
-        names = ("SERIES", "DATE", "ACTUAL", "PREDICTION", "LOW", "HIGH")
+        names = ("SERIES", "DATE", "ACTUAL", "PREDICTION", "LOW", "HIGH", "PART")
         found = self._source(ctx).forecasts(ctx).rows(ctx, self.settings.series, self.settings.days)
         return [{**dict(zip(names, row, strict=True)), "DATE": str(row[1])[:10]} for row in found]
 
@@ -262,28 +262,11 @@ plots:
         return [_plain(row.as_dict()) for row in rows]
 
     def _shares(self, ctx: RunContext) -> Rows:
-        """Return the share of each feature.
-
-        Attributions are masks or contributions, depending on the model; as shares of a row they are
-        comparable.
-        """
+        """Return the share of each feature."""
         features = self._source(ctx).features(ctx).feature_columns
         if not features:
             return []
-        names = [Identifier(f"_S{number}") for number in range(len(features))]
-        sizes = [
-            sql("ABS({column}) AS {name}", column=explanation_column(feature), name=name)
-            for feature, name in zip(features, names, strict=True)
-        ]
-        (row,) = ctx.execute(
-            sql(
-                "SELECT {means} FROM (SELECT {sizes}, NULLIF({sum}, 0) AS _WHOLE FROM {name} WHERE PART = 'forecast')",
-                means=join(", ", [sql("AVG({name} / _WHOLE)", name=name) for name in names]),
-                sizes=join(", ", sizes),
-                sum=join(" + ", names),
-                name=self.settings.forecasts,
-            )
-        )
+        (row,) = ctx.execute(shares_query(self.settings.forecasts, features))
         return [
             {"FEATURE": name.name, "SHARE": float(share)}
             for name, share in zip(features, row, strict=True)

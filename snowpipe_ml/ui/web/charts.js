@@ -1,7 +1,7 @@
 // Draws the charts of a page from its embedded data, and makes tables sortable. No library, nothing is loaded.
 "use strict";
 const page = JSON.parse(document.getElementById("data").textContent);
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = Object.assign(document.createElement("div"), {innerHTML: "<svg></svg>"}).firstChild.namespaceURI;
 
 function make(name, attributes, text) {
   const element = document.createElementNS(SVG, name);
@@ -26,7 +26,7 @@ function number(value) {
 
 // Round numbers that enclose the lowest and highest values.
 function ticks(low, high, wanted) {
-  if (low === high) { low -= Math.abs(low) || 1; high += Math.abs(high) || 1; }
+  if (low === high) { low -= Math.abs(low) / 10; high += Math.abs(high) / 10 || 1; }
   const rough = (high - low) / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map(f => f * power).find(s => s >= rough * 0.999);
