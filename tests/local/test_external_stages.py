@@ -100,6 +100,7 @@ def test_only_files_of_the_folder_are_on_the_stage(run: Any, bucket: Path, tmp_p
     (bucket / "loop.csv").symlink_to("loop.csv")
     os.mkfifo(bucket / "pipe.csv")
     assert names(run) == ["a.csv", "inside.csv"]
+    run("ALTER STAGE e REFRESH")
     assert [row[0] for row in run("SELECT RELATIVE_PATH FROM DIRECTORY(@e) ORDER BY 1")] == [
         "a.csv",
         "inside.csv",
@@ -134,6 +135,7 @@ def test_nothing_is_left_of_files_that_were_read(
     for text in (
         "LIST @e",
         f"GET @e 'file://{tmp_path}/down'",
+        "ALTER STAGE e REFRESH",
         "SELECT * FROM DIRECTORY(@e)",
         "SELECT $1 FROM @e/a.csv",
         "SELECT $1:v FROM @e/b.json (FILE_FORMAT => 'j')",

@@ -6,6 +6,7 @@ https://docs.snowflake.com/en/user-guide/streams-intro
 from __future__ import annotations
 
 import io
+import random
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -361,3 +362,183 @@ def test_the_changes_of_few_rows_are_found_without_reading_the_others(
     assert [affected.old is not None for affected in found] == [True] * 5
     query("DELETE FROM t WHERE n IN (SELECT n FROM sink LIMIT 1)")
     assert found[-1].old is None
+
+
+VIEWS = {
+    "filtered": "SELECT * FROM a WHERE n > 1",
+    "united": "SELECT n, v AS x FROM a UNION ALL SELECT n + 1, w FROM (SELECT * FROM b WHERE w <> 'q') z",
+    "joined": "SELECT a.n, UPPER(v) AS v, w FROM a JOIN b ON a.n = b.n WHERE w > 'a'",
+    "crossed": "SELECT l.n, r.w FROM a AS l, b AS r WHERE l.n <= r.n",
+    "nested": "WITH c AS (SELECT n, v FROM filtered) SELECT n * 2 AS m, v FROM c",
+}
+
+
+@pytest.fixture
+def views(query: Any) -> None:
+    query("CREATE TABLE a (n INT, v VARCHAR)")
+    query("CREATE TABLE b (n INT, w VARCHAR)")
+    query("INSERT INTO a VALUES (1, 'a'), (2, 'b'), (2, 'b')")
+    query("INSERT INTO b VALUES (1, 'x'), (2, 'y')")
+    for name, text in VIEWS.items():
+        query(f"CREATE VIEW {name} AS {text}")
+        query(f"CREATE STREAM s_{name} ON VIEW {name}")
+
+
+def test_streams_on_views(query: Any, views: None) -> None:
+    query("UPDATE a SET v = 'c' WHERE n = 2")
+    query("DELETE FROM a WHERE n = 1")
+    query("INSERT INTO a VALUES (2, 'n'), (0, 'z')")
+    query("UPDATE b SET w = 'yy' WHERE n = 2")
+    rows = "SELECT * EXCLUDE (METADATA$ROW_ID) FROM s_{0} ORDER BY ALL"
+    assert query(rows.format("filtered")) == [
+        *[(2, "b", "DELETE", True)] * 2,
+        *[(2, "c", "INSERT", True)] * 2,
+        (2, "n", "INSERT", False),
+    ]
+    assert query(rows.format("joined")) == [
+        (1, "A", "x", "DELETE", False),
+        *[(2, "B", "y", "DELETE", True)] * 2,
+        *[(2, "C", "yy", "INSERT", True)] * 2,
+        (2, "N", "yy", "INSERT", False),
+    ]
+    assert query("SELECT SYSTEM$STREAM_HAS_DATA('s_joined'), SYSTEM$STREAM_HAS_DATA('s_filtered')") == [
+        (True, True)
+    ]
+    query("CREATE TABLE sink AS SELECT n FROM s_joined")
+    assert query("SELECT SYSTEM$STREAM_HAS_DATA('s_joined'), SYSTEM$STREAM_HAS_DATA('s_filtered')") == [
+        (False, True)
+    ]
+    query("INSERT INTO a VALUES (2, 'more')")
+    assert query("SELECT v, w FROM s_joined") == [("MORE", "yy")]
+
+
+_CHANGES = (
+    "INSERT INTO {t} SELECT {n}, '{v}'",
+    "DELETE FROM {t} WHERE n = {n}",
+    "UPDATE {t} SET {c} = '{v}' WHERE n = {n}",
+    "UPDATE {t} SET n = n + 1 WHERE n = {n}",
+)
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.stress) for seed in range(1, 10))]
+)
+def test_a_stream_on_a_view_turns_its_old_rows_into_the_new_ones(query: Any, views: None, seed: int) -> None:
+    chance = random.Random(seed)
+    old = {name: Counter(query(f"SELECT * FROM {name}")) for name in VIEWS}
+    for _ in range(10):
+        table = chance.choice("ab")
+        change = chance.choice(_CHANGES)
+        query(
+            change.format(
+                t=table, c={"a": "v", "b": "w"}[table], n=chance.randint(0, 3), v=chance.choice("pq")
+            )
+        )
+    for name, rows in old.items():
+        updates: Counter[str] = Counter()
+        for *row, action, update in query(f"SELECT * EXCLUDE (METADATA$ROW_ID) FROM s_{name}"):
+            rows[tuple(row)] += 1 if action == "INSERT" else -1
+            updates[action] += update
+        assert {row: n for row, n in rows.items() if n} == Counter(query(f"SELECT * FROM {name}")), name
+        assert updates["INSERT"] == updates["DELETE"]
+
+
+def test_the_modes_of_streams_on_views(query: Any, views: None) -> None:
+    query("CREATE STREAM added ON VIEW joined APPEND_ONLY = TRUE")
+    query("CREATE STREAM initial ON VIEW joined SHOW_INITIAL_ROWS = TRUE")
+    query("INSERT INTO a VALUES (1, 'new')")
+    query("DELETE FROM a WHERE v <> 'new'")
+    assert query("SELECT v, METADATA$ACTION FROM added") == [("NEW", "INSERT")]
+    assert query("SELECT n, v, METADATA$ACTION FROM initial") == [(1, "NEW", "INSERT")]
+    query("BEGIN")
+    query("INSERT INTO a VALUES (1, 'late')")
+    assert query("SELECT v FROM added") == [("NEW",)]
+    query("DELETE FROM b WHERE 'X' IN (SELECT v FROM added)")
+    query("COMMIT")
+    assert query("SELECT v FROM added") == [("LATE",)]
+    shown = {row[1]: row[6:13] for row in query("SHOW STREAMS") if row[1] in ("ADDED", "S_NESTED")}
+    assert shown["ADDED"][:3] == ("LOCAL.PUBLIC.JOINED", "View", "LOCAL.PUBLIC.A, LOCAL.PUBLIC.B")
+    assert shown["ADDED"][5] == "APPEND_ONLY"
+    assert shown["S_NESTED"][2] == "LOCAL.PUBLIC.A"
+    query("CREATE OR REPLACE VIEW joined AS SELECT 1 AS x")
+    assert [row[10] for row in query("SHOW STREAMS LIKE 'added'")] == ["true"]
+    with pytest.raises(SnowparkSQLException, match="Base table 'LOCAL.PUBLIC.JOINED' dropped"):
+        query("SELECT * FROM added")
+    query("DROP TABLE b")
+    assert [row[10] for row in query("SHOW STREAMS LIKE 's_crossed'")] == ["true"]
+    query("DROP STREAM s_crossed")
+    assert query("SHOW STREAMS LIKE 's_crossed'") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("SELECT COUNT(*) AS c FROM t", "Change tracking is not supported on queries with 'AGGREGATE'"),
+        ("SELECT n FROM t GROUP BY n", "'GROUP BY'"),
+        ("SELECT DISTINCT n FROM t", "'DISTINCT'"),
+        ("SELECT n FROM t LIMIT 1", "'LIMIT'"),
+        ("SELECT n FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY n) = 1", "'(QUALIFY|WINDOW)'"),
+        ("SELECT n FROM t WHERE n IN (SELECT n FROM sink)", "'SUBQUERY'"),
+        ("SELECT n FROM t UNION SELECT n FROM sink", "'UNION'"),
+        ("SELECT n FROM t EXCEPT SELECT n FROM sink", "'EXCEPT'"),
+        (
+            "SELECT t.n FROM t LEFT JOIN sink ON t.n = sink.n",
+            "does not support a stream on a view with a LEFT join",
+        ),
+        (
+            "SELECT f.value FROM t, LATERAL FLATTEN(ARRAY_CONSTRUCT(n)) f",
+            "a stream on a view with a table function",
+        ),
+        ("SELECT 1 AS x", "a stream on a view with no table"),
+    ],
+)
+def test_views_that_have_no_stream(query: Any, table: None, text: str, told: str) -> None:
+    query(f"CREATE VIEW w AS {text}")
+    with pytest.raises(SnowparkSQLException, match=told):
+        query("CREATE STREAM x ON VIEW w")
+    assert [row[1] for row in query("SHOW STREAMS")] == ["ADDED", "S"]
+
+
+def test_streams_on_stages(session: Any, query: Any) -> None:
+    query("CREATE STAGE files DIRECTORY = (ENABLE = TRUE)")
+    query("CREATE STREAM arrived ON STAGE files COMMENT = 'new files'")
+
+    def put(name: str, text: bytes) -> None:
+        session.file.put_stream(io.BytesIO(text), f"@files/{name}", auto_compress=False, overwrite=True)
+
+    put("a.csv", b"1")
+    put("b/c.csv", b"22")
+    assert query("SELECT * FROM DIRECTORY(@files)") == []  # not refreshed yet, as on Snowflake
+    assert query("ALTER STAGE files REFRESH SUBPATH = 'b/'") == [
+        ("b/c.csv", "REGISTERED_NEW", "File registered successfully.")
+    ]
+    assert query("SELECT RELATIVE_PATH, SIZE, METADATA$ACTION FROM arrived") == [("b/c.csv", 2, "INSERT")]
+    query("CREATE TABLE seen AS SELECT RELATIVE_PATH FROM arrived")
+    put("b/c.csv", b"333")
+    assert query("ALTER STAGE files REFRESH") == [
+        ("a.csv", "REGISTERED_NEW", "File registered successfully."),
+        ("b/c.csv", "REGISTERED_UPDATE", "File registered successfully."),
+    ]
+    query("REMOVE @files/a.csv")
+    assert query("ALTER STAGE files REFRESH") == [
+        ("a.csv", "UNREGISTERED", "File unregistered successfully.")
+    ]
+    assert query(
+        "SELECT RELATIVE_PATH, SIZE, METADATA$ACTION, METADATA$ISUPDATE FROM arrived ORDER BY 2"
+    ) == [
+        ("b/c.csv", 2, "DELETE", True),
+        ("b/c.csv", 3, "INSERT", True),
+    ]
+    shown = query("DESCRIBE STREAM arrived")[0]
+    assert shown[5:9] == ("new files", "LOCAL.PUBLIC.FILES", "Stage", "LOCAL.PUBLIC.FILES")
+    with pytest.raises(SnowparkSQLException, match="invalid property 'APPEND_ONLY'"):
+        query("CREATE STREAM x ON STAGE files APPEND_ONLY = TRUE")
+    query("CREATE STAGE bare")
+    with pytest.raises(SnowparkSQLException, match="has no directory table"):
+        query("CREATE STREAM x ON STAGE bare")
+    with pytest.raises(SnowparkSQLException, match="has no directory table"):
+        query("ALTER STAGE bare REFRESH")
+    query("ALTER STAGE bare SET DIRECTORY = (ENABLE = TRUE)")
+    assert query("ALTER STAGE bare REFRESH") == []
+    query("DROP STAGE files")
+    assert [row[10] for row in query("SHOW STREAMS")] == ["true"]

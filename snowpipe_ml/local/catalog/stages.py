@@ -20,7 +20,9 @@ from urllib.parse import unquote as url_unquote
 from urllib.parse import urlparse
 
 from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Kept, Schema
+from snowpipe_ml.local.catalog.streams import make_stale
 from snowpipe_ml.local.core import connector, errors, private
+from snowpipe_ml.local.core.names import CATALOG, Name, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Options
 from snowpipe_ml.local.syntax.reader import Reader
@@ -68,7 +70,10 @@ class Stages(Kept):
     }
 
     def release(self, session: Session, database: str, owned: str) -> None:
-        """Delete the files of an internal stage."""
+        """Delete the files of an internal stage, and its directory table."""
+        directory = directory_name(database, owned)
+        make_stale(session, directory)
+        session.duck.execute(f"DROP TABLE IF EXISTS {quoted(*directory)}")
         shutil.rmtree(session.storage.path / "stages" / owned, ignore_errors=True)
 
     def clone(self, session: Session, source: Schema, target: Schema) -> None:
@@ -108,6 +113,7 @@ class Stage:
         label: the prefix of file paths in the results of LIST and COPY.
         links: the folder for links to files of external stages, because DuckDB may only read files inside
             the warehouse's folder.
+        directory: its directory table.
     """
 
     database: str
@@ -118,6 +124,7 @@ class Stage:
     options: Options
     external: bool
     links: Path
+    directory: Name
 
     def files(self, path: str, pattern: str | None = None) -> list[StagedFile]:
         """List the files whose path starts with ``path`` and fully matches the pattern, sorted by path."""
@@ -290,7 +297,15 @@ def named_stage(session: Session, name: tuple[str, ...]) -> Stage:
     folder = _external_folder(session, url) if url else session.storage.path / "stages" / stage_id
     label = url.rstrip("/") if url else stage.lower()
     links = session.storage.path / "external"
-    return Stage(database, schema, stage, folder, label, json.loads(options or "{}"), bool(url), links)
+    directory = directory_name(database, stage_id)
+    return Stage(
+        database, schema, stage, folder, label, json.loads(options or "{}"), bool(url), links, directory
+    )
+
+
+def directory_name(database: str, stage_id: str) -> Name:
+    """Return the name of the directory table of a stage."""
+    return database, CATALOG, f"DIRECTORY_{stage_id.upper()}"
 
 
 def _external_folder(session: Session, url: str) -> Path:

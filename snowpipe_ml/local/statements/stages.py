@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import uuid
 
-from snowpipe_ml.local.catalog.stages import Stages, _external_folder
+from snowpipe_ml.local.catalog.directories import STATUSES, make_directory, refresh
+from snowpipe_ml.local.catalog.stages import Stages, _external_folder, named_stage
+from snowpipe_ml.local.catalog.streams import make_stale
 from snowpipe_ml.local.core import errors, private
 from snowpipe_ml.local.core.catalog_names import new_name
-from snowpipe_ml.local.core.names import dumps
-from snowpipe_ml.local.core.result import Result, status
+from snowpipe_ml.local.core.names import dumps, quoted
+from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.values import Options, text_option
 from snowpipe_ml.local.files.format_options import check_names
 from snowpipe_ml.local.statements.base import Statement, command
@@ -48,6 +50,9 @@ def _check_options(options: Options) -> None:
     encryption = options.get("ENCRYPTION")
     if isinstance(encryption, dict) and str(encryption.get("TYPE", "NONE")).upper() not in _ENCRYPTION:
         raise errors.UnsupportedError(f"ENCRYPTION of a stage with the type {encryption['TYPE']}")
+    directory = options.get("DIRECTORY")
+    if isinstance(directory, dict) and directory.get("AUTO_REFRESH"):
+        raise errors.UnsupportedError("AUTO_REFRESH of a directory table", "Use ALTER STAGE ... REFRESH")
     given = options.get("FILE_FORMAT")
     if isinstance(given, dict) and "FORMAT_NAME" not in given:
         check_names(given, "FILE_FORMAT")
@@ -97,6 +102,12 @@ def create_stage(statement: Statement) -> Result:
                 "session": session.owner(name[0]) if modifiers.temporary else None,
             },
         )
+        directory = options.get("DIRECTORY")
+        if isinstance(directory, dict) and directory.get("ENABLE"):
+            stage = named_stage(session, name)
+            make_directory(session, stage.directory)
+            if url and directory.get("REFRESH_ON_CREATE", True):
+                refresh(session, stage)
     return status(f"Stage area {name[2]} successfully created.")
 
 
@@ -116,8 +127,13 @@ def alter_stage(statement: Statement) -> Result:
             return status("Statement executed successfully.")
         raise errors.missing("Stage", ".".join(name))
     if reader.accept("REFRESH"):
-        reader.options()
-        return status("Statement executed successfully.")
+        given = reader.options()
+        reader.end()
+        for key in given:
+            if key != "SUBPATH":
+                raise errors.invalid_property(key, "REFRESH")
+        made = refresh(session, named_stage(session, name), text_option(given, "SUBPATH") or "")
+        return rows(list(STATUSES), made)
     reader.expect("SET")
     given = reader.options()
     reader.end()
@@ -135,4 +151,12 @@ def alter_stage(statement: Statement) -> Result:
         "WHERE schema_name = ? AND name = ?",
         [dumps(json.loads(row[0] or "{}") | given), given.get("COMMENT"), url, *name[1:]],
     )
+    directory = given.get("DIRECTORY")
+    if isinstance(directory, dict):
+        stage = named_stage(session, name)
+        if directory.get("ENABLE"):
+            make_directory(session, stage.directory)
+        else:
+            make_stale(session, stage.directory)
+            session.duck.execute(f"DROP TABLE IF EXISTS {quoted(*stage.directory)}")
     return status("Statement executed successfully.")

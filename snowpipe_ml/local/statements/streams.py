@@ -1,4 +1,4 @@
-"""Streams on tables: the changes since a DML statement last read the stream.
+"""Streams on tables, views and stages: the changes since a DML statement last read the stream.
 
 Each statement that changes a table adds its changes to the table's streams. METADATA$ROW_ID is refused: DuckDB's
 rows have no number that lasts.
@@ -7,8 +7,10 @@ https://docs.snowflake.com/en/user-guide/streams-intro
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog.directories import directory_table
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import COMMENT, set_property
+from snowpipe_ml.local.catalog.stages import named_stage
 from snowpipe_ml.local.catalog.streams import Streams, changes_at, create, find_stream, stream_property
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.catalog_names import new_name
@@ -23,7 +25,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 
 @command("CREATE STREAM")
 def create_stream(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE] STREAM [IF NOT EXISTS] name ON TABLE t [AT (STREAM => 's')] [APPEND_ONLY = TRUE] ...``.
+    """``CREATE [OR REPLACE] STREAM [IF NOT EXISTS] name ON TABLE | VIEW | STAGE x [AT (STREAM => 's')] options``.
 
     https://docs.snowflake.com/en/sql-reference/sql/create-stream
     """
@@ -35,18 +37,26 @@ def create_stream(statement: Statement) -> Result:
     name = new_name(session, reader.name(), "CREATE STREAM")
     copy_grants = reader.accept("COPY", "GRANTS")
     reader.expect("ON")
-    if not reader.accept("TABLE"):
-        raise errors.UnsupportedError(f"streams on a {reader.peek().upper}")
-    table = session.resolve(reader.name(), "CREATE STREAM")
+    kind = reader.next().upper
+    if kind not in ("TABLE", "VIEW", "STAGE"):
+        raise errors.UnsupportedError(f"streams on a {kind}")
+    of = session.resolve(reader.name(), "CREATE STREAM")
     at = _offset(session, reader)
     options = reader.options()
     reader.end()
-    for key in set(options) - {"APPEND_ONLY", "SHOW_INITIAL_ROWS", "COMMENT"}:
-        raise errors.UnsupportedError(f"{key} of a stream")
-    if table[0] != name[0]:
-        raise errors.UnsupportedError("a stream in another database than its table")
-    if existing_kind(session, table) != "TABLE":
-        raise errors.missing("Table", ".".join(table))
+    allowed = {"COMMENT"} if kind == "STAGE" else {"APPEND_ONLY", "SHOW_INITIAL_ROWS", "COMMENT"}
+    for key in options:
+        if key == "INSERT_ONLY" and kind == "TABLE":
+            raise errors.UnsupportedError(f"{key} of a stream")
+        if key not in allowed:
+            raise errors.invalid_property(key, "STREAM")
+    if of[0] != name[0]:
+        raise errors.UnsupportedError(f"a stream in another database than its {kind.lower()}")
+    label = None
+    if kind == "STAGE":
+        label, of = ".".join(of), directory_table(session, named_stage(session, of))
+    elif existing_kind(session, of) != kind:
+        raise errors.missing(kind.capitalize(), ".".join(of))
     other = existing_kind(session, name)
     if other is not None:
         raise errors.exists_as(name[2], other)
@@ -57,7 +67,7 @@ def create_stream(statement: Statement) -> Result:
     with session.storage.naming(name):
         made = modifiers.replace or not Streams().exists(session, name)
         # The replaced stream may be the one whose offset is kept.
-        kept = changes_at(session, at, table, append_only) if at is not None and made else None
+        kept = changes_at(session, at, of, append_only) if at is not None and made else None
         there = claim(
             session,
             Streams(),
@@ -68,7 +78,16 @@ def create_stream(statement: Statement) -> Result:
         )
         if there is not None:
             return there
-        create(session, name, table, append_only=append_only, initial_rows=initial_rows, kept=kept)
+        create(
+            session,
+            name,
+            kind,
+            of,
+            append_only=append_only,
+            initial_rows=initial_rows,
+            kept=kept,
+            label=label,
+        )
         set_property(session, stream_property(name), COMMENT, text_option(options, "COMMENT"))
     return status(f"Stream {name[2]} successfully created.")
 

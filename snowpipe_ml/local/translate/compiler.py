@@ -12,8 +12,8 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 from sqlglot.errors import UnsupportedError as SqlglotUnsupported
 
+from snowpipe_ml.local.catalog.streams import Stream
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import copied
@@ -35,7 +35,7 @@ class Compiler:
         consuming: whether the streams that a query reads are consumed, as in CREATE TABLE ... AS SELECT.
 
     Attributes:
-        consumed: the streams that a DML statement reads, with the tables of their changes; their offsets advance when it runs.
+        consumed: the streams that a DML statement reads; their offsets advance when it runs.
         reads_rows: whether the translation itself read rows, as PIVOT (... IN (ANY)) does for its columns.
     """
 
@@ -55,7 +55,7 @@ class Compiler:
         self.consuming = consuming
         self.registered: list[str] = []
         self.views: list[str] = []
-        self.consumed: list[tuple[Name, str]] = []
+        self.consumed: list[Stream] = []
         self.reads_rows = False
 
     @property

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.stream_changes import changes_query
-from snowpipe_ml.local.catalog.streams import check_base, find_stream, readable
+from snowpipe_ml.local.catalog.streams import check_base, find_stream
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.translate.compiler import Compiler
 
@@ -26,16 +25,14 @@ def expand_streams(tree: exp.Expr, compiler: Compiler) -> None:
         found = find_stream(session, name) if name[0] in session.storage.databases() else None
         if found is None:
             continue
-        kept, source, append_only = found
-        check_base(session, name, kept, source)
+        check_base(session, found)
         _refuse_row_ids(tree)
-        changes = changes_query(readable(session, name, kept), append_only=append_only)
-        relation = exp.Subquery(this=exp.select("*").from_(compiler.view(changes)))
+        relation = exp.Subquery(this=exp.select("*").from_(compiler.view(found.changes(session))))
         alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name, quoted=True))
         relation.set("alias", alias.copy())
         table.replace(relation)
         if compiler.consuming or isinstance(tree, exp.Insert | exp.Merge | exp.Update | exp.Delete):
-            compiler.consumed.append((name, kept))
+            compiler.consumed.append(found)
 
 
 def _refuse_row_ids(tree: exp.Expr) -> None:
