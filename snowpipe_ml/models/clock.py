@@ -95,6 +95,18 @@ class Clock:
         local = pd.DatetimeIndex(times.astype("datetime64[ns]")).tz_localize("UTC").tz_convert(self.timezone)
         return local.tz_localize(None).to_numpy().astype(self._type)
 
+    def circles(self, times: np.ndarray) -> np.ndarray:
+        """Return the features of :meth:`calendar` as points on circles, (periods, features): December is near January."""
+        every = self.frequency
+        if every.within_a_day:
+            lengths = (every.season, 7)
+        elif every.unit == "day":
+            lengths = (53, 12) if every.count == 7 else (7, 12)
+        else:
+            lengths = (12, 1)
+        angles = 2 * np.pi * self.calendar(times)[:, np.array(lengths) > 1] / [n for n in lengths if n > 1]
+        return np.hstack([np.sin(angles), np.cos(angles)])
+
     def calendar(self, times: np.ndarray) -> np.ndarray:
         """Return the features of periods by which a model tells seasons apart, (periods, features)."""
         every, days = self.frequency, times.astype("datetime64[D]").astype(np.int64)

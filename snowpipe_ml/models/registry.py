@@ -20,6 +20,16 @@ def make_forecaster(settings: Settings, features: Sequence[Feature]) -> Forecast
     Raises:
         TypeError: the custom class is not a Forecaster.
     """
+    made: Forecaster = forecaster_class(settings)(settings, features)
+    return made
+
+
+def forecaster_class(settings: Settings) -> type[Forecaster]:
+    """Return the class that the settings of a model name.
+
+    Raises:
+        TypeError: the custom class is not a Forecaster.
+    """
     place = settings["class"]
     module, _, name = place.partition(":")
     cls = getattr(importlib.import_module(module), name)
@@ -27,5 +37,5 @@ def make_forecaster(settings: Settings, features: Sequence[Feature]) -> Forecast
         raise TypeError(
             f"{place} is not a Forecaster: derive it from snowpipe_ml.models.base.Forecaster or RowForecaster"
         )
-    made: Forecaster = cls(settings, features)
-    return made
+    found: type[Forecaster] = cls
+    return found

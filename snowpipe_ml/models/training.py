@@ -9,6 +9,7 @@ import pandas as pd
 
 from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
 from snowpipe_ml.models.base import Forecast, Forecaster, Settings, lower_bound
+from snowpipe_ml.models.budget import Member, told, within
 from snowpipe_ml.models.clock import Clock
 from snowpipe_ml.models.conformal import Calibration
 from snowpipe_ml.models.ensemble import ENSEMBLES, Choice, Ensemble, choose, compose
@@ -16,7 +17,7 @@ from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.forecasters.statistical import MovingAverageForecaster
 from snowpipe_ml.models.hierarchy import reconciled_folds, reconciled_rows
 from snowpipe_ml.models.panel import Series, features_of, read_panel
-from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.models.registry import forecaster_class, make_forecaster
 from snowpipe_ml.models.rows import Rows
 from snowpipe_ml.models.saved import save
 from snowpipe_ml.models.simple import NAME as SIMPLE
@@ -111,8 +112,7 @@ class Training:
     ) -> tuple[list[Fold], str | None]:
         """Backtest in the time that an ensemble has; also return what was left out for it.
 
-        The newest origin shows what each member costs. If the rest would take too long, the older origins are
-        left out, and then the members that cost most. Two members and the models of ``compare`` always stay.
+        The newest origin shows what each member costs.
         """
         budget = self.model.get("time_budget") if self._combines else None
         plan = self._plan()
@@ -123,20 +123,20 @@ class Training:
         costs = dict.fromkeys(candidates, 0.0)
         for fold in found:
             costs[fold.model] += fold.seconds
-        left = budget - sum(costs.values())
-        # Two trainings follow: of the first part of the history, and of all of it.
-        if (newest + 2) * sum(costs.values()) <= left:
-            return backtest(candidates, panel, self.features, plan, range(newest)) + found, None
-        said = [f"{newest} of {plan.origins} origins"] if newest else []
-        members = dict(self._candidates())
-        for name in sorted(members, key=lambda one: -costs[one]):
-            if len(members) == 2 or 2 * sum(costs[one] for one in members) <= left:
-                break
-            del members[name]
-            said.append(f"{name} ({costs[name]:.1f} s a training)")
+        members = [
+            Member(name, str(one["type"]), forecaster_class(one).shared, costs[name])
+            for name, one in self._candidates().items()
+        ]
+        names = {member.name for member in members}
+        others = sum(seconds for name, seconds in costs.items() if name not in names)
+        dropped, older = within(members, others, budget - sum(costs.values()), newest)
+        left = {name: one for name, one in self._candidates().items() if name not in dropped}
+        self.model = {**self.model, "candidates": left}
         compared = self.config["backtest"]["compare"]
-        self.model = {**self.model, "candidates": members}
-        found = [fold for fold in found if fold.model in members or fold.model in compared]
+        rest = {name: one for name, one in candidates.items() if name in left or name in compared}
+        found = [fold for fold in found if fold.model in rest]
+        found = backtest(rest, panel, self.features, plan, range(newest - older, newest)) + found
+        said = told({name: costs[name] for name in dropped}, plan.origins, older + 1)
         return found, f"left out for the time budget of {budget:g} s: {', '.join(said)}" if said else None
 
     def _plan(self) -> Plan:

@@ -61,6 +61,14 @@ MODELS |= {
     name: {"type": name, "season": 7, "metric": "mae", **BOOSTING}
     for name in ("lightgbm_recursive", "lightgbm_direct")
 }
+MODELS["mlp_global"] = {
+    "type": "mlp_global",
+    "season": 7,
+    "metric": "mae",
+    "steps": 100,
+    "learning_rate": 0.002,
+    **COMMON,
+}
 for _model in MODELS.values():
     _model["class"] = FORECASTERS[_model["type"]].implementations[_model["type"]]
 BEST_OF = {

@@ -8,30 +8,26 @@ its name nor its level, with which they would learn the history by heart.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snowpipe_ml.models.base import Forecast, Forecaster
-from snowpipe_ml.models.forecasters.statistical import carried, filled
+from snowpipe_ml.models.forecasters.over_all import LEAST_ROWS, OverAll
+from snowpipe_ml.models.forecasters.statistical import filled
 from snowpipe_ml.models.forecasters.windows import Windows
 from snowpipe_ml.models.panel import Series
 
 if TYPE_CHECKING:
     import lightgbm
 
-_LEAST_ROWS = 30  # below these, trees have nothing to split
 _WEEKS = 52  # a season of weeks
 _FEWEST_LAGS = 4  # periods that a model of a short series skips
 _MOST_ROWS = 40_000  # of the direct model's training rows; more do not help it
 _FARTHEST = 28  # days ahead that the direct model tells apart
 
 
-class _GlobalTrees(Forecaster):
-    shared = True
-
+class _GlobalTrees(OverAll):
     def _train(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> lightgbm.Booster:
         import lightgbm
 
@@ -54,42 +50,6 @@ class _GlobalTrees(Forecaster):
     _absolute: str
     _sampling: Mapping[str, object] = {}
 
-    def _refuse(self, panel: Sequence[Series], rows: int) -> None:
-        for series in panel:
-            self.failed[series.key] = (
-                f"{self.settings['type']} cannot be trained: all series together have {rows} days with enough "
-                f"history, and {_LEAST_ROWS} are needed"
-            )
-
-    def forecast(self, panel: Sequence[Series]) -> list[Forecast]:
-        """Forecast the future days of each series from the end of its history."""
-        if not panel:
-            return []
-        panel = [series.on_the_wall() for series in panel]
-        ahead = [series.steps for series in panel]
-        found = self._ahead(panel, max(int(one.max(initial=0)) for one in ahead))
-        return [
-            Forecast(self.bounded(series, y[own - 1]), _own_features(series))
-            for series, y, own in zip(panel, found, ahead, strict=True)
-        ]
-
-    def predict(self, panel: Sequence[Series]) -> list[np.ndarray]:
-        """Predict each known day from the days before it."""
-        found = []
-        for series in (one.on_the_wall() for one in panel):
-            values = carried(series.values)
-            y = self._behind(series, values)
-            found.append(self.bounded(series, np.where(np.isnan(y), values[0], y)[series.places]))
-        return found
-
-    @abstractmethod
-    def _ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
-        """Forecast (series, horizon) days."""
-
-    @abstractmethod
-    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
-        """Predict each day from the days before it; NaN where there are too few."""
-
     def _booster_state(self, booster: lightgbm.Booster | None) -> dict[str, np.ndarray]:
         text = booster.model_to_string().encode() if booster is not None else b""
         return {"booster": np.frombuffer(text, np.uint8)}
@@ -100,12 +60,6 @@ class _GlobalTrees(Forecaster):
 
         text = state["booster"].tobytes().decode()
         return lightgbm.Booster(model_str=text) if text else None
-
-
-def _own_features(series: Series) -> np.ndarray:
-    x = np.full((len(series.future_days), len(series.features)), np.nan)
-    x[:] = series.future_x
-    return x
 
 
 class RecursiveForecaster(_GlobalTrees):
@@ -129,8 +83,8 @@ class RecursiveForecaster(_GlobalTrees):
             xs.append(self._rows(series, z)[known])
             ys.append(z[known])
         rows = sum(map(len, ys))
-        if rows < _LEAST_ROWS:
-            self._refuse(panel, rows)
+        if rows < LEAST_ROWS:
+            self.refuse(panel, rows)
             return
         self._booster = self._train(np.concatenate(xs), np.concatenate(ys))
         if self.settings["metric"] == "rmse":
@@ -203,7 +157,8 @@ class RecursiveForecaster(_GlobalTrees):
         assert self._booster is not None  # of a fitted series
         return np.asarray(self._booster.predict(x))
 
-    def _ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
+    def ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
+        """Forecast (series, horizon) days."""
         season = int(self.settings["season"])
         lags, window, clock = self._lags, self._window(season), panel[0].clock
         past = max(max(lags), window)
@@ -223,7 +178,8 @@ class RecursiveForecaster(_GlobalTrees):
             [self._unscaled(series.key, z[place, past:]) for place, series in enumerate(panel)]
         ).reshape(len(panel), horizon)
 
-    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+    def behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        """Predict each day from the days before it; NaN where there are too few."""
         z = self._scaled(series.key, values)
         found = self._unscaled(series.key, self._predicted(self._rows(series, z)))
         found[: self._reach(series)] = np.nan
@@ -292,8 +248,8 @@ class DirectForecaster(_GlobalTrees):
                 ys.append(((target - windows.mean) / windows.deviation - base)[kept])
                 weights.append(windows.weight[kept])
         rows = sum(map(len, ys))
-        if rows < _LEAST_ROWS:
-            self._refuse(panel, rows)
+        if rows < LEAST_ROWS:
+            self.refuse(panel, rows)
             return
         y = np.clip(np.concatenate(ys), -10, 10)
         self._booster = self._train(np.concatenate(xs), y, np.concatenate(weights))
@@ -314,14 +270,16 @@ class DirectForecaster(_GlobalTrees):
         ) * windows.deviation + windows.mean
         return found
 
-    def _ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
+    def ahead(self, panel: Sequence[Series], horizon: int) -> np.ndarray:
+        """Forecast (series, horizon) days."""
         windows = Windows.together(
             [self._windows(s, filled(s.values), np.array([len(s.values)])) for s in panel]
         )
         found = [self._predicted(windows, step) for step in range(1, horizon + 1)]
         return np.array(found).reshape(horizon, len(panel)).T
 
-    def _behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+    def behind(self, series: Series, values: np.ndarray) -> np.ndarray:
+        """Predict each day from the days before it; NaN where there are too few."""
         season = int(self.settings["season"])
         found = np.full(len(values), np.nan)
         if len(values) > season:

@@ -137,6 +137,24 @@ class GlobalTrees(ForecasterSettings):
     min_data_in_leaf: int = Field(20, ge=1)
 
 
+@register_forecaster
+class GlobalNetwork(ForecasterSettings):
+    """A small neural network over all series of a partition: it forecasts all periods ahead at once, with quantiles."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "mlp_global": "snowpipe_ml.models.forecasters.network:NetworkForecaster"
+    }
+    uses_features: ClassVar[bool] = False
+
+    type: Choice["mlp_global"]
+    season: int | None = Field(None, ge=1, description=_SEASON)
+    metric: Choice["mae", "rmse"] = Field(
+        "mae", description="`mae` forecasts the median, `rmse` the mean, whose totals are right"
+    )
+    steps: int = Field(600, ge=1, description="Steps of the training, each of 256 windows")
+    learning_rate: float = Field(0.002, gt=0)
+
+
 _STATSFORECAST = "snowpipe_ml.models.forecasters.statsforecast_models"
 
 

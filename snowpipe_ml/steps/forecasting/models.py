@@ -17,6 +17,7 @@ from snowpipe_ml.plugins import PlanContext
 from snowpipe_ml.plugins.forecaster import FORECASTERS, ForecasterSettings
 from snowpipe_ml.steps.forecasting.forecasters import (
     MSTL,
+    GlobalNetwork,
     GlobalTrees,
     MovingAverage,
     SeasonalNaive,
@@ -95,6 +96,7 @@ class Ensemble(ForecasterSettings):
             MSTL(type="mstl", history="auto"),
             GlobalTrees(type="lightgbm_recursive", rounds=200, num_leaves=31),
             GlobalTrees(type="lightgbm_direct", min_data_in_leaf=30),
+            GlobalNetwork(type="mlp_global"),
         ),
         min_length=2,
         description="The members",
@@ -113,8 +115,9 @@ class Ensemble(ForecasterSettings):
     time_budget: float | None = Field(
         None,
         gt=0,
-        description="Seconds for the backtest and the training of a partition. If they are too few, older origins "
-        "are left out, and then the members that cost most; the leaderboard says which",
+        description="Seconds for the backtest and the training of a partition. If they are too few, auto_arima, "
+        "auto_ces and auto_ets are left out, then older origins, then the members that cost most, those over all series "
+        "last; the leaderboard says which",
     )
 
     @model_validator(mode="after")
