@@ -7,18 +7,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from snowpipe_ml.dashboard.cached import look_again, source_of
+from snowpipe_ml.dashboard.cached import frame, last_record, look_again, source_of
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
-from snowpipe_ml.dashboard.views import forecast
+from snowpipe_ml.dashboard.views import forecast, models, monitor, run_it, runs
 from snowpipe_ml.errors import SnowpipeMLError
+
+_ICON = Path(__file__).with_name("icon.png")
 
 
 def main(spec: str, target: str | None = None, variables: Mapping[str, object] | None = None) -> None:
     """Show the dashboard of a spec."""
-    st.set_page_config(
-        page_title=f"{Path(spec).stem}: dashboard", layout="wide", page_icon=":material/show_chart:"
-    )
+    st.set_page_config(page_title=f"{Path(spec).stem}: dashboard", layout="wide", page_icon=str(_ICON))
     look_again()
     try:
         source = source_of(Path(spec), target, variables)
@@ -27,28 +27,74 @@ def main(spec: str, target: str | None = None, variables: Mapping[str, object] |
         st.code(str(error), language=None)
         return
     st.navigation(
-        [_page(source, "Forecast", forecast.show, ":material/grid_on:", first=True)],
+        [
+            st.Page(
+                _with_forecasts(source, forecast.show),
+                title="Forecast",
+                icon=":material/grid_on:",
+                url_path="forecast",
+                default=True,
+            ),
+            st.Page(
+                _with_forecasts(source, models.show),
+                title="Models",
+                icon=":material/leaderboard:",
+                url_path="models",
+            ),
+            st.Page(
+                _page(source, monitor.show),
+                title="Monitor",
+                icon=":material/monitor_heart:",
+                url_path="monitor",
+            ),
+            st.Page(_page(source, runs.show), title="Runs", icon=":material/account_tree:", url_path="runs"),
+            st.Page(
+                _page(source, run_it.show), title="Run it", icon=":material/play_arrow:", url_path="run-it"
+            ),
+        ]
     ).run()
 
 
-def _page(
-    source: Source, title: str, show: Callable[[Source, Subject], None], icon: str, *, first: bool = False
-) -> st.Page:
+def _page(source: Source, show: Callable[[Source, Subject | None], None]) -> Callable[[], None]:
+    def page() -> None:
+        show(source, _subject(source))
+
+    return page
+
+
+def _with_forecasts(source: Source, show: Callable[[Source, Subject], None]) -> Callable[[], None]:
+    """A page that needs forecasts on the target."""
+
     def page() -> None:
         subject = _subject(source)
-        if subject is not None:
+        if subject is None:
+            st.title("No forecasts")
+            st.info("No step of the spec makes forecasts: train_forecasters and forecast do.")
+        elif last_record(source) is None:
+            st.title("No run yet")
+            st.info(
+                f"{source.spec.pipeline.name} has not run on {source.spec.target_name} yet. Run it on the page Run it, or with"
+            )
+            st.code(f"snowpipe-ml run {source.spec.path} --target {source.spec.target_name}", language="sh")
+        else:
             show(source, subject)
 
-    return st.Page(page, title=title, icon=icon, url_path=title.lower().replace(" ", "-"), default=first)
+    return page
+
+
+def _last_run(source: Source) -> None:
+    if last_record(source) is not None:
+        (row,) = frame(source, source.runs().last(1)).itertuples()
+        ended = row.STATUS if isinstance(row.STATUS, str) else "not finished"
+        st.caption(f"Last run: {row.STARTED_AT:%Y-%m-%d %H:%M} UTC, {ended}")
 
 
 def _subject(source: Source) -> Subject | None:
     """The table of forecasts that is chosen in the sidebar."""
     with st.sidebar:
         st.markdown(f"**{source.spec.pipeline.name}** on {source.spec.target_name}")
-        if not source.subjects:
-            st.caption("no forecasts")
-        elif len(source.subjects) > 1:
+        _last_run(source)
+        if len(source.subjects) > 1:
             names = [one.name for one in source.subjects]
             name = st.selectbox("Forecasts", names, key="subject")
             return source.subjects[names.index(name)]

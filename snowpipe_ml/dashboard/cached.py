@@ -38,11 +38,15 @@ def _frame(_source: Source, version: str, statement: str) -> pd.DataFrame:
 
 
 def _version(source: Source) -> str:
-    """The last record on the target, asked for once per rerun of the application."""
-    found = st.session_state.get("_version")
-    if found is None:
-        found = st.session_state["_version"] = source.version()
-    return str(found)
+    return str(last_record(source))
+
+
+def last_record(source: Source) -> str | None:
+    """Return the last record on the target, asked for once per rerun of the application; None if there is none."""
+    if "_version" not in st.session_state:
+        st.session_state["_version"] = source.version()
+    found: str | None = st.session_state["_version"]
+    return found
 
 
 def look_again() -> None:

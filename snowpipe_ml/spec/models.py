@@ -281,6 +281,9 @@ class Dashboard(Model):
     """The permissions of the dashboard: see `snowpipe-ml dashboard`."""
 
     can_run: bool = Field(False, description="Whether the dashboard may start and cancel runs")
+    choices: dict[str, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]] = Field(
+        {}, description="The values of a variable that the form of a run offers, by variable"
+    )
 
 
 class Pipeline(Model):
@@ -313,10 +316,17 @@ class Pipeline(Model):
     imports: dict[ObjectKey, WheelImport] = Field({})
     setup: Setup | None = None
     schedule: Schedule | None = None
-    dashboard: Dashboard = Dashboard(can_run=False)
+    dashboard: Dashboard = Dashboard(can_run=False, choices={})
     on_success: tuple[Hook, ...] = Field((), description="Actions after a run in which no step failed")
     on_failure: tuple[Hook, ...] = Field(
         (), description="Actions after a run in which a step failed, or that was interrupted"
     )
     tests: UnitTests = Field({}, description="Unit tests: see `snowpipe-ml test`")
     steps: dict[PlainKey, Mapping[str, object]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _choices_are_of_variables(self) -> Pipeline:
+        for name in self.dashboard.choices:
+            if name not in self.vars:
+                raise ValueError(f"dashboard.choices: the spec declares no variable {name!r}")
+        return self

@@ -24,7 +24,7 @@ steps:
     writes: sales
     query: >-
       SELECT 's' || MOD(SEQ4(), 5) AS SHOP, DATEADD(day, FLOOR(SEQ4() / 5), '2023-01-01'::DATE) AS AT,
-      (10 + 3 * MOD(SEQ4(), 5)) * (1 + MOD(FLOOR(SEQ4() / 5), 7) / 10) + MOD(SEQ4() * 7919, 5) AS SOLD,
+      (10 + 3 * MOD(SEQ4(), 5)) * (1 + MOD(FLOOR(SEQ4() / 5), 7) / 10) + MOD(SEQ4() * SEQ4() * 7919, 11) AS SOLD,
       'Shop ' || MOD(SEQ4(), 5) AS SHOP_NAME, IFF(MOD(SEQ4(), 5) < 2, 'north', 'south') AS REGION,
       40.7 + MOD(SEQ4(), 5) / 100 AS LAT, -74.0 - MOD(SEQ4(), 5) / 90 AS LON
       FROM TABLE(GENERATOR(ROWCOUNT => {{ (5 * vars.days) | literal }}))
@@ -48,8 +48,8 @@ steps:
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The spec, after a run on 63 days and one on 70, so that the first forecasts have come true."""
     path = write_spec(tmp_path_factory.mktemp("dashboard"), SPEC)
-    for days in (63, 70):
-        assert Pipeline.from_yaml(path, {"days": days}).run().ok
+    assert Pipeline.from_yaml(path, {"days": 63}).run(select=["+train"]).ok
+    assert Pipeline.from_yaml(path, {"days": 70}).run().ok
     return path
 
 

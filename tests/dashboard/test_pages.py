@@ -1,20 +1,88 @@
-"""The pages, run by Streamlit's AppTest on the tables of two runs."""
+"""The pages and their queries, on the tables of two runs: what is shown equals what the tables have."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from snowpipe_ml.dashboard.data import monitoring, next_run
+from snowpipe_ml.dashboard.data.forecasts import Filter, ForecastQueries
+from snowpipe_ml.dashboard.data.scores import boards_of
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.sql import Sql
+from tests.conftest import write_spec
 
 testing = pytest.importorskip("streamlit.testing.v1")
 AppTest = testing.AppTest
-pytestmark = [
-    # Not ours: Streamlit's test harness runs without a server.
-    pytest.mark.filterwarnings("ignore:::streamlit.*"),
-]
+
+
+def queries_of(source: Source) -> ForecastQueries:
+    subject = source.subjects[0]
+    return ForecastQueries(subject, source.attributes(subject))
+
+
+def ask(source: Source, text: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in source.reader.rows(Sql(text))]
+
+
+def test_series_have_their_forecast_their_recent_mean_and_their_attributes(source: Source) -> None:
+    rows = source.reader.frame(queries_of(source).series(Filter()))
+    assert list(rows["SERIES"]) == ["s4", "s3", "s2", "s1", "s0"]
+    assert list(rows["LABEL"]) == ["Shop 4", "Shop 3", "Shop 2", "Shop 1", "Shop 0"]
+    assert list(rows["REGION"]) == ["south"] * 3 + ["north"] * 2
+    assert rows["LATITUDE"].tolist() == pytest.approx([40.74, 40.73, 40.72, 40.71, 40.70])
+    (top,) = ask(
+        source,
+        "SELECT SUM(PREDICTION)::FLOAT, (SELECT AVG(SOLD)::FLOAT FROM FEATURES WHERE SHOP = 's4' AND DATE > '2023-03-04') "
+        "FROM FORECASTS WHERE PART = 'forecast' AND SHOP = 's4'",
+    )
+    assert (rows["TOTAL"][0], rows["RECENT"][0]) == pytest.approx(top)
+    assert rows["CHANGE"][0] == pytest.approx(100 * (top[0] / 7 - top[1]) / top[1])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Filter(search="SHOP 3"), ["s3"]),
+        (Filter(search="s1"), ["s1"]),
+        (Filter(search="100%"), []),
+        (Filter(search="it's"), []),
+        (Filter(values={"REGION": ["north"]}), ["s1", "s0"]),
+        (Filter(values={"REGION": []}, order="name"), ["s0", "s1", "s2", "s3", "s4"]),
+        (Filter(order="smallest forecast", most=2), ["s0", "s1"]),
+    ],
+)
+def test_series_are_searched_filtered_and_ordered(
+    source: Source, wanted: Filter, expected: list[str]
+) -> None:
+    assert list(source.reader.frame(queries_of(source).series(wanted))["SERIES"]) == expected
+
+
+def test_cells_and_reasons_are_the_rows_of_the_table(source: Source) -> None:
+    queries = queries_of(source)
+    cells = source.reader.frame(queries.cells(["s2", "s4"]))
+    assert [tuple(row) for row in cells.itertuples(index=False)] == ask(
+        source,
+        "SELECT SHOP, DATE, PREDICTION, LOW, HIGH FROM FORECASTS WHERE PART = 'forecast' AND SHOP IN ('s2', 's4') "
+        "ORDER BY SHOP, DATE",
+    )
+    reasons = source.reader.frame(queries.reasons("s2"))
+    parts = [name for name in reasons.columns if name.endswith("_EXPLANATION")]
+    assert len(parts) == 3
+    assert (reasons["BASE"] + reasons[parts].sum(axis=1)).tolist() == pytest.approx(
+        reasons["PREDICTION"].tolist()
+    )
+
+
+def test_one_series_has_its_last_periods_and_its_forecast(source: Source) -> None:
+    rows = source.reader.frame(queries_of(source).one("s1", 10))
+    assert (rows["PART"] == "forecast").sum() == 7
+    assert rows["ACTUAL"].notna().sum() == 10
+    assert rows["DATE"].is_monotonic_increasing
+    everything = source.reader.frame(queries_of(source).one("s1", None))
+    assert everything["ACTUAL"].notna().sum() == 63
 
 
 def page(name: str, spec: str) -> None:
@@ -73,3 +141,126 @@ def test_series_are_searched_and_filtered(ran: Path) -> None:
     app.text_input(key="search").set_value("nowhere").run()
     assert [info.value for info in app.info] == ["No series matches. Clear the search or a filter."]
     assert not app.exception
+
+
+def test_the_leaderboard_is_sorted_by_any_metric_and_says_who_wins(ran: Path, source: Source) -> None:
+    app = opened("models", ran)
+    assert not app.exception
+    for metric in ("RMSE", "MASE"):
+        app.selectbox(key="metric").set_value(metric).run()
+        board = app.dataframe[0].value
+        rows = ask(
+            source, f"SELECT MODEL, {metric}, SECONDS FROM BOARD WHERE FOLD IS NULL ORDER BY {metric}, MODEL"
+        )
+        shown = [name.removesuffix(" (baseline)") for name in board["MODEL"]]
+        assert list(zip(shown, board[metric], board["SECONDS"], strict=True)) == rows
+        baselines = {name: value for name, value, _ in rows if name in ("seasonal_naive", "moving_average")}
+        best = min(baselines.values())
+        assert board["SKILL"].tolist() == pytest.approx([100 * (1 - value / best) for _, value, _ in rows])
+    assert any("**ridge** makes the forecasts" in text.value for text in app.markdown)
+    wins = dict(
+        ask(
+            source,
+            "SELECT MODEL, COUNT(*) FROM (SELECT MODEL FROM BOARD_BY_SERIES QUALIFY RANK() OVER "
+            "(PARTITION BY SHOP ORDER BY RMSE) = 1) GROUP BY MODEL",
+        )
+    )
+    boards = boards_of(source.subjects[0], source.attributes(source.subjects[0]))
+    assert boards is not None
+    assert dict(ask(source, boards.wins("RMSE").text)) == wins
+
+
+def test_the_worst_series_come_first_and_a_series_has_its_folds(ran: Path, source: Source) -> None:
+    app = opened("models", ran)
+    (skills,) = [table.value for table in app.dataframe if "BASELINE" in table.value]
+    assert skills["SKILL"].is_monotonic_increasing
+    assert sorted(skills["LABEL"]) == [f"Shop {n}" for n in range(5)]
+    worst = skills["SERIES"][0]
+    assert app.selectbox(key="model series").value == worst
+    own = app.dataframe[-1].value
+    assert set(ask(source, f"SELECT MODEL, RMSE FROM BOARD_BY_SERIES WHERE SHOP = '{worst}'")) == {
+        (model.removesuffix(" (baseline)"), rmse)
+        for model, rmse in zip(own["MODEL"], own["RMSE"], strict=True)
+    }
+    boards = boards_of(source.subjects[0], None)
+    assert boards is not None
+    folds = source.reader.frame(boards.backtest(str(worst)))
+    assert set(folds["FOLD"]) == {0, 1}
+    assert set(folds["MODEL"]) == {"ridge", "seasonal_naive", "moving_average"}
+
+
+def test_the_monitor_shows_what_came_true_the_drift_and_the_alerts(ran: Path, source: Source) -> None:
+    app = opened("monitor", ran)
+    assert not app.exception
+    (runs,) = [table.value for table in app.dataframe if "FORECAST_RUN" in table.value]
+    ((run, rmse, coverage),) = ask(
+        source, "SELECT FORECAST_RUN, RMSE, COVERAGE FROM REALISED WHERE HORIZON IS NULL"
+    )
+    assert runs[["FORECAST_RUN", "RMSE", "COVERAGE"]].to_numpy().tolist() == [[run, rmse, coverage]]
+    alerts = [alert.value for alert in app.warning]
+    assert any(alert.startswith("**watch** in") and "intervals contain" in alert for alert in alerts)
+    assert len(source.reader.frame(monitoring.by_horizon(source.subjects[0].monitors[0]))) == 7
+    app.selectbox(key="realised metric").set_value("COVERAGE").run()
+    assert "The dashed line is the intended coverage, 80%." in [text.value for text in app.caption]
+    app.selectbox(key="metric step").set_value("board").run()
+    assert not app.exception
+    metrics = app.dataframe[-1].value
+    assert "rmse ridge" in list(metrics["METRIC"])
+
+
+def test_runs_show_their_steps_details_sql_lineage_and_the_next_plan(ran: Path, source: Source) -> None:
+    app = opened("runs", ran)
+    assert not app.exception
+    assert len(app.selectbox(key="run").options) == 2
+    (steps,) = [table.value for table in app.dataframe if "ROW_COUNT" in table.value]
+    shown = dict(zip(steps["STEP"], steps["ROW_COUNT"], strict=True))
+    counts = source.history(lambda history: {record.step: record.rows for record in history.steps()})
+    assert shown["features"] == counts["features"] == 350
+    assert "stages.models" not in shown
+    run_id = app.selectbox(key="run").value
+    app.selectbox(key=f"step of {run_id}").set_value("shops").run()
+    assert any("MAX_BY(SHOP_NAME" in code.value for code in app.code)
+    app.selectbox(key="table").set_value("BOARD").run()
+    assert not app.exception
+    app.button(key="plan").click().run()
+    assert not app.exception
+    planned = app.dataframe[-1].value
+    actions = dict(zip(planned["Step"], zip(planned["Action"], planned["Reason"], strict=True), strict=True))
+    assert actions["sales"] == ("skip", f"unchanged since {run_id}")
+    assert set(next_run.tables(source.graph)) >= {"SHOPS", "FORECASTS", "BOARD"}
+
+
+def test_a_spec_without_forecasts_or_runs_says_what_to_do(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, "steps:\n  one: {type: transform, query: SELECT 1 AS X, writes: one}\n")
+    app = AppTest.from_function(whole, args=(str(path),), default_timeout=60).run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["No forecasts"]
+    app = AppTest.from_function(page_of_any, args=("runs", str(path)), default_timeout=60).run()
+    assert [info.value for info in app.info] == ["demo has not run on local yet."]
+    assert not (tmp_path / "warehouse").exists(), "to look creates nothing"
+    app = AppTest.from_function(page_of_any, args=("run_it", str(path)), default_timeout=60).run()
+    assert "does not permit runs" in app.info[0].value
+
+
+def test_a_mistake_in_the_spec_is_shown_with_its_place(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, "steps:\n  one: {type: transfrom, query: SELECT 1 AS X, writes: one}\n")
+    app = AppTest.from_function(whole, args=(str(path),), default_timeout=60).run()
+    assert "unknown step type 'transfrom'" in app.code[0].value
+
+
+def whole(spec: str) -> None:
+    """The script of the application."""
+    from snowpipe_ml.dashboard.app import main
+
+    main(spec)
+
+
+def page_of_any(name: str, spec: str) -> None:
+    """The script of a page that needs no forecasts."""
+    from importlib import import_module
+    from pathlib import Path
+
+    from snowpipe_ml.dashboard.cached import look_again, source_of
+
+    look_again()
+    import_module(f"snowpipe_ml.dashboard.views.{name}").show(source_of(Path(spec), None), None)

@@ -64,13 +64,14 @@ class Reader:
             snowflake.connector.errors.Error: the statement failed.
             TargetError: the target cannot be reached.
         """
-        if not _READS.match(statement.text):
-            raise ValueError(f"the dashboard only reads, but was given {statement.text[:40]!r}")
+        _check(statement)
         return self.call(lambda connection: execute(connection, statement))
 
     def frame(self, statement: Sql) -> pd.DataFrame:
         """Run a query and return its rows as a DataFrame, numbers as floats or integers."""
         import pandas as pd
+
+        _check(statement)
 
         def read(connection: Connection) -> pd.DataFrame:
             cursor = connection.cursor()
@@ -138,6 +139,11 @@ class Reader:
             # Closing waits for other processes that use the warehouse through this one. New queries join them
             # meanwhile. It is no daemon: the end of this process must wait too.
             threading.Thread(target=connection.close, name="dashboard-close", daemon=False).start()
+
+
+def _check(statement: Sql) -> None:
+    if not _READS.match(statement.text):
+        raise ValueError(f"the dashboard only reads, but was given {statement.text[:40]!r}")
 
 
 def _passes(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from snowpipe_ml.dashboard.data.attributes import Attributes, attributes_of
 from snowpipe_ml.dashboard.data.reader import Reader
+from snowpipe_ml.dashboard.data.runs import RunQueries
 from snowpipe_ml.dashboard.data.subject import Subject, subjects
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.plan.graph import Graph
@@ -17,7 +18,7 @@ from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import DOES_NOT_EXIST, number_of
 from snowpipe_ml.engine.run.opening import connector, state_schema
 from snowpipe_ml.plugins import PlanContext
-from snowpipe_ml.plugins.connection import Connection, execute
+from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, QualifiedName, sql
 
@@ -67,22 +68,24 @@ class Source:
 
         return self.reader.call(on)
 
-    def version(self) -> str:
-        """Return a text that changes with each record of a run on the target."""
+    def runs(self) -> RunQueries:
+        """Return the queries on the run metadata."""
+        schema = self.reader.call(lambda connection: state_schema(self.spec, connection))
+        events, runs = (QualifiedName((*schema.parts, Identifier(name))) for name in ("EVENTS", "RUNS"))
+        return RunQueries(events, runs, self.spec.pipeline.name, self.spec.target_name)
 
-        def on(connection: Connection) -> str:
-            events = QualifiedName((*state_schema(self.spec, connection).parts, Identifier("EVENTS")))
-            try:
-                ((last, count),) = execute(
-                    connection, sql("SELECT MAX(AT), COUNT(*) FROM {events}", events=events)
-                )
-            except Exception as error:
-                if number_of(error) not in DOES_NOT_EXIST:
-                    raise
-                return "no run yet"
-            return f"{count} until {last}"
-
-        return self.reader.call(on)
+    def version(self) -> str | None:
+        """Return a text that changes with each record of a run on the target; None if there is none."""
+        if self.is_empty:
+            return None
+        statement = sql("SELECT COUNT(*), MAX(AT) FROM {events}", events=self.runs().events)
+        try:
+            ((count, last),) = self.reader.rows(statement)
+        except Exception as error:
+            if number_of(error) not in DOES_NOT_EXIST:
+                raise
+            return None
+        return f"{count} until {last}" if count else None
 
 
 def open_source(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from snowpipe_ml.engine.plan.graph import Graph
-from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import PlanContext, Step, StepSettings
 from snowpipe_ml.sql import Identifier, QualifiedName
 from snowpipe_ml.steps.forecasting.evaluation import EvaluateForecasts
 from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.forecast import ForecastFromSaved
 from snowpipe_ml.steps.forecasting.leaderboard import Leaderboard
+from snowpipe_ml.steps.forecasting.models import name_of
 from snowpipe_ml.steps.forecasting.monitor import Anomalies, Monitor
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
 
@@ -29,6 +29,7 @@ class Subject:
         source: the step that writes it.
         features: the step that writes the features of its series.
         trained: the step that trained the models; None if it is in another spec.
+        model: the name of the model that makes the forecasts, such as ``ensemble``; None if it is in another spec.
         leaderboard: the step that scores the models of the backtest.
         evaluation: the step that scores the validation periods of each run.
         monitors: the steps that compare earlier forecasts with what came true.
@@ -39,6 +40,7 @@ class Subject:
     source: TrainForecasters | ForecastFromSaved
     features: Features
     trained: TrainForecasters | None
+    model: str | None
     leaderboard: Leaderboard | None = None
     evaluation: EvaluateForecasts | None = None
     monitors: tuple[Monitor, ...] = ()
@@ -94,6 +96,7 @@ def _subject(
         source,
         features,
         trained,
+        None if trained is None else name_of(trained.deployed(ctx).settings.model),
         next((one for one in _of(steps, Leaderboard) if one.settings.forecasts == tested), None),
         next((one for one in _of(steps, EvaluateForecasts) if one.settings.forecasts == tested), None),
         tuple(one for one in _of(steps, Monitor) if kept is not None and one.settings.history == kept),
@@ -103,13 +106,3 @@ def _subject(
 
 def _of(steps: Iterable[Step[StepSettings]], kind: type[_StepT]) -> Iterator[_StepT]:
     return (step for step in steps if isinstance(step, kind))
-
-
-def model_type(subject: Subject, ctx: PlanContext) -> str | None:
-    """Return the type of the model in the spec, such as ``ensemble``; None if it is in another spec."""
-    if subject.trained is None:
-        return None
-    try:
-        return str(subject.trained.deployed(ctx).settings.model.type)
-    except StepError:
-        return None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from snowpipe_ml.dashboard import charts
 from snowpipe_ml.dashboard.cached import frame
+from snowpipe_ml.dashboard.charts import forecasts as charts
 from snowpipe_ml.dashboard.data.attributes import Attributes
 from snowpipe_ml.dashboard.data.forecasts import MOST_SERIES, ORDERS, Filter, ForecastQueries
 from snowpipe_ml.dashboard.data.source import Source

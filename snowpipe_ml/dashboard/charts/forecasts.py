@@ -1,20 +1,16 @@
-"""The charts of the dashboard, as Altair charts.
-
-They load nothing from elsewhere: a map is drawn from coordinates, without tiles.
-"""
+"""The charts of the page Forecast."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from snowpipe_ml.dashboard.charts.colors import GREY, INK, ORANGE
+
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-INK = "#1f5fa8"  # forecasts: 5:1 on white
-GREY = "#6b7280"
-ORANGE = "#b45309"
 _PER_ROW = (9, 22)  # pixels of a row of the heat map, at least and at most
 
 

@@ -1,0 +1,156 @@
+"""The charts of the page Monitor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snowpipe_ml.dashboard.charts.colors import GREY, INK, MANY, ORANGE
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+
+def _runs_axis() -> alt.X:
+    import altair as alt
+
+    # A run's id begins with its time; the rest tells runs of one second apart.
+    words = (
+        "slice(datum.label, 0, 4) + '-' + slice(datum.label, 4, 6) + '-' + slice(datum.label, 6, 8) + ' ' + "
+    )
+    words += "slice(datum.label, 9, 11) + ':' + slice(datum.label, 11, 13)"
+    return alt.X("RUN:O", title=None, axis=alt.Axis(labelExpr=words, labelAngle=-45, labelOverlap=True))
+
+
+def by_run(rows: pd.DataFrame, value: str, wanted: float | None = None) -> alt.LayerChart:
+    """Draw a number by run: RUN, VALUE; and a dashed line where it should be."""
+    import altair as alt
+
+    line = (
+        alt.Chart(rows)
+        .mark_line(point=True, color=INK)
+        .encode(
+            x=_runs_axis(),
+            y=alt.Y("VALUE:Q", title=value, scale=alt.Scale(zero=False)),
+            tooltip=[alt.Tooltip("RUN:O", title="run"), alt.Tooltip("VALUE:Q", title=value, format=",.4~g")],
+        )
+    )
+    return alt.LayerChart(layer=[line, *_rule(wanted)]).properties(height=320)
+
+
+def by_horizon(rows: pd.DataFrame, value: str, ahead: str, wanted: float | None = None) -> alt.LayerChart:
+    """Draw a number by periods ahead, a line per run: RUN, HORIZON, VALUE."""
+    import altair as alt
+
+    line = (
+        alt.Chart(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("HORIZON:Q", title=ahead, axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("VALUE:Q", title=value, scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "RUN:N",
+                title=None,
+                scale=alt.Scale(range=list(MANY)),
+                legend=alt.Legend(orient="top", columns=1, labelLimit=300),
+            ),
+            tooltip=[
+                alt.Tooltip("RUN:N", title="run"),
+                alt.Tooltip("HORIZON:Q", title=ahead),
+                alt.Tooltip("VALUE:Q", title=value, format=",.4~g"),
+            ],
+        )
+    )
+    return alt.LayerChart(layer=[line, *_rule(wanted)]).properties(height=320)
+
+
+def _rule(at: float | None) -> list[alt.Chart]:
+    import altair as alt
+    import pandas as pd
+
+    if at is None:
+        return []
+    rule: alt.Chart = (
+        alt.Chart(pd.DataFrame({"AT": [at]})).mark_rule(strokeDash=[4, 3], color=GREY).encode(y="AT:Q")
+    )
+    return [rule]
+
+
+def drift_bars(rows: pd.DataFrame, most: float) -> alt.LayerChart:
+    """Draw the population stability index of features: FEATURE, PSI; and the limit of an alert."""
+    import altair as alt
+    import pandas as pd
+
+    bars = (
+        alt.Chart(rows)
+        .mark_bar()
+        .encode(
+            y=alt.Y("FEATURE:N", sort=list(rows["FEATURE"]), title=None, axis=alt.Axis(labelLimit=220)),
+            x=alt.X("PSI:Q", title="population stability index"),
+            color=alt.condition(most < alt.datum.PSI, alt.value(ORANGE), alt.value(INK)),
+            tooltip=[
+                alt.Tooltip("FEATURE:N", title="feature"),
+                alt.Tooltip("PSI:Q", title="index", format=".3f"),
+                alt.Tooltip("BEFORE:Q", title="values before", format=",.0f"),
+                alt.Tooltip("RECENT:Q", title="values lately", format=",.0f"),
+            ],
+        )
+    )
+    limit = alt.Chart(pd.DataFrame({"AT": [most]})).mark_rule(strokeDash=[4, 3], color=GREY).encode(x="AT:Q")
+    return alt.LayerChart(layer=[bars, limit]).properties(height=alt.Step(22))
+
+
+def scores(rows: pd.DataFrame) -> alt.Chart:
+    """Draw the scores of runs and of the baseline: RUN_ID, RMSE, BASELINE_RMSE, MAE, BASELINE_MAE."""
+    import altair as alt
+
+    words = {
+        "RMSE": "RMSE of the model",
+        "BASELINE_RMSE": "RMSE of the baseline",
+        "MAE": "MAE of the model",
+        "BASELINE_MAE": "MAE of the baseline",
+    }
+    long = rows.rename(columns={"RUN_ID": "RUN", **words}).melt(
+        ["RUN"], list(words.values()), var_name="WHICH", value_name="VALUE"
+    )
+    chart: alt.Chart = (
+        alt.Chart(long, height=340)
+        .mark_line(point=True)
+        .encode(
+            x=_runs_axis(),
+            y=alt.Y("VALUE:Q", title="median error", scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "WHICH:N",
+                title=None,
+                scale=alt.Scale(domain=list(words.values()), range=[INK, GREY, "#6aa2dd", "#b6bcc6"]),
+                legend=alt.Legend(orient="top", columns=2, labelLimit=200),
+            ),
+            tooltip=[
+                alt.Tooltip("RUN:O", title="run"),
+                alt.Tooltip("WHICH:N", title="score"),
+                alt.Tooltip("VALUE:Q", title="median", format=",.4~g"),
+            ],
+        )
+    )
+    return chart
+
+
+def small_line(rows: pd.DataFrame, name: str) -> alt.Chart:
+    """Draw a metric over the runs in little space: RUN_ID, VALUE."""
+    import altair as alt
+
+    chart: alt.Chart = (
+        alt.Chart(rows.rename(columns={"RUN_ID": "RUN"}), height=110, title=name)
+        .mark_line(point=True, color=INK)
+        .encode(
+            x=alt.X("RUN:O", title=None, axis=None),
+            y=alt.Y(
+                "VALUE:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format=",.4~g")
+            ),
+            tooltip=[
+                alt.Tooltip("RUN:O", title="run"),
+                alt.Tooltip("VALUE:Q", title=name, format=",.5~g"),
+            ],
+        )
+    )
+    return chart
