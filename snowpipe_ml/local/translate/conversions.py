@@ -78,7 +78,7 @@ def variant_of(node: exp.Expr) -> exp.Expr:
     elif found in (T.GEOGRAPHY, T.GEOMETRY):
         made = stored_cast(called("st_asgeojson", node.copy()), "JSON")
     else:
-        made = macro(_VARIANTS_OF.get(found, "sf_variant"), node.copy())
+        made = once(_VARIANTS_OF.get(found, "sf_variant"), node)
     made.type = exp.DataType(this=T.VARIANT)
     return made
 
@@ -96,9 +96,9 @@ def as_text(node: exp.Expr) -> exp.Expr:
     if found in FLOATS:
         made = macro("sf_float_text", node.copy())
     elif found == T.TIMESTAMPTZ:
-        made = macro("sf_tz_text", node.copy())
+        made = once("sf_tz_text", node)
     elif found == T.TIMESTAMPLTZ:
-        made = macro("sf_ltz_text", macro("sf_instant_to_tz", node.copy()))
+        made = once("sf_ltz_text", once("sf_instant_to_tz", node))
     elif found in TIMESTAMPS:
         made = macro("sf_ntz_text", node.copy())
     elif found == T.DATE:
@@ -121,7 +121,7 @@ def to_moment(value: exp.Expr, target: exp.DType, trying: bool = False) -> exp.E
     """
     source = kind(value)
     if source in VARIANTS and target in TIMESTAMPS - {T.TIMESTAMPLTZ, T.TIMESTAMPTZ} and not trying:
-        return macro("sf_variant_to_timestamp", stored_cast(value.copy(), "JSON"))
+        return once("sf_variant_to_timestamp", stored_cast(value.copy(), "JSON"))
     if source in VARIANTS:
         value, source = macro("sf_variant_clock", stored_cast(value.copy(), "JSON")), T.VARCHAR
     if source in TEXTS and _is_iso_date(value) and target in (T.DATE, *TIMESTAMPS - {T.TIMESTAMPTZ}):
@@ -129,7 +129,7 @@ def to_moment(value: exp.Expr, target: exp.DType, trying: bool = False) -> exp.E
         stored = {T.DATE: "DATE", T.TIMESTAMPLTZ: "TIMESTAMPTZ"}.get(target, "TIMESTAMP")
         return stored_cast(value.copy(), stored)
     if source in TEXTS:
-        return macro(f"sf_{'try_' if trying else ''}{READERS[target]}", value.copy())
+        return once(f"sf_{'try_' if trying else ''}{READERS[target]}", value)
     if source in _NUMBERS:
         return of_epoch(value, target, 0)
     if target == T.TIMESTAMPTZ:
@@ -201,6 +201,6 @@ def to_tz(node: exp.Expr) -> exp.Expr:
     else:
         # Of unknown type: converted by way of its text, which has the offset if the value has one.
         name, node = "sf_text_to_tz", exp.cast(node.copy(), "TEXT", dialect="duckdb")
-    made = macro(name, node.copy())
+    made = once(name, node)
     made.type = exp.DataType(this=T.TIMESTAMPTZ)
     return made
