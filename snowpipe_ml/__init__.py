@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from snowpipe_ml.engine.pipeline import Pipeline
     from snowpipe_ml.exploration.explore import explore
+    from snowpipe_ml.exploration.trial import try_model
 
-__all__ = ["Pipeline", "__version__", "explore", "local_session"]
+__all__ = ["Pipeline", "__version__", "explore", "local_session", "try_model"]
 
-_PLACES = {"Pipeline": "engine.pipeline", "explore": "exploration.explore"}
+_PLACES = {"Pipeline": "engine.pipeline", "explore": "exploration.explore", "try_model": "exploration.trial"}
 
 
 def local_session(

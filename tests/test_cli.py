@@ -50,6 +50,7 @@ def invoke(*arguments: object) -> Result:
         "export",
         "export tasks",
         "explore",
+        "try",
     ],
 )
 def test_help_texts(command: str) -> None:

@@ -69,6 +69,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "unit_tests:test",
         "Run the unit tests of SPEC, each on a new embedded warehouse that holds only what the test gives.",
     ),
+    "try": ("attempt:try_command", "Try a model on a few series of SPEC, without writing a table."),
     "validate": ("plan:validate", "Check SPEC and the files that it names, without a connection."),
 }
 

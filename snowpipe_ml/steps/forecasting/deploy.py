@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 from typing import Literal as Choice
 
 from pydantic import Field, model_validator
@@ -164,9 +164,9 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             quantiles=s.quantiles,
         )
 
-    def _config(self, ctx: PlanContext) -> bytes:
+    def config_of(self, features: Features) -> dict[str, Any]:
+        """Return the function's settings for the features of a step."""
         s = self.settings
-        features = self.features(ctx)
         every = features.settings.every
         common = {"lower_bound": s.lower_bound, "upper_bound": s.upper_bound, "max_growth": s.max_growth}
         plan = None
@@ -186,7 +186,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             "min_train_rows": s.min_train_rows or _FEWEST.get(every.name, 32),
             "refit": s.refit,
         }
-        config = {
+        return {
             "model": {**as_json(s.model, every, **common), **train},
             "backtest": plan,
             "interval": s.interval,
@@ -196,11 +196,11 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             "clock": features.settings.periods.config,
             "keep_models": s.keep_models,
         }
-        return json.dumps(config, sort_keys=True).encode()
 
     def _bundle(self, ctx: PlanContext, *, offline: bool) -> Bundle:
         s = self.settings
         models = [*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ())]
+        config = json.dumps(self.config_of(self.features(ctx)), sort_keys=True).encode()
         return bundle(
             ctx,
             name=s.function.name,
@@ -208,7 +208,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             packages=s.packages,
             imports=s.imports,
             offline=offline,
-            files={"forecaster.json": self._config(ctx), **own_files(ctx, models)},
+            files={"forecaster.json": config, **own_files(ctx, models)},
         )
 
     def _check_features(self, ctx: PlanContext) -> None:
