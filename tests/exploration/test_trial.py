@@ -76,3 +76,11 @@ def test_the_command_draws_the_series_and_writes_a_page(pipeline: Pipeline) -> N
         "forecast",
     ]
     assert sum(value is not None for value in data["charts"]["s0"]["series"][2]["values"]) == 7
+
+
+def test_a_table_as_a_frame(pipeline: Pipeline) -> None:
+    frame = pipeline.frame("features")
+    assert frame.filter("SHOP = 's1'").count() == 100
+    with pytest.raises(UsageError, match="not a name"):
+        pipeline.frame("no name")
+    frame.session.close()

@@ -11,11 +11,13 @@ from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.run.opening import connector, opener, state_schema
 from snowpipe_ml.engine.run.source import Source
+from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import Server
 from snowpipe_ml.plugins.connection import Connection
+from snowpipe_ml.sql import QualifiedName
 
 if TYPE_CHECKING:
-    from snowflake.snowpark import Session
+    from snowflake.snowpark import DataFrame, Session
 
 
 class Inspected(Source):
@@ -45,6 +47,26 @@ class Inspected(Source):
         """Open a Session on a target, in its database and schema."""
         spec, _, _ = self.load(target)
         return opener(spec, self.path)()
+
+    def frame(self, name: str, target: str | None = None, *, session: Session | None = None) -> DataFrame:
+        """Return a table or view of a target as a Snowpark DataFrame, whose operations the target runs.
+
+        Args:
+            name: the table, such as one that a step writes.
+            target: the target's name; the default target if None.
+            session: an open Session of the caller's. Without one, a Session is opened: close it, as
+                ``frame.session.close()``, when the frame is no longer needed.
+
+        Raises:
+            SpecError: the spec is invalid.
+            TargetError: the target cannot be reached.
+            UsageError: the text is not a name.
+        """
+        try:
+            table = QualifiedName.parse(name)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        return (session or self.session(target)).table(table.sql)
 
     def connect(self, target: str | None = None) -> Connection:
         """Open a connection to a target, in its database and schema, for statements that need no Session.
