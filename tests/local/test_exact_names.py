@@ -157,10 +157,10 @@ def test_a_statement_that_does_not_compile_leaves_the_transaction_open(cursor: A
     assert cursor.execute("SELECT COUNT(*) FROM counted").fetchall() == [(2,)]
 
 
-def test_a_transaction_in_which_a_statement_failed_is_not_reported_as_canceled(cursor: Any) -> None:
+def test_a_statement_that_fails_leaves_the_transaction_open(cursor: Any) -> None:
     cursor.execute("BEGIN")
     _error(cursor, "SELECT 'x'::INT")
     try:
-        assert "continuing a transaction" in _error(cursor, "SELECT 1 / 0")
+        assert "Division by zero" in _error(cursor, "SELECT 1 / 0")
     finally:
         cursor.execute("ROLLBACK")

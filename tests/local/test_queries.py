@@ -152,9 +152,9 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
         "LIST @~",
         "SELECT * FROM t0 AT (OFFSET => -60)",
         "SELECT * FROM INFORMATION_SCHEMA.APPLICABLE_ROLES",
-        "ALTER SESSION SET AUTOCOMMIT = FALSE",
         "SHOW INTEGRATIONS",
         "CREATE DATABASE d FROM SHARE a.b",
+        "BEGIN AWAIT ALL; END",
         "SELECT TO_CHAR(x, 'YYYY') FROM (SELECT PARSE_JSON('1') AS x)",
     ],
 )

@@ -13,9 +13,10 @@ def make(session: Session, name: Name, start: int, step: int) -> None:
     """Create or replace a sequence."""
     bounds = "MINVALUE -9223372036854775808 MAXVALUE 9223372036854775807"
     retry_conflicts(
+        session,
         lambda: session.duck.execute(
             f"CREATE OR REPLACE SEQUENCE {quoted(*name)} INCREMENT BY {step} {bounds} START WITH {start}"
-        )
+        ),
     )
 
 

@@ -116,7 +116,7 @@ class _Stored(Kind):
                 session.duck.execute(f"DROP {self.word} {quoted(*name)}")
                 forget(session, name)
 
-        retry_conflicts(run)
+        retry_conflicts(session, run)
         return True
 
     def drop_temporary(self, session: Session, database: str) -> None:

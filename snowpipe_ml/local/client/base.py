@@ -103,9 +103,8 @@ class ClientConnection(ABC):
         self.cursor().execute("ROLLBACK")
 
     def autocommit(self, mode: bool) -> None:
-        """Accept True, the default; autocommit cannot be turned off."""
-        if not mode:
-            raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
+        """Set the session parameter AUTOCOMMIT."""
+        self.cursor().execute(f"ALTER SESSION SET AUTOCOMMIT = {'TRUE' if mode else 'FALSE'}")
 
     def is_closed(self) -> bool:
         """Return whether the connection was closed."""

@@ -22,6 +22,7 @@ from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dispatch import describe, insert_many, run
 from snowpipe_ml.local.statements.session import parameters_of
+from snowpipe_ml.local.statements.transactions import in_own_part
 
 if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
@@ -119,7 +120,11 @@ class Connection(ClientConnection):
                 return run(self.session, command, params, query_id, file_stream)
 
         self.storage.checkpoints.before_statement()
-        with self.storage.history.running(self.session.query(query_id, command, tag)), errors.of_full_disks():
+        with (
+            self.storage.history.running(self.session.query(query_id, command, tag)),
+            errors.of_full_disks(),
+            in_own_part(self.session, command),
+        ):
             if not _FREES_SPACE.match(command) or self.session.in_transaction:
                 result = attempt()
             else:
@@ -143,6 +148,7 @@ class Connection(ClientConnection):
         with (
             self.storage.history.running(self.session.query(query_id, command)),
             errors.of_full_disks(),
+            in_own_part(self.session, command),
             self.session.cancellable(),
         ):
             result = insert_many(self.session, command, rows, query_id)

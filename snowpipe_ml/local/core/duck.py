@@ -16,6 +16,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 from duckdb.sqltypes import DuckDBPyType
 
 from snowpipe_ml.local.core.cancellation import Cancellation
+from snowpipe_ml.local.core.journal import Journal, changes_something
 from snowpipe_ml.local.core.values import Row
 
 # Statements that complete an operation or record it in the catalog (names.CATALOG). They are fast and are not
@@ -31,8 +32,20 @@ _DEFINING = re.compile(
     re.I,
 )
 _ABORTED = "TransactionContext Error: Current transaction is aborted (please ROLLBACK)"
-# Statements that DuckDB can bind without running them.
-_BINDABLE = re.compile(r"\s*(?:SELECT|WITH|FROM|VALUES|INSERT|UPDATE|DELETE|MERGE|DESCRIBE)\b", re.I)
+
+# Statements that other connections do not notice, and the ends of transactions.
+_PRIVATE = re.compile(
+    r"\s*(?:(?:BEGIN|ROLLBACK|SET|RESET|USE|CHECKPOINT|FORCE CHECKPOINT|LOAD)\b|CREATE (?:OR REPLACE )?TEMP\b|"
+    r"DROP (?:TABLE|VIEW) (?:IF EXISTS )?_)",
+    re.I,
+)
+
+
+class Commits:
+    """How many statements and transactions have changed an instance of DuckDB."""
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
 class Rows:
@@ -80,24 +93,26 @@ class Duck:
         connection: the connection that is wrapped.
         cancellation: returns the cancellation of the Snowflake statement that is being executed; None if
             there is none.
+        commits: counts the changes of the instance; a new one for a new instance.
 
     Attributes:
         definitions: how many statements have run on this connection that may have changed a table or view.
         in_transaction: whether a transaction is open.
-        binds_first: whether a statement is bound before it runs. A statement that cannot be bound, such as one
-            that names a missing column, aborts a transaction of DuckDB only if it has been sent to be run.
+        journal: records the changes of an open transaction of the session; None outside of one.
     """
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
         cancellation: Callable[[], Cancellation | None] | None = None,
+        commits: Commits | None = None,
     ) -> None:
         self._connection = connection
         self._cancellation = cancellation
+        self.commits = commits or Commits()
         self.definitions = 0
-        self.in_transaction = False
-        self.binds_first = False
+        self.journal: Journal | None = None
+        self.in_transaction = self._has_changed = False
 
     @contextmanager
     def stoppable(self, text: str = "") -> Iterator[None]:
@@ -128,23 +143,73 @@ class Duck:
         if _DEFINING.match(text):
             self.definitions += 1
         with self.stoppable(text):
-            if self.binds_first and not parameters:
-                self._bind(text)
             if text.startswith(("COMMIT", "ROLLBACK")):  # one that fails ends the transaction too
                 self.in_transaction = False
-            cursor = self._connection.execute(text, parameters)
-            if text.startswith("BEGIN"):
-                self.in_transaction = True
-            return Rows(cursor.fetchall())
+            found = self._connection.execute(text, parameters).fetchall()
+        if self.journal is not None:
+            self.journal.add_statement(text, parameters, found)
+        self._note(text)
+        return Rows(found)
 
-    def _bind(self, text: str) -> None:
-        if _BINDABLE.match(text):
-            _seam.bind(self._connection, text.removeprefix("DESCRIBE "))
+    def _note(self, text: str) -> None:
+        """Count a statement that other connections can notice, or the end of its transaction."""
+        if text.startswith("BEGIN"):
+            self.in_transaction, self._has_changed = True, False
+        elif text.startswith("COMMIT"):
+            self.commits.count += self._has_changed
+        elif changes_something(text) and not _PRIVATE.match(text):
+            self._has_changed = True
+            self.commits.count += not self.in_transaction
+
+    def insert_captured(self, text: str, target: str) -> int:
+        """Run an INSERT whose rows differ when it runs again; a repetition inserts the same rows."""
+        assert self.journal is not None
+        with self.stoppable(text):
+            new: pa.Table = self._connection.sql(f"{text} RETURNING *").to_arrow_table()
+        new = new.rename_columns([f"c{place}" for place in range(new.num_columns)])
+
+        def repeat(connection: duckdb.DuckDBPyConnection) -> None:
+            connection.register("_repeated", new)
+            connection.execute(f"INSERT INTO {target} SELECT * FROM _repeated")
+            connection.unregister("_repeated")
+
+        self.journal.add(repeat)
+        self._note(text)
+        return int(new.num_rows)
+
+    def repeat_transaction(self, length: int) -> str | None:
+        """Undo what the open transaction has done since its journal had a length; return why it is impossible.
+
+        It is not canceled, because the transaction would be lost.
+        """
+        journal = self.journal
+        if journal is None or (len(journal.done) == length and self._is_valid()):
+            return None
+        journal.cut(length)
+        self._connection.execute("ROLLBACK")
+        self._connection.execute("BEGIN TRANSACTION")
+        try:
+            reason = journal.repeat(self._connection, self.commits.count)
+        except duckdb.Error as raised:
+            reason = f"an earlier statement failed when it was repeated ({raised})"
+        if reason is not None:
+            self._connection.execute("ROLLBACK")
+        return reason
+
+    def _is_valid(self) -> bool:
+        try:
+            self._connection.execute("SELECT 1").fetchall()
+        except duckdb.TransactionException:
+            return False
+        return True
 
     def executemany(self, text: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once for each row of parameters."""
         with self.stoppable(text):
             self._connection.executemany(text, rows)
+        if self.journal is not None:
+            self.journal.add(lambda connection: connection.executemany(text, rows))
+        self._note(text)
 
     def query(self, text: str) -> Relation | None:
         """Bind a query as a relation; None for a statement that returns no rows."""
@@ -159,22 +224,24 @@ class Duck:
         docs/decisions/0052-queries-are-bound-once.md.
         """
         with self.stoppable(text):
-            if self.binds_first:
-                self._bind(text)
             result = _seam.submit(self._connection, text, None, "arrow")
             return [(name, str(kind)) for name, kind, *_ in result.description], result.arrow_table()
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable under a name, on this connection only."""
         self._connection.register(name, table)
+        if self.journal is not None:
+            self.journal.add(lambda connection: connection.register(name, table))
 
     def unregister(self, name: str) -> None:
         """Remove a registered Arrow table."""
         self._connection.unregister(name)
+        if self.journal is not None:
+            self.journal.add(lambda connection: connection.unregister(name))
 
     def cursor(self, cancellation: Callable[[], Cancellation | None] | None = None) -> Duck:
         """Open another connection to the same databases, by default with the same cancellation."""
-        return Duck(self._connection.cursor(), cancellation or self._cancellation)
+        return Duck(self._connection.cursor(), cancellation or self._cancellation, self.commits)
 
     def create_function(
         self,
@@ -191,15 +258,21 @@ class Duck:
         Unless it is pure, it is called wherever it is written, also where its
         arguments are constant.
         """
-        self._connection.create_function(
-            name,
-            function,
-            None if parameters is None else list(parameters),
-            returns,
-            type=PythonUDFType.ARROW,
-            null_handling=FunctionNullHandling.SPECIAL,
-            side_effects=not pure,
-        )
+
+        def create(connection: duckdb.DuckDBPyConnection) -> None:
+            connection.create_function(
+                name,
+                function,
+                None if parameters is None else list(parameters),
+                returns,
+                type=PythonUDFType.ARROW,
+                null_handling=FunctionNullHandling.SPECIAL,
+                side_effects=not pure,
+            )
+
+        create(self._connection)
+        if self.journal is not None:
+            self.journal.add(create)
 
     def interrupt(self) -> None:
         """Interrupt the running statement."""

@@ -6,24 +6,23 @@ import datetime as dt
 import itertools
 import os
 import threading
-import time
-import uuid
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
-import duckdb
 import pyarrow as pa
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.cancellation import Cancellation
+from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import Query
 from snowpipe_ml.local.core.names import CATALOG, SESSION_VARIABLE, Name, quoted
-from snowpipe_ml.local.core.parameters import DEFAULT_TIME_ZONE
+from snowpipe_ml.local.core.parameters import DEFAULT_TIME_ZONE, HONOURED, apply
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
+from snowpipe_ml.local.core.transactional import Transactional
 from snowpipe_ml.local.core.translations import Facts, KnownNames, Translations
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, Params, number_option
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _IDS = itertools.count(1)
-_TRANSACTIONS = itertools.count(time.time_ns() // 1000)  # no number is given twice, in later processes either
 _SESSIONS: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
 
 
@@ -75,7 +73,7 @@ class Client(Protocol):
         """Close the session."""
 
 
-class Session:
+class Session(Transactional):
     """One session on an embedded warehouse.
 
     Args:
@@ -92,8 +90,6 @@ class Session:
         translations: the translations of the last queries.
         temporary_in: the databases in which it may have temporary objects.
         known_names: the names of the schemas and tables; see core/catalog_names.py.
-        visible_functions: the Python functions registered with DuckDB when the open transaction began.
-        keeps_transaction: whether DDL in the running statement leaves the transaction open.
         task: the run of a task whose session this is; None in other sessions.
         task_seconds: how long a statement of the task may run.
     """
@@ -104,14 +100,12 @@ class Session:
     client: Client
 
     def __init__(self, storage: Storage, database: str | None, schema: str | None) -> None:
+        super().__init__()
         self.storage = storage
         self.session_id = next(_IDS)
         _SESSIONS[self.session_id] = self
         # The running statements, outermost first; each is nested in the one before, as in a procedure.
-        self._running = running = list[Cancellation]()
-        self.duck = storage.root.cursor(lambda: running[-1] if running else None)
-        self.duck.execute(f"SET TimeZone = '{DEFAULT_TIME_ZONE}'")
-        self.duck.execute(f"SET VARIABLE {SESSION_VARIABLE} = {self.session_id}::BIGINT")
+        self._running = list[Cancellation]()
         self.database: str | None = None
         self.schema: str | None = None
         self.warehouse: str | None = None
@@ -119,16 +113,9 @@ class Session:
         self.parameters: Options = {}
         # Values as clients bind them: those of TIMESTAMP_LTZ and TIMESTAMP_TZ with the name of the type.
         self.variables: dict[str, object] = {}
-        self.in_transaction = False
-        # By stream that the open transaction has consumed: what moves its offset when it is committed.
-        self.at_commit: dict[Name, Callable[[], None]] = {}
+        self.duck = self.open_duck()
         # Whether whole numbers have 38 digits in the statement that is translated, and not 64 bits.
         self.wide_numbers = False
-        self.keeps_transaction = False
-        self.visible_functions: frozenset[str] = frozenset()
-        self.transaction_id = ""
-        self.transaction_number = 0
-        self.transaction_began = dt.datetime.now(dt.UTC)
         self.last_query_ids: list[str] = []
         self.shares: dict[str, list[str]] = {}
         self.task: TaskRun | None = None
@@ -154,7 +141,9 @@ class Session:
     def state(self) -> Hashable:
         """Everything except the text of a query that its translation depends on."""
         settings = tuple(sorted((name, str(value)) for name, value in self.parameters.items()))
-        return self.storage.catalog_version, self.database, self.schema, settings
+        # CURRENT_TIMESTAMP() is translated otherwise in a transaction.
+        in_transaction = self.transaction is not None
+        return self.storage.catalog_version, self.database, self.schema, settings, in_transaction
 
     @property
     def catalog_version(self) -> Hashable:
@@ -263,42 +252,29 @@ class Session:
         )
         return {(schema, name): kind for schema, name, kind in found.fetchall()}
 
-    def commit_open(self) -> None:
-        """Commit an open transaction before DDL, as Snowflake does."""
-        if self.in_transaction and not self.keeps_transaction:
-            self.commit_transaction()
+    def open_duck(self) -> Duck:
+        """Open another connection to DuckDB with the settings of the session."""
+        running = self._running
+        duck = self.storage.root.cursor(lambda: running[-1] if running else None)
+        duck.execute(f"SET TimeZone = '{DEFAULT_TIME_ZONE}'")
+        duck.execute(f"SET VARIABLE {SESSION_VARIABLE} = {self.session_id}::BIGINT")
+        for name, value in self.parameters.items():
+            apply(duck, name, value)
+        if self.database:
+            duck.execute(f"USE {quoted(self.database, self.schema or 'PUBLIC')}")
+        return duck
 
-    def begin_transaction(self) -> None:
-        """Begin a transaction."""
-        functions = self.storage.functions
-        self.visible_functions = functions.registered if functions is not None else frozenset()
-        self.transaction_id = uuid.uuid4().hex[:8]
-        self.transaction_number = next(_TRANSACTIONS)
-        self.transaction_began = dt.datetime.now(dt.UTC)
-        self.at_commit.clear()
-        self.duck.execute("BEGIN TRANSACTION")
-        self.in_transaction = self.duck.binds_first = True
+    def adjust_duck(self) -> None:
+        """Give the connection to DuckDB the settings that the session has now."""
+        for name in HONOURED:
+            apply(self.duck, name, self.parameters.get(name))
+        if self.database and self.schema:
+            self.duck.execute(f"USE {quoted(self.database, self.schema)}")
 
-    def commit_transaction(self) -> None:
-        """Commit the open transaction.
-
-        Raises:
-            UnsupportedError: a statement in it failed. Snowflake commits the other statements; DuckDB has
-                aborted the whole transaction and would not report it.
-        """
-        self.in_transaction = self.duck.binds_first = False
-        try:
-            self.duck.execute("SELECT 1")
-        except duckdb.TransactionException as raised:
-            self.duck.execute("ROLLBACK")
-            raise errors.UnsupportedError(
-                "COMMIT of a transaction in which a statement failed",
-                "All of it is rolled back: begin the transaction again",
-            ) from raised
-        for act in self.at_commit.values():
-            act()
-        self.at_commit.clear()
-        self.duck.execute("COMMIT")
+    @property
+    def autocommits(self) -> bool:
+        """Whether a statement outside of a transaction is committed by itself: the parameter AUTOCOMMIT."""
+        return str(self.parameters.get("AUTOCOMMIT", True)).upper() != "FALSE"
 
     @property
     def time_zone(self) -> str:
@@ -349,13 +325,6 @@ class Session:
         for statement in running:
             statement.cancel()
         return bool(running)
-
-    def roll_back(self) -> None:
-        """Roll back the open transaction, if there is one."""
-        if self.in_transaction:
-            self.in_transaction = self.duck.binds_first = False
-            self.at_commit.clear()
-            self.duck.execute("ROLLBACK")
 
     def query(self, query_id: str, text: str, tag: str | None = None) -> Query:
         """Create the history entry of a statement that starts now."""

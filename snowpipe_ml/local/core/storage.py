@@ -143,6 +143,7 @@ class Storage:
                     ":memory:",
                     config={
                         "autoinstall_known_extensions": "false",
+                        "default_transaction_invalidation_policy": "SYNTACTIC_ERRORS_DO_NOT_INVALIDATE",
                         "preserve_insertion_order": "true",
                         "temp_directory": str(self.path / "spill"),
                     },

@@ -258,9 +258,9 @@ class FunctionRegistry:
         key = self._prepare(session, definition)
         name = f"_py_{key.replace(':', '_')}"
         with self._lock:
-            if session.in_transaction and name not in session.visible_functions:
+            if session.transaction is not None and name not in session.visible_functions:
                 # An open transaction does not see functions that other connections register.
-                name = f"{name}_{session.transaction_id}"
+                name = f"{name}_{session.transaction.name}"
             if name in self._registered:
                 return name
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-import duckdb
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector import ProgrammingError
 from snowpipe_ml.local.core.connector_errors import connector_errors
-from snowpipe_ml.local.core.duckdb_errors import needs_wide_numbers
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.transactions import with_wide_numbers
 from snowpipe_ml.local.core.typed_values import TypedValue
 from snowpipe_ml.local.scripting.failures import EXPRESSION_ERROR, failed, may_be_handled
 from snowpipe_ml.local.scripting.nodes import Expression
@@ -103,17 +102,8 @@ def _converted(node: exp.Expr, target: DataType) -> exp.Expr:
 
 
 def _value(session: Session, node: exp.Expr, bindings: Bindings | None) -> TypedValue:
-    """Evaluate a node; see statements/queries.py for the width of whole numbers."""
-    try:
-        return _selected(session, node.copy(), bindings)
-    except duckdb.Error as raised:
-        if session.in_transaction or not needs_wide_numbers(raised):
-            raise
-    session.wide_numbers = True
-    try:
-        return _selected(session, node, bindings)
-    finally:
-        session.wide_numbers = False
+    """Evaluate a node."""
+    return with_wide_numbers(session, lambda: _selected(session, node.copy(), bindings))
 
 
 def _selected(session: Session, node: exp.Expr, bindings: Bindings | None) -> TypedValue:

@@ -34,7 +34,6 @@ from snowpipe_ml.local.syntax.reader import Reader
 def truncate(statement: Statement) -> Result:
     """``TRUNCATE [TABLE] [IF EXISTS] name``; this deletes the load history of the table too."""
     session, reader = statement.session, statement.reader
-    session.commit_open()
     reader.expect("TRUNCATE")
     reader.accept("TABLE")
     lenient = reader.accept("IF", "EXISTS")
@@ -50,7 +49,7 @@ def truncate(statement: Statement) -> Result:
             forget_loads(session, name)
             note_change(session, name)
 
-    retry_conflicts(run)
+    retry_conflicts(session, run)
     return status("Statement executed successfully.")
 
 
@@ -124,7 +123,7 @@ def alter(statement: Statement) -> Result:
         for key in set(keys) - PROPERTIES:
             raise errors.UnsupportedError(f"ALTER {kind} ... UNSET {key}")
         if "COMMENT" in keys:
-            retry_conflicts(lambda: session.duck.execute(f"COMMENT ON {kind} {target} IS NULL"))
+            retry_conflicts(session, lambda: session.duck.execute(f"COMMENT ON {kind} {target} IS NULL"))
         return status("Statement executed successfully.")
     raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
 
@@ -225,7 +224,7 @@ def _clusters(session: Session, reader: Reader, table: Name) -> bool:
     elif not reader.accept("DROP", "CLUSTERING", "KEY"):
         return False
     reader.end()
-    retry_conflicts(lambda: set_property(session, table, CLUSTER_BY, key))
+    retry_conflicts(session, lambda: set_property(session, table, CLUSTER_BY, key))
     return True
 
 
@@ -239,7 +238,7 @@ def _set_options(session: Session, reader: Reader, kind: str, name: Name) -> Non
     comment = text_option(options, "COMMENT")
     if comment is not None:
         text = f"COMMENT ON {kind} {quoted(*name)} IS {literal(comment)}"
-        retry_conflicts(lambda: session.duck.execute(text))
+        retry_conflicts(session, lambda: session.duck.execute(text))
 
 
 def _retypes(session: Session, reader: Reader, table: Name) -> bool:
@@ -276,5 +275,5 @@ def _changed(session: Session, change: list[str], note: Callable[[], None], *nam
             for name in names:
                 note_change(session, name)
 
-    retry_conflicts(run)
+    retry_conflicts(session, run)
     return status("Statement executed successfully.")

@@ -68,7 +68,7 @@ def change_keys(session: Session, reader: Reader, table: Name) -> bool:
             raise errors.UnsupportedError("DROP CONSTRAINT", "Drop a PRIMARY KEY, UNIQUE or FOREIGN KEY")
         if not (reader.accept("CASCADE") or reader.accept("RESTRICT")):
             reader.end()
-    retry_conflicts(lambda: set_property(session, table, KEYS, changed.dumps()))
+    retry_conflicts(session, lambda: set_property(session, table, KEYS, changed.dumps()))
     return True
 
 
@@ -123,5 +123,5 @@ def alter_column(session: Session, reader: Reader, table: Name) -> bool:
                 declare(session, table, [declared])
             note_change(session, table)
 
-    retry_conflicts(run)
+    retry_conflicts(session, run)
     return True

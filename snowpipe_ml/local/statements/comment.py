@@ -36,7 +36,7 @@ def comment(statement: Statement) -> Result:
             raise errors.invalid_identifier(name[-1])
         reader.expect("IS")
         text = f"COMMENT ON COLUMN {quoted(*table, name[-1])} IS {literal(reader.string())}"
-        retry_conflicts(lambda: session.duck.execute(text))
+        retry_conflicts(session, lambda: session.duck.execute(text))
     elif kind in ("TABLE", "VIEW"):
         target = session.resolve(name)
         if existing_kind(session, target) != kind or session.hidden(target):
@@ -45,7 +45,7 @@ def comment(statement: Statement) -> Result:
             raise errors.missing(kind.capitalize(), ".".join(target))
         reader.expect("IS")
         text = f"COMMENT ON {kind} {quoted(*target)} IS {literal(reader.string())}"
-        retry_conflicts(lambda: session.duck.execute(text))
+        retry_conflicts(session, lambda: session.duck.execute(text))
     elif kind in ("STAGE", "STREAM", "SCHEMA", "DATABASE", "WAREHOUSE"):
         reader.expect("IS")
         if_exists = "IF EXISTS " if lenient else ""

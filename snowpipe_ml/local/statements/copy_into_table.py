@@ -168,11 +168,11 @@ def _load(statement: Statement) -> Result:
                 return done
 
         try:
-            done: list[Loaded] = retry_conflicts(once)
+            done: list[Loaded] = retry_conflicts(session, once)
         except NeedsRecordsError:
-            done = retry_conflicts(lambda: once(by_record=True))
+            done = retry_conflicts(session, lambda: once(by_record=True))
         except NeedsSingleFilesError:
-            done = retry_conflicts(lambda: once(one_by_one=True))
+            done = retry_conflicts(session, lambda: once(one_by_one=True))
         return done
 
     done = _loaded(session, options, fresh, load)

@@ -201,7 +201,7 @@ def create_schema(statement: Statement) -> Result:
         if not modifiers.replace:
             raise errors.exists(name[-1])
         _drop_schema(session, database, name[-1])
-    retry_conflicts(lambda: session.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
+    retry_conflicts(session, lambda: session.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
     note_creation(session, (database, name[-1], ""))
     set_property(session, (database, name[-1], ""), COMMENT, text_option(options, "COMMENT"))
     if origin is not None:
@@ -279,7 +279,7 @@ def _drop_schema(session: Session, database: str, schema: str) -> None:
     if session.database == database and session.schema == schema:
         session.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         session.schema = "PUBLIC" if schema != "PUBLIC" else None
-    retry_conflicts(lambda: session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
+    retry_conflicts(session, lambda: session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
     drop_objects(session, database, schema)
     grants.forget_within(session, database, schema)
 

@@ -9,7 +9,8 @@ from sqlglot import exp
 from snowpipe_ml.local.catalog.changes import note_change, written_table
 from snowpipe_ml.local.catalog.stream_changes import ANY, INSERTED, Affected, tracked
 from snowpipe_ml.local.core.arrays import integers
-from snowpipe_ml.local.core.names import Name
+from snowpipe_ml.local.core.journal import is_volatile
+from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
@@ -57,13 +58,31 @@ def _changed(session: Session, sql_text: str, target: Name | None, rows: Affecte
 
     def run() -> list[Row]:
         with in_transaction(session), tracked(session, target, rows):
-            found = session.duck.execute(sql_text).fetchall()
+            if rows is INSERTED and target is not None and _differs_again(session, sql_text, target):
+                found = [(session.duck.insert_captured(sql_text, quoted(*target)),)]
+            else:
+                found = session.duck.execute(sql_text).fetchall()
             if target is not None:
                 note_change(session, target)
         return found
 
-    result: list[Row] = retry_conflicts(run)
+    result: list[Row] = retry_conflicts(session, run)
     return result
+
+
+def _differs_again(session: Session, sql_text: str, target: Name) -> bool:
+    """Return whether an INSERT in a transaction would insert other rows if it ran again: see core/journal.py."""
+    journal = session.duck.journal
+    if journal is None:
+        return False
+    if target not in journal.volatile_tables:
+        defaults = session.duck.execute(
+            "SELECT column_default FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? "
+            "AND table_name = ? AND column_default IS NOT NULL",
+            list(target),
+        ).fetchall()
+        journal.volatile_tables[target] = any(is_volatile(str(default)) for (default,) in defaults)
+    return journal.volatile_tables[target] or is_volatile(sql_text)
 
 
 def insert(session: Session, tree: exp.Insert, params: Params) -> Result:
@@ -93,7 +112,7 @@ def insert(session: Session, tree: exp.Insert, params: Params) -> Result:
             finally:
                 session.duck.execute(f"DROP TABLE IF EXISTS {new}")
 
-        return counts(inserted=retry_conflicts(swap))
+        return counts(inserted=retry_conflicts(session, swap))
 
 
 def _update(session: Session, tree: exp.Update, params: Params) -> Result:

@@ -127,6 +127,11 @@ def _find_procedure(session: Session, name: tuple[str, ...], given: list[exp.Exp
 
 
 def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
+    with session.inside_procedure():
+        return _run_inside(session, definition, given)
+
+
+def _run_inside(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
     if definition.language == "SQL":
         return _run_block(session, definition, given)
     arguments = _evaluate(session, definition, given)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import duckdb
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.duckdb_errors import needs_wide_numbers
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, counts
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.transactions import with_wide_numbers
 from snowpipe_ml.local.core.types import SHAPES, Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dml import _counted, _execute_count, _merge, _update, insert
@@ -29,21 +28,8 @@ from snowpipe_ml.local.translate.reuse import is_reusable
 
 
 def run_query(session: Session, text: str, params: Params, query_id: str) -> Result:
-    """Run a query or DML statement.
-
-    Whole numbers have 64 bits, with which DuckDB is fastest. A statement that fails because they are not
-    enough runs a second time with numbers of 38 digits, outside of transactions, which the failure ends.
-    """
-    try:
-        return _run(session, text, params)
-    except duckdb.Error as raised:
-        if session.in_transaction or not needs_wide_numbers(raised):
-            raise
-    session.wide_numbers = True
-    try:
-        return _run(session, text, params)
-    finally:
-        session.wide_numbers = False
+    """Run a query or DML statement."""
+    return with_wide_numbers(session, lambda: _run(session, text, params))
 
 
 def _run(session: Session, text: str, params: Params) -> Result:

@@ -58,7 +58,7 @@ def retype(session: Session, table: Name, column: str, text: str) -> None:
             declare(session, table, [declared])
             note_change(session, table)
 
-    retry_conflicts(run)
+    retry_conflicts(session, run)
 
 
 def rebuilt(
@@ -132,4 +132,4 @@ def alter_to(
             session.duck.execute(f"COMMENT ON TABLE {quoted(*table)} IS {text}")
             note_change(session, table)
 
-    retry_conflicts(run)
+    retry_conflicts(session, run)

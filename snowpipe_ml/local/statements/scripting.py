@@ -20,7 +20,9 @@ _ANONYMOUS = "anonymous block"
 @command("DECLARE")
 def run_anonymous(statement: Statement) -> Result:
     """``[DECLARE ...] BEGIN ... END``: run an anonymous block; its result is the value that it returns."""
-    return shown(run_block(statement.session, parse_block(statement.text)), _ANONYMOUS)
+    block = parse_block(statement.text)
+    with statement.session.inside_procedure():
+        return shown(run_block(statement.session, block), _ANONYMOUS)
 
 
 @describes("DECLARE")

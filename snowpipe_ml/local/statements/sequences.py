@@ -132,5 +132,6 @@ def _comment_option(reader: Reader) -> str | None:
 def _comment(session: Session, name: Name, comment: str | None) -> None:
     if comment is not None:
         retry_conflicts(
-            lambda: session.duck.execute(f"COMMENT ON SEQUENCE {quoted(*name)} IS {literal(comment)}")
+            session,
+            lambda: session.duck.execute(f"COMMENT ON SEQUENCE {quoted(*name)} IS {literal(comment)}"),
         )

@@ -22,12 +22,11 @@ from snowpipe_ml.local.statements.session_parameters import ACCOUNT_PARAMETERS, 
 from snowpipe_ml.local.syntax.reader import Reader
 
 # Parameters that have an effect here; the harmless ones are stored and shown, but have no effect.
-_ACTED_ON = {"QUERY_TAG"}
+_ACTED_ON = {"AUTOCOMMIT", "QUERY_TAG"}
 _HARMLESS = {
     "STATEMENT_TIMEOUT_IN_SECONDS",
     "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
     "CLIENT_SESSION_KEEP_ALIVE",
-    "AUTOCOMMIT",
     "MULTI_STATEMENT_COUNT",
     "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
     "USE_CACHED_RESULT",
@@ -109,8 +108,8 @@ def set_parameters(session: Session, settings: Options) -> None:
     for key, value in settings.items():
         if key not in _ACTED_ON | _HARMLESS | parameters.HONOURED and not key.startswith(_SWITCHES):
             raise errors.UnsupportedError(f"the session parameter {key}")
-        if key == "AUTOCOMMIT" and value is not True:
-            raise errors.UnsupportedError("AUTOCOMMIT = FALSE", "Begin a transaction with BEGIN")
+        if key == "AUTOCOMMIT":
+            settings[key] = _truth(key, value)
         if key == "QUOTED_IDENTIFIERS_IGNORE_CASE" and value is not False:
             raise errors.UnsupportedError("QUOTED_IDENTIFIERS_IGNORE_CASE = TRUE")
         if key == "QUERY_TAG" and len(str(value)) > _LONGEST_TAG:
@@ -127,6 +126,14 @@ def set_parameters(session: Session, settings: Options) -> None:
     for key, value in settings.items():  # DuckDB may reject a value
         parameters.apply(session.duck, key, value)
     session.parameters.update(settings)
+
+
+def _truth(name: str, value: Option) -> bool:
+    if str(value).upper() not in ("TRUE", "FALSE"):
+        raise errors.error(
+            1008, "22023", f"SQL compilation error:\ninvalid value [{value}] for parameter '{name}'"
+        )
+    return str(value).upper() == "TRUE"
 
 
 @contextmanager

@@ -267,7 +267,7 @@ def _make(
                 set_tag(session, "TABLE", name, tag, value)
             carried.restore(session, name, commented=bool(given.comment))
 
-    retry_conflicts(make)
+    retry_conflicts(session, make)
     if not modifiers.temporary:
         grants.created(session, "TABLE", name, replaced=replaced, copy_grants="GRANTS" in given.copied)
     return replaced

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from snowpipe_ml.local.core.result import Result, status
-from snowpipe_ml.local.core.session import open_sessions
+from snowpipe_ml.local.core.session import Session, open_sessions
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import listing
 from snowpipe_ml.local.statements.scripting import run_anonymous
 from snowpipe_ml.local.syntax.script import starts_block
 
+# With AUTOCOMMIT = FALSE these statements begin a transaction.
+_DML = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|TRUNCATE|COPY\s+INTO\s+[^@'\s])", re.I)
+_ENDING = re.compile(r"\s*(?:COMMIT|ROLLBACK)\b", re.I)
 _DONE = "Statement executed successfully."
 _TRANSACTIONS = {
     "id": None,
@@ -21,6 +28,27 @@ _TRANSACTIONS = {
 }
 
 
+@contextmanager
+def in_own_part(session: Session, text: str) -> Iterator[None]:
+    """Run a statement as one part of the open transaction: if it fails, the transaction is as before.
+
+    With AUTOCOMMIT = FALSE, DML begins a transaction.
+
+    Raises:
+        UnsupportedError: the transaction cannot go on after an earlier failure.
+    """
+    if not _ENDING.match(text):
+        session.check_transaction()
+    if session.transaction is None and not session.autocommits and _DML.match(text):
+        session.begin_transaction()
+    savepoint = session.savepoint()
+    try:
+        yield
+    except BaseException:
+        session.return_to(savepoint)
+        raise
+
+
 @command("BEGIN", "START TRANSACTION", "BEGIN TRANSACTION")
 def begin(statement: Statement) -> Result:
     """``BEGIN [TRANSACTION|WORK]``, which has no effect in a transaction; or a block of Snowflake Scripting."""
@@ -29,9 +57,7 @@ def begin(statement: Statement) -> Result:
         return run_anonymous(statement)
     reader.next()
     reader.accept("TRANSACTION") or reader.accept("WORK")
-    session = statement.session
-    if not session.in_transaction:
-        session.begin_transaction()
+    statement.session.begin_transaction()
     return status(_DONE)
 
 
@@ -59,12 +85,13 @@ def show_transactions(statement: Statement) -> Result:
     reader.end()
     found = [
         {
-            "id": session.transaction_number,
+            "id": session.transaction.number,
             "session": session.session_id,
-            "name": session.transaction_id,
-            "started_on": session.transaction_began,
+            "name": session.transaction.name,
+            "started_on": session.transaction.began,
+            "scope": session.transaction.depth,
         }
         for session in open_sessions(statement.session.storage)
-        if session.in_transaction
+        if session.transaction is not None
     ]
     return listing(_TRANSACTIONS, found)

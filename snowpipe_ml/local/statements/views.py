@@ -90,7 +90,7 @@ def create_view(statement: Statement) -> Result:
                         session.duck.execute(f"COMMENT ON COLUMN {target} IS {text}")
                 carried.restore(session, name, commented=bool(given.comment))
 
-        retry_conflicts(make)
+        retry_conflicts(session, make)
     finally:
         compiler.release()
     if modifiers.temporary:

@@ -25,6 +25,8 @@ def is_reusable(tree: exp.Expr, session: Session) -> bool:
         elif isinstance(node, exp.Anonymous):
             if node.name.upper() not in SCALAR_FUNCTIONS or depends_on_session(node.name.upper()):
                 return False
-        elif type(node).__name__.startswith("Current") and not isinstance(node, exp.CurrentTimestamp):
+        elif type(node).__name__.startswith("Current") and not (
+            isinstance(node, exp.CurrentTimestamp) and session.transaction is None
+        ):
             return False
     return True

@@ -39,11 +39,16 @@ _NOW = {"CURRENT_TIMESTAMP": 1, "LOCALTIMESTAMP": 1, "GETDATE": 0, "SYSTIMESTAMP
 
 
 def _instant(session: Session) -> exp.Expr:
-    """Return the instant at which the statement began, or the one that a test has fixed."""
-    fixed = session.storage.fixed_time
-    if fixed is None:
+    """Return the instant at which the statement began, or the one that a test has fixed.
+
+    DuckDB's is that at which its transaction began.
+    """
+    now = session.storage.fixed_time
+    if now is None and (session.transaction is None or session.keeps_transaction):
         return builtin("now")
-    microseconds = (fixed - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    microseconds = ((now or datetime.now(UTC)) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+        microseconds=1
+    )
     return builtin("make_timestamptz", exp.Literal.number(microseconds))
 
 
@@ -133,13 +138,13 @@ def _abort_transaction(call: exp.Expr, session: Session) -> exp.Expr:
     """
     number = int(_texts(call, session)[0])
     for other in open_sessions(session.storage):
-        if other is session or not other.in_transaction or other.transaction_number != number:
+        if other is session or other.transaction is None or other.transaction.number != number:
             continue
         other.interrupt()
         if not other.client.lock.acquire(timeout=_ABORT_SECONDS):
             raise errors.error(603, "XX000", f"the statement of transaction {number} does not end")
         try:
-            if other.transaction_number == number:
+            if other.transaction is not None and other.transaction.number == number:
                 other.roll_back()
         finally:
             other.client.lock.release()
@@ -164,7 +169,8 @@ _serve("CURRENT_SCHEMA", lambda session: session.schema)
 _serve("CURRENT_ROLE", lambda session: session.role)
 _serve("CURRENT_SESSION", lambda session: str(session.session_id))
 _serve(
-    "CURRENT_TRANSACTION", lambda session: str(session.transaction_number) if session.in_transaction else None
+    "CURRENT_TRANSACTION",
+    lambda session: str(session.transaction.number) if session.transaction is not None else None,
 )
 _serve("CURRENT_ROLE_TYPE", lambda session: "ROLE", T.VARCHAR)
 _serve("CURRENT_IP_ADDRESS", lambda session: "127.0.0.1", T.VARCHAR)
