@@ -3,7 +3,7 @@
 On Snowflake a failed statement leaves its transaction open, with the effects of the statements before it. DuckDB ends
 a transaction with the first error at run time, and has no savepoints. So a session keeps the DuckDB statements that
 changed something in its transaction; after a failure it rolls back, begins again and repeats them. See
-``docs/decisions/``: a repetition costs what the statements cost, and a transaction without a failure costs nothing.
+``docs/decisions/0054-failed-statements-in-transactions.md``.
 
 https://docs.snowflake.com/en/sql-reference/transactions
 """
