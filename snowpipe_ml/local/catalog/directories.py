@@ -107,7 +107,7 @@ def refresh(session: Session, stage: Stage, path: str = "") -> list[Row]:
 
     duck.register(now, rows(list(COLUMNS), found).table.rename_columns([name for name, _ in COLUMNS]))
     try:
-        made: list[Row] = retry_conflicts(run)
+        made: list[Row] = retry_conflicts(session, run)
     finally:
         duck.unregister(now)
     return made
