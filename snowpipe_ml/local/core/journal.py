@@ -43,7 +43,7 @@ def is_volatile(text: str) -> bool:
 
 
 def _summary(rows: list[Row]) -> object:
-    """Return what is compared of a result: how many rows were changed."""
+    """Return how many rows a result says were changed, by which two results are compared."""
     return rows if len(rows) == 1 else len(rows)
 
 
@@ -52,7 +52,7 @@ Repeat = Callable[[duckdb.DuckDBPyConnection], object]
 
 @dataclass
 class Journal:
-    """What a transaction has done so far.
+    """The changes that a transaction has made so far.
 
     Attributes:
         commits: the number of commits on the warehouse when the transaction began.

@@ -98,7 +98,7 @@ class Transactional(ABC):
 
     @property
     def at_commit(self) -> Acts:
-        """What moves the offsets of the streams that the transaction, or the statement outside of one, consumes."""
+        """The actions that move the offsets of the streams that the transaction consumes, by stream."""
         return self._acts if self.transaction is None else self.transaction.at_commit
 
     @property
