@@ -1,10 +1,10 @@
-# Requires Python 3.11 or 3.12. Main targets: `make demo`, `make demo-insurance`, `make check`, `make test`.
+# Requires Python 3.11 or 3.12. Main targets: `make demo`, `make dashboard`, `make demo-insurance`, `make check`, `make test`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo demo-insurance install parity check test test-integrations stress test-stress coverage docs benchmark format clean
+.PHONY: demo dashboard demo-insurance install parity check test test-integrations stress test-stress coverage docs benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -16,6 +16,11 @@ demo: install
 	@$(BIN)/snowpipe-ml sql $(SPEC) --target demo "SELECT STATION_ID, DAYS, ROUND(RMSE, 2) AS RMSE, ROUND(BASELINE_RMSE, 2) AS BASELINE_RMSE, \
 	  ROUND(MAE, 2) AS MAE, ROUND(BASELINE_MAE, 2) AS BASELINE_MAE, ROUND(SMAPE, 1) AS SMAPE, ROUND(R2, 2) AS R2 \
 	  FROM METRICS QUALIFY RANK() OVER (ORDER BY RUN_ID DESC) = 1 ORDER BY RMSE / BASELINE_RMSE"
+	@echo; echo "Look at it in a browser:  make dashboard"
+
+# Shows the demo's forecasts, models and runs in a browser, until Ctrl-C.
+dashboard: install
+	$(BIN)/snowpipe-ml dashboard $(SPEC) --target demo
 
 INSURANCE := pipelines/insurance_autogluon.yaml
 ROW := 19, 'female', 27.9, 0, 'yes', 'southwest'
