@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlglot import exp
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
+from snowpipe_ml.engine.run import run
 from snowpipe_ml.sql import Identifier
 from snowpipe_ml.targets.snowflake import enter
 from tests.conftest import CITIBIKE, REAL, ROOT
@@ -171,9 +173,24 @@ def test_edited_files(spec: Path, tmp_path: Path, ask: Any) -> None:
     assert ask("SELECT FILE, LINE FROM REFUSED_FILES") == [("JC-202102.git_conflict_markers.Ppius6.csv", 1)]
 
 
+@dataclass
+class ProdRuns:
+    """Runs on the target `prod`: a first one, and an unchanged one.
+
+    Attributes:
+        statements: the statements of each run, without what differs between runs.
+        counts: how many statements each run sends, without the batches of records, whose number depends on the time that
+            steps take.
+        tags: the query tags of all statements of the first run.
+    """
+
+    statements: list[list[str]] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    tags: list[tuple[str, str]] = field(default_factory=list)
+
+
 @pytest.fixture(scope="module")
-def prod_runs(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
-    """All statements that a run on the target `prod` sends in its session, and those of an unchanged run."""
+def prod_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProdRuns]:
     folder = tmp_path_factory.mktemp("prod")
     shutil.copytree(ROOT / "pipelines" / "citibike", folder / "citibike")
     spec = Path(shutil.copy(CITIBIKE, folder / "citibike.yaml"))
@@ -189,6 +206,7 @@ def prod_runs(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     ]
     recorder = Recorder(session)
     enter(session.connection, Identifier("CITIBIKE"), Identifier("ML"), None, None)
+    entered = before = len(recorder.statements)
     variables = {
         **SMALL,
         "max_epochs": 1,
@@ -196,25 +214,38 @@ def prod_runs(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
         "source": str(folder / "months"),
         "months": [],
     }
-    found = []
-    for _ in range(2):
-        result = Pipeline.from_yaml(spec, vars=variables).run("prod", session=session)
-        assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
-        found.append(recorder.normalized(result))
-        recorder.statements.clear()
+    found = ProdRuns()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "_FLUSH_DELAY", 0)
+        patch.setattr(run, "_WORTH", 0)
+        for _ in range(2):
+            result = Pipeline.from_yaml(spec, vars=variables).run("prod", session=session)
+            assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+            batches = sum("SNOWPIPE_ML.EVENTS (RUN_ID" in text for text in recorder.statements)
+            found.counts.append(len(recorder.statements) - before - batches)
+            before = 0
+            found.statements.append(recorder.normalized(result))
+            recorder.statements.clear()
+            if not found.tags:
+                history = reversed(session.connection.storage.history.rows())
+                found.tags = [(row["QUERY_TEXT"], row["QUERY_TAG"]) for row in history][entered:]
+    yield found
     session.close()
-    return found
 
 
 @pytest.fixture
-def prod_sql(prod_runs: list[list[str]]) -> list[str]:
+def prod_sql(prod_runs: ProdRuns) -> list[str]:
     """All statements that a first run on the target `prod` sends in its session."""
-    return prod_runs[0]
+    return prod_runs.statements[0]
 
 
-def test_an_unchanged_run_sends_few_statements_and_writes_nothing(prod_runs: list[list[str]]) -> None:
+def test_a_first_run_sends_at_most_190_statements_besides_its_batches_of_records(prod_runs: ProdRuns) -> None:
+    assert prod_runs.counts[0] <= 190
+
+
+def test_an_unchanged_run_sends_few_statements_and_writes_nothing(prod_runs: ProdRuns) -> None:
     own = ("SHOW PARAMETERS IN SESSION", "ALTER SESSION UNSET QUERY_TAG")  # of a Session of the caller
-    sent = [statement for statement in prod_runs[1] if not statement.startswith(own)]
+    sent = [statement for statement in prod_runs.statements[1] if not statement.startswith(own)]
     assert len(sent) <= 12, sent
     assert not [statement for statement in sent if is_dml(statement)]
 
@@ -278,9 +309,23 @@ def test_what_only_snowflake_gets_is_there(prod_sql: list[str]) -> None:
     assert "CREATE DATABASE WEATHER_NYC FROM SHARE WEATHER_SOURCE.SHARE" in text
     assert "GRANT SELECT ON TABLE FLAT_FORECAST TO ROLE CITIBIKE_ANALYST" in text
     assert "USE WAREHOUSE TRAIN_WH" in text
-    tag = {"pipeline": "citibike", "target": "prod", "records": "CITIBIKE.SNOWPIPE_ML"}
-    tag |= {"run": "RUN_ID", "step": "train_stations"}
-    assert f"ALTER SESSION SET QUERY_TAG = '{json.dumps(tag)}'" in text
+
+
+def test_every_statement_of_a_run_has_a_query_tag(prod_runs: ProdRuns) -> None:
+    # Those of the caller's Session, and with which the pool of sessions lends it.
+    own = ("SHOW PARAMETERS IN SESSION", "ALTER SESSION UNSET QUERY_TAG", "USE WAREHOUSE")
+    sent = [(text, tag) for text, tag in prod_runs.tags if not text.startswith(own)]
+    assert [text for text, tag in sent if not tag] == []
+    found = {json.loads(tag)["step"] for _, tag in sent}
+    assert {
+        "run metadata",
+        "extract_trips",
+        "train_stations",
+        "sources.weather",
+        "stages.load_stage",
+    } <= found
+    shared = {(t["pipeline"], t["target"], t["records"]) for t in (json.loads(tag) for _, tag in sent)}
+    assert shared == {("citibike", "prod", "CITIBIKE.SNOWPIPE_ML")}
 
 
 def test_the_sample_is_the_same_everywhere(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_model_of_other_versions_is_refused_at_deploy(session: Any, spec: Path
     step = graph.nodes["deploy_charges"].step
     run = RunContext(
         **{f: getattr(ctx, f) for f in ctx.__dataclass_fields__},
-        session=session,
+        opened=session,
         run=RunInfo("R", pd.Timestamp("2024-01-01"), "M", date(2024, 1, 1)),
     )
     session.file.put(str(tmp_path / "manifest.json"), "@model_stage/other/charges/", auto_compress=False)

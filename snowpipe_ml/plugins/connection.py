@@ -21,10 +21,17 @@ class Cursor(Protocol):
     def description(self) -> Sequence[Any] | None:
         """The columns of the result, each with its ``name``."""
 
-    def execute(self, command: str, /) -> object:
-        """Run a statement."""
+    def execute(self, command: str, /, *, _statement_params: dict[str, str] | None = None) -> object:
+        """Run a statement, with session parameters that hold for it only, as Snowpark passes them."""
 
-    def executemany(self, command: str, seqparams: Sequence[Sequence[object]], /) -> object:
+    def executemany(
+        self,
+        command: str,
+        seqparams: Sequence[Sequence[object]],
+        /,
+        *,
+        _statement_params: dict[str, str] | None = None,
+    ) -> object:
         """Run an INSERT for many rows, in one statement."""
 
     def fetchall(self) -> Sequence[Any]:
@@ -140,20 +147,33 @@ class Row(tuple[Any, ...]):
         return dict(zip(self.names, self, strict=True))
 
 
-def execute(connection: Connection, statement: Sql) -> list[Row]:
+def execute(connection: Connection, statement: Sql, tag: str | None = None) -> list[Row]:
     """Run one statement and return its rows.
+
+    Args:
+        connection: the connection.
+        statement: the statement.
+        tag: its query tag; None for that of the session.
 
     Raises:
         snowflake.connector.errors.Error: the statement failed.
     """
     cursor = connection.cursor()
-    cursor.execute(statement.text)
+    cursor.execute(statement.text, **_tagged(tag))
     names = [column.name for column in cursor.description or ()]
     return [Row.of(names, values) for values in cursor.fetchall()]
 
 
+def _tagged(tag: str | None) -> dict[str, dict[str, str]]:
+    return {} if tag is None else {"_statement_params": {"QUERY_TAG": tag}}
+
+
 def insert(
-    connection: Connection, table: QualifiedName, columns: Sequence[str], rows: Sequence[Sequence[object]]
+    connection: Connection,
+    table: QualifiedName,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    tag: str | None = None,
 ) -> None:
     """Insert rows by one statement whose values are bound, so that nothing has to parse them.
 
@@ -163,6 +183,7 @@ def insert(
         columns: the names of the columns, as they are written in a statement.
         rows: the values by row. The connector uploads more than 65,280 values to a temporary stage:
             https://docs.snowflake.com/en/sql-reference/parameters#client-stage-array-binding-threshold
+        tag: the query tag of the statement; None for that of the session.
 
     Raises:
         snowflake.connector.errors.Error: the statement failed.
@@ -172,7 +193,7 @@ def insert(
     statement = sql(
         "INSERT INTO {table} ({columns}) VALUES ({places})", table=table, columns=named, places=Sql(places)
     )
-    connection.cursor().executemany(statement.text, rows)
+    connection.cursor().executemany(statement.text, rows, **_tagged(tag))
 
 
 def current_warehouse(connection: Connection) -> Identifier | None:

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import enum
-import logging
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins.connection import Asks, schema_of
+from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.plugins.fields import (
     ObjectName,
 )
-from snowpipe_ml.plugins.identity import Progress, RunInfo
-from snowpipe_ml.plugins.listings import Listings, ShownRow
 from snowpipe_ml.plugins.resources import (
     ColumnUse,
     PackageList,
     Resource,
 )
 from snowpipe_ml.plugins.results import Changes, Finding, StepPlan, StepResult
-from snowpipe_ml.sql import QualifiedName, Sql
+from snowpipe_ml.plugins.running import Running
 from snowpipe_ml.text.files import read_text
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Row, Session
-
-
-_READS = re.compile(r"\s*(?:SELECT|SHOW|LIST|DESCRIBE)\b", re.I)
-log = logging.getLogger("snowpipe_ml.plugins")
 
 
 @dataclass(frozen=True)
@@ -120,104 +107,8 @@ class PlanContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunContext(PlanContext):
-    """The context of a step while it runs.
-
-    Attributes:
-        session: a Snowpark Session that no other step uses, with the step's warehouse and query tag set.
-        run: the identity of the run.
-        logger: the step's logger.
-        progress: reports progress to the display.
-        again: calls an idempotent action, and retries it after a transient error.
-        fence: raises if another run has taken over this run's lease; see :meth:`before_publishing`.
-        listings: what SHOW has listed during the run.
-        counts: the numbers of rows of tables that the step has counted and not changed since.
-        tag: the query tag of its statements, if the Session does not set it.
-    """
-
-    session: Session
-    run: RunInfo
-    logger: logging.Logger = field(default_factory=lambda: logging.getLogger("snowpipe_ml.steps"))
-    progress: Progress = lambda done, total=None, note="": None
-    again: Callable[[Callable[[], list[Row]]], list[Row]] = lambda action: action()
-    fence: Callable[[Session], None] = lambda session: None
-    listings: Listings = field(default_factory=Listings)
-    counts: dict[QualifiedName, int] = field(default_factory=dict)
-    tag: str | None = None
-
-    def before_publishing(self) -> None:
-        """Check that this run still holds its lease. Call it before an output is published.
-
-        Raises:
-            LockedError: this run's lease expired, and another run has started.
-        """
-        self.fence(self.session)
-
-    def execute(self, statement: Sql) -> list[Row]:
-        """Run one statement of trusted SQL and return its rows.
-
-        A statement that only reads is retried after a transient error; any other error fails the step.
-        """
-        if not isinstance(statement, Sql):
-            raise TypeError("execute() takes Sql, not bare text: see snowpipe_ml.sql.sql")
-        given = {} if self.tag is None else {"QUERY_TAG": self.tag}
-        run = partial(self.session.sql(statement.text).collect, statement_params=given)
-        if _READS.match(statement.text):
-            return self.again(run)
-        for name in list(self.counts):
-            if re.search(rf"\b{re.escape(name.name.name)}\b", statement.text):
-                del self.counts[name]
-        return run()
-
-    def scalar(self, statement: Sql) -> Any:
-        """Run one statement and return the first column of its first row; None if it returns no rows."""
-        rows = self.execute(statement)
-        return rows[0][0] if rows else None
-
-    def count(self, name: QualifiedName) -> int:
-        """The number of rows of a table."""
-        self.counts[name] = found = int(self.scalar(Sql(f"SELECT COUNT(*) FROM {name.sql}")))
-        return found
-
-    def current_schema(self) -> Sql:
-        """The current schema with its database, in which unqualified names are resolved."""
-        return Sql(f"{self.session.get_current_database()}.{self.session.get_current_schema()}")
-
-    def kind_of(self, name: QualifiedName) -> str | None:
-        """Return ``TABLE`` or ``VIEW``, or None if no object has this name."""
-        shown = self.shown(name)
-        return None if shown is None else str(shown["kind"])
-
-    def shown(self, name: QualifiedName) -> Mapping[str, Any] | None:
-        """Return the row of SHOW OBJECTS of a table or view, or None if no object has this name."""
-        rows = self.listed("OBJECTS", name)
-        return rows[0] if rows else None
-
-    def listed(self, what: str, name: QualifiedName, *, in_schema: bool = True) -> list[ShownRow]:
-        """Return the rows of SHOW of an object: as the run has listed it, or as it is by now.
-
-        Args:
-            what: the plural of its kind, as SHOW has it.
-            name: the object.
-            in_schema: whether its kind belongs to a schema, and not to the account.
-        """
-        schema = schema_of(self, name) if in_schema else None
-        return self.listings.of(self.execute, what, schema, name.name)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Run the statements of the block in one transaction, which is committed only with the lease.
-
-        Whoever takes the lease over aborts the open transactions of this run.
-        """
-        try:
-            self.execute(Sql("BEGIN TRANSACTION"))
-            yield
-            self.before_publishing()
-        except BaseException:
-            self.execute(Sql("ROLLBACK"))
-            raise
-        self.execute(Sql("COMMIT"))
+class RunContext(PlanContext, Running):
+    """The context of a step while it runs: that of the plan, and the target."""
 
 
 class Query(BaseModel):

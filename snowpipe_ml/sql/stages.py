@@ -35,6 +35,11 @@ class StagePath:
         base = self.path if not self.path or self.path.endswith("/") else self.path + "/"
         return StagePath(self.stage, base + name)
 
+    def contains(self, other: object) -> bool:
+        """Return whether another place is this one or inside of it."""
+        inside = isinstance(other, StagePath) and self.stage == other.stage
+        return inside and isinstance(other, StagePath) and other.path.startswith(self.path)
+
     def overlaps(self, other: StagePath) -> bool:
         """Return whether one path contains the other."""
         return self.stage == other.stage and (

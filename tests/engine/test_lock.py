@@ -73,16 +73,16 @@ def test_who_has_it_keeps_it_until_it_expires(locks: Any, session: Any) -> None:
     first.take()
     with pytest.raises(LockedError, match=r"p is being run on t by .* \(run one\)"):
         second.take()
-    first.check(session)
+    first.check(lambda statement: session.sql(statement.text).collect())
     first.take()  # the run is resumed, so the earlier process with the same id can no longer publish
     assert first.token == 2
     first.release()
     second.take()
     assert second.token == 3
     with pytest.raises(LockedError, match="has lost its lock"):
-        first.check(session)
+        first.check(lambda statement: session.sql(statement.text).collect())
     first.release()
-    second.check(session)
+    second.check(lambda statement: session.sql(statement.text).collect())
 
 
 def test_a_run_that_was_resumed_elsewhere_does_not_release_the_lock(locks: Any, session: Any) -> None:
@@ -90,7 +90,7 @@ def test_a_run_that_was_resumed_elsewhere_does_not_release_the_lock(locks: Any, 
     first.take()
     again.take()
     first.release()
-    again.check(session)
+    again.check(lambda statement: session.sql(statement.text).collect())
     again.release()
     locks("two").take()
 
@@ -111,7 +111,7 @@ def test_an_expired_lock_is_taken_over_and_a_renewed_one_is_not(locks: Any, sess
     expires_in(-1)
     second.take()
     with pytest.raises(LockedError):
-        first.check(session)
+        first.check(lambda statement: session.sql(statement.text).collect())
 
 
 def test_two_that_made_a_row_each_both_let_go(locks: Any, session: Any) -> None:
@@ -120,4 +120,4 @@ def test_two_that_made_a_row_each_both_let_go(locks: Any, session: Any) -> None:
     session.sql("INSERT INTO LOCKS VALUES ('p', 't', NULL, NULL, 0, NULL)").collect()
     with pytest.raises(LockedError):
         second.take()
-    first.check(session)
+    first.check(lambda statement: session.sql(statement.text).collect())

@@ -233,7 +233,7 @@ def test_a_session_that_cannot_go_back_to_its_warehouse_is_closed_and_its_step_s
 
     monkeypatch.setattr(Connection, "perform", perform)
     monkeypatch.setattr(
-        "snowpipe_ml.engine.run.sessions._close", lambda s: (closed.append(s.session_id), s.close())
+        "snowpipe_ml.engine.run.sessions._close", lambda s, **_: (closed.append(s.session_id), s.close())
     )
     result = on_snowflake(STEPS, of_connection="OTHER").run(threads=1)
     assert result.ok, messages(result)

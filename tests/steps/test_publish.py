@@ -22,7 +22,7 @@ T = QualifiedName.of("T")
 @pytest.fixture
 def ctx(session: Any, tmp_path: Path) -> RunContext:
     return RunContext(
-        base_dir=tmp_path, cache_dir=tmp_path, target="local", scope={}, session=session, run=None
+        base_dir=tmp_path, cache_dir=tmp_path, target="local", scope={}, opened=session, run=None
     )
 
 

@@ -30,7 +30,7 @@ def record(session: Any, tmp_path: Path) -> Callable[..., str]:
             cache_dir=tmp_path,
             target="local",
             scope={},
-            session=session,
+            opened=session,
             run=RunInfo(f"R{day}", at, f"M{day}", at.date()),
         )
         return record_versions(ctx, table, Sql(query)).message

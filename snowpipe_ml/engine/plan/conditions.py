@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.errors import StepError
-from snowpipe_ml.plugins import PlanContext, Query, Resource, Step, StepSettings, table
+from snowpipe_ml.plugins import PlanContext, Query, Resource, RunContext, Step, StepSettings, table
 from snowpipe_ml.spec.templates import render_query
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Session
 
 
 def condition_reads(step: Step[StepSettings], ctx: PlanContext) -> Iterable[Resource]:
@@ -30,12 +26,12 @@ def omission(step: Step[StepSettings]) -> str | None:
     return "its condition is false" if step.settings.when is False else None
 
 
-def omission_on(session: Session, step: Step[StepSettings], ctx: PlanContext) -> str | None:
+def omission_on(step: Step[StepSettings], ctx: RunContext) -> str | None:
     """The reason to leave out a step, from the query of its condition; None if the condition holds."""
     when = step.settings.when
     if not isinstance(when, Query):
         return None
-    rows = session.sql(render_query(when.query, step.scope(ctx))[0].text).collect()
+    rows = ctx.execute(render_query(when.query, step.scope(ctx))[0])
     value = rows[0][0] if rows else None
     if isinstance(value, str):
         raise StepError(f"the query of `when` must return TRUE or FALSE; it returned the text {value!r}")

@@ -18,6 +18,7 @@ from snowpipe_ml.engine.retry import DOES_NOT_EXIST, again, number_of
 from snowpipe_ml.plugins import Kind, Resource
 from snowpipe_ml.plugins.connection import Connection, Row, current_schema, execute
 from snowpipe_ml.plugins.listings import Listings, ShownRow
+from snowpipe_ml.plugins.outputs import Outputs
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, join, sql
 
 # The token of resources that only exist or not, and have no state that could change.
@@ -83,6 +84,7 @@ class Versions:
         connection: a connection in the target's database and schema.
         sleep: waits before a statement is retried.
         listings: keeps what SHOW lists, for the steps. Without it, a single object is asked for by its name.
+        tag: the query tag of the statements.
     """
 
     def __init__(
@@ -90,14 +92,16 @@ class Versions:
         connection: Connection,
         sleep: Callable[[float], None] = time.sleep,
         listings: Listings | None = None,
+        tag: str | None = None,
     ) -> None:
         self._connection = connection
         self._sleep = sleep
         self._listings = listings
+        self._tag = tag
         self._texts: dict[Resource, str] = {}  # digests of the texts of views
 
     def _run(self, statement: Sql) -> list[Row]:
-        return again(lambda: execute(self._connection, statement), sleep=self._sleep)
+        return again(lambda: execute(self._connection, statement, self._tag), sleep=self._sleep)
 
     def of(self, resources: Iterable[Resource]) -> dict[Resource, Version]:
         """Return the versions of existing resources. Kinds without an object on the target always exist."""
@@ -106,28 +110,28 @@ class Versions:
             found |= self._ask[kind](self, wanted)
         return found
 
-    def left_by(
-        self, resources: Iterable[Resource], counts: Mapping[QualifiedName, int]
-    ) -> dict[Resource, Version]:
+    def left_by(self, resources: Iterable[Resource], outputs: Outputs) -> dict[Resource, Version]:
         """Return the versions of the outputs that a step has just written.
 
         Args:
             resources: the outputs.
-            counts: the numbers of rows of tables that are known to exist.
+            outputs: the tables that the step has counted.
         """
         found: dict[Resource, Version] = {}
-        for kind, wanted in _by_kind(resources).items():
-            if kind is Kind.TABLE:
-                known: dict[Resource, int | None] = {
-                    resource: counts[_name(resource)] for resource in wanted if _name(resource) in counts
-                }
-                rest = [resource for resource in wanted if resource not in known]
-                found |= self._changed({**known, **self._listed_tables(rest)})
-            elif kind in (Kind.FILE_FORMAT, Kind.TAG, Kind.ROLE, Kind.IMPORT):  # the step has made or seen it
-                found |= self._nothing(wanted)
+        unknown: list[Resource] = []
+        for resource in resources:
+            kind, counted = resource.kind, outputs.known(_name(resource))
+            if kind is Kind.TABLE and counted is not None:
+                found[resource] = Version(counted.version, counted.rows)
+            elif kind in (Kind.FILE_FORMAT, Kind.TAG, Kind.ROLE, Kind.IMPORT) or (
+                kind is Kind.STAGE and isinstance(resource.name, QualifiedName)
+            ):  # the step has made or seen it
+                found[resource] = Version(_EXISTS)
             else:
-                found |= self._ask[kind](self, wanted)
-        return found
+                unknown.append(resource)
+        views = [resource for resource in unknown if resource.kind is Kind.TABLE and resource.view]
+        rest = [resource for resource in unknown if resource not in views]
+        return {**found, **self._changed(self._views(views)), **self.of(rest)}
 
     def _tables(self, wanted: list[Resource]) -> dict[Resource, Version]:
         return self._changed(self._listed_tables(wanted))
@@ -135,12 +139,17 @@ class Versions:
     def _listed_tables(self, wanted: Iterable[Resource]) -> dict[Resource, int | None]:
         """Return the numbers of rows of existing tables; None for views."""
         shown = self._shown("OBJECTS", wanted)
-        views = [resource for resource, rows in shown.items() if rows[0].get("kind") == "VIEW"]
+        views = self._views([resource for resource, rows in shown.items() if rows[0].get("kind") == "VIEW"])
+        return {resource: _count(rows[0].get("rows")) for resource, rows in shown.items()} | views
+
+    def _views(self, wanted: Iterable[Resource]) -> dict[Resource, int | None]:
+        """Return the existing views, and keep digests of their texts."""
+        shown = self._shown("VIEWS", wanted)
         self._texts |= {
             resource: hashlib.sha256(str(rows[0].get("text")).encode()).hexdigest()[:16]
-            for resource, rows in self._shown("VIEWS", views).items()
+            for resource, rows in shown.items()
         }
-        return {resource: _count(rows[0].get("rows")) for resource, rows in shown.items()}
+        return dict.fromkeys(shown)
 
     def _changed(self, rows: Mapping[Resource, int | None]) -> dict[Resource, Version]:
         """Return the versions of existing tables and views.
@@ -192,7 +201,7 @@ class Versions:
         for resource in plain:
             if listed.get(_name(resource)):  # LIST has found it
                 found[resource] = Version(_EXISTS)
-        shown = self._shown("STAGES", [resource for resource in plain if _name(resource) not in listed])
+        shown = self._shown("STAGES", [resource for resource in plain if not listed.get(_name(resource))])
         return {**found, **dict.fromkeys(shown, Version(_EXISTS))}
 
     def _digests(self, places: Mapping[Resource, StagePath]) -> dict[Resource, Version | None]:

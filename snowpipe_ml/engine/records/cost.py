@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from snowpipe_ml.engine.records.history import History, StepRecord
-from snowpipe_ml.engine.records.leftovers import QueryTag
 from snowpipe_ml.engine.retry import DOES_NOT_EXIST, number_of
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import Kind
@@ -26,7 +25,7 @@ _ATTRIBUTED = """SELECT QUERY_TAG, WAREHOUSE_NAME, COUNT(*) AS STATEMENTS,
   SUM(CREDITS_ATTRIBUTED_COMPUTE + COALESCE(CREDITS_USED_QUERY_ACCELERATION, 0)) AS CREDITS,
   MIN(START_TIME) AS BEGAN, MAX(END_TIME) AS ENDED
 FROM SNOWFLAKE.ACCOUNT_USAGE.QUERY_ATTRIBUTION_HISTORY
-WHERE STARTSWITH(QUERY_TAG, {prefix}) AND CONTAINS(QUERY_TAG, {run})
+WHERE CONTAINS(QUERY_TAG, {run})
 GROUP BY QUERY_TAG, WAREHOUSE_NAME"""
 
 # The hours of a warehouse in which a statement of the run ran; they are those of all its users.
@@ -123,8 +122,8 @@ def run_cost(history: History, run_id: str | None = None) -> RunCost:
     """
     found = history.run(run_id)
     records = history.steps(found.id)
-    run, prefix = history.state.ask, QueryTag(history.pipeline, history.target, history.state.schema).prefix
-    wanted = {"prefix": Literal(prefix), "run": Literal(json.dumps({"run": found.id})[1:-1])}
+    run = history.state.ask
+    wanted = {"run": Literal(json.dumps({"run": found.id})[1:-1])}
     by_step: dict[str, list[Row]] = {}
     by_warehouse: dict[str, list[Row]] = {}
     for row in _asked(run, sql(_ATTRIBUTED, **wanted)):

@@ -26,6 +26,9 @@ log = logging.getLogger("snowpipe_ml.engine")
 WAITS = 120.0
 """Seconds that canceled statements may take to end."""
 
+RECORDS = "run metadata"
+"""The step in the query tags of statements on the state store; the name of a step has no space."""
+
 _PAUSE = 0.5  # seconds between two looks at the statements that run
 _RUNS = "EXECUTION_STATUS IN ('RESUMING_WAREHOUSE', 'RUNNING', 'QUEUED', 'BLOCKED')"
 # The function returns running statements first, and at most this many.
@@ -57,6 +60,14 @@ class QueryTag:
     def of(self, run_id: str, step: str) -> str:
         """Return the tag of the statements of a step."""
         return self.prefix + json.dumps({"run": run_id, "step": step})[1:]
+
+    def of_records(self, run_id: str) -> str:
+        """Return the tag of the statements of a run on its connection to the state store.
+
+        It does not begin with the prefix: a run that takes a lock over must not cancel the statements with which
+        another one looks at the lock.
+        """
+        return json.dumps({"run": run_id, "step": RECORDS, **json.loads(self.prefix[:-2] + "}")})
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,14 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.retry import again
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.plugins.connection import Connection, Row, execute
 from snowpipe_ml.sql import Fragment, Literal, QualifiedName, Sql, sql
-
-if TYPE_CHECKING:
-    from snowflake.snowpark import Session
 
 log = logging.getLogger("snowpipe_ml.engine")
 COLUMNS = """PIPELINE VARCHAR, TARGET VARCHAR, RUN_ID VARCHAR, OWNER VARCHAR, TOKEN NUMBER(38, 0),
@@ -49,6 +45,7 @@ class RunLock:
         run_key: the key of the run, which its owner's text begins with.
         end_leftovers: ends what the processes of a run left running on the target that did not release the
             lock; called by the run that takes the lock over, or is resumed.
+        tag: the query tag of the statements on the connection.
     """
 
     connection: Connection
@@ -60,6 +57,7 @@ class RunLock:
     sleep: Callable[[float], None] = time.sleep
     run_key: str | None = None
     end_leftovers: Callable[[], None] = lambda: None
+    tag: str | None = None
     token: int | None = field(default=None, init=False)
     _renewed: float = field(default=0.0, init=False)
 
@@ -217,8 +215,11 @@ class RunLock:
         )
         self._renewed = time.monotonic()
 
-    def check(self, session: Session) -> None:
+    def check(self, execute: Callable[[Sql], Sequence[Sequence[object]]]) -> None:
         """Check, on a step's own Session, that this run still holds the lock.
+
+        Args:
+            execute: runs a statement on that Session, with retries.
 
         Raises:
             LockedError: another run has taken the lock over.
@@ -227,7 +228,7 @@ class RunLock:
             "SELECT COUNT(*) FROM {table} WHERE {mine} AND RUN_ID = {run} AND TOKEN = {token}",
             token=Literal(self.token),
         )
-        ((count,),) = again(lambda: session.sql(statement.text).collect(), sleep=self.sleep)
+        ((count,),) = execute(statement)
         if not count:
             raise LockedError(
                 f"the run {self.run_id} has lost its lock: it did not renew it for {self.lasts} s, and another run has "
@@ -259,7 +260,7 @@ class RunLock:
         return sql(text, **{name: value for name, value in known.items() if f"{{{name}}}" in text})
 
     def _run(self, statement: Sql) -> list[Row]:
-        return again(lambda: execute(self.connection, statement), sleep=self.sleep)
+        return again(lambda: execute(self.connection, statement, self.tag), sleep=self.sleep)
 
 
 def owner(run_key: str | None = None) -> str:

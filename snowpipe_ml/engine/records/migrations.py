@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from snowpipe_ml.engine.records import lock
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins.connection import Row
-from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
+from snowpipe_ml.sql import Literal, QualifiedName, Sql, join, sql
 
 _EVENTS = """CREATE TABLE IF NOT EXISTS {events} (RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR,
   AT TIMESTAMP_NTZ, STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
@@ -39,26 +39,38 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 def migrate(
-    run: Callable[[Sql], list[Row]], table: QualifiedName, names: Mapping[str, QualifiedName]
-) -> None:
+    run: Callable[[Sql], list[Row]],
+    table: QualifiedName,
+    names: Mapping[str, QualifiedName],
+    *,
+    empty: bool = False,
+) -> bool:
     """Migrate the state store to the version of this package.
+
+    Returns:
+        Whether the state store is new.
 
     Args:
         run: runs one statement and returns its rows.
         table: the table of applied versions.
         names: the tables and views that the statements name.
+        empty: whether the schema was just created.
 
     Raises:
         UsageError: the state store has a later version than this package supports.
     """
     run(sql("CREATE TABLE IF NOT EXISTS {table} (VERSION NUMBER(38, 0), AT TIMESTAMP_NTZ)", table=table))
-    reached = run(sql("SELECT MAX(VERSION) FROM {table}", table=table))[0][0] or 0
+    reached = 0 if empty else run(sql("SELECT MAX(VERSION) FROM {table}", table=table))[0][0] or 0
     if reached > len(MIGRATIONS):
         raise UsageError(
             f"the run metadata in {table} has version {reached}, and this snowpipe-ml supports up to {len(MIGRATIONS)}: a "
             "later snowpipe-ml has run here; install that version, or name another schema under `state`"
         )
+    versions: list[Sql] = []
     for version, statements in enumerate(MIGRATIONS[reached:], reached + 1):
         for text in statements:
             run(sql(text, **{name: value for name, value in names.items() if f"{{{name}}}" in text}))
-        run(sql("INSERT INTO {table} SELECT {version}, SYSDATE()", table=table, version=Literal(version)))
+        versions.append(sql("SELECT {version}, SYSDATE()", version=Literal(version)))
+    if versions:
+        run(sql("INSERT INTO {table} {versions}", table=table, versions=join(" UNION ALL ", versions)))
+    return not reached

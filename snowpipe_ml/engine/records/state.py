@@ -45,32 +45,36 @@ class State:
         connection: a separate connection: records must not wait for a step's work or be rolled back with it.
         schema: the schema of the state store, with its database.
         sleep: waits before a statement is retried.
+        tag: the query tag of the statements; None for none.
     """
 
     connection: Connection
     schema: QualifiedName
     sleep: Callable[[float], None] = time.sleep
+    tag: str | None = None
     _pending: list[dict[str, object]] = field(default_factory=list, init=False, repr=False)
     _found: list[bool] = field(default_factory=list, init=False, repr=False)  # whether the tables exist
 
     def _name(self, name: str) -> QualifiedName:
         return QualifiedName((*self.schema.parts, Identifier(name)))
 
-    def prepare(self) -> None:
-        """Create the schema, its tables and its views."""
+    def prepare(self) -> bool:
+        """Create the schema, its tables and its views; return whether there were none."""
         events = self._name("EVENTS")
         # CREATE SCHEMA makes the new schema the current one; afterwards the session's own schema is restored.
         current = current_schema(self.connection)
         # IF NOT EXISTS needs the privilege to create even if the schema exists.
+        empty = False
         if not self._is_there():
             try:
                 self._run(sql("CREATE SCHEMA {schema}", schema=self.schema))
+                empty = True
             except Exception as error:
                 if number_of(error) != ALREADY_EXISTS:  # another run may have created it meanwhile
                     raise
         if len(current) == 2:
             self._run(sql("USE SCHEMA {schema}", schema=QualifiedName(tuple(current))))
-        migrations.migrate(
+        new = migrations.migrate(
             self._run,
             self._name("MIGRATIONS"),
             {
@@ -79,8 +83,10 @@ class State:
                 "runs": self._name("RUNS"),
                 "step_runs": self._name("STEP_RUNS"),
             },
+            empty=empty,
         )
         self._found[:] = [True]
+        return new
 
     def glance(self, pipeline: str, target: str) -> Glance | None:
         """Return what a run must know of the records before it decides; None if they must be created first."""
@@ -101,6 +107,7 @@ class State:
             self.sleep,
             run_key,
             lambda: self.end_leftovers(pipeline, target),
+            self.tag,
         )
 
     def use(self, warehouse: Identifier) -> None:
@@ -182,7 +189,10 @@ class State:
         written = 0
         for records in portions(self._pending):
             rows = [[record.get(name) for name in _COLUMNS] for record in records]
-            again(partial(insert, self.connection, self._name("EVENTS"), _COLUMNS, rows), sleep=self.sleep)
+            again(
+                partial(insert, self.connection, self._name("EVENTS"), _COLUMNS, rows, self.tag),
+                sleep=self.sleep,
+            )
             written += len(records)
         del self._pending[:written]
 
@@ -249,7 +259,7 @@ class State:
 
     def _run(self, statement: Sql) -> list[Row]:
         # A statement may run twice: an event that is recorded twice counts once.
-        return again(lambda: execute(self.connection, statement), sleep=self.sleep)
+        return again(lambda: execute(self.connection, statement, self.tag), sleep=self.sleep)
 
     def last_run(self, pipeline: str) -> list[Record]:
         """Return the step records of a pipeline's last run; empty if it never ran on this target."""

@@ -16,6 +16,7 @@ from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.versions import Known, Version, Versions
 from snowpipe_ml.engine.records.glance import Glance
+from snowpipe_ml.engine.records.leftovers import QueryTag
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import State
@@ -151,7 +152,9 @@ class OpenRun:
     ) -> OpenRun:
         """Open a run, with the connection of the state store and the Sessions of the steps."""
         spec, graph, ctx = loaded
-        state = State(connection, state_schema(spec, connection))
+        schema = state_schema(spec, connection)
+        tag = QueryTag(spec.pipeline.name, spec.target_name, schema).of_records(run.id)
+        state = State(connection, schema, tag=tag)
         rows = KeptRows(partial(dicts, connection))
         return cls(source, run, spec, graph, ctx, sessions, state, source.variables, rows)
 
@@ -217,7 +220,9 @@ class OpenRun:
         if chosen or excluded:
             graph = choose(graph, chosen, excluded, modified, hook_reads(self.spec))
         listings = Listings()
-        now = Versions(self.connection, self.state.sleep, listings).of(resources_of(graph, past))
+        now = Versions(self.connection, self.state.sleep, listings, self.state.tag).of(
+            resources_of(graph, past)
+        )
         written = self.state.written(*self.key) if seen is None else seen.written
         made = decide(graph, self.ctx, prints, past, now, refresh=full_refresh, written=written)
         return Decided(graph, prints, made, past, now, listings)

@@ -263,7 +263,7 @@ def _decide(
     ]
     wanted = resources_of(graph, past, nodes)
     wanted += [resource for name in omitted_steps for resource in graph.nodes[name].writes]
-    now = Versions(at.connection, at.state.sleep).of(wanted)
+    now = Versions(at.connection, at.state.sleep, tag=at.state.tag).of(wanted)
     absent = [name for name in omitted_steps if not has_outputs(graph.nodes[name], now)]
     ran: dict[str, str] = {}
     gone: dict[str, str] = {}

@@ -19,7 +19,7 @@ from snowpipe_ml.engine.run.opening import connector, opener
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.source import Source
-from snowpipe_ml.engine.run.tagging import set_tags
+from snowpipe_ml.engine.run.tagging import planned_with_tags, values_of
 from snowpipe_ml.engine.run.whole import What
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.plugins import Changes, PlanContext, StepPlan
@@ -114,9 +114,7 @@ def planned(
 
 def _tagged(node: Node, tags: Mapping[str, Tag], plan: StepPlan) -> StepPlan:
     """Return a plan with the statements that tag the outputs of the step."""
-    statements: list[Sql] = []
-    set_tags(node, tags, statements.append)
-    return replace(plan, statements=(*plan.statements, *statements))
+    return replace(plan, statements=planned_with_tags(node, values_of(tags), plan.statements))
 
 
 def _changes(

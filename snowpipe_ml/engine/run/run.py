@@ -39,12 +39,12 @@ from snowpipe_ml.engine.run.step import StepRunner
 from snowpipe_ml.plugins import PlanContext, RunInfo, RunsIn
 from snowpipe_ml.plugins.listings import Listings
 from snowpipe_ml.spec.models import Tag
-from snowpipe_ml.sql import Identifier
+from snowpipe_ml.sql import Identifier, StagePath
 
 log = logging.getLogger("snowpipe_ml.engine")
 
-_FLUSH_DELAY = 1.0  # seconds that the record of a step may be delayed, to be written together with others
-_WORTH = 1.0  # seconds of work whose records are written at once
+_FLUSH_DELAY = 5.0  # seconds that the record of a step may be delayed, to be written together with others
+_WORTH = 5.0  # seconds of work whose records are written at once
 
 
 def new_run(run_date: date | None = None) -> RunInfo:
@@ -171,6 +171,9 @@ class Runner:
             sleep=self._sleep,
             known=self.known,
             listings=self.listings,
+            places={
+                r for node in self.graph.nodes.values() for r in node.reads if isinstance(r.name, StagePath)
+            },
         )
 
     def _sleep(self, seconds: float) -> None:
@@ -230,7 +233,7 @@ class Runner:
         if now >= self._flush_at or self._unrecorded >= _WORTH:
             self._flush()
             return 0.5
-        return self._flush_at - now
+        return min(0.5, self._flush_at - now)
 
     def _flush(self) -> None:
         self._flush_at, self._unrecorded = None, 0.0

@@ -144,9 +144,9 @@ class Sessions:
         """Cancel the running statements of a shared Session; other Sessions are canceled by their ids."""
 
     def close(self) -> None:
-        """Close all Sessions."""
+        """Close all Sessions, in which nothing runs any more."""
         for session in self._all:
-            _close(session)
+            _close(session, idle=True)
 
 
 def _warehouse(session: Session) -> Identifier | None:
@@ -155,9 +155,16 @@ def _warehouse(session: Session) -> Identifier | None:
     return Identifier.parse(name if name.startswith('"') else f'"{name}"') if name else None
 
 
-def _close(session: Session) -> None:
-    """Close a Session; if its connection is lost, the target ends the session by itself."""
+def _close(session: Session, *, idle: bool = False) -> None:
+    """Close a Session; if its connection is lost, the target ends the session by itself.
+
+    Args:
+        session: the Session.
+        idle: whether nothing runs in it. Otherwise Snowpark cancels what runs, by a statement on the connection.
+    """
     try:
+        if idle:
+            session.connection.close()
         session.close()
     except Exception as error:
         log.warning("a session could not be closed: %s", error)

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,14 +26,14 @@ from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.engine.run.outcome import StepOutcome, cause, omitted_because
-from snowpipe_ml.engine.run.sessions import Sessions, execute
-from snowpipe_ml.engine.run.tagging import set_tags
+from snowpipe_ml.engine.run.sessions import Sessions
+from snowpipe_ml.engine.run.tagging import set_tags, values_of
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource, RunContext, RunInfo, StepResult
 from snowpipe_ml.plugins.listings import Listings
 from snowpipe_ml.plugins.results import to_show
 from snowpipe_ml.spec.models import Tag
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, sql
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, sql
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -62,6 +62,7 @@ class StepRunner:
         sleep: waits before a step is retried.
         known: the versions of resources that the run has seen.
         listings: what SHOW has listed during the run.
+        places: the places on stages that steps read.
         recorded: the sessions that are recorded.
     """
 
@@ -81,6 +82,7 @@ class StepRunner:
     sleep: Callable[[float], None]
     known: Known
     listings: Listings
+    places: Collection[Resource] = ()
     recorded: set[int] = field(default_factory=set)
 
     def run_node(self, node: Node) -> StepOutcome:
@@ -143,19 +145,22 @@ class StepRunner:
         with self.sessions.session(self.warehouse(node)) as session:
             self._announce(node, int(session.session_id))
             ctx = self._context(node, session)
-            with self._prepared(node, session):
-                why = None if node.declared else omission_on(session, node.step, ctx)
+            with self._prepared(node, ctx):
+                versions = Versions(session.connection, self.sleep, tag=ctx.tag)
+                why = None if node.declared else omission_on(node.step, ctx)
                 if why is not None:
-                    there = Versions(session.connection, self.sleep).of(node.writes)
+                    there = versions.of(node.writes)
                     return omitted_because(node.name, why, has_outputs=has_outputs(node, there))
                 # A resource that a step both reads and writes counts as an output.
-                inputs = self._inputs(session, [r for r in node.reads if r not in node.writes])
+                inputs = self._inputs(versions, [r for r in node.reads if r not in node.writes])
                 try:
                     result = node.step.run(ctx) or StepResult()
-                    set_tags(node, self.tags, lambda statement: self._ensure(session, statement))
+                    set_tags(
+                        node, ctx.tags, ctx.outputs.tagged, lambda statement: self._ensure(ctx, statement)
+                    )
                 finally:
                     self._forget(node.writes)
-                outputs = self._outputs(session, node.writes, ctx.counts)
+                outputs = self._outputs(versions, node.writes, ctx)
         made = self.fingerprints.get(node.name)
         work = {
             **(made.to_json() if made else {}),
@@ -175,7 +180,7 @@ class StepRunner:
             self.recorded.add(number)
             self.state.session_opened(self.started, number)
 
-    def _inputs(self, session: Session, resources: Iterable[Resource]) -> dict[Resource, Version]:
+    def _inputs(self, versions: Versions, resources: Iterable[Resource]) -> dict[Resource, Version]:
         """Return the versions of what a step is about to read.
 
         A version that the run has seen is not asked for again. If the resource has changed since, the version
@@ -184,16 +189,33 @@ class StepRunner:
         if self.state is None:
             return {}
         found, unknown = self.known.of(resources)
-        return {**found, **Versions(session.connection, self.sleep).of(unknown)} if unknown else found
+        return {**found, **versions.of(unknown)} if unknown else found
 
     def _outputs(
-        self, session: Session, resources: Iterable[Resource], counts: Mapping[QualifiedName, int]
+        self, versions: Versions, resources: Iterable[Resource], ctx: RunContext
     ) -> dict[Resource, Version]:
         if self.state is None:
             return {}
-        found = Versions(session.connection, self.sleep).left_by(resources, counts)
+        places = self.places_in(resources)
+        written = [r.name for r in resources if r.kind is Kind.TABLE and isinstance(r.name, QualifiedName)]
+        if uncounted := ctx.outputs.uncounted(written):
+            ctx.count_all(uncounted)
+        found = versions.left_by([*resources, *places], ctx.outputs)
         self.known.add(found)
-        return found
+        return {resource: version for resource, version in found.items() if resource not in places}
+
+    def places_in(self, resources: Iterable[Resource]) -> list[Resource]:
+        """Return the places on stages that other steps read inside of those that a step writes.
+
+        Their versions are in the listing of the place that contains them.
+        """
+        resources = list(resources)
+        return [
+            inside
+            for inside in self.places
+            if inside not in resources
+            and any(isinstance(r.name, StagePath) and r.name.contains(inside.name) for r in resources)
+        ]
 
     def _forget(self, resources: Iterable[Resource]) -> None:
         self.known.forget(resources)
@@ -209,13 +231,14 @@ class StepRunner:
 
         return RunContext(
             **{name: getattr(self.plan, name) for name in PlanContext.__dataclass_fields__},
-            session=session,
+            opened=session,
             run=self.run,
             progress=progress,
             again=partial(again, sleep=self.sleep),
-            fence=self.lock.check if self.lock is not None else lambda session: None,
+            fence=self.lock.check if self.lock is not None else lambda execute: None,
             listings=self.listings,
-            tag=self._tag(node) if node.declared else None,
+            tag=self._tag(node),
+            tags={} if node.declared else values_of(self.tags),
             logger=logging.getLogger(f"snowpipe_ml.steps.{node.name}"),
         )
 
@@ -230,24 +253,17 @@ class StepRunner:
         return QueryTag(self.started.pipeline, self.started.target, records).of(self.run.id, node.name)
 
     @contextmanager
-    def _prepared(self, node: Node, session: Session) -> Iterator[None]:
-        """Set the step's statement timeout, and a query tag that identifies its statements.
-
-        The statements of declared objects have the tag one by one, as they are few.
-        """
-        if not node.declared:
-            self._ensure(session, sql("ALTER SESSION SET QUERY_TAG = {tag}", tag=Literal(self._tag(node))))
+    def _prepared(self, node: Node, ctx: RunContext) -> Iterator[None]:
+        """Set the step's statement timeout."""
         timeout = node.step.settings.timeout
         if timeout is not None:
-            self._ensure(
-                session, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout))
-            )
+            self._ensure(ctx, sql("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = {n}", n=Literal(timeout)))
         try:
             yield
         finally:
             if timeout is not None and (self.sessions.shared or sys.exc_info()[0] is None):
-                self._ensure(session, self.sessions.unset("STATEMENT_TIMEOUT_IN_SECONDS"))
+                self._ensure(ctx, self.sessions.unset("STATEMENT_TIMEOUT_IN_SECONDS"))
 
-    def _ensure(self, session: Session, statement: Sql) -> None:
+    def _ensure(self, ctx: RunContext, statement: Sql) -> None:
         """Run an idempotent statement, with retries."""
-        again(lambda: execute(session, statement), sleep=self.sleep)
+        again(lambda: ctx.execute(statement), sleep=self.sleep)

@@ -9,6 +9,7 @@ from threading import Event
 
 from snowpipe_ml.engine.events import Listener, Status
 from snowpipe_ml.engine.plan.decisions import refuse_destruction, require_extras
+from snowpipe_ml.engine.records.glance import Glance
 from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.run.hooks import run_hooks
@@ -62,14 +63,14 @@ def run_whole(
             result = runner.execute({})
             run_hooks(at.spec, result, at.connection)
             return result
-        if early is None:
-            at.state.prepare()
+        new = early is None and at.state.prepare()
         lock = at.state.lock(*at.key, at.run.id)
         with lock.held():
             if early is not None and lock.token == early.token + 1:  # no other run has begun since
                 decided = early.decided
             else:
-                decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
+                seen = Glance() if new and lock.token == 1 else None  # no run has recorded anything
+                decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh, seen=seen)
             if at.spec.target.guards_tables and past is None and not what.allow_destructive:
                 refuse_destruction(decided.decisions)
             require_extras(decided.graph, decided.decisions)

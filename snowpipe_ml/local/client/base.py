@@ -61,7 +61,13 @@ class ClientConnection(ABC):
         """Run a statement."""
 
     @abstractmethod
-    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
+    def perform_many(
+        self,
+        command: str,
+        rows: Sequence[Sequence[object]],
+        query_id: str,
+        settings: Mapping[str, object] | None = None,
+    ) -> Result:
         """Run an INSERT for many rows."""
 
     @abstractmethod

@@ -143,13 +143,23 @@ class Connection(ClientConnection):
         self.storage.checkpoints.reclaim()
         return result
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
+    def perform_many(
+        self,
+        command: str,
+        rows: Sequence[Sequence[object]],
+        query_id: str,
+        settings: Mapping[str, object] | None = None,
+    ) -> Result:
         """Run an INSERT for many rows."""
+        settings = settings or {}
         with (
-            self.storage.history.running(self.session.query(query_id, command)),
+            self.storage.history.running(
+                self.session.query(query_id, command, str(settings.get("QUERY_TAG") or ""))
+            ),
             errors.of_full_disks(),
             in_own_part(self.session, command),
             self.session.cancellable(),
+            parameters_of(self.session, settings),
         ):
             result = insert_many(self.session, command, rows, query_id)
         return self._kept(query_id, result)

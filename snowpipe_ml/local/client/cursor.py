@@ -47,7 +47,13 @@ class Statements(Protocol):
     ) -> Result:
         """Run a statement."""
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
+    def perform_many(
+        self,
+        command: str,
+        rows: Sequence[Sequence[object]],
+        query_id: str,
+        settings: Mapping[str, object] | None = None,
+    ) -> Result:
         """Run an INSERT for many rows."""
 
     def describe(self, command: str, params: Params) -> list[Column]:
@@ -115,14 +121,21 @@ class Cursor:
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
         return self
 
-    def executemany(self, command: str, seqparams: Sequence[Sequence[object]], **_: object) -> Self:
+    def executemany(
+        self,
+        command: str,
+        seqparams: Sequence[Sequence[object]],
+        *,
+        _statement_params: dict[str, str] | None = None,
+        **_: object,
+    ) -> Self:
         """Run an INSERT for many rows in one statement."""
         for listener in self.connection.listeners:
             listener(command)
         self.query = command
         self.sfqid = str(uuid.uuid4())
         with self.connection.lock, _as_snowflake(self):
-            result = self.connection.perform_many(command, seqparams, self.sfqid)
+            result = self.connection.perform_many(command, seqparams, self.sfqid, _statement_params)
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount
         return self

@@ -79,10 +79,22 @@ class ProxyConnection(ClientConnection):
         )
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
+    def perform_many(
+        self,
+        command: str,
+        rows: Sequence[Sequence[object]],
+        query_id: str,
+        settings: Mapping[str, object] | None = None,
+    ) -> Result:
         """Run an INSERT for many rows."""
         packed = pickle.dumps(rows).hex()
-        answered, table = self._ask(call="executemany", command=command, packed=packed, query_id=query_id)
+        answered, table = self._ask(
+            call="executemany",
+            command=command,
+            packed=packed,
+            query_id=query_id,
+            settings=dict(settings or {}),
+        )
         return Result(_columns(answered), table if table is not None else pa.table({}), answered["rowcount"])
 
     def describe(self, command: str, params: Params) -> list[Column]:

@@ -100,7 +100,9 @@ def _perform(client: Client, request: Header) -> tuple[list[Column], pa.Table | 
                 session.folder, session.worker_folder = before
             return result.columns, result.table, result.rowcount
         case "executemany":
-            result = client.perform_many(request["command"], packed(), request["query_id"])
+            result = client.perform_many(
+                request["command"], packed(), request["query_id"], request["settings"]
+            )
             return result.columns, result.table, result.rowcount
         case "describe":
             return client.describe(request["command"], packed()), None, None

@@ -54,7 +54,13 @@ class Client(Protocol):
     ) -> Result:
         """Run a statement."""
 
-    def perform_many(self, command: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
+    def perform_many(
+        self,
+        command: str,
+        rows: Sequence[Sequence[object]],
+        query_id: str,
+        settings: Mapping[str, object] | None = None,
+    ) -> Result:
         """Run an INSERT for many rows."""
 
     def describe(self, command: str, params: Params) -> list[Column]:

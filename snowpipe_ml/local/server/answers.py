@@ -20,6 +20,7 @@ def run(connection: Connection, body: wire.QueryRequest, query_id: str) -> Answe
     """Run or describe a statement on a connection."""
     text = str(body["sqlText"])
     type_id = wire.statement_type(text)
+    settings = dict(body.get("parameters") or {})
     # Before taking the lock: the statement to cancel holds it.
     if not body.get("describeOnly") and (aside := connection.aside(text)) is not None:
         return done({**wire.result_data(aside, type_id), "queryId": query_id, "parameters": []})
@@ -28,12 +29,12 @@ def run(connection: Connection, body: wire.QueryRequest, query_id: str) -> Answe
             values, rows = wire.parameters(body.get("bindings"))
             if body.get("describeOnly"):
                 data = wire.description_data(connection.describe(text, values), type_id)
-            elif (files := transfer(connection, text)) is not None:
+            elif (files := transfer(connection, text, query_id, settings)) is not None:
                 return done({**files, "queryId": query_id})
             elif rows is not None:
-                data = wire.result_data(connection.perform_many(text, rows, query_id), type_id)
+                result = connection.perform_many(text, rows, query_id, settings)
+                data = wire.result_data(result, type_id)
             else:
-                settings = dict(body.get("parameters") or {})
                 data = wire.result_data(connection.perform(text, values, query_id, None, settings), type_id)
     except Error as raised:
         return refused(raised, query_id)

@@ -5,6 +5,7 @@ Clients run on the same machine, so the location is a folder of the warehouse ("
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from snowpipe_ml.local.catalog.stages import find_stage
@@ -15,14 +16,25 @@ from snowpipe_ml.local.statements.transfers import local_file
 from snowpipe_ml.local.syntax.reader import Reader
 
 
-def transfer(connection: Connection, text: str) -> dict[str, object] | None:
-    """Return the instructions by which a client runs a PUT or GET; None for any other statement."""
+def transfer(
+    connection: Connection, text: str, query_id: str, settings: Mapping[str, object]
+) -> dict[str, object] | None:
+    """Return the instructions by which a client runs a PUT or GET; None for any other statement.
+
+    Args:
+        connection: the connection.
+        text: the statement.
+        query_id: its id in the query history.
+        settings: settings of this statement only, such as QUERY_TAG.
+    """
     word = text.lstrip()[:3].upper()
     if word not in ("PUT", "GET") or not text.lstrip()[3:4].isspace():
         return None
     reader = Reader(text)
     reader.next()
-    return _upload(connection, reader) if word == "PUT" else _download(connection, reader)
+    query = connection.session.query(query_id, text, str(settings.get("QUERY_TAG") or ""))
+    with connection.storage.history.running(query):
+        return _upload(connection, reader) if word == "PUT" else _download(connection, reader)
 
 
 def _upload(connection: Connection, reader: Reader) -> dict[str, object]:

@@ -147,21 +147,24 @@ class CopyInto(Step["CopyInto.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
+        new: set[TableName] = set()
         for name, columns in self._kept():
             if name is not None and ctx.shown(name) is None:
-                ctx.execute(_creation(name, columns))
+                ctx.create(name, _creation(name, columns))
+                new.add(name)
             elif name is not None:  # the tables of earlier versions have no query ids
                 ctx.execute(sql("ALTER TABLE {name} ADD COLUMN IF NOT EXISTS QUERY_ID VARCHAR", name=name))
         known = self._known_files(ctx) if s.loads is None and not s.force else set()
         with ctx.transaction():
-            query_id, files, again = self._load(ctx)
+            query_id, files, again = self._load(ctx, first=s.loads in new)
             if files and s.loads is not None:
                 ctx.execute(self._record(s.loads, ctx.run.id, query_id))
         rejected = sum(int(file["errors_seen"]) for file in files)
         lost: list[str] = []
         if s.rejects is not None:
             copied = [(ctx.run.id, query_id)] if rejected else []
-            lost = list(self._keep_rejects(ctx, s.rejects, copied))
+            if copied or s.loads not in new:
+                lost = list(self._keep_rejects(ctx, s.rejects, copied))
         loaded = sum(int(file["rows_loaded"]) for file in files)
         if not files:
             return StepResult(rows=0, message="no new files", warnings=tuple(lost))
@@ -247,8 +250,12 @@ class CopyInto(Step["CopyInto.Settings"]):
             if isinstance(step, Extract):
                 yield step
 
-    def _load(self, ctx: RunContext) -> tuple[str, list[Copied], int]:
+    def _load(self, ctx: RunContext, *, first: bool) -> tuple[str, list[Copied], int]:
         """Run the COPY; if changed files must be replaced, empty the table and load all files again.
+
+        Args:
+            ctx: the context of the step.
+            first: whether no file can be recorded yet.
 
         Returns:
             The query id of the COPY, a row for each file, and the number of changed files that caused a
@@ -261,7 +268,7 @@ class CopyInto(Step["CopyInto.Settings"]):
         on_changed = self._on_changed(ctx)
         if s.loads is None or s.force or on_changed == "append":
             return *_copied(ctx, self._copy(ctx)), 0
-        before = self._loaded(ctx, s.loads)
+        before = {} if first else self._loaded(ctx, s.loads)
         rows = ctx.count(s.into)
         if before and not rows:  # the table was emptied: every file may be loaded again
             self._forget(ctx, s.loads)
@@ -358,9 +365,8 @@ def _creation(name: TableName, columns: str) -> Sql:
 
 def _copied(ctx: RunContext, copy: Sql) -> tuple[str, list[Copied]]:
     """Run a COPY; return its query id and a row for each file."""
-    results = [row.as_dict() for row in ctx.execute(copy)]
-    query_id = str(ctx.scalar(Sql("SELECT LAST_QUERY_ID()")))
-    return query_id, [row for row in results if "file" in row]
+    query_id, rows = ctx.execute_with_id(copy)
+    return query_id, [found for row in rows if "file" in (found := row.as_dict())]
 
 
 def _duplicated(files: list[Copied], known: set[str]) -> Iterable[str]:

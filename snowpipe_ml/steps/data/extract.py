@@ -328,7 +328,7 @@ class Extract(Step["Extract.Settings"]):
             if (layout, f"{name}.{item.digest}", path.name) in staged.members:
                 continue
             place = s.into.child(f"{layout}/{name}.{item.digest}/")
-            ctx.session.file.put(str(path), place.text, auto_compress=False, overwrite=True)
+            ctx.put([path], place)
             uploaded += 1
         # An archive with a refused member gets no manifest, so the next run tries it again.
         if not item.refused:
@@ -336,7 +336,7 @@ class Extract(Step["Extract.Settings"]):
             manifest.write_text(
                 json.dumps({"archive": item.archive.name, "members": [p.name for _, p in item.members]})
             )
-            ctx.session.file.put(str(manifest), self._manifests().text, auto_compress=False, overwrite=True)
+            ctx.put([manifest], self._manifests())
         if item.members:
             shutil.rmtree(item.members[0][1].parent.parent, ignore_errors=True)
         return uploaded
@@ -345,7 +345,9 @@ class Extract(Step["Extract.Settings"]):
         name = self.settings.refused
         if name is None:
             return
-        ctx.execute(sql("CREATE TABLE IF NOT EXISTS {name} ({columns})", name=name, columns=Sql(_REFUSED)))
+        if ctx.shown(name) is None:
+            create = "CREATE TABLE IF NOT EXISTS {name} ({columns})"
+            ctx.create(name, sql(create, name=name, columns=Sql(_REFUSED)))
         if refused:
             values = [Literal((ctx.run.id, self.name, e.file, e.line, e.reason, e.record)) for e in refused]
             rows = join(", ", values)

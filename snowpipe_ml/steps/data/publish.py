@@ -22,13 +22,32 @@ _NO_COMMENT = "user-defined function"
 
 
 def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
+    """Replace the rows of a table with those of a query; see :func:`replace_rows`.
+
+    Returns:
+        The number of rows in the table.
+    """
+    return publish_tables(ctx, [(name, query)])[0]
+
+
+def publish_tables(ctx: RunContext, tables: Iterable[tuple[QualifiedName, Sql]]) -> list[int]:
+    """Replace the rows of tables with those of their queries, one after the other; see :func:`replace_rows`.
+
+    Returns:
+        The number of rows in each table, asked for by one query.
+    """
+    names = []
+    for name, query in tables:
+        replace_rows(ctx, name, query)
+        names.append(name)
+    return ctx.count_all(names)
+
+
+def replace_rows(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
     """Replace the rows of a table with those of a query.
 
     An existing table with the same columns, wide enough for the new values, is overwritten in place,
     which keeps its streams too. Any other table is replaced, which keeps its grants, tags and comments.
-
-    Returns:
-        The number of rows in the table.
     """
     shown = ctx.shown(name)
     if shown is not None and shown["kind"] != "VIEW" and _accepts(ctx, name, query):
@@ -50,7 +69,7 @@ def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
             ctx.execute(sql("DROP VIEW {name}", name=name))
             shown = None
         replace_table(ctx, name, sql("AS {query}", query=query), shown)
-    return ctx.count(name)
+    ctx.set_tags(name)
 
 
 def replace_table(
@@ -66,7 +85,11 @@ def replace_table(
     """
     comments = {} if shown is None else _column_comments(ctx, "TABLE", name)
     clauses = [content, *_kept(shown)] if content.text.startswith("CLONE") else [*_kept(shown), content]
-    ctx.execute(sql("CREATE OR REPLACE TABLE {name} {clauses}", name=name, clauses=join(" ", clauses)))
+    statement = sql("CREATE OR REPLACE TABLE {name} {clauses}", name=name, clauses=join(" ", clauses))
+    if shown is None:
+        ctx.create(name, statement)
+        return
+    ctx.execute(statement)
     if not comments:
         return
     there = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))
@@ -100,14 +123,8 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
         The number of rows of this run in the table.
     """
     if ctx.kind_of(name) is None:
-        ctx.before_publishing()
-        ctx.execute(
-            sql(
-                "CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE",
-                name=name,
-                query=query,
-            )
-        )
+        create = "CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM ({query}) WHERE FALSE"
+        ctx.create(name, sql(create, name=name, query=query))
     columns, there = (
         list(columns_of_query(ctx, query)),
         list(columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))),
@@ -121,15 +138,17 @@ def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     with ctx.transaction():
         ctx.execute(sql("DELETE FROM {name} WHERE RUN_ID = {run}", name=name, run=run))
         listed = join(", ", [Identifier(column) for column in columns])
-        ctx.execute(sql("INSERT INTO {name} ({listed}) {query}", name=name, listed=listed, query=query))
-    return int(ctx.scalar(sql("SELECT COUNT(*) FROM {name} WHERE RUN_ID = {run}", name=name, run=run)))
+        insert = sql("INSERT INTO {name} ({listed}) {query}", name=name, listed=listed, query=query)
+        inserted = int(ctx.scalar(insert))
+    ctx.set_tags(name)
+    return inserted
 
 
 def columns_of_query(ctx: RunContext, query: Sql) -> dict[str, DataType]:
     """Return the columns of a query with their types. The query is described, not run."""
-    fields = ctx.session.sql(query.text).schema.fields
     return {
-        field.column_identifier.name.strip('"').replace('""', '"'): _kind(field.datatype) for field in fields
+        field.column_identifier.name.strip('"').replace('""', '"'): _kind(field.datatype)
+        for field in ctx.fields_of(query)
     }
 
 
@@ -189,7 +208,11 @@ def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mappin
         ]
         clauses.insert(0, sql("({columns})", columns=join(", ", columns)))
     clauses.append(sql("AS {query}", query=query))
-    ctx.execute(sql("CREATE OR REPLACE VIEW {name} {clauses}", name=name, clauses=join(" ", clauses)))
+    statement = sql("CREATE OR REPLACE VIEW {name} {clauses}", name=name, clauses=join(" ", clauses))
+    if shown is None:
+        ctx.create(name, statement)
+    else:
+        ctx.execute(statement)
 
 
 def publish_functions(ctx: RunContext, name: QualifiedName, statements: Iterable[Sql]) -> None:

@@ -50,4 +50,5 @@ class Snapshot(Step["Snapshot.Settings"]):
         ctx.before_publishing()
         into = self.settings.into
         replace_table(ctx, into, sql("CLONE {name}", name=self.settings.table), ctx.shown(into))
+        ctx.set_tags(into)
         return StepResult(rows=ctx.count(self.settings.into), message=str(self.settings.into))

@@ -20,7 +20,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, join, sql
-from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.publish import publish_tables
 
 
 @register("split")
@@ -79,5 +79,5 @@ class Split(Step["Split.Settings"]):
         return StepPlan(f"hold out {s.test_fraction:.0%} of {s.from_} as {s.test}", statements)
 
     def run(self, ctx: RunContext) -> StepResult:
-        train, test = (publish_table(ctx, name, query) for name, query in self._queries())
+        train, test = publish_tables(ctx, self._queries())
         return StepResult(rows=train + test, message=f"{train:,} to train on, {test:,} held out")

@@ -122,7 +122,7 @@ class ImportStep(DeclaredStep):
         there = staged_files(ctx, StagePath(QualifiedName((self.model.stage,)), "wheels/"))
         fresh = [wheel for wheel in wheels if wheel.place.path not in there]
         for wheel, path in self._files(ctx, fresh):
-            ctx.session.file.put(str(path), _folder(wheel.place).text, auto_compress=False, overwrite=True)
+            ctx.put([path], _folder(wheel.place))
         return StepResult(message=f"{len(fresh)} of {len(wheels)} wheels uploaded")
 
     def _files(self, ctx: PlanContext, wheels: list[StagedWheel]) -> list[tuple[StagedWheel, Path]]:
@@ -154,8 +154,18 @@ def staged_files(ctx: RunContext, place: StagePath) -> set[str]:
 
 def put_statement(file: str, place: StagePath) -> Sql:
     """Return the PUT statement that uploads a file to its place, as Snowpark sends it."""
+    return _put(file, _folder(place))
+
+
+def put_all_statement(folder: StagePath) -> Sql:
+    """Return the PUT statement that uploads the files of a step to a folder on a stage, as Snowpark sends it."""
+    return _put("*", folder)
+
+
+def _put(file: str, folder: StagePath) -> Sql:
+    # Snowpark writes the options in this way, and two spaces before them.
     return sql(
-        "PUT {file} {folder} PARALLEL = 4 AUTO_COMPRESS = FALSE SOURCE_COMPRESSION = AUTO_DETECT OVERWRITE = TRUE",
+        "PUT {file} {folder}  parallel = 4 source_compression = 'AUTO_DETECT' auto_compress = False overwrite = True",
         file=Literal(f"file://{file}"),
-        folder=_folder(place),
+        folder=folder,
     )

@@ -370,7 +370,7 @@ class SourceStep(DeclaredStep):
         stage = self._temporary_name
         ctx.execute(sql("CREATE OR REPLACE TEMPORARY STAGE {stage}", stage=stage))
         place = StagePath(QualifiedName((stage,)))
-        ctx.session.file.put(str(path), place.text, auto_compress=True, overwrite=True)
+        ctx.put([path], place, compress=True)
         # Load into a temporary table first: if a value does not fit, the target keeps its current rows.
         aside = self._temporary_name
         columns = _columns(self.model.columns)

@@ -19,7 +19,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
-from snowpipe_ml.steps.data.publish import append_run, publish_table
+from snowpipe_ml.steps.data.publish import append_run, publish_tables
 from snowpipe_ml.steps.forecasting.feature_settings import FeatureSettings
 from snowpipe_ml.steps.forecasting.panels import explanation_column
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
@@ -200,9 +200,9 @@ class FlattenForecasts(Step["FlattenForecasts.Settings"]):
         return StepPlan(f"flatten {self.settings.forecasts}", statements)
 
     def run(self, ctx: RunContext) -> StepResult:
-        counts: dict[QualifiedName, int] = {
-            name: publish_table(ctx, name, query) for name, query in self._queries(ctx)
-        }
+        queries = list(self._queries(ctx))
+        names = [name for name, _ in queries]
+        counts = dict(zip(names, publish_tables(ctx, queries), strict=True))
         return StepResult(
             rows=sum(counts.values()),
             message=", ".join(f"{name} {count:,}" for name, count in counts.items()),

@@ -21,7 +21,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
-from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.publish import replace_rows
 from snowpipe_ml.steps.forecasting.calendar_features import calendar_items, misfits
 from snowpipe_ml.steps.forecasting.columns import require_columns
 from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns, joined_columns
@@ -193,7 +193,7 @@ class Features(Step[FeatureSettings]):
             key=s.partition_by,
         )
         if s.left_out is not None:
-            publish_table(ctx, s.left_out, judged)
+            replace_rows(ctx, s.left_out, judged)
             judged = sql("SELECT * FROM {name}", name=s.left_out)
         reasons = ctx.execute(
             sql(
@@ -210,7 +210,8 @@ class Features(Step[FeatureSettings]):
         kept = every - sum(row["N"] for row in reasons)
         if not kept:
             raise StepError(self._nothing_left(every, reasons))
-        rows = publish_table(ctx, s.writes, self._query())
+        replace_rows(ctx, s.writes, self._query())
+        rows = ctx.count_all([s.writes] if s.left_out is None else [s.writes, s.left_out])[0]
         aside = self._events_without_series(ctx)
         left = [f"{row['N']} left out: {row['REASON']}" for row in reasons]
         where = f", listed in {s.left_out}" if s.left_out is not None else ""

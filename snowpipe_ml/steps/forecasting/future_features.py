@@ -174,20 +174,23 @@ FROM SERIES S CROSS JOIN DAYS D
             StepError: it names the column, the number of periods without a value, and the settings to change.
         """
         plural = self._features(ctx).settings.every.plural
-        for other in self._features(ctx).settings.exogenous:
-            for column in other.columns:
-                lacking = ctx.scalar(
-                    sql(
-                        "SELECT COUNT(DISTINCT DATE) FROM ({query}) WHERE {column} IS NULL",
-                        query=self._query(ctx),
-                        column=column,
-                    )
+        columns = [
+            (other, column) for other in self._features(ctx).settings.exogenous for column in other.columns
+        ]
+        if not columns:
+            return
+        lacks = [
+            sql("COUNT(DISTINCT IFF({column} IS NULL, DATE, NULL))", column=column) for _, column in columns
+        ]
+        found = ctx.execute(
+            sql("SELECT {lacks} FROM ({query})", lacks=join(", ", lacks), query=self._query(ctx))
+        )[0]
+        for (other, column), lacking in zip(columns, found, strict=True):
+            if lacking:
+                raise StepError(
+                    f"{column} of {other.table} has no value for {lacking} future {plural} under the policy "
+                    f"{other.policy!r}: give `future` (climatology, last_year or the table of a forecast), or `fill`"
                 )
-                if lacking:
-                    raise StepError(
-                        f"{column} of {other.table} has no value for {lacking} future {plural} under the policy "
-                        f"{other.policy!r}: give `future` (climatology, last_year or the table of a forecast), or `fill`"
-                    )
 
 
 def _climatology(alias: Identifier, recent: Identifier, other: Exogenous, periods: Periods) -> Sql:

@@ -20,7 +20,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
-from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.publish import publish_tables
 from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
 from snowpipe_ml.steps.forecasting.models import name_of
 from snowpipe_ml.steps.forecasting.train import TrainForecasters
@@ -174,7 +174,7 @@ class Leaderboard(Step["Leaderboard.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        rows, *_ = [publish_table(ctx, name, query) for name, query in self._queries(ctx)]
+        rows, *_ = publish_tables(ctx, self._queries(ctx))
         board = ctx.execute(
             sql(
                 "SELECT MODEL, RMSE, COVERAGE, SERIES FROM {name} WHERE FOLD IS NULL ORDER BY RMSE, MODEL",

@@ -21,7 +21,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, sql
-from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.publish import publish_table, publish_tables
 from snowpipe_ml.steps.forecasting.drift import drift_query
 from snowpipe_ml.steps.forecasting.features import Features
 
@@ -156,7 +156,7 @@ watch_forecasts:
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        rows, *_ = [publish_table(ctx, name, query) for name, query in self._queries(ctx)]
+        rows, *_ = publish_tables(ctx, self._queries(ctx))
         latest = ctx.execute(
             sql(
                 "SELECT FORECAST_RUN, PERIODS, MAE, RMSE, TOTAL_BIAS, COVERAGE FROM {name} WHERE HORIZON IS NULL "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 
@@ -40,16 +39,13 @@ def keep_models(
         pieces[series] = pieces.get(series, b"") + bytes(piece)
     folder = place.child(f"{ctx.run.model_id}/")
     ctx.execute(sql("REMOVE {folder}", folder=folder))  # files of an interrupted attempt of this run
-    files = []
-    for number, data in enumerate(pieces.values()):
-        name = f"models-{number:03}.npz"
-        ctx.session.file.put_stream(
-            io.BytesIO(data), folder.child(name).text, auto_compress=False, overwrite=True
-        )
-        files.append({"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+    contents = {f"models-{number:03}.npz": data for number, data in enumerate(pieces.values())}
+    ctx.put_contents(contents, folder)
+    files = [
+        {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for name, data in contents.items()
+    ]
     manifest = {"model_id": ctx.run.model_id, "run_id": ctx.run.id, "files": files, **told}
     text = json.dumps(manifest, indent=1, sort_keys=True).encode()
-    ctx.session.file.put_stream(
-        io.BytesIO(text), folder.child("manifest.json").text, auto_compress=False, overwrite=True
-    )
+    ctx.put_contents({"manifest.json": text}, folder)  # after the files that it names
     return len(files)

@@ -147,19 +147,10 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
     def _rows(self) -> Sql:
         return sql("SELECT * EXCLUDE (ARTIFACT) FROM {name} WHERE PART <> 'model'", name=self._trained)
 
-    def _beyond_backtest(self, ctx: RunContext) -> tuple[str, ...]:
+    def _beyond_backtest(self, ctx: PlanContext, furthest: int | None) -> tuple[str, ...]:
         """Return a warning if the forecasts reach further ahead than the backtest."""
         backtest = self.deployed(ctx).settings.backtest
-        if backtest is None:
-            return ()
-        furthest = ctx.scalar(
-            sql(
-                "SELECT MAX({ahead}) FROM {name} WHERE PART = 'forecast'",
-                ahead=self.features(ctx).settings.periods.between(Sql("ORIGIN"), Sql("DATE")),
-                name=self.settings.writes,
-            )
-        )
-        if furthest is None or furthest <= backtest.horizon:
+        if backtest is None or furthest is None or furthest <= backtest.horizon:
             return ()
         plural = self.features(ctx).settings.every.plural
         return (
@@ -189,12 +180,14 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         if s.forecast_history is not None:
             periods = self.features(ctx).settings.periods
             metrics["forecasts kept"] = keep_forecasts(ctx, s.forecast_history, s.writes, key, periods)
-        trained, simple, untrained = ctx.execute(
+        trained, simple, untrained, furthest = ctx.execute(
             sql(
                 "SELECT COUNT(DISTINCT IFF(PART = 'forecast' AND MODEL <> 'simple', {key}, NULL)), "
                 "COUNT(DISTINCT IFF(PART = 'forecast' AND MODEL = 'simple', {key}, NULL)), "
-                "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)) FROM {name}",
+                "COUNT(DISTINCT IFF(PART = 'untrained', {key}, NULL)), MAX(IFF(PART = 'forecast', {ahead}, NULL)) "
+                "FROM {name}",
                 key=key,
+                ahead=self.features(ctx).settings.periods.between(Sql("ORIGIN"), Sql("DATE")),
                 name=s.writes,
             )
         )[0]
@@ -207,7 +200,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
                 f"{simple} series have a simple forecast, as no model could be trained; the rows of {s.writes} with "
                 "MODEL = 'simple' give the reason",
             )
-        warnings += self._beyond_backtest(ctx)
+        warnings += self._beyond_backtest(ctx, furthest)
         if not trained and not simple:
             warnings += (f"no series has a forecast: {s.writes} has none",)
         charts, lost = forecast_charts(ctx, self.forecasts(ctx))

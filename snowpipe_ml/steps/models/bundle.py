@@ -27,7 +27,7 @@ from snowpipe_ml.plugins import (
     declared,
 )
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, sql
-from snowpipe_ml.steps.declared.imports import ImportStep, StagedWheel, put_statement, staged_files
+from snowpipe_ml.steps.declared.imports import ImportStep, StagedWheel, put_all_statement, staged_files
 
 # https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-packages
 CHANNEL = QualifiedName.of("SNOWFLAKE", "SNOWPARK", "ANACONDA_SHARED_REPOSITORY")
@@ -62,16 +62,16 @@ class Bundle:
     python: str
 
     def puts(self) -> list[Sql]:
-        """Return the statements that upload the files to the stage, as ``plan`` shows them."""
-        return [put_statement(name, self.folder.child(name)) for name in self.files]
+        """Return the statement that uploads the files to the stage, as ``plan`` shows it."""
+        return [put_all_statement(self.folder)]
 
     def upload(self, ctx: RunContext) -> None:
         """Upload the files that are not on the stage yet; a staged file always has the same content."""
         there = staged_files(ctx, self.folder)
-        for name, data in self.files.items():
-            place = self.folder.child(name)
-            if place.path not in there:
-                ctx.session.file.put_stream(io.BytesIO(data), place.text, auto_compress=False, overwrite=True)
+        missing = {
+            name: data for name, data in self.files.items() if self.folder.child(name).path not in there
+        }
+        ctx.put_contents(missing, self.folder)
 
     def options(self, handler: str) -> Sql:
         """Return the clauses ``LANGUAGE PYTHON ... HANDLER = ...`` of the function.

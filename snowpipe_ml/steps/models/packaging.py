@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -12,7 +13,6 @@ from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.models.tabular.archive import Manifest, pack, python_version, unpack, versions
-from snowpipe_ml.models.tabular.automl import publish
 from snowpipe_ml.plugins import (
     ColumnKey,
     ColumnName,
@@ -157,8 +157,7 @@ class PackageModel(Step["PackageModel.Settings"]):
                 folder, manifest = self._described(ctx, Path(work))
             else:
                 beside = read_manifest(ctx, self._trained)
-                ctx.session.file.get(self._trained.child(beside["archive"]).text, work)
-                archive = Path(work) / beside["archive"]
+                archive = ctx.get(self._trained.child(beside["archive"]), Path(work))
                 folder, manifest = unpack(archive, beside["sha256"], Path(work) / "extracted")
             manifest = {**manifest, "model_id": ctx.run.model_id}
             if s.snapshot is not None:
@@ -166,7 +165,9 @@ class PackageModel(Step["PackageModel.Settings"]):
                 manifest["trained_on"] = trained_on
             archive, manifest = pack(folder, manifest, model_name(s.writes), Path(work))
             size = archive.stat().st_size
-            publish(ctx.session, archive, manifest, s.writes.text)
+            # The manifest last, so that it never names a missing archive.
+            ctx.put([archive], s.writes)
+            ctx.put_contents({"manifest.json": json.dumps(manifest, indent=1).encode()}, s.writes)
         return StepResult(message=f"{manifest['archive']}, {size / 2**20:.1f} MiB")
 
     def _described(self, ctx: RunContext, work: Path) -> tuple[Path, Manifest]:

@@ -81,8 +81,7 @@ def read_manifest(ctx: RunContext, place: StagePath, holds: str = "archive") -> 
     # Not get_stream(): outside a procedure it uses one fixed file name for all processes.
     with tempfile.TemporaryDirectory() as folder:
         try:
-            ctx.session.file.get(name.text, folder)
-            manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
+            manifest = json.loads(ctx.get(name, Path(folder)).read_text(encoding="utf-8"))
         except (SnowparkClientException, Error, OSError, ValueError) as error:
             raise StepError(f"no model at {place}: its manifest.json cannot be read ({error})") from error
     if not isinstance(manifest, dict) or holds not in manifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, SupportsFloat
 from typing import Literal as Choice
@@ -26,7 +25,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Literal, Sql, sql
-from snowpipe_ml.steps.declared.imports import put_statement, staged_files
+from snowpipe_ml.steps.declared.imports import put_all_statement, staged_files
 from snowpipe_ml.steps.forecasting.forecast import ForecastFromSaved
 from snowpipe_ml.steps.forecasting.leaderboard import BASELINES, Leaderboard, compared
 from snowpipe_ml.steps.forecasting.models import name_of
@@ -146,9 +145,10 @@ plots:
     def plan(self, ctx: PlanContext) -> StepPlan:
         s, plots = self.settings, self._plots(ctx)
         self._check_leaderboard(ctx)
-        files = [f"{plot}.{form}" for plot in plots for form in s.formats]
-        puts = tuple(put_statement(file, s.into.child(file)) for file in files)
-        return StepPlan(f"plot {', '.join(plots)} into {s.into}", puts)
+        return StepPlan(
+            f"plot {', '.join(plots)} as {' and '.join(s.formats)} into {s.into}",
+            (put_all_statement(s.into),),
+        )
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
@@ -169,10 +169,7 @@ plots:
                 files[f"{plot}.png"] = as_png(chart)
         ctx.before_publishing()
         self._remove_old(ctx, {f"{plot}.{form}" for plot in plots for form in s.formats} - files.keys())
-        for name, data in files.items():
-            ctx.session.file.put_stream(
-                io.BytesIO(data), s.into.child(name).text, auto_compress=False, overwrite=True
-            )
+        ctx.put_contents(files, s.into)
         return StepResult(
             message=", ".join(files) or "nothing", warnings=tuple(warnings), pictures=tuple(pictures)
         )
