@@ -121,14 +121,15 @@ real = pytest.mark.skipif(not REAL.is_dir(), reason="the real archives are not p
 
 
 @real
-def test_real_archives(spec: Path, ask: Any) -> None:
+@pytest.mark.parametrize("model", ["ridge", pytest.param("ensemble", marks=pytest.mark.stress)])
+def test_real_archives(spec: Path, ask: Any, model: str) -> None:
     variables = {
+        "model": model,
         "source": str(REAL / "citibike"),
         "weather": str(REAL / "weather" / "central_park_weather.csv"),
         "lags": [1, 7],
         "min_history_days": 60,
         "horizon_days": 14,
-        "max_epochs": 1,
     }
     pipeline = Pipeline.from_yaml(spec, vars=variables)
     result = pipeline.run(exclude=["plots"])  # drawn in test_small_archives_end_to_end
@@ -163,7 +164,7 @@ def test_edited_files(spec: Path, tmp_path: Path, ask: Any) -> None:
         "source": str(REAL / "citibike_messy"),
         "weather": str(REAL / "weather" / "central_park_weather.csv"),
     }
-    result = Pipeline.from_yaml(spec, vars=variables).run()
+    result = Pipeline.from_yaml(spec, vars=variables).run(select=["+trips", "+unreadable_trips"])
     (warning,) = result.steps["extract_trips"].warnings
     assert "JC-202102.git_conflict_markers.Ppius6.csv:1: a git conflict marker" in warning
     assert result.steps["load_old_trips"].rows == 8_250 + 23_606
