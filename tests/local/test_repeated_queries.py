@@ -99,6 +99,24 @@ def test_the_columns_of_a_pivot_are_those_of_its_rows(run: Any) -> None:
     assert [run(any_value), run(queried)] == [[(1, 2)], [(1, 2)]]
 
 
+def test_a_description_is_kept_until_an_object_changes(tmp_path: Any, parsed: list[str]) -> None:
+    connection = connect(tmp_path, database="D")
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE t (a TIME(0))")
+
+    def described() -> list[tuple[str, int | None]]:
+        return [(column.name, column.scale) for column in cursor.describe("SELECT * FROM t")]
+
+    before = described()
+    cursor.execute("ALTER SESSION SET QUERY_TAG = 'x'")
+    cursor.execute("INSERT INTO t VALUES ('01:02:03')")
+    assert described() == before
+    assert sum(text.startswith("SELECT") for text in parsed) == 1
+    cursor.execute("ALTER TABLE t ADD COLUMN b TIME(3)")
+    assert described() == [*before, ("B", 3)]
+    connection.close()
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -23,7 +23,7 @@ from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.storage import Storage
 from snowpipe_ml.local.core.transactional import Transactional
-from snowpipe_ml.local.core.translations import Facts, KnownNames, Translations
+from snowpipe_ml.local.core.translations import Facts, KnownNames, Latest, Translated
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, Params, number_option
 
@@ -94,6 +94,7 @@ class Session(Transactional):
         shares: scripts that replace shares, by the share's name; each script fills the database that is
             created from the share.
         translations: the translations of the last queries.
+        descriptions: the columns of the last queries that were described.
         temporary_in: the databases in which it may have temporary objects.
         known_names: the names of the schemas and tables; see core/catalog_names.py.
         task: the run of a task whose session this is; None in other sessions.
@@ -128,7 +129,8 @@ class Session(Transactional):
         self.task_seconds: float | None = None
         self.folder = os.getcwd()
         self.worker_folder: str | None = None
-        self.translations = Translations()
+        self.translations = Latest[Translated]()
+        self.descriptions = Latest[list[Column]]()
         self._facts = Facts()
         self.temporary_in: set[str] = set()
         self.known_names: KnownNames | None = None
@@ -146,7 +148,9 @@ class Session(Transactional):
     @property
     def state(self) -> Hashable:
         """Everything except the text of a query that its translation depends on."""
-        settings = tuple(sorted((name, str(value)) for name, value in self.parameters.items()))
+        settings = tuple(
+            sorted((name, str(value)) for name, value in self.parameters.items() if name != "QUERY_TAG")
+        )
         # CURRENT_TIMESTAMP() is translated otherwise in a transaction.
         in_transaction = self.transaction is not None
         return self.storage.catalog_version, self.database, self.schema, settings, in_transaction

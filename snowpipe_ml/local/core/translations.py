@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import NamedTuple, TypeAlias, TypeVar, cast
+from typing import Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 _KEPT = 200
@@ -16,22 +16,22 @@ Translated: TypeAlias = tuple[str, tuple[str | None, ...]]
 """The DuckDB SQL of a query, and for each column whether it is an ARRAY or an OBJECT."""
 
 
-class Translations:
-    """The last translations, by the text of the query and the state in which it was translated."""
+class Latest(Generic[T]):
+    """The latest findings about queries, by the text of a query and the state of the session then."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Translated] = OrderedDict()
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
 
-    def find(self, text: str, state: Hashable) -> Translated | None:
-        """Return the translation of a query that was translated in this state; None if it was not."""
+    def find(self, text: str, state: Hashable) -> T | None:
+        """Return what is kept of a query in this state; None if nothing is."""
         found = self._kept.get((text, state))
         if found is not None:
             self._kept.move_to_end((text, state))
         return found
 
-    def keep(self, text: str, state: Hashable, translated: Translated) -> None:
-        """Keep a translation."""
-        self._kept[text, state] = translated
+    def keep(self, text: str, state: Hashable, found: T) -> None:
+        """Keep what a query was translated to."""
+        self._kept[text, state] = found
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
 

@@ -77,7 +77,7 @@ _CREATE_MODIFIERS = {
 }
 
 # Commands that change no object.
-_READING = {"SHOW", "DESCRIBE", "DESC", "LIST", "LS", "EXPLAIN", "GET"}
+_READING = {"SHOW", "DESCRIBE", "DESC", "LIST", "LS", "EXPLAIN", "GET", "BEGIN", "START", "USE"}
 
 _UNBOUND = object()
 
@@ -143,8 +143,14 @@ def run(
     try:
         return handler(statement)
     finally:
-        if reader.tokens[0].upper not in _READING:
+        if not _leaves_objects(reader):
             session.storage.catalog_version += 1
+
+
+def _leaves_objects(reader: Reader) -> bool:
+    """Return whether a statement changes no object of the catalog; the settings are part of ``Session.state``."""
+    first, second = ([token.upper for token in reader.tokens[:2]] + [""])[:2]
+    return first in _READING or (first, second) == ("ALTER", "SESSION")
 
 
 def _bind(text: str, params: Sequence[object] | Mapping[str, object]) -> str:

@@ -89,24 +89,30 @@ def _structured(columns: list[Column], known: tuple[str | None, ...]) -> list[Co
 
 def describe_query(session: Session, text: str, params: Params) -> list[Column]:
     """Return the columns of a query from DuckDB's DESCRIBE, without running it."""
+    text, state = text.strip(), session.state
+    known = session.descriptions.find(text, state) if not params else None
+    if known is not None:
+        return list(known)
     tree = parse(text)
     if not isinstance(tree, exp.Query | exp.Values):
         return [Column(name, "BIGINT", nullable=False) for name in _counted(tree)] or [
             Column("status", "VARCHAR")
         ]
+    reusable = not params and is_reusable(tree, session)
     name_projections(tree)
     store_identifiers(tree)
     facts = infer(tree, session)
     with compiled(session, tree, params, describing=True) as query:
         found = session.duck.execute(f"DESCRIBE {to_sql(query)}").fetchall()
         known_structures = structures(query)
+        reusable = reusable and query.meta[LASTING]
     columns = _structured([Column(row[0].rstrip(errors.TWIN), row[1]) for row in found], known_structures)
-    if facts is None or len(facts) != len(columns):
-        return columns
-    known = [
-        fact if name == column.name else UNKNOWN for column, (name, fact) in zip(columns, facts, strict=True)
-    ]
-    return [
-        replace(c, nullable=fact.nullable, length=fact.length, scale=fact.scale)
-        for c, fact in zip(columns, known, strict=True)
-    ]
+    if facts is not None and len(facts) == len(columns):
+        columns = [
+            replace(c, nullable=fact.nullable, length=fact.length, scale=fact.scale)
+            for c, (name, of_name) in zip(columns, facts, strict=True)
+            for fact in [of_name if name == c.name else UNKNOWN]
+        ]
+    if reusable:  # Snowpark describes a query before it sends the statement that has it
+        session.descriptions.keep(text, state, columns)
+    return columns
