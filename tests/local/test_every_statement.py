@@ -203,6 +203,19 @@ CASES: dict[str, Case] = {
             ("ALTER SEQUENCE nope SET INCREMENT 2", GONE),
         ],
     ),
+    # https://docs.snowflake.com/en/sql-reference/sql/alter-streamlit
+    "ALTER STREAMLIT": Case(
+        [STAGE, "CREATE STREAMLIT app FROM '@files/v1' MAIN_FILE = 'app.py' TITLE = 'Trips'"],
+        "ALTER STREAMLIT app SET TITLE = 'Rides' COMMENT = 'of bikes'",
+        DONE,
+        [
+            ("SHOW STREAMLITS", {"title": ["Rides"], "comment": ["of bikes"]}),
+            ("ALTER STREAMLIT app UNSET TITLE", DONE),
+            ("SHOW STREAMLITS", {"title": [None]}),
+            ("ALTER STREAMLIT IF EXISTS nope SET TITLE = 'x'", DONE),
+            ("ALTER STREAMLIT nope SET TITLE = 'x'", GONE),
+        ],
+    ),
     "ALTER TABLE": Case(
         [TABLE, ROWS],
         "ALTER TABLE people ADD COLUMN age INT DEFAULT 40",
@@ -313,6 +326,13 @@ CASES: dict[str, Case] = {
         created("Sequence", "IDS"),
         [("SELECT ids.NEXTVAL", [(10,)]), ("SELECT ids.NEXTVAL", [(15,)])],
     ),
+    # https://docs.snowflake.com/en/sql-reference/sql/create-streamlit
+    "CREATE STREAMLIT": Case(
+        [STAGE],
+        "CREATE STREAMLIT app FROM '@files/v1' MAIN_FILE = 'app.py' TITLE = 'Trips'",
+        created("Streamlit", "APP"),
+        [("SHOW STREAMLITS", {"name": ["APP"], "title": ["Trips"]})],
+    ),
     "CREATE STAGE": Case(
         [], STAGE, created("Stage area", "FILES"), [("LIST @files", []), ("SHOW STAGES", {"name": ["FILES"]})]
     ),
@@ -398,6 +418,12 @@ CASES: dict[str, Case] = {
         {"name": ["IDS"], "next_value": [10], "interval": [5]},
         [("DESC SEQUENCE nope", GONE)],
     ),
+    "DESC STREAMLIT": Case(
+        [STAGE, "CREATE STREAMLIT app FROM '@files/v1' MAIN_FILE = 'app.py' TITLE = 'Trips'"],
+        "DESC STREAMLIT app",
+        {"name": ["APP"], "title": ["Trips"], "root_location": ["@files/v1"], "main_file": ["app.py"]},
+        [("DESC STREAMLIT nope", GONE)],
+    ),
     "DESC STAGE": Case(
         [FORMATTED_STAGE], "DESC STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
     ),
@@ -426,6 +452,12 @@ CASES: dict[str, Case] = {
         "DESCRIBE SEQUENCE ids",
         {"name": ["IDS"], "next_value": [10], "interval": [5]},
         [("DESCRIBE SEQUENCE nope", GONE)],
+    ),
+    "DESCRIBE STREAMLIT": Case(
+        [STAGE, "CREATE STREAMLIT app FROM '@files/v1' MAIN_FILE = 'app.py' TITLE = 'Trips'"],
+        "DESCRIBE STREAMLIT app",
+        {"name": ["APP"], "title": ["Trips"], "root_location": ["@files/v1"], "main_file": ["app.py"]},
+        [("DESCRIBE STREAMLIT nope", GONE)],
     ),
     "DESCRIBE STAGE": Case(
         [FORMATTED_STAGE], "DESCRIBE STAGE files", ("parent_property", *PROPERTIES), STAGE_PROPERTIES
@@ -486,6 +518,12 @@ CASES: dict[str, Case] = {
     ),
     "DROP SEQUENCE": Case(
         ["CREATE SEQUENCE ids"], "DROP SEQUENCE ids", dropped("IDS"), [("SHOW SEQUENCES", [])]
+    ),
+    "DROP STREAMLIT": Case(
+        [STAGE, "CREATE STREAMLIT app FROM '@files/v1' MAIN_FILE = 'app.py' TITLE = 'Trips'"],
+        "DROP STREAMLIT app",
+        dropped("APP"),
+        [("SHOW STREAMLITS", []), ("DROP STREAMLIT app", GONE)],
     ),
     "DROP STAGE": Case(
         [STAGE, PUT],
@@ -784,6 +822,18 @@ CASES: dict[str, Case] = {
             "schema_name": ["CASE_SHOW_SEQUENCES"],
             "next_value": [10],
             "interval": [5],
+        },
+    ),
+    "SHOW STREAMLITS": Case(
+        [STAGE, "CREATE STREAMLIT app FROM '@files/v1' MAIN_FILE = 'app.py' TITLE = 'Trips'"],
+        "SHOW STREAMLITS",
+        {
+            "name": ["APP"],
+            "database_name": ["LOCAL"],
+            "schema_name": ["CASE_SHOW_STREAMLITS"],
+            "title": ["Trips"],
+            "query_warehouse": [None],
+            "owner_role_type": ["ROLE"],
         },
     ),
     "SHOW STAGES": Case(

@@ -7,6 +7,7 @@ from snowpipe_ml.local.catalog.functions import Functions, Procedures
 from snowpipe_ml.local.catalog.kind import Kind, Schema
 from snowpipe_ml.local.catalog.sequences import Sequences
 from snowpipe_ml.local.catalog.stages import Stages
+from snowpipe_ml.local.catalog.streamlits import Streamlits
 from snowpipe_ml.local.catalog.streams import Streams
 from snowpipe_ml.local.catalog.tables import Tables, Views
 from snowpipe_ml.local.catalog.tags import Tags
@@ -27,6 +28,7 @@ KINDS: dict[str, Kind] = {
         Functions(),
         Procedures(),
         Tags(),
+        Streamlits(),
     )
 }
 

@@ -16,6 +16,9 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FILE_FORMATS (
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.FUNCTIONS (
   schema_name VARCHAR, name VARCHAR, signature VARCHAR, kind VARCHAR, definition JSON, session VARCHAR,
   created_on TIMESTAMPTZ DEFAULT current_timestamp);
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.STREAMLITS (
+  schema_name VARCHAR, name VARCHAR, options JSON, url_id VARCHAR, owner VARCHAR,
+  created_on TIMESTAMPTZ DEFAULT current_timestamp);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TAGS (
   schema_name VARCHAR, name VARCHAR, allowed JSON, comment VARCHAR,
   created_on TIMESTAMPTZ DEFAULT current_timestamp);

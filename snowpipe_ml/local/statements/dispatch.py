@@ -36,6 +36,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     sequences,
     shows,
     stages,
+    streamlits,
     streams,
     table_relations,
     tables,
