@@ -43,6 +43,8 @@ DAY = dt.date(2024, 2, 29)
         ("DIV0(1, 0)", Decimal("0.000000")),
         ("PARSE_JSON('{\"a\": [1, 2]}'):a[1]::INT", 2),
         ("CURRENT_DATABASE()", "LOCAL"),
+        ("TO_VARIANT('2024-01-02 03:04:05.678'::TIMESTAMP_NTZ)::TIME", dt.time(3, 4, 5, 678000)),
+        ("TO_VARIANT('2024-01-02 03:04:05 +0200'::TIMESTAMP_TZ)::TIME", dt.time(3, 4, 5)),
     ],
 )
 def test_expression(query: Any, expression: str, value: Any) -> None:
@@ -387,3 +389,9 @@ def test_wrong_queries_have_snowflakes_errors(query: Any, text: str, error: str)
     query("CREATE TABLE u (c INT)")
     with pytest.raises(SnowparkSQLException, match=error):
         query(text)
+
+
+def test_the_correlation_of_values_with_a_nan_is_nan(query: Any) -> None:
+    values = "VALUES (1.0::FLOAT, 1), ('NaN'::FLOAT, 2), (3.0::FLOAT, 4)"
+    assert query(f"SELECT CORR(column1, column2)::VARCHAR FROM {values}") == [("NaN",)]
+    assert query("SELECT CORR(column1, column2) FROM VALUES (1, 1), (1, 2)") == [(None,)]

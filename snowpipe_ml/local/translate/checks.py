@@ -59,6 +59,7 @@ _CHECKED = (
     exp.Subquery,
     exp.If,
     exp.Coalesce,
+    exp.Collate,
 )
 
 
@@ -82,6 +83,8 @@ def check_query(tree: exp.Expr) -> None:
                 _check_branches(node)
             case exp.Subquery():
                 _check_correlation(node)
+            case exp.Collate():
+                raise errors.UnsupportedError(f"COLLATE {node.expression.sql(dialect='snowflake')}")
             case exp.If() | exp.Coalesce() if _is_short(node):
                 raise errors.error(
                     938,

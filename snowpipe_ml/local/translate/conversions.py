@@ -122,6 +122,8 @@ def to_moment(value: exp.Expr, target: exp.DType, trying: bool = False) -> exp.E
     source = kind(value)
     if source in VARIANTS and target in TIMESTAMPS - {T.TIMESTAMPLTZ, T.TIMESTAMPTZ} and not trying:
         return once("sf_variant_to_timestamp", stored_cast(value.copy(), "JSON"))
+    if source in VARIANTS and target == T.TIME and not trying:
+        return once("sf_variant_to_time", stored_cast(value.copy(), "JSON"))
     if source in VARIANTS:
         value, source = macro("sf_variant_clock", stored_cast(value.copy(), "JSON")), T.VARCHAR
     if source in TEXTS and _is_iso_date(value) and target in (T.DATE, *TIMESTAMPS - {T.TIMESTAMPTZ}):

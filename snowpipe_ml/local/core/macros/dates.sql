@@ -92,6 +92,11 @@ CREATE MACRO sf_time(x) AS
        ELSE coalesce(_MACROS.main.sf_try_time(x), TIME '00:00:00' + to_seconds(_MACROS.main.sf_raise(100108, '22007',
          'Time ''' || x || ''' is not recognized'))) END;
 
+-- A timestamp in a VARIANT has a time of day; a text that is not a time has none.
+CREATE MACRO sf_variant_to_time(j) AS _MACROS.main.sf_time(CASE
+  WHEN unicode(json_extract_string(j, '$')) BETWEEN 64981 AND 64983 THEN substr(_MACROS.main.sf_variant_clock(j), 12)
+  ELSE _MACROS.main.sf_variant_clock(j) END);
+
 -- DuckDB has no TIMESTAMP_TZ: it is stored as a struct of the instant in UTC and the offset in minutes.
 CREATE MACRO sf_local_to_tz(x) AS CASE WHEN x IS NULL THEN NULL ELSE struct_pack(
   utc := timezone('UTC', timezone(current_setting('TimeZone'), x::TIMESTAMP)),

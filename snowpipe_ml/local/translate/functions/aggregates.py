@@ -86,7 +86,18 @@ def numeric(node: exp.Expr, session: Session) -> exp.Expr:
                 "SQL compilation error:\n"
                 f"Invalid argument types for function '{_called(node)}': ({found.value})",
             )
-    return node
+    return _nan_of_nan(node) if isinstance(node, exp.Corr) else node
+
+
+def _nan_of_nan(correlation: exp.Corr) -> exp.Expr:
+    """Make the correlation of values with a NaN NaN; sqlglot makes it NULL, as one without variance."""
+    if isinstance(correlation.parent, exp.Window):
+        return correlation
+    covariance = exp.CovarPop(this=correlation.this.copy(), expression=correlation.expression.copy())
+    return exp.Case(
+        ifs=[exp.If(this=exp.IsNan(this=covariance), true=stored_cast(exp.Literal.string("nan"), "DOUBLE"))],
+        default=correlation.copy(),
+    )
 
 
 def bitwise(node: exp.Expr, session: Session) -> exp.Expr:
