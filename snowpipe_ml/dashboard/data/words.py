@@ -1,56 +1,10 @@
-"""Words for what the pages show: features, reasons, and what is forecast."""
+"""Words for what the pages show: the forecast value and the reasons."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from snowpipe_ml.dashboard.data.subject import Subject
-
-_CALENDAR = {
-    "HOUR_OF_DAY": "hour of the day",
-    "MINUTE_OF_DAY": "minute of the day",
-    "DAY_OF_WEEK": "day of the week",
-    "WEEKEND": "weekend",
-    "DAY_OF_MONTH": "day of the month",
-    "DAY_OF_YEAR": "day of the year",
-    "WEEK_OF_YEAR": "week of the year",
-    "MONTH": "month",
-    "QUARTER": "quarter",
-    "YEAR": "year",
-    "HOLIDAY": "holiday",
-}
-_AROUND = re.compile(r"(BEFORE|AFTER)_HOLIDAY_(\d+)")
-_WAVE = re.compile(r"(SIN|COS)_(\d+(?:_\d+)?)_(\d+)")
-
-
-def feature_words(subject: Subject) -> dict[str, str]:
-    """Return the words for each feature of a subject, by its column."""
-    settings = subject.features.settings
-    every = settings.every
-    found = {}
-    for past in settings.past():
-        periods = f"{past.days} {every.plural if past.days > 1 else every.noun}"
-        found[past.column.name] = {
-            "lag": f"value {periods} earlier",
-            "mean": f"mean of the last {periods}",
-            "stddev": f"standard deviation of the last {periods}",
-        }[past.kind]
-    for name in subject.features.feature_columns:
-        found.setdefault(name.name, _words(name.name, every.plural))
-    return found
-
-
-def _words(name: str, periods: str) -> str:
-    if name in _CALENDAR:
-        return _CALENDAR[name]
-    if match := _AROUND.fullmatch(name):
-        side, days = match[1].lower(), int(match[2])
-        return f"{days} day{'s' if days > 1 else ''} {side} a holiday"
-    if match := _WAVE.fullmatch(name):
-        wave = {"SIN": "sine", "COS": "cosine"}[match[1]]
-        return f"season of {match[2].replace('_', '.')} {periods} ({wave} {match[3]})"
-    return name
 
 
 def value_words(subject: Subject) -> str:

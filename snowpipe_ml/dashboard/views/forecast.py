@@ -12,7 +12,8 @@ from snowpipe_ml.dashboard.data.attributes import Attributes
 from snowpipe_ml.dashboard.data.forecasts import MOST_SERIES, ORDERS, Filter, ForecastQueries
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
-from snowpipe_ml.dashboard.data.words import feature_words, reason_words, value_words
+from snowpipe_ml.dashboard.data.words import reason_words, value_words
+from snowpipe_ml.steps.forecasting.words import feature_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,7 +222,7 @@ def _reasons(source: Source, queries: ForecastQueries, series: str, period: str,
     rows = frame(source, queries.reasons(series))
     within = queries.subject.features.settings.every.within_a_day
     row = rows[charts.period_texts(rows["DATE"], within_a_day=within) == period].iloc[0]
-    words = feature_words(queries.subject)
+    words = feature_words(queries.subject.features)
     found = pd.DataFrame(
         [
             (words[name.name], name.name, row[name.name], row[f"{name.name}_EXPLANATION"])

@@ -12,8 +12,8 @@ from snowpipe_ml.dashboard.charts import monitoring as charts
 from snowpipe_ml.dashboard.data import monitoring
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
-from snowpipe_ml.dashboard.data.words import feature_words
 from snowpipe_ml.steps.forecasting.monitor import Monitor
+from snowpipe_ml.steps.forecasting.words import feature_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,7 @@ def _drift(source: Source, subject: Subject, monitor: Monitor) -> None:
     if rows.empty:
         st.info("There are too few periods to compare.")
         return
-    words = feature_words(subject)
+    words = feature_words(subject.features)
     rows = rows.assign(FEATURE=[words.get(name, name) for name in rows["FEATURE"]])
     most = monitor.settings.max_psi
     over = int((rows["PSI"] > most).sum())
