@@ -299,7 +299,7 @@ def test_the_query_can_be_a_file_and_read_other_tables(
 def test_the_statements_are_as_snowflake_documents_them(
     capture: Callable[..., Capture], golden: Callable[[str, str], None]
 ) -> None:
-    """Read against the pages CREATE STREAM, MERGE, QUALIFY and SELECT (EXCLUDE)."""
+    """CREATE STREAM and SYSTEM$STREAM_HAS_DATA were read; docs/snowflake-sql.md says which others."""
     at = capture("key: [ID], delete: true, latest_by: AT")
     recorder = Recorder(at.session)
     texts: list[str] = []
