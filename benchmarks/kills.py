@@ -42,7 +42,7 @@ from tests.trips import write_months, write_weather  # noqa: E402
 
 MONTHS = ["2020-12", "2021-01", "2021-02", "2021-03"]
 VARIABLES = {"lags": [1, 7], "min_history_days": 40, "horizon_days": 5, "max_epochs": 2}
-OF_THE_RUN = ("RUN_ID", "RUN_DATE", "LAST_LOAD_TIME", "LOADED_AT", "SECONDS", "QUERY_ID")
+OF_THE_RUN = ("RUN_ID", "RUN_DATE", "MADE_AT", "LAST_LOAD_TIME", "LOADED_AT", "SECONDS", "QUERY_ID")
 Tables = dict[str, list[tuple[Any, ...]]]
 
 

@@ -120,7 +120,9 @@ def problems_of(path: Path, text: str) -> list[str]:
         text = "steps:\n" + textwrap.indent(text, "  ")
     elif "steps" not in given:
         text += "steps: {one: {type: transform, query: SELECT 1 AS X, writes: one}}\n"
-    path.write_text(HEAD + text)
+    # A key may not be given twice: an excerpt with variables has its own.
+    head = HEAD.replace("vars: {nightly: true}\n", "") if "vars" in given else HEAD
+    path.write_text(head + text)
     try:
         Pipeline.from_yaml(path).validate()
     except SpecError as error:

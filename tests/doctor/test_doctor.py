@@ -201,11 +201,6 @@ TAKEN: dict[str, tuple[str, str, str]] = {
         "privileges.repository",
         "GRANT DATABASE ROLE SNOWFLAKE.PYPI_REPOSITORY_USER TO ROLE RUNNER",
     ),
-    "cut results": (
-        "ALTER SESSION SET ROWS_PER_RESULTSET = 10",
-        "parameters.rows_per_resultset",
-        "SET ROWS_PER_RESULTSET = 0",
-    ),
     "a session parameter": (
         "ALTER SESSION SET TIMEZONE = 'Asia/Tokyo'",
         "parameters",
@@ -238,6 +233,12 @@ def test_what_is_taken_away_is_found_with_what_mends_it(what: str, account: Any,
         assert len(found[check]) == 1
         _run(account, *split(found[check][0].remedy))
         assert _problems(diagnose(_pipeline(tmp_path), "prod", account)) == {}
+
+
+def test_results_that_are_cut_off(account: Any, tmp_path: Path) -> None:
+    account.session.parameters["ROWS_PER_RESULTSET"] = 10  # the embedded warehouse refuses to set it
+    (finding,) = _problems(diagnose(_pipeline(tmp_path), "prod", account))["parameters.rows_per_resultset"]
+    assert "SET ROWS_PER_RESULTSET = 0" in finding.remedy
 
 
 def test_a_share_that_was_not_offered(account: Any, tmp_path: Path) -> None:

@@ -76,5 +76,5 @@ def test_an_error_is_the_connector_s_even_if_the_connector_was_not_imported(sess
     assert raised.value.errno == 2003
     for kind in (UnsupportedError, ProgrammingError, Error):
         with pytest.raises(kind) as refused:
-            session.connection.autocommit(False)
+            session.connection.cursor().execute("ALTER SESSION SET JSON_INDENT = 4")
         assert (type(refused.value).__name__, refused.value.sqlstate) == ("UnsupportedError", "0A000")

@@ -293,7 +293,6 @@ def test_documented_statements_that_are_not_served_are_refused_by_name(cursor: A
         "DESC PIPE p",
         "SHOW DATABASES IN FAILOVER GROUP g",
         "SHOW PIPES",
-        "DECLARE x INT; BEGIN RETURN 1; END",
     ],
 )
 def test_other_statements_of_snowflake_are_refused_by_name(cursor: Any, statement: str) -> None:

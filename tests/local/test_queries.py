@@ -147,7 +147,6 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
         "SELECT COLLATION('a')",
         "SELECT 1 AS x WHERE RANDOM(7) > 0",
         "CREATE TABLE t (a FILE)",
-        "CREATE STREAM s ON VIEW t",
         "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVA AS '1'",
         "CREATE TABLE t (a INT, b INT AS (a + 1))",
         "CREATE STAGE s URL = 's3://bucket'",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -99,7 +98,7 @@ def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path:
     _, graph, ctx = pipeline.load()
     deployed = graph.nodes["deploy"].step
     assert isinstance(deployed, DeployForecaster)
-    config = json.loads(deployed._config(ctx))
+    config = deployed.config_of(deployed.features(ctx))
     assert {name: one["seed"] for name, one in config["model"]["candidates"].items()} == {
         "stiff": 7,
         "loose": 3,

@@ -8,8 +8,7 @@ from functools import lru_cache
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.connector import ProgrammingError
+from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
@@ -47,7 +46,7 @@ def evaluate(
             if target is not None:
                 tree = _converted(tree, target)
             return _value(session, tree, Bindings(scope))
-    except ProgrammingError as raised:
+    except connector.ProgrammingError as raised:
         if not may_be_handled(raised):
             raise
         raise failed(EXPRESSION_ERROR, raised, expression.place) from raised

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from snowpipe_ml.local.core.connector import ProgrammingError
+from snowpipe_ml.local.core import connector
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.typed_values import TypedValue
@@ -52,7 +52,7 @@ def run_query(
     try:
         with connector_errors(session.client.translated):
             result = session.client.perform(text, bindings, query_id)
-    except ProgrammingError as raised:
+    except connector.ProgrammingError as raised:
         if not may_be_handled(raised):
             raise
         raise failed(STATEMENT_ERROR, raised, query.place) from raised
@@ -99,7 +99,7 @@ def assign(session: Session, scope: Scope, name: str, value: TypedValue, place: 
     try:
         with connector_errors(session.client.translated):
             item.value = convert(session, value, item.type)
-    except ProgrammingError as raised:
+    except connector.ProgrammingError as raised:
         if not may_be_handled(raised):
             raise
         raise failed(STATEMENT_ERROR, raised, place) from raised
