@@ -84,7 +84,7 @@ def check_query(tree: exp.Expr) -> None:
             case exp.Subquery():
                 _check_correlation(node)
             case exp.Collate():
-                raise errors.UnsupportedError(f"COLLATE {node.expression.sql(dialect='snowflake')}")
+                raise errors.UnsupportedError(f"the collation {node.expression.sql(dialect='snowflake')}")
             case exp.If() | exp.Coalesce() if _is_short(node):
                 raise errors.error(
                     938,
