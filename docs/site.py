@@ -1,4 +1,4 @@
-"""What the site adds to the pages of docs/: the command line's page, and links to files outside this folder.
+"""Hooks of the site: the page of the command line, and links to files outside this folder.
 
 MkDocs calls the functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks).
 """

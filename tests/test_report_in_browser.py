@@ -24,6 +24,12 @@ steps:
   bad: {type: transform, query: "SELECT 1 / 0 AS X FROM {{ ref('long') }}", writes: bad}
   after: {type: transform, query: "SELECT * FROM {{ ref('bad') }}", writes: after}
 """
+# A browser decodes images when it has the time.
+_WIDTHS = """Promise.all([...document.images].map(async image => {
+  image.loading = "eager";
+  await image.decode();
+  return image.naturalWidth;
+}))"""
 _SECTIONS = "[...document.querySelectorAll('section')].filter(e => e.offsetHeight > 20).map(e => e.id)"
 
 
@@ -86,7 +92,9 @@ def test_forecasts_and_plots_are_drawn(chromium: Any, plotted: Pipeline, width: 
             "spec",
         ]
         check_layout(page)
-        assert page.evaluate("document.images.length") == 4
+        widths = page.evaluate(_WIDTHS)
+        assert len(widths) == 4
+        assert all(natural > 300 for natural in widths)
         page.click("button.larger")
         check_layout(page)
 

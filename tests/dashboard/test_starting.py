@@ -23,7 +23,7 @@ vars:
   model: ridge           # or another
   months: ["2022-11", "2022-12"]
   members: [{type: a, window: 28}, {type: b, window: 365}, {type: c, window: 7}]
-  api_token: hidden
+  api_token: canary-of-the-form
 dashboard: {can_run: true, choices: {model: [ridge, tabnet]}}
 steps:
   one:

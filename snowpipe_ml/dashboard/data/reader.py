@@ -60,7 +60,7 @@ class Reader:
         """Run a statement that only reads and return its rows.
 
         Raises:
-            ValueError: the statement is no query.
+            ValueError: the statement is not a query.
             snowflake.connector.errors.Error: the statement failed.
             TargetError: the target cannot be reached.
         """
@@ -137,7 +137,7 @@ class Reader:
         connection, self._connection = self._connection, None
         if connection is not None:
             # Closing waits for other processes that use the warehouse through this one. New queries join them
-            # meanwhile. It is no daemon: the end of this process must wait too.
+            # meanwhile. It is not a daemon: the end of this process must wait too.
             threading.Thread(target=connection.close, name="dashboard-close", daemon=False).start()
 
 

@@ -30,7 +30,7 @@ OTHERS: Mapping[str, str] = {
     "SECONDS": "Seconds to train and forecast a series from one origin.",
     "SERIES": "Number of series.",
     "DAYS": "Number of forecasts that are scored.",
-    "MESSAGE": "What the ensemble left out for its time budget.",
+    "MESSAGE": "The members that the ensemble omitted for its time budget.",
 }
 """The other columns of a leaderboard."""
 
