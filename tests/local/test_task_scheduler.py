@@ -67,16 +67,34 @@ def test_by_cron(connection: Connection, scheduler: Scheduler) -> None:
 def test_a_run_that_is_due_while_the_graph_runs_is_left_out(
     connection: Connection, scheduler: Scheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
+    ask(connection, "CREATE TABLE log (what VARCHAR)")
     ask(connection, "CREATE TASK root SCHEDULE = '10 MINUTES' AS SELECT SYSTEM$WAIT(600)")
-    ask(connection, "ALTER TASK root RESUME")
+    ask(connection, "CREATE TASK final FINALIZE = root AS INSERT INTO log VALUES ('final')")
+    ask(connection, "SELECT SYSTEM$TASK_DEPENDENTS_ENABLE('root')")
     assert scheduler.tick(NOON) == []
     assert scheduler.tick(NOON + timedelta(minutes=10)) == [ROOT]
     assert scheduler.tick(NOON + timedelta(minutes=21)) == []
     assert "is skipped: its graph runs" in caplog.text
-    scheduler.close()  # cancels the task
-    history = 'SELECT state, scheduled_from FROM "LOCAL"._SNOWPIPE.TASK_RUNS'
+    scheduler.close()  # cancels the task, and not the finalizer
+    history = 'SELECT name, state, scheduled_from FROM "LOCAL"._SNOWPIPE.TASK_RUNS ORDER BY started'
     found = connection.session.duck.execute(history).fetchall()
-    assert found == [("CANCELLED", "SCHEDULE")]
+    assert found == [("ROOT", "CANCELLED", "SCHEDULE"), ("FINAL", "SUCCEEDED", "SCHEDULE")]
+    assert ask(connection, "SELECT what FROM log") == [("final",)]
+
+
+def test_a_finalizer_that_takes_long_is_canceled_with_its_graph(
+    connection: Connection, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snowpipe_ml.local.statements.task_graphs._TO_FINALIZE", 0.05)
+    ask(connection, "CREATE TASK root SCHEDULE = '10 MINUTES' AS SELECT SYSTEM$WAIT(600)")
+    ask(connection, "CREATE TASK final FINALIZE = root AS SELECT SYSTEM$WAIT(600)")
+    ask(connection, "SELECT SYSTEM$TASK_DEPENDENTS_ENABLE('root')")
+    assert scheduler.tick(NOON) == []
+    assert scheduler.tick(NOON + timedelta(minutes=10)) == [ROOT]
+    scheduler.close()
+    history = 'SELECT name, state FROM "LOCAL"._SNOWPIPE.TASK_RUNS ORDER BY started'
+    found = connection.session.duck.execute(history).fetchall()
+    assert found == [("ROOT", "CANCELLED"), ("FINAL", "CANCELLED")]
 
 
 def test_when_a_stream_has_data(connection: Connection, scheduler: Scheduler) -> None:

@@ -80,7 +80,9 @@ class Cancellation:
         self.check()
 
     @contextmanager
-    def stopping(self, stop: Callable[[], None], *, again: bool = False) -> Iterator[None]:
+    def stopping(
+        self, stop: Callable[[], None], *, again: bool = False, late: bool = False
+    ) -> Iterator[None]:
         """Call ``stop`` if the statement is canceled while the block runs; ``stop`` must not block.
 
         Work that completes in spite of the cancellation counts as successful. A caller that must not use its
@@ -90,12 +92,16 @@ class Cancellation:
             stop: stops the work.
             again: call ``stop`` repeatedly until the block ends, for work that can miss a call while it
                 starts.
+            late: run the block also if the statement was canceled before; ``stop`` is then called first.
 
         Raises:
             ProgrammingError: the statement was canceled before the block began.
         """
         with self._lock:
-            self.check()
+            if self.requested and late:
+                stop()
+            else:
+                self.check()
             self._stops.append(stop)
             if again:
                 self._repeated.append(stop)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ From = Literal["SCHEDULE", "EXECUTE_TASK", "MANUAL RETRY", "AUTOMATIC RETRY", "T
 _AT_ONCE = 4  # tasks of a graph that run at the same time
 _HOUR_MS = 3_600_000  # the default of USER_TASK_TIMEOUT_MS
 _FAILURES = 10  # the default of SUSPEND_TASK_AFTER_NUM_FAILURES
+_TO_FINALIZE = 60.0  # seconds that the finalizer of a canceled graph may take
 _RETRIED_WITHIN = dt.timedelta(days=14)
 _PASSED = "PASSED"  # a suspended task, which counts as one that succeeded
 _NOT_RUN = "NOT RUN"  # a task whose predecessors did not succeed
@@ -269,15 +271,24 @@ class _Graph:
         )
         state, code, message = FAILED, None, None
 
-        def interrupt() -> None:
-            session.interrupt()
+        final = task.finalize is not None
 
+        def interrupt() -> None:
+            if final:  # it frees what the tasks have reserved
+                timer = threading.Timer(_TO_FINALIZE, session.interrupt)
+                timer.daemon = True
+                timers.append(timer)
+                timer.start()
+            else:
+                session.interrupt()
+
+        timers: list[threading.Timer] = []
         running = self.session.storage.running_tasks
         running.setdefault(task.name, []).append(session)
         try:
             session.task_seconds = self._seconds(task)
             with (
-                self.session.cancellation.stopping(interrupt, again=True),
+                self.session.cancellation.stopping(interrupt, again=not final, late=final),
                 connector_errors(client.translated),
             ):
                 session.role = task.owner or None
@@ -297,6 +308,8 @@ class _Graph:
             message = f"{type(error).__name__}: {error}"
             raise
         finally:
+            for timer in timers:
+                timer.cancel()
             running[task.name].remove(session)
             self.history.end(query_id, state, context.value, code, message)
             client.close()
