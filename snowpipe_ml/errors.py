@@ -116,11 +116,11 @@ class LockedError(SnowpipeMLError):
     """Another run or another process holds the target.
 
     Attributes:
-        holder: the owner of the lock of a run.
+        run_key: the key of the run that holds the lock, if it was begun with one.
     """
 
     exit_code = 4
-    holder: str = ""
+    run_key: str | None = None
 
 
 class TemplateError(SnowpipeMLError):

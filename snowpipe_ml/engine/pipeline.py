@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Event
@@ -177,6 +177,7 @@ class Pipeline(Inspected):
         lasts: timedelta = LASTS,
         full_refresh: bool = False,
         allow_destructive: bool = False,
+        is_over: Callable[[str], bool] | None = None,
         session: Session | None = None,
         session_factory: SessionFactory | None = None,
     ) -> RunHandle:
@@ -197,6 +198,9 @@ class Pipeline(Inspected):
                 may wait for a worker.
             full_refresh: run every step, changed or not.
             allow_destructive: replace tables on Snowflake even if no run of this pipeline created them.
+            is_over: tells whether the run with a key is over for the caller although it was never finished, as
+                that of an orchestrator whose process was killed. It is called with the key of the run that
+                holds the lock. That run is then canceled, and does not hold the lock until it expires.
             session: an open Session of the caller's.
             session_factory: opens Sessions on the target; by default, the target of the spec does.
 
@@ -211,7 +215,7 @@ class Pipeline(Inspected):
             LockedError: another run or process holds the target.
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
-        return begin(self, target, Access(session, session_factory), what, lasts)
+        return begin(self, target, Access(session, session_factory), what, lasts, is_over)
 
     def find_run(
         self,

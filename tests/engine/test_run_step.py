@@ -259,3 +259,42 @@ def test_credentials_of_the_caller(make: Make) -> None:
     assert len(opened) >= 4
     with pytest.raises(UsageError, match="either session or session_factory"):
         pipeline.run(session=session, session_factory=factory)
+
+
+def test_a_run_that_is_over_for_its_caller_is_canceled_by_the_next(make: Make) -> None:
+    pipeline = make(SPEC)
+    first = pipeline.begin_run(run_key="daily/1")
+    pipeline.run_step(first, "setup")
+    asked: list[str] = []
+
+    def is_over(key: str) -> bool:
+        asked.append(key)
+        return len(asked) > 1
+
+    with pytest.raises(LockedError, match="is being run on local by daily/1 by"):
+        pipeline.begin_run(run_key="daily/2", is_over=is_over)
+    second = pipeline.begin_run(run_key="daily/2", is_over=is_over)
+    assert asked == ["daily/1", "daily/1"]
+    assert second.run_id != first.run_id
+    statuses = "SELECT RUN_ID, STATUS FROM SNOWPIPE_ML.RUNS WHERE STATUS IS NOT NULL"
+    assert ask(pipeline, statuses) == [(first.run_id, "failed")]
+    with pytest.raises(LockedError, match="does not hold the lock"):
+        pipeline.run_step(first, "a")
+    in_turn(pipeline, second)
+    assert pipeline.finish_run(second).ok
+
+
+def test_the_lock_is_released_by_a_second_finish_if_the_first_was_killed_before(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make("steps:\n  a: {type: transform, query: SELECT 1 AS X, writes: ta}\n")
+    handle = pipeline.begin_run(run_key="k")
+    pipeline.run_step(handle, "a")
+    with monkeypatch.context() as patched:
+        patched.setattr("snowpipe_ml.engine.run.ending._release", lambda part: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            pipeline.finish_run(handle)
+    with pytest.raises(LockedError):
+        pipeline.begin_run(run_key="another")
+    assert pipeline.finish_run(handle).ok
+    assert pipeline.run().ok

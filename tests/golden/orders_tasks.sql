@@ -24,7 +24,7 @@ def unpacked(file):
     return folder
 
 
-SETTINGS = json.loads('{"spec": "orders.yaml", "target": "prod", "root": "ORDERS.ML.ORDERS", "vars": {}, "select": [], "exclude": [], "timezone": "UTC", "minutes": 360}')
+SETTINGS = json.loads('{"spec": "orders.yaml", "target": "prod", "root": "ORDERS.ML.ORDERS", "vars": {}, "select": [], "exclude": [], "timezone": "UTC", "minutes": 60}')
 PIPELINE = unpacked('orders-HASH.zip')
 for name in [name for name in sys.modules if name.split(".")[0] == "snowpipe_ml"]:
     del sys.modules[name]  # only the staged version is used

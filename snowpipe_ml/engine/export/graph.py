@@ -141,7 +141,6 @@ class TaskGraph:
             select=self.select,
             exclude=self.exclude,
             timezone=schedule.timezone,
-            minutes=schedule.timeout,
         )
         modules = [
             pair

@@ -48,7 +48,7 @@ class TaskSettings:
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     timezone: str = "UTC"
-    minutes: int = 360
+    minutes: int = 60
 
 
 def run_task(session: Session, folder: str, settings: Mapping[str, Any], action: Action, name: str) -> str:
@@ -85,6 +85,8 @@ def run_task(session: Session, folder: str, settings: Mapping[str, Any], action:
             exclude=given.exclude,
             run_key=key,
             lasts=timedelta(minutes=given.minutes),
+            # A graph has one run at a time: an earlier one that holds the lock has ended without its finalizer.
+            is_over=lambda other: other.startswith(_prefix(given)),
             session=session,
         )
         said = {"run": handle.run_id}
@@ -118,4 +120,9 @@ def _graph_run(session: Session, settings: TaskSettings) -> tuple[str, date]:
         zone=SqlLiteral(settings.timezone),
     )
     ((group, due, given),) = execute(session.connection, statement)
-    return f"task:{settings.root}/{group}", date.fromisoformat(str(given or due))
+    return f"{_prefix(settings)}{group}", date.fromisoformat(str(given or due))
+
+
+def _prefix(settings: TaskSettings) -> str:
+    """The beginning of the keys of all runs of a graph."""
+    return f"task:{settings.root}/"

@@ -146,7 +146,7 @@ class RunLock:
                 f"{self.pipeline} is being run on {self.target} by {holder['OWNER']} (run {holder['RUN_ID']}); its lock "
                 f"expires at {holder['EXPIRES_AT']:%Y-%m-%d %H:%M:%S} UTC unless it is renewed"
             )
-            error.holder = str(holder["OWNER"])
+            error.run_key = str(holder["OWNER"]).rpartition(" by ")[0] or None
             raise error
         if not holders:
             return False  # the lock of another run ended between the two statements

@@ -80,6 +80,7 @@ def _finished(
     outcomes = _ends(part)
     seconds = (datetime.now(UTC) - (part.past.since or at.run.started_at)).total_seconds()
     if part.past.status is not None:  # a retry of the task that finishes the run
+        _release(part)  # the earlier try may have been killed just before it
         return RunResult(at.run, part.past.status, seconds, outcomes, interrupted)
     start = at.event(graph)
     listeners = tuple(listeners)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
@@ -32,6 +32,7 @@ from snowpipe_ml.engine.plan.tasks import task_names, tasks
 from snowpipe_ml.engine.plan.versions import Versions
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import Record
+from snowpipe_ml.engine.run.ending import cancel
 from snowpipe_ml.engine.run.handle import RunHandle
 from snowpipe_ml.engine.run.interrupts import until_recorded
 from snowpipe_ml.engine.run.joined import Joined, joined, selected, unfinished
@@ -54,21 +55,36 @@ LASTS = timedelta(hours=6)
 _BEGINS = 60.0  # seconds that another process may take to begin the same run
 
 
-def begin(source: Source, target: str | None, access: Access, what: What, lasts: timedelta) -> RunHandle:
+def begin(
+    source: Source,
+    target: str | None,
+    access: Access,
+    what: What,
+    lasts: timedelta,
+    is_over: Callable[[str], bool] | None,
+) -> RunHandle:
     """Begin a run, or continue the one that has the same key; see :meth:`snowpipe_ml.Pipeline.begin_run`."""
     seconds = max(1, int(lasts.total_seconds()))
     with opened(source, target, new_run(what.run_date), access) as at:
         at.state.prepare()
         deadline = time.monotonic() + _BEGINS
+        ended: set[str] = set()
         while True:
             try:
                 return _begun(at, what, seconds)
             except LockedError as error:
-                # Another process is beginning the same run: its record follows.
-                same = what.run_key is not None and error.holder.startswith(f"{what.run_key} by ")
-                if not same or time.monotonic() > deadline:
+                key = error.run_key
+                if key is not None and key == what.run_key and time.monotonic() <= deadline:
+                    time.sleep(0.2)  # another process is beginning the same run: its record follows
+                    continue
+                if key is None or key in ended or is_over is None or not is_over(key):
                     raise
-                time.sleep(0.2)
+                ended.add(key)
+                left = find(source, target, access, key)
+                if left is None:
+                    raise
+                log.warning("the run %s (%s) was never finished: it is canceled", left.run_id, key)
+                cancel(source, left, access, ())
 
 
 def _begun(at: OpenRun, what: What, lasts: int) -> RunHandle:
