@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from snowpipe_ml import Pipeline
 from snowpipe_ml.integrations.dagster import definitions, pipeline_assets
 
 spec, mode, *dates = sys.argv[1:]
@@ -39,7 +40,7 @@ def main() -> None:
     found = pipeline_assets(
         spec,
         partitions_def=partitions,
-        op_per_step=mode == "ops",
+        op_per_step=mode in ("ops", "left"),
         retry_policy=retries if mode == "ops" else None,
     )
     job = definitions(found).resolve_implicit_global_asset_job_def()
@@ -50,6 +51,11 @@ def main() -> None:
                 "dagster/asset_partition_range_end": dates[-1],
             }
             results = [job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)]
+        elif mode == "left":
+            first = job.execute_in_process(instance=instance, partition_key=dates[0])
+            # A run that Dagster's run has left unfinished.
+            Pipeline.from_yaml(spec).begin_run(run_key=f"dagster:{first.run_id}/left")
+            results = [job.execute_in_process(instance=instance, partition_key=dates[0])]
         else:
             selections: list[Any] = [None, None] if mode == "whole" else [None]
             if mode == "subset":

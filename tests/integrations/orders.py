@@ -80,6 +80,27 @@ def last_line(text: str) -> Any:
     return json.loads(text.splitlines()[-1])
 
 
+SMALL = """\
+steps:
+  a: {type: transform, query: "SELECT 1 AS X", writes: ta}
+"""
+LEFT = [("failed", 1), ("success", 2)]
+"""The states of two runs of an orchestrator, and of one that the first has left unfinished."""
+
+
+def small_spec(folder: Path) -> Path:
+    """Write a spec with one step."""
+    (folder / "failures").mkdir(parents=True)
+    return write_spec(folder, SMALL)
+
+
+def states(spec: Path) -> list[tuple[Any, ...]]:
+    """Count the runs of a spec by their states."""
+    return ask(
+        Pipeline.from_yaml(spec), "SELECT STATUS, COUNT(*) FROM SNOWPIPE_ML.RUNS GROUP BY 1 ORDER BY 1"
+    )
+
+
 FAILING = """\
 steps:
   a: {type: transform, query: "SELECT 1 AS X", writes: ta}

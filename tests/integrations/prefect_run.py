@@ -9,14 +9,19 @@ from datetime import date
 from prefect.client.orchestration import get_client
 from prefect.testing.utilities import prefect_test_harness
 
+from snowpipe_ml import Pipeline
 from snowpipe_ml.integrations.prefect import pipeline_flow
 
 
 def main() -> None:
-    spec, day = sys.argv[1:]
+    spec, day, *left = sys.argv[1:]
     with prefect_test_harness(server_startup_timeout=300):
         flow = pipeline_flow(spec, retry_delay_seconds=0.1)
         state = flow(run_date=date.fromisoformat(day), return_state=True)
+        if left:  # a run that its flow run has left unfinished
+            key = f"prefect:{state.state_details.flow_run_id}"
+            Pipeline.from_yaml(spec).begin_run(run_key=key)
+            state = flow(run_date=date.fromisoformat(day), return_state=True)
         with get_client(sync_client=True) as client:
             runs = client.read_task_runs()
             artifacts = client.read_artifacts()

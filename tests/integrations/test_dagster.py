@@ -11,7 +11,18 @@ import pytest
 from snowpipe_ml import Pipeline
 from tests.conftest import ask
 from tests.integrations.environments import python_of
-from tests.integrations.orders import DATE, Found, check_failed, environment, failing_spec, found, last_line
+from tests.integrations.orders import (
+    DATE,
+    LEFT,
+    Found,
+    check_failed,
+    environment,
+    failing_spec,
+    found,
+    last_line,
+    small_spec,
+    states,
+)
 
 pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("dagster_run.py")
@@ -97,3 +108,10 @@ def test_a_step_that_fails_and_a_check_that_blocks(tmp_path: Path, mode: str) ->
             ("bad", "skipped", "it was not started"),
             ("after_bad", "skipped", "it was not started"),
         ]
+
+
+def test_a_run_that_was_left_unfinished_does_not_stop_the_next(tmp_path: Path) -> None:
+    spec = small_spec(tmp_path / "small")
+    (result,) = dagster(spec, "left")
+    assert result["ok"]
+    assert states(spec) == LEFT

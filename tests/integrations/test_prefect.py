@@ -9,15 +9,26 @@ from typing import Any
 import pytest
 
 from tests.integrations.environments import python_of
-from tests.integrations.orders import DATE, Found, check_failed, environment, failing_spec, found, last_line
+from tests.integrations.orders import (
+    DATE,
+    LEFT,
+    Found,
+    check_failed,
+    environment,
+    failing_spec,
+    found,
+    last_line,
+    small_spec,
+    states,
+)
 
 pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("prefect_run.py")
 
 
-def prefect(spec: Path, home: Path) -> Any:
+def prefect(spec: Path, home: Path, *left: str) -> Any:
     done = subprocess.run(
-        [python_of("prefect"), "-W", "ignore", RUN, spec, DATE],
+        [python_of("prefect"), "-W", "ignore", RUN, spec, DATE, *left],
         env={**environment(spec), "PREFECT_HOME": str(home), "DO_NOT_TRACK": "1"},
         capture_output=True,
         text=True,
@@ -45,3 +56,10 @@ def test_a_step_that_fails_is_not_tried_again(tmp_path: Path) -> None:
     assert shown["tasks"]["a"] == ["Completed", 1]
     assert shown["tasks"]["bad"] == shown["tasks"]["strict"] == ["Failed", 1]
     check_failed(spec)
+
+
+def test_a_run_that_was_left_unfinished_does_not_stop_the_next(tmp_path: Path) -> None:
+    spec = small_spec(tmp_path / "small")
+    shown = prefect(spec, tmp_path / "prefect", "left")
+    assert shown["state"] == "Completed"
+    assert states(spec) == LEFT

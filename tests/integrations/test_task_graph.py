@@ -10,7 +10,7 @@ import pytest
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.export.deployment import deploy, drop
 from snowpipe_ml.engine.export.graph import draw
-from tests.conftest import ask
+from tests.conftest import ask, write_spec
 from tests.integrations.orders import DATE, TABLES, Found, found
 
 pytestmark = pytest.mark.integrations
@@ -105,6 +105,31 @@ def test_retry_last_goes_on_with_the_run(spec: Path, by_command: Found) -> None:
             "ORDER BY ATTEMPT_NUMBER DESC LIMIT 1",
         )[0]
         assert json.loads(value)["status"] == "success"
+    finally:
+        session.close()
+
+
+def test_a_canceled_finalizer_does_not_stop_the_next_run(tmp_path: Path) -> None:
+    """A graph has one run at a time: the next one finishes the run whose finalizer was canceled."""
+    spec = write_spec(
+        tmp_path,
+        "schedule: {cron: '0 6 2 * *'}\nsteps:\n  a: {type: transform, query: SELECT 1 AS X, writes: ta}\n",
+    )
+    pipeline = Pipeline.from_yaml(spec)
+    session = pipeline.session()
+    try:
+        deploy(draw(pipeline))
+        (procedure,) = (row[1] for row in ask(pipeline, "SHOW PROCEDURES LIKE '%RUN_STEP'"))
+        root = procedure.removesuffix("_RUN_STEP")
+        ask(pipeline, f"ALTER TASK {root} SUSPEND")
+        ask(pipeline, f"ALTER TASK {root}_FINISH SUSPEND")
+        ask(pipeline, f"EXECUTE TASK {root}")
+        held = "SELECT RUN_ID FROM SNOWPIPE_ML.LOCKS"
+        assert ask(pipeline, held) != [(None,)]
+        ask(pipeline, f"ALTER TASK {root}_FINISH RESUME")
+        ask(pipeline, f"EXECUTE TASK {root}")
+        assert ask(pipeline, "SELECT STATUS FROM SNOWPIPE_ML.RUNS") == [("success",)] * 2
+        assert ask(pipeline, held) == [(None,)]
     finally:
         session.close()
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from snowpipe_ml.plugins import Kind
 from snowpipe_ml.ui.report import last_report, report_path
 
 RUN_ID = "run_id"
+_KEY = "airflow:"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,15 @@ class Source:
 
 def run_key(context: Mapping[str, Any]) -> str:
     """Return the key of the pipeline's run: that of the DAG run, also when its tasks are tried again."""
-    return f"airflow:{context['dag'].dag_id}/{context['run_id']}"
+    return f"{_KEY}{context['dag'].dag_id}/{context['run_id']}"
+
+
+def _is_over(context: Mapping[str, Any], key: str) -> bool:
+    """Return whether the DAG run of a key has ended, and has left its run unfinished."""
+    dag_id, _, run_id = key.removeprefix(_KEY).partition("/")
+    if not key.startswith(_KEY) or not run_id:
+        return False
+    return bool(context["ti"].get_dr_count(dag_id, run_ids=[run_id], states=["success", "failed"]))
 
 
 def run_date(context: Mapping[str, Any]) -> date | None:
@@ -77,6 +87,7 @@ class BeginRun(BaseOperator):
             select=self.source.select,
             exclude=self.source.exclude,
             lasts=self.lasts,
+            is_over=partial(_is_over, context),
             session_factory=self.source.sessions,
         )
         self.log.info("run %s of %s on %s", handle.run_id, handle.pipeline, handle.target)

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,14 +144,26 @@ def _run(
     )
 
 
+_KEY = "dagster:"
 _PARTITION = "dagster/partition"
+_ROOT = "dagster/root_run_id"
 _RANGE = "dagster/asset_partition_range_start"
 
 
 def _key(context: Any, day: date | None) -> str:
     """The key of the pipeline's run: that of Dagster's run, which is the same for its retries, and the date."""
     root = context.run.root_run_id or context.run.run_id
-    return f"dagster:{root}" if day is None else f"dagster:{root}/{day}"
+    return f"{_KEY}{root}" if day is None else f"{_KEY}{root}/{day}"
+
+
+def _is_over(context: Any, key: str) -> bool:
+    """Return whether Dagster's run of a key has ended, with its retries, and has left its run unfinished."""
+    root = key.removeprefix(_KEY).partition("/")[0]
+    if not key.startswith(_KEY):
+        return False
+    found = [context.instance.get_run_by_id(root)]
+    found += context.instance.get_runs(dg.RunsFilter(tags={_ROOT: root}))
+    return all(run is not None and run.is_finished for run in found)
 
 
 def _dates(context: Any) -> list[date | None]:
@@ -209,6 +222,7 @@ def _op(drawn: Drawn, name: str, partitions_def: Any, retry_policy: Any) -> dg.A
             run_date=day,
             run_key=_key(context, day),
             select=[] if everything else names,
+            is_over=partial(_is_over, context),
             session_factory=factory,
         )
         # What the step needs and Dagster does not show, such as the declared objects.

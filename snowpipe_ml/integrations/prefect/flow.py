@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect import Flow, flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.assets import Asset, materialize
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Completed, State
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -24,6 +27,9 @@ from snowpipe_ml.errors import StepError
 from snowpipe_ml.integrations.prefect.connection import SnowflakeConnection
 from snowpipe_ml.plugins import Kind
 from snowpipe_ml.ui.report import last_report
+
+_KEY = "prefect:"
+_LASTS = timedelta(minutes=15)  # between two tasks of a process that was not killed
 
 
 class StepFailedError(StepError):
@@ -104,7 +110,9 @@ def pipeline_flow(
         handle = pipeline.begin_run(
             target,
             run_date=run_date,
-            run_key=f"prefect:{flow_run.id}",
+            run_key=f"{_KEY}{flow_run.id}",
+            lasts=_LASTS + timedelta(seconds=retry_delay_seconds),
+            is_over=_is_over,
             select=chosen,
             exclude=excluded,
             session_factory=opens,
@@ -131,6 +139,18 @@ def pipeline_flow(
         return result.run.id
 
     return run_pipeline
+
+
+def _is_over(key: str) -> bool:
+    """Return whether the flow run of a key has ended, and has left its run unfinished."""
+    if not key.startswith(_KEY):
+        return False
+    with get_client(sync_client=True) as client:
+        try:
+            found = client.read_flow_run(UUID(key.removeprefix(_KEY)))
+        except ObjectNotFound:
+            return False
+    return found.state is not None and found.state.is_final()
 
 
 def _task(pipeline: Pipeline, item: Task, place: str, retries: int, delay: float) -> Any:
