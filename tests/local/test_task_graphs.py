@@ -266,7 +266,10 @@ def test_the_tasks_of_a_graph_are_resumed_together(graph: Query) -> None:
             "CREATE TASK x OVERLAP_POLICY = ALLOW_ALL_OVERLAP AS SELECT 1",
             "does not support the option OVERLAP_POLICY",
         ),
-        ("CREATE TASK x AS BEGIN SELECT 1; END", "Snowflake Scripting"),
+        ("CREATE TASK x ALLOW_OVERLAPPING_EXECUTION = TRUE AS SELECT 1", "ALLOW_OVERLAPPING_EXECUTION"),
+        ("CREATE TASK x ALLOW_OVERLAPPING_EXECUTION = FALSE AFTER root AS SELECT 1", "root task only"),
+        ("CREATE TASK x AS BEGIN SELECT 1;", "unexpected"),
+        ("EXECUTE TASK root RETRY LAST AWAIT", "unexpected"),
         (
             "CREATE TASK x AFTER root WHEN (SELECT COUNT(*) FROM log) > 0 AS SELECT 1",
             "Invalid expression for task",
@@ -368,3 +371,25 @@ def test_the_times_of_histories_are_times(graph: Query) -> None:
             f"FROM TABLE(INFORMATION_SCHEMA.{relation}()) WHERE {end} IS NOT NULL"
         )
         assert found == [(True, True)]
+
+
+def test_a_block_of_snowflake_scripting(graph: Query) -> None:
+    graph("ALTER TASK root SET ALLOW_OVERLAPPING_EXECUTION = FALSE")
+    graph(
+        "ALTER TASK root MODIFY AS DECLARE n INT DEFAULT 2; BEGIN "
+        "FOR i IN 1 TO n DO INSERT INTO log SELECT 'root', :i; END FOR; "
+        "CALL SYSTEM$SET_RETURN_VALUE('done'); END;"
+    )
+    graph(
+        "CREATE TASK child AFTER root AS BEGIN "
+        "LET said VARCHAR := SYSTEM$GET_PREDECESSOR_RETURN_VALUE(); "
+        "INSERT INTO log VALUES ('child', :said); EXCEPTION WHEN OTHER THEN RETURN SQLERRM; END"
+    )
+    graph("ALTER TASK child RESUME")
+    graph("EXECUTE TASK root AWAIT")
+    assert states(graph) == {"ROOT": "SUCCEEDED", "CHILD": "SUCCEEDED"}
+    assert graph("SELECT * FROM log ORDER BY ALL") == [("child", "done"), ("root", "1"), ("root", "2")]
+    assert graph("SHOW TASKS LIKE 'root'")[0][11].startswith("DECLARE n INT")
+    graph("ALTER TASK child MODIFY AS BEGIN SELECT 1 / 0; END")
+    graph("EXECUTE TASK root")
+    assert states(graph)["CHILD"] == "FAILED"

@@ -67,7 +67,10 @@ _NOT_RUN = "NOT RUN"  # a task whose predecessors did not succeed
 
 @command("EXECUTE TASK")
 def execute_task(statement: Statement) -> Result:
-    """``EXECUTE TASK name [USING CONFIG = json | RETRY LAST | RETRY GRAPH RUN GROUP id]``."""
+    """``EXECUTE TASK name [[USING CONFIG = json] [AWAIT] | RETRY LAST | RETRY GRAPH RUN GROUP id]``.
+
+    AWAIT changes nothing, since the statement always waits for the tasks.
+    """
     session, reader = statement.session, statement.reader
     session.commit_open()
     reader.expect("EXECUTE", "TASK")
@@ -82,6 +85,8 @@ def execute_task(statement: Statement) -> Result:
         retried = True
     elif reader.accept("RETRY", "GRAPH", "RUN", "GROUP"):
         retried, group = True, reader.string()
+    if not retried:
+        reader.accept("AWAIT")
     reader.end()
     task = find_task(session, name)
     if not task.is_root:

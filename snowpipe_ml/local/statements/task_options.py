@@ -32,6 +32,7 @@ _OF_ROOTS = (
     "SCHEDULE",
     "CONFIG",
     "OVERLAP_POLICY",
+    "ALLOW_OVERLAPPING_EXECUTION",
     "TASK_AUTO_RETRY_ATTEMPTS",
     "SUSPEND_TASK_AFTER_NUM_FAILURES",
 )
@@ -40,12 +41,14 @@ _KNOWN = {
     "SCHEDULE",
     "CONFIG",
     "OVERLAP_POLICY",
+    "ALLOW_OVERLAPPING_EXECUTION",
     "COMMENT",
     "TARGET_COMPLETION_INTERVAL",
     *_NUMBERS,
     *_SERVERLESS,
 }
-_UNSERVED = {"ERROR_INTEGRATION", "SUCCESS_INTEGRATION", "ALLOW_OVERLAPPING_EXECUTION"}
+_UNSERVED = {"ERROR_INTEGRATION", "SUCCESS_INTEGRATION"}
+_ALONE = {"OVERLAP_POLICY": "NO_OVERLAP", "ALLOW_OVERLAPPING_EXECUTION": "FALSE"}
 _CONFIG_BYTES = 10_000
 
 _CONDITIONS = {"SYSTEM$STREAM_HAS_DATA", "SYSTEM$GET_PREDECESSOR_RETURN_VALUE"}
@@ -74,7 +77,7 @@ def split_options(given: Options) -> tuple[Options, Options]:
     properties: Options = {}
     session_parameters: Options = {}
     for name, value in given.items():
-        if name in _UNSERVED or (name == "OVERLAP_POLICY" and str(value).upper() != "NO_OVERLAP"):
+        if name in _UNSERVED or str(value).upper() != _ALONE.get(name, str(value).upper()):
             raise errors.UnsupportedError(f"the option {name} = {value} of a task")
         if name in _KNOWN:
             properties[name] = _checked(name, value)
@@ -93,6 +96,8 @@ def _checked(name: str, value: Option) -> Option:
         least, most = _NUMBERS[name]
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise _invalid(value, name)
+    elif name == "ALLOW_OVERLAPPING_EXECUTION":
+        pass  # the only value that is served
     elif not isinstance(value, str):
         raise _invalid(value, name)
     elif name == "SCHEDULE":

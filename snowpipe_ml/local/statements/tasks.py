@@ -38,13 +38,14 @@ from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, rows, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Options
+from snowpipe_ml.local.scripting.parser import parse_block
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, claim, if_not_exists
 from snowpipe_ml.local.statements.task_options import check_together, is_option, read_condition, split_options
 from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.syntax.script import starts_block
 
 _DONE = "Statement executed successfully."
-_SCRIPTS = ("BEGIN", "DECLARE", "LET")
 
 
 @dataclass
@@ -161,8 +162,10 @@ def _options(reader: Reader) -> Options:
 def _body(reader: Reader) -> str:
     if reader.done:
         raise reader.unexpected("expected a statement")
-    if reader.peek().upper in _SCRIPTS:
-        raise errors.UnsupportedError("Snowflake Scripting in a task", "Call a procedure in Python")
+    if starts_block(reader.tokens, reader.index):
+        text = reader.rest()
+        parse_block(text)
+        return text
     return reader.rest()
 
 
