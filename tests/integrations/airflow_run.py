@@ -22,7 +22,7 @@ def main(days: list[str]) -> None:
     shown = []
     run = None
     for day in days:
-        if run is not None:  # a run that its DAG run has left unfinished
+        if run is not None:  # its run is begun again, and left unfinished
             Pipeline.from_yaml(os.environ["ORDERS_SPEC"]).begin_run(run_key=f"airflow:orders/{run.run_id}")
         run = dag.test(logical_date=datetime.fromisoformat(day).replace(tzinfo=UTC))
         tasks = {f"{t.task_id}{t.map_index}": [str(t.state), t.try_number] for t in run.get_task_instances()}

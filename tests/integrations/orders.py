@@ -84,8 +84,6 @@ SMALL = """\
 steps:
   a: {type: transform, query: "SELECT 1 AS X", writes: ta}
 """
-LEFT = [("failed", 1), ("success", 2)]
-"""The states of two runs of an orchestrator, and of one that the first has left unfinished."""
 
 
 def small_spec(folder: Path) -> Path:

@@ -18,7 +18,7 @@ def main() -> None:
     with prefect_test_harness(server_startup_timeout=300):
         flow = pipeline_flow(spec, retry_delay_seconds=0.1)
         state = flow(run_date=date.fromisoformat(day), return_state=True)
-        if left:  # a run that its flow run has left unfinished
+        if left:  # its run is begun again, and left unfinished
             key = f"prefect:{state.state_details.flow_run_id}"
             Pipeline.from_yaml(spec).begin_run(run_key=key)
             state = flow(run_date=date.fromisoformat(day), return_state=True)
