@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins.results import Picture, to_show
 from snowpipe_ml.sql import Secret
+from snowpipe_ml.text import redaction
 from snowpipe_ml.text.problems import Position, Problem
 from snowpipe_ml.text.redaction import (
     STARS,
@@ -134,6 +137,25 @@ def test_a_remembered_value_is_in_no_redacted_text(value: str, before: str, afte
     remember(value)
     assert value not in redact(f"{before}{value}{after}")
     assert json.dumps(value)[1:-1] not in redact(json.dumps(f"{before}{value}{after}"))
+
+
+def test_a_secret_that_is_a_word_of_svg_leaves_a_picture_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", set())
+    monkeypatch.setattr(redaction, "_pattern", None)
+    for word in ("hidden", "stroke", "a > b < c"):
+        remember(word)
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg"><g visibility="hidden" stroke="red" aria-label="y: hidden; a > b < c">'
+        "<title>hidden</title><text>a stroke of hidden</text></g></svg>"
+    )
+    shown = to_show((), (), (Picture("hidden", svg),))
+    [picture] = cast("list[dict[str, str]]", redact_all(shown)["pictures"])
+    assert picture == {
+        "title": STARS,
+        "svg": '<svg xmlns="http://www.w3.org/2000/svg">'
+        f'<g visibility="hidden" stroke="red" aria-label="y: {STARS}; {STARS}">'
+        f"<title>{STARS}</title><text>a {STARS} of {STARS}</text></g></svg>",
+    }
 
 
 def test_what_is_named_like_a_secret() -> None:

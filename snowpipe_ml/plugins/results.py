@@ -9,6 +9,7 @@ from typing import NotRequired, TypedDict
 
 from snowpipe_ml.errors import Check
 from snowpipe_ml.sql import Sql
+from snowpipe_ml.text.redaction import Markup
 
 
 @dataclass(frozen=True)
@@ -169,4 +170,6 @@ def to_show(
         "pictures": pictures,
     }
     found = {name: [dataclasses.asdict(item) for item in items] for name, items in shown.items()}
+    for picture in found["pictures"]:
+        picture["svg"] = Markup(picture["svg"])
     return {name: items for name, items in found.items() if items}

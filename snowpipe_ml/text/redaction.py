@@ -30,6 +30,13 @@ _TO_AT = r"(?:[^/?#\s'\"<>]{1,500}|(?!\d{1,5}[/?#,;])[^\s@'\"<>]{1,200})(?=@)"
 _IN_URL = re.compile(rf"://{_USER}:({_TO_AT})")
 # The words of a name such as DB_PASSWORD, api-key or clientSecret.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# A tag, or the text between two tags. An attribute may contain the end of a tag.
+_MARKUP_PART = re.compile(r"""<(?:[^<>"']|"[^"]*"|'[^']*')*>|[^<]+|<""")
+# The attributes of a tag that are read to people, or that lead somewhere.
+_LABEL = re.compile(
+    r"""(?P<name>\s(?:aria-[a-z]+|data-[a-z-]+|title|alt|(?:xlink:)?href)=)(?P<quote>["'])(?P<value>.*?)(?P=quote)""",
+    re.DOTALL,
+)
 _SECRET_WORDS = frozenset(
     {
         "password",
@@ -272,6 +279,28 @@ def redact(text: str) -> str:
     return _SHAPES.sub(_masked, text) if any(mark in text for mark in _MARKS) else text
 
 
+class Markup(str):
+    """Text in XML, such as an SVG image: only what it shows is redacted, not the names of its language."""
+
+    __slots__ = ()
+
+
+def redact_markup(text: str) -> str:
+    """Redact the text and the labels in XML.
+
+    Tags and all other attributes stay as they are. A secret can be a word of the language, such as ``hidden``
+    in SVG, and stars in its place would break the image.
+    """
+    return _MARKUP_PART.sub(
+        lambda part: _LABEL.sub(_redacted_label, part[0]) if part[0].startswith("<") else redact(part[0]),
+        text,
+    )
+
+
+def _redacted_label(match: re.Match[str]) -> str:
+    return f"{match['name']}{match['quote']}{redact(match['value'])}{match['quote']}"
+
+
 def _masked(match: re.Match[str]) -> str:
     lead = next(match[name] for name in _LEADS if match[name] is not None)
     return f"{lead}{STARS}{match['end'] or ''}"
@@ -283,6 +312,8 @@ def redact_all(value: Mapping[str, object]) -> dict[str, object]: ...
 def redact_all(value: object) -> object: ...
 def redact_all(value: object) -> object:
     """Redact every text in a JSON-like value."""
+    if isinstance(value, Markup):
+        return redact_markup(value)
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
