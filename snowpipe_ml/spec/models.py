@@ -250,8 +250,20 @@ class Hook(Model):
 class Schedule(Model):
     """When the pipeline runs as a graph of Snowflake's tasks: see `snowpipe-ml export tasks`."""
 
-    cron: str = Field(
-        description="Minute, hour, day of month, month and day of week, such as `0 6 2 * *`; L is the last day"
+    cron: str | None = Field(
+        None,
+        description="Minute, hour, day of month, month and day of week, such as `0 6 2 * *`; L is the last day",
+    )
+    on_changes: bool = Field(
+        False,
+        description="Run only if a stream that a step consumes has changes: at the times of `cron`, or without it as soon "
+        "as there are changes",
+    )
+    min_interval: int = Field(
+        30,
+        ge=10,
+        le=604_800,
+        description="Seconds between two runs that changes start, at least; with `on_changes` and without `cron`",
     )
     timezone: str = Field("UTC", description="Time zone of `cron` and of the run date")
     warehouse: ObjectName | None = Field(
@@ -273,8 +285,17 @@ class Schedule(Model):
 
     @model_validator(mode="after")
     def _possible(self) -> Schedule:
-        Cron.parse(self.cron, self.timezone)
+        if self.cron is not None:
+            Cron.parse(self.cron, self.timezone)
+        elif not self.on_changes:
+            raise ValueError("give cron, or on_changes: true, or both")
         return self
+
+    @property
+    def text(self) -> str:
+        """The schedule in words."""
+        at = "" if self.cron is None else f"USING CRON {self.cron} {self.timezone}"
+        return " ".join(part for part in (at, "when a stream has changes" if self.on_changes else "") if part)
 
 
 class Dashboard(Model):

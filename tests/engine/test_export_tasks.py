@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from snowpipe_ml import Pipeline
 from snowpipe_ml.cli.main import main
 from snowpipe_ml.engine.export.archives import engine_archive, pipeline_archive
+from snowpipe_ml.engine.export.deployment import deploy
 from snowpipe_ml.engine.export.graph import draw
 from snowpipe_ml.errors import SpecError, UsageError
 from tests.conftest import CITIBIKE, ROOT, write_spec
@@ -98,13 +99,43 @@ def test_environment_variables_are_refused(tmp_path: Path, monkeypatch: pytest.M
     assert "a task has no environment variable REGION" in refused(tmp_path / "set", text)
 
 
+def test_a_graph_that_runs_when_streams_have_changes(tmp_path: Path) -> None:
+    steps = (
+        "tables: {raw: {columns: {ID: varchar, N: number}}}\nstreams: {changes: {table: raw}}\n"
+        "steps:\n  into: {type: merge, from: {stream: changes}, into: merged, key: [ID]}\n"
+    )
+    text = exported(write_spec(tmp_path / "triggered", f"schedule: {{on_changes: true}}\n{steps}"))
+    (root,) = re.findall(r"CREATE OR ALTER TASK .*\('begin', ''\)", text)
+    assert "SCHEDULE =" not in text
+    assert (
+        "USER_TASK_MINIMUM_TRIGGER_INTERVAL_IN_SECONDS = 30 TARGET_COMPLETION_INTERVAL = '10 MINUTES'" in root
+    )
+    assert re.search(r" WHEN SYSTEM\$STREAM_HAS_DATA\('\S+\.CHANGES'\) AS CALL ", root)
+    given = "schedule: {on_changes: true, cron: '0 6 * * *', warehouse: wh, min_interval: 60}\nwarehouses: {wh: {size: small}}\n"
+    (root,) = re.findall(
+        r"CREATE OR ALTER TASK .*\('begin', ''\)", exported(write_spec(tmp_path / "timed", given + steps))
+    )
+    assert "SCHEDULE = 'USING CRON 0 6 * * * UTC'" in root
+    assert "MINIMUM_TRIGGER" not in root
+    assert "WHEN SYSTEM$STREAM_HAS_DATA" in root
+    pipeline = Pipeline.from_yaml(tmp_path / "triggered" / "spec.yaml")
+    with pytest.raises(
+        UsageError, match=r"the stream \S+\.CHANGES does not exist yet.*run the pipeline once"
+    ):
+        deploy(draw(pipeline))
+    assert "no step consumes a stream" in refused(
+        tmp_path / "none", f"schedule: {{on_changes: true}}\n{STEPS}"
+    )
+
+
 @pytest.mark.parametrize(
     ("schedule", "message"),
     [
         ("{cron: '0 6 2 *'}", "a cron expression has 5 fields"),
         ("{cron: '0 6 2 * *', timezone: Mars}", "unknown time zone 'Mars'"),
         ("{cron: '0 6 2 * *', retries: 31}", "30"),
-        ("{timezone: UTC}", "cron"),
+        ("{timezone: UTC}", "give cron, or on_changes: true, or both"),
+        ("{on_changes: true, min_interval: 5}", "10"),
     ],
 )
 def test_a_bad_schedule(tmp_path: Path, schedule: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.export.deployment import deploy, drop
 from snowpipe_ml.engine.export.graph import draw
+from snowpipe_ml.local.client.connection import Connection
+from snowpipe_ml.local.server.scheduler import Scheduler
 from tests.conftest import ask, write_spec
 from tests.integrations.orders import DATE, TABLES, Found, found
 
@@ -131,6 +134,36 @@ def test_a_canceled_finalizer_does_not_stop_the_next_run(tmp_path: Path) -> None
         assert ask(pipeline, "SELECT STATUS FROM SNOWPIPE_ML.RUNS") == [("success",)] * 2
         assert ask(pipeline, held) == [(None,)]
     finally:
+        session.close()
+
+
+def test_a_graph_runs_when_a_stream_has_changes(tmp_path: Path) -> None:
+    spec = write_spec(
+        tmp_path,
+        "schedule: {on_changes: true}\ntables: {raw: {columns: {ID: varchar, N: number}}}\n"
+        "streams: {changes: {table: raw}}\n"
+        "steps:\n  into: {type: merge, from: {stream: changes}, into: merged, key: [ID]}\n",
+    )
+    pipeline = Pipeline.from_yaml(spec)
+    session = pipeline.session()
+    warehouse = session.connection
+    assert isinstance(warehouse, Connection)
+    scheduler = Scheduler(warehouse.storage)
+    noon = datetime.now(UTC)
+    try:
+        assert pipeline.run().ok
+        deploy(draw(pipeline))
+        assert scheduler.tick(noon) == []
+        ask(pipeline, "INSERT INTO RAW VALUES ('a', 1), ('b', 2)")
+        assert len(scheduler.tick(noon + timedelta(seconds=31))) == 1
+        scheduler.wait()
+        assert ask(pipeline, "SELECT * FROM MERGED ORDER BY 1") == [("a", 1), ("b", 2)]
+        assert scheduler.tick(noon + timedelta(seconds=90)) == []
+        assert {row[0] for row in ask(pipeline, "SELECT STATUS FROM SNOWPIPE_ML.RUNS")} == {"success"}
+        origin = "SELECT DISTINCT SCHEDULED_FROM FROM TABLE(INFORMATION_SCHEMA.TASK_HISTORY())"
+        assert ask(pipeline, origin) == [("TRIGGER",)]
+    finally:
+        scheduler.close()
         session.close()
 
 

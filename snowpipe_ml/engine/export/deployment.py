@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from snowpipe_ml.engine.export.graph import TaskGraph
+from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins.connection import Connection, execute
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, like_pattern, sql
 
@@ -26,8 +27,11 @@ def deploy(exported: TaskGraph, say: Say = lambda text: None) -> None:
 
     Raises:
         TargetError: the target cannot be reached.
+        UsageError: the graph runs when streams have changes, and one does not exist yet.
     """
     with closing(exported.pipeline.connect(exported.spec.target_name)) as connection:
+        if exported.schedule.on_changes:
+            _require_streams(connection, exported)
         for statement in exported.before():
             execute(connection, statement)
         _upload(connection, exported, say)
@@ -42,10 +46,7 @@ def deploy(exported: TaskGraph, say: Say = lambda text: None) -> None:
         for statement in exported.create_tasks():
             execute(connection, statement)
         execute(connection, exported.resume())
-        say(
-            f"{len(kept)} tasks of {exported.root.sql} are resumed: USING CRON {exported.schedule.cron} "
-            f"{exported.schedule.timezone}"
-        )
+        say(f"{len(kept)} tasks of {exported.root.sql} are resumed: {exported.schedule.text}")
 
 
 def drop(exported: TaskGraph, say: Say = lambda text: None) -> None:
@@ -89,6 +90,23 @@ def _tasks(connection: Connection, root: QualifiedName) -> list[QualifiedName]:
         ),
     )
     return [QualifiedName((*root.parts[:-1], Identifier(str(name)))) for (name,) in rows]
+
+
+def _require_streams(connection: Connection, exported: TaskGraph) -> None:
+    for name in exported.streams:
+        shown = execute(
+            connection,
+            sql(
+                "SHOW STREAMS LIKE {name} IN SCHEMA {schema}",
+                name=like_pattern(name.name),
+                schema=QualifiedName(name.parts[:-1]),
+            ),
+        )
+        if not any(row["name"] == name.name.name for row in shown):
+            raise UsageError(
+                f"the stream {name.sql} does not exist yet, and the root task waits for its changes: run the pipeline once "
+                "before you deploy its tasks"
+            )
 
 
 def _upload(connection: Connection, exported: TaskGraph, say: Say) -> None:

@@ -23,7 +23,7 @@ from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.engine.plan.task_limits import Linked, limit_problems, linked, prefix_of
 from snowpipe_ml.errors import SpecError, UsageError
-from snowpipe_ml.plugins import PlanContext
+from snowpipe_ml.plugins import Kind, PlanContext
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Schedule
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
@@ -175,11 +175,15 @@ class TaskGraph:
         schedule = self.schedule
         config = {"run_date": ""}
         options = [
-            sql("SCHEDULE = {text}", text=Literal(f"USING CRON {schedule.cron} {schedule.timezone}")),
+            *self._starts(),
             sql("CONFIG = {text}", text=Literal(json.dumps(config))),
             Sql(f"TASK_AUTO_RETRY_ATTEMPTS = {schedule.retries}"),
         ]
-        made = [self._task(self.root, None, options, Sql(""), "begin", "")]
+        when = Sql("")
+        if schedule.on_changes:
+            calls = [sql("SYSTEM$STREAM_HAS_DATA({name})", name=Literal(name.sql)) for name in self.streams]
+            when = sql(" WHEN {calls}", calls=join(" OR ", calls))
+        made = [self._task(self.root, None, options, when, "begin", "")]
         for one in self.tasks:
             after = join(", ", [self.named(name) for name in one.after] or [self.root])
             name = self.named(one.name)
@@ -187,6 +191,25 @@ class TaskGraph:
         final = sql("FINALIZE = {root}", root=self.root)
         made.append(self._task(self.finalizer, None, [final], Sql(""), "finish", ""))
         return made
+
+    @cached_property
+    def streams(self) -> list[QualifiedName]:
+        """The streams that the steps consume."""
+        found = {r.name for node in self.graph.nodes.values() for r in node.reads if r.kind is Kind.STREAM}
+        return [self.named(Identifier.parse(text)) for text in sorted(str(name) for name in found)]
+
+    def _starts(self) -> Iterator[Sql]:
+        """The options of the root task that say when it runs.
+
+        https://docs.snowflake.com/en/user-guide/tasks-triggered
+        """
+        schedule = self.schedule
+        if schedule.cron is not None:
+            yield sql("SCHEDULE = {text}", text=Literal(f"USING CRON {schedule.cron} {schedule.timezone}"))
+            return
+        yield Sql(f"USER_TASK_MINIMUM_TRIGGER_INTERVAL_IN_SECONDS = {schedule.min_interval}")
+        if schedule.warehouse is None:  # a triggered task that is serverless must have it
+            yield Sql("TARGET_COMPLETION_INTERVAL = '10 MINUTES'")
 
     def _task(
         self,
@@ -258,10 +281,21 @@ def draw(
         *_client_problems(spec, part, ctx),
         *_hook_problems(spec),
         *_environment_problems(spec),
+        *_stream_problems(spec, part),
     ]
     if problems:
         raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
     return TaskGraph(pipeline, spec, part, ctx, spec.pipeline.schedule, tuple(found), chosen, excluded)
+
+
+def _stream_problems(spec: Spec, graph: Graph) -> list[Problem]:
+    """A schedule that waits for changes of streams, if no step consumes one."""
+    schedule = spec.pipeline.schedule
+    consumed = any(r.kind is Kind.STREAM for node in graph.nodes.values() for r in node.reads)
+    if schedule is None or not schedule.on_changes or consumed:
+        return []
+    hint = "add a step of the type merge, or give cron"
+    return [spec.document.problem("no step consumes a stream", ("schedule", "on_changes"), hint=hint)]
 
 
 def _client_problems(spec: Spec, graph: Graph, ctx: PlanContext) -> list[Problem]:
