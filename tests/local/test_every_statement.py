@@ -1120,6 +1120,14 @@ MORE: dict[str, Case] = {
     "EXECUTE IMMEDIATE of a block": Case(
         [], "EXECUTE IMMEDIATE 'BEGIN RETURN 1; END'", {"anonymous block": [1]}
     ),
+    "EXECUTE IMMEDIATE FROM": Case(
+        [
+            "CREATE STAGE scripts FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE)",
+            "COPY INTO @scripts/one.sql FROM (SELECT 'SELECT 1 AS n') SINGLE = TRUE",
+        ],
+        "EXECUTE IMMEDIATE FROM @scripts/one.sql",
+        {"N": [1]},
+    ),
     "SHOW COLUMNS IN TABLE": Case(
         [TYPED_TABLE],
         "SHOW COLUMNS IN TABLE typed",

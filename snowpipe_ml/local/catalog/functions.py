@@ -18,11 +18,17 @@ from snowpipe_ml.sql import DataType
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a function; ``default`` is SQL text."""
+    """An argument of a function or procedure.
+
+    Attributes:
+        default: SQL text.
+        output: whether the procedure assigns a value to the variable that the caller names.
+    """
 
     name: str
     type: str
     default: str | None = None
+    output: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ class Definition:
     def ddl(self) -> str:
         """The statement that creates the function, as GET_DDL prints it."""
         listed = [
-            f'"{a.name}" {a.type}' + (f" DEFAULT {a.default}" if a.default is not None else "")
+            f'"{a.name}" {"OUT " if a.output else ""}{a.type}'
+            + (f" DEFAULT {a.default}" if a.default is not None else "")
             for a in self.arguments
         ]
         secure = "SECURE " if self.options.get("SECURE") else ""

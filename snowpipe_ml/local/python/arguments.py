@@ -144,8 +144,13 @@ def _default(text: str) -> exp.Expr:
     return _read(text, "a query as an argument's default")
 
 
+def is_query(definition: Definition) -> bool:
+    """Return whether the body of a SQL function is a query, and not an expression."""
+    return definition.language == "SQL" and _QUERY.match(str(definition.body)) is not None
+
+
 def _body(definition: Definition) -> exp.Expr:
-    return _read(str(definition.body), "SQL functions whose body is a query")
+    return _read(str(definition.body), "a query in the expression that is the body of a SQL function")
 
 
 def check_expressions(definition: Definition, session: Session) -> None:
@@ -157,7 +162,7 @@ def check_expressions(definition: Definition, session: Session) -> None:
         ProgrammingError: one is not an expression, or it contains a query or a function unknown to Snowflake.
     """
     found = [_default(argument.default) for argument in definition.arguments if argument.default is not None]
-    if definition.language == "SQL" and definition.kind != "PROCEDURE":
+    if definition.language == "SQL" and definition.kind != "PROCEDURE" and not is_query(definition):
         found.append(_body(definition))
     if found:
         check_functions(exp.select(*found), session)

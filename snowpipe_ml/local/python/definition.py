@@ -15,6 +15,7 @@ from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.script import end_of_block
 from snowpipe_ml.sql import DataType
 
+_BLOCK = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:BEGIN|DECLARE)\b", re.I | re.S)
 # The options that are stored with a definition.
 # Versions of Python whose support has ended.
 _ENDED = ("3.6", "3.7", "3.8")
@@ -50,11 +51,14 @@ def read_type(reader: Reader) -> str:
 
 
 def read_arguments(reader: Reader) -> tuple[Argument, ...]:
-    """Parse ``(name type [DEFAULT value], ...)``."""
+    """Parse ``(name [IN|OUT] type [DEFAULT value], ...)``."""
     reader.expect("(")
     arguments = []
     while not reader.accept(")"):
         name = reader.identifier()
+        output = reader.accept("OUT") or reader.accept("OUTPUT")
+        if not output:
+            reader.accept("IN") or reader.accept("INPUT")
         kind = read_type(reader)
         default = None
         if reader.accept("DEFAULT") or reader.accept("="):
@@ -63,7 +67,7 @@ def read_arguments(reader: Reader) -> tuple[Argument, ...]:
             while depth or reader.peek().text not in (",", ")"):
                 depth += {"(": 1, ")": -1}.get(reader.next().text, 0)
             default = reader.text[start : reader.peek().start].strip()
-        arguments.append(Argument(name, kind, default))
+        arguments.append(Argument(name, kind, default, output))
         reader.accept(",")
     return tuple(arguments)
 
@@ -103,6 +107,8 @@ def read_definition(reader: Reader, kind: str, name: Name, arguments: tuple[Argu
             )
         ):
             raise reader.unexpected()
+    if any(argument.output for argument in arguments) and (kind, language) != ("PROCEDURE", "SQL"):
+        raise errors.syntax("only procedures with LANGUAGE SQL have OUT arguments")
     _check(kind, language, returns, body, options)
     return Definition(
         kind=kind,
@@ -149,8 +155,10 @@ def _runtime(options: Options) -> str:
 def _check(kind: str, language: str, returns: str, body: str | None, options: Options) -> None:
     """Refuse definitions that are not supported here or that Snowflake would refuse."""
     if language == "SQL" and kind in ("FUNCTION", "PROCEDURE") and body is not None:
-        if kind == "FUNCTION" and not returns:
-            raise errors.UnsupportedError("table functions in SQL", "Table functions in Python are supported")
+        if kind == "FUNCTION" and _BLOCK.match(body):
+            raise errors.UnsupportedError(
+                "functions in Snowflake Scripting", "Procedures in Snowflake Scripting are supported"
+            )
         return
     if language != "PYTHON":
         what = "procedures" if kind == "PROCEDURE" else "table functions" if not returns else "functions"

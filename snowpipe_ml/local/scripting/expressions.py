@@ -36,20 +36,25 @@ def evaluate(
     """
     try:
         with connector_errors(session.client.translated):
-            parsed = _parsed(expression.text)
-            if isinstance(parsed, exp.Column):
-                known = scope.value(_name(parsed))
-                if known is not None:
-                    return known if target is None else convert(session, known, target)
-            tree: exp.Expr = exp.Paren(this=copied(parsed))
-            _bind_names(tree, scope)
-            if target is not None:
-                tree = _converted(tree, target)
-            return _value(session, tree, Bindings(scope))
+            return compute(session, scope, expression.text, target)
     except connector.ProgrammingError as raised:
         if not may_be_handled(raised):
             raise
         raise failed(EXPRESSION_ERROR, raised, expression.place) from raised
+
+
+def compute(session: Session, scope: Scope, text: str, target: DataType | None = None) -> TypedValue:
+    """Return the value of an expression, outside of a block; its errors are those of the expression."""
+    parsed = _parsed(text)
+    if isinstance(parsed, exp.Column):
+        known = scope.value(_name(parsed))
+        if known is not None:
+            return known if target is None else convert(session, known, target)
+    tree: exp.Expr = exp.Paren(this=copied(parsed))
+    _bind_names(tree, scope)
+    if target is not None:
+        tree = _converted(tree, target)
+    return _value(session, tree, Bindings(scope))
 
 
 def value_of(session: Session, node: exp.Expr, target: DataType) -> TypedValue:

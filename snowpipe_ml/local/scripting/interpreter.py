@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
@@ -45,14 +46,15 @@ class _Return(Exception):
 
 
 def run_block(
-    session: Session, block: nodes.Block, arguments: Sequence[tuple[str, TypedValue]] = ()
+    session: Session, block: nodes.Block, arguments: Mapping[str, Variable] = MappingProxyType({})
 ) -> Returned:
     """Run a block.
 
     Args:
         session: the session that runs its statements.
         block: the block.
-        arguments: the variables that it starts with, such as the arguments of a procedure.
+        arguments: the variables that it starts with, such as the arguments of a procedure. The block may
+            assign other values to them.
 
     Raises:
         ProgrammingError: it raised an exception that it does not handle.
@@ -60,7 +62,7 @@ def run_block(
     scope = Scope()
     scope.items.update(status_variables())
     outer = Scope(scope)
-    outer.items.update({name: Variable(value, value.type) for name, value in arguments})
+    outer.items.update(arguments)
     try:
         _Interpreter(session).block(block, outer)
     except _Return as done:

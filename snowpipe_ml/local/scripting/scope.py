@@ -113,14 +113,19 @@ class Bindings(Mapping[str, object]):
     """
 
     def __init__(self, scope: Scope, positional: Sequence[TypedValue] = ()) -> None:
-        self._scope = scope
+        self.scope = scope
         self._positional = {str(place): value for place, value in enumerate(positional, 1)}
 
     def __getitem__(self, name: str) -> object:
-        value = self._positional.get(name) or self._scope.value(name) or self._scope.value(name.upper())
+        value = self._positional.get(name) or self.scope.value(name) or self.scope.value(name.upper())
         if value is None:
             raise KeyError(name)
         return value
+
+    def variable(self, name: str) -> Variable | None:
+        """Return the variable that a placeholder names; None if there is none."""
+        item = self.scope.find(name) or self.scope.find(name.upper())
+        return item if isinstance(item, Variable) else None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._positional)

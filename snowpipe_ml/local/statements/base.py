@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Protocol
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
@@ -15,7 +15,15 @@ from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.registry import Registry
 
 
-def _refuse_inner(text: str) -> Result:
+class Run(Protocol):
+    """Runs another statement as a part of a statement, with the values of its placeholders."""
+
+    def __call__(self, text: str, params: Params = None) -> Result:
+        """Run the statement."""
+        ...
+
+
+def _refuse_inner(text: str, params: Params = None) -> Result:
     raise errors.UnsupportedError("a statement inside a statement that is only described")
 
 
@@ -38,7 +46,7 @@ class Statement:
     reader: Reader
     query_id: str
     file_stream: IO[bytes] | None = None
-    run: Callable[[str], Result] = _refuse_inner
+    run: Run = _refuse_inner
     options: Options = field(default_factory=dict)
     params: Params = None
 

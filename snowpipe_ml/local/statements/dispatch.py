@@ -14,7 +14,7 @@ from snowpipe_ml.local.core.values import Params
 
 # Importing a module registers its statements and functions; plugins add theirs through entry points.
 from snowpipe_ml.local.files import directory, infer_schema, relation  # noqa: F401
-from snowpipe_ml.local.python import calls  # noqa: F401
+from snowpipe_ml.local.python import calls, sql_queries  # noqa: F401
 from snowpipe_ml.local.statements import (  # noqa: F401
     account,
     account_usage,
@@ -35,6 +35,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     scripting,
     sequences,
     shows,
+    staged_scripts,
     stages,
     streamlits,
     streams,
@@ -137,8 +138,8 @@ def run(
     if params and handler in (STATEMENTS["CREATE VIEW"], STATEMENTS["CREATE FUNCTION"]):
         raise errors.compilation("Bind variables not allowed in view and UDF definitions.")
 
-    def run_inner(inner: str) -> Result:
-        return run(session, inner, None, query_id, None)
+    def run_inner(text: str, params: Params = None) -> Result:
+        return run(session, text, params, query_id, None)
 
     statement = Statement(session, text, reader, query_id, file_stream, run_inner, params=params)
     try:

@@ -9,9 +9,10 @@ from snowpipe_ml.local.catalog.functions import find_one, holds
 from snowpipe_ml.local.catalog.functions import signature as types_of
 from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.result import Result, rows, status
-from snowpipe_ml.local.python.arguments import check_expressions
+from snowpipe_ml.local.python.arguments import check_expressions, is_query
 from snowpipe_ml.local.python.definition import read_arguments, read_definition, read_signature
 from snowpipe_ml.local.python.registry import functions_of
+from snowpipe_ml.local.python.sql_queries import check_query_of
 from snowpipe_ml.local.scripting.parser import parse_block
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.functions_show import complete_type
@@ -34,6 +35,12 @@ def create_function(statement: Statement) -> Result:
         definition = dataclasses.replace(definition, options={**definition.options, "SECURE": True})
     reader.end()
     check_expressions(definition, session)
+    if (
+        kind != "PROCEDURE"
+        and definition.language == "SQL"
+        and definition.returns_table | is_query(definition)
+    ):
+        check_query_of(definition, session)
     if kind == "PROCEDURE" and definition.language == "SQL":
         parse_block(str(definition.body))
     replaced = holds(session, definition)

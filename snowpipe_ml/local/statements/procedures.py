@@ -32,6 +32,7 @@ from snowpipe_ml.local.python.travel import arrow_type
 from snowpipe_ml.local.scripting.expressions import convert, value_of
 from snowpipe_ml.local.scripting.interpreter import Returned, run_block
 from snowpipe_ml.local.scripting.parser import parse_block
+from snowpipe_ml.local.scripting.scope import Bindings, Variable
 from snowpipe_ml.local.statements.base import Statement, binds, command, describes
 from snowpipe_ml.local.statements.queries import run_query
 from snowpipe_ml.local.statements.scripting import shown
@@ -45,6 +46,9 @@ from snowpipe_ml.local.translate.names import qualified_name, store_identifiers
 from snowpipe_ml.local.translate.registry import user_table
 from snowpipe_ml.sql import DataType
 
+_VARIABLE = "variable"
+"""The metadata of an argument: the name of the variable that it is, if it is one."""
+
 
 @command("CALL")
 @binds
@@ -55,7 +59,8 @@ def call(statement: Statement) -> Result:
     if reader.peek().upper.startswith("SYSTEM$"):
         return run_query(statement.session, f"SELECT {reader.rest()}", statement.params, statement.query_id)
     name = _procedure_name(reader, statement.params)
-    return call_procedure(statement.session, name, _arguments(reader.rest(), statement.params))
+    session, given = statement.session, _arguments(reader.rest(), statement.params)
+    return _run(session, _find_procedure(session, name, given), given, statement.params)
 
 
 def _procedure_name(reader: Reader, params: Params) -> tuple[str, ...]:
@@ -102,11 +107,24 @@ def _arguments(text: str, params: Params = None) -> list[exp.Expr]:
     if text[closing:].strip():
         raise errors.syntax(f"syntax error: unexpected '{text[closing:].split()[0]}' behind the arguments")
     tree = parse(f"SELECT _CALL{text[:closing]}")
-    bind(tree, params)
-    store_identifiers(tree)
     found = tree.expressions[0]
     assert isinstance(found, exp.Anonymous)
+    variables = [_value_given(node).name if _is_variable(node) else "" for node in found.expressions]
+    bind(tree, params)
+    store_identifiers(tree)
+    for node, variable in zip(found.expressions, variables, strict=True):
+        _value_given(node).meta[_VARIABLE] = variable
     return list(found.expressions)
+
+
+def _value_given(node: exp.Expr) -> exp.Expr:
+    return node.expression if isinstance(node, exp.Kwarg) else node
+
+
+def _is_variable(node: exp.Expr) -> bool:
+    """Return whether an argument is ``:name``, so that an OUT argument can be assigned to it."""
+    value = _value_given(node)
+    return isinstance(value, exp.Placeholder) and not value.name.isdigit() and value.name not in ("", "?")
 
 
 def call_procedure(session: Session, name: tuple[str, ...], given: list[exp.Expr]) -> Result:
@@ -126,14 +144,40 @@ def _find_procedure(session: Session, name: tuple[str, ...], given: list[exp.Exp
     return definition
 
 
-def _run(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
+def _run(session: Session, definition: Definition, given: list[exp.Expr], params: Params = None) -> Result:
+    if definition.language == "SQL":
+        targets = _targets(definition, given, params)
+        with session.inside_procedure():
+            result, outputs = _run_block(session, definition, given)
+        for name, variable in targets.items():
+            variable.value = convert(session, outputs[name].value, variable.type)
+        return result
     with session.inside_procedure():
         return _run_inside(session, definition, given)
 
 
+def _targets(definition: Definition, given: list[exp.Expr], params: Params) -> dict[str, Variable]:
+    """Return the caller's variables that the OUT arguments are assigned to, by the names of the arguments.
+
+    Raises:
+        ProgrammingError: an OUT argument is not a variable of a block.
+    """
+    filled = with_defaults(definition, given)
+    found = {}
+    for argument, node in zip(definition.arguments, filled, strict=True):
+        if argument.output:
+            name = str(node.meta.get(_VARIABLE, ""))
+            variable = params.variable(name) if name and isinstance(params, Bindings) else None
+            if variable is None:
+                raise errors.syntax(
+                    f"the argument {argument.name} of {definition.name} is OUT: call it in a block, with a variable "
+                    f"such as :{argument.name.lower()}"
+                )
+            found[argument.name] = variable
+    return found
+
+
 def _run_inside(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
-    if definition.language == "SQL":
-        return _run_block(session, definition, given)
     arguments = _evaluate(session, definition, given)
     with _rights(session, definition):
         answer, value = functions_of(session.storage).run_procedure(
@@ -170,13 +214,15 @@ def _declared(definition: Definition, returned: Result) -> Result:
     return Result(columns, returned.table)
 
 
-def _run_block(session: Session, definition: Definition, given: list[exp.Expr]) -> Result:
-    """Run a procedure in Snowflake Scripting."""
-    filled = with_defaults(definition, given)
-    arguments = [
-        (argument.name, value_of(session, node, DataType.parse(argument.type)))
-        for argument, node in zip(definition.arguments, filled, strict=True)
-    ]
+def _run_block(
+    session: Session, definition: Definition, given: list[exp.Expr]
+) -> tuple[Result, dict[str, Variable]]:
+    """Run a procedure in Snowflake Scripting; return its result, and its arguments as they are at the end."""
+    arguments = {}
+    for argument, node in zip(definition.arguments, with_defaults(definition, given), strict=True):
+        kind = DataType.parse(argument.type)
+        value = TypedValue.null(kind) if argument.output else value_of(session, node, kind)
+        arguments[argument.name] = Variable(value, kind)
     with _rights(session, definition):
         returned = run_block(session, parse_block(str(definition.body)), arguments)
         if not definition.returns_table:
@@ -184,14 +230,14 @@ def _run_block(session: Session, definition: Definition, given: list[exp.Expr]) 
             value = (
                 TypedValue.null(kind) if returned.value is None else convert(session, returned.value, kind)
             )
-            return shown(Returned(value), definition.name)
+            return shown(Returned(value), definition.name), arguments
     if returned.table is None:
         raise errors.error(
             100357,
             "P0000",
             f"the procedure {definition.name} is declared to return a table but returned no table",
         )
-    return _declared(definition, returned.table)
+    return _declared(definition, returned.table), arguments
 
 
 def _evaluate(session: Session, definition: Definition, given: list[exp.Expr]) -> pa.Table:

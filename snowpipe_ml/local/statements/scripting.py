@@ -10,11 +10,17 @@ import pyarrow as pa
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column
+from snowpipe_ml.local.scripting.expressions import compute
 from snowpipe_ml.local.scripting.interpreter import Returned, run_block
 from snowpipe_ml.local.scripting.parser import parse_block
+from snowpipe_ml.local.scripting.scope import Bindings, Scope
+from snowpipe_ml.local.scripting.source import Source
+from snowpipe_ml.local.scripting.sql import read_execute_immediate
 from snowpipe_ml.local.statements.base import Statement, command, describes
+from snowpipe_ml.sql import DataType
 
 _ANONYMOUS = "anonymous block"
+_TEXT = DataType.parse("VARCHAR")
 
 
 @command("DECLARE")
@@ -43,11 +49,13 @@ def shown(returned: Returned, name: str) -> Result:
 
 @command("EXECUTE IMMEDIATE")
 def execute_immediate(statement: Statement) -> Result:
-    """``EXECUTE IMMEDIATE 'statement or block'``."""
-    reader = statement.reader
-    reader.expect("EXECUTE", "IMMEDIATE")
-    if reader.peek().kind not in ("string", "dollar"):
-        raise errors.UnsupportedError("EXECUTE IMMEDIATE with anything other than a string")
-    text = reader.string()
-    reader.end()
-    return statement.run(text)
+    """``EXECUTE IMMEDIATE 'statement or block' | $variable [USING (values)]``."""
+    source = Source(statement.text)
+    wanted = read_execute_immediate(source)
+    source.end()
+    if wanted.into:
+        raise errors.syntax("INTO is valid in a block only")
+    scope = Scope()
+    text = compute(statement.session, scope, wanted.text.text, _TEXT).python
+    values = [compute(statement.session, scope, each.text) for each in wanted.using]
+    return statement.run(str(text or ""), Bindings(scope, values) if values else None)

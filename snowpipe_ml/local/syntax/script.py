@@ -17,13 +17,19 @@ _CONSTRUCTS = ("FOR", "IF", "LOOP", "REPEAT", "WHILE")
 
 def split(text: str) -> Iterator[str]:
     """Yield the statements of a script; a block of Snowflake Scripting is one statement."""
+    return (statement for _, statement in statements(text))
+
+
+def statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the position of the first token of each statement, and the statement."""
     tokens = Reader(text).tokens
     place = 0
     while place < len(tokens):
         end = end_of_statement(tokens, place)
         if end > place:
             last = tokens[end].start if end < len(tokens) else len(text)
-            yield text[tokens[place - 1].end if place else 0 : last].strip().rstrip(";").rstrip()
+            begin = tokens[place - 1].end if place else 0
+            yield tokens[place].start, text[begin:last].strip().rstrip(";").rstrip()
         place = end + 1
 
 

@@ -78,6 +78,20 @@ def name_identifiers(tree: exp.Expr) -> None:
             node.replace(exp.column(*reversed(names)))
 
 
+def name_tables(tree: exp.Expr) -> None:
+    """Replace table literals: ``FROM TABLE('db.schema.t')`` -> ``FROM db.schema.t``.
+
+    https://docs.snowflake.com/en/sql-reference/literals-table
+    """
+    for node in list(tree.find_all(exp.TableFromRows)):
+        if isinstance(node.this, exp.Literal) and node.this.is_string:
+            reader = Reader(node.this.name)
+            names = [exp.to_identifier(part, quoted=True) for part in reader.name()]
+            reader.end()
+            parts = dict(zip(("this", "db", "catalog"), reversed(names), strict=False))
+            node.replace(exp.Table(**parts, alias=node.args.get("alias")))
+
+
 def check_functions(tree: exp.Expr, session: Session) -> None:
     """Reject unsupported functions. This runs before any rule adds calls of DuckDB functions.
 

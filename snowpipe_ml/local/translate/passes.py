@@ -14,7 +14,7 @@ from snowpipe_ml.local.translate.checks import check_ambiguous, check_query
 from snowpipe_ml.local.translate.clauses import rewrite_clauses
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.exact_names import check_aliases, check_case
-from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers
+from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers, name_tables
 from snowpipe_ml.local.translate.hierarchies import rewrite_hierarchies
 from snowpipe_ml.local.translate.joins import rewrite_joins
 from snowpipe_ml.local.translate.names import (
@@ -27,6 +27,7 @@ from snowpipe_ml.local.translate.names import (
 from snowpipe_ml.local.translate.pivots import rewrite_pivots
 from snowpipe_ml.local.translate.positions import name_positions, unquote_positions
 from snowpipe_ml.local.translate.random_orders import order_randomly
+from snowpipe_ml.local.translate.registry import USER_QUERIES
 from snowpipe_ml.local.translate.relations import expand_relations
 from snowpipe_ml.local.translate.rules import apply_rules
 from snowpipe_ml.local.translate.sequences import next_values
@@ -49,7 +50,10 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     """
     session = compiler.session
     bind(tree, params, describing=compiler.describing)
+    for expand in USER_QUERIES:
+        expand(tree, session)
     replace_variables(tree, session)
+    name_tables(tree)
     name_identifiers(tree)
     rewrite_hierarchies(tree)
     check_functions(tree, session)

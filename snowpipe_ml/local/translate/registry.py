@@ -42,6 +42,9 @@ UserScalar = Callable[[exp.Expr, Session], exp.Expr | None]
 UserTable = Callable[[exp.TableFromRows, Compiler], bool]
 """Replaces a call in its tree; returns False if the call does not refer to a user-defined table function."""
 
+UserQuery = Callable[[exp.Expr, Session], None]
+"""Replaces the calls of functions whose body is a query, in a statement as it is written."""
+
 
 def _keep_as_written(name: str, function: ScalarFunction) -> None:
     AS_WRITTEN.add(name.upper())
@@ -92,6 +95,7 @@ SAME_IN_DUCKDB: set[str] = set()
 RELATIONS: dict[str, Relation] = {}
 USER_SCALARS: list[UserScalar] = []
 USER_TABLES: list[UserTable] = []
+USER_QUERIES: list[UserQuery] = []
 
 _RESULTS: dict[str, Returns] = {}
 # The modules whose functions are translated by their arguments alone.
@@ -183,3 +187,9 @@ def user_table(serve: UserTable) -> UserTable:
     """Register a handler of calls to table functions that are not built in."""
     USER_TABLES.append(serve)
     return serve
+
+
+def user_query(expand: UserQuery) -> UserQuery:
+    """Register the insertion of queries that functions have as their body."""
+    USER_QUERIES.append(expand)
+    return expand
