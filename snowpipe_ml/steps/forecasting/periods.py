@@ -167,6 +167,4 @@ def _number(day: Fragment) -> Sql:
 
 
 def _business_day(number: Fragment) -> Sql:
-    return sql(
-        "DATEADD(day, 7 * FLOOR(({n}) / 5) + ({n}) - 5 * FLOOR(({n}) / 5), '1970-01-05'::DATE)", n=number
-    )
+    return sql("DATEADD(day, {n} + 2 * FLOOR(({n}) / 5), '1970-01-05'::DATE)", n=number)

@@ -13,6 +13,15 @@ CREATE MACRO sf_idiv3(a, b) AS CAST(
   (CASE WHEN (a < 0) <> (b < 0) THEN -1 ELSE 1 END)::HUGEINT * ((abs(a::HUGEINT) * 1000) // abs(b::HUGEINT))
   AS DECIMAL(38,0)) * 0.001::DECIMAL(4,3);
 
+-- FLOOR, CEIL and TRUNC of an integer divided by n, a constant from 1 to a million: rounding the quotient to six
+-- digits cannot reach the next integer. These macros repeat their argument twice, those for any number up to 14 times,
+-- so that DuckDB would need seconds to plan a few nested quotients.
+CREATE MACRO sf_floor_quotient(a, n) AS a::HUGEINT // n - (a::HUGEINT % n < 0)::INTEGER;
+
+CREATE MACRO sf_ceil_quotient(a, n) AS a::HUGEINT // n + (a::HUGEINT % n > 0)::INTEGER;
+
+CREATE MACRO sf_trunc_quotient(a, n) AS a::HUGEINT // n;
+
 CREATE MACRO sf_scale_6(x) AS CAST(x AS DECIMAL(38,6));
 
 CREATE MACRO sf_scale_12(x) AS CAST(x AS DECIMAL(38,12));

@@ -131,12 +131,25 @@ def _decimal(function: str, value: exp.Expr, scale: exp.Expr | None, digits: int
 
 
 def _to_places(function: str, value: exp.Expr, digits: int, type_: exp.DataType) -> exp.Expr:
+    divided = _quotient(value) if digits == 0 else None
+    if function != "round" and divided is not None:
+        return stored_cast(macro(f"sf_{function}_quotient", *divided), type_.sql(dialect="duckdb"))
     rounded = builtin("round", value.copy(), exp.Literal.number(digits))
     made = rounded
     if function != "round":
         unit = exp.Literal.number(str(10**-digits) if digits <= 0 else f"0.{'0' * (digits - 1)}1")
         made = macro(f"sf_{function}_decimal", value.copy(), rounded, unit)
     return stored_cast(made, type_.sql(dialect="duckdb"))
+
+
+def _quotient(value: exp.Expr) -> list[exp.Expr] | None:
+    """The operands of a translated division of an integer by a small constant, or None."""
+    found = value.unnest()
+    if not isinstance(found, exp.Anonymous) or found.name != "_MACROS.main.sf_idiv":
+        return None
+    dividend, divisor = (part.copy() for part in found.expressions)
+    is_small = isinstance(divisor, exp.Literal) and divisor.is_int and 0 < int(divisor.name) <= 1_000_000
+    return [dividend, divisor] if is_small else None
 
 
 for _name, _function in ("FLOOR", "floor"), ("CEIL", "ceil"):
