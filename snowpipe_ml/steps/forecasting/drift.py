@@ -24,47 +24,47 @@ def drift_query(features: QualifiedName, columns: Sequence[Identifier], periods:
         periods: the periods of the table.
         recent: the number of last periods.
     """
-    parts = [_of_column(features, column, periods, recent) for column in columns]
-    return join("\nUNION ALL\n", parts)
-
-
-def _of_column(features: QualifiedName, column: Identifier, periods: Periods, recent: int) -> Sql:
-    edges = join(
-        ", ",
-        [Sql(f"PERCENTILE_CONT({k / _BINS:g}) WITHIN GROUP (ORDER BY V) AS E{k}") for k in range(1, _BINS)],
-    )
-    place = Sql(" + ".join(f"IFF(V > E{k}, 1, 0)" for k in range(1, _BINS)))
-    prior = Sql(f"{_PRIOR:g}")
-    whole = Sql(f"{_PRIOR * _BINS:g}")
+    since = periods.plus(Sql("L.LAST_DAY"), Literal(-recent))
+    values = [
+        sql(
+            "SELECT {name} AS FEATURE, {column}::FLOAT AS V, DATE > {since} AS LATE FROM {features} F CROSS JOIN NEWEST L "
+            "WHERE {column} IS NOT NULL",
+            name=Literal(column.name),
+            column=column,
+            since=since,
+            features=features,
+        )
+        for column in columns
+    ]
+    edges = [
+        Sql(f"PERCENTILE_CONT({k / _BINS:g}) WITHIN GROUP (ORDER BY V) AS E{k}") for k in range(1, _BINS)
+    ]
     return sql(
-        """SELECT {name} AS FEATURE, SUM((R - B) * LN(R / B)) AS PSI, MAX(ALL_BEFORE) AS BEFORE, MAX(ALL_RECENT) AS RECENT
-FROM (
-  SELECT BIN, MAX(ALL_BEFORE) AS ALL_BEFORE, MAX(ALL_RECENT) AS ALL_RECENT,
+        """WITH NEWEST AS (
+  SELECT MAX(DATE) AS LAST_DAY FROM {features}
+), FEATURE_VALUES AS (
+  {values}
+), EDGES AS (
+  SELECT FEATURE, {edges} FROM FEATURE_VALUES WHERE NOT LATE GROUP BY FEATURE
+), BINNED AS (
+  SELECT V.FEATURE, {place} AS BIN, V.LATE, COUNT(*)::FLOAT AS N
+  FROM FEATURE_VALUES V JOIN EDGES E ON E.FEATURE = V.FEATURE GROUP BY V.FEATURE, BIN, V.LATE
+), COUNTED AS (
+  SELECT FEATURE, BIN, LATE, N, SUM(IFF(LATE, 0, N)) OVER (PARTITION BY FEATURE) AS ALL_BEFORE,
+    SUM(IFF(LATE, N, 0)) OVER (PARTITION BY FEATURE) AS ALL_RECENT
+  FROM BINNED
+), SHARES AS (
+  SELECT FEATURE, BIN, MAX(ALL_BEFORE) AS ALL_BEFORE, MAX(ALL_RECENT) AS ALL_RECENT,
     (SUM(IFF(LATE, 0, N)) + {prior}) / (MAX(ALL_BEFORE) + {whole}) AS B,
     (SUM(IFF(LATE, N, 0)) + {prior}) / (MAX(ALL_RECENT) + {whole}) AS R
-  FROM (
-    SELECT BIN, LATE, N, SUM(IFF(LATE, 0, N)) OVER () AS ALL_BEFORE, SUM(IFF(LATE, N, 0)) OVER () AS ALL_RECENT
-    FROM (
-      SELECT {place} AS BIN, LATE, COUNT(*)::FLOAT AS N
-      FROM (
-        SELECT {column}::FLOAT AS V, DATE > {since} AS LATE FROM {features} A
-        CROSS JOIN (SELECT MAX(DATE) AS LAST_DAY FROM {features}) L WHERE {column} IS NOT NULL
-      ) CROSS JOIN (
-        SELECT {edges} FROM (
-          SELECT {column}::FLOAT AS V, DATE > {since} AS LATE FROM {features} A
-          CROSS JOIN (SELECT MAX(DATE) AS LAST_DAY FROM {features}) L WHERE {column} IS NOT NULL
-        ) WHERE NOT LATE
-      )
-      GROUP BY BIN, LATE
-    )
-  ) GROUP BY BIN
-) HAVING MAX(ALL_BEFORE) > 0 AND MAX(ALL_RECENT) > 0""",
-        name=Literal(column.name),
-        prior=prior,
-        whole=whole,
-        place=place,
-        column=column,
-        since=periods.plus(Sql("L.LAST_DAY"), Literal(-recent)),
+  FROM COUNTED GROUP BY FEATURE, BIN
+)
+SELECT FEATURE, SUM((R - B) * LN(R / B)) AS PSI, MAX(ALL_BEFORE) AS BEFORE, MAX(ALL_RECENT) AS RECENT
+FROM SHARES GROUP BY FEATURE HAVING MAX(ALL_BEFORE) > 0 AND MAX(ALL_RECENT) > 0""",
         features=features,
-        edges=edges,
+        values=join("\n  UNION ALL\n  ", values),
+        edges=join(", ", edges),
+        place=Sql(" + ".join(f"IFF(V.V > E.E{k}, 1, 0)" for k in range(1, _BINS))),
+        prior=Sql(f"{_PRIOR:g}"),
+        whole=Sql(f"{_PRIOR * _BINS:g}"),
     )

@@ -166,8 +166,8 @@ watch_forecasts:
         )
         shifted = ctx.execute(
             sql(
-                "SELECT FEATURE, PSI FROM ({query}) WHERE PSI > {most} ORDER BY PSI DESC, FEATURE",
-                query=self._drift(ctx),
+                "SELECT FEATURE, PSI FROM {drift} WHERE PSI > {most} ORDER BY PSI DESC, FEATURE",
+                drift=sql("({query})", query=self._drift(ctx)) if s.drift is None else s.drift,
                 most=Literal(s.max_psi),
             )
         )
