@@ -60,6 +60,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self._check = check
         self._key = key
         self._things: dict[str, T] = {}
+        self._modules: dict[str, str] = {}
         self._lock = threading.RLock()
         self._loaded = self._loading = False
 
@@ -78,13 +79,20 @@ class Registry(Mapping[str, T], Generic[T]):
 
         return decorate
 
+    def announce(self, modules: Mapping[str, str]) -> None:
+        """Name built-in objects, each with the module that registers it, which is imported on lookup."""
+        self._modules |= {self._key(name): module for name, module in modules.items()}
+
     def add(self, name: str, thing: T) -> None:
         """Register an object under a name.
 
         Raises:
             PluginError: the name is taken by another object, or the object cannot be used.
         """
-        known = self._things.get(self._key(name), thing)
+        known: object = self._things.get(self._key(name), thing)
+        announced = self._modules.get(self._key(name))
+        if announced is not None and getattr(thing, "__module__", announced) != announced:
+            known = announced
         if known is not thing:
             raise PluginError(f"the {self.kind} {name!r} is registered twice: {known} and {thing}")
         self._check(name, thing)
@@ -125,12 +133,19 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         self.load()
-        return self._things[self._key(name)]
+        key = self._key(name)
+        if key not in self._things and key in self._modules:
+            import_module(self._modules[key])
+        return self._things[key]
+
+    def __contains__(self, name: object) -> bool:
+        self.load()
+        return isinstance(name, str) and self._key(name) in {*self._things, *self._modules}
 
     def __iter__(self) -> Iterator[str]:
         self.load()
-        return iter(sorted(self._things))
+        return iter(sorted({*self._things, *self._modules}))
 
     def __len__(self) -> int:
         self.load()
-        return len(self._things)
+        return len({*self._things, *self._modules})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+import snowpipe_ml.steps
 from snowpipe_ml.errors import PluginError
 from snowpipe_ml.plugins import STEP_TYPES, Step, StepSettings
 from snowpipe_ml.plugins.forecaster import FORECASTERS
@@ -72,3 +74,26 @@ def test_a_registry_that_could_not_be_loaded_says_so_each_time(
     for _ in range(2):
         with pytest.raises(ImportError, match="half installed"):
             registry.load()
+
+
+def test_an_announced_module_is_imported_on_lookup_and_its_name_is_taken() -> None:
+    registry: Registry[object] = Registry("thing", "snowpipe_ml.nothing")
+    registry.announce({"late": "snowpipe_ml.no_such_module"})
+    assert list(registry) == ["late"]
+    assert len(registry) == 1
+    assert "late" in registry
+    assert "other" not in registry
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        registry["late"]
+    with pytest.raises(PluginError, match="'late' is registered twice"):
+        registry.add("late", Registry)
+
+
+def test_every_module_of_step_types_registers_the_types_that_are_named_for_it() -> None:
+    for name, cls in STEP_TYPES.items():
+        assert cls.type_name == name
+    modules = Path(snowpipe_ml.steps.__file__).parent.glob("*/*.py")
+    registered = {
+        name for path in modules for name in re.findall(r'^@register\("(\w+)"', path.read_text(), re.M)
+    }
+    assert registered <= set(STEP_TYPES)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from snowpipe_ml.local.core import shapes
 from snowpipe_ml.local.core.errors import UnsupportedError
@@ -320,6 +319,8 @@ def arrow_result(columns: list[Column], result: pa.Table) -> pa.Table:
         if code == FIXED and not scale:
             arrays.append(_narrow(values))
         elif code == TZ:
+            import pyarrow.compute as pc  # imported late: a query from the command line needs none of it
+
             flat = pc.struct_field(values, "utc").cast(pa.timestamp("us", tz="UTC"))
             arrays.append(_nanoseconds(pa.chunked_array([flat]) if isinstance(flat, pa.Array) else flat))
         elif code in (NTZ, LTZ):

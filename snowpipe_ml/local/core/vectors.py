@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from snowpipe_ml.local.core.calls import column_function
 
@@ -25,12 +24,12 @@ def _matrix(column: pa.ChunkedArray | pa.Array) -> Matrix:
     size = array.type.list_size
     # The values of a NULL in a list of fixed size are there, and may be NULL themselves.
     values = array.values.slice(array.offset * size, len(array) * size)
-    matrix: Matrix = pc.fill_null(values, 0).to_numpy(zero_copy_only=False).reshape(len(array), size)
+    matrix: Matrix = values.fill_null(0).to_numpy(zero_copy_only=False).reshape(len(array), size)
     return matrix
 
 
 def _known(*columns: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.bool_]:
-    known: npt.NDArray[np.bool_] = np.logical_and.reduce([np.asarray(pc.is_valid(c)) for c in columns])
+    known: npt.NDArray[np.bool_] = np.logical_and.reduce([np.asarray(c.is_valid()) for c in columns])
     return known
 
 

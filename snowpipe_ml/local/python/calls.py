@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.functions import Definition
@@ -271,6 +270,8 @@ def _left_rows(
     taken = data.select(list(range(len(columns)))).take(pa.array(rows))
     if not at_end.any():
         return taken
+    import pyarrow.compute as pc  # imported late: its start takes longer than most statements
+
     mask = pa.array(~at_end)
     arrays = []
     for i, column in enumerate(columns):
