@@ -88,6 +88,7 @@ def backtest(
                         clock=series.clock,
                         seconds=seconds,
                         spread=spreads[series.key],
+                        history=len(series.values),
                     )
                 )
     return folds

@@ -1,9 +1,6 @@
 """``ensemble``: several models combined, with weights from the errors of a backtest.
 
-The weights start equal. How far they move depends on what the origins of the backtest agree on: the relative
-error of a member is shrunk towards zero by its variance over the origins, and that of a single series towards
-the mean of all series. On data of few origins, members that were best on these are often not best afterwards,
-so no member gets more than three times its equal share. The forecast is halfway between the weighted median and the
+The weights are those of :mod:`snowpipe_ml.models.weights`. The forecast is halfway between the weighted median and the
 weighted mean, since one member that goes astray moves a median little, and a mean has the smaller error otherwise. For
 ``metric: rmse`` it is the mean, which keeps totals right.
 """
@@ -13,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -22,146 +18,13 @@ import numpy as np
 from snowpipe_ml.models.base import Explanation, Forecast, Forecaster, Settings
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Feature, Series
-from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.models.registry import forecaster_class, make_forecaster
+from snowpipe_ml.models.weights import Choice, choose
 
 _T = TypeVar("_T")
 
 ENSEMBLES = ("ensemble", "best_of")
 """The types of models that combine others; ``best_of`` is the older name."""
-
-# Added to an error before its logarithm is taken, as a part of the largest: that of a perfect forecast is 0.
-_OFFSET = 1e-3
-# The weight of a member is its relative error to the power of minus this.
-_POWER = 4.0
-# The most that a member weighs, in equal shares.
-_MOST = 3.0
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The members of a series' forecast.
-
-    Attributes:
-        models: the members, the heaviest first.
-        weights: their weights, which sum to 1.
-        gain: the relative improvement in error of the best member over the second best, over all origins.
-            It is negative where the errors of the other series decided the order. None without a backtest.
-    """
-
-    models: tuple[str, ...]
-    weights: tuple[float, ...]
-    gain: float | None
-
-    @classmethod
-    def equal(cls, models: Iterable[str], gain: float | None = None) -> Choice:
-        """Members of the same weight."""
-        names = tuple(models)
-        return cls(names, (1 / len(names),) * len(names), gain)
-
-    def of(self, names: Sequence[str]) -> np.ndarray:
-        """The weights of some of the members, which sum to 1."""
-        weights = np.array([self.weights[self.models.index(name)] for name in names])
-        total = weights.sum()
-        return weights / total if total > 0 else np.full(len(names), 1 / max(len(names), 1))
-
-
-def choose(
-    folds: Iterable[Fold], shrinkage: float, average: int | None = None, metric: str = "rmse"
-) -> dict[str, Choice]:
-    """Weigh the members of each series by the errors of its folds.
-
-    The relative error of a member is the logarithm of its error minus the mean over the members.
-
-    A member that lacks a forecast from an origin where others have one is left out, because its errors may
-    be from easier days.
-
-    Args:
-        folds: the folds of all members, from the origins that the choice may be based on.
-        shrinkage: the weight of the mean over all series; 0 judges each series alone.
-        average: the number of best members to combine, at equal weights; by default all are weighed.
-        metric: ``mae`` or ``rmse``, the error of a fold.
-    """
-    squares: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for fold in folds:
-        squares[fold.key][fold.model][fold.number] = fold.mae if metric == "mae" else fold.rmse**2
-    errors: dict[str, dict[str, float]] = {}
-    by_origin: dict[int, list[dict[str, float]]] = defaultdict(list)
-    for key, models in squares.items():
-        most = max(map(len, models.values()))
-        whole = {model: own for model, own in models.items() if len(own) == most}
-        errors[key] = {
-            model: _root(float(np.mean(list(own.values()))), metric) for model, own in whole.items()
-        }
-        for number in sorted(set.intersection(*(set(own) for own in whole.values()))):
-            by_origin[number].append(
-                _relative({model: _root(own[number], metric) for model, own in whole.items()})
-            )
-    relative = {key: _relative(own) for key, own in errors.items()}
-    shared = _means(relative.values())
-    trusted = _trust([_means(parts) for parts in by_origin.values()])
-    found = {}
-    for key, own in relative.items():
-        leaned = {m: (value + shrinkage * shared[m]) / (1 + shrinkage) for m, value in own.items()}
-        order = sorted(leaned, key=lambda m: (leaned[m], m))
-        best = [errors[key][m] for m in order[:2]]
-        gain = 1 - best[0] / best[1] if len(best) > 1 and best[1] > 0 else None
-        if average is not None:
-            found[key] = Choice.equal(order[:average], gain)
-            continue
-        raw = np.array([np.exp(-_POWER * trusted.get(m, 0.5) * leaned[m]) for m in order])
-        weights = _capped(raw / raw.sum())
-        heaviest = sorted(range(len(order)), key=lambda k: (-weights[k], k))
-        found[key] = Choice(
-            tuple(order[k] for k in heaviest), tuple(float(weights[k]) for k in heaviest), gain
-        )
-    return found
-
-
-def _root(error: float, metric: str) -> float:
-    return float(error) if metric == "mae" else float(np.sqrt(error))
-
-
-def _relative(errors: Mapping[str, float]) -> dict[str, float]:
-    values = np.array(list(errors.values()))
-    logs = np.log(values + max(_OFFSET * float(values.max()), 1e-12))
-    return dict(zip(errors, (logs - logs.mean()).tolist(), strict=True))
-
-
-def _means(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    of: dict[str, list[float]] = defaultdict(list)
-    for part in parts:
-        for model, value in part.items():
-            of[model].append(value)
-    return {model: float(np.mean(values)) for model, values in of.items()}
-
-
-def _trust(origins: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """How much of each member's mean relative error to believe, 0.5 to 1: 1 if it is no noise between origins.
-
-    With one origin, three quarters of it are believed.
-    """
-    of: dict[str, list[float]] = defaultdict(list)
-    for origin in origins:
-        for model, value in origin.items():
-            of[model].append(value)
-    found = {}
-    for model, values in of.items():
-        signal = float(np.mean(values)) ** 2
-        noise = float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else signal
-        found[model] = (1 + signal / (signal + noise + 1e-12)) / 2
-    return found
-
-
-def _capped(weights: np.ndarray) -> np.ndarray:
-    """The weights with none above three times its share; what is cut is given to the others in proportion."""
-    most = _MOST / len(weights)
-    for _ in weights:
-        over = weights > most
-        rest = weights[~over].sum()
-        if not over.any() or rest <= 0:
-            break
-        weights = np.where(over, most, weights * (1 - most * over.sum()) / rest)
-    return weights
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -195,6 +58,7 @@ def compose(
     metric: str = "rmse",
     name: str = "ensemble",
     dropped: str | None = None,
+    learned: Collection[str] = (),
 ) -> tuple[list[Fold], list[Fold]]:
     """Combine the members' folds by the weights that earlier origins give; at the first, by equal ones.
 
@@ -205,6 +69,7 @@ def compose(
         metric: the error of a fold.
         name: the name of the ensemble.
         dropped: the origins and members that were dropped, to be reported with the ensemble's folds.
+        learned: the names of the members that are models over all series.
 
     Returns:
         The members' folds with their weights, and the folds of the ensemble.
@@ -213,6 +78,7 @@ def compose(
     members, found = [], []
     for number in sorted({fold.number for fold in folds}):
         choices = choose([fold for fold in folds if fold.number < number], shrinkage, average, metric)
+        horizon = max(int(fold.ahead.max()) for fold in folds if fold.number == number)
         now: dict[str, dict[str, Fold]] = defaultdict(dict)
         for fold in folds:
             if fold.number == number:
@@ -221,6 +87,8 @@ def compose(
             choice = choices.get(key) or Choice.equal(models)
             names = [one for one in choice.models if one in models] or list(models)
             choice = choice if set(names) <= set(choice.models) else Choice.equal(names)
+            if average is None:
+                choice = choice.for_history(learned, models[names[0]].history / horizon)
             weights = dict(zip(names, choice.of(names).tolist(), strict=True))
             members += [
                 dataclasses.replace(fold, weight=weights.get(model, 0.0)) for model, fold in models.items()
@@ -236,6 +104,11 @@ def compose(
     return members, found
 
 
+def shared_models(candidates: Mapping[str, Settings]) -> set[str]:
+    """Return the names of the candidates that are models over all series."""
+    return {name for name, settings in candidates.items() if forecaster_class(settings).shared}
+
+
 class Ensemble(Forecaster):
     """Forecast each series with the members that :func:`choose` gave it, as :func:`combined` does.
 
@@ -245,17 +118,28 @@ class Ensemble(Forecaster):
         settings: the model's settings, with ``candidates`` by name.
         features: the columns of ``x``.
         choices: the choice for each series.
+        horizon: the number of periods that are to be forecast; by default all future ones of a series.
     """
 
     def __init__(
-        self, settings: Settings, features: Sequence[Feature], choices: Mapping[str, Choice]
+        self,
+        settings: Settings,
+        features: Sequence[Feature],
+        choices: Mapping[str, Choice],
+        horizon: int | None = None,
     ) -> None:
         super().__init__(settings, features)
+        self._horizon = horizon
         self.choices = dict(choices)
         self._members: dict[str, Forecaster] = {}
 
     def fit(self, panel: Sequence[Series]) -> None:
         """Fit each candidate on the series that it was chosen for; a shared model on the whole panel."""
+        if self.settings["average"] is None:
+            learned = shared_models(self.settings["candidates"])
+            for series in panel:
+                horizons = len(series.values) / (self._horizon or int(series.steps.max(initial=1)))
+                self.choices[series.key] = self.choice(series.key).for_history(learned, horizons)
         for name, settings in self.settings["candidates"].items():
             own = self._of(name, panel)
             if own:

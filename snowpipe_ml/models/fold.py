@@ -31,6 +31,7 @@ class Fold:
             several series share theirs evenly.
         weight: the weight of the model in an ensemble; None if it is not a member.
         message: what is to be said of the model.
+        history: the number of periods from the first of the series to the origin.
         spread: the errors of simple smoothing up to the origin; None if the history was too short.
     """
 
@@ -52,6 +53,7 @@ class Fold:
     weight: float | None = None
     message: str | None = None
     spread: Spread | None = None
+    history: int = 0
 
     @property
     def period(self) -> int:

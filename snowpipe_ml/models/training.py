@@ -12,7 +12,7 @@ from snowpipe_ml.models.base import Forecast, Forecaster, Settings, lower_bound
 from snowpipe_ml.models.budget import Member, told, within
 from snowpipe_ml.models.clock import Clock
 from snowpipe_ml.models.conformal import Calibration
-from snowpipe_ml.models.ensemble import ENSEMBLES, Choice, Ensemble, choose, compose
+from snowpipe_ml.models.ensemble import ENSEMBLES, Ensemble, compose, shared_models
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.forecasters.statistical import MovingAverageForecaster
 from snowpipe_ml.models.hierarchy import reconciled_folds, reconciled_rows
@@ -22,6 +22,7 @@ from snowpipe_ml.models.rows import Rows
 from snowpipe_ml.models.saved import save
 from snowpipe_ml.models.simple import NAME as SIMPLE
 from snowpipe_ml.models.simple import simple_forecast
+from snowpipe_ml.models.weights import Choice, choose
 
 
 class Training:
@@ -39,6 +40,8 @@ class Training:
         self.clock = Clock.of(config)
         self.names = [feature.name for feature in self.features]
         self.quantiles: Sequence[float] = config.get("quantiles", ())
+        plan = config.get("backtest")
+        self._horizon: int | None = plan["horizon"] if plan else None
         self.rows = Rows(self.names, artifacts=bool(config.get("keep_models")), quantiles=self.quantiles)
 
     def run(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +100,8 @@ class Training:
         folds, dropped = self._within_budget(panel, {**plan["compare"], **self._candidates()})
         if self._combines:
             own = [fold for fold in folds if fold.model in self._candidates()]
-            members, combined = compose(own, *self._rule, name=self.name, dropped=dropped)
+            learned = shared_models(self._candidates())
+            members, combined = compose(own, *self._rule, name=self.name, dropped=dropped, learned=learned)
             others = [fold for fold in folds if fold.model not in self._candidates()]
             folds = [*others, *members, *combined]
         method = self.config.get("hierarchy")
@@ -110,7 +114,7 @@ class Training:
     def _within_budget(
         self, panel: Sequence[Series], candidates: Mapping[str, Settings]
     ) -> tuple[list[Fold], str | None]:
-        """Backtest in the time that an ensemble has; also return what was left out for it.
+        """Backtest in the time that an ensemble has; also return what was skipped for it.
 
         The newest origin shows what each member costs.
         """
@@ -137,7 +141,10 @@ class Training:
         found = [fold for fold in found if fold.model in rest]
         found = backtest(rest, panel, self.features, plan, range(newest - older, newest)) + found
         said = told({name: costs[name] for name in dropped}, plan.origins, older + 1)
-        return found, f"left out for the time budget of {budget:g} s: {', '.join(said)}" if said else None
+        return (
+            found,
+            f"skipped to stay within the time budget of {budget:g} s: {', '.join(said)}" if said else None,
+        )
 
     def _plan(self) -> Plan:
         plan = self.config["backtest"]
@@ -154,7 +161,7 @@ class Training:
 
     def _forecaster(self, choices: Mapping[str, Choice]) -> Forecaster:
         if self._combines:
-            return Ensemble(self.model, self.features, choices)
+            return Ensemble(self.model, self.features, choices, self._horizon)
         return make_forecaster(self.model, self.features)
 
     def _history(self, panel: Sequence[Series], choices: Mapping[str, Choice]) -> dict[str, str]:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from snowpipe_ml.models.backtest import Plan, backtest, with_intervals
-from snowpipe_ml.models.ensemble import choose, compose
+from snowpipe_ml.models.ensemble import compose
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.panel import Series
+from snowpipe_ml.models.weights import choose
 from tests.models.panels import MODELS, SPECS, panel
 
 PLAN = Plan(3, 14, 14, 32)

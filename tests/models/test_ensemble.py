@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowpipe_ml.models.backtest import Plan, backtest
-from snowpipe_ml.models.ensemble import Choice, Ensemble, choose, compose, weighted_median
+from snowpipe_ml.models.ensemble import Ensemble, compose, weighted_median
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.udtf import Training
+from snowpipe_ml.models.weights import Choice, choose
 from tests.models.panels import ENSEMBLE, FEATURES, MODELS, SPECS, frame, panel, weekly
 
 
@@ -105,12 +106,26 @@ def test_without_a_backtest_it_combines_all_members(metric: str) -> None:
         member = Ensemble({**ENSEMBLE, "candidates": {name: settings}}, SPECS, {})
         member.fit(series)
         of[name] = member.forecast(series)
-    for place in range(len(series)):
-        values = [forecasts[place].y for forecasts in of.values()]
-        mean = np.mean(values, axis=0)
+    for place, one in enumerate(series):
+        values = np.array([forecasts[place].y for forecasts in of.values()])
+        told = model.weights(one.key)
+        own = np.array([told[name] for name in of])
+        # Members have equal weights, except that models over all series have less with little history.
+        assert len({round(weight, 9) for weight in told.values()}) == 2
+        mean = own @ values
         # The mean keeps totals right; halfway to the median, a member that goes astray moves the forecast less.
-        expected = mean if metric == "rmse" else (mean + np.median(values, axis=0)) / 2
+        expected = mean if metric == "rmse" else (mean + weighted_median(values, own)) / 2
         np.testing.assert_allclose(found[place].y, expected)
+
+
+def test_a_model_over_all_series_weighs_less_where_the_history_is_short() -> None:
+    equal = Choice.equal(["ets", "net"], gain=0.1)
+    short = equal.for_history({"net"}, 8.0)
+    assert (short.models, short.gain) == (("ets", "net"), 0.1)
+    assert short.weights == pytest.approx((2 / 3, 1 / 3))
+    assert equal.for_history({"net"}, 1e6).weights == pytest.approx((0.5, 0.5), rel=1e-4)
+    assert equal.for_history({"ets", "net"}, 8.0).weights == pytest.approx((0.5, 0.5))
+    assert equal.for_history({"ets"}, 8.0).models == ("net", "ets")
 
 
 def trained(budget: float | None, origins: int = 3, **changed: Any) -> Any:
@@ -146,7 +161,7 @@ def test_with_too_little_time_older_origins_and_dear_members_are_left_out_and_th
     members = set(board["MODEL"]) - {"ensemble", "moving_average"}
     assert len(members) == 2
     (message,) = set(board.loc[board["MODEL"] == "ensemble", "MESSAGE"])
-    assert message.startswith("left out for the time budget of 1e-06 s: ")
+    assert message.startswith("skipped to stay within the time budget of 1e-06 s: ")
     assert message.endswith(", 2 of 3 origins")
     assert members == {"lightgbm_recursive", "lightgbm_direct"} or "mlp_global" in members, members
     for name in ENSEMBLE["candidates"].keys() - members:

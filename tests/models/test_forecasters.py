@@ -11,10 +11,11 @@ import pytest
 
 from snowpipe_ml.models.backtest import Plan, backtest
 from snowpipe_ml.models.base import Forecast, Forecaster
-from snowpipe_ml.models.ensemble import Choice, Ensemble, choose
+from snowpipe_ml.models.ensemble import Ensemble
 from snowpipe_ml.models.panel import DAY, Series, read_panel
 from snowpipe_ml.models.registry import make_forecaster
 from snowpipe_ml.models.saved import load, save
+from snowpipe_ml.models.weights import Choice, choose
 from snowpipe_ml.plugins.forecaster import FORECASTERS
 from tests.models.panels import BEST_OF, ENSEMBLE, MODELS, SPECS, frame, panel
 
