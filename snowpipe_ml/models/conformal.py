@@ -12,7 +12,9 @@ over fourteen panels, intervals of 80 % by the scores alone covered 65 to 90 % o
 the ratio of the model's errors to those of smoothing over the same periods. The logarithm of the ratio is shrunk by
 k / (k + 1) for k origins, and that of a series towards the one of all series.
 
-Both halves are centered: that forecasts were too low on a few origins says little about the next. Origins are not
+The two are combined by their geometric mean, so that one that is far too wide moves the other little. Both are
+centered: that forecasts were too low on a few origins says little about the next. Only where the median error of all
+series had the same sign at every origin, of at least two, intervals and quantiles are moved by it. Origins are not
 exchangeable when the level drifts, so the coverage is empirical and not guaranteed. There is no interval beyond the
 horizon of the backtest: errors grow with the horizon, and nothing measures by how much.
 """
@@ -34,8 +36,8 @@ from snowpipe_ml.models.spread import Spread, unit_of
 _EQUAL_WEIGHT = 2.0
 # In horizons: three weeks for horizons of a fortnight.
 _HALF_LIFE = 1.5
-# The part of an interval that is from the errors of smoothing.
-_SMOOTHED = 0.5
+# The least of a half, as a part of the other: a model may have had no error on a few origins.
+_LEAST = 0.1
 # The origins of all series that count as much for the ratio of a series as its own.
 _RATIO_SHRINKAGE = 3.0
 # The most that a ratio says, as a logarithm: a few errors of 0 say that they were few.
@@ -55,6 +57,7 @@ class Calibration:
         pooled: the same for a series that is not in ``offsets``; empty if there were no folds to calibrate on.
         ratios: of each series, the errors of the model relative to those of smoothing.
         ratio: the same for a series that is not in ``ratios``.
+        shift: by how much intervals and quantiles are moved, in units of a series.
     """
 
     horizon: int
@@ -64,6 +67,7 @@ class Calibration:
     pooled: Sequence[float] = ()
     ratios: Mapping[str, float] = field(default_factory=dict)
     ratio: float = 1.0
+    shift: float = 0.0
 
     @property
     def calibrated(self) -> bool:
@@ -95,16 +99,16 @@ class Calibration:
             for key, parts in own.items()
         }
         asked = empty._asked
-        pooled = _offsets(
-            np.concatenate(list(scores.values())), np.concatenate(list(weights.values())), asked
-        )
+        every, weight_of_every = np.concatenate(list(scores.values())), np.concatenate(list(weights.values()))
+        pooled = _offsets(every, weight_of_every, asked)
+        shift = _shift([fold for parts in own.values() for fold in parts], every, weight_of_every)
         offsets = {}
         for key, values in scores.items():
             weight = len(values) / (len(values) + _EQUAL_WEIGHT * horizon)
             mixed = (1 - weight) * pooled + weight * _offsets(values, weights[key], asked)
             offsets[key] = mixed.tolist()
         ratios, ratio = _ratios(own)
-        return cls(horizon, coverage, tuple(quantiles), offsets, pooled.tolist(), ratios, ratio)
+        return cls(horizon, coverage, tuple(quantiles), offsets, pooled.tolist(), ratios, ratio, shift)
 
     @property
     def _asked(self) -> np.ndarray:
@@ -146,9 +150,8 @@ class Calibration:
         width = np.where(ahead <= self.horizon, unit_of(level, spread), np.nan)
         found: np.ndarray = offsets[:, None] * width
         if spread is not None:
-            errors = spread.offsets(asked, ahead) * self.ratios.get(key, self.ratio)
-            found = _SMOOTHED * errors + (1 - _SMOOTHED) * found
-        moved: np.ndarray = predicted + found
+            found = _between(found, spread.offsets(asked, ahead) * self.ratios.get(key, self.ratio), asked)
+        moved: np.ndarray = predicted + found + self.shift * width
         return moved
 
     def to_json(self) -> dict[str, object]:
@@ -159,6 +162,25 @@ class Calibration:
     def from_json(cls, saved: Mapping[str, Any]) -> Calibration:
         """Read the calibration from a manifest."""
         return cls(**{**saved, "probabilities": tuple(saved["probabilities"])})
+
+
+def _between(first: np.ndarray, second: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The geometric means of two sets of offsets, (probabilities, periods), which are 0 at the median."""
+    sign = np.sign(probabilities - 0.5)[:, None]
+    a, b = np.maximum(sign * first, 0.0), np.maximum(sign * second, 0.0)
+    found: np.ndarray = sign * np.sqrt(np.maximum(a, _LEAST * b) * np.maximum(b, _LEAST * a))
+    return found
+
+
+def _shift(folds: Sequence[Fold], scores: np.ndarray, weights: np.ndarray) -> float:
+    """The median of all scores, if that of each origin has its sign; 0 of a single origin."""
+    numbers = {fold.number for fold in folds}
+    medians = [np.median(np.concatenate([f.scores for f in folds if f.number == one])) for one in numbers]
+    if len(medians) < 2 or len({float(np.sign(one)) for one in medians}) > 1:
+        return 0.0
+    order = np.argsort(scores, kind="stable")
+    ranks = np.cumsum(weights[order])
+    return float(np.interp(0.5, ranks / ranks[-1], scores[order]))
 
 
 def _weights(fold: Fold, last: int, half_life: float) -> np.ndarray:

@@ -150,3 +150,21 @@ def test_what_happened_lately_counts_more(old: float, new: float) -> None:
 
     assert width([*before, *later]) == pytest.approx(width(later), rel=0.05)
     assert abs(width(before) / width(later) - 1) > 0.5
+
+
+def test_an_error_that_all_origins_share_moves_the_interval() -> None:
+    def middle(*errors: float) -> float:
+        shifted = [
+            dataclasses.replace(f, origin=f.origin + 14 * k * DAY, number=k, actual=f.actual + error)
+            for k, error in enumerate(errors)
+            for f in folds(20, 14, k + 1)
+        ]
+        low, high = Calibration.of(shifted, 0.8, 14).interval(
+            "never seen", np.zeros(1), 1.0, np.ones(1), None
+        )
+        return float(low[0] + high[0]) / 2
+
+    assert middle(30.0, 30.0) > 10
+    # From a single origin, or where two contradict each other, nothing is concluded.
+    assert abs(middle(30.0)) < 5
+    assert abs(middle(-30.0, 30.0)) < 5
