@@ -3,6 +3,7 @@
     python benchmarks/forecasting.py                                   # panels from packages of PyPI
     python benchmarks/forecasting.py --citibike FOLDER --series 20     # and trips of Jersey City
     python benchmarks/forecasting.py --metric rmse
+    python benchmarks/forecasting.py --quick --panels m3                # no other models than the two baselines
 
 Each panel is a spec without code: its table, features, an ensemble with its default settings, and all single models
 beside it in the backtest. The models forecast a horizon from five origins, and the last three are scored. The mean of
@@ -35,9 +36,9 @@ from snowpipe_ml.models.clock import Clock  # noqa: E402
 from snowpipe_ml.models.frequencies import FREQUENCIES  # noqa: E402
 
 ORIGINS, FIRST_SCORED = 5, 2
-COMPARED: list[dict[str, object]] = [
-    {"type": "seasonal_naive"},
-    {"type": "moving_average"},
+BASELINES: list[dict[str, object]] = [{"type": "seasonal_naive"}, {"type": "moving_average"}]
+COMPARED = [
+    *BASELINES,
     {"type": "auto_ets", "name": "auto_ets_zzz"},
     {"type": "auto_theta"},
     {"type": "auto_ces"},
@@ -45,7 +46,7 @@ COMPARED: list[dict[str, object]] = [
 REFERENCE = "ETS+Theta mean"
 
 
-def spec_of(folder: Path, panel: Panel, metric: str) -> Path:
+def spec_of(folder: Path, panel: Panel, metric: str, compared: list[dict[str, object]]) -> Path:
     """Write the spec of a panel whose rows are in ``demand.csv``."""
     spec = {
         "name": "panel",
@@ -89,7 +90,7 @@ def spec_of(folder: Path, panel: Panel, metric: str) -> Path:
                     "origins": ORIGINS,
                     "horizon": panel.horizon,
                     "step": panel.step,
-                    "compare": COMPARED,
+                    "compare": compared,
                 },
                 "quantiles": [0.1, 0.5, 0.9],
                 "min_train_rows": 24,
@@ -110,14 +111,14 @@ def spec_of(folder: Path, panel: Panel, metric: str) -> Path:
     return path
 
 
-def run(panel: Panel, metric: str) -> tuple[pd.DataFrame, float]:
+def run(panel: Panel, metric: str, compared: list[dict[str, object]]) -> tuple[pd.DataFrame, float]:
     """Run the pipeline of a panel; return the rows of its backtest and the seconds of the training."""
     from snowpipe_ml import Pipeline
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         panel.rows.to_csv(folder / "demand.csv", index=False)
-        pipeline = Pipeline.from_yaml(spec_of(folder, panel, metric))
+        pipeline = Pipeline.from_yaml(spec_of(folder, panel, metric, compared))
         result = pipeline.run()
         if not result.ok:
             sys.exit("\n".join(f"{n}: {step.message}" for n, step in result.steps.items() if step.error))
@@ -205,7 +206,9 @@ def main() -> None:
     )
     parser.add_argument("--series", type=int, default=20, help="series a panel")
     parser.add_argument("--metric", default="mae", choices=["mae", "rmse"])
+    parser.add_argument("--quick", action="store_true", help="of other models, only the two baselines")
     arguments = parser.parse_args()
+    compared = BASELINES if arguments.quick else COMPARED
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.packages or Path(temporary)
         if arguments.panels:
@@ -218,7 +221,7 @@ def main() -> None:
     for name, panel in taken.items():
         rows = panel.rows
         panel = replace(panel, rows=rows[rows["ID"].isin(rows["ID"].drop_duplicates()[: arguments.series])])
-        backtest, seconds = run(panel, arguments.metric)
+        backtest, seconds = run(panel, arguments.metric, compared)
         backtest = pd.concat([backtest, reference(panel, backtest)])
         table = scores(backtest)
         print(
