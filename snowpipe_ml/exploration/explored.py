@@ -39,7 +39,7 @@ class Coverage:
         last: the last whole period.
         periods: the periods from the first to the last.
         gaps: the periods without any row.
-        partial: the first and last period, where these are not whole and left out.
+        partial: the first and last period, where these are not whole and excluded.
     """
 
     first: str

@@ -1,4 +1,4 @@
-"""Members and origins that an ensemble leaves out for its time budget.
+"""Members and origins that an ensemble skips for its time budget.
 
 The order follows from what each costs in accuracy over thirteen panels: exponential smoothing and ARIMA with their
 searches are the dearest members and are missed least (by less than .002 of MASE beside the others), three origins
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Members that are left out before older origins are, in this order.
+# Members that are skipped before older origins are, in this order.
 _FIRST = ("auto_arima", "auto_ces", "auto_ets")
 _FEWEST = 2  # members
 # The trainings that follow the backtest: on the first part of the history, and on all of it.
@@ -35,7 +35,7 @@ class Member:
 
 
 def within(members: Sequence[Member], others: float, left: float, older: int) -> tuple[list[str], int]:
-    """Return the names of the members that are left out, and the number of older origins that there is time for.
+    """Return the names of the members that are skipped, and the number of older origins that there is time for.
 
     Args:
         members: the members.
@@ -67,10 +67,10 @@ def within(members: Sequence[Member], others: float, left: float, older: int) ->
 
 
 def told(dropped: Mapping[str, float], origins: int, kept: int) -> list[str]:
-    """Return the parts of a message about what was left out.
+    """Return the parts of a message about what was skipped.
 
     Args:
-        dropped: the members that were left out, with the seconds of a training of each.
+        dropped: the members that were skipped, with the seconds of a training of each.
         origins: the number of origins.
         kept: the number of those that there was time for.
     """

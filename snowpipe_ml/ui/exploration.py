@@ -141,7 +141,7 @@ def _told(found: Mapping[str, Any], plural: str) -> Iterator[str]:
         if rows[name]:
             yield f"{rows[name]:,} rows: {reason}"
     for time in found["coverage"]["partial"]:
-        yield f"{time} is not whole, and left out"
+        yield f"{time} is not whole, and excluded"
     if series["with_gaps"]:
         yield f"{series['with_gaps']:,} series have {plural} without rows between others"
     if series["ended"]:

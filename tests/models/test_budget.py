@@ -1,4 +1,4 @@
-"""The order in which an ensemble leaves out members and origins."""
+"""The order in which an ensemble skips members and origins."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str,
     assert result.ok, {name: step.message for name, step in result.steps.items()}
     assert (
         result.steps["features"].message
-        == "2 series; 1 left out: no recent event, 1 left out: too little history"
+        == "2 series; 1 excluded: no recent event, 1 excluded: too little history"
     )
     session = pipeline.session()
     found = {
@@ -143,7 +143,7 @@ def test_where_no_series_is_left_what_was_there_stays(tmp_path: Path) -> None:
     pipeline = small(tmp_path, DAILY, **{"lags: [1, 7]": "lags: [1, 900]"})
     result = pipeline.run(select=["+features"])
     assert result.steps["features"].message == (
-        "all 1 series are left out (too little history): the longest has 0 days in which the target and LAG_900 are known, "
+        "all 1 series are excluded (too little history): the longest has 0 days in which the target and LAG_900 are known, "
         "but min_history is 20: use shorter lags, a lower min_history or more data"
     )
     assert ask(pipeline, "SELECT COUNT(*), COUNT(LAG_7) FROM FEATURES") == [(60, 53)]

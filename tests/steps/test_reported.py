@@ -60,7 +60,7 @@ def test_every_series_has_the_values_of_the_tables(pipeline: Pipeline) -> None:
         "SELECT AVG(ABS(ACTUAL - PREDICTION)) FROM FORECASTS WHERE PART = 'backtest' AND K = 'k2' AND MODEL = 'ridge' AND FOLD = 1",
     )
     assert {score["k"]: score["e"] for score in of["scores"]}["k2"] == pytest.approx(error[0][0])
-    assert "set `left_out` in features to list the series that it leaves out" in text
+    assert "set `left_out` in features to list the series that it excludes" in text
     assert re.search(r"value 7 days earlier <span class=\"soft\">LAG_7</span>", text)
     assert "TEMP of WEATHER" in text
     assert "1 day before a holiday" in text

@@ -221,9 +221,7 @@ class FeatureSettings(StepSettings):
         "or 12 months",
     )
     writes: TableName
-    left_out: TableName | None = Field(
-        None, description="Output table: the series that are left out, with the reason"
-    )
+    left_out: TableName | None = Field(None, description="Output table: the excluded series, with the reason")
 
     @model_validator(mode="after")
     def _aggregate_fits(self) -> FeatureSettings:

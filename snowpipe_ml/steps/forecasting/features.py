@@ -47,7 +47,7 @@ class Features(Step[FeatureSettings]):
 
     A period without events is zero, or unknown where values are averaged. A period that is missing from
     ``calendar``, or whose events have no known ``value``, is unknown: it has no row, and a lag that refers to it is
-    NULL. Series without a recent event, or shorter than ``min_history``, are left out; ``left_out`` lists them
+    NULL. Series without a recent event, or shorter than ``min_history``, are excluded; ``left_out`` lists them
     with the reason. If ``frequency`` is inferred and is not ``day``, the table has it in the column FREQUENCY.
     """
 
@@ -213,9 +213,9 @@ class Features(Step[FeatureSettings]):
         replace_rows(ctx, s.writes, self._query())
         rows = ctx.count_all([s.writes] if s.left_out is None else [s.writes, s.left_out])[0]
         aside = self._events_without_series(ctx)
-        left = [f"{row['N']} left out: {row['REASON']}" for row in reasons]
+        left = [f"{row['N']} excluded: {row['REASON']}" for row in reasons]
         where = f", listed in {s.left_out}" if s.left_out is not None else ""
-        warnings = [f"{row['N']} series are left out: {row['REASON']}{where}" for row in reasons]
+        warnings = [f"{row['N']} series are excluded: {row['REASON']}{where}" for row in reasons]
         warnings += [
             f"{count:,} events of {s.from_} are not in any series: {reason}"
             for reason, count in aside.items()
@@ -226,7 +226,7 @@ class Features(Step[FeatureSettings]):
             rows=rows,
             message=f"{kept} series" + (f"; {', '.join(left)}" if left else ""),
             warnings=tuple(warnings),
-            metrics={"series": kept, **{f"left out: {row['REASON']}": row["N"] for row in reasons}},
+            metrics={"series": kept, **{f"excluded: {row['REASON']}": row["N"] for row in reasons}},
         )
 
     def _told_of_periods(self, ctx: RunContext) -> list[str]:
@@ -292,7 +292,7 @@ class Features(Step[FeatureSettings]):
         s = self.settings
         if not every:
             return f"{s.from_} has no event with a {s.partition_by} and a {s.timestamp}"
-        found = [f"all {every} series are left out ({', '.join(row['REASON'] for row in reasons)})"]
+        found = [f"all {every} series are excluded ({', '.join(row['REASON'] for row in reasons)})"]
         past = max(s.past(), key=lambda feature: feature.days, default=None)
         short = next((row for row in reasons if row["REASON"] == _SHORT), None)
         if short is not None:

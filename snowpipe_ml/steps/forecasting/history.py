@@ -109,7 +109,7 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
     """Return the common table expressions that end with LAGGED and JUDGED.
 
     LAGGED has every series and period with the target, NULL where it is unknown, and the features of the past.
-    JUDGED has every series with the reason why it is left out, or NULL.
+    JUDGED has every series with the reason why it is excluded, or NULL.
 
     Args:
         settings: the settings of the step.
@@ -146,7 +146,7 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
         idle_for=periods.between(Sql("LAST_EVENT"), Sql("LAST_DAY")),
         idle=Literal(s.idle),
     )
-    if s.hierarchy:  # a part of a total cannot be left out of it
+    if s.hierarchy:  # a part of a total cannot be taken out of it
         ended = Sql("WHEN FALSE THEN ''")
     if s.min_history is not None:
         enough = sql(

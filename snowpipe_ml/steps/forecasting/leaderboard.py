@@ -42,7 +42,7 @@ def _metrics(interval: float, quantiles: Sequence[float]) -> Sql:
     quantiles that were asked for, or of the interval and the prediction, and BELOW_Q10 the fraction of days up
     to that quantile; these are over the days on which all models have an interval. WEIGHT is the mean weight of
     a member of an ensemble, SECONDS what training and forecasting took for a series from one origin, and MESSAGE
-    what an ensemble left out for its time budget.
+    what an ensemble skipped for its time budget.
     """
     tail = (1 - interval) / 2
     low, high = (_PINBALL.format(p=p, end=end) for p, end in ((tail, "LOW"), (1 - tail, "HIGH")))

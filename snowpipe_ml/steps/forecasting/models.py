@@ -116,7 +116,7 @@ class Ensemble(ForecasterSettings):
         None,
         gt=0,
         description="Seconds for the backtest and the training of a partition. If they are too few, auto_arima, "
-        "auto_ces and auto_ets are left out, then older origins, then the members that cost most, those over all series "
+        "auto_ces and auto_ets are skipped, then older origins, then the members that cost most, those over all series "
         "last; the leaderboard says which",
     )
 

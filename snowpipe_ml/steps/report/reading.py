@@ -266,7 +266,7 @@ def _without(
     if table is None:
         return (
             found,
-            f"set `left_out` in {features.name} to list the series that it leaves out, with the reason",
+            f"set `left_out` in {features.name} to list the series that it excludes, with the reason",
         )
     if table not in known:
         return found, ""
