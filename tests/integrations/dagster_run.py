@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.integrations.dagster import definitions, pipeline_assets
@@ -34,6 +37,30 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
         "checks": {e.check_name: [e.passed, e.severity.value] for e in result.get_asset_check_evaluations()},
         "retried": sorted(event.step_key for event in result.all_events if event.is_step_up_for_retry),
     }
+
+
+def stale() -> None:
+    """Print which assets Dagster calls stale: after a run, after two changes of the spec, and after a second run."""
+    file = Path(spec)
+    text = file.read_text()
+    with dg.DagsterInstance.ephemeral() as instance:
+        told = []
+        for now, runs in (
+            (text, True),
+            (text.replace("name: ", "description: other words\nname: "), False),
+            (text.replace("X + 1", "X + 2"), False),
+            (text.replace("X + 1", "X + 2"), True),
+        ):
+            file.write_text(now)
+            defs = definitions(pipeline_assets(spec))
+            if runs:
+                assert (
+                    defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
+                )
+            graph = defs.resolve_asset_graph()
+            statuses = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+            told.append({key.path[-1]: statuses.get_status(key).value for key in graph.get_all_asset_keys()})
+    print(json.dumps(told))
 
 
 def main() -> None:
@@ -74,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    stale() if mode == "stale" else main()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
-from tests.conftest import ask
+from tests.conftest import ask, write_spec
 from tests.integrations.environments import python_of
 from tests.integrations.orders import (
     DATE,
@@ -115,3 +115,22 @@ def test_a_run_that_was_left_unfinished_does_not_stop_the_next(tmp_path: Path) -
     (result,) = dagster(spec, "left")
     assert result["ok"]
     assert states(spec) == [("failed", 1), ("success", 2)]
+
+
+CHAIN = """\
+steps:
+  a: {type: transform, query: "SELECT 1 AS X", writes: ta}
+  b: {type: transform, query: "SELECT X + 1 AS X FROM {{ ref('ta') }}", writes: tb}
+  c: {type: transform, query: "SELECT X FROM {{ ref('tb') }}", writes: tc}
+"""
+
+
+def test_what_dagster_calls_stale(tmp_path: Path) -> None:
+    (tmp_path / "failures").mkdir()
+    fresh = dict.fromkeys("abc", "FRESH")
+    assert dagster(write_spec(tmp_path, CHAIN), "stale") == [
+        fresh,
+        fresh,
+        {**fresh, "b": "STALE"},
+        fresh,
+    ]
