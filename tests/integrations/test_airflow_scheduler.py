@@ -9,8 +9,9 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -48,25 +49,57 @@ class Airflow:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
+        self._home = home
         self._database = home / "airflow.db"
         self._log = home.with_suffix(".log")
-        self._file = self._log.open("w")
-        self._process = subprocess.Popen(
-            [python_of("airflow"), "-W", "ignore", "-m", "airflow", "standalone"],
-            env={
-                **environment_of(spec, home),
-                "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-                "AIRFLOW__CORE__PARALLELISM": "4",
-                "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-                "AIRFLOW__API__PORT": str(port),
-                "AIRFLOW__API__WORKERS": "1",
-            },
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self._environment = {
+            **environment_of(spec, home),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__WORKERS": "1",
+            # So that tasks whose processes were killed with the scheduler are found soon after it was started again.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            # A scheduler that is ready before the API server must not use up the retries of tasks.
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "100",
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "3",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        }
+        self._health = f"http://127.0.0.1:{port}/api/v2/monitor/health"
+        self.start()
+
+    def start(self) -> None:
+        """Start all processes, or start them again."""
+        with self._log.open("a") as file:
+            self._process = subprocess.Popen(
+                [python_of("airflow"), "-W", "ignore", "-m", "airflow", "standalone"],
+                env=self._environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def is_up(self) -> bool:
+        """Return whether the API server answers."""
+        try:
+            with urlopen(self._health, timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """Kill all processes, also those of tasks, as a machine that loses its power does."""
+        mark = f"AIRFLOW_HOME={self._home}\0".encode()
+        while found := [process for process in Path("/proc").glob("[0-9]*") if _has(process, mark)]:
+            for process in found:
+                with suppress(ProcessLookupError):
+                    os.kill(int(process.name), signal.SIGKILL)
+            self._process.wait()
 
     def states(self, dag: str) -> dict[str, tuple[str | None, int, int | None]]:
         """The state, the number of tries and the process of each task, and the state of the run as ``""``."""
@@ -95,13 +128,18 @@ class Airflow:
 
     def stop(self) -> None:
         """End all processes."""
-        os.killpg(self._process.pid, signal.SIGTERM)
-        try:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._file.close()
+        self.kill()
+
+
+def _has(process: Path, mark: bytes) -> bool:
+    """Return whether a process runs, with a variable in its environment."""
+    try:
+        return mark in (process / "environ").read_bytes()
+    except OSError:  # it has ended
+        return False
 
 
 @pytest.fixture
@@ -113,28 +151,33 @@ def slow(tmp_path: Path) -> Path:
 @pytest.fixture
 def airflow(spec: Path, slow: Path, tmp_path: Path) -> Iterator[Airflow]:
     """Airflow with a DAG of the example and one of the slow spec."""
-    (spec.parent / "dags.py").write_text(DAGS.format(orders=spec, slow=slow))
     processes = Airflow(spec, tmp_path / "airflow")
-    yield processes
-    processes.stop()
+    try:
+        processes.wait(processes.is_up)
+        (spec.parent / "dags.py").write_text(DAGS.format(orders=spec, slow=slow))
+        yield processes
+    finally:
+        processes.stop()
 
 
-def test_a_watched_run_and_a_killed_task(airflow: Airflow, spec: Path, slow: Path, by_command: Found) -> None:
-    pipeline = Pipeline.from_yaml(slow)
-    holder = pipeline.session()  # the statement of a killed task runs on here, as it does in an account
+def wait_for_slow(airflow: Airflow, pipeline: Pipeline) -> int:
+    """Wait until the step that waits runs, and return its process."""
+    found: list[int] = []
 
-    def slow_runs() -> bool:
-        state = airflow.states("killed").get("slow", (None, 0, None))
-        if state[0] != "running" or not state[2]:
+    def runs() -> bool:
+        state, _, process = airflow.states("killed").get("slow", (None, 0, None))
+        if state != "running" or not process:
             return False
+        found.append(process)
         events = "SELECT COUNT(*) FROM SNOWPIPE_ML.EVENTS WHERE EVENT = 'step_started' AND STEP = 'slow'"
         return bool(ask(pipeline, events)[0][0])
 
-    airflow.wait(slow_runs)
-    process = airflow.states("killed")["slow"][2]
-    assert process is not None
-    write_spec(slow.parent, SLOW.replace("600", "0"))
-    os.kill(process, signal.SIGKILL)
+    airflow.wait(runs)
+    return found[-1]
+
+
+def check_both(airflow: Airflow, pipeline: Pipeline, spec: Path, by_command: Found) -> None:
+    """Wait for the end of both DAG runs, and check what they have left."""
     for dag in ("killed", "watch"):
         airflow.wait(lambda dag=dag: airflow.states(dag).get("", (None,))[0] in ("success", "failed"))
     killed, watched = airflow.states("killed"), airflow.states("watch")
@@ -142,8 +185,33 @@ def test_a_watched_run_and_a_killed_task(airflow: Airflow, spec: Path, slow: Pat
     assert killed["slow"][1] == 2
     assert ask(pipeline, "SELECT COUNT(*), MIN(STATUS) FROM SNOWPIPE_ML.RUNS") == [(1, "success")]
     assert ask(pipeline, "SELECT X FROM THREE") == [(1,)]
-    holder.close()
     assert {name: state for name, (state, _, _) in watched.items() if state != "success"} == {
         "audit": "skipped"
     }
-    assert found(spec) == by_command
+    assert found(spec).tables == by_command.tables
+
+
+def test_a_watched_run_and_a_killed_task(airflow: Airflow, spec: Path, slow: Path, by_command: Found) -> None:
+    pipeline = Pipeline.from_yaml(slow)
+    holder = pipeline.session()  # the statement of a killed task runs on here, as it does in an account
+    process = wait_for_slow(airflow, pipeline)
+    write_spec(slow.parent, SLOW.replace("600", "0"))
+    os.kill(process, signal.SIGKILL)
+    check_both(airflow, pipeline, spec, by_command)
+    assert found(spec).records == by_command.records
+    running = "SELECT COUNT(*) FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE EXECUTION_STATUS = 'RUNNING' AND QUERY_TEXT ILIKE '%WAIT(600)%' AND QUERY_TEXT NOT ILIKE '%QUERY_HISTORY%'"
+    assert ask(pipeline, running) == [(0,)]
+    holder.close()
+
+
+def test_the_scheduler_is_killed_and_started_again(
+    airflow: Airflow, spec: Path, slow: Path, by_command: Found
+) -> None:
+    pipeline = Pipeline.from_yaml(slow)
+    holder = pipeline.session()
+    wait_for_slow(airflow, pipeline)
+    airflow.kill()
+    write_spec(slow.parent, SLOW.replace("600", "0"))
+    airflow.start()
+    check_both(airflow, pipeline, spec, by_command)
+    holder.close()

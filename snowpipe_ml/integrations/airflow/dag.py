@@ -132,11 +132,12 @@ def pipeline_tasks(
         }
 
     def draw() -> None:
+        most = max((task.retries for task in found), default=0) if retries is None else retries
+        retried = {"retries": most, "retry_delay": retry_delay}
         if mode == "tasks":
-            _draw_tasks(source, found, options, lasts)
+            _draw_tasks(source, found, options, lasts, retried)
         else:
-            most = max((task.retries for task in found), default=0) if retries is None else retries
-            _draw_watchers(source, found, options, threads, {"retries": most, "retry_delay": retry_delay})
+            _draw_watchers(source, found, options, threads, retried)
 
     if group_id is None:
         draw()
@@ -146,9 +147,11 @@ def pipeline_tasks(
     return group
 
 
-def _draw_tasks(source: Source, found: Iterable[Task], options: Any, lasts: timedelta) -> None:
-    begin = BeginRun(task_id="begin", source=source, lasts=lasts)
-    finish = FinishRun(task_id="finish", source=source, begin=begin.task_id)
+def _draw_tasks(
+    source: Source, found: Iterable[Task], options: Any, lasts: timedelta, retried: Mapping[str, Any]
+) -> None:
+    begin = BeginRun(task_id="begin", source=source, lasts=lasts, **retried)
+    finish = FinishRun(task_id="finish", source=source, begin=begin.task_id, **retried)
     made: dict[str, Any] = {}
     for task in found:
         given = options(task)

@@ -18,6 +18,7 @@ from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.plan.tasks import Task
 from snowpipe_ml.engine.run.opened import SessionFactory
 from snowpipe_ml.engine.run.outcome import StepOutcome
+from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.integrations.airflow.connection import sessions_of
 from snowpipe_ml.integrations.airflow.triggers import OUTCOMES, StepEnded
 from snowpipe_ml.integrations.following import TaskEnds
@@ -79,17 +80,24 @@ class BeginRun(BaseOperator):
         self.source, self.lasts = source, lasts
 
     def execute(self, context: Any) -> dict[str, object]:
-        """Begin the run."""
-        handle = self.source.pipeline.begin_run(
-            self.source.target,
-            run_date=run_date(context),
-            run_key=run_key(context),
-            select=self.source.select,
-            exclude=self.source.exclude,
-            lasts=self.lasts,
-            is_over=partial(_is_over, context),
-            session_factory=self.source.sessions,
-        )
+        """Begin the run.
+
+        Raises:
+            AirflowFailException: the spec is invalid, or cannot be run for this date: a retry cannot help.
+        """
+        try:
+            handle = self.source.pipeline.begin_run(
+                self.source.target,
+                run_date=run_date(context),
+                run_key=run_key(context),
+                select=self.source.select,
+                exclude=self.source.exclude,
+                lasts=self.lasts,
+                is_over=partial(_is_over, context),
+                session_factory=self.source.sessions,
+            )
+        except (SpecError, UsageError) as error:
+            raise AirflowFailException(str(error)) from error
         self.log.info("run %s of %s on %s", handle.run_id, handle.pipeline, handle.target)
         return handle.to_json()
 
